@@ -1,0 +1,2 @@
+// The nsm command.
+export {};

@@ -1,0 +1,2 @@
+// Ready-made network service endpoints.
+export {};

@@ -1,0 +1,2 @@
+// Programs the Linux dataplane of one node.
+export {};

@@ -1,0 +1,2 @@
+// Whole meshes on one machine.
+export {};

@@ -1,0 +1,2 @@
+// The network service manager (NSM) of one node.
+export {};

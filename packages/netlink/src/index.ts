@@ -1,0 +1,2 @@
+// rtnetlink for Node.js: namespaces, links, addresses, routes, neighbours, tc, monitoring.
+export {};

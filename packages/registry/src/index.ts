@@ -1,0 +1,2 @@
+// Where endpoints and managers are found.
+export {};

@@ -1,0 +1,2 @@
+// What the tests share: throw-away network namespaces, packets, processes.
+export {};

@@ -1,0 +1,2 @@
+// End-to-end tests: whole meshes of real processes in network namespaces.
+export {};
