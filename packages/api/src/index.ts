@@ -1,2 +1,19 @@
 // Generated messages and services of the Network Service Mesh API; typed gRPC servers and channels.
-export {};
+export { type CallOptions, Channel, type ServiceClient } from './client.js';
+export { NsmError, type NsmErrorKind } from './errors.js';
+export * from './gen/common_pb.js';
+export * from './gen/netmesh_pb.js';
+export * as endpoint from './gen/nseconnect_pb.js';
+export * as admin from './gen/nsmadmin_pb.js';
+export * as connect from './gen/nsmconnect_pb.js';
+export * as forwarder from './gen/nsmforwarder_pb.js';
+export * as proxy from './gen/nsmproxy_pb.js';
+export * as registry from './gen/nsmregistry_pb.js';
+export {
+  type CallContext,
+  descriptorOf,
+  type PeerCredentials,
+  Server,
+  type ServiceImplementation,
+  type UnixOptions,
+} from './server.js';

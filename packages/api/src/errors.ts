@@ -1,0 +1,140 @@
+// The one error class of the mesh, its stable codes, and their only mapping to gRPC status and admission_error.
+import { status } from '@grpc/grpc-js';
+
+/** Every way a call can fail. */
+export type NsmErrorKind =
+  | 'internal'
+  | 'cancelled'
+  | 'deadline'
+  | 'unavailable'
+  | 'unimplemented'
+  | 'overload'
+  | 'stopping'
+  | 'invalid'
+  | 'namespace-unknown'
+  | 'namespace-foreign'
+  | 'not-found'
+  | 'conflict'
+  | 'no-endpoint'
+  | 'no-matching-endpoint'
+  | 'endpoint-unreachable'
+  | 'endpoint-refused'
+  | 'no-common-interface'
+  | 'no-common-tunnel'
+  | 'no-address'
+  | 'no-identifier'
+  | 'manager-unreachable'
+  | 'manager-refused'
+  | 'dataplane'
+  | 'no-packets'
+  | 'privilege'
+  | 'registry';
+
+/** A stable code for people and scripts, and the gRPC status a failure travels as. */
+const kinds: Readonly<Record<NsmErrorKind, readonly [code: string, status: status]>> = {
+  internal: ['NSM0001', status.INTERNAL],
+  cancelled: ['NSM0002', status.CANCELLED],
+  deadline: ['NSM0003', status.DEADLINE_EXCEEDED],
+  unavailable: ['NSM0004', status.UNAVAILABLE],
+  unimplemented: ['NSM0005', status.UNIMPLEMENTED],
+  overload: ['NSM0006', status.RESOURCE_EXHAUSTED],
+  stopping: ['NSM0007', status.UNAVAILABLE],
+  invalid: ['NSM0101', status.INVALID_ARGUMENT],
+  'namespace-unknown': ['NSM0102', status.NOT_FOUND],
+  'namespace-foreign': ['NSM0103', status.PERMISSION_DENIED],
+  'not-found': ['NSM0104', status.NOT_FOUND],
+  conflict: ['NSM0105', status.ALREADY_EXISTS],
+  'no-endpoint': ['NSM0201', status.NOT_FOUND],
+  'no-matching-endpoint': ['NSM0202', status.FAILED_PRECONDITION],
+  'endpoint-unreachable': ['NSM0203', status.UNAVAILABLE],
+  'endpoint-refused': ['NSM0204', status.FAILED_PRECONDITION],
+  'no-common-interface': ['NSM0301', status.FAILED_PRECONDITION],
+  'no-common-tunnel': ['NSM0302', status.FAILED_PRECONDITION],
+  'no-address': ['NSM0401', status.RESOURCE_EXHAUSTED],
+  'no-identifier': ['NSM0402', status.RESOURCE_EXHAUSTED],
+  'manager-unreachable': ['NSM0501', status.UNAVAILABLE],
+  'manager-refused': ['NSM0502', status.FAILED_PRECONDITION],
+  dataplane: ['NSM0601', status.INTERNAL],
+  'no-packets': ['NSM0602', status.UNAVAILABLE],
+  privilege: ['NSM0603', status.PERMISSION_DENIED],
+  registry: ['NSM0801', status.UNAVAILABLE],
+};
+
+const kindOfCode = new Map(Object.entries(kinds).map(([kind, [code]]) => [code, kind as NsmErrorKind]));
+
+/** An expected failure: what went wrong and, in the message, what to do about it. */
+export class NsmError extends Error {
+  override readonly name = 'NsmError';
+  readonly kind: NsmErrorKind;
+
+  constructor(kind: NsmErrorKind, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+  }
+
+  /** Stable code, such as NSM0201. */
+  get code(): string {
+    return kinds[this.kind][0];
+  }
+
+  get grpcStatus(): status {
+    return kinds[this.kind][1];
+  }
+
+  /** The text of an admission_error or of a gRPC status: message, then code. */
+  toAdmissionError(): string {
+    return `${this.message} (${this.code})`;
+  }
+
+  /** Reads what `toAdmissionError` wrote; a text without a code becomes `fallback`. */
+  static fromAdmissionError(text: string, fallback: NsmErrorKind): NsmError {
+    const match = /^(.*) \((NSM\d{4})\)$/s.exec(text);
+    const kind = match && kindOfCode.get(match[2] ?? '');
+    return match && kind ? new NsmError(kind, match[1] ?? '') : new NsmError(fallback, text);
+  }
+
+  /** Makes one of anything thrown: itself, a gRPC status, an abort, or a surprise. */
+  static from(thrown: unknown): NsmError {
+    if (thrown instanceof NsmError) return thrown;
+    if (!(thrown instanceof Error)) return new NsmError('internal', String(thrown));
+    if (isServiceError(thrown)) {
+      return withCause(NsmError.fromAdmissionError(thrown.details, kindOfStatus(thrown.code)), thrown);
+    }
+    if (thrown.name === 'TimeoutError') return new NsmError('deadline', 'the deadline passed', thrown);
+    if (thrown.name === 'AbortError') return new NsmError('cancelled', 'the call was cancelled', thrown);
+    return new NsmError('internal', thrown.message, thrown);
+  }
+}
+
+function withCause(error: NsmError, cause: Error): NsmError {
+  error.cause = cause;
+  return error;
+}
+
+function isServiceError(error: Error): error is Error & { code: status; details: string } {
+  return (
+    'code' in error &&
+    typeof error.code === 'number' &&
+    'details' in error &&
+    typeof error.details === 'string'
+  );
+}
+
+function kindOfStatus(code: status): NsmErrorKind {
+  switch (code) {
+    case status.CANCELLED:
+      return 'cancelled';
+    case status.DEADLINE_EXCEEDED:
+      return 'deadline';
+    case status.UNAVAILABLE:
+      return 'unavailable';
+    case status.UNIMPLEMENTED:
+      return 'unimplemented';
+    case status.RESOURCE_EXHAUSTED:
+      return 'overload';
+    case status.INVALID_ARGUMENT:
+      return 'invalid';
+    default:
+      return 'internal';
+  }
+}

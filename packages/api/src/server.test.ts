@@ -1,0 +1,109 @@
+// A server and a client over a unix socket and TCP: replies, refusals, streams, garbage, health and reflection.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as netConnect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Channel, connect, NsmError, Server } from './index.js';
+
+describe('Server and Channel', () => {
+  let folder: string;
+  let server: Server;
+  let channel: Channel;
+  const errors: string[] = [];
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'nsm-api-'));
+    server = new Server((error, method) => errors.push(`${method}: ${error.message}`)).add(
+      connect.ClientConnection,
+      {
+        async requestConnection(request, { peer }) {
+          if (request.requestId === 'refuse') throw new NsmError('no-endpoint', 'nobody');
+          if (request.requestId === 'bug') throw new TypeError('oops');
+          return { accepted: true, admissionError: `${request.networkServiceName} for ${peer?.pid}` };
+        },
+        closeConnection: (_, { signal }) =>
+          new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+        async *watchConnections() {
+          for (let n = 0; n < 3; n++) yield { requestId: String(n) };
+        },
+      },
+    );
+    await server.listenUnix(join(folder, 's'), { identify: () => ({ pid: 42, uid: 0, gid: 0 }) });
+    channel = new Channel(`unix:${join(folder, 's')}`);
+  });
+  afterEach(async () => {
+    channel.close();
+    await server.stop();
+    rmSync(folder, { recursive: true });
+    errors.length = 0;
+  });
+
+  it('answers a unary call and knows its peer', async () => {
+    const client = channel.client(connect.ClientConnection);
+    const reply = await client.requestConnection({ requestId: 'a', networkServiceName: 'svc' });
+    expect(reply).toMatchObject({ accepted: true, admissionError: 'svc for 42' });
+  });
+
+  it('carries an error with its kind, and reports only internal ones', async () => {
+    const client = channel.client(connect.ClientConnection);
+    await expect(client.requestConnection({ requestId: 'refuse' })).rejects.toMatchObject({
+      kind: 'no-endpoint',
+      message: 'nobody',
+    });
+    await expect(client.requestConnection({ requestId: 'bug' })).rejects.toMatchObject({
+      kind: 'internal',
+      message: 'oops',
+    });
+    expect(errors).toEqual(['nsmconnect.ClientConnection/RequestConnection: oops']);
+  });
+
+  it('streams', async () => {
+    const seen: string[] = [];
+    for await (const event of channel.client(connect.ClientConnection).watchConnections({}))
+      seen.push(event.requestId);
+    expect(seen).toEqual(['0', '1', '2']);
+  });
+
+  it('cancels a call by signal and by deadline', async () => {
+    const client = channel.client(connect.ClientConnection);
+    await expect(client.closeConnection({}, { timeoutMs: 50 })).rejects.toMatchObject({ kind: 'deadline' });
+    await expect(client.closeConnection({}, { signal: AbortSignal.timeout(20) })).rejects.toMatchObject({
+      kind: 'cancelled',
+    });
+  });
+
+  it('keeps serving after garbage and oversized messages', async () => {
+    const socket = netConnect(join(folder, 's'));
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.end(Buffer.from('GET / HTTP/1.1\r\n\r\n\0\xff\xfe'));
+    await new Promise((resolve) => socket.once('close', resolve));
+    const client = channel.client(connect.ClientConnection);
+    await expect(client.requestConnection({ requestId: 'x'.repeat(2 << 20) })).rejects.toMatchObject({
+      kind: 'overload',
+    });
+    expect((await client.requestConnection({ requestId: 'a' })).accepted).toBe(true);
+  });
+
+  it('refuses a socket that is served and replaces one that is not', async () => {
+    const other = new Server();
+    await expect(other.listenUnix(join(folder, 's'))).rejects.toMatchObject({ kind: 'conflict' });
+    await other.stop();
+  });
+
+  it('notices at once that a server has gone', async () => {
+    const lost = channel.lost(1000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await server.stop();
+    await lost;
+    await expect(channel.lost(100)).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+
+  it('listens on TCP and tells the caller address', async () => {
+    const port = await server.listenTcp('127.0.0.1:0');
+    using tcp = new Channel(`127.0.0.1:${port}`);
+    const reply = await tcp.client(connect.ClientConnection).requestConnection({ networkServiceName: 'svc' });
+    expect(reply.admissionError).toBe('svc for undefined');
+  });
+});

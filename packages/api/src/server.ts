@@ -1,0 +1,278 @@
+// Typed gRPC servers on unix sockets and TCP, with health and reflection.
+import { once } from 'node:events';
+import { chmodSync, unlinkSync } from 'node:fs';
+import { createServer, type Server as NetServer, connect as netConnect, type Socket } from 'node:net';
+import {
+  create,
+  type DescFile,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type DescService,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import {
+  Server as GrpcServer,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { NsmError } from './errors.js';
+
+/** Who is at the other end of a unix socket: SO_PEERCRED, unix(7). */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface CallContext {
+  /** Aborted when the caller cancels, goes away, or its deadline passes. */
+  readonly signal: AbortSignal;
+  /** Set for calls over a unix socket that was opened with `identify`. */
+  readonly peer?: PeerCredentials;
+  /** IP address of the caller, for calls over TCP. */
+  readonly remoteAddress?: string;
+}
+
+/** What implements a service: one function for each method. */
+export type ServiceImplementation<S extends DescService> = {
+  readonly [M in keyof S['method']]: S['method'][M] extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageShape<I>, context: CallContext) => Promise<MessageInitShape<O>>
+    : S['method'][M] extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
+      : never;
+};
+
+export interface UnixOptions {
+  /** Permission bits of the socket. Default: 0o600. */
+  readonly mode?: number;
+  /** Reads the credentials of a connection from its descriptor; without it `context.peer` stays unset. */
+  readonly identify?: (fd: number) => PeerCredentials;
+}
+
+type Reply = MessageInitShape<DescMessage>;
+type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
+
+/** Requests larger than this are refused: nothing in the contract needs more. Bytes. */
+const maxMessageBytes = 1 << 20;
+
+export class Server {
+  readonly #grpc = new GrpcServer({
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+  });
+  readonly #health = new HealthImplementation({ '': 'SERVING' });
+  readonly #files: DescFile[] = [];
+  readonly #listeners: NetServer[] = [];
+  readonly #sockets = new Map<
+    string,
+    { readonly socket: Socket; readonly peer: PeerCredentials | undefined }
+  >();
+  readonly #onError: (error: NsmError, method: string) => void;
+  #nextSocket = 0;
+  #sealed = false;
+
+  /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
+  constructor(onError: (error: NsmError, method: string) => void = () => {}) {
+    this.#onError = onError;
+  }
+
+  add<S extends DescService>(service: S, implementation: ServiceImplementation<S>): this {
+    const definition: Record<string, ServiceDefinition[string]> = {};
+    const handlers: Record<string, (call: never, callback: never) => void> = {};
+    for (const method of service.methods) {
+      definition[method.name] = {
+        path: `/${service.typeName}/${method.name}`,
+        requestStream: false,
+        responseStream: method.methodKind === 'server_streaming',
+        requestSerialize: (message: MessageShape<DescMessage>) =>
+          Buffer.from(toBinary(method.input, message)),
+        requestDeserialize: (bytes: Buffer) => fromBinary(method.input, bytes),
+        responseSerialize: (message: MessageShape<DescMessage>) =>
+          Buffer.from(toBinary(method.output, message)),
+        responseDeserialize: (bytes: Buffer) => fromBinary(method.output, bytes),
+      };
+      const run = (implementation as unknown as Record<string, Method>)[method.localName];
+      if (!run) throw new TypeError(`${service.typeName}/${method.name} has no implementation`);
+      const bound = run.bind(implementation);
+      handlers[method.name] =
+        method.methodKind === 'unary' ? this.#unary(method, bound) : this.#serverStreaming(method, bound);
+    }
+    this.#grpc.addService(definition, handlers as never);
+    this.#health.setStatus(service.typeName, 'SERVING');
+    this.#files.push(service.file);
+    return this;
+  }
+
+  /**
+   * Listens on a unix socket. A socket file that nobody serves any more is replaced.
+   * @throws NsmError `conflict` when somebody does serve it.
+   */
+  async listenUnix(path: string, options: UnixOptions = {}): Promise<void> {
+    this.#seal();
+    await removeStaleSocket(path);
+    const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    const listener = createServer((socket) => {
+      const token = `unix:${this.#nextSocket++}`;
+      try {
+        this.#sockets.set(token, { socket, peer: options.identify?.(descriptorOf(socket)) });
+      } catch {
+        socket.destroy();
+        return;
+      }
+      socket.once('close', () => this.#sockets.delete(token));
+      socket.on('error', () => socket.destroy());
+      // grpc-js reports the socket's remoteAddress as the peer of each call: it leads a call to its socket.
+      Object.defineProperty(socket, 'remoteAddress', { value: token });
+      injector.injectConnection(socket);
+    });
+    this.#listeners.push(listener);
+    // The socket is born closed to others, then opened as far as asked.
+    const umask = process.umask(0o177);
+    try {
+      listener.listen(path);
+    } finally {
+      process.umask(umask);
+    }
+    await once(listener, 'listening');
+    chmodSync(path, options.mode ?? 0o600);
+  }
+
+  /** Listens on `HOST:PORT`; port 0 takes a free one. Returns the port. */
+  async listenTcp(address: string): Promise<number> {
+    this.#seal();
+    return await new Promise((resolve, reject) =>
+      this.#grpc.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
+        error
+          ? reject(new NsmError('unavailable', `cannot listen on ${address}: ${error.message}`, error))
+          : resolve(port),
+      ),
+    );
+  }
+
+  /** Ends every call and closes every socket; calls under way are given `graceMs` to finish. */
+  async stop(graceMs = 0): Promise<void> {
+    this.#health.setStatus('', 'NOT_SERVING');
+    const closed = this.#listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
+    if (graceMs > 0) {
+      await Promise.race([
+        new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve())),
+        new Promise((resolve) => setTimeout(resolve, graceMs).unref()),
+      ]);
+    }
+    this.#grpc.forceShutdown();
+    for (const { socket } of this.#sockets.values()) socket.destroy();
+    await Promise.all(closed);
+  }
+
+  #seal(): void {
+    if (this.#sealed) return;
+    this.#sealed = true;
+    this.#health.addToServer(this.#grpc);
+    new ReflectionService(reflectionPackage(this.#files)).addToServer(this.#grpc);
+  }
+
+  #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
+    const token = call.getPeer();
+    const unix = this.#sockets.get(token);
+    if (unix) return unix.peer ? { signal, peer: unix.peer } : { signal };
+    return { signal, remoteAddress: token.replace(/:\d+$/, '') };
+  }
+
+  #unary(method: DescMethod, run: Method) {
+    return (
+      call: ServerUnaryCall<MessageShape<DescMessage>, MessageShape<DescMessage>>,
+      callback: sendUnaryData<MessageShape<DescMessage>>,
+    ): void => {
+      const abort = new AbortController();
+      call.on('cancelled', () => abort.abort(new NsmError('cancelled', 'the caller went away')));
+      Promise.resolve()
+        .then(() => run(call.request, this.#context(call, abort.signal)))
+        .then(
+          (reply) => callback(null, create(method.output, reply as Reply)),
+          (thrown: unknown) => callback(this.#failure(method, thrown)),
+        );
+    };
+  }
+
+  #serverStreaming(method: DescMethod, run: Method) {
+    return async (
+      call: ServerWritableStream<MessageShape<DescMessage>, MessageShape<DescMessage>>,
+    ): Promise<void> => {
+      const abort = new AbortController();
+      call.on('cancelled', () => abort.abort(new NsmError('cancelled', 'the caller went away')));
+      try {
+        const replies = run(call.request, this.#context(call, abort.signal)) as AsyncIterable<Reply>;
+        for await (const reply of replies) {
+          if (abort.signal.aborted) break;
+          if (!call.write(create(method.output, reply))) await drained(call, abort.signal);
+        }
+        call.end();
+      } catch (thrown) {
+        if (abort.signal.aborted) call.end();
+        else call.emit('error', this.#failure(method, thrown));
+      }
+    };
+  }
+
+  #failure(method: DescMethod, thrown: unknown): { code: number; details: string } {
+    const error = NsmError.from(thrown);
+    if (error.kind === 'internal') this.#onError(error, `${method.parent.typeName}/${method.name}`);
+    return { code: error.grpcStatus, details: error.toAdmissionError() };
+  }
+}
+
+/** The file descriptor of a socket. Node keeps it on an internal handle and offers no other way to it. */
+export function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd: number } };
+  if (!handle || handle.fd < 0) throw new NsmError('internal', 'the socket is closed');
+  return handle.fd;
+}
+
+async function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+  await once(call, 'drain', { signal }).catch(() => undefined);
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  const outcome = await new Promise<'served' | 'stale' | 'absent'>((resolve) => {
+    const probe = netConnect(path, () => {
+      probe.destroy();
+      resolve('served');
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ENOENT' ? 'absent' : 'stale'),
+    );
+  });
+  if (outcome === 'served')
+    throw new NsmError(
+      'conflict',
+      `${path} is served by a running process; stop it first, or choose another --run-dir`,
+    );
+  if (outcome === 'stale') unlinkSync(path);
+}
+
+/** What @grpc/reflection reads of a proto-loader package: the descriptors of each file and those it imports. */
+function reflectionPackage(files: readonly DescFile[]): ConstructorParameters<typeof ReflectionService>[0] {
+  const seen = new Map<string, Buffer>();
+  const visit = (file: DescFile): void => {
+    if (seen.has(file.name)) return;
+    seen.set(file.name, Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)));
+    file.dependencies.forEach(visit);
+  };
+  files.forEach(visit);
+  const descriptors = [...seen.values()];
+  return {
+    contract: { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos: descriptors },
+  };
+}
