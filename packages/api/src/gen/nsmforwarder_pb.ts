@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { InterfaceType, Route, TunnelType } from "./common_pb.js";
+import type { InterfaceType, Route, Tunnel, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IksKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkiVQoQVHVubmVsQ2FwYWJpbGl0eRIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDwoHbWlzc2luZxgCIAEoCRIOCgZlbmdpbmUYAyABKAkidgoMQ2FwYWJpbGl0aWVzEjUKCmludGVyZmFjZXMYASADKAsyIS5uc21mb3J3YXJkZXIuSW50ZXJmYWNlQ2FwYWJpbGl0eRIvCgd0dW5uZWxzGAIgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkiSQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSGQoPbGludXhfbmFtZXNwYWNlGAEgASgJSAASDQoDcGlkGAIgASgNSABCBAoCYnkiOgoJTmFtZXNwYWNlEg0KBWlub2RlGAEgASgNEgwKBHBhdGgYAiABKAkSEAoIcHJlZml4ZXMYAyADKAkiJAoSR2V0VW5kZXJsYXlSZXF1ZXN0Eg4KBnJlbW90ZRgBIAEoCSI4CghVbmRlcmxheRIPCgdhZGRyZXNzGAEgASgJEgsKA210dRgCIAEoDRIOCgZkZXZpY2UYAyABKAkitAIKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJuCglUdW5uZWxFbmQSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCRISCgppZGVudGlmaWVyGAQgASgNEgwKBHBvcnQYBSABKA0ijQEKDENyb3NzQ29ubmVjdBIKCgJpZBgBIAEoCRIiCgZjbGllbnQYAiABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBIkCghlbmRwb2ludBgDIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EicKBnR1bm5lbBgEIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQiQwoNUmVtb3ZlUmVxdWVzdBIyCg5jcm9zc19jb25uZWN0cxgBIAMoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QiDQoLUmVtb3ZlUmVwbHkiHgoLTGlzdFJlcXVlc3QSDwoHbWFuYWdlchgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UiVQoMUHJvYmVSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhIKCnRpbWVvdXRfbXMYAiABKA0iMgoKUHJvYmVSZXBseRIQCghhbnN3ZXJlZBgBIAEoCBISCgplbGFwc2VkX3VzGAIgASgNIkkKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0IpQBCgpTdGF0aXN0aWNzEhgKEHJlY2VpdmVkX3BhY2tldHMYASABKAQSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSFAoMc2VudF9wYWNrZXRzGAMgASgEEhIKCnNlbnRfYnl0ZXMYBCABKAQSFgoOcmVjZWl2ZWRfZHJvcHMYBSABKAQSEgoKc2VudF9kcm9wcxgGIAEoBCIOCgxXYXRjaFJlcXVlc3QiTQoORm9yd2FyZGVyRXZlbnQSGAoObmFtZXNwYWNlX2dvbmUYASABKA1IABIYCg5pbnRlcmZhY2VfZ29uZRgCIAEoCUgAQgcKBWV2ZW50Mo8FCglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzElIKEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEkcKC0dldFVuZGVybGF5EiAubnNtZm9yd2FyZGVyLkdldFVuZGVybGF5UmVxdWVzdBoWLm5zbWZvcndhcmRlci5VbmRlcmxheRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwAWIGcHJvdG8z", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IksKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkiVQoQVHVubmVsQ2FwYWJpbGl0eRIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDwoHbWlzc2luZxgCIAEoCRIOCgZlbmdpbmUYAyABKAkidgoMQ2FwYWJpbGl0aWVzEjUKCmludGVyZmFjZXMYASADKAsyIS5uc21mb3J3YXJkZXIuSW50ZXJmYWNlQ2FwYWJpbGl0eRIvCgd0dW5uZWxzGAIgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkiPwoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDSJWChVJbnNwZWN0TmFtZXNwYWNlUmVwbHkSKgoJbmFtZXNwYWNlGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIRCglwaWRfaW5vZGUYAiABKA0iOgoJTmFtZXNwYWNlEg0KBWlub2RlGAEgASgNEgwKBHBhdGgYAiABKAkSEAoIcHJlZml4ZXMYAyADKAkiNAoTT2ZmZXJUdW5uZWxzUmVxdWVzdBIOCgZyZW1vdGUYASABKAkSDQoFbG9jYWwYAiABKAkiNAoRT2ZmZXJUdW5uZWxzUmVwbHkSHwoHdHVubmVscxgBIAMoCzIOLmNvbW1vbi5UdW5uZWwitAIKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJuCglUdW5uZWxFbmQSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCRISCgppZGVudGlmaWVyGAQgASgNEgwKBHBvcnQYBSABKA0ijQEKDENyb3NzQ29ubmVjdBIKCgJpZBgBIAEoCRIiCgZjbGllbnQYAiABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBIkCghlbmRwb2ludBgDIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EicKBnR1bm5lbBgEIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQiQwoNUmVtb3ZlUmVxdWVzdBIyCg5jcm9zc19jb25uZWN0cxgBIAMoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QiDQoLUmVtb3ZlUmVwbHkiHgoLTGlzdFJlcXVlc3QSDwoHbWFuYWdlchgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UiVQoMUHJvYmVSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhIKCnRpbWVvdXRfbXMYAiABKA0iMgoKUHJvYmVSZXBseRIQCghhbnN3ZXJlZBgBIAEoCBISCgplbGFwc2VkX3VzGAIgASgNIkkKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0IpQBCgpTdGF0aXN0aWNzEhgKEHJlY2VpdmVkX3BhY2tldHMYASABKAQSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSFAoMc2VudF9wYWNrZXRzGAMgASgEEhIKCnNlbnRfYnl0ZXMYBCABKAQSFgoOcmVjZWl2ZWRfZHJvcHMYBSABKAQSEgoKc2VudF9kcm9wcxgGIAEoBCIOCgxXYXRjaFJlcXVlc3QiTQoORm9yd2FyZGVyRXZlbnQSGAoObmFtZXNwYWNlX2dvbmUYASABKA1IABIYCg5pbnRlcmZhY2VfZ29uZRgCIAEoCUgAQgcKBWV2ZW50MqYFCglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5ElIKDE9mZmVyVHVubmVscxIhLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcGx5Ej8KBUFwcGx5EhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSQAoGUmVtb3ZlEhsubnNtZm9yd2FyZGVyLlJlbW92ZVJlcXVlc3QaGS5uc21mb3J3YXJkZXIuUmVtb3ZlUmVwbHkSOgoETGlzdBIZLm5zbWZvcndhcmRlci5MaXN0UmVxdWVzdBoXLm5zbWZvcndhcmRlci5MaXN0UmVwbHkSPQoFUHJvYmUSGi5uc21mb3J3YXJkZXIuUHJvYmVSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlByb2JlUmVwbHkSTQoNR2V0U3RhdGlzdGljcxIiLm5zbWZvcndhcmRlci5HZXRTdGF0aXN0aWNzUmVxdWVzdBoYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEkMKBVdhdGNoEhoubnNtZm9yd2FyZGVyLldhdGNoUmVxdWVzdBocLm5zbWZvcndhcmRlci5Gb3J3YXJkZXJFdmVudDABYgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -109,23 +109,18 @@ export const CapabilitiesSchema: GenMessage<Capabilities> = /*@__PURE__*/
  */
 export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequest"> & {
   /**
-   * @generated from oneof nsmforwarder.InspectNamespaceRequest.by
+   * Inode, name under /run/netns, or path; empty: the namespace of process `pid`.
+   *
+   * @generated from field: string linux_namespace = 1;
    */
-  by: {
-    /**
-     * @generated from field: string linux_namespace = 1;
-     */
-    value: string;
-    case: "linuxNamespace";
-  } | {
-    /**
-     * Process id in the forwarder's view.
-     *
-     * @generated from field: uint32 pid = 2;
-     */
-    value: number;
-    case: "pid";
-  } | { case: undefined; value?: undefined };
+  linuxNamespace: string;
+
+  /**
+   * Process id in the forwarder's view; 0: none.
+   *
+   * @generated from field: uint32 pid = 2;
+   */
+  pid: number;
 };
 
 /**
@@ -134,6 +129,30 @@ export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequ
  */
 export const InspectNamespaceRequestSchema: GenMessage<InspectNamespaceRequest> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 4);
+
+/**
+ * @generated from message nsmforwarder.InspectNamespaceReply
+ */
+export type InspectNamespaceReply = Message<"nsmforwarder.InspectNamespaceReply"> & {
+  /**
+   * @generated from field: nsmforwarder.Namespace namespace = 1;
+   */
+  namespace?: Namespace | undefined;
+
+  /**
+   * Inode of the namespace of process `pid`; 0 when that process no longer exists.
+   *
+   * @generated from field: uint32 pid_inode = 2;
+   */
+  pidInode: number;
+};
+
+/**
+ * Describes the message nsmforwarder.InspectNamespaceReply.
+ * Use `create(InspectNamespaceReplySchema)` to create a new message.
+ */
+export const InspectNamespaceReplySchema: GenMessage<InspectNamespaceReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 5);
 
 /**
  * @generated from message nsmforwarder.Namespace
@@ -164,53 +183,50 @@ export type Namespace = Message<"nsmforwarder.Namespace"> & {
  * Use `create(NamespaceSchema)` to create a new message.
  */
 export const NamespaceSchema: GenMessage<Namespace> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 5);
+  messageDesc(file_nsmforwarder, 6);
 
 /**
- * @generated from message nsmforwarder.GetUnderlayRequest
+ * @generated from message nsmforwarder.OfferTunnelsRequest
  */
-export type GetUnderlayRequest = Message<"nsmforwarder.GetUnderlayRequest"> & {
+export type OfferTunnelsRequest = Message<"nsmforwarder.OfferTunnelsRequest"> & {
   /**
    * IPv4 or IPv6 address of the other node.
    *
    * @generated from field: string remote = 1;
    */
   remote: string;
+
+  /**
+   * This node's underlay address; empty: the one the kernel routes with.
+   *
+   * @generated from field: string local = 2;
+   */
+  local: string;
 };
 
 /**
- * Describes the message nsmforwarder.GetUnderlayRequest.
- * Use `create(GetUnderlayRequestSchema)` to create a new message.
+ * Describes the message nsmforwarder.OfferTunnelsRequest.
+ * Use `create(OfferTunnelsRequestSchema)` to create a new message.
  */
-export const GetUnderlayRequestSchema: GenMessage<GetUnderlayRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 6);
-
-/**
- * @generated from message nsmforwarder.Underlay
- */
-export type Underlay = Message<"nsmforwarder.Underlay"> & {
-  /**
-   * @generated from field: string address = 1;
-   */
-  address: string;
-
-  /**
-   * @generated from field: uint32 mtu = 2;
-   */
-  mtu: number;
-
-  /**
-   * @generated from field: string device = 3;
-   */
-  device: string;
-};
-
-/**
- * Describes the message nsmforwarder.Underlay.
- * Use `create(UnderlaySchema)` to create a new message.
- */
-export const UnderlaySchema: GenMessage<Underlay> = /*@__PURE__*/
+export const OfferTunnelsRequestSchema: GenMessage<OfferTunnelsRequest> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 7);
+
+/**
+ * @generated from message nsmforwarder.OfferTunnelsReply
+ */
+export type OfferTunnelsReply = Message<"nsmforwarder.OfferTunnelsReply"> & {
+  /**
+   * @generated from field: repeated common.Tunnel tunnels = 1;
+   */
+  tunnels: Tunnel[];
+};
+
+/**
+ * Describes the message nsmforwarder.OfferTunnelsReply.
+ * Use `create(OfferTunnelsReplySchema)` to create a new message.
+ */
+export const OfferTunnelsReplySchema: GenMessage<OfferTunnelsReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 8);
 
 /**
  * A pod's side of a cross-connect.
@@ -275,7 +291,7 @@ export type Port = Message<"nsmforwarder.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 8);
+  messageDesc(file_nsmforwarder, 9);
 
 /**
  * This node's end of a tunnel to another node.
@@ -318,7 +334,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 9);
+  messageDesc(file_nsmforwarder, 10);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -354,7 +370,7 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 10);
+  messageDesc(file_nsmforwarder, 11);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -371,7 +387,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 11);
+  messageDesc(file_nsmforwarder, 12);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -384,7 +400,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 12);
+  messageDesc(file_nsmforwarder, 13);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -403,7 +419,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 13);
+  messageDesc(file_nsmforwarder, 14);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -435,7 +451,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 14);
+  messageDesc(file_nsmforwarder, 15);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -452,7 +468,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 15);
+  messageDesc(file_nsmforwarder, 16);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -474,7 +490,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 16);
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -498,7 +514,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -515,7 +531,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * Seen from the pod.
@@ -559,7 +575,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 20);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -572,7 +588,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -605,7 +621,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from service nsmforwarder.Forwarder
@@ -620,24 +636,24 @@ export const Forwarder: GenService<{
     output: typeof CapabilitiesSchema;
   },
   /**
-   * Resolves linux_namespace as a client names it, or the namespace of a process.
+   * Resolves linux_namespace as a client names it, and tells which namespace a process is in.
    *
    * @generated from rpc nsmforwarder.Forwarder.InspectNamespace
    */
   inspectNamespace: {
     methodKind: "unary";
     input: typeof InspectNamespaceRequestSchema;
-    output: typeof NamespaceSchema;
+    output: typeof InspectNamespaceReplySchema;
   },
   /**
-   * The node's own address and MTU towards another node.
+   * The kinds of tunnel that work towards another node, in order of preference, with this node's address and MTU.
    *
-   * @generated from rpc nsmforwarder.Forwarder.GetUnderlay
+   * @generated from rpc nsmforwarder.Forwarder.OfferTunnels
    */
-  getUnderlay: {
+  offerTunnels: {
     methodKind: "unary";
-    input: typeof GetUnderlayRequestSchema;
-    output: typeof UnderlaySchema;
+    input: typeof OfferTunnelsRequestSchema;
+    output: typeof OfferTunnelsReplySchema;
   },
   /**
    * Makes a cross-connect exist exactly as described, or leaves nothing of it. Idempotent.
