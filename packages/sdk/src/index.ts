@@ -1,2 +1,18 @@
 // What an application imports: connect() and serve().
-export {};
+export { type ConnectOptions, connect, disconnect } from './connect.js';
+export { Connection, type ConnectionEvent } from './connection.js';
+export type { ConnectionDetails } from './connection-details.js';
+export type { EndpointAnswer, EndpointHooks, EndpointRequest } from './endpoint-connections.js';
+export {
+  type InterfaceFields,
+  type InterfaceKind,
+  type InterfaceOption,
+  type InterfaceOptions,
+  interfaceFields,
+  interfaceKinds,
+  interfaceName,
+  type Preference,
+  preferenceNames,
+} from './interfaces.js';
+export { ManagerLink } from './manager-link.js';
+export { Served, type ServeOptions, type ServeStatus, serve } from './serve.js';

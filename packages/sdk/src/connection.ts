@@ -1,0 +1,220 @@
+// A connection as the application holds it: what it was given, what becomes of it, and its end.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { connect, NsmError } from '@nsm/api';
+import { type ConnectionDetails, connectionDetails } from './connection-details.js';
+import { EventQueue } from './event-queue.js';
+import type { InterfaceKind } from './interfaces.js';
+import { isManagerGone, type ManagerLink } from './manager-link.js';
+
+/** What becomes of a connection. `details` are current; `reason` says why where there is something to say. */
+export interface ConnectionEvent {
+  readonly kind: 'up' | 'healing' | 'closed';
+  readonly details: ConnectionDetails;
+  readonly reason: string;
+}
+
+/** How a connection reaches the manager again; made by connect(). */
+export interface ConnectionParts {
+  readonly link: ManagerLink;
+  readonly requestId: string;
+  readonly service: string;
+  /** Watch from the beginning, not only once somebody asks for events. */
+  readonly follow: boolean;
+  /** The manager tells of connections in the caller's own namespace only. */
+  readonly ownNamespace: boolean;
+  /** Asks for the connection again; gives the same when the manager still has it. */
+  readonly request: (signal: AbortSignal) => Promise<ConnectionDetails>;
+}
+
+/** Milliseconds between two attempts to reach a manager that restarts. */
+const retryMs = 200;
+/** Milliseconds that close() tries to tell the manager. */
+const closeMs = 10_000;
+
+export class Connection implements ConnectionDetails, AsyncDisposable {
+  readonly requestId: string;
+  readonly service: string;
+  readonly #parts: ConnectionParts;
+  readonly #end = new AbortController();
+  readonly #queues = new Set<EventQueue<ConnectionEvent>>();
+  #last: ConnectionEvent;
+  #following = false;
+  #closing: Promise<void> | undefined;
+
+  /** Made by connect(). */
+  constructor(details: ConnectionDetails, parts: ConnectionParts) {
+    this.requestId = parts.requestId;
+    this.service = parts.service;
+    this.#parts = parts;
+    this.#last = { kind: 'up', details, reason: '' };
+    if (parts.follow) this.#startFollowing();
+  }
+
+  /** `up` while packets flow, `healing` while it is being repaired, `closed` once it is gone. */
+  get state(): ConnectionEvent['kind'] {
+    return this.#last.kind;
+  }
+  get id(): string {
+    return this.#last.details.id;
+  }
+  get interface(): InterfaceKind | string {
+    return this.#last.details.interface;
+  }
+  get interfaceParameters(): Readonly<Record<string, string>> {
+    return this.#last.details.interfaceParameters;
+  }
+  get interfaceName(): string {
+    return this.#last.details.interfaceName;
+  }
+  get address(): string {
+    return this.#last.details.address;
+  }
+  get addresses(): readonly string[] {
+    return this.#last.details.addresses;
+  }
+  get peerAddresses(): readonly string[] {
+    return this.#last.details.peerAddresses;
+  }
+  get routes(): readonly string[] {
+    return this.#last.details.routes;
+  }
+  get dns(): ConnectionDetails['dns'] {
+    return this.#last.details.dns;
+  }
+  get mtu(): number {
+    return this.#last.details.mtu;
+  }
+  get mac(): string {
+    return this.#last.details.mac;
+  }
+
+  /**
+   * The present state, then every change, until the connection is closed. Survives a restart of the manager.
+   * Events are kept from this call on, so none is missed between it and the first read.
+   */
+  events(): AsyncIterable<ConnectionEvent> {
+    const queue: EventQueue<ConnectionEvent> = new EventQueue(() => this.#queues.delete(queue));
+    this.#queues.add(queue);
+    queue.push(this.#last);
+    if (this.#last.kind === 'closed') queue.end();
+    else this.#startFollowing();
+    return queue;
+  }
+
+  /**
+   * Closes the connection: its interface, addresses and routes are gone when this resolves. Closing again is harmless.
+   * @throws NsmError `unavailable` when the manager cannot be told; one that restarts is waited for 10 s.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#end.abort();
+    const { link, requestId, service } = this.#parts;
+    try {
+      if (this.#last.kind === 'closed') return;
+      const client = link.channel.client(connect.ClientConnection);
+      const reply = await link.call({ timeoutMs: closeMs, waitMs: closeMs }, (options) =>
+        client.closeConnection({ requestId, networkServiceName: service }, options),
+      );
+      if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'internal');
+      this.#emit('closed', this.#last.details, 'closed by the client');
+    } finally {
+      link[Symbol.dispose]();
+      for (const queue of this.#queues) queue.end();
+    }
+  }
+
+  #startFollowing(): void {
+    if (this.#following) return;
+    this.#following = true;
+    this.#follow().catch((thrown) => {
+      if (!this.#end.signal.aborted)
+        this.#gone(`cannot be watched any longer: ${NsmError.from(thrown).message}`);
+    });
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#end;
+    for (let broken = false; !signal.aborted && this.#last.kind !== 'closed'; broken = true) {
+      try {
+        await this.#watch(signal, broken);
+      } catch (thrown) {
+        const error = NsmError.from(thrown);
+        // A manager of the original API has no watch: the connection is used without news of it.
+        if (error.kind === 'unimplemented' || signal.aborted) return;
+        if (!isManagerGone(error) && error.kind !== 'internal' && error.kind !== 'cancelled') throw error;
+      }
+      await pause(retryMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #watch(signal: AbortSignal, again: boolean): Promise<void> {
+    const { link, requestId, service } = this.#parts;
+    let present = false;
+    const events = link.channel.client(connect.ClientConnection).watchConnections({}, { signal });
+    for await (const event of events) {
+      if (event.kind === connect.ConnectionEvent_Kind.SYNCED) {
+        if (!present && this.#parts.ownNamespace) await this.#missing(signal, again);
+      } else if (event.requestId === requestId && event.networkServiceName === service) {
+        present = true;
+        this.#heard(event);
+      }
+      if (this.#last.kind === 'closed') return;
+    }
+  }
+
+  #heard(event: connect.ConnectionEvent): void {
+    const known = this.#last.details;
+    const details = event.connectionParameters
+      ? connectionDetails(event.connectionParameters, event.interface)
+      : known;
+    switch (event.kind) {
+      case connect.ConnectionEvent_Kind.UP:
+        if (this.#last.kind !== 'up' || !isDeepStrictEqual(details, known))
+          this.#emit('up', details, event.detail);
+        break;
+      case connect.ConnectionEvent_Kind.HEALING:
+        this.#emit('healing', details, event.detail);
+        break;
+      case connect.ConnectionEvent_Kind.CLOSED:
+        this.#gone(event.detail);
+        break;
+    }
+  }
+
+  /** The manager does not list the connection: it ended unseen, or a new manager has lost its memory. */
+  async #missing(signal: AbortSignal, again: boolean): Promise<void> {
+    if (!again) return this.#gone('the manager does not have it any more');
+    let details: ConnectionDetails;
+    try {
+      details = await this.#parts.request(signal);
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      if (isManagerGone(error) || signal.aborted) throw error;
+      return this.#gone(`the restarted manager refused it: ${error.message}`);
+    }
+    this.#emit('up', details, 'asked for again: the restarted manager did not have it');
+  }
+
+  #gone(reason: string): void {
+    this.#emit('closed', this.#last.details, reason);
+    for (const queue of this.#queues) queue.end();
+    this.#end.abort();
+    // An open channel would keep the process alive.
+    this.#parts.link[Symbol.dispose]();
+  }
+
+  #emit(kind: ConnectionEvent['kind'], details: ConnectionDetails, reason: string): void {
+    this.#last = { kind, details, reason };
+    for (const queue of this.#queues) queue.push(this.#last);
+  }
+}

@@ -1,0 +1,164 @@
+// The endpoint's side of the wire: one answer for each connection, the same one however often the manager asks.
+import { isDeepStrictEqual } from 'node:util';
+import type { CallContext, endpoint, ServiceImplementation } from '@nsm/api';
+import { NsmError } from '@nsm/api';
+import { type InterfaceKind, interfaceName } from './interfaces.js';
+
+/** A connection as the endpoint hears of it. */
+export interface EndpointRequest {
+  /** The client's Pod UID. */
+  readonly requestId: string;
+  readonly service: string;
+  /** Interface type chosen for the endpoint's side. */
+  readonly interface: InterfaceKind | string;
+  readonly interfaceParameters: Readonly<Record<string, string>>;
+  /** Labels the client asked with. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The manager's id of the connection, the device's name and MAC address; empty where the manager does not say. */
+  readonly connectionId: string;
+  readonly interfaceName: string;
+  readonly mac: string;
+}
+
+/** What an endpoint gives to a connection; all of it may be left to the manager. */
+export interface EndpointAnswer {
+  /** The client's addresses with prefix length. Default: the manager allocates from the prefixes. */
+  readonly addresses?: readonly string[] | undefined;
+  /** Prefixes that the client reaches through the endpoint. */
+  readonly routes?: readonly string[] | undefined;
+  readonly dns?:
+    | { readonly servers?: readonly string[]; readonly searchDomains?: readonly string[] }
+    | undefined;
+  /** The endpoint's own addresses on this connection, with prefix length. */
+  readonly endpointAddresses?: readonly string[] | undefined;
+  /** Prefixes that the endpoint reaches through the client. */
+  readonly endpointRoutes?: readonly string[] | undefined;
+  /** Why the connection is refused; not remembered, so that the same client can be accepted later. */
+  readonly refuse?: string | undefined;
+}
+
+export interface EndpointHooks {
+  /**
+   * Decides about a connection. Called once for each; called again when the client asks for something else under the
+   * same id, or after it was refused or closed. What it throws refuses the connection.
+   */
+  readonly onConnect?:
+    | ((request: EndpointRequest) => EndpointAnswer | undefined | Promise<EndpointAnswer | undefined>)
+    | undefined;
+  /** A connection has ended. */
+  readonly onClose?: ((request: EndpointRequest, reason: string) => void | Promise<void>) | undefined;
+}
+
+interface Known {
+  readonly request: EndpointRequest;
+  readonly answer: Promise<EndpointAnswer>;
+}
+
+export class EndpointConnections implements ServiceImplementation<typeof endpoint.EndpointConnection> {
+  readonly #netns: string;
+  readonly #hooks: EndpointHooks;
+  readonly #known = new Map<string, Known>();
+
+  constructor(netns: string, hooks: EndpointHooks) {
+    this.#netns = netns;
+    this.#hooks = hooks;
+  }
+
+  readonly requestEndpointConnection = async (
+    message: endpoint.EndpointConnectionRequest,
+    _context: CallContext,
+  ): Promise<Reply> => {
+    const { requestId, networkServiceName } = message;
+    const answer = await this.#answer(requestOf(message));
+    const head = { requestId, networkServiceName, linuxNamespace: this.#netns };
+    if (answer.refuse) return { ...head, admissionError: answer.refuse };
+    const { addresses = [], routes = [], dns = {}, endpointAddresses = [], endpointRoutes = [] } = answer;
+    return {
+      ...head,
+      clientParameters: {
+        address: addresses[0] ?? '',
+        addresses: [...addresses],
+        route: [...routes],
+        dns: { servers: [...(dns.servers ?? [])], searchDomains: [...(dns.searchDomains ?? [])] },
+      },
+      endpointParameters: {
+        address: endpointAddresses[0] ?? '',
+        addresses: [...endpointAddresses],
+        route: [...endpointRoutes],
+      },
+    };
+  };
+
+  readonly closeEndpointConnection = async (
+    message: endpoint.CloseEndpointConnectionRequest,
+    _context: CallContext,
+  ): Promise<Record<string, never>> => {
+    const key = keyOf(message.requestId, message.networkServiceName);
+    const known = this.#known.get(key);
+    this.#known.delete(key);
+    if (known) await this.#hooks.onClose?.(known.request, message.reason);
+    return {};
+  };
+
+  async #answer(request: EndpointRequest): Promise<EndpointAnswer> {
+    const key = keyOf(request.requestId, request.service);
+    const known = this.#known.get(key);
+    if (known && sameWish(known.request, request)) return await known.answer;
+    const answer = this.#decide(request);
+    const entry = { request, answer };
+    this.#known.set(key, entry);
+    const decided = await answer;
+    if (decided.refuse && this.#known.get(key) === entry) {
+      // A refused update leaves what there was.
+      if (known) this.#known.set(key, known);
+      else this.#known.delete(key);
+    }
+    return decided;
+  }
+
+  async #decide(request: EndpointRequest): Promise<EndpointAnswer> {
+    try {
+      return (await this.#hooks.onConnect?.(request)) ?? {};
+    } catch (thrown) {
+      return { refuse: NsmError.from(thrown).message };
+    }
+  }
+}
+
+interface ParametersReply {
+  address: string;
+  addresses: string[];
+  route: string[];
+  dns?: { servers: string[]; searchDomains: string[] };
+}
+
+interface Reply {
+  requestId: string;
+  networkServiceName: string;
+  linuxNamespace: string;
+  admissionError?: string;
+  clientParameters?: ParametersReply;
+  endpointParameters?: ParametersReply;
+}
+
+function keyOf(requestId: string, service: string): string {
+  return JSON.stringify([requestId, service]);
+}
+
+/** What the client chose; the device's name and MAC are the manager's affair and may change when it heals. */
+function sameWish(a: EndpointRequest, b: EndpointRequest): boolean {
+  return a.interface === b.interface && isDeepStrictEqual(a.labels, b.labels);
+}
+
+function requestOf(message: endpoint.EndpointConnectionRequest): EndpointRequest {
+  return {
+    requestId: message.requestId,
+    service: message.networkServiceName,
+    interface: interfaceName(message.interface?.type ?? 0),
+    interfaceParameters: message.interface?.parameters?.interfaceParameters ?? {},
+    labels: message.labels?.selector ?? {},
+    connectionId: message.endpointParameters?.connectionId ?? '',
+    interfaceName: message.endpointParameters?.interfaceName ?? '',
+    mac: message.endpointParameters?.mac ?? '',
+  };
+}

@@ -1,0 +1,63 @@
+// Interface types and preferences in words, and the messages they stand for.
+import { InterfacePreference, InterfaceType } from '@nsm/api';
+
+/** How a pod is attached; `default` lets the other side choose. */
+export type InterfaceKind = 'default' | 'kernel' | 'vhost' | 'mem' | 'sriov' | 'hw';
+
+/** Place in the order of preference; interfaces without one come last, in list order. */
+export type Preference = 'first' | 'second' | 'third' | 'fourth' | 'fifth';
+
+export interface InterfaceOptions {
+  readonly type: InterfaceKind;
+  readonly preference?: Preference | undefined;
+  /** Parameters by the names that the interface type knows. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+}
+
+/** An interface as an application names it: just its type, or with preference and parameters. */
+export type InterfaceOption = InterfaceKind | InterfaceOptions;
+
+/** The fields of a common.Interface. */
+export interface InterfaceFields {
+  readonly type: InterfaceType;
+  readonly preference: InterfacePreference;
+  readonly parameters?: { readonly interfaceParameters: Record<string, string> };
+}
+
+const types: Readonly<Record<InterfaceKind, InterfaceType>> = {
+  default: InterfaceType.DEFAULT_INTERFACE,
+  kernel: InterfaceType.KERNEL_INTERFACE,
+  vhost: InterfaceType.VHOST_INTERFACE,
+  mem: InterfaceType.MEM_INTERFACE,
+  sriov: InterfaceType.SRIOV_INTERFACE,
+  hw: InterfaceType.HW_INTERFACE,
+};
+
+const preferences: Readonly<Record<Preference, InterfacePreference>> = {
+  first: InterfacePreference.FIRST,
+  second: InterfacePreference.SECOND,
+  third: InterfacePreference.THIRD,
+  fourth: InterfacePreference.FOURTH,
+  fifth: InterfacePreference.FIFTH,
+};
+
+/** Every interface type by name. */
+export const interfaceKinds: readonly InterfaceKind[] = Object.keys(types) as InterfaceKind[];
+
+/** Every preference by name, strongest first. */
+export const preferenceNames: readonly Preference[] = Object.keys(preferences) as Preference[];
+
+/** The message fields for an option. */
+export function interfaceFields(option: InterfaceOption): InterfaceFields {
+  const { type, preference, parameters } = typeof option === 'string' ? { type: option } : option;
+  return {
+    type: types[type],
+    preference: preference ? preferences[preference] : InterfacePreference.NO_PREFERENCE,
+    ...(parameters ? { parameters: { interfaceParameters: { ...parameters } } } : {}),
+  };
+}
+
+/** The name of an interface type; one from a newer peer becomes `type NUMBER`. */
+export function interfaceName(type: InterfaceType): string {
+  return interfaceKinds.find((kind) => types[kind] === type) ?? `type ${type}`;
+}

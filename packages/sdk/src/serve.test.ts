@@ -1,0 +1,179 @@
+// serve() against the manager's side of the wire: advertising, answering, idempotency, restart, leaving.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Channel, endpoint, InterfaceType } from '@nsm/api';
+import { describe, expect, it } from 'vitest';
+import { type EndpointRequest, type ServeStatus, serve } from './index.js';
+import { ManagerSide } from './manager-side.test-support.js';
+import { ownNamespace } from './own-namespace.js';
+
+describe('serve', () => {
+  it('advertises every service and withdraws them', async () => {
+    await using manager = await new ManagerSide().start();
+    const served = await serve({
+      services: ['firewall', 'vpn'],
+      name: 'fw-1',
+      namespace: 'prod',
+      runDir: manager.runDir,
+      interfaces: [{ type: 'kernel', preference: 'first' }, 'mem'],
+      labels: { tier: 'gold' },
+      prefixes: ['10.60.0.0/16'],
+    });
+    const socket = join(manager.runDir, 'endpoints', 'prod.fw-1.sock');
+    expect(served.socket).toBe(socket);
+    const record = {
+      nseProviderName: 'fw-1',
+      nseProviderNamespace: 'prod',
+      socketLocation: socket,
+      interface: [
+        { type: 1, preference: 1 },
+        { type: 3, preference: 0 },
+      ],
+      labels: { selector: { tier: 'gold' } },
+      prefixes: ['10.60.0.0/16'],
+    };
+    expect(manager.advertised).toMatchObject([
+      {
+        networkEndpoint: [
+          { ...record, networkServiceName: 'firewall' },
+          { ...record, networkServiceName: 'vpn' },
+        ],
+      },
+    ]);
+    await served.close();
+    await served.close();
+    expect(manager.removed.map((request) => request.networkServiceName)).toEqual(['firewall', 'vpn']);
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('answers each connection once, and the same however often it is asked', async () => {
+    await using manager = await new ManagerSide().start();
+    const asked: EndpointRequest[] = [];
+    const ended: string[] = [];
+    await using served = await serve({
+      service: 'firewall',
+      name: 'fw',
+      runDir: manager.runDir,
+      onConnect: (request) => {
+        asked.push(request);
+        if (request.labels.tier === 'poor') return { refuse: 'only gold' };
+        return {
+          addresses: [`10.0.0.${asked.length}/31`],
+          routes: ['0.0.0.0/0'],
+          dns: { servers: ['10.0.0.53'] },
+          endpointAddresses: ['10.0.0.0/31'],
+        };
+      },
+      onClose: (request, reason) => {
+        ended.push(`${request.requestId} ${reason}`);
+      },
+    });
+    using channel = new Channel(`unix:${served.socket}`);
+    const client = channel.client(endpoint.EndpointConnection);
+    const ask = {
+      requestId: 'pod-1',
+      networkServiceName: 'firewall',
+      interface: { type: InterfaceType.KERNEL_INTERFACE },
+      endpointParameters: { interfaceName: 'nsm1', mac: '02:00:00:00:00:02', connectionId: 'node-a:2' },
+    };
+    const replies = await Promise.all([1, 2, 3].map(() => client.requestEndpointConnection(ask)));
+    for (const reply of replies)
+      expect(reply).toMatchObject({
+        requestId: 'pod-1',
+        networkServiceName: 'firewall',
+        linuxNamespace: ownNamespace(),
+        admissionError: '',
+        clientParameters: { address: '10.0.0.1/31', route: ['0.0.0.0/0'], dns: { servers: ['10.0.0.53'] } },
+        endpointParameters: { address: '10.0.0.0/31' },
+      });
+    expect(asked).toEqual([
+      {
+        requestId: 'pod-1',
+        service: 'firewall',
+        interface: 'kernel',
+        interfaceParameters: {},
+        labels: {},
+        connectionId: 'node-a:2',
+        interfaceName: 'nsm1',
+        mac: '02:00:00:00:00:02',
+      },
+    ]);
+
+    const poor = await client.requestEndpointConnection({ ...ask, labels: { selector: { tier: 'poor' } } });
+    expect(poor.admissionError).toBe('only gold');
+    expect((await client.requestEndpointConnection(ask)).clientParameters?.address).toBe('10.0.0.1/31');
+    expect(asked).toHaveLength(2);
+
+    const close = { requestId: 'pod-1', networkServiceName: 'firewall', reason: 'the client left' };
+    await client.closeEndpointConnection(close);
+    await client.closeEndpointConnection(close);
+    expect(ended).toEqual(['pod-1 the client left']);
+    await client.requestEndpointConnection(ask);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('refuses what its handler fails at, and can do nothing at all', async () => {
+    await using manager = await new ManagerSide().start();
+    await using broken = await serve({
+      service: 'a',
+      name: 'broken',
+      runDir: manager.runDir,
+      onConnect: () => {
+        throw new Error('out of licences');
+      },
+    });
+    await using plain = await serve({
+      service: 'a',
+      name: 'plain',
+      runDir: manager.runDir,
+      onConnect: () => {},
+    });
+    const ask = async (socket: string) => {
+      using channel = new Channel(`unix:${socket}`);
+      return await channel
+        .client(endpoint.EndpointConnection)
+        .requestEndpointConnection({ requestId: 'p', networkServiceName: 'a' });
+    };
+    expect((await ask(broken.socket)).admissionError).toBe('out of licences');
+    expect((await ask(plain.socket)).admissionError).toBe('');
+  });
+
+  it('advertises again when the manager comes back', async () => {
+    await using manager = await new ManagerSide().start();
+    const states: ServeStatus['state'][] = [];
+    await using _served = await serve({
+      service: 'a',
+      name: 'fw',
+      runDir: manager.runDir,
+      onStatus: ({ state }) => states.push(state),
+    });
+    for (let restart = 1; restart <= 2; restart++) {
+      // The endpoint must have noticed that the manager is there before it can notice that it has gone.
+      const again = manager.nextAdvertisement();
+      await manager.stop();
+      await manager.start();
+      await again;
+      expect(manager.advertised.length).toBeGreaterThan(restart);
+    }
+    expect(states.slice(0, 2)).toEqual(['manager-lost', 'advertised']);
+  });
+
+  it('leaves nothing behind when it is refused or nobody answers', async () => {
+    await using manager = new ManagerSide();
+    const socket = join(manager.runDir, 'fw.sock');
+    const options = { service: 'a', name: 'fw', runDir: manager.runDir, socket };
+    await expect(serve(options)).rejects.toMatchObject({ kind: 'unavailable' });
+    await manager.start();
+    manager.refuse = 'the name "fw" is taken by another endpoint (NSM0105)';
+    await expect(serve(options)).rejects.toMatchObject({ kind: 'conflict' });
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('refuses a socket path that no socket can have', async () => {
+    await expect(
+      serve({ service: 'a', name: 'fw', socket: `/tmp/${'x'.repeat(200)}` }),
+    ).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+  });
+});

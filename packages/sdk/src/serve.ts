@@ -1,0 +1,224 @@
+// serve(): an endpoint that provides network services: answers its manager, and stays advertised while it lives.
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { endpoint, NsmError, Server } from '@nsm/api';
+import { runDirFromEnvironment } from './config.js';
+import { EndpointConnections, type EndpointHooks } from './endpoint-connections.js';
+import { type InterfaceOption, interfaceFields } from './interfaces.js';
+import { isManagerGone, ManagerLink } from './manager-link.js';
+import { ownNamespace } from './own-namespace.js';
+
+export interface ServeOptions extends EndpointHooks {
+  /** The network service provided; `services` for several. */
+  readonly service?: string | undefined;
+  readonly services?: readonly string[] | undefined;
+  /** nse_provider_name. */
+  readonly name: string;
+  /** nse_provider_namespace. Default: `default`. */
+  readonly namespace?: string | undefined;
+  /** Path of the unix socket to serve on. Default: endpoints/NAME.sock in the run directory. */
+  readonly socket?: string | undefined;
+  /** Folder of the manager's sockets. Default: NSM_RUN_DIR, or `/run/nsm`. */
+  readonly runDir?: string | undefined;
+  /** What the endpoint can be attached by, in order of preference. Default: `['kernel']`. */
+  readonly interfaces?: readonly InterfaceOption[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** CIDR prefixes from which the manager gives out addresses. */
+  readonly prefixes?: readonly string[] | undefined;
+  /** The network namespace to attach, named as for connect(). Default: this process's own. */
+  readonly netns?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds to wait for a manager that is not running yet. Default: 0. */
+  readonly waitMs?: number | undefined;
+  /** Hears how the advertisement fares. */
+  readonly onStatus?: ((status: ServeStatus) => void) | undefined;
+}
+
+export interface ServeStatus {
+  /** `refused`: the restarted manager does not want the endpoint, for `reason`; it is asked again. */
+  readonly state: 'advertised' | 'manager-lost' | 'refused';
+  readonly reason: string;
+}
+
+/** Milliseconds between two attempts to advertise, and after a refusal. */
+const retryMs = 200;
+const refusedMs = 5_000;
+const callMs = 10_000;
+/** sun_path of unix(7) less its final zero byte. */
+const maxSocketPath = 107;
+
+interface ServedParts {
+  readonly name: string;
+  readonly namespace: string;
+  readonly services: readonly string[];
+  readonly socket: string;
+  readonly server: Server;
+  readonly link: ManagerLink;
+  readonly advertise: (signal: AbortSignal, waitMs: number) => Promise<void>;
+  readonly onStatus: (status: ServeStatus) => void;
+  /** Settles when the manager that accepted the endpoint goes away. */
+  readonly lost: Promise<void>;
+}
+
+/** A served endpoint. */
+export class Served implements AsyncDisposable {
+  readonly name: string;
+  readonly namespace: string;
+  readonly services: readonly string[];
+  /** Path of the socket that the manager calls. */
+  readonly socket: string;
+  readonly #server: Server;
+  readonly #link: ManagerLink;
+  readonly #end = new AbortController();
+  readonly #keeping: Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  /** Made by serve(). */
+  constructor(parts: ServedParts) {
+    this.name = parts.name;
+    this.namespace = parts.namespace;
+    this.services = parts.services;
+    this.socket = parts.socket;
+    this.#server = parts.server;
+    this.#link = parts.link;
+    this.#keeping = this.#keepAdvertised(parts);
+  }
+
+  /** Ends one of the endpoint's connections; the manager tells the client. */
+  async closeConnection(requestId: string, service: string, reason: string): Promise<void> {
+    const client = this.#link.channel.client(endpoint.EndpointOperations);
+    const reply = await this.#link.call({ timeoutMs: callMs, waitMs: 0 }, (options) =>
+      client.closeConnection({ requestId, networkServiceName: service, reason }, options),
+    );
+    if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+  }
+
+  /** Withdraws the endpoint, then stops serving. A manager that is not there needs no telling. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#end.abort();
+    await this.#keeping;
+    const client = this.#link.channel.client(endpoint.EndpointOperations);
+    const names = { nseProviderName: this.name, nseProviderNamespace: this.namespace };
+    try {
+      await Promise.all(
+        this.services.map((service) =>
+          client.removeEndpoint({ networkServiceName: service, ...names }, { timeoutMs: callMs }),
+        ),
+      );
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      if (!isManagerGone(error) && error.kind !== 'unimplemented') throw error;
+    } finally {
+      this.#link[Symbol.dispose]();
+      await this.#server.stop();
+    }
+  }
+
+  async #keepAdvertised(parts: ServedParts): Promise<void> {
+    const { signal } = this.#end;
+    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    for (let lost: Promise<void> | undefined = parts.lost; !signal.aborted; ) {
+      try {
+        if (lost) {
+          await Promise.race([lost, ended]);
+          lost = undefined;
+          if (signal.aborted) return;
+          parts.onStatus({ state: 'manager-lost', reason: 'the manager went away' });
+        }
+        const again = watchLoss(this.#link, callMs);
+        await parts.advertise(signal, 0);
+        lost = again;
+        parts.onStatus({ state: 'advertised', reason: 'the manager is back' });
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const error = NsmError.from(thrown);
+        const gone = isManagerGone(error);
+        if (!gone) parts.onStatus({ state: 'refused', reason: error.message });
+        await pause(gone ? retryMs : refusedMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+}
+
+/**
+ * Serves and advertises an endpoint; resolves when the manager has accepted it.
+ * @throws NsmError the manager's refusal; `unavailable` when no manager answers; `conflict` when the socket is in use.
+ */
+export async function serve(options: ServeOptions): Promise<Served> {
+  const { name, namespace = 'default' } = options;
+  const services = options.services ?? (options.service === undefined ? [] : [options.service]);
+  if (services.length === 0) throw new NsmError('invalid', 'serve() needs a service, or services');
+  const runDir = options.runDir ?? runDirFromEnvironment();
+  const socket = options.socket ?? socketPath(runDir, name, namespace);
+  if (Buffer.byteLength(socket) > maxSocketPath)
+    throw new NsmError(
+      'invalid',
+      `${socket} is longer than a unix socket path may be (${maxSocketPath} bytes)`,
+    );
+
+  const connections = new EndpointConnections(options.netns ?? ownNamespace(), options);
+  const server = new Server().add(endpoint.EndpointConnection, connections);
+  const link = new ManagerLink(join(runDir, 'endpoint.sock'));
+  const client = link.channel.client(endpoint.EndpointOperations);
+  const advertisement = {
+    networkEndpoint: services.map((service) => ({
+      networkServiceName: service,
+      nseProviderName: name,
+      nseProviderNamespace: namespace,
+      socketLocation: socket,
+      interface: (options.interfaces ?? ['kernel']).map(interfaceFields),
+      labels: { selector: { ...options.labels } },
+      prefixes: [...(options.prefixes ?? [])],
+    })),
+  };
+  const advertise = async (signal: AbortSignal | undefined, waitMs: number): Promise<void> => {
+    const reply = await link.call({ signal, timeoutMs: callMs + waitMs, waitMs }, (call) =>
+      client.advertiseEndpoint(advertisement, call),
+    );
+    if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+  };
+  const waitMs = options.waitMs ?? 0;
+  try {
+    await server.listenUnix(socket);
+    const lost = watchLoss(link, callMs + waitMs);
+    await advertise(options.signal, waitMs);
+    const onStatus = options.onStatus ?? (() => {});
+    return new Served({ name, namespace, services, socket, server, link, advertise, onStatus, lost });
+  } catch (thrown) {
+    link[Symbol.dispose]();
+    await server.stop();
+    throw NsmError.from(thrown);
+  }
+}
+
+/** To be called before advertising: a loss right after the manager's answer must not go unseen. */
+function watchLoss(link: ManagerLink, timeoutMs: number): Promise<void> {
+  return link.channel.lost(timeoutMs).catch(() => undefined);
+}
+
+/** In the run directory, where the manager sees it too; a folder of its own where that one cannot be written to. */
+function socketPath(runDir: string, name: string, namespace: string): string {
+  const file = `${namespace === 'default' ? '' : `${namespace}.`}${name}.sock`.replaceAll('/', '_');
+  const folder = join(runDir, 'endpoints');
+  const path = join(folder, file);
+  if (Buffer.byteLength(path) <= maxSocketPath) {
+    try {
+      mkdirSync(folder, { recursive: true });
+      return path;
+    } catch {
+      // Read-only or not ours: the manager is told another path.
+    }
+  }
+  return join(mkdtempSync(join(tmpdir(), 'nsm-')), 'endpoint.sock');
+}
