@@ -1,2 +1,59 @@
 // rtnetlink for Node.js: namespaces, links, addresses, routes, neighbours, tc, monitoring.
-export {};
+export type { Address, AddressFilter, AddressSpec } from './addresses.js';
+export { AttributeWriter } from './attribute-writer.js';
+export { Attributes } from './attributes.js';
+export { DecodeError } from './decode-error.js';
+export { errno, errnoName } from './errno.js';
+export { formatIp, type IpPrefix, parseIp, parsePrefix } from './ip-address.js';
+export * as libc from './libc.js';
+export type { Link, LinkStatistics, OperationalState } from './link.js';
+export type { BridgeOptions, LinkData, MacvlanMode, VxlanOptions } from './link-kinds.js';
+export type {
+  BridgeSpec,
+  CommonLinkSpec,
+  LinkChanges,
+  LinkFilter,
+  LinkReference,
+  LinkSpec,
+  MacvlanSpec,
+  NetlinkLinkSpec,
+  PeerSpec,
+  PlainSpec,
+  TapSpec,
+  VethSpec,
+  VlanSpec,
+  VxlanSpec,
+} from './link-spec.js';
+export { formatMac, parseMac } from './mac-address.js';
+export { NamespaceError, type NamespaceErrorCode } from './namespace-error.js';
+export { NAMESPACE_ID_NONE } from './namespace-ids.js';
+export {
+  NAMESPACE_DIRECTORY,
+  type NamespaceReference,
+  parseNamespaceReference,
+} from './namespace-reference.js';
+export {
+  createNamespace,
+  currentNamespace,
+  deleteNamespace,
+  listNamespaces,
+  type NamespaceEntry,
+  namespaceOfProcess,
+  openNamespace,
+} from './namespaces.js';
+export type {
+  ForwardingSpec,
+  Neighbour,
+  NeighbourFilter,
+  NeighbourFlag,
+  NeighbourSpec,
+  NeighbourState,
+} from './neighbours.js';
+export { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError } from './netlink-error.js';
+export type { DumpOptions } from './netlink-socket.js';
+export { NetworkNamespace } from './network-namespace.js';
+export type { Family, RouteType, Scope } from './route-names.js';
+export type { RouteConflict, RouteFilter, RouteLookup } from './route-operations.js';
+export { type AddOptions, RouteSocket } from './route-socket.js';
+export type { NextHop, Route, RouteSpec } from './routes.js';
+export { openTap, type Tap, type TapOptions } from './tap.js';

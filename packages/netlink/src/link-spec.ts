@@ -1,0 +1,137 @@
+// What a link shall be: the arguments for making and changing links.
+import type { BridgeOptions, MacvlanMode, VxlanOptions } from './link-kinds.js';
+import type { NetworkNamespace } from './network-namespace.js';
+
+/** A link by its index or by its name. Names can be given to another link at any moment: prefer the index. */
+export type LinkReference = number | string;
+
+/** What every link can be given when it is made. */
+export interface CommonLinkSpec {
+  /** 1–15 bytes. A `%d` is replaced by the lowest free number, from 0. */
+  readonly name: string;
+  /** Index to be had; default the next free one. EBUSY when taken. */
+  readonly index?: number;
+  /** Where the link is born; default the socket's namespace. */
+  readonly namespace?: NetworkNamespace;
+  /**
+   * Id, as the socket's namespace knows it, of the namespace that `link` and the outer side of a tunnel are in; default
+   * the socket's own.
+   */
+  readonly linkNamespaceId?: number;
+  /** Hardware address, default random. */
+  readonly mac?: string;
+  /** Bytes. */
+  readonly mtu?: number;
+  /** Default false. */
+  readonly up?: boolean;
+  /** Free text, at most 255 bytes. The kernel takes it only afterwards: it costs one more request. */
+  readonly alias?: string;
+  /** Number for deleting many links at once; default 0, the group of everything. */
+  readonly group?: number;
+  /** Index of the bridge, bond or VRF to join. */
+  readonly master?: number;
+  /** Packets. */
+  readonly txQueueLength?: number;
+  readonly numTxQueues?: number;
+  readonly numRxQueues?: number;
+}
+
+/**
+ * The other end of a veth pair. `up` and `alias` cost one more request, over a socket opened for it when the peer is born
+ * in another namespace; who has a socket there anyway may leave them to `setLink`.
+ */
+export type PeerSpec = Omit<CommonLinkSpec, 'linkNamespaceId' | 'master'>;
+
+/** A pair of Ethernet devices; what goes in at one end comes out at the other. The ends can be born apart. */
+export interface VethSpec extends CommonLinkSpec {
+  readonly kind: 'veth';
+  readonly peer: PeerSpec;
+}
+
+/**
+ * A VXLAN tunnel. Its UDP socket stays in the namespace of the netlink socket (or of `linkNamespaceId`), also when the
+ * device is born elsewhere.
+ */
+export interface VxlanSpec extends CommonLinkSpec, VxlanOptions {
+  readonly kind: 'vxlan';
+}
+
+export interface BridgeSpec extends CommonLinkSpec, BridgeOptions {
+  readonly kind: 'bridge';
+}
+
+export interface MacvlanSpec extends CommonLinkSpec {
+  readonly kind: 'macvlan';
+  /** Index of the lower device. */
+  readonly link: number;
+  /** Default `bridge`; the kernel's own is `vepa`. */
+  readonly mode?: MacvlanMode;
+}
+
+export interface VlanSpec extends CommonLinkSpec {
+  readonly kind: 'vlan';
+  /** Index of the lower device. */
+  readonly link: number;
+  /** 0–4094. */
+  readonly id: number;
+  /** Default `802.1Q`. */
+  readonly protocol?: '802.1Q' | '802.1ad';
+}
+
+/** A device without settings of its own; `dummy` swallows everything, `ifb` takes packets redirected by tc. */
+export interface PlainSpec extends CommonLinkSpec {
+  readonly kind: 'dummy' | 'ifb';
+}
+
+/** A persistent TUN (IP packets) or TAP (Ethernet frames) device; see `openTap` for one that lives with its descriptor. */
+export interface TapSpec
+  extends Omit<CommonLinkSpec, 'linkNamespaceId' | 'numTxQueues' | 'numRxQueues' | 'index'> {
+  readonly kind: 'tun' | 'tap';
+  /** Default false. */
+  readonly multiQueue?: boolean;
+  /** Each packet preceded by a `struct virtio_net_hdr`. Default false. */
+  readonly vnetHeader?: boolean;
+}
+
+/** Everything that can be made by RTM_NEWLINK. */
+export type NetlinkLinkSpec = VethSpec | VxlanSpec | BridgeSpec | MacvlanSpec | VlanSpec | PlainSpec;
+
+/** A link to make. */
+export type LinkSpec = NetlinkLinkSpec | TapSpec;
+
+/** What to change about a link; what is left out stays. */
+export interface LinkChanges {
+  /** Needs the link to be down before Linux 6.2. */
+  readonly name?: string;
+  /**
+   * Moves the link. Costs some 20 ms and loses its addresses, and the name may collide there: better let it be born
+   * where it shall live.
+   */
+  readonly namespace?: NetworkNamespace;
+  readonly mac?: string;
+  /** Bytes. */
+  readonly mtu?: number;
+  readonly up?: boolean;
+  /** At most 255 bytes; empty removes it. */
+  readonly alias?: string;
+  readonly group?: number;
+  /** Index of the bridge, bond or VRF to join; 0 to leave it. */
+  readonly master?: number;
+  /** Packets. */
+  readonly txQueueLength?: number;
+  /** Changes to a vxlan device. */
+  readonly vxlan?: Omit<VxlanOptions, 'id'>;
+  /** Changes to a bridge. */
+  readonly bridge?: BridgeOptions;
+}
+
+/** Which links to list. */
+export interface LinkFilter {
+  /** `veth`, `vxlan` …; the kernel does the filtering. */
+  readonly kind?: string;
+  /** Index of the bridge, bond or VRF they belong to; the kernel does the filtering. */
+  readonly master?: number;
+  readonly group?: number;
+  /** Read the counters too, which makes the answer a third longer. Default false. */
+  readonly statistics?: boolean;
+}

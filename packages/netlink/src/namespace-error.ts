@@ -1,0 +1,25 @@
+// The error for network namespaces that cannot be opened, made or removed.
+
+/**
+ * - `invalid`: the reference has none of the accepted forms;
+ * - `not-found`: no such namespace;
+ * - `denied`: the process may not;
+ * - `not-a-namespace`: it exists and is not a network namespace;
+ * - `exists`: a namespace of that name exists already;
+ * - `failed`: anything else the kernel refused.
+ */
+export type NamespaceErrorCode = 'invalid' | 'not-found' | 'denied' | 'not-a-namespace' | 'exists' | 'failed';
+
+/** A network namespace that cannot be opened, made or removed. */
+export class NamespaceError extends Error {
+  override readonly name = 'NamespaceError';
+  readonly code: NamespaceErrorCode;
+  /** The reference as it was given. */
+  readonly reference: string;
+
+  constructor(code: NamespaceErrorCode, reference: string, reason: string) {
+    super(`network namespace ${JSON.stringify(reference)}: ${reason}`);
+    this.code = code;
+    this.reference = reference;
+  }
+}

@@ -1,0 +1,339 @@
+// One netlink socket, living in one namespace: requests with acknowledgement, dumps, batches. Synchronous throughout.
+import { DecodeError } from './decode-error.js';
+import { EAGAIN, EINTR, ENOBUFS } from './errno.js';
+import * as libc from './libc.js';
+import {
+  decodeAcknowledgement,
+  type Message,
+  MessageWriter,
+  messagesIn,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_ECHO,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+} from './message.js';
+import { type BatchFailure, check, NetlinkBatchError, NetlinkError } from './netlink-error.js';
+import { NetworkNamespace } from './network-namespace.js';
+
+// Socket options of SOL_NETLINK (linux/netlink.h).
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+// Returns a descriptor of the namespace a socket lives in (linux/sockios.h).
+const SIOCGSKNS = 0x894c;
+
+// What is unread counts against this: a batch's acknowledgements, a dump's next part. 1 MB is over 1,000 acknowledgements.
+const RECEIVE_BUFFER = 1 << 20;
+// The kernel builds parts of dumps of 32 KB at most (net/netlink/af_netlink.c); single answers can be larger (SR-IOV).
+let received = Buffer.allocUnsafeSlow(64 * 1024);
+// One thread, one request at a time: all sockets of the thread share the buffers.
+const shared = new MessageWriter(4096);
+// A batch is cut into sends of at most this many bytes and messages, well below the default send buffer of 208 KB.
+const BATCH_BYTES = 32 * 1024;
+const BATCH_MESSAGES = 256;
+// A table that changes while it is read is read again; so many times before it is called an error.
+const DUMP_ATTEMPTS = 16;
+
+/** What a request is, for the kernel and for whoever reads the error. */
+export interface Request {
+  readonly type: number;
+  /** NLM_F_CREATE and the like; NLM_F_REQUEST is added. */
+  readonly flags?: number;
+  readonly operation: string;
+  readonly object: string;
+}
+
+/** How to read a table. */
+export interface DumpOptions {
+  /**
+   * Return a table that changed while it was read, instead of reading it again: some entries may then be missing or
+   * stale. Default false: it is read up to 16 times, then the dump fails with EINTR.
+   */
+  readonly acceptInterrupted?: boolean;
+}
+
+interface Queued {
+  readonly request: Request;
+  readonly end: number;
+}
+
+/** One netlink socket. Close it as soon as you can: it keeps its namespace alive. */
+export class NetlinkSocket implements Disposable {
+  #fd: number;
+  #sequence = 0;
+  #batch: { writer: MessageWriter; queue: Queued[] } | undefined;
+  #inode: number | undefined;
+
+  private constructor(fd: number, inode: number | undefined) {
+    this.#fd = fd;
+    this.#inode = inode;
+  }
+
+  /** Opens a socket of a netlink protocol in `namespace`, or where the thread is. @throws NetlinkError, NamespaceError */
+  static open(protocol: number, namespace?: NetworkNamespace): NetlinkSocket {
+    const type = libc.SOCK_RAW | libc.SOCK_CLOEXEC;
+    const create = (): number => libc.socket(libc.AF_NETLINK, type, protocol);
+    const fd = namespace === undefined ? create() : namespace.run(create);
+    check(fd, 'open netlink socket', namespace === undefined ? '' : `in netns ${namespace.inode}`);
+    // Absent only on kernels older than 4.20, where requests work without them.
+    libc.setSocketOption(fd, libc.SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    libc.setSocketOption(fd, libc.SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    libc.setSocketOption(fd, libc.SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+    // Beyond net.core.rmem_max only with CAP_NET_ADMIN in the first user namespace.
+    if (libc.setSocketOption(fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, RECEIVE_BUFFER) < 0)
+      libc.setSocketOption(fd, libc.SOL_SOCKET, libc.SO_RCVBUF, RECEIVE_BUFFER);
+    return new NetlinkSocket(fd, namespace?.inode);
+  }
+
+  /** −1 once closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Opens the namespace the socket lives in, for the caller to close. @throws NetlinkError EPERM without CAP_NET_ADMIN */
+  openNamespace(): NetworkNamespace {
+    const fd = check(libc.ioctlNumber(this.#fd, SIOCGSKNS, 0), 'find namespace', 'of a netlink socket');
+    return NetworkNamespace.fromDescriptor(fd, `socket:${this.#fd}`);
+  }
+
+  /** Inode of the namespace the socket lives in; undefined when the kernel will not tell. */
+  get namespaceInode(): number | undefined {
+    if (this.#inode === undefined && this.#fd >= 0) {
+      try {
+        using namespace = this.openNamespace();
+        this.#inode = namespace.inode;
+      } catch (error) {
+        if (!(error instanceof NetlinkError)) throw error;
+      }
+    }
+    return this.#inode;
+  }
+
+  /** Lets go of the socket and of its namespace. Harmless when repeated. */
+  close(): void {
+    if (this.#fd >= 0) libc.close(this.#fd);
+    this.#fd = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Sends a request and waits for its acknowledgement; within a batch, queues it. @throws NetlinkError */
+  request(request: Request, encode: (writer: MessageWriter) => void): void {
+    const flags = NLM_F_REQUEST | NLM_F_ACK | (request.flags ?? 0);
+    const batch = this.#batch;
+    if (batch !== undefined) {
+      const start = batch.writer.length;
+      try {
+        this.#write(batch.writer, request.type, flags, encode);
+      } catch (error) {
+        batch.writer.length = start;
+        this.#sequence = (this.#sequence - 1) >>> 0;
+        throw error;
+      }
+      batch.queue.push({ request, end: batch.writer.length });
+      return;
+    }
+    this.#exchange(request, flags, encode, true, ignore);
+  }
+
+  /** Sends a request that asks back the messages of what it did (NLM_F_ECHO), and hands them to `take`. @throws NetlinkError */
+  requestEcho(
+    request: Request,
+    encode: (writer: MessageWriter) => void,
+    take: (message: Message) => void,
+  ): void {
+    this.#refuseInBatch(request);
+    const flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO | (request.flags ?? 0);
+    this.#exchange(request, flags, encode, true, take);
+  }
+
+  /** Asks for one object. @throws NetlinkError */
+  get<T>(request: Request, encode: (writer: MessageWriter) => void, decode: (message: Message) => T): T {
+    this.#refuseInBatch(request);
+    let answer: { value: T } | undefined;
+    const ask = (): boolean =>
+      this.#exchange(request, NLM_F_REQUEST | (request.flags ?? 0), encode, false, (message) => {
+        answer = { value: decode(message) };
+      });
+    if (!ask()) ask();
+    if (answer === undefined) throw this.error(EAGAIN, request, { text: 'no answer' });
+    return answer.value;
+  }
+
+  /** Reads a whole table; `decode` leaves out what it returns undefined for. @throws NetlinkError */
+  dump<T>(
+    request: Request,
+    encode: (writer: MessageWriter) => void,
+    decode: (message: Message) => T | undefined,
+    options: DumpOptions = {},
+  ): T[] {
+    this.#refuseInBatch(request);
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const found: T[] = [];
+      let interrupted = false;
+      const flags = NLM_F_REQUEST | NLM_F_DUMP | (request.flags ?? 0);
+      const complete = this.#exchange(request, flags, encode, true, (message) => {
+        if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
+        if (message.type === NLMSG_DONE) return;
+        const entry = decode(message);
+        if (entry !== undefined) found.push(entry);
+      });
+      if (!complete) continue;
+      if (!interrupted || options.acceptInterrupted === true) return found;
+    }
+    throw this.error(EINTR, request, { text: `changed during each of ${DUMP_ATTEMPTS} readings` });
+  }
+
+  /**
+   * Gathers the requests that `fn` makes on this socket and sends them together. All are carried out, in order, even
+   * after one has failed; only requests that change something can be batched. A throw of `fn` sends nothing.
+   * @throws NetlinkBatchError when at least one was refused
+   */
+  batch(fn: () => void): void {
+    if (this.#batch !== undefined) throw new TypeError('a batch within a batch');
+    const batch = { writer: new MessageWriter(BATCH_BYTES), queue: [] as Queued[] };
+    this.#batch = batch;
+    try {
+      fn();
+    } finally {
+      this.#batch = undefined;
+    }
+    const failures: BatchFailure[] = [];
+    let from = 0;
+    let start = 0;
+    while (from < batch.queue.length) {
+      let to = from + 1;
+      let end = batch.queue[from]?.end ?? start;
+      for (; to < batch.queue.length && to - from < BATCH_MESSAGES; to++) {
+        const next = batch.queue[to]?.end ?? end;
+        if (next - start > BATCH_BYTES) break;
+        end = next;
+      }
+      this.#flush(batch.writer.bytes.subarray(start, end), batch.queue, from, to, failures);
+      from = to;
+      start = end;
+    }
+    const [first] = failures;
+    if (first !== undefined) throw new NetlinkBatchError(first, failures);
+  }
+
+  /** Whether a batch is being gathered. */
+  get batching(): boolean {
+    return this.#batch !== undefined;
+  }
+
+  /** A NetlinkError about this socket's namespace. */
+  error(
+    errno: number,
+    request: Pick<Request, 'operation' | 'object'>,
+    detail: { text?: string | undefined; offset?: number | undefined; missing?: number | undefined } = {},
+  ): NetlinkError {
+    const inode = this.namespaceInode;
+    const where = inode === undefined ? '' : `in netns ${inode}`;
+    return new NetlinkError(errno, request.operation, `${request.object} ${where}`.trim(), detail);
+  }
+
+  #refuseInBatch(request: Request): void {
+    if (this.#batch !== undefined)
+      throw new TypeError(`${request.operation}: only changes can be batched, not questions`);
+  }
+
+  #write(writer: MessageWriter, type: number, flags: number, encode: (w: MessageWriter) => void): number {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    const at = writer.start(type, flags, this.#sequence);
+    encode(writer);
+    writer.finish(at);
+    return this.#sequence;
+  }
+
+  #send(bytes: Uint8Array, length: number, request: Request): void {
+    const sent = libc.send(this.#fd, bytes, length, 0);
+    if (sent < 0) throw this.error(-sent, request);
+  }
+
+  // The kernel answers within send(2), so the answer is there or never comes: nothing here can hang.
+  #receive(request: Request): number {
+    const size = libc.recv(this.#fd, received, received.length, libc.MSG_DONTWAIT | libc.MSG_TRUNC);
+    if (size < 0) throw this.error(-size, request, size === -EAGAIN ? { text: 'no answer' } : {});
+    if (size > received.length) {
+      received = Buffer.allocUnsafeSlow(size * 2);
+      throw new AnswerTooLarge();
+    }
+    return size;
+  }
+
+  // `untilEnd`: go on until the acknowledgement or the end of the dump; otherwise the first answer is all. False when an
+  // answer did not fit the buffer, which has grown since: ask again.
+  #exchange(
+    request: Request,
+    flags: number,
+    encode: (writer: MessageWriter) => void,
+    untilEnd: boolean,
+    take: (message: Message) => void,
+  ): boolean {
+    shared.length = 0;
+    const sequence = this.#write(shared, request.type, flags, encode);
+    this.#send(shared.bytes, shared.length, request);
+    try {
+      for (;;) {
+        const size = this.#receive(request);
+        for (const message of messagesIn(received, size)) {
+          // An answer to an earlier request that was given up.
+          if (message.sequence !== sequence) continue;
+          if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+            const answer = decodeAcknowledgement(message);
+            if (answer.errno !== 0) throw this.error(answer.errno, request, answer);
+            if (message.type === NLMSG_DONE) take(message);
+            return true;
+          }
+          take(message);
+          if (!untilEnd) return true;
+        }
+      }
+    } catch (error) {
+      this.#drain();
+      if (error instanceof AnswerTooLarge) return false;
+      throw error;
+    }
+  }
+
+  #flush(bytes: Uint8Array, queue: Queued[], from: number, to: number, failures: BatchFailure[]): void {
+    const [head] = queue;
+    if (head === undefined) return;
+    const first = (this.#sequence - (queue.length - from) + 1) >>> 0;
+    this.#send(bytes, bytes.length, head.request);
+    try {
+      for (let left = to - from; left > 0; ) {
+        const size = this.#receive(head.request);
+        for (const message of messagesIn(received, size)) {
+          const index = from + ((message.sequence - first) >>> 0);
+          const request = queue[index]?.request;
+          if (message.type !== NLMSG_ERROR || index >= to || request === undefined) continue;
+          left--;
+          const answer = decodeAcknowledgement(message);
+          if (answer.errno !== 0) failures.push({ index, error: this.error(answer.errno, request, answer) });
+        }
+      }
+    } catch (error) {
+      this.#drain();
+      throw error;
+    }
+  }
+
+  // After a failure: reads away what is left, so that no dump is under way when the next request comes.
+  #drain(): void {
+    for (;;) {
+      const size = libc.recv(this.#fd, received, received.length, libc.MSG_DONTWAIT);
+      if (size < 0 && size !== -ENOBUFS) return;
+    }
+  }
+}
+
+class AnswerTooLarge extends DecodeError {}
+
+const ignore = (): void => {};

@@ -1,0 +1,57 @@
+// Names for the numbers of routing: families, scopes, route types, protocols, tables (linux/rtnetlink.h).
+import { DecodeError } from './decode-error.js';
+import { AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC } from './libc.js';
+
+export type Family = 'ipv4' | 'ipv6';
+
+/** AF_ number of a family; AF_UNSPEC, meaning both, for undefined. */
+export const familyNumber = (family: Family | undefined): number =>
+  family === undefined ? AF_UNSPEC : family === 'ipv4' ? AF_INET : AF_INET6;
+
+/** @throws DecodeError for anything but IPv4, IPv6 and (as IPv4, where a bridge speaks) AF_BRIDGE */
+export const familyName = (number: number): Family => {
+  if (number === AF_INET || number === AF_BRIDGE) return 'ipv4';
+  if (number === AF_INET6) return 'ipv6';
+  throw new DecodeError(`address family ${number}`);
+};
+
+const SCOPES = { global: 0, site: 200, link: 253, host: 254, nowhere: 255 } as const;
+
+/** How far an address or route is valid; other values as numbers 0–255. */
+export type Scope = keyof typeof SCOPES | number;
+
+export const scopeNumber = (scope: Scope): number => (typeof scope === 'number' ? scope : SCOPES[scope]);
+
+export const scopeName = (number: number): Scope =>
+  (Object.keys(SCOPES) as (keyof typeof SCOPES)[]).find((name) => SCOPES[name] === number) ?? number;
+
+const ROUTE_TYPES = [
+  'unspecified',
+  'unicast',
+  'local',
+  'broadcast',
+  'anycast',
+  'multicast',
+  'blackhole',
+  'unreachable',
+  'prohibit',
+  'throw',
+  'nat',
+] as const;
+
+/** What happens to a packet that a route matches. */
+export type RouteType = (typeof ROUTE_TYPES)[number];
+
+export const routeTypeNumber = (type: RouteType): number => ROUTE_TYPES.indexOf(type);
+
+export const routeTypeName = (number: number): RouteType => ROUTE_TYPES[number] ?? 'unspecified';
+
+/** Routing tables with a name. */
+export const TABLE_DEFAULT = 253;
+export const TABLE_MAIN = 254;
+export const TABLE_LOCAL = 255;
+
+/** Who made a route or rule: the kernel itself, an administrator at boot, an administrator. Others are numbers up to 255. */
+export const PROTOCOL_KERNEL = 2;
+export const PROTOCOL_BOOT = 3;
+export const PROTOCOL_STATIC = 4;

@@ -1,0 +1,135 @@
+// Operations on routes over one netlink socket.
+import { familyOf, parseIp } from './ip-address.js';
+import { findLink } from './links.js';
+import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
+import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
+import { RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE } from './route-messages.js';
+import { type Family, familyNumber, type RouteType, TABLE_MAIN } from './route-names.js';
+import {
+  decodeRoute,
+  encodeRoute,
+  ROUTE_HEADER_SIZE,
+  type Route,
+  type RouteSpec,
+  RTA,
+  RTM_F_CLONED,
+} from './routes.js';
+
+/** Which routes to list. */
+export interface RouteFilter {
+  readonly family?: Family;
+  /** Default 254, the main table; `all` for every table. */
+  readonly table?: number | 'all';
+  /** Index of the link. */
+  readonly device?: number;
+  readonly protocol?: number;
+}
+
+/** What to do when there is such a route already. */
+export type RouteConflict = 'fail' | 'replace' | 'append';
+
+/** How a packet to an address would go. */
+export interface RouteLookup {
+  /** Unicast, local, unreachable … */
+  readonly type: RouteType;
+  /** Index of the link. */
+  readonly device: number;
+  /** Source address the kernel would choose. */
+  readonly source: string | undefined;
+  /** Undefined when the address is on the link itself. */
+  readonly gateway: string | undefined;
+  /** Bytes: what the route or a path MTU discovery says, else the link's. */
+  readonly mtu: number;
+  readonly table: number;
+  /** The entry of the table that decided. */
+  readonly match: Route;
+}
+
+const RTM_F_LOOKUP_TABLE = 0x1000;
+const RTM_F_FIB_MATCH = 0x2000;
+
+/** See `RouteSocket.routes`. */
+export const listRoutes = (socket: NetlinkSocket, filter: RouteFilter & DumpOptions): Route[] => {
+  const table = filter.table ?? TABLE_MAIN;
+  return socket.dump(
+    { type: RTM_GETROUTE, operation: 'list routes', object: '' },
+    (writer) => {
+      const at = writer.reserve(ROUTE_HEADER_SIZE);
+      writer.bytes.writeUInt8(familyNumber(filter.family), at);
+      writer.bytes.writeUInt8(filter.protocol ?? 0, at + 5);
+      if (table !== 'all' && filter.family !== undefined) writer.u32(RTA.table, table);
+      if (filter.device !== undefined) writer.u32(RTA.device, filter.device);
+    },
+    (message) => {
+      if (message.type !== RTM_NEWROUTE) return undefined;
+      const family = message.bytes.readUInt8(message.start);
+      // Multicast routing answers to AF_UNSPEC too, as family 128 and 129.
+      if (family !== familyNumber('ipv4') && family !== familyNumber('ipv6')) return undefined;
+      const route = decodeRoute(message);
+      if ((route.flags & RTM_F_CLONED) !== 0) return undefined;
+      const wanted =
+        (table === 'all' || route.table === table) &&
+        (filter.device === undefined ||
+          route.device === filter.device ||
+          route.multipath.some((hop) => hop.device === filter.device)) &&
+        (filter.protocol === undefined || route.protocol === filter.protocol);
+      return wanted ? route : undefined;
+    },
+    filter,
+  );
+};
+
+const FLAGS: Readonly<Record<RouteConflict, number>> = {
+  fail: NLM_F_CREATE | NLM_F_EXCL,
+  replace: NLM_F_CREATE | NLM_F_REPLACE,
+  append: NLM_F_CREATE | NLM_F_APPEND,
+};
+
+/** See `RouteSocket.addRoute`. */
+export const addRoute = (socket: NetlinkSocket, spec: RouteSpec, conflict: RouteConflict): void =>
+  socket.request(
+    { type: RTM_NEWROUTE, flags: FLAGS[conflict], operation: 'add route', object: describe(spec) },
+    (writer) => encodeRoute(writer, spec),
+  );
+
+/** See `RouteSocket.deleteRoute`. */
+export const deleteRoute = (socket: NetlinkSocket, spec: RouteSpec): void =>
+  socket.request({ type: RTM_DELROUTE, operation: 'delete route', object: describe(spec) }, (writer) =>
+    encodeRoute(writer, spec, true),
+  );
+
+const describe = (spec: RouteSpec): string => {
+  const via = spec.gateway === undefined ? '' : ` via ${spec.gateway}`;
+  return `${spec.destination}${via}${spec.device === undefined ? '' : ` dev #${spec.device}`}`;
+};
+
+const look = (socket: NetlinkSocket, address: string, flags: number): Route => {
+  const bytes = parseIp(address);
+  return socket.get(
+    { type: RTM_GETROUTE, operation: 'look up route', object: `to ${address}` },
+    (writer) => {
+      const at = writer.reserve(ROUTE_HEADER_SIZE);
+      writer.bytes.writeUInt8(familyOf(bytes), at);
+      writer.bytes.writeUInt8(bytes.length * 8, at + 1);
+      writer.bytes.writeUInt32LE(flags, at + 8);
+      writer.raw(RTA.destination, bytes);
+    },
+    decodeRoute,
+  );
+};
+
+/** See `RouteSocket.routeTo`. */
+export const routeTo = (socket: NetlinkSocket, address: string): RouteLookup => {
+  const resolved = look(socket, address, RTM_F_LOOKUP_TABLE);
+  const match = look(socket, address, RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH);
+  const device = resolved.device ?? 0;
+  return {
+    type: resolved.type,
+    device,
+    source: resolved.source,
+    gateway: resolved.gateway,
+    mtu: resolved.mtu ?? match.mtu ?? findLink(socket, device)?.mtu ?? 0,
+    table: match.table,
+    match,
+  };
+};

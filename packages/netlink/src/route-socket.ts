@@ -1,0 +1,191 @@
+// The handle most users want: one rtnetlink socket in one namespace, and everything that can be done over it.
+
+import type { Address, AddressFilter, AddressSpec } from './addresses.js';
+import * as addresses from './addresses.js';
+import type { Link } from './link.js';
+import type { LinkChanges, LinkFilter, LinkReference, LinkSpec, NetlinkLinkSpec } from './link-spec.js';
+import * as links from './links.js';
+import * as ids from './namespace-ids.js';
+import type { ForwardingSpec, Neighbour, NeighbourFilter, NeighbourSpec } from './neighbours.js';
+import * as neighbours from './neighbours.js';
+import { type DumpOptions, NetlinkSocket } from './netlink-socket.js';
+import type { NetworkNamespace } from './network-namespace.js';
+import { NETLINK_ROUTE } from './route-messages.js';
+import type { RouteConflict, RouteFilter, RouteLookup } from './route-operations.js';
+import * as routes from './route-operations.js';
+import type { Route, RouteSpec } from './routes.js';
+
+/** How to add what may exist already. */
+export interface AddOptions {
+  /** Overwrite instead of failing with EEXIST. Default false. */
+  readonly replace?: boolean;
+}
+
+/**
+ * One NETLINK_ROUTE socket. It stays in the namespace it was opened in, whatever the thread does later, and keeps that
+ * namespace alive until it is closed. Every method is synchronous and blocks as long as the kernel takes: microseconds,
+ * but some 20 ms to delete or move a link. All throw {@link NetlinkError} for what the kernel refuses and `DecodeError`
+ * for what cannot be encoded.
+ */
+export class RouteSocket implements Disposable {
+  readonly #socket: NetlinkSocket;
+
+  private constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  /** Opens a socket in `namespace`, or where the calling thread is. 15 µs. @throws NetlinkError, NamespaceError */
+  static open(namespace?: NetworkNamespace): RouteSocket {
+    return new RouteSocket(NetlinkSocket.open(NETLINK_ROUTE, namespace));
+  }
+
+  /** −1 once closed. */
+  get fd(): number {
+    return this.#socket.fd;
+  }
+
+  /** Inode of the namespace it lives in; undefined when the kernel will not tell (needs CAP_NET_ADMIN). */
+  get namespaceInode(): number | undefined {
+    return this.#socket.namespaceInode;
+  }
+
+  /** Opens the namespace it lives in, for the caller to close. */
+  openNamespace(): NetworkNamespace {
+    return this.#socket.openNamespace();
+  }
+
+  /** Lets go of the socket and of its namespace. Harmless when repeated. */
+  close(): void {
+    this.#socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * Sends the requests that `fn` makes on this socket together, in order. The kernel carries out all of them, also those
+   * after a failed one. Only changes can be batched, not questions. If `fn` throws, nothing is sent.
+   * @throws NetlinkBatchError, saying which failed
+   */
+  batch(fn: () => void): void {
+    this.#socket.batch(fn);
+  }
+
+  // Links.
+
+  links(filter: LinkFilter & DumpOptions = {}): Link[] {
+    return links.listLinks(this.#socket, filter);
+  }
+
+  /** One link with its counters, or undefined when there is none. */
+  link(link: LinkReference): Link | undefined {
+    return links.findLink(this.#socket, link);
+  }
+
+  /** Makes a link. EEXIST: the name is taken; EOPNOTSUPP: this kernel lacks the kind. */
+  addLink(spec: LinkSpec): void {
+    links.addLink(this.#socket, spec);
+  }
+
+  /** Makes a link in the socket's own namespace and returns it as the kernel made it, with its index and final name. */
+  createLink(spec: NetlinkLinkSpec & { readonly namespace?: never }): Link {
+    return links.createLink(this.#socket, spec);
+  }
+
+  setLink(link: LinkReference, changes: LinkChanges): void {
+    links.changeLink(this.#socket, link, changes);
+  }
+
+  /** Blocks some 20 ms; many at once are cheaper by {@link deleteGroup}. ENODEV: there is none. */
+  deleteLink(link: LinkReference): void {
+    links.deleteLink(this.#socket, link);
+  }
+
+  /** Deletes every link of a group other than 0, at little more than the cost of one. ENODEV: the group is empty. */
+  deleteGroup(group: number): void {
+    links.deleteGroup(this.#socket, group);
+  }
+
+  // Addresses; `link` is an index.
+
+  addresses(filter: AddressFilter & DumpOptions = {}): Address[] {
+    return addresses.listAddresses(this.#socket, filter);
+  }
+
+  addAddress(link: number, address: AddressSpec, options: AddOptions = {}): void {
+    addresses.addAddress(this.#socket, link, address, options.replace === true);
+  }
+
+  /** EADDRNOTAVAIL: there is none. */
+  deleteAddress(link: number, address: AddressSpec): void {
+    addresses.deleteAddress(this.#socket, link, address);
+  }
+
+  // Routes.
+
+  /** The main table unless the filter says otherwise. */
+  routes(filter: RouteFilter & DumpOptions = {}): Route[] {
+    return routes.listRoutes(this.#socket, filter);
+  }
+
+  addRoute(route: RouteSpec, conflict: RouteConflict = 'fail'): void {
+    routes.addRoute(this.#socket, route, conflict);
+  }
+
+  /** Deletes the first route that agrees with all that is given. ESRCH: there is none. */
+  deleteRoute(route: RouteSpec): void {
+    routes.deleteRoute(this.#socket, route);
+  }
+
+  /** How a packet to `address` would go. ENETUNREACH, EHOSTUNREACH, EACCES …: it would not. */
+  routeTo(address: string): RouteLookup {
+    return routes.routeTo(this.#socket, address);
+  }
+
+  // Neighbours and forwarding entries.
+
+  neighbours(filter: NeighbourFilter & DumpOptions = {}): Neighbour[] {
+    return neighbours.listNeighbours(this.#socket, filter);
+  }
+
+  addNeighbour(neighbour: NeighbourSpec, options: AddOptions = {}): void {
+    neighbours.addNeighbour(this.#socket, neighbour, options.replace === true);
+  }
+
+  /** ENOENT: there is none. */
+  deleteNeighbour(neighbour: NeighbourSpec): void {
+    neighbours.deleteNeighbour(this.#socket, neighbour);
+  }
+
+  /** Forwarding entries of bridges and vxlan devices. */
+  forwardingEntries(filter: { readonly device?: number } & DumpOptions = {}): Neighbour[] {
+    return neighbours.listForwarding(this.#socket, filter);
+  }
+
+  /** `append` adds one more destination for the same address of a vxlan device. */
+  addForwardingEntry(entry: ForwardingSpec, conflict: 'fail' | 'replace' | 'append' = 'fail'): void {
+    neighbours.addForwarding(this.#socket, entry, conflict);
+  }
+
+  deleteForwardingEntry(entry: ForwardingSpec): void {
+    neighbours.deleteForwarding(this.#socket, entry);
+  }
+
+  // Namespace ids.
+
+  /** Id by which this namespace knows `namespace`; undefined when it has none. */
+  namespaceId(namespace: NetworkNamespace): number | undefined {
+    return ids.namespaceId(this.#socket, namespace);
+  }
+
+  /**
+   * Gives `namespace` an id in this one, −1 (default) for the next free, and returns it. It cannot be changed
+   * afterwards and goes with the namespace; it does not keep it alive. EEXIST: `namespace` has another id already, or
+   * the id is taken.
+   */
+  setNamespaceId(namespace: NetworkNamespace, id: number = ids.NAMESPACE_ID_NONE): number {
+    ids.setNamespaceId(this.#socket, namespace, id);
+    return ids.namespaceId(this.#socket, namespace) ?? ids.NAMESPACE_ID_NONE;
+  }
+}
