@@ -1,2 +1,4 @@
 // Ready-made network service endpoints.
-export {};
+export { type ClientAddress, ClientAddresses, parseClientAddress } from './client-addresses.js';
+export { Gateway, type GatewayOptions, gateway } from './gateway.js';
+export { type IcmpResponderOptions, icmpResponder } from './icmp-responder.js';

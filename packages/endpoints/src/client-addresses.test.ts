@@ -1,0 +1,56 @@
+// Addresses given to clients: what is accepted, who gets which, and that a gone client's address is free again.
+import type { EndpointRequest } from '@nsm/sdk';
+import { describe, expect, it } from 'vitest';
+import { ClientAddresses, parseClientAddress } from './client-addresses.js';
+
+function request(requestId: string): EndpointRequest {
+  return {
+    requestId,
+    service: 's',
+    interface: 'kernel',
+    interfaceParameters: {},
+    labels: {},
+    connectionId: '',
+    interfaceName: '',
+    mac: '',
+  };
+}
+
+describe('parseClientAddress', () => {
+  it.each([
+    ['10.60.1.1/31', { client: '10.60.1.1/31', endpoint: '10.60.1.0/31' }],
+    ['10.60.1.254/31', { client: '10.60.1.254/31', endpoint: '10.60.1.255/31' }],
+    ['10.60.1.2/24', { client: '10.60.1.2/24' }],
+    ['10.60.1.2/24=10.60.1.1/24', { client: '10.60.1.2/24', endpoint: '10.60.1.1/24' }],
+    ['fd00::1/127', { client: 'fd00::1/127', endpoint: 'fd00::0/127' }],
+    ['fd00::/127', { client: 'fd00::/127', endpoint: 'fd00::1/127' }],
+    ['fd00::beef/127', { client: 'fd00::beef/127', endpoint: 'fd00::beee/127' }],
+  ])('reads %s', (text, expected) => expect(parseClientAddress(text)).toEqual(expected));
+
+  it.each(['', '10.0.0.1', '10.0.0.1/33', 'a/8', '10.0.0.1/24=', '10.0.0.1/24=fd00::1/64', '10.0.0.1/8/8'])(
+    'refuses "%s"',
+    (text) => expect(() => parseClientAddress(text)).toThrow(/not an address with prefix length/),
+  );
+});
+
+describe('ClientAddresses', () => {
+  it('leaves addresses to the manager when it has none', () => {
+    expect(new ClientAddresses([]).take(request('a'))).toEqual({});
+  });
+
+  it('gives each client one address of each family, the same again, and refuses when they are used up', () => {
+    const pool = new ClientAddresses(
+      ['10.0.0.1/31', 'fd00::1/127', '10.0.0.3/31', 'fd00::3/127'].map(parseClientAddress),
+    );
+    const first = {
+      addresses: ['10.0.0.1/31', 'fd00::1/127'],
+      endpointAddresses: ['10.0.0.0/31', 'fd00::0/127'],
+    };
+    expect(pool.take(request('a'))).toEqual(first);
+    expect(pool.take(request('b')).addresses).toEqual(['10.0.0.3/31', 'fd00::3/127']);
+    expect(pool.take(request('a'))).toEqual(first);
+    expect(pool.take(request('c'))).toEqual({ refuse: 'all 2 IPv4 addresses of the endpoint are taken' });
+    pool.release(request('b'));
+    expect(pool.take(request('c')).addresses).toEqual(['10.0.0.3/31', 'fd00::3/127']);
+  });
+});
