@@ -1,0 +1,132 @@
+// `nsm://HOST:PORT`: the records are held by another manager or by `nsm registry`.
+import { Channel, NsmError, type ServiceClient, registry as wire } from '@nsm/api';
+import { CachedRegistry, type RegistryOptions } from './cached-registry.js';
+import { pause } from './clock.js';
+import type { RecordEvent } from './record-cache.js';
+import type { RecordWriter } from './registry.js';
+import type { WantedState } from './wanted-state.js';
+
+/** How long `start` waits for a registry that answers, milliseconds. */
+const startPatienceMs = 1000;
+/** How long a write is tried, milliseconds. */
+const writePatienceMs = 3000;
+/** Pause before the next connection, milliseconds: doubles from first to last. */
+const reconnectPause = { first: 50, last: 2000 };
+
+export class RemoteRegistry extends CachedRegistry {
+  protected readonly wanted: WantedState;
+  readonly #address: string;
+  readonly #stopped = new AbortController();
+  #channel: Channel;
+  #following: Promise<void> | undefined;
+
+  /** `url`: `nsm://HOST:PORT`. @throws NsmError `invalid` */
+  constructor(url: string, options: RegistryOptions = {}) {
+    super(url, options);
+    this.#address = addressOf(url);
+    this.#channel = new Channel(this.#address);
+    this.wanted = this.wantedThrough(
+      writerTo(() => this.#client()),
+      writePatienceMs,
+    );
+  }
+
+  async start(): Promise<void> {
+    if (this.#following) return;
+    const tried = new AbortController();
+    this.#following = this.#follow(() => tried.abort());
+    await pause(this.clock, startPatienceMs, tried.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.wanted.stop();
+    this.#channel.close();
+    await this.#following;
+  }
+
+  #client(): ServiceClient<typeof wire.Registry> {
+    return this.#channel.client(wire.Registry);
+  }
+
+  /** Watches for ever, over a new connection after each failure; `tried` is called after the first attempt. */
+  async #follow(tried: () => void): Promise<void> {
+    const { signal } = this.#stopped;
+    let wait = reconnectPause.first;
+    let said = false;
+    while (!signal.aborted) {
+      try {
+        await this.#watch(() => {
+          if (said) this.logger.info({ registry: this.url }, 'the registry is back');
+          wait = reconnectPause.first;
+          said = false;
+          tried();
+        });
+      } catch (thrown) {
+        if (signal.aborted) break;
+        const error = NsmError.from(thrown);
+        // Too far behind is no failure of the connection.
+        if (error.kind !== 'overload') {
+          if (!said) this.logger.warn({ registry: this.url, err: error }, 'the registry does not answer');
+          said = true;
+          this.#channel.close();
+          this.#channel = new Channel(this.#address);
+        }
+      }
+      this.cache.synced = false;
+      tried();
+      // Half of it is chance, so that the managers of a restarted registry do not come all at once.
+      await pause(this.clock, wait * (0.5 + Math.random() / 2), signal);
+      wait = Math.min(wait * 2, reconnectPause.last);
+    }
+    this.cache.synced = false;
+  }
+
+  /** One watch, from its snapshot to its end. */
+  async #watch(synced: () => void): Promise<void> {
+    const snapshot: RecordEvent[] = [];
+    for await (const { event } of this.#client().watch({}, { signal: this.#stopped.signal })) {
+      if (this.cache.synced) {
+        this.cache.apply(event);
+      } else if (event.case === 'synced') {
+        this.cache.replace(snapshot);
+        this.cache.synced = true;
+        synced();
+        void this.wanted.assertAll();
+      } else {
+        snapshot.push(event);
+      }
+    }
+  }
+}
+
+/** One call for each write; fails at once while the registry is away. */
+function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWriter {
+  const options = { timeoutMs: writePatienceMs };
+  return {
+    async registerManager(manager, leaseMs) {
+      await client().registerManager({ manager, leaseMs }, options);
+    },
+    async removeManager(name) {
+      await client().removeManager({ name }, options);
+    },
+    async registerEndpoint(endpoint) {
+      await client().registerEndpoint({ endpoint }, options);
+    },
+    async removeEndpoint(key) {
+      await client().removeEndpoint(key, options);
+    },
+    async claim(name, holder) {
+      return (await client().claim({ name, holder }, options)).holder;
+    },
+    async releaseClaim(name, holder) {
+      await client().releaseClaim({ name, holder }, options);
+    },
+  };
+}
+
+function addressOf(url: string): string {
+  const address = /^nsm:\/\/([^/\s]+:\d{1,5})\/?$/.exec(url)?.[1];
+  if (address === undefined) throw new NsmError('invalid', `registry ${url}: expected nsm://HOST:PORT`);
+  return address;
+}
