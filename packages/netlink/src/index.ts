@@ -52,6 +52,16 @@ export type {
 export { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError } from './netlink-error.js';
 export type { DumpOptions } from './netlink-socket.js';
 export { NetworkNamespace } from './network-namespace.js';
+export { type PollEvent, Poller, type PollerOptions, type WatchOptions } from './poller.js';
+export {
+  openProcess,
+  type PeerCredentials,
+  ProcessHandle,
+  peerCredentials,
+  processStartTime,
+} from './processes.js';
+export type { MonitorGroup, RouteEvent } from './route-events.js';
+export { RouteMonitor, type RouteMonitorEvents, type RouteMonitorOptions } from './route-monitor.js';
 export type { Family, RouteType, Scope } from './route-names.js';
 export type { RouteConflict, RouteFilter, RouteLookup } from './route-operations.js';
 export { type AddOptions, RouteSocket } from './route-socket.js';

@@ -1,0 +1,74 @@
+// What a RouteMonitor reports: decoding of multicast messages, and the groups they come in (linux/rtnetlink.h).
+import { type Address, decodeAddress } from './addresses.js';
+import { decodeLink, type Link } from './link.js';
+import type { Message } from './message.js';
+import { decodeNamespaceId } from './namespace-ids.js';
+import { decodeNeighbour, type Neighbour } from './neighbours.js';
+import * as rtm from './route-messages.js';
+import { decodeRoute, type Route } from './routes.js';
+
+/** Multicast groups by what they tell of: RTNLGRP_ numbers. */
+export const MONITOR_GROUPS = {
+  link: [1],
+  neighbour: [3],
+  address: [5, 9],
+  route: [7, 11],
+  'namespace-id': [28],
+} as const;
+
+/** What can be listened to. */
+export type MonitorGroup = keyof typeof MONITOR_GROUPS;
+
+interface Origin {
+  /** `new` also for changes. */
+  readonly action: 'new' | 'delete';
+  /** Id of the namespace it happened in, as the monitor's namespace knows it; undefined for the monitor's own. */
+  readonly namespaceId: number | undefined;
+}
+
+/**
+ * Something that happened.
+ *
+ * - `namespace-id` tells that the namespace known as `id` got that id, or (`delete`) that it is gone;
+ * - `overrun` tells that events were lost: read everything anew.
+ */
+export type RouteEvent =
+  | ({ readonly type: 'link'; readonly link: Link } & Origin)
+  | ({ readonly type: 'address'; readonly address: Address } & Origin)
+  | ({ readonly type: 'route'; readonly route: Route } & Origin)
+  | ({ readonly type: 'neighbour'; readonly neighbour: Neighbour } & Origin)
+  | ({ readonly type: 'namespace-id'; readonly id: number } & Origin)
+  | { readonly type: 'overrun' };
+
+/** Decodes one message; undefined for those that tell nothing. @throws DecodeError */
+export const decodeRouteEvent = (
+  message: Message,
+  namespaceId: number | undefined,
+): RouteEvent | undefined => {
+  const created = { action: 'new', namespaceId } as const;
+  const deleted = { action: 'delete', namespaceId } as const;
+  switch (message.type) {
+    case rtm.RTM_NEWLINK:
+      return { type: 'link', link: decodeLink(message), ...created };
+    case rtm.RTM_DELLINK:
+      return { type: 'link', link: decodeLink(message), ...deleted };
+    case rtm.RTM_NEWADDR:
+      return { type: 'address', address: decodeAddress(message), ...created };
+    case rtm.RTM_DELADDR:
+      return { type: 'address', address: decodeAddress(message), ...deleted };
+    case rtm.RTM_NEWROUTE:
+      return { type: 'route', route: decodeRoute(message), ...created };
+    case rtm.RTM_DELROUTE:
+      return { type: 'route', route: decodeRoute(message), ...deleted };
+    case rtm.RTM_NEWNEIGH:
+      return { type: 'neighbour', neighbour: decodeNeighbour(message), ...created };
+    case rtm.RTM_DELNEIGH:
+      return { type: 'neighbour', neighbour: decodeNeighbour(message), ...deleted };
+    case rtm.RTM_NEWNSID:
+      return { type: 'namespace-id', id: decodeNamespaceId(message), ...created };
+    case rtm.RTM_DELNSID:
+      return { type: 'namespace-id', id: decodeNamespaceId(message), ...deleted };
+    default:
+      return undefined;
+  }
+};
