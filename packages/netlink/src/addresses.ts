@@ -12,31 +12,31 @@ export interface AddressSpec {
   /** With prefix length, `10.0.0.1/31`; without one it is a host address (/32, /128). */
   readonly address: string;
   /** The other end of a point-to-point link; its prefix is the one the route to it is made of. */
-  readonly peer?: string;
+  readonly peer?: string | undefined;
   /** IPv6: usable at once, without 1–3 s of duplicate address detection. Default false. */
-  readonly nodad?: boolean;
+  readonly nodad?: boolean | undefined;
   /** Make no route to the prefix. Default false. */
-  readonly noPrefixRoute?: boolean;
+  readonly noPrefixRoute?: boolean | undefined;
   /** Default: `host` for 127.0.0.0/8, else `global`. */
-  readonly scope?: Scope;
+  readonly scope?: Scope | undefined;
   /** Further IFA_F_ flags (linux/if_addr.h). */
-  readonly flags?: number;
+  readonly flags?: number | undefined;
   /** IPv4: the link's name, or the name with `:` and more. */
-  readonly label?: string;
+  readonly label?: string | undefined;
   /** IPv4. Default none. */
-  readonly broadcast?: string;
+  readonly broadcast?: string | undefined;
   /** Priority of the route to the prefix: lower is preferred. */
-  readonly metric?: number;
+  readonly metric?: number | undefined;
   /** Seconds; default for ever. */
-  readonly validLifetime?: number;
+  readonly validLifetime?: number | undefined;
   /** Seconds; default for ever. */
-  readonly preferredLifetime?: number;
+  readonly preferredLifetime?: number | undefined;
 }
 
 /** An address of a link. */
 export interface Address {
   /** Index of the link. */
-  readonly link: number;
+  readonly index: number;
   readonly family: Family;
   /** `10.0.0.1/31`. */
   readonly address: string;
@@ -58,8 +58,8 @@ export interface Address {
 /** Which addresses to list. */
 export interface AddressFilter {
   /** Index of the link. */
-  readonly link?: number;
-  readonly family?: Family;
+  readonly index?: number | undefined;
+  readonly family?: Family | undefined;
 }
 
 const HEADER_SIZE = 8;
@@ -79,7 +79,7 @@ const IFA_F_NOPREFIXROUTE = 0x200;
 const FOREVER = 0xffff_ffff;
 
 /** Writes the body of RTM_NEWADDR and RTM_DELADDR. @throws DecodeError */
-export const encodeAddress = (writer: AttributeWriter, link: number, spec: AddressSpec): void => {
+export const encodeAddress = (writer: AttributeWriter, index: number, spec: AddressSpec): void => {
   const local = parsePrefix(spec.address);
   const peer = spec.peer === undefined ? undefined : parsePrefix(spec.peer);
   const prefixLength = spec.peer?.includes('/') === true ? (peer?.length ?? local.length) : local.length;
@@ -88,7 +88,7 @@ export const encodeAddress = (writer: AttributeWriter, link: number, spec: Addre
   writer.bytes.writeUInt8(local.family, at);
   writer.bytes.writeUInt8(prefixLength, at + 1);
   writer.bytes.writeUInt8(scopeNumber(spec.scope ?? (loopback ? 'host' : 'global')), at + 3);
-  writer.bytes.writeUInt32LE(link, at + 4);
+  writer.bytes.writeUInt32LE(index, at + 4);
   writer.raw(IFA.local, local.bytes);
   writer.raw(IFA.address, (peer ?? local).bytes);
   const flags =
@@ -118,7 +118,7 @@ export const decodeAddress = (message: Message): Address => {
   const local = attributes.raw(IFA.local) ?? address ?? Buffer.alloc(family === 'ipv4' ? 4 : 16);
   const flags = attributes.u32(IFA.flags) ?? bytes.readUInt8(start + 2);
   return {
-    link: bytes.readUInt32LE(start + 4),
+    index: bytes.readUInt32LE(start + 4),
     family,
     address: `${formatIp(local)}/${prefixLength}`,
     prefixLength,
@@ -140,31 +140,31 @@ export const listAddresses = (socket: NetlinkSocket, filter: AddressFilter & Dum
     (writer) => {
       const at = writer.reserve(HEADER_SIZE);
       writer.bytes.writeUInt8(familyNumber(filter.family), at);
-      writer.bytes.writeUInt32LE(filter.link ?? 0, at + 4);
+      writer.bytes.writeUInt32LE(filter.index ?? 0, at + 4);
     },
     (message) => {
       if (message.type !== RTM_NEWADDR) return undefined;
       const address = decodeAddress(message);
-      return filter.link === undefined || address.link === filter.link ? address : undefined;
+      return filter.index === undefined || address.index === filter.index ? address : undefined;
     },
     filter,
   );
 
 /** See `RouteSocket.addAddress`. */
-export const addAddress = (socket: NetlinkSocket, link: number, spec: AddressSpec, replace: boolean): void =>
+export const addAddress = (socket: NetlinkSocket, index: number, spec: AddressSpec, replace: boolean): void =>
   socket.request(
     {
       type: RTM_NEWADDR,
       flags: NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL),
       operation: 'add address',
-      object: `${spec.address} to #${link}`,
+      object: `${spec.address} to #${index}`,
     },
-    (writer) => encodeAddress(writer, link, spec),
+    (writer) => encodeAddress(writer, index, spec),
   );
 
 /** See `RouteSocket.deleteAddress`. */
-export const deleteAddress = (socket: NetlinkSocket, link: number, spec: AddressSpec): void =>
+export const deleteAddress = (socket: NetlinkSocket, index: number, spec: AddressSpec): void =>
   socket.request(
-    { type: RTM_DELADDR, operation: 'delete address', object: `${spec.address} from #${link}` },
-    (writer) => encodeAddress(writer, link, spec),
+    { type: RTM_DELADDR, operation: 'delete address', object: `${spec.address} from #${index}` },
+    (writer) => encodeAddress(writer, index, spec),
   );

@@ -62,7 +62,7 @@ export {
 } from './processes.js';
 export type { MonitorGroup, RouteEvent } from './route-events.js';
 export { RouteMonitor, type RouteMonitorEvents, type RouteMonitorOptions } from './route-monitor.js';
-export type { Family, RouteType, Scope } from './route-names.js';
+export type { Family, Protocol, RouteType, Scope, Table } from './route-names.js';
 export type { RouteConflict, RouteFilter, RouteLookup } from './route-operations.js';
 export { type AddOptions, RouteSocket } from './route-socket.js';
 export type { NextHop, Route, RouteSpec } from './routes.js';

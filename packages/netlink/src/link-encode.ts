@@ -48,7 +48,7 @@ const encodeData = (writer: AttributeWriter, spec: NetlinkLinkSpec): void => {
       });
       return;
     case 'vxlan':
-      encodeVxlan(writer, { port: VXLAN_PORT, ...spec });
+      encodeVxlan(writer, { ...spec, port: spec.port ?? VXLAN_PORT });
       return;
     case 'bridge':
       encodeBridge(writer, spec);

@@ -6,46 +6,46 @@ import { parseIp } from './ip-address.js';
 /** Settings of a VXLAN device (RFC 7348). Unset ones keep the kernel's default. */
 export interface VxlanOptions {
   /** VXLAN network identifier, 0–16777215. Cannot be changed later. */
-  readonly id?: number;
+  readonly id?: number | undefined;
   /** Source address of the outer packets, IPv4 or IPv6. */
-  readonly local?: string;
+  readonly local?: string | undefined;
   /** Where frames for unknown destinations go: a host, or a multicast group. */
-  readonly remote?: string;
+  readonly remote?: string | undefined;
   /** Index of the lower device, in the namespace of the UDP socket; 0 for none. */
-  readonly link?: number;
+  readonly link?: number | undefined;
   /** UDP destination port. The kernel's own default is 8472; 4789 is used here, as RFC 7348 says. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** UDP source ports, chosen by flow. */
-  readonly sourcePorts?: readonly [low: number, high: number];
+  readonly sourcePorts?: readonly [low: number, high: number] | undefined;
   /** Learn addresses from received frames. Kernel default true. */
-  readonly learning?: boolean;
+  readonly learning?: boolean | undefined;
   /** Seconds a learned address is kept. */
-  readonly ageing?: number;
+  readonly ageing?: number | undefined;
   /** Outer TTL: 0 for the route's, 1–255, or `inherit`. */
-  readonly ttl?: number | 'inherit';
+  readonly ttl?: number | 'inherit' | undefined;
   /** Outer TOS: a number, or `inherit` to copy the inner one. ECN is copied in any case. */
-  readonly tos?: number | 'inherit';
+  readonly tos?: number | 'inherit' | undefined;
   /** UDP checksum on an IPv4 underlay. Kernel default false. */
-  readonly udpChecksum?: boolean;
+  readonly udpChecksum?: boolean | undefined;
   /** Send without UDP checksum on an IPv6 underlay (RFC 6935). Kernel default false. */
-  readonly zeroChecksum6Tx?: boolean;
+  readonly zeroChecksum6Tx?: boolean | undefined;
   /** Accept packets without UDP checksum on an IPv6 underlay. Kernel default false. */
-  readonly zeroChecksum6Rx?: boolean;
+  readonly zeroChecksum6Rx?: boolean | undefined;
   /** Don't-fragment bit of the outer IPv4 header. */
-  readonly df?: 'unset' | 'set' | 'inherit';
+  readonly df?: 'unset' | 'set' | 'inherit' | undefined;
   /** Take the tunnel's key from each packet's metadata (tc, eBPF) instead of the device. */
-  readonly external?: boolean;
+  readonly external?: boolean | undefined;
 }
 
 /** Settings of a bridge. Unset ones keep the kernel's default. */
 export interface BridgeOptions {
-  readonly stp?: boolean;
-  readonly vlanFiltering?: boolean;
+  readonly stp?: boolean | undefined;
+  readonly vlanFiltering?: boolean | undefined;
   /** Seconds an address is remembered without traffic. */
-  readonly ageing?: number;
+  readonly ageing?: number | undefined;
   /** Seconds in the listening and learning states; 0 is possible without STP. */
-  readonly forwardDelay?: number;
-  readonly multicastSnooping?: boolean;
+  readonly forwardDelay?: number | undefined;
+  readonly multicastSnooping?: boolean | undefined;
 }
 
 /** How macvlan devices of one lower device see each other. */

@@ -10,30 +10,30 @@ export interface CommonLinkSpec {
   /** 1–15 bytes. A `%d` is replaced by the lowest free number, from 0. */
   readonly name: string;
   /** Index to be had; default the next free one. EBUSY when taken. */
-  readonly index?: number;
+  readonly index?: number | undefined;
   /** Where the link is born; default the socket's namespace. */
-  readonly namespace?: NetworkNamespace;
+  readonly namespace?: NetworkNamespace | undefined;
   /**
    * Id, as the socket's namespace knows it, of the namespace that `link` and the outer side of a tunnel are in; default
    * the socket's own.
    */
-  readonly linkNamespaceId?: number;
+  readonly linkNamespaceId?: number | undefined;
   /** Hardware address, default random. */
-  readonly mac?: string;
+  readonly mac?: string | undefined;
   /** Bytes. */
-  readonly mtu?: number;
+  readonly mtu?: number | undefined;
   /** Default false. */
-  readonly up?: boolean;
+  readonly up?: boolean | undefined;
   /** Free text, at most 255 bytes. The kernel takes it only afterwards: it costs one more request. */
-  readonly alias?: string;
+  readonly alias?: string | undefined;
   /** Number for deleting many links at once; default 0, the group of everything. */
-  readonly group?: number;
+  readonly group?: number | undefined;
   /** Index of the bridge, bond or VRF to join. */
-  readonly master?: number;
+  readonly master?: number | undefined;
   /** Packets. */
-  readonly txQueueLength?: number;
-  readonly numTxQueues?: number;
-  readonly numRxQueues?: number;
+  readonly txQueueLength?: number | undefined;
+  readonly numTxQueues?: number | undefined;
+  readonly numRxQueues?: number | undefined;
 }
 
 /**
@@ -65,7 +65,7 @@ export interface MacvlanSpec extends CommonLinkSpec {
   /** Index of the lower device. */
   readonly link: number;
   /** Default `bridge`; the kernel's own is `vepa`. */
-  readonly mode?: MacvlanMode;
+  readonly mode?: MacvlanMode | undefined;
 }
 
 export interface VlanSpec extends CommonLinkSpec {
@@ -75,7 +75,7 @@ export interface VlanSpec extends CommonLinkSpec {
   /** 0–4094. */
   readonly id: number;
   /** Default `802.1Q`. */
-  readonly protocol?: '802.1Q' | '802.1ad';
+  readonly protocol?: '802.1Q' | '802.1ad' | undefined;
 }
 
 /** A device without settings of its own; `dummy` swallows everything, `ifb` takes packets redirected by tc. */
@@ -88,9 +88,9 @@ export interface TapSpec
   extends Omit<CommonLinkSpec, 'linkNamespaceId' | 'numTxQueues' | 'numRxQueues' | 'index'> {
   readonly kind: 'tun' | 'tap';
   /** Default false. */
-  readonly multiQueue?: boolean;
+  readonly multiQueue?: boolean | undefined;
   /** Each packet preceded by a `struct virtio_net_hdr`. Default false. */
-  readonly vnetHeader?: boolean;
+  readonly vnetHeader?: boolean | undefined;
 }
 
 /** Everything that can be made by RTM_NEWLINK. */
@@ -102,36 +102,36 @@ export type LinkSpec = NetlinkLinkSpec | TapSpec;
 /** What to change about a link; what is left out stays. */
 export interface LinkChanges {
   /** Needs the link to be down before Linux 6.2. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * Moves the link. Costs some 20 ms and loses its addresses, and the name may collide there: better let it be born
    * where it shall live.
    */
-  readonly namespace?: NetworkNamespace;
-  readonly mac?: string;
+  readonly namespace?: NetworkNamespace | undefined;
+  readonly mac?: string | undefined;
   /** Bytes. */
-  readonly mtu?: number;
-  readonly up?: boolean;
+  readonly mtu?: number | undefined;
+  readonly up?: boolean | undefined;
   /** At most 255 bytes; empty removes it. */
-  readonly alias?: string;
-  readonly group?: number;
+  readonly alias?: string | undefined;
+  readonly group?: number | undefined;
   /** Index of the bridge, bond or VRF to join; 0 to leave it. */
-  readonly master?: number;
+  readonly master?: number | undefined;
   /** Packets. */
-  readonly txQueueLength?: number;
+  readonly txQueueLength?: number | undefined;
   /** Changes to a vxlan device. */
-  readonly vxlan?: Omit<VxlanOptions, 'id'>;
+  readonly vxlan?: Omit<VxlanOptions, 'id'> | undefined;
   /** Changes to a bridge. */
-  readonly bridge?: BridgeOptions;
+  readonly bridge?: BridgeOptions | undefined;
 }
 
 /** Which links to list. */
 export interface LinkFilter {
   /** `veth`, `vxlan` …; the kernel does the filtering. */
-  readonly kind?: string;
+  readonly kind?: string | undefined;
   /** Index of the bridge, bond or VRF they belong to; the kernel does the filtering. */
-  readonly master?: number;
-  readonly group?: number;
+  readonly master?: number | undefined;
+  readonly group?: number | undefined;
   /** Read the counters too, which makes the answer a third longer. Default false. */
-  readonly statistics?: boolean;
+  readonly statistics?: boolean | undefined;
 }

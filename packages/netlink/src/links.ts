@@ -83,9 +83,9 @@ const addRequest = (
 
 interface LinkEnd {
   readonly name: string;
-  readonly index?: number;
-  readonly namespace?: NetworkNamespace;
-  readonly alias?: string;
+  readonly index?: number | undefined;
+  readonly namespace?: NetworkNamespace | undefined;
+  readonly alias?: string | undefined;
 }
 
 const isPattern = (name: string): boolean => name.includes('%');

@@ -1,5 +1,6 @@
 // Neighbours (ARP, NDP) and bridge forwarding entries: codec and operations (linux/neighbour.h).
 import type { AttributeWriter } from './attribute-writer.js';
+import { ENODEV, ENOENT } from './errno.js';
 import { familyOf, parseIp } from './ip-address.js';
 import { AF_BRIDGE, AF_INET, AF_INET6 } from './libc.js';
 import {
@@ -10,6 +11,7 @@ import {
   NLM_F_EXCL,
   NLM_F_REPLACE,
 } from './message.js';
+import { NetlinkError } from './netlink-error.js';
 import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
 import { RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH } from './route-messages.js';
 import { type Family, familyNumber } from './route-names.js';
@@ -57,10 +59,10 @@ export interface NeighbourSpec {
   /** Index of the link. */
   readonly device: number;
   /** Hardware address; left out to let the kernel find it (`use`, `managed`) or for a proxy entry. */
-  readonly mac?: string;
+  readonly mac?: string | undefined;
   /** Default `permanent` with a hardware address, else `none`. */
-  readonly state?: NeighbourState;
-  readonly flags?: readonly NeighbourFlag[];
+  readonly state?: NeighbourState | undefined;
+  readonly flags?: readonly NeighbourFlag[] | undefined;
 }
 
 /** A forwarding entry of a bridge port or of a vxlan device. */
@@ -69,16 +71,16 @@ export interface ForwardingSpec {
   /** Index of the bridge port or vxlan device. */
   readonly device: number;
   /** vxlan: the tunnel's other end. */
-  readonly destination?: string;
+  readonly destination?: string | undefined;
   /** vxlan: UDP port of the other end, if not the device's. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** vxlan: network identifier to use, if not the device's. */
-  readonly vni?: number;
-  readonly vlan?: number;
+  readonly vni?: number | undefined;
+  readonly vlan?: number | undefined;
   /** Default `permanent`; `reachable` ages, `noarp` does not move. */
-  readonly state?: NeighbourState;
+  readonly state?: NeighbourState | undefined;
   /** Default `self`; for a bridge's own table `master`. */
-  readonly flags?: readonly NeighbourFlag[];
+  readonly flags?: readonly NeighbourFlag[] | undefined;
 }
 
 /** A neighbour or forwarding entry of the kernel. */
@@ -100,10 +102,10 @@ export interface Neighbour {
 /** Which neighbours or forwarding entries to list. */
 export interface NeighbourFilter {
   /** Index of the link. */
-  readonly device?: number;
-  readonly family?: Family;
+  readonly device?: number | undefined;
+  readonly family?: Family | undefined;
   /** List proxy entries instead. Default false. */
-  readonly proxy?: boolean;
+  readonly proxy?: boolean | undefined;
 }
 
 const HEADER_SIZE = 12;
@@ -182,7 +184,7 @@ export const decodeNeighbour = (message: Message): Neighbour => {
 const dump = (
   socket: NetlinkSocket,
   operation: string,
-  options: DumpOptions & { device?: number },
+  options: DumpOptions & { device?: number | undefined },
   encode: (writer: AttributeWriter) => void,
 ): Neighbour[] =>
   socket.dump(
@@ -205,10 +207,32 @@ export const listNeighbours = (socket: NetlinkSocket, filter: NeighbourFilter & 
     else if (filter.device !== undefined) writer.u32(NDA.ifindex, filter.device);
   }).filter((entry) => entry.family !== 'bridge');
 
+/** See `RouteSocket.neighbour`. */
+export const findNeighbour = (
+  socket: NetlinkSocket,
+  address: string,
+  device: number,
+): Neighbour | undefined => {
+  const bytes = parseIp(address);
+  try {
+    return socket.get(
+      { type: RTM_GETNEIGH, operation: 'get neighbour', object: describe(address, device) },
+      (writer) => {
+        encodeHeader(writer, familyOf(bytes), device, 'none', []);
+        writer.raw(NDA.destination, bytes);
+      },
+      decodeNeighbour,
+    );
+  } catch (error) {
+    if (error instanceof NetlinkError && (error.errno === ENOENT || error.errno === ENODEV)) return undefined;
+    throw error;
+  }
+};
+
 /** See `RouteSocket.forwardingEntries`. */
 export const listForwarding = (
   socket: NetlinkSocket,
-  filter: { readonly device?: number } & DumpOptions,
+  filter: { readonly device?: number | undefined } & DumpOptions,
 ): Neighbour[] =>
   dump(socket, 'list forwarding entries', filter, (writer) => {
     encodeHeader(writer, AF_BRIDGE, filter.device ?? 0, 'none', []);

@@ -41,7 +41,7 @@ const DUMP_ATTEMPTS = 16;
 export interface Request {
   readonly type: number;
   /** NLM_F_CREATE and the like; NLM_F_REQUEST is added. */
-  readonly flags?: number;
+  readonly flags?: number | undefined;
   readonly operation: string;
   readonly object: string;
 }
@@ -52,7 +52,7 @@ export interface DumpOptions {
    * Return a table that changed while it was read, instead of reading it again: some entries may then be missing or
    * stale. Default false: it is read up to 16 times, then the dump fails with EINTR.
    */
-  readonly acceptInterrupted?: boolean;
+  readonly acceptInterrupted?: boolean | undefined;
 }
 
 interface Queued {

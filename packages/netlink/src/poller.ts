@@ -6,13 +6,13 @@ import { check } from './netlink-error.js';
 /** Settings of a {@link Poller}. */
 export interface PollerOptions {
   /** Whether the process stays alive for it as long as something is watched. Default true. */
-  readonly keepAlive?: boolean;
+  readonly keepAlive?: boolean | undefined;
 }
 
 /** Settings of one watch. */
 export interface WatchOptions {
   /** End the watch with its first event: for descriptors that stay readable for ever, such as pidfds. Default false. */
-  readonly once?: boolean;
+  readonly once?: boolean | undefined;
 }
 
 /** What happened to a descriptor. */

@@ -13,7 +13,7 @@ export const MONITOR_GROUPS = {
   neighbour: [3],
   address: [5, 9],
   route: [7, 11],
-  'namespace-id': [28],
+  nsid: [28],
 } as const;
 
 /** What can be listened to. */
@@ -29,7 +29,7 @@ interface Origin {
 /**
  * Something that happened.
  *
- * - `namespace-id` tells that the namespace known as `id` got that id, or (`delete`) that it is gone;
+ * - `nsid` tells that the namespace known as `id` got that id, or (`delete`) that it is gone;
  * - `overrun` tells that events were lost: read everything anew.
  */
 export type RouteEvent =
@@ -37,7 +37,7 @@ export type RouteEvent =
   | ({ readonly type: 'address'; readonly address: Address } & Origin)
   | ({ readonly type: 'route'; readonly route: Route } & Origin)
   | ({ readonly type: 'neighbour'; readonly neighbour: Neighbour } & Origin)
-  | ({ readonly type: 'namespace-id'; readonly id: number } & Origin)
+  | ({ readonly type: 'nsid'; readonly id: number } & Origin)
   | { readonly type: 'overrun' };
 
 /** Decodes one message; undefined for those that tell nothing. @throws DecodeError */
@@ -65,9 +65,9 @@ export const decodeRouteEvent = (
     case rtm.RTM_DELNEIGH:
       return { type: 'neighbour', neighbour: decodeNeighbour(message), ...deleted };
     case rtm.RTM_NEWNSID:
-      return { type: 'namespace-id', id: decodeNamespaceId(message), ...created };
+      return { type: 'nsid', id: decodeNamespaceId(message), ...created };
     case rtm.RTM_DELNSID:
-      return { type: 'namespace-id', id: decodeNamespaceId(message), ...deleted };
+      return { type: 'nsid', id: decodeNamespaceId(message), ...deleted };
     default:
       return undefined;
   }

@@ -13,20 +13,20 @@ import { NETLINK_ROUTE } from './route-messages.js';
 /** Settings of a {@link RouteMonitor}. */
 export interface RouteMonitorOptions {
   /** Where to listen; default where the calling thread is. */
-  readonly namespace?: NetworkNamespace;
+  readonly namespace?: NetworkNamespace | undefined;
   /** What to listen to; default everything. */
-  readonly groups?: readonly MonitorGroup[];
+  readonly groups?: readonly MonitorGroup[] | undefined;
   /**
    * Hear also of what happens in every namespace that this one has an id for (`RouteSocket.setNamespaceId`); events from
    * there carry it as `namespaceId`. The namespaces are not kept alive. Needs CAP_NET_BROADCAST. Default false.
    */
-  readonly allNamespaces?: boolean;
+  readonly allNamespaces?: boolean | undefined;
   /** Default: one of its own, closed with the monitor. */
-  readonly poller?: Poller;
+  readonly poller?: Poller | undefined;
   /** Closes the monitor when aborted. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Bytes the kernel may hold back for us before it drops events; default 4 MB. */
-  readonly receiveBuffer?: number;
+  readonly receiveBuffer?: number | undefined;
 }
 
 /** Events of a {@link RouteMonitor}: one per type, `event` for all, and `close` when it is over. */
@@ -35,7 +35,7 @@ export interface RouteMonitorEvents {
   address: [event: EventOf<'address'>];
   route: [event: EventOf<'route'>];
   neighbour: [event: EventOf<'neighbour'>];
-  'namespace-id': [event: EventOf<'namespace-id'>];
+  nsid: [event: EventOf<'nsid'>];
   overrun: [event: EventOf<'overrun'>];
   /** Every event. */
   event: [event: RouteEvent];

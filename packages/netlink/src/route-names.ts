@@ -46,12 +46,32 @@ export const routeTypeNumber = (type: RouteType): number => ROUTE_TYPES.indexOf(
 
 export const routeTypeName = (number: number): RouteType => ROUTE_TYPES[number] ?? 'unspecified';
 
-/** Routing tables with a name. */
-export const TABLE_DEFAULT = 253;
-export const TABLE_MAIN = 254;
-export const TABLE_LOCAL = 255;
+const TABLES = { default: 253, main: 254, local: 255 } as const;
 
-/** Who made a route or rule: the kernel itself, an administrator at boot, an administrator. Others are numbers up to 255. */
-export const PROTOCOL_KERNEL = 2;
-export const PROTOCOL_BOOT = 3;
-export const PROTOCOL_STATIC = 4;
+/** A routing table by name or number, 1–4294967295. */
+export type Table = keyof typeof TABLES | number;
+
+export const tableNumber = (table: Table): number => (typeof table === 'number' ? table : TABLES[table]);
+
+export const tableName = (number: number): Table =>
+  (Object.keys(TABLES) as (keyof typeof TABLES)[]).find((name) => TABLES[name] === number) ?? number;
+
+const PROTOCOLS = {
+  unspecified: 0,
+  redirect: 1,
+  kernel: 2,
+  boot: 3,
+  static: 4,
+  ra: 9,
+  dhcp: 16,
+  bgp: 186,
+} as const;
+
+/** Who made a route or rule: the kernel itself, an administrator, a routing daemon …; others are numbers up to 255. */
+export type Protocol = keyof typeof PROTOCOLS | number;
+
+export const protocolNumber = (protocol: Protocol): number =>
+  typeof protocol === 'number' ? protocol : PROTOCOLS[protocol];
+
+export const protocolName = (number: number): Protocol =>
+  (Object.keys(PROTOCOLS) as (keyof typeof PROTOCOLS)[]).find((name) => PROTOCOLS[name] === number) ?? number;

@@ -4,7 +4,15 @@ import { findLink } from './links.js';
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
 import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
 import { RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE } from './route-messages.js';
-import { type Family, familyNumber, type RouteType, TABLE_MAIN } from './route-names.js';
+import {
+  type Family,
+  familyNumber,
+  type Protocol,
+  protocolNumber,
+  type RouteType,
+  type Table,
+  tableNumber,
+} from './route-names.js';
 import {
   decodeRoute,
   encodeRoute,
@@ -17,12 +25,12 @@ import {
 
 /** Which routes to list. */
 export interface RouteFilter {
-  readonly family?: Family;
-  /** Default 254, the main table; `all` for every table. */
-  readonly table?: number | 'all';
+  readonly family?: Family | undefined;
+  /** Default `main`; `all` for every table. */
+  readonly table?: Table | 'all' | undefined;
   /** Index of the link. */
-  readonly device?: number;
-  readonly protocol?: number;
+  readonly device?: number | undefined;
+  readonly protocol?: Protocol | undefined;
 }
 
 /** What to do when there is such a route already. */
@@ -40,7 +48,7 @@ export interface RouteLookup {
   readonly gateway: string | undefined;
   /** Bytes: what the route or a path MTU discovery says, else the link's. */
   readonly mtu: number;
-  readonly table: number;
+  readonly table: Table;
   /** The entry of the table that decided. */
   readonly match: Route;
 }
@@ -50,14 +58,15 @@ const RTM_F_FIB_MATCH = 0x2000;
 
 /** See `RouteSocket.routes`. */
 export const listRoutes = (socket: NetlinkSocket, filter: RouteFilter & DumpOptions): Route[] => {
-  const table = filter.table ?? TABLE_MAIN;
+  const table = filter.table === 'all' ? undefined : tableNumber(filter.table ?? 'main');
+  const protocol = protocolNumber(filter.protocol ?? 'unspecified');
   return socket.dump(
     { type: RTM_GETROUTE, operation: 'list routes', object: '' },
     (writer) => {
       const at = writer.reserve(ROUTE_HEADER_SIZE);
       writer.bytes.writeUInt8(familyNumber(filter.family), at);
-      writer.bytes.writeUInt8(filter.protocol ?? 0, at + 5);
-      if (table !== 'all' && filter.family !== undefined) writer.u32(RTA.table, table);
+      writer.bytes.writeUInt8(protocol, at + 5);
+      if (table !== undefined && filter.family !== undefined) writer.u32(RTA.table, table);
       if (filter.device !== undefined) writer.u32(RTA.device, filter.device);
     },
     (message) => {
@@ -68,11 +77,11 @@ export const listRoutes = (socket: NetlinkSocket, filter: RouteFilter & DumpOpti
       const route = decodeRoute(message);
       if ((route.flags & RTM_F_CLONED) !== 0) return undefined;
       const wanted =
-        (table === 'all' || route.table === table) &&
+        (table === undefined || tableNumber(route.table) === table) &&
         (filter.device === undefined ||
           route.device === filter.device ||
           route.multipath.some((hop) => hop.device === filter.device)) &&
-        (filter.protocol === undefined || route.protocol === filter.protocol);
+        (filter.protocol === undefined || protocolNumber(route.protocol) === protocol);
       return wanted ? route : undefined;
     },
     filter,

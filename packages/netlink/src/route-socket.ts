@@ -18,7 +18,7 @@ import type { Route, RouteSpec } from './routes.js';
 /** How to add what may exist already. */
 export interface AddOptions {
   /** Overwrite instead of failing with EEXIST. Default false. */
-  readonly replace?: boolean;
+  readonly replace?: boolean | undefined;
 }
 
 /**
@@ -68,8 +68,8 @@ export class RouteSocket implements Disposable {
    * after a failed one. Only changes can be batched, not questions. If `fn` throws, nothing is sent.
    * @throws NetlinkBatchError, saying which failed
    */
-  batch(fn: () => void): void {
-    this.#socket.batch(fn);
+  batch(fn: (socket: this) => void): void {
+    this.#socket.batch(() => fn(this));
   }
 
   // Links.
@@ -107,19 +107,19 @@ export class RouteSocket implements Disposable {
     links.deleteGroup(this.#socket, group);
   }
 
-  // Addresses; `link` is an index.
+  // Addresses; `index` is the link's.
 
   addresses(filter: AddressFilter & DumpOptions = {}): Address[] {
     return addresses.listAddresses(this.#socket, filter);
   }
 
-  addAddress(link: number, address: AddressSpec, options: AddOptions = {}): void {
-    addresses.addAddress(this.#socket, link, address, options.replace === true);
+  addAddress(index: number, address: AddressSpec, options: AddOptions = {}): void {
+    addresses.addAddress(this.#socket, index, address, options.replace === true);
   }
 
   /** EADDRNOTAVAIL: there is none. */
-  deleteAddress(link: number, address: AddressSpec): void {
-    addresses.deleteAddress(this.#socket, link, address);
+  deleteAddress(index: number, address: AddressSpec): void {
+    addresses.deleteAddress(this.#socket, index, address);
   }
 
   // Routes.
@@ -149,6 +149,11 @@ export class RouteSocket implements Disposable {
     return neighbours.listNeighbours(this.#socket, filter);
   }
 
+  /** One neighbour, or undefined when there is none. `device` is an index. */
+  neighbour(address: string, device: number): Neighbour | undefined {
+    return neighbours.findNeighbour(this.#socket, address, device);
+  }
+
   addNeighbour(neighbour: NeighbourSpec, options: AddOptions = {}): void {
     neighbours.addNeighbour(this.#socket, neighbour, options.replace === true);
   }
@@ -159,7 +164,7 @@ export class RouteSocket implements Disposable {
   }
 
   /** Forwarding entries of bridges and vxlan devices. */
-  forwardingEntries(filter: { readonly device?: number } & DumpOptions = {}): Neighbour[] {
+  forwardingEntries(filter: { readonly device?: number | undefined } & DumpOptions = {}): Neighbour[] {
     return neighbours.listForwarding(this.#socket, filter);
   }
 

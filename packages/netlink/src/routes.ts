@@ -8,26 +8,30 @@ import { attributesOf, type Message } from './message.js';
 import {
   type Family,
   familyName,
-  PROTOCOL_STATIC,
+  type Protocol,
+  protocolName,
+  protocolNumber,
   type RouteType,
   routeTypeName,
   routeTypeNumber,
   type Scope,
   scopeName,
   scopeNumber,
-  TABLE_MAIN,
+  type Table,
+  tableName,
+  tableNumber,
 } from './route-names.js';
 
 /** One of the ways of a route. */
 export interface NextHop {
   /** Next router; it may be an IPv6 address on an IPv4 route (RFC 8950). */
-  readonly gateway?: string;
+  readonly gateway?: string | undefined;
   /** Index of the link. */
-  readonly device?: number;
+  readonly device?: number | undefined;
   /** Share of the flows relative to the other ways, 1–256. Default 1. */
-  readonly weight?: number;
+  readonly weight?: number | undefined;
   /** The gateway is on the link even if no address there says so. */
-  readonly onlink?: boolean;
+  readonly onlink?: boolean | undefined;
 }
 
 /** A route to add or to delete. */
@@ -35,29 +39,29 @@ export interface RouteSpec {
   /** `10.0.0.0/8`, a single address, or `default`. */
   readonly destination: string;
   /** Needed for `default` without gateway or source; otherwise it follows from the addresses. */
-  readonly family?: Family;
-  readonly gateway?: string;
+  readonly family?: Family | undefined;
+  readonly gateway?: string | undefined;
   /** Index of the link. */
-  readonly device?: number;
+  readonly device?: number | undefined;
   /** Preferred source address. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /** Priority: lower is preferred. Kernel default 0 for IPv4, 1024 for IPv6. */
-  readonly metric?: number;
-  /** Default 254, the main table. */
-  readonly table?: number;
+  readonly metric?: number | undefined;
+  /** Default `main`. */
+  readonly table?: Table | undefined;
   /** Default: `link` for an IPv4 route without gateway, `host` for type local, else `global`. */
-  readonly scope?: Scope;
+  readonly scope?: Scope | undefined;
   /** Default `unicast`. */
-  readonly type?: RouteType;
-  /** Default 4, static. */
-  readonly protocol?: number;
-  readonly onlink?: boolean;
+  readonly type?: RouteType | undefined;
+  /** Default `static`. */
+  readonly protocol?: Protocol | undefined;
+  readonly onlink?: boolean | undefined;
   /** Bytes: largest packet by this route. */
-  readonly mtu?: number;
+  readonly mtu?: number | undefined;
   /** Bytes: TCP maximum segment size to announce. */
-  readonly advmss?: number;
+  readonly advmss?: number | undefined;
   /** Several ways instead of one gateway and device. */
-  readonly multipath?: readonly NextHop[];
+  readonly multipath?: readonly NextHop[] | undefined;
 }
 
 /** A route of the kernel. */
@@ -67,8 +71,8 @@ export interface Route {
   readonly destination: string;
   readonly type: RouteType;
   readonly scope: Scope;
-  readonly protocol: number;
-  readonly table: number;
+  readonly protocol: Protocol;
+  readonly table: Table;
   readonly gateway: string | undefined;
   readonly device: number | undefined;
   readonly source: string | undefined;
@@ -134,7 +138,7 @@ const encodeNextHop = (writer: AttributeWriter, family: number, hop: NextHop): v
 const defaultScope = (spec: RouteSpec, family: number): Scope => {
   if (spec.type === 'local') return 'host';
   const unicast = spec.type === undefined || spec.type === 'unicast';
-  const direct = spec.gateway === undefined && spec.multipath === undefined;
+  const direct = spec.gateway === undefined && (spec.multipath ?? []).length === 0;
   return family === AF_INET && unicast && direct ? 'link' : 'global';
 };
 
@@ -142,13 +146,13 @@ const defaultScope = (spec: RouteSpec, family: number): Scope => {
 export const encodeRoute = (writer: AttributeWriter, spec: RouteSpec, deleting = false): void => {
   const destination = destinationOf(spec);
   const { family } = destination;
-  const table = spec.table ?? TABLE_MAIN;
+  const table = tableNumber(spec.table ?? 'main');
   const scope = spec.scope ?? (deleting ? 'nowhere' : defaultScope(spec, family));
   const at = writer.reserve(ROUTE_HEADER_SIZE);
   writer.bytes.writeUInt8(family, at);
   writer.bytes.writeUInt8(destination.length, at + 1);
   writer.bytes.writeUInt8(table < 256 ? table : TABLE_UNSPEC, at + 4);
-  writer.bytes.writeUInt8(spec.protocol ?? (deleting ? 0 : PROTOCOL_STATIC), at + 5);
+  writer.bytes.writeUInt8(protocolNumber(spec.protocol ?? (deleting ? 'unspecified' : 'static')), at + 5);
   writer.bytes.writeUInt8(scopeNumber(scope), at + 6);
   const type = spec.type ?? (deleting ? 'unspecified' : 'unicast');
   writer.bytes.writeUInt8(routeTypeNumber(type), at + 7);
@@ -165,7 +169,7 @@ export const encodeRoute = (writer: AttributeWriter, spec: RouteSpec, deleting =
       if (spec.advmss !== undefined) writer.u32(RTAX_ADVMSS, spec.advmss);
     });
   const { multipath } = spec;
-  if (multipath !== undefined)
+  if (multipath !== undefined && multipath.length > 0)
     writer.nest(RTA.multipath, () => {
       for (const hop of multipath) encodeNextHop(writer, family, hop);
     });
@@ -215,8 +219,8 @@ export const decodeRoute = (message: Message): Route => {
     destination: length === 0 ? 'default' : `${destination ?? zero}/${length}`,
     type: routeTypeName(bytes.readUInt8(start + 7)),
     scope: scopeName(bytes.readUInt8(start + 6)),
-    protocol: bytes.readUInt8(start + 5),
-    table: attributes.u32(RTA.table) ?? bytes.readUInt8(start + 4),
+    protocol: protocolName(bytes.readUInt8(start + 5)),
+    table: tableName(attributes.u32(RTA.table) ?? bytes.readUInt8(start + 4)),
     gateway: decodeGateway(attributes),
     device: attributes.u32(RTA.device),
     source: attributes.ip(RTA.preferredSource),

@@ -23,9 +23,9 @@ export interface TapOptions {
   /** Default: where the calling thread is. */
   readonly namespace?: NetworkNamespace | undefined;
   /** Several descriptors for one device. Default false. */
-  readonly multiQueue?: boolean;
+  readonly multiQueue?: boolean | undefined;
   /** Each packet preceded by a `struct virtio_net_hdr`. Default false. */
-  readonly vnetHeader?: boolean;
+  readonly vnetHeader?: boolean | undefined;
 }
 
 /** An open TUN or TAP device: packets are read from and written to {@link fd}. Unless persistent, it goes with it. */

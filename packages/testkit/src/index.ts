@@ -1,2 +1,15 @@
 // What the tests share: throw-away network namespaces, packets, processes.
-export {};
+export {
+  ipJson,
+  type NamespaceName,
+  type PingOptions,
+  type PingResult,
+  ping,
+  type Running,
+  run,
+  spawnIn,
+} from './commands.js';
+export { leaks } from './leaks.js';
+export { missingPrivilege, requireRoot } from './privileges.js';
+export { makeNamespace, namePrefix, type TestNamespace, withNamespaces } from './test-namespaces.js';
+export { type WaitOptions, waitFor, waitForItem } from './wait-for.js';

@@ -1,0 +1,141 @@
+// Running programs inside namespaces: `ip` as the oracle, ping, and processes that are ended by id.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+const OUTPUT_LIMIT = 64 << 20;
+
+/** Name of a namespace under /run/netns; undefined for the process's own. */
+export type NamespaceName = string | undefined;
+
+const inside = (namespace: NamespaceName, command: string, args: readonly string[]): [string, string[]] =>
+  namespace === undefined ? [command, [...args]] : ['ip', ['netns', 'exec', namespace, command, ...args]];
+
+/** Runs a command to its end and returns its standard output. @throws with its standard error when it fails */
+export const run = async (
+  namespace: NamespaceName,
+  command: string,
+  args: readonly string[],
+): Promise<string> => {
+  const [file, all] = inside(namespace, command, args);
+  const { stdout } = await execute(file, all, { maxBuffer: OUTPUT_LIMIT });
+  return stdout;
+};
+
+/** Objects of `ip -details -json ARGS`, which `tool` may replace by `bridge` or `tc`. */
+export const ipJson = async (
+  namespace: NamespaceName,
+  args: readonly string[],
+  tool: 'ip' | 'bridge' | 'tc' = 'ip',
+  // The oracle's own shape, which each test knows best.
+): Promise<Record<string, unknown>[]> => {
+  const where = namespace === undefined ? [] : ['-n', namespace];
+  const { stdout } = await execute(tool, [...where, '-details', '-statistics', '-json', ...args], {
+    maxBuffer: OUTPUT_LIMIT,
+  });
+  const found: unknown = stdout.trim() === '' ? [] : JSON.parse(stdout);
+  const list = Array.isArray(found) ? found : [found];
+  // iproute2 prints an empty object for what a filter left out.
+  return list.filter(
+    (entry: unknown): entry is Record<string, unknown> =>
+      typeof entry === 'object' && entry !== null && Object.keys(entry).length > 0,
+  );
+};
+
+/** How to ping. */
+export interface PingOptions {
+  /** Bytes of payload; default 56. */
+  readonly size?: number;
+  /** Forbid fragmentation. Default false. */
+  readonly df?: boolean;
+  /** Default 1. */
+  readonly count?: number;
+  /** Seconds between packets; default 0.05. */
+  readonly interval?: number;
+  /** Seconds to wait for all answers; default 3. */
+  readonly deadline?: number;
+}
+
+/** What came of it. */
+export interface PingResult {
+  readonly sent: number;
+  readonly received: number;
+  readonly output: string;
+}
+
+/** Pings an IPv4 or IPv6 address from within a namespace. Losses are in the result; it does not throw for them. */
+export const ping = async (
+  namespace: NamespaceName,
+  address: string,
+  options: PingOptions = {},
+): Promise<PingResult> => {
+  const args = ['-n', '-c', String(options.count ?? 1), '-i', String(options.interval ?? 0.05)];
+  args.push('-w', String(options.deadline ?? 3), '-s', String(options.size ?? 56));
+  if (options.df === true) args.push('-M', 'do');
+  let output: string;
+  try {
+    output = await run(namespace, 'ping', [...args, address]);
+  } catch (error) {
+    const failure = error as { stdout?: string; stderr?: string };
+    output = `${failure.stdout ?? ''}${failure.stderr ?? ''}`;
+  }
+  const counts = /(\d+) packets transmitted, (\d+) received/.exec(output);
+  return { sent: Number(counts?.[1] ?? 0), received: Number(counts?.[2] ?? 0), output };
+};
+
+/** A process started by {@link spawnIn}. */
+export interface Running extends AsyncDisposable {
+  readonly pid: number;
+  readonly child: ChildProcess;
+  /** Standard output and error so far. */
+  readonly output: () => string;
+  /** Resolves with the exit code, or the signal's name. */
+  readonly exited: Promise<number | string>;
+  /** SIGTERM, after a second SIGKILL; resolves when it is gone. Harmless when repeated. */
+  stop(): Promise<void>;
+}
+
+const processes = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of processes) child.kill('SIGKILL');
+});
+
+/** Starts a process in a namespace. `await using` or `stop()` ends it; at the latest it ends with this process. */
+export const spawnIn = async (
+  namespace: NamespaceName,
+  command: string,
+  args: readonly string[] = [],
+): Promise<Running> => {
+  const [file, all] = inside(namespace, command, args);
+  const child = spawn(file, all, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  processes.add(child);
+  const exited = new Promise<number | string>((resolve) => {
+    child.once('exit', (code, signal) => {
+      processes.delete(child);
+      resolve(code ?? signal ?? 0);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve).once('error', reject);
+  });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 1_000);
+    await exited;
+    clearTimeout(timer);
+  };
+  return {
+    pid: child.pid ?? 0,
+    child,
+    output: () => output,
+    exited,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+};
