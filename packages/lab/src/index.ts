@@ -1,2 +1,8 @@
-// Whole meshes on one machine.
-export {};
+// Whole meshes on one machine: nodes and pods as network namespaces, from one YAML file.
+export { labDown } from './down.js';
+export { labExec } from './exec.js';
+export { labInspect } from './inspect.js';
+export { type LabSummary, labList } from './list.js';
+export type { LabOptions, LabOutput, LabResult } from './options.js';
+export type { Checked, ConnectionRow, LabReport, RoundTrip } from './report.js';
+export { type LabUpOptions, labUp } from './up.js';

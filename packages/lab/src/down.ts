@@ -1,0 +1,65 @@
+// `nsm lab down`: removes a lab from any shell, whether its `up` still runs, was killed, or left it.
+import { NsmError } from '@nsm/api';
+import { readConfig } from './config.js';
+import { findLab, labNameOf } from './find-lab.js';
+import { LabFolder } from './lab-folder.js';
+import { LabLock } from './lab-lock.js';
+import type { LabOptions, LabResult } from './options.js';
+import { mayMakeNamespaces } from './privilege.js';
+import { signalProcess } from './process-identity.js';
+import { Progress } from './progress.js';
+import { takeDown } from './take-down.js';
+
+/** A lab's own `up` removes it within this, milliseconds; it waits for its managers, which have 5 s each kind. */
+const ownerTimeoutMs = 30_000;
+
+/** Removing what is not there succeeds: the wanted state is reached. @throws NsmError `privilege`, `deadline`, `conflict` */
+export async function labDown(
+  nameOrFile: string,
+  { json = false, output = process }: LabOptions = {},
+): Promise<LabResult> {
+  const config = readConfig();
+  const name = labNameOf(nameOrFile);
+  const found = findLab(name, config);
+  const say = (outcome: string, remains: readonly string[] = []): LabResult => {
+    output.stdout.write(
+      json ? `${JSON.stringify({ lab: name, outcome, remains }, null, 2)}\n` : `lab ${name}: ${outcome}\n`,
+    );
+    for (const remainder of json ? [] : remains) output.stderr.write(`× ${remainder}\n`);
+    return { ok: remains.length === 0 };
+  };
+  if (!found && !new LabFolder(name).exists) return say('is not up');
+  if (found?.where !== 'user namespace' && !mayMakeNamespaces())
+    throw new NsmError('privilege', `lab ${name} was made by root, and needs root to be removed`);
+
+  const owner = found?.where === 'user namespace' ? found.lab.owner : found?.record.owner;
+  const holder = await LabLock.held(name);
+  if (holder && owner) {
+    signalProcess(owner, 'SIGTERM');
+    const timeout = AbortSignal.timeout(ownerTimeoutMs);
+    await Promise.race([
+      holder.released,
+      new Promise<never>((_, reject) => {
+        timeout.addEventListener('abort', () =>
+          reject(
+            new NsmError(
+              'deadline',
+              `process ${owner.pid} has not removed lab ${name} in ${ownerTimeoutMs / 1000} s`,
+            ),
+          ),
+        );
+      }),
+    ]);
+  }
+  await using _lock = await LabLock.take(name);
+  const folder = new LabFolder(name);
+  const record = folder.read();
+  if (!record) {
+    folder.remove();
+    return say('removed');
+  }
+  const taken = await new Progress(output.stderr, config.colour).step(`removing lab ${name}`, () =>
+    takeDown(folder, record),
+  );
+  return say(taken.remains.length > 0 ? 'something remains' : 'removed', taken.remains);
+}

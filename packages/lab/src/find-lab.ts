@@ -1,0 +1,36 @@
+// The lab that a command line names: one that is up on this machine, root's or the user's own.
+import { NsmError } from '@nsm/api';
+import { closestName } from './closest-name.js';
+import type { LabConfig } from './config.js';
+import { readLabFile } from './lab-file.js';
+import { LabFolder, type LabRecord } from './lab-folder.js';
+import { labNames } from './list.js';
+import { findUserLab } from './user-namespace.js';
+
+export type FoundLab =
+  | { readonly where: 'here'; readonly folder: LabFolder; readonly record: LabRecord }
+  | { readonly where: 'user namespace'; readonly lab: NonNullable<ReturnType<typeof findUserLab>> };
+
+/** A name, or the path of a lab file. */
+export const labNameOf = (nameOrFile: string): string =>
+  /[/.]/.test(nameOrFile) ? readLabFile(nameOrFile).name : nameOrFile;
+
+export function findLab(name: string, config: LabConfig): FoundLab | undefined {
+  const folder = new LabFolder(name);
+  const record = folder.read();
+  if (record) return { where: 'here', folder, record };
+  const lab = config.insideUserNamespace ? undefined : findUserLab(name, config);
+  return lab && { where: 'user namespace', lab };
+}
+
+/** @throws NsmError `not-found` */
+export function needLab(name: string, config: LabConfig): FoundLab {
+  const found = findLab(name, config);
+  if (found) return found;
+  const names = labNames(config);
+  const closest = closestName(name, names);
+  throw new NsmError(
+    'not-found',
+    `no lab ${JSON.stringify(name)} is up${closest ? ` (did you mean ${closest}?)` : ''}; up: ${names.join(', ') || 'none'}`,
+  );
+}

@@ -1,0 +1,33 @@
+// `nsm lab inspect`: the table of a lab that is up, measured again.
+import { NsmError } from '@nsm/api';
+import { readConfig } from './config.js';
+import { labNameOf, needLab } from './find-lab.js';
+import { measureLab } from './measure.js';
+import type { LabOptions, LabResult } from './options.js';
+import { formatReport, paintFor } from './table.js';
+import { enterUserLab } from './user-namespace.js';
+
+/** Ok when every connection carries packets in both directions. @throws NsmError `not-found`, `privilege` */
+export async function labInspect(
+  nameOrFile: string,
+  options: LabOptions & { readonly signal?: AbortSignal } = {},
+): Promise<LabResult> {
+  const { json = false, output, signal = new AbortController().signal } = options;
+  const config = readConfig();
+  const name = labNameOf(nameOrFile);
+  const found = needLab(name, config);
+  if (found.where === 'user namespace') {
+    const answer = await enterUserLab(
+      found.lab,
+      { command: 'inspect', name, options: { json } },
+      output ? { output } : {},
+    );
+    if ('result' in answer) return answer.result;
+    throw new NsmError('internal', 'the lab answered something else');
+  }
+  const { stdout } = output ?? process;
+  const report = await measureLab(found.record.plan, signal);
+  const paint = paintFor(stdout.isTTY === true && config.colour);
+  stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, paint));
+  return { ok: report.ok, report };
+}

@@ -1,0 +1,141 @@
+// Everything wrong with a lab file, in words: path, value, what is accepted, and the name that was probably meant.
+import { isIP } from 'node:net';
+import type { z } from 'zod';
+import { closestName } from './closest-name.js';
+import type { LabFile, LabProblem } from './lab-file.js';
+import { Subnet } from './subnet.js';
+
+/** Problems of shape, or, where there are none, of names and addresses that do not fit together. */
+export function problemsOf(parsed: z.ZodSafeParseResult<LabFile>, value: unknown): LabProblem[] {
+  return parsed.success
+    ? referenceProblems(parsed.data)
+    : parsed.error.issues.flatMap((issue) => shapeProblems(issue, value));
+}
+
+function shapeProblems(issue: z.core.$ZodIssue, value: unknown): LabProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    const known = issue.message.split('\n').slice(1);
+    return issue.keys.map((key) => {
+      const path = [...issue.path, key];
+      return { path, text: `${dotted(path)}: unknown key${meant(key, known)}; known: ${known.join(', ')}` };
+    });
+  }
+  // A key that is not a proper name: its own issue says what is accepted.
+  const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  const shown = issue.code === 'invalid_key' ? issue.path.at(-1) : valueAt(value, issue.path);
+  const subject =
+    shown === undefined ? dotted(issue.path) : `${dotted(issue.path)}: ${JSON.stringify(shown)}`;
+  return [{ path: issue.path, text: `${subject} ${message}` }];
+}
+
+function referenceProblems(lab: LabFile): LabProblem[] {
+  const problems: LabProblem[] = [];
+  const add = (path: PropertyKey[], text: string): void => {
+    problems.push({ path, text: `${dotted(path)}: ${text}` });
+  };
+  const oneOf = (path: PropertyKey[], name: string, what: string, names: readonly string[]): void => {
+    if (!names.includes(name))
+      add(
+        path,
+        `${JSON.stringify(name)} is no ${what} of this lab${meant(name, names)}; accepted: ${names.join(', ') || 'none, as the lab has none'}`,
+      );
+  };
+  const nodes = Object.keys(lab.nodes);
+  const pods = Object.keys(lab.pods);
+  const outside = Object.keys(lab.outside);
+  const members = [...nodes, ...pods, ...outside];
+
+  if (nodes.length === 0) add(['nodes'], 'a lab needs at least one node');
+  for (const reserved of ['underlay', 'logs', 'processes'])
+    for (const [kind, names] of Object.entries({ nodes, pods, outside }))
+      if (names.includes(reserved))
+        add([kind, reserved], `the name ${JSON.stringify(reserved)} is taken by the lab itself`);
+  for (const name of pods)
+    if (nodes.includes(name)) add(['pods', name], `there is also a node of the name ${JSON.stringify(name)}`);
+  for (const name of outside)
+    if (nodes.includes(name) || pods.includes(name))
+      add(['outside', name], `there is also a node or pod of the name ${JSON.stringify(name)}`);
+
+  const underlay = Subnet.parse(lab.underlay.prefix);
+  if (underlay && underlay.hosts < nodes.length)
+    add(
+      ['underlay', 'prefix'],
+      `${underlay} has room for ${underlay.hosts} nodes; the lab has ${nodes.length}`,
+    );
+  const taken = new Map<string, string>();
+  for (const [name, { address }] of Object.entries(lab.nodes)) {
+    if (address === undefined) continue;
+    const path = ['nodes', name, 'address'];
+    if (!underlay?.contains(address))
+      add(path, `${JSON.stringify(address)} is not an address in the underlay's ${lab.underlay.prefix}`);
+    const other = taken.get(address);
+    if (other) add(path, `${JSON.stringify(address)} is node ${other}'s already`);
+    taken.set(address, name);
+  }
+
+  for (const [name, pod] of Object.entries(lab.pods)) {
+    oneOf(['pods', name, 'node'], pod.node, 'node', nodes);
+    for (const [index, link] of pod.links.entries()) {
+      const path = ['pods', name, 'links', index];
+      oneOf(path, link, 'outside host', outside);
+      if (pod.links.indexOf(link) < index) add(path, `${JSON.stringify(link)} is there twice`);
+    }
+  }
+  for (const [name, { prefix }] of Object.entries(lab.outside)) {
+    const linked = Object.values(lab.pods).filter((pod) => pod.links.includes(name)).length;
+    for (const [index, text] of prefix.entries()) {
+      const subnet = Subnet.parse(text);
+      if (subnet && subnet.hosts < linked + 1)
+        add(
+          ['outside', name, 'prefix', index],
+          `${subnet} has room for ${subnet.hosts} addresses; ${linked + 1} are needed`,
+        );
+    }
+  }
+
+  const providers = new Set<string>();
+  const offered = lab.endpoints.map(({ service, kind }) => service ?? kind);
+  for (const [index, endpoint] of lab.endpoints.entries()) {
+    oneOf(['endpoints', index, 'pod'], endpoint.pod, 'pod', pods);
+    const key = `${endpoint.service ?? endpoint.kind} by ${endpoint.name ?? endpoint.pod}`;
+    if (providers.has(key))
+      add(['endpoints', index], `${key} is there twice; give one of them another \`name\``);
+    providers.add(key);
+  }
+  const requests = new Set<string>();
+  for (const [index, client] of lab.clients.entries()) {
+    oneOf(['clients', index, 'pod'], client.pod, 'pod', pods);
+    // A registry of its own may know services that this file does not.
+    if (Object.values(lab.nodes).every(({ registry }) => registry === undefined))
+      oneOf(['clients', index, 'service'], client.service, 'service', [...new Set(offered)]);
+    const key = `${client.request_id ?? client.pod} for ${client.service}`;
+    if (requests.has(key))
+      add(['clients', index], `${key} is there twice; give one of them another \`request_id\``);
+    requests.add(key);
+  }
+  for (const [index, check] of lab.checks.entries()) {
+    oneOf(['checks', index, 'from'], check.from, 'member', members);
+    if (!isIP(check.to)) oneOf(['checks', index, 'to'], check.to, 'outside host', outside);
+  }
+  return problems;
+}
+
+function meant(name: string, known: readonly string[]): string {
+  const closest = closestName(name, known);
+  return closest === undefined ? '' : ` (did you mean ${closest}?)`;
+}
+
+function dotted(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return 'the file';
+  return path
+    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
+    .join('');
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) =>
+      typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined,
+    value,
+  );
+}

@@ -1,0 +1,160 @@
+// The shape of a lab file: every key, its default, and the words for what is accepted.
+import { z } from 'zod';
+import type { LabFile } from './lab-file.js';
+import { Subnet } from './subnet.js';
+
+interface Words {
+  readonly error: (issue: { readonly input?: unknown }) => string;
+}
+
+/** What a schema says of a value it refuses: the text after the value. */
+const accepted = (what: string): Words => ({
+  error: (issue) =>
+    issue.input === undefined ? `is missing; needed: ${what}` : `is not accepted; accepted: ${what}`,
+});
+
+const text = (what: string, pattern: RegExp, longest: number) =>
+  z.string(accepted(what)).regex(pattern, accepted(what)).max(longest, accepted(what));
+
+const strict = <Shape extends z.core.$ZodLooseShape>(what: string, shape: Shape) =>
+  z.strictObject(shape, {
+    // The keys travel in the message, after a newline, to the place that writes the suggestion.
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `unknown\n${Object.keys(shape).join('\n')}`
+        : accepted(`${what} (${Object.keys(shape).join(', ')})`).error(issue),
+  });
+
+const lowerCase = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+// A member's name becomes part of a folder, a namespace and a socket path, which may have 107 bytes (unix(7)).
+const memberName = text('1 to 24 of a-z, 0-9 and -, not at an end', lowerCase, 24);
+// An interface in each linked pod carries the name, and Linux allows 15 bytes (IFNAMSIZ).
+const outsideName = text('1 to 15 of a-z, 0-9 and -, not at an end', lowerCase, 15);
+const serviceName = text(
+  '1 to 253 of A-Z, a-z, 0-9, . _ and -',
+  /^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$/,
+  253,
+);
+const kind = text('an endpoint kind, as `nsm endpoint --help` lists them', lowerCase, 63);
+
+const prefix = z
+  .string(accepted('an IPv4 or IPv6 prefix, such as 172.30.0.0/24 or fd00:30::/64'))
+  .refine(
+    (value) => Subnet.parse(value) !== undefined,
+    accepted('an IPv4 or IPv6 prefix without host bits, such as 172.30.0.0/24 or fd00:30::/64'),
+  );
+const prefixes = z.preprocess(
+  (value) => (typeof value === 'string' ? [value] : value),
+  z.array(prefix, accepted('a prefix, or a list of prefixes')).min(1, accepted('at least one prefix')),
+);
+
+const scalar = z.union([z.string(), z.number(), z.boolean()], accepted('text, a number, true or false'));
+const flag = z.union(
+  [scalar, z.array(scalar)],
+  accepted('text, a number, true, false, or a list of these for a flag given several times'),
+);
+const flagName = z.string().regex(/^[a-z][-a-z0-9]*$/, accepted('the name of a flag without its dashes'));
+const options = z
+  .record(flagName, flag, accepted('flags of the command without their dashes, such as `log-level: debug`'))
+  .default({});
+const environment = z
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, accepted('the name of a variable')),
+    scalar,
+    accepted('environment variables, such as `NSM_LOG_LEVEL: debug`'),
+  )
+  .default({});
+const labels = z
+  .record(z.string(), scalar, accepted('key: value pairs'))
+  .transform((record) => Object.fromEntries(Object.entries(record).map(([k, v]) => [k, String(v)])))
+  .default({});
+
+const node = z.preprocess(
+  (value) => value ?? {},
+  strict('the options of a node', {
+    address: z.string(accepted('an address in underlay.prefix')).optional(),
+    port: z
+      .int(accepted('a TCP port'))
+      .min(1, accepted('a TCP port'))
+      .max(65535, accepted('a TCP port'))
+      .default(5001),
+    registry: z
+      .string(accepted('embedded:, nsm://HOST:PORT, etcd://HOST:PORT or kubernetes:'))
+      .regex(
+        /^(embedded|nsm|etcd|kubernetes):/,
+        accepted('embedded:, nsm://HOST:PORT, etcd://HOST:PORT or kubernetes:'),
+      )
+      .optional(),
+    options,
+    environment,
+  }),
+);
+
+const pod = z.preprocess(
+  (value) => (typeof value === 'string' ? { node: value } : value),
+  strict('the name of a node, or the options of a pod', {
+    node: z.string(accepted('the name of a node')),
+    links: z
+      .array(z.string(accepted('the name of an outside host')), accepted('a list of outside hosts'))
+      .default([]),
+  }),
+);
+
+const mtu = (smallest: number) => {
+  const what = `bytes, ${smallest} to 65535`;
+  return z.int(accepted(what)).min(smallest, accepted(what)).max(65535, accepted(what)).default(1500);
+};
+
+const named = <Value extends z.ZodType>(what: string, key: z.ZodString, value: Value) =>
+  z.record(key, value, accepted(`${what}, each under its name`));
+const list = <Value extends z.ZodType>(what: string, value: Value) =>
+  z.array(value, accepted(`a list of ${what}`));
+
+export const labSchema: z.ZodType<LabFile> = strict('a lab', {
+  name: memberName,
+  underlay: strict('the underlay', {
+    prefix: prefix.default('172.30.0.0/24'),
+    // Room for any tunnel's headers and an IPv6 packet of the smallest MTU allowed (RFC 8200 section 5).
+    mtu: mtu(1400),
+  }).prefault({}),
+  nodes: named('nodes', memberName, node),
+  pods: named('pods', memberName, pod).default({}),
+  outside: named(
+    'outside hosts',
+    outsideName,
+    strict('an outside host', { prefix: prefixes, mtu: mtu(1280) }),
+  ).default({}),
+  endpoints: list(
+    'endpoints',
+    strict('an endpoint', {
+      pod: z.string(accepted('the name of a pod')),
+      kind,
+      service: serviceName.optional(),
+      name: memberName.optional(),
+      labels,
+      options,
+      environment,
+    }),
+  ).default([]),
+  clients: list(
+    'clients',
+    strict('a client', {
+      pod: z.string(accepted('the name of a pod')),
+      service: serviceName,
+      request_id: text('1 to 253 of A-Z, a-z, 0-9, . _ and -', /^[-._A-Za-z0-9]+$/, 253).optional(),
+      interface: z
+        .string(accepted('as `nsm connect --interface` takes it, such as kernel or mem:first,kernel:second'))
+        .optional(),
+      labels,
+      options,
+      environment,
+    }),
+  ).default([]),
+  checks: list(
+    'checks',
+    strict('a check', {
+      from: z.string(accepted('the name of a pod, node or outside host')),
+      to: z.string(accepted('the name of an outside host, or an IP address')),
+    }),
+  ).default([]),
+});

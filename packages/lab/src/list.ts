@@ -1,0 +1,63 @@
+// `nsm lab list`: the labs that are up on this machine.
+import { readdirSync } from 'node:fs';
+import { type LabConfig, readConfig } from './config.js';
+import { LabFolder } from './lab-folder.js';
+import type { LabOptions } from './options.js';
+import { isAlive } from './process-identity.js';
+import { alignColumns, paintFor } from './table.js';
+import { findUserLab } from './user-namespace.js';
+
+export interface LabSummary {
+  readonly name: string;
+  /** `up`, `kept` (nobody takes it down but `labDown`), or `left behind` (its `up` was killed). */
+  readonly state: 'up' | 'kept' | 'left behind';
+  /** True for one in a user namespace of its own. */
+  readonly rootless: boolean;
+  /** Absent for one in a user namespace. */
+  readonly file?: string;
+  readonly nodes?: number;
+  readonly pods?: number;
+}
+
+/** Prints the labs that are up, and returns them. */
+export function labList({ json = false, output = process }: LabOptions = {}): readonly LabSummary[] {
+  const config = readConfig();
+  const labs = labNames(config).map((name) => summarize(name));
+  if (json) {
+    output.stdout.write(`${JSON.stringify(labs, null, 2)}\n`);
+  } else if (labs.length === 0) {
+    output.stdout.write('no lab is up\n');
+  } else {
+    const rows = labs.map(({ name, state, nodes, pods, file }) =>
+      [name, state, nodes ?? '-', pods ?? '-', file ?? '(without root)'].map(String),
+    );
+    const paint = paintFor(output.stdout.isTTY === true && config.colour);
+    output.stdout.write(alignColumns(['LAB', 'STATE', 'NODES', 'PODS', 'FILE'], rows, paint));
+  }
+  return labs;
+}
+
+/** Names of root's labs, and of the user's own. */
+export function labNames(config: LabConfig): string[] {
+  return [...new Set([...LabFolder.names(), ...userLabs(config)])].sort();
+}
+
+function summarize(name: string): LabSummary {
+  const record = new LabFolder(name).read();
+  if (!record) return { name, state: 'up', rootless: true };
+  const { owner, file, plan } = record;
+  const roles = (role: string): number => plan.members.filter((member) => member.role === role).length;
+  const state = owner === null ? 'kept' : isAlive(owner) ? 'up' : 'left behind';
+  return { name, state, rootless: false, file, nodes: roles('node'), pods: roles('pod') };
+}
+
+function userLabs(config: LabConfig): string[] {
+  try {
+    return readdirSync(config.userFolder)
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => file.slice(0, -'.json'.length))
+      .filter((name) => findUserLab(name, config));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,123 @@
+// One process of a lab: started in its namespace, written down, watched, and ended.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { NsmError } from '@nsm/api';
+import { openNamespace } from '@nsm/netlink';
+import type { LabFolder, ProcessRecord, ProcessRole } from './lab-folder.js';
+import type { Program } from './plan.js';
+import { identifyProcess, isAlive, killGroup, signalProcess } from './process-identity.js';
+
+/** How a process ended, in words. */
+export type Ending = string;
+
+export class RunningProgram {
+  readonly program: Program;
+  /** Resolves when it has ended; never rejects. */
+  readonly ended: Promise<Ending>;
+  /** What it wrote to stdout so far, when it was captured. */
+  stdout = '';
+  readonly #folder: LabFolder;
+  readonly #record: ProcessRecord | undefined;
+  #ending: Ending | undefined;
+
+  private constructor(program: Program, role: ProcessRole, folder: LabFolder, child: ChildProcess) {
+    this.program = program;
+    this.#folder = folder;
+    const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+    this.#record = identity && { name: program.name, role, member: program.member, identity };
+    if (this.#record) folder.addProcess(this.#record);
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+    });
+    this.ended = new Promise((resolve) => {
+      child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      child.once('close', (code, signal) =>
+        resolve(signal ? `was ended by ${signal}` : `exited with status ${code}`),
+      );
+    });
+    void this.ended.then((ending) => {
+      this.#ending = ending;
+      if (this.#record) folder.removeProcess(this.#record);
+    });
+  }
+
+  /** `command` is `nsm`; with `capture` stdout is kept instead of logged. */
+  static start(
+    program: Program,
+    role: ProcessRole,
+    command: readonly string[],
+    folder: LabFolder,
+    options: {
+      readonly capture?: boolean;
+      readonly environment: Readonly<Record<string, string | undefined>>;
+    },
+  ): RunningProgram {
+    const [file = '', ...first] = command;
+    const log = openSync(folder.logOf(program.name), 'a');
+    try {
+      // A child is born in the network namespace of the thread that forks it.
+      using namespace = openNamespace(`/run/netns/${program.namespace}`);
+      const child = namespace.run(() =>
+        spawn(file, [...first, ...program.arguments], {
+          // A session of its own: Ctrl-C reaches the lab only, and the whole group can be ended.
+          detached: true,
+          stdio: ['ignore', options.capture ? 'pipe' : log, log],
+          env: { ...options.environment, ...program.environment },
+        }),
+      );
+      return new RunningProgram(program, role, folder, child);
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  get running(): boolean {
+    return this.#ending === undefined;
+  }
+
+  /** Passes on what `work` comes to, unless the process ends first. @throws NsmError with the end of its log */
+  async whileRunning<T>(work: Promise<T>): Promise<T> {
+    return await Promise.race([
+      work,
+      this.ended.then((ending) => {
+        throw this.failure(ending);
+      }),
+    ]);
+  }
+
+  failure(ending: Ending): NsmError {
+    const tail = this.#folder.tail(this.program.name);
+    return new NsmError(
+      'unavailable',
+      `${this.program.name} ${ending}${tail && `; the end of its log:\n${tail}`}`,
+    );
+  }
+}
+
+/** SIGTERM to all, `graceMs` for them to end, then SIGKILL to their groups. Returns those that would not end. */
+export async function endProcesses(
+  records: readonly ProcessRecord[],
+  graceMs: number,
+): Promise<ProcessRecord[]> {
+  for (const { identity } of records) signalProcess(identity, 'SIGTERM');
+  const alive = (): ProcessRecord[] => records.filter(({ identity }) => isAlive(identity));
+  await allEnded(alive, graceMs);
+  // Also after a graceful end: a child it left behind is in its group.
+  for (const { identity } of records) {
+    signalProcess(identity, 'SIGKILL');
+    killGroup(identity);
+  }
+  await allEnded(alive, killWaitMs);
+  return alive();
+}
+
+/** SIGKILL takes effect once the process leaves the kernel; more than this means it hangs there. */
+const killWaitMs = 5000;
+/** These may be another shell's children: nothing tells of their end, so they are looked at. */
+const lookEveryMs = 5;
+
+async function allEnded(alive: () => readonly unknown[], timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (alive().length > 0 && performance.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+}

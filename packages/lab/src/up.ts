@@ -1,0 +1,175 @@
+// `nsm lab up`: a lab from its file to its table, and away again.
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NsmError } from '@nsm/api';
+import { type BringUpOptions, bringUp, isCancelled } from './bring-up.js';
+import { type LabConfig, readConfig } from './config.js';
+import { describePlan } from './dry-run.js';
+import { readLabFile } from './lab-file.js';
+import { LabFolder, type LabRecord, labsFolder } from './lab-folder.js';
+import { LabLock } from './lab-lock.js';
+import { existingMembers, namespaceDirectoryExists } from './lab-network.js';
+import type { LabOptions, LabResult } from './options.js';
+import { type Plan, planLab } from './plan.js';
+import { mayMakeNamespaces } from './privilege.js';
+import { identifyProcess } from './process-identity.js';
+import { Progress } from './progress.js';
+import { formatReport, paintFor } from './table.js';
+import { takeDown } from './take-down.js';
+import { upInUserNamespace } from './user-namespace.js';
+
+export interface LabUpOptions extends LabOptions {
+  /** Take the lab down again as soon as it has been measured. Default: false, stay until `signal`. */
+  readonly once?: boolean;
+  /** Print what would be made, make nothing. Default: false. */
+  readonly dryRun?: boolean;
+  /** Return once the lab is up and leave it to `labDown`. Needs root. Default: false. */
+  readonly keep?: boolean;
+  /** Takes the lab down. Default: SIGINT, SIGTERM and SIGHUP of this process do. */
+  readonly signal?: AbortSignal;
+  /** How `nsm` is run. Default: the command of this installation. */
+  readonly command?: readonly string[];
+}
+
+/**
+ * Brings the lab of a file up. The result is ok when every connection carried packets in both directions, every check was
+ * answered, and nothing remained of the lab where it was taken down.
+ * @throws NsmError `invalid` and `not-found` for the file, `conflict` when the lab is up already, `privilege` when neither
+ * root nor a user namespace can be had, `unavailable` and `deadline` when a process of the lab does not come up
+ */
+export async function labUp(file: string, options: LabUpOptions = {}): Promise<LabResult> {
+  const output = options.output ?? process;
+  const config = readConfig();
+  const plan = planLab(readLabFile(file), labsFolder);
+  if (options.dryRun) {
+    output.stdout.write(options.json ? `${JSON.stringify(plan, null, 2)}\n` : describePlan(plan));
+    return { ok: true };
+  }
+  using stop = stopSignal(options.signal);
+  if (!config.insideUserNamespace && !mayMakeNamespaces())
+    return await upInUserNamespace(plan.name, resolve(file), { ...options, signal: stop.signal }, config);
+
+  await using _lock = await LabLock.take(plan.name);
+  const progress = new Progress(output.stderr, config.colour);
+  const folder = new LabFolder(plan.name);
+  await removeLeftovers(folder, progress);
+  const owner = identifyProcess(process.pid) ?? null;
+  const record: LabRecord = {
+    version: 1,
+    file: resolve(file),
+    since: new Date().toISOString(),
+    owner,
+    plan,
+    madeNamespaceDirectory: !namespaceDirectoryExists(),
+  };
+  refuseForeignNamespaces(plan);
+  folder.create(record);
+
+  let kept = false;
+  try {
+    const result = await show(plan, folder, progress, options, config, stop.signal);
+    if (result.ok && options.keep) {
+      folder.write({ ...record, owner: null });
+      kept = true;
+      progress.say(`lab ${plan.name} stays; \`nsm lab down ${plan.name}\` removes it`);
+    }
+    if (!kept && !(await remove(folder, record, progress))) return { ...result, ok: false };
+    return result;
+  } catch (thrown) {
+    if (!kept) await remove(folder, record, progress);
+    if (!isCancelled(thrown)) throw thrown;
+    return { ok: false };
+  }
+}
+
+async function show(
+  plan: Plan,
+  folder: LabFolder,
+  progress: Progress,
+  options: LabUpOptions,
+  config: LabConfig,
+  signal: AbortSignal,
+): Promise<LabResult> {
+  const { stdout } = options.output ?? process;
+  const how: BringUpOptions = {
+    command: options.command ?? defaultCommand(),
+    environment: config.environment,
+    signal,
+  };
+  const { report, running } = await bringUp(plan, folder, progress, how);
+  const paint = paintFor(stdout.isTTY === true && config.colour);
+  stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : `\n${formatReport(report, paint)}\n`);
+  if (options.once || options.keep || signal.aborted) return { ok: report.ok, report };
+
+  const [pod = 'POD'] = plan.clients.map(({ member }) => member);
+  progress.say(`lab ${plan.name} is up; in another shell: nsm lab exec ${plan.name} ${pod} ip address`);
+  progress.say('Ctrl-C removes it');
+  for (const program of running)
+    void program.ended.then((ending) => {
+      if (!signal.aborted) progress.say(program.failure(ending).message);
+    });
+  await new Promise<void>((done) => {
+    signal.addEventListener('abort', () => done(), { once: true });
+    if (signal.aborted) done();
+    // Nothing else may be left that keeps the event loop alive.
+    const stay = setInterval(() => {}, 2 ** 30);
+    signal.addEventListener('abort', () => clearInterval(stay), { once: true });
+  });
+  return { ok: report.ok, report };
+}
+
+async function remove(folder: LabFolder, record: LabRecord, progress: Progress): Promise<boolean> {
+  const { remains } = await progress.step(
+    `removing lab ${record.plan.name}`,
+    () => takeDown(folder, record),
+    ({ processes, namespaces, remains }) =>
+      remains.length > 0
+        ? 'something remains'
+        : `${processes} processes, ${namespaces} namespaces; nothing remains`,
+  );
+  for (const remainder of remains) progress.say(`× ${remainder}`);
+  return remains.length === 0;
+}
+
+/** The lock is ours: whoever made what is still there was killed, unless the lab was kept. */
+async function removeLeftovers(folder: LabFolder, progress: Progress): Promise<void> {
+  const old = folder.read();
+  if (!old) return folder.exists ? folder.remove() : undefined;
+  const { name } = old.plan;
+  if (old.owner === null)
+    throw new NsmError(
+      'conflict',
+      `lab ${name} is up already (it was kept); \`nsm lab down ${name}\` removes it`,
+    );
+  progress.say(`lab ${name} was killed before it could remove itself`);
+  await remove(folder, old, progress);
+}
+
+function refuseForeignNamespaces(plan: Plan): void {
+  const [first] = existingMembers(plan);
+  if (first)
+    throw new NsmError(
+      'conflict',
+      `network namespace ${first.namespace} exists and is no lab's; \`ip netns delete ${first.namespace}\` removes it`,
+    );
+}
+
+function defaultCommand(): readonly string[] {
+  // The packages of one installation stand side by side, in the workspace as in node_modules.
+  return [process.execPath, fileURLToPath(new URL('../../cli/bin/nsm.js', import.meta.url))];
+}
+
+function stopSignal(given: AbortSignal | undefined): Disposable & { readonly signal: AbortSignal } {
+  if (given) return { signal: given, [Symbol.dispose]() {} };
+  const abort = new AbortController();
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const stop = (name: NodeJS.Signals): void => abort.abort(new NsmError('cancelled', `stopped by ${name}`));
+  // They stay caught until the lab is gone: a second Ctrl-C must not leave half of it.
+  for (const name of names) process.on(name, stop);
+  return {
+    signal: abort.signal,
+    [Symbol.dispose]() {
+      for (const name of names) process.off(name, stop);
+    },
+  };
+}

@@ -1,0 +1,174 @@
+// Labs without root: the same program again, inside user, network, mount and pid namespaces of its own, as rootless
+// containers have. Everything in them ends with their first process: a killed lab leaves nothing.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NsmError, type NsmErrorKind } from '@nsm/api';
+import { insideVariable, type LabConfig } from './config.js';
+import { LabLock } from './lab-lock.js';
+import type { LabOptions, LabResult } from './options.js';
+import { explainRefusal } from './privilege.js';
+import { identifyProcess, isAlive, type ProcessIdentity } from './process-identity.js';
+import type { LabUpOptions } from './up.js';
+
+/** What runs inside, and with what. */
+export type InsideRequest =
+  | {
+      readonly command: 'up';
+      readonly file: string;
+      readonly options: Pick<LabUpOptions, 'once' | 'json' | 'command'>;
+    }
+  | { readonly command: 'inspect'; readonly name: string; readonly options: Pick<LabOptions, 'json'> }
+  | {
+      readonly command: 'exec';
+      readonly name: string;
+      readonly member: string;
+      readonly argv: readonly string[];
+    };
+
+/** What comes back from inside. */
+export type InsideAnswer =
+  | { readonly result: LabResult }
+  | { readonly status: number }
+  | { readonly error: { readonly kind: NsmErrorKind; readonly message: string } };
+
+/** An ordinary user's lab, as its outer process writes it down. */
+interface UserRecord {
+  readonly owner: ProcessIdentity;
+  /** A process inside, by which others enter. */
+  readonly inside: ProcessIdentity;
+}
+
+const basic = ['--user', '--map-root-user', '--net', '--mount'];
+/** With a pid namespace too; a container may forbid the /proc that it needs. */
+const full = [...basic, '--pid', '--fork', '--kill-child', '--mount-proc'];
+
+export async function upInUserNamespace(
+  name: string,
+  file: string,
+  options: LabUpOptions & { readonly signal: AbortSignal },
+  config: LabConfig,
+): Promise<LabResult> {
+  if (options.keep)
+    throw new NsmError(
+      'privilege',
+      'without root a lab lives as long as the command that made it: leave out --keep',
+    );
+  const flags = usableFlags();
+  await using _lock = await LabLock.take(name);
+  const { once = false, json = false, command } = options;
+  const request: InsideRequest = {
+    command: 'up',
+    file,
+    options: { once, json, ...(command && { command }) },
+  };
+  const child = startInside(
+    'unshare',
+    [...flags, 'sh', '-c', 'mount -t tmpfs tmpfs /run && exec "$@"', 'sh'],
+    request,
+    {
+      // Out of the terminal's reach: what Ctrl-C means is told over the channel, and so is our own death.
+      detached: true,
+      options,
+    },
+  );
+  const stop = (): void => void (child.connected && child.send('stop'));
+  options.signal.addEventListener('abort', stop);
+  if (options.signal.aborted) stop();
+  const path = `${config.userFolder}/${name}.json`;
+  child.once('message', () => {
+    // Its first message says that it runs: only then is there a process to enter by.
+    const owner = identifyProcess(process.pid);
+    const inside = identifyProcess(flags === full ? onlyChildOf(child.pid ?? 0) : (child.pid ?? 0));
+    mkdirSync(config.userFolder, { recursive: true, mode: 0o700 });
+    writeFileSync(path, JSON.stringify({ owner, inside }), { mode: 0o600 });
+  });
+  try {
+    const answer = await answerOf(child);
+    if ('result' in answer) return answer.result;
+    throw new NsmError('internal', 'the lab answered something else');
+  } finally {
+    options.signal.removeEventListener('abort', stop);
+    rmSync(path, { force: true });
+    for (const folder of [config.userFolder, dirname(config.userFolder)])
+      try {
+        rmdirSync(folder);
+      } catch {
+        break;
+      }
+  }
+}
+
+/** The user's own lab of a name, if it is up. */
+export function findUserLab(name: string, config: LabConfig): UserRecord | undefined {
+  try {
+    const record = JSON.parse(readFileSync(`${config.userFolder}/${name}.json`, 'utf8')) as UserRecord;
+    return isAlive(record.owner) && isAlive(record.inside) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs a command in a lab that is up without root. */
+export async function enterUserLab(
+  { inside }: UserRecord,
+  request: InsideRequest,
+  options: LabOptions = {},
+): Promise<InsideAnswer> {
+  const flags = ['--user', '--net', '--mount', '--pid', '--preserve-credentials', `--target=${inside.pid}`];
+  return await answerOf(startInside('nsenter', flags, request, { detached: false, options }));
+}
+
+function usableFlags(): readonly string[] {
+  let refusal = '';
+  for (const flags of [full, basic]) {
+    const tried = spawnSync('unshare', [...flags, 'sh', '-c', 'mount -t tmpfs tmpfs /run'], {
+      encoding: 'utf8',
+    });
+    if (tried.status === 0) return flags;
+    refusal = tried.error ? tried.error.message : tried.stderr.trim();
+    if ((tried.error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
+      throw new NsmError('privilege', 'a lab needs root, or the command unshare (Debian package util-linux)');
+  }
+  throw new NsmError('privilege', explainRefusal(refusal));
+}
+
+function startInside(
+  program: string,
+  argv: readonly string[],
+  request: InsideRequest,
+  { detached, options }: { readonly detached: boolean; readonly options: LabOptions },
+): ChildProcess {
+  const main = fileURLToPath(new URL('./inside-main.js', import.meta.url));
+  const { output } = options;
+  const child = spawn(program, [...argv, process.execPath, main, JSON.stringify(request)], {
+    detached,
+    stdio: ['inherit', output ? 'pipe' : 'inherit', output ? 'pipe' : 'inherit', 'ipc'],
+    env: { ...process.env, [insideVariable]: '1' },
+  });
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => output?.stdout.write(text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => output?.stderr.write(text));
+  return child;
+}
+
+async function answerOf(child: ChildProcess): Promise<InsideAnswer> {
+  let answer: InsideAnswer | undefined;
+  child.on('message', (message) => {
+    if (typeof message === 'object') answer = message as unknown as InsideAnswer;
+  });
+  const ending = await new Promise<string>((resolve, reject) => {
+    child.once('close', (code, signal) => resolve(signal ?? `status ${code}`));
+    child.once('error', (error) =>
+      reject(new NsmError('privilege', `cannot enter the user namespace: ${error.message}`, error)),
+    );
+  });
+  if (!answer)
+    throw new NsmError('unavailable', `the process in the lab's user namespace ended with ${ending}`);
+  if ('error' in answer) throw new NsmError(answer.error.kind, answer.error.message);
+  return answer;
+}
+
+function onlyChildOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ')[0]);
+}

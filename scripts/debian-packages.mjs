@@ -1,0 +1,23 @@
+// Every Debian package that something here runs or loads, for which purpose, and why. Node.js and npm are taken for granted.
+
+/** `present` looks for the command or library itself: it may come from elsewhere than the package. */
+export const debianPackages = [
+  {
+    name: 'nftables',
+    purposes: ['start', 'test'],
+    why: 'nft programs the NAT of the gateway endpoint',
+    present: (find) => find('nft') !== undefined,
+  },
+  {
+    name: 'iputils-ping',
+    purposes: ['start', 'test'],
+    why: 'ping measures round-trip times in a lab',
+    present: (find) => find('ping') !== undefined,
+  },
+  {
+    name: 'util-linux',
+    purposes: ['start', 'test'],
+    why: 'unshare and nsenter make and enter the user namespace of a lab without root',
+    present: (find) => find('unshare') !== undefined && find('nsenter') !== undefined,
+  },
+];

@@ -1,0 +1,131 @@
+// Makes a clone ready to run: npm packages, compiled files, Debian packages. Quick when there is nothing to do.
+// Used by start.mjs and test.mjs, and by itself: node scripts/setup.mjs [start|test]. Everything is said on stderr.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { debianPackages } from './debian-packages.mjs';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const oldestNode = [20, 19];
+
+/** Ends the process when something is missing without which nothing works. */
+export function setup(purpose) {
+  checkNode();
+  installNpmPackages();
+  removeOrphans();
+  compile();
+  installDebianPackages(purpose);
+}
+
+const say = (text) => process.stderr.write(`${text}\n`);
+
+function fail(text) {
+  say(text);
+  process.exit(1);
+}
+
+function run(command, args, options = {}) {
+  // stdout belongs to the program that follows.
+  return spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const [wantedMajor, wantedMinor] = oldestNode;
+  if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor))
+    fail(
+      `Node.js ${oldestNode.join('.')} or later is needed; this is ${process.versions.node} (${process.execPath})`,
+    );
+}
+
+function installNpmPackages() {
+  const installed = timeOf(join(root, 'node_modules/.package-lock.json'));
+  if (installed >= timeOf(join(root, 'package-lock.json'))) return;
+  say(installed ? 'package-lock.json has changed: npm ci' : 'installing npm packages: npm ci');
+  // Development packages too, whatever NODE_ENV says: the compiler is one.
+  const { status, error } = run('npm', ['ci', '--include=dev', '--loglevel=error']);
+  if (error) fail(`cannot run npm: ${error.message}`);
+  if (status !== 0) fail('npm ci failed; see above');
+}
+
+function compile() {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
+  if (!existsSync(compiler))
+    fail('node_modules has no TypeScript compiler; remove node_modules and run this again');
+  const { status } = run(process.execPath, [compiler, '-b']);
+  if (status !== 0) fail('the TypeScript sources do not compile; see above');
+}
+
+/** Compiled files whose source is gone would still be run, tests among them. */
+function removeOrphans() {
+  const folders = existsSync(join(root, 'packages'))
+    ? readdirSync(join(root, 'packages')).map((name) => `packages/${name}`)
+    : [];
+  for (const folder of [...folders, 'test']) {
+    const dist = join(root, folder, 'dist');
+    if (!existsSync(dist)) continue;
+    for (const file of readdirSync(dist, { recursive: true })) {
+      // Only what the compiler makes has a declaration beside it; other files in dist are none of our business.
+      if (!file.endsWith('.d.ts')) continue;
+      const name = file.slice(0, -'.d.ts'.length);
+      if (['.ts', '.tsx'].some((extension) => existsSync(join(root, folder, 'src', name + extension))))
+        continue;
+      for (const extension of ['.d.ts', '.js', '.js.map', '.d.ts.map'])
+        rmSync(join(dist, name + extension), { force: true });
+    }
+  }
+}
+
+function installDebianPackages(purpose) {
+  const missing = debianPackages.filter(
+    ({ purposes, present }) => purposes.includes(purpose) && !present(findCommand),
+  );
+  if (missing.length === 0) return;
+  for (const { name, why } of missing) say(`missing: Debian package ${name} (${why})`);
+  const names = missing.map(({ name }) => name);
+  const command = `apt-get install ${names.join(' ')}`;
+  if (!findCommand('apt-get'))
+    return say('there is no apt-get here: install these by the means of your distribution');
+  if (process.getuid?.() !== 0) return say(`not root, so not installed; run: sudo ${command}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { env, stdio: ['ignore', 'ignore', 2] };
+  if (!hasPackageLists()) {
+    say('apt-get update');
+    run('apt-get', ['update', '-q'], options);
+  }
+  say(command);
+  const { status } = run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...names], options);
+  if (status !== 0) say(`${command} failed; what needs these packages will fail or be skipped`);
+}
+
+function hasPackageLists() {
+  try {
+    return readdirSync('/var/lib/apt/lists').some((name) => name.includes('_Packages'));
+  } catch {
+    return false;
+  }
+}
+
+/** Path of a command, also in the folders that an ordinary user's PATH leaves out. */
+export function findCommand(name) {
+  for (const folder of [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']) {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return join(folder, name);
+    } catch {
+      // Not here.
+    }
+  }
+  return undefined;
+}
+
+function timeOf(path) {
+  try {
+    return statSync(path).mtimeMs;
+  } catch {
+    return 0;
+  }
+}
+
+if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) setup(process.argv[2] ?? 'start');

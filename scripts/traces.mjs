@@ -1,0 +1,54 @@
+// What programs can leave behind on this machine: namespaces, links, mounts, lab folders, processes.
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Everything that is there now, by kind. Processes count when their environment has `marker`. */
+export function takeTraces(marker) {
+  return {
+    'network namespace': new Set(list('/run/netns')),
+    link: new Set(list('/sys/class/net')),
+    mount: new Set(mounts()),
+    'lab folder': new Set(list('/run/nsm/lab')),
+    process: new Set(processesWith(marker)),
+  };
+}
+
+/** What is there now and was not there before, in words. */
+export function newTraces(before, marker) {
+  return Object.entries(takeTraces(marker)).flatMap(([kind, names]) =>
+    [...names].filter((name) => !before[kind].has(name)).map((name) => `${kind} ${name}`),
+  );
+}
+
+function list(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function mounts() {
+  return (
+    readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[4] ?? '')
+      // The folder of named namespaces is a mount that ip-netns(8) leaves for good, too.
+      .filter((path) => path !== '' && path !== '/run/netns')
+  );
+}
+
+function processesWith(marker) {
+  return list('/proc')
+    .filter((pid) => {
+      if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(marker);
+      } catch {
+        return false;
+      }
+    })
+    .map((pid) => {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      return `${pid} (${command || 'ended while we looked'})`;
+    });
+}
