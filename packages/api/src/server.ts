@@ -1,6 +1,6 @@
 // Typed gRPC servers on unix sockets and TCP, with health and reflection.
 import { once } from 'node:events';
-import { chmodSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, unlinkSync } from 'node:fs';
 import { createServer, type Server as NetServer, connect as netConnect, type Socket } from 'node:net';
 import {
   create,
@@ -56,6 +56,8 @@ export type ServiceImplementation<S extends DescService> = {
 export interface UnixOptions {
   /** Permission bits of the socket. Default: 0o600. */
   readonly mode?: number;
+  /** Numeric group that owns the socket. Default: the process's. */
+  readonly group?: number;
   /** Reads the credentials of a connection from its descriptor; without it `context.peer` stays unset. */
   readonly identify?: (fd: number) => PeerCredentials;
 }
@@ -146,6 +148,7 @@ export class Server {
       process.umask(umask);
     }
     await once(listener, 'listening');
+    if (options.group !== undefined) chownSync(path, process.getuid?.() ?? 0, options.group);
     chmodSync(path, options.mode ?? 0o600);
   }
 

@@ -1,2 +1,2 @@
 // The network service manager (NSM) of one node.
-export {};
+export { Manager, type ManagerOptions } from './manager.js';

@@ -1,0 +1,68 @@
+// Brings a pod's device to what its port asks for: alias, MTU, MAC, addresses, up, routes.
+import type { forwarder as fw } from '@nsm/api';
+import type { Family, RouteSocket, RouteSpec } from '@nsm/netlink';
+import type { OpenPort } from './open-port.js';
+import type { Device } from './wiring.js';
+
+/**
+ * A fresh device gets everything in one batch; one that was there is compared first and only mended.
+ * @throws NetlinkError with the request that the kernel refused.
+ */
+export function configureDevice(id: string, device: Device, { port, socket }: OpenPort): void {
+  if (device.fresh) {
+    socket.batch(() => {
+      socket.setLink(device.index, { alias: id, up: true });
+      for (const address of port.addresses) socket.addAddress(device.index, { address, nodad: true });
+      for (const route of port.routes) socket.addRoute(routeOf(device, route));
+    });
+    return;
+  }
+  mendLink(id, device, port, socket);
+  mendAddresses(device, port, socket);
+  mendRoutes(device, port, socket);
+}
+
+function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket): void {
+  const link = socket.link(device.index);
+  if (!link) return;
+  const wrong = link.mtu !== port.mtu || link.mac !== port.mac || !link.up || link.alias !== id;
+  if (wrong) socket.setLink(device.index, { alias: id, mtu: port.mtu, mac: port.mac, up: true });
+}
+
+function mendAddresses(device: Device, port: fw.Port, socket: RouteSocket): void {
+  const surplus = new Set<string>();
+  for (const { address, prefixLength, scope } of socket.addresses({ index: device.index })) {
+    if (scope !== 'link') surplus.add(`${address}/${prefixLength}`);
+  }
+  const missing = port.addresses.filter((address) => !surplus.delete(address));
+  for (const address of surplus) socket.deleteAddress(device.index, { address });
+  for (const address of missing) socket.addAddress(device.index, { address, nodad: true });
+}
+
+function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {
+  const surplus = new Map<string, RouteSpec>();
+  for (const { destination, gateway, family, protocol } of socket.routes({ device: device.index })) {
+    // Routes that follow from an address are the kernel's own to keep.
+    if (protocol !== RTPROT_KERNEL)
+      surplus.set(`${destination} ${gateway ?? ''}`, { destination, family, device: device.index });
+  }
+  const missing = port.routes
+    .map((route) => routeOf(device, route))
+    .filter((route) => !surplus.delete(`${route.destination} ${route.gateway ?? ''}`));
+  for (const route of surplus.values()) socket.deleteRoute(route);
+  for (const route of missing) socket.addRoute(route);
+}
+
+/** linux/rtnetlink.h. */
+const RTPROT_KERNEL = 2;
+
+function routeOf({ index }: Device, { destination, gateway }: fw.Port['routes'][number]): RouteSpec {
+  const defaults: Record<string, Family> = { '0.0.0.0/0': 'ipv4', '::/0': 'ipv6' };
+  const family = defaults[destination];
+  return {
+    destination: family ? 'default' : destination,
+    device: index,
+    ...(family ? { family } : {}),
+    ...(gateway ? { gateway, onlink: true } : {}),
+  };
+}

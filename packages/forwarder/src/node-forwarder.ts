@@ -1,0 +1,212 @@
+// The dataplane of one node: makes cross-connects exist as wanted, and removes them.
+import {
+  type forwarder as fw,
+  type InterfaceType,
+  NsmError,
+  type ServiceImplementation,
+  type TunnelType,
+} from '@nsm/api';
+import { listNamespaces, namespaceOfProcess, openNamespace, RouteSocket } from '@nsm/netlink';
+import { configureDevice } from './configure-device.js';
+import { explain } from './explain.js';
+import { VethPair } from './interfaces/kernel/veth-pair.js';
+import { resolvesNeighbour } from './neighbour-probe.js';
+import { NodeWatch } from './node-watch.js';
+import { OpenPort } from './open-port.js';
+import { Reaper } from './reaper.js';
+import { offerTunnels } from './tunnel-offer.js';
+import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
+import { validPort } from './valid-port.js';
+import type { Device, OpenPorts, Wiring } from './wiring.js';
+
+type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
+
+export class NodeForwarder implements ForwarderService {
+  readonly #socket: RouteSocket;
+  readonly #watch: NodeWatch;
+  readonly #reaper = new Reaper();
+  // In order of preference; a new kind is one more line here.
+  readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
+
+  constructor() {
+    this.#socket = RouteSocket.open();
+    this.#watch = new NodeWatch(this.#socket);
+    const node = { socket: this.#socket };
+    this.#wirings = [new VethPair(), new VxlanDevice()].map((wiring) => ({
+      wiring,
+      missing: wiring.probe(node),
+    }));
+  }
+
+  async stop(): Promise<void> {
+    this.#watch.stop();
+    await this.#reaper.stop();
+    this.#socket.close();
+  }
+
+  async getCapabilities(): Promise<{ interfaces: InterfaceReport[]; tunnels: TunnelReport[] }> {
+    const local = this.#wirings.filter(({ wiring }) => wiring.tunnel === undefined);
+    const remote = this.#wirings.filter(({ wiring }) => wiring.tunnel !== undefined);
+    return {
+      interfaces: local.map(({ wiring, missing }) => ({ type: wiring.interface, missing })),
+      tunnels: remote.map(({ wiring, missing }) => ({
+        type: wiring.tunnel ?? 0,
+        missing,
+        engine: wiring.engine,
+      })),
+    };
+  }
+
+  async inspectNamespace({
+    linuxNamespace,
+    pid,
+  }: fw.InspectNamespaceRequest): Promise<{ namespace: NamespaceReport; pidInode: number }> {
+    const pidInode = pid ? inodeOfProcess(pid) : 0;
+    try {
+      using namespace = openNamespace(linuxNamespace || { pid });
+      using socket = RouteSocket.open(namespace);
+      // Default routes exclude nothing.
+      const prefixes = socket
+        .routes()
+        .flatMap(({ destination }) => (destination === 'default' ? [] : [destination]));
+      return { namespace: { inode: namespace.inode, path: namespace.path, prefixes }, pidInode };
+    } catch (error) {
+      throw explain(error);
+    }
+  }
+
+  async offerTunnels({
+    remote,
+    local,
+  }: fw.OfferTunnelsRequest): Promise<{ tunnels: ReturnType<typeof offerTunnels> }> {
+    const working = this.#wirings.filter(({ missing }) => missing === '').map(({ wiring }) => wiring);
+    try {
+      return { tunnels: offerTunnels(this.#socket, working, remote, local) };
+    } catch (error) {
+      throw explain(error);
+    }
+  }
+
+  async apply(crossConnect: fw.CrossConnect): Promise<fw.CrossConnect> {
+    const wiring = this.#wiringFor(crossConnect);
+    const ports: OpenPorts = {};
+    let devices: Device[] = [];
+    try {
+      if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
+      if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
+      devices = wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
+        ports[device.side]?.socket.deleteLink(device.index);
+      });
+      for (const device of devices) {
+        const open = ports[device.side];
+        if (!open) continue;
+        configureDevice(crossConnect.id, device, open);
+        open.port.name = device.name;
+        this.#watch.follow(open.namespace);
+      }
+      return crossConnect;
+    } catch (error) {
+      // Either end takes the other with it.
+      const fresh = devices.find((device) => device.fresh);
+      if (fresh) ports[fresh.side]?.socket.deleteLink(fresh.index);
+      throw explain(error);
+    } finally {
+      ports.client?.[Symbol.dispose]();
+      ports.endpoint?.[Symbol.dispose]();
+    }
+  }
+
+  async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
+    await Promise.all(crossConnects.map((crossConnect) => this.#reaper.remove(crossConnect)));
+    return {};
+  }
+
+  async list({ manager }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {
+    const interfaces: FoundReport[] = [];
+    for (const { inode, path } of listNamespaces()) {
+      try {
+        using namespace = openNamespace({ inode, hint: path });
+        using socket = RouteSocket.open(namespace);
+        for (const link of socket.links()) {
+          if (!link.alias?.startsWith(`${manager}:`)) continue;
+          interfaces.push({
+            id: link.alias,
+            namespace: { inode, path, prefixes: [] },
+            name: link.name,
+            index: link.index,
+          });
+        }
+      } catch {
+        // Gone since it was listed, or another user's.
+      }
+    }
+    return { interfaces };
+  }
+
+  async probe(
+    { crossConnect, timeoutMs }: fw.ProbeRequest,
+    { signal }: { signal: AbortSignal },
+  ): Promise<ProbeReport> {
+    const port = crossConnect?.client ?? crossConnect?.endpoint;
+    if (!crossConnect || !port) throw new NsmError('invalid', 'the probe names no port');
+    using open = new OpenPort(port);
+    const link = open.find(crossConnect.id);
+    if (!link)
+      throw new NsmError('dataplane', `no interface of ${crossConnect.id} in netns ${open.namespace.inode}`);
+    const startedAt = process.hrtime.bigint();
+    const answered = await resolvesNeighbour(open.socket, link.index, port.peerAddresses, timeoutMs, signal);
+    return { answered, elapsedUs: Number((process.hrtime.bigint() - startedAt) / 1000n) };
+  }
+
+  async getStatistics({ crossConnect }: fw.GetStatisticsRequest): Promise<Partial<StatisticsReport>> {
+    const port = crossConnect?.client ?? crossConnect?.endpoint;
+    if (!crossConnect || !port) throw new NsmError('invalid', 'no port is named');
+    using open = new OpenPort(port);
+    const statistics = open.find(crossConnect.id)?.statistics;
+    if (!statistics)
+      throw new NsmError('not-found', `no interface of ${crossConnect.id} in netns ${open.namespace.inode}`);
+    return {
+      receivedPackets: BigInt(statistics.rxPackets),
+      receivedBytes: BigInt(statistics.rxBytes),
+      receivedDrops: BigInt(statistics.rxDropped),
+      sentPackets: BigInt(statistics.txPackets),
+      sentBytes: BigInt(statistics.txBytes),
+      sentDrops: BigInt(statistics.txDropped),
+    };
+  }
+
+  watch(_request: fw.WatchRequest, { signal }: { signal: AbortSignal }): AsyncIterable<EventReport> {
+    return this.#watch.events(signal);
+  }
+
+  #wiringFor({ client, endpoint, tunnel }: fw.CrossConnect): Wiring {
+    const type = client?.type ?? endpoint?.type;
+    const entry = this.#wirings.find(
+      ({ wiring }) => wiring.interface === type && wiring.tunnel === tunnel?.type,
+    );
+    if (!entry)
+      throw new NsmError(
+        'dataplane',
+        'no wiring joins this interface type and this tunnel type on this node',
+      );
+    if (entry.missing)
+      throw new NsmError('dataplane', `${entry.wiring.engine} does not work here: ${entry.missing}`);
+    return entry.wiring;
+  }
+}
+
+type InterfaceReport = { type: InterfaceType; missing: string };
+type TunnelReport = { type: TunnelType; missing: string; engine: string };
+type NamespaceReport = { inode: number; path: string; prefixes: string[] };
+function inodeOfProcess(pid: number): number {
+  try {
+    return namespaceOfProcess(pid);
+  } catch {
+    return 0;
+  }
+}
+
+type FoundReport = { id: string; namespace: NamespaceReport; name: string; index: number };
+type ProbeReport = { answered: boolean; elapsedUs: number };
+type StatisticsReport = Record<keyof Omit<fw.Statistics, '$typeName' | '$unknown'>, bigint>;
+type EventReport = Pick<fw.ForwarderEvent, 'event'>;

@@ -1,0 +1,57 @@
+// One pod's side of a cross-connect with its network namespace opened and a netlink socket inside, for one operation.
+import { type forwarder as fw, NsmError } from '@nsm/api';
+import { type Link, type NetworkNamespace, openNamespace, RouteSocket } from '@nsm/netlink';
+
+/**
+ * Held only as long as an operation lasts: an open descriptor or socket keeps a network namespace alive
+ * after its pod has gone.
+ */
+export class OpenPort implements Disposable {
+  readonly port: fw.Port;
+  readonly namespace: NetworkNamespace;
+  readonly socket: RouteSocket;
+
+  /** @throws NsmError `namespace-unknown` when the namespace no longer exists. */
+  constructor(port: fw.Port) {
+    this.port = port;
+    this.namespace = openPortNamespace(port);
+    try {
+      this.socket = RouteSocket.open(this.namespace);
+    } catch (error) {
+      this.namespace.close();
+      throw error;
+    }
+  }
+
+  /** The device that carries this cross-connect's id, if there is one. */
+  find(id: string): Link | undefined {
+    const { name } = this.port;
+    if (!name.includes('%')) {
+      const link = this.socket.link(name);
+      return link?.alias === id ? link : undefined;
+    }
+    return this.socket.links().find((link) => link.alias === id);
+  }
+
+  /** The wanted name, a `%d` in it replaced by the lowest number that is free in the pod. */
+  freeName(): string {
+    const { name } = this.port;
+    if (!name.includes('%d')) return name;
+    const taken = new Set(this.socket.links().map((link) => link.name));
+    for (let n = 0; ; n++) {
+      const candidate = name.replace('%d', String(n));
+      if (!taken.has(candidate)) return candidate;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.close();
+    this.namespace.close();
+  }
+}
+
+function openPortNamespace(port: fw.Port): NetworkNamespace {
+  const { namespace } = port;
+  if (!namespace) throw new NsmError('invalid', 'the port names no network namespace');
+  return openNamespace({ inode: namespace.inode, hint: namespace.path });
+}

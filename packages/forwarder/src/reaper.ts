@@ -1,0 +1,69 @@
+// Deletes devices: off the forwarder's thread, and many at once, because each deletion waits ~20 ms in the kernel.
+import { once } from 'node:events';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { type forwarder as fw, NsmError } from '@nsm/api';
+
+/** What a deletion needs to know: any device in the namespace that carries the id. */
+export interface Grave {
+  readonly id: string;
+  readonly inode: number;
+  readonly path: string;
+}
+
+interface Job extends Grave {
+  readonly resolve: () => void;
+  readonly reject: (error: NsmError) => void;
+}
+
+/** While one batch waits for the kernel the next gathers: the busier the node, the cheaper each deletion. */
+export class Reaper {
+  readonly #worker: Worker;
+  readonly #port: MessageChannel['port1'];
+  #gathered: Job[] = [];
+  #busy = false;
+
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#worker = new Worker(new URL('./reaper-worker.js', import.meta.url), {
+      workerData: port2,
+      transferList: [port2],
+    });
+    this.#worker.unref();
+    port1.unref();
+  }
+
+  /** Resolves when the kernel has removed every device of a cross-connect on this node. */
+  async remove({ id, client, endpoint }: fw.CrossConnect): Promise<void> {
+    // Deleting one end of a pair deletes the other; the endpoint's namespace has the most in one place.
+    const namespace = (endpoint ?? client)?.namespace;
+    if (!namespace) throw new NsmError('invalid', `${id} names no network namespace`);
+    await new Promise<void>((resolve, reject) => {
+      this.#gathered.push({ id, inode: namespace.inode, path: namespace.path, resolve, reject });
+      if (!this.#busy) void this.#work();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#port.close();
+    await this.#worker.terminate();
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true;
+    while (this.#gathered.length > 0) {
+      const batch = this.#gathered;
+      this.#gathered = [];
+      this.#port.ref();
+      this.#port.postMessage(batch.map(({ id, inode, path }): Grave => ({ id, inode, path })));
+      const [failures] = (await once(this.#port, 'message')) as [ReadonlyMap<string, string>];
+      this.#port.unref();
+      for (const { id, resolve, reject } of batch) {
+        const failure = failures.get(id);
+        if (failure === undefined) resolve();
+        else reject(new NsmError('dataplane', failure));
+      }
+    }
+    this.#busy = false;
+  }
+}

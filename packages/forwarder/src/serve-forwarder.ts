@@ -1,0 +1,45 @@
+// The forwarder as a process of its own: the manager beside it then needs no privilege.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { forwarder as fw, Server } from '@nsm/api';
+import { NodeForwarder } from './node-forwarder.js';
+
+export interface ServedForwarder {
+  readonly socket: string;
+  stop(): Promise<void>;
+}
+
+export interface ServeForwarderOptions {
+  /** Folder of the socket, `forwarder.sock`. Only the owner, and the manager if it is the same user, may connect. */
+  readonly runDir: string;
+  /** Hears of internal errors. */
+  readonly logger?: { error(fields: object, message: string): void };
+  /** Numeric group that may connect too, for a manager of another user. Default: none. */
+  readonly group?: number;
+}
+
+/** @throws NsmError `conflict` when another forwarder serves that folder, `privilege` without the capabilities. */
+export async function serveForwarder({
+  runDir,
+  logger,
+  group,
+}: ServeForwarderOptions): Promise<ServedForwarder> {
+  mkdirSync(runDir, { recursive: true });
+  const socket = join(runDir, 'forwarder.sock');
+  const node = new NodeForwarder();
+  const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'));
+  server.add(fw.Forwarder, node);
+  try {
+    await server.listenUnix(socket, group === undefined ? {} : { mode: 0o660, group });
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+  return {
+    socket,
+    async stop(): Promise<void> {
+      await server.stop();
+      await node.stop();
+    },
+  };
+}

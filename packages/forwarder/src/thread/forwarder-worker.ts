@@ -1,0 +1,12 @@
+// The worker thread in which a manager's own forwarder lives: nothing it waits for in the kernel holds up the manager.
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { forwarder as fw } from '@nsm/api';
+import { NodeForwarder } from '../node-forwarder.js';
+import { servePort } from './port-rpc.js';
+
+const port = workerData as MessagePort;
+const node = new NodeForwarder();
+servePort(port, fw.Forwarder, node);
+// A port that closes ends the thread; what the node forwarder holds goes with it.
+port.on('close', () => void node.stop());
+port.postMessage('ready');

@@ -1,0 +1,47 @@
+// Starts a forwarder in a worker thread of this process.
+import { once } from 'node:events';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { forwarder as fw, NsmError, type ServiceClient } from '@nsm/api';
+import { PortClient } from './port-rpc.js';
+
+export interface ForwarderThread {
+  readonly client: ServiceClient<typeof fw.Forwarder>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Resolves when the forwarder answers.
+ * @param onDeath called when the thread ends without being stopped.
+ * @throws NsmError `privilege` or `dataplane` when it cannot start.
+ */
+export async function startForwarderThread(onDeath: (error: NsmError) => void): Promise<ForwarderThread> {
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker(new URL('./forwarder-worker.js', import.meta.url), {
+    workerData: port2,
+    transferList: [port2],
+  });
+  let stopping = false;
+  await new Promise<void>((resolve, reject) => {
+    port1.once('message', () => resolve());
+    worker.once('error', (error) =>
+      reject(new NsmError('privilege', `the forwarder cannot start: ${error.message}`, error)),
+    );
+  });
+  const rpc = new PortClient(port1);
+  const fail = (error: NsmError): void => {
+    rpc.close(error);
+    if (!stopping) onDeath(error);
+  };
+  worker.on('error', (error) => fail(NsmError.from(error)));
+  worker.on('exit', (code) => fail(new NsmError('dataplane', `the forwarder's thread ended with ${code}`)));
+  return {
+    client: rpc.client(fw.Forwarder),
+    async stop(): Promise<void> {
+      if (stopping) return;
+      stopping = true;
+      const exited = once(worker, 'exit');
+      port1.close();
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,54 @@
+// The interface behind which every way of joining the two sides of a cross-connect stands.
+import type { forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
+import type { RouteSocket } from '@nsm/netlink';
+import type { OpenPort } from './open-port.js';
+
+export type Side = 'client' | 'endpoint';
+
+/** The sides of a cross-connect that lie on this node, opened: both when it is local, one when it has a tunnel. */
+export type OpenPorts = Partial<Record<Side, OpenPort>>;
+
+/** A network device in a pod, by the side it serves. */
+export interface Device {
+  readonly side: Side;
+  readonly index: number;
+  readonly name: string;
+  /** False when it was there before and only has to be brought up to date. */
+  readonly fresh: boolean;
+}
+
+/** What a wiring may use of the node: a socket in the node's own network namespace. */
+export interface Node {
+  readonly socket: RouteSocket;
+}
+
+export interface Wiring {
+  /** What carries the packets, for people: "kernel vxlan device". */
+  readonly engine: string;
+  /** The interface type it attaches pods by. */
+  readonly interface: InterfaceType;
+  /** The tunnel type it joins nodes by; absent when it joins two pods of one node. */
+  readonly tunnel?: TunnelType;
+  /** Bytes of underlay packet that are not the pod's, by version of IP underlay. */
+  readonly overhead?: Readonly<Record<4 | 6, number>>;
+  /** Registered UDP port, where the kind has one. */
+  readonly port?: number;
+
+  /**
+   * Finds out by trying whether this kernel and these privileges can do it.
+   * @returns what is missing and why, or '' when it works.
+   */
+  probe(node: Node): string;
+
+  /**
+   * Makes the devices exist, without addresses, and finds those that already do. What exists with other
+   * parameters is replaced by `remove` and made again.
+   * @throws NetlinkError; then no device of this cross-connect was added.
+   */
+  connect(
+    crossConnect: fw.CrossConnect,
+    ports: OpenPorts,
+    node: Node,
+    remove: (device: Device) => void,
+  ): Device[];
+}

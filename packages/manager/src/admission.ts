@@ -1,0 +1,187 @@
+// What every request must be before anything is touched: well-formed, bounded, and by someone entitled to it.
+import {
+  type ConnectionParameters,
+  type connect,
+  type Interface,
+  InterfacePreference,
+  InterfaceType,
+  type Label,
+  type NetworkServiceEndpoint,
+  NsmError,
+  type proxy,
+  TunnelType,
+} from '@nsm/api';
+import { parsePrefix } from './prefix.js';
+
+/** Lists longer than this are refused: nothing real needs more. */
+const maxListLength = 64;
+const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
+const idPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$/;
+const labelKeyPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?$/;
+const labelValuePattern = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
+
+/** @throws NsmError `invalid` */
+export function admitConnectionRequest(request: connect.ConnectionRequest): void {
+  admitRequestId(request.requestId);
+  admitName('network_service_name', request.networkServiceName);
+  if (request.linuxNamespace === '') {
+    throw invalid(
+      'linux_namespace is empty: name the network namespace of the pod, such as "net:[4026532208]"',
+    );
+  }
+  admitInterfaces(request.interface);
+  admitLabels(request.labels);
+}
+
+/** @throws NsmError `invalid` */
+export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
+  admitRequestId(request.requestId);
+  admitName('network_service_name', request.networkServiceName);
+  admitName('nse_provider_name', request.nseProviderName);
+  if (request.nseProviderNamespace !== '') admitName('nse_provider_namespace', request.nseProviderNamespace);
+  if (request.clientManagerName !== '') admitName('client_manager_name', request.clientManagerName);
+  if (request.interface.length > 0) admitInterfaces(request.interface);
+  admitLabels(request.labels);
+  admitLength('tunnel_type', request.tunnelType);
+  if (request.tunnelType.length === 0)
+    throw invalid('tunnel_type is empty: list the tunnel types your side can do');
+  for (const { type } of request.tunnelType) {
+    if (!(type in tunnelNames))
+      throw invalid(`tunnel type ${type} is unknown; known: ${Object.values(tunnelNames).join(', ')}`);
+  }
+  if (request.excludedPrefixes.length > 16_384)
+    throw invalid('excluded_prefixes has more than 16384 entries');
+  request.excludedPrefixes.forEach(parsePrefix);
+}
+
+/** @throws NsmError `invalid` */
+export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: string): void {
+  admitName('network_service_name', endpoint.networkServiceName);
+  admitName('nse_provider_name', endpoint.nseProviderName);
+  if (endpoint.nseProviderNamespace !== '')
+    admitName('nse_provider_namespace', endpoint.nseProviderNamespace);
+  if (endpoint.networkServiceHost !== '' && endpoint.networkServiceHost !== managerName) {
+    throw invalid(
+      `network_service_host is "${endpoint.networkServiceHost}" but this manager is "${managerName}": ` +
+        'advertise to the manager of that host, or leave the field empty',
+    );
+  }
+  admitInterfaces(endpoint.interface);
+  admitLabels(endpoint.labels);
+  admitLength('prefixes', endpoint.prefixes);
+  endpoint.prefixes.forEach(parsePrefix);
+  if (!endpoint.socketLocation.startsWith('/') || hasControl(endpoint.socketLocation)) {
+    throw invalid('socket_location must be the absolute path of the unix socket that the endpoint serves');
+  }
+  // sockaddr_un.sun_path, unix(7).
+  if (Buffer.byteLength(endpoint.socketLocation) > 107) {
+    throw invalid('socket_location is longer than the 107 bytes that a unix socket path may have');
+  }
+}
+
+/** @throws NsmError `endpoint-refused` when an endpoint answers with parameters that cannot be programmed. */
+export function admitEndpointParameters(
+  parameters: ConnectionParameters | undefined,
+  endpoint: string,
+): void {
+  try {
+    for (const address of addressesOf(parameters)) parsePrefix(address);
+    for (const route of parameters?.route ?? []) parsePrefix(route);
+    admitLength('route', parameters?.route ?? []);
+    admitLength('addresses', parameters?.addresses ?? []);
+  } catch (error) {
+    throw new NsmError(
+      'endpoint-refused',
+      `endpoint "${endpoint}" gave unusable parameters: ${NsmError.from(error).message}`,
+      error,
+    );
+  }
+}
+
+/** All addresses of a parameters message, whichever of its two fields they came in. */
+export function addressesOf(parameters: ConnectionParameters | undefined): string[] {
+  if (!parameters) return [];
+  if (parameters.addresses.length > 0) return parameters.addresses;
+  return parameters.address === '' ? [] : [parameters.address];
+}
+
+export function admitRequestId(requestId: string): void {
+  if (idPattern.test(requestId)) return;
+  throw invalid(
+    requestId === ''
+      ? 'request_id is empty: send the Pod UID, or any id of your own that stays the same for this pod'
+      : `request_id ${quote(requestId)} must be 1 to 253 letters, digits, ".", "_", ":" or "-", beginning and ending with a letter or digit`,
+  );
+}
+
+export function admitName(field: string, name: string): void {
+  if (namePattern.test(name)) return;
+  throw invalid(
+    name === ''
+      ? `${field} is empty`
+      : `${field} ${quote(name)} must be 1 to 253 letters, digits, ".", "_" or "-", beginning and ending with a letter or digit`,
+  );
+}
+
+function admitInterfaces(interfaces: readonly Interface[]): void {
+  admitLength('interface', interfaces);
+  if (interfaces.length === 0) {
+    throw invalid(
+      'interface is empty: list at least one interface type; DEFAULT_INTERFACE lets the mesh choose',
+    );
+  }
+  const seen = new Set<InterfacePreference>();
+  for (const { type, preference, parameters } of interfaces) {
+    if (!(type in interfaceNames))
+      throw invalid(`interface type ${type} is unknown; known: ${Object.values(interfaceNames).join(', ')}`);
+    if (preference > InterfacePreference.FIFTH) {
+      throw invalid(`interface preference ${preference} is unknown; known: 0 (none) to 5 (FIFTH)`);
+    }
+    if (preference !== InterfacePreference.NO_PREFERENCE && seen.has(preference)) {
+      throw invalid(`two interfaces have preference ${preference}: each preference may be given once`);
+    }
+    seen.add(preference);
+    for (const [key, value] of Object.entries(parameters?.interfaceParameters ?? {})) {
+      if (hasControl(key + value) || key.length > 253 || value.length > 4096)
+        throw invalid(`interface parameter ${quote(key)} is malformed or too long`);
+    }
+  }
+}
+
+function admitLabels(labels: Label | undefined): void {
+  const entries = Object.entries(labels?.selector ?? {});
+  admitLength('labels', entries);
+  for (const [key, value] of entries) {
+    if (!labelKeyPattern.test(key))
+      throw invalid(`label key ${quote(key)} must be 1 to 253 letters, digits, ".", "_", "/" or "-"`);
+    if (!labelValuePattern.test(value))
+      throw invalid(`label value ${quote(value)} must be at most 63 letters, digits, ".", "_" or "-"`);
+  }
+}
+
+function admitLength(field: string, list: readonly unknown[]): void {
+  if (list.length > maxListLength)
+    throw invalid(`${field} has ${list.length} entries; at most ${maxListLength} are accepted`);
+}
+
+function hasControl(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return /[\x00-\x1f\x7f]/.test(text);
+}
+
+/** Shows a value in a message without letting it fill the log or speak to the terminal. */
+export function quote(text: string): string {
+  const shown = text.length > 64 ? `${text.slice(0, 64)}… (${text.length} characters)` : text;
+  return JSON.stringify(shown);
+}
+
+function invalid(message: string): NsmError {
+  return new NsmError('invalid', message);
+}
+
+export const interfaceNames: Readonly<Record<number, string>> = namesOf(InterfaceType);
+export const tunnelNames: Readonly<Record<number, string>> = namesOf(TunnelType);
+
+function namesOf(values: Readonly<Record<string, number>>): Readonly<Record<number, string>> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [value, name]));
+}

@@ -1,0 +1,80 @@
+// The end of a connection, whoever ends it: both halves, the endpoint, and everything taken for it.
+import { NsmError } from '@nsm/api';
+import type { Connection } from './connection.js';
+import type { Node } from './node.js';
+
+export interface ClosingOptions {
+  /** Whether the manager of the other half has to be told. Default: true. */
+  readonly tellPeer?: boolean;
+  /** The endpoint was lost: the client's manager is to connect the client elsewhere. Default: false. */
+  readonly reconnect?: boolean;
+}
+
+/**
+ * Removes a connection from this node and has it removed from the other. Call it under the connection's key.
+ * @throws NsmError `dataplane` when an interface could not be removed; the connection stays, CLOSING, and a repetition
+ * goes on with it.
+ */
+export async function closeConnection(
+  node: Node,
+  connection: Connection,
+  reason: string,
+  options: ClosingOptions = {},
+): Promise<void> {
+  const { tellPeer = true, reconnect = false } = options;
+  const recorded = node.connections.changeState(connection, { kind: 'CLOSING', reason });
+  const [removed] = await Promise.allSettled([
+    node.forwarder.remove({ crossConnects: [connection.crossConnect] }),
+    tellEndpoint(node, connection, reason),
+    tellPeer ? tellOtherManager(node, connection, reason, reconnect) : undefined,
+    recorded,
+  ]);
+  if (removed.status === 'rejected') throw NsmError.from(removed.reason);
+  release(node, connection);
+  node.owners.letGo(connection);
+  await node.connections.remove(connection, reason);
+  node.logger.info({ connection: connection.id, service: connection.service, reason }, 'connection closed');
+}
+
+/** Gives back the addresses and the tunnel identifier of a connection. */
+function release({ pools, identifiers }: Node, { allocated, tunnel }: Connection): void {
+  for (const prefix of allocated) pools.release(prefix);
+  if (tunnel) identifiers.release(tunnel.identifier);
+}
+
+async function tellEndpoint(node: Node, connection: Connection, reason: string): Promise<void> {
+  if (connection.role === 'CLIENT') return;
+  // While a changed request replaces this connection, the endpoint knows both by one request_id.
+  const replaced = [...node.connections.values()].some(
+    (other) =>
+      other.id !== connection.id &&
+      other.requestId === connection.requestId &&
+      other.service === connection.service &&
+      other.endpoint.name === connection.endpoint.name,
+  );
+  if (replaced) return;
+  const { name, namespace } = connection.endpoint;
+  await node.endpoints.close(
+    { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName: connection.service },
+    connection.requestId,
+    reason,
+  );
+}
+
+async function tellOtherManager(
+  node: Node,
+  { peer, requestId, service, id, role }: Connection,
+  reason: string,
+  reconnect: boolean,
+): Promise<void> {
+  if (!peer?.address) return;
+  const connectionId = role === 'CLIENT' ? id : peer.connectionId;
+  await node.peers
+    .close(peer, { requestId, networkServiceName: service, connectionId, reason, reconnect })
+    .catch((error: unknown) => {
+      node.logger.warn(
+        { connection: id, manager: peer.manager, err: error },
+        'the other manager did not hear that the connection ended',
+      );
+    });
+}

@@ -1,0 +1,81 @@
+// A connection as one manager knows it: what was asked, what was agreed, and what this node has to show for it.
+import { createHash } from 'node:crypto';
+import type { ConnectionParameters, connect, forwarder as fw, Interface, TunnelType } from '@nsm/api';
+
+/**
+ * LOCAL: both sides are on this node. CLIENT: the client is here, the endpoint on another node. ENDPOINT: the
+ * other way round.
+ */
+export type Role = 'LOCAL' | 'CLIENT' | 'ENDPOINT';
+
+export type ConnectionState =
+  | { readonly kind: 'CONNECTING' }
+  | { readonly kind: 'UP' }
+  | { readonly kind: 'HEALING'; readonly reason: string; readonly attempt: number }
+  | { readonly kind: 'CLOSING'; readonly reason: string };
+
+/** Whom a connection is held for, and until when. */
+export interface Owner {
+  /** Inode of the client's network namespace. */
+  readonly namespace: number;
+  /** The process it ends with; absent when it ends with the namespace. */
+  readonly process?: { readonly pid: number; readonly startTime: number };
+}
+
+/** Kept in the store as it is: plain data. */
+export interface Connection {
+  /** MANAGER:HEX, also the ifalias of its interfaces. */
+  readonly id: string;
+  readonly key: string;
+  readonly role: Role;
+  readonly requestId: string;
+  readonly service: string;
+  /** Tells a repeated request from a changed one. */
+  readonly fingerprint: string;
+  /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
+  readonly generation: number;
+  readonly owner?: Owner;
+  readonly request?: connect.ConnectionRequest;
+  readonly endpoint: { readonly name: string; readonly namespace: string };
+  readonly peer?: { readonly manager: string; readonly address: string; readonly connectionId: string };
+  readonly interface: Interface;
+  readonly clientParameters: ConnectionParameters;
+  readonly endpointParameters: ConnectionParameters;
+  readonly crossConnect: fw.CrossConnect;
+  readonly tunnel?: { readonly type: TunnelType; readonly identifier: number };
+  /** Prefixes taken from the pools for it. */
+  readonly allocated: readonly string[];
+  readonly state: ConnectionState;
+  /** Milliseconds since the Unix epoch at which it entered its state. */
+  readonly since: number;
+}
+
+/** The key under which a client's request is idempotent. */
+export function requestKey(requestId: string, service: string): string {
+  return `${service}/${requestId}`;
+}
+
+/** 64 bits that name a connection on every node it touches. */
+export function connectionHash(...parts: readonly (string | number)[]): string {
+  return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 16);
+}
+
+/** The part of an id that both managers of a remote connection share. */
+export function hashOf(connectionId: string): string {
+  return connectionId.slice(connectionId.lastIndexOf(':') + 1);
+}
+
+/**
+ * A locally administered unicast MAC address (IEEE 802, 8.4) that follows from the connection: a connection that
+ * is rebuilt keeps its addresses, so that no neighbour holds a stale one.
+ */
+export function macOf(hash: string, side: 'client' | 'endpoint'): string {
+  const bytes = createHash('sha256').update(`${side}\0${hash}`).digest().subarray(0, 6);
+  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** The name of the endpoint's interface: an endpoint has many, so each carries its connection's name. */
+export function endpointInterfaceName(hash: string): string {
+  return `nse${hash.slice(0, 12)}`;
+}

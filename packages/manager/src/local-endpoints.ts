@@ -1,0 +1,288 @@
+// The endpoints that this manager serves: advertised over its socket, called over theirs, and missed the moment they die.
+import { connect as connectSocket } from 'node:net';
+import {
+  Channel,
+  descriptorOf,
+  endpoint as ep,
+  type forwarder as fw,
+  type NetworkServiceEndpoint,
+  NsmError,
+  type PeerCredentials,
+  type ServiceClient,
+} from '@nsm/api';
+import { peerCredentials } from '@nsm/netlink';
+import { type EndpointKey, endpointKey, type Registry } from '@nsm/registry';
+import type { Logger } from 'pino';
+import { admitEndpoint, quote } from './admission.js';
+import type { NamespaceGuard } from './namespace-guard.js';
+import type { Store } from './store.js';
+
+/** Milliseconds within which an endpoint must accept a connection on its socket. */
+const reachTimeout = 2000;
+/** Milliseconds within which it must answer a request. */
+const answerTimeout = 5000;
+
+interface LocalEndpoint {
+  readonly record: NetworkServiceEndpoint;
+  readonly channel: Channel;
+  readonly client: ServiceClient<typeof ep.EndpointConnection>;
+  /** Process that listens on the endpoint's socket. */
+  readonly listener: PeerCredentials;
+  readonly stop: AbortController;
+}
+
+export interface EndpointAnswer {
+  readonly reply: ep.EndpointConnectionReply;
+  readonly namespace: fw.Namespace;
+}
+
+export interface LocalEndpointsComponents {
+  readonly registry: Registry;
+  readonly store: Store;
+  readonly guard: NamespaceGuard;
+  readonly logger: Logger;
+  /** Called when an endpoint has died or was removed. */
+  readonly onGone: (record: NetworkServiceEndpoint, reason: string) => void;
+}
+
+export class LocalEndpoints {
+  readonly #components: LocalEndpointsComponents;
+  readonly #manager: string;
+  readonly #endpoints = new Map<string, LocalEndpoint>();
+
+  constructor(components: LocalEndpointsComponents, manager: string) {
+    this.#components = components;
+    this.#manager = manager;
+  }
+
+  get size(): number {
+    return this.#endpoints.size;
+  }
+
+  /**
+   * Takes endpoints on, all or none. Advertising the same again changes nothing.
+   * @throws NsmError `invalid`, `endpoint-unreachable`, or `conflict` when a living endpoint has that name.
+   */
+  async advertise(endpoints: readonly NetworkServiceEndpoint[]): Promise<void> {
+    if (endpoints.length === 0)
+      throw new NsmError('invalid', 'network_endpoint is empty: advertise at least one endpoint');
+    if (endpoints.length > 64)
+      throw new NsmError(
+        'invalid',
+        `network_endpoint has ${endpoints.length} entries; at most 64 are accepted`,
+      );
+    for (const endpoint of endpoints) admitEndpoint(endpoint, this.#manager);
+    const added: NetworkServiceEndpoint[] = [];
+    try {
+      for (const endpoint of endpoints) {
+        const record = { ...endpoint, networkServiceHost: this.#manager };
+        if (await this.#add(record)) added.push(record);
+      }
+    } catch (error) {
+      for (const record of added) await this.remove(endpointKey(record), 'its advertisement was refused');
+      throw error;
+    }
+  }
+
+  /** Reconnects to the endpoints of an earlier life; those that no longer answer are removed. */
+  async restore(): Promise<void> {
+    await Promise.all(
+      this.#components.store.endpoints().map(async (record) => {
+        try {
+          await this.#add(record);
+        } catch (error) {
+          await this.#forget(record, NsmError.from(error).message);
+        }
+      }),
+    );
+  }
+
+  /** Removes one, or does nothing when it is not there. */
+  async remove(key: string, reason: string): Promise<void> {
+    const endpoint = this.#endpoints.get(key);
+    if (!endpoint) return;
+    this.#endpoints.delete(key);
+    endpoint.stop.abort();
+    endpoint.channel.close();
+    await this.#forget(endpoint.record, reason);
+  }
+
+  matching(name: string, namespace: string, service: string): NetworkServiceEndpoint[] {
+    return [...this.#endpoints.values()]
+      .map(({ record }) => record)
+      .filter(
+        (record) =>
+          record.nseProviderName === name &&
+          (service === '' || record.networkServiceName === service) &&
+          (namespace === '' || (record.nseProviderNamespace || 'default') === namespace),
+      );
+  }
+
+  /**
+   * Asks an endpoint for a connection.
+   * @throws NsmError `endpoint-unreachable`, `endpoint-refused`, `namespace-unknown` or `namespace-foreign`.
+   */
+  async request(
+    record: NetworkServiceEndpoint,
+    request: Parameters<LocalEndpoint['client']['requestEndpointConnection']>[0],
+    signal: AbortSignal,
+  ): Promise<EndpointAnswer> {
+    const endpoint = this.#endpoints.get(endpointKey(record));
+    if (!endpoint)
+      throw new NsmError('endpoint-unreachable', `endpoint ${quote(record.nseProviderName)} has gone`);
+    const reply = await endpoint.client
+      .requestEndpointConnection(request, { signal, timeoutMs: answerTimeout })
+      .catch((thrown: unknown) => {
+        const error = NsmError.from(thrown);
+        if (signal.aborted) throw error;
+        const kind =
+          error.kind === 'deadline' || error.kind === 'unavailable'
+            ? 'endpoint-unreachable'
+            : 'endpoint-refused';
+        throw new NsmError(
+          kind,
+          `endpoint ${quote(record.nseProviderName)} on ${record.socketLocation}: ${error.message}`,
+          error,
+        );
+      });
+    if (reply.admissionError !== '') {
+      throw new NsmError(
+        'endpoint-refused',
+        `endpoint ${quote(record.nseProviderName)} refuses: ${reply.admissionError}`,
+      );
+    }
+    if (reply.linuxNamespace === '') {
+      throw new NsmError(
+        'endpoint-refused',
+        `endpoint ${quote(record.nseProviderName)} named no linux_namespace in its reply`,
+      );
+    }
+    const namespace = await this.#components.guard.admitEndpoint(reply.linuxNamespace, endpoint.listener);
+    return { reply, namespace };
+  }
+
+  /** Whether the process behind an endpoint's socket is in a network namespace. */
+  async belongsTo(key: EndpointKey, namespace: number): Promise<boolean> {
+    const endpoint = this.#endpoints.get(endpointKey(key));
+    return (
+      endpoint !== undefined && (await this.#components.guard.namespaceOf(endpoint.listener)) === namespace
+    );
+  }
+
+  /** Tells an endpoint that a connection has ended; one that does not implement this, or has gone, need not know. */
+  async close(record: EndpointKey, requestId: string, reason: string): Promise<void> {
+    const endpoint = this.#endpoints.get(endpointKey(record));
+    await endpoint?.client
+      .closeEndpointConnection(
+        { requestId, networkServiceName: record.networkServiceName, reason },
+        { timeoutMs: answerTimeout },
+      )
+      .catch(() => undefined);
+  }
+
+  /** Lets go of every endpoint without removing any: they are found again at the next start. */
+  stop(): void {
+    for (const { stop, channel } of this.#endpoints.values()) {
+      stop.abort();
+      channel.close();
+    }
+    this.#endpoints.clear();
+  }
+
+  async #add(record: NetworkServiceEndpoint): Promise<boolean> {
+    const key = endpointKey(record);
+    const present = this.#endpoints.get(key);
+    if (present && present.record.socketLocation !== record.socketLocation && (await isServed(present))) {
+      throw new NsmError(
+        'conflict',
+        `endpoint ${quote(record.nseProviderName)} already provides ${quote(record.networkServiceName)} from ` +
+          `${present.record.socketLocation}; stop that one, or choose another nse_provider_name`,
+      );
+    }
+    const listener = await listenerOf(record.socketLocation);
+    if (
+      present &&
+      present.listener.pid === listener.pid &&
+      JSON.stringify(present.record) === JSON.stringify(record)
+    )
+      return false;
+    present?.stop.abort();
+    present?.channel.close();
+    const channel = new Channel(`unix:${record.socketLocation}`);
+    const endpoint: LocalEndpoint = {
+      record,
+      channel,
+      listener,
+      client: channel.client(ep.EndpointConnection),
+      stop: new AbortController(),
+    };
+    this.#endpoints.set(key, endpoint);
+    await this.#components.store.putEndpoint(key, record);
+    await this.#components.registry.registerEndpoint(record).catch((error: unknown) => {
+      // It serves the clients of this node already, and is registered as soon as the registry is back.
+      this.#components.logger.warn({ endpoint: key, err: error }, 'endpoint not registered yet');
+    });
+    void this.#watch(key, endpoint);
+    this.#components.logger.info(
+      { endpoint: key, socket: record.socketLocation, pid: listener.pid },
+      'endpoint advertised',
+    );
+    return true;
+  }
+
+  /** Holds a connection to the endpoint's socket: when it breaks and cannot be made again, the endpoint is dead. */
+  async #watch(key: string, { channel, stop }: LocalEndpoint): Promise<void> {
+    try {
+      for (;;) await channel.lost(reachTimeout, stop.signal);
+    } catch (error) {
+      if (!stop.signal.aborted) await this.remove(key, `it died: ${NsmError.from(error).message}`);
+    }
+  }
+
+  async #forget(record: NetworkServiceEndpoint, reason: string): Promise<void> {
+    const key = endpointKey(record);
+    this.#components.logger.info({ endpoint: key, reason }, 'endpoint removed');
+    await this.#components.store.removeEndpoint(key);
+    this.#components.onGone(record, reason);
+    await this.#components.registry.removeEndpoint(record).catch((error: unknown) => {
+      this.#components.logger.warn(
+        { endpoint: key, err: error },
+        'endpoint not removed from the registry yet',
+      );
+    });
+  }
+}
+
+async function isServed({ record }: LocalEndpoint): Promise<boolean> {
+  return await listenerOf(record.socketLocation).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The process that listens on a unix socket. */
+async function listenerOf(path: string): Promise<PeerCredentials> {
+  return await new Promise((resolve, reject) => {
+    const unreachable = (cause: string): void =>
+      reject(
+        new NsmError(
+          'endpoint-unreachable',
+          `nobody answers on socket_location ${path}: ${cause}; serve it before advertising`,
+        ),
+      );
+    const socket = connectSocket(path, () => {
+      try {
+        resolve(peerCredentials(descriptorOf(socket)));
+      } catch (error) {
+        reject(error);
+      } finally {
+        socket.destroy();
+      }
+    });
+    socket.setTimeout(reachTimeout, () => {
+      socket.destroy();
+      unreachable('no answer');
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => unreachable(error.code ?? error.message));
+  });
+}

@@ -1,0 +1,299 @@
+// The network service manager of one node: every part is made here, started in order of dependence, stopped in reverse.
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  admin,
+  Channel,
+  connect,
+  endpoint,
+  forwarder as fw,
+  type InterfaceType,
+  type NetworkServiceEndpoint,
+  NsmError,
+  proxy,
+  registry as reg,
+  Server,
+} from '@nsm/api';
+import { startForwarderThread } from '@nsm/forwarder';
+import { peerCredentials } from '@nsm/netlink';
+import { openRegistry } from '@nsm/registry';
+import type { Logger } from 'pino';
+import { AddressPools } from './address-pools.js';
+import { admitName } from './admission.js';
+import { closeConnection } from './closing.js';
+import { ConnectionTable } from './connection-table.js';
+import { EndpointHealth } from './endpoint-health.js';
+import { Identifiers } from './identifiers.js';
+import { KeyedMutex } from './keyed-mutex.js';
+import { LocalEndpoints } from './local-endpoints.js';
+import { type Forwarder, NamespaceGuard } from './namespace-guard.js';
+import type { Node } from './node.js';
+import { OwnerWatch } from './owner-watch.js';
+import { PeerManagers } from './peer-managers.js';
+import { parsePrefix } from './prefix.js';
+import { recover } from './recovery.js';
+import { adminService, clientService, endpointService, proxyService } from './services.js';
+import { Store } from './store.js';
+import type { FaultInjector } from './transaction.js';
+
+export interface ManagerOptions {
+  /** The manager's name: the `network_service_host` of the endpoints it serves. */
+  readonly name: string;
+  /** Folder of client.sock, endpoint.sock and admin.sock. */
+  readonly runDir: string;
+  /** Folder of what must outlast a restart. */
+  readonly stateDir: string;
+  /** HOST:PORT on which other managers are served. */
+  readonly listen: string;
+  /** HOST:PORT under which they find this one; port 0 is replaced by the port listened on. */
+  readonly advertise: string;
+  /** `embedded:` or `nsm://HOST:PORT`. */
+  readonly registry: string;
+  /** Underlay address of tunnels. Default: the one the kernel routes with. */
+  readonly tunnelAddress?: string;
+  /** Where addresses come from, for one network service or, without `service`, for all others. */
+  readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
+  /** Users whose processes may name network namespaces that are not their own. */
+  readonly allowedUids: readonly number[];
+  /** Socket of a forwarder in a process of its own. Default: one in a worker thread. */
+  readonly forwarderSocket?: string;
+  readonly logger: Logger;
+  /** Milliseconds a whole request may take. Default: 10000. */
+  readonly requestTimeout?: number;
+  /** Called after each step of a request; tests make it throw. */
+  readonly faults?: FaultInjector;
+}
+
+/** Prefixes for services and endpoints that name none: shared address space, RFC 6598, which pods rarely use. */
+const defaultPrefixes = ['100.64.0.0/16'];
+/** Milliseconds for which the registry takes a silent manager to be alive. */
+const lease = 10_000;
+
+export class Manager {
+  readonly #options: ManagerOptions;
+  readonly #stops: (() => Promise<void> | void)[] = [];
+  #port = 0;
+
+  /** @throws NsmError `invalid` for options that cannot work. */
+  constructor(options: ManagerOptions) {
+    admitName('the name of the manager', options.name);
+    for (const { cidr } of options.prefixes) parsePrefix(cidr);
+    this.#options = options;
+  }
+
+  /** TCP port listened on, once started. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Resolves when every socket is served. A failed start leaves nothing behind. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Leaves connections and endpoints as they are: the next start finds them again. Idempotent. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stops.splice(0).reverse()) await stop();
+  }
+
+  async #start(): Promise<void> {
+    const { name, runDir, stateDir, logger } = this.#options;
+    mkdirSync(runDir, { recursive: true });
+    const monotonic = (): number => performance.now();
+
+    const store = new Store(stateDir);
+    this.#stops.push(() => store.close());
+    const forwarder = await this.#forwarder();
+    const registry = openRegistry(this.#options.registry, {
+      stateDir,
+      logger: logger.child({ module: 'registry' }),
+    });
+    const peers = new PeerManagers();
+    this.#stops.push(() => peers.stop());
+    const guard = new NamespaceGuard(forwarder, this.#options.allowedUids, monotonic);
+    const health = new EndpointHealth(monotonic);
+    const owners = new OwnerWatch((ids) => {
+      for (const id of ids) this.#close(node, id, 'the process that asked for it has ended');
+    });
+    this.#stops.push(() => owners.stop());
+    const endpoints = new LocalEndpoints(
+      {
+        registry,
+        store,
+        guard,
+        logger,
+        onGone: (record, reason) => this.#endpointGone(node, record, reason),
+      },
+      name,
+    );
+    this.#stops.push(() => endpoints.stop());
+    const { interfaces, tunnels } = await forwarder.getCapabilities({});
+    for (const { missing, type } of [...interfaces, ...tunnels])
+      if (missing) logger.warn({ type, missing }, 'not available on this node');
+    const capable = new Set<InterfaceType>(
+      interfaces.flatMap(({ type, missing }) => (missing ? [] : [type])),
+    );
+
+    const server = this.#server();
+    if (registry.service) server.add(reg.Registry, registry.service);
+
+    const node: Node = {
+      name,
+      forwarder,
+      capable,
+      registry,
+      guard,
+      endpoints,
+      connections: new ConnectionTable(store, Date.now),
+      mutex: new KeyedMutex(),
+      pools: new AddressPools(registry, name),
+      identifiers: new Identifiers(),
+      peers,
+      health,
+      owners,
+      logger,
+      advertise: '',
+      tunnelAddress: this.#options.tunnelAddress ?? '',
+      prefixes: prefixMap(this.#options.prefixes),
+      requestTimeout: this.#options.requestTimeout ?? 10_000,
+      now: Date.now,
+      ...(this.#options.faults ? { faults: this.#options.faults } : {}),
+    };
+    server.add(proxy.ProxyConnection, proxyService(node));
+    this.#port = await server.listenTcp(this.#options.listen);
+    node.advertise = this.#options.advertise.replace(/:0$/, `:${this.#port}`);
+
+    await registry.start();
+    this.#stops.push(() => registry.stop());
+    await registry.registerManager({ name, address: node.advertise }, lease).catch((error: unknown) => {
+      if (NsmError.from(error).kind === 'conflict') throw error;
+      logger.warn({ err: error }, 'not registered yet');
+    });
+    await recover(node, store);
+    this.#watchForwarder(node);
+    await this.#serveUnix(node);
+    logger.info(
+      { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },
+      'ready',
+    );
+  }
+
+  async #forwarder(): Promise<Forwarder> {
+    const { forwarderSocket, logger } = this.#options;
+    if (forwarderSocket !== undefined) {
+      const channel = new Channel(`unix:${forwarderSocket}`);
+      this.#stops.push(() => channel.close());
+      return channel.client(fw.Forwarder);
+    }
+    const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'));
+    this.#stops.push(() => thread.stop());
+    return thread.client;
+  }
+
+  #server(): Server {
+    const server = new Server((error, method) =>
+      this.#options.logger.error({ err: error, method }, 'internal error'),
+    );
+    this.#stops.push(() => server.stop());
+    return server;
+  }
+
+  async #serveUnix(node: Node): Promise<void> {
+    const { runDir } = this.#options;
+    const identify = peerCredentials;
+    // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
+    chmodSync(runDir, 0o755);
+    const sockets = [
+      ['client.sock', 0o666, this.#server().add(connect.ClientConnection, clientService(node))],
+      ['endpoint.sock', 0o666, this.#server().add(endpoint.EndpointOperations, endpointService(node))],
+      ['admin.sock', 0o600, this.#server().add(admin.Admin, adminService(node))],
+    ] as const;
+    for (const [file, mode, server] of sockets) {
+      const path = join(runDir, file);
+      await server.listenUnix(path, { mode, identify });
+      this.#stops.push(() => rmSync(path, { force: true }));
+    }
+  }
+
+  #watchForwarder(node: Node): void {
+    const stop = new AbortController();
+    this.#stops.push(() => stop.abort());
+    const watch = async (): Promise<void> => {
+      for await (const { event } of node.forwarder.watch({}, { signal: stop.signal })) {
+        if (event.case === 'namespaceGone') this.#namespaceGone(node, event.value);
+        else if (event.case === 'interfaceGone') this.#interfaceGone(node, event.value);
+      }
+    };
+    watch().catch((error: unknown) => {
+      if (!stop.signal.aborted)
+        node.logger.error({ err: error }, 'no longer told of what happens on the node');
+    });
+  }
+
+  #namespaceGone(node: Node, inode: number): void {
+    node.guard.forget(inode);
+    for (const { id, crossConnect } of node.connections.values()) {
+      if (crossConnect.client?.namespace?.inode === inode)
+        this.#close(node, id, "the client's network namespace has gone");
+      else if (crossConnect.endpoint?.namespace?.inode === inode)
+        this.#close(node, id, "the endpoint's network namespace has gone", true);
+    }
+  }
+
+  /** Somebody removed an interface of a connection: it is made again. */
+  #interfaceGone(node: Node, id: string): void {
+    const lost = node.connections.byId(id);
+    if (lost?.state.kind !== 'UP') return;
+    const mend = node.mutex.run(lost.key, async () => {
+      const connection = node.connections.byId(id);
+      if (connection?.state.kind === 'UP') await node.forwarder.apply(connection.crossConnect);
+    });
+    mend.then(
+      () => node.logger.warn({ connection: id }, 'an interface was removed by someone else and made again'),
+      (error: unknown) =>
+        node.logger.error(
+          { connection: id, err: error },
+          'an interface was removed and could not be made again',
+        ),
+    );
+  }
+
+  #endpointGone(node: Node, record: NetworkServiceEndpoint, reason: string): void {
+    node.health.forget(record);
+    for (const {
+      id,
+      service,
+      endpoint: { name, namespace },
+      role,
+    } of node.connections.values()) {
+      if (role === 'CLIENT' || service !== record.networkServiceName || name !== record.nseProviderName)
+        continue;
+      if ((namespace || 'default') !== (record.nseProviderNamespace || 'default')) continue;
+      this.#close(node, id, `endpoint ${name} has gone: ${reason}`, true);
+    }
+  }
+
+  #close(node: Node, id: string, reason: string, reconnect = false): void {
+    const present = node.connections.byId(id);
+    if (!present) return;
+    const closed = node.mutex.run(present.key, async () => {
+      const connection = node.connections.byId(id);
+      if (connection) await closeConnection(node, connection, reason, { reconnect });
+    });
+    closed.catch((error: unknown) =>
+      node.logger.error({ connection: id, err: error }, 'a connection could not be closed'),
+    );
+  }
+}
+
+function prefixMap(prefixes: ManagerOptions['prefixes']): ReadonlyMap<string, readonly string[]> {
+  const map = new Map<string, string[]>();
+  for (const { service = '', cidr } of prefixes) map.set(service, [...(map.get(service) ?? []), cidr]);
+  if (!map.has('')) map.set('', [...defaultPrefixes]);
+  return map;
+}

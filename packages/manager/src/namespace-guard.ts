@@ -1,0 +1,99 @@
+// Who may name which network namespace: a process its own, unless configuration lets its user speak for others.
+import type { forwarder as fw, PeerCredentials, ServiceClient, forwarder as service } from '@nsm/api';
+import { NsmError } from '@nsm/api';
+import { quote } from './admission.js';
+
+export type Forwarder = ServiceClient<typeof service.Forwarder>;
+
+/** Milliseconds for which the routes of an endpoint's namespace are taken as known: it may have hundreds of them. */
+const remember = 1000;
+
+export class NamespaceGuard {
+  readonly #forwarder: Forwarder;
+  readonly #allowedUids: ReadonlySet<number>;
+  readonly #now: () => number;
+  readonly #endpointNamespaces = new Map<
+    string,
+    { readonly namespace: fw.Namespace; readonly until: number }
+  >();
+
+  /**
+   * @param allowedUids users whose processes may name any namespace, as a node agent must.
+   * @param now monotonic milliseconds.
+   */
+  constructor(forwarder: Forwarder, allowedUids: readonly number[], now: () => number) {
+    this.#forwarder = forwarder;
+    this.#allowedUids = new Set(allowedUids);
+    this.#now = now;
+  }
+
+  /**
+   * The namespace a client names.
+   * @throws NsmError `namespace-unknown`, `invalid`, or `namespace-foreign` when the caller is not in it.
+   */
+  async admitClient(linuxNamespace: string, peer: PeerCredentials | undefined): Promise<fw.Namespace> {
+    const { namespace, pidInode } = await this.#forwarder.inspectNamespace({
+      linuxNamespace,
+      pid: peer?.pid ?? 0,
+    });
+    if (!namespace)
+      throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
+    if (!peer || (pidInode !== namespace.inode && !this.#allowedUids.has(peer.uid))) {
+      throw new NsmError(
+        'namespace-foreign',
+        `linux_namespace ${quote(linuxNamespace)} (inode ${namespace.inode}) is not the caller's own ` +
+          `(process ${peer?.pid}, inode ${pidInode}): call from inside it, or start the manager with --allow-uid ${peer?.uid}`,
+      );
+    }
+    return namespace;
+  }
+
+  /** The inode of the namespace a caller is in. */
+  async namespaceOf(peer: PeerCredentials | undefined): Promise<number> {
+    if (!peer) throw new NsmError('namespace-foreign', 'the caller is unknown: call over the unix socket');
+    return (await this.#forwarder.inspectNamespace({ pid: peer.pid })).pidInode;
+  }
+
+  /** True for callers that may act on every namespace. */
+  speaksForOthers(peer: PeerCredentials | undefined): boolean {
+    return peer !== undefined && this.#allowedUids.has(peer.uid);
+  }
+
+  /**
+   * The namespace an endpoint names in its reply. Root outside of any pod may serve for pods: it could enter
+   * them anyway.
+   * @throws NsmError as `admitClient`.
+   */
+  async admitEndpoint(linuxNamespace: string, listener: PeerCredentials): Promise<fw.Namespace> {
+    const key = `${listener.pid} ${linuxNamespace}`;
+    const known = this.#endpointNamespaces.get(key);
+    if (known && known.until > this.#now()) return known.namespace;
+    const { namespace, pidInode } = await this.#forwarder.inspectNamespace({
+      linuxNamespace,
+      pid: listener.pid,
+    });
+    if (!namespace)
+      throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
+    const entitled =
+      pidInode === namespace.inode ||
+      this.#allowedUids.has(listener.uid) ||
+      (listener.uid === 0 && pidInode === (await this.namespaceOf({ pid: process.pid, uid: 0, gid: 0 })));
+    if (!entitled) {
+      throw new NsmError(
+        'namespace-foreign',
+        `the endpoint named linux_namespace ${quote(linuxNamespace)} (inode ${namespace.inode}), which is not its own ` +
+          `(process ${listener.pid}, inode ${pidInode}): serve from inside it, or start the manager with --allow-uid ${listener.uid}`,
+      );
+    }
+    if (this.#endpointNamespaces.size > 4096) this.#endpointNamespaces.clear();
+    this.#endpointNamespaces.set(key, { namespace, until: this.#now() + remember });
+    return namespace;
+  }
+
+  /** Forgets what it knew of a namespace that has gone. */
+  forget(inode: number): void {
+    for (const [key, { namespace }] of this.#endpointNamespaces) {
+      if (namespace.inode === inode) this.#endpointNamespaces.delete(key);
+    }
+  }
+}

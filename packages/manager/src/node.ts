@@ -1,0 +1,72 @@
+// The parts of one manager that the stories of a request share, wired together once in manager.ts.
+
+import { type InterfaceType, NsmError } from '@nsm/api';
+import type { Registry } from '@nsm/registry';
+import type { Logger } from 'pino';
+import type { AddressPools } from './address-pools.js';
+import type { ConnectionTable } from './connection-table.js';
+import type { EndpointHealth } from './endpoint-health.js';
+import type { Identifiers } from './identifiers.js';
+import type { KeyedMutex } from './keyed-mutex.js';
+import type { LocalEndpoints } from './local-endpoints.js';
+import type { Forwarder, NamespaceGuard } from './namespace-guard.js';
+import type { OwnerWatch } from './owner-watch.js';
+import type { PeerManagers } from './peer-managers.js';
+import type { Surroundings } from './selection.js';
+import type { FaultInjector } from './transaction.js';
+
+export interface Node {
+  readonly name: string;
+  readonly forwarder: Forwarder;
+  /** Interface types the forwarder can make. */
+  readonly capable: ReadonlySet<InterfaceType>;
+  readonly registry: Registry;
+  readonly guard: NamespaceGuard;
+  readonly endpoints: LocalEndpoints;
+  readonly connections: ConnectionTable;
+  readonly mutex: KeyedMutex;
+  readonly pools: AddressPools;
+  readonly identifiers: Identifiers;
+  readonly peers: PeerManagers;
+  readonly health: EndpointHealth;
+  readonly owners: OwnerWatch;
+  readonly logger: Logger;
+  /** Address that other managers call, HOST:PORT. */
+  advertise: string;
+  /** Underlay address of tunnels; '' takes the one the kernel routes with. */
+  readonly tunnelAddress: string;
+  /** Prefixes by network service; under '' those of services without their own. */
+  readonly prefixes: ReadonlyMap<string, readonly string[]>;
+  /** Milliseconds a whole request may take. */
+  readonly requestTimeout: number;
+  readonly faults?: FaultInjector;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+/** What the choice of an endpoint for a service depends on at this moment. */
+export function surroundings(node: Node, service: string): Surroundings {
+  return {
+    manager: node.name,
+    capable: node.capable,
+    endpoints: node.registry.endpointsOf(service),
+    managers: node.registry.managers(),
+    connections: (endpoint) => node.connections.countOf(endpoint),
+    recentFailure: (endpoint) => node.health.recentFailure(endpoint),
+    lastChosen: (endpoint) => node.health.lastChosen(endpoint),
+  };
+}
+
+export function knownServices({ registry }: Node): Set<string> {
+  return new Set([...registry.endpoints()].map(({ networkServiceName }) => networkServiceName));
+}
+
+/**
+ * HOST:PORT of a manager.
+ * @throws NsmError `manager-unreachable` when it is not registered.
+ */
+export function addressOf({ registry }: Node, manager: string): string {
+  const record = registry.managers().get(manager);
+  if (!record) throw new NsmError('manager-unreachable', `manager "${manager}" is not registered`);
+  return record.address;
+}

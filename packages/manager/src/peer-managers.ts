@@ -1,0 +1,107 @@
+// Channels to other managers, one for each address, kept while they are in use.
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
+import { Channel, NsmError, proxy, type ServiceClient } from '@nsm/api';
+import { quote } from './admission.js';
+
+type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
+
+/** Managers that are called less often than this keep no channel. */
+const maxChannels = 256;
+
+/** Milliseconds within which another manager must answer, its endpoint's time included. */
+const answerTimeout = 8000;
+
+type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, Message>;
+
+export interface Peer {
+  readonly manager: string;
+  /** HOST:PORT. */
+  readonly address: string;
+}
+
+export class PeerManagers {
+  readonly #channels = new Map<string, { readonly channel: Channel; readonly client: ProxyClient }>();
+
+  /**
+   * Asks another manager for its half of a connection.
+   * @throws NsmError what it refuses with, its own words behind its name; `manager-unreachable` when it is silent.
+   */
+  async request(
+    peer: Peer,
+    request: Init<typeof proxy.ProxyConnectionRequestSchema>,
+    signal: AbortSignal,
+  ): Promise<proxy.ProxyConnectionReply> {
+    try {
+      const reply = await this.#client(peer.address).requestProxyConnection(request, {
+        signal,
+        timeoutMs: answerTimeout,
+      });
+      if (reply.accepted) return reply;
+      const refusal = NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+      throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      if (error.kind !== 'unavailable' && error.kind !== 'deadline') throw error;
+      // It may have done its half without our hearing of it.
+      const { requestId = '', networkServiceName = '', connectionId = '' } = request;
+      void this.close(peer, { requestId, networkServiceName, connectionId, reason: 'no reply' }).catch(
+        () => undefined,
+      );
+      throw new NsmError(
+        'manager-unreachable',
+        `manager ${quote(peer.manager)} does not answer on ${peer.address}: ${error.message}; is it running, and is TCP open between the nodes?`,
+        error,
+      );
+    }
+  }
+
+  /** Tells another manager that a connection has ended. */
+  async close(peer: Peer, request: Init<typeof proxy.CloseProxyConnectionRequestSchema>): Promise<void> {
+    await this.#client(peer.address).closeProxyConnection(request, { timeoutMs: answerTimeout });
+  }
+
+  #client(address: string): ProxyClient {
+    const present = this.#channels.get(address);
+    if (present) {
+      // Keeps the map in order of use.
+      this.#channels.delete(address);
+      this.#channels.set(address, present);
+      return present.client;
+    }
+    const channel = new Channel(address);
+    const client = channel.client(proxy.ProxyConnection);
+    this.#channels.set(address, { channel, client });
+    for (const [oldest, { channel: unused }] of this.#channels) {
+      if (this.#channels.size <= maxChannels) break;
+      unused.close();
+      this.#channels.delete(oldest);
+    }
+    return client;
+  }
+
+  /**
+   * The IP address of a manager's HOST:PORT, towards which tunnels are made.
+   * @throws NsmError `manager-unreachable` when the name does not resolve.
+   */
+  async resolve(manager: string, address: string): Promise<string> {
+    const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    if (isIP(host)) return host;
+    try {
+      return (await lookup(host)).address;
+    } catch (error) {
+      throw new NsmError(
+        'manager-unreachable',
+        `the address ${quote(address)} of manager ${quote(manager)} does not resolve: ${NsmError.from(error).message}; ` +
+          'start that manager with an --advertise that this node can resolve',
+        error,
+      );
+    }
+  }
+
+  stop(): void {
+    for (const { channel } of this.#channels.values()) channel.close();
+    this.#channels.clear();
+  }
+}

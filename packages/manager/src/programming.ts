@@ -1,0 +1,62 @@
+// The last steps of every request: the connection is recorded and the dataplane programmed, both or neither.
+import type { Connection } from './connection.js';
+import type { Node } from './node.js';
+import type { Transaction } from './transaction.js';
+
+/**
+ * Makes a planned connection real.
+ * @returns the connection with the name its interface really got.
+ */
+export async function program(
+  node: Node,
+  transaction: Transaction,
+  planned: Connection,
+): Promise<Connection> {
+  // The commit takes about as long as the kernel does, so both go on at the same time.
+  const [recorded, programmed] = await Promise.allSettled([
+    transaction.step(
+      'record the connection',
+      () => node.connections.put(planned),
+      () => node.connections.remove(planned, 'the connection could not be made'),
+    ),
+    transaction.step(
+      'program the dataplane',
+      () => node.forwarder.apply(planned.crossConnect),
+      () => node.forwarder.remove({ crossConnects: [planned.crossConnect] }),
+    ),
+  ]);
+  if (recorded.status === 'rejected') throw recorded.reason;
+  if (programmed.status === 'rejected') throw programmed.reason;
+  const { client, endpoint } = programmed.value;
+  return {
+    ...planned,
+    crossConnect: programmed.value,
+    clientParameters: {
+      ...planned.clientParameters,
+      interfaceName: client?.name ?? planned.clientParameters.interfaceName,
+    },
+    endpointParameters: {
+      ...planned.endpointParameters,
+      interfaceName: endpoint?.name ?? planned.endpointParameters.interfaceName,
+    },
+  };
+}
+
+/** The connection carries packets. Not waited for: a restart before the commit finds the interfaces by their ifalias. */
+export function declareUp(node: Node, connection: Connection): Connection {
+  const up: Connection = { ...connection, state: { kind: 'UP' }, since: node.now() };
+  node.connections
+    .put(up)
+    .catch((error: unknown) => node.logger.error({ connection: up.id, err: error }, 'not recorded'));
+  node.logger.info(
+    {
+      connection: up.id,
+      role: up.role,
+      service: up.service,
+      endpoint: up.endpoint.name,
+      peer: up.peer?.manager,
+    },
+    'connection up',
+  );
+  return up;
+}

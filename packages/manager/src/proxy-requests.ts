@@ -1,0 +1,213 @@
+// The story of a request from another manager, whose client wants an endpoint of this node: top to bottom.
+import { createHash } from 'node:crypto';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import {
+  type CallContext,
+  forwarder as fw,
+  InterfaceSchema,
+  InterfaceType,
+  NsmError,
+  proxy,
+  TunnelType,
+} from '@nsm/api';
+import { admitProxyRequest, quote } from './admission.js';
+import { closeConnection } from './closing.js';
+import { type Connection, connectionHash, hashOf } from './connection.js';
+import { askEndpoint, portOf } from './endpoint-side.js';
+import { chooseInterface, chooseTunnel, interfaceList } from './negotiation.js';
+import type { Node } from './node.js';
+import { parsePrefix } from './prefix.js';
+import { declareUp, program } from './programming.js';
+import { Transaction } from './transaction.js';
+
+/**
+ * Makes this node's half of a connection and tells the other manager how to make its own.
+ * @throws NsmError for every refusal; then nothing of the request is left on this node.
+ */
+export async function requestProxyConnection(
+  node: Node,
+  request: proxy.ProxyConnectionRequest,
+  caller: CallContext,
+): Promise<Connection> {
+  admitProxyRequest(request);
+  const key = proxyKey(request);
+  const fingerprint = createHash('sha256')
+    .update(toBinary(proxy.ProxyConnectionRequestSchema, request))
+    .digest('hex');
+  const signal = AbortSignal.any([caller.signal, AbortSignal.timeout(node.requestTimeout)]);
+
+  return await node.mutex.run(key, async () => {
+    const present = node.connections.byKey(key);
+    if (present?.fingerprint === fingerprint && present.state.kind === 'UP') return present;
+    // The client's manager knows best: what it asked for before, it no longer has.
+    if (present) await closeConnection(node, present, 'replaced by a changed request', { tellPeer: false });
+    const transaction = new Transaction(signal, node.faults);
+    try {
+      return declareUp(
+        node,
+        await connectEndpoint(node, request, { key, fingerprint }, caller.remoteAddress ?? '', transaction),
+      );
+    } catch (thrown) {
+      const error = NsmError.from(signal.aborted ? signal.reason : thrown);
+      for (const failure of await transaction.rollback())
+        node.logger.error({ err: failure }, 'a step was not undone');
+      node.logger.info(
+        {
+          service: request.networkServiceName,
+          request: request.requestId,
+          endpoint: request.nseProviderName,
+          manager: request.clientManagerName,
+          err: error,
+        },
+        'endpoint not connected',
+      );
+      throw error;
+    }
+  });
+}
+
+async function connectEndpoint(
+  node: Node,
+  request: proxy.ProxyConnectionRequest,
+  identity: { readonly key: string; readonly fingerprint: string },
+  callerAddress: string,
+  transaction: Transaction,
+): Promise<Connection> {
+  const [endpoint] = node.endpoints.matching(
+    request.nseProviderName,
+    request.nseProviderNamespace,
+    request.networkServiceName,
+  );
+  if (!endpoint) {
+    throw new NsmError(
+      'no-endpoint',
+      `endpoint ${quote(request.nseProviderName)} does not provide ${quote(request.networkServiceName)} here`,
+    );
+  }
+  const wanted =
+    request.interface.length > 0
+      ? request.interface
+      : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
+  const chosen = chooseInterface(wanted, endpoint.interface, node.capable);
+  if (!chosen) {
+    throw new NsmError(
+      'no-common-interface',
+      `no interface type in common: the client asks for ${interfaceList(wanted)}, the endpoint offers ${interfaceList(endpoint.interface)}`,
+    );
+  }
+
+  // A manager that knows only the specification tells no address: its call came from one.
+  const remote =
+    request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
+  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
+  const { theirs, ours } = chooseTunnel(request.tunnelType, tunnels);
+  const identifier = await transaction.step(
+    'take a tunnel identifier',
+    () => takeIdentifier(node, theirs.parameters?.proposedIdentifiers ?? []),
+    (taken) => node.identifiers.release(taken),
+  );
+  const mtu = Math.min(theirs.parameters?.mtu || Number.POSITIVE_INFINITY, ours.parameters?.mtu ?? 0);
+  const port = ours.parameters?.port ?? 0;
+
+  const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
+  const id = `${node.name}:${hash}`;
+  const plan = await askEndpoint(node, transaction, {
+    id,
+    hash,
+    requestId: request.requestId,
+    endpoint,
+    labels: request.labels,
+    interface: chosen,
+    excluded: request.excludedPrefixes.map(parsePrefix),
+    mtu,
+  });
+  return await program(node, transaction, {
+    id,
+    ...identity,
+    role: 'ENDPOINT',
+    requestId: request.requestId,
+    service: request.networkServiceName,
+    generation: 1,
+    endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
+    peer: {
+      manager: request.clientManagerName,
+      address: request.clientManagerAddress,
+      connectionId: request.connectionId,
+    },
+    interface: chosen,
+    clientParameters: plan.client,
+    endpointParameters: plan.endpoint,
+    tunnel: { type: ours.type, identifier },
+    allocated: plan.allocated,
+    crossConnect: create(fw.CrossConnectSchema, {
+      id,
+      endpoint: portOf(chosen, plan.namespace, plan.endpoint),
+      tunnel: { type: ours.type, local: ours.parameters?.address ?? '', remote, identifier, port },
+    }),
+    state: { kind: 'CONNECTING' },
+    since: node.now(),
+  });
+}
+
+/** The reply that tells the client's manager what was agreed. */
+export function proxyReply({
+  crossConnect: { tunnel },
+  interface: chosen,
+  clientParameters,
+}: Connection): Reply {
+  return {
+    accepted: true,
+    tunnel: {
+      type: tunnel?.type ?? TunnelType.DEFAULT_TUNNEL,
+      parameters: {
+        address: tunnel?.local ?? '',
+        identifier: tunnel?.identifier ?? 0,
+        port: tunnel?.port ?? 0,
+        mtu: clientParameters.mtu,
+      },
+    },
+    interface: chosen,
+    connectionParameters: clientParameters,
+  };
+}
+
+type Reply = MessageInitShape<typeof proxy.ProxyConnectionReplySchema>;
+
+/** The other manager ends a connection: this node's half goes too. What is unknown has already gone. */
+export async function closeProxyConnection(
+  node: Node,
+  request: proxy.CloseProxyConnectionRequest,
+): Promise<void> {
+  const hash = request.connectionId === '' ? '' : hashOf(request.connectionId);
+  const present = node.connections.byId(`${node.name}:${hash}`) ?? node.connections.byKey(proxyKey(request));
+  // What is closing already may be waiting for the very manager that calls.
+  if (!present || present.state.kind === 'CLOSING') return;
+  await node.mutex.run(present.key, async () => {
+    const connection = node.connections.byId(present.id);
+    if (connection)
+      await closeConnection(node, connection, request.reason || 'closed by the other manager', {
+        tellPeer: false,
+      });
+  });
+}
+
+function proxyKey({
+  connectionId,
+  requestId,
+  networkServiceName,
+}: {
+  connectionId: string;
+  requestId: string;
+  networkServiceName: string;
+}): string {
+  return connectionId === '' ? `proxy ${networkServiceName}/${requestId}` : `proxy ${hashOf(connectionId)}`;
+}
+
+function takeIdentifier({ identifiers }: Node, proposed: readonly number[]): number {
+  const candidates = proposed.length > 0 ? proposed : identifiers.propose(1).identifiers;
+  const taken =
+    proposed.length > 0 ? candidates.find((identifier) => identifiers.take(identifier)) : candidates[0];
+  if (taken === undefined)
+    throw new NsmError('no-identifier', 'every tunnel identifier proposed is in use on this node; try again');
+  return taken;
+}

@@ -1,0 +1,54 @@
+// What a manager does first: find its connections again, and remove what no longer belongs to any.
+import { NsmError } from '@nsm/api';
+import { closeConnection } from './closing.js';
+import type { Connection } from './connection.js';
+import type { Node } from './node.js';
+import { declareUp } from './programming.js';
+import type { Store } from './store.js';
+
+/** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
+export async function recover(node: Node, store: Store): Promise<void> {
+  const connections = store.connections();
+  for (const { allocated, tunnel } of connections) {
+    for (const prefix of allocated) node.pools.restore(prefix);
+    if (tunnel) node.identifiers.take(tunnel.identifier);
+  }
+  for (const connection of connections) await node.connections.put(connection);
+  await node.endpoints.restore();
+  await Promise.all(
+    connections.map((connection) => node.mutex.run(connection.key, () => resume(node, connection))),
+  );
+  await sweep(node, new Set(connections.map(({ id }) => id)));
+}
+
+async function resume(node: Node, connection: Connection): Promise<void> {
+  const present = node.connections.byId(connection.id);
+  // The endpoint may have been found dead, and the connection closed, a moment ago.
+  if (!present) return;
+  if (present.state.kind === 'CLOSING') return await closeConnection(node, present, present.state.reason);
+  try {
+    await node.forwarder.apply(present.crossConnect);
+    node.owners.hold(present);
+    declareUp(node, present);
+  } catch (thrown) {
+    const error = NsmError.from(thrown);
+    await closeConnection(node, present, `not found again after a restart: ${error.message}`);
+  }
+}
+
+/** Removes interfaces that carry this manager's name and belong to no connection. */
+async function sweep(node: Node, known: ReadonlySet<string>): Promise<void> {
+  const { interfaces } = await node.forwarder.list({ manager: node.name });
+  const strays = interfaces.filter(({ id }) => !known.has(id));
+  if (strays.length === 0) return;
+  node.logger.warn(
+    { interfaces: strays.map(({ id, name }) => ({ id, name })) },
+    'removing interfaces that belong to no connection',
+  );
+  await node.forwarder.remove({
+    crossConnects: strays.map(({ id, namespace }) => ({
+      id,
+      ...(namespace ? { client: { namespace } } : {}),
+    })),
+  });
+}

@@ -1,0 +1,127 @@
+// Which endpoint serves a request: every candidate, in order, each with the reason for its place.
+import {
+  type Interface,
+  type InterfaceType,
+  type Label,
+  type NetworkServiceEndpoint,
+  NsmError,
+  type registry,
+} from '@nsm/api';
+import { quote } from './admission.js';
+import { chooseInterface, interfaceList } from './negotiation.js';
+
+export interface Wanted {
+  readonly service: string;
+  readonly labels: Label | undefined;
+  readonly interfaces: readonly Interface[];
+}
+
+/** What the choice depends on besides the request: the registry's records and what this manager has seen. */
+export interface Surroundings {
+  readonly manager: string;
+  readonly endpoints: readonly NetworkServiceEndpoint[];
+  readonly managers: ReadonlyMap<string, registry.Manager>;
+  /** Interface types that the local forwarder can make. */
+  readonly capable: ReadonlySet<InterfaceType>;
+  connections(endpoint: NetworkServiceEndpoint): number;
+  /** Why an endpoint failed lately, or undefined. */
+  recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
+  /** A number that grows each time any endpoint is chosen: when this one last was. */
+  lastChosen(endpoint: NetworkServiceEndpoint): number;
+}
+
+export interface Candidate {
+  readonly endpoint: NetworkServiceEndpoint;
+  readonly usable: boolean;
+  readonly reason: string;
+}
+
+/**
+ * Usable candidates first, the best leading: healthy before failed, local before remote, then the fewest
+ * connections, then the one not chosen for the longest time.
+ */
+export function rankEndpoints(wanted: Wanted, around: Surroundings): Candidate[] {
+  const judged = around.endpoints.map((endpoint) => judge(endpoint, wanted, around));
+  const usable = judged
+    .filter((candidate) => candidate.usable)
+    .toSorted((a, b) => compare(a.endpoint, b.endpoint, around));
+  return [...usable, ...judged.filter((candidate) => !candidate.usable)];
+}
+
+/**
+ * The usable candidates in order.
+ * @throws NsmError `no-endpoint` when nobody provides the service, `no-matching-endpoint` when nobody fits.
+ */
+export function selectEndpoints(
+  wanted: Wanted,
+  around: Surroundings,
+  knownServices: () => Iterable<string>,
+): NetworkServiceEndpoint[] {
+  if (around.endpoints.length === 0) {
+    const known = [...new Set(knownServices())].toSorted();
+    const list =
+      known.length === 0
+        ? 'no network service is advertised yet'
+        : `known: ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}`;
+    throw new NsmError(
+      'no-endpoint',
+      `no endpoint provides network service ${quote(wanted.service)}; ${list}`,
+    );
+  }
+  const candidates = rankEndpoints(wanted, around);
+  const usable = candidates.filter((candidate) => candidate.usable).map(({ endpoint }) => endpoint);
+  if (usable.length > 0) return usable;
+  const reasons = candidates
+    .map(({ endpoint, reason }) => `${endpoint.nseProviderName}: ${reason}`)
+    .join('; ');
+  throw new NsmError(
+    'no-matching-endpoint',
+    `no endpoint of network service ${quote(wanted.service)} fits: ${reasons}`,
+  );
+}
+
+function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroundings): Candidate {
+  const dropped = (reason: string): Candidate => ({ endpoint, usable: false, reason });
+  const has = endpoint.labels?.selector ?? {};
+  const missing = Object.entries(wanted.labels?.selector ?? {}).filter(([key, value]) => has[key] !== value);
+  if (missing.length > 0) {
+    return dropped(
+      `label ${missing.map(([key, value]) => `${key}=${value} (has ${has[key] === undefined ? 'none' : has[key]})`).join(', ')} does not match`,
+    );
+  }
+  const host = endpoint.networkServiceHost;
+  const local = host === around.manager;
+  if (!local) {
+    const manager = around.managers.get(host);
+    if (!manager) return dropped(`its manager "${host}" is not registered`);
+    if (!manager.alive) return dropped(`its manager "${host}" does not answer`);
+  }
+  if (!chooseInterface(wanted.interfaces, endpoint.interface, around.capable)) {
+    return dropped(
+      `no interface type in common: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
+        `${interfaceList(endpoint.interface)}, this node can make ${interfaceList([...around.capable].map((type) => ({ type }) as Interface))}`,
+    );
+  }
+  const failure = around.recentFailure(endpoint);
+  const count = around.connections(endpoint);
+  const place = local ? 'on this node' : `on node ${host}`;
+  return {
+    endpoint,
+    usable: true,
+    reason: `${place}, ${count} ${count === 1 ? 'connection' : 'connections'}${failure ? `, tried last because it failed: ${failure}` : ''}`,
+  };
+}
+
+function compare(a: NetworkServiceEndpoint, b: NetworkServiceEndpoint, around: Surroundings): number {
+  const failed = (endpoint: NetworkServiceEndpoint): number =>
+    around.recentFailure(endpoint) === undefined ? 0 : 1;
+  const remote = (endpoint: NetworkServiceEndpoint): number =>
+    endpoint.networkServiceHost === around.manager ? 0 : 1;
+  return (
+    failed(a) - failed(b) ||
+    remote(a) - remote(b) ||
+    around.connections(a) - around.connections(b) ||
+    around.lastChosen(a) - around.lastChosen(b) ||
+    a.nseProviderName.localeCompare(b.nseProviderName)
+  );
+}
