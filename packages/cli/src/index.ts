@@ -1,2 +1,3 @@
 // The nsm command.
-export {};
+export { run } from './main.js';
+export { buildProgram } from './program.js';

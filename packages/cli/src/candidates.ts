@@ -1,0 +1,19 @@
+// The endpoints that could serve a request, best first, with the reason of each.
+import { type Output, orDash } from './output.js';
+import { type CandidateView, labelsText } from './views.js';
+
+export function printCandidates(output: Output, service: string, candidates: readonly CandidateView[]): void {
+  const ranked = [...candidates].sort((a, b) => (a.rank || Infinity) - (b.rank || Infinity));
+  output.table(
+    ['RANK', 'ENDPOINT', 'MANAGER', 'INTERFACES', 'LABELS', 'REASON'],
+    ranked.map((candidate) => [
+      candidate.rank > 0 ? String(candidate.rank) : output.state('dropped'),
+      candidate.namespace === 'default' ? candidate.name : `${candidate.namespace}/${candidate.name}`,
+      orDash(candidate.manager),
+      orDash(candidate.interfaces.join(',')),
+      orDash(labelsText(candidate.labels)),
+      orDash(candidate.reason),
+    ]),
+    `no endpoint provides network service "${service}"`,
+  );
+}

@@ -1,0 +1,39 @@
+// Names for completion, one a line; nothing when they cannot be had at once.
+import { withAdmin } from '../../admin-client.js';
+import type { NameKind } from './names-options.js';
+
+/** Milliseconds that a shell may be kept waiting. */
+const timeoutMs = 300;
+
+export async function printNames(kind: NameKind, runDir: string): Promise<void> {
+  try {
+    const names = await namesOf(kind, runDir);
+    process.stdout.write([...new Set(names)].map((name) => `${name}\n`).join(''));
+  } catch {
+    // A shell in the middle of a line is no place for an error message.
+  }
+}
+
+async function namesOf(kind: NameKind, runDir: string): Promise<string[]> {
+  switch (kind) {
+    case 'services':
+      return await withAdmin(runDir, async (admin) =>
+        (await admin.listServices({}, { timeoutMs })).services.map(({ name }) => name),
+      );
+    case 'endpoints':
+      return await withAdmin(runDir, async (admin) =>
+        (await admin.listEndpoints({}, { timeoutMs })).endpoints.map(
+          ({ endpoint }) => endpoint?.nseProviderName ?? '',
+        ),
+      );
+    case 'connections':
+      return await withAdmin(runDir, async (admin) =>
+        (await admin.listConnections({}, { timeoutMs })).connections.map(({ id }) => id),
+      );
+    case 'labs': {
+      const { labList } = await import('@nsm/lab');
+      const silent = { write: () => true };
+      return labList({ output: { stdout: silent, stderr: silent } }).map(({ name }) => name);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// nsm connect: the client, as an init step, as a sidecar, or by hand.
+import type { InterfaceOptions } from '@nsm/sdk';
+import { Command } from 'commander';
+import {
+  interfaceFlag,
+  jsonFlag,
+  labelFlag,
+  netnsFlag,
+  runDirFlag,
+  timeoutFlag,
+  waitFlag,
+} from '../../common-flags.js';
+import { flag } from '../../flags.js';
+
+export interface ConnectFlags {
+  readonly requestId?: string;
+  readonly netns?: string;
+  readonly interface: readonly InterfaceOptions[];
+  readonly label: readonly (readonly [string, string])[];
+  readonly lifetime?: 'namespace' | 'process';
+  readonly hold?: boolean;
+  readonly runDir: string;
+  readonly timeout: number;
+  readonly wait: number;
+  readonly json?: boolean;
+}
+
+export function connectCommand(): Command {
+  return new Command('connect')
+    .summary('connect to a network service')
+    .description(
+      'Asks the manager of this node for a network service and prints what it gave.\n' +
+        'The interface stays until it is disconnected or its network namespace is gone; ' +
+        'with --hold, until this command ends.',
+    )
+    .argument('<service>', 'name of the network service')
+    .addOption(
+      flag(
+        '--request-id <id>',
+        'key of the connection, the Pod UID in a pod (default: POD_UID, or a new UUID)',
+      ),
+    )
+    .addOption(netnsFlag())
+    .addOption(interfaceFlag())
+    .addOption(labelFlag())
+    .addOption(
+      flag('--lifetime <what>', 'what ends the connection (default: namespace; process with --hold)', {
+        choices: ['namespace', 'process'],
+      }),
+    )
+    .addOption(flag('--hold', 'stay, tell what becomes of the connection, and close it on Ctrl-C'))
+    .addOption(runDirFlag())
+    .addOption(timeoutFlag())
+    .addOption(waitFlag())
+    .addOption(jsonFlag())
+    .action(async (service: string, flags: ConnectFlags, command: Command) => {
+      if (flags.lifetime === 'process' && !flags.hold)
+        command.error('error: --lifetime process ends with this command: add --hold');
+      const { runConnect } = await import('./handler.js');
+      await runConnect(service, flags);
+    });
+}

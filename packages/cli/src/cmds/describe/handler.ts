@@ -1,0 +1,193 @@
+// One manager, service, endpoint, connection, or the tunnels of the node, in full.
+import { NsmError } from '@nsm/api';
+import { type AdminClient, withAdmin } from '../../admin-client.js';
+import { printCandidates } from '../../candidates.js';
+import { Output, orDash } from '../../output.js';
+import {
+  type ConnectionView,
+  candidateView,
+  connectionView,
+  endpointView,
+  interfaceCapabilityView,
+  labelsText,
+  managerView,
+  type SideView,
+  tunnelCapabilityView,
+} from '../../views.js';
+import { runGet } from '../get/handler.js';
+import type { DescribeFlags, DescribeKind } from './options.js';
+
+export async function runDescribe(what: DescribeKind, name: string, flags: DescribeFlags): Promise<void> {
+  if (what === 'tunnel') return await runGet('tunnels', flags);
+  const output = new Output(flags.json === true);
+  await withAdmin(flags.runDir, (admin) => describe[what](admin, output, name));
+}
+
+type Describe = (admin: AdminClient, output: Output, name: string) => Promise<void>;
+
+const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
+  async manager(admin, output, name) {
+    const status = await admin.getManager({});
+    const view = {
+      ...managerView(status.manager),
+      registry: status.registry,
+      registrySynced: status.registrySynced,
+      connections: status.connections,
+      endpoints: status.endpoints,
+      interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
+      tunnelTypes: (status.capabilities?.tunnels ?? []).map(tunnelCapabilityView),
+    };
+    if (name !== '' && name !== view.name)
+      throw new NsmError('not-found', `this is manager ${view.name}; ask ${name} on its own node`);
+    if (output.json) return output.value(view);
+    output.list([
+      ['manager', view.name],
+      ['address', view.address],
+      ['version', view.version],
+      ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
+      ['connections', String(view.connections)],
+      ['endpoints', String(view.endpoints)],
+    ]);
+    output.line('');
+    output.table(
+      ['KIND', 'TYPE', 'WORKS', 'HOW'],
+      [
+        ...view.interfaceTypes.map((capability) => ({ kind: 'interface', ...capability })),
+        ...view.tunnelTypes.map((capability) => ({ kind: 'tunnel', ...capability })),
+      ].map(({ kind, type, works, missing, engine }) => [
+        kind,
+        type,
+        output.state(works ? 'yes' : 'no'),
+        orDash(works ? engine : missing),
+      ]),
+      'the forwarder offers nothing',
+    );
+  },
+
+  async service(admin, output, name) {
+    const [{ services }, { candidates }] = await Promise.all([
+      admin.listServices({}),
+      admin.explainSelection({ networkServiceName: name }),
+    ]);
+    const service = services.find((one) => one.name === name);
+    if (!service)
+      throw notFound(
+        'network service',
+        name,
+        services.map((one) => one.name),
+      );
+    const view = {
+      name,
+      endpoints: service.endpoints,
+      managers: service.managers,
+      candidates: candidates.map(candidateView),
+    };
+    if (output.json) return output.value(view);
+    output.list([
+      ['service', name],
+      ['endpoints', String(view.endpoints)],
+      ['managers', view.managers.join(', ')],
+    ]);
+    output.line('');
+    printCandidates(output, name, view.candidates);
+  },
+
+  async endpoint(admin, output, name) {
+    const { endpoints } = await admin.listEndpoints({});
+    const views = endpoints
+      .map(({ endpoint, connections, unavailable }) => ({
+        ...endpointView(endpoint),
+        connections,
+        unavailable,
+      }))
+      .filter((view) => view.name === name || `${view.namespace}/${view.name}` === name);
+    if (views.length === 0)
+      throw notFound('endpoint', name, [
+        ...new Set(endpoints.map((one) => one.endpoint?.nseProviderName ?? '')),
+      ]);
+    if (output.json) return output.value(views);
+    views.forEach((view, index) => {
+      if (index > 0) output.line('');
+      output.list([
+        ['endpoint', `${view.namespace}/${view.name}`],
+        ['service', view.service],
+        ['manager', view.manager],
+        ['interfaces', view.interfaces.join(', ')],
+        ['labels', labelsText(view.labels)],
+        ['prefixes', view.prefixes.join(', ')],
+        ['socket', view.socket],
+        ['connections', String(view.connections)],
+        ['state', view.unavailable || output.state('up')],
+      ]);
+    });
+  },
+
+  async connection(admin, output, name) {
+    const views = (await admin.listConnections({})).connections.map(connectionView);
+    const found = views.filter((view) => view.id === name || view.requestId === name);
+    if (found.length === 0)
+      throw notFound(
+        'connection',
+        name,
+        views.map(({ id }) => id),
+      );
+    if (output.json) return output.value(found.length === 1 ? found[0] : found);
+    found.forEach((view, index) => {
+      if (index > 0) output.line('');
+      printConnection(output, view);
+    });
+  },
+};
+
+function printConnection(output: Output, view: ConnectionView): void {
+  const { tunnel, statistics } = view;
+  output.list(
+    [
+      ['connection', view.id],
+      ['state', `${output.state(view.state)}${view.detail ? ` ${view.detail}` : ''}`],
+      ['since', view.since ?? ''],
+      ['service', view.service],
+      ['request id', view.requestId],
+      ['role', view.role],
+      ['endpoint', `${view.endpointNamespace}/${view.endpoint}`],
+      ['peer manager', view.peerManager],
+      ['interface type', view.interface],
+      ...sideEntries('client', view.client),
+      ...sideEntries('endpoint', view.endpointSide),
+      [
+        'tunnel',
+        tunnel
+          ? `${tunnel.type} ${tunnel.identifier}, ${tunnel.local} to ${tunnel.remote}${tunnel.port ? `, port ${tunnel.port}` : ''}`
+          : '',
+      ],
+      [
+        'received',
+        statistics &&
+          `${statistics.receivedPackets} packets, ${statistics.receivedBytes} bytes, ${statistics.receivedDrops} dropped`,
+      ],
+      [
+        'sent',
+        statistics &&
+          `${statistics.sentPackets} packets, ${statistics.sentBytes} bytes, ${statistics.sentDrops} dropped`,
+      ],
+    ].map(([name = '', value]) => [name ?? '', value ?? undefined]),
+  );
+}
+
+function sideEntries(side: string, view: SideView): [string, string][] {
+  const device = [view.interfaceName, view.mac, view.mtu > 0 ? `MTU ${view.mtu}` : '']
+    .filter((part) => part !== '')
+    .join(', ');
+  return [
+    [`${side} interface`, device],
+    [`${side} namespace`, view.namespace],
+    [`${side} address`, view.addresses.join(', ')],
+    [`${side} routes`, view.routes.join(', ')],
+    [`${side} dns`, view.dns.join(', ')],
+  ];
+}
+
+function notFound(what: string, name: string, known: readonly string[]): NsmError {
+  const others = known.length > 0 ? `known: ${known.join(', ')}` : 'there is none';
+  return new NsmError('not-found', `no ${what} "${name}"; ${others}`);
+}

@@ -1,0 +1,30 @@
+// nsm describe: all there is to know of one thing.
+import { Argument, Command } from 'commander';
+import { jsonFlag, runDirFlag } from '../../common-flags.js';
+
+export const describeKinds = ['manager', 'service', 'endpoint', 'connection', 'tunnel'] as const;
+export type DescribeKind = (typeof describeKinds)[number];
+
+export interface DescribeFlags {
+  readonly runDir: string;
+  readonly json?: boolean;
+}
+
+export function describeCommand(): Command {
+  return new Command('describe')
+    .summary('tell all about one thing')
+    .description('Tells all that the manager of this node knows about one thing.')
+    .usage('manager | service NAME | endpoint NAME | connection ID | tunnel [options]')
+    .addArgument(new Argument('<what>', 'kind of thing').choices(describeKinds))
+    .argument('[name]', 'its name, or the id of a connection')
+    .addOption(runDirFlag())
+    .addOption(jsonFlag())
+    .action(async (what: DescribeKind, name: string | undefined, flags: DescribeFlags, command: Command) => {
+      if (name === undefined && ['service', 'endpoint', 'connection'].includes(what))
+        command.error(
+          `error: which ${what}? Write: nsm describe ${what} ${what === 'connection' ? 'ID' : 'NAME'}`,
+        );
+      const { runDescribe } = await import('./handler.js');
+      await runDescribe(what, name ?? '', flags);
+    });
+}

@@ -1,0 +1,28 @@
+// Closes a connection over the client's socket, or over the operator's.
+import { NsmError } from '@nsm/api';
+import { disconnect } from '@nsm/sdk';
+import { withAdmin } from '../../admin-client.js';
+import { Output } from '../../output.js';
+import type { DisconnectFlags } from './options.js';
+
+export async function disconnectByKey(
+  service: string,
+  requestId: string,
+  flags: DisconnectFlags,
+): Promise<void> {
+  const output = new Output(flags.json === true);
+  if (flags.netns) (await import('../../enter-namespace.js')).enterNamespace(flags.netns);
+  await disconnect({ service, requestId, runDir: flags.runDir, timeoutMs: flags.timeout });
+  if (output.json) output.value({ service, requestId, closed: true });
+  else output.line(`disconnected from ${service} (request id ${requestId})`);
+}
+
+export async function disconnectById(id: string, flags: DisconnectFlags): Promise<void> {
+  const output = new Output(flags.json === true);
+  const reply = await withAdmin(flags.runDir, (admin) =>
+    admin.closeConnection({ id }, { timeoutMs: flags.timeout }),
+  );
+  if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'not-found');
+  if (output.json) output.value({ id, closed: true });
+  else output.line(`closed connection ${id}`);
+}

@@ -1,0 +1,46 @@
+// nsm disconnect: closes a connection by its key as its client, or by its id as an operator.
+import { Command } from 'commander';
+import { jsonFlag, netnsFlag, runDirFlag, timeoutFlag } from '../../common-flags.js';
+import { podUid } from '../../config.js';
+import { flag } from '../../flags.js';
+
+export interface DisconnectFlags {
+  readonly requestId?: string;
+  readonly id?: string;
+  readonly netns?: string;
+  readonly runDir: string;
+  readonly timeout: number;
+  readonly json?: boolean;
+}
+
+export function disconnectCommand(): Command {
+  return new Command('disconnect')
+    .summary('close a connection')
+    .description(
+      'Closes a connection: its interface, addresses and routes go. One that does not exist is closed already.',
+    )
+    .usage('SERVICE --request-id ID [options]\n       nsm disconnect --id CONNECTION [options]')
+    .argument('[service]', 'name of the network service')
+    .addOption(flag('--request-id <id>', 'the id it was connected with (default: POD_UID)'))
+    .addOption(flag('--id <connection>', 'id of the connection as `nsm get connections` shows it'))
+    .addOption(netnsFlag())
+    .addOption(runDirFlag())
+    .addOption(timeoutFlag())
+    .addOption(jsonFlag())
+    .action(async (service: string | undefined, flags: DisconnectFlags, command: Command) => {
+      const requestId = flags.requestId ?? podUid;
+      const handler = import('./handler.js');
+      if (flags.id) {
+        if (service !== undefined) command.error('error: give either SERVICE or --id, not both');
+        await (await handler).disconnectById(flags.id, flags);
+      } else if (service !== undefined && requestId) {
+        await (await handler).disconnectByKey(service, requestId, flags);
+      } else {
+        command.error(
+          service === undefined
+            ? 'error: say what to disconnect: SERVICE --request-id ID, or --id CONNECTION'
+            : 'error: --request-id ID is missing (or --id CONNECTION; `nsm get connections` shows both)',
+        );
+      }
+    });
+}

@@ -1,0 +1,51 @@
+// Runs a ready-made endpoint until it is interrupted.
+import { gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
+import type { Served, ServeStatus } from '@nsm/sdk';
+import { labelsOf } from '../../common-flags.js';
+import { aborted, interrupted } from '../../interrupted.js';
+import { Output } from '../../output.js';
+import type { EndpointFlags, EndpointKind } from './options.js';
+
+export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Promise<void> {
+  const output = new Output(flags.json === true);
+  const addresses = flags.address.map(parseClientAddress);
+  if (flags.netns) (await import('../../enter-namespace.js')).enterNamespace(flags.netns);
+  const signal = interrupted();
+  const common = {
+    services: flags.service,
+    name: flags.name,
+    namespace: flags.namespace,
+    runDir: flags.runDir,
+    socket: flags.socket,
+    interfaces: flags.interface.length > 0 ? flags.interface : undefined,
+    labels: labelsOf(flags.label),
+    prefixes: flags.prefix,
+    routes: flags.route.length > 0 ? flags.route : undefined,
+    addresses,
+    signal,
+    waitMs: flags.wait,
+    onStatus: (status: ServeStatus) => printStatus(output, flags.name, status),
+  };
+  if (kind === 'gateway') {
+    await using running = await gateway({ ...common, outside: flags.outside ?? '' });
+    printServing(output, running.served);
+    await aborted(signal);
+  } else {
+    await using running = await icmpResponder(common);
+    printServing(output, running);
+    await aborted(signal);
+  }
+  if (output.json) output.value({ event: 'stopped', name: flags.name });
+  else output.line('withdrawn');
+}
+
+function printServing(output: Output, served: Served): void {
+  const { name, namespace, services, socket } = served;
+  if (output.json) output.value({ event: 'advertised', name, namespace, services, socket });
+  else output.line(`${name} provides ${services.join(', ')}; the manager calls it on ${socket}`);
+}
+
+function printStatus(output: Output, name: string, { state, reason }: ServeStatus): void {
+  if (output.json) output.value({ event: state, name, reason });
+  else output.line(`${name}: ${state.replace('-', ' ')}: ${reason}`);
+}

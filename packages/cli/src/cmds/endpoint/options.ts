@@ -1,0 +1,83 @@
+// nsm endpoint: the ready-made endpoints.
+import type { ClientAddress } from '@nsm/endpoints';
+import type { InterfaceOptions } from '@nsm/sdk';
+import { Argument, Command } from 'commander';
+import { parseCidr } from '../../cidr.js';
+import { interfaceFlag, jsonFlag, labelFlag, netnsFlag, runDirFlag, waitFlag } from '../../common-flags.js';
+import { flag } from '../../flags.js';
+
+export const endpointKinds = ['icmp-responder', 'gateway'] as const;
+export type EndpointKind = (typeof endpointKinds)[number];
+
+export interface EndpointFlags {
+  readonly service: readonly string[];
+  readonly name: string;
+  readonly namespace: string;
+  readonly netns?: string;
+  readonly label: readonly (readonly [string, string])[];
+  readonly interface: readonly InterfaceOptions[];
+  readonly prefix: readonly string[];
+  readonly route: readonly string[];
+  readonly address: readonly string[];
+  readonly outside?: string;
+  readonly socket?: string;
+  readonly runDir: string;
+  readonly wait: number;
+  readonly json?: boolean;
+}
+
+export type { ClientAddress };
+
+export function endpointCommand(): Command {
+  return new Command('endpoint')
+    .summary('provide a network service with a ready-made endpoint')
+    .description(
+      'Runs a ready-made endpoint until Ctrl-C:\n' +
+        '  icmp-responder  clients reach it and it answers their pings\n' +
+        '  gateway         clients reach the routes it serves, through NAT behind --outside DEVICE',
+    )
+    .addArgument(new Argument('<kind>', 'what to run').choices(endpointKinds))
+    .addOption(
+      flag('--service <name>', 'network service to provide; may be repeated', { list: true, required: true }),
+    )
+    .addOption(flag('--name <name>', 'name of the endpoint', { required: true }))
+    .addOption(flag('--namespace <name>', 'Kubernetes namespace of the endpoint', { default: 'default' }))
+    .addOption(netnsFlag())
+    .addOption(labelFlag())
+    .addOption(interfaceFlag())
+    .addOption(
+      flag('--prefix <cidr>', 'prefix from which the manager gives out addresses; may be repeated', {
+        list: true,
+        parse: parseCidr,
+      }),
+    )
+    .addOption(
+      flag('--route <cidr>', 'prefix that clients reach through the endpoint; may be repeated', {
+        list: true,
+        parse: parseCidr,
+      }),
+    )
+    .addOption(
+      flag(
+        '--address <client[=endpoint]>',
+        'address to give to a client instead of the manager’s choice, such as 10.60.1.1/31; may be repeated',
+        { list: true },
+      ),
+    )
+    .addOption(flag('--outside <device>', 'gateway: the device by which the routes are reached'))
+    .addOption(
+      flag('--socket <path>', 'unix socket to serve on (default: endpoints/NAME.sock in the run directory)'),
+    )
+    .addOption(runDirFlag())
+    .addOption(waitFlag())
+    .addOption(jsonFlag())
+    .action(async (kind: EndpointKind, flags: EndpointFlags, command: Command) => {
+      if (flags.service.length === 0) command.error('error: --service NAME is missing');
+      if (kind === 'gateway' && !flags.outside)
+        command.error('error: a gateway needs --outside DEVICE, the device by which its routes are reached');
+      if (kind !== 'gateway' && flags.outside)
+        command.error(`error: --outside is for a gateway, not for ${kind}`);
+      const { runEndpoint } = await import('./handler.js');
+      await runEndpoint(kind, flags);
+    });
+}

@@ -1,0 +1,25 @@
+// Asks the manager how it would choose.
+import { interfaceFields } from '@nsm/sdk';
+import { withAdmin } from '../../admin-client.js';
+import { printCandidates } from '../../candidates.js';
+import { labelsOf } from '../../common-flags.js';
+import { exitStatus } from '../../exit-status.js';
+import { Output } from '../../output.js';
+import { candidateView } from '../../views.js';
+import type { ExplainFlags } from './options.js';
+
+export async function runExplain(service: string, flags: ExplainFlags): Promise<void> {
+  const output = new Output(flags.json === true);
+  const interfaces = flags.interface.length > 0 ? flags.interface : (['kernel'] as const);
+  const { candidates } = await withAdmin(flags.runDir, (admin) =>
+    admin.explainSelection({
+      networkServiceName: service,
+      labels: { selector: labelsOf(flags.label) },
+      interface: interfaces.map(interfaceFields),
+    }),
+  );
+  const views = candidates.map(candidateView);
+  if (output.json) output.value(views);
+  else printCandidates(output, service, views);
+  if (!views.some(({ rank }) => rank > 0)) process.exitCode = exitStatus.failed;
+}

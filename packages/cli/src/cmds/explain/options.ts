@@ -1,0 +1,29 @@
+// nsm explain: which endpoint a request would get, and why.
+import type { InterfaceOptions } from '@nsm/sdk';
+import { Command } from 'commander';
+import { interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../common-flags.js';
+
+export interface ExplainFlags {
+  readonly label: readonly (readonly [string, string])[];
+  readonly interface: readonly InterfaceOptions[];
+  readonly runDir: string;
+  readonly json?: boolean;
+}
+
+export function explainCommand(): Command {
+  return new Command('explain')
+    .summary('tell which endpoint a request would get, and why')
+    .description(
+      'Tells for each endpoint of a network service its rank for such a request, or why it is out.\n' +
+        'Exit status 1 when none would be chosen.',
+    )
+    .argument('<service>', 'name of the network service')
+    .addOption(labelFlag())
+    .addOption(interfaceFlag())
+    .addOption(runDirFlag())
+    .addOption(jsonFlag())
+    .action(async (service: string, flags: ExplainFlags) => {
+      const { runExplain } = await import('./handler.js');
+      await runExplain(service, flags);
+    });
+}

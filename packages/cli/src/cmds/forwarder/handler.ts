@@ -1,0 +1,17 @@
+// Runs a forwarder until it is interrupted.
+import { mkdirSync } from 'node:fs';
+import { serveForwarder } from '@nsm/forwarder';
+import { aborted, interrupted } from '../../interrupted.js';
+import { createLogger } from '../../logger.js';
+import type { ForwarderFlags } from './options.js';
+
+export async function runForwarder({ runDir, logLevel }: ForwarderFlags): Promise<void> {
+  const signal = interrupted();
+  const logger = createLogger(logLevel, { program: 'forwarder' });
+  mkdirSync(runDir, { recursive: true });
+  const forwarder = await serveForwarder({ runDir, logger });
+  logger.info({ runDir }, 'ready');
+  await aborted(signal);
+  await forwarder.stop();
+  logger.info('stopped');
+}

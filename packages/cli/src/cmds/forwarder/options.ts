@@ -1,0 +1,23 @@
+// nsm forwarder: the dataplane in a process of its own.
+import { Command } from 'commander';
+import { logLevelFlag, runDirFlag } from '../../common-flags.js';
+
+export interface ForwarderFlags {
+  readonly runDir: string;
+  readonly logLevel: string;
+}
+
+export function forwarderCommand(): Command {
+  return new Command('forwarder')
+    .summary('run the dataplane of this node in a process of its own')
+    .description(
+      'Programs Linux for a manager that is started with --forwarder external and the same --run-dir, until SIGTERM. ' +
+        'Without it the manager does so itself.',
+    )
+    .addOption(runDirFlag())
+    .addOption(logLevelFlag())
+    .action(async (flags: ForwarderFlags) => {
+      const { runForwarder } = await import('./handler.js');
+      await runForwarder(flags);
+    });
+}

@@ -1,0 +1,146 @@
+// Lists of services, endpoints, managers, connections and tunnels.
+import { type AdminClient, withAdmin } from '../../admin-client.js';
+import { Output, orDash } from '../../output.js';
+import {
+  ageText,
+  connectionView,
+  endpointView,
+  labelsText,
+  managerView,
+  pathText,
+  tunnelCapabilityView,
+  tunnelView,
+} from '../../views.js';
+import type { GetFlags, GetKind } from './options.js';
+
+export async function runGet(what: GetKind, flags: GetFlags): Promise<void> {
+  const output = new Output(flags.json === true);
+  await withAdmin(flags.runDir, (admin) => lists[what](admin, output));
+}
+
+type List = (admin: AdminClient, output: Output) => Promise<void>;
+
+const lists: Readonly<Record<GetKind, List>> = {
+  async services(admin, output) {
+    const { services } = await admin.listServices({});
+    const views = services.map(({ name, endpoints, managers }) => ({ name, endpoints, managers }));
+    if (output.json) return output.value(views);
+    output.table(
+      ['SERVICE', 'ENDPOINTS', 'MANAGERS'],
+      views.map(({ name, endpoints, managers }) => [name, String(endpoints), orDash(managers.join(', '))]),
+      'no network services: no endpoint is advertised (nsm endpoint --help)',
+    );
+  },
+
+  async endpoints(admin, output) {
+    const { endpoints } = await admin.listEndpoints({});
+    const views = endpoints.map(({ endpoint, connections, unavailable }) => ({
+      ...endpointView(endpoint),
+      connections,
+      unavailable,
+    }));
+    if (output.json) return output.value(views);
+    output.table(
+      ['ENDPOINT', 'NAMESPACE', 'SERVICE', 'MANAGER', 'INTERFACES', 'LABELS', 'CONNECTIONS', 'STATE'],
+      views.map((view) => [
+        view.name,
+        view.namespace,
+        view.service,
+        orDash(view.manager),
+        orDash(view.interfaces.join(',')),
+        orDash(labelsText(view.labels)),
+        String(view.connections),
+        view.unavailable ? output.colours.red(view.unavailable) : output.state('up'),
+      ]),
+      'no endpoints: none is advertised (nsm endpoint --help)',
+    );
+  },
+
+  async managers(admin, output) {
+    const views = (await admin.listManagers({})).managers.map(managerView);
+    if (output.json) return output.value(views);
+    output.table(
+      ['MANAGER', 'ADDRESS', 'EXTERNAL', 'VERSION', 'STATE'],
+      views.map((view) => [
+        view.name,
+        orDash(view.address),
+        view.external ? 'yes' : '-',
+        orDash(view.version),
+        output.state(view.alive ? 'alive' : 'gone'),
+      ]),
+      'no managers: the registry holds none yet',
+    );
+  },
+
+  async connections(admin, output) {
+    const views = (await admin.listConnections({})).connections.map(connectionView);
+    if (output.json) return output.value(views);
+    output.table(
+      [
+        'ID',
+        'SERVICE',
+        'REQUEST ID',
+        'ROLE',
+        'ENDPOINT',
+        'PEER',
+        'INTERFACE',
+        'ADDRESS',
+        'PATH',
+        'AGE',
+        'STATE',
+      ],
+      views.map((view) => {
+        const side = view.role === 'ENDPOINT' ? view.endpointSide : view.client;
+        return [
+          view.id,
+          view.service,
+          view.requestId,
+          view.role,
+          orDash(view.endpoint),
+          orDash(view.peerManager),
+          [side.interfaceName, view.interface].filter((part) => part !== '').join(':'),
+          orDash(side.addresses.join(',')),
+          orDash(pathText(view)),
+          orDash(ageText(view.since, Date.now())),
+          output.state(view.state) + (view.detail ? ` ${view.detail}` : ''),
+        ];
+      }),
+      'no connections',
+    );
+  },
+
+  async tunnels(admin, output) {
+    const reply = await admin.listTunnels({});
+    const capabilities = reply.capabilities.map(tunnelCapabilityView);
+    const tunnels = reply.tunnels.map(({ connectionId, peerManager, tunnel, mtu }) => ({
+      connectionId,
+      peerManager,
+      mtu,
+      ...(tunnel ? tunnelView(tunnel) : {}),
+    }));
+    if (output.json) return output.value({ capabilities, tunnels });
+    output.table(
+      ['CONNECTION', 'PEER', 'TUNNEL', 'IDENTIFIER', 'LOCAL', 'REMOTE', 'MTU'],
+      tunnels.map((tunnel) => [
+        tunnel.connectionId,
+        orDash(tunnel.peerManager),
+        orDash(tunnel.type ?? ''),
+        String(tunnel.identifier ?? '-'),
+        orDash(tunnel.local ?? ''),
+        orDash(tunnel.remote ?? ''),
+        String(tunnel.mtu),
+      ]),
+      'no tunnels in use',
+    );
+    output.line('');
+    output.table(
+      ['TUNNEL', 'WORKS', 'HOW'],
+      capabilities.map(({ type, works, missing, engine }) => [
+        type,
+        output.state(works ? 'yes' : 'no'),
+        orDash(works ? engine : missing),
+      ]),
+      'this node can do no tunnel',
+    );
+  },
+};

@@ -1,0 +1,104 @@
+// nsm lab: a whole mesh on this machine.
+import { Command } from 'commander';
+import { jsonFlag } from '../../common-flags.js';
+import { exitStatus } from '../../exit-status.js';
+import { flag } from '../../flags.js';
+
+interface UpFlags {
+  readonly once?: boolean;
+  readonly dryRun?: boolean;
+  readonly keep?: boolean;
+  readonly json?: boolean;
+}
+
+interface JsonFlag {
+  readonly json?: boolean;
+}
+
+export function labCommand(): Command {
+  return new Command('lab')
+    .summary('run a whole mesh on this machine')
+    .description(
+      'Runs nodes and pods as network namespaces on this machine, as one YAML file describes them.\n' +
+        'Needs root, or a kernel that gives ordinary users namespaces of their own.',
+    )
+    .enablePositionalOptions()
+    .addCommand(upCommand())
+    .addCommand(inspectCommand())
+    .addCommand(execCommand())
+    .addCommand(downCommand())
+    .addCommand(listCommand());
+}
+
+function upCommand(): Command {
+  return new Command('up')
+    .summary('bring a lab up, and take it down on Ctrl-C')
+    .description(
+      'Brings a lab up, shows a table of its connections, and takes it down on Ctrl-C.\n' +
+        'Exit status 1 when a connection does not carry packets in both directions.',
+    )
+    .argument('<file>', 'YAML file of the lab')
+    .addOption(flag('--once', 'take it down as soon as the table is shown'))
+    .addOption(flag('--keep', 'leave it up and return; `nsm lab down` removes it'))
+    .addOption(flag('--dry-run', 'show what would be made, make nothing'))
+    .addOption(jsonFlag())
+    .action(async (file: string, flags: UpFlags, command: Command) => {
+      if (flags.once && flags.keep) command.error('error: --once and --keep exclude each other');
+      const { labUp } = await import('@nsm/lab');
+      finish((await labUp(file, flags)).ok);
+    });
+}
+
+function inspectCommand(): Command {
+  return new Command('inspect')
+    .summary('show the table of a lab again')
+    .description('Measures the connections of a lab that is up and shows its table again.')
+    .argument('<lab>', 'name of the lab, or its file')
+    .addOption(jsonFlag())
+    .action(async (lab: string, flags: JsonFlag) => {
+      const { labInspect } = await import('@nsm/lab');
+      finish((await labInspect(lab, flags)).ok);
+    });
+}
+
+function execCommand(): Command {
+  return new Command('exec')
+    .summary('run a command inside a node or a pod')
+    .description('Runs a command in the network namespace of a node, a pod or an outside host of a lab.')
+    .usage('LAB MEMBER COMMAND [ARGUMENT…]')
+    .argument('<lab>', 'name of the lab, or its file')
+    .argument('<member>', 'node, pod or outside host')
+    .argument('<command...>', 'command and its arguments')
+    .passThroughOptions()
+    .action(async (lab: string, member: string, argv: string[]) => {
+      const { labExec } = await import('@nsm/lab');
+      process.exitCode = await labExec(lab, member, argv);
+    });
+}
+
+function downCommand(): Command {
+  return new Command('down')
+    .summary('take a lab down')
+    .description('Takes a lab down, whether its `up` still runs, was killed, or left it with --keep.')
+    .argument('<lab>', 'name of the lab, or its file')
+    .addOption(jsonFlag())
+    .action(async (lab: string, flags: JsonFlag) => {
+      const { labDown } = await import('@nsm/lab');
+      finish((await labDown(lab, flags)).ok);
+    });
+}
+
+function listCommand(): Command {
+  return new Command('list')
+    .summary('list the labs that are up')
+    .description('Lists the labs that are up on this machine.')
+    .addOption(jsonFlag())
+    .action(async (flags: JsonFlag) => {
+      const { labList } = await import('@nsm/lab');
+      labList(flags);
+    });
+}
+
+function finish(ok: boolean): void {
+  process.exitCode = ok ? exitStatus.ok : exitStatus.failed;
+}

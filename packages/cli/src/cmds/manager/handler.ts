@@ -1,0 +1,38 @@
+// Runs a manager until it is interrupted.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Manager } from '@nsm/manager';
+import { advertisedAddress } from '../../advertised-address.js';
+import { aborted, interrupted } from '../../interrupted.js';
+import { createLogger } from '../../logger.js';
+import type { ManagerFlags } from './options.js';
+
+export async function runManager(flags: ManagerFlags): Promise<void> {
+  const signal = interrupted();
+  const { name, runDir, stateDir, listen, registry, tunnelAddress } = flags;
+  const logger = createLogger(flags.logLevel, { manager: name });
+  const advertise = flags.advertise ?? advertisedAddress(listen);
+  const forwarderSocket =
+    flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
+  mkdirSync(runDir, { recursive: true });
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const manager = new Manager({
+    name,
+    runDir,
+    stateDir,
+    listen,
+    advertise,
+    registry,
+    ...(tunnelAddress ? { tunnelAddress } : {}),
+    prefixes: flags.prefix,
+    allowedUids: flags.allowUid,
+    ...(forwarderSocket ? { forwarderSocket } : {}),
+    logger,
+  });
+  await manager.start();
+  logger.info({ runDir, listen, advertise, registry }, 'ready');
+  await aborted(signal);
+  logger.info('stopping');
+  await manager.stop();
+  logger.info('stopped');
+}

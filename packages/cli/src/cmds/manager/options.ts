@@ -1,0 +1,87 @@
+// nsm manager: the manager of one node.
+import { hostname } from 'node:os';
+import { Command } from 'commander';
+import { parseServicePrefix } from '../../cidr.js';
+import { logLevelFlag, runDirFlag } from '../../common-flags.js';
+import { flag, parseHostPort, parseInteger } from '../../flags.js';
+
+export interface ManagerFlags {
+  readonly name: string;
+  readonly runDir: string;
+  readonly stateDir: string;
+  readonly listen: string;
+  readonly advertise?: string;
+  readonly registry: string;
+  readonly tunnelAddress?: string;
+  readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
+  readonly allowUid: readonly number[];
+  readonly forwarder: 'internal' | 'external';
+  readonly forwarderSocket?: string;
+  readonly logLevel: string;
+}
+
+export function managerCommand(): Command {
+  return new Command('manager')
+    .summary('run the manager of this node')
+    .description(
+      'Runs the network service manager (NSM) of this node until SIGTERM. Logs JSON lines to stdout; the one with ' +
+        '"msg":"ready" says that clients and endpoints can come.',
+    )
+    .addOption(
+      flag('--name <name>', 'name of the manager, the network_service_host of its endpoints', {
+        default: hostname(),
+        defaultText: 'the host name',
+      }),
+    )
+    .addOption(runDirFlag())
+    .addOption(flag('--state-dir <dir>', 'folder of what outlives a restart', { default: '/var/lib/nsm' }))
+    .addOption(
+      flag('--listen <host:port>', 'where other managers call', {
+        default: '0.0.0.0:5001',
+        parse: parseHostPort,
+      }),
+    )
+    .addOption(
+      flag(
+        '--advertise <host:port>',
+        'address for other managers to call (default: of this host, port as --listen)',
+        {
+          parse: parseHostPort,
+        },
+      ),
+    )
+    .addOption(
+      flag('--registry <url>', 'embedded:, nsm://HOST:PORT, etcd://HOST:2379 or kubernetes:', {
+        default: 'embedded:',
+      }),
+    )
+    .addOption(flag('--tunnel-address <ip>', 'own end of tunnels (default: by the route to the other node)'))
+    .addOption(
+      flag('--prefix <[service=]cidr>', 'prefix to give out addresses from; may be repeated', {
+        list: true,
+        parse: parseServicePrefix,
+      }),
+    )
+    .addOption(
+      flag('--allow-uid <uid>', 'user who may ask for namespaces that are not its own; may be repeated', {
+        list: true,
+        parse: parseInteger(0, 0xffff_fffe),
+      }),
+    )
+    .addOption(
+      flag(
+        '--forwarder <where>',
+        'internal: in this process; external: nsm forwarder with the same --run-dir',
+        {
+          default: 'internal',
+          choices: ['internal', 'external'],
+        },
+      ),
+    )
+    .addOption(flag('--forwarder-socket <path>', 'socket of an external forwarder'))
+    .addOption(logLevelFlag())
+    .action(async (flags: ManagerFlags) => {
+      const { runManager } = await import('./handler.js');
+      await runManager(flags);
+    });
+}

@@ -1,0 +1,26 @@
+// Runs a registry until it is interrupted.
+import { mkdirSync } from 'node:fs';
+import { Server, registry as wire } from '@nsm/api';
+import { EmbeddedRegistry } from '@nsm/registry';
+import { aborted, interrupted } from '../../interrupted.js';
+import { createLogger } from '../../logger.js';
+import type { RegistryFlags } from './options.js';
+
+export async function runRegistry({ listen, store, stateDir, logLevel }: RegistryFlags): Promise<void> {
+  const signal = interrupted();
+  const logger = createLogger(logLevel, { program: 'registry' });
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const registry = new EmbeddedRegistry({ stateDir, logger });
+  const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'));
+  await registry.start();
+  try {
+    server.add(wire.Registry, registry.service);
+    await server.listenTcp(listen);
+    logger.info({ listen, store, stateDir }, 'ready');
+    await aborted(signal);
+  } finally {
+    await server.stop();
+    await registry.stop();
+  }
+  logger.info('stopped');
+}

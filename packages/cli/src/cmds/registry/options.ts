@@ -1,0 +1,34 @@
+// nsm registry: the registry on its own.
+import { Command } from 'commander';
+import { logLevelFlag } from '../../common-flags.js';
+import { flag, parseHostPort } from '../../flags.js';
+
+export interface RegistryFlags {
+  readonly listen: string;
+  readonly store: string;
+  readonly stateDir: string;
+  readonly logLevel: string;
+}
+
+export function registryCommand(): Command {
+  return new Command('registry')
+    .summary('run the registry on its own')
+    .description(
+      'Keeps the records of endpoints and managers for managers started with --registry nsm://HOST:PORT, until SIGTERM.',
+    )
+    .addOption(
+      flag('--listen <host:port>', 'where managers call', { default: '0.0.0.0:5000', parse: parseHostPort }),
+    )
+    .addOption(
+      flag('--store <url>', 'embedded: keeps the records in a file under --state-dir', {
+        default: 'embedded:',
+        choices: ['embedded:'],
+      }),
+    )
+    .addOption(flag('--state-dir <dir>', 'folder of the records', { default: '/var/lib/nsm-registry' }))
+    .addOption(logLevelFlag())
+    .action(async (flags: RegistryFlags) => {
+      const { runRegistry } = await import('./handler.js');
+      await runRegistry(flags);
+    });
+}

@@ -1,0 +1,25 @@
+// nsm version.
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { jsonFlag } from '../common-flags.js';
+import { Output } from '../output.js';
+
+export function versionCommand(): Command {
+  return new Command('version')
+    .summary('show the version')
+    .description('Shows the version of nsm and of Node.js.')
+    .addOption(jsonFlag())
+    .action((flags: { readonly json?: boolean }) => {
+      const output = new Output(flags.json === true);
+      const view = { nsm: ownVersion(), node: process.versions.node };
+      if (output.json) output.value(view);
+      else output.line(`nsm ${view.nsm} (Node.js ${view.node})`);
+    });
+}
+
+export function ownVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    readonly version: string;
+  };
+  return version;
+}

@@ -1,0 +1,52 @@
+// Flags that several commands share.
+import type { Option } from 'commander';
+import { flag, parseDuration, parseLabel } from './flags.js';
+import { parseInterface } from './interface-flag.js';
+
+export const defaultRunDir = '/run/nsm';
+
+export const jsonFlag = (): Option => flag('--json', 'print JSON');
+
+export const runDirFlag = (): Option =>
+  flag('--run-dir <dir>', "folder of the manager's sockets", { default: defaultRunDir });
+
+export const netnsFlag = (): Option =>
+  flag(
+    '--netns <ns>',
+    'network namespace to work in: a name under /run/netns, a path /proc/PID/ns/net, or an inode (default: own)',
+  );
+
+export const labelFlag = (): Option =>
+  flag('--label <key=value>', 'label; may be repeated', { list: true, parse: parseLabel });
+
+export const interfaceFlag = (): Option =>
+  flag('--interface <list>', 'interface types in order of preference, such as kernel:first,mem:second', {
+    list: true,
+    parse: parseInterface,
+    defaultText: 'kernel',
+  });
+
+export const timeoutFlag = (): Option =>
+  flag('--timeout <duration>', 'give up after this long', {
+    default: 30_000,
+    defaultText: '30s',
+    parse: parseDuration,
+  });
+
+export const waitFlag = (): Option =>
+  flag('--wait <duration>', 'wait this long for a manager that is not running yet', {
+    default: 0,
+    defaultText: '0s',
+    parse: parseDuration,
+  });
+
+export const logLevelFlag = (): Option =>
+  flag('--log-level <level>', 'how much to log', {
+    default: 'info',
+    choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  });
+
+/** Labels as the SDK and the admin service take them. */
+export function labelsOf(pairs: readonly (readonly [string, string])[]): Record<string, string> {
+  return Object.fromEntries(pairs);
+}

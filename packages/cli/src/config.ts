@@ -1,0 +1,20 @@
+// What the command takes from the environment, besides the variable that each flag has.
+
+/** True unless NO_COLOR is set (no-color.org) or the terminal is a dumb one. */
+export const colourAllowed: boolean = !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+
+/** Stack traces are for whoever mends nsm. */
+export const debug: boolean = isOn(process.env.NSM_DEBUG);
+
+/** The pod's own identity, as it gets it from the downward API. */
+export const podUid: string | undefined = process.env.POD_UID || undefined;
+
+/** False for a switch whose variable is set to say no. */
+export function switchedOff(variable: string): boolean {
+  const value = process.env[variable];
+  return value !== undefined && !isOn(value);
+}
+
+function isOn(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false', 'no', 'off'].includes(value.toLowerCase());
+}

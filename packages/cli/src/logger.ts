@@ -1,0 +1,6 @@
+// Logs of the daemons: JSON lines on stdout.
+import { type Logger, pino } from 'pino';
+
+export function createLogger(level: string, fields: Readonly<Record<string, string>>): Logger {
+  return pino({ level, base: { ...fields, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime });
+}

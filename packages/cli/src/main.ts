@@ -1,0 +1,26 @@
+// Runs the command line and ends the process with the status that says how it went.
+import { CommanderError } from 'commander';
+import { failureOf, wordFailure } from './exit-status.js';
+import { buildProgram } from './program.js';
+
+/** Does not return while the command runs; `argv` begins with the command's name. */
+export async function run(argv: readonly string[]): Promise<void> {
+  // `nsm watch | head` is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
+  });
+  try {
+    await buildProgram().parseAsync(argv, { from: 'user' });
+  } catch (thrown) {
+    // Commander has said its part already.
+    if (!(thrown instanceof CommanderError))
+      process.stderr.write(`${wordFailure(thrown, wantsJson(argv))}\n`);
+    process.exitCode = failureOf(thrown).status;
+  }
+  process.exit();
+}
+
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end < 0 ? argv : argv.slice(0, end)).includes('--json');
+}

@@ -1,0 +1,215 @@
+// What the manager tells, in the words of the command line: the JSON of every command, and the source of its tables.
+import type { admin, ConnectionParameters, forwarder, NetworkServiceEndpoint, registry } from '@nsm/api';
+import { TunnelType } from '@nsm/api';
+import { interfaceName } from '@nsm/sdk';
+
+const tunnelNames = new Map<number, string>(Object.entries(TunnelType).map(([name, type]) => [type, name]));
+
+/** Name of a tunnel type as in the specification, such as VXLAN or MPLSoUDP. */
+export function tunnelName(type: TunnelType): string {
+  return tunnelNames.get(type) ?? `type ${type}`;
+}
+
+export interface TunnelView {
+  readonly type: string;
+  readonly local: string;
+  readonly remote: string;
+  /** VNI, GRE key or MPLS label. */
+  readonly identifier: number;
+  readonly port: number;
+}
+
+export function tunnelView(tunnel: forwarder.TunnelEnd): TunnelView {
+  const { type, local, remote, identifier, port } = tunnel;
+  return { type: tunnelName(type), local, remote, identifier, port };
+}
+
+export interface ConnectionView {
+  readonly id: string;
+  readonly service: string;
+  readonly requestId: string;
+  readonly role: string;
+  readonly state: string;
+  readonly detail: string;
+  readonly since: string | null;
+  readonly endpoint: string;
+  readonly endpointNamespace: string;
+  readonly peerManager: string;
+  readonly interface: string;
+  readonly client: SideView;
+  readonly endpointSide: SideView;
+  readonly tunnel: TunnelView | null;
+  readonly statistics: StatisticsView | null;
+}
+
+/** One end of a connection; of the end on another node only the parameters are known. */
+export interface SideView {
+  readonly interfaceName: string;
+  readonly namespace: string;
+  readonly addresses: readonly string[];
+  readonly routes: readonly string[];
+  readonly dns: readonly string[];
+  readonly mtu: number;
+  readonly mac: string;
+}
+
+export interface StatisticsView {
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly receivedDrops: number;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+  readonly sentDrops: number;
+}
+
+export function connectionView(connection: admin.Connection): ConnectionView {
+  const { crossConnect, statistics, since } = connection;
+  return {
+    id: connection.id,
+    service: connection.networkServiceName,
+    requestId: connection.requestId,
+    role: connection.role,
+    state: connection.state,
+    detail: connection.detail,
+    since: since
+      ? new Date(Number(since.seconds) * 1000 + Math.floor(since.nanos / 1e6)).toISOString()
+      : null,
+    endpoint: connection.nseProviderName,
+    endpointNamespace: connection.nseProviderNamespace || 'default',
+    peerManager: connection.peerManager,
+    interface: interfaceName(connection.interface?.type ?? 0),
+    client: sideView(connection.connectionParameters, crossConnect?.client),
+    endpointSide: sideView(connection.endpointParameters, crossConnect?.endpoint),
+    tunnel: crossConnect?.tunnel ? tunnelView(crossConnect.tunnel) : null,
+    statistics: statistics ? statisticsView(statistics) : null,
+  };
+}
+
+function sideView(parameters: ConnectionParameters | undefined, port: forwarder.Port | undefined): SideView {
+  const given = parameters?.addresses.length ? parameters.addresses : [parameters?.address ?? ''];
+  return {
+    interfaceName: parameters?.interfaceName || port?.name || '',
+    namespace: port?.namespace ? port.namespace.path || String(port.namespace.inode) : '',
+    addresses: (port?.addresses.length ? port.addresses : given).filter((address) => address !== ''),
+    routes: parameters?.route.length
+      ? parameters.route
+      : (port?.routes ?? []).map((route) => route.destination),
+    dns: parameters?.dns?.servers ?? [],
+    mtu: parameters?.mtu || port?.mtu || 0,
+    mac: parameters?.mac || port?.mac || '',
+  };
+}
+
+// Counters beyond 2^53 would take a century at 100 Gbit/s of full frames.
+function statisticsView(statistics: forwarder.Statistics): StatisticsView {
+  return {
+    receivedPackets: Number(statistics.receivedPackets),
+    receivedBytes: Number(statistics.receivedBytes),
+    receivedDrops: Number(statistics.receivedDrops),
+    sentPackets: Number(statistics.sentPackets),
+    sentBytes: Number(statistics.sentBytes),
+    sentDrops: Number(statistics.sentDrops),
+  };
+}
+
+export interface EndpointView {
+  readonly name: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly manager: string;
+  readonly interfaces: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly prefixes: readonly string[];
+  readonly socket: string;
+}
+
+export function endpointView(endpoint: NetworkServiceEndpoint | undefined): EndpointView {
+  return {
+    name: endpoint?.nseProviderName ?? '',
+    namespace: endpoint?.nseProviderNamespace || 'default',
+    service: endpoint?.networkServiceName ?? '',
+    manager: endpoint?.networkServiceHost ?? '',
+    interfaces: (endpoint?.interface ?? []).map(({ type }) => interfaceName(type)),
+    labels: endpoint?.labels?.selector ?? {},
+    prefixes: endpoint?.prefixes ?? [],
+    socket: endpoint?.socketLocation ?? '',
+  };
+}
+
+export interface ManagerView {
+  readonly name: string;
+  readonly address: string;
+  readonly external: boolean;
+  readonly version: string;
+  readonly alive: boolean;
+}
+
+export function managerView(manager: registry.Manager | undefined): ManagerView {
+  const { name = '', address = '', external = false, version = '', alive = false } = manager ?? {};
+  return { name, address, external, version, alive };
+}
+
+export interface CapabilityView {
+  readonly type: string;
+  readonly works: boolean;
+  /** What is missing and why; empty when it works. */
+  readonly missing: string;
+  readonly engine: string;
+}
+
+export function interfaceCapabilityView(capability: forwarder.InterfaceCapability): CapabilityView {
+  const { type, missing } = capability;
+  return { type: interfaceName(type), works: missing === '', missing, engine: '' };
+}
+
+export function tunnelCapabilityView(capability: forwarder.TunnelCapability): CapabilityView {
+  const { type, missing, engine } = capability;
+  return { type: tunnelName(type), works: missing === '', missing, engine };
+}
+
+export interface CandidateView extends EndpointView {
+  /** 1 is chosen first; 0 means dropped. */
+  readonly rank: number;
+  readonly reason: string;
+}
+
+export function candidateView(candidate: admin.Candidate): CandidateView {
+  const { endpoint, rank, reason } = candidate;
+  return { ...endpointView(endpoint), rank, reason };
+}
+
+/** `k=v,k=v`. */
+export function labelsText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+}
+
+/** How the two sides are joined: `local`, or the tunnel as `VXLAN 7`. */
+export function pathText({ role, tunnel }: ConnectionView): string {
+  if (tunnel) return `${tunnel.type} ${tunnel.identifier}`;
+  return role === 'LOCAL' ? 'local' : '';
+}
+
+/** Time since, as `3m` or `2d4h`. */
+export function ageText(since: string | null, now: number): string {
+  if (since === null) return '';
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
+  const units: readonly (readonly [string, number])[] = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+    ['s', 1],
+  ];
+  const first = units.findIndex(([, size]) => seconds >= size);
+  if (first < 0) return '0s';
+  let left = seconds;
+  return units
+    .slice(first, first + 2)
+    .map(([unit, size]) => {
+      const count = Math.floor(left / size);
+      left -= count * size;
+      return count > 0 ? `${count}${unit}` : '';
+    })
+    .join('');
+}
