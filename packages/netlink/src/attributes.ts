@@ -129,7 +129,12 @@ export class Attributes implements Iterable<AttributeValue> {
   /** The attributes within an attribute. */
   nested(type: number): Attributes | undefined {
     const value = this.find(type);
-    return value === undefined ? undefined : new Attributes(this.bytes, value.start, value.end);
+    return value === undefined ? undefined : this.inside(value);
+  }
+
+  /** The attributes within one met while iterating. */
+  inside(value: AttributeValue): Attributes {
+    return new Attributes(this.bytes, value.start, value.end);
   }
 }
 

@@ -36,4 +36,5 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const EMSGSIZE = 90;
+export const EOPNOTSUPP = 95;
 export const ENOBUFS = 105;

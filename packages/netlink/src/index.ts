@@ -4,6 +4,15 @@ export { AttributeWriter } from './attribute-writer.js';
 export { Attributes } from './attributes.js';
 export { DecodeError } from './decode-error.js';
 export { errno, errnoName } from './errno.js';
+export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';
+export type {
+  BpfFilterSpec,
+  Filter,
+  FilterAction,
+  FilterReference,
+  FilterSpec,
+  MatchAllSpec,
+} from './filters.js';
 export { formatIp, type IpPrefix, parseIp, parsePrefix } from './ip-address.js';
 export * as libc from './libc.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';
@@ -60,10 +69,22 @@ export {
   peerCredentials,
   processStartTime,
 } from './processes.js';
+export type {
+  ClsactSpec,
+  FqCodelSpec,
+  HtbClassSpec,
+  HtbSpec,
+  Qdisc,
+  QdiscSpec,
+  RawQdiscSpec,
+  TbfSpec,
+} from './qdiscs.js';
 export type { MonitorGroup, RouteEvent } from './route-events.js';
 export { RouteMonitor, type RouteMonitorEvents, type RouteMonitorOptions } from './route-monitor.js';
 export type { Family, Protocol, RouteType, Scope, Table } from './route-names.js';
 export type { RouteConflict, RouteFilter, RouteLookup } from './route-operations.js';
 export { type AddOptions, RouteSocket } from './route-socket.js';
 export type { NextHop, Route, RouteSpec } from './routes.js';
+export type { Rule, RuleAction, RuleSpec } from './rules.js';
 export { openTap, type Tap, type TapOptions } from './tap.js';
+export type { TrafficParent } from './tc-handles.js';

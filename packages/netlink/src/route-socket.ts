@@ -2,6 +2,8 @@
 
 import type { Address, AddressFilter, AddressSpec } from './addresses.js';
 import * as addresses from './addresses.js';
+import type { Filter, FilterReference, FilterSpec } from './filters.js';
+import * as filters from './filters.js';
 import type { Link } from './link.js';
 import type { LinkChanges, LinkFilter, LinkReference, LinkSpec, NetlinkLinkSpec } from './link-spec.js';
 import * as links from './links.js';
@@ -10,10 +12,16 @@ import type { ForwardingSpec, Neighbour, NeighbourFilter, NeighbourSpec } from '
 import * as neighbours from './neighbours.js';
 import { type DumpOptions, NetlinkSocket } from './netlink-socket.js';
 import type { NetworkNamespace } from './network-namespace.js';
+import type { HtbClassSpec, Qdisc, QdiscSpec } from './qdiscs.js';
+import * as qdiscs from './qdiscs.js';
 import { NETLINK_ROUTE } from './route-messages.js';
+import type { Family } from './route-names.js';
 import type { RouteConflict, RouteFilter, RouteLookup } from './route-operations.js';
 import * as routes from './route-operations.js';
 import type { Route, RouteSpec } from './routes.js';
+import type { Rule, RuleSpec } from './rules.js';
+import * as rules from './rules.js';
+import type { TrafficParent } from './tc-handles.js';
 
 /** How to add what may exist already. */
 export interface AddOptions {
@@ -175,6 +183,53 @@ export class RouteSocket implements Disposable {
 
   deleteForwardingEntry(entry: ForwardingSpec): void {
     neighbours.deleteForwarding(this.#socket, entry);
+  }
+
+  // Policy routing rules.
+
+  rules(filter: { readonly family?: Family | undefined } & DumpOptions = {}): Rule[] {
+    return rules.listRules(this.#socket, filter);
+  }
+
+  addRule(rule: RuleSpec): void {
+    rules.addRule(this.#socket, rule);
+  }
+
+  /** Deletes the first rule that agrees with all that is given. ENOENT: there is none. */
+  deleteRule(rule: RuleSpec): void {
+    rules.deleteRule(this.#socket, rule);
+  }
+
+  // Traffic control.
+
+  qdiscs(filter: { readonly device?: number | undefined } & DumpOptions = {}): Qdisc[] {
+    return qdiscs.listQdiscs(this.#socket, filter);
+  }
+
+  /** EOPNOTSUPP, ENOENT: this kernel lacks the kind. */
+  addQdisc(qdisc: QdiscSpec, options: AddOptions = {}): void {
+    qdiscs.addQdisc(this.#socket, qdisc, options.replace === true);
+  }
+
+  /** Deletes the qdisc that hangs at `parent` (`clsact` for clsact and ingress), with its classes and filters. */
+  deleteQdisc(device: number, parent: TrafficParent = 'root'): void {
+    qdiscs.deleteQdisc(this.#socket, device, parent);
+  }
+
+  addClass(htbClass: HtbClassSpec, options: AddOptions = {}): void {
+    qdiscs.addClass(this.#socket, htbClass, options.replace === true);
+  }
+
+  filters(filter: { readonly device: number; readonly parent: TrafficParent } & DumpOptions): Filter[] {
+    return filters.listFilters(this.#socket, filter);
+  }
+
+  addFilter(filter: FilterSpec, options: AddOptions = {}): void {
+    filters.addFilter(this.#socket, filter, options.replace === true);
+  }
+
+  deleteFilter(filter: FilterReference): void {
+    filters.deleteFilter(this.#socket, filter);
   }
 
   // Namespace ids.
