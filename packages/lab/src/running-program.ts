@@ -85,12 +85,12 @@ export class RunningProgram {
     ]);
   }
 
+  /** What went wrong, with the end of its log: on the same line when it has only one. */
   failure(ending: Ending): NsmError {
-    const tail = this.#folder.tail(this.program.name);
-    return new NsmError(
-      'unavailable',
-      `${this.program.name} ${ending}${tail && `; the end of its log:\n${tail}`}`,
-    );
+    const { name, member, arguments: argv } = this.program;
+    const tail = this.#folder.tail(name);
+    const log = tail.includes('\n') ? `; the end of its log:\n${tail}` : tail && `: ${tail}`;
+    return new NsmError('unavailable', `nsm ${argv[0]} in ${member} ${ending}${log}`);
   }
 }
 
