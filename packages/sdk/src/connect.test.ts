@@ -126,8 +126,13 @@ describe('connect', () => {
     expect(manager.requests).toHaveLength(1);
     await manager.stop();
     manager.connections.clear();
+    manager.nextId = 'node-a:2';
     await manager.start();
-    expect(await next(events)).toMatchObject({ kind: 'up', reason: expect.stringContaining('restarted') });
+    expect(await next(events)).toMatchObject({
+      kind: 'up',
+      reason: expect.stringContaining('restarted'),
+      details: { id: 'node-a:2' },
+    });
     expect(manager.requests).toHaveLength(2);
   });
 

@@ -202,7 +202,8 @@ export class Connection implements ConnectionDetails, AsyncDisposable {
       if (isManagerGone(error) || signal.aborted) throw error;
       return this.#gone(`the restarted manager refused it: ${error.message}`);
     }
-    this.#emit('up', details, 'asked for again: the restarted manager did not have it');
+    if (this.#last.kind !== 'up' || !isDeepStrictEqual(details, this.#last.details))
+      this.#emit('up', details, 'asked for again: the restarted manager did not have it');
   }
 
   #gone(reason: string): void {

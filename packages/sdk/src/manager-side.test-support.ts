@@ -16,6 +16,7 @@ export class ManagerSide implements AsyncDisposable {
   /** Keys of the connections it has. */
   readonly connections: Set<string> = new Set();
   refuse = '';
+  nextId = 'node-a:1';
   #servers: Server[] = [];
   #watchers = new Set<(change: Change) => void>();
   #advertisedWaiters: (() => void)[] = [];
@@ -30,7 +31,7 @@ export class ManagerSide implements AsyncDisposable {
         return {
           accepted: true,
           interface: request.interface[0] ?? {},
-          connectionParameters: parameters('10.60.1.1/31'),
+          connectionParameters: parameters('10.60.1.1/31', this.nextId),
         };
       },
       closeConnection: async (request) => {
@@ -126,7 +127,7 @@ export class ManagerSide implements AsyncDisposable {
   }
 }
 
-function parameters(address: string) {
+function parameters(address: string, id = 'node-a:1') {
   return {
     address,
     addresses: [address],
@@ -135,7 +136,7 @@ function parameters(address: string) {
     mtu: 1450,
     mac: '02:00:00:00:00:01',
     interfaceName: 'nsm0',
-    connectionId: 'node-a:1',
+    connectionId: id,
     dns: { servers: ['10.0.0.53'], searchDomains: ['mesh'] },
   };
 }

@@ -1,5 +1,6 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
 import { NsmError } from '@nsm/api';
+import { interfaceFields } from '@nsm/sdk';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
 import { Output, orDash } from '../../output.js';
@@ -67,7 +68,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
   async service(admin, output, name) {
     const [{ services }, { candidates }] = await Promise.all([
       admin.listServices({}),
-      admin.explainSelection({ networkServiceName: name }),
+      admin.explainSelection({ networkServiceName: name, interface: [interfaceFields('default')] }),
     ]);
     const service = services.find((one) => one.name === name);
     if (!service)

@@ -30,7 +30,6 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
     logger,
   });
   await manager.start();
-  logger.info({ runDir, listen, advertise, registry }, 'ready');
   await aborted(signal);
   logger.info('stopping');
   await manager.stop();
