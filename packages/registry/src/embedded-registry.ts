@@ -21,8 +21,8 @@ export class EmbeddedRegistry extends CachedRegistry {
 
   constructor(options: EmbeddedOptions) {
     super('embedded:', options);
-    const store = new RecordStore(join(options.stateDir, 'registry.mdb'), this.logger);
-    this.#authority = new RecordAuthority(this.cache, store, this.clock);
+    const store = new RecordStore(join(options.stateDir, 'registry.mdb'), { logger: this.logger });
+    this.#authority = new RecordAuthority(this.cache, store, this.clock, this.logger);
     this.service = serveRecords(this.#authority, this.cache, this.#stopped.signal);
     // The records are here: a write that fails now would fail in 3 s as well.
     this.wanted = this.wantedThrough(this.#authority, 0);

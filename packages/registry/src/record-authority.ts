@@ -10,7 +10,7 @@ import type { Clock } from './clock.js';
 import { LeaseTable } from './lease-table.js';
 import { type RecordCache, removalOf } from './record-cache.js';
 import type { Change, RecordStore } from './record-store.js';
-import type { EndpointKey, ManagerRecord, RecordWriter } from './registry.js';
+import type { EndpointKey, ManagerRecord, RecordWriter, RegistryLogger } from './registry.js';
 import { endpointKey, validEndpoint, validKey, validLease, validManager, validName } from './valid-record.js';
 
 /**
@@ -20,35 +20,46 @@ import { endpointKey, validEndpoint, validKey, validLease, validManager, validNa
 export class RecordAuthority implements RecordWriter {
   readonly #cache: RecordCache;
   readonly #store: RecordStore;
+  readonly #logger: RegistryLogger;
   readonly #leases: LeaseTable;
   readonly #leaseMs = new Map<string, number>();
   /** Holders by claim. */
   readonly #claims = new Map<string, string>();
 
-  constructor(cache: RecordCache, store: RecordStore, clock: Clock) {
+  constructor(cache: RecordCache, store: RecordStore, clock: Clock, logger: RegistryLogger) {
     this.#cache = cache;
     this.#store = store;
+    this.#logger = logger;
     this.#leases = new LeaseTable(clock, (name) => void this.#expire(name).catch(() => undefined));
   }
 
   /** Reads the file. Managers that were alive have a whole lease to say that they still are. */
   start(): void {
     for (const [key, bytes] of this.#store.open()) {
-      const [kind] = key.split('/', 1);
-      if (kind === 'manager') {
-        const { manager, leaseMs } = fromBinary(wire.RegisterManagerRequestSchema, bytes);
-        if (!manager) continue;
-        this.#leaseMs.set(manager.name, leaseMs);
-        this.#cache.apply({ case: 'managerPut', value: manager });
-        if (manager.alive) this.#leases.renew(manager.name, leaseMs);
-      } else if (kind === 'endpoint') {
-        this.#cache.apply({ case: 'endpointPut', value: fromBinary(NetworkServiceEndpointSchema, bytes) });
-      } else if (kind === 'claim') {
-        const { name, holder } = fromBinary(wire.ClaimRequestSchema, bytes);
-        this.#claims.set(name, holder);
+      try {
+        this.#load(key, bytes);
+      } catch (error) {
+        this.#logger.error({ err: error, record: key }, 'a record in the registry file is damaged: left out');
       }
     }
     this.#cache.synced = true;
+  }
+
+  #load(key: string, bytes: Uint8Array): void {
+    const [kind] = key.split('/', 1);
+    if (kind === 'manager') {
+      const { manager, leaseMs } = fromBinary(wire.RegisterManagerRequestSchema, bytes);
+      if (!manager) return;
+      this.#leaseMs.set(manager.name, validLease(leaseMs));
+      this.#cache.apply({ case: 'managerPut', value: manager });
+      if (manager.alive) this.#leases.renew(manager.name, leaseMs);
+    } else if (kind === 'endpoint') {
+      const endpoint = validEndpoint(fromBinary(NetworkServiceEndpointSchema, bytes));
+      this.#cache.apply({ case: 'endpointPut', value: endpoint });
+    } else if (kind === 'claim') {
+      const { name, holder } = fromBinary(wire.ClaimRequestSchema, bytes);
+      this.#claims.set(name, holder);
+    }
   }
 
   async stop(): Promise<void> {

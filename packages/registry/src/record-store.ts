@@ -1,5 +1,6 @@
 // The durable file behind an embedded registry: keys are strings, values are protobuf bytes.
 import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NsmError } from '@nsm/api';
 import { open, type RootDatabase } from 'lmdb';
@@ -8,18 +9,32 @@ import { type RegistryLogger, silentLogger } from './registry.js';
 /** A value to write, or undefined to remove the key. */
 export type Change = readonly [key: string, value: Uint8Array | undefined];
 
+export interface RecordStoreOptions {
+  readonly logger?: RegistryLogger;
+  /** Space left for an ordinary user on the disk of a folder, bytes. Default: asks the kernel. */
+  readonly freeBytes?: (folder: string) => Promise<number>;
+}
+
+/** Space on the disk below which nothing is written, bytes: room for the tree and for others who write. */
+const minSpaceBytes = 4 << 20;
+
 export class RecordStore {
   readonly path: string;
   readonly #logger: RegistryLogger;
-  /** The latest change of each key that is on its way to the file. */
-  readonly #pending = new Map<string, { readonly value: Uint8Array | undefined }>();
-  /** Those of them that the disk did not take; the next write carries them along. */
-  readonly #failed = new Set<string>();
+  readonly #freeBytes: (folder: string) => Promise<number>;
+  /** Changes that no commit under way includes: new ones, and those that the disk refused. */
+  #waiting = new Map<string, Uint8Array | undefined>();
+  /** Changes in the commit under way. */
+  #committing: ReadonlyMap<string, Uint8Array | undefined> = new Map();
+  /** The commit that will take what is waiting. */
+  #next: Promise<void> | undefined;
+  #last: Promise<void> = Promise.resolve();
   #database: RootDatabase<Uint8Array, string> | undefined;
 
-  constructor(path: string, logger: RegistryLogger = silentLogger) {
+  constructor(path: string, options: RecordStoreOptions = {}) {
     this.path = path;
-    this.#logger = logger;
+    this.#logger = options.logger ?? silentLogger;
+    this.#freeBytes = options.freeBytes ?? freeBytes;
   }
 
   /**
@@ -34,14 +49,10 @@ export class RecordStore {
       mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
       if (existsSync(marker)) this.#moveAside('reading it ended the process');
       closeSync(openSync(marker, 'w'));
-      const damage = damageOf(this.path);
-      if (damage !== undefined) this.#moveAside(damage);
       try {
-        return this.#read();
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-        this.#moveAside(error.message);
-        return this.#read();
+        return this.#openOrMoveAside();
+      } finally {
+        rmSync(marker);
       }
     } catch (error) {
       throw new NsmError(
@@ -49,56 +60,92 @@ export class RecordStore {
         `cannot open ${this.path}: ${NsmError.from(error).message}; the state directory must be writable`,
         error,
       );
-    } finally {
-      rmSync(marker, { force: true });
     }
   }
 
   /**
-   * Writes all changes or none; resolves when they survive a crash of this process.
+   * Writes all changes or none; resolves when they survive a crash of this process. Changes that come while a
+   * commit is under way share the next one.
    * Rejects with kind `registry` when the disk does not take them: they are then tried again with the next write.
    */
   async write(changes: Iterable<Change>): Promise<void> {
-    const batch = new Map<string, { readonly value: Uint8Array | undefined }>();
-    for (const key of this.#failed) batch.set(key, this.#pending.get(key) ?? { value: undefined });
-    this.#failed.clear();
-    for (const [key, value] of changes) {
-      const entry = { value };
-      this.#pending.set(key, entry);
-      batch.set(key, entry);
+    for (const [key, value] of changes) this.#waiting.set(key, value);
+    if (!this.#next) {
+      this.#next = this.#last.then(() => this.#commit());
+      this.#last = this.#next.catch(() => undefined);
     }
-    const database = this.#database;
-    let failure: unknown;
-    try {
-      if (!database) throw new Error('it is closed');
-      await database.batch(() => {
-        for (const [key, { value }] of batch) {
-          if (value) database.put(key, value);
-          else database.remove(key);
-        }
-      });
-    } catch (error) {
-      failure = error;
-    }
-    for (const [key, entry] of batch) {
-      if (this.#pending.get(key) !== entry) continue;
-      if (failure === undefined) this.#pending.delete(key);
-      else this.#failed.add(key);
-    }
-    if (failure !== undefined) {
-      throw new NsmError('registry', `cannot write ${this.path}: ${NsmError.from(failure).message}`, failure);
-    }
+    await this.#next;
   }
 
-  /** False while the disk refuses what `write` was given for this key. */
+  /** True when the file has what `write` was given for this key. */
   isWritten(key: string): boolean {
-    return !this.#failed.has(key);
+    return !this.#waiting.has(key) && !this.#committing.has(key);
   }
 
+  /** Finishes the writes under way. */
   async close(): Promise<void> {
+    await this.#last;
     const database = this.#database;
     this.#database = undefined;
     await database?.close();
+  }
+
+  async #commit(): Promise<void> {
+    try {
+      await this.#checkSpace();
+      const batch = this.#waiting;
+      this.#waiting = new Map();
+      this.#next = undefined;
+      this.#committing = batch;
+      await this.#write(batch);
+    } catch (error) {
+      this.#next = undefined;
+      this.#waiting = new Map([...this.#committing, ...this.#waiting]);
+      throw new NsmError('registry', `cannot write ${this.path}: ${NsmError.from(error).message}`, error);
+    } finally {
+      this.#committing = new Map();
+    }
+  }
+
+  /** lmdb 3.5 corrupts its heap when the disk is full, and ends the process: it must not come to that. */
+  async #checkSpace(): Promise<void> {
+    const free = await this.#freeBytes(dirname(this.path));
+    const size = [...this.#waiting.values()].reduce((sum, value) => sum + (value?.length ?? 0), 0);
+    const needed = minSpaceBytes + 4 * size;
+    if (free < needed) {
+      throw new Error(`the disk is full: ${free} bytes are left, ${needed} are needed; free some space`);
+    }
+  }
+
+  async #write(batch: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
+    const database = this.#database;
+    if (!database) throw new Error('it is closed');
+    try {
+      await database.batch(() => {
+        for (const [key, value] of batch) {
+          const written = value ? database.put(key, value) : database.remove(key);
+          // The batch reports it.
+          written.catch(() => undefined);
+        }
+      });
+    } catch (error) {
+      if (!(error instanceof Error && 'commitError' in error)) throw error;
+      // lmdb hides the cause in a promise.
+      await error.commitError;
+      throw error;
+    }
+  }
+
+  #openOrMoveAside(): ReadonlyMap<string, Uint8Array> {
+    const damage = damageOf(this.path);
+    if (damage !== undefined) this.#moveAside(damage);
+    try {
+      return this.#read();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#moveAside(error.message);
+      return this.#read();
+    }
   }
 
   #read(): ReadonlyMap<string, Uint8Array> {
@@ -132,6 +179,11 @@ export class RecordStore {
   }
 }
 
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
 /**
  * What is wrong with an LMDB file by its two meta pages, if anything. LMDB maps the file into memory and trusts
  * it: a file shorter than its meta page says would end the process with SIGBUS.
@@ -158,10 +210,8 @@ function damageOf(path: string): string | undefined {
   }
 }
 
-/** LMDB's own codes, lmdb.h; everything else is the operating system's. */
+/** The operating system's errors are strings from Node.js and positive numbers from LMDB; the rest is the file's. */
 function isDamage(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    /MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|VERSION_MISMATCH|PANIC)/.test(error.message)
-  );
+  if (!(error instanceof Error)) return false;
+  return !('code' in error) || (typeof error.code === 'number' && error.code < 0);
 }

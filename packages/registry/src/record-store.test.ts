@@ -1,0 +1,114 @@
+// The durable file: what it keeps, and what it does with damage and a full disk.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RecordStore } from './record-store.js';
+
+describe('RecordStore', () => {
+  let folder: string;
+  let path: string;
+  const errors: string[] = [];
+  const logger = { info() {}, warn() {}, error: (_: object, message: string) => void errors.push(message) };
+  const opened: RecordStore[] = [];
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'nsm-store-'));
+    path = join(folder, 'registry.mdb');
+    errors.length = 0;
+  });
+  afterEach(async () => {
+    for (const store of opened.splice(0)) await store.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  function open(freeBytes?: () => Promise<number>): [RecordStore, Record<string, string>] {
+    const store = new RecordStore(path, { logger, ...(freeBytes && { freeBytes }) });
+    const entries = store.open();
+    opened.push(store);
+    return [
+      store,
+      Object.fromEntries([...entries].map(([key, value]) => [key, Buffer.from(value).toString()])),
+    ];
+  }
+  async function fill(records: number): Promise<void> {
+    const [store] = open();
+    await store.write(
+      Array.from({ length: records }, (_, n) => [`k${n}`, Buffer.from(`value ${n}`)] as const),
+    );
+    await store.close();
+  }
+
+  it('keeps the latest of each key', async () => {
+    const [store] = open();
+    await Promise.all([
+      store.write([
+        ['a', Buffer.from('1')],
+        ['b', Buffer.from('1')],
+      ]),
+      store.write([['a', Buffer.from('2')]]),
+      store.write([['b', undefined]]),
+      store.write([['a', Buffer.from('3')]]),
+    ]);
+    expect(store.isWritten('a')).toBe(true);
+    await store.close();
+    expect(open()[1]).toEqual({ a: '3' });
+  });
+
+  it('finishes what is under way when it is closed', async () => {
+    const [store] = open();
+    const write = store.write([['a', Buffer.from('1')]]);
+    expect(store.isWritten('a')).toBe(false);
+    await store.close();
+    await write;
+    expect(open()[1]).toEqual({ a: '1' });
+    await expect(store.write([['b', Buffer.from('1')]])).rejects.toMatchObject({ kind: 'registry' });
+  });
+
+  it.each([
+    ['cut short', () => truncateSync(path, readFileSync(path).length - 4096)],
+    ['cut to almost nothing', () => truncateSync(path, 100)],
+    ['garbage', () => writeFileSync(path, Buffer.alloc(20_000, 'garbage'))],
+    ['what ended the process last time', () => writeFileSync(`${path}.opening`, '')],
+  ])('moves a file aside that is %s, and starts empty', async (_, damage) => {
+    await fill(500);
+    damage();
+    const [store, entries] = open();
+    expect(entries).toEqual({});
+    expect(errors).toEqual(['the registry file is damaged: moved aside, starting empty']);
+    expect(readdirSync(folder).filter((each) => each.includes('damaged'))).toHaveLength(1);
+    expect(readdirSync(folder)).not.toContain('registry.mdb.opening');
+    await store.write([['a', Buffer.from('1')]]);
+    await store.close();
+    expect(open()[1]).toEqual({ a: '1' });
+  });
+
+  it('takes an empty file for a new one', () => {
+    writeFileSync(path, '');
+    expect(open()[1]).toEqual({});
+    expect(errors).toEqual([]);
+  });
+
+  it('says what is wrong with a folder that cannot be', () => {
+    writeFileSync(path, '');
+    const store = new RecordStore(join(path, 'registry.mdb'));
+    expect(() => store.open()).toThrow(/^cannot open .*: .*; the state directory must be writable$/);
+  });
+
+  it('refuses to write to a full disk, and writes later what it owed', async () => {
+    let free = 0;
+    const [store] = open(async () => free);
+    const refused = {
+      kind: 'registry',
+      message: expect.stringContaining('the disk is full: 0 bytes are left'),
+    };
+    await expect(store.write([['a', Buffer.from('1')]])).rejects.toMatchObject(refused);
+    await expect(store.write([['a', Buffer.from('2')]])).rejects.toMatchObject(refused);
+    expect(store.isWritten('a')).toBe(false);
+    free = 1e9;
+    await store.write([['b', Buffer.from('1')]]);
+    expect(store.isWritten('a')).toBe(true);
+    await store.close();
+    expect(open()[1]).toEqual({ a: '2', b: '1' });
+  });
+});

@@ -1,0 +1,64 @@
+// The watch over gRPC: snapshot, synced, changes, and what happens to those who do not keep up.
+import { NsmError } from '@nsm/api';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { endpoint } from './compliance-harness.js';
+import type { EmbeddedRegistry } from './embedded-registry.js';
+import { RegistryFixture } from './registry-fixture.js';
+
+describe('nsmregistry.Registry', () => {
+  let fixture: RegistryFixture;
+  let registry: EmbeddedRegistry;
+
+  beforeEach(async () => {
+    fixture = new RegistryFixture();
+    registry = await fixture.start();
+  });
+  afterEach(() => fixture.close());
+
+  const watch = (signal = new AbortController().signal) =>
+    registry.service.watch({ $typeName: 'nsmregistry.WatchRequest' }, { signal })[Symbol.asyncIterator]();
+
+  it('sends what is there, then synced, then changes', async () => {
+    await registry.registerEndpoint(endpoint('one'));
+    const events = watch();
+    expect((await events.next()).value.event.case).toBe('endpointPut');
+    expect((await events.next()).value.event.case).toBe('synced');
+    const next = events.next();
+    await registry.removeEndpoint(endpoint('one'));
+    expect((await next).value.event.case).toBe('endpointRemoved');
+  });
+
+  it('cuts a watcher off that is more than 1024 events behind', async () => {
+    const events = watch();
+    await events.next();
+    const names = Array.from({ length: 1025 }, (_, n) => `fw-${n}`);
+    await Promise.all(names.map((name) => registry.registerEndpoint(endpoint(name))));
+    const drain = async (): Promise<void> => {
+      while (!(await events.next()).done);
+    };
+    await expect(drain()).rejects.toMatchObject({ kind: 'overload' });
+  });
+
+  it('does not count the snapshot as being behind', async () => {
+    const names = Array.from({ length: 3000 }, (_, n) => `fw-${n}`);
+    await Promise.all(names.map((name) => registry.registerEndpoint(endpoint(name))));
+    const events = watch();
+    let count = 0;
+    while ((await events.next()).value.event.case !== 'synced') count++;
+    expect(count).toBe(3000);
+  });
+
+  it('ends with the caller and with the registry', async () => {
+    const caller = new AbortController();
+    const first = watch(caller.signal);
+    const second = watch();
+    await Promise.all([first.next(), second.next()]);
+    const [one, two] = [first.next(), second.next()];
+    caller.abort();
+    await expect(one).rejects.toBeInstanceOf(NsmError);
+    await registry.stop();
+    await expect(two).rejects.toMatchObject({ kind: 'stopping' });
+    await expect(watch().next()).rejects.toMatchObject({ kind: 'stopping' });
+    await expect(registry.registerEndpoint(endpoint('late'))).rejects.toMatchObject({ kind: 'stopping' });
+  });
+});

@@ -1,0 +1,67 @@
+// Clients of a registry that is slow, silent, or floods them.
+import { createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { contents, endpoint, nodeA, record, until } from './compliance-harness.js';
+import { RegistryFixture } from './registry-fixture.js';
+import { RemoteRegistry } from './remote-registry.js';
+
+describe('RemoteRegistry', () => {
+  const ends: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  });
+
+  it('catches up after a flood that cut it off, without hearing anything twice', async () => {
+    const fixture = new RegistryFixture();
+    ends.push(() => fixture.close());
+    const embedded = await fixture.start();
+    const remote = new RemoteRegistry(fixture.url);
+    ends.push(() => remote.stop());
+    await remote.start();
+    const heard = record(remote);
+    const names = Array.from({ length: 3000 }, (_, n) => `fw-${n}`);
+    await Promise.all(names.map((name) => embedded.registerEndpoint(endpoint(name))));
+    await until(remote, () => remote.endpointsOf('firewall').length === 3000);
+    expect(heard).toHaveLength(3001);
+    expect(contents(remote)).toEqual(contents(embedded));
+  });
+
+  it('notices within a second that the registry has gone, and that it is back', async () => {
+    const fixture = new RegistryFixture();
+    ends.push(() => fixture.close());
+    await fixture.start();
+    const remote = new RemoteRegistry(fixture.url);
+    ends.push(() => remote.stop());
+    await remote.start();
+    for (let round = 0; round < 3; round++) {
+      await fixture.stop();
+      await vi.waitFor(() => expect(remote.synced).toBe(false), { timeout: 1000, interval: 5 });
+      await fixture.start();
+      await vi.waitFor(() => expect(remote.synced).toBe(true), { timeout: 1000, interval: 5 });
+    }
+  });
+
+  it('neither waits for a registry that says nothing, nor lets it hold up a stop', async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined).resume();
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    ends.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    });
+    const { port } = silent.address() as { readonly port: number };
+    const remote = new RemoteRegistry(`nsm://127.0.0.1:${port}`);
+    const started = performance.now();
+    await remote.start();
+    expect(performance.now() - started).toBeLessThan(1500);
+    expect(remote.synced).toBe(false);
+    await expect(remote.registerManager(nodeA, 3000)).rejects.toMatchObject({ kind: 'registry' });
+    expect(performance.now() - started).toBeLessThan(5500);
+    const stopping = performance.now();
+    await remote.stop();
+    expect(performance.now() - stopping).toBeLessThan(500);
+  }, 15_000);
+});
