@@ -31,8 +31,8 @@ function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket
 
 function mendAddresses(device: Device, port: fw.Port, socket: RouteSocket): void {
   const surplus = new Set<string>();
-  for (const { address, prefixLength, scope } of socket.addresses({ index: device.index })) {
-    if (scope !== 'link') surplus.add(`${address}/${prefixLength}`);
+  for (const { address, scope } of socket.addresses({ index: device.index })) {
+    if (scope !== 'link') surplus.add(address);
   }
   const missing = port.addresses.filter((address) => !surplus.delete(address));
   for (const address of surplus) socket.deleteAddress(device.index, { address });

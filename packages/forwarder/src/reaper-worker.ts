@@ -8,6 +8,7 @@ const doomed = 0x6e736d00;
 
 const port = workerData as MessagePort;
 port.on('message', (graves: readonly Grave[]) => port.postMessage(bury(graves)));
+port.postMessage('ready');
 
 /** @returns for each id that could not be deleted, why. */
 function bury(graves: readonly Grave[]): ReadonlyMap<string, string> {

@@ -19,6 +19,7 @@ interface Job extends Grave {
 export class Reaper {
   readonly #worker: Worker;
   readonly #port: MessageChannel['port1'];
+  readonly #started: Promise<unknown>;
   #gathered: Job[] = [];
   #busy = false;
 
@@ -29,6 +30,7 @@ export class Reaper {
       workerData: port2,
       transferList: [port2],
     });
+    this.#started = once(port1, 'message');
     this.#worker.unref();
     port1.unref();
   }
@@ -44,13 +46,18 @@ export class Reaper {
     });
   }
 
+  /** Waits for the thread to end by itself: one that is torn down while it loads takes the process with it. */
   async stop(): Promise<void> {
+    this.#port.ref();
+    await this.#started;
+    const exited = once(this.#worker, 'exit');
     this.#port.close();
-    await this.#worker.terminate();
+    await exited;
   }
 
   async #work(): Promise<void> {
     this.#busy = true;
+    await this.#started;
     while (this.#gathered.length > 0) {
       const batch = this.#gathered;
       this.#gathered = [];

@@ -120,13 +120,18 @@ export class AddressPools {
         last: minimum(first + size - 1n, prefix.last),
         length: blockLength,
       };
-      const holder = await this.#registry.claim(`addresses/${name}/${formatPrefix(range)}`, this.#holder);
+      const holder = await this.#registry.claim(claimName(name, formatPrefix(range)), this.#holder);
       if (holder !== this.#holder || mine.some((block) => block.range.first === first)) continue;
       const block: Block = { range, cursor: 0n };
       mine.push(block);
       yield block;
     }
   }
+}
+
+/** Claims are named like records: without a slash. */
+function claimName(prefix: string, block: string): string {
+  return `addresses:${prefix}:${block}`.replaceAll('/', '_');
 }
 
 function minimum(a: bigint, b: bigint): bigint {

@@ -1,0 +1,286 @@
+// The forwarder on a real kernel: cross-connects appear whole, stay as they are, change, and vanish whole.
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
+import { createNamespace, deleteNamespace, openNamespace } from '@nsm/netlink';
+import {
+  ipJson,
+  leaks,
+  makeNamespace,
+  namePrefix,
+  ping,
+  requireRoot,
+  type TestNamespace,
+  waitFor,
+} from '@nsm/testkit';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ForwarderThread, startForwarderThread } from './index.js';
+
+const KERNEL = InterfaceType.KERNEL_INTERFACE;
+
+const startIn = (node: TestNamespace): Promise<ForwarderThread> => {
+  let started: Promise<ForwarderThread> | undefined;
+  // The thread is born, and stays, in the namespace its creator is in.
+  node.namespace.run(() => {
+    started = startForwarderThread((error) => expect.unreachable(error.message));
+  });
+  return started!;
+};
+
+const port = (pod: TestNamespace, name: string, address: string, peer: string, more: object = {}): fw.Port =>
+  create(fw.PortSchema, {
+    type: KERNEL,
+    namespace: { inode: pod.namespace.inode, path: `/run/netns/${pod.name}` },
+    name,
+    mac: name.startsWith('nse') ? '02:00:00:00:00:02' : '02:00:00:00:00:01',
+    mtu: 1450,
+    addresses: [address],
+    peerAddresses: peer === '' ? [] : [peer],
+    ...more,
+  });
+
+const joined = (
+  id: string,
+  ends: Omit<Extract<MessageInitShape<typeof fw.CrossConnectSchema>, { $typeName?: never }>, 'id'>,
+): fw.CrossConnect => create(fw.CrossConnectSchema, { id, ...ends });
+
+const linkNames = async (pod: TestNamespace): Promise<string[]> =>
+  (await ipJson(pod.name, ['link'])).map(({ ifname }) => String(ifname)).filter((name) => name !== 'lo');
+
+describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
+  let nodeA: TestNamespace;
+  let nodeB: TestNamespace;
+  let client: TestNamespace;
+  let endpoint: TestNamespace;
+  let a: ForwarderThread;
+  let b: ForwarderThread;
+
+  beforeEach(async () => {
+    [nodeA, nodeB, client, endpoint] = ['node-a', 'node-b', 'client', 'endpoint'].map(makeNamespace) as [
+      TestNamespace,
+      TestNamespace,
+      TestNamespace,
+      TestNamespace,
+    ];
+    nodeA.route.addLink({
+      kind: 'veth',
+      name: 'under',
+      mtu: 1500,
+      up: true,
+      peer: { name: 'under', namespace: nodeB.namespace, mtu: 1500, up: true },
+    });
+    for (const [node, n] of [
+      [nodeA, 1],
+      [nodeB, 2],
+    ] as const) {
+      const index = node.route.link('under')!.index;
+      node.route.addAddress(index, { address: `10.9.0.${n}/24` });
+      node.route.addAddress(index, { address: `fd09::${n}/64`, nodad: true });
+    }
+    [a, b] = await Promise.all([startIn(nodeA), startIn(nodeB)]);
+  });
+  afterEach(async () => {
+    await Promise.all([a.stop(), b.stop()]);
+    for (const namespace of [nodeA, nodeB, client, endpoint]) namespace.remove();
+  });
+  afterAll(() => expect(leaks()).toEqual([]));
+
+  const local = (more: { client?: fw.Port; endpoint?: fw.Port } = {}): fw.CrossConnect =>
+    joined('node-a:1', {
+      client: port(client, 'nsm%d', '10.60.0.1/31', '10.60.0.0', {
+        routes: [{ destination: '10.77.0.0/16', gateway: '10.60.0.0' }],
+      }),
+      endpoint: port(endpoint, 'nse1', '10.60.0.0/31', '10.60.0.1'),
+      ...more,
+    });
+  const remote = (side: 'a' | 'b', version: 4 | 6 = 4, id = '2'): fw.CrossConnect => {
+    const [one, two] = version === 4 ? ['10.9.0.1', '10.9.0.2'] : ['fd09::1', 'fd09::2'];
+    const [local, far] = side === 'a' ? [one, two] : [two, one];
+    const tunnel = { type: TunnelType.VXLAN, identifier: 4242, port: 4789, local: local!, remote: far! };
+    return side === 'a'
+      ? joined(`node-a:${id}`, { client: port(client, 'nsm%d', 'fd60::1/127', 'fd60::'), tunnel })
+      : joined(`node-b:${id}`, { endpoint: port(endpoint, 'nse2', 'fd60::/127', 'fd60::1'), tunnel });
+  };
+
+  it('joins two pods by one veth pair that carries packets, and takes it away', async () => {
+    const applied = await a.client.apply(local());
+    expect(applied.client?.name).toBe('nsm0');
+    expect(await ping(client.name, '10.60.0.0')).toMatchObject({ received: 1 });
+    expect((await ipJson(client.name, ['link', 'show', 'nsm0']))[0]).toMatchObject({
+      ifalias: 'node-a:1',
+      mtu: 1450,
+      address: '02:00:00:00:00:01',
+    });
+    expect((await ipJson(client.name, ['route', 'show', '10.77.0.0/16']))[0]).toMatchObject({
+      gateway: '10.60.0.0',
+      dev: 'nsm0',
+    });
+    expect(await linkNames(endpoint)).toEqual(['nse1']);
+    expect(await linkNames(nodeA)).toEqual(['under']);
+    const { sentPackets } = await a.client.getStatistics({ crossConnect: applied });
+    expect(sentPackets).toBeGreaterThan(0n);
+
+    await a.client.remove({ crossConnects: [applied] });
+    expect(await linkNames(client)).toEqual([]);
+    expect(await linkNames(endpoint)).toEqual([]);
+    await a.client.remove({ crossConnects: [applied] });
+  });
+
+  it.each([4, 6] as const)('joins two nodes over VXLAN on an IPv%d underlay', async (version) => {
+    const offer = await a.client.offerTunnels({ remote: version === 4 ? '10.9.0.2' : 'fd09::2' });
+    expect(offer.tunnels[0]).toMatchObject({
+      type: TunnelType.VXLAN,
+      parameters: {
+        address: version === 4 ? '10.9.0.1' : 'fd09::1',
+        mtu: version === 4 ? 1450 : 1430,
+        port: 4789,
+      },
+    });
+    await a.client.apply(remote('a', version));
+    expect(await a.client.probe({ crossConnect: remote('a', version), timeoutMs: 100 })).toMatchObject({
+      answered: false,
+    });
+    await b.client.apply(remote('b', version));
+    expect(await a.client.probe({ crossConnect: remote('a', version), timeoutMs: 3000 })).toMatchObject({
+      answered: true,
+    });
+    expect(await ping(client.name, 'fd60::')).toMatchObject({ received: 1 });
+    expect(await linkNames(nodeA)).toEqual(['under']);
+  });
+
+  it('touches nothing when it is applied again', async () => {
+    for (const wanted of [local(), remote('a')]) {
+      await a.client.apply(wanted);
+      const before = await ipJson(client.name, ['addr']);
+      await a.client.apply(wanted);
+      const strip = (list: Record<string, unknown>[]): unknown => list.map(({ stats64: _, ...link }) => link);
+      expect(strip(await ipJson(client.name, ['addr']))).toEqual(strip(before));
+    }
+  });
+
+  it('mends what was changed by hand, and follows what is wanted now', async () => {
+    const { client: made } = await a.client.apply(local());
+    const index = client.route.link('nsm0')!.index;
+    client.route.setLink(index, { mtu: 1200 });
+    client.route.addAddress(index, { address: '192.0.2.1/32' });
+    client.route.deleteRoute({ destination: '10.77.0.0/16', device: index });
+    await a.client.apply(local({ client: { ...made!, addresses: ['10.60.0.1/31', 'fd60::1/127'] } }));
+    const [link] = await ipJson(client.name, ['addr', 'show', 'dev', 'nsm0']);
+    const addresses = (link!['addr_info'] as { local: string; scope: string }[])
+      .filter(({ scope }) => scope === 'global')
+      .map(({ local: address }) => address);
+    expect(link).toMatchObject({ mtu: 1450, ifindex: index });
+    expect(addresses.toSorted()).toEqual(['10.60.0.1', 'fd60::1']);
+    expect(await ipJson(client.name, ['route', 'show', '10.77.0.0/16'])).toHaveLength(1);
+  });
+
+  it('leaves nothing when a step fails', async () => {
+    const twice = { destination: '10.5.0.0/16', gateway: '10.60.0.1' };
+    const failures: [string, fw.CrossConnect][] = [
+      [
+        'address',
+        local({ client: port(client, 'nsm%d', '', '', { addresses: ['10.60.0.1/31', '10.60.0.1/31'] }) }),
+      ],
+      ['route', local({ endpoint: port(endpoint, 'nse1', '10.60.0.0/31', '', { routes: [twice, twice] }) })],
+      ['name', local({ client: port(client, 'far-too-long-a-name', '10.60.0.1/31', '') })],
+      ['mtu', local({ client: port(client, 'nsm%d', '10.60.0.1/31', '', { mtu: 10 }) })],
+      [
+        'namespace',
+        local({
+          endpoint: port(endpoint, 'nse1', '10.60.0.0/31', '', { namespace: { inode: 1, path: '' } }),
+        }),
+      ],
+      ['taken name', local({ endpoint: port(endpoint, 'lo', '10.60.0.0/31', '') })],
+    ];
+    for (const [what, wanted] of failures) {
+      await expect(a.client.apply(wanted), what).rejects.toMatchObject({
+        kind: expect.stringMatching(/dataplane|invalid|namespace-unknown/),
+      });
+      expect([await linkNames(client), await linkNames(endpoint), await linkNames(nodeA)], what).toEqual([
+        [],
+        [],
+        ['under'],
+      ]);
+    }
+    // The identifier is in use on this node: the kernel refuses the second device.
+    await a.client.apply(remote('a'));
+    await expect(a.client.apply(remote('a', 4, '3'))).rejects.toMatchObject({
+      kind: 'dataplane',
+    });
+    expect(await linkNames(client)).toEqual(['nsm0']);
+  });
+
+  it('resolves every form of linux_namespace, and tells whose it is', async () => {
+    const { inode } = client.namespace;
+    for (const form of [String(inode), `net:[${inode}]`, client.name, `/run/netns/${client.name}`]) {
+      const { namespace, pidInode } = await a.client.inspectNamespace({
+        linuxNamespace: form,
+        pid: process.pid,
+      });
+      expect(namespace?.inode).toBe(inode);
+      expect(pidInode).toBe(openNamespace('/proc/self/ns/net').inode);
+    }
+    await expect(a.client.inspectNamespace({ linuxNamespace: 'no-such' })).rejects.toMatchObject({
+      kind: 'namespace-unknown',
+    });
+    await expect(a.client.inspectNamespace({ linuxNamespace: '../etc' })).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    client.route.addRoute({ destination: '10.1.2.0/24', device: client.route.link('lo')!.index });
+    expect((await a.client.inspectNamespace({ linuxNamespace: client.name })).namespace?.prefixes).toContain(
+      '10.1.2.0/24',
+    );
+  });
+
+  it('finds its interfaces again by alias, and not those of others', async () => {
+    await a.client.apply(local());
+    await a.client.apply({ ...remote('a'), id: 'node-ab:9' });
+    const { interfaces } = await a.client.list({ manager: 'node-a' });
+    expect(interfaces.map(({ id, name }) => `${id} ${name}`).toSorted()).toEqual([
+      'node-a:1 nse1',
+      'node-a:1 nsm0',
+    ]);
+  });
+
+  it('tells of a namespace that dies, an interface that goes, without keeping either', async () => {
+    const name = `${namePrefix}dying`;
+    createNamespace(name);
+    using dying = openNamespace(name);
+    const stop = new AbortController();
+    const events = a.client.watch({}, { signal: stop.signal });
+    await a.client.apply(
+      local({
+        client: port(client, 'nsm%d', '10.60.0.1/31', '', {
+          namespace: { inode: dying.inode, path: `/run/netns/${name}` },
+        }),
+      }),
+    );
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const { event } of events) seen.push(`${event.case} ${event.value}`);
+    })().catch(() => undefined);
+    await waitFor(() => a.client.getCapabilities({}));
+    const { inode } = dying;
+    dying.close();
+    deleteNamespace(name);
+    await waitFor(() => seen.includes(`namespaceGone ${inode}`) && seen.includes('interfaceGone node-a:1'), {
+      what: `events, not ${seen}`,
+    });
+    stop.abort();
+    await reading;
+  });
+
+  it('removes a hundred at once', async () => {
+    const many = Array.from(
+      { length: 100 },
+      (_, n): fw.CrossConnect =>
+        joined(`node-a:many${n}`, {
+          client: port(client, 'nsm%d', `10.61.${n}.1/31`, ''),
+          endpoint: port(endpoint, `nse${n}`, `10.61.${n}.0/31`, ''),
+        }),
+    );
+    await Promise.all(many.map((wanted) => a.client.apply(wanted)));
+    expect(await linkNames(endpoint)).toHaveLength(100);
+    await Promise.all(many.map((wanted) => a.client.remove({ crossConnects: [wanted] })));
+    expect([await linkNames(client), await linkNames(endpoint)]).toEqual([[], []]);
+  });
+});
