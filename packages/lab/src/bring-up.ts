@@ -55,7 +55,7 @@ export async function bringUp(
       'managers',
       async () => {
         for (const manager of plan.managers)
-          running.push(RunningProgram.start(manager, 'manager', command, folder, { environment }));
+          running.push(RunningProgram.start(manager, 'manager', command, folder, environment));
         const until = deadline();
         await alive(Promise.all(views.map((view) => view.ready(until))));
       },
@@ -66,7 +66,7 @@ export async function bringUp(
         'endpoints',
         async () => {
           for (const endpoint of plan.endpoints)
-            running.push(RunningProgram.start(endpoint, 'endpoint', command, folder, { environment }));
+            running.push(RunningProgram.start(endpoint, 'endpoint', command, folder, environment));
           const until = deadline();
           await alive(Promise.all(views.map((view) => view.knows(plan.endpoints, until))));
         },
@@ -81,7 +81,7 @@ export async function bringUp(
     'clients',
     async () => {
       const clients = plan.clients.map((client) =>
-        RunningProgram.start(client, 'client', command, folder, { environment, capture: true }),
+        RunningProgram.start(client, 'client', command, folder, environment),
       );
       const timeout = new Promise<string>((resolve) =>
         deadline().addEventListener('abort', () => resolve('did not get an answer in time'), { once: true }),

@@ -7,6 +7,8 @@ export interface LabConfig {
   readonly colour: boolean;
   /** Where an ordinary user's labs are written down. */
   readonly userFolder: string;
+  /** How this user calls nsm: a clone has it in node_modules only. */
+  readonly nsm: string;
   /** Handed on to the processes of a lab. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -24,6 +26,7 @@ export function readConfig(): LabConfig {
     insideUserNamespace: env[insideVariable] === '1',
     colour: !env.NO_COLOR && env.TERM !== 'dumb',
     userFolder: env.XDG_RUNTIME_DIR ? `${env.XDG_RUNTIME_DIR}/nsm/lab` : `/tmp/nsm-${uid}/lab`,
+    nsm: env.npm_lifecycle_event === undefined ? 'nsm' : 'npx nsm',
     environment: Object.fromEntries(
       Object.entries(env).filter(([name]) => !name.startsWith('NSM_') || wanted.has(name)),
     ),

@@ -149,7 +149,7 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
       requestId,
       node,
       arguments: [
-        ...['connect', client.service, '--request-id', requestId, '--run-dir', runDirOf(node), '--json'],
+        ...['connect', client.service, '--request-id', requestId, '--run-dir', runDirOf(node)],
         ...(client.interface === undefined ? [] : [`--interface=${client.interface}`]),
         ...labelFlags(client.labels),
         ...flags(client.options),

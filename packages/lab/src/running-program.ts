@@ -14,8 +14,6 @@ export class RunningProgram {
   readonly program: Program;
   /** Resolves when it has ended; never rejects. */
   readonly ended: Promise<Ending>;
-  /** What it wrote to stdout so far, when it was captured. */
-  stdout = '';
   readonly #folder: LabFolder;
   readonly #record: ProcessRecord | undefined;
   #ending: Ending | undefined;
@@ -26,9 +24,6 @@ export class RunningProgram {
     const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
     this.#record = identity && { name: program.name, role, member: program.member, identity };
     if (this.#record) folder.addProcess(this.#record);
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.stdout += text;
-    });
     this.ended = new Promise((resolve) => {
       child.once('error', (error) => resolve(`could not be started: ${error.message}`));
       child.once('close', (code, signal) =>
@@ -41,16 +36,13 @@ export class RunningProgram {
     });
   }
 
-  /** `command` is `nsm`; with `capture` stdout is kept instead of logged. */
+  /** `command` is `nsm`. */
   static start(
     program: Program,
     role: ProcessRole,
     command: readonly string[],
     folder: LabFolder,
-    options: {
-      readonly capture?: boolean;
-      readonly environment: Readonly<Record<string, string | undefined>>;
-    },
+    environment: Readonly<Record<string, string | undefined>>,
   ): RunningProgram {
     const [file = '', ...first] = command;
     const log = openSync(folder.logOf(program.name), 'a');
@@ -61,8 +53,8 @@ export class RunningProgram {
         spawn(file, [...first, ...program.arguments], {
           // A session of its own: Ctrl-C reaches the lab only, and the whole group can be ended.
           detached: true,
-          stdio: ['ignore', options.capture ? 'pipe' : log, log],
-          env: { ...options.environment, ...program.environment },
+          stdio: ['ignore', log, log],
+          env: { ...environment, ...program.environment },
         }),
       );
       return new RunningProgram(program, role, folder, child);

@@ -102,7 +102,9 @@ async function show(
   if (options.once || options.keep || signal.aborted) return { ok: report.ok, report };
 
   const [pod = 'POD'] = plan.clients.map(({ member }) => member);
-  progress.say(`lab ${plan.name} is up; in another shell: nsm lab exec ${plan.name} ${pod} ip address`);
+  progress.say(
+    `lab ${plan.name} is up; in another shell: ${config.nsm} lab exec ${plan.name} ${pod} ip address`,
+  );
   progress.say('Ctrl-C removes it');
   for (const program of running)
     void program.ended.then((ending) => {
