@@ -1,0 +1,128 @@
+// Completion as the shells themselves do it: each script is sourced by its shell and asked about a command line.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildProgram } from '../../program.js';
+import { type Shell, shells } from './options.js';
+import { completionScript } from './scripts.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'nsm-completion-'));
+const scriptOf = (shell: Shell): string => join(folder, `script.${shell}`);
+const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, HOME: folder };
+
+beforeAll(() => {
+  for (const shell of shells) writeFileSync(scriptOf(shell), completionScript(shell, buildProgram()));
+  // What the manager would know, and proof of the run directory it was asked in.
+  writeFileSync(
+    join(folder, 'nsm'),
+    '#!/bin/sh\n[ "$1" = __names ] || exit 1\ncase "$2" in\nservices) echo firewall; echo vpn ;;\n' +
+      'endpoints) echo fw-1 ;;\nconnections) echo "a:01"; echo "a:02"; echo "b:01" ;;\nlabs) echo two-nodes ;;\nesac\n' +
+      'shift 2; [ $# = 0 ] || echo "asked $*" >&2\nfor w in "$@"; do echo "$w" >> "$HOME/asked"; done\n',
+  );
+  chmodSync(join(folder, 'nsm'), 0o755);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What is offered where the line ends; what bash would not show again is not shown here. */
+const complete: Readonly<Record<Shell, (line: string) => string[]>> = {
+  bash: (line) =>
+    lines(
+      execFileSync(
+        'bash',
+        [
+          '--norc',
+          '-c',
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours.
+          'source "$1"; COMP_LINE="$2"; COMP_POINT=${#COMP_LINE}; _nsm; printf "%s\\n" "${COMPREPLY[@]}"',
+          'bash',
+          scriptOf('bash'),
+          line,
+        ],
+        { env, encoding: 'utf8' },
+      ),
+    ),
+  zsh: (line) => {
+    const words = line.split(/\s+/);
+    const prefix = words.at(-1)?.replace(/^--[^=]*=/, '') ?? '';
+    // compadd and the like belong to the line editor; here they print what they are given.
+    const offered = lines(
+      execFileSync(
+        'zsh',
+        [
+          '-f',
+          '-c',
+          'compdef() {}; compset() {}; _files() { print -l files }; compadd() { shift; print -l -- "$@" }; ' +
+            'source "$1"; shift; typeset -a words; words=("$@"); typeset -i CURRENT=$#; _nsm',
+          'zsh',
+          scriptOf('zsh'),
+          ...words,
+        ],
+        { env, encoding: 'utf8' },
+      ),
+    );
+    return offered.filter((word) => word.startsWith(prefix));
+  },
+  fish: (line) =>
+    lines(
+      execFileSync('fish', ['-N', '-c', 'source $argv[1]; complete -C $argv[2]', scriptOf('fish'), line], {
+        env,
+        encoding: 'utf8',
+      }),
+    ).map((offered) => offered.replace(/\t.*/, '')),
+};
+
+const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
+
+const cases: readonly (readonly [line: string, offered: readonly string[]])[] = [
+  ['nsm conn', ['connect']],
+  ['nsm d', ['disconnect', 'describe']],
+  ['nsm lab ', ['up', 'inspect', 'exec', 'down', 'list']],
+  ['nsm connect ', ['firewall', 'vpn']],
+  ['nsm connect f', ['firewall']],
+  ['nsm explain v', ['vpn']],
+  ['nsm connect firewall --li', ['--lifetime']],
+  ['nsm connect firewall --lifetime ', ['namespace', 'process']],
+  ['nsm get t', ['tunnels']],
+  ['nsm endpoint g', ['gateway']],
+  ['nsm describe endpoint ', ['fw-1']],
+  ['nsm describe conn', ['connection']],
+  ['nsm describe service ', ['firewall', 'vpn']],
+  ['nsm lab down ', ['two-nodes']],
+  ['nsm lab up --o', ['--once']],
+  ['nsm completion z', ['zsh']],
+  ['nsm manager --forwarder e', ['external']],
+];
+
+describe.each(shells)('%s', (shell) => {
+  const missing = spawnSync(shell, ['-c', 'true']).status !== 0;
+  it.skipIf(missing).each(cases)('completes "%s"', (line, offered) => {
+    expect(complete[shell](line).sort()).toEqual([...offered].sort());
+  });
+});
+
+describe('bash', () => {
+  it('completes ids in spite of their colon', () => {
+    expect(complete.bash('nsm disconnect --id a:')).toEqual(['01', '02']);
+    expect(complete.bash('nsm describe connection b')).toEqual(['b:01']);
+  });
+
+  it('completes --flag=value', () => {
+    expect(complete.bash('nsm connect x --lifetime=p')).toEqual(['process']);
+  });
+
+  it('asks the manager of the given run directory', () => {
+    complete.bash('nsm connect --run-dir /run/other ');
+    expect(lines(execFileSync('cat', [join(folder, 'asked')], { encoding: 'utf8' }))).toEqual([
+      '--run-dir',
+      '/run/other',
+    ]);
+  });
+
+  it('knows every flag of every command', () => {
+    for (const command of buildProgram().commands.filter((one) => !one.name().startsWith('__')))
+      for (const option of command.options)
+        expect(complete.bash(`nsm ${command.name()} ${option.long}`)).toContain(option.long);
+  });
+});

@@ -1,0 +1,27 @@
+// Failures in words, in JSON and as exit status.
+import { NsmError } from '@nsm/api';
+import { CommanderError } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { failureOf, wordFailure } from './exit-status.js';
+
+describe('exit status', () => {
+  it.each([
+    [new NsmError('no-endpoint', 'nobody'), 1],
+    [new NsmError('invalid', 'no'), 1],
+    [new NsmError('unavailable', 'no manager'), 3],
+    [new NsmError('stopping', 'bye'), 3],
+    [new NsmError('deadline', 'late'), 4],
+    [new CommanderError(1, 'commander.unknownOption', 'unknown'), 2],
+    [new CommanderError(0, 'commander.help', 'help'), 0],
+    [new TypeError('oops'), 1],
+    ['oops', 1],
+  ])('of %s is %d', (thrown, status) => expect(failureOf(thrown).status).toBe(status));
+
+  it('comes with the code, and without a stack trace', () => {
+    expect(wordFailure(new NsmError('no-endpoint', 'nobody'), false)).toBe('nsm: nobody (NSM0201)');
+    expect(wordFailure(new TypeError('oops'), false)).toBe('nsm: oops');
+    expect(JSON.parse(wordFailure(new NsmError('no-endpoint', 'nobody'), true))).toEqual({
+      error: { code: 'NSM0201', kind: 'no-endpoint', message: 'nobody' },
+    });
+  });
+});

@@ -1,0 +1,170 @@
+// Command lines and variables in, options out; and how wrong ones are answered.
+import { preferenceNames, interfaceKinds as sdkKinds } from '@nsm/sdk';
+import { Command, type CommanderError } from 'commander';
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseCidr, parseServicePrefix } from './cidr.js';
+import { interfaceFlag, labelFlag, labelsOf } from './common-flags.js';
+import { flag, parseDuration, parseHostPort, parseInteger } from './flags.js';
+import { interfaceKinds, parseInterface, preferences } from './interface-flag.js';
+import { buildProgram } from './program.js';
+
+describe('values', () => {
+  it.each([
+    [parseInterface, 'kernel', { type: 'kernel' }],
+    [parseInterface, 'KERNEL_INTERFACE:FIRST', { type: 'kernel', preference: 'first' }],
+    [
+      parseInterface,
+      'mem:second?role=client',
+      { type: 'mem', preference: 'second', parameters: { role: 'client' } },
+    ],
+    [
+      parseInterface,
+      'kernel?name=fw0&mac=02:00:00:00:00:01',
+      { type: 'kernel', parameters: { name: 'fw0', mac: '02:00:00:00:00:01' } },
+    ],
+    [parseDuration, '5', 5000],
+    [parseDuration, '0.5s', 500],
+    [parseDuration, '200ms', 200],
+    [parseDuration, '2m', 120_000],
+    [parseHostPort, 'node-a:5001', 'node-a:5001'],
+    [parseHostPort, '[fd00::1]:5001', '[fd00::1]:5001'],
+    [parseInteger(0, 10), '10', 10],
+    [parseCidr, '10.0.0.0/8', '10.0.0.0/8'],
+    [parseCidr, 'fd00::/48', 'fd00::/48'],
+    [parseServicePrefix, '10.0.0.0/8', { cidr: '10.0.0.0/8' }],
+    [parseServicePrefix, 'vpn=fd00::/48', { service: 'vpn', cidr: 'fd00::/48' }],
+  ])('%o reads %s', (parse, text, value) => expect(parse(text)).toEqual(value));
+
+  it.each([
+    [
+      parseInterface,
+      ['', 'foo', 'kernel:best', 'kernel:first:second', 'kernel?', 'kernel?=x', 'kernel?x'],
+      /TYPE/,
+    ],
+    [parseDuration, ['', 'x', '-1', '5h'], /Write a duration/],
+    [parseHostPort, ['', '5001', 'host:', 'host:99999', 'fd00::1:5001'], /HOST:PORT/],
+    [parseInteger(0, 10), ['', '11', '-1', '1.5', '1e1'], /from 0 to 10/],
+    [parseCidr, ['', '10.0.0.0', '10.0.0.0/33', '10.0.0/8', '10.0.0.0/8/8'], /Write a prefix/],
+    [parseServicePrefix, ['=10.0.0.0/8', 'vpn='], /Write/],
+  ])('%o says what it accepts', (parse, wrong, message) => {
+    for (const text of wrong) expect(() => parse(text)).toThrow(message);
+  });
+
+  it('knows the same interfaces as the SDK', () => {
+    expect(interfaceKinds).toEqual(sdkKinds);
+    expect(preferences).toEqual(preferenceNames);
+  });
+});
+
+describe('flags', () => {
+  const variables = ['NSM_LABEL', 'NSM_INTERFACE', 'NSM_HOLD', 'NSM_RUN_DIR'];
+  afterEach(() => {
+    for (const name of variables) delete process.env[name];
+  });
+  const parse = (argv: string[]): Record<string, unknown> => {
+    const command = new Command('test')
+      .addOption(labelFlag())
+      .addOption(interfaceFlag())
+      .addOption(flag('--hold', ''))
+      .addOption(flag('--run-dir <dir>', '', { default: '/run/nsm' }))
+      .exitOverride();
+    return command.parse(argv, { from: 'user' }).opts();
+  };
+
+  it('have defaults', () => {
+    expect(parse([])).toEqual({ label: [], interface: [], runDir: '/run/nsm' });
+  });
+
+  it('may be repeated, or hold several values', () => {
+    const { label, interface: interfaces } = parse([
+      '--label',
+      'a=1,b=2',
+      '--label',
+      'c=x=y',
+      '--interface',
+      'kernel:first, mem',
+    ]);
+    expect(labelsOf(label as [])).toEqual({ a: '1', b: '2', c: 'x=y' });
+    expect(interfaces).toEqual([{ type: 'kernel', preference: 'first' }, { type: 'mem' }]);
+  });
+
+  it('are variables too, which the command line overrides', () => {
+    process.env.NSM_LABEL = 'a=1,b=2';
+    process.env.NSM_RUN_DIR = '/tmp/a';
+    process.env.NSM_HOLD = '1';
+    expect(parse([])).toMatchObject({
+      label: [
+        ['a', '1'],
+        ['b', '2'],
+      ],
+      runDir: '/tmp/a',
+      hold: true,
+    });
+    expect(parse(['--run-dir', '/tmp/b', '--label', 'c=3'])).toMatchObject({
+      label: [['c', '3']],
+      runDir: '/tmp/b',
+    });
+  });
+
+  it('are off when a variable says so', () => {
+    for (const off of ['0', 'false', 'no', '']) {
+      process.env.NSM_HOLD = off;
+      expect(parse([]).hold).toBeUndefined();
+    }
+  });
+});
+
+describe('nsm', () => {
+  const refuse = async (...argv: string[]): Promise<string> => {
+    let said = '';
+    const program = buildProgram();
+    const quiet = (command: Command): void => {
+      command.configureOutput({
+        writeErr: (text) => {
+          said += text;
+        },
+        writeOut: () => {},
+      });
+      command.commands.forEach(quiet);
+    };
+    quiet(program);
+    const error = (await program.parseAsync(argv, { from: 'user' }).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )) as CommanderError | undefined;
+    expect(error?.exitCode).toBe(1);
+    return said;
+  };
+
+  it.each([
+    [['conect', 'x'], 'Did you mean connect?'],
+    [['connect', 'x', '--requst-id', 'a'], 'Did you mean --request-id?'],
+    [['connect'], "missing required argument 'service'"],
+    [
+      ['connect', 'x', '--interface', 'wifi'],
+      "option '--interface <list>' argument 'wifi' is invalid. Write TYPE",
+    ],
+    [['connect', 'x', '--label', 'gold'], 'Write a label as KEY=VALUE'],
+    [['connect', 'x', '--lifetime', 'process'], 'add --hold'],
+    [['connect', 'x', '--lifetime', 'ever'], 'Allowed choices are namespace, process'],
+    [['disconnect'], 'say what to disconnect'],
+    [['disconnect', 'x'], '--request-id ID is missing'],
+    [['disconnect', 'x', '--id', 'y'], 'not both'],
+    [['endpoint', 'router', '--service', 'x', '--name', 'y'], 'Allowed choices are icmp-responder, gateway'],
+    [['endpoint', 'gateway', '--service', 'x', '--name', 'y'], 'a gateway needs --outside DEVICE'],
+    [
+      ['endpoint', 'icmp-responder', '--service', 'x', '--name', 'y', '--outside', 'e'],
+      'not for icmp-responder',
+    ],
+    [['endpoint', 'icmp-responder', '--name', 'y'], '--service NAME is missing'],
+    [['endpoint', 'icmp-responder', '--service', 'x'], "'--name <name>' not specified"],
+    [['describe', 'service'], 'which service? Write: nsm describe service NAME'],
+    [['get', 'pods'], 'Allowed choices are services, endpoints, managers, connections, tunnels'],
+    [['manager', '--listen', '5001'], 'Write HOST:PORT'],
+    [['manager', '--prefix', 'vpn=10.0.0.0'], 'Write a prefix as'],
+    [['manager', '--allow-uid', 'root'], 'Write a whole number'],
+    [['lab', 'up', 'x.yaml', '--once', '--keep'], '--once and --keep exclude each other'],
+  ])('answers %s with what is wrong', async (argv, message) => {
+    expect(await refuse(...argv)).toContain(message);
+  });
+});
