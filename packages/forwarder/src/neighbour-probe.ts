@@ -1,9 +1,11 @@
 // Finds out whether a connection carries packets: the kernel resolves the other side's address, ARP or ND, through it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RouteSocket } from '@nsm/netlink';
+import { NetlinkError, type RouteSocket } from '@nsm/netlink';
 
 /** Milliseconds between looks at the neighbour table: a healthy tunnel answers before the first, a slow one within a few. */
 const lookAgainAfter = [0.2, 0.5, 1, 2, 5, 10, 20, 50];
+/** Milliseconds after which an unanswered question is asked again; the kernel itself waits a second. */
+const askAgainAfter = 100;
 
 /**
  * Asks the kernel to resolve a neighbour (NTF_USE, linux/neighbour.h) and waits until it has. A packet goes out,
@@ -21,16 +23,25 @@ export async function resolvesNeighbour(
 ): Promise<boolean> {
   const [address] = addresses;
   if (address === undefined) return true;
-  const ask = (): void =>
-    socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
-  ask();
   const deadline = performance.now() + timeoutMs;
+  let askedAt = ask(socket, device, address);
   for (let look = 0; ; look++) {
-    const state = socket.neighbours({ device }).find((neighbour) => neighbour.address === address)?.state;
-    if (state === 'reachable') return true;
-    if (performance.now() >= deadline || signal.aborted) return false;
-    // The kernel gave up after its own tries: ask again until our time is over.
-    if (state === 'failed' || state === undefined) ask();
+    const entry = socket.neighbours({ device }).find((neighbour) => neighbour.address === address);
+    if (entry?.state === 'reachable') return true;
+    const now = performance.now();
+    if (now >= deadline || signal.aborted) return false;
+    if (now - askedAt >= askAgainAfter) askedAt = ask(socket, device, address);
     await sleep(lookAgainAfter[Math.min(look, lookAgainAfter.length - 1)]);
   }
+}
+
+/** What is known already proves nothing, so it is forgotten first. */
+function ask(socket: RouteSocket, device: number, address: string): number {
+  try {
+    socket.deleteNeighbour({ address, device });
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'ENOENT')) throw error;
+  }
+  socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
+  return performance.now();
 }

@@ -80,14 +80,16 @@ export class AddressPools {
     for (let tries = 0n; tries < pairs; tries++) {
       const low = first + 2n * (block.cursor % pairs);
       block.cursor++;
-      // The lowest and the highest address of a prefix mean the network and its broadcast to much software.
-      if (prefix.length < bits - 1 && (low === prefix.first || low + 1n === prefix.last)) continue;
+      // Much software takes the lowest and the highest address of a large IPv4 prefix for a network and a broadcast.
+      const suspect = prefix.version === 4 && prefix.length <= 24;
+      if (suspect && (low === prefix.first || low + 1n === prefix.last)) continue;
       const candidate: Prefix = { version: prefix.version, first: low, last: low + 1n, length: bits - 1 };
       const obstacle = obstacles.find((other) => overlaps(other, candidate));
       if (obstacle) {
-        // One long prefix in the way is passed in one stride.
-        if (obstacle.last > low + 1n) block.cursor += (minimum(obstacle.last, last) - low) / 2n;
-        tries += obstacle.last > low + 1n ? (minimum(obstacle.last, last) - low) / 2n : 0n;
+        // A long prefix in the way is passed in one stride.
+        const stride = (minimum(obstacle.last, last) - low) / 2n;
+        block.cursor += stride;
+        tries += stride;
         continue;
       }
       const text = formatPrefix(candidate);

@@ -1,0 +1,113 @@
+// The allocator: nothing twice, nothing excluded, nothing lost, whoever asks and in whatever order.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AddressPools } from './address-pools.js';
+import { overlaps, parsePrefix } from './prefix.js';
+
+/** Claims as a registry keeps them: the first holder has it. */
+const claims = () => {
+  const holders = new Map<string, string>();
+  return {
+    holders,
+    claim: async (name: string, holder: string): Promise<string> => {
+      const present = holders.get(name);
+      if (present === undefined) holders.set(name, holder);
+      return present ?? holder;
+    },
+  };
+};
+
+const takeAll = async (pools: AddressPools, prefix: string): Promise<string[]> => {
+  const taken: string[] = [];
+  for (;;) {
+    try {
+      taken.push((await pools.take(prefix, [])).prefix);
+    } catch (error) {
+      expect(error).toMatchObject({ kind: 'no-address' });
+      return taken;
+    }
+  }
+};
+
+describe('AddressPools', () => {
+  it('gives both ends of one pair', async () => {
+    const pair = await new AddressPools(claims(), 'node-a')
+      .take('10.60.0.0/30', [])
+      .catch((error: Error) => error);
+    expect(pair).toMatchObject({ kind: 'no-address' });
+    const { client, endpoint, prefix } = await new AddressPools(claims(), 'node-a').take('10.60.0.0/29', []);
+    expect(prefix).toMatch(/^10\.60\.0\.[24]\/31$/);
+    expect(endpoint).toBe(prefix);
+    expect(overlaps(parsePrefix(client), parsePrefix(endpoint))).toBe(true);
+    const six = await new AddressPools(claims(), 'node-a').take('fd00:60::/48', []);
+    expect(six.client).toMatch(/^fd00:60:.*\/127$/);
+  });
+
+  it.each(['10.0.0.0/24', '10.0.0.0/28', '10.0.0.0/31', 'fd00::/120', 'fd00::/127'])(
+    'gives every pair of %s once',
+    async (prefix) => {
+      const registry = claims();
+      const [a, b] = [new AddressPools(registry, 'node-a'), new AddressPools(registry, 'node-b')];
+      const taken = [...(await takeAll(a, prefix)), ...(await takeAll(b, prefix))];
+      const { version, first, last, length } = parsePrefix(prefix);
+      expect(new Set(taken).size).toBe(taken.length);
+      // The first and the last pair of a large IPv4 prefix are left out.
+      expect(taken.length).toBe(Number((last - first + 1n) / 2n) - (version === 4 && length <= 24 ? 2 : 0));
+    },
+  );
+
+  it('never gives what is excluded, and finds what is left', async () => {
+    const small = fc
+      .tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 24, max: 32 }))
+      .map(([host, length]) => `10.0.0.${host}/${length}`);
+    await fc.assert(
+      fc.asyncProperty(fc.array(small, { maxLength: 6 }), async (texts) => {
+        const excluded = texts.map(parsePrefix);
+        const pools = new AddressPools(claims(), 'node-a');
+        const taken: string[] = [];
+        for (let n = 0; n < 130; n++) {
+          const pair = await pools.take('10.0.0.0/24', excluded).catch(() => undefined);
+          if (!pair) break;
+          taken.push(pair.prefix);
+        }
+        const free = Array.from({ length: 126 }, (_, n) => `10.0.0.${2 * n + 2}/31`).filter(
+          (pair) => !excluded.some((prefix) => overlaps(prefix, parsePrefix(pair))),
+        );
+        expect(taken.toSorted()).toEqual(free.toSorted());
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('passes a default route and does not give what was restored', async () => {
+    const pools = new AddressPools(claims(), 'node-a');
+    for (const pair of ['10.0.0.0/31', '10.0.0.2/31', '10.0.0.4/31', '10.0.0.6/31']) pools.restore(pair);
+    expect(
+      await pools.take('10.0.0.0/29', [parsePrefix('0.0.0.0/0')]).catch((error: Error) => error.message),
+    ).toMatch(/no address pair is left/);
+    pools.release('10.0.0.4/31');
+    expect((await pools.take('10.0.0.0/29', [])).prefix).toBe('10.0.0.4/31');
+  });
+
+  it('gives nothing twice under any sequence of taking and releasing by two managers', async () => {
+    const command = fc.record({ manager: fc.constantFrom(0, 1), release: fc.boolean(), pick: fc.nat() });
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { maxLength: 80 }), async (commands) => {
+        const registry = claims();
+        const pools = [new AddressPools(registry, 'node-a'), new AddressPools(registry, 'node-b')] as const;
+        const held: [number, string][] = [];
+        for (const { manager, release, pick } of commands) {
+          if (release && held.length > 0) {
+            const [[owner, prefix]] = held.splice(pick % held.length, 1) as [[number, string]];
+            pools[owner as 0 | 1].release(prefix);
+          } else {
+            const pair = await pools[manager].take('10.0.0.0/26', []).catch(() => undefined);
+            if (pair) held.push([manager, pair.prefix]);
+          }
+          expect(new Set(held.map(([, prefix]) => prefix)).size).toBe(held.length);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+});

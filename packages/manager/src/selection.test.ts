@@ -1,0 +1,130 @@
+// The choice of an endpoint: order, reasons, and never one that does not fit.
+import { create } from '@bufbuild/protobuf';
+import {
+  InterfaceSchema,
+  InterfaceType,
+  type NetworkServiceEndpoint,
+  NetworkServiceEndpointSchema,
+  registry,
+} from '@nsm/api';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { rankEndpoints, type Surroundings, selectEndpoints, type Wanted } from './selection.js';
+
+const kernel = create(InterfaceSchema, { type: InterfaceType.KERNEL_INTERFACE });
+const memif = create(InterfaceSchema, { type: InterfaceType.MEM_INTERFACE });
+const endpoint = (name: string, host: string, labels: Record<string, string> = {}): NetworkServiceEndpoint =>
+  create(NetworkServiceEndpointSchema, {
+    networkServiceName: 'svc',
+    networkServiceHost: host,
+    nseProviderName: name,
+    interface: [kernel],
+    labels: { selector: labels },
+  });
+const wanted: Wanted = { service: 'svc', labels: undefined, interfaces: [kernel] };
+const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings> = {}): Surroundings => ({
+  manager: 'here',
+  endpoints,
+  managers: new Map([
+    ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],
+    ['dead', create(registry.ManagerSchema, { name: 'dead' })],
+  ]),
+  capable: new Set([InterfaceType.KERNEL_INTERFACE]),
+  connections: () => 0,
+  recentFailure: () => undefined,
+  lastChosen: () => 0,
+  ...more,
+});
+const names = (list: { endpoint: NetworkServiceEndpoint; usable: boolean }[]): string[] =>
+  list.filter(({ usable }) => usable).map(({ endpoint: { nseProviderName } }) => nseProviderName);
+
+describe('rankEndpoints', () => {
+  it('prefers local, then the least loaded, then the one not chosen for longest', () => {
+    const list = [
+      endpoint('far', 'there'),
+      endpoint('busy', 'here'),
+      endpoint('idle', 'here'),
+      endpoint('idle-but-last', 'here'),
+    ];
+    const ranked = rankEndpoints(
+      wanted,
+      around(list, {
+        connections: ({ nseProviderName }) => (nseProviderName === 'busy' ? 3 : 1),
+        lastChosen: ({ nseProviderName }) => (nseProviderName === 'idle-but-last' ? 9 : 2),
+      }),
+    );
+    expect(names(ranked)).toEqual(['idle', 'idle-but-last', 'busy', 'far']);
+    expect(ranked[3]?.reason).toBe('on node there, 1 connection');
+  });
+
+  it('tries last what failed', () => {
+    const ranked = rankEndpoints(
+      wanted,
+      around([endpoint('a', 'here'), endpoint('b', 'there')], {
+        recentFailure: ({ nseProviderName }) => (nseProviderName === 'a' ? 'refused' : undefined),
+      }),
+    );
+    expect(names(ranked)).toEqual(['b', 'a']);
+    expect(ranked[1]?.reason).toContain('it failed: refused');
+  });
+
+  it('says why each other was dropped', () => {
+    const list = [
+      endpoint('labels', 'here', { app: 'x' }),
+      endpoint('dead', 'dead'),
+      endpoint('lost', 'nowhere'),
+    ];
+    const ranked = rankEndpoints(
+      { ...wanted, labels: { $typeName: 'common.Label', selector: { app: 'y' } } },
+      around(list),
+    );
+    expect(ranked.every(({ usable }) => !usable)).toBe(true);
+    expect(ranked[0]?.reason).toBe('label app=y (has x) does not match');
+    expect(
+      rankEndpoints(wanted, around(list))
+        .filter(({ usable }) => !usable)
+        .map(({ reason }) => reason),
+    ).toEqual(['its manager "dead" does not answer', 'its manager "nowhere" is not registered']);
+    expect(
+      rankEndpoints({ ...wanted, interfaces: [memif] }, around([endpoint('a', 'here')]))[0]?.reason,
+    ).toMatch(/asks for MEM_INTERFACE, the endpoint offers KERNEL_INTERFACE/);
+  });
+
+  it('keeps its order under any order of the records, and drops none that fits', () => {
+    const some = fc.array(
+      fc.record({ host: fc.constantFrom('here', 'there', 'dead'), load: fc.nat(3), failed: fc.boolean() }),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(some, fc.integer(), (specs, seed) => {
+        const list = specs.map(({ host }, index) => endpoint(`e${index}`, host));
+        const spec = ({ nseProviderName }: NetworkServiceEndpoint) =>
+          specs[Number(nseProviderName.slice(1))]!;
+        const facts = {
+          connections: (e: NetworkServiceEndpoint) => spec(e).load,
+          recentFailure: (e: NetworkServiceEndpoint) => (spec(e).failed ? 'x' : undefined),
+        };
+        const ranked = names(rankEndpoints(wanted, around(list, facts)));
+        const shuffled = list.toSorted(
+          (a, b) =>
+            ((Number(a.nseProviderName.slice(1)) * 7 + seed) % 5) -
+            ((Number(b.nseProviderName.slice(1)) * 7 + seed) % 5),
+        );
+        expect(names(rankEndpoints(wanted, around(shuffled, facts)))).toEqual(ranked);
+        expect(ranked).toHaveLength(specs.filter(({ host }) => host !== 'dead').length);
+        const keys = ranked
+          .map((name) => specs[Number(name.slice(1))]!)
+          .map(({ failed, host, load }) => (failed ? 100 : 0) + (host === 'here' ? 0 : 10) + load);
+        expect(keys).toEqual(keys.toSorted((a, b) => a - b));
+      }),
+    );
+  });
+});
+
+describe('selectEndpoints', () => {
+  it('names the services there are when nobody provides one', () => {
+    expect(() =>
+      selectEndpoints({ ...wanted, service: 'firewal' }, around([]), () => ['vpn-gateway', 'firewall']),
+    ).toThrowError('no endpoint provides network service "firewal"; known: firewall, vpn-gateway');
+  });
+});

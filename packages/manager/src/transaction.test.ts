@@ -1,0 +1,48 @@
+// All or nothing: whichever step fails, everything before it is undone, the last first.
+import { NsmError } from '@nsm/api';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Transaction } from './transaction.js';
+
+describe('Transaction', () => {
+  it('undoes in reverse, also past an undo that fails', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: 6 }),
+        fc.integer({ min: 0, max: 6 }),
+        async (failing, stubborn) => {
+          const done: number[] = [];
+          const transaction = new Transaction(new AbortController().signal, (step) => {
+            if (step === `step ${failing}`) throw new NsmError('dataplane', 'injected');
+          });
+          const run = async (): Promise<void> => {
+            for (let n = 0; n < 6; n++) {
+              await transaction.step(
+                `step ${n}`,
+                () => done.push(n),
+                () => {
+                  if (n === stubborn) throw new Error('stuck');
+                  done.splice(done.indexOf(n), 1);
+                },
+              );
+            }
+          };
+          if (failing === 6) return await run();
+          await expect(run()).rejects.toMatchObject({ message: 'injected' });
+          const failures = await transaction.rollback();
+          expect(done).toEqual(stubborn <= failing ? [stubborn] : []);
+          expect(failures.map(({ message }) => message)).toEqual(
+            stubborn <= failing ? [`undoing "step ${stubborn}": stuck`] : [],
+          );
+        },
+      ),
+    );
+  });
+
+  it('starts no step after the deadline', async () => {
+    const transaction = new Transaction(AbortSignal.abort(new NsmError('deadline', 'late')));
+    await expect(transaction.step('one', () => expect.unreachable())).rejects.toMatchObject({
+      kind: 'deadline',
+    });
+  });
+});
