@@ -152,6 +152,12 @@ const isSet = (data: Attributes, type: number): boolean | undefined => {
   return value === undefined ? undefined : value !== 0;
 };
 
+// Told as a byte, set as a flag.
+const inheritsTtl = (data: Attributes): boolean => {
+  const value = data.find(VXLAN.ttlInherit);
+  return value !== undefined && (value.start === value.end || data.u8(VXLAN.ttlInherit) !== 0);
+};
+
 const seconds = (ticks: number | undefined): number | undefined =>
   ticks === undefined ? undefined : ticks / TICKS_PER_SECOND;
 
@@ -170,7 +176,7 @@ const decodeVxlan = (data: Attributes): LinkData => {
         range === undefined || range.length < 4 ? undefined : [range.readUInt16BE(0), range.readUInt16BE(2)],
       learning: isSet(data, VXLAN.learning),
       ageing: data.u32(VXLAN.ageing),
-      ttl: isSet(data, VXLAN.ttlInherit) === true ? 'inherit' : data.u8(VXLAN.ttl),
+      ttl: inheritsTtl(data) ? 'inherit' : data.u8(VXLAN.ttl),
       tos: tos === TOS_INHERIT ? 'inherit' : tos,
       udpChecksum: isSet(data, VXLAN.udpChecksum),
       zeroChecksum6Tx: isSet(data, VXLAN.zeroChecksum6Tx),

@@ -13,7 +13,7 @@ export type NamespaceReference =
 const invalid = (reference: string, reason: string): NamespaceError =>
   new NamespaceError('invalid', reference, reason);
 
-const INODE = /^(?:net:\[(\d{1,10})\]|(\d{1,10}))$/;
+const INODE = /^(?:net:\[(\d+)\]|(\d+))$/;
 const PROCESS = /^\/proc\/(self|[1-9]\d{0,9})\/ns\/net$/;
 const NAMED = /^(?:\/var)?\/run\/netns\/(.*)$/s;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
@@ -45,6 +45,7 @@ export const parseNamespaceReference = (reference: string): NamespaceReference =
   if (reference === '') throw invalid(reference, 'the reference is empty');
   const inode = INODE.exec(reference);
   if (inode !== null) return parseInode(reference, inode[1] ?? inode[2] ?? '');
+  if (reference.startsWith('net:[')) throw invalid(reference, 'it is not net:[INODE]');
   const process = PROCESS.exec(reference);
   if (process?.[1] !== undefined) {
     const pid = process[1] === 'self' ? 'self' : Number(process[1]);
