@@ -207,7 +207,14 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     // The internet has no route back to the client: only a translated address is answered.
     expect(await ping(pod.name, '198.51.100.1')).toMatchObject({ received: 1 });
     expect(await run(edge.name, 'nft', ['list', 'ruleset'])).toContain('oifname "eth0" masquerade');
+    const second = ['--service', 'internet', '--name', 'edge-2', '--outside', 'eth0', '--netns', edge.name];
+    expect(await nsm('endpoint', 'gateway', ...second)).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('a gateway runs in this network namespace already'),
+    });
+    expect(await ping(pod.name, '198.51.100.1')).toMatchObject({ received: 1 });
     await nsm('disconnect', 'internet', '--request-id', 'pod-4', '--netns', pod.name);
+    await waitFor(() => gateway.output().includes('"client-gone"'));
     await gateway.stop();
     expect(await gateway.exited).toBe(0);
     expect(await run(edge.name, 'nft', ['list', 'ruleset'])).toBe('');

@@ -1,16 +1,13 @@
 // A gateway: clients reach the prefixes it serves through it, their addresses hidden behind its outside device.
-import { type Served, type ServeOptions, serve } from '@nsm/sdk';
-import { type ClientAddress, ClientAddresses } from './client-addresses.js';
+import { type Served, serve } from '@nsm/sdk';
 import { enableForwarding } from './forwarding.js';
 import { deleteGatewayTable, installGatewayTable } from './nftables.js';
+import { takeOnly } from './only-one.js';
+import { type ReadyMadeOptions, readyMadeHooks } from './ready-made.js';
 
-export interface GatewayOptions extends Omit<ServeOptions, 'onConnect' | 'onClose'> {
+export interface GatewayOptions extends ReadyMadeOptions {
   /** The device, in this process's network namespace, by which the served prefixes are reached. */
   readonly outside: string;
-  /** Prefixes that clients reach through the gateway. Default: everything, in the families of `prefixes`. */
-  readonly routes?: readonly string[] | undefined;
-  /** Addresses to give to clients. Default: the manager allocates. */
-  readonly addresses?: readonly ClientAddress[] | undefined;
 }
 
 /** One gateway for each network namespace: it owns the nftables table `inet nsm_gateway` there. */
@@ -37,28 +34,35 @@ export class Gateway implements AsyncDisposable {
 }
 
 /**
- * Turns the process's own network namespace into a gateway and serves it. Runs `nft` once, and once more at close().
- * @throws NsmError `invalid` when there is no such device, `privilege`, `dataplane`, and what serve() throws.
+ * Turns the process's own network namespace into a gateway and serves it; without `routes` clients reach everything
+ * through it, in the families of `prefixes` and `addresses`. Runs `nft` once, and once more at close().
+ * @throws NsmError `invalid` when there is no such device, `conflict` when the namespace has a gateway, `privilege`, `dataplane`, and what serve() throws.
  */
 export async function gateway(options: GatewayOptions): Promise<Gateway> {
-  const { outside, routes = defaultRoutes(options), addresses = [], ...rest } = options;
-  const pool = new ClientAddresses(addresses);
-  const restoreForwarding = enableForwarding(outside);
+  const steps: (() => void)[] = [];
+  const undo = (): void => undoAll(steps);
   try {
-    installGatewayTable(outside);
-    const served = await serve({
-      ...rest,
-      onConnect: (request) => ({ ...pool.take(request), routes }),
-      onClose: (request) => pool.release(request),
-    });
-    return new Gateway(served, () => {
-      deleteGatewayTable();
-      restoreForwarding();
-    });
+    // Another gateway's table must not be replaced, nor removed when this one fails.
+    steps.push(await takeOnly('nsm-gateway', 'a gateway'));
+    steps.push(enableForwarding(options.outside));
+    installGatewayTable(options.outside);
+    steps.push(deleteGatewayTable);
+    const hooks = readyMadeHooks(options, options.routes ?? defaultRoutes(options));
+    return new Gateway(await serve({ ...options, ...hooks }), undo);
   } catch (thrown) {
-    deleteGatewayTable();
-    restoreForwarding();
+    undo();
     throw thrown;
+  }
+}
+
+/** Last step first, each of them whatever becomes of the others. */
+function undoAll(steps: (() => void)[]): void {
+  const step = steps.pop();
+  if (!step) return;
+  try {
+    step();
+  } finally {
+    undoAll(steps);
   }
 }
 

@@ -1,4 +1,5 @@
 // Ready-made network service endpoints.
 export { type ClientAddress, ClientAddresses, parseClientAddress } from './client-addresses.js';
 export { Gateway, type GatewayOptions, gateway } from './gateway.js';
-export { type IcmpResponderOptions, icmpResponder } from './icmp-responder.js';
+export { icmpResponder } from './icmp-responder.js';
+export type { ClientEvent, ReadyMadeOptions } from './ready-made.js';

@@ -1,5 +1,5 @@
 // Runs a ready-made endpoint until it is interrupted.
-import { gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
+import { type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import type { Served, ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
@@ -24,6 +24,7 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     addresses,
     signal,
     waitMs: flags.wait,
+    onClient: (event: ClientEvent) => printClient(output, event),
     onStatus: (status: ServeStatus) => printStatus(output, flags.name, status),
   };
   if (kind === 'gateway') {
@@ -48,4 +49,16 @@ function printServing(output: Output, served: Served): void {
 function printStatus(output: Output, name: string, { state, reason }: ServeStatus): void {
   if (output.json) output.value({ event: state, name, reason });
   else output.line(`${name}: ${state.replace('-', ' ')}: ${reason}`);
+}
+
+function printClient(output: Output, { kind, request, reason }: ClientEvent): void {
+  const { requestId, service, connectionId, interfaceName } = request;
+  if (output.json)
+    output.value({ event: `client-${kind}`, requestId, service, connectionId, interfaceName, reason });
+  else
+    output.line(
+      [`client ${requestId} ${kind}`, service, interfaceName, reason]
+        .filter((part) => part !== '')
+        .join('  '),
+    );
 }

@@ -1,5 +1,4 @@
 // nsm endpoint: the ready-made endpoints.
-import type { ClientAddress } from '@nsm/endpoints';
 import type { InterfaceOptions } from '@nsm/sdk';
 import { Argument, Command } from 'commander';
 import { parseCidr } from '../../cidr.js';
@@ -25,8 +24,6 @@ export interface EndpointFlags {
   readonly wait: number;
   readonly json?: boolean;
 }
-
-export type { ClientAddress };
 
 export function endpointCommand(): Command {
   return new Command('endpoint')
