@@ -132,6 +132,4 @@ export interface LinkFilter {
   /** Index of the bridge, bond or VRF they belong to; the kernel does the filtering. */
   readonly master?: number | undefined;
   readonly group?: number | undefined;
-  /** Read the counters too, which makes the answer a third longer. Default false. */
-  readonly statistics?: boolean | undefined;
 }

@@ -65,7 +65,7 @@ export interface Link {
   readonly txQueueLength: number;
   readonly numTxQueues: number;
   readonly numRxQueues: number;
-  /** In the answer to `link()`, and to `links()` when asked for. */
+  /** Undefined in events of links that are gone. */
   readonly statistics: LinkStatistics | undefined;
 }
 

@@ -48,6 +48,7 @@ export interface RouteLookup {
   readonly gateway: string | undefined;
   /** Bytes: what the route or a path MTU discovery says, else the link's. */
   readonly mtu: number;
+  /** `main` also for what is in `local`, as long as no rule of one's own makes the kernel keep the two apart. */
   readonly table: Table;
   /** The entry of the table that decided. */
   readonly match: Route;
@@ -120,7 +121,9 @@ const look = (socket: NetlinkSocket, address: string, flags: number): Route => {
       const at = writer.reserve(ROUTE_HEADER_SIZE);
       writer.bytes.writeUInt8(familyOf(bytes), at);
       writer.bytes.writeUInt8(bytes.length * 8, at + 1);
-      writer.bytes.writeUInt32LE(flags, at + 8);
+      // IPv6 tells the table in any case and refuses to be asked (net/ipv6/route.c).
+      const lookup = bytes.length === 4 ? RTM_F_LOOKUP_TABLE : 0;
+      writer.bytes.writeUInt32LE(flags | lookup, at + 8);
       writer.raw(RTA.destination, bytes);
     },
     decodeRoute,
@@ -129,8 +132,8 @@ const look = (socket: NetlinkSocket, address: string, flags: number): Route => {
 
 /** See `RouteSocket.routeTo`. */
 export const routeTo = (socket: NetlinkSocket, address: string): RouteLookup => {
-  const resolved = look(socket, address, RTM_F_LOOKUP_TABLE);
-  const match = look(socket, address, RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH);
+  const resolved = look(socket, address, 0);
+  const match = look(socket, address, RTM_F_FIB_MATCH);
   const device = resolved.device ?? 0;
   return {
     type: resolved.type,

@@ -125,7 +125,7 @@ export class RouteSocket implements Disposable {
     addresses.addAddress(this.#socket, index, address, options.replace === true);
   }
 
-  /** EADDRNOTAVAIL: there is none. */
+  /** A point-to-point address needs its `peer` too. EADDRNOTAVAIL: there is none. */
   deleteAddress(index: number, address: AddressSpec): void {
     addresses.deleteAddress(this.#socket, index, address);
   }
