@@ -30,9 +30,9 @@ interface Endpoint {
 type Connection = MessageInitShape<typeof admin.ConnectionSchema> & { readonly node: string };
 
 const read = <T>(folder: string): T[] =>
-  readdirSync(`${mesh}/${folder}`).map(
-    (file) => JSON.parse(readFileSync(`${mesh}/${folder}/${file}`, 'utf8')) as T,
-  );
+  readdirSync(`${mesh}/${folder}`)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => JSON.parse(readFileSync(`${mesh}/${folder}/${file}`, 'utf8')) as T);
 const write = (path: string, value: unknown): void => {
   writeFileSync(`${path}.new`, JSON.stringify(value));
   renameSync(`${path}.new`, path);

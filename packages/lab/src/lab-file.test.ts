@@ -1,0 +1,118 @@
+// Lab files: what is filled in, and how everything that is wrong is said.
+import { describe, expect, it } from 'vitest';
+import { parseLabFile } from './lab-file.js';
+
+const parse = (text: string): ReturnType<typeof parseLabFile> => parseLabFile(text, 'lab.yaml');
+const problems = (text: string): string[] => {
+  try {
+    parse(text);
+  } catch (error) {
+    return (error as Error).message.split('\n');
+  }
+  return [];
+};
+const minimal = 'name: x\nnodes: { a: }\n';
+
+describe('a lab file', () => {
+  it('needs a name and a node, and gets defaults for the rest', () => {
+    expect(parse(minimal)).toEqual({
+      name: 'x',
+      underlay: { prefix: '172.30.0.0/24', mtu: 1500 },
+      nodes: { a: { port: 5001, options: {}, environment: {} } },
+      pods: {},
+      outside: {},
+      endpoints: [],
+      clients: [],
+      checks: [],
+    });
+  });
+
+  it('takes short forms', () => {
+    const lab = parse(`${minimal}pods: { p: a }\noutside: { o: { prefix: 10.0.0.0/8 } }\n`);
+    expect(lab.pods.p).toEqual({ node: 'a', links: [] });
+    expect(lab.outside.o).toEqual({ prefix: ['10.0.0.0/8'], mtu: 1500 });
+  });
+
+  it.each([
+    ['name: [', 'lab.yaml:1: '],
+    ['3', 'lab.yaml:1: the file: 3 is not accepted; accepted: a lab (name, underlay,'],
+    ['nodes: { a: }', 'lab.yaml:1: name is missing; needed: 1 to 24 of a-z, 0-9 and -, not at an end'],
+    ['name: x\nnodes: {}', 'lab.yaml:2: nodes: a lab needs at least one node'],
+    [
+      `${minimal}\nclents: []`,
+      'lab.yaml:4: clents: unknown key (did you mean clients?); known: name, underlay',
+    ],
+    [
+      'name: x\nnodes:\n  a:\n    prot: 1',
+      'lab.yaml:4: nodes.a.prot: unknown key (did you mean port?); known: address, port',
+    ],
+    [
+      'name: x\nnodes:\n  a:\n    port: 0',
+      'lab.yaml:4: nodes.a.port: 0 is not accepted; accepted: a TCP port',
+    ],
+    ['name: x\nnodes:\n  A:', 'lab.yaml:3: nodes.A: "A" is not accepted; accepted: 1 to 24 of a-z'],
+    [
+      `${minimal}underlay: { prefix: 10.0.0.1/8 }`,
+      'lab.yaml:3: underlay.prefix: "10.0.0.1/8" is not accepted; accepted: an IPv4 or IPv6 prefix without host bits',
+    ],
+    [
+      `${minimal}underlay: { prefix: 10.0.0.0/33 }`,
+      'lab.yaml:3: underlay.prefix: "10.0.0.0/33" is not accepted',
+    ],
+    [
+      `${minimal}underlay: { mtu: 1000 }`,
+      'lab.yaml:3: underlay.mtu: 1000 is not accepted; accepted: bytes, 1400 to 65535',
+    ],
+    [
+      `${minimal}pods: { p: b }`,
+      'lab.yaml:3: pods.p.node: "b" is no node of this lab (did you mean a?); accepted: a',
+    ],
+    [`${minimal}pods: { a: a }`, 'lab.yaml:3: pods.a: there is also a node of the name "a"'],
+    [
+      `${minimal}pods: { p: { node: a, links: [o] } }`,
+      'lab.yaml:3: pods.p.links[0]: "o" is no outside host of this lab; accepted: none, as the lab has none',
+    ],
+    [`${minimal}pods: { logs: a }`, 'lab.yaml:3: pods.logs: the name "logs" is taken by the lab itself'],
+    [
+      `${minimal}endpoints: [{ kind: k }]`,
+      'lab.yaml:3: endpoints[0].pod is missing; needed: the name of a pod',
+    ],
+    [
+      `${minimal}pods: { p: a }\nclients: [{ pod: p, service: s }]`,
+      'lab.yaml:4: clients[0].service: "s" is no service of this lab; accepted: none',
+    ],
+    [
+      `${minimal}pods: { p: a }\nendpoints: [{ pod: p, kind: k }, { pod: p, kind: k }]`,
+      'lab.yaml:4: endpoints[1]: k by p is there twice',
+    ],
+    [
+      `${minimal}checks: [{ from: a, to: nowhere }]`,
+      'lab.yaml:3: checks[0].to: "nowhere" is no outside host of this lab',
+    ],
+    [
+      'name: x\nnodes: { a: { address: 10.9.9.9 } }',
+      `lab.yaml:2: nodes.a.address: "10.9.9.9" is not an address in the underlay's 172.30.0.0/24`,
+    ],
+    [
+      'name: x\nnodes: { a: { address: 172.30.0.9 }, b: { address: 172.30.0.9 } }',
+      `lab.yaml:2: nodes.b.address: "172.30.0.9" is node a's already`,
+    ],
+    [
+      'name: x\nunderlay: { prefix: 10.0.0.0/31 }\nnodes: { a: , b: , c: }',
+      'lab.yaml:2: underlay.prefix: 10.0.0.0/31 has room for 2 nodes; the lab has 3',
+    ],
+  ])('says what is wrong with %j', (text, expected) => {
+    expect(problems(text)[0]).toContain(expected);
+  });
+
+  it('says everything at once, in the order of the lines', () => {
+    const said = problems('name: X\nnodes: { a: { port: x } }\nfoo: 1\n');
+    expect(said.map((line) => line.split(' ')[0])).toEqual(['lab.yaml:1:', 'lab.yaml:2:', 'lab.yaml:3:']);
+  });
+
+  it('lets clients ask for services of a registry that the lab does not make', () => {
+    const text =
+      'name: x\nnodes: { a: { registry: "etcd://10.0.0.1:2379" } }\npods: { p: a }\nclients: [{ pod: p, service: s }]\n';
+    expect(problems(text)).toEqual([]);
+  });
+});

@@ -1,0 +1,67 @@
+// The table, and what it says when something is wrong.
+import { describe, expect, it } from 'vitest';
+import type { ConnectionRow, LabReport, RoundTrip } from './report.js';
+import { formatMicroseconds, formatReport, paintFor } from './table.js';
+
+const trip = (microseconds: number | null): RoundTrip => ({
+  what: 'x',
+  microseconds,
+  sent: 5,
+  received: microseconds === null ? 0 : 5,
+});
+const row: ConnectionRow = {
+  client: 'alice',
+  requestId: 'r',
+  service: 'icmp',
+  endpoint: 'echo',
+  node: 'a',
+  endpointNode: 'b',
+  interface: 'nsm0',
+  interfaceType: 'KERNEL',
+  tunnel: 'VXLAN 5',
+  addresses: ['10.0.0.1/31', 'fd00::1/127'],
+  peerAddresses: ['10.0.0.0', 'fd00::'],
+  mtu: 1450,
+  there: [trip(40), trip(1350)],
+  back: [trip(50)],
+  state: 'UP',
+  detail: '',
+};
+const report: LabReport = {
+  lab: 'x',
+  ok: false,
+  connections: [
+    row,
+    { ...row, client: 'bob', endpoint: null, endpointNode: 'a', there: [trip(null)], detail: 'why' },
+  ],
+  checks: [
+    { from: 'alice', to: 'world', ok: true, roundTrips: [trip(99)] },
+    { from: 'bob', to: 'world', ok: false, roundTrips: [trip(null)] },
+  ],
+};
+
+describe('formatReport', () => {
+  it('aligns columns and says what is wrong below', () => {
+    expect(formatReport(report, paintFor(false))).toBe(
+      `CLIENT  SERVICE  ENDPOINT  NODE   INTERFACE  TUNNEL   ADDRESS                  MTU   RTT      STATE
+alice   icmp     echo      a → b  nsm0       VXLAN 5  10.0.0.1/31 fd00::1/127  1450  1.35 ms  UP
+bob     icmp     -         a      nsm0       VXLAN 5  10.0.0.1/31 fd00::1/127  1450  -        NO PACKETS
+✓ alice → world: 99 µs
+× bob → world: no answer
+× bob → icmp: why
+`,
+    );
+  });
+
+  it('colours the state only', () => {
+    const lines = formatReport(report, paintFor(true)).split('\n');
+    expect(lines[1]?.endsWith(' \x1b[32mUP\x1b[39m')).toBe(true);
+    expect(lines[2]?.endsWith(' \x1b[31mNO PACKETS\x1b[39m')).toBe(true);
+  });
+});
+
+it.each([
+  [47.4, '47 µs'],
+  [1350, '1.35 ms'],
+  [1_200_000, '1.20 s'],
+])('formats %d', (value, text) => expect(formatMicroseconds(value)).toBe(text));
