@@ -1,7 +1,8 @@
 // Typed gRPC servers on unix sockets and TCP, with health and reflection.
 import { once } from 'node:events';
-import { chmodSync, chownSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { createServer, type Server as NetServer, connect as netConnect, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
 import {
   create,
   type DescFile,
@@ -77,6 +78,7 @@ export class Server {
   readonly #health = new HealthImplementation({ '': 'SERVING' });
   readonly #files: DescFile[] = [];
   readonly #listeners: NetServer[] = [];
+  readonly #paths: string[] = [];
   readonly #sockets = new Map<
     string,
     { readonly socket: Socket; readonly peer: PeerCredentials | undefined }
@@ -140,16 +142,18 @@ export class Server {
       injector.injectConnection(socket);
     });
     this.#listeners.push(listener);
-    // The socket is born closed to others, then opened as far as asked.
-    const umask = process.umask(0o177);
+    // The socket is born in a folder closed to others, and put in its place once it is open just as far as asked.
+    const nursery = mkdtempSync(join(dirname(path), '.'));
+    const born = join(nursery, 's');
     try {
-      listener.listen(path);
+      await once(listener.listen(born), 'listening');
+      if (options.group !== undefined) chownSync(born, process.getuid?.() ?? 0, options.group);
+      chmodSync(born, options.mode ?? 0o600);
+      renameSync(born, path);
+      this.#paths.push(path);
     } finally {
-      process.umask(umask);
+      rmSync(nursery, { recursive: true });
     }
-    await once(listener, 'listening');
-    if (options.group !== undefined) chownSync(path, process.getuid?.() ?? 0, options.group);
-    chmodSync(path, options.mode ?? 0o600);
   }
 
   /** Listens on `HOST:PORT`; port 0 takes a free one. Returns the port. */
@@ -177,6 +181,7 @@ export class Server {
     this.#grpc.forceShutdown();
     for (const { socket } of this.#sockets.values()) socket.destroy();
     await Promise.all(closed);
+    for (const path of this.#paths.splice(0)) rmSync(path, { force: true });
   }
 
   #seal(): void {

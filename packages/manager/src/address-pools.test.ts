@@ -31,12 +31,8 @@ const takeAll = async (pools: AddressPools, prefix: string): Promise<string[]> =
 
 describe('AddressPools', () => {
   it('gives both ends of one pair', async () => {
-    const pair = await new AddressPools(claims(), 'node-a')
-      .take('10.60.0.0/30', [])
-      .catch((error: Error) => error);
-    expect(pair).toMatchObject({ kind: 'no-address' });
     const { client, endpoint, prefix } = await new AddressPools(claims(), 'node-a').take('10.60.0.0/29', []);
-    expect(prefix).toMatch(/^10\.60\.0\.[24]\/31$/);
+    expect(prefix).toMatch(/^10\.60\.0\.[0246]\/31$/);
     expect(endpoint).toBe(prefix);
     expect(overlaps(parsePrefix(client), parsePrefix(endpoint))).toBe(true);
     const six = await new AddressPools(claims(), 'node-a').take('fd00:60::/48', []);

@@ -1,5 +1,5 @@
 // The network service manager of one node: every part is made here, started in order of dependence, stopped in reverse.
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   admin,
@@ -214,9 +214,7 @@ export class Manager {
       ['admin.sock', 0o600, this.#server().add(admin.Admin, adminService(node))],
     ] as const;
     for (const [file, mode, server] of sockets) {
-      const path = join(runDir, file);
-      await server.listenUnix(path, { mode, identify });
-      this.#stops.push(() => rmSync(path, { force: true }));
+      await server.listenUnix(join(runDir, file), { mode, identify });
     }
   }
 

@@ -156,6 +156,8 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
         capabilities,
         connections: node.connections.size,
         endpoints: node.endpoints.size,
+        addressPairs: node.pools.size,
+        tunnelIdentifiers: node.identifiers.size,
       };
     },
 
