@@ -1,0 +1,121 @@
+// One node of a mesh under test: its namespace, its folders, and its manager process.
+import { mkdirSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import { join } from 'node:path';
+import { admin, Channel } from '@nsm/api';
+import { type Running, type TestNamespace, waitFor } from '@nsm/testkit';
+import { spawnNsm } from './nsm-command.js';
+
+/** TCP port of every manager under test. */
+export const managerPort = 5001;
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly namespace: TestNamespace;
+  /** Underlay address. */
+  readonly address: string;
+  /** Folder for everything of this node. */
+  readonly dir: string;
+  readonly registry: string;
+  /** More flags for `nsm manager`. */
+  readonly flags: readonly string[];
+  /** HOST:PORT that others are told. Default: the underlay address. */
+  readonly advertise?: string | undefined;
+  /** Put before the command of the manager. */
+  readonly before?: readonly string[] | undefined;
+}
+
+export class MeshNode {
+  readonly name: string;
+  readonly namespace: TestNamespace;
+  readonly address: string;
+  readonly runDir: string;
+  readonly stateDir: string;
+  /** HOST:PORT of the manager. */
+  readonly tcp: string;
+  readonly #options: NodeOptions;
+  readonly #channel: Channel;
+  #manager: Running | undefined;
+  #earlierOutput = '';
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.namespace = options.namespace;
+    this.address = options.address;
+    this.runDir = join(options.dir, 'run');
+    this.stateDir = join(options.dir, 'state');
+    this.tcp = `${isIPv6(options.address) ? `[${options.address}]` : options.address}:${managerPort}`;
+    mkdirSync(options.dir, { recursive: true });
+    this.#channel = new Channel(`unix:${this.runDir}/admin.sock`);
+  }
+
+  /** The manager's process; throws while there is none. */
+  get manager(): Running {
+    if (!this.#manager) throw new Error(`${this.name} has no manager`);
+    return this.#manager;
+  }
+
+  /** Everything its managers have printed. */
+  get log(): string {
+    return this.#earlierOutput + (this.#manager?.output() ?? '');
+  }
+
+  /** Lines of its log at level error or fatal: none of them may come from bad input alone. */
+  errors(): string[] {
+    return this.log.split('\n').filter((line) => /^\{"level":[56]0,/.test(line));
+  }
+
+  /** Starts `nsm manager` and waits until it is ready. */
+  async start(): Promise<void> {
+    const { advertise = this.tcp, registry, flags, before = [] } = this.#options;
+    const args = ['manager', '--name', this.name, '--run-dir', this.runDir, '--state-dir', this.stateDir];
+    args.push('--listen', this.tcp, '--advertise', advertise, '--registry', registry, ...flags);
+    this.#manager = await spawnNsm(this.namespace.name, '"msg":"ready"', args, { before });
+  }
+
+  /** Ends the manager by a signal and waits until it is gone. Returns its exit status. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> {
+    const { child, exited, output } = this.manager;
+    child.kill(signal);
+    const ended = await exited;
+    this.#earlierOutput += output();
+    this.#manager = undefined;
+    return ended;
+  }
+
+  /** A manager that is killed and comes back. */
+  async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await this.end(signal);
+    await this.start();
+  }
+
+  async connections(): Promise<admin.Connection[]> {
+    const client = this.#channel.client(admin.Admin);
+    return (await client.listConnections({}, { timeoutMs: 5_000 })).connections;
+  }
+
+  /** Names of the endpoints that this manager knows of. */
+  async endpoints(): Promise<string[]> {
+    const client = this.#channel.client(admin.Admin);
+    const { endpoints } = await client.listEndpoints({}, { timeoutMs: 5_000 });
+    return endpoints.map(({ endpoint }) => `${endpoint?.networkServiceName}/${endpoint?.nseProviderName}`);
+  }
+
+  /** Waits until this manager knows an endpoint, on whatever node. */
+  async knows(...endpoints: readonly string[]): Promise<void> {
+    await waitFor(
+      async () => {
+        const known = await this.endpoints();
+        return endpoints.every((endpoint) => known.includes(endpoint));
+      },
+      { what: `${this.name} knowing ${endpoints.join(', ')}` },
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#channel.close();
+    await this.#manager?.stop();
+    this.#manager = undefined;
+  }
+}
