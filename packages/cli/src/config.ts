@@ -18,3 +18,6 @@ export function switchedOff(variable: string): boolean {
 function isOn(value: string | undefined): boolean {
   return value !== undefined && !['', '0', 'false', 'no', 'off'].includes(value.toLowerCase());
 }
+
+// grpc-js writes failures to stderr that the commands report themselves, in words.
+if (!debug) process.env.GRPC_NODE_VERBOSITY ??= 'NONE';

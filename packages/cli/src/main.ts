@@ -1,6 +1,6 @@
 // Runs the command line and ends the process with the status that says how it went.
 import { CommanderError } from 'commander';
-import { failureOf, wordFailure } from './exit-status.js';
+import { exitStatus, failureOf, wordFailure } from './exit-status.js';
 import { buildProgram } from './program.js';
 
 /** Does not return while the command runs; `argv` begins with the command's name. */
@@ -9,15 +9,23 @@ export async function run(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
+  // What a command waits for may be in a worker thread, which does not keep the process alive by itself.
+  setInterval(() => {}, 2 ** 30);
   try {
     await buildProgram().parseAsync(argv, { from: 'user' });
   } catch (thrown) {
     // Commander has said its part already.
     if (!(thrown instanceof CommanderError))
       process.stderr.write(`${wordFailure(thrown, wantsJson(argv))}\n`);
-    process.exitCode = failureOf(thrown).status;
+    const { status } = failureOf(thrown);
+    // Others cannot reach a daemon that does not start; it has a failure of its own.
+    process.exitCode = status === exitStatus.unreachable && isDaemon(argv) ? exitStatus.failed : status;
   }
   process.exit();
+}
+
+function isDaemon([command]: readonly string[]): boolean {
+  return command === 'manager' || command === 'forwarder' || command === 'registry';
 }
 
 function wantsJson(argv: readonly string[]): boolean {

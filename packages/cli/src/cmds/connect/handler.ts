@@ -27,7 +27,7 @@ export async function runConnect(service: string, flags: ConnectFlags): Promise<
     lifetime: flags.lifetime ?? (flags.hold ? 'process' : 'namespace'),
     runDir: flags.runDir,
     signal,
-    timeoutMs: flags.timeout,
+    timeoutMs: flags.timeout + flags.wait,
     waitMs: flags.wait,
   });
   const elapsedMs = Math.round((performance.now() - start) * 100) / 100;
