@@ -179,13 +179,13 @@ export class MessageReceiver {
     this.data = Buffer.allocUnsafeSlow(dataSize);
     this.control = Buffer.allocUnsafeSlow(controlSize);
     this.#vector = Buffer.alloc(16);
-    this.#vector.writeBigUInt64LE(koffi.address(this.data), 0);
+    this.#vector.writeBigUInt64LE(addressOf(this.data), 0);
     this.#vector.writeBigUInt64LE(BigInt(dataSize), 8);
     // struct msghdr: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48.
     this.#header = Buffer.alloc(56);
-    this.#header.writeBigUInt64LE(koffi.address(this.#vector), 16);
+    this.#header.writeBigUInt64LE(addressOf(this.#vector), 16);
     this.#header.writeBigUInt64LE(1n, 24);
-    this.#header.writeBigUInt64LE(koffi.address(this.control), 32);
+    this.#header.writeBigUInt64LE(addressOf(this.control), 32);
   }
 
   get controlLength(): number {
@@ -199,11 +199,23 @@ export class MessageReceiver {
   }
 }
 
-const syscall1 = define<[number, number, number]>('long syscall(long number, long a, long b)');
+const syscallNumbers = define<[number, number, number]>('long syscall(long number, long a, long b)');
 // The same number on every architecture: it is newer than the unified table (Linux 5.3).
 const SYS_PIDFD_OPEN = 434;
 /** pidfd_open(2): a descriptor that becomes readable when the process has ended. */
-export const pidfdOpen = (pid: number, flags: number): SystemResult => syscall1(SYS_PIDFD_OPEN, pid, flags);
+export const pidfdOpen = (pid: number, flags: number): SystemResult =>
+  syscallNumbers(SYS_PIDFD_OPEN, pid, flags);
+
+const syscallBuffer = define<[number, number, Uint8Array, number]>(
+  'long syscall(long number, long command, void *attributes, unsigned long size)',
+);
+const SYS_BPF: Readonly<Record<string, number>> = { x64: 321, ia32: 357, arm: 386, arm64: 280, riscv64: 280 };
+/** bpf(2), which libc does not wrap; `attributes` is a raw `union bpf_attr` (linux/bpf.h). */
+export const bpf = (command: number, attributes: Uint8Array): SystemResult =>
+  syscallBuffer(SYS_BPF[process.arch] ?? -1, command, attributes, attributes.length);
+
+/** Address of a buffer's first byte, to put into a structure. Valid as long as the buffer is referenced. */
+export const addressOf = (bytes: Uint8Array): bigint => koffi.address(bytes);
 
 const rawAbort = libc.func('void abort()') as () => void;
 /** abort(3): ends the whole process, also from a worker thread, where `process.abort()` is refused. */

@@ -2,6 +2,7 @@
 import { ipJson, leaks, makeNamespace, ping, requireRoot, run, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EthtoolSocket } from './ethtool.js';
+import * as libc from './libc.js';
 import { NetlinkError } from './netlink-error.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
@@ -133,6 +134,64 @@ describe.skipIf(!requireRoot('traffic'))('traffic', () => {
     a.route.deleteFilter({ device: index, parent: 'egress', priority: 5 });
     expect(a.route.filters({ device: index, parent: 'egress' })).toEqual([]);
     expect(() => a.route.deleteFilter({ device: index, parent: 'egress', priority: 5 })).toThrow('ENOENT');
+  });
+
+  // The smallest program: r0 = verdict; exit.
+  const loadProgram = (verdict: number): number => {
+    const instructions = Buffer.alloc(16);
+    instructions.writeUInt8(0xb7, 0);
+    instructions.writeInt32LE(verdict, 4);
+    instructions.writeUInt8(0x95, 8);
+    const license = Buffer.from('GPL\0');
+    const attributes = Buffer.alloc(64);
+    // BPF_PROG_TYPE_SCHED_CLS, two instructions, licence (linux/bpf.h, BPF_PROG_LOAD).
+    attributes.writeUInt32LE(3, 0);
+    attributes.writeUInt32LE(2, 4);
+    attributes.writeBigUInt64LE(libc.addressOf(instructions), 8);
+    attributes.writeBigUInt64LE(libc.addressOf(license), 16);
+    return libc.bpf(5, attributes);
+  };
+
+  it('eBPF programs decide over packets', async () => {
+    const drop = loadProgram(2);
+    if (drop < 0) {
+      process.stderr.write(`SKIPPED: bpf(2): ${libc.errorText(-drop)}\n`);
+      return;
+    }
+    a.route.addQdisc({ kind: 'clsact', device: index });
+    const filter = {
+      kind: 'bpf',
+      device: index,
+      parent: 'ingress',
+      priority: 3,
+      programFd: drop,
+      name: 'drop-all',
+    } as const;
+    a.route.addFilter(filter);
+    expect(() => a.route.addFilter(filter)).toThrow('EEXIST');
+    libc.close(drop);
+    expect(a.route.filters({ device: index, parent: 'ingress' })).toMatchObject([
+      {
+        kind: 'bpf',
+        parent: 'ingress',
+        priority: 3,
+        handle: 1,
+        bpf: { name: 'drop-all', id: expect.any(Number), directAction: true },
+      },
+    ]);
+    expect(await run(a.name, 'tc', ['filter', 'show', 'dev', 'v', 'ingress'])).toMatch(
+      /bpf .*drop-all direct-action/,
+    );
+    expect(await ping(a.name, '10.0.0.2', { deadline: 1 })).toMatchObject({ received: 0 });
+    const pass = loadProgram(0);
+    a.route.addFilter({ ...filter, programFd: pass, name: 'pass-all' }, { replace: true });
+    libc.close(pass);
+    expect(a.route.filters({ device: index, parent: 'ingress' })).toMatchObject([
+      { bpf: { name: 'pass-all' } },
+    ]);
+    expect(await ping(a.name, '10.0.0.2')).toMatchObject({ received: 1 });
+    a.route.deleteFilter({ device: index, parent: 'ingress', priority: 3, handle: 1, kind: 'bpf' });
+    expect(a.route.filters({ device: index, parent: 'ingress' })).toEqual([]);
   });
 
   it('refuses what is no eBPF program', () => {

@@ -52,7 +52,7 @@ export interface PingOptions {
   readonly count?: number;
   /** Seconds between packets; default 0.05. */
   readonly interval?: number;
-  /** Seconds to wait for all answers; default 3. */
+  /** Seconds to wait for the last answer; default 3. */
   readonly deadline?: number;
 }
 
@@ -70,7 +70,7 @@ export const ping = async (
   options: PingOptions = {},
 ): Promise<PingResult> => {
   const args = ['-n', '-c', String(options.count ?? 1), '-i', String(options.interval ?? 0.05)];
-  args.push('-w', String(options.deadline ?? 3), '-s', String(options.size ?? 56));
+  args.push('-W', String(options.deadline ?? 3), '-s', String(options.size ?? 56));
   if (options.df === true) args.push('-M', 'do');
   let output: string;
   try {
@@ -113,7 +113,6 @@ export const spawnIn = async (
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
     });
-  processes.add(child);
   const exited = new Promise<number | string>((resolve) => {
     child.once('exit', (code, signal) => {
       processes.delete(child);
@@ -123,6 +122,7 @@ export const spawnIn = async (
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve).once('error', reject);
   });
+  processes.add(child);
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGTERM');

@@ -1,7 +1,9 @@
 // Throw-away network namespaces, removed when the test is over, fails, or is killed by a signal.
+import { existsSync } from 'node:fs';
 import {
   createNamespace,
   deleteNamespace,
+  listNamespaces,
   NamespaceError,
   type NetworkNamespace,
   openNamespace,
@@ -26,13 +28,35 @@ let made = 0;
 let guarded = false;
 
 const removeAll = (): void => {
-  for (const namespace of living) namespace.remove();
+  for (const namespace of living) {
+    try {
+      namespace.remove();
+    } catch (error) {
+      process.stderr.write(`${String(error)}\n`);
+    }
+  }
+};
+
+// What a run that was killed outright (SIGKILL, a crash) has left behind: nobody else will remove it.
+const removeOrphans = (): void => {
+  for (const { names } of listNamespaces())
+    for (const name of names) {
+      const pid = /^nsmt-(\d+)-/.exec(name)?.[1];
+      if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+      try {
+        deleteNamespace(name);
+      } catch (error) {
+        // Another test run was quicker.
+        if (!(error instanceof NamespaceError)) throw error;
+      }
+    }
 };
 
 // Vitest ends its workers by SIGTERM; 'exit' covers everything else but SIGKILL.
 const guard = (): void => {
   if (guarded) return;
   guarded = true;
+  removeOrphans();
   process.once('exit', removeAll);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     process.once(signal, () => {
