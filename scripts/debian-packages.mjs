@@ -20,4 +20,16 @@ export const debianPackages = [
     why: 'unshare and nsenter make and enter the user namespace of a lab without root',
     present: (find) => find('unshare') !== undefined && find('nsenter') !== undefined,
   },
+  {
+    name: 'iproute2',
+    purposes: ['test'],
+    why: 'ip, bridge and tc tell the tests what the kernel really has',
+    present: (find) => ['ip', 'bridge', 'tc'].every((command) => find(command) !== undefined),
+  },
+  {
+    name: 'ethtool',
+    purposes: ['test'],
+    why: 'ethtool tells the tests which offloads a device really has',
+    present: (find) => find('ethtool') !== undefined,
+  },
 ];

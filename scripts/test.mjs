@@ -28,6 +28,8 @@ const vitest = spawn(
   [
     join(root, 'node_modules/vitest/vitest.mjs'),
     'run',
+    // Without writing a compiled configuration: the clone may be somebody else's.
+    '--configLoader=runner',
     '--reporter=default',
     `--reporter=${join(root, 'scripts/test-reporter.mjs')}`,
     ...projects,
