@@ -5,7 +5,6 @@ import { NsmError } from '@nsm/api';
 import { type Connection, type ConnectionEvent, connect } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { labelsOf } from '../../common-flags.js';
-import { podUid } from '../../config.js';
 import { interrupted } from '../../interrupted.js';
 import { Output } from '../../output.js';
 import { type ConnectionView, connectionView } from '../../views.js';
@@ -21,7 +20,7 @@ export async function runConnect(service: string, flags: ConnectFlags): Promise<
   const start = performance.now();
   const connection = await connect({
     service,
-    requestId: flags.requestId ?? podUid,
+    requestId: flags.requestId,
     interfaces: flags.interface.length > 0 ? flags.interface : undefined,
     labels: labelsOf(flags.label),
     lifetime: flags.lifetime ?? (flags.hold ? 'process' : 'namespace'),
