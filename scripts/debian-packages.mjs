@@ -32,4 +32,16 @@ export const debianPackages = [
     why: 'ethtool tells the tests which offloads a device really has',
     present: (find) => find('ethtool') !== undefined,
   },
+  {
+    name: 'zsh',
+    purposes: ['test'],
+    why: 'zsh tries out its completion script',
+    present: (find) => find('zsh') !== undefined,
+  },
+  {
+    name: 'fish',
+    purposes: ['test'],
+    why: 'fish tries out its completion script',
+    present: (find) => find('fish') !== undefined,
+  },
 ];

@@ -14,6 +14,7 @@ export default class TestReporter {
         else
           report.skipped.push({
             name: test.fullName,
+            suite: test.parent.type === 'suite' ? test.parent.fullName : '',
             file: module.moduleId,
             reason: result.note ?? skippedBy(test),
           });

@@ -45,8 +45,7 @@ const report = readReport();
 rmSync(folder, { recursive: true });
 const left = await settled();
 
-for (const { name, file, reason } of report.skipped)
-  say(`skipped: ${relative(root, file)}: ${name}: ${reason}`);
+for (const line of describeSkipped(report.skipped)) say(`skipped: ${line}`);
 for (const text of notRun) say(`not run: ${text}`);
 for (const trace of left) say(`left behind: ${trace}`);
 if (report.broken > 0) say(`${report.broken} test files or hooks failed; see above`);
@@ -65,6 +64,20 @@ function runnableProjects() {
     `the tests of project net: they need root and network namespaces (${why || 'this is not root'})`,
   );
   return ['--project=!net'];
+}
+
+/** One line for each suite and reason; a test that is skipped alone under its own name. */
+function describeSkipped(skipped) {
+  const groups = new Map();
+  for (const test of skipped) {
+    const key = JSON.stringify([test.file, test.suite, test.reason]);
+    groups.set(key, [...(groups.get(key) ?? []), test]);
+  }
+  return [...groups.values()].map((tests) => {
+    const [{ file, suite, name, reason }] = tests;
+    const what = tests.length === 1 ? name : `${suite || 'the file'}, ${tests.length} tests`;
+    return `${relative(root, file)}: ${what}: ${reason}`;
+  });
 }
 
 function readReport() {
