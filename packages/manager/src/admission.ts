@@ -11,7 +11,7 @@ import {
   type proxy,
   TunnelType,
 } from '@nsm/api';
-import { parsePrefix } from './prefix.js';
+import { overlaps, parsePrefix } from './prefix.js';
 
 /** Lists longer than this are refused: nothing real needs more. */
 const maxListLength = 64;
@@ -52,6 +52,12 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   if (request.excludedPrefixes.length > 16_384)
     throw invalid('excluded_prefixes has more than 16384 entries');
   request.excludedPrefixes.forEach(parsePrefix);
+  admitLength('address_pairs', request.addressPairs);
+  for (const { client, endpoint, prefix } of request.addressPairs) {
+    const [whole, ...ends] = [prefix, client, endpoint].map(parsePrefix);
+    if (!whole || !ends.every((end) => overlaps(whole, end)))
+      throw invalid(`address pair ${quote(`${client} ${endpoint}`)} is not within its prefix`);
+  }
 }
 
 /** @throws NsmError `invalid` */

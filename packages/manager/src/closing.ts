@@ -1,5 +1,6 @@
 // The end of a connection, whoever ends it: both halves, the endpoint, and everything taken for it.
 import { NsmError } from '@nsm/api';
+import { releasePairs } from './allocation.js';
 import type { Connection } from './connection.js';
 import type { Node } from './node.js';
 
@@ -21,25 +22,31 @@ export async function closeConnection(
   reason: string,
   options: ClosingOptions = {},
 ): Promise<void> {
-  const { tellPeer = true, reconnect = false } = options;
   const recorded = node.connections.changeState(connection, { kind: 'CLOSING', reason });
   const [removed] = await Promise.allSettled([
     node.forwarder.remove({ crossConnects: [connection.crossConnect] }),
-    tellEndpoint(node, connection, reason),
-    tellPeer ? tellOtherManager(node, connection, reason, reconnect) : undefined,
+    tellOthers(node, connection, reason, options),
     recorded,
   ]);
   if (removed.status === 'rejected') throw NsmError.from(removed.reason);
-  release(node, connection);
+  releasePairs(node, connection.pairs);
+  if (connection.tunnel) node.identifiers.release(connection.tunnel.identifier);
   node.owners.letGo(connection);
   await node.connections.remove(connection, reason);
   node.logger.info({ connection: connection.id, service: connection.service, reason }, 'connection closed');
 }
 
-/** Gives back the addresses and the tunnel identifier of a connection. */
-function release({ pools, identifiers }: Node, { allocated, tunnel }: Connection): void {
-  for (const prefix of allocated) pools.release(prefix);
-  if (tunnel) identifiers.release(tunnel.identifier);
+/** Tells the endpoint and the other manager that a connection has ended. Nobody who does not hear it holds it up. */
+export async function tellOthers(
+  node: Node,
+  connection: Connection,
+  reason: string,
+  { tellPeer = true, reconnect = false }: ClosingOptions = {},
+): Promise<void> {
+  await Promise.all([
+    tellEndpoint(node, connection, reason),
+    tellPeer ? tellOtherManager(node, connection, reason, reconnect) : undefined,
+  ]);
 }
 
 async function tellEndpoint(node: Node, connection: Connection, reason: string): Promise<void> {
@@ -70,7 +77,14 @@ async function tellOtherManager(
   if (!peer?.address) return;
   const connectionId = role === 'CLIENT' ? id : peer.connectionId;
   await node.peers
-    .close(peer, { requestId, networkServiceName: service, connectionId, reason, reconnect })
+    .close(peer, {
+      requestId,
+      networkServiceName: service,
+      connectionId,
+      reason,
+      reconnect,
+      managerName: node.name,
+    })
     .catch((error: unknown) => {
       node.logger.warn(
         { connection: id, manager: peer.manager, err: error },

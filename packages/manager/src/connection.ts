@@ -1,6 +1,7 @@
 // A connection as one manager knows it: what was asked, what was agreed, and what this node has to show for it.
 import { createHash } from 'node:crypto';
 import type { ConnectionParameters, connect, forwarder as fw, Interface, TunnelType } from '@nsm/api';
+import type { AddressPair } from './address-pools.js';
 
 /**
  * LOCAL: both sides are on this node. CLIENT: the client is here, the endpoint on another node. ENDPOINT: the
@@ -43,8 +44,8 @@ export interface Connection {
   readonly endpointParameters: ConnectionParameters;
   readonly crossConnect: fw.CrossConnect;
   readonly tunnel?: { readonly type: TunnelType; readonly identifier: number };
-  /** Prefixes taken from the pools for it. */
-  readonly allocated: readonly string[];
+  /** Address pairs taken for it from this manager's pools. */
+  readonly pairs: readonly AddressPair[];
   readonly state: ConnectionState;
   /** Milliseconds since the Unix epoch at which it entered its state. */
   readonly since: number;

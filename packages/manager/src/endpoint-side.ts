@@ -11,9 +11,10 @@ import {
 } from '@nsm/api';
 import type { AddressPair } from './address-pools.js';
 import { addressesOf, admitEndpointParameters } from './admission.js';
+import { allocate, prefixesOf, releasePairs } from './allocation.js';
 import { endpointInterfaceName, macOf } from './connection.js';
 import type { Node } from './node.js';
-import { type Prefix, parsePrefix } from './prefix.js';
+import { overlaps, type Prefix, parsePrefix } from './prefix.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {
@@ -25,6 +26,10 @@ export interface EndpointQuestion {
   readonly interface: Interface;
   /** Prefixes routed in the client's namespace. */
   readonly excluded: readonly Prefix[];
+  /** Address pairs to use, unless the endpoint gives addresses of its own or already routes to these. */
+  readonly offered: readonly AddressPair[];
+  /** Whether the pairs offered are from this manager's pools. Default: true. */
+  readonly offeredIsOwn?: boolean;
   /** Bytes. */
   readonly mtu: number;
 }
@@ -34,8 +39,8 @@ export interface Plan {
   readonly namespace: fw.Namespace;
   readonly client: ConnectionParameters;
   readonly endpoint: ConnectionParameters;
-  /** Prefixes taken from the address pools. */
-  readonly allocated: readonly string[];
+  /** Address pairs taken for it from this manager's pools. */
+  readonly pairs: readonly AddressPair[];
 }
 
 export async function askEndpoint(
@@ -69,26 +74,31 @@ export async function askEndpoint(
     client: addressesOf(reply.clientParameters),
     endpoint: addressesOf(reply.endpointParameters),
   };
-  let allocated: readonly string[] = [];
+  let pairs: readonly AddressPair[] = [];
   if (addresses.client.length === 0 && addresses.endpoint.length === 0) {
-    const excluded = [...question.excluded, ...namespace.prefixes.map(parsePrefix)];
-    const pairs = await transaction.step(
-      'allocate addresses',
-      () => allocate(node, prefixesOf(node, endpoint), excluded),
-      (taken) => {
-        for (const { prefix } of taken) node.pools.release(prefix);
-      },
+    const routed = namespace.prefixes.map(parsePrefix);
+    const { offered, offeredIsOwn = true } = question;
+    const collides = offered.some(({ prefix }) =>
+      routed.some((other) => overlaps(other, parsePrefix(prefix))),
     );
+    const usable = offered.length > 0 && !collides;
+    const taken = usable
+      ? offered
+      : await transaction.step(
+          'allocate addresses',
+          () => allocate(node, prefixesOf(node, endpoint), [...question.excluded, ...routed]),
+          (allocated) => releasePairs(node, allocated),
+        );
     addresses = {
-      client: pairs.map(({ client }) => client),
-      endpoint: pairs.map(({ endpoint: address }) => address),
+      client: taken.map(({ client }) => client),
+      endpoint: taken.map(({ endpoint: other }) => other),
     };
-    allocated = pairs.map(({ prefix }) => prefix);
+    pairs = usable && !offeredIsOwn ? [] : taken;
   }
   const common = { mtu, connectionId: id };
   return {
     namespace,
-    allocated,
+    pairs,
     client: create(ConnectionParametersSchema, {
       ...common,
       mac: mac.client,
@@ -108,38 +118,6 @@ export async function askEndpoint(
       route: reply.endpointParameters?.route ?? [],
     }),
   };
-}
-
-/** The endpoint's own prefixes, else its network service's, else the manager's. */
-function prefixesOf({ prefixes }: Node, endpoint: NetworkServiceEndpoint): readonly string[] {
-  if (endpoint.prefixes.length > 0) return endpoint.prefixes;
-  return prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? [];
-}
-
-/** One pair for each version of IP that the prefixes have, from the first prefix of it that has one left. */
-async function allocate(
-  { pools }: Node,
-  prefixes: readonly string[],
-  excluded: readonly Prefix[],
-): Promise<AddressPair[]> {
-  const pairs: AddressPair[] = [];
-  try {
-    for (const version of [4, 6]) {
-      const candidates = prefixes.filter((text) => parsePrefix(text).version === version);
-      for (const [index, prefix] of candidates.entries()) {
-        try {
-          pairs.push(await pools.take(prefix, excluded));
-          break;
-        } catch (error) {
-          if (index === candidates.length - 1) throw error;
-        }
-      }
-    }
-    return pairs;
-  } catch (error) {
-    for (const { prefix } of pairs) pools.release(prefix);
-    throw error;
-  }
 }
 
 /** A pod's side of a cross-connect, with each route through the other side's address of the same version. */

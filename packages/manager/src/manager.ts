@@ -8,7 +8,6 @@ import {
   endpoint,
   forwarder as fw,
   type InterfaceType,
-  type NetworkServiceEndpoint,
   NsmError,
   proxy,
   registry as reg,
@@ -20,12 +19,12 @@ import { openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './address-pools.js';
 import { admitName } from './admission.js';
-import { closeConnection } from './closing.js';
 import { ConnectionTable } from './connection-table.js';
 import { EndpointHealth } from './endpoint-health.js';
 import { Identifiers } from './identifiers.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { LocalEndpoints } from './local-endpoints.js';
+import { endpointGone, processGone, watchForwarder } from './losses.js';
 import { type Forwarder, NamespaceGuard } from './namespace-guard.js';
 import type { Node } from './node.js';
 import { OwnerWatch } from './owner-watch.js';
@@ -106,6 +105,7 @@ export class Manager {
     mkdirSync(runDir, { recursive: true });
     const monotonic = (): number => performance.now();
 
+    const stopping = new AbortController();
     const store = new Store(stateDir);
     this.#stops.push(() => store.close());
     const forwarder = await this.#forwarder();
@@ -117,9 +117,7 @@ export class Manager {
     this.#stops.push(() => peers.stop());
     const guard = new NamespaceGuard(forwarder, this.#options.allowedUids, monotonic);
     const health = new EndpointHealth(monotonic);
-    const owners = new OwnerWatch((ids) => {
-      for (const id of ids) this.#close(node, id, 'the process that asked for it has ended');
-    });
+    const owners = new OwnerWatch((ids) => processGone(node, ids));
     this.#stops.push(() => owners.stop());
     const endpoints = new LocalEndpoints(
       {
@@ -127,7 +125,7 @@ export class Manager {
         store,
         guard,
         logger,
-        onGone: (record, reason) => this.#endpointGone(node, record, reason),
+        onGone: (record, reason) => endpointGone(node, record, reason),
       },
       name,
     );
@@ -157,6 +155,7 @@ export class Manager {
       health,
       owners,
       logger,
+      stopping: stopping.signal,
       advertise: '',
       tunnelAddress: this.#options.tunnelAddress ?? '',
       prefixes: prefixMap(this.#options.prefixes),
@@ -174,8 +173,9 @@ export class Manager {
       if (NsmError.from(error).kind === 'conflict') throw error;
       logger.warn({ err: error }, 'not registered yet');
     });
+    this.#stops.push(() => stopping.abort());
     await recover(node, store);
-    this.#watchForwarder(node);
+    watchForwarder(node);
     await this.#serveUnix(node);
     logger.info(
       { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },
@@ -216,76 +216,6 @@ export class Manager {
     for (const [file, mode, server] of sockets) {
       await server.listenUnix(join(runDir, file), { mode, identify });
     }
-  }
-
-  #watchForwarder(node: Node): void {
-    const stop = new AbortController();
-    this.#stops.push(() => stop.abort());
-    const watch = async (): Promise<void> => {
-      for await (const { event } of node.forwarder.watch({}, { signal: stop.signal })) {
-        if (event.case === 'namespaceGone') this.#namespaceGone(node, event.value);
-        else if (event.case === 'interfaceGone') this.#interfaceGone(node, event.value);
-      }
-    };
-    watch().catch((error: unknown) => {
-      if (!stop.signal.aborted)
-        node.logger.error({ err: error }, 'no longer told of what happens on the node');
-    });
-  }
-
-  #namespaceGone(node: Node, inode: number): void {
-    node.guard.forget(inode);
-    for (const { id, crossConnect } of node.connections.values()) {
-      if (crossConnect.client?.namespace?.inode === inode)
-        this.#close(node, id, "the client's network namespace has gone");
-      else if (crossConnect.endpoint?.namespace?.inode === inode)
-        this.#close(node, id, "the endpoint's network namespace has gone", true);
-    }
-  }
-
-  /** Somebody removed an interface of a connection: it is made again. */
-  #interfaceGone(node: Node, id: string): void {
-    const lost = node.connections.byId(id);
-    if (lost?.state.kind !== 'UP') return;
-    const mend = node.mutex.run(lost.key, async () => {
-      const connection = node.connections.byId(id);
-      if (connection?.state.kind === 'UP') await node.forwarder.apply(connection.crossConnect);
-    });
-    mend.then(
-      () => node.logger.warn({ connection: id }, 'an interface was removed by someone else and made again'),
-      (error: unknown) =>
-        node.logger.error(
-          { connection: id, err: error },
-          'an interface was removed and could not be made again',
-        ),
-    );
-  }
-
-  #endpointGone(node: Node, record: NetworkServiceEndpoint, reason: string): void {
-    node.health.forget(record);
-    for (const {
-      id,
-      service,
-      endpoint: { name, namespace },
-      role,
-    } of node.connections.values()) {
-      if (role === 'CLIENT' || service !== record.networkServiceName || name !== record.nseProviderName)
-        continue;
-      if ((namespace || 'default') !== (record.nseProviderNamespace || 'default')) continue;
-      this.#close(node, id, `endpoint ${name} has gone: ${reason}`, true);
-    }
-  }
-
-  #close(node: Node, id: string, reason: string, reconnect = false): void {
-    const present = node.connections.byId(id);
-    if (!present) return;
-    const closed = node.mutex.run(present.key, async () => {
-      const connection = node.connections.byId(id);
-      if (connection) await closeConnection(node, connection, reason, { reconnect });
-    });
-    closed.catch((error: unknown) =>
-      node.logger.error({ connection: id, err: error }, 'a connection could not be closed'),
-    );
   }
 }
 

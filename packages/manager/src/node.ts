@@ -31,6 +31,8 @@ export interface Node {
   readonly health: EndpointHealth;
   readonly owners: OwnerWatch;
   readonly logger: Logger;
+  /** Aborts when the manager stops. */
+  readonly stopping: AbortSignal;
   /** Address that other managers call, HOST:PORT. */
   advertise: string;
   /** Underlay address of tunnels; '' takes the one the kernel routes with. */

@@ -12,12 +12,16 @@ export async function program(
   transaction: Transaction,
   planned: Connection,
 ): Promise<Connection> {
+  const before = node.connections.byId(planned.id);
   // The commit takes about as long as the kernel does, so both go on at the same time.
   const [recorded, programmed] = await Promise.allSettled([
     transaction.step(
       'record the connection',
       () => node.connections.put(planned),
-      () => node.connections.remove(planned, 'the connection could not be made'),
+      () =>
+        before
+          ? node.connections.put(before)
+          : node.connections.remove(planned, 'the connection could not be made'),
     ),
     transaction.step(
       'program the dataplane',

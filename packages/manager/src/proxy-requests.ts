@@ -14,6 +14,7 @@ import { admitProxyRequest, quote } from './admission.js';
 import { closeConnection } from './closing.js';
 import { type Connection, connectionHash, hashOf } from './connection.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
+import { heal } from './healing.js';
 import { chooseInterface, chooseTunnel, interfaceList } from './negotiation.js';
 import type { Node } from './node.js';
 import { parsePrefix } from './prefix.js';
@@ -119,6 +120,8 @@ async function connectEndpoint(
     labels: request.labels,
     interface: chosen,
     excluded: request.excludedPrefixes.map(parsePrefix),
+    offered: request.addressPairs,
+    offeredIsOwn: false,
     mtu,
   });
   return await program(node, transaction, {
@@ -138,7 +141,7 @@ async function connectEndpoint(
     clientParameters: plan.client,
     endpointParameters: plan.endpoint,
     tunnel: { type: ours.type, identifier },
-    allocated: plan.allocated,
+    pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
       endpoint: portOf(chosen, plan.namespace, plan.endpoint),
@@ -173,7 +176,10 @@ export function proxyReply({
 
 type Reply = MessageInitShape<typeof proxy.ProxyConnectionReplySchema>;
 
-/** The other manager ends a connection: this node's half goes too. What is unknown has already gone. */
+/**
+ * The other manager's half of a connection has ended: this node's half goes too, or finds another endpoint when only
+ * the endpoint was lost. What is unknown has already gone.
+ */
 export async function closeProxyConnection(
   node: Node,
   request: proxy.CloseProxyConnectionRequest,
@@ -182,12 +188,18 @@ export async function closeProxyConnection(
   const present = node.connections.byId(`${node.name}:${hash}`) ?? node.connections.byKey(proxyKey(request));
   // What is closing already may be waiting for the very manager that calls.
   if (!present || present.state.kind === 'CLOSING') return;
+  // A client that was connected elsewhere meanwhile is no longer that manager's to close.
+  if (
+    present.role === 'CLIENT' &&
+    request.managerName !== '' &&
+    request.managerName !== present.peer?.manager
+  )
+    return;
+  const reason = request.reason || 'closed by the other manager';
+  if (request.reconnect && present.role === 'CLIENT') return heal(node, present.id, reason);
   await node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(present.id);
-    if (connection)
-      await closeConnection(node, connection, request.reason || 'closed by the other manager', {
-        tellPeer: false,
-      });
+    if (connection) await closeConnection(node, connection, reason, { tellPeer: false });
   });
 }
 

@@ -2,6 +2,7 @@
 import { NsmError } from '@nsm/api';
 import { closeConnection } from './closing.js';
 import type { Connection } from './connection.js';
+import { heal } from './healing.js';
 import type { Node } from './node.js';
 import { declareUp } from './programming.js';
 import type { Store } from './store.js';
@@ -9,8 +10,8 @@ import type { Store } from './store.js';
 /** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
 export async function recover(node: Node, store: Store): Promise<void> {
   const connections = store.connections();
-  for (const { allocated, tunnel } of connections) {
-    for (const prefix of allocated) node.pools.restore(prefix);
+  for (const { pairs, tunnel } of connections) {
+    for (const { prefix } of pairs) node.pools.restore(prefix);
     if (tunnel) node.identifiers.take(tunnel.identifier);
   }
   for (const connection of connections) await node.connections.put(connection);
@@ -26,6 +27,7 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   // The endpoint may have been found dead, and the connection closed, a moment ago.
   if (!present) return;
   if (present.state.kind === 'CLOSING') return await closeConnection(node, present, present.state.reason);
+  if (present.state.kind === 'HEALING') return heal(node, present.id, present.state.reason);
   try {
     await node.forwarder.apply(present.crossConnect);
     node.owners.hold(present);

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkilwMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSNwoRd2FudGVkX3BhcmFtZXRlcnMYaiABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSFQoNY29ubmVjdGlvbl9pZBhrIAEoCSLEAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UiiQEKG0Nsb3NlUHJveHlDb25uZWN0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAIgASgJEhUKDWNvbm5lY3Rpb25faWQYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJlY29ubmVjdBgFIAEoCCJGChlDbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCTLRAQoPUHJveHlDb25uZWN0aW9uEloKFlJlcXVlc3RQcm94eUNvbm5lY3Rpb24SIC5uc21wcm94eS5Qcm94eUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVwbHkSYgoUQ2xvc2VQcm94eUNvbm5lY3Rpb24SJS5uc21wcm94eS5DbG9zZVByb3h5Q29ubmVjdGlvblJlcXVlc3QaIy5uc21wcm94eS5DbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5YgZwcm90bzM", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSLEAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UinwEKG0Nsb3NlUHJveHlDb25uZWN0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAIgASgJEhUKDWNvbm5lY3Rpb25faWQYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJlY29ubmVjdBgFIAEoCBIUCgxtYW5hZ2VyX25hbWUYBiABKAkiRgoZQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAky0QEKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseWIGcHJvdG8z", [file_common]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -79,11 +79,12 @@ export type ProxyConnectionRequest = Message<"nsmproxy.ProxyConnectionRequest"> 
   excludedPrefixes: string[];
 
   /**
-   * Addresses the client holds already and should keep where possible.
+   * Addresses that the client's manager allocated; used unless the endpoint gives its own or they collide with its
+   * routes. Without them the endpoint's manager allocates.
    *
-   * @generated from field: common.ConnectionParameters wanted_parameters = 106;
+   * @generated from field: repeated nsmproxy.AddressPair address_pairs = 106;
    */
-  wantedParameters?: ConnectionParameters | undefined;
+  addressPairs: AddressPair[];
 
   /**
    * The client's manager's id of this connection. Without it request_id and network_service_name are its key.
@@ -99,6 +100,39 @@ export type ProxyConnectionRequest = Message<"nsmproxy.ProxyConnectionRequest"> 
  */
 export const ProxyConnectionRequestSchema: GenMessage<ProxyConnectionRequest> = /*@__PURE__*/
   messageDesc(file_nsmproxy, 0);
+
+/**
+ * Both ends of a point-to-point link.
+ *
+ * @generated from message nsmproxy.AddressPair
+ */
+export type AddressPair = Message<"nsmproxy.AddressPair"> & {
+  /**
+   * With prefix length.
+   *
+   * @generated from field: string client = 1;
+   */
+  client: string;
+
+  /**
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+
+  /**
+   * The prefix that holds both.
+   *
+   * @generated from field: string prefix = 3;
+   */
+  prefix: string;
+};
+
+/**
+ * Describes the message nsmproxy.AddressPair.
+ * Use `create(AddressPairSchema)` to create a new message.
+ */
+export const AddressPairSchema: GenMessage<AddressPair> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 1);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionReply
@@ -139,7 +173,7 @@ export type ProxyConnectionReply = Message<"nsmproxy.ProxyConnectionReply"> & {
  * Use `create(ProxyConnectionReplySchema)` to create a new message.
  */
 export const ProxyConnectionReplySchema: GenMessage<ProxyConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 1);
+  messageDesc(file_nsmproxy, 2);
 
 /**
  * @generated from message nsmproxy.CloseProxyConnectionRequest
@@ -173,6 +207,13 @@ export type CloseProxyConnectionRequest = Message<"nsmproxy.CloseProxyConnection
    * @generated from field: bool reconnect = 5;
    */
   reconnect: boolean;
+
+  /**
+   * Name of the manager that closes.
+   *
+   * @generated from field: string manager_name = 6;
+   */
+  managerName: string;
 };
 
 /**
@@ -180,7 +221,7 @@ export type CloseProxyConnectionRequest = Message<"nsmproxy.CloseProxyConnection
  * Use `create(CloseProxyConnectionRequestSchema)` to create a new message.
  */
 export const CloseProxyConnectionRequestSchema: GenMessage<CloseProxyConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 2);
+  messageDesc(file_nsmproxy, 3);
 
 /**
  * @generated from message nsmproxy.CloseProxyConnectionReply
@@ -202,7 +243,7 @@ export type CloseProxyConnectionReply = Message<"nsmproxy.CloseProxyConnectionRe
  * Use `create(CloseProxyConnectionReplySchema)` to create a new message.
  */
 export const CloseProxyConnectionReplySchema: GenMessage<CloseProxyConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 3);
+  messageDesc(file_nsmproxy, 4);
 
 /**
  * @generated from service nsmproxy.ProxyConnection

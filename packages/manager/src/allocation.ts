@@ -1,0 +1,41 @@
+// Which addresses a connection gets: one pair for each version of IP that its network service has prefixes of.
+import type { NetworkServiceEndpoint } from '@nsm/api';
+import type { AddressPair } from './address-pools.js';
+import type { Node } from './node.js';
+import { type Prefix, parsePrefix } from './prefix.js';
+
+/** The endpoint's own prefixes, else its network service's, else the manager's. */
+export function prefixesOf({ prefixes }: Node, endpoint: NetworkServiceEndpoint): readonly string[] {
+  if (endpoint.prefixes.length > 0) return endpoint.prefixes;
+  return prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? [];
+}
+
+/** One pair for each version of IP that the prefixes have, from the first prefix of it that has one left. */
+export async function allocate(
+  { pools }: Node,
+  prefixes: readonly string[],
+  excluded: readonly Prefix[],
+): Promise<AddressPair[]> {
+  const pairs: AddressPair[] = [];
+  try {
+    for (const version of [4, 6]) {
+      const candidates = prefixes.filter((text) => parsePrefix(text).version === version);
+      for (const [index, prefix] of candidates.entries()) {
+        try {
+          pairs.push(await pools.take(prefix, excluded));
+          break;
+        } catch (error) {
+          if (index === candidates.length - 1) throw error;
+        }
+      }
+    }
+    return pairs;
+  } catch (error) {
+    for (const { prefix } of pairs) pools.release(prefix);
+    throw error;
+  }
+}
+
+export function releasePairs({ pools }: Pick<Node, 'pools'>, pairs: readonly AddressPair[]): void {
+  for (const { prefix } of pairs) pools.release(prefix);
+}

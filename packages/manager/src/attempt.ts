@@ -1,0 +1,70 @@
+// One attempt to connect an admitted request to one endpoint.
+import type { connect, forwarder as fw, Interface, NetworkServiceEndpoint } from '@nsm/api';
+import type { AddressPair } from './address-pools.js';
+import { type Connection, connectionHash, type Owner } from './connection.js';
+import type { Node } from './node.js';
+
+/** A request that has been admitted, with what admission found out. */
+export interface Admitted {
+  readonly request: connect.ConnectionRequest;
+  readonly key: string;
+  readonly fingerprint: string;
+  readonly owner: Owner;
+  /** The client's. */
+  readonly namespace: fw.Namespace;
+  /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
+  readonly generation: number;
+  /** What a connection that is being healed had, and is to have again where possible. */
+  readonly former?: { readonly pairs: readonly AddressPair[]; readonly interfaceName: string };
+}
+
+export interface Attempt extends Admitted {
+  readonly endpoint: NetworkServiceEndpoint;
+  readonly hash: string;
+  /** The connection's id. */
+  readonly id: string;
+}
+
+export function attemptOf(node: Node, admitted: Admitted, endpoint: NetworkServiceEndpoint): Attempt {
+  // The node's name is in the hash because other managers name their halves by it.
+  const hash = connectionHash(node.name, admitted.key, admitted.generation);
+  return { ...admitted, endpoint, hash, id: `${node.name}:${hash}` };
+}
+
+/** What a connection's record has in common however it is made. */
+export function recordOf(
+  node: Node,
+  { id, key, request, fingerprint, generation, owner, endpoint }: Attempt,
+): Pick<
+  Connection,
+  | 'id'
+  | 'key'
+  | 'requestId'
+  | 'service'
+  | 'fingerprint'
+  | 'generation'
+  | 'owner'
+  | 'request'
+  | 'endpoint'
+  | 'state'
+  | 'since'
+> {
+  return {
+    id,
+    key,
+    requestId: request.requestId,
+    service: request.networkServiceName,
+    fingerprint,
+    generation,
+    owner: owner,
+    request,
+    endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
+    state: { kind: 'CONNECTING' },
+    since: node.now(),
+  };
+}
+
+/** The name the interface had, or the client gives it, or the first free of nsm0, nsm1, … */
+export function wantedName({ former }: Attempt, { parameters }: Interface): string {
+  return former?.interfaceName ?? parameters?.interfaceParameters['name'] ?? 'nsm%d';
+}

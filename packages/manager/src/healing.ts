@@ -1,0 +1,106 @@
+// A connection whose endpoint was lost finds another, without its client asking: same id, interface name and, where the
+// new endpoint allows, addresses.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NsmError } from '@nsm/api';
+import { releasePairs } from './allocation.js';
+import { tellOthers } from './closing.js';
+import type { Connection } from './connection.js';
+import { establish } from './establish.js';
+import type { Node } from './node.js';
+
+/** Milliseconds between attempts: the first comes at once, later ones less and less often. */
+const backOff = { first: 50, factor: 2, longest: 5000 };
+
+/** Starts to heal a connection and returns; it goes on until it succeeds, or the client closes or goes. */
+export function heal(node: Node, id: string, reason: string): void {
+  keepTrying(node, id, reason).catch((error: unknown) => {
+    if (!node.stopping.aborted) node.logger.error({ connection: id, err: error }, 'healing ended');
+  });
+}
+
+async function keepTrying(node: Node, id: string, reason: string): Promise<void> {
+  const { key } = node.connections.byId(id) ?? {};
+  if (key === undefined) return;
+  const lost = await node.mutex.run(key, () => letGoOfEndpoint(node, id, reason));
+  for (let attempt = 1; lost && !node.stopping.aborted; attempt++) {
+    const settled = await node.mutex.run(key, async () => {
+      const connection = node.connections.byId(id);
+      if (connection?.state.kind !== 'HEALING') return true;
+      try {
+        await reconnect(
+          node,
+          connection,
+          AbortSignal.any([node.stopping, AbortSignal.timeout(node.requestTimeout)]),
+        );
+        return true;
+      } catch (thrown) {
+        const error = NsmError.from(thrown);
+        node.logger.warn({ connection: id, attempt, err: error }, 'not healed yet');
+        await node.connections.changeState(connection, {
+          kind: 'HEALING',
+          reason: `${reason}; ${error.message}`,
+          attempt,
+        });
+        return false;
+      }
+    });
+    if (settled) return;
+    await pause(node, id, attempt);
+  }
+}
+
+/** Takes down what led to the lost endpoint; what is the client's own, its addresses above all, is kept for it. */
+async function letGoOfEndpoint(node: Node, id: string, reason: string): Promise<boolean> {
+  const connection = node.connections.byId(id);
+  if (!connection || connection.role === 'ENDPOINT' || connection.state.kind === 'CLOSING') return false;
+  const healing = await node.connections.changeState(connection, { kind: 'HEALING', reason, attempt: 0 });
+  node.logger.info({ connection: id, reason }, 'healing');
+  await Promise.all([
+    node.forwarder.remove({ crossConnects: [healing.crossConnect] }),
+    tellOthers(node, healing, reason),
+  ]);
+  if (healing.tunnel) node.identifiers.release(healing.tunnel.identifier);
+  const { tunnel: _released, ...rest } = healing;
+  await node.connections.put(rest);
+  return true;
+}
+
+/**
+ * One attempt to connect a connection that lost its endpoint. Call it under the connection's key.
+ * @throws NsmError when no endpoint can be connected now.
+ */
+export async function reconnect(node: Node, lost: Connection, signal: AbortSignal): Promise<Connection> {
+  const { request, owner, crossConnect, pairs, clientParameters } = lost;
+  const inode = crossConnect.client?.namespace?.inode;
+  if (!request || !owner || inode === undefined)
+    throw new NsmError('internal', `${lost.id} has no client to reconnect`);
+  const { namespace } = await node.forwarder.inspectNamespace({ linuxNamespace: String(inode) });
+  if (!namespace) throw new NsmError('namespace-unknown', `network namespace ${inode} has gone`);
+  const { key, fingerprint, generation } = lost;
+  const former = { pairs, interfaceName: clientParameters.interfaceName };
+  const healed = await establish(
+    node,
+    { request, key, fingerprint, owner, namespace, generation, former },
+    signal,
+  );
+  releasePairs(
+    node,
+    pairs.filter(({ prefix }) => !healed.pairs.some((pair) => pair.prefix === prefix)),
+  );
+  return healed;
+}
+
+/** Waits for the next attempt; a new endpoint of the service, or the end of this manager, cuts it short. */
+async function pause(node: Node, id: string, attempt: number): Promise<void> {
+  const longest = Math.min(backOff.first * backOff.factor ** (attempt - 1), backOff.longest);
+  const service = node.connections.byId(id)?.service;
+  const awake = new AbortController();
+  const signal = AbortSignal.any([awake.signal, node.stopping]);
+  let snapshot = true;
+  using _watch = node.registry.watch(({ event }) => {
+    if (!snapshot && event.case === 'endpointPut' && event.value.networkServiceName === service)
+      awake.abort();
+  });
+  snapshot = false;
+  await sleep(longest * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,63 @@
+// Client and endpoint on this node: one wire between two pods.
+import { create } from '@bufbuild/protobuf';
+import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
+import { quote } from './admission.js';
+import { type Attempt, recordOf, wantedName } from './attempt.js';
+import type { Connection } from './connection.js';
+import { askEndpoint, portOf } from './endpoint-side.js';
+import { chooseInterface } from './negotiation.js';
+import type { Node } from './node.js';
+import { parsePrefix } from './prefix.js';
+import { program } from './programming.js';
+import type { Transaction } from './transaction.js';
+
+/** MTU of a connection on one node, bytes: what every application expects of an Ethernet. */
+const localMtu = 1500;
+
+export async function connectLocally(
+  node: Node,
+  attempt: Attempt,
+  transaction: Transaction,
+): Promise<Connection> {
+  const { id, hash, request, endpoint, namespace } = attempt;
+  const chosen = agreeOnInterface(request.interface, endpoint, node);
+  const plan = await askEndpoint(node, transaction, {
+    id,
+    hash,
+    requestId: request.requestId,
+    endpoint,
+    labels: request.labels,
+    interface: chosen,
+    excluded: namespace.prefixes.map(parsePrefix),
+    offered: attempt.former?.pairs ?? [],
+    mtu: localMtu,
+  });
+  const clientParameters = { ...plan.client, interfaceName: wantedName(attempt, chosen) };
+  return await program(node, transaction, {
+    ...recordOf(node, attempt),
+    role: 'LOCAL',
+    interface: chosen,
+    clientParameters,
+    endpointParameters: plan.endpoint,
+    pairs: plan.pairs,
+    crossConnect: create(fw.CrossConnectSchema, {
+      id,
+      client: portOf(chosen, namespace, clientParameters),
+      endpoint: portOf(chosen, plan.namespace, plan.endpoint),
+    }),
+  });
+}
+
+function agreeOnInterface(
+  wanted: readonly Interface[],
+  endpoint: NetworkServiceEndpoint,
+  node: Node,
+): Interface {
+  const chosen = chooseInterface(wanted, endpoint.interface, node.capable);
+  if (!chosen)
+    throw new NsmError(
+      'no-common-interface',
+      `no interface type in common with endpoint ${quote(endpoint.nseProviderName)}`,
+    );
+  return chosen;
+}

@@ -1,0 +1,156 @@
+// The endpoint is on another node: its manager does that half, this one the client's, and a tunnel joins them.
+import { create } from '@bufbuild/protobuf';
+import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy } from '@nsm/api';
+import { addressesOf, quote } from './admission.js';
+import { allocate, prefixesOf, releasePairs } from './allocation.js';
+import { type Attempt, recordOf, wantedName } from './attempt.js';
+import { type Connection, macOf } from './connection.js';
+import { portOf } from './endpoint-side.js';
+import { addressOf, type Node } from './node.js';
+import { parsePrefix } from './prefix.js';
+import { program } from './programming.js';
+import type { Transaction } from './transaction.js';
+
+/** Milliseconds within which the first packet must have gone through a new tunnel and back. */
+const probeTimeout = 3000;
+/** Tunnel identifiers proposed to the other manager: hardly ever are all of them taken there. */
+const identifiersProposed = 4;
+
+export async function connectRemotely(
+  node: Node,
+  attempt: Attempt,
+  transaction: Transaction,
+): Promise<Connection> {
+  const { id, hash, request, endpoint, namespace } = attempt;
+  const { requestId, networkServiceName } = request;
+  const manager = endpoint.networkServiceHost;
+  const peer = { manager, address: addressOf(node, manager), connectionId: id };
+  const remote = await node.peers.resolve(manager, peer.address);
+  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
+
+  const reservation = await transaction.step(
+    'propose tunnel identifiers',
+    () => node.identifiers.propose(identifiersProposed),
+    (reserved) => reserved.release(),
+  );
+  for (const { parameters } of tunnels)
+    if (parameters) parameters.proposedIdentifiers = [...reservation.identifiers];
+  // The client's manager allocates: the addresses then outlive the endpoint, and its node.
+  const pairs =
+    attempt.former?.pairs ??
+    (await transaction.step(
+      'propose addresses',
+      () => allocate(node, prefixesOf(node, endpoint), namespace.prefixes.map(parsePrefix)),
+      (taken) => releasePairs(node, taken),
+    ));
+  const reply = await transaction.step(
+    'ask the other manager',
+    () =>
+      node.peers.request(
+        peer,
+        {
+          requestId,
+          networkServiceName,
+          nseProviderName: endpoint.nseProviderName,
+          nseProviderNamespace: endpoint.nseProviderNamespace,
+          tunnelType: tunnels,
+          clientManagerName: node.name,
+          clientManagerAddress: node.advertise,
+          connectionId: id,
+          interface: request.interface,
+          excludedPrefixes: namespace.prefixes,
+          addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
+            client,
+            endpoint: other,
+            prefix,
+          })),
+          ...(request.labels ? { labels: request.labels } : {}),
+        },
+        transaction.signal,
+      ),
+    () =>
+      node.peers.close(peer, {
+        requestId,
+        networkServiceName,
+        connectionId: id,
+        reason: 'the connection could not be made',
+      }),
+  );
+  const { tunnel, chosen, parameters } = agreed(reply, manager, reservation.identifiers);
+  reservation.keepOnly(tunnel.identifier);
+  const kept = pairs.filter(({ client }) => addressesOf(parameters).includes(client));
+
+  const own = tunnels.find(({ type }) => type === tunnel.type)?.parameters;
+  const clientParameters = {
+    ...parameters,
+    mac: macOf(hash, 'client'),
+    interfaceName: wantedName(attempt, chosen),
+    connectionId: id,
+  };
+  const connection = await program(node, transaction, {
+    ...recordOf(node, attempt),
+    role: 'CLIENT',
+    peer,
+    interface: chosen,
+    clientParameters,
+    endpointParameters: create(ConnectionParametersSchema, { addresses: parameters.peerAddresses }),
+    tunnel: { type: tunnel.type, identifier: tunnel.identifier },
+    pairs: kept,
+    crossConnect: create(fw.CrossConnectSchema, {
+      id,
+      client: portOf(chosen, namespace, clientParameters),
+      tunnel: {
+        type: tunnel.type,
+        local: own?.address ?? '',
+        remote: tunnel.address,
+        identifier: tunnel.identifier,
+        port: tunnel.port,
+      },
+    }),
+  });
+  await transaction.step('see a packet come back', () => probe(node, connection, transaction.signal));
+  // Nothing can fail any more that would give them back a second time.
+  releasePairs(
+    node,
+    pairs.filter((pair) => !kept.includes(pair)),
+  );
+  return connection;
+}
+
+/** Reads the other manager's reply; one that lacks what a tunnel needs is as good as a refusal. */
+function agreed(
+  { tunnel, interface: chosen, connectionParameters }: proxy.ProxyConnectionReply,
+  manager: string,
+  proposed: readonly number[],
+) {
+  const { parameters } = tunnel ?? {};
+  if (
+    !tunnel ||
+    !parameters ||
+    !chosen ||
+    !connectionParameters ||
+    !proposed.includes(parameters.identifier)
+  ) {
+    throw new NsmError(
+      'manager-refused',
+      `manager ${quote(manager)} accepted without agreeing on a tunnel; do both managers run the same version?`,
+    );
+  }
+  const { identifier, address, port } = parameters;
+  return {
+    tunnel: { type: tunnel.type, identifier, address, port },
+    chosen,
+    parameters: connectionParameters,
+  };
+}
+
+async function probe(node: Node, { crossConnect, peer }: Connection, signal: AbortSignal): Promise<void> {
+  const { answered } = await node.forwarder.probe({ crossConnect, timeoutMs: probeTimeout }, { signal });
+  if (answered) return;
+  const { local, remote, port } = crossConnect.tunnel ?? {};
+  throw new NsmError(
+    'no-packets',
+    `the tunnel to manager ${quote(peer?.manager ?? '')} carries no packets: nothing came back from ${remote} to ${local} ` +
+      `within ${probeTimeout} ms; is UDP port ${port} open between the two nodes?`,
+  );
+}
