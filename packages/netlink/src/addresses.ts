@@ -3,7 +3,8 @@ import type { AttributeWriter } from './attribute-writer.js';
 import { formatIp, parseIp, parsePrefix } from './ip-address.js';
 import { AF_INET } from './libc.js';
 import { attributesOf, type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
-import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
+import type { DumpOptions } from './netlink-request.js';
+import type { NetlinkSocket } from './netlink-socket.js';
 import { RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR } from './route-messages.js';
 import { type Family, familyName, familyNumber, type Scope, scopeName, scopeNumber } from './route-names.js';
 

@@ -1,7 +1,8 @@
 // Traffic filters and their actions: codec and operations (linux/pkt_cls.h, linux/tc_act/).
 import type { AttributeWriter } from './attribute-writer.js';
 import { attributesOf, type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
-import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
+import type { DumpOptions } from './netlink-request.js';
+import type { NetlinkSocket } from './netlink-socket.js';
 import { RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER } from './route-messages.js';
 import {
   decodeTrafficHeader,

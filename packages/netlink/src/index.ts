@@ -13,6 +13,7 @@ export type {
   FilterSpec,
   MatchAllSpec,
 } from './filters.js';
+export type { HtbClassSpec } from './htb-classes.js';
 export { formatIp, type IpPrefix, parseIp, parsePrefix } from './ip-address.js';
 export * as libc from './libc.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';
@@ -59,7 +60,7 @@ export type {
   NeighbourState,
 } from './neighbours.js';
 export { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError } from './netlink-error.js';
-export type { DumpOptions } from './netlink-socket.js';
+export type { DumpOptions } from './netlink-request.js';
 export { NetworkNamespace } from './network-namespace.js';
 export { type PollEvent, Poller, type PollerOptions, type WatchOptions } from './poller.js';
 export {
@@ -72,7 +73,6 @@ export {
 export type {
   ClsactSpec,
   FqCodelSpec,
-  HtbClassSpec,
   HtbSpec,
   Qdisc,
   QdiscSpec,

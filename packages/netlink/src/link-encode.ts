@@ -5,6 +5,7 @@ import { AF_UNSPEC } from './libc.js';
 import { IFF_UP, IFLA, IFLA_INFO_DATA, IFLA_INFO_KIND, LINK_HEADER_SIZE } from './link.js';
 import { encodeBridge, encodeMacvlan, encodeVlan, encodeVxlan } from './link-kinds.js';
 import type { CommonLinkSpec, LinkChanges, NetlinkLinkSpec } from './link-spec.js';
+import { NamespaceError } from './namespace-error.js';
 
 const VETH_INFO_PEER = 1;
 /** RFC 7348; the kernel's own default is the older 8472. */
@@ -35,7 +36,11 @@ const encodeCommon = (writer: AttributeWriter, spec: Omit<CommonLinkSpec, 'name'
   if (spec.numTxQueues !== undefined) writer.u32(IFLA.numTxQueues, spec.numTxQueues);
   if (spec.numRxQueues !== undefined) writer.u32(IFLA.numRxQueues, spec.numRxQueues);
   if (spec.linkNamespaceId !== undefined) writer.s32(IFLA.linkNamespaceId, spec.linkNamespaceId);
-  if (spec.namespace !== undefined) writer.u32(IFLA.namespaceFd, spec.namespace.fd);
+  const { namespace } = spec;
+  if (namespace !== undefined) {
+    if (namespace.fd < 0) throw new NamespaceError('not-found', namespace.path, 'it has been closed');
+    writer.u32(IFLA.namespaceFd, namespace.fd);
+  }
 };
 
 const encodeData = (writer: AttributeWriter, spec: NetlinkLinkSpec): void => {

@@ -14,7 +14,8 @@ import type {
 } from './link-spec.js';
 import { type MessageWriter, NLM_F_CREATE, NLM_F_EXCL } from './message.js';
 import { NetlinkError } from './netlink-error.js';
-import { type DumpOptions, NetlinkSocket } from './netlink-socket.js';
+import type { DumpOptions } from './netlink-request.js';
+import { NetlinkSocket } from './netlink-socket.js';
 import type { NetworkNamespace } from './network-namespace.js';
 import { NETLINK_ROUTE, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK } from './route-messages.js';
 import { makePersistentTap } from './tap.js';

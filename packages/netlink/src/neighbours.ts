@@ -1,20 +1,9 @@
-// Neighbours (ARP, NDP) and bridge forwarding entries: codec and operations (linux/neighbour.h).
+// Neighbours (ARP, NDP) and bridge forwarding entries: codec (linux/neighbour.h).
 import type { AttributeWriter } from './attribute-writer.js';
-import { ENODEV, ENOENT } from './errno.js';
 import { familyOf, parseIp } from './ip-address.js';
 import { AF_BRIDGE, AF_INET, AF_INET6 } from './libc.js';
-import {
-  attributesOf,
-  type Message,
-  NLM_F_APPEND,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  NLM_F_REPLACE,
-} from './message.js';
-import { NetlinkError } from './netlink-error.js';
-import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
-import { RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH } from './route-messages.js';
-import { type Family, familyNumber } from './route-names.js';
+import { attributesOf, type Message } from './message.js';
+import type { Family } from './route-names.js';
 
 const STATES = {
   none: 0,
@@ -31,7 +20,8 @@ const STATES = {
 /** Neighbour unreachability detection, RFC 4861 §7.3.2; `permanent` is never checked. */
 export type NeighbourState = keyof typeof STATES;
 
-const FLAGS = {
+/** NTF_ flags. */
+export const NEIGHBOUR_FLAGS = {
   use: 0x01,
   self: 0x02,
   master: 0x04,
@@ -51,7 +41,7 @@ const NTF_EXT_MANAGED = 1;
  * - `self`, `master`: on the device itself, on its bridge (forwarding entries);
  * - `sticky`: a forwarding entry does not move to another port.
  */
-export type NeighbourFlag = keyof typeof FLAGS | 'managed';
+export type NeighbourFlag = keyof typeof NEIGHBOUR_FLAGS | 'managed';
 
 /** A neighbour to add. */
 export interface NeighbourSpec {
@@ -108,8 +98,9 @@ export interface NeighbourFilter {
   readonly proxy?: boolean | undefined;
 }
 
-const HEADER_SIZE = 12;
-const NDA = {
+export const NEIGHBOUR_HEADER_SIZE = 12;
+/** NDA_ attribute types. */
+export const NDA = {
   destination: 1,
   mac: 2,
   vlan: 5,
@@ -120,16 +111,17 @@ const NDA = {
   flagsExtended: 15,
 } as const;
 
-const encodeHeader = (
+/** Writes `struct ndmsg`, and the flags that do not fit it. */
+export const encodeNeighbourHeader = (
   writer: AttributeWriter,
   family: number,
   device: number,
   state: NeighbourState,
   flags: readonly NeighbourFlag[],
 ): void => {
-  const at = writer.reserve(HEADER_SIZE);
+  const at = writer.reserve(NEIGHBOUR_HEADER_SIZE);
   let bits = 0;
-  for (const flag of flags) if (flag !== 'managed') bits |= FLAGS[flag];
+  for (const flag of flags) if (flag !== 'managed') bits |= NEIGHBOUR_FLAGS[flag];
   writer.bytes.writeUInt8(family, at);
   writer.bytes.writeInt32LE(device, at + 4);
   writer.bytes.writeUInt16LE(STATES[state], at + 8);
@@ -141,14 +133,14 @@ const encodeHeader = (
 export const encodeNeighbour = (writer: AttributeWriter, spec: NeighbourSpec): void => {
   const bytes = parseIp(spec.address);
   const state = spec.state ?? (spec.mac === undefined ? 'none' : 'permanent');
-  encodeHeader(writer, familyOf(bytes), spec.device, state, spec.flags ?? []);
+  encodeNeighbourHeader(writer, familyOf(bytes), spec.device, state, spec.flags ?? []);
   writer.raw(NDA.destination, bytes);
   if (spec.mac !== undefined) writer.mac(NDA.mac, spec.mac);
 };
 
 /** Writes the body of RTM_NEWNEIGH and RTM_DELNEIGH for a forwarding entry. @throws DecodeError */
 export const encodeForwarding = (writer: AttributeWriter, spec: ForwardingSpec): void => {
-  encodeHeader(writer, AF_BRIDGE, spec.device, spec.state ?? 'permanent', spec.flags ?? ['self']);
+  encodeNeighbourHeader(writer, AF_BRIDGE, spec.device, spec.state ?? 'permanent', spec.flags ?? ['self']);
   writer.mac(NDA.mac, spec.mac);
   if (spec.destination !== undefined) writer.ip(NDA.destination, spec.destination);
   if (spec.port !== undefined) writer.be16(NDA.port, spec.port);
@@ -159,12 +151,12 @@ export const encodeForwarding = (writer: AttributeWriter, spec: ForwardingSpec):
 /** Reads RTM_NEWNEIGH or RTM_DELNEIGH. @throws DecodeError */
 export const decodeNeighbour = (message: Message): Neighbour => {
   const { bytes, start } = message;
-  const attributes = attributesOf(message, HEADER_SIZE);
+  const attributes = attributesOf(message, NEIGHBOUR_HEADER_SIZE);
   const family = bytes.readUInt8(start);
   const state = bytes.readUInt16LE(start + 8);
   const bits = bytes.readUInt8(start + 10);
-  const flags: NeighbourFlag[] = (Object.keys(FLAGS) as (keyof typeof FLAGS)[]).filter(
-    (flag) => (bits & FLAGS[flag]) !== 0,
+  const flags: NeighbourFlag[] = (Object.keys(NEIGHBOUR_FLAGS) as (keyof typeof NEIGHBOUR_FLAGS)[]).filter(
+    (flag) => (bits & NEIGHBOUR_FLAGS[flag]) !== 0,
   );
   if (((attributes.u32(NDA.flagsExtended) ?? 0) & NTF_EXT_MANAGED) !== 0) flags.push('managed');
   return {
@@ -180,106 +172,3 @@ export const decodeNeighbour = (message: Message): Neighbour => {
     vni: attributes.u32(NDA.vni),
   };
 };
-
-const dump = (
-  socket: NetlinkSocket,
-  operation: string,
-  options: DumpOptions & { device?: number | undefined },
-  encode: (writer: AttributeWriter) => void,
-): Neighbour[] =>
-  socket.dump(
-    { type: RTM_GETNEIGH, operation, object: '' },
-    encode,
-    (message) => {
-      if (message.type !== RTM_NEWNEIGH) return undefined;
-      const entry = decodeNeighbour(message);
-      return options.device === undefined || entry.device === options.device ? entry : undefined;
-    },
-    options,
-  );
-
-/** See `RouteSocket.neighbours`. */
-export const listNeighbours = (socket: NetlinkSocket, filter: NeighbourFilter & DumpOptions): Neighbour[] =>
-  dump(socket, 'list neighbours', filter, (writer) => {
-    const at = writer.reserve(HEADER_SIZE);
-    writer.bytes.writeUInt8(familyNumber(filter.family), at);
-    if (filter.proxy === true) writer.bytes.writeUInt8(FLAGS.proxy, at + 10);
-    else if (filter.device !== undefined) writer.u32(NDA.ifindex, filter.device);
-  }).filter((entry) => entry.family !== 'bridge');
-
-/** See `RouteSocket.neighbour`. */
-export const findNeighbour = (
-  socket: NetlinkSocket,
-  address: string,
-  device: number,
-): Neighbour | undefined => {
-  const bytes = parseIp(address);
-  try {
-    return socket.get(
-      { type: RTM_GETNEIGH, operation: 'get neighbour', object: describe(address, device) },
-      (writer) => {
-        encodeHeader(writer, familyOf(bytes), device, 'none', []);
-        writer.raw(NDA.destination, bytes);
-      },
-      decodeNeighbour,
-    );
-  } catch (error) {
-    if (error instanceof NetlinkError && (error.errno === ENOENT || error.errno === ENODEV)) return undefined;
-    throw error;
-  }
-};
-
-/** See `RouteSocket.forwardingEntries`. */
-export const listForwarding = (
-  socket: NetlinkSocket,
-  filter: { readonly device?: number | undefined } & DumpOptions,
-): Neighbour[] =>
-  dump(socket, 'list forwarding entries', filter, (writer) => {
-    encodeHeader(writer, AF_BRIDGE, filter.device ?? 0, 'none', []);
-  });
-
-const addFlags = (replace: boolean): number => NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL);
-
-const describe = (address: string, device: number): string => `${address} on #${device}`;
-
-/** See `RouteSocket.addNeighbour`. */
-export const addNeighbour = (socket: NetlinkSocket, spec: NeighbourSpec, replace: boolean): void =>
-  socket.request(
-    {
-      type: RTM_NEWNEIGH,
-      flags: addFlags(replace),
-      operation: 'add neighbour',
-      object: describe(spec.address, spec.device),
-    },
-    (writer) => encodeNeighbour(writer, spec),
-  );
-
-/** See `RouteSocket.deleteNeighbour`. */
-export const deleteNeighbour = (socket: NetlinkSocket, spec: NeighbourSpec): void =>
-  socket.request(
-    { type: RTM_DELNEIGH, operation: 'delete neighbour', object: describe(spec.address, spec.device) },
-    (writer) => encodeNeighbour(writer, spec),
-  );
-
-/** See `RouteSocket.addForwardingEntry`. */
-export const addForwarding = (
-  socket: NetlinkSocket,
-  spec: ForwardingSpec,
-  conflict: 'fail' | 'replace' | 'append',
-): void =>
-  socket.request(
-    {
-      type: RTM_NEWNEIGH,
-      flags: conflict === 'append' ? NLM_F_CREATE | NLM_F_APPEND : addFlags(conflict === 'replace'),
-      operation: 'add forwarding entry',
-      object: describe(spec.mac, spec.device),
-    },
-    (writer) => encodeForwarding(writer, spec),
-  );
-
-/** See `RouteSocket.deleteForwardingEntry`. */
-export const deleteForwarding = (socket: NetlinkSocket, spec: ForwardingSpec): void =>
-  socket.request(
-    { type: RTM_DELNEIGH, operation: 'delete forwarding entry', object: describe(spec.mac, spec.device) },
-    (writer) => encodeForwarding(writer, spec),
-  );

@@ -15,56 +15,24 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
 } from './message.js';
-import { type BatchFailure, check, NetlinkBatchError, NetlinkError } from './netlink-error.js';
-import { NetworkNamespace } from './network-namespace.js';
+import { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError } from './netlink-error.js';
+import type { DumpOptions, Request } from './netlink-request.js';
+import type { NetworkNamespace } from './network-namespace.js';
+import { namespaceOfSocket, openNetlink } from './open-netlink.js';
+import { type BatchPart, RequestBatch } from './request-batch.js';
 
-// Socket options of SOL_NETLINK (linux/netlink.h).
-const NETLINK_CAP_ACK = 10;
-const NETLINK_EXT_ACK = 11;
-const NETLINK_GET_STRICT_CHK = 12;
-// Returns a descriptor of the namespace a socket lives in (linux/sockios.h).
-const SIOCGSKNS = 0x894c;
-
-// What is unread counts against this: a batch's acknowledgements, a dump's next part. 1 MB is over 1,000 acknowledgements.
-const RECEIVE_BUFFER = 1 << 20;
 // The kernel builds parts of dumps of 32 KB at most (net/netlink/af_netlink.c); single answers can be larger (SR-IOV).
 let received = Buffer.allocUnsafeSlow(64 * 1024);
 // One thread, one request at a time: all sockets of the thread share the buffers.
 const shared = new MessageWriter(4096);
-// A batch is cut into sends of at most this many bytes and messages, well below the default send buffer of 208 KB.
-const BATCH_BYTES = 32 * 1024;
-const BATCH_MESSAGES = 256;
 // A table that changes while it is read is read again; so many times before it is called an error.
 const DUMP_ATTEMPTS = 16;
-
-/** What a request is, for the kernel and for whoever reads the error. */
-export interface Request {
-  readonly type: number;
-  /** NLM_F_CREATE and the like; NLM_F_REQUEST is added. */
-  readonly flags?: number | undefined;
-  readonly operation: string;
-  readonly object: string;
-}
-
-/** How to read a table. */
-export interface DumpOptions {
-  /**
-   * Return a table that changed while it was read, instead of reading it again: some entries may then be missing or
-   * stale. Default false: it is read up to 16 times, then the dump fails with EINTR.
-   */
-  readonly acceptInterrupted?: boolean | undefined;
-}
-
-interface Queued {
-  readonly request: Request;
-  readonly end: number;
-}
 
 /** One netlink socket. Close it as soon as you can: it keeps its namespace alive. */
 export class NetlinkSocket implements Disposable {
   #fd: number;
   #sequence = 0;
-  #batch: { writer: MessageWriter; queue: Queued[] } | undefined;
+  #batch: RequestBatch | undefined;
   #inode: number | undefined;
 
   private constructor(fd: number, inode: number | undefined) {
@@ -74,17 +42,7 @@ export class NetlinkSocket implements Disposable {
 
   /** Opens a socket of a netlink protocol in `namespace`, or where the thread is. @throws NetlinkError, NamespaceError */
   static open(protocol: number, namespace?: NetworkNamespace): NetlinkSocket {
-    const type = libc.SOCK_RAW | libc.SOCK_CLOEXEC;
-    const create = (): number => libc.socket(libc.AF_NETLINK, type, protocol);
-    const fd = namespace === undefined ? create() : namespace.run(create);
-    check(fd, 'open netlink socket', namespace === undefined ? '' : `in netns ${namespace.inode}`);
-    // Absent only on kernels older than 4.20, where requests work without them.
-    libc.setSocketOption(fd, libc.SOL_NETLINK, NETLINK_EXT_ACK, 1);
-    libc.setSocketOption(fd, libc.SOL_NETLINK, NETLINK_CAP_ACK, 1);
-    libc.setSocketOption(fd, libc.SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
-    // Beyond net.core.rmem_max only with CAP_NET_ADMIN in the first user namespace.
-    if (libc.setSocketOption(fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, RECEIVE_BUFFER) < 0)
-      libc.setSocketOption(fd, libc.SOL_SOCKET, libc.SO_RCVBUF, RECEIVE_BUFFER);
+    const fd = openNetlink(protocol, namespace);
     return new NetlinkSocket(fd, namespace?.inode);
   }
 
@@ -95,8 +53,7 @@ export class NetlinkSocket implements Disposable {
 
   /** Opens the namespace the socket lives in, for the caller to close. @throws NetlinkError EPERM without CAP_NET_ADMIN */
   openNamespace(): NetworkNamespace {
-    const fd = check(libc.ioctlNumber(this.#fd, SIOCGSKNS, 0), 'find namespace', 'of a netlink socket');
-    return NetworkNamespace.fromDescriptor(fd, `socket:${this.#fd}`);
+    return namespaceOfSocket(this.#fd);
   }
 
   /** Inode of the namespace the socket lives in; undefined when the kernel will not tell. */
@@ -125,20 +82,9 @@ export class NetlinkSocket implements Disposable {
   /** Sends a request and waits for its acknowledgement; within a batch, queues it. @throws NetlinkError */
   request(request: Request, encode: (writer: MessageWriter) => void): void {
     const flags = NLM_F_REQUEST | NLM_F_ACK | (request.flags ?? 0);
-    const batch = this.#batch;
-    if (batch !== undefined) {
-      const start = batch.writer.length;
-      try {
-        this.#write(batch.writer, request.type, flags, encode);
-      } catch (error) {
-        batch.writer.length = start;
-        this.#sequence = (this.#sequence - 1) >>> 0;
-        throw error;
-      }
-      batch.queue.push({ request, end: batch.writer.length });
-      return;
-    }
-    this.#exchange(request, flags, encode, true, ignore);
+    if (this.#batch !== undefined)
+      this.#batch.add(request, (writer) => this.#write(writer, request, flags, encode));
+    else this.#exchange(request, flags, encode, true, ignore);
   }
 
   /** Sends a request that asks back the messages of what it did (NLM_F_ECHO), and hands them to `take`. @throws NetlinkError */
@@ -196,7 +142,7 @@ export class NetlinkSocket implements Disposable {
    */
   batch(fn: () => void): void {
     if (this.#batch !== undefined) throw new TypeError('a batch within a batch');
-    const batch = { writer: new MessageWriter(BATCH_BYTES), queue: [] as Queued[] };
+    const batch = new RequestBatch();
     this.#batch = batch;
     try {
       fn();
@@ -204,20 +150,7 @@ export class NetlinkSocket implements Disposable {
       this.#batch = undefined;
     }
     const failures: BatchFailure[] = [];
-    let from = 0;
-    let start = 0;
-    while (from < batch.queue.length) {
-      let to = from + 1;
-      let end = batch.queue[from]?.end ?? start;
-      for (; to < batch.queue.length && to - from < BATCH_MESSAGES; to++) {
-        const next = batch.queue[to]?.end ?? end;
-        if (next - start > BATCH_BYTES) break;
-        end = next;
-      }
-      this.#flush(batch.writer.bytes.subarray(start, end), batch.queue, from, to, failures);
-      from = to;
-      start = end;
-    }
+    for (const part of batch.parts()) this.#flush(batch, part, failures);
     const [first] = failures;
     if (first !== undefined) throw new NetlinkBatchError(first, failures);
   }
@@ -231,7 +164,7 @@ export class NetlinkSocket implements Disposable {
   error(
     errno: number,
     request: Pick<Request, 'operation' | 'object'>,
-    detail: { text?: string | undefined; offset?: number | undefined; missing?: number | undefined } = {},
+    detail: KernelDetail = {},
   ): NetlinkError {
     const inode = this.namespaceInode;
     const where = inode === undefined ? '' : `in netns ${inode}`;
@@ -243,10 +176,21 @@ export class NetlinkSocket implements Disposable {
       throw new TypeError(`${request.operation}: only changes can be batched, not questions`);
   }
 
-  #write(writer: MessageWriter, type: number, flags: number, encode: (w: MessageWriter) => void): number {
+  #write(
+    writer: MessageWriter,
+    request: Request,
+    flags: number,
+    encode: (writer: MessageWriter) => void,
+  ): number {
     this.#sequence = (this.#sequence + 1) >>> 0;
-    const at = writer.start(type, flags, this.#sequence);
-    encode(writer);
+    const at = writer.start(request.type, flags, this.#sequence);
+    try {
+      encode(writer);
+    } catch (error) {
+      // A number that does not fit its field.
+      if (!(error instanceof RangeError)) throw error;
+      throw new DecodeError(`${request.operation} ${request.object}: ${error.message}`, { cause: error });
+    }
     writer.finish(at);
     return this.#sequence;
   }
@@ -277,7 +221,7 @@ export class NetlinkSocket implements Disposable {
     take: (message: Message) => void,
   ): boolean {
     shared.length = 0;
-    const sequence = this.#write(shared, request.type, flags, encode);
+    const sequence = this.#write(shared, request, flags, encode);
     this.#send(shared.bytes, shared.length, request);
     try {
       for (;;) {
@@ -302,18 +246,18 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  #flush(bytes: Uint8Array, queue: Queued[], from: number, to: number, failures: BatchFailure[]): void {
-    const [head] = queue;
+  #flush(batch: RequestBatch, { bytes, positions }: BatchPart, failures: BatchFailure[]): void {
+    const [position = 0] = positions.values();
+    const head = batch.at(position);
     if (head === undefined) return;
-    const first = (this.#sequence - (queue.length - from) + 1) >>> 0;
-    this.#send(bytes, bytes.length, head.request);
+    this.#send(bytes, bytes.length, head);
     try {
-      for (let left = to - from; left > 0; ) {
-        const size = this.#receive(head.request);
+      for (let left = positions.size; left > 0; ) {
+        const size = this.#receive(head);
         for (const message of messagesIn(received, size)) {
-          const index = from + ((message.sequence - first) >>> 0);
-          const request = queue[index]?.request;
-          if (message.type !== NLMSG_ERROR || index >= to || request === undefined) continue;
+          const index = positions.get(message.sequence);
+          const request = index === undefined ? undefined : batch.at(index);
+          if (index === undefined || request === undefined || message.type !== NLMSG_ERROR) continue;
           left--;
           const answer = decodeAcknowledgement(message);
           if (answer.errno !== 0) failures.push({ index, error: this.error(answer.errno, request, answer) });

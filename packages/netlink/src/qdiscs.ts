@@ -1,4 +1,4 @@
-// Queueing disciplines and HTB classes: codec and operations (linux/pkt_sched.h).
+// Queueing disciplines: codec and operations (linux/pkt_sched.h).
 import type { AttributeWriter } from './attribute-writer.js';
 import {
   attributesOf,
@@ -8,8 +8,9 @@ import {
   NLM_F_EXCL,
   NLM_F_REPLACE,
 } from './message.js';
-import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
-import { RTM_DELQDISC, RTM_GETQDISC, RTM_NEWQDISC, RTM_NEWTCLASS } from './route-messages.js';
+import type { DumpOptions } from './netlink-request.js';
+import type { NetlinkSocket } from './netlink-socket.js';
+import { RTM_DELQDISC, RTM_GETQDISC, RTM_NEWQDISC } from './route-messages.js';
 import {
   decodeTrafficHeader,
   encodeTrafficHeader,
@@ -18,6 +19,7 @@ import {
   TRAFFIC_HEADER_SIZE,
   type TrafficParent,
 } from './tc-handles.js';
+import { MAXIMUM_RATE, ticksFor, writeRate } from './tc-rates.js';
 
 interface CommonQdisc {
   /** Index of the link. */
@@ -78,23 +80,6 @@ export interface RawQdiscSpec extends CommonQdisc {
 
 export type QdiscSpec = ClsactSpec | TbfSpec | HtbSpec | FqCodelSpec | RawQdiscSpec;
 
-/** A class of an htb qdisc. */
-export interface HtbClassSpec {
-  readonly device: number;
-  /** `1:10`. */
-  readonly handle: TrafficParent;
-  /** The qdisc (`1:`) or another class. */
-  readonly parent: TrafficParent;
-  /** Bytes per second it is sure of. */
-  readonly rate: number;
-  /** Bytes per second it may borrow up to; default `rate`. */
-  readonly ceil?: number | undefined;
-  /** Bytes that may pass at once; default what 10 ms at `rate` are, and at least 1600. */
-  readonly burst?: number | undefined;
-  /** 0–7, lower first. */
-  readonly priority?: number | undefined;
-}
-
 /** A queueing discipline of the kernel. */
 export interface Qdisc {
   readonly kind: string;
@@ -106,20 +91,6 @@ export interface Qdisc {
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
 const CLSACT_HANDLE = 0xffff_0000;
-const TC_LINKLAYER_ETHERNET = 1;
-// The kernel counts time in 64 ns (include/net/pkt_sched.h, PSCHED_SHIFT).
-const NANOSECONDS_PER_TICK = 64;
-const MAXIMUM_32 = 0xffff_ffff;
-
-// struct tc_ratespec, 12 bytes.
-const writeRate = (writer: AttributeWriter, at: number, bytesPerSecond: number): void => {
-  writer.bytes.writeUInt8(TC_LINKLAYER_ETHERNET, at + 1);
-  writer.bytes.writeUInt32LE(Math.min(bytesPerSecond, MAXIMUM_32), at + 8);
-};
-
-const ticksFor = (bytes: number, bytesPerSecond: number): number =>
-  Math.min(Math.ceil((bytes * 1e9) / bytesPerSecond / NANOSECONDS_PER_TICK), MAXIMUM_32);
-
 const isHook = (spec: QdiscSpec): spec is ClsactSpec => spec.kind === 'clsact' || spec.kind === 'ingress';
 
 const encodeOptions = (writer: AttributeWriter, spec: Exclude<QdiscSpec, ClsactSpec>): void => {
@@ -129,7 +100,7 @@ const encodeOptions = (writer: AttributeWriter, spec: Exclude<QdiscSpec, ClsactS
       writeRate(writer, at, spec.rate);
       writer.bytes.writeUInt32LE(spec.limit, at + 24);
       writer.bytes.writeUInt32LE(ticksFor(spec.burst, spec.rate), at + 28);
-      if (spec.rate > MAXIMUM_32) writer.u64(4, Math.round(spec.rate));
+      if (spec.rate > MAXIMUM_RATE) writer.u64(4, Math.round(spec.rate));
       writer.u32(6, spec.burst);
       return;
     }
@@ -228,39 +199,4 @@ export const addQdisc = (socket: NetlinkSocket, spec: QdiscSpec, replace: boolea
 export const deleteQdisc = (socket: NetlinkSocket, device: number, parent: TrafficParent): void =>
   request(socket, RTM_DELQDISC, 'delete qdisc', `${parent} of #${device}`, 0, (writer) =>
     encodeTrafficHeader(writer, { device, parent: parentNumber(parent) }),
-  );
-
-/** See `RouteSocket.addClass`. */
-export const addClass = (socket: NetlinkSocket, spec: HtbClassSpec, replace: boolean): void =>
-  request(
-    socket,
-    RTM_NEWTCLASS,
-    'add class',
-    `${spec.handle} on #${spec.device}`,
-    NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL),
-    (writer) => {
-      const ceil = spec.ceil ?? spec.rate;
-      const burst = spec.burst ?? Math.max(1600, spec.rate / 100);
-      encodeTrafficHeader(writer, {
-        device: spec.device,
-        handle: parentNumber(spec.handle),
-        parent: parentNumber(spec.parent),
-      });
-      writer.string(TCA_KIND, 'htb');
-      writer.nest(
-        TCA_OPTIONS,
-        () => {
-          // struct tc_htb_opt: rate, ceil, buffer, cbuffer, quantum, level, prio.
-          const at = writer.attribute(1, 44);
-          writeRate(writer, at, spec.rate);
-          writeRate(writer, at + 12, ceil);
-          writer.bytes.writeUInt32LE(ticksFor(burst, spec.rate), at + 24);
-          writer.bytes.writeUInt32LE(ticksFor(burst, ceil), at + 28);
-          writer.bytes.writeUInt32LE(spec.priority ?? 0, at + 40);
-          if (spec.rate > MAXIMUM_32) writer.u64(6, Math.round(spec.rate));
-          if (ceil > MAXIMUM_32) writer.u64(7, Math.round(ceil));
-        },
-        false,
-      );
-    },
   );

@@ -6,6 +6,7 @@ import * as libc from './libc.js';
 import { messagesIn } from './message.js';
 import { check, NetlinkError } from './netlink-error.js';
 import type { NetworkNamespace } from './network-namespace.js';
+import { setReceiveBuffer } from './open-netlink.js';
 import { Poller } from './poller.js';
 import { decodeRouteEvent, MONITOR_GROUPS, type MonitorGroup, type RouteEvent } from './route-events.js';
 import { NETLINK_ROUTE } from './route-messages.js';
@@ -88,9 +89,7 @@ export class RouteMonitor
     const fd = options.namespace === undefined ? create() : options.namespace.run(create);
     check(fd, 'open netlink socket', '');
     try {
-      const size = options.receiveBuffer ?? DEFAULT_RECEIVE_BUFFER;
-      if (libc.setSocketOption(fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, size) < 0)
-        libc.setSocketOption(fd, libc.SOL_SOCKET, libc.SO_RCVBUF, size);
+      setReceiveBuffer(fd, options.receiveBuffer ?? DEFAULT_RECEIVE_BUFFER);
       if (options.allNamespaces === true)
         check(
           libc.setSocketOption(fd, libc.SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1),

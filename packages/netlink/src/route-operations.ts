@@ -2,7 +2,8 @@
 import { familyOf, parseIp } from './ip-address.js';
 import { findLink } from './links.js';
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
-import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
+import type { DumpOptions } from './netlink-request.js';
+import type { NetlinkSocket } from './netlink-socket.js';
 import { RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE } from './route-messages.js';
 import {
   type Family,

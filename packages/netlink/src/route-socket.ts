@@ -4,15 +4,17 @@ import type { Address, AddressFilter, AddressSpec } from './addresses.js';
 import * as addresses from './addresses.js';
 import type { Filter, FilterReference, FilterSpec } from './filters.js';
 import * as filters from './filters.js';
+import { addClass, type HtbClassSpec } from './htb-classes.js';
 import type { Link } from './link.js';
 import type { LinkChanges, LinkFilter, LinkReference, LinkSpec, NetlinkLinkSpec } from './link-spec.js';
 import * as links from './links.js';
 import * as ids from './namespace-ids.js';
+import * as neighbours from './neighbour-operations.js';
 import type { ForwardingSpec, Neighbour, NeighbourFilter, NeighbourSpec } from './neighbours.js';
-import * as neighbours from './neighbours.js';
-import { type DumpOptions, NetlinkSocket } from './netlink-socket.js';
+import type { DumpOptions } from './netlink-request.js';
+import { NetlinkSocket } from './netlink-socket.js';
 import type { NetworkNamespace } from './network-namespace.js';
-import type { HtbClassSpec, Qdisc, QdiscSpec } from './qdiscs.js';
+import type { Qdisc, QdiscSpec } from './qdiscs.js';
 import * as qdiscs from './qdiscs.js';
 import { NETLINK_ROUTE } from './route-messages.js';
 import type { Family } from './route-names.js';
@@ -217,7 +219,7 @@ export class RouteSocket implements Disposable {
   }
 
   addClass(htbClass: HtbClassSpec, options: AddOptions = {}): void {
-    qdiscs.addClass(this.#socket, htbClass, options.replace === true);
+    addClass(this.#socket, htbClass, options.replace === true);
   }
 
   filters(filter: { readonly device: number; readonly parent: TrafficParent } & DumpOptions): Filter[] {

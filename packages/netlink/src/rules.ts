@@ -2,7 +2,8 @@
 import type { AttributeWriter } from './attribute-writer.js';
 import { parsePrefix } from './ip-address.js';
 import { attributesOf, type Message, NLM_F_CREATE, NLM_F_EXCL } from './message.js';
-import type { DumpOptions, NetlinkSocket } from './netlink-socket.js';
+import type { DumpOptions } from './netlink-request.js';
+import type { NetlinkSocket } from './netlink-socket.js';
 import { RTM_DELRULE, RTM_GETRULE, RTM_NEWRULE } from './route-messages.js';
 import {
   type Family,
