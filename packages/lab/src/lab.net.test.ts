@@ -1,4 +1,5 @@
 // Whole labs in the kernel, with a stand-in for nsm: up, table, exec, inspect, down, and nothing left in any case.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -156,6 +157,27 @@ describe('labUp', () => {
     } finally {
       deleteNamespace(`nsm-${name}-alice`);
     }
+  });
+
+  it('removes itself when nobody reads its table any more', () => {
+    // As in `nsm lab up FILE | head -1`, with a program that by itself would end at once.
+    const script = `
+      import { labUp } from ${JSON.stringify(new URL('./index.js', import.meta.url).pathname)};
+      process.stdout.on('error', () => process.exit(9));
+      await labUp(${JSON.stringify(file(small))}, { command: ${JSON.stringify(command)} });
+      process.exit(0);`;
+    const ran = spawnSync(
+      'sh',
+      [
+        '-c',
+        '{ "$0" --input-type=module --eval "$1"; echo status $? >&2; } | true',
+        process.execPath,
+        script,
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(ran.stderr).toContain('nothing remains');
+    expect(ran.stderr).toContain('status 0');
   });
 
   it('keeps a lab until it is taken down', async () => {

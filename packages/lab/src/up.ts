@@ -14,6 +14,7 @@ import { type Plan, planLab } from './plan.js';
 import { mayMakeNamespaces } from './privilege.js';
 import { identifyProcess } from './process-identity.js';
 import { Progress } from './progress.js';
+import { StopSignal } from './stop-signal.js';
 import { formatReport, paintFor } from './table.js';
 import { takeDown } from './take-down.js';
 import { upInUserNamespace } from './user-namespace.js';
@@ -45,7 +46,7 @@ export async function labUp(file: string, options: LabUpOptions = {}): Promise<L
     output.stdout.write(options.json ? `${JSON.stringify(plan, null, 2)}\n` : describePlan(plan));
     return { ok: true };
   }
-  using stop = stopSignal(options.signal);
+  using stop = new StopSignal(options.signal);
   if (!config.insideUserNamespace && !mayMakeNamespaces())
     return await upInUserNamespace(plan.name, resolve(file), { ...options, signal: stop.signal }, config);
 
@@ -159,19 +160,4 @@ function refuseForeignNamespaces(plan: Plan): void {
 function defaultCommand(): readonly string[] {
   // The packages of one installation stand side by side, in the workspace as in node_modules.
   return [process.execPath, fileURLToPath(new URL('../../cli/bin/nsm.js', import.meta.url))];
-}
-
-function stopSignal(given: AbortSignal | undefined): Disposable & { readonly signal: AbortSignal } {
-  if (given) return { signal: given, [Symbol.dispose]() {} };
-  const abort = new AbortController();
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const stop = (name: NodeJS.Signals): void => abort.abort(new NsmError('cancelled', `stopped by ${name}`));
-  // They stay caught until the lab is gone: a second Ctrl-C must not leave half of it.
-  for (const name of names) process.on(name, stop);
-  return {
-    signal: abort.signal,
-    [Symbol.dispose]() {
-      for (const name of names) process.off(name, stop);
-    },
-  };
 }
