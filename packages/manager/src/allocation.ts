@@ -4,10 +4,13 @@ import type { AddressPair } from './address-pools.js';
 import type { Node } from './node.js';
 import { type Prefix, parsePrefix } from './prefix.js';
 
-/** The endpoint's own prefixes, else its network service's, else the manager's. */
+/** Used where nothing is configured: shared address space, RFC 6598, which pods rarely route. */
+const defaultPrefixes = ['100.64.0.0/16'];
+
+/** Those in the endpoint's record, else those configured here for its network service, or for all. */
 export function prefixesOf({ prefixes }: Node, endpoint: NetworkServiceEndpoint): readonly string[] {
   if (endpoint.prefixes.length > 0) return endpoint.prefixes;
-  return prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? [];
+  return prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? defaultPrefixes;
 }
 
 /** One pair for each version of IP that the prefixes have, from the first prefix of it that has one left. */

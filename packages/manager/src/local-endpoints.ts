@@ -48,11 +48,21 @@ export interface LocalEndpointsComponents {
 export class LocalEndpoints {
   readonly #components: LocalEndpointsComponents;
   readonly #manager: string;
+  readonly #prefixes: ReadonlyMap<string, readonly string[]>;
   readonly #endpoints = new Map<string, LocalEndpoint>();
 
-  constructor(components: LocalEndpointsComponents, manager: string) {
+  /**
+   * @param manager name of this manager.
+   * @param prefixes configured for network services, under '' for all others.
+   */
+  constructor(
+    components: LocalEndpointsComponents,
+    manager: string,
+    prefixes: ReadonlyMap<string, readonly string[]>,
+  ) {
     this.#components = components;
     this.#manager = manager;
+    this.#prefixes = prefixes;
   }
 
   get size(): number {
@@ -75,7 +85,7 @@ export class LocalEndpoints {
     const added: NetworkServiceEndpoint[] = [];
     try {
       for (const endpoint of endpoints) {
-        const record = { ...endpoint, networkServiceHost: this.#manager };
+        const record = this.#recordOf(endpoint);
         if (await this.#add(record)) added.push(record);
       }
     } catch (error) {
@@ -187,6 +197,13 @@ export class LocalEndpoints {
       channel.close();
     }
     this.#endpoints.clear();
+  }
+
+  /** The record as the mesh sees it: other managers allocate from its prefixes, which may be configured here alone. */
+  #recordOf(endpoint: NetworkServiceEndpoint): NetworkServiceEndpoint {
+    const configured = this.#prefixes.get(endpoint.networkServiceName) ?? this.#prefixes.get('') ?? [];
+    const prefixes = endpoint.prefixes.length > 0 ? endpoint.prefixes : [...configured];
+    return { ...endpoint, networkServiceHost: this.#manager, prefixes };
   }
 
   async #add(record: NetworkServiceEndpoint): Promise<boolean> {

@@ -63,8 +63,6 @@ export interface ManagerOptions {
   readonly faults?: FaultInjector;
 }
 
-/** Prefixes for services and endpoints that name none: shared address space, RFC 6598, which pods rarely use. */
-const defaultPrefixes = ['100.64.0.0/16'];
 /** Milliseconds for which the registry takes a silent manager to be alive. */
 const lease = 10_000;
 
@@ -113,6 +111,7 @@ export class Manager {
       stateDir,
       logger: logger.child({ module: 'registry' }),
     });
+    const prefixes = prefixMap(this.#options.prefixes);
     const peers = new PeerManagers();
     this.#stops.push(() => peers.stop());
     const guard = new NamespaceGuard(forwarder, this.#options.allowedUids, monotonic);
@@ -128,6 +127,7 @@ export class Manager {
         onGone: (record, reason) => endpointGone(node, record, reason),
       },
       name,
+      prefixes,
     );
     this.#stops.push(() => endpoints.stop());
     const { interfaces, tunnels } = await forwarder.getCapabilities({});
@@ -158,7 +158,7 @@ export class Manager {
       stopping: stopping.signal,
       advertise: '',
       tunnelAddress: this.#options.tunnelAddress ?? '',
-      prefixes: prefixMap(this.#options.prefixes),
+      prefixes,
       requestTimeout: this.#options.requestTimeout ?? 10_000,
       now: Date.now,
       ...(this.#options.faults ? { faults: this.#options.faults } : {}),
@@ -222,6 +222,5 @@ export class Manager {
 function prefixMap(prefixes: ManagerOptions['prefixes']): ReadonlyMap<string, readonly string[]> {
   const map = new Map<string, string[]>();
   for (const { service = '', cidr } of prefixes) map.set(service, [...(map.get(service) ?? []), cidr]);
-  if (!map.has('')) map.set('', [...defaultPrefixes]);
   return map;
 }

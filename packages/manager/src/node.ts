@@ -37,7 +37,7 @@ export interface Node {
   advertise: string;
   /** Underlay address of tunnels; '' takes the one the kernel routes with. */
   readonly tunnelAddress: string;
-  /** Prefixes by network service; under '' those of services without their own. */
+  /** Prefixes configured by network service; under '' those for services without their own. */
   readonly prefixes: ReadonlyMap<string, readonly string[]>;
   /** Milliseconds a whole request may take. */
   readonly requestTimeout: number;
