@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { extensions } from './extensions.js';
 import type { Behaviour, FromAgent, Order, Outcome, ToAgent } from './pod-orders.js';
 import {
   type ConnectionReply,
@@ -13,6 +14,7 @@ import {
   readConnectionReply,
   readVerdict,
 } from './specification.js';
+import { message } from './wire.js';
 
 const program = fileURLToPath(new URL('./pod-agent.js', import.meta.url));
 /** Milliseconds within which every request must have been answered; the managers' own deadline is 10 s. */
@@ -94,10 +96,22 @@ export class Agent implements AsyncDisposable {
 
   /** Asks the manager of a run directory for a connection, in the specification's words. */
   async connect(runDir: string, request: ConnectionRequest): Promise<ConnectionReply> {
+    return readConnectionReply(await this.connectBytes(runDir, request));
+  }
+
+  /** As `connect`, the reply in bytes: two replies are the same when their bytes are. */
+  async connectBytes(runDir: string, request: ConnectionRequest): Promise<Uint8Array> {
     const bytes = connectionRequest(request);
-    return readConnectionReply(
-      await this.replyTo(`unix:${runDir}/client.sock`, methods.requestConnection, bytes),
+    return await this.replyTo(`unix:${runDir}/client.sock`, methods.requestConnection, bytes);
+  }
+
+  /** Closes a connection of this pod, which the specification knows no word for. @throws Error when refused */
+  async close(runDir: string, requestId: string, service: string): Promise<void> {
+    const bytes = message([1, requestId], [2, service]);
+    const { error } = readVerdict(
+      await this.replyTo(`unix:${runDir}/client.sock`, extensions.closeConnection, bytes),
     );
+    if (error !== '') throw new Error(error);
   }
 
   /** Advertises endpoints to the manager of a run directory. */

@@ -2,6 +2,7 @@
 import { ping, requireRoot, run } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from './agent.js';
+import { extensions } from './extensions.js';
 import { Mesh, type Pod } from './mesh.js';
 import { bare, devicesOf } from './pod-network.js';
 import {
@@ -48,16 +49,6 @@ describe.skipIf(!requireRoot('specification'))('peers that know only the specifi
     await mesh?.stop();
   });
 
-  const closeAs = async (agent: Agent, requestId: string, service: string): Promise<void> => {
-    // Closing is beyond the specification; a peer that knows only that goes away instead.
-    const bytes = message([1, requestId], [2, service]);
-    await agent.replyTo(
-      `unix:${mesh.a.runDir}/client.sock`,
-      '/nsmconnect.ClientConnection/CloseConnection',
-      bytes,
-    );
-  };
-
   it.each(['here', 'there'] as const)('connect to an endpoint %s: packets flow both ways', async (place) => {
     const service = `service-${place}`;
     const { pod, agent } = endpoints[place];
@@ -91,7 +82,7 @@ describe.skipIf(!requireRoot('specification'))('peers that know only the specifi
     });
     expect(again).toEqual(reply);
     expect(agent.askedCount).toBe(0);
-    await closeAs(client, 'pod-1', service);
+    await client.close(mesh.a.runDir, 'pod-1', service);
     expect(await mesh.remains()).toEqual([]);
   });
 
@@ -115,7 +106,7 @@ describe.skipIf(!requireRoot('specification'))('peers that know only the specifi
       await agent.nextAsked();
     }
     expect(await devicesOf(clientPod.name)).toHaveLength(2);
-    for (const service of ['many-1', 'many-2']) await closeAs(client, 'pod-2', service);
+    for (const service of ['many-1', 'many-2']) await client.close(mesh.a.runDir, 'pod-2', service);
     expect(await mesh.remains()).toEqual([]);
   });
 
@@ -160,7 +151,7 @@ describe.skipIf(!requireRoot('specification'))('peers that know only the specifi
     expect(readProxyConnectionReply(again)).toEqual(reply);
     expect(agent.askedCount).toBe(0);
     await run(undefined, 'ip', ['-n', node, 'link', 'delete', 'outside']);
-    const close = '/nsmproxy.ProxyConnection/CloseProxyConnection';
+    const close = extensions.closeProxyConnection;
     await outside.replyTo(mesh.b.tcp, close, message([1, request.requestId], [2, request.service]));
     expect(await mesh.remains()).toEqual([]);
   });
@@ -182,7 +173,7 @@ describe.skipIf(!requireRoot('specification'))('peers that know only the specifi
     expect(either.accepted).toBe(true);
     expect([GRE, VXLAN]).toContain(either.tunnelType);
     await endpoints.there.agent.nextAsked();
-    const close = '/nsmproxy.ProxyConnection/CloseProxyConnection';
+    const close = extensions.closeProxyConnection;
     await outside.replyTo(mesh.b.tcp, close, message([1, request.requestId], [2, request.service]));
     expect(await mesh.remains()).toEqual([]);
   });
