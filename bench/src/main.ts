@@ -1,0 +1,88 @@
+// npm run bench: builds a mesh in namespaces of its own, measures it beside its floor, and removes it.
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Cleanup, removeRemains } from './cleanup.js';
+import { findCommand } from './find-command.js';
+import { describeMachine } from './machine.js';
+import { measureDataplane } from './measure-dataplane.js';
+import { measureMemory } from './measure-memory.js';
+import { measureBursts, measureRequests } from './measure-requests.js';
+import { Mesh } from './mesh.js';
+import { type Options, readOptions, usage } from './options.js';
+import { report } from './report.js';
+import type { Results } from './results.js';
+import { rounded } from './statistics.js';
+import { startSystems } from './system.js';
+import { judge } from './targets.js';
+
+async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): Promise<Results> {
+  const started = new Date();
+  const skipped: string[] = [];
+  const machine = describeMachine();
+  const say = (text: string): void => {
+    process.stderr.write(`${text} …\n`);
+  };
+  removeRemains();
+  say('starting two nodes');
+  if (profile !== undefined) mkdirSync(profile, { recursive: true });
+  const mesh = new Mesh(Math.max(plan.pods, plan.burst), cleanup, profile);
+  try {
+    const systems = await startSystems(mesh);
+    const requests = only.has('requests') ? await measureRequests(mesh, systems, plan, say) : undefined;
+    const bursts = only.has('burst') ? await measureBursts(systems, plan, say) : [];
+    const missing = ['iperf3', 'ping'].filter((command) => !findCommand(command, process.env.PATH ?? ''));
+    if (missing.length > 0)
+      skipped.push(`throughput and round trips: ${missing.join(' and ')} not installed`);
+    const measurable = only.has('dataplane') && missing.length === 0;
+    const dataplane = measurable ? await measureDataplane(mesh, plan, cleanup, say) : [];
+    const memory = only.has('memory') ? await measureMemory(mesh, plan, say) : undefined;
+    const figures = { requests: requests?.requests ?? [], bursts, dataplane };
+    return {
+      benchmark: 'network-service-mesh',
+      version: 1,
+      started: started.toISOString(),
+      seconds: rounded((Date.now() - started.getTime()) / 1000),
+      quick,
+      machine,
+      ...figures,
+      ...(requests ? { floorParts: requests.parts } : {}),
+      cpu: requests?.cpu ?? [],
+      ...(memory ? { memory } : {}),
+      targets: judge(figures),
+      skipped,
+    };
+  } catch (error) {
+    // A program that died explains a failed request better than the request does.
+    mesh.check();
+    throw error;
+  } finally {
+    await mesh.stop();
+  }
+}
+
+const fail = (error: unknown): void => {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+};
+
+let options: Options | undefined;
+try {
+  const read = readOptions(process.argv.slice(2));
+  options = { ...read, profile: read.profile === undefined ? undefined : resolve(read.profile) };
+} catch (error) {
+  fail(error);
+  process.stderr.write(`${usage}\n`);
+}
+if (options) {
+  const cleanup = new Cleanup();
+  try {
+    const results = await run(options, cleanup);
+    process.stdout.write(options.json ? `${JSON.stringify(results, undefined, 2)}\n` : report(results));
+  } catch (error) {
+    fail(error);
+  } finally {
+    cleanup.run();
+  }
+  // Channels to processes that have ended keep trying.
+  process.exit();
+}

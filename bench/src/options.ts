@@ -1,0 +1,79 @@
+// The flags of the benchmark, and how much each of its two lengths measures.
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  readonly json: boolean;
+  readonly quick: boolean;
+  /** Folder for CPU profiles of the managers; undefined: none are taken. */
+  readonly profile: string | undefined;
+  readonly only: ReadonlySet<Part>;
+  readonly plan: Plan;
+}
+
+export const parts = ['requests', 'burst', 'dataplane', 'memory'] as const;
+export type Part = (typeof parts)[number];
+
+/** How much is measured. */
+export interface Plan {
+  /** Client pods that open and close connections in a round, one each. */
+  readonly pods: number;
+  /** Rounds of one connection per pod, for every kind and number in flight. */
+  readonly rounds: number;
+  readonly inFlight: readonly number[];
+  /** Connections closed all at once, each of a pod of its own, and how often. */
+  readonly burst: number;
+  readonly burstRounds: number;
+  /** Pairs of measurements of throughput, seconds each, and of round trips, packets each. */
+  readonly streamRounds: number;
+  readonly streamSeconds: number;
+  readonly pings: number;
+  /** Connections held while memory is measured. */
+  readonly held: number;
+}
+
+const full: Plan = {
+  pods: 64,
+  rounds: 5,
+  inFlight: [1, 8, 32],
+  burst: 300,
+  burstRounds: 3,
+  streamRounds: 7,
+  streamSeconds: 2,
+  pings: 30_000,
+  held: 500,
+};
+
+const quick: Plan = {
+  ...full,
+  pods: 32,
+  rounds: 2,
+  burstRounds: 1,
+  streamRounds: 3,
+  streamSeconds: 1,
+  pings: 10_000,
+};
+
+export const usage: string = `npm run bench -- [--quick] [--json] [--only ${parts.join('|')}]… [--profile DIR]`;
+
+/** @throws Error for flags that do not exist. */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      json: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      profile: { type: 'string' },
+      only: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  const unknown = values.only.find((name) => !parts.some((part) => part === name));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is ${parts.join(', ')}`);
+  const chosen = parts.filter((part) => values.only.length === 0 || values.only.includes(part));
+  return {
+    json: values.json,
+    quick: values.quick,
+    profile: values.profile,
+    only: new Set(chosen),
+    plan: values.quick ? quick : full,
+  };
+}

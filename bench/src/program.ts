@@ -1,0 +1,79 @@
+// A Node.js program started by the benchmark: its log in a file, a channel to ask it things, and an end.
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Cleanup } from './cleanup.js';
+import type { Pod } from './pod.js';
+
+export interface ProgramOptions {
+  readonly pod: Pod;
+  /** For its log, and for people. */
+  readonly name: string;
+  readonly folder: string;
+  readonly nodeFlags?: readonly string[];
+  readonly script: string;
+  readonly args: readonly string[];
+}
+
+export class Program {
+  readonly name: string;
+  readonly #child: ChildProcess;
+  readonly #log: string;
+  #stopping = false;
+
+  constructor({ pod, name, folder, nodeFlags = [], script, args }: ProgramOptions, cleanup: Cleanup) {
+    this.name = name;
+    this.#log = join(folder, `${name}.log`);
+    const log = openSync(this.#log, 'a');
+    try {
+      this.#child = pod.spawn(process.execPath, [...nodeFlags, script, ...args], {
+        stdio: ['ignore', log, log, 'ipc'],
+      });
+    } finally {
+      closeSync(log);
+    }
+    cleanup.add(() => this.#child.kill('SIGKILL'));
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Resolves when it says so; rejects when it ends instead. */
+  async ready(): Promise<void> {
+    const abort = new AbortController();
+    const ended = once(this.#child, 'exit', { signal: abort.signal }).then(() => {
+      throw new Error(this.obituary());
+    });
+    await Promise.race([once(this.#child, 'message', { signal: abort.signal }), ended]);
+    ended.catch(() => undefined);
+    abort.abort();
+  }
+
+  /** Sends a question and waits for the next message. */
+  async ask<T>(question: object): Promise<T> {
+    const answer = once(this.#child, 'message') as Promise<[T]>;
+    this.#child.send(question);
+    return (await answer)[0];
+  }
+
+  /** Ends by SIGTERM, so that it can write its profile; after 5 s by SIGKILL. */
+  async stop(): Promise<void> {
+    if (this.#stopping || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#stopping = true;
+    const exited = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  /** Why it died, when nobody asked it to: the last lines of its log. */
+  obituary(): string | undefined {
+    const { exitCode, signalCode } = this.#child;
+    if (this.#stopping || (exitCode === null && signalCode === null)) return undefined;
+    const lines = readFileSync(this.#log, 'utf8').trimEnd().split('\n').slice(-5);
+    return `${this.name} ended with ${exitCode ?? signalCode}:\n  ${lines.join('\n  ')}`;
+  }
+}

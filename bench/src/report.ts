@@ -1,0 +1,204 @@
+// The results for people: aligned tables, each with a line on how to read it.
+import type { RequestFigure } from './measure-requests.js';
+import type { Results } from './results.js';
+
+export function report(results: Results): string {
+  const sections = [
+    head(results),
+    requestSection(
+      'Set-up',
+      results.requests.filter(({ operation }) => operation === 'set-up'),
+      [
+        'From the request of a client to a connection that carries packets. The floor makes the same devices and the same',
+        'gRPC round trips and nothing else; "over floor" is what our own work costs on top.',
+      ],
+    ),
+    partsSection(results),
+    requestSection(
+      'Closing',
+      results.requests.filter(({ operation }) => operation === 'closing'),
+      [
+        'From the request to the kernel having removed every device. One deletion waits some 20 ms in the kernel, so the',
+        'floor is the kernel; in flight together, deletions share that wait.',
+      ],
+    ),
+    burstSection(results),
+    dataplaneSection(results),
+    memorySection(results),
+    targetSection(results),
+    results.skipped.map((text) => `not measured: ${text}`).join('\n'),
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+function head({ machine, started, seconds, quick }: Results): string {
+  const memory = `${Math.round(machine.memoryBytes / 2 ** 30)} GiB`;
+  return [
+    `Network Service Mesh benchmark, ${started}, ${Math.round(seconds)} s${quick ? ', quick: expect noise' : ''}`,
+    `Linux ${machine.kernel}, ${machine.cpus} × ${machine.cpuModel}, ${memory}, Node.js ${machine.node}, load before ${machine.loadBefore.toFixed(2)}`,
+  ].join('\n');
+}
+
+function requestSection(
+  title: string,
+  figures: readonly RequestFigure[],
+  reading: readonly string[],
+): string {
+  if (figures.length === 0) return '';
+  const rows = figures.map(({ kind, inFlight, measured, floor, ratio }) => [
+    kind,
+    inFlight,
+    fixed(measured.p50),
+    fixed(measured.p99),
+    fixed(measured.max),
+    fixed(measured.perSecond, 0),
+    fixed(floor.p50),
+    fixed(floor.p99),
+    fixed(floor.perSecond, 0),
+    `${fixed(ratio)}×`,
+  ]);
+  const columns = [
+    '',
+    'in flight',
+    'p50 ms',
+    'p99 ms',
+    'max ms',
+    'per s',
+    'floor p50',
+    'floor p99',
+    'floor per s',
+    'over floor',
+  ];
+  return section(title, columns, rows, reading);
+}
+
+function partsSection({ floorParts: parts, cpu }: Results): string {
+  if (!parts) return '';
+  const rows = [
+    ['local', fixed(parts.veth), fixed(parts.localHops), fixed(parts.hop)],
+    ['remote', fixed(2 * parts.vxlan), fixed(parts.remoteHops), fixed(parts.hop)],
+  ].map(([kind = '', ...cells]) => {
+    const used = (manager: string): string => {
+      const figure = cpu.find((entry) => entry.kind === kind && entry.manager === manager);
+      return figure ? fixed(figure.milliseconds) : '';
+    };
+    return [kind, ...cells, used('client'), used('endpoint')];
+  });
+  return section(
+    'Where the time of a set-up goes',
+    ['', 'kernel ms', 'all hops ms', 'one hop ms', "client's manager CPU ms", "endpoint's manager CPU ms"],
+    rows,
+    [
+      "The kernel's part (a veth pair; a vxlan device on each node) and that of bare round trips, p50 at one in flight.",
+      'CPU: what a manager burns, all threads, for one connection opened and closed, 8 in flight.',
+    ],
+  );
+}
+
+function burstSection({ bursts }: Results): string {
+  if (bursts.length === 0) return '';
+  const rows = bursts.map(({ kind, connections, measuredMs, floorMs }) => [
+    kind,
+    connections,
+    fixed(measuredMs, 0),
+    fixed(floorMs, 0),
+    `${fixed(measuredMs / floorMs)}×`,
+  ]);
+  return section('Closing all at once', ['', 'connections', 'ms', 'floor ms', 'over floor'], rows, [
+    'All requests to close are made in the same moment; the time is until the last is answered.',
+  ]);
+}
+
+function dataplaneSection({ dataplane }: Results): string {
+  if (dataplane.length === 0) return '';
+  const wire = { local: 'veth', remote: 'vxlan' } as const;
+  const rows = dataplane.map(({ kind, measures, connection, bare, ratio }) => [
+    kind,
+    measures === 'throughput' ? 'throughput, Gbit/s' : 'round trip, µs',
+    fixed(connection, measures === 'throughput' ? 2 : 1),
+    wire[kind],
+    fixed(bare, measures === 'throughput' ? 2 : 1),
+    `${fixed(ratio)}×`,
+  ]);
+  return section('Packets', ['', '', 'connection', 'bare', 'bare wire', 'ratio'], rows, [
+    'One TCP stream, and pings one after the other, through a connection and through the same device made by hand, by',
+    'turns. 1.00 means that the mesh is not in the way of packets.',
+  ]);
+}
+
+function memorySection({ memory }: Results): string {
+  if (!memory) return '';
+  const { connections, rssPerConnection, heapPerConnection, rssBefore, rssAfter, rssClosed } = memory;
+  const row = [
+    connections,
+    fixed(rssPerConnection / 1024, 1),
+    fixed(heapPerConnection / 1024, 1),
+    fixed(rssBefore / 2 ** 20, 0),
+    fixed(rssAfter / 2 ** 20, 0),
+    fixed(rssClosed / 2 ** 20, 0),
+  ];
+  const columns = [
+    'connections',
+    'RSS KiB each',
+    'heap KiB each',
+    'RSS before MiB',
+    'RSS with MiB',
+    'RSS closed MiB',
+  ];
+  return section(
+    'Memory of a manager',
+    columns,
+    [row],
+    [
+      'A fresh manager after garbage collection, without and with the connections. RSS includes what allocators keep for',
+      'later; the heap is what a connection really holds.',
+    ],
+  );
+}
+
+function targetSection({ targets }: Results): string {
+  if (targets.length === 0) return '';
+  const missed = targets.filter(({ pass }) => !pass).length;
+  const rows = targets.map(({ name, value, limit, unit, pass }) => [
+    pass ? 'pass' : 'MISS',
+    name,
+    `${fixed(value)} ${unit}`,
+    `${limit} ${unit}`,
+  ]);
+  const verdict =
+    missed === 0 ? 'All targets are met.' : `${missed} of ${targets.length} targets are missed.`;
+  return section('Targets', ['', 'target', 'value', 'limit'], rows, [verdict]);
+}
+
+function section(
+  title: string,
+  columns: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  reading: readonly string[],
+): string {
+  return [
+    title,
+    ...table([columns, ...rows.map((row) => row.map(String))]),
+    ...reading.map((line) => `  ${line}`),
+  ].join('\n');
+}
+
+/** Words to the left, numbers to the right. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const [columns = []] = rows;
+  const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const numeric = columns.map((_, column) =>
+    rows.slice(1).every((row) => /^[\d.]*×?$/.test(row[column] ?? '')),
+  );
+  return rows.map((row) => {
+    const cells = row.map((cell, column) => {
+      const width = widths[column] ?? 0;
+      return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
+    });
+    return `  ${cells.join('  ')}`.trimEnd();
+  });
+}
+
+function fixed(value: number, digits = 2): string {
+  return value.toFixed(digits);
+}

@@ -1,0 +1,25 @@
+// The document that `--json` prints: additions are allowed, changes of meaning need another `version`.
+import type { Machine } from './machine.js';
+import type { DataplaneFigure } from './measure-dataplane.js';
+import type { MemoryFigure } from './measure-memory.js';
+import type { BurstFigure, CpuFigure, FloorParts, RequestFigure } from './measure-requests.js';
+import type { Target } from './targets.js';
+
+export interface Results {
+  readonly benchmark: 'network-service-mesh';
+  readonly version: 1;
+  /** ISO 8601. */
+  readonly started: string;
+  readonly seconds: number;
+  readonly quick: boolean;
+  readonly machine: Machine;
+  readonly requests: readonly RequestFigure[];
+  readonly floorParts?: FloorParts;
+  readonly cpu: readonly CpuFigure[];
+  readonly bursts: readonly BurstFigure[];
+  readonly dataplane: readonly DataplaneFigure[];
+  readonly memory?: MemoryFigure;
+  readonly targets: readonly Target[];
+  /** What was not measured, and why. */
+  readonly skipped: readonly string[];
+}

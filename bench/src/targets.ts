@@ -1,0 +1,56 @@
+// What the figures should be. A miss is printed and fails nothing: a busy machine must not break a build.
+import type { Results } from './results.js';
+
+export interface Target {
+  readonly name: string;
+  readonly limit: number;
+  readonly value: number;
+  readonly unit: string;
+  readonly pass: boolean;
+}
+
+/** A set-up may take this many times what its kernel operations and round trips take by themselves. */
+const overFloor = 2;
+/** Milliseconds. */
+const localSetUp = 5;
+const burstClosing = 1000;
+/** Of a bare wire's throughput. */
+const throughput = 0.95;
+/** p99 by p50. */
+const tail = 10;
+
+export function judge({
+  requests,
+  bursts,
+  dataplane,
+}: Pick<Results, 'requests' | 'bursts' | 'dataplane'>): Target[] {
+  const targets: Target[] = [];
+  const atMost = (name: string, value: number, limit: number, unit: string): void => {
+    targets.push({ name, value, limit, unit, pass: value <= limit });
+  };
+  for (const { operation, kind, inFlight, ratio } of requests) {
+    if (operation === 'set-up')
+      atMost(`${kind} set-up over its floor, ${inFlight} in flight`, ratio, overFloor, '×');
+  }
+  for (const { operation, kind, inFlight, measured } of requests) {
+    if (operation === 'set-up' && kind === 'local' && inFlight === 1)
+      atMost('local set-up p50', measured.p50, localSetUp, 'ms');
+  }
+  for (const { kind, connections, measuredMs } of bursts)
+    atMost(`closing ${connections} ${kind} connections at once`, measuredMs, burstClosing, 'ms');
+  for (const { kind, measures, ratio } of dataplane) {
+    if (measures === 'throughput')
+      targets.push({
+        name: `${kind} throughput by a bare wire's`,
+        value: ratio,
+        limit: throughput,
+        unit: '×',
+        pass: ratio >= throughput,
+      });
+  }
+  for (const { operation, kind, inFlight, measured } of requests) {
+    const ratio = Math.round((100 * measured.p99) / measured.p50) / 100;
+    atMost(`${kind} ${operation} p99 by p50, ${inFlight} in flight`, ratio, tail, '×');
+  }
+  return targets;
+}
