@@ -11,6 +11,9 @@ import {
   until,
 } from './compliance-harness.js';
 
+/** So long that no renewal comes while a test runs, milliseconds. */
+const longLeaseMs = 600_000;
+
 export function outages(stage: Stage): void {
   const server = (skip: () => never): NonNullable<Harness['server']> => stage.harness.server ?? skip();
   const { open, openTwo } = stage;
@@ -62,7 +65,7 @@ export function outages(stage: Stage): void {
   it('writes again what a new store lacks', async ({ skip }) => {
     const { stop, start, loseStore } = server(skip);
     const [one, two] = await openTwo();
-    await one.registerManager(nodeA, leaseMs);
+    await one.registerManager(nodeA, longLeaseMs);
     await one.registerEndpoint(endpoint('fw-1'));
     await one.registerEndpoint(endpoint('fw-2'));
     await one.removeEndpoint(endpoint('fw-2'));
@@ -100,7 +103,7 @@ export function outages(stage: Stage): void {
     const [one, two] = await openTwo();
     await stop();
     const results = await Promise.allSettled([
-      one.registerManager(nodeA, leaseMs),
+      one.registerManager(nodeA, longLeaseMs),
       one.registerEndpoint(endpoint('fw-1')),
       one.claim('vni-5', 'node-a'),
     ]);

@@ -56,7 +56,7 @@ export interface Registry extends RecordWriter {
   readonly service?: ServiceImplementation<typeof registry.Registry>;
   /** Resolves within about a second, synced or not: a registry that cannot be reached is tried again for ever. */
   start(): Promise<void>;
-  /** Stops watching and renewing; removes nothing from the registry. May be called twice. */
+  /** Stops watching and renewing, for good; removes nothing from the registry. May be called twice. */
   stop(): Promise<void>;
   /** Managers by name. */
   managers(): ReadonlyMap<string, registry.Manager>;

@@ -154,6 +154,33 @@ describe('WantedState', () => {
     expect(calls).toEqual([]);
   });
 
+  it('writes nothing of a manager after its removal', async () => {
+    let open = (): void => undefined;
+    answer = () =>
+      new Promise((resolve) => {
+        open = resolve;
+      });
+    const first = wanted.registerEndpoint(endpoint('fw', { socketLocation: '/1' }));
+    const second = expect(wanted.registerEndpoint(endpoint('fw'))).rejects.toMatchObject({
+      kind: 'cancelled',
+    });
+    await vi.waitFor(() => expect(calls).toEqual(['+fw /1']));
+    answer = async () => undefined;
+    await wanted.removeManager('node-a');
+    open();
+    await Promise.all([first, second]);
+    await wanted.assertAll();
+    expect(calls).toEqual(['+fw /1', '-node-a']);
+  });
+
+  it('ends what it tries when it is stopped', async () => {
+    answer = unreachable;
+    const write = expect(wanted.registerEndpoint(endpoint('fw'))).rejects.toMatchObject({ kind: 'stopping' });
+    await pass(100);
+    wanted.stop();
+    await write;
+  });
+
   it('writes to one thing in order', async () => {
     const gates: (() => void)[] = [];
     answer = () => new Promise((resolve) => gates.push(resolve));

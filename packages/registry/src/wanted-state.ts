@@ -178,26 +178,33 @@ export class WantedState implements RecordWriter {
   /** Tries until it is written, refused, replaced, or patience ends. */
   async #insist(key: string, wish: Wish): Promise<void> {
     const deadline = this.#clock.now() + this.#patienceMs;
+    // One that waits for an earlier write may be replaced: both go out. But it may have ended with its manager.
+    if (this.#stopped.signal.aborted || !this.#wishes.has(key)) throw this.#overtaken();
     for (let wait = retryPause.first; ; wait = Math.min(wait * 2, retryPause.last)) {
+      let failure: NsmError;
       try {
         return await this.#write(key, wish);
       } catch (thrown) {
-        const error = NsmError.from(thrown);
-        if (isRefusal(error)) {
-          this.#forget(key, wish);
-          throw error;
-        }
-        if (this.#stopped.signal.aborted) throw new NsmError('stopping', 'the registry client was stopped');
-        if (this.#wishes.get(key) !== wish) {
-          throw new NsmError('cancelled', 'a later write to the registry took the place of this one', error);
-        }
-        if (this.#clock.now() + wait > deadline) {
-          if (error.kind === 'registry') throw error;
-          throw new NsmError('registry', `registry ${this.#url} does not answer: ${error.message}`, error);
-        }
+        failure = NsmError.from(thrown);
+      }
+      if (isRefusal(failure)) {
+        this.#forget(key, wish);
+        throw failure;
+      }
+      if (this.#stopped.signal.aborted) throw this.#overtaken();
+      if (this.#wishes.get(key) === wish && this.#clock.now() + wait > deadline) {
+        if (failure.kind === 'registry') throw failure;
+        throw new NsmError('registry', `registry ${this.#url} does not answer: ${failure.message}`, failure);
       }
       await pause(this.#clock, wait, this.#stopped.signal);
+      if (this.#wishes.get(key) !== wish) throw this.#overtaken();
     }
+  }
+
+  #overtaken(): NsmError {
+    return this.#stopped.signal.aborted
+      ? new NsmError('stopping', 'the registry client was stopped')
+      : new NsmError('cancelled', 'a later write to the registry took the place of this one');
   }
 
   /** One pass at a time, and at most one behind it. */
