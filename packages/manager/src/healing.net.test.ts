@@ -1,0 +1,89 @@
+// A client whose endpoint is lost gets another without asking: same id, same interface name, same address.
+import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
+import { afterAll, describe, expect, it } from 'vitest';
+import { kernel, TestMesh } from './manager.test.mesh.js';
+
+describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', () => {
+  afterAll(() => expect(leaks()).toEqual([]));
+
+  const cases: [string, 0 | 1, 0 | 1][] = [
+    ['on the same node', 0, 0],
+    ['from this node to another', 0, 1],
+    ['from another node to this', 1, 0],
+    ['from another node to itself', 1, 1],
+  ];
+  it.each(cases)('moves %s', async (_, before, after) => {
+    await using mesh = await TestMesh.start(['client', 'first', 'second']);
+    await mesh.serve(before, 'ping', 'first');
+    const { name } = mesh.pod('client');
+    const { accepted, admissionError, connectionParameters } = await mesh
+      .client(0)
+      .requestConnection({
+        requestId: 'pod-1',
+        networkServiceName: 'ping',
+        linuxNamespace: name,
+        interface: [kernel],
+      });
+    expect({ accepted, admissionError }).toEqual({ accepted: true, admissionError: '' });
+    const { address, peerAddresses, interfaceName, connectionId } = connectionParameters!;
+
+    await mesh.serve(after, 'ping', 'second');
+    await mesh.killEndpoint('first');
+    const healed = await waitFor(async () => {
+      const { connections } = await mesh.operator(0).listConnections({});
+      return connections.find(({ state, nseProviderName }) => state === 'UP' && nseProviderName === 'second');
+    });
+    expect(healed).toMatchObject({ id: connectionId, connectionParameters: { address, interfaceName } });
+    expect(await ping(name, peerAddresses[0]!)).toMatchObject({ received: 1 });
+    await waitFor(
+      async () => (await mesh.remains()).filter((entry) => String(entry).startsWith('nse')).length === 1,
+    );
+    await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('waits for an endpoint to come', async () => {
+    await using mesh = await TestMesh.start(['client', 'first', 'second']);
+    await mesh.serve(0, 'ping', 'first');
+    const { name } = mesh.pod('client');
+    await mesh
+      .client(0)
+      .requestConnection({
+        requestId: 'pod-1',
+        networkServiceName: 'ping',
+        linuxNamespace: name,
+        interface: [kernel],
+      });
+    await mesh.killEndpoint('first');
+    await waitFor(async () => {
+      const [connection] = (await mesh.operator(0).listConnections({})).connections;
+      return connection?.state === 'HEALING' && connection.detail.includes('no endpoint provides');
+    });
+    await mesh.serve(1, 'ping', 'second');
+    await waitFor(async () =>
+      (await mesh.operator(0).listConnections({})).connections.some(({ state }) => state === 'UP'),
+    );
+    await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('ends when its client closes it while it heals', async () => {
+    await using mesh = await TestMesh.start(['client', 'first']);
+    await mesh.serve(1, 'ping', 'first');
+    const { name } = mesh.pod('client');
+    await mesh
+      .client(0)
+      .requestConnection({
+        requestId: 'pod-1',
+        networkServiceName: 'ping',
+        linuxNamespace: name,
+        interface: [kernel],
+      });
+    await mesh.killEndpoint('first');
+    await waitFor(async () =>
+      (await mesh.operator(0).listConnections({})).connections.some(({ state }) => state === 'HEALING'),
+    );
+    await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
+    expect(await mesh.remains()).toEqual([]);
+  });
+});

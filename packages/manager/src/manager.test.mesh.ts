@@ -1,0 +1,202 @@
+// Two nodes with a manager each, as threads of the test, and pods whose endpoints the test itself serves.
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { admin, Channel, connect, endpoint as ep, InterfaceType, Server, type ServiceClient } from '@nsm/api';
+import { ipJson, makeNamespace, type TestNamespace } from '@nsm/testkit';
+import type { TestManagerData } from './manager.test.worker.js';
+
+export const kernel = { type: InterfaceType.KERNEL_INTERFACE };
+
+export interface TestManager {
+  readonly runDir: string;
+  readonly steps: string[];
+  failAt(step: string | undefined): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startManager(
+  folder: string,
+  name: string,
+  node: TestNamespace,
+  address: string,
+  registryUrl: string,
+): Promise<TestManager> {
+  const { port1, port2 } = new MessageChannel();
+  const runDir = join(folder, name);
+  const data: TestManagerData = {
+    port: port2 as MessagePort,
+    logFile: join(folder, `${name}.log`),
+    options: {
+      name,
+      runDir,
+      stateDir: join(folder, `${name}-state`),
+      listen: `${address}:5001`,
+      advertise: `${address}:5001`,
+      registry: registryUrl,
+      prefixes: [{ cidr: '10.60.0.0/16' }, { cidr: 'fd60::/48' }],
+      // The test's own process speaks for all pods.
+      allowedUids: [process.getuid?.() ?? 0],
+    },
+  };
+  let worker: Worker | undefined;
+  node.namespace.run(() => {
+    worker = new Worker(new URL('./manager.test.worker.js', import.meta.url), {
+      workerData: data,
+      transferList: [port2],
+    });
+  });
+  const steps: string[] = [];
+  let failed = (_error: Error): void => undefined;
+  worker?.on('error', (error) => failed(error));
+  const answers = (wanted: (message: unknown) => boolean): Promise<void> =>
+    new Promise((resolve, reject) => {
+      failed = reject;
+      const listener = (message: unknown): void => {
+        if (!wanted(message)) return;
+        port1.off('message', listener);
+        resolve();
+      };
+      port1.on('message', listener);
+    });
+  port1.on('message', (message: { step?: string }) => {
+    if (message.step !== undefined) steps.push(message.step);
+  });
+  await answers((message) => message === 'ready');
+  return {
+    runDir,
+    steps,
+    async failAt(step) {
+      const answered = answers(
+        (message) => typeof message === 'object' && message !== null && 'failing' in message,
+      );
+      port1.postMessage({ failAt: step });
+      await answered;
+    },
+    async stop() {
+      const exited = once(worker as Worker, 'exit');
+      port1.postMessage('stop');
+      await exited;
+      port1.close();
+    },
+  };
+}
+
+export class TestMesh implements AsyncDisposable {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'nsm-mesh-'));
+  readonly managers: TestManager[] = [];
+  /** Request ids of connections that endpoints were told are closed. */
+  readonly closed: string[] = [];
+  readonly #pods = new Map<string, TestNamespace>();
+  readonly #channels: Channel[] = [];
+  readonly #servers = new Map<string, Server>();
+
+  /** @param pods names of pods; any of them may be on either node. */
+  static async start(pods: readonly string[]): Promise<TestMesh> {
+    const mesh = new TestMesh();
+    for (const name of ['node-a', 'node-b', ...pods]) mesh.#pods.set(name, makeNamespace(name));
+    const [a, b] = [mesh.pod('node-a'), mesh.pod('node-b')];
+    a.route.addLink({
+      kind: 'veth',
+      name: 'under',
+      up: true,
+      peer: { name: 'under', namespace: b.namespace, up: true },
+    });
+    a.route.addAddress(a.route.link('under')!.index, { address: '10.9.0.1/24' });
+    b.route.addAddress(b.route.link('under')!.index, { address: '10.9.0.2/24' });
+    try {
+      mesh.managers.push(await startManager(mesh.folder, 'node-a', a, '10.9.0.1', 'embedded:'));
+      mesh.managers.push(await startManager(mesh.folder, 'node-b', b, '10.9.0.2', 'nsm://10.9.0.1:5001'));
+    } catch (error) {
+      await mesh[Symbol.asyncDispose]();
+      throw error;
+    }
+    return mesh;
+  }
+
+  pod(name: string): TestNamespace {
+    const pod = this.#pods.get(name);
+    if (!pod) throw new Error(`no pod ${name}`);
+    return pod;
+  }
+
+  /** The client's view of a manager, 0 or 1. */
+  client(node: 0 | 1): ServiceClient<typeof connect.ClientConnection> {
+    return this.#channel(node, 'client.sock').client(connect.ClientConnection);
+  }
+
+  operator(node: 0 | 1): ServiceClient<typeof admin.Admin> {
+    return this.#channel(node, 'admin.sock').client(admin.Admin);
+  }
+
+  /** Serves an endpoint in a pod and advertises it. */
+  async serve(node: 0 | 1, service: string, pod: string): Promise<void> {
+    const socketLocation = join(this.folder, `${pod}.sock`);
+    const server = new Server().add(ep.EndpointConnection, {
+      requestEndpointConnection: async ({ requestId, networkServiceName }) => ({
+        requestId,
+        networkServiceName,
+        linuxNamespace: this.pod(pod).name,
+      }),
+      closeEndpointConnection: async ({ requestId }) => {
+        this.closed.push(requestId);
+        return {};
+      },
+    });
+    this.#servers.set(pod, server);
+    await server.listenUnix(socketLocation);
+    const { accepted, admissionError } = await this.#channel(node, 'endpoint.sock')
+      .client(ep.EndpointOperations)
+      .advertiseEndpoint({
+        networkEndpoint: [
+          { networkServiceName: service, nseProviderName: pod, socketLocation, interface: [kernel] },
+        ],
+      });
+    if (!accepted) throw new Error(admissionError);
+  }
+
+  /** The endpoint's process is gone, as far as anyone can see. */
+  async killEndpoint(pod: string): Promise<void> {
+    await this.#servers.get(pod)?.stop();
+    this.#servers.delete(pod);
+  }
+
+  /** Everything that connections could leave behind: links, records, addresses, identifiers. */
+  async remains(): Promise<unknown[]> {
+    const links = await Promise.all(
+      [...this.#pods.values()].map(async ({ name }) =>
+        (await ipJson(name, ['link'])).map(({ ifname }) => ifname),
+      ),
+    );
+    const kept = await Promise.all(
+      ([0, 1] as const).map(async (node) => {
+        const { connections } = await this.operator(node).listConnections({});
+        const { addressPairs, tunnelIdentifiers } = await this.operator(node).getManager({});
+        const taken = [
+          ...Array(addressPairs).fill('address pair'),
+          ...Array(tunnelIdentifiers).fill('tunnel identifier'),
+        ];
+        return [...connections.map(({ id, state }) => `${id} ${state}`), ...taken];
+      }),
+    );
+    return [...links, ...kept].flat().filter((name) => name !== 'lo' && name !== 'under');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const channel of this.#channels) channel.close();
+    await Promise.all([...this.#servers.values()].map((server) => server.stop()));
+    for (const manager of this.managers.toReversed()) await manager.stop();
+    for (const pod of this.#pods.values()) pod.remove();
+    rmSync(this.folder, { recursive: true });
+  }
+
+  #channel(node: 0 | 1, socket: string): Channel {
+    const address = `unix:${join(this.managers[node]!.runDir, socket)}`;
+    const present = this.#channels.find((channel) => channel.address === address);
+    const channel = present ?? new Channel(address);
+    if (!present) this.#channels.push(channel);
+    return channel;
+  }
+}
