@@ -21,6 +21,10 @@ export async function run(argv: readonly string[]): Promise<void> {
     // Others cannot reach a daemon that does not start; it has a failure of its own.
     process.exitCode = status === exitStatus.unreachable && isDaemon(argv) ? exitStatus.failed : status;
   }
+  // A reader that is slow must still get all of it.
+  await Promise.all(
+    [process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))),
+  );
   process.exit();
 }
 

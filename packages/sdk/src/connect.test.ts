@@ -146,6 +146,23 @@ describe('connect', () => {
     expect(kinds).toEqual(['up', 'closed']);
   });
 
+  it('shares one watch among its connections, each hearing of itself', async () => {
+    await using manager = await new ManagerSide().start();
+    const connections = await Promise.all(
+      ['a', 'b', 'b'].map((requestId) => connect({ ...key, requestId, runDir: manager.runDir })),
+    );
+    await manager.nextWatch();
+    expect(manager.watches).toBe(1);
+    manager.tell({ kind: CLOSED, requestId: 'b', service: key.service });
+    for await (const { kind } of connections[2]!.events()) if (kind === 'closed') break;
+    expect(connections.map(({ state }) => state)).toEqual(['up', 'closed', 'closed']);
+    await Promise.all(connections.map((connection) => connection.close()));
+    expect(manager.closed).toEqual(['a']);
+    await using _again = await connect({ ...key, runDir: manager.runDir });
+    await manager.nextWatch();
+    expect(manager.watches).toBe(2);
+  });
+
   it('closes by key', async () => {
     await using manager = await new ManagerSide().start();
     await disconnect({ ...key, runDir: manager.runDir });

@@ -7,6 +7,7 @@ import { Connection } from './connection.js';
 import { type ConnectionDetails, connectionDetails } from './connection-details.js';
 import { type InterfaceOption, interfaceFields } from './interfaces.js';
 import { type CallLimits, ManagerLink } from './manager-link.js';
+import { ManagerSession } from './manager-session.js';
 import { ownNamespace } from './own-namespace.js';
 
 export interface ConnectOptions {
@@ -55,7 +56,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
         ? wire.ConnectionLifetime.PROCESS_LIFETIME
         : wire.ConnectionLifetime.NAMESPACE_LIFETIME,
   };
-  const link = new ManagerLink(join(options.runDir ?? runDirFromEnvironment(), 'client.sock'));
+  const session = ManagerSession.use(join(options.runDir ?? runDirFromEnvironment(), 'client.sock'));
+  const { link } = session;
   const client = link.channel.client(wire.ClientConnection);
   const send = async (limits: CallLimits): Promise<ConnectionDetails> => {
     const reply = await link.call(limits, (call) => client.requestConnection(request, call));
@@ -66,7 +68,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   try {
     const details = await send({ signal, timeoutMs, waitMs: options.waitMs ?? 0 });
     return new Connection(details, {
-      link,
+      session,
       requestId,
       service,
       follow: lifetime === 'process',
@@ -80,7 +82,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       await client
         .closeConnection({ requestId, networkServiceName: service }, { timeoutMs: 1000 })
         .catch(() => undefined);
-    link[Symbol.dispose]();
+    session[Symbol.dispose]();
     throw error;
   }
 }

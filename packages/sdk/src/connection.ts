@@ -1,12 +1,12 @@
 // A connection as the application holds it: what it was given, what becomes of it, and its end.
 
-import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { connect, NsmError } from '@nsm/api';
 import { type ConnectionDetails, connectionDetails } from './connection-details.js';
 import { EventQueue } from './event-queue.js';
 import type { InterfaceKind } from './interfaces.js';
-import { isManagerGone, type ManagerLink } from './manager-link.js';
+import { isManagerGone } from './manager-link.js';
+import type { ManagerSession } from './manager-session.js';
 
 /** What becomes of a connection. `details` are current; `reason` says why where there is something to say. */
 export interface ConnectionEvent {
@@ -17,7 +17,8 @@ export interface ConnectionEvent {
 
 /** How a connection reaches the manager again; made by connect(). */
 export interface ConnectionParts {
-  readonly link: ManagerLink;
+  /** Disposed of when the connection ends. */
+  readonly session: ManagerSession;
   readonly requestId: string;
   readonly service: string;
   /** Watch from the beginning, not only once somebody asks for events. */
@@ -28,8 +29,6 @@ export interface ConnectionParts {
   readonly request: (signal: AbortSignal) => Promise<ConnectionDetails>;
 }
 
-/** Milliseconds between two attempts to reach a manager that restarts. */
-const retryMs = 200;
 /** Milliseconds that close() tries to tell the manager. */
 const closeMs = 10_000;
 
@@ -40,7 +39,7 @@ export class Connection implements ConnectionDetails, AsyncDisposable {
   readonly #end = new AbortController();
   readonly #queues = new Set<EventQueue<ConnectionEvent>>();
   #last: ConnectionEvent;
-  #following = false;
+  #unfollow: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   /** Made by connect(). */
@@ -49,7 +48,7 @@ export class Connection implements ConnectionDetails, AsyncDisposable {
     this.service = parts.service;
     this.#parts = parts;
     this.#last = { kind: 'up', details, reason: '' };
-    if (parts.follow) this.#startFollowing();
+    if (parts.follow) this.#follow();
   }
 
   /** `up` while packets flow, `healing` while it is being repaired, `closed` once it is gone. */
@@ -99,7 +98,7 @@ export class Connection implements ConnectionDetails, AsyncDisposable {
     this.#queues.add(queue);
     queue.push(this.#last);
     if (this.#last.kind === 'closed') queue.end();
-    else this.#startFollowing();
+    else this.#follow();
     return queue;
   }
 
@@ -117,59 +116,31 @@ export class Connection implements ConnectionDetails, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    if (this.#last.kind === 'closed') return;
     this.#end.abort();
-    const { link, requestId, service } = this.#parts;
+    this.#unfollow?.();
+    const { session, requestId, service } = this.#parts;
     try {
-      if (this.#last.kind === 'closed') return;
-      const client = link.channel.client(connect.ClientConnection);
-      const reply = await link.call({ timeoutMs: closeMs, waitMs: closeMs }, (options) =>
+      const client = session.link.channel.client(connect.ClientConnection);
+      const reply = await session.link.call({ timeoutMs: closeMs, waitMs: closeMs }, (options) =>
         client.closeConnection({ requestId, networkServiceName: service }, options),
       );
       if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'internal');
       this.#emit('closed', this.#last.details, 'closed by the client');
     } finally {
-      link[Symbol.dispose]();
+      session[Symbol.dispose]();
       for (const queue of this.#queues) queue.end();
     }
   }
 
-  #startFollowing(): void {
-    if (this.#following) return;
-    this.#following = true;
-    this.#follow().catch((thrown) => {
-      if (!this.#end.signal.aborted)
-        this.#gone(`cannot be watched any longer: ${NsmError.from(thrown).message}`);
+  #follow(): void {
+    this.#unfollow ??= this.#parts.session.follow({
+      requestId: this.requestId,
+      service: this.service,
+      heard: (event) => this.#heard(event),
+      missing: (restarted) => this.#missing(restarted),
+      failed: (error) => this.#gone(`cannot be watched any longer: ${error.message}`),
     });
-  }
-
-  async #follow(): Promise<void> {
-    const { signal } = this.#end;
-    for (let broken = false; !signal.aborted && this.#last.kind !== 'closed'; broken = true) {
-      try {
-        await this.#watch(signal, broken);
-      } catch (thrown) {
-        const error = NsmError.from(thrown);
-        // A manager of the original API has no watch: the connection is used without news of it.
-        if (error.kind === 'unimplemented' || signal.aborted) return;
-        if (!isManagerGone(error) && error.kind !== 'internal' && error.kind !== 'cancelled') throw error;
-      }
-      await pause(retryMs, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  async #watch(signal: AbortSignal, again: boolean): Promise<void> {
-    const { link, requestId, service } = this.#parts;
-    let present = false;
-    const events = link.channel.client(connect.ClientConnection).watchConnections({}, { signal });
-    for await (const event of events) {
-      if (event.kind === connect.ConnectionEvent_Kind.SYNCED) {
-        if (!present && this.#parts.ownNamespace) await this.#missing(signal, again);
-      } else if (event.requestId === requestId && event.networkServiceName === service) {
-        present = true;
-        this.#heard(event);
-      }
-      if (this.#last.kind === 'closed') return;
-    }
   }
 
   #heard(event: connect.ConnectionEvent): void {
@@ -191,27 +162,30 @@ export class Connection implements ConnectionDetails, AsyncDisposable {
     }
   }
 
-  /** The manager does not list the connection: it ended unseen, or a new manager has lost its memory. */
-  async #missing(signal: AbortSignal, again: boolean): Promise<void> {
-    if (!again) return this.#gone('the manager does not have it any more');
+  async #missing(restarted: boolean): Promise<void> {
+    if (!this.#parts.ownNamespace) return;
+    if (!restarted) return this.#gone('the manager does not have it any more');
+    const { signal } = this.#end;
     let details: ConnectionDetails;
     try {
       details = await this.#parts.request(signal);
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      if (isManagerGone(error) || signal.aborted) throw error;
+      if (signal.aborted) return;
+      if (isManagerGone(error)) throw error;
       return this.#gone(`the restarted manager refused it: ${error.message}`);
     }
-    if (this.#last.kind !== 'up' || !isDeepStrictEqual(details, this.#last.details))
+    if (!signal.aborted && (this.#last.kind !== 'up' || !isDeepStrictEqual(details, this.#last.details)))
       this.#emit('up', details, 'asked for again: the restarted manager did not have it');
   }
 
   #gone(reason: string): void {
+    this.#end.abort();
+    this.#unfollow?.();
     this.#emit('closed', this.#last.details, reason);
     for (const queue of this.#queues) queue.end();
-    this.#end.abort();
     // An open channel would keep the process alive.
-    this.#parts.link[Symbol.dispose]();
+    this.#parts.session[Symbol.dispose]();
   }
 
   #emit(kind: ConnectionEvent['kind'], details: ConnectionDetails, reason: string): void {

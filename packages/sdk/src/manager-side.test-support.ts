@@ -15,6 +15,8 @@ export class ManagerSide implements AsyncDisposable {
   readonly removed: endpoint.RemoveEndpointRequest[] = [];
   /** Keys of the connections it has. */
   readonly connections: Set<string> = new Set();
+  /** Watches begun so far. */
+  watches = 0;
   refuse = '';
   nextId = 'node-a:1';
   #servers: Server[] = [];
@@ -89,6 +91,7 @@ export class ManagerSide implements AsyncDisposable {
   }
 
   async *#watch(signal: CallContext['signal']): Watch {
+    this.watches++;
     const queue: Change[] = [];
     let wake = (): void => {};
     const watcher = (change: Change): void => {
