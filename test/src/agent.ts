@@ -114,6 +114,15 @@ export class Agent implements AsyncDisposable {
     if (error !== '') throw new Error(error);
   }
 
+  /** Ends a connection of this pod's endpoint. @throws Error when refused */
+  async closeAsEndpoint(runDir: string, requestId: string, service: string, reason = ''): Promise<void> {
+    const bytes = message([1, requestId], [2, service], [3, reason]);
+    const { error } = readVerdict(
+      await this.replyTo(`unix:${runDir}/endpoint.sock`, extensions.closeAsEndpoint, bytes),
+    );
+    if (error !== '') throw new Error(error);
+  }
+
   /** Advertises endpoints to the manager of a run directory. */
   async advertise(
     runDir: string,

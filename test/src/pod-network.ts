@@ -13,6 +13,8 @@ export interface Device {
   readonly addresses: readonly string[];
   /** `DESTINATION` or `DESTINATION via GATEWAY`, without the kernel's own. */
   readonly routes: readonly string[];
+  /** Those that the kernel made from the addresses. */
+  readonly connected: readonly string[];
   /** Kind such as veth or vxlan, with its own fields. */
   readonly kind: string;
   readonly data: Readonly<Record<string, unknown>>;
@@ -43,6 +45,10 @@ export const devicesOf = async (namespace: string): Promise<Device[]> => {
     .filter(({ ifname }) => ifname !== 'lo')
     .map((link) => {
       const info = (link.linkinfo ?? {}) as { info_kind?: string; info_data?: Record<string, unknown> };
+      const via = (wanted: (route: IpRoute) => boolean): string[] =>
+        routes
+          .filter((route) => route.dev === link.ifname && wanted(route))
+          .map(({ dst, gateway }) => (gateway ? `${dst} via ${gateway}` : dst));
       return {
         name: String(link.ifname),
         index: Number(link.ifindex),
@@ -53,9 +59,8 @@ export const devicesOf = async (namespace: string): Promise<Device[]> => {
         addresses: (link.addr_info as IpAddress[])
           .filter(({ scope }) => scope !== 'link')
           .map(({ local, prefixlen }) => `${local}/${prefixlen}`),
-        routes: routes
-          .filter(({ dev, protocol }) => dev === link.ifname && protocol !== 'kernel')
-          .map(({ dst, gateway }) => (gateway ? `${dst} via ${gateway}` : dst)),
+        routes: via(({ protocol }) => protocol !== 'kernel'),
+        connected: via(({ protocol }) => protocol === 'kernel'),
         kind: info.info_kind ?? '',
         data: info.info_data ?? {},
       };

@@ -1,0 +1,185 @@
+// Managers that are killed or stopped and come back: the same replies, not a packet lost, and what died meanwhile released.
+import { type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Agent } from './agent.js';
+import { expectTraffic } from './expect-traffic.js';
+import { readDetails } from './extensions.js';
+import { Mesh, type Pod } from './mesh.js';
+import { spawnNsm } from './nsm-command.js';
+import { devicesOf } from './pod-network.js';
+
+const places = ['here', 'there'] as const;
+const signals = ['SIGKILL', 'SIGTERM'] as const;
+
+describe.skipIf(!requireRoot('restart'))('after a restart', () => {
+  let mesh: Mesh;
+  let client: Pod;
+  let agent: Agent;
+  const pods: Record<(typeof places)[number], Pod> = {} as never;
+
+  beforeAll(async () => {
+    mesh = await Mesh.start();
+    client = mesh.pod('client');
+    for (const label of places) pods[label] = mesh.pod(label);
+    [agent] = await Promise.all([
+      mesh.agent(client),
+      mesh.endpoint(mesh.a, { pod: pods.here, name: 'here', services: ['here'] }),
+      mesh.endpoint(mesh.b, { pod: pods.there, name: 'there', services: ['there'] }),
+    ]);
+    await mesh.a.knows('here/here', 'there/there');
+  });
+
+  afterAll(async () => {
+    await mesh?.stop();
+  });
+
+  const ask = (service: string, requestId = 'lasting'): Promise<Uint8Array> =>
+    agent.connectBytes(mesh.a.runDir, { requestId, service, netns: client.netns });
+  const close = (service: string, requestId = 'lasting'): Promise<void> =>
+    agent.close(mesh.a.runDir, requestId, service);
+  const devices = async (): Promise<object> => ({
+    client: await devicesOf(client.name),
+    here: await devicesOf(pods.here.name),
+    there: await devicesOf(pods.there.name),
+  });
+
+  it('of either manager, by either signal, packets flow on and replies are the same', async () => {
+    const replies = await Promise.all(places.map((place) => ask(place)));
+    const details = replies.map(readDetails);
+    const before = await devices();
+    const [toHere = '', toThere = ''] = details.map(({ peerAddresses }) => peerAddresses[0] ?? '');
+    await using here = await flow(client, toHere);
+    await using there = await flow(client, toThere);
+    for (const node of mesh.nodes) {
+      for (const signal of signals) {
+        await node.restart(signal);
+        expect(await Promise.all(places.map((place) => ask(place)))).toEqual(replies);
+        expect(await devices()).toEqual(before);
+      }
+    }
+    const counts = { here: await here.end(), there: await there.end() };
+    expect(counts.here.sent).toBeGreaterThan(100);
+    expect(counts).toEqual({
+      here: { sent: counts.here.sent, received: counts.here.sent },
+      there: { sent: counts.there.sent, received: counts.there.sent },
+    });
+    for (const [index, place] of places.entries()) await expectTraffic(client, pods[place], details[index]!);
+  });
+
+  it('new connections get addresses of their own, and old ones can be closed', async () => {
+    const old = (await Promise.all(places.map((place) => ask(place)))).map(readDetails);
+    await mesh.a.knows('here/here', 'there/there');
+    const fresh = (await Promise.all(places.map((place) => ask(place, 'fresh')))).map(readDetails);
+    const addresses = [...old, ...fresh].flatMap((details) => [
+      ...details.addresses,
+      ...details.peerAddresses,
+    ]);
+    expect(new Set(addresses.map((address) => address.replace(/\/\d+$/, ''))).size).toBe(8);
+    for (const [index, place] of places.entries()) await expectTraffic(client, pods[place], fresh[index]!);
+    for (const place of places) {
+      await close(place);
+      await close(place, 'fresh');
+    }
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it.each(signals)('by %s both managers at once find everything again', async (signal) => {
+    const replies = await Promise.all(places.map((place) => ask(place)));
+    await Promise.all(mesh.nodes.map((node) => node.end(signal)));
+    await mesh.a.start();
+    await mesh.b.start();
+    expect(await Promise.all(places.map((place) => ask(place)))).toEqual(replies);
+    for (const place of places) await close(place);
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it.each(places)('a pod that ended meanwhile is released, its endpoint %s', async (place) => {
+    const mortal = mesh.pod('mortal');
+    await using inside = await mesh.agent(mortal);
+    const reply = await inside.connect(mesh.a.runDir, {
+      requestId: 'mortal',
+      service: place,
+      netns: mortal.netns,
+    });
+    expect(reply.error).toBe('');
+    await mesh.a.end('SIGKILL');
+    await inside.stop();
+    mesh.removePod(mortal);
+    await mesh.a.start();
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it.each(places)('a process that died meanwhile is released, its endpoint %s', async (place) => {
+    await using holding = await hold(place);
+    await mesh.a.end('SIGKILL');
+    holding.child.kill('SIGKILL');
+    await holding.exited;
+    await mesh.a.start();
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('a process that lives on keeps its connection, and takes it along when it dies', async () => {
+    await using holding = await hold('there');
+    await mesh.a.restart('SIGKILL');
+    expect(await devicesOf(client.name)).toHaveLength(1);
+    expect(await mesh.b.connections()).toHaveLength(1);
+    holding.child.kill('SIGKILL');
+    await holding.exited;
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('a connection whose other half was closed meanwhile goes too', async () => {
+    await ask('there');
+    await mesh.a.end('SIGKILL');
+    const onNode = await mesh.agent(pods.there);
+    // The endpoint ends it while the manager of the client is away.
+    await onNode.closeAsEndpoint(mesh.b.runDir, 'lasting', 'there');
+    expect(await devicesOf(pods.there.name)).toEqual([]);
+    await mesh.a.start();
+    const remains = await mesh.remains(10_000);
+    await close('there');
+    expect(remains).toEqual([]);
+  });
+
+  it('a device that somebody removed meanwhile is there again', async () => {
+    const reply = await ask('here');
+    await mesh.a.end('SIGKILL');
+    for (const { index } of await devicesOf(client.name)) client.namespace.route.deleteLink(index);
+    await mesh.a.start();
+    expect(await ask('here')).toEqual(reply);
+    await expectTraffic(client, pods.here, readDetails(reply));
+    await close('here');
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('leaves nothing behind', async () => {
+    expect(await mesh.finish()).toEqual([]);
+  });
+
+  const hold = (service: string): Promise<Running> => {
+    const key = [service, '--request-id', 'held', '--netns', client.name, '--run-dir', mesh.a.runDir];
+    return spawnNsm(undefined, '"interfaceName"', ['connect', ...key, '--hold', '--json']);
+  };
+});
+
+interface Flow extends AsyncDisposable {
+  /** Ends it and counts; the last packet may still be on its way and is left out. */
+  end(): Promise<{ readonly sent: number; readonly received: number }>;
+}
+
+/** A hundred pings a second, until `end`. */
+const flow = async ({ name }: Pod, address: string): Promise<Flow> => {
+  const running = await spawnIn(name, 'ping', ['-n', '-i', '0.01', address]);
+  await waitFor(() => running.output().includes('icmp_seq=2 '), { what: 'the first answers' });
+  return {
+    end: async () => {
+      running.child.kill('SIGINT');
+      await running.exited;
+      const counts = /(\d+) packets transmitted, (\d+) received/.exec(running.output());
+      const [sent, received] = [Number(counts?.[1]), Number(counts?.[2])];
+      const last = running.output().includes(`icmp_seq=${sent} `);
+      return last ? { sent, received } : { sent: sent - 1, received };
+    },
+    [Symbol.asyncDispose]: () => running.stop(),
+  };
+};
