@@ -232,12 +232,15 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
   });
 
   it('finds its interfaces again by alias, and not those of others', async () => {
-    await a.client.apply(local());
-    await a.client.apply({ ...remote('a'), id: 'node-ab:9' });
-    const { interfaces } = await a.client.list({ manager: 'node-a' });
+    const { nodeId } = await a.client.getCapabilities({});
+    expect(nodeId).toMatch(/^[0-9a-f]{8}$/);
+    expect((await b.client.getCapabilities({})).nodeId).not.toBe(nodeId);
+    await a.client.apply({ ...local(), id: `node-a:${nodeId}-1` });
+    await a.client.apply({ ...remote('a'), id: `node-ab:${nodeId}-9` });
+    const { interfaces } = await a.client.list({ idPrefix: `node-a:${nodeId}-` });
     expect(interfaces.map(({ id, name }) => `${id} ${name}`).toSorted()).toEqual([
-      'node-a:1 nse1',
-      'node-a:1 nsm0',
+      `node-a:${nodeId}-1 nse1`,
+      `node-a:${nodeId}-1 nsm0`,
     ]);
   });
 

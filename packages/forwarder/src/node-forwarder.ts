@@ -11,6 +11,7 @@ import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
 import { resolvesNeighbour } from './neighbour-probe.js';
+import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
@@ -44,11 +45,16 @@ export class NodeForwarder implements ForwarderService {
     this.#socket.close();
   }
 
-  async getCapabilities(): Promise<{ interfaces: InterfaceReport[]; tunnels: TunnelReport[] }> {
+  async getCapabilities(): Promise<{
+    interfaces: InterfaceReport[];
+    tunnels: TunnelReport[];
+    nodeId: string;
+  }> {
     const local = this.#wirings.filter(({ wiring }) => wiring.tunnel === undefined);
     const remote = this.#wirings.filter(({ wiring }) => wiring.tunnel !== undefined);
     return {
       interfaces: local.map(({ wiring, missing }) => ({ type: wiring.interface, missing })),
+      nodeId: nodeId(),
       tunnels: remote.map(({ wiring, missing }) => ({
         type: wiring.tunnel ?? 0,
         missing,
@@ -121,14 +127,14 @@ export class NodeForwarder implements ForwarderService {
     return {};
   }
 
-  async list({ manager }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {
+  async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {
     const interfaces: FoundReport[] = [];
     for (const { inode, path } of listNamespaces()) {
       try {
         using namespace = openNamespace({ inode, hint: path });
         using socket = RouteSocket.open(namespace);
         for (const link of socket.links()) {
-          if (!link.alias?.startsWith(`${manager}:`)) continue;
+          if (idPrefix === '' || !link.alias?.startsWith(idPrefix)) continue;
           interfaces.push({
             id: link.alias,
             namespace: { inode, path, prefixes: [] },

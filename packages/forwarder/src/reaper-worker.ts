@@ -1,52 +1,97 @@
-// The thread that deletes devices: groups those of one namespace, so that one wait of the kernel serves them all.
+// The thread that deletes devices, so many in one wait of the kernel as there are to delete.
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { NamespaceError, openNamespace, RouteSocket } from '@nsm/netlink';
-import type { Grave } from './reaper.js';
+import { type Link, NamespaceError, openNamespace, RouteSocket } from '@nsm/netlink';
+import type { Condemned } from './reaper.js';
 
 /** A group number of our own, "nsm" and a zero: nobody else's device is in it by chance. */
 const doomed = 0x6e736d00;
 
 const port = workerData as MessagePort;
-port.on('message', (graves: readonly Grave[]) => port.postMessage(bury(graves)));
+const node = RouteSocket.open();
+port.on('message', (batch: readonly Condemned[]) => port.postMessage(deleteAll(batch)));
+port.on('close', () => node.close());
 port.postMessage('ready');
 
 /** @returns for each id that could not be deleted, why. */
-function bury(graves: readonly Grave[]): ReadonlyMap<string, string> {
+function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
   const failures = new Map<string, string>();
-  for (const [inode, { path, ids }] of byNamespace(graves)) {
+  const namespaces = byNamespace(batch);
+  using grave = namespaces.size > 1 ? openGrave() : undefined;
+  for (const [inode, condemned] of namespaces) {
     try {
-      using namespace = openNamespace({ inode, hint: path });
-      using socket = RouteSocket.open(namespace);
-      deleteAll(socket, ids);
+      using namespace = openNamespace({ inode, hint: condemned[0]?.path ?? '' });
+      using pod = RouteSocket.open(namespace);
+      const links = find(pod, condemned);
+      const left = grave ? links.filter((link) => !grave.take(pod, link)) : links;
+      deleteTogether(pod, left);
     } catch (error) {
       // With a namespace go its devices.
       if (error instanceof NamespaceError && error.code === 'not-found') continue;
-      for (const id of ids) failures.set(id, error instanceof Error ? error.message : String(error));
+      for (const { id } of condemned)
+        failures.set(id, error instanceof Error ? error.message : String(error));
     }
   }
   return failures;
 }
 
-function byNamespace(
-  graves: readonly Grave[],
-): Map<number, { readonly path: string; readonly ids: Set<string> }> {
-  const groups = new Map<number, { readonly path: string; readonly ids: Set<string> }>();
-  for (const { inode, path, id } of graves) {
-    const group = groups.get(inode) ?? { path, ids: new Set() };
-    groups.set(inode, group);
-    group.ids.add(id);
-  }
-  return groups;
-}
-
-function deleteAll(socket: RouteSocket, ids: ReadonlySet<string>): void {
-  const links = socket.links().filter(({ alias }) => alias !== undefined && ids.has(alias));
+/** Devices of one namespace go in one wait when they share a group. */
+function deleteTogether(pod: RouteSocket, links: readonly Link[]): void {
   const [only, ...others] = links;
   if (!only) return;
   if (others.length === 0) {
-    socket.deleteLink(only.index);
+    pod.deleteLink(only.index);
     return;
   }
-  for (const { index } of links) socket.setLink(index, { group: doomed });
-  socket.deleteGroup(doomed);
+  for (const { index } of links) pod.setLink(index, { group: doomed });
+  pod.deleteGroup(doomed);
+}
+
+interface Grave extends Disposable {
+  /** True when the device will go with the grave. */
+  take(pod: RouteSocket, link: Link): boolean;
+}
+
+/**
+ * VXLAN devices are scattered, one in each pod, where no group holds them together. But the kernel deletes those that
+ * share a lower device all at once when that goes (vxlan_handle_lowerdev_unregister, drivers/net/vxlan): they are put
+ * on a bridge made for the purpose. Undefined on a kernel without bridges.
+ */
+function openGrave(): Grave | undefined {
+  try {
+    const { index } = node.createLink({ kind: 'bridge', name: `nsmgrave${process.pid}`.slice(0, 15) });
+    return {
+      take(pod, link) {
+        if (link.kind !== 'vxlan') return false;
+        try {
+          pod.setLink(link.index, { vxlan: { link: index } });
+          return true;
+        } catch {
+          return false;
+        }
+      },
+      [Symbol.dispose]: () => node.deleteLink(index),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function find(pod: RouteSocket, condemned: readonly Condemned[]): Link[] {
+  const [only, ...others] = condemned;
+  if (only && others.length === 0 && only.name !== '') {
+    const link = pod.link(only.name);
+    if (link?.alias === only.id) return [link];
+  }
+  const ids = new Set(condemned.map(({ id }) => id));
+  return pod.links().filter(({ alias }) => alias !== undefined && ids.has(alias));
+}
+
+function byNamespace(batch: readonly Condemned[]): Map<number, Condemned[]> {
+  const groups = new Map<number, Condemned[]>();
+  for (const one of batch) {
+    const group = groups.get(one.inode);
+    if (group) group.push(one);
+    else groups.set(one.inode, [one]);
+  }
+  return groups;
 }

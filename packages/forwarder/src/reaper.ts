@@ -4,13 +4,16 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { type forwarder as fw, NsmError } from '@nsm/api';
 
 /** What a deletion needs to know: any device in the namespace that carries the id. */
-export interface Grave {
+export interface Condemned {
   readonly id: string;
   readonly inode: number;
+  /** Where the namespace was found; a hint. */
   readonly path: string;
+  /** Name of the device; a hint. */
+  readonly name: string;
 }
 
-interface Job extends Grave {
+interface Job extends Condemned {
   readonly resolve: () => void;
   readonly reject: (error: NsmError) => void;
 }
@@ -38,10 +41,10 @@ export class Reaper {
   /** Resolves when the kernel has removed every device of a cross-connect on this node. */
   async remove({ id, client, endpoint }: fw.CrossConnect): Promise<void> {
     // Deleting one end of a pair deletes the other; the endpoint's namespace has the most in one place.
-    const namespace = (endpoint ?? client)?.namespace;
+    const { namespace, name = '' } = endpoint ?? client ?? {};
     if (!namespace) throw new NsmError('invalid', `${id} names no network namespace`);
     await new Promise<void>((resolve, reject) => {
-      this.#gathered.push({ id, inode: namespace.inode, path: namespace.path, resolve, reject });
+      this.#gathered.push({ id, inode: namespace.inode, path: namespace.path, name, resolve, reject });
       if (!this.#busy) void this.#work();
     });
   }
@@ -62,7 +65,9 @@ export class Reaper {
       const batch = this.#gathered;
       this.#gathered = [];
       this.#port.ref();
-      this.#port.postMessage(batch.map(({ id, inode, path }): Grave => ({ id, inode, path })));
+      this.#port.postMessage(
+        batch.map(({ id, inode, path, name }): Condemned => ({ id, inode, path, name })),
+      );
       const [failures] = (await once(this.#port, 'message')) as [ReadonlyMap<string, string>];
       this.#port.unref();
       for (const { id, resolve, reject } of batch) {

@@ -16,14 +16,12 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails', () => {
       const { managers } = mesh;
       const { name } = mesh.pod('client');
       const request = () =>
-        mesh
-          .client(0)
-          .requestConnection({
-            requestId: 'pod-1',
-            networkServiceName: service,
-            linuxNamespace: name,
-            interface: [kernel],
-          });
+        mesh.client(0).requestConnection({
+          requestId: 'pod-1',
+          networkServiceName: service,
+          linuxNamespace: name,
+          interface: [kernel],
+        });
 
       const accepted = await request();
       expect(accepted).toMatchObject({ accepted: true });

@@ -28,7 +28,7 @@ export interface Attempt extends Admitted {
 export function attemptOf(node: Node, admitted: Admitted, endpoint: NetworkServiceEndpoint): Attempt {
   // The node's name is in the hash because other managers name their halves by it.
   const hash = connectionHash(node.name, admitted.key, admitted.generation);
-  return { ...admitted, endpoint, hash, id: `${node.name}:${hash}` };
+  return { ...admitted, endpoint, hash, id: `${node.idPrefix}${hash}` };
 }
 
 /** What a connection's record has in common however it is made. */

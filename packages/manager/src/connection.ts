@@ -25,7 +25,7 @@ export interface Owner {
 
 /** Kept in the store as it is: plain data. */
 export interface Connection {
-  /** MANAGER:HEX, also the ifalias of its interfaces. */
+  /** MANAGER:NODE-CONNECTION, also the ifalias of its interfaces. */
   readonly id: string;
   readonly key: string;
   readonly role: Role;
@@ -63,7 +63,7 @@ export function connectionHash(...parts: readonly (string | number)[]): string {
 
 /** The part of an id that both managers of a remote connection share. */
 export function hashOf(connectionId: string): string {
-  return connectionId.slice(connectionId.lastIndexOf(':') + 1);
+  return connectionId.slice(connectionId.lastIndexOf('-') + 1);
 }
 
 /**

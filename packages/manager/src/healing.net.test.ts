@@ -16,14 +16,12 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
     await using mesh = await TestMesh.start(['client', 'first', 'second']);
     await mesh.serve(before, 'ping', 'first');
     const { name } = mesh.pod('client');
-    const { accepted, admissionError, connectionParameters } = await mesh
-      .client(0)
-      .requestConnection({
-        requestId: 'pod-1',
-        networkServiceName: 'ping',
-        linuxNamespace: name,
-        interface: [kernel],
-      });
+    const { accepted, admissionError, connectionParameters } = await mesh.client(0).requestConnection({
+      requestId: 'pod-1',
+      networkServiceName: 'ping',
+      linuxNamespace: name,
+      interface: [kernel],
+    });
     expect({ accepted, admissionError }).toEqual({ accepted: true, admissionError: '' });
     const { address, peerAddresses, interfaceName, connectionId } = connectionParameters!;
 
@@ -46,14 +44,12 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
     await using mesh = await TestMesh.start(['client', 'first', 'second']);
     await mesh.serve(0, 'ping', 'first');
     const { name } = mesh.pod('client');
-    await mesh
-      .client(0)
-      .requestConnection({
-        requestId: 'pod-1',
-        networkServiceName: 'ping',
-        linuxNamespace: name,
-        interface: [kernel],
-      });
+    await mesh.client(0).requestConnection({
+      requestId: 'pod-1',
+      networkServiceName: 'ping',
+      linuxNamespace: name,
+      interface: [kernel],
+    });
     await mesh.killEndpoint('first');
     await waitFor(async () => {
       const [connection] = (await mesh.operator(0).listConnections({})).connections;
@@ -71,14 +67,12 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
     await using mesh = await TestMesh.start(['client', 'first']);
     await mesh.serve(1, 'ping', 'first');
     const { name } = mesh.pod('client');
-    await mesh
-      .client(0)
-      .requestConnection({
-        requestId: 'pod-1',
-        networkServiceName: 'ping',
-        linuxNamespace: name,
-        interface: [kernel],
-      });
+    await mesh.client(0).requestConnection({
+      requestId: 'pod-1',
+      networkServiceName: 'ping',
+      linuxNamespace: name,
+      interface: [kernel],
+    });
     await mesh.killEndpoint('first');
     await waitFor(async () =>
       (await mesh.operator(0).listConnections({})).connections.some(({ state }) => state === 'HEALING'),

@@ -247,10 +247,13 @@ export class LocalEndpoints {
     return true;
   }
 
-  /** Holds a connection to the endpoint's socket: when it breaks and cannot be made again, the endpoint is dead. */
-  async #watch(key: string, { channel, stop }: LocalEndpoint): Promise<void> {
+  /** Holds a connection to the endpoint's socket: when it breaks and nobody listens any more, the endpoint is dead. */
+  async #watch(key: string, { record, channel, stop }: LocalEndpoint): Promise<void> {
     try {
-      for (;;) await channel.lost(reachTimeout, stop.signal);
+      for (;;) {
+        await channel.lost(reachTimeout, stop.signal);
+        await listenerOf(record.socketLocation);
+      }
     } catch (error) {
       if (!stop.signal.aborted) await this.remove(key, `it died: ${NsmError.from(error).message}`);
     }

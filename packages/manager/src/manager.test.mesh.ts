@@ -8,7 +8,7 @@ import { admin, Channel, connect, endpoint as ep, InterfaceType, Server, type Se
 import { ipJson, makeNamespace, type TestNamespace } from '@nsm/testkit';
 import type { TestManagerData } from './manager.test.worker.js';
 
-export const kernel = { type: InterfaceType.KERNEL_INTERFACE };
+export const kernel: { readonly type: InterfaceType } = { type: InterfaceType.KERNEL_INTERFACE };
 
 export interface TestManager {
   readonly runDir: string;
@@ -27,7 +27,7 @@ async function startManager(
   const { port1, port2 } = new MessageChannel();
   const runDir = join(folder, name);
   const data: TestManagerData = {
-    port: port2 as MessagePort,
+    port: port2,
     logFile: join(folder, `${name}.log`),
     options: {
       name,

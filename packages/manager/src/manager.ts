@@ -63,6 +63,8 @@ export interface ManagerOptions {
   readonly faults?: FaultInjector;
 }
 
+/** Ids begin with it and must fit into an ifalias of 255 bytes. */
+const maxNameLength = 128;
 /** Milliseconds for which the registry takes a silent manager to be alive. */
 const lease = 10_000;
 
@@ -74,6 +76,8 @@ export class Manager {
   /** @throws NsmError `invalid` for options that cannot work. */
   constructor(options: ManagerOptions) {
     admitName('the name of the manager', options.name);
+    if (options.name.length > maxNameLength)
+      throw new NsmError('invalid', `the name of the manager is longer than ${maxNameLength} characters`);
     for (const { cidr } of options.prefixes) parsePrefix(cidr);
     this.#options = options;
   }
@@ -130,7 +134,7 @@ export class Manager {
       prefixes,
     );
     this.#stops.push(() => endpoints.stop());
-    const { interfaces, tunnels } = await forwarder.getCapabilities({});
+    const { interfaces, tunnels, nodeId } = await forwarder.getCapabilities({});
     for (const { missing, type } of [...interfaces, ...tunnels])
       if (missing) logger.warn({ type, missing }, 'not available on this node');
     const capable = new Set<InterfaceType>(
@@ -142,6 +146,7 @@ export class Manager {
 
     const node: Node = {
       name,
+      idPrefix: `${name}:${nodeId}-`,
       forwarder,
       capable,
       registry,

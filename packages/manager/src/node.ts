@@ -17,6 +17,8 @@ import type { FaultInjector } from './transaction.js';
 
 export interface Node {
   readonly name: string;
+  /** MANAGER:NODE-, what the ids of all connections on this node begin with. */
+  readonly idPrefix: string;
   readonly forwarder: Forwarder;
   /** Interface types the forwarder can make. */
   readonly capable: ReadonlySet<InterfaceType>;

@@ -111,7 +111,7 @@ async function connectEndpoint(
   const port = ours.parameters?.port ?? 0;
 
   const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
-  const id = `${node.name}:${hash}`;
+  const id = `${node.idPrefix}${hash}`;
   const plan = await askEndpoint(node, transaction, {
     id,
     hash,
@@ -185,7 +185,8 @@ export async function closeProxyConnection(
   request: proxy.CloseProxyConnectionRequest,
 ): Promise<void> {
   const hash = request.connectionId === '' ? '' : hashOf(request.connectionId);
-  const present = node.connections.byId(`${node.name}:${hash}`) ?? node.connections.byKey(proxyKey(request));
+  const present =
+    node.connections.byId(`${node.idPrefix}${hash}`) ?? node.connections.byKey(proxyKey(request));
   // What is closing already may be waiting for the very manager that calls.
   if (!present || present.state.kind === 'CLOSING') return;
   // A client that was connected elsewhere meanwhile is no longer that manager's to close.

@@ -38,9 +38,9 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   }
 }
 
-/** Removes interfaces that carry this manager's name and belong to no connection. */
+/** Removes interfaces of this manager on this node that belong to no connection. */
 async function sweep(node: Node, known: ReadonlySet<string>): Promise<void> {
-  const { interfaces } = await node.forwarder.list({ manager: node.name });
+  const { interfaces } = await node.forwarder.list({ idPrefix: node.idPrefix });
   const strays = interfaces.filter(({ id }) => !known.has(id));
   if (strays.length === 0) return;
   node.logger.warn(
