@@ -103,6 +103,7 @@ describe('connect', () => {
     await manager.nextWatch();
     manager.tell({ kind: CLOSED, requestId: 'somebody-else', service: key.service });
     manager.tell({ kind: HEALING, ...key, detail: 'the endpoint died' });
+    manager.tell({ kind: HEALING, ...key, detail: 'the endpoint died' });
     manager.tell({ kind: UP, ...key, address: '10.60.2.1/31' });
     manager.tell({ kind: CLOSED, ...key, detail: 'closed by an operator' });
     expect(await next(events)).toMatchObject({ kind: 'healing', reason: 'the endpoint died' });

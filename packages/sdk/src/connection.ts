@@ -154,7 +154,9 @@ export class Connection implements ConnectionDetails, AsyncDisposable {
           this.#emit('up', details, event.detail);
         break;
       case connect.ConnectionEvent_Kind.HEALING:
-        this.#emit('healing', details, event.detail);
+        // Every attempt of the manager is told; what does not differ is no news.
+        if (this.#last.kind !== 'healing' || this.#last.reason !== event.detail)
+          this.#emit('healing', details, event.detail);
         break;
       case connect.ConnectionEvent_Kind.CLOSED:
         this.#gone(event.detail);
