@@ -11,6 +11,10 @@ import type { Device } from './wiring.js';
 export function configureDevice(id: string, device: Device, { port, socket }: OpenPort): void {
   if (device.fresh) {
     socket.batch(() => {
+      // The kernel would make the same address when the link comes up, and for one to two seconds of duplicate address
+      // detection neighbours could not be asked for.
+      if (port.addresses.some(isIPv6Prefix))
+        socket.addAddress(device.index, { address: linkLocal(port.mac), nodad: true });
       socket.setLink(device.index, { alias: id, up: true });
       for (const address of port.addresses) socket.addAddress(device.index, { address, nodad: true });
       for (const route of port.routes) socket.addRoute(routeOf(device, route));
@@ -20,6 +24,17 @@ export function configureDevice(id: string, device: Device, { port, socket }: Op
   mendLink(id, device, port, socket);
   mendAddresses(device, port, socket);
   mendRoutes(device, port, socket);
+}
+
+function isIPv6Prefix(prefix: string): boolean {
+  return prefix.includes(':');
+}
+
+/** The link-local address that follows from a MAC address: modified EUI-64, RFC 4291, appendix A. */
+function linkLocal(mac: string): string {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  const groups = [((a ^ 0x02) << 8) | b, (c << 8) | 0xff, 0xfe00 | d, (e << 8) | f];
+  return `fe80::${groups.map((group) => group.toString(16)).join(':')}/64`;
 }
 
 function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket): void {

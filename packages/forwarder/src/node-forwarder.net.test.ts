@@ -165,7 +165,7 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     client.route.deleteRoute({ destination: '10.77.0.0/16', device: index });
     await a.client.apply(local({ client: { ...made!, addresses: ['10.60.0.1/31', 'fd60::1/127'] } }));
     const [link] = await ipJson(client.name, ['addr', 'show', 'dev', 'nsm0']);
-    const addresses = (link!['addr_info'] as { local: string; scope: string }[])
+    const addresses = (link!.addr_info as { local: string; scope: string }[])
       .filter(({ scope }) => scope === 'global')
       .map(({ local: address }) => address);
     expect(link).toMatchObject({ mtu: 1450, ifindex: index });

@@ -3,7 +3,7 @@ import type { NetworkServiceEndpoint, registry as wire } from '@nsm/api';
 import { type Clock, systemClock } from './clock.js';
 import { RecordCache } from './record-cache.js';
 import {
-  type EndpointKey,
+  type EndpointRemoval,
   type ManagerRecord,
   type RecordWriter,
   type Registry,
@@ -70,8 +70,8 @@ export abstract class CachedRegistry implements Registry {
     return this.wanted.registerEndpoint(endpoint);
   }
 
-  removeEndpoint(key: EndpointKey): Promise<void> {
-    return this.wanted.removeEndpoint(key);
+  removeEndpoint(removal: EndpointRemoval): Promise<void> {
+    return this.wanted.removeEndpoint(removal);
   }
 
   claim(name: string, holder: string): Promise<string> {

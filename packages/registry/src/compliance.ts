@@ -37,6 +37,8 @@ export function compliance(name: string, setUp: () => Promise<Harness>): void {
         }
         await two.registerEndpoint(endpoint('fw-1', { socketLocation: '/elsewhere' }));
         await until(one, () => one.endpointsOf('firewall')[0]?.socketLocation === '/elsewhere');
+        await two.removeEndpoint(endpoint('fw-1', { networkServiceHost: 'node-z' }));
+        expect(one.endpointsOf('firewall')).toHaveLength(1);
         await two.removeEndpoint(endpoint('fw-1'));
         await until(one, () => one.endpointsOf('firewall').length === 0);
         await two.removeEndpoint(endpoint('fw-1'));

@@ -10,7 +10,13 @@ import type { Clock } from './clock.js';
 import { LeaseTable } from './lease-table.js';
 import { type RecordCache, removalOf } from './record-cache.js';
 import type { Change, RecordStore } from './record-store.js';
-import type { EndpointKey, ManagerRecord, RecordWriter, RegistryLogger } from './registry.js';
+import type {
+  EndpointKey,
+  EndpointRemoval,
+  ManagerRecord,
+  RecordWriter,
+  RegistryLogger,
+} from './registry.js';
 import { endpointKey, validEndpoint, validKey, validLease, validManager, validName } from './valid-record.js';
 
 /**
@@ -111,9 +117,10 @@ export class RecordAuthority implements RecordWriter {
     await this.#put(storeKey(endpoint), changed, toBinary(NetworkServiceEndpointSchema, endpoint));
   }
 
-  async removeEndpoint(record: EndpointKey): Promise<void> {
+  async removeEndpoint({ networkServiceHost: host, ...record }: EndpointRemoval): Promise<void> {
     const key = validKey(record);
     this.#check();
+    if (host && this.#cache.endpoint(key)?.networkServiceHost !== host) return;
     const changed = this.#cache.apply(removalOf(key));
     await this.#put(storeKey(key), changed, undefined);
   }

@@ -7,6 +7,9 @@ export type EndpointKey = Pick<
   'networkServiceName' | 'nseProviderName' | 'nseProviderNamespace'
 >;
 
+/** An endpoint to remove: with a host, only if that manager serves it. */
+export type EndpointRemoval = EndpointKey & Partial<Pick<NetworkServiceEndpoint, 'networkServiceHost'>>;
+
 /** What a caller fills in of a manager's record; `alive` is the registry's to say. */
 export type ManagerRecord = Pick<registry.Manager, 'name' | 'address'> &
   Partial<Pick<registry.Manager, 'external' | 'version'>>;
@@ -25,8 +28,8 @@ export interface RecordWriter {
   removeManager(name: string): Promise<void>;
   /** Adds an endpoint, or replaces the one with the same key. */
   registerEndpoint(endpoint: NetworkServiceEndpoint): Promise<void>;
-  /** Removes an endpoint; of an unknown one, nothing. */
-  removeEndpoint(key: EndpointKey): Promise<void>;
+  /** Removes an endpoint; of an unknown one, or one that has moved to another manager, nothing. */
+  removeEndpoint(removal: EndpointRemoval): Promise<void>;
   /** Takes `name` for `holder` (a manager's name) unless somebody has it. Returns who has it now. */
   claim(name: string, holder: string): Promise<string>;
   /** Gives a claim back; does nothing when `holder` does not have it. */

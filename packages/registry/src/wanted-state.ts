@@ -3,7 +3,7 @@ import { equals } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NetworkServiceEndpointSchema, NsmError } from '@nsm/api';
 import { type Clock, pause } from './clock.js';
 import type { RecordCache } from './record-cache.js';
-import type { EndpointKey, ManagerRecord, RecordWriter, RegistryLogger } from './registry.js';
+import type { EndpointRemoval, ManagerRecord, RecordWriter, RegistryLogger } from './registry.js';
 import { endpointKey, validEndpoint, validKey, validLease, validManager, validName } from './valid-record.js';
 
 /** One wanted fact. The latest wish about a thing replaces the one before. */
@@ -98,9 +98,10 @@ export class WantedState implements RecordWriter {
     }).done;
   }
 
-  async removeEndpoint(record: EndpointKey): Promise<void> {
+  async removeEndpoint({ networkServiceHost, ...record }: EndpointRemoval): Promise<void> {
     const key = validKey(record);
-    const write = (): Promise<void> => this.#writer.removeEndpoint(key);
+    const removal = networkServiceHost ? { ...key, networkServiceHost } : key;
+    const write = (): Promise<void> => this.#writer.removeEndpoint(removal);
     await this.#want(`endpoint/${endpointKey(key)}`, { write, once: true }).done;
   }
 
