@@ -138,9 +138,11 @@ type Init = MessageInitShape<DescMessage>;
 const channelOptions: ClientOptions = {
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.min_reconnect_backoff_ms': 50,
-  'grpc.max_reconnect_backoff_ms': 2000,
+  'grpc.max_reconnect_backoff_ms': 500,
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
+  // An idle channel is kept: its loss is how the death of the other side is noticed.
+  'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
   'grpc.enable_http_proxy': 0,
   'grpc.use_local_subchannel_pool': 1,
 };

@@ -1,8 +1,10 @@
 // A server and a client over a unix socket and TCP: replies, refusals, streams, garbage, health and reflection.
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client, credentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Channel, connect, NsmError, Server } from './index.js';
 
@@ -105,5 +107,31 @@ describe('Server and Channel', () => {
     using tcp = new Channel(`127.0.0.1:${port}`);
     const reply = await tcp.client(connect.ClientConnection).requestConnection({ networkServiceName: 'svc' });
     expect(reply.admissionError).toBe('svc for undefined');
+  });
+
+  it('answers health and reflection, as every server does', async () => {
+    const raw = new Client(`unix:${join(folder, 's')}`, credentials.createInsecure());
+    const same = (bytes: Buffer): Buffer => bytes;
+    const health = await new Promise<Buffer | undefined>((resolve, reject) =>
+      raw.makeUnaryRequest('/grpc.health.v1.Health/Check', same, same, Buffer.alloc(0), (error, reply) =>
+        error ? reject(error) : resolve(reply),
+      ),
+    );
+    // status = 1: SERVING.
+    expect(health).toEqual(Buffer.from([0x08, 0x01]));
+    for (const version of ['v1', 'v1alpha']) {
+      const call = raw.makeBidiStreamRequest(
+        `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+        same,
+        same,
+      );
+      // list_services = 7.
+      call.end(Buffer.from([0x3a, 0x00]));
+      const [reply] = (await once(call, 'data')) as [Buffer];
+      expect(reply.toString('latin1')).toContain('nsmconnect.ClientConnection');
+      call.cancel();
+      call.on('error', () => undefined);
+    }
+    raw.close();
   });
 });

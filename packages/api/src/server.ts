@@ -5,7 +5,6 @@ import { createServer, type Server as NetServer, connect as netConnect, type Soc
 import { dirname, join } from 'node:path';
 import {
   create,
-  type DescFile,
   type DescMessage,
   type DescMethod,
   type DescMethodServerStreaming,
@@ -16,7 +15,6 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import {
   Server as GrpcServer,
   ServerCredentials,
@@ -25,9 +23,8 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
 import { NsmError } from './errors.js';
+import type { StandardServices } from './standard-services.js';
 
 /** Who is at the other end of a unix socket: SO_PEERCRED, unix(7). */
 export interface PeerCredentials {
@@ -75,8 +72,7 @@ export class Server {
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
   });
-  readonly #health = new HealthImplementation({ '': 'SERVING' });
-  readonly #files: DescFile[] = [];
+  readonly #services: DescService[] = [];
   readonly #listeners: NetServer[] = [];
   readonly #paths: string[] = [];
   readonly #sockets = new Map<
@@ -85,7 +81,7 @@ export class Server {
   >();
   readonly #onError: (error: NsmError, method: string) => void;
   #nextSocket = 0;
-  #sealed = false;
+  #standard: Promise<StandardServices> | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
   constructor(onError: (error: NsmError, method: string) => void = () => {}) {
@@ -114,8 +110,7 @@ export class Server {
         method.methodKind === 'unary' ? this.#unary(method, bound) : this.#serverStreaming(method, bound);
     }
     this.#grpc.addService(definition, handlers as never);
-    this.#health.setStatus(service.typeName, 'SERVING');
-    this.#files.push(service.file);
+    this.#services.push(service);
     return this;
   }
 
@@ -124,7 +119,7 @@ export class Server {
    * @throws NsmError `conflict` when somebody does serve it.
    */
   async listenUnix(path: string, options: UnixOptions = {}): Promise<void> {
-    this.#seal();
+    await this.#addStandardServices();
     await removeStaleSocket(path);
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
     const listener = createServer((socket) => {
@@ -158,7 +153,7 @@ export class Server {
 
   /** Listens on `HOST:PORT`; port 0 takes a free one. Returns the port. */
   async listenTcp(address: string): Promise<number> {
-    this.#seal();
+    await this.#addStandardServices();
     return await new Promise((resolve, reject) =>
       this.#grpc.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
         error
@@ -170,7 +165,7 @@ export class Server {
 
   /** Ends every call and closes every socket; calls under way are given `graceMs` to finish. */
   async stop(graceMs = 0): Promise<void> {
-    this.#health.setStatus('', 'NOT_SERVING');
+    (await this.#standard)?.stopServing();
     const closed = this.#listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
     if (graceMs > 0) {
       await Promise.race([
@@ -184,11 +179,12 @@ export class Server {
     for (const path of this.#paths.splice(0)) rmSync(path, { force: true });
   }
 
-  #seal(): void {
-    if (this.#sealed) return;
-    this.#sealed = true;
-    this.#health.addToServer(this.#grpc);
-    new ReflectionService(reflectionPackage(this.#files)).addToServer(this.#grpc);
+  /** Loaded when first needed: a process that only calls others does not pay for them. */
+  async #addStandardServices(): Promise<void> {
+    this.#standard ??= import('./standard-services.js').then(({ addStandardServices }) =>
+      addStandardServices(this.#grpc, this.#services),
+    );
+    await this.#standard;
   }
 
   #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
@@ -268,19 +264,4 @@ async function removeStaleSocket(path: string): Promise<void> {
       `${path} is served by a running process; stop it first, or choose another --run-dir`,
     );
   if (outcome === 'stale') unlinkSync(path);
-}
-
-/** What @grpc/reflection reads of a proto-loader package: the descriptors of each file and those it imports. */
-function reflectionPackage(files: readonly DescFile[]): ConstructorParameters<typeof ReflectionService>[0] {
-  const seen = new Map<string, Buffer>();
-  const visit = (file: DescFile): void => {
-    if (seen.has(file.name)) return;
-    seen.set(file.name, Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)));
-    file.dependencies.forEach(visit);
-  };
-  files.forEach(visit);
-  const descriptors = [...seen.values()];
-  return {
-    contract: { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos: descriptors },
-  };
 }

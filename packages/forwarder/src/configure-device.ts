@@ -58,7 +58,7 @@ function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {
   const surplus = new Map<string, RouteSpec>();
   for (const { destination, gateway, family, protocol } of socket.routes({ device: device.index })) {
     // Routes that follow from an address are the kernel's own to keep.
-    if (protocol !== RTPROT_KERNEL)
+    if (protocol !== 'kernel')
       surplus.set(`${destination} ${gateway ?? ''}`, { destination, family, device: device.index });
   }
   const missing = port.routes
@@ -67,9 +67,6 @@ function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {
   for (const route of surplus.values()) socket.deleteRoute(route);
   for (const route of missing) socket.addRoute(route);
 }
-
-/** linux/rtnetlink.h. */
-const RTPROT_KERNEL = 2;
 
 function routeOf({ index }: Device, { destination, gateway }: fw.Port['routes'][number]): RouteSpec {
   const defaults: Record<string, Family> = { '0.0.0.0/0': 'ipv4', '::/0': 'ipv6' };

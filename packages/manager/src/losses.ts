@@ -1,22 +1,31 @@
 // What happens when something a connection stands on is lost: a process, a network namespace, an interface, an endpoint.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import { closeConnection } from './closing.js';
 import type { Connection } from './connection.js';
 import { heal } from './healing.js';
 import type { Node } from './node.js';
 
-/** Listens to the forwarder until the manager stops. */
-export function watchForwarder(node: Node): void {
-  const watch = async (): Promise<void> => {
-    for await (const { event } of node.forwarder.watch({}, { signal: node.stopping })) {
-      if (event.case === 'namespaceGone') namespaceGone(node, event.value);
-      else if (event.case === 'interfaceGone') interfaceGone(node, event.value);
+/** Milliseconds until a forwarder that has gone is called again. */
+const callAgainAfter = 200;
+
+/** Listens to the forwarder until the manager stops; after a silence it is told again what is wanted. */
+export async function watchForwarder(node: Node): Promise<void> {
+  for (let first = true; !node.stopping.aborted; first = false) {
+    try {
+      const events = node.forwarder.watch({}, { signal: node.stopping });
+      if (!first) for (const { id } of node.connections.values()) mend(node, id, 'the forwarder was away');
+      for await (const { event } of events) {
+        if (event.case === 'namespaceGone') namespaceGone(node, event.value);
+        else if (event.case === 'interfaceGone')
+          mend(node, event.value, 'an interface was removed by someone else');
+      }
+    } catch (error) {
+      if (node.stopping.aborted) return;
+      node.logger.error({ err: error }, 'the forwarder does not answer');
     }
-  };
-  watch().catch((error: unknown) => {
-    if (!node.stopping.aborted)
-      node.logger.error({ err: error }, 'no longer told of what happens on the node');
-  });
+    await sleep(callAgainAfter, undefined, { signal: node.stopping }).catch(() => undefined);
+  }
 }
 
 /** The process that connections were bound to has ended. */
@@ -49,18 +58,17 @@ function namespaceGone(node: Node, inode: number): void {
   }
 }
 
-/** Somebody removed an interface of a connection: it is made again. */
-function interfaceGone(node: Node, id: string): void {
-  const lost = node.connections.byId(id);
-  if (lost?.state.kind !== 'UP') return;
-  const mended = node.mutex.run(lost.key, async () => {
+/** Has the kernel brought to what a connection wants; where it is so already, nothing is touched. */
+function mend(node: Node, id: string, reason: string): void {
+  const present = node.connections.byId(id);
+  if (present?.state.kind !== 'UP') return;
+  const mended = node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(id);
-    if (connection?.state.kind !== 'UP') return;
-    await node.forwarder.apply(connection.crossConnect);
-    node.logger.warn({ connection: id }, 'an interface was removed by someone else and is there again');
+    if (connection?.state.kind === 'UP') await node.forwarder.apply(connection.crossConnect);
   });
-  mended.catch((error: unknown) =>
-    node.logger.error({ connection: id, err: error }, 'an interface was removed and could not be made again'),
+  mended.then(
+    () => node.logger.info({ connection: id, reason }, 'seen to'),
+    (error: unknown) => node.logger.error({ connection: id, reason, err: error }, 'could not be mended'),
   );
 }
 

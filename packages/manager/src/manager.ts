@@ -180,7 +180,7 @@ export class Manager {
     });
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
-    watchForwarder(node);
+    void watchForwarder(node);
     await this.#serveUnix(node);
     logger.info(
       { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },
