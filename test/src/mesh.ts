@@ -166,6 +166,13 @@ export class Mesh implements AsyncDisposable {
     );
   }
 
+  /** As `remains`, and then closes it all, so that the next test finds nothing. */
+  async sweep(timeout?: number): Promise<string[]> {
+    const found = await this.remains(timeout);
+    if (found.length > 0) for (const node of this.nodes) await node.closeAll();
+    return found;
+  }
+
   /** For the last test of a suite: what is left of connections, errors logged; then stops, and what is left then. */
   async finish(): Promise<string[]> {
     const found = await this.remains();

@@ -13,7 +13,7 @@ export interface Device {
   readonly addresses: readonly string[];
   /** `DESTINATION` or `DESTINATION via GATEWAY`, without the kernel's own. */
   readonly routes: readonly string[];
-  /** Those that the kernel made from the addresses. */
+  /** Those that the kernel made from the addresses, without link-local ones. */
   readonly connected: readonly string[];
   /** Kind such as veth or vxlan, with its own fields. */
   readonly kind: string;
@@ -60,7 +60,8 @@ export const devicesOf = async (namespace: string): Promise<Device[]> => {
           .filter(({ scope }) => scope !== 'link')
           .map(({ local, prefixlen }) => `${local}/${prefixlen}`),
         routes: via(({ protocol }) => protocol !== 'kernel'),
-        connected: via(({ protocol }) => protocol === 'kernel'),
+        // The link-local one comes only when duplicate address detection is over.
+        connected: via(({ protocol, dst }) => protocol === 'kernel' && !dst.startsWith('fe80:')),
         kind: info.info_kind ?? '',
         data: info.info_data ?? {},
       };
