@@ -3,17 +3,17 @@
 import { type InterfaceType, NsmError } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
-import type { AddressPools } from './address-pools.js';
-import type { ConnectionTable } from './connection-table.js';
-import type { EndpointHealth } from './endpoint-health.js';
-import type { Identifiers } from './identifiers.js';
-import type { KeyedMutex } from './keyed-mutex.js';
-import type { LocalEndpoints } from './local-endpoints.js';
-import type { Forwarder, NamespaceGuard } from './namespace-guard.js';
-import type { OwnerWatch } from './owner-watch.js';
-import type { PeerManagers } from './peer-managers.js';
-import type { Surroundings } from './selection.js';
-import type { FaultInjector } from './transaction.js';
+import type { AddressPools } from './addresses/address-pools.js';
+import type { Identifiers } from './addresses/identifiers.js';
+import type { Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
+import type { EndpointHealth } from './choice/endpoint-health.js';
+import type { Surroundings } from './choice/selection.js';
+import type { OwnerWatch } from './life/owner-watch.js';
+import type { LocalEndpoints } from './others/local-endpoints.js';
+import type { PeerManagers } from './others/peer-managers.js';
+import type { FaultInjector } from './request/transaction.js';
+import type { ConnectionTable } from './state/connection-table.js';
+import type { KeyedMutex } from './state/keyed-mutex.js';
 
 export interface Node {
   readonly name: string;

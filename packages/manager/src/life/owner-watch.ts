@@ -1,7 +1,7 @@
 // Connections that end with the process that asked for them: noticed by pidfd, the moment it dies.
 import { connect, type PeerCredentials } from '@nsm/api';
 import { openProcess, Poller, type ProcessHandle } from '@nsm/netlink';
-import type { Connection, Owner } from './connection.js';
+import type { Connection, Owner } from '../state/connection.js';
 
 export class OwnerWatch {
   readonly #onDeath: (connectionIds: readonly string[]) => void;

@@ -2,7 +2,7 @@
 // nothing on either node.
 import { leaks, ping, requireRoot } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from './manager.test.mesh.js';
+import { kernel, TestMesh } from '../manager.test.mesh.js';
 
 describe.skipIf(!requireRoot('atomicity'))('a request that fails', () => {
   afterAll(() => expect(leaks()).toEqual([]));

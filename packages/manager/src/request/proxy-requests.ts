@@ -10,14 +10,14 @@ import {
   proxy,
   TunnelType,
 } from '@nsm/api';
-import { admitProxyRequest, quote } from './admission.js';
-import { closeConnection } from './closing.js';
-import { type Connection, connectionHash, hashOf } from './connection.js';
+import { parsePrefix } from '../addresses/prefix.js';
+import { admitProxyRequest, quote } from '../admission/admission.js';
+import { chooseInterface, chooseTunnel, interfaceList } from '../choice/negotiation.js';
+import { closeConnection } from '../life/closing.js';
+import { heal } from '../life/healing.js';
+import type { Node } from '../node.js';
+import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
-import { heal } from './healing.js';
-import { chooseInterface, chooseTunnel, interfaceList } from './negotiation.js';
-import type { Node } from './node.js';
-import { parsePrefix } from './prefix.js';
 import { declareUp, program } from './programming.js';
 import { Transaction } from './transaction.js';
 

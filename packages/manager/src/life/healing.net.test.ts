@@ -1,7 +1,7 @@
 // A client whose endpoint is lost gets another without asking: same id, same interface name, same address.
 import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from './manager.test.mesh.js';
+import { kernel, TestMesh } from '../manager.test.mesh.js';
 
 describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', () => {
   afterAll(() => expect(leaks()).toEqual([]));

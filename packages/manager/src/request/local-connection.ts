@@ -1,13 +1,13 @@
 // Client and endpoint on this node: one wire between two pods.
 import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
-import { quote } from './admission.js';
+import { parsePrefix } from '../addresses/prefix.js';
+import { quote } from '../admission/admission.js';
+import { chooseInterface } from '../choice/negotiation.js';
+import type { Node } from '../node.js';
+import type { Connection } from '../state/connection.js';
 import { type Attempt, recordOf, wantedName } from './attempt.js';
-import type { Connection } from './connection.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
-import { chooseInterface } from './negotiation.js';
-import type { Node } from './node.js';
-import { parsePrefix } from './prefix.js';
 import { program } from './programming.js';
 import type { Transaction } from './transaction.js';
 

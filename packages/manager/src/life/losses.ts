@@ -1,10 +1,10 @@
 // What happens when something a connection stands on is lost: a process, a network namespace, an interface, an endpoint.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetworkServiceEndpoint } from '@nsm/api';
+import type { Node } from '../node.js';
+import type { Connection } from '../state/connection.js';
 import { closeConnection } from './closing.js';
-import type { Connection } from './connection.js';
 import { heal } from './healing.js';
-import type { Node } from './node.js';
 
 /** Milliseconds until a forwarder that has gone is called again. */
 const callAgainAfter = 200;

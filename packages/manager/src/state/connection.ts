@@ -1,7 +1,7 @@
 // A connection as one manager knows it: what was asked, what was agreed, and what this node has to show for it.
 import { createHash } from 'node:crypto';
 import type { ConnectionParameters, connect, forwarder as fw, Interface, TunnelType } from '@nsm/api';
-import type { AddressPair } from './address-pools.js';
+import type { AddressPair } from '../addresses/address-pools.js';
 
 /**
  * LOCAL: both sides are on this node. CLIENT: the client is here, the endpoint on another node. ENDPOINT: the

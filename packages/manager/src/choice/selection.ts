@@ -7,7 +7,7 @@ import {
   NsmError,
   type registry,
 } from '@nsm/api';
-import { quote } from './admission.js';
+import { quote } from '../admission/admission.js';
 import { chooseInterface, interfaceList } from './negotiation.js';
 
 export interface Wanted {

@@ -1,13 +1,13 @@
 // The endpoint is on another node: its manager does that half, this one the client's, and a tunnel joins them.
 import { create } from '@bufbuild/protobuf';
 import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy } from '@nsm/api';
-import { addressesOf, quote } from './admission.js';
-import { allocate, prefixesOf, releasePairs } from './allocation.js';
+import { allocate, prefixesOf, releasePairs } from '../addresses/allocation.js';
+import { parsePrefix } from '../addresses/prefix.js';
+import { addressesOf, quote } from '../admission/admission.js';
+import { addressOf, type Node } from '../node.js';
+import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, recordOf, wantedName } from './attempt.js';
-import { type Connection, macOf } from './connection.js';
 import { portOf } from './endpoint-side.js';
-import { addressOf, type Node } from './node.js';
-import { parsePrefix } from './prefix.js';
 import { program } from './programming.js';
 import type { Transaction } from './transaction.js';
 

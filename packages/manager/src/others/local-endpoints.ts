@@ -1,8 +1,6 @@
 // The endpoints that this manager serves: advertised over its socket, called over theirs, and missed the moment they die.
-import { connect as connectSocket } from 'node:net';
 import {
   Channel,
-  descriptorOf,
   endpoint as ep,
   type forwarder as fw,
   type NetworkServiceEndpoint,
@@ -10,12 +8,12 @@ import {
   type PeerCredentials,
   type ServiceClient,
 } from '@nsm/api';
-import { peerCredentials } from '@nsm/netlink';
 import { type EndpointKey, endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
-import { admitEndpoint, quote } from './admission.js';
-import type { NamespaceGuard } from './namespace-guard.js';
-import type { Store } from './store.js';
+import { admitEndpoint, quote } from '../admission/admission.js';
+import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import type { Store } from '../state/store.js';
+import { isServed, listenerOf } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
 const reachTimeout = 2000;
@@ -209,14 +207,18 @@ export class LocalEndpoints {
   async #add(record: NetworkServiceEndpoint): Promise<boolean> {
     const key = endpointKey(record);
     const present = this.#endpoints.get(key);
-    if (present && present.record.socketLocation !== record.socketLocation && (await isServed(present))) {
+    if (
+      present &&
+      present.record.socketLocation !== record.socketLocation &&
+      (await isServed(present.record.socketLocation, reachTimeout))
+    ) {
       throw new NsmError(
         'conflict',
         `endpoint ${quote(record.nseProviderName)} already provides ${quote(record.networkServiceName)} from ` +
           `${present.record.socketLocation}; stop that one, or choose another nse_provider_name`,
       );
     }
-    const listener = await listenerOf(record.socketLocation);
+    const listener = await listenerOf(record.socketLocation, reachTimeout);
     if (
       present &&
       present.listener.pid === listener.pid &&
@@ -252,7 +254,7 @@ export class LocalEndpoints {
     try {
       for (;;) {
         await channel.lost(reachTimeout, stop.signal);
-        await listenerOf(record.socketLocation);
+        await listenerOf(record.socketLocation, reachTimeout);
       }
     } catch (error) {
       if (!stop.signal.aborted) await this.remove(key, `it died: ${NsmError.from(error).message}`);
@@ -271,38 +273,4 @@ export class LocalEndpoints {
       );
     });
   }
-}
-
-async function isServed({ record }: LocalEndpoint): Promise<boolean> {
-  return await listenerOf(record.socketLocation).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** The process that listens on a unix socket. */
-async function listenerOf(path: string): Promise<PeerCredentials> {
-  return await new Promise((resolve, reject) => {
-    const unreachable = (cause: string): void =>
-      reject(
-        new NsmError(
-          'endpoint-unreachable',
-          `nobody answers on socket_location ${path}: ${cause}; serve it before advertising`,
-        ),
-      );
-    const socket = connectSocket(path, () => {
-      try {
-        resolve(peerCredentials(descriptorOf(socket)));
-      } catch (error) {
-        reject(error);
-      } finally {
-        socket.destroy();
-      }
-    });
-    socket.setTimeout(reachTimeout, () => {
-      socket.destroy();
-      unreachable('no answer');
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => unreachable(error.code ?? error.message));
-  });
 }

@@ -2,11 +2,11 @@
 // new endpoint allows, addresses.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
-import { releasePairs } from './allocation.js';
+import { releasePairs } from '../addresses/allocation.js';
+import type { Node } from '../node.js';
+import { establish } from '../request/establish.js';
+import type { Connection } from '../state/connection.js';
 import { tellOthers } from './closing.js';
-import type { Connection } from './connection.js';
-import { establish } from './establish.js';
-import type { Node } from './node.js';
 
 /** Milliseconds between attempts: the first comes at once, later ones less and less often. */
 const backOff = { first: 50, factor: 2, longest: 5000 };

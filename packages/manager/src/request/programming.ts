@@ -1,6 +1,7 @@
 // The last steps of every request: the connection is recorded and the dataplane programmed, both or neither.
-import type { Connection } from './connection.js';
-import type { Node } from './node.js';
+
+import type { Node } from '../node.js';
+import type { Connection } from '../state/connection.js';
 import type { Transaction } from './transaction.js';
 
 /**

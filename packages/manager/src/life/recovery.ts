@@ -1,11 +1,11 @@
 // What a manager does first: find its connections again, and remove what no longer belongs to any.
 import { NsmError } from '@nsm/api';
+import type { Node } from '../node.js';
+import { declareUp } from '../request/programming.js';
+import type { Connection } from '../state/connection.js';
+import type { Store } from '../state/store.js';
 import { closeConnection } from './closing.js';
-import type { Connection } from './connection.js';
 import { heal } from './healing.js';
-import type { Node } from './node.js';
-import { declareUp } from './programming.js';
-import type { Store } from './store.js';
 
 /** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
 export async function recover(node: Node, store: Store): Promise<void> {

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
 import { Channel, NsmError, proxy, type ServiceClient } from '@nsm/api';
-import { quote } from './admission.js';
+import { quote } from '../admission/admission.js';
 
 type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
 

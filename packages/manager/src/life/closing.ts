@@ -1,8 +1,8 @@
 // The end of a connection, whoever ends it: both halves, the endpoint, and everything taken for it.
 import { NsmError } from '@nsm/api';
-import { releasePairs } from './allocation.js';
-import type { Connection } from './connection.js';
-import type { Node } from './node.js';
+import { releasePairs } from '../addresses/allocation.js';
+import type { Node } from '../node.js';
+import type { Connection } from '../state/connection.js';
 
 export interface ClosingOptions {
   /** Whether the manager of the other half has to be told. Default: true. */

@@ -1,8 +1,8 @@
 // One attempt to connect an admitted request to one endpoint.
 import type { connect, forwarder as fw, Interface, NetworkServiceEndpoint } from '@nsm/api';
-import type { AddressPair } from './address-pools.js';
-import { type Connection, connectionHash, type Owner } from './connection.js';
-import type { Node } from './node.js';
+import type { AddressPair } from '../addresses/address-pools.js';
+import type { Node } from '../node.js';
+import { type Connection, connectionHash, type Owner } from '../state/connection.js';
 
 /** A request that has been admitted, with what admission found out. */
 export interface Admitted {
@@ -66,5 +66,5 @@ export function recordOf(
 
 /** The name the interface had, or the client gives it, or the first free of nsm0, nsm1, … */
 export function wantedName({ former }: Attempt, { parameters }: Interface): string {
-  return former?.interfaceName ?? parameters?.interfaceParameters['name'] ?? 'nsm%d';
+  return former?.interfaceName ?? parameters?.interfaceParameters.name ?? 'nsm%d';
 }

@@ -9,12 +9,12 @@ import {
   type Label,
   type NetworkServiceEndpoint,
 } from '@nsm/api';
-import type { AddressPair } from './address-pools.js';
-import { addressesOf, admitEndpointParameters } from './admission.js';
-import { allocate, prefixesOf, releasePairs } from './allocation.js';
-import { endpointInterfaceName, macOf } from './connection.js';
-import type { Node } from './node.js';
-import { overlaps, type Prefix, parsePrefix } from './prefix.js';
+import type { AddressPair } from '../addresses/address-pools.js';
+import { allocate, prefixesOf, releasePairs } from '../addresses/allocation.js';
+import { overlaps, type Prefix, parsePrefix } from '../addresses/prefix.js';
+import { addressesOf, admitEndpointParameters } from '../admission/admission.js';
+import type { Node } from '../node.js';
+import { endpointInterfaceName, macOf } from '../state/connection.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {

@@ -1,12 +1,12 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
 import { NsmError } from '@nsm/api';
+import { selectEndpoints } from '../choice/selection.js';
+import { knownServices, type Node, surroundings } from '../node.js';
+import type { Connection } from '../state/connection.js';
 import { type Admitted, attemptOf } from './attempt.js';
-import type { Connection } from './connection.js';
 import { connectLocally } from './local-connection.js';
-import { knownServices, type Node, surroundings } from './node.js';
 import { declareUp } from './programming.js';
 import { connectRemotely } from './remote-connection.js';
-import { selectEndpoints } from './selection.js';
 import { Transaction } from './transaction.js';
 
 /** A request tries at most this many endpoints. */

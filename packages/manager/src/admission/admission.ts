@@ -11,7 +11,7 @@ import {
   type proxy,
   TunnelType,
 } from '@nsm/api';
-import { overlaps, parsePrefix } from './prefix.js';
+import { overlaps, parsePrefix } from '../addresses/prefix.js';
 
 /** Lists longer than this are refused: nothing real needs more. */
 const maxListLength = 64;

@@ -7,7 +7,7 @@ import {
   type Tunnel,
   TunnelType,
 } from '@nsm/api';
-import { interfaceNames, tunnelNames } from './admission.js';
+import { interfaceNames, tunnelNames } from '../admission/admission.js';
 
 /** What DEFAULT_INTERFACE stands for, the best first. */
 const interfaceDefaults: readonly InterfaceType[] = [

@@ -1,7 +1,7 @@
 // Which addresses a connection gets: one pair for each version of IP that its network service has prefixes of.
 import type { NetworkServiceEndpoint } from '@nsm/api';
+import type { Node } from '../node.js';
 import type { AddressPair } from './address-pools.js';
-import type { Node } from './node.js';
 import { type Prefix, parsePrefix } from './prefix.js';
 
 /** Used where nothing is configured: shared address space, RFC 6598, which pods rarely route. */

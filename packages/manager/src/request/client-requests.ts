@@ -1,13 +1,13 @@
 // The story of a client's request: admitted here, then established, then answered. Read it, then establish.ts.
 import { createHash } from 'node:crypto';
 import { type connect, NsmError, type PeerCredentials } from '@nsm/api';
-import { admitConnectionRequest, quote } from './admission.js';
+import { admitConnectionRequest, quote } from '../admission/admission.js';
+import { closeConnection } from '../life/closing.js';
+import { reconnect } from '../life/healing.js';
+import type { Node } from '../node.js';
+import { type Connection, type Owner, requestKey } from '../state/connection.js';
 import type { Admitted } from './attempt.js';
-import { closeConnection } from './closing.js';
-import { type Connection, type Owner, requestKey } from './connection.js';
 import { establish } from './establish.js';
-import { reconnect } from './healing.js';
-import type { Node } from './node.js';
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.

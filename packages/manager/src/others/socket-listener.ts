@@ -1,0 +1,42 @@
+// Who listens on a unix socket, and whether anybody does.
+import { connect as connectSocket } from 'node:net';
+import { descriptorOf, NsmError, type PeerCredentials } from '@nsm/api';
+import { peerCredentials } from '@nsm/netlink';
+
+/**
+ * The process that listens on a unix socket.
+ * @param timeoutMs milliseconds within which it must accept a connection.
+ * @throws NsmError `endpoint-unreachable`
+ */
+export async function listenerOf(path: string, timeoutMs: number): Promise<PeerCredentials> {
+  return await new Promise((resolve, reject) => {
+    const unreachable = (cause: string): void =>
+      reject(
+        new NsmError(
+          'endpoint-unreachable',
+          `nobody answers on socket_location ${path}: ${cause}; serve it before advertising`,
+        ),
+      );
+    const socket = connectSocket(path, () => {
+      try {
+        resolve(peerCredentials(descriptorOf(socket)));
+      } catch (error) {
+        reject(error);
+      } finally {
+        socket.destroy();
+      }
+    });
+    socket.setTimeout(timeoutMs, () => {
+      socket.destroy();
+      unreachable('no answer');
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => unreachable(error.code ?? error.message));
+  });
+}
+
+export async function isServed(path: string, timeoutMs: number): Promise<boolean> {
+  return await listenerOf(path, timeoutMs).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,141 @@
+// nsmadmin.Admin on admin.sock: what operators call.
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { admin, NsmError, type ServiceImplementation } from '@nsm/api';
+import { quote } from '../admission/admission.js';
+import { rankEndpoints } from '../choice/selection.js';
+import { closeConnection } from '../life/closing.js';
+import { knownServices, type Node, surroundings } from '../node.js';
+import type { Connection } from '../state/connection.js';
+import { refusable } from './refusable.js';
+
+export function adminService(node: Node): ServiceImplementation<typeof admin.Admin> {
+  return {
+    async getManager() {
+      const capabilities = await node.forwarder.getCapabilities({});
+      return {
+        manager: { name: node.name, address: node.advertise, alive: true },
+        registry: node.registry.url,
+        registrySynced: node.registry.synced,
+        capabilities,
+        connections: node.connections.size,
+        endpoints: node.endpoints.size,
+        addressPairs: node.pools.size,
+        tunnelIdentifiers: node.identifiers.size,
+      };
+    },
+
+    async listServices() {
+      return {
+        services: [...knownServices(node)].toSorted().map((name) => {
+          const endpoints = node.registry.endpointsOf(name);
+          const managers = [
+            ...new Set(endpoints.map(({ networkServiceHost }) => networkServiceHost)),
+          ].toSorted();
+          return { name, endpoints: endpoints.length, managers };
+        }),
+      };
+    },
+
+    async listEndpoints() {
+      const managers = node.registry.managers();
+      return {
+        endpoints: [...node.registry.endpoints()].map((endpoint) => ({
+          endpoint,
+          connections: node.connections.countOf(endpoint),
+          unavailable:
+            node.health.recentFailure(endpoint) ??
+            (managers.get(endpoint.networkServiceHost)?.alive
+              ? ''
+              : `manager "${endpoint.networkServiceHost}" does not answer`),
+        })),
+      };
+    },
+
+    async listManagers() {
+      return { managers: [...node.registry.managers().values()] };
+    },
+
+    async listConnections() {
+      return {
+        connections: await Promise.all(
+          [...node.connections.values()].map((connection) => withStatistics(node, connection)),
+        ),
+      };
+    },
+
+    async listTunnels() {
+      const { tunnels: capabilities } = await node.forwarder.getCapabilities({});
+      const tunnels = [...node.connections.values()].flatMap(
+        ({ id, peer, crossConnect: { tunnel }, clientParameters }) =>
+          tunnel
+            ? [{ connectionId: id, peerManager: peer?.manager ?? '', tunnel, mtu: clientParameters.mtu }]
+            : [],
+      );
+      return { capabilities, tunnels };
+    },
+
+    async explainSelection({ networkServiceName, labels, interface: interfaces }) {
+      const ranked = rankEndpoints(
+        { service: networkServiceName, labels, interfaces },
+        surroundings(node, networkServiceName),
+      );
+      return {
+        candidates: ranked.map(({ endpoint, usable, reason }, index) => ({
+          endpoint,
+          rank: usable ? index + 1 : 0,
+          reason,
+        })),
+      };
+    },
+
+    closeConnection: ({ id }) =>
+      refusable(async () => {
+        const present = node.connections.byId(id);
+        if (!present)
+          throw new NsmError('not-found', `no connection ${quote(id)}; "nsm get connections" lists them`);
+        await node.mutex.run(present.key, async () => {
+          const connection = node.connections.byId(id);
+          if (connection) await closeConnection(node, connection, 'closed by an operator');
+        });
+        return undefined;
+      }),
+
+    async *watchConnections(_request, { signal }) {
+      const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
+      const kinds = { present: PRESENT, changed: CHANGED, removed: REMOVED };
+      for await (const change of node.connections.watch(signal)) {
+        const time = timestampFromMs(node.now());
+        if (change.kind === 'synced') yield { kind: SYNCED, time };
+        else yield { kind: kinds[change.kind], connection: adminConnection(change.connection), time };
+      }
+    },
+  };
+}
+
+async function withStatistics(node: Node, connection: Connection) {
+  // An interface that has just gone has no counters; the connection's state says why.
+  const statistics = await node.forwarder
+    .getStatistics({ crossConnect: connection.crossConnect })
+    .catch(() => undefined);
+  return { ...adminConnection(connection), ...(statistics ? { statistics } : {}) };
+}
+
+function adminConnection(connection: Connection) {
+  const { state } = connection;
+  return {
+    id: connection.id,
+    requestId: connection.requestId,
+    networkServiceName: connection.service,
+    role: connection.role,
+    state: state.kind,
+    detail: 'reason' in state ? state.reason : '',
+    nseProviderName: connection.endpoint.name,
+    nseProviderNamespace: connection.endpoint.namespace || 'default',
+    peerManager: connection.peer?.manager ?? connection.id.slice(0, connection.id.lastIndexOf(':')),
+    interface: connection.interface,
+    connectionParameters: connection.clientParameters,
+    endpointParameters: connection.endpointParameters,
+    crossConnect: connection.crossConnect,
+    since: timestampFromMs(connection.since),
+  };
+}

@@ -1,0 +1,64 @@
+// nsmconnect.ClientConnection on client.sock: what clients call.
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { connect, NsmError, type ServiceImplementation } from '@nsm/api';
+import { admitName, admitRequestId, quote } from '../admission/admission.js';
+import { closeConnection } from '../life/closing.js';
+import type { Node } from '../node.js';
+import { requestConnection } from '../request/client-requests.js';
+import { requestKey } from '../state/connection.js';
+import type { ConnectionChange } from '../state/connection-table.js';
+import { refusable } from './refusable.js';
+
+export function clientService(node: Node): ServiceImplementation<typeof connect.ClientConnection> {
+  return {
+    requestConnection: (request, { peer, signal }) =>
+      refusable(async () => {
+        const { clientParameters, interface: chosen } = await requestConnection(node, request, peer, signal);
+        return { accepted: true, connectionParameters: clientParameters, interface: chosen };
+      }),
+
+    closeConnection: ({ requestId, networkServiceName }, { peer }) =>
+      refusable(async () => {
+        admitRequestId(requestId);
+        admitName('network_service_name', networkServiceName);
+        const namespace = await node.guard.namespaceOf(peer);
+        const key = requestKey(requestId, networkServiceName);
+        await node.mutex.run(key, async () => {
+          const connection = node.connections.byKey(key);
+          if (!connection) return;
+          if (connection.owner?.namespace !== namespace && !node.guard.speaksForOthers(peer)) {
+            throw new NsmError(
+              'namespace-foreign',
+              `the connection of request_id ${quote(requestId)} belongs to another network namespace; close it from there`,
+            );
+          }
+          await closeConnection(node, connection, 'closed by the client');
+        });
+        return undefined;
+      }),
+
+    async *watchConnections(_request, { peer, signal }) {
+      const namespace = await node.guard.namespaceOf(peer);
+      for await (const change of node.connections.watch(signal)) {
+        const event = clientEvent(change);
+        if (change.kind === 'synced' || change.connection.owner?.namespace === namespace) yield event;
+      }
+    },
+  };
+}
+
+function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.ConnectionEventSchema> {
+  const { UP, HEALING, CLOSED, SYNCED } = connect.ConnectionEvent_Kind;
+  if (change.kind === 'synced') return { kind: SYNCED };
+  const { connection } = change;
+  const { state } = connection;
+  const kind = change.kind === 'removed' ? CLOSED : state.kind === 'UP' ? UP : HEALING;
+  return {
+    kind,
+    requestId: connection.requestId,
+    networkServiceName: connection.service,
+    connectionParameters: connection.clientParameters,
+    interface: connection.interface,
+    detail: change.kind === 'removed' ? change.reason : 'reason' in state ? state.reason : '',
+  };
+}

@@ -1,0 +1,17 @@
+// nsmproxy.ProxyConnection on TCP: what other managers call.
+import type { proxy, ServiceImplementation } from '@nsm/api';
+import type { Node } from '../node.js';
+import { closeProxyConnection, proxyReply, requestProxyConnection } from '../request/proxy-requests.js';
+import { refusable } from './refusable.js';
+
+export function proxyService(node: Node): ServiceImplementation<typeof proxy.ProxyConnection> {
+  return {
+    requestProxyConnection: (request, context) =>
+      refusable(async () => proxyReply(await requestProxyConnection(node, request, context))),
+    closeProxyConnection: (request) =>
+      refusable(async () => {
+        await closeProxyConnection(node, request);
+        return undefined;
+      }),
+  };
+}
