@@ -1,6 +1,7 @@
 // The network service manager of one node: every part is made here, started in order of dependence, stopped in reverse.
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   admin,
   Channel,
@@ -15,7 +16,7 @@ import {
 } from '@nsm/api';
 import { startForwarderThread } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
-import { openRegistry } from '@nsm/registry';
+import { openRegistry, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
 import { Identifiers } from './addresses/identifiers.js';
@@ -73,6 +74,7 @@ const lease = 10_000;
 
 export class Manager {
   readonly #options: ManagerOptions;
+  readonly #logger: Logger;
   readonly #stops: (() => Promise<void> | void)[] = [];
   #port = 0;
 
@@ -83,6 +85,7 @@ export class Manager {
       throw new NsmError('invalid', `the name of the manager is longer than ${maxNameLength} characters`);
     for (const { cidr } of options.prefixes) parsePrefix(cidr);
     this.#options = options;
+    this.#logger = options.logger.child({}, { serializers: { err: errorFields } });
   }
 
   /** TCP port listened on, once started. */
@@ -106,7 +109,8 @@ export class Manager {
   }
 
   async #start(): Promise<void> {
-    const { name, runDir, stateDir, logger } = this.#options;
+    const { name, runDir, stateDir } = this.#options;
+    const logger = this.#logger;
     mkdirSync(runDir, { recursive: true });
     const monotonic = (): number => performance.now();
 
@@ -177,10 +181,7 @@ export class Manager {
 
     await registry.start();
     this.#stops.push(() => registry.stop());
-    await registry.registerManager({ name, address: node.advertise }, lease).catch((error: unknown) => {
-      if (NsmError.from(error).kind === 'conflict') throw error;
-      logger.warn({ err: error }, 'not registered yet');
-    });
+    await this.#register(registry, node.advertise);
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
     void watchForwarder(node);
@@ -191,8 +192,31 @@ export class Manager {
     );
   }
 
+  /** A manager that comes back under another address waits until the lease of its former self has run out. */
+  async #register(registry: Registry, address: string): Promise<void> {
+    const { name } = this.#options;
+    const logger = this.#logger;
+    let told = false;
+    for (const deadline = performance.now() + 1.5 * lease; ; await sleep(lease / 10)) {
+      try {
+        return await registry.registerManager({ name, address }, lease);
+      } catch (error) {
+        const conflict = NsmError.from(error).kind === 'conflict';
+        if (conflict && performance.now() > deadline) throw error;
+        if (!conflict || !told)
+          logger.warn(
+            { err: error },
+            conflict ? 'waiting for the name to become free' : 'not registered yet',
+          );
+        told = true;
+        if (!conflict) return;
+      }
+    }
+  }
+
   async #forwarder(): Promise<Forwarder> {
-    const { forwarderSocket, logger } = this.#options;
+    const { forwarderSocket } = this.#options;
+    const logger = this.#logger;
     if (forwarderSocket !== undefined) {
       const channel = new Channel(`unix:${forwarderSocket}`);
       this.#stops.push(() => channel.close());
@@ -205,7 +229,7 @@ export class Manager {
 
   #server(): Server {
     const server = new Server((error, method) =>
-      this.#options.logger.error({ err: error, method }, 'internal error'),
+      this.#logger.error({ err: error, method }, 'internal error'),
     );
     this.#stops.push(() => server.stop());
     return server;
@@ -225,6 +249,12 @@ export class Manager {
       await server.listenUnix(join(runDir, file), { mode, identify });
     }
   }
+}
+
+/** An expected failure says all in its code and message; only a surprise needs its stack. */
+function errorFields(thrown: unknown): object {
+  const { code, kind, message, stack } = NsmError.from(thrown);
+  return { code, kind, message, ...(kind === 'internal' ? { stack } : {}) };
 }
 
 function prefixMap(prefixes: ManagerOptions['prefixes']): ReadonlyMap<string, readonly string[]> {
