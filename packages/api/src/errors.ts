@@ -60,6 +60,9 @@ const kinds: Readonly<Record<NsmErrorKind, readonly [code: string, status: statu
   registry: ['NSM0801', status.UNAVAILABLE],
 };
 
+/** Every kind there is. */
+export const errorKinds: readonly NsmErrorKind[] = Object.keys(kinds) as NsmErrorKind[];
+
 const kindOfCode = new Map(Object.entries(kinds).map(([kind, [code]]) => [code, kind as NsmErrorKind]));
 
 /** An expected failure: what went wrong and, in the message, what to do about it. */
