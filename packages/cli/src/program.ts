@@ -21,6 +21,8 @@ export function buildProgram(): Command {
     .description(
       'Network Service Mesh: connects pods and Linux network namespaces to network services, by name',
     )
+    // What follows a command is the command's: `nsm lab exec LAB POD ls -la`.
+    .enablePositionalOptions()
     .version(ownVersion(), '-V, --version', 'show the version')
     .addHelpText('after', exitStatusHelp);
   const groups: readonly (readonly [string, readonly Command[]])[] = [

@@ -25,6 +25,7 @@ export function labCommand(): Command {
     .enablePositionalOptions()
     .addCommand(upCommand())
     .addCommand(inspectCommand())
+    .enablePositionalOptions()
     .addCommand(execCommand())
     .addCommand(downCommand())
     .addCommand(listCommand());
