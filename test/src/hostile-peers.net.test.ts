@@ -199,7 +199,8 @@ describe.skipIf(!requireRoot('hostile peers'))('hostile peers', () => {
     );
     await dying.stop();
     expect(existsSync(socket)).toBe(true);
-    await waitFor(async () => !(await mesh.a.endpoints()).includes('brief/dying'));
+    // At once, and not when some patience is over.
+    await waitFor(async () => !(await mesh.a.endpoints()).includes('brief/dying'), { timeout: 1_000 });
     const reply = await agent.connect(mesh.a.runDir, {
       requestId: 'late',
       service: 'brief',

@@ -19,16 +19,16 @@ export interface NodeOptions {
   readonly registry: string;
   /** More flags for `nsm manager`. */
   readonly flags: readonly string[];
-  /** HOST:PORT that others are told. Default: the underlay address. */
-  readonly advertise?: string | undefined;
   /** Put before the command of the manager. */
-  readonly before?: readonly string[] | undefined;
+  readonly before?: readonly string[];
 }
 
 export class MeshNode {
   readonly name: string;
   readonly namespace: TestNamespace;
   readonly address: string;
+  /** Folder of everything it has. */
+  readonly dir: string;
   readonly runDir: string;
   readonly stateDir: string;
   /** HOST:PORT of the manager. */
@@ -43,6 +43,7 @@ export class MeshNode {
     this.name = options.name;
     this.namespace = options.namespace;
     this.address = options.address;
+    this.dir = options.dir;
     this.runDir = join(options.dir, 'run');
     this.stateDir = join(options.dir, 'state');
     this.tcp = `${isIPv6(options.address) ? `[${options.address}]` : options.address}:${managerPort}`;
@@ -68,9 +69,9 @@ export class MeshNode {
 
   /** Starts `nsm manager` and waits until it is ready. */
   async start(): Promise<void> {
-    const { advertise = this.tcp, registry, flags, before = [] } = this.#options;
+    const { registry, flags, before = [] } = this.#options;
     const args = ['manager', '--name', this.name, '--run-dir', this.runDir, '--state-dir', this.stateDir];
-    args.push('--listen', this.tcp, '--advertise', advertise, '--registry', registry, ...flags);
+    args.push('--listen', this.tcp, '--advertise', this.tcp, '--registry', registry, ...flags);
     this.#manager = await spawnNsm(this.namespace.name, '"msg":"ready"', args, { before });
   }
 

@@ -26,8 +26,10 @@ export interface MeshOptions {
   readonly mtu?: number;
   /** Flags for the managers of both nodes. */
   readonly flags?: readonly string[];
-  /** HOST:PORT that node b tells others. */
-  readonly advertiseB?: string;
+  /** More flags for the manager of one node, of which `dir` is the folder. */
+  readonly flagsOf?: (node: { readonly dir: string }) => readonly string[];
+  /** Put before the command of the managers, such as `setpriv …`. */
+  readonly before?: readonly string[];
 }
 
 /** A pod: a network namespace with `lo`, and what runs in it. */
@@ -59,22 +61,24 @@ export class Mesh implements AsyncDisposable {
   readonly #processes: Running[] = [];
 
   /** Makes namespaces and folders; `start` does the rest. */
-  constructor({ underlay = 4, flags = [], advertiseB }: MeshOptions = {}) {
+  constructor({ underlay = 4, flags = [], flagsOf, before }: MeshOptions = {}) {
     // Short: the path of a unix socket has 107 bytes.
     this.dir = mkdtempSync(join(tmpdir(), 'nsmt-'));
     const [first, second] = underlay === 4 ? ['10.9.0.1', '10.9.0.2'] : ['fd00:9::1', 'fd00:9::2'];
-    const node = (name: string, address: string, registry: string, advertise?: string): MeshNode =>
-      new MeshNode({
+    const node = (name: string, address: string, registry: string): MeshNode => {
+      const dir = join(this.dir, name);
+      return new MeshNode({
         name,
         namespace: this.#namespace(name),
         address,
-        dir: join(this.dir, name),
+        dir,
         registry,
-        flags,
-        advertise,
+        flags: [...flags, ...(flagsOf?.({ dir }) ?? [])],
+        ...(before ? { before } : {}),
       });
+    };
     this.a = node('node-a', first, 'embedded:');
-    this.b = node('node-b', second, `nsm://${this.a.tcp}`, advertiseB);
+    this.b = node('node-b', second, `nsm://${this.a.tcp}`);
   }
 
   /** A mesh whose managers are ready; nothing is left of one that does not come up. */

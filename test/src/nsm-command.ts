@@ -69,11 +69,11 @@ export const spawnNsm = async (
       timeout,
       what: `nsm ${args.slice(0, 2).join(' ')} printing ${word}`,
     });
-    if (ended !== undefined)
-      throw new Error(`nsm ${args.join(' ')} ended with ${ended}: ${running.output()}`);
+    if (ended !== undefined) throw new Error('it ended');
     return running;
   } catch (error) {
     await running.stop();
-    throw new Error(`nsm ${args.join(' ')} printed: ${running.output()}`, { cause: error });
+    const end = ended === undefined ? 'runs on' : `ended with ${ended}`;
+    throw new Error(`nsm ${args.join(' ')} ${end}; it printed: ${running.output()}`, { cause: error });
   }
 };
