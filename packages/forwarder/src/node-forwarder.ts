@@ -6,7 +6,14 @@ import {
   type ServiceImplementation,
   type TunnelType,
 } from '@nsm/api';
-import { listNamespaces, namespaceOfProcess, openNamespace, RouteSocket } from '@nsm/netlink';
+import {
+  listNamespaces,
+  type NetworkNamespace,
+  namespaceOfProcess,
+  openNamespace,
+  parseNamespaceReference,
+  RouteSocket,
+} from '@nsm/netlink';
 import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
@@ -69,7 +76,7 @@ export class NodeForwarder implements ForwarderService {
   }: fw.InspectNamespaceRequest): Promise<{ namespace: NamespaceReport; pidInode: number }> {
     const pidInode = pid ? inodeOfProcess(pid) : 0;
     try {
-      using namespace = openNamespace(linuxNamespace || { pid });
+      using namespace = openNamed(linuxNamespace, pid);
       using socket = RouteSocket.open(namespace);
       // Default routes exclude nothing.
       const prefixes = socket
@@ -204,6 +211,15 @@ export class NodeForwarder implements ForwarderService {
 type InterfaceReport = { type: InterfaceType; missing: string };
 type TunnelReport = { type: TunnelType; missing: string; engine: string };
 type NamespaceReport = { inode: number; path: string; prefixes: string[] };
+/** The namespace a caller names: it is most often its own, so that is looked at before any search. */
+function openNamed(reference: string, pid: number): NetworkNamespace {
+  const own = `/proc/${pid}/ns/net`;
+  if (reference === '' || reference === '/proc/self/ns/net') return openNamespace(own);
+  const parsed = parseNamespaceReference(reference);
+  if (parsed.kind !== 'inode') return openNamespace(reference);
+  return openNamespace(pid ? { inode: parsed.inode, hint: own } : { inode: parsed.inode });
+}
+
 function inodeOfProcess(pid: number): number {
   try {
     return namespaceOfProcess(pid);
