@@ -61,7 +61,7 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
       expect(await mine.told()).toBe('');
       expect(await theirs.told()).toBe('');
       await close('again', place);
-      expect(await mesh.remains()).toEqual([]);
+      expect(await mesh.sweep()).toEqual([]);
     });
 
     it('twenty at once make one connection', async () => {
@@ -79,20 +79,20 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
       expect(await mesh.a.connections()).toHaveLength(1);
       expect(await mesh.b.connections()).toHaveLength(place === 'here' ? 0 : 1);
       await close('twenty', place);
-      expect(await mesh.remains()).toEqual([]);
+      expect(await mesh.sweep()).toEqual([]);
     });
 
     it('opening and closing the same at once ends as the last word says', async () => {
       const request = { requestId: 'race', service: place };
       await Promise.all(Array.from({ length: 6 }, () => [ask(request), close('race', place)]).flat());
       await close('race', place);
-      expect(await mesh.remains()).toEqual([]);
+      expect(await mesh.sweep()).toEqual([]);
       await Promise.all(Array.from({ length: 3 }, () => [ask(request), close('race', place)]).flat());
       const details = readDetails(await ask(request));
       await expectTraffic(client, pods[place], details);
       expect(await devicesOf(client.name)).toHaveLength(1);
       await close('race', place);
-      expect(await mesh.remains()).toEqual([]);
+      expect(await mesh.sweep()).toEqual([]);
     });
   });
 
@@ -151,7 +151,7 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
       );
       expect(await ask(colour('red'))).toEqual(first);
       await close('changing', 'colours');
-      expect(await mesh.remains()).toEqual([]);
+      expect(await mesh.sweep()).toEqual([]);
     });
   });
 

@@ -85,6 +85,11 @@ export class MeshNode {
     return ended;
   }
 
+  /** Starts a manager where a failed test has left none. */
+  async revive(): Promise<void> {
+    if (!this.#manager) await this.start();
+  }
+
   /** A manager that is killed and comes back. */
   async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     await this.end(signal);

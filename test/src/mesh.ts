@@ -177,8 +177,11 @@ export class Mesh implements AsyncDisposable {
     return found;
   }
 
-  /** For the last test of a suite: what is left of connections, errors logged; then stops, and what is left then. */
-  async finish(): Promise<string[]> {
+  /**
+   * For the last test of a suite: what is left of connections, errors logged but for `expected` ones; then stops, and what
+   * is left then.
+   */
+  async finish(expected?: RegExp): Promise<string[]> {
     const found = await this.remains();
     for (const node of this.nodes) {
       const connections = await nsmJson<object[]>('get', 'connections', '--run-dir', node.runDir);
@@ -188,7 +191,8 @@ export class Mesh implements AsyncDisposable {
     for (const node of this.nodes) {
       const status = await node.end('SIGTERM');
       if (status !== 0) found.push(`${node.name}: its manager ended with ${status}`);
-      found.push(...node.errors().map((line) => `${node.name} logged ${line}`));
+      const errors = node.errors().filter((line) => expected?.test(line) !== true);
+      found.push(...errors.map((line) => `${node.name} logged ${line}`));
     }
     const { dir } = this;
     await this.stop();

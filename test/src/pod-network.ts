@@ -78,7 +78,7 @@ export const deviceOf = async (namespace: string, connectionHash: string): Promi
 };
 
 /** The part of a connection id that both ends share. */
-export const hashOf = (connectionId: string): string => connectionId.slice(connectionId.lastIndexOf(':') + 1);
+export const hashOf = (connectionId: string): string => /[0-9a-f]+$/.exec(connectionId)?.[0] ?? '';
 
 /** Address without its prefix length. */
 export const bare = (address: string): string => address.replace(/\/\d+$/, '');

@@ -80,7 +80,7 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
       await close(place);
       await close(place, 'fresh');
     }
-    expect(await mesh.remains()).toEqual([]);
+    expect(await mesh.sweep()).toEqual([]);
   });
 
   it.each(signals)('by %s both managers at once find everything again', async (signal) => {
@@ -90,7 +90,7 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     await mesh.b.start();
     expect(await Promise.all(places.map((place) => ask(place)))).toEqual(replies);
     for (const place of places) await close(place);
-    expect(await mesh.remains()).toEqual([]);
+    expect(await mesh.sweep()).toEqual([]);
   });
 
   it.each(places)('a pod that ended meanwhile is released, its endpoint %s', async (place) => {
@@ -106,7 +106,30 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     await inside.stop();
     mesh.removePod(mortal);
     await mesh.a.start();
-    expect(await mesh.remains()).toEqual([]);
+    expect(await mesh.sweep()).toEqual([]);
+  });
+
+  it('a new pod that got the inode number of one that ended meanwhile is left alone', async () => {
+    const mortal = mesh.pod('mortal');
+    await using inside = await mesh.agent(mortal);
+    const request = { requestId: 'mortal', service: 'here', netns: mortal.netns };
+    expect((await inside.connect(mesh.a.runDir, request)).error).toBe('');
+    await mesh.a.end('SIGKILL');
+    await inside.stop();
+    mesh.removePod(mortal);
+    // The kernel gives the lowest number that is free, once it has taken the old namespace apart.
+    const heir = await waitFor(() => {
+      const pod = mesh.pod('heir');
+      if (pod.inode === mortal.inode) return pod;
+      mesh.removePod(pod);
+      return undefined;
+    }).catch(() => undefined);
+    await mesh.a.start();
+    if (!heir)
+      process.stderr.write('SKIPPED inode number of a pod that ended: the kernel did not give it again\n');
+    const devices = heir ? await devicesOf(heir.name) : [];
+    const left = await mesh.sweep();
+    expect({ devices, left }).toEqual({ devices: [], left: [] });
   });
 
   it.each(places)('a process that died meanwhile is released, its endpoint %s', async (place) => {
@@ -115,7 +138,7 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     holding.child.kill('SIGKILL');
     await holding.exited;
     await mesh.a.start();
-    expect(await mesh.remains()).toEqual([]);
+    expect(await mesh.sweep()).toEqual([]);
   });
 
   it('a process that lives on keeps its connection, and takes it along when it dies', async () => {
@@ -125,7 +148,7 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     expect(await mesh.b.connections()).toHaveLength(1);
     holding.child.kill('SIGKILL');
     await holding.exited;
-    expect(await mesh.remains()).toEqual([]);
+    expect(await mesh.sweep()).toEqual([]);
   });
 
   it('a connection whose other half was closed meanwhile goes too', async () => {
@@ -149,7 +172,7 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     expect(await ask('here')).toEqual(reply);
     await expectTraffic(client, pods.here, readDetails(reply));
     await close('here');
-    expect(await mesh.remains()).toEqual([]);
+    expect(await mesh.sweep()).toEqual([]);
   });
 
   it('leaves nothing behind', async () => {

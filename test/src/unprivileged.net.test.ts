@@ -1,6 +1,6 @@
 // A manager without any privilege beside a forwarder that has it: connections work, and without one it says what it lacks.
 import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
-import { ipJson, type Running, requireRoot } from '@nsm/testkit';
+import { ipJson, type Running, requireRoot, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from './agent.js';
 import { expectTraffic } from './expect-traffic.js';
@@ -145,7 +145,8 @@ describe.skipIf(!requireRoot('unprivileged'))('a manager without privileges', ()
     await mesh.spawn(mesh.a.namespace.name, '"msg":"ready"', ['forwarder', '--run-dir', dir]);
     chownSync(`${dir}/forwarder.sock`, nobody, nobody);
     expect(await devicesOf(client.name)).toEqual(before);
-    expect(await agent.connectBytes(mesh.a.runDir, request)).toEqual(reply);
+    // The socket was not yet the manager's when it was born: it may have tried in vain, and tries again.
+    await waitFor(async () => Buffer.compare(await agent.connectBytes(mesh.a.runDir, request), reply) === 0);
     // The new forwarder has been told to watch over what there was.
     await agent.close(mesh.a.runDir, 'lasting', 'here');
     const pod = mesh.pod('after');
@@ -157,7 +158,8 @@ describe.skipIf(!requireRoot('unprivileged'))('a manager without privileges', ()
   });
 
   it('leaves nothing behind', async () => {
-    expect(await mesh.finish()).toEqual([]);
+    // The forwarders were stopped under the managers' feet.
+    expect(await mesh.finish(/the forwarder (does not answer|was away)/)).toEqual([]);
   });
 });
 
