@@ -1,11 +1,16 @@
 // Everything the benchmark makes outside of its memory, undone in reverse: at the end, on failure, and on Ctrl-C.
-import { existsSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { deleteNamespace, listNamespaces } from '@nsm/netlink';
 
 /** What the names of all namespaces of all benchmarks begin with; the process id follows. */
 const prefix = 'nsmb-';
 /** What the names of this one's namespaces begin with. */
 export const namePrefix: string = `${prefix}${process.pid}-`;
+
+/** What the path of this one's temporary folder begins with. */
+export const folderPrefix: string = join(tmpdir(), `${prefix}${process.pid}-`);
 
 export class Cleanup {
   readonly #undos = new Set<() => void>();
@@ -47,12 +52,27 @@ export class Cleanup {
   }
 }
 
-/** Removes the namespaces of benchmarks that were killed before they could. */
+/** Removes the namespaces and folders of benchmarks that were killed before they could. */
 export function removeRemains(): void {
   for (const { names } of listNamespaces()) {
     for (const name of names) {
-      const owner = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
-      if (owner !== undefined && !existsSync(`/proc/${owner}`)) deleteNamespace(name);
+      if (isOrphan(name)) deleteNamespace(name);
     }
+  }
+  for (const name of readdirSync(tmpdir()).filter(isOrphan))
+    rmSync(join(tmpdir(), name), { recursive: true });
+}
+
+function isOrphan(name: string): boolean {
+  const owner = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
+  return owner !== undefined && !isAlive(owner);
+}
+
+/** A zombie has no command line. */
+function isAlive(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    return false;
   }
 }

@@ -7,6 +7,7 @@ import { describeMachine } from './machine.js';
 import { measureDataplane } from './measure-dataplane.js';
 import { measureMemory } from './measure-memory.js';
 import { measureBursts, measureRequests } from './measure-requests.js';
+import { measureScale } from './measure-scale.js';
 import { Mesh } from './mesh.js';
 import { type Options, readOptions, usage } from './options.js';
 import { report } from './report.js';
@@ -36,7 +37,8 @@ async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): P
     const measurable = only.has('dataplane') && missing.length === 0;
     const dataplane = measurable ? await measureDataplane(mesh, plan, cleanup, say) : [];
     const memory = only.has('memory') ? await measureMemory(mesh, plan, say) : undefined;
-    const figures = { requests: requests?.requests ?? [], bursts, dataplane };
+    const scale = only.has('scale') ? await measureScale(mesh, plan, say) : [];
+    const figures = { requests: requests?.requests ?? [], bursts, dataplane, scale };
     return {
       benchmark: 'network-service-mesh',
       version: 1,

@@ -15,7 +15,7 @@ export interface DataplaneFigure {
   /** Throughput in Gbit/s, round trips in microseconds. */
   readonly connection: number;
   readonly bare: number;
-  /** The connection's by the bare wire's. */
+  /** The connection's by the bare wire's: the median of the rounds' own ratios, in which slow changes of load cancel. */
   readonly ratio: number;
   readonly rounds: number;
 }
@@ -67,16 +67,16 @@ async function byTurns(
   rounds: number,
   measure: (path: Path) => Promise<number>,
 ): Promise<DataplaneFigure> {
-  const connections: number[] = [];
-  const bares: number[] = [];
+  const taken = { connection: [] as number[], bare: [] as number[] };
   for (let round = 0; round < rounds; round++) {
     // Whoever comes second finds warmer caches: they take turns in that too.
     const order = round % 2 === 0 ? (['connection', 'bare'] as const) : (['bare', 'connection'] as const);
-    for (const which of order) (which === 'bare' ? bares : connections).push(await measure(paths[which]));
+    for (const which of order) taken[which].push(await measure(paths[which]));
   }
-  const connection = median(connections);
-  const bare = median(bares);
-  return { kind, measures, connection, bare, ratio: rounded(connection / bare), rounds };
+  const ratios = taken.connection.map((value, round) => value / (taken.bare[round] ?? 0));
+  const connection = rounded(median(taken.connection));
+  const bare = rounded(median(taken.bare));
+  return { kind, measures, connection, bare, ratio: rounded(median(ratios)), rounds };
 }
 
 function bareVeth({ wires: { a, b } }: Mesh): Path {

@@ -193,7 +193,7 @@ function kernelAlone(
   using namespace = openNamespace(nodes.a.path);
   using node = RouteSocket.open(namespace);
   const times: number[] = [];
-  const ends = pods.slice(0, count).map((pod, n) => {
+  const graves = pods.slice(0, count).map((pod, n) => {
     const alias = bareRequestId(++lastNumber);
     const client = clientEnd(alias, pod.path);
     const endpoint = endpointEnd(alias, endpoints.a.path);
@@ -204,8 +204,8 @@ function kernelAlone(
       work({ kind, alias, end: endpoint, tunnel, resolve: false }, node);
     }
     if (n >= count / 4) times.push(performance.now() - before);
-    return endpoint;
+    return { kind, ...endpoint };
   });
-  work({ kind: 'delete', ends }, node);
+  work({ kind: 'delete', graves }, node);
   return median(times);
 }

@@ -1,19 +1,19 @@
 // The mesh that is measured: two nodes, an endpoint on each, client pods on the first, and the bare processes beside them.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { admin, Channel } from '@nsm/api';
 import { waitFor } from '@nsm/testkit';
 import type { BareEndpointOptions } from './bare/bare-endpoint.js';
 import type { BareManagerOptions } from './bare/bare-manager.js';
-import type { Cleanup } from './cleanup.js';
+import { type Cleanup, folderPrefix } from './cleanup.js';
 import { makePod, type Pod } from './pod.js';
 import { Program } from './program.js';
 
 const nsm = fileURLToPath(new URL('../../packages/cli/bin/nsm.js', import.meta.url));
 const bare = fileURLToPath(new URL('./bare/bare-main.js', import.meta.url));
-const probe = new URL('./probe.js', import.meta.url).href;
+/** Node.js flags by which a command can be asked for its memory and ends with the benchmark. */
+const preloaded = ['--import', new URL('./probe.js', import.meta.url).href];
 
 /** The underlay: TEST-NET-3 (RFC 5737), which nothing else on the machine uses. */
 const address = { a: '203.0.113.1', b: '203.0.113.2' } as const;
@@ -23,7 +23,7 @@ export type Kind = keyof typeof services;
 export type NodeName = 'a' | 'b';
 
 export class Mesh {
-  readonly folder: string = mkdtempSync(join(tmpdir(), 'nsm-bench-'));
+  readonly folder: string = mkdtempSync(folderPrefix);
   readonly pods: readonly Pod[];
   readonly nodes: Readonly<Record<NodeName, Pod>>;
   readonly endpoints: Readonly<Record<NodeName, Pod>>;
@@ -82,7 +82,7 @@ export class Mesh {
     const program = this.#start({
       pod: this.nodes[node],
       name: label,
-      nodeFlags: ['--expose-gc', '--import', probe, ...profile],
+      nodeFlags: ['--expose-gc', ...preloaded, ...profile],
       script: nsm,
       // One process speaks for many pods, as a node agent does; requests take the same path as from inside a pod.
       args: [
@@ -120,7 +120,13 @@ export class Mesh {
       '--run-dir',
       this.runDir(manager),
     ];
-    const program = this.#start({ pod: this.endpoints[node], name: label, script: nsm, args });
+    const program = this.#start({
+      pod: this.endpoints[node],
+      name: label,
+      nodeFlags: preloaded,
+      script: nsm,
+      args,
+    });
     await this.waitForService(manager, service);
     return program;
   }

@@ -10,7 +10,7 @@ export interface Options {
   readonly plan: Plan;
 }
 
-export const parts = ['requests', 'burst', 'dataplane', 'memory'] as const;
+export const parts = ['requests', 'burst', 'dataplane', 'memory', 'scale'] as const;
 export type Part = (typeof parts)[number];
 
 /** How much is measured. */
@@ -29,6 +29,8 @@ export interface Plan {
   readonly pings: number;
   /** Connections held while memory is measured. */
   readonly held: number;
+  /** Connections held at the end of the measurement of growth; a multiple of 250. */
+  readonly scale: number;
 }
 
 const full: Plan = {
@@ -37,10 +39,11 @@ const full: Plan = {
   inFlight: [1, 8, 32],
   burst: 300,
   burstRounds: 3,
-  streamRounds: 7,
-  streamSeconds: 2,
+  streamRounds: 15,
+  streamSeconds: 1,
   pings: 30_000,
   held: 500,
+  scale: 2000,
 };
 
 const quick: Plan = {
@@ -48,9 +51,9 @@ const quick: Plan = {
   pods: 32,
   rounds: 2,
   burstRounds: 1,
-  streamRounds: 3,
-  streamSeconds: 1,
+  streamRounds: 5,
   pings: 10_000,
+  scale: 1000,
 };
 
 export const usage: string = `npm run bench -- [--quick] [--json] [--only ${parts.join('|')}]… [--profile DIR]`;

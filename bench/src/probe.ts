@@ -1,4 +1,4 @@
-// Preloaded into a manager (node --import): tells the benchmark what the process uses, and ends it with the benchmark.
+// Preloaded into nsm commands (node --import): tells the benchmark what the process uses, and ends it with the benchmark.
 import { isMainThread } from 'node:worker_threads';
 
 export interface Usage {

@@ -25,6 +25,7 @@ export function report(results: Results): string {
     burstSection(results),
     dataplaneSection(results),
     memorySection(results),
+    scaleSection(results),
     targetSection(results),
     results.skipped.map((text) => `not measured: ${text}`).join('\n'),
   ];
@@ -154,6 +155,22 @@ function memorySection({ memory }: Results): string {
       'later; the heap is what a connection really holds.',
     ],
   );
+}
+
+function scaleSection({ scale }: Results): string {
+  if (scale.length === 0) return '';
+  const rows = scale.map(({ held, p50, perSecond, cpu, kernel }) => [
+    held,
+    fixed(p50),
+    fixed(perSecond, 0),
+    fixed(cpu),
+    fixed(kernel),
+  ]);
+  const columns = ['held', 'p50 ms', 'per s', 'manager CPU ms each', 'kernel alone ms'];
+  return section('Set-up on a full node', columns, rows, [
+    'Local set-ups, 8 in flight, while that many connections to the same endpoint exist. No column should grow faster',
+    "than the kernel's.",
+  ]);
 }
 
 function targetSection({ targets }: Results): string {

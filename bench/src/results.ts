@@ -3,6 +3,7 @@ import type { Machine } from './machine.js';
 import type { DataplaneFigure } from './measure-dataplane.js';
 import type { MemoryFigure } from './measure-memory.js';
 import type { BurstFigure, CpuFigure, FloorParts, RequestFigure } from './measure-requests.js';
+import type { ScaleFigure } from './measure-scale.js';
 import type { Target } from './targets.js';
 
 export interface Results {
@@ -19,6 +20,7 @@ export interface Results {
   readonly bursts: readonly BurstFigure[];
   readonly dataplane: readonly DataplaneFigure[];
   readonly memory?: MemoryFigure;
+  readonly scale: readonly ScaleFigure[];
   readonly targets: readonly Target[];
   /** What was not measured, and why. */
   readonly skipped: readonly string[];

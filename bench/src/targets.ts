@@ -16,6 +16,8 @@ const localSetUp = 5;
 const burstClosing = 1000;
 /** Of a bare wire's throughput. */
 const throughput = 0.95;
+/** A set-up on a full node by one on an empty node; the kernel's part alone grows by half of that. */
+const growth = 2;
 /** p99 by p50. */
 const tail = 10;
 
@@ -23,7 +25,8 @@ export function judge({
   requests,
   bursts,
   dataplane,
-}: Pick<Results, 'requests' | 'bursts' | 'dataplane'>): Target[] {
+  scale,
+}: Pick<Results, 'requests' | 'bursts' | 'dataplane' | 'scale'>): Target[] {
   const targets: Target[] = [];
   const atMost = (name: string, value: number, limit: number, unit: string): void => {
     targets.push({ name, value, limit, unit, pass: value <= limit });
@@ -48,6 +51,9 @@ export function judge({
         pass: ratio >= throughput,
       });
   }
+  const [empty, full] = [scale[0], scale.at(-1)];
+  if (empty && full)
+    atMost(`set-up with ${full.held} connections held by one with none`, full.p50 / empty.p50, growth, '×');
   for (const { operation, kind, inFlight, measured } of requests) {
     const ratio = Math.round((100 * measured.p99) / measured.p50) / 100;
     atMost(`${kind} ${operation} p99 by p50, ${inFlight} in flight`, ratio, tail, '×');

@@ -2,8 +2,8 @@
 // manager, and nothing else: no checks, no choice, no record, no undo.
 import { Channel, connect, endpoint, proxy, Server } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
-import { KernelThreads } from './kernel-threads.js';
-import { type End, work } from './kernel-work.js';
+import { KernelThread } from './kernel-thread.js';
+import { type End, type Grave, work } from './kernel-work.js';
 
 export interface BareManagerOptions {
   readonly socket: string;
@@ -33,10 +33,10 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
   const { local, remote } = options;
   const endpoints = new Channel(`unix:${options.endpointSocket}`).client(endpoint.EndpointConnection);
   const managers = new Channel(options.peer).client(proxy.ProxyConnection);
-  const threads = new KernelThreads();
-  await threads.started();
+  const thread = new KernelThread();
+  await thread.started();
   const node = RouteSocket.open();
-  const ends = new Map<string, Pick<End, 'namespace' | 'name'>>();
+  const graves = new Map<string, Grave>();
 
   const ask = async (requestId: string, networkServiceName: string): Promise<string> =>
     (await endpoints.requestEndpointConnection({ requestId, networkServiceName })).linuxNamespace;
@@ -55,13 +55,13 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
         const other = endpointEnd(requestId, namespace);
         work({ kind: 'veth', alias: requestId, client: side, endpoint: other }, node);
         // The endpoint's pod has the ends of many connections: there they can be deleted by group.
-        ends.set(requestId, other);
+        graves.set(requestId, { kind: 'veth', ...other });
       }
       if (networkServiceName === bareServices.remote) {
         await managers.requestProxyConnection({ requestId, networkServiceName });
         const tunnel = { id: numberOf(requestId), local, remote };
         work({ kind: 'vxlan', alias: requestId, end: side, tunnel, resolve: true }, node);
-        ends.set(requestId, side);
+        graves.set(requestId, { kind: 'vxlan', ...side });
       }
       const { address, peerAddress, name: interfaceName, mac } = side;
       return {
@@ -76,11 +76,11 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
       };
     },
     async closeConnection({ requestId, networkServiceName }) {
-      const end = ends.get(requestId);
-      ends.delete(requestId);
-      if (end)
+      const grave = graves.get(requestId);
+      graves.delete(requestId);
+      if (grave)
         await Promise.all([
-          threads.remove(end),
+          thread.remove(grave),
           networkServiceName === bareServices.local
             ? tell(requestId, networkServiceName)
             : managers.closeProxyConnection({ requestId, networkServiceName }),
@@ -96,14 +96,14 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
       if (networkServiceName === bareServices.remote) {
         const tunnel = { id: numberOf(requestId), local, remote };
         work({ kind: 'vxlan', alias: requestId, end, tunnel, resolve: false }, node);
-        ends.set(requestId, end);
+        graves.set(requestId, { kind: 'vxlan', ...end });
       }
       return { accepted: true };
     },
     async closeProxyConnection({ requestId, networkServiceName }) {
-      const end = ends.get(requestId);
-      ends.delete(requestId);
-      await Promise.all([end && threads.remove(end), tell(requestId, networkServiceName)]);
+      const grave = graves.get(requestId);
+      graves.delete(requestId);
+      await Promise.all([grave && thread.remove(grave), tell(requestId, networkServiceName)]);
       return { accepted: true };
     },
   });

@@ -26,7 +26,12 @@ export type Job =
       readonly tunnel: Vxlan;
       readonly resolve: boolean;
     }
-  | { readonly kind: 'delete'; readonly ends: readonly Pick<End, 'namespace' | 'name'>[] };
+  | { readonly kind: 'delete'; readonly graves: readonly Grave[] };
+
+/** A device to delete. */
+export interface Grave extends Pick<End, 'namespace' | 'name'> {
+  readonly kind: 'veth' | 'vxlan';
+}
 
 const vethMtu = 1500;
 const vxlanMtu = 1450;
@@ -45,7 +50,7 @@ export function work(job: Job, node: RouteSocket): void {
       connectVxlan(job, node);
       break;
     case 'delete':
-      remove(job.ends);
+      remove(job.graves, node);
   }
 }
 
@@ -109,19 +114,43 @@ function resolveNeighbour(socket: RouteSocket, device: number, address: string):
   }
 }
 
-/** One by itself, several of a namespace by group. */
-function remove(ends: readonly Pick<End, 'namespace' | 'name'>[]): void {
-  for (const path of new Set(ends.map(({ namespace }) => namespace))) {
-    using namespace = openNamespace(path);
-    using socket = RouteSocket.open(namespace);
-    const [first = '', ...others] = ends.flatMap((end) => (end.namespace === path ? [end.name] : []));
-    if (others.length === 0) {
-      socket.deleteLink(first);
-      continue;
-    }
-    socket.batch(() => {
-      for (const name of [first, ...others]) socket.setLink(name, { group: doomed });
+/**
+ * One by itself; several together, because nearly all of a deletion is waiting for other processors (RCU), which many
+ * can do at once: veth pairs of one namespace by group, vxlan devices of any namespaces with the device they hang on.
+ */
+function remove(graves: readonly Grave[], node: RouteSocket): void {
+  const tunnels = graves.filter(({ kind }) => kind === 'vxlan');
+  if (tunnels.length > 1) removeTunnels(tunnels, node);
+  const rest = tunnels.length > 1 ? graves.filter(({ kind }) => kind !== 'vxlan') : graves;
+  for (const path of new Set(rest.map(({ namespace }) => namespace)))
+    within(path, (socket) => {
+      const [first = '', ...others] = rest.flatMap(({ namespace, name }) =>
+        namespace === path ? [name] : [],
+      );
+      if (others.length === 0) {
+        socket.deleteLink(first);
+        return;
+      }
+      socket.batch(() => {
+        for (const name of [first, ...others]) socket.setLink(name, { group: doomed });
+      });
+      socket.deleteGroup(doomed);
     });
-    socket.deleteGroup(doomed);
+}
+
+/** With a device go the vxlan devices that use it as their lower one, in one wait (vxlan_lowerdev_event, drivers/net/vxlan). */
+function removeTunnels(graves: readonly Grave[], node: RouteSocket): void {
+  const { index } = node.createLink({ kind: 'veth', name: 'bench-doomed', peer: { name: 'bench-doomed-p' } });
+  try {
+    for (const { namespace, name } of graves)
+      within(namespace, (socket) => socket.setLink(name, { vxlan: { link: index } }));
+  } finally {
+    node.deleteLink(index);
   }
+}
+
+function within(path: string, run: (socket: RouteSocket) => void): void {
+  using namespace = openNamespace(path);
+  using socket = RouteSocket.open(namespace);
+  run(socket);
 }
