@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Cleanup, removeRemains } from './cleanup.js';
+import { searchPath } from './config.js';
 import { findCommand } from './find-command.js';
 import { describeMachine } from './machine.js';
 import { measureDataplane } from './measure-dataplane.js';
@@ -31,7 +32,7 @@ async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): P
     const systems = await startSystems(mesh);
     const requests = only.has('requests') ? await measureRequests(mesh, systems, plan, say) : undefined;
     const bursts = only.has('burst') ? await measureBursts(systems, plan, say) : [];
-    const missing = ['iperf3', 'ping'].filter((command) => !findCommand(command, process.env.PATH ?? ''));
+    const missing = ['iperf3', 'ping'].filter((command) => !findCommand(command, searchPath));
     if (missing.length > 0)
       skipped.push(`throughput and round trips: ${missing.join(' and ')} not installed`);
     const measurable = only.has('dataplane') && missing.length === 0;
