@@ -138,7 +138,7 @@ export class Server {
     });
     this.#listeners.push(listener);
     // The socket is born in a folder closed to others, and put in its place once it is open just as far as asked.
-    const nursery = mkdtempSync(join(dirname(path), '.'));
+    const nursery = mkdtempSync(join(dirname(path), '.nsm-'));
     const born = join(nursery, 's');
     try {
       await once(listener.listen(born), 'listening');

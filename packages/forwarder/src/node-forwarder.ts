@@ -20,7 +20,7 @@ import { VethPair } from './interfaces/kernel/veth-pair.js';
 import { resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
-import { OpenPort } from './open-port.js';
+import { namespaceCookie, OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
 import { offerTunnels } from './tunnel-offer.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
@@ -73,8 +73,10 @@ export class NodeForwarder implements ForwarderService {
   async inspectNamespace({
     linuxNamespace,
     pid,
-  }: fw.InspectNamespaceRequest): Promise<{ namespace: NamespaceReport; pidInode: number }> {
+    inodeOnly,
+  }: fw.InspectNamespaceRequest): Promise<{ namespace?: NamespaceReport; pidInode: number }> {
     const pidInode = pid ? inodeOfProcess(pid) : 0;
+    if (inodeOnly) return { pidInode };
     try {
       using namespace = openNamed(linuxNamespace, pid);
       using socket = RouteSocket.open(namespace);
@@ -82,7 +84,8 @@ export class NodeForwarder implements ForwarderService {
       const prefixes = socket
         .routes()
         .flatMap(({ destination }) => (destination === 'default' ? [] : [destination]));
-      return { namespace: { inode: namespace.inode, path: namespace.path, prefixes }, pidInode };
+      const { inode, path } = namespace;
+      return { namespace: { inode, path, prefixes, cookie: namespaceCookie(socket) }, pidInode };
     } catch (error) {
       throw explain(error);
     }
@@ -144,7 +147,7 @@ export class NodeForwarder implements ForwarderService {
           if (idPrefix === '' || !link.alias?.startsWith(idPrefix)) continue;
           interfaces.push({
             id: link.alias,
-            namespace: { inode, path, prefixes: [] },
+            namespace: { inode, path, prefixes: [], cookie: 0n },
             name: link.name,
             index: link.index,
           });
@@ -210,7 +213,7 @@ export class NodeForwarder implements ForwarderService {
 
 type InterfaceReport = { type: InterfaceType; missing: string };
 type TunnelReport = { type: TunnelType; missing: string; engine: string };
-type NamespaceReport = { inode: number; path: string; prefixes: string[] };
+type NamespaceReport = { inode: number; path: string; prefixes: string[]; cookie: bigint };
 /** The namespace a caller names: it is most often its own, so that is looked at before any search. */
 function openNamed(reference: string, pid: number): NetworkNamespace {
   const own = `/proc/${pid}/ns/net`;

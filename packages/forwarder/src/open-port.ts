@@ -1,6 +1,6 @@
 // One pod's side of a cross-connect with its network namespace opened and a netlink socket inside, for one operation.
 import { type forwarder as fw, NsmError } from '@nsm/api';
-import { type Link, type NetworkNamespace, openNamespace, RouteSocket } from '@nsm/netlink';
+import { type Link, libc, type NetworkNamespace, openNamespace, RouteSocket } from '@nsm/netlink';
 
 /**
  * Held only as long as an operation lasts: an open descriptor or socket keeps a network namespace alive
@@ -17,6 +17,7 @@ export class OpenPort implements Disposable {
     this.namespace = openPortNamespace(port);
     try {
       this.socket = RouteSocket.open(this.namespace);
+      refuseSuccessor(port.namespace, this.socket);
     } catch (error) {
       this.namespace.close();
       throw error;
@@ -55,3 +56,23 @@ function openPortNamespace(port: fw.Port): NetworkNamespace {
   if (!namespace) throw new NsmError('invalid', 'the port names no network namespace');
   return openNamespace({ inode: namespace.inode, hint: namespace.path });
 }
+
+/** A new namespace may have got the inode of one that has gone; its cookie tells them apart. */
+function refuseSuccessor(wanted: fw.Namespace | undefined, socket: RouteSocket): void {
+  if (!wanted?.cookie || namespaceCookie(socket) === wanted.cookie) return;
+  socket.close();
+  throw new NsmError(
+    'namespace-unknown',
+    `network namespace ${wanted.inode} has gone; another one has its inode now`,
+  );
+}
+
+/** SO_NETNS_COOKIE, asm-generic/socket.h; 0 before Linux 5.14. */
+export function namespaceCookie(socket: RouteSocket): bigint {
+  const value = Buffer.alloc(8);
+  return libc.getSocketOption(socket.fd, libc.SOL_SOCKET, SO_NETNS_COOKIE, value) < 0
+    ? 0n
+    : value.readBigUInt64LE();
+}
+
+const SO_NETNS_COOKIE = 71;

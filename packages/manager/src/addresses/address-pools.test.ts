@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddressPools } from './address-pools.js';
-import { overlaps, parsePrefix } from './prefix.js';
+import { obstacles } from './allocation.js';
+import { overlaps, type Prefix, parsePrefix } from './prefix.js';
 
 /** Claims as a registry keeps them: the first holder has it. */
 const claims = () => {
@@ -83,6 +84,48 @@ describe('AddressPools', () => {
     ).toMatch(/no address pair is left/);
     pools.release('10.0.0.4/31');
     expect((await pools.take('10.0.0.0/29', [])).prefix).toBe('10.0.0.4/31');
+  });
+
+  it('keeps count across prefixes that overlap', async () => {
+    const pools = new AddressPools(claims(), 'node-a');
+    const inner = await takeAll(pools, '10.0.0.16/28');
+    const outer = await takeAll(pools, '10.0.0.0/24');
+    expect(inner).toHaveLength(8);
+    expect(new Set([...inner, ...outer]).size).toBe(126);
+    for (const pair of [...inner, ...outer]) pools.release(pair);
+    expect(pools.size).toBe(0);
+    expect(await takeAll(pools, '10.0.0.0/24')).toHaveLength(126);
+    expect(await takeAll(pools, '10.0.0.16/28')).toHaveLength(0);
+  });
+
+  it('looks at each pair of its own once, however many are in the way', async () => {
+    let looks = 0;
+    /** Counts how often the allocator looks at it. */
+    const watched = (text: string): Prefix => {
+      const prefix = parsePrefix(text);
+      return Object.defineProperty({ ...prefix }, 'first', {
+        get: () => {
+          looks++;
+          return prefix.first;
+        },
+      });
+    };
+    const pools = new AddressPools(claims(), 'node-a');
+    const given: string[] = [];
+    const excluded: Prefix[] = [];
+    let shown = 0;
+    for (let n = 0; n < 2000; n++) {
+      shown += excluded.length;
+      const { prefix } = await pools.take('10.60.0.0/16', excluded);
+      given.push(prefix);
+      excluded.push(watched(prefix));
+    }
+    expect(new Set(given).size).toBe(2000);
+    expect(looks).toBe(shown);
+    // By their text not even that is needed.
+    expect(obstacles({ pools }, [...given, 'fe80::/64', '10.60.0.0/24'])).toEqual([
+      parsePrefix('10.60.0.0/24'),
+    ]);
   });
 
   it('gives nothing twice under any sequence of taking and releasing by two managers', async () => {

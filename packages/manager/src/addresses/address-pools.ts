@@ -12,11 +12,24 @@ export interface AddressPair {
   readonly prefix: string;
 }
 
+/** One of the prefixes that pairs are taken from. */
+interface Pool {
+  readonly prefix: Prefix;
+  readonly name: string;
+  /** Parts of it that this manager has claimed for itself, by their first address. */
+  readonly blocks: Map<bigint, Block>;
+}
+
 /** A part of a prefix that this manager has claimed for itself. */
 interface Block {
-  readonly range: Prefix;
-  /** Pairs tried so far; the search goes on from here, so that an address just released rests the longest. */
-  cursor: bigint;
+  /** The lowest address that may be given. */
+  readonly first: bigint;
+  /** Pairs that may be given. */
+  readonly pairs: number;
+  /** Pairs that are not given now. */
+  free: number;
+  /** The pair at which the search goes on, so that an address just released rests the longest. */
+  cursor: number;
 }
 
 /** Blocks of this many bits: 128 pairs, so that a manager rarely has to claim and 256 managers share a /16. */
@@ -26,7 +39,12 @@ export class AddressPools {
   readonly #registry: Pick<Registry, 'claim'>;
   readonly #holder: string;
   readonly #taken = new Set<string>();
-  readonly #blocks = new Map<string, Block[]>();
+  /** The same pairs as numbers, see `keyOf`. */
+  readonly #takenKeys = new Set<bigint>();
+  readonly #byText = new Map<string, Pool>();
+  readonly #byName = new Map<string, Pool>();
+  /** All blocks by their size in bits and then by where they begin: prefixes may overlap, so a pair can be in several. */
+  readonly #blocks = new Map<number, Map<bigint, Block[]>>();
 
   /** @param holder name of this manager, under which blocks are claimed in the registry. */
   constructor(registry: Pick<Registry, 'claim'>, holder: string) {
@@ -36,11 +54,19 @@ export class AddressPools {
 
   /** Marks a pair as given; used when connections are found again after a restart. */
   restore(pair: string): void {
-    this.#taken.add(pair);
+    if (this.#taken.has(pair)) return;
+    this.#give(pair, parsePrefix(pair));
   }
 
   release(pair: string): void {
-    this.#taken.delete(pair);
+    if (!this.#taken.delete(pair)) return;
+    const { version, first } = parsePrefix(pair);
+    if (this.#takenKeys.delete(keyOf(version, first))) this.#count(version, first, 1);
+  }
+
+  /** True for the prefix of a pair that is given, in the text it was given in. */
+  has(prefixText: string): boolean {
+    return this.#taken.has(prefixText);
   }
 
   /** Number of pairs given out. */
@@ -54,58 +80,84 @@ export class AddressPools {
    * @throws NsmError `no-address` when every pair is taken or excluded, `registry` when no block can be claimed.
    */
   async take(prefixText: string, excluded: readonly Prefix[]): Promise<AddressPair> {
-    const prefix = parsePrefix(prefixText);
-    const obstacles = excluded.filter((other) => other.length > 0 && overlaps(other, prefix));
-    const name = formatPrefix(prefix);
-    const blocks = this.#blocks.get(name) ?? [];
-    this.#blocks.set(name, blocks);
-    for (const block of blocks) {
-      const pair = this.#takeFrom(block, prefix, obstacles);
+    const pool = this.#pool(prefixText);
+    const obstacles = excluded.filter((other) => this.#isInTheWay(other, pool.prefix));
+    for (const block of pool.blocks.values()) {
+      const pair = this.#takeFrom(block, pool.prefix, obstacles);
       if (pair) return pair;
     }
-    for await (const block of this.#claimBlocks(name, prefix, blocks)) {
-      const pair = this.#takeFrom(block, prefix, obstacles);
+    for await (const block of this.#claimBlocks(pool)) {
+      const pair = this.#takeFrom(block, pool.prefix, obstacles);
       if (pair) return pair;
     }
     throw new NsmError(
       'no-address',
-      `no address pair is left in ${name}; close connections, or give the network service a larger --prefix`,
+      `no address pair is left in ${pool.name}; close connections, or give the network service a larger --prefix`,
     );
   }
 
-  #takeFrom(block: Block, prefix: Prefix, obstacles: readonly Prefix[]): AddressPair | undefined {
-    const { first, last } = block.range;
-    const pairs = (last - first + 1n) / 2n;
-    const bits = prefix.version === 4 ? 32 : 128;
-    for (let tries = 0n; tries < pairs; tries++) {
-      const low = first + 2n * (block.cursor % pairs);
+  #pool(text: string): Pool {
+    const known = this.#byText.get(text);
+    if (known) return known;
+    const prefix = parsePrefix(text);
+    const name = formatPrefix(prefix);
+    const pool = this.#byName.get(name) ?? { prefix, name, blocks: new Map<bigint, Block>() };
+    this.#byName.set(name, pool);
+    this.#byText.set(text, pool);
+    return pool;
+  }
+
+  /** Pairs of our own, which an endpoint's pod has by the thousand, are known to be taken. */
+  #isInTheWay(other: Prefix, prefix: Prefix): boolean {
+    if (other.length === 0 || other.version !== prefix.version) return false;
+    const { version, first, last, length } = other;
+    if (length === bitsOf(version) - 1 && this.#takenKeys.has(keyOf(version, first))) return false;
+    return first <= prefix.last && prefix.first <= last;
+  }
+
+  #takeFrom(block: Block, { version }: Prefix, obstacles: readonly Prefix[]): AddressPair | undefined {
+    if (block.free === 0) return undefined;
+    const length = bitsOf(version) - 1;
+    const end = block.first + 2n * BigInt(block.pairs) - 1n;
+    for (let tries = 0; tries < block.pairs; tries++) {
+      const low = block.first + 2n * BigInt(block.cursor % block.pairs);
       block.cursor++;
-      // Much software takes the lowest and the highest address of a large IPv4 prefix for a network and a broadcast.
-      const suspect = prefix.version === 4 && prefix.length <= 24;
-      if (suspect && (low === prefix.first || low + 1n === prefix.last)) continue;
-      const candidate: Prefix = { version: prefix.version, first: low, last: low + 1n, length: bits - 1 };
+      if (this.#takenKeys.has(keyOf(version, low))) continue;
+      const candidate: Prefix = { version, first: low, last: low + 1n, length };
       const obstacle = obstacles.find((other) => overlaps(other, candidate));
       if (obstacle) {
         // A long prefix in the way is passed in one stride.
-        const stride = (minimum(obstacle.last, last) - low) / 2n;
+        const stride = Number((minimum(obstacle.last, end) - low) / 2n);
         block.cursor += stride;
         tries += stride;
         continue;
       }
-      const text = formatPrefix(candidate);
-      if (this.#taken.has(text)) continue;
-      this.#taken.add(text);
-      return {
-        endpoint: `${formatAddress(prefix.version, low)}/${bits - 1}`,
-        client: `${formatAddress(prefix.version, low + 1n)}/${bits - 1}`,
-        prefix: text,
-      };
+      const endpoint = formatPrefix(candidate);
+      this.#give(endpoint, candidate);
+      return { endpoint, client: `${formatAddress(version, low + 1n)}/${length}`, prefix: endpoint };
     }
     return undefined;
   }
 
-  async *#claimBlocks(name: string, prefix: Prefix, mine: Block[]): AsyncGenerator<Block> {
-    const bits = prefix.version === 4 ? 32 : 128;
+  #give(text: string, { version, first, length }: Prefix): void {
+    this.#taken.add(text);
+    const key = keyOf(version, first);
+    if (length !== bitsOf(version) - 1 || this.#takenKeys.has(key)) return;
+    this.#takenKeys.add(key);
+    this.#count(version, first, -1);
+  }
+
+  #count(version: 4 | 6, low: bigint, by: 1 | -1): void {
+    for (const [bits, blocks] of this.#blocks) {
+      for (const block of blocks.get(blockKey(version, low, bits)) ?? []) {
+        const offset = low - block.first;
+        if (offset >= 0n && offset < 2n * BigInt(block.pairs)) block.free += by;
+      }
+    }
+  }
+
+  async *#claimBlocks({ name, prefix, blocks }: Pool): AsyncGenerator<Block> {
+    const bits = bitsOf(prefix.version);
     // Small prefixes are cut into at most 16 parts, of at least one pair.
     const length = Math.min(Math.max(bits - blockBits, Math.min(prefix.length + 4, bits - 1)), bits - 1);
     const blockLength = Math.max(length, prefix.length);
@@ -115,7 +167,7 @@ export class AddressPools {
     const attempts = minimum(count, 4096n);
     for (let step = 0n; step < attempts; step++) {
       const first = prefix.first + ((start + step) % count) * size;
-      if (mine.some(({ range }) => range.first === first)) continue;
+      if (blocks.has(first)) continue;
       const range: Prefix = {
         version: prefix.version,
         first,
@@ -123,12 +175,42 @@ export class AddressPools {
         length: blockLength,
       };
       const holder = await this.#registry.claim(claimName(name, formatPrefix(range)), this.#holder);
-      if (holder !== this.#holder || mine.some((block) => block.range.first === first)) continue;
-      const block: Block = { range, cursor: 0n };
-      mine.push(block);
+      if (holder !== this.#holder || blocks.has(first)) continue;
+      const block = this.#blockOf(range, prefix);
+      blocks.set(first, block);
       yield block;
     }
   }
+
+  #blockOf(range: Prefix, prefix: Prefix): Block {
+    const { version } = prefix;
+    // Much software takes the lowest and the highest address of a large IPv4 prefix for a network and a broadcast.
+    const suspect = version === 4 && prefix.length <= 24;
+    const first = suspect && range.first === prefix.first ? range.first + 2n : range.first;
+    const last = suspect && range.last === prefix.last ? range.last - 2n : range.last;
+    const block: Block = { first, pairs: Number((last - first + 1n) / 2n), free: 0, cursor: 0 };
+    for (let pair = 0; pair < block.pairs; pair++)
+      if (!this.#takenKeys.has(keyOf(version, first + 2n * BigInt(pair)))) block.free++;
+    const bits = bitsOf(version) - range.length;
+    const ofSize = this.#blocks.get(bits) ?? new Map<bigint, Block[]>();
+    this.#blocks.set(bits, ofSize);
+    const key = blockKey(version, range.first, bits);
+    ofSize.set(key, [...(ofSize.get(key) ?? []), block]);
+    return block;
+  }
+}
+
+function bitsOf(version: 4 | 6): 32 | 128 {
+  return version === 4 ? 32 : 128;
+}
+
+/** An address as one number whatever its version: cheaper than its text. */
+function keyOf(version: 4 | 6, address: bigint): bigint {
+  return version === 4 ? -1n - address : address;
+}
+
+function blockKey(version: 4 | 6, address: bigint, bits: number): bigint {
+  return keyOf(version, (address >> BigInt(bits)) << BigInt(bits));
 }
 
 /** Claims are named like records: without a slash. */

@@ -39,6 +39,28 @@ export async function allocate(
   }
 }
 
+/** Prefixes parsed before: pods of one node have the same routes, and are asked for them again and again. */
+const parsed = new Map<string, Prefix>();
+const maxParsed = 4096;
+
+/**
+ * What addresses must not overlap, of the prefixes in use at a pod. Left out are the pairs that are given out from here,
+ * which no other connection gets anyway, and link-local prefixes, which every interface has.
+ * @throws NsmError `invalid` for what is no prefix.
+ */
+export function obstacles({ pools }: Pick<Node, 'pools'>, prefixes: readonly string[]): Prefix[] {
+  return prefixes.filter((text) => !pools.has(text) && !/^fe80:/i.test(text)).map(parseOnce);
+}
+
+function parseOnce(text: string): Prefix {
+  const known = parsed.get(text);
+  if (known) return known;
+  const prefix = parsePrefix(text);
+  if (parsed.size >= maxParsed) parsed.clear();
+  parsed.set(text, prefix);
+  return prefix;
+}
+
 export function releasePairs({ pools }: Pick<Node, 'pools'>, pairs: readonly AddressPair[]): void {
   for (const { prefix } of pairs) pools.release(prefix);
 }

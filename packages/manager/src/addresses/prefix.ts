@@ -40,7 +40,7 @@ export function formatPrefix({ version, first, length }: Prefix): string {
 
 /** @param address valid IPv4 or IPv6 text. */
 export function addressToNumber(address: string): bigint {
-  if (isIPv4(address)) return address.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
+  if (isIPv4(address)) return BigInt(address.split('.').reduce((sum, part) => 256 * sum + Number(part), 0));
   // The URL parser of the platform knows every form of IPv6 text and gives back the shortest, RFC 5952.
   const canonical = new URL(`http://[${address}]/`).hostname.slice(1, -1);
   const [head = '', tail] = canonical.split('::');
@@ -51,7 +51,10 @@ export function addressToNumber(address: string): bigint {
 }
 
 export function formatAddress(version: 4 | 6, value: bigint): string {
-  if (version === 4) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.');
+  if (version === 4) {
+    const number = Number(value);
+    return `${number >>> 24}.${(number >>> 16) & 0xff}.${(number >>> 8) & 0xff}.${number & 0xff}`;
+  }
   const groups = Array.from({ length: 8 }, (_, index) =>
     ((value >> BigInt(112 - 16 * index)) & 0xffffn).toString(16),
   );

@@ -1,7 +1,8 @@
 // What every request must be before anything is touched: well-formed, bounded, and by someone entitled to it.
+import { isIP } from 'node:net';
 import {
   type ConnectionParameters,
-  type connect,
+  connect,
   type Interface,
   InterfacePreference,
   InterfaceType,
@@ -15,6 +16,8 @@ import { overlaps, parsePrefix } from '../addresses/prefix.js';
 
 /** Lists longer than this are refused: nothing real needs more. */
 const maxListLength = 64;
+const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
+const preferences: ReadonlySet<number> = new Set(Object.values(InterfacePreference));
 const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
 const idPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$/;
 const labelKeyPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?$/;
@@ -31,6 +34,12 @@ export function admitConnectionRequest(request: connect.ConnectionRequest): void
   }
   admitInterfaces(request.interface);
   admitLabels(request.labels);
+  const { NAMESPACE_LIFETIME, PROCESS_LIFETIME } = connect.ConnectionLifetime;
+  if (request.lifetime !== NAMESPACE_LIFETIME && request.lifetime !== PROCESS_LIFETIME) {
+    throw invalid(
+      `lifetime ${request.lifetime} is unknown; known: 0 (the network namespace's) and 1 (the process's)`,
+    );
+  }
 }
 
 /** @throws NsmError `invalid` */
@@ -45,7 +54,16 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   admitLength('tunnel_type', request.tunnelType);
   if (request.tunnelType.length === 0)
     throw invalid('tunnel_type is empty: list the tunnel types your side can do');
-  for (const { type } of request.tunnelType) {
+  if (request.connectionId !== '' && !connectionIdPattern.test(request.connectionId)) {
+    throw invalid(
+      `connection_id ${quote(request.connectionId)} is not MANAGER:NODE-CONNECTION, with 8 and 16 hexadecimal digits`,
+    );
+  }
+  for (const { type, parameters } of request.tunnelType) {
+    if (parameters && parameters.address !== '' && !isIP(parameters.address)) {
+      throw invalid(`tunnel address ${quote(parameters.address)} is not an IP address`);
+    }
+    admitLength('proposed_identifiers', parameters?.proposedIdentifiers ?? []);
     if (!(type in tunnelNames))
       throw invalid(`tunnel type ${type} is unknown; known: ${Object.values(tunnelNames).join(', ')}`);
   }
@@ -136,11 +154,11 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
       'interface is empty: list at least one interface type; DEFAULT_INTERFACE lets the mesh choose',
     );
   }
-  const seen = new Set<InterfacePreference>();
+  const seen = new Set<number>();
   for (const { type, preference, parameters } of interfaces) {
     if (!(type in interfaceNames))
       throw invalid(`interface type ${type} is unknown; known: ${Object.values(interfaceNames).join(', ')}`);
-    if (preference > InterfacePreference.FIFTH) {
+    if (!preferences.has(preference)) {
       throw invalid(`interface preference ${preference} is unknown; known: 0 (none) to 5 (FIFTH)`);
     }
     if (preference !== InterfacePreference.NO_PREFERENCE && seen.has(preference)) {

@@ -48,15 +48,23 @@ export class NamespaceGuard {
     return namespace;
   }
 
-  /** The inode of the namespace a caller is in. */
+  /** The inode of the namespace a caller is in; 0 when it no longer runs. */
   async namespaceOf(peer: PeerCredentials | undefined): Promise<number> {
     if (!peer) throw new NsmError('namespace-foreign', 'the caller is unknown: call over the unix socket');
-    return (await this.#forwarder.inspectNamespace({ pid: peer.pid })).pidInode;
+    const { pidInode } = await this.#forwarder.inspectNamespace({ pid: peer.pid, inodeOnly: true });
+    return pidInode;
   }
 
   /** True for callers that may act on every namespace. */
   speaksForOthers(peer: PeerCredentials | undefined): boolean {
     return peer !== undefined && this.#allowedUids.has(peer.uid);
+  }
+
+  /** True for a process inside a namespace, and for those that may serve pods from outside: see `admitEndpoint`. */
+  async maySpeakFor(peer: PeerCredentials | undefined, namespace: number): Promise<boolean> {
+    if (this.speaksForOthers(peer)) return true;
+    const own = await this.namespaceOf(peer);
+    return own === namespace || (peer?.uid === 0 && own === (await this.#managerNamespace()));
   }
 
   /**
@@ -74,10 +82,7 @@ export class NamespaceGuard {
     });
     if (!namespace)
       throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
-    const entitled =
-      pidInode === namespace.inode ||
-      this.#allowedUids.has(listener.uid) ||
-      (listener.uid === 0 && pidInode === (await this.namespaceOf({ pid: process.pid, uid: 0, gid: 0 })));
+    const entitled = pidInode === namespace.inode || (await this.maySpeakFor(listener, namespace.inode));
     if (!entitled) {
       throw new NsmError(
         'namespace-foreign',
@@ -88,6 +93,10 @@ export class NamespaceGuard {
     if (this.#endpointNamespaces.size > 4096) this.#endpointNamespaces.clear();
     this.#endpointNamespaces.set(key, { namespace, until: this.#now() + remember });
     return namespace;
+  }
+
+  #managerNamespace(): Promise<number> {
+    return this.namespaceOf({ pid: process.pid, uid: 0, gid: 0 });
   }
 
   /** Forgets what it knew of a namespace that has gone. */

@@ -1,4 +1,5 @@
 // The end of a connection, whoever ends it: both halves, the endpoint, and everything taken for it.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import type { Node } from '../node.js';
@@ -12,9 +13,9 @@ export interface ClosingOptions {
 }
 
 /**
- * Removes a connection from this node and has it removed from the other. Call it under the connection's key.
- * @throws NsmError `dataplane` when an interface could not be removed; the connection stays, CLOSING, and a repetition
- * goes on with it.
+ * Removes a connection from this node and has it removed from the other. Call it under the connection's key. Where the
+ * other manager does not answer, the record stays, CLOSING, until it has been told.
+ * @throws NsmError `dataplane` when an interface could not be removed; a repetition goes on with it.
  */
 export async function closeConnection(
   node: Node,
@@ -23,7 +24,7 @@ export async function closeConnection(
   options: ClosingOptions = {},
 ): Promise<void> {
   const recorded = node.connections.changeState(connection, { kind: 'CLOSING', reason });
-  const [removed] = await Promise.allSettled([
+  const [removed, told] = await Promise.allSettled([
     node.forwarder.remove({ crossConnects: [connection.crossConnect] }),
     tellOthers(node, connection, reason, options),
     recorded,
@@ -32,11 +33,55 @@ export async function closeConnection(
   releasePairs(node, connection.pairs);
   if (connection.tunnel) node.identifiers.release(connection.tunnel.identifier);
   node.owners.letGo(connection);
+  if (told.status === 'rejected') {
+    await keepTelling(node, connection, reason, options);
+    return;
+  }
   await node.connections.remove(connection, reason);
   node.logger.info({ connection: connection.id, service: connection.service, reason }, 'connection closed');
 }
 
-/** Tells the endpoint and the other manager that a connection has ended. Nobody who does not hear it holds it up. */
+/** Milliseconds between attempts to tell a manager that does not answer. */
+const tellAgain = { first: 500, longest: 30_000 };
+
+/** Nothing of the connection is left here but its record, so that the other half is not forgotten by a restart. */
+async function keepTelling(
+  node: Node,
+  connection: Connection,
+  reason: string,
+  options: ClosingOptions,
+): Promise<void> {
+  const { tunnel: _released, ...bare } = connection;
+  const waiting: Connection = {
+    ...bare,
+    pairs: [],
+    state: { kind: 'CLOSING', reason: `${reason}; ${connection.peer?.manager} has not heard yet` },
+  };
+  await node.connections.put(waiting);
+  const tell = async (): Promise<void> => {
+    for (
+      let pause = tellAgain.first;
+      !node.stopping.aborted;
+      pause = Math.min(2 * pause, tellAgain.longest)
+    ) {
+      await sleep(pause, undefined, { signal: node.stopping }).catch(() => undefined);
+      const gone = !node.registry.managers().has(connection.peer?.manager ?? '');
+      const heard = await tellOthers(node, connection, reason, options).then(
+        () => true,
+        () => false,
+      );
+      if (!node.stopping.aborted && (heard || gone)) return await node.connections.remove(waiting, reason);
+    }
+  };
+  tell().catch((error: unknown) =>
+    node.logger.error({ connection: connection.id, err: error }, 'the other manager was not told'),
+  );
+}
+
+/**
+ * Tells the endpoint and the other manager that a connection has ended.
+ * @throws NsmError when the other manager does not answer.
+ */
 export async function tellOthers(
   node: Node,
   connection: Connection,
@@ -76,19 +121,21 @@ async function tellOtherManager(
 ): Promise<void> {
   if (!peer?.address) return;
   const connectionId = role === 'CLIENT' ? id : peer.connectionId;
-  await node.peers
-    .close(peer, {
-      requestId,
-      networkServiceName: service,
-      connectionId,
-      reason,
-      reconnect,
-      managerName: node.name,
-    })
-    .catch((error: unknown) => {
-      node.logger.warn(
-        { connection: id, manager: peer.manager, err: error },
-        'the other manager did not hear that the connection ended',
-      );
-    });
+  const request = {
+    requestId,
+    networkServiceName: service,
+    connectionId,
+    reason,
+    reconnect,
+    managerName: node.name,
+  };
+  try {
+    await node.peers.close(peer, request);
+  } catch (error) {
+    node.logger.warn(
+      { connection: id, manager: peer.manager, err: error },
+      'the other manager did not hear that the connection ended',
+    );
+    throw error;
+  }
 }

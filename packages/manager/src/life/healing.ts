@@ -57,7 +57,8 @@ async function letGoOfEndpoint(node: Node, id: string, reason: string): Promise<
   node.logger.info({ connection: id, reason }, 'healing');
   await Promise.all([
     node.forwarder.remove({ crossConnects: [healing.crossConnect] }),
-    tellOthers(node, healing, reason),
+    // A manager that does not answer is the likely reason; when it does again, it is asked anew or told at the end.
+    tellOthers(node, healing, reason).catch(() => undefined),
   ]);
   if (healing.tunnel) node.identifiers.release(healing.tunnel.identifier);
   const { tunnel: _released, ...rest } = healing;

@@ -71,7 +71,10 @@ export class LocalEndpoints {
    * Takes endpoints on, all or none. Advertising the same again changes nothing.
    * @throws NsmError `invalid`, `endpoint-unreachable`, or `conflict` when a living endpoint has that name.
    */
-  async advertise(endpoints: readonly NetworkServiceEndpoint[]): Promise<void> {
+  async advertise(
+    endpoints: readonly NetworkServiceEndpoint[],
+    peer: PeerCredentials | undefined,
+  ): Promise<void> {
     if (endpoints.length === 0)
       throw new NsmError('invalid', 'network_endpoint is empty: advertise at least one endpoint');
     if (endpoints.length > 64)
@@ -84,6 +87,7 @@ export class LocalEndpoints {
     try {
       for (const endpoint of endpoints) {
         const record = this.#recordOf(endpoint);
+        await this.#admitSpeaker(record, peer);
         if (await this.#add(record)) added.push(record);
       }
     } catch (error) {
@@ -143,10 +147,9 @@ export class LocalEndpoints {
       .catch((thrown: unknown) => {
         const error = NsmError.from(thrown);
         if (signal.aborted) throw error;
-        const kind =
-          error.kind === 'deadline' || error.kind === 'unavailable'
-            ? 'endpoint-unreachable'
-            : 'endpoint-refused';
+        // An endpoint that is stopping resets its calls, which arrives as cancelled.
+        const silent = ['deadline', 'unavailable', 'cancelled'].includes(error.kind);
+        const kind = silent ? 'endpoint-unreachable' : 'endpoint-refused';
         throw new NsmError(
           kind,
           `endpoint ${quote(record.nseProviderName)} on ${record.socketLocation}: ${error.message}`,
@@ -169,11 +172,17 @@ export class LocalEndpoints {
     return { reply, namespace };
   }
 
-  /** Whether the process behind an endpoint's socket is in a network namespace. */
-  async belongsTo(key: EndpointKey, namespace: number): Promise<boolean> {
+  /**
+   * @throws NsmError `namespace-foreign` unless the caller is where the endpoint is, or may speak for others. An endpoint
+   * that is not there has nobody to speak for.
+   */
+  async admitCaller(key: EndpointKey, peer: PeerCredentials | undefined): Promise<void> {
     const endpoint = this.#endpoints.get(endpointKey(key));
-    return (
-      endpoint !== undefined && (await this.#components.guard.namespaceOf(endpoint.listener)) === namespace
+    const { guard } = this.#components;
+    if (!endpoint || (await guard.maySpeakFor(peer, await guard.namespaceOf(endpoint.listener)))) return;
+    throw new NsmError(
+      'namespace-foreign',
+      `endpoint ${quote(key.nseProviderName)} belongs to another network namespace; speak for it from there`,
     );
   }
 
@@ -195,6 +204,17 @@ export class LocalEndpoints {
       channel.close();
     }
     this.#endpoints.clear();
+  }
+
+  /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
+  async #admitSpeaker(record: NetworkServiceEndpoint, peer: PeerCredentials | undefined): Promise<void> {
+    const { guard } = this.#components;
+    const listener = await listenerOf(record.socketLocation, reachTimeout);
+    if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener))) return;
+    throw new NsmError(
+      'namespace-foreign',
+      `socket_location ${record.socketLocation} is served from another network namespace; advertise it from there`,
+    );
   }
 
   /** The record as the mesh sees it: other managers allocate from its prefixes, which may be configured here alone. */

@@ -33,33 +33,35 @@ export class PeerManagers {
     request: Init<typeof proxy.ProxyConnectionRequestSchema>,
     signal: AbortSignal,
   ): Promise<proxy.ProxyConnectionReply> {
-    try {
-      const reply = await this.#client(peer.address).requestProxyConnection(request, {
-        signal,
-        timeoutMs: answerTimeout,
+    const reply = await this.#client(peer.address)
+      .requestProxyConnection(request, { signal, timeoutMs: answerTimeout })
+      .catch((thrown: unknown) => {
+        // It may have done its half without our hearing of it.
+        const { requestId = '', networkServiceName = '', connectionId = '' } = request;
+        this.close(peer, { requestId, networkServiceName, connectionId, reason: 'no reply' }).catch(
+          () => undefined,
+        );
+        throw this.#unheard(peer, NsmError.from(thrown), signal);
       });
-      if (reply.accepted) return reply;
-      const refusal = NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
-      throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
-    } catch (thrown) {
-      const error = NsmError.from(thrown);
-      if (error.kind !== 'unavailable' && error.kind !== 'deadline') throw error;
-      // It may have done its half without our hearing of it.
-      const { requestId = '', networkServiceName = '', connectionId = '' } = request;
-      void this.close(peer, { requestId, networkServiceName, connectionId, reason: 'no reply' }).catch(
-        () => undefined,
-      );
-      throw new NsmError(
-        'manager-unreachable',
-        `manager ${quote(peer.manager)} does not answer on ${peer.address}: ${error.message}; is it running, and is TCP open between the nodes?`,
-        error,
-      );
-    }
+    if (reply.accepted) return reply;
+    const refusal = NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+    throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
   }
 
   /** Tells another manager that a connection has ended. */
   async close(peer: Peer, request: Init<typeof proxy.CloseProxyConnectionRequestSchema>): Promise<void> {
     await this.#client(peer.address).closeProxyConnection(request, { timeoutMs: answerTimeout });
+  }
+
+  #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {
+    if (signal.aborted) return error;
+    // A manager that is stopping resets its calls, which arrives as cancelled.
+    if (error.kind !== 'unavailable' && error.kind !== 'deadline' && error.kind !== 'cancelled') return error;
+    return new NsmError(
+      'manager-unreachable',
+      `manager ${quote(manager)} does not answer on ${address}: ${error.message}; is it running, and is TCP open between the nodes?`,
+      error,
+    );
   }
 
   #client(address: string): ProxyClient {

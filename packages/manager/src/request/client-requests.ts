@@ -48,7 +48,8 @@ export async function requestConnection(
     };
     const connection = await establish(node, admitted, signal);
     // Only now that the changed connection carries packets may the old one go.
-    if (present) await closeConnection(node, present, 'replaced by a changed request');
+    if (present && present.state.kind !== 'CLOSING')
+      await closeConnection(node, present, 'replaced by a changed request');
     return connection;
   });
 }

@@ -44,10 +44,16 @@ export async function requestProxyConnection(
     if (present) await closeConnection(node, present, 'replaced by a changed request', { tellPeer: false });
     const transaction = new Transaction(signal, node.faults);
     try {
-      return declareUp(
+      const connection = await connectEndpoint(
         node,
-        await connectEndpoint(node, request, { key, fingerprint }, caller.remoteAddress ?? '', transaction),
+        request,
+        { key, fingerprint },
+        caller.remoteAddress ?? '',
+        transaction,
       );
+      // A caller that has gone does not hear that there is a half to close.
+      signal.throwIfAborted();
+      return declareUp(node, connection);
     } catch (thrown) {
       const error = NsmError.from(signal.aborted ? signal.reason : thrown);
       for (const failure of await transaction.rollback())
@@ -112,6 +118,12 @@ async function connectEndpoint(
 
   const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
   const id = `${node.idPrefix}${hash}`;
+  const holder = node.connections.byId(id);
+  if (holder && holder.key !== identity.key)
+    throw new NsmError(
+      'conflict',
+      `connection ${quote(request.connectionId)} collides with another; use another request_id`,
+    );
   const plan = await askEndpoint(node, transaction, {
     id,
     hash,
@@ -184,24 +196,35 @@ export async function closeProxyConnection(
   node: Node,
   request: proxy.CloseProxyConnectionRequest,
 ): Promise<void> {
-  const hash = request.connectionId === '' ? '' : hashOf(request.connectionId);
-  const present =
-    node.connections.byId(`${node.idPrefix}${hash}`) ?? node.connections.byKey(proxyKey(request));
+  const own = node.connections.byId(request.connectionId);
+  if (own?.role === 'CLIENT') return closeClientSide(node, own, request);
+  const key = proxyKey(request);
   // What is closing already may be waiting for the very manager that calls.
-  if (!present || present.state.kind === 'CLOSING') return;
-  // A client that was connected elsewhere meanwhile is no longer that manager's to close.
-  if (
-    present.role === 'CLIENT' &&
-    request.managerName !== '' &&
-    request.managerName !== present.peer?.manager
-  )
-    return;
-  const reason = request.reason || 'closed by the other manager';
-  if (request.reconnect && present.role === 'CLIENT') return heal(node, present.id, reason);
-  await node.mutex.run(present.key, async () => {
-    const connection = node.connections.byId(present.id);
-    if (connection) await closeConnection(node, connection, reason, { tellPeer: false });
+  if (node.connections.byKey(key)?.state.kind === 'CLOSING') return;
+  // Under the key, so that a half still being made is waited for and then closed.
+  await node.mutex.run(key, async () => {
+    const half = node.connections.byKey(key);
+    if (half) await closeConnection(node, half, reasonOf(request), { tellPeer: false });
   });
+}
+
+async function closeClientSide(
+  node: Node,
+  { id, key, state, peer }: Connection,
+  request: proxy.CloseProxyConnectionRequest,
+): Promise<void> {
+  if (state.kind === 'CLOSING') return;
+  // A client that was connected elsewhere meanwhile is no longer that manager's to close.
+  if (request.managerName !== '' && request.managerName !== peer?.manager) return;
+  if (request.reconnect) return heal(node, id, reasonOf(request));
+  await node.mutex.run(key, async () => {
+    const connection = node.connections.byId(id);
+    if (connection) await closeConnection(node, connection, reasonOf(request), { tellPeer: false });
+  });
+}
+
+function reasonOf({ reason }: proxy.CloseProxyConnectionRequest): string {
+  return reason === '' ? 'closed by the other manager' : reason.slice(0, 1024);
 }
 
 function proxyKey({
@@ -213,7 +236,7 @@ function proxyKey({
   requestId: string;
   networkServiceName: string;
 }): string {
-  return connectionId === '' ? `proxy ${networkServiceName}/${requestId}` : `proxy ${hashOf(connectionId)}`;
+  return connectionId === '' ? `proxy ${networkServiceName}/${requestId}` : `proxy ${connectionId}`;
 }
 
 function takeIdentifier({ identifiers }: Node, proposed: readonly number[]): number {

@@ -25,7 +25,7 @@ export function clientService(node: Node): ServiceImplementation<typeof connect.
         const key = requestKey(requestId, networkServiceName);
         await node.mutex.run(key, async () => {
           const connection = node.connections.byKey(key);
-          if (!connection) return;
+          if (!connection || connection.state.kind === 'CLOSING') return;
           if (connection.owner?.namespace !== namespace && !node.guard.speaksForOthers(peer)) {
             throw new NsmError(
               'namespace-foreign',
@@ -52,7 +52,8 @@ function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.
   if (change.kind === 'synced') return { kind: SYNCED };
   const { connection } = change;
   const { state } = connection;
-  const kind = change.kind === 'removed' ? CLOSED : state.kind === 'UP' ? UP : HEALING;
+  const kind =
+    change.kind === 'removed' || state.kind === 'CLOSING' ? CLOSED : state.kind === 'UP' ? UP : HEALING;
   return {
     kind,
     requestId: connection.requestId,

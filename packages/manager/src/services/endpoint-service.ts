@@ -1,31 +1,20 @@
 // nseconnect.EndpointOperations on endpoint.sock: what endpoints call.
-import { type CallContext, type endpoint, NsmError, type ServiceImplementation } from '@nsm/api';
+import type { endpoint, ServiceImplementation } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
-import { admitName, admitRequestId, quote } from '../admission/admission.js';
+import { admitName, admitRequestId } from '../admission/admission.js';
 import { closeConnection } from '../life/closing.js';
 import type { Node } from '../node.js';
 import { refusable } from './refusable.js';
 
 export function endpointService(node: Node): ServiceImplementation<typeof endpoint.EndpointOperations> {
-  const entitled = async (
-    record: { nseProviderName: string; networkServiceName: string; nseProviderNamespace: string },
-    { peer }: CallContext,
-  ): Promise<void> => {
-    if (await node.endpoints.belongsTo(record, await node.guard.namespaceOf(peer))) return;
-    if (node.guard.speaksForOthers(peer)) return;
-    throw new NsmError(
-      'namespace-foreign',
-      `endpoint ${quote(record.nseProviderName)} belongs to another network namespace; speak for it from there`,
-    );
-  };
   return {
-    advertiseEndpoint: ({ networkEndpoint }) =>
+    advertiseEndpoint: ({ networkEndpoint }, { peer }) =>
       refusable(async () => {
-        await node.endpoints.advertise(networkEndpoint);
+        await node.endpoints.advertise(networkEndpoint, peer);
         return undefined;
       }),
 
-    removeEndpoint: ({ nseProviderName, nseProviderNamespace, networkServiceName }, context) =>
+    removeEndpoint: ({ nseProviderName, nseProviderNamespace, networkServiceName }, { peer }) =>
       refusable(async () => {
         admitName('nse_provider_name', nseProviderName);
         for (const record of node.endpoints.matching(
@@ -33,13 +22,13 @@ export function endpointService(node: Node): ServiceImplementation<typeof endpoi
           nseProviderNamespace,
           networkServiceName,
         )) {
-          await entitled(record, context);
+          await node.endpoints.admitCaller(record, peer);
           await node.endpoints.remove(endpointKey(record), 'it was removed');
         }
         return undefined;
       }),
 
-    closeConnection: ({ requestId, networkServiceName, reason }, context) =>
+    closeConnection: ({ requestId, networkServiceName, reason }, { peer }) =>
       refusable(async () => {
         admitRequestId(requestId);
         for (const { id, key } of node.connections.values()) {
@@ -52,9 +41,9 @@ export function endpointService(node: Node): ServiceImplementation<typeof endpoi
             )
               return;
             const { name, namespace } = connection.endpoint;
-            await entitled(
+            await node.endpoints.admitCaller(
               { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName },
-              context,
+              peer,
             );
             await closeConnection(node, connection, reason || 'closed by the endpoint');
           });
