@@ -1,9 +1,9 @@
 // The durable file behind an embedded registry: keys are strings, values are protobuf bytes.
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NsmError } from '@nsm/api';
 import { open, type RootDatabase } from 'lmdb';
+import { openGuarded, requireSpace } from './lmdb-guards.js';
 import { type RegistryLogger, silentLogger } from './registry.js';
 
 /** A value to write, or undefined to remove the key. */
@@ -14,9 +14,6 @@ export interface RecordStoreOptions {
   /** Space left for an ordinary user on the disk of a folder, bytes. Default: asks the kernel. */
   readonly freeBytes?: (folder: string) => Promise<number>;
 }
-
-/** Space on the disk below which nothing is written, bytes: room for the tree and for others who write. */
-const minSpaceBytes = 4 << 20;
 
 export class RecordStore {
   readonly path: string;
@@ -43,17 +40,8 @@ export class RecordStore {
    * @throws NsmError `registry` when the folder cannot be written.
    */
   open(): ReadonlyMap<string, Uint8Array> {
-    // Present only while the file is being read: a damaged one can crash the process, but it does so only once.
-    const marker = `${this.path}.opening`;
     try {
-      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
-      if (existsSync(marker)) this.#moveAside('reading it ended the process');
-      closeSync(openSync(marker, 'w'));
-      try {
-        return this.#openOrMoveAside();
-      } finally {
-        rmSync(marker);
-      }
+      return openGuarded(this.path, () => this.#read(), this.#moved);
     } catch (error) {
       throw new NsmError(
         'registry',
@@ -107,14 +95,9 @@ export class RecordStore {
     }
   }
 
-  /** lmdb 3.5 corrupts its heap when the disk is full, and ends the process: it must not come to that. */
   async #checkSpace(): Promise<void> {
-    const free = await this.#freeBytes(dirname(this.path));
     const size = [...this.#waiting.values()].reduce((sum, value) => sum + (value?.length ?? 0), 0);
-    const needed = minSpaceBytes + 4 * size;
-    if (free < needed) {
-      throw new Error(`the disk is full: ${free} bytes are left, ${needed} are needed; free some space`);
-    }
+    requireSpace(await this.#freeBytes(dirname(this.path)), size);
   }
 
   async #write(batch: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> {
@@ -133,18 +116,6 @@ export class RecordStore {
       // lmdb hides the cause in a promise.
       await error.commitError;
       throw error;
-    }
-  }
-
-  #openOrMoveAside(): ReadonlyMap<string, Uint8Array> {
-    const damage = damageOf(this.path);
-    if (damage !== undefined) this.#moveAside(damage);
-    try {
-      return this.#read();
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.#moveAside(error.message);
-      return this.#read();
     }
   }
 
@@ -167,51 +138,14 @@ export class RecordStore {
     }
   }
 
-  #moveAside(reason: string): void {
-    if (!existsSync(this.path)) return;
-    const aside = `${this.path}.damaged-${Date.now()}`;
-    renameSync(this.path, aside);
-    rmSync(`${this.path}-lock`, { force: true });
+  readonly #moved = (aside: string, reason: string): void =>
     this.#logger.error(
       { path: this.path, aside, reason },
       'the registry file is damaged: moved aside, starting empty',
     );
-  }
 }
 
 async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize;
-}
-
-/**
- * What is wrong with an LMDB file by its two meta pages, if anything. LMDB maps the file into memory and trusts
- * it: a file shorter than its meta page says would end the process with SIGBUS.
- * Offsets: MDB_page (24 bytes) and MDB_meta of mdb.c, data version 2.
- */
-function damageOf(path: string): string | undefined {
-  if (!existsSync(path)) return undefined;
-  const { size } = statSync(path);
-  if (size === 0) return undefined;
-  const file = openSync(path, 'r');
-  try {
-    let pageSize = 0;
-    for (const page of [0, 1]) {
-      const meta = Buffer.alloc(160);
-      if (readSync(file, meta, 0, meta.length, page * pageSize) < meta.length) return 'it is cut short';
-      if (meta.readUInt32LE(24) !== 0xbeefc0de) return 'it is not an LMDB file';
-      pageSize = meta.readUInt32LE(48);
-      const pages = meta.readBigUInt64LE(144) + 1n;
-      if (pages * BigInt(pageSize) > BigInt(size)) return `it is cut short: ${size} bytes of ${pages} pages`;
-    }
-    return undefined;
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** The operating system's errors are strings from Node.js and positive numbers from LMDB; the rest is the file's. */
-function isDamage(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
-  return !('code' in error) || (typeof error.code === 'number' && error.code < 0);
 }

@@ -1,27 +1,63 @@
 // What a manager must still know after a restart: its connections and the endpoints advertised to it.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
+import { openGuarded, type RegistryLogger, requireSpace } from '@nsm/registry';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Connection } from './connection.js';
 
+export interface StoreOptions {
+  /** Hears of a file that had to be given up. Default: nobody does. */
+  readonly logger?: Pick<RegistryLogger, 'info' | 'warn' | 'error'>;
+  /** What differs after each start of the machine. Default: the kernel's boot id, random(4). */
+  readonly bootId?: string;
+  /** Space left for an ordinary user on the disk of a folder, bytes. Default: asks the kernel. */
+  readonly freeBytes?: (folder: string) => number;
+}
+
+interface Databases {
+  readonly root: RootDatabase;
+  readonly connections: Database<Connection, string>;
+  readonly endpoints: Database<NetworkServiceEndpoint, string>;
+}
+
+/** More than a record of a connection or an endpoint takes, bytes. */
+const recordBytes = 64 << 10;
+
 /**
- * A commit is safe against the death of the process when its promise resolves, and is flushed to disk soon after:
- * if the whole machine dies, the kernel's half of every connection dies with it.
+ * A commit is safe against the death of the process when its promise resolves: the kernel has it. It is never waited
+ * for that the disk has it too. If the machine dies, the kernel's half of every connection and every endpoint's process
+ * die with it, so a file of a former life of the machine, whole or torn, is not even opened.
  */
 export class Store {
-  readonly #root: RootDatabase;
-  readonly #connections: Database<Connection, string>;
-  readonly #endpoints: Database<NetworkServiceEndpoint, string>;
+  readonly #stateDir: string;
+  readonly #freeBytes: (folder: string) => number;
+  readonly #logger: StoreOptions['logger'];
+  readonly #databases: Databases;
+  /** Removals that the disk did not take. */
+  readonly #owed = new Map<string, () => Promise<boolean>>();
 
-  /** @throws NsmError `internal` when the folder cannot be written. */
-  constructor(stateDir: string) {
+  /**
+   * A file that cannot be read is moved aside and a new one begun.
+   * @throws NsmError `internal` when the folder cannot be written.
+   */
+  constructor(stateDir: string, options: StoreOptions = {}) {
+    this.#stateDir = stateDir;
+    this.#freeBytes = options.freeBytes ?? freeBytes;
+    this.#logger = options.logger;
     const path = join(stateDir, 'manager.mdb');
     try {
       mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-      this.#root = open({ path, overlappingSync: true, maxDbs: 4 });
-      this.#connections = this.#root.openDB<Connection, string>({ name: 'connections' });
-      this.#endpoints = this.#root.openDB<NetworkServiceEndpoint, string>({ name: 'endpoints' });
+      this.#forgetFormerLife(path, options.bootId ?? bootId());
+      this.#databases = openGuarded(
+        path,
+        () => read(path),
+        (aside, reason) =>
+          options.logger?.error(
+            { path, aside, reason },
+            'the file of connections and endpoints is damaged: moved aside, starting empty',
+          ),
+      );
     } catch (error) {
       throw new NsmError(
         'internal',
@@ -32,30 +68,108 @@ export class Store {
   }
 
   connections(): Connection[] {
-    return [...this.#connections.getRange().map(({ value }) => value)];
+    return [...this.#databases.connections.getRange().map(({ value }) => value)];
   }
 
+  /** @throws NsmError `internal` when the disk is full. */
   async putConnection(connection: Connection): Promise<void> {
-    await this.#connections.put(connection.id, connection);
+    this.#admit();
+    this.#owed.delete(`connection ${connection.id}`);
+    await this.#databases.connections.put(connection.id, connection);
   }
 
+  /** What a full disk does not take is tried again with the next write. */
   async removeConnection(id: string): Promise<void> {
-    await this.#connections.remove(id);
+    await this.#remove(`connection ${id}`, () => this.#databases.connections.remove(id));
   }
 
   endpoints(): NetworkServiceEndpoint[] {
-    return [...this.#endpoints.getRange().map(({ value }) => value)];
+    return [...this.#databases.endpoints.getRange().map(({ value }) => value)];
   }
 
+  /** @throws NsmError `internal` when the disk is full. */
   async putEndpoint(key: string, endpoint: NetworkServiceEndpoint): Promise<void> {
-    await this.#endpoints.put(key, endpoint);
+    this.#admit();
+    this.#owed.delete(`endpoint ${key}`);
+    await this.#databases.endpoints.put(key, endpoint);
   }
 
+  /** What a full disk does not take is tried again with the next write. */
   async removeEndpoint(key: string): Promise<void> {
-    await this.#endpoints.remove(key);
+    await this.#remove(`endpoint ${key}`, () => this.#databases.endpoints.remove(key));
   }
 
   async close(): Promise<void> {
-    await this.#root.close();
+    await this.#databases.root.close();
   }
+
+  async #remove(what: string, remove: () => Promise<boolean>): Promise<void> {
+    try {
+      this.#admit();
+    } catch (error) {
+      this.#owed.set(what, remove);
+      this.#logger?.warn({ err: error, record: what }, 'not removed from the disk yet');
+      return;
+    }
+    await remove();
+  }
+
+  #admit(): void {
+    try {
+      requireSpace(this.#freeBytes(this.#stateDir), recordBytes);
+    } catch (error) {
+      throw new NsmError(
+        'internal',
+        `cannot write to ${this.#stateDir}: ${NsmError.from(error).message}`,
+        error,
+      );
+    }
+    for (const [what, remove] of this.#owed) {
+      this.#owed.delete(what);
+      remove().catch(() => this.#owed.set(what, remove));
+    }
+  }
+
+  /** The mark lies beside the file, because what a crash of the machine left must not be opened to find out. */
+  #forgetFormerLife(path: string, life: string): void {
+    const mark = `${path}.boot`;
+    const former = readText(mark);
+    if (former === life) return;
+    for (const file of [path, `${path}-lock`]) rmSync(file, { force: true });
+    writeFileSync(mark, life, { mode: 0o600 });
+    if (former !== undefined)
+      this.#logger?.info({ path }, 'the machine was restarted: starting without connections');
+  }
+}
+
+/** Reads everything, so that damage shows here. */
+function read(path: string): Databases {
+  // LMDB writes without waiting for the disk.
+  const root = open({ path, noSubdir: true, noSync: true, maxDbs: 4 });
+  try {
+    const connections = root.openDB<Connection, string>({ name: 'connections' });
+    const endpoints = root.openDB<NetworkServiceEndpoint, string>({ name: 'endpoints' });
+    for (const database of [connections, endpoints]) for (const _ of database.getRange());
+    return { root, connections, endpoints };
+  } catch (error) {
+    void root.close();
+    throw error;
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  return readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
