@@ -1,6 +1,6 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
 import type { NetworkServiceEndpoint } from '@nsm/api';
-import type { Connection, ConnectionState } from './connection.js';
+import { type Connection, type ConnectionState, requestKey } from './connection.js';
 import type { Store } from './store.js';
 
 export type ConnectionChange =
@@ -15,7 +15,9 @@ export class ConnectionTable {
   readonly #store: Store;
   readonly #now: () => number;
   readonly #byId = new Map<string, Connection>();
-  readonly #byKey = new Map<string, Connection>();
+  /** By key, and of each key by id: a changed request's connection stands beside the one it replaces. */
+  readonly #byKey = new Map<string, Map<string, Connection>>();
+  readonly #byRequest = new Map<string, Map<string, Connection>>();
   readonly #perEndpoint = new Map<string, number>();
   readonly #listeners = new Set<(change: ConnectionChange) => void>();
 
@@ -37,8 +39,17 @@ export class ConnectionTable {
     return this.#byId.get(id);
   }
 
+  /** The newest connection of a key. */
   byKey(key: string): Connection | undefined {
-    return this.#byKey.get(key);
+    let newest: Connection | undefined;
+    for (const connection of this.#byKey.get(key)?.values() ?? [])
+      if (!newest || newest.generation <= connection.generation) newest = connection;
+    return newest;
+  }
+
+  /** All connections of a client's request to a service, whatever their role and generation. */
+  byRequest(requestId: string, service: string): readonly Connection[] {
+    return [...(this.#byRequest.get(requestKey(requestId, service))?.values() ?? [])];
   }
 
   /** Connections of this node to an endpoint. */
@@ -53,10 +64,11 @@ export class ConnectionTable {
   /** Adds or replaces a connection; resolves when it would survive the death of this process. */
   async put(connection: Connection): Promise<void> {
     const before = this.#byId.get(connection.id);
-    if (!before) this.#count(connection, 1);
+    if (before) this.#forget(before);
     this.#byId.set(connection.id, connection);
-    const holder = this.#byKey.get(connection.key);
-    if (!holder || holder.generation <= connection.generation) this.#byKey.set(connection.key, connection);
+    insert(this.#byKey, connection.key, connection);
+    insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
+    this.#count(connection, 1);
     this.#tell({ kind: before ? 'changed' : 'present', connection });
     await this.#store.putConnection(connection);
   }
@@ -68,24 +80,17 @@ export class ConnectionTable {
   }
 
   async remove(connection: Connection, reason: string): Promise<void> {
-    if (!this.#byId.delete(connection.id)) return;
-    this.#count(connection, -1);
-    if (this.#byKey.get(connection.key)?.id === connection.id) {
-      this.#byKey.delete(connection.key);
-      const older = [...this.#byId.values()].find(({ key }) => key === connection.key);
-      if (older) this.#byKey.set(older.key, older);
-    }
+    const before = this.#byId.get(connection.id);
+    if (!before) return;
+    this.#byId.delete(connection.id);
+    this.#forget(before);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
   }
 
   /** First the connections that exist, then `synced`, then every change, until the signal aborts. */
   async *watch(signal: AbortSignal): AsyncGenerator<ConnectionChange> {
-    const queue: ConnectionChange[] = [...this.#byId.values()].map((connection) => ({
-      kind: 'present',
-      connection,
-    }));
-    queue.push({ kind: 'synced' });
+    const queue: ConnectionChange[] = [];
     let wake = (): void => undefined;
     const listener = (change: ConnectionChange): void => {
       queue.push(change);
@@ -94,6 +99,12 @@ export class ConnectionTable {
     signal.addEventListener('abort', () => wake(), { once: true });
     this.#listeners.add(listener);
     try {
+      // Read as it is asked for: what changes meanwhile is told of again.
+      for (const connection of this.#byId.values()) {
+        if (signal.aborted || queue.length > maxBacklog + this.#byId.size) return;
+        yield { kind: 'present', connection };
+      }
+      yield { kind: 'synced' };
       while (!signal.aborted && queue.length <= maxBacklog + this.#byId.size) {
         const change = queue.shift();
         if (change) yield change;
@@ -111,12 +122,29 @@ export class ConnectionTable {
     for (const listener of this.#listeners) listener(change);
   }
 
+  #forget(connection: Connection): void {
+    drop(this.#byKey, connection.key, connection);
+    drop(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
+    this.#count(connection, -1);
+  }
+
   #count({ service, endpoint }: Connection, by: 1 | -1): void {
     const key = counter(service, endpoint.name, endpoint.namespace);
     const count = (this.#perEndpoint.get(key) ?? 0) + by;
     if (count === 0) this.#perEndpoint.delete(key);
     else this.#perEndpoint.set(key, count);
   }
+}
+
+function insert(index: Map<string, Map<string, Connection>>, key: string, connection: Connection): void {
+  const present = index.get(key);
+  if (present) present.set(connection.id, connection);
+  else index.set(key, new Map([[connection.id, connection]]));
+}
+
+function drop(index: Map<string, Map<string, Connection>>, key: string, { id }: Connection): void {
+  const present = index.get(key);
+  if (present?.delete(id) && present.size === 0) index.delete(key);
 }
 
 function counter(service: string, name: string, namespace: string): string {

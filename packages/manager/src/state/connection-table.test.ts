@@ -1,0 +1,64 @@
+// The table of connections: found by id, key and request, counted by endpoint, and told of without gaps.
+import { describe, expect, it } from 'vitest';
+import type { Connection } from './connection.js';
+import { type ConnectionChange, ConnectionTable } from './connection-table.js';
+import type { Store } from './store.js';
+
+const table = (): ConnectionTable =>
+  new ConnectionTable(
+    { putConnection: async () => {}, removeConnection: async () => {} } as unknown as Store,
+    () => 7,
+  );
+const connection = (id: string, generation = 1): Connection =>
+  ({
+    id,
+    key: 'service/pod',
+    requestId: 'pod',
+    service: 'service',
+    generation,
+    endpoint: { name: 'one', namespace: '' },
+    state: { kind: 'UP' },
+  }) as unknown as Connection;
+const ids = (connections: readonly Connection[]): string[] => connections.map(({ id }) => id);
+
+describe('ConnectionTable', () => {
+  it('finds the newest of a key, and the one before when that goes', async () => {
+    const connections = table();
+    const [first, second] = [connection('a', 1), connection('b', 2)];
+    await connections.put(first);
+    await connections.put(second);
+    await connections.changeState(first, { kind: 'CLOSING', reason: 'replaced' });
+    expect(connections.byKey('service/pod')?.id).toBe('b');
+    expect(ids(connections.byRequest('pod', 'service')).toSorted()).toEqual(['a', 'b']);
+    const countOf = (): number =>
+      connections.countOf({
+        networkServiceName: 'service',
+        nseProviderName: 'one',
+        nseProviderNamespace: 'default',
+      } as never);
+    expect(countOf()).toBe(2);
+    await connections.remove(second, 'gone');
+    expect(connections.byKey('service/pod')).toMatchObject({ id: 'a', since: 7 });
+    await connections.remove(first, 'gone');
+    await connections.remove(first, 'gone again');
+    expect(connections.byKey('service/pod')).toBeUndefined();
+    expect(connections.byRequest('pod', 'service')).toEqual([]);
+    expect([connections.size, countOf()]).toEqual([0, 0]);
+  });
+
+  it('tells first what there is, then what changes', async () => {
+    const connections = table();
+    for (const id of ['a', 'b', 'c']) await connections.put(connection(id));
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const tell = (change: ConnectionChange): string =>
+      change.kind === 'synced' ? 'synced' : `${change.kind} ${change.connection.id}`;
+    for await (const change of connections.watch(stop.signal)) {
+      seen.push(tell(change));
+      if (seen.length === 1) await connections.remove(connection('b'), 'gone');
+      if (change.kind === 'synced') await connections.put(connection('d'));
+      if (tell(change) === 'present d') stop.abort();
+    }
+    expect(seen).toEqual(['present a', 'present c', 'synced', 'removed b', 'present d']);
+  });
+});
