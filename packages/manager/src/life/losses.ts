@@ -11,18 +11,21 @@ const callAgainAfter = 200;
 
 /** Listens to the forwarder until the manager stops; after a silence it is told again what is wanted. */
 export async function watchForwarder(node: Node): Promise<void> {
+  let away = false;
   for (let first = true; !node.stopping.aborted; first = false) {
     try {
       const events = node.forwarder.watch({}, { signal: node.stopping });
       if (!first) for (const { id } of node.connections.values()) mend(node, id, 'the forwarder was away');
       for await (const { event } of events) {
+        away = false;
         if (event.case === 'namespaceGone') namespaceGone(node, event.value);
         else if (event.case === 'interfaceGone')
           mend(node, event.value, 'an interface was removed by someone else');
       }
     } catch (error) {
       if (node.stopping.aborted) return;
-      node.logger.error({ err: error }, 'the forwarder does not answer');
+      if (!away) node.logger.error({ err: error }, 'the forwarder does not answer');
+      away = true;
     }
     await sleep(callAgainAfter, undefined, { signal: node.stopping }).catch(() => undefined);
   }

@@ -17,6 +17,8 @@ import { isServed, listenerOf } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
 const reachTimeout = 2000;
+/** Milliseconds for which a connection to it is tried before its socket is looked at. */
+const lookAgainAfter = 250;
 /** Milliseconds within which it must answer a request. */
 const answerTimeout = 5000;
 
@@ -272,9 +274,16 @@ export class LocalEndpoints {
   /** Holds a connection to the endpoint's socket: when it breaks and nobody listens any more, the endpoint is dead. */
   async #watch(key: string, { record, channel, stop }: LocalEndpoint): Promise<void> {
     try {
-      for (;;) {
-        await channel.lost(reachTimeout, stop.signal);
+      for (let answeredAt = performance.now(); ; ) {
+        const answered = await channel.lost(lookAgainAfter, stop.signal).then(
+          () => true,
+          () => false,
+        );
+        stop.signal.throwIfAborted();
         await listenerOf(record.socketLocation, reachTimeout);
+        if (answered) answeredAt = performance.now();
+        else if (performance.now() - answeredAt > reachTimeout)
+          throw new Error('it accepts connections but does not speak gRPC');
       }
     } catch (error) {
       if (!stop.signal.aborted) await this.remove(key, `it died: ${NsmError.from(error).message}`);

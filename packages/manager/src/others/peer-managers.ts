@@ -33,8 +33,15 @@ export class PeerManagers {
     request: Init<typeof proxy.ProxyConnectionRequestSchema>,
     signal: AbortSignal,
   ): Promise<proxy.ProxyConnectionReply> {
-    const reply = await this.#client(peer.address)
-      .requestProxyConnection(request, { signal, timeoutMs: answerTimeout })
+    const ask = () =>
+      this.#client(peer.address).requestProxyConnection(request, { signal, timeoutMs: answerTimeout });
+    const reply = await ask()
+      .catch((thrown: unknown) => {
+        if (NsmError.from(thrown).kind !== 'unavailable' || signal.aborted) throw thrown;
+        // The channel may still be waiting to try again a manager that is back already: a new one tries at once.
+        this.#forget(peer.address);
+        return ask();
+      })
       .catch((thrown: unknown) => {
         // It may have done its half without our hearing of it.
         const { requestId = '', networkServiceName = '', connectionId = '' } = request;
@@ -62,6 +69,11 @@ export class PeerManagers {
       `manager ${quote(manager)} does not answer on ${address}: ${error.message}; is it running, and is TCP open between the nodes?`,
       error,
     );
+  }
+
+  #forget(address: string): void {
+    this.#channels.get(address)?.channel.close();
+    this.#channels.delete(address);
   }
 
   #client(address: string): ProxyClient {

@@ -10,13 +10,13 @@ import { peerCredentials } from '@nsm/netlink';
  */
 export async function listenerOf(path: string, timeoutMs: number): Promise<PeerCredentials> {
   return await new Promise((resolve, reject) => {
-    const unreachable = (cause: string): void =>
-      reject(
-        new NsmError(
-          'endpoint-unreachable',
-          `nobody answers on socket_location ${path}: ${cause}; serve it before advertising`,
-        ),
-      );
+    const unreachable = (cause: string): void => {
+      const advice =
+        cause === 'EACCES'
+          ? 'this manager may not open it: give it to a group that the manager is in, with mode 0660'
+          : `nobody answers (${cause}); serve it before advertising`;
+      reject(new NsmError('endpoint-unreachable', `socket_location ${path}: ${advice}`));
+    };
     const socket = connectSocket(path, () => {
       try {
         resolve(peerCredentials(descriptorOf(socket)));

@@ -1,8 +1,15 @@
 // One attempt to connect an admitted request to one endpoint.
-import type { connect, forwarder as fw, Interface, NetworkServiceEndpoint } from '@nsm/api';
+import type {
+  ConnectionParameters,
+  connect,
+  forwarder as fw,
+  Interface,
+  NetworkServiceEndpoint,
+} from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import type { Node } from '../node.js';
 import { type Connection, connectionHash, type Owner } from '../state/connection.js';
+import { type PortInit, portOf } from './endpoint-side.js';
 
 /** A request that has been admitted, with what admission found out. */
 export interface Admitted {
@@ -14,6 +21,8 @@ export interface Admitted {
   readonly namespace: fw.Namespace;
   /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
   readonly generation: number;
+  /** Set while the connection that this one is to replace still stands: its interface keeps name and routes until then. */
+  readonly beside?: Connection;
   /** What a connection that is being healed had, and is to have again where possible. */
   readonly former?: { readonly pairs: readonly AddressPair[]; readonly interfaceName: string };
 }
@@ -64,7 +73,16 @@ export function recordOf(
   };
 }
 
-/** The name the interface had, or the client gives it, or the first free of nsm0, nsm1, … */
-export function wantedName({ former }: Attempt, { parameters }: Interface): string {
-  return former?.interfaceName ?? parameters?.interfaceParameters.name ?? 'nsm%d';
+/**
+ * The client's side of the cross-connect. Its interface gets the name it had, or the client gives it, or the first free
+ * of nsm0, nsm1, …; beside the connection it is to replace, that name and the routes are left to `settle`.
+ */
+export function clientPort(
+  { former, beside, namespace }: Attempt,
+  chosen: Interface,
+  parameters: ConnectionParameters,
+): PortInit {
+  const name = former?.interfaceName ?? chosen.parameters?.interfaceParameters.name ?? 'nsm%d';
+  const port = portOf(chosen, namespace, { ...parameters, interfaceName: beside ? 'nsm%d' : name });
+  return beside ? { ...port, routes: [] } : port;
 }

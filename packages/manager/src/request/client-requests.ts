@@ -8,6 +8,7 @@ import type { Node } from '../node.js';
 import { type Connection, type Owner, requestKey } from '../state/connection.js';
 import type { Admitted } from './attempt.js';
 import { establish } from './establish.js';
+import { settle } from './settling.js';
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
@@ -38,19 +39,22 @@ export async function requestConnection(
       if (present.state.kind === 'UP') return present;
       if (present.state.kind === 'HEALING') return await reconnect(node, present, signal);
     }
+    const replaced = present?.state.kind === 'CLOSING' ? undefined : present;
+    const generation = (present?.generation ?? 0) + 1;
     const admitted: Admitted = {
       request,
       key,
       fingerprint,
       owner,
       namespace,
-      generation: (present?.generation ?? 0) + 1,
+      generation,
+      ...(replaced ? { beside: replaced } : {}),
     };
     const connection = await establish(node, admitted, signal);
+    if (!replaced) return connection;
     // Only now that the changed connection carries packets may the old one go.
-    if (present && present.state.kind !== 'CLOSING')
-      await closeConnection(node, present, 'replaced by a changed request');
-    return connection;
+    await closeConnection(node, replaced, 'replaced by a changed request');
+    return await settle(node, connection, replaced);
   });
 }
 

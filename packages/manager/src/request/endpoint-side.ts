@@ -120,12 +120,14 @@ export async function askEndpoint(
   };
 }
 
+export type PortInit = Omit<fw.Port, '$typeName' | '$unknown'>;
+
 /** A pod's side of a cross-connect, with each route through the other side's address of the same version. */
 export function portOf(
   chosen: Interface,
   namespace: fw.Namespace,
   parameters: ConnectionParameters,
-): Omit<fw.Port, '$typeName' | '$unknown'> {
+): PortInit {
   const gateway = (destination: string): string => {
     const { version } = parsePrefix(destination);
     return parameters.peerAddresses.find((address) => parsePrefix(address).version === version) ?? '';
@@ -145,6 +147,7 @@ export function portOf(
     })),
     parameters: chosen.parameters?.interfaceParameters ?? {},
     peerAddresses: parameters.peerAddresses,
+    formerName: '',
   };
 }
 

@@ -6,7 +6,7 @@ import { quote } from '../admission/admission.js';
 import { chooseInterface } from '../choice/negotiation.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
-import { type Attempt, recordOf, wantedName } from './attempt.js';
+import { type Attempt, clientPort, recordOf } from './attempt.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
 import { program } from './programming.js';
 import type { Transaction } from './transaction.js';
@@ -32,18 +32,20 @@ export async function connectLocally(
     offered: attempt.former?.pairs ?? [],
     mtu: localMtu,
   });
-  const clientParameters = { ...plan.client, interfaceName: wantedName(attempt, chosen) };
   return await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'LOCAL',
     interface: chosen,
-    clientParameters,
+    clientParameters: plan.client,
     endpointParameters: plan.endpoint,
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: portOf(chosen, namespace, clientParameters),
-      endpoint: portOf(chosen, plan.namespace, plan.endpoint),
+      client: clientPort(attempt, chosen, plan.client),
+      endpoint: {
+        ...portOf(chosen, plan.namespace, plan.endpoint),
+        ...(attempt.beside ? { routes: [] } : {}),
+      },
     }),
   });
 }

@@ -6,8 +6,7 @@ import { parsePrefix } from '../addresses/prefix.js';
 import { addressesOf, quote } from '../admission/admission.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
-import { type Attempt, recordOf, wantedName } from './attempt.js';
-import { portOf } from './endpoint-side.js';
+import { type Attempt, clientPort, recordOf } from './attempt.js';
 import { program } from './programming.js';
 import type { Transaction } from './transaction.js';
 
@@ -26,7 +25,7 @@ export async function connectRemotely(
   const manager = endpoint.networkServiceHost;
   const peer = { manager, address: addressOf(node, manager), connectionId: id };
   const remote = await node.peers.resolve(manager, peer.address);
-  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
+  const tunnels = await node.offers.towards(remote);
 
   const reservation = await transaction.step(
     'propose tunnel identifiers',
@@ -84,7 +83,6 @@ export async function connectRemotely(
   const clientParameters = {
     ...parameters,
     mac: macOf(hash, 'client'),
-    interfaceName: wantedName(attempt, chosen),
     connectionId: id,
   };
   const connection = await program(node, transaction, {
@@ -98,7 +96,7 @@ export async function connectRemotely(
     pairs: kept,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: portOf(chosen, namespace, clientParameters),
+      client: clientPort(attempt, chosen, clientParameters),
       tunnel: {
         type: tunnel.type,
         local: own?.address ?? '',
