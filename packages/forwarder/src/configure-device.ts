@@ -1,6 +1,6 @@
 // Brings a pod's device to what its port asks for: alias, MTU, MAC, addresses, up, routes.
 import type { forwarder as fw } from '@nsm/api';
-import type { Family, RouteSocket, RouteSpec } from '@nsm/netlink';
+import type { Family, Link, RouteSocket, RouteSpec } from '@nsm/netlink';
 import type { OpenPort } from './open-port.js';
 import type { Device } from './wiring.js';
 
@@ -37,9 +37,15 @@ function linkLocal(mac: string): string {
   return `fe80::${groups.map((group) => group.toString(16)).join(':')}/64`;
 }
 
+/** A device that is up can be renamed since Linux 6.2. */
+function rename(link: Link, { name }: fw.Port, socket: RouteSocket): void {
+  if (name !== link.name && !name.includes('%')) socket.setLink(link.index, { name });
+}
+
 function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket): void {
   const link = socket.link(device.index);
   if (!link) return;
+  rename(link, port, socket);
   const wrong = link.mtu !== port.mtu || link.mac !== port.mac || !link.up || link.alias !== id;
   if (wrong) socket.setLink(device.index, { alias: id, mtu: port.mtu, mac: port.mac, up: true });
 }

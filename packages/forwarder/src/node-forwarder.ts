@@ -117,7 +117,7 @@ export class NodeForwarder implements ForwarderService {
         const open = ports[device.side];
         if (!open) continue;
         configureDevice(crossConnect.id, device, open);
-        open.port.name = device.name;
+        if (open.port.name.includes('%')) open.port.name = device.name;
         this.#watch.follow(open.namespace);
       }
       return crossConnect;

@@ -28,8 +28,8 @@ export class OpenPort implements Disposable {
   find(id: string): Link | undefined {
     const { name } = this.port;
     if (!name.includes('%')) {
-      const link = this.socket.link(name);
-      return link?.alias === id ? link : undefined;
+      const candidates = [name, this.port.formerName].filter((candidate) => candidate !== '');
+      return candidates.map((candidate) => this.socket.link(candidate)).find((link) => link?.alias === id);
     }
     return this.socket.links().find((link) => link.alias === id);
   }
