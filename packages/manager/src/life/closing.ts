@@ -97,13 +97,9 @@ export async function tellOthers(
 async function tellEndpoint(node: Node, connection: Connection, reason: string): Promise<void> {
   if (connection.role === 'CLIENT') return;
   // While a changed request replaces this connection, the endpoint knows both by one request_id.
-  const replaced = [...node.connections.values()].some(
-    (other) =>
-      other.id !== connection.id &&
-      other.requestId === connection.requestId &&
-      other.service === connection.service &&
-      other.endpoint.name === connection.endpoint.name,
-  );
+  const replaced = node.connections
+    .byRequest(connection.requestId, connection.service)
+    .some((other) => other.id !== connection.id && other.endpoint.name === connection.endpoint.name);
   if (replaced) return;
   const { name, namespace } = connection.endpoint;
   await node.endpoints.close(

@@ -10,7 +10,7 @@ import {
   type NetworkServiceEndpoint,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
-import { allocate, prefixesOf, releasePairs } from '../addresses/allocation.js';
+import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { overlaps, type Prefix, parsePrefix } from '../addresses/prefix.js';
 import { addressesOf, admitEndpointParameters } from '../admission/admission.js';
 import type { Node } from '../node.js';
@@ -76,7 +76,7 @@ export async function askEndpoint(
   };
   let pairs: readonly AddressPair[] = [];
   if (addresses.client.length === 0 && addresses.endpoint.length === 0) {
-    const routed = namespace.prefixes.map(parsePrefix);
+    const routed = obstacles(node, namespace.prefixes);
     const { offered, offeredIsOwn = true } = question;
     const collides = offered.some(({ prefix }) =>
       routed.some((other) => overlaps(other, parsePrefix(prefix))),

@@ -1,7 +1,7 @@
 // Client and endpoint on this node: one wire between two pods.
 import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
-import { parsePrefix } from '../addresses/prefix.js';
+import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
 import { chooseInterface } from '../choice/negotiation.js';
 import type { Node } from '../node.js';
@@ -28,7 +28,7 @@ export async function connectLocally(
     endpoint,
     labels: request.labels,
     interface: chosen,
-    excluded: namespace.prefixes.map(parsePrefix),
+    excluded: obstacles(node, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
     mtu: localMtu,
   });

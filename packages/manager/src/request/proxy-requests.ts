@@ -10,7 +10,7 @@ import {
   proxy,
   TunnelType,
 } from '@nsm/api';
-import { parsePrefix } from '../addresses/prefix.js';
+import { obstacles } from '../addresses/allocation.js';
 import { admitProxyRequest, quote } from '../admission/admission.js';
 import { chooseInterface, chooseTunnel, interfaceList } from '../choice/negotiation.js';
 import { closeConnection } from '../life/closing.js';
@@ -131,7 +131,7 @@ async function connectEndpoint(
     endpoint,
     labels: request.labels,
     interface: chosen,
-    excluded: request.excludedPrefixes.map(parsePrefix),
+    excluded: obstacles(node, request.excludedPrefixes),
     offered: request.addressPairs,
     offeredIsOwn: false,
     mtu,

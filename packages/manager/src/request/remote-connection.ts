@@ -1,8 +1,7 @@
 // The endpoint is on another node: its manager does that half, this one the client's, and a tunnel joins them.
 import { create } from '@bufbuild/protobuf';
 import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy } from '@nsm/api';
-import { allocate, prefixesOf, releasePairs } from '../addresses/allocation.js';
-import { parsePrefix } from '../addresses/prefix.js';
+import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
@@ -39,7 +38,7 @@ export async function connectRemotely(
     attempt.former?.pairs ??
     (await transaction.step(
       'propose addresses',
-      () => allocate(node, prefixesOf(node, endpoint), namespace.prefixes.map(parsePrefix)),
+      () => allocate(node, prefixesOf(node, endpoint), obstacles(node, namespace.prefixes)),
       (taken) => releasePairs(node, taken),
     ));
   const reply = await transaction.step(

@@ -31,20 +31,13 @@ export function endpointService(node: Node): ServiceImplementation<typeof endpoi
     closeConnection: ({ requestId, networkServiceName, reason }, { peer }) =>
       refusable(async () => {
         admitRequestId(requestId);
-        for (const { id, key } of node.connections.values()) {
+        for (const { id, key } of node.connections.byRequest(requestId, networkServiceName)) {
           await node.mutex.run(key, async () => {
             const connection = node.connections.byId(id);
-            if (
-              connection?.requestId !== requestId ||
-              connection.service !== networkServiceName ||
-              connection.role === 'CLIENT'
-            )
-              return;
+            if (!connection || connection.role === 'CLIENT') return;
             const { name, namespace } = connection.endpoint;
-            await node.endpoints.admitCaller(
-              { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName },
-              peer,
-            );
+            const record = { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName };
+            await node.endpoints.admitCaller(record, peer);
             await closeConnection(node, connection, reason || 'closed by the endpoint');
           });
         }
