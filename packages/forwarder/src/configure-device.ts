@@ -1,6 +1,6 @@
 // Brings a pod's device to what its port asks for: alias, MTU, MAC, addresses, up, routes.
 import type { forwarder as fw } from '@nsm/api';
-import type { Family, Link, RouteSocket, RouteSpec } from '@nsm/netlink';
+import { type Family, type Link, NetlinkBatchError, type RouteSocket, type RouteSpec } from '@nsm/netlink';
 import type { OpenPort } from './open-port.js';
 import type { Device } from './wiring.js';
 
@@ -10,15 +10,17 @@ import type { Device } from './wiring.js';
  */
 export function configureDevice(id: string, device: Device, { port, socket }: OpenPort): void {
   if (device.fresh) {
-    socket.batch(() => {
-      // The kernel would make the same address when the link comes up, and for one to two seconds of duplicate address
-      // detection neighbours could not be asked for.
-      if (port.addresses.some(isIPv6Prefix))
-        socket.addAddress(device.index, { address: linkLocal(port.mac), nodad: true });
-      socket.setLink(device.index, { alias: id, up: true });
-      for (const address of port.addresses) socket.addAddress(device.index, { address, nodad: true });
-      for (const route of port.routes) socket.addRoute(routeOf(device, route));
-    });
+    const withIPv6 = port.addresses.some(isIPv6Prefix);
+    toleratingNoIPv6(withIPv6, () =>
+      socket.batch(() => {
+        if (withIPv6) addLinkLocal(device, port, socket);
+        // No link-local address, route, duplicate address detection and listener report where nobody speaks IPv6.
+        else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
+        socket.setLink(device.index, { alias: id, up: true });
+        for (const address of port.addresses) socket.addAddress(device.index, { address, nodad: true });
+        for (const route of port.routes) socket.addRoute(routeOf(device, route));
+      }),
+    );
     return;
   }
   mendLink(id, device, port, socket);
@@ -28,6 +30,28 @@ export function configureDevice(id: string, device: Device, { port, socket }: Op
 
 function isIPv6Prefix(prefix: string): boolean {
   return prefix.includes(':');
+}
+
+/**
+ * The kernel would make the same address when the link comes up, and for one to two seconds of duplicate address
+ * detection neighbours could not be asked for.
+ */
+function addLinkLocal({ index }: Device, { mac }: fw.Port, socket: RouteSocket): void {
+  socket.addAddress(index, { address: linkLocal(mac), nodad: true });
+}
+
+/** Where a link has no IPv6 to begin with, there is nothing to switch off: the batch has done all the rest. */
+function toleratingNoIPv6(withIPv6: boolean, configure: () => void): void {
+  try {
+    configure();
+  } catch (error) {
+    const harmless =
+      !withIPv6 &&
+      error instanceof NetlinkBatchError &&
+      error.code === 'EAFNOSUPPORT' &&
+      error.failures.every(({ index }) => index === 0);
+    if (!harmless) throw error;
+  }
 }
 
 /** The link-local address that follows from a MAC address: modified EUI-64, RFC 4291, appendix A. */
@@ -52,11 +76,18 @@ function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket
 
 function mendAddresses(device: Device, port: fw.Port, socket: RouteSocket): void {
   const surplus = new Set<string>();
+  let hasLinkLocal = false;
   for (const { address, scope } of socket.addresses({ index: device.index })) {
     if (scope !== 'link') surplus.add(address);
+    else if (isIPv6Prefix(address)) hasLinkLocal = true;
   }
   const missing = port.addresses.filter((address) => !surplus.delete(address));
   for (const address of surplus) socket.deleteAddress(device.index, { address });
+  if (!hasLinkLocal && missing.some(isIPv6Prefix)) {
+    // It was made without IPv6.
+    socket.setLink(device.index, { ipv6AddressGeneration: 'eui64' });
+    addLinkLocal(device, port, socket);
+  }
   for (const address of missing) socket.addAddress(device.index, { address, nodad: true });
 }
 

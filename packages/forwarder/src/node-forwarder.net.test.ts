@@ -114,6 +114,38 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
       : joined(`node-b:${id}`, { endpoint: port(endpoint, 'nse2', 'fd60::/127', 'fd60::1'), tunnel });
   };
 
+  it('leaves IPv6 alone where nobody asks for it, and brings it when somebody does', async () => {
+    const applied = await a.client.apply(local());
+    const modes = async (): Promise<unknown[]> =>
+      (
+        await Promise.all(
+          [client, endpoint].map(({ name }) => ipJson(name, ['-d', 'link', 'show', 'type', 'veth'])),
+        )
+      )
+        .flat()
+        .map(({ inet6_addr_gen_mode: mode }) => mode);
+    const addresses = async (pod: TestNamespace): Promise<string[]> =>
+      pod.route
+        .addresses({ family: 'ipv6' })
+        .map(({ address }) => address)
+        .filter((address) => address !== '::1/128');
+    expect(await modes()).toEqual(['none', 'none']);
+    expect([await addresses(client), await addresses(endpoint)]).toEqual([[], []]);
+
+    applied.client?.addresses.push('fd60::1/127');
+    applied.endpoint?.addresses.push('fd60::/127');
+    await a.client.apply(applied);
+    expect(await modes()).toEqual(['eui64', 'eui64']);
+    expect(await addresses(client)).toEqual(expect.arrayContaining(['fd60::1/127', 'fe80::ff:fe00:1/64']));
+    expect(await ping(client.name, 'fd60::')).toMatchObject({ received: 1 });
+
+    // Too small for IPv6: the kernel has nothing to switch off.
+    const small = port(client, 'small', '10.61.0.1/31', '10.61.0.0', { mtu: 1000 });
+    const other = port(endpoint, 'nse9', '10.61.0.0/31', '10.61.0.1', { mtu: 1000 });
+    await a.client.apply(joined('node-a:9', { client: small, endpoint: other }));
+    expect(await ping(client.name, '10.61.0.0')).toMatchObject({ received: 1 });
+  });
+
   it('joins two pods by one veth pair that carries packets, and takes it away', async () => {
     const applied = await a.client.apply(local());
     expect(applied.client?.name).toBe('nsm0');

@@ -21,6 +21,7 @@ export type { BridgeOptions, LinkData, MacvlanMode, VxlanOptions } from './link-
 export type {
   BridgeSpec,
   CommonLinkSpec,
+  Ipv6AddressGeneration,
   LinkChanges,
   LinkFilter,
   LinkReference,

@@ -1,16 +1,19 @@
 // Encoding RTM_NEWLINK: links to make and changes to links (linux/if_link.h).
 import type { AttributeWriter } from './attribute-writer.js';
 import { DecodeError } from './decode-error.js';
-import { AF_UNSPEC } from './libc.js';
+import { AF_INET6, AF_UNSPEC } from './libc.js';
 import { IFF_UP, IFLA, IFLA_INFO_DATA, IFLA_INFO_KIND, LINK_HEADER_SIZE } from './link.js';
 import { encodeBridge, encodeMacvlan, encodeVlan, encodeVxlan } from './link-kinds.js';
-import type { CommonLinkSpec, LinkChanges, NetlinkLinkSpec } from './link-spec.js';
+import type { CommonLinkSpec, Ipv6AddressGeneration, LinkChanges, NetlinkLinkSpec } from './link-spec.js';
 import { NamespaceError } from './namespace-error.js';
 
 const VETH_INFO_PEER = 1;
 /** RFC 7348; the kernel's own default is the older 8472. */
 const VXLAN_PORT = 4789;
 const MAXIMUM_ALIAS = 255;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+/** IN6_ADDR_GEN_MODE_ of linux/if_link.h. */
+const IPV6_ADDRESS_GENERATION: Readonly<Record<Ipv6AddressGeneration, number>> = { eui64: 0, none: 1 };
 
 /** Writes `struct ifinfomsg`; `up` undefined leaves the link as it is. */
 export const encodeLinkHeader = (writer: AttributeWriter, index: number, up?: boolean): void => {
@@ -92,6 +95,13 @@ export const encodeLinkChanges = (writer: AttributeWriter, index: number, change
     writer.string(IFLA.alias, changes.alias);
   }
   encodeCommon(writer, changes);
+  const { ipv6AddressGeneration } = changes;
+  if (ipv6AddressGeneration !== undefined)
+    writer.nest(IFLA.familySpec, () =>
+      writer.nest(AF_INET6, () =>
+        writer.u8(IFLA_INET6_ADDR_GEN_MODE, IPV6_ADDRESS_GENERATION[ipv6AddressGeneration]),
+      ),
+    );
   const { vxlan, bridge } = changes;
   if (vxlan !== undefined || bridge !== undefined)
     writer.nest(IFLA.linkInfo, () => {

@@ -61,6 +61,25 @@ describe.skipIf(!requireRoot('link operations'))('link operations', () => {
     expect(b.route.link('again')).toMatchObject({ name: 'again' });
   });
 
+  it('brings a link up without a link-local address, and with one again', async () => {
+    const { index } = a.route.createLink({ kind: 'veth', name: 'v', peer: { name: 'p', up: true } });
+    const mode = async (): Promise<unknown> => {
+      const [link] = await ipJson(a.name, ['-d', 'link', 'show', 'dev', 'v']);
+      return link!.inet6_addr_gen_mode;
+    };
+    expect(await mode()).toBe('eui64');
+    a.route.batch(() => {
+      a.route.setLink(index, { ipv6AddressGeneration: 'none' });
+      a.route.setLink(index, { up: true });
+    });
+    expect(await mode()).toBe('none');
+    expect(a.route.addresses({ index, family: 'ipv6' })).toEqual([]);
+    a.route.setLink(index, { up: false, ipv6AddressGeneration: 'eui64' });
+    a.route.setLink(index, { up: true });
+    expect(await mode()).toBe('eui64');
+    expect(a.route.addresses({ index, family: 'ipv6' })).toMatchObject([{ scope: 'link' }]);
+  });
+
   it('deletes one, and a whole group', () => {
     for (let n = 0; n < 5; n++)
       a.route.addLink({

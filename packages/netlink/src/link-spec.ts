@@ -99,6 +99,12 @@ export type NetlinkLinkSpec = VethSpec | VxlanSpec | BridgeSpec | MacvlanSpec | 
 /** A link to make. */
 export type LinkSpec = NetlinkLinkSpec | TapSpec;
 
+/**
+ * How a link gets its link-local IPv6 address when it comes up: from its hardware address (RFC 4291, appendix A), or not
+ * at all, which spares it neighbour discovery and multicast listener reports of its own.
+ */
+export type Ipv6AddressGeneration = 'eui64' | 'none';
+
 /** What to change about a link; what is left out stays. */
 export interface LinkChanges {
   /** Needs the link to be down before Linux 6.2. */
@@ -119,6 +125,11 @@ export interface LinkChanges {
   readonly master?: number | undefined;
   /** Packets. */
   readonly txQueueLength?: number | undefined;
+  /**
+   * The kernel heeds it last, after `up`, and not at all when it makes a link: it has to be a change of its own before
+   * the one that brings the link up. EAFNOSUPPORT for a link without IPv6: the kernel has none, or the MTU is below 1280.
+   */
+  readonly ipv6AddressGeneration?: Ipv6AddressGeneration | undefined;
   /** Changes to a vxlan device. */
   readonly vxlan?: Omit<VxlanOptions, 'id'> | undefined;
   /** Changes to a bridge. */

@@ -86,6 +86,7 @@ export const IFLA = {
   linkInfo: 18,
   alias: 20,
   statistics64: 23,
+  familySpec: 26,
   group: 27,
   namespaceFd: 28,
   extensionMask: 29,
