@@ -18,7 +18,7 @@ export class NodeWatch {
 
   constructor(socket: RouteSocket) {
     this.#socket = socket;
-    this.#monitor = RouteMonitor.open({ groups: ['link', 'nsid'], allNamespaces: true });
+    this.#monitor = RouteMonitor.open({ groups: ['link', 'nsid'], actions: ['delete'], allNamespaces: true });
     this.#monitor.on('event', (event) => this.#heed(event));
   }
 

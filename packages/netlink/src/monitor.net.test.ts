@@ -161,6 +161,19 @@ describe.skipIf(!privileged)('RouteMonitor', () => {
       has({ type: 'address', action: 'delete' });
     }));
 
+  it('tells only of what is asked for', () =>
+    withNamespaces(['a'], async (a) => {
+      using monitor = RouteMonitor.open({ namespace: a.namespace, groups: ['link'], actions: ['delete'] });
+      const told: string[] = [];
+      monitor.on('link', ({ action, link }) => told.push(`${action} ${link.name}`));
+      for (const name of ['v', 'w']) {
+        a.route.addLink({ kind: 'bridge', name, up: true });
+        a.route.deleteLink(name);
+      }
+      await waitFor(() => told.includes('delete w'));
+      expect(told).toEqual(['delete v', 'delete w']);
+    }));
+
   it('tells of other namespaces by their id, and of their end, without keeping them alive', () =>
     withNamespaces(['node'], async (node) => {
       const pod = makeNamespace('pod');

@@ -40,6 +40,10 @@ export type RouteEvent =
   | ({ readonly type: 'nsid'; readonly id: number } & Origin)
   | { readonly type: 'overrun' };
 
+/** The types of a kind follow each other: RTM_NEW, RTM_DEL, RTM_GET, RTM_SET (linux/rtnetlink.h). */
+export const actionOf = (messageType: number): 'new' | 'delete' | 'other' =>
+  (['new', 'delete'] as const)[messageType & 3] ?? 'other';
+
 /** Decodes one message; undefined for those that tell nothing. @throws DecodeError */
 export const decodeRouteEvent = (
   message: Message,
