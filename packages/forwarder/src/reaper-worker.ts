@@ -1,6 +1,13 @@
 // The thread that deletes devices, so many in one wait of the kernel as there are to delete.
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { type Link, NamespaceError, openNamespace, RouteSocket } from '@nsm/netlink';
+import {
+  type Link,
+  NamespaceError,
+  NetlinkBatchError,
+  NetlinkError,
+  openNamespace,
+  RouteSocket,
+} from '@nsm/netlink';
 import type { Condemned } from './reaper.js';
 
 /** A group number of our own, "nsm" and a zero: nobody else's device is in it by chance. */
@@ -16,7 +23,10 @@ port.postMessage('ready');
 function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
   const failures = new Map<string, string>();
   const namespaces = byNamespace(batch);
-  using grave = namespaces.size > 1 ? openGrave() : undefined;
+  const grave = namespaces.size > 1 ? openGrave() : undefined;
+  const fail = (condemned: readonly Condemned[], error: unknown): void => {
+    for (const { id } of condemned) failures.set(id, error instanceof Error ? error.message : String(error));
+  };
   for (const [inode, condemned] of namespaces) {
     try {
       using namespace = openNamespace({ inode, hint: condemned[0]?.path ?? '' });
@@ -27,9 +37,13 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
     } catch (error) {
       // With a namespace go its devices.
       if (error instanceof NamespaceError && error.code === 'not-found') continue;
-      for (const { id } of condemned)
-        failures.set(id, error instanceof Error ? error.message : String(error));
+      fail(condemned, error);
     }
+  }
+  try {
+    grave?.close();
+  } catch (error) {
+    fail(batch, error);
   }
   return failures;
 }
@@ -38,17 +52,36 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
 function deleteTogether(pod: RouteSocket, links: readonly Link[]): void {
   const [only, ...others] = links;
   if (!only) return;
+  // Whatever goes by itself meanwhile, with its pair's other end or its pod, is as good as deleted.
   if (others.length === 0) {
-    pod.deleteLink(only.index);
+    unlessGone(() => pod.deleteLink(only.index));
     return;
   }
-  for (const { index } of links) pod.setLink(index, { group: doomed });
-  pod.deleteGroup(doomed);
+  unlessGone(() =>
+    pod.batch(() => {
+      for (const { index } of links) pod.setLink(index, { group: doomed });
+    }),
+  );
+  unlessGone(() => pod.deleteGroup(doomed));
 }
 
-interface Grave extends Disposable {
+/** @throws whatever is not said of a device that no longer exists. */
+function unlessGone(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    const errors =
+      error instanceof NetlinkBatchError ? error.failures.map(({ error: each }) => each) : [error];
+    const other = errors.find((each) => !(each instanceof NetlinkError && each.code === 'ENODEV'));
+    if (other !== undefined) throw other;
+  }
+}
+
+interface Grave {
   /** True when the device will go with the grave. */
   take(pod: RouteSocket, link: Link): boolean;
+  /** Deletes itself and what it took. */
+  close(): void;
 }
 
 /**
@@ -69,7 +102,7 @@ function openGrave(): Grave | undefined {
           return false;
         }
       },
-      [Symbol.dispose]: () => node.deleteLink(index),
+      close: () => node.deleteLink(index),
     };
   } catch {
     return undefined;

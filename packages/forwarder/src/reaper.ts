@@ -18,13 +18,93 @@ interface Job extends Condemned {
   readonly reject: (error: NsmError) => void;
 }
 
-/** While one batch waits for the kernel the next gathers: the busier the node, the cheaper each deletion. */
+/**
+ * A deletion holds up only its own thread, so this many namespaces can wait for the kernel at once. A thread is started
+ * when it is first needed, and costs about 15 MB.
+ */
+const maxLanes = 4;
+
+/** The devices of tunnels go together from wherever they are. */
+const allTunnels = 0;
+
+/**
+ * While one batch waits for the kernel the next gathers: the busier the node, the cheaper each deletion. Batches are of
+ * one namespace, or of the tunnels of all.
+ */
 export class Reaper {
+  readonly #gathered = new Map<number, Job[]>();
+  readonly #underWay = new Set<number>();
+  readonly #lanes = new Set<Lane>();
+  readonly #idle: Lane[] = [];
+
+  constructor() {
+    this.#idle.push(this.#open());
+  }
+
+  /**
+   * Resolves when the kernel has removed every device of a cross-connect on this node.
+   * @throws NsmError `dataplane` when it does not.
+   */
+  async remove({ id, client, endpoint, tunnel }: fw.CrossConnect): Promise<void> {
+    // Deleting one end of a pair deletes the other; the endpoint's namespace has the most in one place.
+    const { namespace, name = '' } = endpoint ?? client ?? {};
+    if (!namespace) throw new NsmError('invalid', `${id} names no network namespace`);
+    const group = tunnel ? allTunnels : namespace.inode;
+    await new Promise<void>((resolve, reject) => {
+      const job: Job = { id, inode: namespace.inode, path: namespace.path, name, resolve, reject };
+      const jobs = this.#gathered.get(group);
+      if (jobs) jobs.push(job);
+      else this.#gathered.set(group, [job]);
+      this.#dispatch();
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#lanes].map((lane) => lane.stop()));
+  }
+
+  #open(): Lane {
+    const lane = new Lane();
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  #dispatch(): void {
+    for (const [group, jobs] of this.#gathered) {
+      if (this.#underWay.has(group)) continue;
+      const lane = this.#idle.pop() ?? (this.#lanes.size < maxLanes ? this.#open() : undefined);
+      if (!lane) return;
+      this.#gathered.delete(group);
+      this.#underWay.add(group);
+      void this.#work(lane, group, jobs);
+    }
+  }
+
+  async #work(lane: Lane, group: number, jobs: readonly Job[]): Promise<void> {
+    try {
+      const failures = await lane.deleteAll(jobs);
+      for (const { id, resolve, reject } of jobs) {
+        const failure = failures.get(id);
+        if (failure === undefined) resolve();
+        else reject(new NsmError('dataplane', failure));
+      }
+      this.#idle.push(lane);
+    } catch (error) {
+      // The thread has died; the next job gets another.
+      this.#lanes.delete(lane);
+      for (const { reject } of jobs) reject(NsmError.from(error));
+    }
+    this.#underWay.delete(group);
+    this.#dispatch();
+  }
+}
+
+/** One thread that deletes. */
+class Lane {
   readonly #worker: Worker;
   readonly #port: MessageChannel['port1'];
   readonly #started: Promise<unknown>;
-  #gathered: Job[] = [];
-  #busy = false;
+  readonly #died: Promise<never>;
 
   constructor() {
     const { port1, port2 } = new MessageChannel();
@@ -33,49 +113,45 @@ export class Reaper {
       workerData: port2,
       transferList: [port2],
     });
+    this.#died = new Promise((_, reject) => {
+      this.#worker.once('error', (error) => reject(dead(NsmError.from(error).message)));
+      this.#worker.once('exit', (code) => reject(dead(`it ended with ${code}`)));
+    });
+    // Only who waits for an answer cares.
+    this.#died.catch(() => undefined);
     this.#started = once(port1, 'message');
     this.#worker.unref();
     port1.unref();
   }
 
-  /** Resolves when the kernel has removed every device of a cross-connect on this node. */
-  async remove({ id, client, endpoint }: fw.CrossConnect): Promise<void> {
-    // Deleting one end of a pair deletes the other; the endpoint's namespace has the most in one place.
-    const { namespace, name = '' } = endpoint ?? client ?? {};
-    if (!namespace) throw new NsmError('invalid', `${id} names no network namespace`);
-    await new Promise<void>((resolve, reject) => {
-      this.#gathered.push({ id, inode: namespace.inode, path: namespace.path, name, resolve, reject });
-      if (!this.#busy) void this.#work();
-    });
+  /**
+   * @returns for each id that could not be deleted, why.
+   * @throws NsmError `dataplane` when the thread has died.
+   */
+  async deleteAll(batch: readonly Condemned[]): Promise<ReadonlyMap<string, string>> {
+    this.#port.ref();
+    try {
+      await Promise.race([this.#started, this.#died]);
+      const answer = once(this.#port, 'message');
+      this.#port.postMessage(
+        batch.map(({ id, inode, path, name }): Condemned => ({ id, inode, path, name })),
+      );
+      const [failures] = await Promise.race([answer, this.#died]);
+      return failures as ReadonlyMap<string, string>;
+    } finally {
+      this.#port.unref();
+    }
   }
 
   /** Waits for the thread to end by itself: one that is torn down while it loads takes the process with it. */
   async stop(): Promise<void> {
     this.#port.ref();
-    await this.#started;
-    const exited = once(this.#worker, 'exit');
+    await Promise.race([this.#started, this.#died.catch(() => undefined)]);
     this.#port.close();
-    await exited;
+    await this.#died.catch(() => undefined);
   }
+}
 
-  async #work(): Promise<void> {
-    this.#busy = true;
-    await this.#started;
-    while (this.#gathered.length > 0) {
-      const batch = this.#gathered;
-      this.#gathered = [];
-      this.#port.ref();
-      this.#port.postMessage(
-        batch.map(({ id, inode, path, name }): Condemned => ({ id, inode, path, name })),
-      );
-      const [failures] = (await once(this.#port, 'message')) as [ReadonlyMap<string, string>];
-      this.#port.unref();
-      for (const { id, resolve, reject } of batch) {
-        const failure = failures.get(id);
-        if (failure === undefined) resolve();
-        else reject(new NsmError('dataplane', failure));
-      }
-    }
-    this.#busy = false;
-  }
+function dead(reason: string): NsmError {
+  return new NsmError('dataplane', `the thread that deletes interfaces died: ${reason}`);
 }
