@@ -199,10 +199,10 @@ export class Server {
       call: ServerUnaryCall<MessageShape<DescMessage>, MessageShape<DescMessage>>,
       callback: sendUnaryData<MessageShape<DescMessage>>,
     ): void => {
-      const abort = new AbortController();
-      call.on('cancelled', () => abort.abort(new NsmError('cancelled', 'the caller went away')));
+      const life = lifeOf(call);
       Promise.resolve()
-        .then(() => run(call.request, this.#context(call, abort.signal)))
+        .then(() => run(call.request, this.#context(call, life.signal)))
+        .finally(life.end)
         .then(
           (reply) => callback(null, create(method.output, reply as Reply)),
           (thrown: unknown) => callback(this.#failure(method, thrown)),
@@ -214,17 +214,18 @@ export class Server {
     return async (
       call: ServerWritableStream<MessageShape<DescMessage>, MessageShape<DescMessage>>,
     ): Promise<void> => {
-      const abort = new AbortController();
-      call.on('cancelled', () => abort.abort(new NsmError('cancelled', 'the caller went away')));
+      const { signal, end } = lifeOf(call);
       try {
-        const replies = run(call.request, this.#context(call, abort.signal)) as AsyncIterable<Reply>;
+        const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
         for await (const reply of replies) {
-          if (abort.signal.aborted) break;
-          if (!call.write(create(method.output, reply))) await drained(call, abort.signal);
+          if (signal.aborted) break;
+          if (!call.write(create(method.output, reply))) await drained(call, signal);
         }
+        end();
         call.end();
       } catch (thrown) {
-        if (abort.signal.aborted) call.end();
+        end();
+        if (signal.aborted) call.end();
         else call.emit('error', this.#failure(method, thrown));
       }
     };
@@ -242,6 +243,24 @@ export function descriptorOf(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd: number } };
   if (!handle || handle.fd < 0) throw new NsmError('internal', 'the socket is closed');
   return handle.fd;
+}
+
+/** The signal of a call, and what to call when it needs no signal any more: grpc-js says `cancelled` at every end. */
+function lifeOf(call: { once(event: 'cancelled', listener: () => void): unknown }): {
+  readonly signal: AbortSignal;
+  readonly end: () => void;
+} {
+  const abort = new AbortController();
+  let done = false;
+  call.once('cancelled', () => {
+    if (!done) abort.abort(new NsmError('cancelled', 'the caller went away'));
+  });
+  return {
+    signal: abort.signal,
+    end: () => {
+      done = true;
+    },
+  };
 }
 
 async function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
