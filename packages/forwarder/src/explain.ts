@@ -1,8 +1,12 @@
 // Says in the mesh's words what the kernel refused.
-import { NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError } from '@nsm/api';
 import { NamespaceError, NetlinkError } from '@nsm/netlink';
 
-export function explain(error: unknown): NsmError {
+/** Bytes, RFC 8200, section 5. */
+const minIPv6Mtu = 1280;
+
+/** @param crossConnect what was being made, where that helps to say what is wrong with it. */
+export function explain(error: unknown, crossConnect?: fw.CrossConnect): NsmError {
   if (error instanceof NamespaceError) {
     const kind = { invalid: 'invalid', denied: 'privilege' } as const;
     return new NsmError(
@@ -11,15 +15,38 @@ export function explain(error: unknown): NsmError {
       error,
     );
   }
-  if (error instanceof NetlinkError) {
-    const denied = error.code === 'EPERM' || error.code === 'EACCES';
-    return denied
-      ? new NsmError(
-          'privilege',
-          `${error.message}; the forwarder needs CAP_NET_ADMIN and CAP_SYS_ADMIN`,
-          error,
-        )
-      : new NsmError('dataplane', error.message, error);
-  }
-  return NsmError.from(error);
+  if (!(error instanceof NetlinkError)) return NsmError.from(error);
+  // EACCES is also what an address gets where IPv6 is switched off.
+  const denied =
+    error.code === 'EPERM' || (error.code === 'EACCES' && !/disabled/i.test(error.kernelText ?? ''));
+  if (denied)
+    return new NsmError(
+      'privilege',
+      `${error.message}; the forwarder needs CAP_NET_ADMIN and CAP_SYS_ADMIN`,
+      error,
+    );
+  const reason = reasonOf(error, crossConnect);
+  return new NsmError('dataplane', reason ? `${reason} (${error.message})` : error.message, error);
+}
+
+function reasonOf(error: NetlinkError, crossConnect: fw.CrossConnect | undefined): string | undefined {
+  const { code, operation, object, kernelText = '' } = error;
+  // A tunnel that exists already has the same error number; the kernel says so in words.
+  if (code === 'EEXIST' && operation === 'add link' && kernelText === '')
+    return `an interface named ${object.split(' ')[0]} exists already in the pod; choose another name`;
+  if (code === 'EADDRINUSE' && crossConnect?.tunnel)
+    return `another vxlan device on this node uses UDP ${crossConnect.tunnel.port || 4789} with other settings; remove it`;
+  if (code === 'EINVAL' && operation === 'add address' && object.split(' ')[0]?.includes(':'))
+    return tooSmall(crossConnect);
+  return undefined;
+}
+
+function tooSmall(crossConnect: fw.CrossConnect | undefined): string | undefined {
+  const mtu = crossConnect?.endpoint?.mtu || crossConnect?.client?.mtu || minIPv6Mtu;
+  if (mtu >= minIPv6Mtu) return undefined;
+  const problem = `MTU ${mtu} is too small for IPv6, which needs ${minIPv6Mtu}`;
+  const { tunnel } = crossConnect ?? {};
+  if (!tunnel) return problem;
+  const overhead = tunnel.local.includes(':') ? 70 : 50;
+  return `${problem}; raise the underlay MTU to ${minIPv6Mtu + overhead}`;
 }

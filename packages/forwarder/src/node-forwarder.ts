@@ -125,7 +125,7 @@ export class NodeForwarder implements ForwarderService {
       // Either end takes the other with it.
       const fresh = devices.find((device) => device.fresh);
       if (fresh) ports[fresh.side]?.socket.deleteLink(fresh.index);
-      throw explain(error);
+      throw explain(error, crossConnect);
     } finally {
       ports.client?.[Symbol.dispose]();
       ports.endpoint?.[Symbol.dispose]();

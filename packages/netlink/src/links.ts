@@ -79,10 +79,7 @@ const addRequest = (
   type: RTM_NEWLINK,
   flags: NLM_F_CREATE | NLM_F_EXCL,
   operation: 'add link',
-  object:
-    spec.namespace === undefined
-      ? spec.name
-      : `${spec.name} (${spec.kind} for netns ${spec.namespace.inode}) from`,
+  object: spec.namespace === undefined ? spec.name : `${spec.name} for netns ${spec.namespace.inode}`,
 });
 
 interface LinkEnd {

@@ -10,6 +10,12 @@
  */
 export type NamespaceErrorCode = 'invalid' | 'not-found' | 'denied' | 'not-a-namespace' | 'exists' | 'failed';
 
+/** References come from anybody, and may be long. */
+const MAXIMUM_SHOWN = 64;
+
+const clipped = (reference: string): string =>
+  reference.length <= MAXIMUM_SHOWN ? reference : `${reference.slice(0, MAXIMUM_SHOWN)}…`;
+
 /** A network namespace that cannot be opened, made or removed. */
 export class NamespaceError extends Error {
   override readonly name = 'NamespaceError';
@@ -18,7 +24,7 @@ export class NamespaceError extends Error {
   readonly reference: string;
 
   constructor(code: NamespaceErrorCode, reference: string, reason: string) {
-    super(`network namespace ${JSON.stringify(reference)}: ${reason}`);
+    super(`network namespace ${JSON.stringify(clipped(reference))}: ${reason}`);
     this.code = code;
     this.reference = reference;
   }

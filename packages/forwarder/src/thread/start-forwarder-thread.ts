@@ -23,9 +23,7 @@ export async function startForwarderThread(onDeath: (error: NsmError) => void): 
   let stopping = false;
   await new Promise<void>((resolve, reject) => {
     port1.once('message', () => resolve());
-    worker.once('error', (error) =>
-      reject(new NsmError('privilege', `the forwarder cannot start: ${error.message}`, error)),
-    );
+    worker.once('error', (error) => reject(cannotStart(NsmError.from(error))));
   });
   const rpc = new PortClient(port1);
   const fail = (error: NsmError): void => {
@@ -44,4 +42,16 @@ export async function startForwarderThread(onDeath: (error: NsmError) => void): 
       await exited;
     },
   };
+}
+
+/** An error keeps nothing but its text on the way out of a thread; a kernel's begins with its name. */
+function cannotStart(error: NsmError): NsmError {
+  if (!/\b(EPERM|EACCES)\b/.test(error.message))
+    return new NsmError('dataplane', `the forwarder cannot start: ${error.message}`, error);
+  return new NsmError(
+    'privilege',
+    'the forwarder needs CAP_NET_ADMIN and CAP_SYS_ADMIN: run the manager as root, or `nsm forwarder` as root beside it ' +
+      `and the manager with --forwarder external (${error.message})`,
+    error,
+  );
 }

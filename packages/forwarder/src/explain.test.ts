@@ -1,0 +1,48 @@
+// What the kernel refuses, in words that say what to do about it.
+import { create } from '@bufbuild/protobuf';
+import { forwarder as fw, TunnelType } from '@nsm/api';
+import { NamespaceError, NetlinkError } from '@nsm/netlink';
+import { describe, expect, it } from 'vitest';
+import { explain } from './explain.js';
+
+const wanted = create(fw.CrossConnectSchema, {
+  client: { mtu: 1230 },
+  tunnel: { type: TunnelType.VXLAN, local: '10.0.0.1', port: 4789 },
+});
+const refused = (code: number, operation: string, object: string, text?: string): NetlinkError =>
+  new NetlinkError(code, operation, object, { text });
+
+describe('explain', () => {
+  it.each([
+    [
+      refused(17, 'add link', 'nsm0 for netns 7 in netns 8'),
+      /^an interface named nsm0 exists already in the pod/,
+    ],
+    [
+      refused(17, 'add link', 'nsm0', 'A VXLAN device with the specified VNI already exists'),
+      /^EEXIST: add link nsm0: A VXLAN device/,
+    ],
+    [
+      refused(98, 'set link', '#3 in netns 7'),
+      /^another vxlan device on this node uses UDP 4789 .*EADDRINUSE/,
+    ],
+    [
+      refused(22, 'add address', 'fd00::1/127 to #3 in netns 7'),
+      /^MTU 1230 is too small for IPv6, which needs 1280; raise the underlay MTU to 1330 \(EINVAL/,
+    ],
+    [refused(22, 'add address', '10.0.0.0/31 to #3 in netns 7'), /^EINVAL/],
+    [refused(13, 'add address', 'fd00::1/127 to #3', 'IPv6 is disabled on this device'), /^EACCES.*disabled/],
+  ])('says of %s what is the matter', (error, message) => {
+    expect(explain(error, wanted)).toMatchObject({
+      kind: 'dataplane',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('tells missing privileges from what is wrong with a namespace', () => {
+    expect(explain(refused(1, 'add link', 'nsm0'))).toMatchObject({ kind: 'privilege' });
+    const long = explain(new NamespaceError('invalid', 'x'.repeat(1 << 20), 'it is too long'));
+    expect(long.kind).toBe('invalid');
+    expect(long.message.length).toBeLessThan(150);
+  });
+});
