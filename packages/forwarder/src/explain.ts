@@ -33,7 +33,7 @@ function reasonOf(error: NetlinkError, crossConnect: fw.CrossConnect | undefined
   const { code, operation, object, kernelText = '' } = error;
   // A tunnel that exists already has the same error number; the kernel says so in words.
   if (code === 'EEXIST' && operation === 'add link' && kernelText === '')
-    return `an interface named ${object.split(' ')[0]} exists already in the pod; choose another name`;
+    return `an interface named "${object.split(' ')[0]}" exists already in the pod; choose another name`;
   if (code === 'EADDRINUSE' && crossConnect?.tunnel)
     return `another vxlan device on this node uses UDP ${crossConnect.tunnel.port || 4789} with other settings; remove it`;
   if (code === 'EINVAL' && operation === 'add address' && object.split(' ')[0]?.includes(':'))

@@ -31,7 +31,6 @@ import type { Node } from './node.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
 import { PeerManagers } from './others/peer-managers.js';
 import type { FaultInjector } from './request/transaction.js';
-import { TunnelOffers } from './request/tunnel-offers.js';
 import { adminService } from './services/admin-service.js';
 import { clientService } from './services/client-service.js';
 import { endpointService } from './services/endpoint-service.js';
@@ -170,7 +169,7 @@ export class Manager {
       logger,
       stopping: stopping.signal,
       advertise: '',
-      offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? '', monotonic),
+      tunnelAddress: this.#options.tunnelAddress ?? '',
       prefixes,
       requestTimeout: this.#options.requestTimeout ?? 10_000,
       now: Date.now,

@@ -12,7 +12,6 @@ import type { OwnerWatch } from './life/owner-watch.js';
 import type { LocalEndpoints } from './others/local-endpoints.js';
 import type { PeerManagers } from './others/peer-managers.js';
 import type { FaultInjector } from './request/transaction.js';
-import type { TunnelOffers } from './request/tunnel-offers.js';
 import type { ConnectionTable } from './state/connection-table.js';
 import type { KeyedMutex } from './state/keyed-mutex.js';
 
@@ -38,7 +37,8 @@ export interface Node {
   readonly stopping: AbortSignal;
   /** Address that other managers call, HOST:PORT. */
   advertise: string;
-  readonly offers: TunnelOffers;
+  /** Underlay address of this node's ends of tunnels; '' takes the one the kernel routes with. */
+  readonly tunnelAddress: string;
   /** Prefixes configured by network service; under '' those for services without their own. */
   readonly prefixes: ReadonlyMap<string, readonly string[]>;
   /** Milliseconds a whole request may take. */

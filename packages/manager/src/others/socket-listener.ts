@@ -11,11 +11,11 @@ import { peerCredentials } from '@nsm/netlink';
 export async function listenerOf(path: string, timeoutMs: number): Promise<PeerCredentials> {
   return await new Promise((resolve, reject) => {
     const unreachable = (cause: string): void => {
-      const advice =
+      const message =
         cause === 'EACCES'
-          ? 'this manager may not open it: give it to a group that the manager is in, with mode 0660'
-          : `nobody answers (${cause}); serve it before advertising`;
-      reject(new NsmError('endpoint-unreachable', `socket_location ${path}: ${advice}`));
+          ? `socket_location ${path}: this manager may not open it; give it to a group that the manager is in, with mode 0660`
+          : `nobody answers on socket_location ${path}: ${cause}; serve it before advertising`;
+      reject(new NsmError('endpoint-unreachable', message));
     };
     const socket = connectSocket(path, () => {
       try {

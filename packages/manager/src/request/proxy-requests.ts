@@ -106,7 +106,7 @@ async function connectEndpoint(
   // A manager that knows only the specification tells no address: its call came from one.
   const remote =
     request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
-  const tunnels = await node.offers.towards(remote);
+  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
   const { theirs, ours } = chooseTunnel(request.tunnelType, tunnels);
   const identifier = await transaction.step(
     'take a tunnel identifier',

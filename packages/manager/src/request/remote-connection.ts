@@ -24,7 +24,7 @@ export async function connectRemotely(
   const manager = endpoint.networkServiceHost;
   const peer = { manager, address: addressOf(node, manager), connectionId: id };
   const remote = await node.peers.resolve(manager, peer.address);
-  const tunnels = await node.offers.towards(remote);
+  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
 
   const reservation = await transaction.step(
     'propose tunnel identifiers',
