@@ -1,9 +1,9 @@
 // serve(): an endpoint that provides network services: answers its manager, and stays advertised while it lives.
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { endpoint, NsmError, Server } from '@nsm/api';
+import { endpoint, NsmError, Server, type UnixOptions } from '@nsm/api';
 import { runDirFromEnvironment } from './config.js';
 import { EndpointConnections, type EndpointHooks } from './endpoint-connections.js';
 import { type InterfaceOption, interfaceFields } from './interfaces.js';
@@ -190,7 +190,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   };
   const waitMs = options.waitMs ?? 0;
   try {
-    await server.listenUnix(socket);
+    await server.listenUnix(socket, openTo(join(runDir, 'endpoint.sock')));
     const lost = watchLoss(link, callMs + waitMs);
     await advertise(options.signal, waitMs);
     const onStatus = options.onStatus ?? (() => {});
@@ -208,6 +208,18 @@ function watchLoss(link: ManagerLink, timeoutMs: number): Promise<void> {
 }
 
 /** In the run directory, where the manager sees it too; a folder of its own where that one cannot be written to. */
+/** An endpoint of root opens its socket to the group of a manager that is another user. */
+function openTo(managerSocket: string): UnixOptions {
+  try {
+    const { uid, gid } = statSync(managerSocket);
+    const foreign = uid !== process.getuid?.();
+    return foreign && process.getuid?.() === 0 ? { mode: 0o660, group: gid } : {};
+  } catch {
+    // The manager is not there yet.
+    return {};
+  }
+}
+
 function socketPath(runDir: string, name: string, namespace: string): string {
   const file = `${namespace === 'default' ? '' : `${namespace}.`}${name}.sock`.replaceAll('/', '_');
   const folder = join(runDir, 'endpoints');
