@@ -207,7 +207,6 @@ function watchLoss(link: ManagerLink, timeoutMs: number): Promise<void> {
   return link.channel.lost(timeoutMs).catch(() => undefined);
 }
 
-/** In the run directory, where the manager sees it too; a folder of its own where that one cannot be written to. */
 /** An endpoint of root opens its socket to the group of a manager that is another user. */
 function openTo(managerSocket: string): UnixOptions {
   try {
@@ -220,6 +219,7 @@ function openTo(managerSocket: string): UnixOptions {
   }
 }
 
+/** In the run directory, where the manager sees it too; a folder of its own where that one cannot be written to. */
 function socketPath(runDir: string, name: string, namespace: string): string {
   const file = `${namespace === 'default' ? '' : `${namespace}.`}${name}.sock`.replaceAll('/', '_');
   const folder = join(runDir, 'endpoints');

@@ -5,11 +5,11 @@ import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import type { ForwarderFlags } from './options.js';
 
-export async function runForwarder({ runDir, logLevel }: ForwarderFlags): Promise<void> {
+export async function runForwarder({ runDir, logLevel, group }: ForwarderFlags): Promise<void> {
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'forwarder' });
   mkdirSync(runDir, { recursive: true });
-  const forwarder = await serveForwarder({ runDir, logger });
+  const forwarder = await serveForwarder({ runDir, logger, ...(group === undefined ? {} : { group }) });
   logger.info({ runDir }, 'ready');
   await aborted(signal);
   await forwarder.stop();

@@ -1,10 +1,12 @@
 // nsm forwarder: the dataplane in a process of its own.
 import { Command } from 'commander';
 import { logLevelFlag, runDirFlag } from '../../common-flags.js';
+import { flag, parseInteger } from '../../flags.js';
 
 export interface ForwarderFlags {
   readonly runDir: string;
   readonly logLevel: string;
+  readonly group?: number;
 }
 
 export function forwarderCommand(): Command {
@@ -15,6 +17,11 @@ export function forwarderCommand(): Command {
         'Without it the manager does so itself.',
     )
     .addOption(runDirFlag())
+    .addOption(
+      flag('--group <gid>', 'group that may connect too: that of a manager that is another user', {
+        parse: parseInteger(0, 0xffff_fffe),
+      }),
+    )
     .addOption(logLevelFlag())
     .action(async (flags: ForwarderFlags) => {
       const { runForwarder } = await import('./handler.js');
