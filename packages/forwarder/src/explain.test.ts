@@ -16,7 +16,7 @@ describe('explain', () => {
   it.each([
     [
       refused(17, 'add link', 'nsm0 for netns 7 in netns 8'),
-      /^an interface named nsm0 exists already in the pod/,
+      /^an interface named "nsm0" exists already in the pod/,
     ],
     [
       refused(17, 'add link', 'nsm0', 'A VXLAN device with the specified VNI already exists'),

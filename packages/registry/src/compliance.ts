@@ -14,7 +14,11 @@ import {
 import { outages } from './compliance-outages.js';
 import { endpointKey } from './valid-record.js';
 
-export function compliance(name: string, setUp: () => Promise<Harness>): void {
+export function compliance(
+  name: string,
+  setUp: () => Promise<Harness>,
+  { canBeAway = true }: { readonly canBeAway?: boolean } = {},
+): void {
   describe(`${name} as a registry`, () => {
     const stage = useHarness(setUp);
     const { open, openTwo } = stage;
@@ -235,6 +239,7 @@ export function compliance(name: string, setUp: () => Promise<Harness>): void {
       });
     });
 
-    describe('when the records are away', () => outages(stage));
+    // A registry that holds the records itself cannot outlive them.
+    if (canBeAway) describe('when the records are away', () => outages(stage));
   });
 }
