@@ -14,6 +14,9 @@ import {
   parseNamespaceReference,
   RouteSocket,
 } from '@nsm/netlink';
+import { BpfTunnel } from './bpf/bpf-tunnel.js';
+import { TunnelEngine } from './bpf/tunnel-engine.js';
+import type { TunnelKind } from './bpf/tunnel-kind.js';
 import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
@@ -22,33 +25,53 @@ import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { namespaceCookie, OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
+import { type StatisticsReport, statisticsOf } from './statistics.js';
 import { offerTunnels } from './tunnel-offer.js';
+import { gre } from './tunnels/gre/gre.js';
+import { mplsOverEthernet } from './tunnels/mpls-over-ethernet/mpls-over-ethernet.js';
+import { mplsOverGre } from './tunnels/mpls-over-gre/mpls-over-gre.js';
+import { mplsOverUdp } from './tunnels/mpls-over-udp/mpls-over-udp.js';
+import { vxlan } from './tunnels/vxlan/vxlan.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
+import { vxlanGpe } from './tunnels/vxlan-gpe/vxlan-gpe.js';
 import { validPort } from './valid-port.js';
 import type { Device, OpenPorts, Wiring } from './wiring.js';
 
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
 
+export interface NodeForwarderOptions {
+  /** Which engine carries a kind of tunnel that two can carry: the kernel's own device, or eBPF. Default `kernel`. */
+  readonly preferredEngine?: 'kernel' | 'ebpf';
+}
+
 export class NodeForwarder implements ForwarderService {
   readonly #socket: RouteSocket;
   readonly #watch: NodeWatch;
   readonly #reaper = new Reaper();
-  // In order of preference; a new kind is one more line here.
+  readonly #tunnels: TunnelEngine;
   readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
 
-  constructor() {
+  constructor({ preferredEngine = 'kernel' }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
     this.#watch = new NodeWatch(this.#socket);
+    this.#tunnels = new TunnelEngine(this.#socket);
     const node = { socket: this.#socket };
-    this.#wirings = [new VethPair(), new VxlanDevice()].map((wiring) => ({
-      wiring,
-      missing: wiring.probe(node),
-    }));
+    const byBpf = (kind: TunnelKind): Wiring => new BpfTunnel(kind, this.#tunnels);
+    const engines = [new VxlanDevice(), byBpf(vxlan)];
+    if (preferredEngine === 'ebpf') engines.reverse();
+    // In order of preference; a new kind is one more entry here.
+    const wirings = [
+      new VethPair(),
+      ...engines,
+      ...[vxlanGpe, gre, mplsOverUdp, mplsOverGre, mplsOverEthernet].map(byBpf),
+    ];
+    this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
   }
 
   async stop(): Promise<void> {
     this.#watch.stop();
     await this.#reaper.stop();
+    this.#tunnels.stop();
     this.#socket.close();
   }
 
@@ -111,6 +134,7 @@ export class NodeForwarder implements ForwarderService {
       if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
       if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
       devices = wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
+        this.#tunnels.release(crossConnect.id);
         ports[device.side]?.socket.deleteLink(device.index);
       });
       for (const device of devices) {
@@ -124,7 +148,10 @@ export class NodeForwarder implements ForwarderService {
     } catch (error) {
       // Either end takes the other with it.
       const fresh = devices.find((device) => device.fresh);
-      if (fresh) ports[fresh.side]?.socket.deleteLink(fresh.index);
+      if (fresh) {
+        this.#tunnels.release(crossConnect.id);
+        ports[fresh.side]?.socket.deleteLink(fresh.index);
+      }
       throw explain(error, crossConnect);
     } finally {
       ports.client?.[Symbol.dispose]();
@@ -133,7 +160,11 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
-    await Promise.all(crossConnects.map((crossConnect) => this.#reaper.remove(crossConnect)));
+    await Promise.all(
+      crossConnects.map((crossConnect) =>
+        this.#reaper.remove(crossConnect, this.#tunnels.release(crossConnect.id)),
+      ),
+    );
     return {};
   }
 
@@ -177,6 +208,8 @@ export class NodeForwarder implements ForwarderService {
   async getStatistics({ crossConnect }: fw.GetStatisticsRequest): Promise<Partial<StatisticsReport>> {
     const port = crossConnect?.client ?? crossConnect?.endpoint;
     if (!crossConnect || !port) throw new NsmError('invalid', 'no port is named');
+    const traffic = this.#tunnels.traffic(crossConnect.id);
+    if (traffic) return statisticsOf(traffic);
     using open = new OpenPort(port);
     const statistics = open.find(crossConnect.id)?.statistics;
     if (!statistics)
@@ -197,9 +230,10 @@ export class NodeForwarder implements ForwarderService {
 
   #wiringFor({ client, endpoint, tunnel }: fw.CrossConnect): Wiring {
     const type = client?.type ?? endpoint?.type;
-    const entry = this.#wirings.find(
+    const entries = this.#wirings.filter(
       ({ wiring }) => wiring.interface === type && wiring.tunnel === tunnel?.type,
     );
+    const entry = entries.find(({ missing }) => missing === '') ?? entries[0];
     if (!entry)
       throw new NsmError(
         'dataplane',
@@ -233,5 +267,4 @@ function inodeOfProcess(pid: number): number {
 
 type FoundReport = { id: string; namespace: NamespaceReport; name: string; index: number };
 type ProbeReport = { answered: boolean; elapsedUs: number };
-type StatisticsReport = Record<keyof Omit<fw.Statistics, '$typeName' | '$unknown'>, bigint>;
 type EventReport = Pick<fw.ForwarderEvent, 'event'>;

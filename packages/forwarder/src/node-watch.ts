@@ -59,7 +59,7 @@ export class NodeWatch {
   }
 
   #heed(event: RouteEvent): void {
-    if (event.type === 'link' && event.action === 'delete' && event.link.alias?.includes(':')) {
+    if (event.type === 'link' && event.action === 'delete' && isId(event.link.alias)) {
       this.#tell({ event: { case: 'interfaceGone', value: event.link.alias } });
     } else if (event.type === 'nsid' && event.action === 'delete' && event.namespaceId === undefined) {
       const inode = this.#inodes.get(event.id);
@@ -73,4 +73,9 @@ export class NodeWatch {
   #tell(event: Event): void {
     for (const listener of this.#listeners) listener(event);
   }
+}
+
+/** Ids have a colon; other aliases of ours, and people's, have spaces as well. */
+function isId(alias: string | undefined): alias is string {
+  return alias !== undefined && /^\S+:\S+$/.test(alias);
 }

@@ -1,6 +1,7 @@
 // The thread that deletes devices, so many in one wait of the kernel as there are to delete.
 import { type MessagePort, workerData } from 'node:worker_threads';
 import {
+  currentNamespace,
   type Link,
   NamespaceError,
   NetlinkBatchError,
@@ -15,6 +16,7 @@ const doomed = 0x6e736d00;
 
 const port = workerData as MessagePort;
 const node = RouteSocket.open();
+const home = inodeOfHome();
 port.on('message', (batch: readonly Condemned[]) => port.postMessage(deleteAll(batch)));
 port.on('close', () => node.close());
 port.postMessage('ready');
@@ -29,6 +31,10 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
   };
   for (const [inode, condemned] of namespaces) {
     try {
+      if (inode === home) {
+        deleteTogether(node, find(node, condemned));
+        continue;
+      }
       using namespace = openNamespace({ inode, hint: condemned[0]?.path ?? '' });
       using pod = RouteSocket.open(namespace);
       const links = find(pod, condemned);
@@ -113,10 +119,15 @@ function find(pod: RouteSocket, condemned: readonly Condemned[]): Link[] {
   const [only, ...others] = condemned;
   if (only && others.length === 0 && only.name !== '') {
     const link = pod.link(only.name);
-    if (link?.alias === only.id) return [link];
+    if (link?.alias === only.alias) return [link];
   }
-  const ids = new Set(condemned.map(({ id }) => id));
-  return pod.links().filter(({ alias }) => alias !== undefined && ids.has(alias));
+  const aliases = new Set(condemned.map(({ alias }) => alias));
+  return pod.links().filter(({ alias }) => alias !== undefined && aliases.has(alias));
+}
+
+function inodeOfHome(): number {
+  using namespace = currentNamespace();
+  return namespace.inode;
 }
 
 function byNamespace(batch: readonly Condemned[]): Map<number, Condemned[]> {

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { type forwarder as fw, NsmError } from '@nsm/api';
+import type { Remains } from './bpf/tunnel-engine.js';
 
 /** What a deletion needs to know: any device in the namespace that carries the id. */
 export interface Condemned {
@@ -11,6 +12,8 @@ export interface Condemned {
   readonly path: string;
   /** Name of the device; a hint. */
   readonly name: string;
+  /** What the device bears as its alias: of a pod's, the id. */
+  readonly alias: string;
 }
 
 interface Job extends Condemned {
@@ -43,15 +46,22 @@ export class Reaper {
 
   /**
    * Resolves when the kernel has removed every device of a cross-connect on this node.
+   * @param outside a device in the node's own namespace that takes those in pods with it. All such are in one namespace:
+   * the more at once, the cheaper each.
    * @throws NsmError `dataplane` when it does not.
    */
-  async remove({ id, client, endpoint, tunnel }: fw.CrossConnect): Promise<void> {
+  async remove({ id, client, endpoint, tunnel }: fw.CrossConnect, outside?: Remains): Promise<void> {
+    if (outside) return await this.#condemn({ id, path: '', ...outside }, outside.inode);
     // Deleting one end of a pair deletes the other; the endpoint's namespace has the most in one place.
     const { namespace, name = '' } = endpoint ?? client ?? {};
     if (!namespace) throw new NsmError('invalid', `${id} names no network namespace`);
     const group = tunnel ? allTunnels : namespace.inode;
+    await this.#condemn({ id, inode: namespace.inode, path: namespace.path, name, alias: id }, group);
+  }
+
+  async #condemn(condemned: Condemned, group: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const job: Job = { id, inode: namespace.inode, path: namespace.path, name, resolve, reject };
+      const job: Job = { ...condemned, resolve, reject };
       const jobs = this.#gathered.get(group);
       if (jobs) jobs.push(job);
       else this.#gathered.set(group, [job]);
@@ -134,7 +144,7 @@ class Lane {
       await Promise.race([this.#started, this.#died]);
       const answer = once(this.#port, 'message');
       this.#port.postMessage(
-        batch.map(({ id, inode, path, name }): Condemned => ({ id, inode, path, name })),
+        batch.map(({ id, inode, path, name, alias }): Condemned => ({ id, inode, path, name, alias })),
       );
       const [failures] = await Promise.race([answer, this.#died]);
       return failures as ReadonlyMap<string, string>;

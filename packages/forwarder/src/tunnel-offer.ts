@@ -23,10 +23,15 @@ export function offerTunnels(
   const route = socket.routeTo(remote);
   const address = local || route.source;
   if (!address) throw new NsmError('dataplane', `the kernel names no source address towards ${remote}`);
-  const underlayMtu = route.mtu ?? socket.link(route.device)?.mtu ?? 1500;
+  const uplink = socket.link(route.device);
+  const underlayMtu = route.mtu ?? uplink?.mtu ?? 1500;
+  const offered = new Set<TunnelType>();
   const version = isIPv6(remote) ? 6 : 4;
   return wirings.flatMap((wiring) => {
-    if (wiring.tunnel === undefined || !wiring.overhead) return [];
+    // The first engine of a kind serves it.
+    if (wiring.tunnel === undefined || !wiring.overhead || offered.has(wiring.tunnel)) return [];
+    if (wiring.obstacle?.(route, uplink)) return [];
+    offered.add(wiring.tunnel);
     const mtu = underlayMtu - wiring.overhead[version];
     return [{ type: wiring.tunnel, parameters: { address, mtu, port: wiring.port ?? 0 } }];
   });

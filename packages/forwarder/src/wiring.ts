@@ -1,6 +1,6 @@
 // The interface behind which every way of joining the two sides of a cross-connect stands.
 import type { forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
-import type { RouteSocket } from '@nsm/netlink';
+import type { Link, RouteLookup, RouteSocket } from '@nsm/netlink';
 import type { OpenPort } from './open-port.js';
 
 export type Side = 'client' | 'endpoint';
@@ -39,6 +39,12 @@ export interface Wiring {
    * @returns what is missing and why, or '' when it works.
    */
   probe(node: Node): string;
+
+  /**
+   * Says why it cannot reach another node by a route through a device, or '' when it can.
+   * Left out by what goes wherever IP does.
+   */
+  obstacle?(route: RouteLookup, uplink: Link | undefined): string;
 
   /**
    * Makes the devices exist, without addresses, and finds those that already do. What exists with other

@@ -2,6 +2,15 @@
 export type { Address, AddressFilter, AddressSpec } from './addresses.js';
 export { AttributeWriter } from './attribute-writer.js';
 export { Attributes } from './attributes.js';
+export { BpfMap, type MapConflict } from './bpf-map.js';
+export {
+  BpfObject,
+  type BpfProgramInfo,
+  describeProgram,
+  mapsOfProgram,
+  type TestRun,
+  testRun,
+} from './bpf-object.js';
 export { DecodeError } from './decode-error.js';
 export { errno, errnoName } from './errno.js';
 export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';

@@ -1,4 +1,4 @@
-// Every system call of this package, through koffi; the one file that knows of it.
+// Every system call of this package, through koffi; only libbpf.ts knows of it too.
 import koffi from 'koffi';
 
 // The process's own libc, glibc or musl: no library name to guess.

@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { forwarder as fw, NsmError, type ServiceClient } from '@nsm/api';
+import type { NodeForwarderOptions } from '../node-forwarder.js';
+import type { ForwarderWorkerData } from './forwarder-worker.js';
 import { PortClient } from './port-rpc.js';
 
 export interface ForwarderThread {
@@ -14,10 +16,13 @@ export interface ForwarderThread {
  * @param onDeath called when the thread ends without being stopped.
  * @throws NsmError `privilege` or `dataplane` when it cannot start.
  */
-export async function startForwarderThread(onDeath: (error: NsmError) => void): Promise<ForwarderThread> {
+export async function startForwarderThread(
+  onDeath: (error: NsmError) => void,
+  options: NodeForwarderOptions = {},
+): Promise<ForwarderThread> {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker(new URL('./forwarder-worker.js', import.meta.url), {
-    workerData: port2,
+    workerData: { port: port2, options } satisfies ForwarderWorkerData,
     transferList: [port2],
   });
   let stopping = false;

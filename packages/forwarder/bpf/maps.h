@@ -1,0 +1,98 @@
+// What a tunnel is to the programs. packages/forwarder/src/bpf/tunnel-maps.ts writes and reads the same structures.
+enum kind { VXLAN = 1, GRE, VXLAN_GPE, MPLS_OVER_GRE, MPLS_OVER_UDP, MPLS_OVER_ETHERNET };
+
+enum direction { SENT, RECEIVED, DIRECTIONS };
+
+enum reason {
+	TOO_LARGE,
+	UNSUPPORTED,
+	WRONG_SOURCE,
+	TRUNCATED,
+	FRAGMENTED,
+	MALFORMED,
+	CONGESTION,
+	UNKNOWN_IDENTIFIER,
+	REASONS
+};
+
+// Outgoing: by the interface index of the node's end of the pod's veth pair.
+struct outgoing {
+	u8 kind;
+	// Of the underlay: 4 or 6.
+	u8 version;
+	// UDP destination, network byte order.
+	u16 port;
+	u32 identifier;
+	// IPv4 addresses in the first four bytes, the others zero.
+	u32 local[4];
+	u32 remote[4];
+	u32 uplink;
+	// Bytes of the largest IP packet of the pod.
+	u32 mtu;
+};
+
+// Incoming: by what a packet says.
+struct address {
+	// For MPLSoEthernet the index of the uplink in the first word.
+	u32 local[4];
+	u32 identifier;
+	u8 kind;
+	u8 version;
+	u16 zero;
+};
+
+struct incoming {
+	// Node's end of the pod's veth pair.
+	u32 ifindex;
+	u32 remote[4];
+	// Not 0 when the pod is in another network namespace than the node.
+	u32 elsewhere;
+};
+
+struct traffic {
+	u64 packets[DIRECTIONS];
+	u64 bytes[DIRECTIONS];
+	u64 drops[DIRECTIONS][REASONS];
+};
+
+enum { MAX_TUNNELS = 65536 };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_TUNNELS);
+	__type(key, u32);
+	__type(value, struct outgoing);
+} nsm_outgoing SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_TUNNELS);
+	__type(key, struct address);
+	__type(value, struct incoming);
+} nsm_incoming SEC(".maps");
+
+// By the index of the node's end; 0 for packets that belong to no tunnel.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_TUNNELS);
+	__type(key, u32);
+	__type(value, struct traffic);
+} nsm_traffic SEC(".maps");
+
+inlined int drop(struct traffic *traffic, enum direction direction, enum reason reason)
+{
+	if (traffic)
+		traffic->drops[direction][reason]++;
+	return TC_ACT_SHOT;
+}
+
+inlined void count(struct traffic *traffic, enum direction direction, u32 segments, u32 bytes)
+{
+	if (!traffic)
+		return;
+	traffic->packets[direction] += segments ? segments : 1;
+	traffic->bytes[direction] += bytes;
+}

@@ -1,0 +1,58 @@
+// Every tunnel of a node: pods' frames in, packets to other nodes out, and back. Which kind, from where to where is in
+// the maps. Loaded once per node; see packages/forwarder/src/bpf.
+#include "kernel.h"
+#include "headers.h"
+#include "maps.h"
+#include "too-big.h"
+#include "wrap.h"
+#include "unwrap.h"
+
+// Ingress of the node's end of a pod's veth pair. Nothing of a pod may enter the node itself.
+SEC("tc") int nsm_wrap(struct __sk_buff *skb)
+{
+	u32 end = skb->ifindex;
+	if (skb->mark == MARK_ARRIVED) {
+		struct ethernet inner;
+		const u32 label = 4;
+		skb->mark = 0;
+		if (bpf_skb_load_bytes(skb, sizeof(inner) + label, &inner, sizeof(inner)) || shrink(skb, &inner, sizeof(inner) + label, 0))
+			return TC_ACT_SHOT;
+		return bpf_redirect(end, 0);
+	}
+	const struct outgoing *out = bpf_map_lookup_elem(&nsm_outgoing, &end);
+	if (!out)
+		return TC_ACT_SHOT;
+	if (skb->mark == MARK_WRAPPED)
+		return send(skb, out);
+	return wrap(skb, out, bpf_map_lookup_elem(&nsm_traffic, &end));
+}
+
+// Ingress of an uplink. What is not ours goes on as if we were not there.
+SEC("tc") int nsm_unwrap(struct __sk_buff *skb)
+{
+	struct arrival arrival = {};
+	if (skb->pkt_type != PACKET_HOST || skb->vlan_present)
+		return TC_ACT_UNSPEC;
+	int other = -1;
+	if (skb->protocol == swap16(ETH_P_IP)) {
+		other = read_ipv4(skb, &arrival);
+	} else if (skb->protocol == swap16(ETH_P_IPV6)) {
+		other = read_ipv6(skb, &arrival);
+	} else if (skb->protocol == swap16(ETH_P_MPLS)) {
+		arrival.to.local[0] = skb->ifindex;
+		other = read_label(skb, &arrival, MPLS_OVER_ETHERNET, sizeof(struct ethernet));
+	}
+	return other ? TC_ACT_UNSPEC : unwrap(skb, &arrival);
+}
+
+// Egress of an uplink of MPLSoEthernet.
+SEC("tc") int nsm_label(struct __sk_buff *skb)
+{
+	if (skb->mark != MARK_LABELLED)
+		return TC_ACT_UNSPEC;
+	const u16 type = swap16(ETH_P_MPLS);
+	skb->mark = 0;
+	return bpf_skb_store_bytes(skb, 12, &type, sizeof(type), 0) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+char gpl[] SEC("license") = "GPL";

@@ -1,0 +1,219 @@
+// Incoming: a packet at an uplink that belongs to a tunnel loses its headers and goes to the pod.
+
+struct arrival {
+	struct address to;
+	u32 source[4];
+	// Offset of the inner Ethernet header.
+	u32 inner;
+	// Offset at which the packet ends by its own account; 0 when it gives none.
+	u32 end;
+	u8 ecn;
+	u8 fragment;
+	u8 malformed;
+};
+
+// Both return 0 when it may belong to a tunnel.
+inlined int read_label(struct __sk_buff *skb, struct arrival *arrival, u8 kind, u32 offset)
+{
+	u32 label;
+	if (bpf_skb_load_bytes(skb, offset, &label, sizeof(label)))
+		return -1;
+	label = swap32(label);
+	// More labels below are another application's.
+	if (!(label & MPLS_BOTTOM))
+		return -1;
+	arrival->to.kind = kind;
+	arrival->to.identifier = label >> 12;
+	arrival->inner = offset + sizeof(label);
+	return 0;
+}
+
+inlined int read_tunnel_header(struct __sk_buff *skb, struct arrival *arrival, u8 protocol, u32 offset)
+{
+	if (protocol == PROTO_GRE) {
+		struct gre gre;
+		u32 key;
+		if (bpf_skb_load_bytes(skb, offset, &gre, sizeof(gre)))
+			return -1;
+		if (gre.flags == 0 && gre.protocol == swap16(ETH_P_MPLS))
+			return read_label(skb, arrival, MPLS_OVER_GRE, offset + sizeof(gre));
+		if (gre.flags != swap16(GRE_KEY) || gre.protocol != swap16(ETH_P_TEB))
+			return -1;
+		if (bpf_skb_load_bytes(skb, offset + sizeof(gre), &key, sizeof(key)))
+			return -1;
+		arrival->to.kind = GRE;
+		arrival->to.identifier = swap32(key);
+		arrival->inner = offset + sizeof(gre) + sizeof(key);
+		return 0;
+	}
+	struct udp udp;
+	struct vxlan vxlan;
+	if (protocol != PROTO_UDP || bpf_skb_load_bytes(skb, offset, &udp, sizeof(udp)))
+		return -1;
+	const u16 port = swap16(udp.destination);
+	if (port != PORT_VXLAN && port != PORT_VXLAN_GPE && port != PORT_MPLS)
+		return -1;
+	// Of a frame that the kernel has yet to cut into segments, lengths mean nothing.
+	if (!skb->gso_size && offset + swap16(udp.length) != arrival->end)
+		arrival->malformed = 1;
+	offset += sizeof(udp);
+	if (port == PORT_MPLS)
+		return read_label(skb, arrival, MPLS_OVER_UDP, offset);
+	if (bpf_skb_load_bytes(skb, offset, &vxlan, sizeof(vxlan)) || !(vxlan.flags & VXLAN_VNI))
+		return -1;
+	if (port == PORT_VXLAN_GPE) {
+		const u8 wanted = VXLAN_VNI | VXLAN_NEXT;
+		if ((vxlan.flags & (wanted | VXLAN_OAM)) != wanted || vxlan.next != GPE_ETHERNET)
+			arrival->malformed = 1;
+	}
+	arrival->to.kind = port == PORT_VXLAN ? VXLAN : VXLAN_GPE;
+	arrival->to.identifier = swap32(vxlan.vni) >> 8;
+	arrival->inner = offset + sizeof(vxlan);
+	return 0;
+}
+
+inlined int read_ipv4(struct __sk_buff *skb, struct arrival *arrival)
+{
+	const u32 start = sizeof(struct ethernet);
+	struct ipv4 ip;
+	if (bpf_skb_load_bytes(skb, start, &ip, sizeof(ip)) || ip.version_length >> 4 != 4)
+		return -1;
+	const u32 length = (ip.version_length & 15) * 4;
+	if (length < sizeof(ip) || (swap16(ip.fragment) & IPV4_OFFSET))
+		return -1;
+	arrival->fragment = (swap16(ip.fragment) & IPV4_MF) != 0;
+	arrival->to.version = 4;
+	arrival->to.local[0] = ip.destination;
+	arrival->source[0] = ip.source;
+	arrival->ecn = ip.tos & 3;
+	arrival->end = start + swap16(ip.length);
+	if (length == sizeof(ip) && fold(bpf_csum_diff(0, 0, &ip, sizeof(ip), 0)) != 0)
+		arrival->malformed = 1;
+	return read_tunnel_header(skb, arrival, ip.protocol, start + length);
+}
+
+inlined int read_ipv6(struct __sk_buff *skb, struct arrival *arrival)
+{
+	const u32 start = sizeof(struct ethernet);
+	struct ipv6 ip;
+	if (bpf_skb_load_bytes(skb, start, &ip, sizeof(ip)) || swap32(ip.version_class_flow) >> 28 != 6)
+		return -1;
+	u32 offset = start + sizeof(ip);
+	u8 next = ip.next;
+	if (next == PROTO_FRAGMENT) {
+		u8 header[8];
+		if (bpf_skb_load_bytes(skb, offset, header, sizeof(header)) || header[2] || header[3] & 0xf8)
+			return -1;
+		next = header[0];
+		offset += sizeof(header);
+		arrival->fragment = 1;
+	}
+	arrival->to.version = 6;
+	__builtin_memcpy(arrival->to.local, ip.destination, 16);
+	__builtin_memcpy(arrival->source, ip.source, 16);
+	arrival->ecn = swap32(ip.version_class_flow) >> 20 & 3;
+	arrival->end = start + sizeof(ip) + swap16(ip.length);
+	return read_tunnel_header(skb, arrival, next, offset);
+}
+
+// Carries congestion over to the inner packet (RFC 6040, section 4.2). Not 0 when the packet must be dropped.
+inlined int carry_congestion(struct __sk_buff *skb, u32 offset, u16 type)
+{
+	u8 bytes[2];
+	const u8 inner = ecn_of(skb, offset, type);
+	if ((type != swap16(ETH_P_IP) && type != swap16(ETH_P_IPV6)) || inner == 3)
+		return 0;
+	if (inner == 0 || bpf_skb_load_bytes(skb, offset, bytes, 2))
+		return -1;
+	if (type == swap16(ETH_P_IPV6)) {
+		bytes[1] |= 0x30;
+		return bpf_skb_store_bytes(skb, offset, bytes, 2, 0);
+	}
+	u16 before, after;
+	__builtin_memcpy(&before, bytes, 2);
+	bytes[1] |= 3;
+	__builtin_memcpy(&after, bytes, 2);
+	if (bpf_l3_csum_replace(skb, offset + 10, before, after, 2))
+		return -1;
+	return bpf_skb_store_bytes(skb, offset, bytes, 2, 0);
+}
+
+inlined int different(const u32 *a, const u32 *b)
+{
+	return (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]);
+}
+
+// bpf_skb_adjust_room() leaves no less than an IP header; frames on Ethernet are never shorter than this either.
+enum { SHORTEST = 60 };
+
+// Takes away the `length` bytes between the outer Ethernet header and the inner one, and lets that take its place.
+inlined long shrink(struct __sk_buff *skb, const struct ethernet *inner, u32 length, u64 flags)
+{
+	if (bpf_skb_adjust_room(skb, -(int)length, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | flags))
+		return -1;
+	return bpf_skb_store_bytes(skb, 0, inner, sizeof(*inner), 0);
+}
+
+inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
+{
+	struct incoming *in = bpf_map_lookup_elem(&nsm_incoming, &arrival->to);
+	if (!in) {
+		u32 nobody = 0;
+		drop(bpf_map_lookup_elem(&nsm_traffic, &nobody), RECEIVED, UNKNOWN_IDENTIFIER);
+		// Perhaps somebody else's: the kernel's own vxlan device, for one.
+		return TC_ACT_UNSPEC;
+	}
+	u32 pod = in->ifindex;
+	struct traffic *traffic = bpf_map_lookup_elem(&nsm_traffic, &pod);
+	const int labelled = arrival->to.kind == MPLS_OVER_ETHERNET;
+	if (!labelled && different(in->remote, arrival->source))
+		return drop(traffic, RECEIVED, WRONG_SOURCE);
+	if (arrival->fragment)
+		return drop(traffic, RECEIVED, FRAGMENTED);
+	if (!skb->gso_size && arrival->end > skb->len)
+		return drop(traffic, RECEIVED, TRUNCATED);
+	if (arrival->malformed)
+		return drop(traffic, RECEIVED, MALFORMED);
+	const u32 offset = arrival->inner;
+	// Ethernet pads short frames.
+	if (!skb->gso_size && arrival->end && arrival->end < skb->len && bpf_skb_change_tail(skb, arrival->end, 0))
+		return drop(traffic, RECEIVED, UNSUPPORTED);
+	struct ethernet inner;
+	if (bpf_skb_load_bytes(skb, offset, &inner, sizeof(inner)))
+		return drop(traffic, RECEIVED, TRUNCATED);
+	if (arrival->ecn == 3 && carry_congestion(skb, offset + sizeof(inner), inner.type))
+		return drop(traffic, RECEIVED, CONGESTION);
+	const u32 bytes = skb->len - offset;
+	const u32 segments = skb->gso_segs;
+	if (bytes < SHORTEST && bpf_skb_change_tail(skb, offset + SHORTEST, 0))
+		return drop(traffic, RECEIVED, UNSUPPORTED);
+
+	if (labelled) {
+		// Taken for MPLS, it cannot shrink. As the IP packet that it is not, it can: at the node's end.
+		const u16 type = swap16(ETH_P_IP);
+		if (bpf_skb_store_bytes(skb, 12, &type, sizeof(type), 0))
+			return drop(traffic, RECEIVED, UNSUPPORTED);
+		skb->mark = MARK_ARRIVED;
+		count(traffic, RECEIVED, segments, bytes);
+		return bpf_redirect(pod, BPF_F_INGRESS);
+	}
+	const int ipv4 = inner.type == swap16(ETH_P_IP), ipv6 = inner.type == swap16(ETH_P_IPV6);
+	// What the kernel takes the packet for stays, unless it is told otherwise; with IPv4 it may become shorter.
+	u64 flags = 0;
+	if (arrival->to.version == 6 && !ipv6)
+		flags = BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
+	else if (arrival->to.version == 4 && ipv6)
+		flags = BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
+	int known = ipv4 || ipv6;
+	if (shrink(skb, &inner, offset, flags)) {
+		// A kernel older than those flags.
+		known = 0;
+		if (!flags || shrink(skb, &inner, offset, 0))
+			return drop(traffic, RECEIVED, UNSUPPORTED);
+	}
+	count(traffic, RECEIVED, segments, bytes);
+	// Into the pod without the detour of a queue; only what the kernel takes for what it is, since it is not read again.
+	if (known && in->elsewhere && !(inner.destination[0] & 1))
+		return bpf_redirect_peer(pod, 0);
+	return bpf_redirect(pod, 0);
+}

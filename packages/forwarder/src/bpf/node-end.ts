@@ -1,0 +1,45 @@
+// The node's end of a pod's veth pair: where the eBPF programs wrap what the pod sends.
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import type { Link, RouteSocket } from '@nsm/netlink';
+import type { OpenPort } from '../open-port.js';
+
+/** Any frame with its tunnel headers passes the node's end once more when it is not IP. */
+const mtu = 65_535;
+const pattern = /^nst[0-9a-f]{12}$/;
+
+export function isNodeEnd(name: string): boolean {
+  return pattern.test(name);
+}
+
+/** The name follows from the cross-connect's id: whoever has the one finds the other. */
+export function nodeEndName(id: string): string {
+  return `nst${createHash('sha256').update(id).digest('hex').slice(0, 12)}`;
+}
+
+/** For people, and for finding it again; not the id itself, which the pod's interfaces alone bear. */
+export function nodeEndAlias(id: string): string {
+  return `tunnel of ${id}`;
+}
+
+/**
+ * Makes the pair, each end born where it lives. Both are down.
+ * @returns the node's end and the name of the pod's.
+ */
+export function makePair(socket: RouteSocket, id: string, pod: OpenPort): { end: Link; name: string } {
+  const name = pod.freeName();
+  const end = socket.createLink({
+    kind: 'veth',
+    name: nodeEndName(id),
+    mtu,
+    alias: nodeEndAlias(id),
+    peer: { name, namespace: pod.namespace, mac: pod.port.mac, mtu: pod.port.mtu },
+  });
+  try {
+    // The kernel would send router solicitations and multicast reports into the pod.
+    writeFileSync(`/proc/sys/net/ipv6/conf/${end.name}/disable_ipv6`, '1');
+  } catch {
+    // Without IPv6, or where /proc/sys is read-only: the pod ignores them.
+  }
+  return { end, name };
+}

@@ -1,0 +1,33 @@
+// What the pod's end of a tunnel must not leave to the programs.
+import { EthtoolSocket, NetlinkError } from '@nsm/netlink';
+import type { OpenPort } from '../open-port.js';
+import type { TunnelKind } from './tunnel-kind.js';
+
+/**
+ * Large frames that the programs cannot wrap are cut by the pod's kernel instead: those that came out of another tunnel
+ * (a pod may forward from one to the next) still bear that tunnel's mark, and SCTP.
+ */
+const never = [
+  'tx-gre-segmentation',
+  'tx-gre-csum-segmentation',
+  'tx-ipxip4-segmentation',
+  'tx-ipxip6-segmentation',
+  'tx-udp_tnl-segmentation',
+  'tx-udp_tnl-csum-segmentation',
+  'tx-sctp-segmentation',
+  'tx-gso-list',
+] as const;
+
+/** A kernel without this interface of ethtool leaves everything on, and is as good for TCP. */
+export function setOffloads(device: number, { namespace }: OpenPort, kind: TunnelKind): void {
+  try {
+    using ethtool = EthtoolSocket.open(namespace);
+    const features = ethtool.features(device);
+    const off = never.filter((name) => features.get(name)?.active && features.get(name)?.changeable);
+    ethtool.setFeatures(device, Object.fromEntries(off.map((name) => [name, false])));
+    // Below MPLS no device computes checksums or cuts segments of what is inside; both end with the checksum.
+    if (kind.needsLink) ethtool.setOffloads(device, { 'tx-checksum': false, tso: false, gso: false });
+  } catch (error) {
+    if (!(error instanceof NetlinkError) || kind.needsLink) throw error;
+  }
+}

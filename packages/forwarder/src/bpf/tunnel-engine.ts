@@ -1,0 +1,177 @@
+// All eBPF tunnels of one node: one program for them all, each a pair of map entries and a veth pair.
+import { type forwarder as fw, NsmError } from '@nsm/api';
+import { currentNamespace, NetlinkError, type RouteSocket } from '@nsm/netlink';
+import type { OpenPort } from '../open-port.js';
+import { makePair, nodeEndAlias, nodeEndName } from './node-end.js';
+import { setOffloads } from './offloads.js';
+import { tryKind } from './try-kind.js';
+import type { TunnelKind } from './tunnel-kind.js';
+import type { TunnelTraffic } from './tunnel-maps.js';
+import { TunnelPrograms } from './tunnel-programs.js';
+import { wayTo } from './underlay.js';
+
+/** A device that takes everything of a tunnel with it. */
+export interface Remains {
+  readonly inode: number;
+  readonly name: string;
+  readonly alias: string;
+}
+
+export class TunnelEngine {
+  readonly #socket: RouteSocket;
+  readonly #inode: number;
+  readonly #programs: TunnelPrograms | undefined;
+  readonly #missing: string;
+
+  constructor(socket: RouteSocket) {
+    this.#socket = socket;
+    using namespace = currentNamespace();
+    this.#inode = namespace.inode;
+    try {
+      this.#programs = new TunnelPrograms(socket);
+      this.#missing = '';
+      this.#sweep();
+    } catch (error) {
+      this.#missing = whyNotLoaded(error);
+    }
+  }
+
+  /** What a kind needs and does not find here; '' when it works, for both underlays. */
+  missing(kind: TunnelKind): string {
+    if (!this.#programs) return this.#missing;
+    return tryKind(kind, this.#programs);
+  }
+
+  /**
+   * Makes a tunnel exist as wanted, or finds and mends it.
+   * @param remove deletes a device of this cross-connect in the pod.
+   * @returns the pod's device.
+   * @throws NsmError, NetlinkError; then no device and no map entry was added.
+   */
+  connect(
+    kind: TunnelKind,
+    { id, tunnel }: fw.CrossConnect,
+    pod: OpenPort,
+    remove: (device: { readonly index: number; readonly name: string }) => void,
+  ): { index: number; name: string; fresh: boolean } {
+    const programs = this.#ready();
+    if (!tunnel) throw new NsmError('invalid', 'a remote cross-connect needs a tunnel');
+    if (kind.port !== undefined && tunnel.port !== 0 && tunnel.port !== kind.port)
+      throw new NsmError('invalid', `this engine knows UDP port ${kind.port} only, not ${tunnel.port}`);
+    const { uplink, devices } = wayTo(this.#socket, tunnel, kind);
+    const entry = {
+      code: kind.code,
+      local: tunnel.local,
+      remote: tunnel.remote,
+      identifier: tunnel.identifier,
+      port: kind.port ?? 0,
+      uplink,
+      mtu: pod.port.mtu,
+      needsLink: kind.needsLink ?? false,
+    };
+    let { end, peer } = this.#find(id, pod);
+    if (peer && !end) {
+      remove(peer);
+      peer = undefined;
+    } else if (end && !peer) {
+      this.#delete(end.index);
+      end = undefined;
+    }
+    const owner = programs.maps.owner(entry);
+    if (owner !== undefined && owner !== end?.index && this.#socket.link(owner))
+      throw new NsmError(
+        'dataplane',
+        `identifier ${tunnel.identifier} from ${tunnel.remote} to ${tunnel.local} is in use on this node`,
+      );
+    for (const device of devices) {
+      programs.attach(device, 'nsm_unwrap');
+      if (kind.needsLink) programs.attach(device, 'nsm_label');
+    }
+    const elsewhere = pod.namespace.inode !== this.#inode;
+    if (end && peer) {
+      programs.maps.write(end.index, entry, elsewhere);
+      programs.attach(end.index, 'nsm_wrap');
+      if (!end.up) this.#socket.setLink(end.index, { up: true });
+      return { index: peer.index, name: peer.name, fresh: false };
+    }
+    const made = makePair(this.#socket, id, pod);
+    const { index } = made.end;
+    try {
+      const device = { index: pod.socket.link(made.name)?.index ?? 0, name: made.name, fresh: true };
+      setOffloads(device.index, pod, kind);
+      // Before it is up: nothing of the pod may enter the node.
+      programs.attach(index, 'nsm_wrap');
+      programs.maps.write(index, entry, elsewhere);
+      this.#socket.setLink(index, { up: true });
+      return device;
+    } catch (error) {
+      this.#delete(index);
+      this.#detachIfIdle();
+      throw error;
+    }
+  }
+
+  /**
+   * Forgets a tunnel: from now on it carries nothing.
+   * @returns what to delete; undefined when there is no device of it on the node.
+   */
+  release(id: string): Remains | undefined {
+    if (!this.#programs) return undefined;
+    const end = this.#socket.link(nodeEndName(id));
+    if (end) this.#programs.maps.delete(end.index);
+    // The pod has taken its devices with it.
+    else this.#sweep();
+    this.#detachIfIdle();
+    return end ? { inode: this.#inode, name: end.name, alias: nodeEndAlias(id) } : undefined;
+  }
+
+  /** Counters, seen from the node: sent is what the pod sent. Undefined when there is no such tunnel. */
+  traffic(id: string): TunnelTraffic | undefined {
+    const end = this.#programs && this.#socket.link(nodeEndName(id));
+    return end && this.#programs?.maps.traffic(end.index);
+  }
+
+  /** Tunnels work on. */
+  stop(): void {
+    this.#programs?.close();
+  }
+
+  #ready(): TunnelPrograms {
+    if (this.#programs) return this.#programs;
+    throw new NsmError('dataplane', this.#missing);
+  }
+
+  /** Both ends of a tunnel's veth pair, when they belong together. */
+  #find(id: string, pod: OpenPort) {
+    const end = this.#socket.link(nodeEndName(id));
+    const peer = pod.find(id);
+    if (end && peer && end.linkIndex !== peer.index) return { end, peer: undefined };
+    return { end, peer };
+  }
+
+  #delete(nodeEnd: number): void {
+    this.#programs?.maps.delete(nodeEnd);
+    this.#socket.deleteLink(nodeEnd);
+  }
+
+  /** Forgets what belongs to devices that no longer exist. */
+  #sweep(): void {
+    const maps = this.#programs?.maps;
+    if (!maps) return;
+    const links = new Set(this.#socket.links({ kind: 'veth' }).map(({ index }) => index));
+    for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) maps.delete(nodeEnd);
+    maps.sweep();
+  }
+
+  #detachIfIdle(): void {
+    if (this.#programs?.maps.nodeEnds().length === 0) this.#programs.detachUplinks();
+  }
+}
+
+function whyNotLoaded(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof NetlinkError && (error.code === 'EPERM' || error.code === 'EACCES'))
+    return `${message}; eBPF needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN outside any user namespace`;
+  if (message.includes('libbpf.so')) return `${message}; install Debian package libbpf1`;
+  return message;
+}
