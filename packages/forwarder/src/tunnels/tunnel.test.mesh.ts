@@ -132,3 +132,20 @@ export const join = async (
   await Promise.all(halves.map((wanted, n) => stage.threads[n]!.client.apply(wanted)));
   return { halves, mtu };
 };
+
+/** The kinds that eBPF cannot carry here, and why: their tests are skipped. */
+export const missingKinds = async (): Promise<Map<TunnelType, string>> => {
+  const node = makeNamespace('capabilities');
+  const thread = await startIn(node);
+  try {
+    const { tunnels } = await thread.client.getCapabilities({});
+    return new Map(
+      tunnels
+        .filter(({ engine, missing }) => engine === 'eBPF' && missing !== '')
+        .map(({ type, missing }) => [type, missing]),
+    );
+  } finally {
+    await thread.stop();
+    node.remove();
+  }
+};
