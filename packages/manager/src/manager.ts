@@ -13,6 +13,7 @@ import {
   proxy,
   registry as reg,
   Server,
+  type TunnelType,
 } from '@nsm/api';
 import { startForwarderThread } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
@@ -54,6 +55,8 @@ export interface ManagerOptions {
   readonly registry: string;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;
+  /** The only tunnel types to use, in order of preference. Default: all that work here, VXLAN first. */
+  readonly tunnels?: readonly TunnelType[];
   /** Where addresses come from, for one network service or, without `service`, for all others. */
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
   /** Users whose processes may name network namespaces that are not their own. */
@@ -169,6 +172,7 @@ export class Manager {
       logger,
       stopping: stopping.signal,
       advertise: '',
+      tunnels: this.#options.tunnels,
       tunnelAddress: this.#options.tunnelAddress ?? '',
       prefixes,
       requestTimeout: this.#options.requestTimeout ?? 10_000,

@@ -1,6 +1,6 @@
 // The parts of one manager that the stories of a request share, wired together once in manager.ts.
 
-import { type InterfaceType, NsmError } from '@nsm/api';
+import { type InterfaceType, NsmError, type TunnelType } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from './addresses/address-pools.js';
@@ -39,6 +39,8 @@ export interface Node {
   advertise: string;
   /** Underlay address of this node's ends of tunnels; '' takes the one the kernel routes with. */
   readonly tunnelAddress: string;
+  /** The only tunnel types to use, in order of preference; undefined: whatever the forwarder can do, in its order. */
+  readonly tunnels: readonly TunnelType[] | undefined;
   /** Prefixes configured by network service; under '' those for services without their own. */
   readonly prefixes: ReadonlyMap<string, readonly string[]>;
   /** Milliseconds a whole request may take. */

@@ -1,6 +1,6 @@
 // All eBPF tunnels of one node: one program for them all, each a pair of map entries and a veth pair.
 import { type forwarder as fw, NsmError } from '@nsm/api';
-import { currentNamespace, NetlinkError, type RouteSocket } from '@nsm/netlink';
+import { currentNamespace, type Link, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import type { OpenPort } from '../open-port.js';
 import { makePair, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
@@ -52,7 +52,7 @@ export class TunnelEngine {
     kind: TunnelKind,
     { id, tunnel }: fw.CrossConnect,
     pod: OpenPort,
-    remove: (device: { readonly index: number; readonly name: string }) => void,
+    remove: (device: Link) => void,
   ): { index: number; name: string; fresh: boolean } {
     const programs = this.#ready();
     if (!tunnel) throw new NsmError('invalid', 'a remote cross-connect needs a tunnel');
@@ -69,14 +69,7 @@ export class TunnelEngine {
       mtu: pod.port.mtu,
       needsLink: kind.needsLink ?? false,
     };
-    let { end, peer } = this.#find(id, pod);
-    if (peer && !end) {
-      remove(peer);
-      peer = undefined;
-    } else if (end && !peer) {
-      this.#delete(end.index);
-      end = undefined;
-    }
+    const { end, peer } = this.#find(id, pod, remove);
     const owner = programs.maps.owner(entry);
     if (owner !== undefined && owner !== end?.index && this.#socket.link(owner))
       throw new NsmError(
@@ -141,12 +134,15 @@ export class TunnelEngine {
     throw new NsmError('dataplane', this.#missing);
   }
 
-  /** Both ends of a tunnel's veth pair, when they belong together. */
-  #find(id: string, pod: OpenPort) {
+  /** Both ends of a tunnel's veth pair; what is there without the other, or does not belong together, is deleted. */
+  #find(id: string, pod: OpenPort, remove: (device: Link) => void): { end?: Link; peer?: Link } {
     const end = this.#socket.link(nodeEndName(id));
     const peer = pod.find(id);
-    if (end && peer && end.linkIndex !== peer.index) return { end, peer: undefined };
-    return { end, peer };
+    if (end && peer && end.linkIndex === peer.index) return { end, peer };
+    if (end) this.#delete(end.index);
+    // The other tunnel's end, or another engine's device.
+    if (peer && pod.socket.link(peer.index)) remove(peer);
+    return {};
   }
 
   #delete(nodeEnd: number): void {

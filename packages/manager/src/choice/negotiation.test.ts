@@ -10,7 +10,7 @@ import {
 } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseInterface, chooseTunnel, inOrderOfPreference } from './negotiation.js';
+import { chooseInterface, chooseTunnel, inOrderOfPreference, restrictTunnels } from './negotiation.js';
 
 const { DEFAULT_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE } = InterfaceType;
 const { NO_PREFERENCE, FIRST, SECOND, THIRD } = InterfacePreference;
@@ -97,5 +97,22 @@ describe('chooseTunnel', () => {
     expect(() => chooseTunnel([tunnel(TunnelType.GRE)], [tunnel(TunnelType.VXLAN)])).toThrowError(
       /offers GRE, this node can do VXLAN/,
     );
+  });
+});
+
+describe('restrictTunnels', () => {
+  const possible = [TunnelType.VXLAN, TunnelType.GRE, TunnelType.MPLSoUDP].map((type) =>
+    create(TunnelSchema, { type }),
+  );
+  const typesOf = (wanted?: readonly TunnelType[]) =>
+    restrictTunnels(possible, wanted).map(({ type }) => type);
+
+  it('keeps to what is wanted, in that order', () => {
+    expect(typesOf()).toEqual([TunnelType.VXLAN, TunnelType.GRE, TunnelType.MPLSoUDP]);
+    expect(typesOf([TunnelType.MPLSoUDP, TunnelType.MPLSoGRE, TunnelType.VXLAN])).toEqual([
+      TunnelType.MPLSoUDP,
+      TunnelType.VXLAN,
+    ]);
+    expect(typesOf([TunnelType.MPLSoGRE])).toEqual([]);
   });
 });

@@ -55,6 +55,19 @@ export function chooseInterface(
 }
 
 /**
+ * What this node does of what it can.
+ * @param possible tunnels that the forwarder offers, in its order.
+ * @param wanted the only types to use, in order of preference; undefined: all.
+ */
+export function restrictTunnels(
+  possible: readonly Tunnel[],
+  wanted: readonly TunnelType[] | undefined,
+): readonly Tunnel[] {
+  if (!wanted) return possible;
+  return wanted.flatMap((type) => possible.filter((tunnel) => tunnel.type === type));
+}
+
+/**
  * The first tunnel type in the client manager's order that this node can do too.
  * @param offered what the client's manager can do, in its order of preference.
  * @param own what this node can do towards it, in its own order.

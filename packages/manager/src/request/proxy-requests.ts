@@ -12,7 +12,7 @@ import {
 } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { admitProxyRequest, quote } from '../admission/admission.js';
-import { chooseInterface, chooseTunnel, interfaceList } from '../choice/negotiation.js';
+import { chooseInterface, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
 import { closeConnection } from '../life/closing.js';
 import { heal } from '../life/healing.js';
 import type { Node } from '../node.js';
@@ -107,7 +107,7 @@ async function connectEndpoint(
   const remote =
     request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
   const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
-  const { theirs, ours } = chooseTunnel(request.tunnelType, tunnels);
+  const { theirs, ours } = chooseTunnel(request.tunnelType, restrictTunnels(tunnels, node.tunnels));
   const identifier = await transaction.step(
     'take a tunnel identifier',
     () => takeIdentifier(node, theirs.parameters?.proposedIdentifiers ?? []),

@@ -1,8 +1,9 @@
 // The endpoint is on another node: its manager does that half, this one the client's, and a tunnel joins them.
 import { create } from '@bufbuild/protobuf';
-import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy } from '@nsm/api';
+import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy, TunnelType } from '@nsm/api';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
-import { addressesOf, quote } from '../admission/admission.js';
+import { addressesOf, quote, tunnelNames } from '../admission/admission.js';
+import { restrictTunnels } from '../choice/negotiation.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
@@ -24,7 +25,8 @@ export async function connectRemotely(
   const manager = endpoint.networkServiceHost;
   const peer = { manager, address: addressOf(node, manager), connectionId: id };
   const remote = await node.peers.resolve(manager, peer.address);
-  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
+  const offer = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
+  const tunnels = [...restrictTunnels(offer.tunnels, node.tunnels)];
 
   const reservation = await transaction.step(
     'propose tunnel identifiers',
@@ -144,10 +146,13 @@ function agreed(
 async function probe(node: Node, { crossConnect, peer }: Connection, signal: AbortSignal): Promise<void> {
   const { answered } = await node.forwarder.probe({ crossConnect, timeoutMs: probeTimeout }, { signal });
   if (answered) return;
-  const { local, remote, port } = crossConnect.tunnel ?? {};
+  const { local, remote, port, type = TunnelType.DEFAULT_TUNNEL } = crossConnect.tunnel ?? {};
+  const passage = port
+    ? `is UDP port ${port} open between the two nodes`
+    : `does the network between the two nodes let ${tunnelNames[type]} through`;
   throw new NsmError(
     'no-packets',
     `the tunnel to manager ${quote(peer?.manager ?? '')} carries no packets: nothing came back from ${remote} to ${local} ` +
-      `within ${probeTimeout} ms; is UDP port ${port} open between the two nodes?`,
+      `within ${probeTimeout} ms; ${passage}?`,
   );
 }

@@ -1,9 +1,11 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
+import type { TunnelType } from '@nsm/api';
 import { Command } from 'commander';
 import { parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, runDirFlag } from '../../common-flags.js';
 import { flag, parseHostPort, parseInteger } from '../../flags.js';
+import { parseTunnelType, tunnelTypeNames } from '../../tunnel-type.js';
 
 export interface ManagerFlags {
   readonly name: string;
@@ -13,6 +15,7 @@ export interface ManagerFlags {
   readonly advertise?: string;
   readonly registry: string;
   readonly tunnelAddress?: string;
+  readonly tunnel: readonly TunnelType[];
   readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
   readonly allowUid: readonly number[];
   readonly forwarder: 'internal' | 'external';
@@ -56,6 +59,13 @@ export function managerCommand(): Command {
       }),
     )
     .addOption(flag('--tunnel-address <ip>', 'own end of tunnels (default: by the route to the other node)'))
+    .addOption(
+      flag(
+        '--tunnel <kind>',
+        `only these kinds of tunnel, in order of preference: ${tunnelTypeNames.join(', ')}; may be repeated`,
+        { list: true, parse: parseTunnelType, defaultText: 'all that work here, VXLAN first' },
+      ),
+    )
     .addOption(
       flag('--prefix <[service=]cidr>', 'prefix to give out addresses from; may be repeated', {
         list: true,
