@@ -1,5 +1,15 @@
 // Every Debian package that something here runs or loads, for which purpose, and why. Node.js and npm are taken for granted.
 
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where the dynamic linker looks: Debian has a folder for each architecture. */
+const libraryFolders = () => {
+  const folders = ['/lib', '/usr/lib', '/lib64', '/usr/lib64', '/usr/local/lib'];
+  const inside = readdirSync('/usr/lib').filter((name) => name.includes('-linux-'));
+  return [...folders, ...inside.map((name) => join('/usr/lib', name))];
+};
+
 /** `present` looks for the command or library itself: it may come from elsewhere than the package. */
 export const debianPackages = [
   {
@@ -19,6 +29,12 @@ export const debianPackages = [
     purposes: ['start', 'test'],
     why: 'unshare and nsenter make and enter the user namespace of a lab without root',
     present: (find) => find('unshare') !== undefined && find('nsenter') !== undefined,
+  },
+  {
+    name: 'libbpf1',
+    purposes: ['start', 'test'],
+    why: 'libbpf loads the eBPF programs that carry tunnels',
+    present: () => libraryFolders().some((folder) => existsSync(join(folder, 'libbpf.so.1'))),
   },
   {
     name: 'iproute2',

@@ -60,6 +60,8 @@ export interface StatisticsView {
   readonly sentPackets: number;
   readonly sentBytes: number;
   readonly sentDrops: number;
+  /** Why, where it is known. */
+  readonly drops: Readonly<Record<string, number>>;
 }
 
 export function connectionView(connection: admin.Connection): ConnectionView {
@@ -109,6 +111,9 @@ function statisticsView(statistics: forwarder.Statistics): StatisticsView {
     sentPackets: Number(statistics.sentPackets),
     sentBytes: Number(statistics.sentBytes),
     sentDrops: Number(statistics.sentDrops),
+    drops: Object.fromEntries(
+      Object.entries(statistics.drops).map(([reason, count]) => [reason, Number(count)]),
+    ),
   };
 }
 

@@ -63,6 +63,9 @@ enum { BPF_ADJ_ROOM_MAC = 1 };
 // Linux 6.3.
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
+// Newer than Linux 6.18.
+#define BPF_F_ADJ_ROOM_DECAP_L4_GRE (1ULL << 9)
+#define BPF_F_ADJ_ROOM_DECAP_L4_UDP (1ULL << 10)
 #define BPF_F_ADJ_ROOM_ENCAP_L2(length) ((u64)(length) << 56)
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;

@@ -204,9 +204,12 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
 		flags = BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
 	else if (arrival->to.version == 4 && ipv6)
 		flags = BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
+	// What is to be cut into segments must not be cut as a tunnel's packet: a kernel that can be told so, is.
+	const int gre = arrival->to.kind == GRE || arrival->to.kind == MPLS_OVER_GRE;
+	const u64 layer4 = gre ? BPF_F_ADJ_ROOM_DECAP_L4_GRE : BPF_F_ADJ_ROOM_DECAP_L4_UDP;
 	int known = ipv4 || ipv6;
-	if (shrink(skb, &inner, offset, flags)) {
-		// A kernel older than those flags.
+	if ((!skb->gso_size || shrink(skb, &inner, offset, flags | layer4)) && shrink(skb, &inner, offset, flags)) {
+		// A kernel older than all of these.
 		known = 0;
 		if (!flags || shrink(skb, &inner, offset, 0))
 			return drop(traffic, RECEIVED, UNSUPPORTED);

@@ -145,8 +145,13 @@ export class Manager {
     );
     this.#stops.push(() => endpoints.stop());
     const { interfaces, tunnels, nodeId } = await forwarder.getCapabilities({});
-    for (const { missing, type } of [...interfaces, ...tunnels])
-      if (missing) logger.warn({ type, missing }, 'not available on this node');
+    for (const { missing, type } of interfaces)
+      if (missing) logger.warn({ type, missing }, 'interface type not available on this node');
+    for (const { missing, type } of tunnels) {
+      // Another engine may carry it.
+      const works = tunnels.some((other) => other.type === type && !other.missing);
+      if (!works) logger.warn({ type, missing }, 'tunnel type not available on this node');
+    }
     const capable = new Set<InterfaceType>(
       interfaces.flatMap(({ type, missing }) => (missing ? [] : [type])),
     );

@@ -171,6 +171,12 @@ function printConnection(output: Output, view: ConnectionView): void {
         statistics &&
           `${statistics.sentPackets} packets, ${statistics.sentBytes} bytes, ${statistics.sentDrops} dropped`,
       ],
+      [
+        'drops',
+        Object.entries(statistics?.drops ?? {})
+          .map(([reason, count]) => `${count} ${reason}`)
+          .join('; '),
+      ],
     ].map(([name = '', value]) => [name ?? '', value ?? undefined]),
   );
 }

@@ -1,0 +1,82 @@
+// Connections over every kind of tunnel, agreed on by two managers: MTU exact, packets, what operators see, a restart.
+import { requireRoot, spawnIn } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectTraffic } from './expect-traffic.js';
+import { Mesh, type Pod } from './mesh.js';
+import { type Connected, nsmJson } from './nsm-command.js';
+import { bare } from './pod-network.js';
+
+interface TunnelList {
+  readonly capabilities: readonly {
+    readonly type: string;
+    readonly works: boolean;
+    readonly missing: string;
+  }[];
+  readonly tunnels: readonly { readonly type: string; readonly identifier: number }[];
+}
+
+/** Version of the underlay, MTU of a pod, and whether both managers restart meanwhile. */
+const cases = [
+  ['VXLAN', 6, 1430, false],
+  ['VXLAN_GRE', 4, 1450, false],
+  ['GRE', 4, 1458, true],
+  ['MPLSoGRE', 4, 1458, false],
+  ['MPLSoUDP', 6, 1434, false],
+  ['MPLSoEthernet', 4, 1482, true],
+] as const;
+
+describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
+  describe.each(cases)('%s over IPv%i', (type, underlay, mtu, restarts) => {
+    let mesh: Mesh;
+    let client: Pod;
+    let endpoint: Pod;
+    let missing: string | undefined;
+
+    beforeAll(async () => {
+      // Another kind first, which the other manager does not want.
+      const other = type === 'GRE' ? 'MPLSoGRE' : 'GRE';
+      mesh = await Mesh.start({
+        underlay,
+        flags: ['--prefix', '10.60.0.0/16', '--prefix', 'fd00:60::/48'],
+        flagsOf: ({ dir }) => ['--tunnel', dir.endsWith('node-a') ? `${other},${type}` : type.toLowerCase()],
+      });
+      client = mesh.pod('client');
+      endpoint = mesh.pod('endpoint');
+      await mesh.endpoint(mesh.b, { pod: endpoint, name: 'firewall', services: ['secure'] });
+      await mesh.a.knows('secure/firewall');
+      const { capabilities } = await nsmJson<TunnelList>('get', 'tunnels', '--run-dir', mesh.a.runDir);
+      const engines = capabilities.filter((capability) => capability.type === type);
+      missing = engines.some(({ works }) => works) ? undefined : (engines[0]?.missing ?? 'unknown here');
+    });
+    afterAll(async () => await mesh?.stop());
+
+    const restartUnderway = async ({ peerAddresses }: Connected): Promise<void> => {
+      await using pinging = await spawnIn(client.name, 'ping', [
+        ...['-n', '-i', '0.01', '-c', '400', '-W', '2', bare(peerAddresses[0]!)],
+      ]);
+      for (const node of [mesh.a, mesh.b]) await node.restart('SIGTERM');
+      await pinging.exited;
+      expect(pinging.output()).toMatch(/400 packets transmitted, 400 received/);
+    };
+
+    it('connects, carries packets, survives restarts, and leaves nothing', async ({ skip }) => {
+      if (missing !== undefined) skip(missing);
+      const connected = await nsmJson<Connected>(
+        'connect',
+        'secure',
+        ...['--request-id', 'one', '--netns', client.name, '--run-dir', mesh.a.runDir],
+      );
+      expect(connected).toMatchObject({ interfaceName: 'nsm0', mtu });
+      await expectTraffic(client, endpoint, connected);
+      for (const node of [mesh.a, mesh.b])
+        expect(await nsmJson<TunnelList>('get', 'tunnels', '--run-dir', node.runDir)).toMatchObject({
+          tunnels: [{ type, mtu }],
+        });
+
+      if (restarts) await restartUnderway(connected);
+
+      await (await mesh.agent(client)).close(mesh.a.runDir, 'one', 'secure');
+      expect(await mesh.sweep()).toEqual([]);
+    });
+  });
+});
