@@ -1,6 +1,7 @@
 // Says in the mesh's words what the kernel refused.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { NamespaceError, NetlinkError } from '@nsm/netlink';
+import { tunnelKinds } from './tunnels/kinds.js';
 
 /** Bytes, RFC 8200, section 5. */
 const minIPv6Mtu = 1280;
@@ -47,6 +48,6 @@ function tooSmall(crossConnect: fw.CrossConnect | undefined): string | undefined
   const problem = `MTU ${mtu} is too small for IPv6, which needs ${minIPv6Mtu}`;
   const { tunnel } = crossConnect ?? {};
   if (!tunnel) return problem;
-  const overhead = tunnel.local.includes(':') ? 70 : 50;
-  return `${problem}; raise the underlay MTU to ${minIPv6Mtu + overhead}`;
+  const { overhead } = tunnelKinds.find(({ type }) => type === tunnel.type) ?? {};
+  return `${problem}; raise the underlay MTU to ${minIPv6Mtu + (overhead?.[tunnel.local.includes(':') ? 6 : 4] ?? 0)}`;
 }

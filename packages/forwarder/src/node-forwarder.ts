@@ -16,7 +16,6 @@ import {
 } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
-import type { TunnelKind } from './bpf/tunnel-kind.js';
 import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
@@ -27,13 +26,8 @@ import { namespaceCookie, OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
 import { type StatisticsReport, statisticsOf } from './statistics.js';
 import { offerTunnels } from './tunnel-offer.js';
-import { gre } from './tunnels/gre/gre.js';
-import { mplsOverEthernet } from './tunnels/mpls-over-ethernet/mpls-over-ethernet.js';
-import { mplsOverGre } from './tunnels/mpls-over-gre/mpls-over-gre.js';
-import { mplsOverUdp } from './tunnels/mpls-over-udp/mpls-over-udp.js';
-import { vxlan } from './tunnels/vxlan/vxlan.js';
+import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
-import { vxlanGpe } from './tunnels/vxlan-gpe/vxlan-gpe.js';
 import { validPort } from './valid-port.js';
 import type { Device, OpenPorts, Wiring } from './wiring.js';
 
@@ -56,15 +50,11 @@ export class NodeForwarder implements ForwarderService {
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket);
     const node = { socket: this.#socket };
-    const byBpf = (kind: TunnelKind): Wiring => new BpfTunnel(kind, this.#tunnels);
-    const engines = [new VxlanDevice(), byBpf(vxlan)];
-    if (preferredEngine === 'ebpf') engines.reverse();
-    // In order of preference; a new kind is one more entry here.
-    const wirings = [
-      new VethPair(),
-      ...engines,
-      ...[vxlanGpe, gre, mplsOverUdp, mplsOverGre, mplsOverEthernet].map(byBpf),
-    ];
+    const byBpf = tunnelKinds.map((kind) => new BpfTunnel(kind, this.#tunnels));
+    const byKernel = [new VxlanDevice()];
+    // In order of preference; a new engine is one more entry here, a new kind one in tunnels/kinds.ts.
+    const engines = preferredEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
+    const wirings: Wiring[] = [new VethPair(), ...engines];
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
   }
 

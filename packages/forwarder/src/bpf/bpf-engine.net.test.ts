@@ -57,12 +57,12 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     const { tunnels } = await stage.threads[0].client.getCapabilities({});
     expect(tunnels.map(({ type, engine, missing: why }) => [tunnelNames[type], engine, why])).toEqual([
       ['VXLAN', 'eBPF', ''],
-      ['VXLAN', 'kernel vxlan device', ''],
       ['VXLAN_GRE', 'eBPF', ''],
       ['GRE', 'eBPF', ''],
       ['MPLSoUDP', 'eBPF', ''],
       ['MPLSoGRE', 'eBPF', ''],
       ['MPLSoEthernet', 'eBPF', ''],
+      ['VXLAN', 'kernel vxlan device', ''],
     ]);
     const offer = await stage.threads[0].client.offerTunnels({ remote: '10.9.0.2' });
     expect(offer.tunnels.map(({ type }) => type)).toEqual(kinds);
@@ -188,6 +188,9 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       kind: 'dataplane',
       message: expect.stringContaining('is in use on this node'),
     });
+    await expect(
+      client.apply(half(stage, 0, GRE, 4, 1400, { ...other, name: 'nsm0', identifier: 54 })),
+    ).rejects.toMatchObject({ message: expect.stringContaining('interface named "nsm0" exists already') });
     const failing = half(stage, 0, GRE, 4, 1400, {
       ...other,
       identifier: 55,

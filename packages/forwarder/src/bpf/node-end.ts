@@ -1,7 +1,7 @@
 // The node's end of a pod's veth pair: where the eBPF programs wrap what the pod sends.
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import type { Link, RouteSocket } from '@nsm/netlink';
+import type { Link, NetworkNamespace } from '@nsm/netlink';
 import type { OpenPort } from '../open-port.js';
 
 /** Any frame with its tunnel headers passes the node's end once more when it is not IP. */
@@ -24,22 +24,23 @@ export function nodeEndAlias(id: string): string {
 
 /**
  * Makes the pair, each end born where it lives. Both are down.
- * @returns the node's end and the name of the pod's.
+ * @param home the node's namespace.
+ * @returns the pod's end. @throws NetlinkError that names it.
  */
-export function makePair(socket: RouteSocket, id: string, pod: OpenPort): { end: Link; name: string } {
-  const name = pod.freeName();
-  const end = socket.createLink({
+export function makePair(home: NetworkNamespace, id: string, pod: OpenPort): Link {
+  const end = nodeEndName(id);
+  const made = pod.socket.createLink({
     kind: 'veth',
-    name: nodeEndName(id),
-    mtu,
-    alias: nodeEndAlias(id),
-    peer: { name, namespace: pod.namespace, mac: pod.port.mac, mtu: pod.port.mtu },
+    name: pod.freeName(),
+    mac: pod.port.mac,
+    mtu: pod.port.mtu,
+    peer: { name: end, namespace: home, mtu },
   });
   try {
     // The kernel would send router solicitations and multicast reports into the pod.
-    writeFileSync(`/proc/sys/net/ipv6/conf/${end.name}/disable_ipv6`, '1');
+    writeFileSync(`/proc/sys/net/ipv6/conf/${end}/disable_ipv6`, '1');
   } catch {
     // Without IPv6, or where /proc/sys is read-only: the pod ignores them.
   }
-  return { end, name };
+  return made;
 }

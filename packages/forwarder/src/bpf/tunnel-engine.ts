@@ -1,6 +1,12 @@
 // All eBPF tunnels of one node: one program for them all, each a pair of map entries and a veth pair.
 import { type forwarder as fw, NsmError } from '@nsm/api';
-import { currentNamespace, type Link, NetlinkError, type RouteSocket } from '@nsm/netlink';
+import {
+  currentNamespace,
+  type Link,
+  NetlinkError,
+  type NetworkNamespace,
+  type RouteSocket,
+} from '@nsm/netlink';
 import type { OpenPort } from '../open-port.js';
 import { makePair, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
@@ -19,14 +25,13 @@ export interface Remains {
 
 export class TunnelEngine {
   readonly #socket: RouteSocket;
-  readonly #inode: number;
+  readonly #home: NetworkNamespace;
   readonly #programs: TunnelPrograms | undefined;
   readonly #missing: string;
 
   constructor(socket: RouteSocket) {
     this.#socket = socket;
-    using namespace = currentNamespace();
-    this.#inode = namespace.inode;
+    this.#home = currentNamespace();
     try {
       this.#programs = new TunnelPrograms(socket);
       this.#missing = '';
@@ -80,23 +85,22 @@ export class TunnelEngine {
       programs.attach(device, 'nsm_unwrap');
       if (kind.needsLink) programs.attach(device, 'nsm_label');
     }
-    const elsewhere = pod.namespace.inode !== this.#inode;
+    const elsewhere = pod.namespace.inode !== this.#home.inode;
     if (end && peer) {
       programs.maps.write(end.index, entry, elsewhere);
       programs.attach(end.index, 'nsm_wrap');
       if (!end.up) this.#socket.setLink(end.index, { up: true });
       return { index: peer.index, name: peer.name, fresh: false };
     }
-    const made = makePair(this.#socket, id, pod);
-    const { index } = made.end;
+    const made = makePair(this.#home, id, pod);
+    const index = made.linkIndex ?? 0;
     try {
-      const device = { index: pod.socket.link(made.name)?.index ?? 0, name: made.name, fresh: true };
-      setOffloads(device.index, pod, kind);
+      setOffloads(made.index, pod, kind);
       // Before it is up: nothing of the pod may enter the node.
       programs.attach(index, 'nsm_wrap');
       programs.maps.write(index, entry, elsewhere);
-      this.#socket.setLink(index, { up: true });
-      return device;
+      this.#socket.setLink(index, { up: true, alias: nodeEndAlias(id) });
+      return { index: made.index, name: made.name, fresh: true };
     } catch (error) {
       this.#delete(index);
       this.#detachIfIdle();
@@ -115,7 +119,7 @@ export class TunnelEngine {
     // The pod has taken its devices with it.
     else this.#sweep();
     this.#detachIfIdle();
-    return end ? { inode: this.#inode, name: end.name, alias: nodeEndAlias(id) } : undefined;
+    return end ? { inode: this.#home.inode, name: end.name, alias: nodeEndAlias(id) } : undefined;
   }
 
   /** Counters, seen from the node: sent is what the pod sent. Undefined when there is no such tunnel. */
@@ -127,6 +131,7 @@ export class TunnelEngine {
   /** Tunnels work on. */
   stop(): void {
     this.#programs?.close();
+    this.#home.close();
   }
 
   #ready(): TunnelPrograms {
