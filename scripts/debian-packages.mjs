@@ -20,7 +20,7 @@ export const debianPackages = [
   },
   {
     name: 'iputils-ping',
-    purposes: ['start', 'test'],
+    purposes: ['start', 'test', 'bench'],
     why: 'ping measures round-trip times in a lab',
     present: (find) => find('ping') !== undefined,
   },
@@ -32,7 +32,7 @@ export const debianPackages = [
   },
   {
     name: 'libbpf1',
-    purposes: ['start', 'test'],
+    purposes: ['start', 'test', 'bench'],
     why: 'libbpf loads the eBPF programs that carry tunnels',
     present: () => libraryFolders().some((folder) => existsSync(join(folder, 'libbpf.so.1'))),
   },
@@ -47,6 +47,12 @@ export const debianPackages = [
     purposes: ['test'],
     why: 'ethtool tells the tests which offloads a device really has',
     present: (find) => find('ethtool') !== undefined,
+  },
+  {
+    name: 'iperf3',
+    purposes: ['bench'],
+    why: 'iperf3 measures the throughput of connections',
+    present: (find) => find('iperf3') !== undefined,
   },
   {
     name: 'zsh',

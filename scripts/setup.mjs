@@ -1,5 +1,5 @@
 // Makes a clone ready to run: npm packages, compiled files, Debian packages. Quick when there is nothing to do.
-// Used by start.mjs and test.mjs, and by itself: node scripts/setup.mjs [start|test]. Everything is said on stderr.
+// Used by start.mjs and test.mjs, and by itself: node scripts/setup.mjs [start|test|bench]. Everything is said on stderr.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -68,7 +68,7 @@ function removeOrphans() {
   const folders = existsSync(join(root, 'packages'))
     ? readdirSync(join(root, 'packages')).map((name) => `packages/${name}`)
     : [];
-  for (const folder of [...folders, 'test']) {
+  for (const folder of [...folders, 'test', 'bench']) {
     const dist = join(root, folder, 'dist');
     if (!existsSync(dist)) continue;
     for (const file of readdirSync(dist, { recursive: true })) {
