@@ -118,7 +118,7 @@ export class Manager {
     const monotonic = (): number => performance.now();
 
     const stopping = new AbortController();
-    const store = new Store(stateDir);
+    const store = new Store(stateDir, { logger: logger.child({ module: 'store' }) });
     this.#stops.push(() => store.close());
     const forwarder = await this.#forwarder();
     const registry = openRegistry(this.#options.registry, {

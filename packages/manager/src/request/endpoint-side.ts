@@ -78,8 +78,10 @@ export async function askEndpoint(
   if (addresses.client.length === 0 && addresses.endpoint.length === 0) {
     const routed = obstacles(node, namespace.prefixes);
     const { offered, offeredIsOwn = true } = question;
-    const collides = offered.some(({ prefix }) =>
-      routed.some((other) => overlaps(other, parsePrefix(prefix))),
+    const collides = offered.some(
+      ({ prefix }) =>
+        (!offeredIsOwn && node.pools.has(prefix)) ||
+        routed.some((other) => overlaps(other, parsePrefix(prefix))),
     );
     const usable = offered.length > 0 && !collides;
     const taken = usable
