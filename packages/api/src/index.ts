@@ -1,5 +1,6 @@
 // Generated messages and services of the Network Service Mesh API; typed gRPC servers and channels.
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
+export { interfaceNames, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export * from './gen/common_pb.js';
 export * from './gen/netmesh_pb.js';

@@ -1,6 +1,8 @@
 // Finds out whether a connection carries packets: the kernel resolves the other side's address, ARP or ND, through it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type forwarder as fw, NsmError, tunnelNames } from '@nsm/api';
 import { NetlinkError, type RouteSocket } from '@nsm/netlink';
+import type { Device, OpenPorts } from './wiring.js';
 
 /** Milliseconds between looks at the neighbour table: a healthy tunnel answers before the first, a slow one within a few. */
 const lookAgainAfter = [0.2, 0.5, 1, 2, 5, 10, 20, 50];
@@ -44,4 +46,31 @@ function ask(socket: RouteSocket, device: number, address: string): number {
   }
   socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
   return performance.now();
+}
+
+/**
+ * Waits until every pod of a cross-connect on this node has heard from the other side.
+ * @throws NsmError `no-packets` when nothing comes back in time.
+ */
+export async function requireAnswer(
+  { answerWithinMs, tunnel }: fw.CrossConnect,
+  devices: readonly Device[],
+  ports: OpenPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  const answers = devices.map(({ side, index }) => {
+    const open = ports[side];
+    return !open || resolvesNeighbour(open.socket, index, open.port.peerAddresses, answerWithinMs, signal);
+  });
+  if ((await Promise.all(answers)).every(Boolean)) return;
+  if (!tunnel)
+    throw new NsmError('no-packets', `nothing came back from the other pod within ${answerWithinMs} ms`);
+  const { local, remote, port, type } = tunnel;
+  const passage = port
+    ? `is UDP port ${port} open between the two nodes`
+    : `does the network between the two nodes let ${tunnelNames[type]} through`;
+  throw new NsmError(
+    'no-packets',
+    `the tunnel carries no packets: nothing came back from ${remote} to ${local} within ${answerWithinMs} ms; ${passage}?`,
+  );
 }

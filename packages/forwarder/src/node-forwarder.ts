@@ -19,7 +19,7 @@ import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
-import { resolvesNeighbour } from './neighbour-probe.js';
+import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { namespaceCookie, OpenPort } from './open-port.js';
@@ -116,7 +116,7 @@ export class NodeForwarder implements ForwarderService {
     }
   }
 
-  async apply(crossConnect: fw.CrossConnect): Promise<fw.CrossConnect> {
+  async apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
     const wiring = this.#wiringFor(crossConnect);
     const ports: OpenPorts = {};
     let devices: Device[] = [];
@@ -134,6 +134,7 @@ export class NodeForwarder implements ForwarderService {
         if (open.port.name.includes('%')) open.port.name = device.name;
         this.#watch.follow(open.namespace);
       }
+      if (crossConnect.answerWithinMs > 0) await requireAnswer(crossConnect, devices, ports, signal);
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.

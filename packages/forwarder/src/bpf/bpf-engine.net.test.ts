@@ -1,5 +1,5 @@
 // The eBPF engine beyond a single tunnel: restarts, removal, the kernel's own VXLAN as peer, chains, collisions.
-import { TunnelType } from '@nsm/api';
+import { TunnelType, tunnelNames } from '@nsm/api';
 import { type BpfMap, mapsOfProgram, type RouteSocket } from '@nsm/netlink';
 import { ipJson, leaks, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,7 +13,6 @@ import {
   podAddresses,
   type Stage,
   startIn,
-  tunnelNames,
 } from '../tunnels/tunnel.test.mesh.js';
 
 afterAll(() => expect(leaks()).toEqual([]));

@@ -10,12 +10,6 @@ export const underlayAddresses = { 4: ['10.9.0.1', '10.9.0.2'], 6: ['fd09::1', '
 export const podAddresses = { 4: ['10.60.0.1', '10.60.0.0'], 6: ['fd60::1', 'fd60::'] } as const;
 export const identifier = 4242;
 
-export const tunnelNames: Readonly<Record<number, string>> = Object.fromEntries(
-  Object.entries(TunnelType)
-    .filter(([, value]) => typeof value === 'number')
-    .map(([name, value]) => [value, name]),
-);
-
 /** All kinds of the specification. */
 export const kinds: readonly TunnelType[] = [
   TunnelType.VXLAN,

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { TunnelType } from '@nsm/api';
+import { TunnelType, tunnelNames } from '@nsm/api';
 import { EthtoolSocket } from '@nsm/netlink';
 import { ipJson, leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -26,7 +26,6 @@ import {
   missingKinds,
   podAddresses,
   type Stage,
-  tunnelNames,
   underlayAddresses,
   type Version,
 } from './tunnel.test.mesh.js';

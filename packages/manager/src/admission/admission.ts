@@ -5,12 +5,12 @@ import {
   connect,
   type Interface,
   InterfacePreference,
-  InterfaceType,
+  interfaceNames,
   type Label,
   type NetworkServiceEndpoint,
   NsmError,
   type proxy,
-  TunnelType,
+  tunnelNames,
 } from '@nsm/api';
 import { overlaps, parsePrefix } from '../addresses/prefix.js';
 
@@ -201,11 +201,4 @@ export function quote(text: string): string {
 
 function invalid(message: string): NsmError {
   return new NsmError('invalid', message);
-}
-
-export const interfaceNames: Readonly<Record<number, string>> = namesOf(InterfaceType);
-export const tunnelNames: Readonly<Record<number, string>> = namesOf(TunnelType);
-
-function namesOf(values: Readonly<Record<string, number>>): Readonly<Record<number, string>> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [value, name]));
 }

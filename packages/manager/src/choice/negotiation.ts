@@ -3,11 +3,12 @@ import {
   type Interface,
   InterfacePreference,
   InterfaceType,
+  interfaceNames,
   NsmError,
   type Tunnel,
   TunnelType,
+  tunnelNames,
 } from '@nsm/api';
-import { interfaceNames, tunnelNames } from '../admission/admission.js';
 
 /** What DEFAULT_INTERFACE stands for, the best first. */
 const interfaceDefaults: readonly InterfaceType[] = [

@@ -26,7 +26,7 @@ export async function program(
     ),
     transaction.step(
       'program the dataplane',
-      () => node.forwarder.apply(planned.crossConnect),
+      () => node.forwarder.apply(planned.crossConnect, { signal: transaction.signal }),
       () => node.forwarder.remove({ crossConnects: [planned.crossConnect] }),
     ),
   ]);
@@ -35,7 +35,8 @@ export async function program(
   const { client, endpoint } = programmed.value;
   return {
     ...planned,
-    crossConnect: programmed.value,
+    // It has answered: what mends it later must not wait for the other side.
+    crossConnect: { ...programmed.value, answerWithinMs: 0 },
     clientParameters: {
       ...planned.clientParameters,
       interfaceName: client?.name ?? planned.clientParameters.interfaceName,

@@ -1,8 +1,8 @@
 // The endpoint is on another node: its manager does that half, this one the client's, and a tunnel joins them.
 import { create } from '@bufbuild/protobuf';
-import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy, TunnelType } from '@nsm/api';
+import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy } from '@nsm/api';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
-import { addressesOf, quote, tunnelNames } from '../admission/admission.js';
+import { addressesOf, quote } from '../admission/admission.js';
 import { restrictTunnels } from '../choice/negotiation.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
@@ -11,7 +11,7 @@ import { program } from './programming.js';
 import type { Transaction } from './transaction.js';
 
 /** Milliseconds within which the first packet must have gone through a new tunnel and back. */
-const probeTimeout = 3000;
+const answerWithinMs = 3000;
 /** Tunnel identifiers proposed to the other manager: hardly ever are all of them taken there. */
 const identifiersProposed = 4;
 
@@ -105,9 +105,9 @@ export async function connectRemotely(
         identifier: tunnel.identifier,
         port: tunnel.port,
       },
+      answerWithinMs,
     }),
   });
-  await transaction.step('see a packet come back', () => probe(node, connection, transaction.signal));
   // Nothing can fail any more that would give them back a second time.
   releasePairs(
     node,
@@ -141,18 +141,4 @@ function agreed(
     chosen,
     parameters: connectionParameters,
   };
-}
-
-async function probe(node: Node, { crossConnect, peer }: Connection, signal: AbortSignal): Promise<void> {
-  const { answered } = await node.forwarder.probe({ crossConnect, timeoutMs: probeTimeout }, { signal });
-  if (answered) return;
-  const { local, remote, port, type = TunnelType.DEFAULT_TUNNEL } = crossConnect.tunnel ?? {};
-  const passage = port
-    ? `is UDP port ${port} open between the two nodes`
-    : `does the network between the two nodes let ${tunnelNames[type]} through`;
-  throw new NsmError(
-    'no-packets',
-    `the tunnel to manager ${quote(peer?.manager ?? '')} carries no packets: nothing came back from ${remote} to ${local} ` +
-      `within ${probeTimeout} ms; ${passage}?`,
-  );
 }
