@@ -1,31 +1,71 @@
 // Brings a pod's device to what its port asks for: alias, MTU, MAC, addresses, up, routes.
-import type { forwarder as fw } from '@nsm/api';
-import { type Family, type Link, NetlinkBatchError, type RouteSocket, type RouteSpec } from '@nsm/netlink';
+import { type forwarder as fw, NsmError } from '@nsm/api';
+import {
+  type AddressSpec,
+  type Family,
+  type Link,
+  NetlinkBatchError,
+  NetlinkError,
+  type RouteSocket,
+  type RouteSpec,
+} from '@nsm/netlink';
 import type { OpenPort } from './open-port.js';
 import type { Device } from './wiring.js';
+
+/**
+ * Marks addresses (IFA_PROTO) and routes (rtm_protocol) as the mesh's: what a pod adds to its interface by itself is left
+ * alone. A number that rt_protos of iproute2 gives to nobody.
+ */
+const ownProtocol = 78;
 
 /**
  * A fresh device gets everything in one batch; one that was there is compared first and only mended.
  * @throws NetlinkError with the request that the kernel refused.
  */
-export function configureDevice(id: string, device: Device, { port, socket }: OpenPort): void {
-  if (device.fresh) {
-    const withIPv6 = port.addresses.some(isIPv6Prefix);
-    toleratingNoIPv6(withIPv6, () =>
-      socket.batch(() => {
-        if (withIPv6) addLinkLocal(device, port, socket);
-        // No link-local address, route, duplicate address detection and listener report where nobody speaks IPv6.
-        else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
-        socket.setLink(device.index, { alias: id, up: true });
-        for (const address of port.addresses) socket.addAddress(device.index, { address, nodad: true });
-        for (const route of port.routes) socket.addRoute(routeOf(device, route));
-      }),
-    );
-    return;
+export function configureDevice(id: string, device: Device, open: OpenPort): void {
+  try {
+    if (device.fresh) equip(id, device, open);
+    else mendDevice(id, device, open);
+  } catch (error) {
+    throw routeInTheWay(error, device, open.socket) ?? error;
   }
+}
+
+function equip(id: string, device: Device, { port, socket }: OpenPort): void {
+  const withIPv6 = port.addresses.some(isIPv6Prefix);
+  const routes = routesOf(device, port, socket);
+  toleratingNoIPv6(withIPv6, () =>
+    socket.batch(() => {
+      if (withIPv6) addLinkLocal(device, port, socket);
+      // No link-local address, route, duplicate address detection and listener report where nobody speaks IPv6.
+      else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
+      socket.setLink(device.index, { alias: id, up: true });
+      for (const address of port.addresses) socket.addAddress(device.index, ours(address));
+      for (const route of routes) socket.addRoute(route);
+    }),
+  );
+}
+
+function mendDevice(id: string, device: Device, { port, socket }: OpenPort): void {
   mendLink(id, device, port, socket);
   mendAddresses(device, port, socket);
   mendRoutes(device, port, socket);
+}
+
+/** The pod routes the same destination otherwise: which route that is, and what can be done. */
+function routeInTheWay(error: unknown, { index }: Device, socket: RouteSocket): NsmError | undefined {
+  if (!(error instanceof NetlinkError && error.code === 'EEXIST' && error.operation === 'add route'))
+    return undefined;
+  const destination = error.object.split(' ')[0];
+  const route = socket.routes().find((other) => other.destination === destination && other.device !== index);
+  if (route?.device === undefined) return undefined;
+  const { name = `#${route.device}`, alias } = socket.link(route.device) ?? {};
+  const whose = alias ? ` of ${alias}` : '';
+  return new NsmError(
+    'dataplane',
+    `the pod routes ${destination} through ${name}${whose} already; remove that route, or have the endpoint give another`,
+    error,
+  );
 }
 
 function isIPv6Prefix(prefix: string): boolean {
@@ -75,43 +115,59 @@ function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket
 }
 
 function mendAddresses(device: Device, port: fw.Port, socket: RouteSocket): void {
-  const surplus = new Set<string>();
-  let hasLinkLocal = false;
-  for (const { address, scope } of socket.addresses({ index: device.index })) {
-    if (scope !== 'link') surplus.add(address);
-    else if (isIPv6Prefix(address)) hasLinkLocal = true;
-  }
-  const missing = port.addresses.filter((address) => !surplus.delete(address));
-  for (const address of surplus) socket.deleteAddress(device.index, { address });
+  const present = socket.addresses({ index: device.index });
+  const held = new Set(present.map(({ address }) => address));
+  const missing = port.addresses.filter((address) => !held.has(address));
+  for (const { address, protocol } of present)
+    if (protocol === ownProtocol && !port.addresses.includes(address))
+      socket.deleteAddress(device.index, { address });
+  const hasLinkLocal = present.some(({ scope, family }) => scope === 'link' && family === 'ipv6');
   if (!hasLinkLocal && missing.some(isIPv6Prefix)) {
     // It was made without IPv6.
     socket.setLink(device.index, { ipv6AddressGeneration: 'eui64' });
     addLinkLocal(device, port, socket);
   }
-  for (const address of missing) socket.addAddress(device.index, { address, nodad: true });
+  for (const address of missing) socket.addAddress(device.index, ours(address));
 }
 
 function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {
-  const surplus = new Map<string, RouteSpec>();
-  for (const { destination, gateway, family, protocol } of socket.routes({ device: device.index })) {
-    // Routes that follow from an address are the kernel's own to keep.
-    if (protocol !== 'kernel')
-      surplus.set(`${destination} ${gateway ?? ''}`, { destination, family, device: device.index });
+  const key = ({ destination, gateway }: RouteSpec): string => `${destination} ${gateway ?? ''}`;
+  const wanted = new Map(routesOf(device, port, socket).map((route) => [key(route), route]));
+  for (const route of socket.routes({ device: device.index })) {
+    const { destination, gateway, family, protocol } = route;
+    if (wanted.delete(key(route)) || protocol !== ownProtocol) continue;
+    socket.deleteRoute({ destination, gateway, family, device: device.index });
   }
-  const missing = port.routes
-    .map((route) => routeOf(device, route))
-    .filter((route) => !surplus.delete(`${route.destination} ${route.gateway ?? ''}`));
-  for (const route of surplus.values()) socket.deleteRoute(route);
-  for (const route of missing) socket.addRoute(route);
+  for (const route of wanted.values()) socket.addRoute(route);
 }
 
-function routeOf({ index }: Device, { destination, gateway }: fw.Port['routes'][number]): RouteSpec {
-  const defaults: Record<string, Family> = { '0.0.0.0/0': 'ipv4', '::/0': 'ipv6' };
-  const family = defaults[destination];
-  return {
-    destination: family ? 'default' : destination,
-    device: index,
-    ...(family ? { family } : {}),
-    ...(gateway ? { gateway, onlink: true } : {}),
-  };
+function ours(address: string): AddressSpec {
+  return { address, nodad: true, protocol: ownProtocol };
 }
+
+/**
+ * A default route stands beside the pod's own: as its two halves, which are more specific, so that it goes before that one
+ * and leaves it as it was.
+ */
+function routesOf({ index }: Device, port: fw.Port, socket: RouteSocket): RouteSpec[] {
+  return port.routes.flatMap(({ destination, gateway }) => {
+    const common = {
+      device: index,
+      protocol: ownProtocol,
+      ...(gateway ? { gateway, onlink: true } : {}),
+    };
+    const whole = defaults[destination];
+    if (!whole) return [{ destination, ...common }];
+    const taken = socket
+      .routes({ family: whole.family })
+      .some((route) => route.destination === 'default' && route.device !== index);
+    return taken
+      ? whole.halves.map((half) => ({ destination: half, ...common }))
+      : [{ destination: 'default', family: whole.family, ...common }];
+  });
+}
+
+const defaults: Readonly<Record<string, { readonly family: Family; readonly halves: readonly string[] }>> = {
+  '0.0.0.0/0': { family: 'ipv4', halves: ['0.0.0.0/1', '128.0.0.0/1'] },
+  '::/0': { family: 'ipv6', halves: ['::/1', '8000::/1'] },
+};

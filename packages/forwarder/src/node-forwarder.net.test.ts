@@ -1,4 +1,5 @@
 // The forwarder on a real kernel: cross-connects appear whole, stay as they are, change, and vanish whole.
+import { isDeepStrictEqual } from 'node:util';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
 import { createNamespace, deleteNamespace, openNamespace } from '@nsm/netlink';
@@ -213,8 +214,60 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
       .filter(({ scope }) => scope === 'global')
       .map(({ local: address }) => address);
     expect(link).toMatchObject({ mtu: 1450, ifindex: index });
-    expect(addresses.toSorted()).toEqual(['10.60.0.1', 'fd60::1']);
+    // What the pod gave itself stays.
+    expect(addresses.toSorted()).toEqual(['10.60.0.1', '192.0.2.1', 'fd60::1']);
     expect(await ipJson(client.name, ['route', 'show', '10.77.0.0/16'])).toHaveLength(1);
+  });
+
+  it('takes away what it gave and is not wanted any more', async () => {
+    await a.client.apply(
+      local({
+        client: port(client, 'nsm0', '10.60.0.1/31', '', { addresses: ['10.60.0.1/31', '10.60.0.3/32'] }),
+      }),
+    );
+    await a.client.apply(local({ client: port(client, 'nsm0', '10.60.0.1/31', '') }));
+    const seen = [
+      await ipJson(client.name, ['addr', 'show', 'dev', 'nsm0']),
+      await ipJson(client.name, ['route', 'show', 'proto', '78']),
+    ];
+    expect(JSON.stringify(seen)).not.toMatch(/10\.60\.0\.3|10\.77/);
+  });
+
+  it.each([
+    ['ipv4', '192.0.2.1/24', '0.0.0.0/0', ['0.0.0.0/1', '128.0.0.0/1'], '10.60.0.1/31', '10.60.0.0'],
+    ['ipv6', '2001:db8::1/64', '::/0', ['::/1', '8000::/1'], 'fd60::1/127', 'fd60::'],
+  ] as const)(
+    'puts a default route beside the one a pod has: %s',
+    async (family, own, route, halves, address, gateway) => {
+      const routes = async (...which: string[]): Promise<unknown[]> =>
+        (await ipJson(client.name, [family === 'ipv4' ? '-4' : '-6', 'route', 'show', ...which])).map(
+          ({ dst, dev }) => `${dst} ${dev}`,
+        );
+      client.route.addLink({ kind: 'bridge', name: 'own', up: true });
+      const index = client.route.link('own')!.index;
+      client.route.addAddress(index, { address: own, nodad: true });
+      client.route.addRoute({ destination: 'default', device: index, family });
+      const wanted = local({
+        client: port(client, 'nsm0', address, gateway, { routes: [{ destination: route, gateway }] }),
+      });
+      for (const _ of ['at first', 'again']) {
+        await a.client.apply(wanted);
+        expect(await routes('proto', '78')).toEqual(halves.map((half) => `${half} nsm0`));
+        expect(await routes('default')).toEqual(['default own']);
+      }
+      await a.client.remove({ crossConnects: [wanted] });
+      expect(await routes('default')).toEqual(['default own']);
+    },
+  );
+
+  it('names the route that is in the way', async () => {
+    client.route.addLink({ kind: 'bridge', name: 'own', up: true });
+    client.route.addRoute({ destination: '10.77.0.0/16', device: client.route.link('own')!.index });
+    await expect(a.client.apply(local())).rejects.toMatchObject({
+      kind: 'dataplane',
+      message: expect.stringMatching(/the pod routes 10\.77\.0\.0\/16 through own already/),
+    });
+    expect(await linkNames(client)).toEqual(['own']);
   });
 
   it('leaves nothing when a step fails', async () => {
@@ -309,9 +362,46 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     const { inode } = dying;
     dying.close();
     deleteNamespace(name);
-    await waitFor(() => seen.includes(`namespaceGone ${inode}`) && seen.includes('interfaceGone node-a:1'), {
-      what: `events, not ${seen}`,
-    });
+    await waitFor(
+      () => seen.includes(`namespaceGone ${inode}`) && seen.includes('interfaceChanged node-a:1'),
+      {
+        what: `events, not ${seen}`,
+      },
+    );
+    stop.abort();
+    await reading;
+  });
+
+  it('tells when someone sets an interface down, or takes its address or route, and not of its own doing', async () => {
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const { event } of a.client.watch({}, { signal: stop.signal }))
+        seen.push(`${event.case} ${event.value}`);
+    })().catch(() => undefined);
+    const { client: made } = await a.client.apply(local());
+    const { index } = client.route.link('nsm0')!;
+    const takings: [string, () => unknown][] = [
+      ['link', () => client.route.setLink(index, { up: false })],
+      ['address', () => client.route.deleteAddress(index, { address: made!.addresses[0]! })],
+      ['route', () => client.route.deleteRoute({ destination: '10.77.0.0/16', device: index })],
+      ['interface', () => client.route.deleteLink(index)],
+    ];
+    await a.client.getCapabilities({});
+    expect(seen).toEqual([]);
+    for (const [what, take] of takings) {
+      const before = await state(client);
+      take();
+      await waitFor(() => seen.length > 0, { what });
+      await a.client.apply(local());
+      if (what !== 'interface')
+        await waitFor(async () => isDeepStrictEqual(await state(client), before), { what });
+      await a.client.getCapabilities({});
+      seen.length = 0;
+    }
+    await a.client.remove({ crossConnects: [local()] });
+    await a.client.getCapabilities({});
+    expect(seen).toEqual([]);
     stop.abort();
     await reading;
   });

@@ -123,6 +123,7 @@ export class NodeForwarder implements ForwarderService {
     try {
       if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
       if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
+      this.#watch.unfollow(crossConnect.id);
       devices = wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
         this.#tunnels.release(crossConnect.id);
         ports[device.side]?.socket.deleteLink(device.index);
@@ -132,7 +133,7 @@ export class NodeForwarder implements ForwarderService {
         if (!open) continue;
         configureDevice(crossConnect.id, device, open);
         if (open.port.name.includes('%')) open.port.name = device.name;
-        this.#watch.follow(open.namespace);
+        this.#watch.follow(crossConnect.id, open.namespace, device.index);
       }
       if (crossConnect.answerWithinMs > 0) await requireAnswer(crossConnect, devices, ports, signal);
       return crossConnect;
@@ -151,6 +152,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
+    for (const { id } of crossConnects) this.#watch.unfollow(id);
     await Promise.all(
       crossConnects.map((crossConnect) =>
         this.#reaper.remove(crossConnect, this.#tunnels.release(crossConnect.id)),

@@ -26,6 +26,7 @@ import { admitName } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
+import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { recover } from './life/recovery.js';
 import type { Node } from './node.js';
@@ -194,6 +195,7 @@ export class Manager {
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
     void watchForwarder(node);
+    void keepComparing(node);
     await this.#serveUnix(node);
     logger.info(
       { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },

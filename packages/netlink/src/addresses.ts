@@ -28,6 +28,8 @@ export interface AddressSpec {
   readonly broadcast?: string | undefined;
   /** Priority of the route to the prefix: lower is preferred. */
   readonly metric?: number | undefined;
+  /** Who gave it, 1–255 (IFA_PROTO, Linux 5.18; earlier kernels forget it). 1–3 are the kernel's own. Default unsaid. */
+  readonly protocol?: number | undefined;
   /** Seconds; default for ever. */
   readonly validLifetime?: number | undefined;
   /** Seconds; default for ever. */
@@ -52,6 +54,8 @@ export interface Address {
   readonly tentative: boolean;
   /** IPv6: someone else has it. */
   readonly dadFailed: boolean;
+  /** Who gave it (IFA_PROTO); 0: unsaid. */
+  readonly protocol: number;
   /** IFA_F_ flags. */
   readonly flags: number;
 }
@@ -72,6 +76,7 @@ const IFA = {
   cacheInfo: 6,
   flags: 8,
   priority: 9,
+  protocol: 11,
 } as const;
 const IFA_F_NODAD = 0x02;
 const IFA_F_DADFAILED = 0x08;
@@ -100,6 +105,7 @@ export const encodeAddress = (writer: AttributeWriter, index: number, spec: Addr
   if (spec.label !== undefined) writer.string(IFA.label, spec.label);
   if (spec.broadcast !== undefined) writer.raw(IFA.broadcast, parseIp(spec.broadcast));
   if (spec.metric !== undefined) writer.u32(IFA.priority, spec.metric);
+  if (spec.protocol !== undefined) writer.u8(IFA.protocol, spec.protocol);
   if (spec.validLifetime !== undefined || spec.preferredLifetime !== undefined) {
     const valid = spec.validLifetime ?? FOREVER;
     const info = writer.attribute(IFA.cacheInfo, 16);
@@ -130,6 +136,7 @@ export const decodeAddress = (message: Message): Address => {
     nodad: (flags & IFA_F_NODAD) !== 0,
     tentative: (flags & IFA_F_TENTATIVE) !== 0,
     dadFailed: (flags & IFA_F_DADFAILED) !== 0,
+    protocol: attributes.u8(IFA.protocol) ?? 0,
     flags,
   };
 };

@@ -1,6 +1,6 @@
 // What a RouteMonitor reports: decoding of multicast messages, and the groups they come in (linux/rtnetlink.h).
 import { type Address, decodeAddress } from './addresses.js';
-import { decodeLink, type Link } from './link.js';
+import { decodeLink, type Link, linkIsUp } from './link.js';
 import type { Message } from './message.js';
 import { decodeNamespaceId } from './namespace-ids.js';
 import { decodeNeighbour, type Neighbour } from './neighbours.js';
@@ -40,9 +40,12 @@ export type RouteEvent =
   | ({ readonly type: 'nsid'; readonly id: number } & Origin)
   | { readonly type: 'overrun' };
 
-/** The types of a kind follow each other: RTM_NEW, RTM_DEL, RTM_GET, RTM_SET (linux/rtnetlink.h). */
-export const actionOf = (messageType: number): 'new' | 'delete' | 'other' =>
-  (['new', 'delete'] as const)[messageType & 3] ?? 'other';
+// The types of a kind follow each other: RTM_NEW, RTM_DEL, RTM_GET, RTM_SET (linux/rtnetlink.h).
+const isDeletion = (type: number): boolean => (type & 3) === 1;
+
+/** Whether a message tells of something deleted or of a link that is down, found out without decoding it. */
+export const tellsOfLoss = (message: Message): boolean =>
+  isDeletion(message.type) || (message.type === rtm.RTM_NEWLINK && !linkIsUp(message));
 
 /** Decodes one message; undefined for those that tell nothing. @throws DecodeError */
 export const decodeRouteEvent = (

@@ -9,11 +9,11 @@ import type { NetworkNamespace } from './network-namespace.js';
 import { setReceiveBuffer } from './open-netlink.js';
 import { Poller } from './poller.js';
 import {
-  actionOf,
   decodeRouteEvent,
   MONITOR_GROUPS,
   type MonitorGroup,
   type RouteEvent,
+  tellsOfLoss,
 } from './route-events.js';
 import { NETLINK_ROUTE } from './route-messages.js';
 
@@ -23,8 +23,8 @@ export interface RouteMonitorOptions {
   readonly namespace?: NetworkNamespace | undefined;
   /** What to listen to; default everything. */
   readonly groups?: readonly MonitorGroup[] | undefined;
-  /** Which to tell of; the others are not even decoded. Default both. */
-  readonly actions?: readonly ('new' | 'delete')[] | undefined;
+  /** Tell only of what is taken away: deletions, and links that are down. The rest is not even decoded. Default false. */
+  readonly lossesOnly?: boolean | undefined;
   /**
    * Hear also of what happens in every namespace that this one has an id for (`RouteSocket.setNamespaceId`); events from
    * there carry it as `namespaceId`. The namespaces are not kept alive. Needs CAP_NET_BROADCAST. Default false.
@@ -77,7 +77,7 @@ export class RouteMonitor
   readonly #ownPoller: boolean;
   readonly #watch: Disposable;
   readonly #signal: AbortSignal | undefined;
-  readonly #ignored: 'new' | 'delete' | undefined;
+  readonly #lossesOnly: boolean;
   readonly #abort = (): void => this.#end(this.#signal?.reason);
 
   private constructor(fd: number, options: RouteMonitorOptions) {
@@ -86,8 +86,7 @@ export class RouteMonitor
     this.#ownPoller = options.poller === undefined;
     this.#poller = options.poller ?? new Poller();
     this.#watch = this.#poller.watch(fd, () => this.#read());
-    const { actions = ['new', 'delete'] } = options;
-    this.#ignored = (['new', 'delete'] as const).find((action) => !actions.includes(action));
+    this.#lossesOnly = options.lossesOnly ?? false;
     this.#signal = options.signal;
     this.#signal?.addEventListener('abort', this.#abort, { once: true });
   }
@@ -193,7 +192,7 @@ export class RouteMonitor
     const events: RouteEvent[] = [];
     try {
       for (const message of messagesIn(this.#receiver.data, size)) {
-        if (actionOf(message.type) === this.#ignored) continue;
+        if (this.#lossesOnly && !tellsOfLoss(message)) continue;
         const event = decodeRouteEvent(message, namespaceId);
         if (event !== undefined) events.push(event);
       }

@@ -23,11 +23,10 @@ export async function closeConnection(
   reason: string,
   options: ClosingOptions = {},
 ): Promise<void> {
-  const recorded = node.connections.changeState(connection, { kind: 'CLOSING', reason });
+  node.connections.changeState(connection, { kind: 'CLOSING', reason });
   const [removed, told] = await Promise.allSettled([
     node.forwarder.remove({ crossConnects: [connection.crossConnect] }),
     tellOthers(node, connection, reason, options),
-    recorded,
   ]);
   if (removed.status === 'rejected') throw NsmError.from(removed.reason);
   releasePairs(node, connection.pairs);
@@ -39,6 +38,19 @@ export async function closeConnection(
   }
   await node.connections.remove(connection, reason);
   node.logger.info({ connection: connection.id, service: connection.service, reason }, 'connection closed');
+}
+
+/** Closes a connection under its key, as soon as what is going on with it is done. */
+export function closeSoon(node: Node, id: string, reason: string, options: ClosingOptions = {}): void {
+  const present = node.connections.byId(id);
+  if (!present) return;
+  const closed = node.mutex.run(present.key, async () => {
+    const connection = node.connections.byId(id);
+    if (connection) await closeConnection(node, connection, reason, options);
+  });
+  closed.catch((error: unknown) =>
+    node.logger.error({ connection: id, err: error }, 'a connection could not be closed'),
+  );
 }
 
 /** Milliseconds between attempts to tell a manager that does not answer. */

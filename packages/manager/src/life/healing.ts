@@ -6,7 +6,7 @@ import { releasePairs } from '../addresses/allocation.js';
 import type { Node } from '../node.js';
 import { establish } from '../request/establish.js';
 import type { Connection } from '../state/connection.js';
-import { tellOthers } from './closing.js';
+import { closeSoon, tellOthers } from './closing.js';
 
 /** Milliseconds between attempts: the first comes at once, later ones less and less often. */
 const backOff = { first: 50, factor: 2, longest: 5000 };
@@ -18,10 +18,21 @@ export function heal(node: Node, id: string, reason: string): void {
   });
 }
 
+/** What is left of a connection is taken down, and it is made anew, here or by the manager of its client. */
+export function rebuild(node: Node, { id, role }: Connection, reason: string): void {
+  if (role === 'ENDPOINT') closeSoon(node, id, reason, { reconnect: true });
+  else heal(node, id, reason);
+}
+
 async function keepTrying(node: Node, id: string, reason: string): Promise<void> {
   const { key } = node.connections.byId(id) ?? {};
   if (key === undefined) return;
-  const lost = await node.mutex.run(key, () => letGoOfEndpoint(node, id, reason));
+  const lost = await node.mutex.run(key, async () => {
+    const connection = node.connections.byId(id);
+    if (!connection || connection.role === 'ENDPOINT' || connection.state.kind === 'CLOSING') return false;
+    await letGoOfEndpoint(node, connection, reason);
+    return true;
+  });
   for (let attempt = 1; lost && !node.stopping.aborted; attempt++) {
     const settled = await node.mutex.run(key, async () => {
       const connection = node.connections.byId(id);
@@ -36,7 +47,7 @@ async function keepTrying(node: Node, id: string, reason: string): Promise<void>
       } catch (thrown) {
         const error = NsmError.from(thrown);
         node.logger.warn({ connection: id, attempt, err: error }, 'not healed yet');
-        await node.connections.changeState(connection, {
+        node.connections.changeState(connection, {
           kind: 'HEALING',
           reason: `${reason}; ${error.message}`,
           attempt,
@@ -49,12 +60,17 @@ async function keepTrying(node: Node, id: string, reason: string): Promise<void>
   }
 }
 
-/** Takes down what led to the lost endpoint; what is the client's own, its addresses above all, is kept for it. */
-async function letGoOfEndpoint(node: Node, id: string, reason: string): Promise<boolean> {
-  const connection = node.connections.byId(id);
-  if (!connection || connection.role === 'ENDPOINT' || connection.state.kind === 'CLOSING') return false;
-  const healing = await node.connections.changeState(connection, { kind: 'HEALING', reason, attempt: 0 });
-  node.logger.info({ connection: id, reason }, 'healing');
+/**
+ * Takes down what led to the lost endpoint; what is the client's own, its addresses above all, is kept for it. Call it under
+ * the connection's key.
+ */
+export async function letGoOfEndpoint(
+  node: Node,
+  connection: Connection,
+  reason: string,
+): Promise<Connection> {
+  const healing = node.connections.changeState(connection, { kind: 'HEALING', reason, attempt: 0 });
+  node.logger.info({ connection: connection.id, reason }, 'healing');
   await Promise.all([
     node.forwarder.remove({ crossConnects: [healing.crossConnect] }),
     // A manager that does not answer is the likely reason; when it does again, it is asked anew or told at the end.
@@ -63,7 +79,7 @@ async function letGoOfEndpoint(node: Node, id: string, reason: string): Promise<
   if (healing.tunnel) node.identifiers.release(healing.tunnel.identifier);
   const { tunnel: _released, ...rest } = healing;
   await node.connections.put(rest);
-  return true;
+  return rest;
 }
 
 /**

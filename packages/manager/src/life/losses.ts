@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import type { Node } from '../node.js';
-import type { Connection } from '../state/connection.js';
-import { closeConnection } from './closing.js';
-import { heal } from './healing.js';
+import { closeSoon } from './closing.js';
+import { rebuild } from './healing.js';
+import { mend } from './mending.js';
 
 /** Milliseconds until a forwarder that has gone is called again. */
 const callAgainAfter = 200;
@@ -19,8 +19,7 @@ export async function watchForwarder(node: Node): Promise<void> {
       for await (const { event } of events) {
         away = false;
         if (event.case === 'namespaceGone') namespaceGone(node, event.value);
-        else if (event.case === 'interfaceGone')
-          mend(node, event.value, 'an interface was removed by someone else');
+        else if (event.case === 'interfaceChanged') changedByOthers(node, event.value);
       }
     } catch (error) {
       if (node.stopping.aborted) return;
@@ -31,9 +30,15 @@ export async function watchForwarder(node: Node): Promise<void> {
   }
 }
 
+function changedByOthers(node: Node, id: string): void {
+  const reason = 'its interface was changed by someone else';
+  node.logger.info({ connection: id, reason }, 'mending');
+  mend(node, id, reason);
+}
+
 /** The process that connections were bound to has ended. */
 export function processGone(node: Node, ids: readonly string[]): void {
-  for (const id of ids) close(node, id, 'the process that asked for it has ended');
+  for (const id of ids) closeSoon(node, id, 'the process that asked for it has ended');
 }
 
 /** An endpoint of this node has died or was removed: its clients, here and on other nodes, are connected elsewhere. */
@@ -45,8 +50,7 @@ export function endpointGone(node: Node, record: NetworkServiceEndpoint, reason:
       service === record.networkServiceName &&
       endpoint.name === record.nseProviderName &&
       (endpoint.namespace || 'default') === (record.nseProviderNamespace || 'default');
-    if (role !== 'CLIENT' && same)
-      replaceEndpoint(node, connection, `endpoint ${endpoint.name} is gone: ${reason}`);
+    if (role !== 'CLIENT' && same) rebuild(node, connection, `endpoint ${endpoint.name} is gone: ${reason}`);
   }
 }
 
@@ -55,39 +59,8 @@ function namespaceGone(node: Node, inode: number): void {
   for (const connection of node.connections.values()) {
     const { client, endpoint } = connection.crossConnect;
     if (client?.namespace?.inode === inode)
-      close(node, connection.id, 'the network namespace of the client is gone');
+      closeSoon(node, connection.id, 'the network namespace of the client is gone');
     else if (endpoint?.namespace?.inode === inode)
-      replaceEndpoint(node, connection, 'the network namespace of the endpoint is gone');
+      rebuild(node, connection, 'the network namespace of the endpoint is gone');
   }
-}
-
-/** Has the kernel brought to what a connection wants; where it is so already, nothing is touched. */
-function mend(node: Node, id: string, reason: string): void {
-  const present = node.connections.byId(id);
-  if (present?.state.kind !== 'UP') return;
-  const mended = node.mutex.run(present.key, async () => {
-    const connection = node.connections.byId(id);
-    if (connection?.state.kind === 'UP') await node.forwarder.apply(connection.crossConnect);
-  });
-  mended.then(
-    () => node.logger.info({ connection: id, reason }, 'seen to'),
-    (error: unknown) => node.logger.error({ connection: id, reason, err: error }, 'could not be mended'),
-  );
-}
-
-function replaceEndpoint(node: Node, connection: Connection, reason: string): void {
-  if (connection.role === 'ENDPOINT') close(node, connection.id, reason, true);
-  else heal(node, connection.id, reason);
-}
-
-function close(node: Node, id: string, reason: string, reconnect = false): void {
-  const present = node.connections.byId(id);
-  if (!present) return;
-  const closed = node.mutex.run(present.key, async () => {
-    const connection = node.connections.byId(id);
-    if (connection) await closeConnection(node, connection, reason, { reconnect });
-  });
-  closed.catch((error: unknown) =>
-    node.logger.error({ connection: id, err: error }, 'a connection could not be closed'),
-  );
 }

@@ -6,6 +6,7 @@ import type { Connection } from '../state/connection.js';
 import type { Store } from '../state/store.js';
 import { closeConnection } from './closing.js';
 import { heal } from './healing.js';
+import { compare } from './mending.js';
 
 /** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
 export async function recover(node: Node, store: Store): Promise<void> {
@@ -29,9 +30,9 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   if (present.state.kind === 'CLOSING') return await closeConnection(node, present, present.state.reason);
   if (present.state.kind === 'HEALING') return heal(node, present.id, present.state.reason);
   try {
-    await node.forwarder.apply(present.crossConnect);
-    node.owners.hold(present);
-    declareUp(node, present);
+    const found = await compare(node, present);
+    node.owners.hold(found);
+    if (present.state.kind !== 'UP') declareUp(node, found);
   } catch (thrown) {
     const error = NsmError.from(thrown);
     await closeConnection(node, present, `not found again after a restart: ${error.message}`);

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { type connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { admitConnectionRequest, quote } from '../admission/admission.js';
 import { closeConnection } from '../life/closing.js';
-import { reconnect } from '../life/healing.js';
+import { letGoOfEndpoint, reconnect } from '../life/healing.js';
+import { compare } from '../life/mending.js';
 import type { Node } from '../node.js';
 import { type Connection, type Owner, requestKey } from '../state/connection.js';
 import type { Admitted } from './attempt.js';
@@ -36,7 +37,7 @@ export async function requestConnection(
       );
     }
     if (present?.fingerprint === fingerprint) {
-      if (present.state.kind === 'UP') return present;
+      if (present.state.kind === 'UP') return await verified(node, present, signal);
       if (present.state.kind === 'HEALING') return await reconnect(node, present, signal);
     }
     const replaced = present?.state.kind === 'CLOSING' ? undefined : present;
@@ -56,6 +57,16 @@ export async function requestConnection(
     await closeConnection(node, replaced, 'replaced by a changed request');
     return await settle(node, connection, replaced);
   });
+}
+
+/** A connection that still is what its record says: what was changed behind its back is mended, or all of it made anew. */
+async function verified(node: Node, connection: Connection, signal: AbortSignal): Promise<Connection> {
+  try {
+    return await compare(node, connection);
+  } catch (thrown) {
+    const lost = await letGoOfEndpoint(node, connection, NsmError.from(thrown).message);
+    return await reconnect(node, lost, signal);
+  }
 }
 
 /** The same for requests that ask for the same, whatever the order of their map fields. */

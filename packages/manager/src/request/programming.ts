@@ -1,5 +1,6 @@
 // The last steps of every request: the connection is recorded and the dataplane programmed, both or neither.
 
+import type { forwarder as fw } from '@nsm/api';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import type { Transaction } from './transaction.js';
@@ -32,11 +33,16 @@ export async function program(
   ]);
   if (recorded.status === 'rejected') throw recorded.reason;
   if (programmed.status === 'rejected') throw programmed.reason;
-  const { client, endpoint } = programmed.value;
+  return withNamesOf(programmed.value, planned);
+}
+
+/** A connection as the forwarder made it: with the names that its interfaces really got. */
+export function withNamesOf(applied: fw.CrossConnect, planned: Connection): Connection {
+  const { client, endpoint } = applied;
   return {
     ...planned,
     // It has answered: what mends it later must not wait for the other side.
-    crossConnect: { ...programmed.value, answerWithinMs: 0 },
+    crossConnect: { ...applied, answerWithinMs: 0 },
     clientParameters: {
       ...planned.clientParameters,
       interfaceName: client?.name ?? planned.clientParameters.interfaceName,
@@ -48,12 +54,9 @@ export async function program(
   };
 }
 
-/** The connection carries packets. Not waited for: a restart before the commit finds the interfaces by their ifalias. */
+/** The connection carries packets. */
 export function declareUp(node: Node, connection: Connection): Connection {
-  const up: Connection = { ...connection, state: { kind: 'UP' }, since: node.now() };
-  node.connections
-    .put(up)
-    .catch((error: unknown) => node.logger.error({ connection: up.id, err: error }, 'not recorded'));
+  const up = node.connections.changeState(connection, { kind: 'UP' });
   node.logger.info(
     {
       connection: up.id,

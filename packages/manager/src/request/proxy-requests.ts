@@ -15,6 +15,7 @@ import { admitProxyRequest, quote } from '../admission/admission.js';
 import { chooseInterface, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
 import { closeConnection } from '../life/closing.js';
 import { heal } from '../life/healing.js';
+import { compare } from '../life/mending.js';
 import type { Node } from '../node.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
@@ -39,7 +40,10 @@ export async function requestProxyConnection(
 
   return await node.mutex.run(key, async () => {
     const present = node.connections.byKey(key);
-    if (present?.fingerprint === fingerprint && present.state.kind === 'UP') return present;
+    if (present?.fingerprint === fingerprint && present.state.kind === 'UP') {
+      const intact = await compare(node, present).catch(() => undefined);
+      if (intact) return intact;
+    }
     // The client's manager knows best: what it asked for before, it no longer has.
     if (present) await closeConnection(node, present, 'replaced by a changed request', { tellPeer: false });
     const transaction = new Transaction(signal, node.faults);

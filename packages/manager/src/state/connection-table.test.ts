@@ -6,7 +6,11 @@ import type { Store } from './store.js';
 
 const table = (): ConnectionTable =>
   new ConnectionTable(
-    { putConnection: async () => {}, removeConnection: async () => {} } as unknown as Store,
+    {
+      putConnectionSoon: () => undefined,
+      putConnection: async () => {},
+      removeConnection: async () => {},
+    } as unknown as Store,
     () => 7,
   );
 const connection = (id: string, generation = 1): Connection =>

@@ -63,19 +63,15 @@ export class ConnectionTable {
 
   /** Adds or replaces a connection; resolves when it would survive the death of this process. */
   async put(connection: Connection): Promise<void> {
-    const before = this.#byId.get(connection.id);
-    if (before) this.#forget(before);
-    this.#byId.set(connection.id, connection);
-    insert(this.#byKey, connection.key, connection);
-    insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
-    this.#count(connection, 1);
-    this.#tell({ kind: before ? 'changed' : 'present', connection });
+    this.#set(connection);
     await this.#store.putConnection(connection);
   }
 
-  async changeState(connection: Connection, state: ConnectionState): Promise<Connection> {
+  /** Nobody waits for the disk here: after a restart the kernel and the other manager tell in which state it is. */
+  changeState(connection: Connection, state: ConnectionState): Connection {
     const changed: Connection = { ...connection, state, since: this.#now() };
-    await this.put(changed);
+    this.#set(changed);
+    this.#store.putConnectionSoon(changed);
     return changed;
   }
 
@@ -116,6 +112,16 @@ export class ConnectionTable {
     } finally {
       this.#listeners.delete(listener);
     }
+  }
+
+  #set(connection: Connection): void {
+    const before = this.#byId.get(connection.id);
+    if (before) this.#forget(before);
+    this.#byId.set(connection.id, connection);
+    insert(this.#byKey, connection.key, connection);
+    insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
+    this.#count(connection, 1);
+    this.#tell({ kind: before ? 'changed' : 'present', connection });
   }
 
   #tell(change: ConnectionChange): void {

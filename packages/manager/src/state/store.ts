@@ -21,6 +21,8 @@ interface Databases {
   readonly endpoints: Database<NetworkServiceEndpoint, string>;
 }
 
+/** Milliseconds for which writes that nobody waits for are gathered. */
+const gatherFor = 50;
 /** More than a record of a connection or an endpoint takes, bytes. */
 const recordBytes = 64 << 10;
 
@@ -36,6 +38,8 @@ export class Store {
   readonly #databases: Databases;
   /** Removals that the disk did not take. */
   readonly #owed = new Map<string, () => Promise<boolean>>();
+  readonly #soon = new Map<string, Connection>();
+  #gathering: NodeJS.Timeout | undefined;
 
   /**
    * A file that cannot be read is moved aside and a new one begun.
@@ -74,12 +78,20 @@ export class Store {
   /** @throws NsmError `internal` when the disk is full. */
   async putConnection(connection: Connection): Promise<void> {
     this.#admit();
+    this.#soon.delete(connection.id);
     this.#owed.delete(`connection ${connection.id}`);
     await this.#databases.connections.put(connection.id, connection);
   }
 
+  /** For what a restart finds out again by itself: written together with others, unless it is overtaken until then. */
+  putConnectionSoon(connection: Connection): void {
+    this.#soon.set(connection.id, connection);
+    this.#gathering ??= setTimeout(() => void this.#flush(), gatherFor).unref();
+  }
+
   /** What a full disk does not take is tried again with the next write. */
   async removeConnection(id: string): Promise<void> {
+    this.#soon.delete(id);
     await this.#remove(`connection ${id}`, () => this.#databases.connections.remove(id));
   }
 
@@ -100,7 +112,17 @@ export class Store {
   }
 
   async close(): Promise<void> {
+    await this.#flush();
     await this.#databases.root.close();
+  }
+
+  async #flush(): Promise<void> {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    const written = [...this.#soon.values()].map((connection) => this.putConnection(connection));
+    for (const outcome of await Promise.allSettled(written))
+      if (outcome.status === 'rejected')
+        this.#logger?.warn({ err: outcome.reason }, 'the state of a connection is not on the disk');
   }
 
   async #remove(what: string, remove: () => Promise<boolean>): Promise<void> {

@@ -1,0 +1,57 @@
+// Keeps what is in the kernel equal to what a connection wants: compared when something was taken away, and now and then.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NsmError } from '@nsm/api';
+import type { Node } from '../node.js';
+import { withNamesOf } from '../request/programming.js';
+import type { Connection } from '../state/connection.js';
+import { rebuild } from './healing.js';
+
+/** Milliseconds in which every connection is compared once, also where no event told of a difference. */
+const round = 30_000;
+/** Milliseconds between two comparisons when there are few connections. */
+const longestPause = 1000;
+
+/** Has the interfaces of a connection mended where they differ from what it wants; one that cannot be is rebuilt. */
+export function mend(node: Node, id: string, reason: string): void {
+  const present = node.connections.byId(id);
+  if (present?.state.kind !== 'UP') return;
+  const mended = node.mutex.run(present.key, async () => {
+    const connection = node.connections.byId(id);
+    if (connection?.state.kind === 'UP') await compare(node, connection);
+  });
+  mended.catch((thrown: unknown) => {
+    const error = NsmError.from(thrown);
+    // The end of a namespace, or of the forwarder, is told of by itself.
+    if (error.kind === 'namespace-unknown' || error.kind === 'unavailable' || node.stopping.aborted) return;
+    node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
+    const connection = node.connections.byId(id);
+    if (connection?.state.kind === 'UP') rebuild(node, connection, `${reason}; ${error.message}`);
+  });
+}
+
+/**
+ * Brings the kernel to what a connection wants; where it is so already, nothing is touched. Call it under the connection's
+ * key.
+ * @throws NsmError when the kernel cannot be brought there.
+ */
+export async function compare(node: Node, connection: Connection): Promise<Connection> {
+  return withNamesOf(await node.forwarder.apply(connection.crossConnect), connection);
+}
+
+/** Compares every connection once in a while, evenly spread, until the manager stops. */
+export async function keepComparing(node: Node): Promise<void> {
+  while (!node.stopping.aborted) {
+    const ids = [...node.connections.values()].map(({ id }) => id);
+    const pause = Math.min(longestPause, round / Math.max(1, ids.length));
+    for (const id of ids) {
+      await rest(node, pause);
+      if (!node.stopping.aborted) mend(node, id, 'its interface is not as it should be');
+    }
+    await rest(node, round - ids.length * pause);
+  }
+}
+
+async function rest(node: Node, milliseconds: number): Promise<void> {
+  const jittered = Math.max(0, milliseconds) * (0.75 + Math.random() / 2);
+  await sleep(jittered, undefined, { signal: node.stopping, ref: false }).catch(() => undefined);
+}
