@@ -57,6 +57,9 @@ const state = async ({ name }: TestNamespace): Promise<unknown> => {
   );
 };
 
+const nameOf = ({ case: what, value }: fw.ForwarderEvent['event']): string =>
+  `${what} ${typeof value === 'object' ? value.inode : value}`;
+
 const linkNames = async (pod: TestNamespace): Promise<string[]> =>
   (await ipJson(pod.name, ['link'])).map(({ ifname }) => String(ifname)).filter((name) => name !== 'lo');
 
@@ -356,7 +359,7 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     );
     const seen: string[] = [];
     const reading = (async () => {
-      for await (const { event } of events) seen.push(`${event.case} ${event.value}`);
+      for await (const { event } of events) seen.push(nameOf(event));
     })().catch(() => undefined);
     await waitFor(() => a.client.getCapabilities({}));
     const { inode } = dying;
@@ -376,8 +379,7 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     const stop = new AbortController();
     const seen: string[] = [];
     const reading = (async () => {
-      for await (const { event } of a.client.watch({}, { signal: stop.signal }))
-        seen.push(`${event.case} ${event.value}`);
+      for await (const { event } of a.client.watch({}, { signal: stop.signal })) seen.push(nameOf(event));
     })().catch(() => undefined);
     const { client: made } = await a.client.apply(local());
     const { index } = client.route.link('nsm0')!;

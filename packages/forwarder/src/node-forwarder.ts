@@ -1,4 +1,5 @@
 // The dataplane of one node: makes cross-connects exist as wanted, and removes them.
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   type forwarder as fw,
   type InterfaceType,
@@ -133,7 +134,7 @@ export class NodeForwarder implements ForwarderService {
         if (!open) continue;
         configureDevice(crossConnect.id, device, open);
         if (open.port.name.includes('%')) open.port.name = device.name;
-        this.#watch.follow(crossConnect.id, open.namespace, device.index);
+        this.#watch.follow(crossConnect.id, open, device.index);
       }
       if (crossConnect.answerWithinMs > 0) await requireAnswer(crossConnect, devices, ports, signal);
       return crossConnect;
@@ -217,7 +218,10 @@ export class NodeForwarder implements ForwarderService {
     };
   }
 
-  watch(_request: fw.WatchRequest, { signal }: { signal: AbortSignal }): AsyncIterable<EventReport> {
+  watch(
+    _request: fw.WatchRequest,
+    { signal }: { signal: AbortSignal },
+  ): AsyncIterable<MessageInitShape<typeof fw.ForwarderEventSchema>> {
     return this.#watch.events(signal);
   }
 
@@ -260,4 +264,3 @@ function inodeOfProcess(pid: number): number {
 
 type FoundReport = { id: string; namespace: NamespaceReport; name: string; index: number };
 type ProbeReport = { answered: boolean; elapsedUs: number };
-type EventReport = Pick<fw.ForwarderEvent, 'event'>;

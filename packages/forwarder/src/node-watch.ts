@@ -1,15 +1,19 @@
 // Tells at once when a pod's network namespace dies, or when someone takes away one of our interfaces, its addresses or its
 // routes, without holding either alive.
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { forwarder as fw } from '@nsm/api';
-import {
-  currentNamespace,
-  type NetworkNamespace,
-  type RouteEvent,
-  RouteMonitor,
-  type RouteSocket,
-} from '@nsm/netlink';
+import { type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
+import { namespaceCookie, type OpenPort } from './open-port.js';
 
-type Event = Pick<fw.ForwarderEvent, 'event'>;
+type Event = MessageInitShape<typeof fw.ForwarderEventSchema>;
+
+/** A namespace that the kernel reports on, and the ids of the cross-connects in it by index of their interfaces. */
+interface Followed {
+  readonly key: bigint;
+  readonly inode: number;
+  readonly cookie: bigint;
+  readonly interfaces: Map<number, string>;
+}
 
 /**
  * Each pod's namespace gets an id in the node's namespace (RTM_NEWNSID). The kernel then reports both the events
@@ -17,19 +21,19 @@ type Event = Pick<fw.ForwarderEvent, 'event'>;
  */
 export class NodeWatch {
   readonly #socket: RouteSocket;
-  readonly #home: NetworkNamespace = currentNamespace();
+  readonly #home: bigint;
   readonly #monitor: RouteMonitor;
-  readonly #inodes = new Map<number, number>();
-  readonly #ids = new Map<number, number>();
-  /** Ids of cross-connects by where their interfaces are. */
-  readonly #interfaces = new Map<string, string>();
-  readonly #places = new Map<string, string[]>();
+  /** By the id that the node's namespace gave them; itself under `undefined`. */
+  readonly #byId = new Map<number | undefined, Followed>();
+  readonly #byKey = new Map<bigint, Followed>();
+  readonly #places = new Map<string, { readonly followed: Followed; readonly index: number }[]>();
   readonly #changed = new Set<string>();
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #stop = new AbortController();
 
   constructor(socket: RouteSocket) {
     this.#socket = socket;
+    this.#home = namespaceCookie(socket);
     this.#monitor = RouteMonitor.open({
       groups: ['link', 'address', 'route', 'nsid'],
       lossesOnly: true,
@@ -39,16 +43,16 @@ export class NodeWatch {
   }
 
   /** Reports on a cross-connect's interface, and on its namespace, from now on. */
-  follow(id: string, namespace: NetworkNamespace, index: number): void {
-    const place = `${this.#idOf(namespace)}/${index}`;
-    if (this.#interfaces.get(place) === id) return;
-    this.#interfaces.set(place, id);
-    this.#places.set(id, [...(this.#places.get(id) ?? []), place]);
+  follow(id: string, open: OpenPort, index: number): void {
+    const followed = this.#follow(open);
+    followed.interfaces.set(index, id);
+    this.#places.set(id, [...(this.#places.get(id) ?? []), { followed, index }]);
   }
 
   /** What becomes of a cross-connect's interfaces is our own doing from now on. */
   unfollow(id: string): void {
-    for (const place of this.#places.get(id) ?? []) this.#interfaces.delete(place);
+    for (const { followed, index } of this.#places.get(id) ?? [])
+      if (followed.interfaces.get(index) === id) followed.interfaces.delete(index);
     this.#places.delete(id);
     this.#changed.delete(id);
   }
@@ -79,39 +83,42 @@ export class NodeWatch {
   stop(): void {
     this.#stop.abort();
     this.#monitor.close();
-    this.#home.close();
   }
 
-  /** The id by which the node's namespace knows another; undefined for itself. */
-  #idOf(namespace: NetworkNamespace): number | undefined {
-    if (namespace.inode === this.#home.inode) return undefined;
-    const known = this.#ids.get(namespace.inode);
-    if (known !== undefined) return known;
-    const id = this.#socket.namespaceId(namespace) ?? this.#socket.setNamespaceId(namespace);
-    this.#ids.set(namespace.inode, id);
-    this.#inodes.set(id, namespace.inode);
-    return id;
+  /** Inodes are given again while the kernel still takes their former namespaces apart; cookies never are. */
+  #follow({ namespace, socket }: OpenPort): Followed {
+    const cookie = namespaceCookie(socket);
+    const key = cookie || BigInt(namespace.inode);
+    const known = this.#byKey.get(key);
+    if (known) return known;
+    const id =
+      key === this.#home
+        ? undefined
+        : (this.#socket.namespaceId(namespace) ?? this.#socket.setNamespaceId(namespace));
+    const followed: Followed = { key, inode: namespace.inode, cookie, interfaces: new Map() };
+    this.#byId.set(id, followed);
+    this.#byKey.set(key, followed);
+    return followed;
   }
 
   #heed(event: RouteEvent): void {
     if (event.type === 'overrun') for (const id of this.#places.keys()) this.#tellChanged(id);
-    else if (event.type === 'nsid') this.#heedEnd(event.id);
-    else {
-      const index = indexOf(event);
-      const id = this.#interfaces.get(`${event.namespaceId}/${index}`);
+    // Other namespaces tell of the ends of their ids as well.
+    else if (event.type === 'nsid') {
+      if (event.namespaceId === undefined) this.#heedEnd(event.id);
+    } else {
+      const id = this.#byId.get(event.namespaceId)?.interfaces.get(indexOf(event) ?? 0);
       if (id !== undefined) this.#tellChanged(id);
     }
   }
 
-  #heedEnd(namespaceId: number): void {
-    const inode = this.#inodes.get(namespaceId);
-    if (inode === undefined) return;
-    this.#inodes.delete(namespaceId);
-    this.#ids.delete(inode);
-    // Another namespace may get its id.
-    for (const place of this.#interfaces.keys())
-      if (place.startsWith(`${namespaceId}/`)) this.#interfaces.delete(place);
-    this.#tell({ event: { case: 'namespaceGone', value: inode } });
+  #heedEnd(id: number): void {
+    const followed = this.#byId.get(id);
+    if (!followed) return;
+    const { key, inode, cookie } = followed;
+    this.#byId.delete(id);
+    this.#byKey.delete(key);
+    this.#tell({ event: { case: 'namespaceGone', value: { inode, cookie } } });
   }
 
   /** An interface that goes takes addresses and routes with it: they are told of as one. */

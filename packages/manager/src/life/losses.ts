@@ -1,6 +1,6 @@
 // What happens when something a connection stands on is lost: a process, a network namespace, an interface, an endpoint.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NetworkServiceEndpoint } from '@nsm/api';
+import type { forwarder as fw, NetworkServiceEndpoint } from '@nsm/api';
 import type { Node } from '../node.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
@@ -54,13 +54,18 @@ export function endpointGone(node: Node, record: NetworkServiceEndpoint, reason:
   }
 }
 
-function namespaceGone(node: Node, inode: number): void {
-  node.guard.forget(inode);
+function namespaceGone(node: Node, gone: fw.Namespace): void {
+  node.guard.forget(gone.inode);
   for (const connection of node.connections.values()) {
     const { client, endpoint } = connection.crossConnect;
-    if (client?.namespace?.inode === inode)
+    if (sameNamespace(client?.namespace, gone))
       closeSoon(node, connection.id, 'the network namespace of the client is gone');
-    else if (endpoint?.namespace?.inode === inode)
+    else if (sameNamespace(endpoint?.namespace, gone))
       rebuild(node, connection, 'the network namespace of the endpoint is gone');
   }
+}
+
+/** Another namespace may have got the inode; where the kernel gives no cookies, it has to do. */
+function sameNamespace(one: fw.Namespace | undefined, other: fw.Namespace): boolean {
+  return one?.inode === other.inode && one.cookie === other.cookie;
 }

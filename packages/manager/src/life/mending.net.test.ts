@@ -1,0 +1,64 @@
+// What someone takes from a connection's interface by hand comes back without anyone asking, on either side of it.
+import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
+import { afterAll, describe, expect, it } from 'vitest';
+import { kernel, TestMesh } from '../manager.test.mesh.js';
+
+describe.skipIf(!requireRoot('mending'))('a connection that someone meddles with', () => {
+  afterAll(() => expect(leaks()).toEqual([]));
+
+  it.each([
+    ['on one node', 0],
+    ['between two nodes', 1],
+  ] as const)('is as it was: %s', async (_, node) => {
+    await using mesh = await TestMesh.start(['client', 'endpoint']);
+    await mesh.serve(node, 'ping', 'endpoint');
+    const [client, endpoint] = [mesh.pod('client'), mesh.pod('endpoint')];
+    const request = {
+      requestId: 'pod-1',
+      networkServiceName: 'ping',
+      linuxNamespace: client.name,
+      interface: [kernel],
+    };
+    const { connectionParameters } = await mesh.client(0).requestConnection(request);
+    const { address, peerAddresses, interfaceName } = connectionParameters!;
+    const [peer = ''] = peerAddresses;
+    const other = endpoint.route.links().find(({ name }) => name.startsWith('nse'))!.name;
+    const index = (): number => client.route.link(interfaceName)?.index ?? 0;
+
+    const meddlings: [string, () => unknown][] = [
+      ["sets the client's interface down", () => client.route.setLink(index(), { up: false })],
+      ["sets the endpoint's interface down", () => endpoint.route.setLink(other, { up: false })],
+      ['takes the address', () => client.route.deleteAddress(index(), { address })],
+      ["deletes the client's interface", () => client.route.deleteLink(index())],
+      ["deletes the endpoint's interface", () => endpoint.route.deleteLink(other)],
+    ];
+    for (const [what, meddle] of meddlings) {
+      meddle();
+      await waitFor(async () => (await ping(client.name, peer)).received === 1, { what });
+      expect(client.route.link(interfaceName), what).toMatchObject({ up: true });
+    }
+    const { connections } = await mesh.operator(0).listConnections({});
+    expect(connections).toMatchObject([{ state: 'UP', connectionParameters: { address, interfaceName } }]);
+    await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
+    await waitFor(async () => (await mesh.remains()).length === 0);
+  });
+
+  it('is verified when its client asks for it again', async () => {
+    await using mesh = await TestMesh.start(['client', 'endpoint']);
+    await mesh.serve(0, 'ping', 'endpoint');
+    const client = mesh.pod('client');
+    const request = {
+      requestId: 'pod-1',
+      networkServiceName: 'ping',
+      linuxNamespace: client.name,
+      interface: [kernel],
+    };
+    const before = await mesh.client(0).requestConnection(request);
+    const { interfaceName, peerAddresses, mtu } = before.connectionParameters!;
+    // Nobody is told of that.
+    client.route.setLink(interfaceName, { mtu: mtu - 100 });
+    expect(await mesh.client(0).requestConnection(request)).toEqual(before);
+    expect(client.route.link(interfaceName)).toMatchObject({ mtu });
+    expect(await ping(client.name, peerAddresses[0]!)).toMatchObject({ received: 1 });
+  });
+});
