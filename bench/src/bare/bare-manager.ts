@@ -100,6 +100,7 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
       }
       return { accepted: true };
     },
+    checkConnections: async () => ({}),
     async closeProxyConnection({ requestId, networkServiceName }) {
       const grave = graves.get(requestId);
       graves.delete(requestId);

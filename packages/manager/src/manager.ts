@@ -1,4 +1,5 @@
 // The network service manager of one node: every part is made here, started in order of dependence, stopped in reverse.
+import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,6 +29,7 @@ import { EndpointHealth } from './choice/endpoint-health.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
+import { watchPeers } from './life/peer-watch.js';
 import { recover } from './life/recovery.js';
 import type { Node } from './node.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
@@ -162,6 +164,7 @@ export class Manager {
 
     const node: Node = {
       name,
+      incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
       forwarder,
       capable,
@@ -196,6 +199,7 @@ export class Manager {
     await recover(node, store);
     void watchForwarder(node);
     void keepComparing(node);
+    void watchPeers(node);
     await this.#serveUnix(node);
     logger.info(
       { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },

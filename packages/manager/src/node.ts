@@ -17,6 +17,8 @@ import type { KeyedMutex } from './state/keyed-mutex.js';
 
 export interface Node {
   readonly name: string;
+  /** Another one after each start. */
+  readonly incarnation: string;
   /** MANAGER:NODE-, what the ids of all connections on this node begin with. */
   readonly idPrefix: string;
   readonly forwarder: Forwarder;

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSLEAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UinwEKG0Nsb3NlUHJveHlDb25uZWN0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAIgASgJEhUKDWNvbm5lY3Rpb25faWQYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJlY29ubmVjdBgFIAEoCBIUCgxtYW5hZ2VyX25hbWUYBiABKAkiRgoZQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAky0QEKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseWIGcHJvdG8z", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSLEAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UinwEKG0Nsb3NlUHJveHlDb25uZWN0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAIgASgJEhUKDWNvbm5lY3Rpb25faWQYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJlY29ubmVjdBgFIAEoCBIUCgxtYW5hZ2VyX25hbWUYBiABKAkiRgoZQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiRwoXQ2hlY2tDb25uZWN0aW9uc1JlcXVlc3QSFAoMbWFuYWdlcl9uYW1lGAEgASgJEhYKDmNvbm5lY3Rpb25faWRzGAIgAygJIkwKFUNoZWNrQ29ubmVjdGlvbnNSZXBseRITCgtpbmNhcm5hdGlvbhgBIAEoCRIeChZ1bmtub3duX2Nvbm5lY3Rpb25faWRzGAIgAygJMqkCCg9Qcm94eUNvbm5lY3Rpb24SWgoWUmVxdWVzdFByb3h5Q29ubmVjdGlvbhIgLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcXVlc3QaHi5uc21wcm94eS5Qcm94eUNvbm5lY3Rpb25SZXBseRJiChRDbG9zZVByb3h5Q29ubmVjdGlvbhIlLm5zbXByb3h5LkNsb3NlUHJveHlDb25uZWN0aW9uUmVxdWVzdBojLm5zbXByb3h5LkNsb3NlUHJveHlDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5YgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -246,6 +246,56 @@ export const CloseProxyConnectionReplySchema: GenMessage<CloseProxyConnectionRep
   messageDesc(file_nsmproxy, 4);
 
 /**
+ * @generated from message nsmproxy.CheckConnectionsRequest
+ */
+export type CheckConnectionsRequest = Message<"nsmproxy.CheckConnectionsRequest"> & {
+  /**
+   * Name of the manager that asks.
+   *
+   * @generated from field: string manager_name = 1;
+   */
+  managerName: string;
+
+  /**
+   * Ids that the clients' managers gave; none: only the answer matters.
+   *
+   * @generated from field: repeated string connection_ids = 2;
+   */
+  connectionIds: string[];
+};
+
+/**
+ * Describes the message nsmproxy.CheckConnectionsRequest.
+ * Use `create(CheckConnectionsRequestSchema)` to create a new message.
+ */
+export const CheckConnectionsRequestSchema: GenMessage<CheckConnectionsRequest> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 5);
+
+/**
+ * @generated from message nsmproxy.CheckConnectionsReply
+ */
+export type CheckConnectionsReply = Message<"nsmproxy.CheckConnectionsReply"> & {
+  /**
+   * Another one after each start of the manager that answers.
+   *
+   * @generated from field: string incarnation = 1;
+   */
+  incarnation: string;
+
+  /**
+   * @generated from field: repeated string unknown_connection_ids = 2;
+   */
+  unknownConnectionIds: string[];
+};
+
+/**
+ * Describes the message nsmproxy.CheckConnectionsReply.
+ * Use `create(CheckConnectionsReplySchema)` to create a new message.
+ */
+export const CheckConnectionsReplySchema: GenMessage<CheckConnectionsReply> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 6);
+
+/**
  * @generated from service nsmproxy.ProxyConnection
  */
 export const ProxyConnection: GenService<{
@@ -266,6 +316,16 @@ export const ProxyConnection: GenService<{
     methodKind: "unary";
     input: typeof CloseProxyConnectionRequestSchema;
     output: typeof CloseProxyConnectionReplySchema;
+  },
+  /**
+   * Whether the other manager is there, and which of the connections that the two share it does not have.
+   *
+   * @generated from rpc nsmproxy.ProxyConnection.CheckConnections
+   */
+  checkConnections: {
+    methodKind: "unary";
+    input: typeof CheckConnectionsRequestSchema;
+    output: typeof CheckConnectionsReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmproxy, 0);

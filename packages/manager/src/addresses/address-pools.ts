@@ -35,6 +35,9 @@ interface Block {
 /** Blocks of this many bits: 128 pairs, so that a manager rarely has to claim and 256 managers share a /16. */
 const blockBits = 8;
 
+/** Routes in the way that an error names. */
+const maxNamed = 3;
+
 export class AddressPools {
   readonly #registry: Pick<Registry, 'claim'>;
   readonly #holder: string;
@@ -89,6 +92,15 @@ export class AddressPools {
     for await (const block of this.#claimBlocks(pool)) {
       const pair = this.#takeFrom(block, pool.prefix, obstacles);
       if (pair) return pair;
+    }
+    if (obstacles.length > 0 && [...pool.blocks.values()].some(({ free }) => free > 0)) {
+      const routes = obstacles.slice(0, maxNamed).map(formatPrefix).join(', ');
+      const more = obstacles.length > maxNamed ? ` and ${obstacles.length - maxNamed} more` : '';
+      throw new NsmError(
+        'no-address',
+        `the client's or the endpoint's pod routes ${routes}${more}, which leaves no address pair in ${pool.name}; ` +
+          'give the network service another --prefix, or remove the route',
+      );
     }
     throw new NsmError(
       'no-address',

@@ -86,7 +86,13 @@ export async function letGoOfEndpoint(
  * One attempt to connect a connection that lost its endpoint. Call it under the connection's key.
  * @throws NsmError when no endpoint can be connected now.
  */
-export async function reconnect(node: Node, lost: Connection, signal: AbortSignal): Promise<Connection> {
+export async function reconnect(
+  node: Node,
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<Connection> {
+  // One whose other node is silent still has its interface.
+  const lost = connection.tunnel ? await letGoOfEndpoint(node, connection, 'connected anew') : connection;
   const { request, owner, crossConnect, pairs, clientParameters } = lost;
   const inode = crossConnect.client?.namespace?.inode;
   if (!request || !owner || inode === undefined)

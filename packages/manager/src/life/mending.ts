@@ -5,27 +5,37 @@ import type { Node } from '../node.js';
 import { withNamesOf } from '../request/programming.js';
 import type { Connection } from '../state/connection.js';
 import { rebuild } from './healing.js';
+import { unanswered } from './silence.js';
 
 /** Milliseconds in which every connection is compared once, also where no event told of a difference. */
 const round = 30_000;
+/** Milliseconds within which a packet must come back from the other node. */
+const answerWithinMs = 1000;
 /** Milliseconds between two comparisons when there are few connections. */
 const longestPause = 1000;
 
+export interface ComparingOptions {
+  /** Milliseconds within which the other side must answer. Default: it is not asked. */
+  readonly answerWithinMs?: number;
+}
+
 /** Has the interfaces of a connection mended where they differ from what it wants; one that cannot be is rebuilt. */
-export function mend(node: Node, id: string, reason: string): void {
+export function mend(node: Node, id: string, reason: string, options: ComparingOptions = {}): void {
   const present = node.connections.byId(id);
   if (present?.state.kind !== 'UP') return;
   const mended = node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(id);
-    if (connection?.state.kind === 'UP') await compare(node, connection);
+    if (connection?.state.kind === 'UP') await compare(node, connection, options);
   });
   mended.catch((thrown: unknown) => {
     const error = NsmError.from(thrown);
     // The end of a namespace, or of the forwarder, is told of by itself.
     if (error.kind === 'namespace-unknown' || error.kind === 'unavailable' || node.stopping.aborted) return;
-    node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
     const connection = node.connections.byId(id);
-    if (connection?.state.kind === 'UP') rebuild(node, connection, `${reason}; ${error.message}`);
+    if (connection?.state.kind !== 'UP') return;
+    if (error.kind === 'no-packets') return unanswered(node, connection);
+    node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
+    rebuild(node, connection, `${reason}; ${error.message}`);
   });
 }
 
@@ -34,8 +44,13 @@ export function mend(node: Node, id: string, reason: string): void {
  * key.
  * @throws NsmError when the kernel cannot be brought there.
  */
-export async function compare(node: Node, connection: Connection): Promise<Connection> {
-  return withNamesOf(await node.forwarder.apply(connection.crossConnect), connection);
+export async function compare(
+  node: Node,
+  connection: Connection,
+  { answerWithinMs = 0 }: ComparingOptions = {},
+): Promise<Connection> {
+  const wanted = { ...connection.crossConnect, answerWithinMs };
+  return withNamesOf(await node.forwarder.apply(wanted), connection);
 }
 
 /** Compares every connection once in a while, evenly spread, until the manager stops. */
@@ -45,7 +60,9 @@ export async function keepComparing(node: Node): Promise<void> {
     const pause = Math.min(longestPause, round / Math.max(1, ids.length));
     for (const id of ids) {
       await rest(node, pause);
-      if (!node.stopping.aborted) mend(node, id, 'its interface is not as it should be');
+      const remote = node.connections.byId(id)?.role === 'CLIENT';
+      if (!node.stopping.aborted)
+        mend(node, id, 'its interface is not as it should be', remote ? { answerWithinMs } : {});
     }
     await rest(node, round - ids.length * pause);
   }

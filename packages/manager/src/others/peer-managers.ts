@@ -60,6 +60,21 @@ export class PeerManagers {
     await this.#client(peer.address).closeProxyConnection(request, { timeoutMs: answerTimeout });
   }
 
+  /**
+   * Which of the connections that two managers share the other does not have.
+   * @param ids what the clients' managers call them.
+   * @throws NsmError `unavailable` or `deadline` when it does not answer within `timeoutMs`.
+   */
+  async check(
+    { address }: Peer,
+    managerName: string,
+    connectionIds: readonly string[],
+    timeoutMs: number,
+  ): Promise<proxy.CheckConnectionsReply> {
+    const request = { managerName, connectionIds: [...connectionIds] };
+    return await this.#client(address).checkConnections(request, { timeoutMs });
+  }
+
   #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {
     if (signal.aborted) return error;
     // A manager that is stopping resets its calls, which arrives as cancelled.

@@ -227,6 +227,13 @@ async function closeClientSide(
   });
 }
 
+/** Whether this manager has its half of a connection with another. @param id what the client's manager calls it. */
+export function sharesConnection(node: Node, id: string, manager: string): boolean {
+  const own = node.connections.byId(id);
+  const half = own?.role === 'CLIENT' ? own : node.connections.byKey(`proxy ${id}`);
+  return half?.peer?.manager === manager && half.state.kind !== 'CLOSING';
+}
+
 function reasonOf({ reason }: proxy.CloseProxyConnectionRequest): string {
   return reason === '' ? 'closed by the other manager' : reason.slice(0, 1024);
 }

@@ -1,7 +1,12 @@
 // nsmproxy.ProxyConnection on TCP: what other managers call.
 import type { proxy, ServiceImplementation } from '@nsm/api';
 import type { Node } from '../node.js';
-import { closeProxyConnection, proxyReply, requestProxyConnection } from '../request/proxy-requests.js';
+import {
+  closeProxyConnection,
+  proxyReply,
+  requestProxyConnection,
+  sharesConnection,
+} from '../request/proxy-requests.js';
 import { refusable } from './refusable.js';
 
 export function proxyService(node: Node): ServiceImplementation<typeof proxy.ProxyConnection> {
@@ -13,5 +18,9 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
         await closeProxyConnection(node, request);
         return undefined;
       }),
+    checkConnections: async ({ managerName, connectionIds }) => ({
+      incarnation: node.incarnation,
+      unknownConnectionIds: connectionIds.filter((id) => !sharesConnection(node, id, managerName)),
+    }),
   };
 }

@@ -1,0 +1,134 @@
+// Watches over the managers at the other ends of connections. One that is silent does no harm while packets come back.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NsmError } from '@nsm/api';
+import type { Node } from '../node.js';
+import type { Peer } from '../others/peer-managers.js';
+import type { Connection } from '../state/connection.js';
+import { closeSoon } from './closing.js';
+import { rebuild } from './healing.js';
+import { probeClients } from './silence.js';
+
+/** Milliseconds between two calls of one manager, and within which it must answer. */
+const interval = 1000;
+/** So many calls in a row without an answer make a manager silent. */
+const misses = 2;
+/** Milliseconds after which all connections are compared with the other manager's again, though it did not restart. */
+const compareAgain = 30_000;
+/** Milliseconds for which the client's manager may not know a connection yet, because its own half is still being made. */
+const patience = 15_000;
+/** Milliseconds of silence after which the endpoint's half of a connection is taken for an orphan. */
+const orphaned = 300_000;
+
+/** Watches until the manager stops. */
+export async function watchPeers(node: Node): Promise<void> {
+  const watches = new Map<string, PeerWatch>();
+  while (!node.stopping.aborted) {
+    await sleep(interval, undefined, { signal: node.stopping, ref: false }).catch(() => undefined);
+    const shared = sharedByManager(node);
+    for (const manager of watches.keys()) if (!shared.has(manager)) watches.delete(manager);
+    for (const [manager, connections] of shared) {
+      const watch = watches.get(manager) ?? new PeerWatch(node);
+      watches.set(manager, watch);
+      void watch.look(connections);
+    }
+  }
+}
+
+/** Connections whose other half is elsewhere. Managers that know only the specification name none, and are left out. */
+function sharedByManager(node: Node): Map<string, Connection[]> {
+  const shared = new Map<string, Connection[]>();
+  for (const connection of node.connections.values()) {
+    const { peer, state } = connection;
+    const held = state.kind === 'UP' || state.kind === 'HEALING';
+    if (!held || !peer?.address || peer.connectionId === '') continue;
+    const present = shared.get(peer.manager);
+    if (present) present.push(connection);
+    else shared.set(peer.manager, [connection]);
+  }
+  return shared;
+}
+
+/** What is known of one other manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
+class PeerWatch {
+  readonly #node: Node;
+  readonly #suspects = new Map<string, number>();
+  #looking = false;
+  #missed = 0;
+  #silentSince = 0;
+  #incarnation = '';
+  #comparedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(node: Node) {
+    this.#node = node;
+  }
+
+  /** Does nothing while the look before is not over. */
+  async look(connections: readonly Connection[]): Promise<void> {
+    const peer = connections[0]?.peer;
+    if (this.#looking || !peer) return;
+    this.#looking = true;
+    try {
+      await this.#compare(peer, connections);
+      if (this.#missed >= misses)
+        this.#node.logger.info({ manager: peer.manager }, 'the manager answers again');
+      this.#missed = 0;
+      // Some may be waiting for packets to come back.
+      await probeClients(
+        this.#node,
+        connections.filter(({ state: { kind } }) => kind === 'HEALING'),
+      );
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      if (error.kind !== 'unimplemented' && !this.#node.stopping.aborted)
+        await this.#unheard(peer, connections, error);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #compare(peer: Peer, connections: readonly Connection[]): Promise<void> {
+    const { peers, name } = this.#node;
+    const age = performance.now() - this.#comparedAt;
+    const due = age > (this.#suspects.size > 0 ? patience : compareAgain);
+    // One that is healing is in nobody's hands.
+    const up = connections.filter(({ state: { kind } }) => kind === 'UP');
+    const ids = up.flatMap((connection) => connection.peer?.connectionId ?? []);
+    const { incarnation, unknownConnectionIds } = await peers.check(peer, name, due ? ids : [], interval);
+    const restarted = incarnation !== this.#incarnation;
+    if (!due && !restarted) return;
+    const unknown = due
+      ? unknownConnectionIds
+      : (await peers.check(peer, name, ids, interval)).unknownConnectionIds;
+    this.#incarnation = incarnation;
+    this.#comparedAt = performance.now();
+    this.#part(up, new Set(unknown));
+  }
+
+  /** The other manager does not have these: it was set up anew, or its half ended without this one hearing of it. */
+  #part(connections: readonly Connection[], unknown: ReadonlySet<string>): void {
+    const now = performance.now();
+    for (const connection of connections) {
+      const { id, role, peer } = connection;
+      const since = this.#suspects.get(id) ?? now;
+      this.#suspects.delete(id);
+      if (!peer || !unknown.has(peer.connectionId)) continue;
+      const reason = `manager ${peer.manager} does not have it any more`;
+      if (role === 'CLIENT') rebuild(this.#node, connection, reason);
+      else if (now - since >= patience) closeSoon(this.#node, id, reason, { tellPeer: false });
+      else this.#suspects.set(id, since);
+    }
+  }
+
+  async #unheard({ manager }: Peer, connections: readonly Connection[], error: NsmError): Promise<void> {
+    const now = performance.now();
+    this.#missed++;
+    if (this.#missed === 1) this.#silentSince = now;
+    if (this.#missed < misses) return;
+    if (this.#missed === misses)
+      this.#node.logger.warn({ manager, err: error }, 'the manager does not answer');
+    await probeClients(this.#node, connections);
+    if (now - this.#silentSince < orphaned || this.#node.registry.managers().get(manager)?.alive) return;
+    for (const { id, role } of connections)
+      if (role === 'ENDPOINT') closeSoon(this.#node, id, `manager ${manager} is gone`, { tellPeer: false });
+  }
+}
