@@ -2,6 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { connect, NsmError, type ServiceImplementation } from '@nsm/api';
 import { admitName, admitRequestId, quote } from '../admission/admission.js';
+import { Intake } from '../admission/intake.js';
 import { closeConnection } from '../life/closing.js';
 import type { Node } from '../node.js';
 import { requestConnection } from '../request/client-requests.js';
@@ -10,10 +11,13 @@ import type { ConnectionChange } from '../state/connection-table.js';
 import { refusable } from './refusable.js';
 
 export function clientService(node: Node): ServiceImplementation<typeof connect.ClientConnection> {
+  const intake = new Intake();
   return {
     requestConnection: (request, { peer, signal }) =>
       refusable(async () => {
-        const { clientParameters, interface: chosen } = await requestConnection(node, request, peer, signal);
+        const { clientParameters, interface: chosen } = await intake.run(signal, () =>
+          requestConnection(node, request, peer, signal),
+        );
         return { accepted: true, connectionParameters: clientParameters, interface: chosen };
       }),
 

@@ -1,5 +1,6 @@
 // nsmproxy.ProxyConnection on TCP: what other managers call.
 import type { proxy, ServiceImplementation } from '@nsm/api';
+import { Intake } from '../admission/intake.js';
 import type { Node } from '../node.js';
 import {
   closeProxyConnection,
@@ -10,9 +11,13 @@ import {
 import { refusable } from './refusable.js';
 
 export function proxyService(node: Node): ServiceImplementation<typeof proxy.ProxyConnection> {
+  // Apart from the clients' own, which wait for those of other managers.
+  const intake = new Intake();
   return {
     requestProxyConnection: (request, context) =>
-      refusable(async () => proxyReply(await requestProxyConnection(node, request, context))),
+      refusable(async () =>
+        proxyReply(await intake.run(context.signal, () => requestProxyConnection(node, request, context))),
+      ),
     closeProxyConnection: (request) =>
       refusable(async () => {
         await closeProxyConnection(node, request);
