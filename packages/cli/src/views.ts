@@ -1,4 +1,5 @@
 // What the manager tells, in the words of the command line: the JSON of every command, and the source of its tables.
+import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import type { admin, ConnectionParameters, forwarder, NetworkServiceEndpoint, registry } from '@nsm/api';
 import { TunnelType } from '@nsm/api';
 import { interfaceName } from '@nsm/sdk';
@@ -32,6 +33,10 @@ export interface ConnectionView {
   readonly state: string;
   readonly detail: string;
   readonly since: string | null;
+  /** Attempt to heal it; 0: none. */
+  readonly attempt: number;
+  /** States it was in, the latest last. */
+  readonly history: readonly PastStateView[];
   readonly endpoint: string;
   readonly endpointNamespace: string;
   readonly peerManager: string;
@@ -40,6 +45,12 @@ export interface ConnectionView {
   readonly endpointSide: SideView;
   readonly tunnel: TunnelView | null;
   readonly statistics: StatisticsView | null;
+}
+
+export interface PastStateView {
+  readonly time: string | null;
+  readonly state: string;
+  readonly detail: string;
 }
 
 /** One end of a connection; of the end on another node only the parameters are known. */
@@ -73,9 +84,9 @@ export function connectionView(connection: admin.Connection): ConnectionView {
     role: connection.role,
     state: connection.state,
     detail: connection.detail,
-    since: since
-      ? new Date(Number(since.seconds) * 1000 + Math.floor(since.nanos / 1e6)).toISOString()
-      : null,
+    since: timeText(since),
+    attempt: connection.attempt,
+    history: connection.history.map(({ time, state, detail }) => ({ time: timeText(time), state, detail })),
     endpoint: connection.nseProviderName,
     endpointNamespace: connection.nseProviderNamespace || 'default',
     peerManager: connection.peerManager,
@@ -85,6 +96,10 @@ export function connectionView(connection: admin.Connection): ConnectionView {
     tunnel: crossConnect?.tunnel ? tunnelView(crossConnect.tunnel) : null,
     statistics: statistics ? statisticsView(statistics) : null,
   };
+}
+
+function timeText(time: Timestamp | undefined): string | null {
+  return time ? timestampDate(time).toISOString() : null;
 }
 
 function sideView(parameters: ConnectionParameters | undefined, port: forwarder.Port | undefined): SideView {

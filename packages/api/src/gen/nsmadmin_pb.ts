@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3Qi7gEKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNIhUKE0xpc3RTZXJ2aWNlc1JlcXVlc3QiPAoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAEoDRIQCghtYW5hZ2VycxgDIAMoCSI4ChFMaXN0U2VydmljZXNSZXBseRIjCghzZXJ2aWNlcxgBIAMoCzIRLm5zbWFkbWluLlNlcnZpY2UiFgoUTGlzdEVuZHBvaW50c1JlcXVlc3QiZwoIRW5kcG9pbnQSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSEwoLY29ubmVjdGlvbnMYAiABKA0SEwoLdW5hdmFpbGFibGUYAyABKAkiOwoSTGlzdEVuZHBvaW50c1JlcGx5EiUKCWVuZHBvaW50cxgBIAMoCzISLm5zbWFkbWluLkVuZHBvaW50IhUKE0xpc3RNYW5hZ2Vyc1JlcXVlc3QiOwoRTGlzdE1hbmFnZXJzUmVwbHkSJgoIbWFuYWdlcnMYASADKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VyIhgKFkxpc3RDb25uZWN0aW9uc1JlcXVlc3Qi8gMKCkNvbm5lY3Rpb24SCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIMCgRyb2xlGAQgASgJEg0KBXN0YXRlGAUgASgJEg4KBmRldGFpbBgGIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgHIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAggASgJEhQKDHBlZXJfbWFuYWdlchgJIAEoCRIkCglpbnRlcmZhY2UYCiABKAsyES5jb21tb24uSW50ZXJmYWNlEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxgLIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIxCg1jcm9zc19jb25uZWN0GAwgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIsCgpzdGF0aXN0aWNzGA0gASgLMhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSKQoFc2luY2UYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKE2VuZHBvaW50X3BhcmFtZXRlcnMYDyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSJ8ChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZSJcCglDYW5kaWRhdGUSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSDAoEcmFuaxgCIAEoDRIOCgZyZWFzb24YAyABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQy0gUKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwAWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3Qi7gEKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNIhUKE0xpc3RTZXJ2aWNlc1JlcXVlc3QiPAoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAEoDRIQCghtYW5hZ2VycxgDIAMoCSI4ChFMaXN0U2VydmljZXNSZXBseRIjCghzZXJ2aWNlcxgBIAMoCzIRLm5zbWFkbWluLlNlcnZpY2UiFgoUTGlzdEVuZHBvaW50c1JlcXVlc3QiZwoIRW5kcG9pbnQSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSEwoLY29ubmVjdGlvbnMYAiABKA0SEwoLdW5hdmFpbGFibGUYAyABKAkiOwoSTGlzdEVuZHBvaW50c1JlcGx5EiUKCWVuZHBvaW50cxgBIAMoCzISLm5zbWFkbWluLkVuZHBvaW50IhUKE0xpc3RNYW5hZ2Vyc1JlcXVlc3QiOwoRTGlzdE1hbmFnZXJzUmVwbHkSJgoIbWFuYWdlcnMYASADKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VyIhgKFkxpc3RDb25uZWN0aW9uc1JlcXVlc3QiqQQKCkNvbm5lY3Rpb24SCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIMCgRyb2xlGAQgASgJEg0KBXN0YXRlGAUgASgJEg4KBmRldGFpbBgGIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgHIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAggASgJEhQKDHBlZXJfbWFuYWdlchgJIAEoCRIkCglpbnRlcmZhY2UYCiABKAsyES5jb21tb24uSW50ZXJmYWNlEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxgLIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIxCg1jcm9zc19jb25uZWN0GAwgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIsCgpzdGF0aXN0aWNzGA0gASgLMhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSKQoFc2luY2UYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKE2VuZHBvaW50X3BhcmFtZXRlcnMYDyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSDwoHYXR0ZW1wdBgQIAEoDRIkCgdoaXN0b3J5GBEgAygLMhMubnNtYWRtaW4uUGFzdFN0YXRlIlQKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSJ8ChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZSJcCglDYW5kaWRhdGUSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSDAoEcmFuaxgCIAEoDRIOCgZyZWFzb24YAyABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQy0gUKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwAWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -342,6 +342,20 @@ export type Connection = Message<"nsmadmin.Connection"> & {
    * @generated from field: common.ConnectionParameters endpoint_parameters = 15;
    */
   endpointParameters?: ConnectionParameters | undefined;
+
+  /**
+   * Which attempt to heal it is under way or was the last, from 1 on; 0: none.
+   *
+   * @generated from field: uint32 attempt = 16;
+   */
+  attempt: number;
+
+  /**
+   * The states it was in since this manager knows it, the latest last; at most 32.
+   *
+   * @generated from field: repeated nsmadmin.PastState history = 17;
+   */
+  history: PastState[];
 };
 
 /**
@@ -350,6 +364,35 @@ export type Connection = Message<"nsmadmin.Connection"> & {
  */
 export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 11);
+
+/**
+ * A state that a connection entered, and why.
+ *
+ * @generated from message nsmadmin.PastState
+ */
+export type PastState = Message<"nsmadmin.PastState"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message nsmadmin.PastState.
+ * Use `create(PastStateSchema)` to create a new message.
+ */
+export const PastStateSchema: GenMessage<PastState> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 12);
 
 /**
  * @generated from message nsmadmin.ListConnectionsReply
@@ -366,7 +409,7 @@ export type ListConnectionsReply = Message<"nsmadmin.ListConnectionsReply"> & {
  * Use `create(ListConnectionsReplySchema)` to create a new message.
  */
 export const ListConnectionsReplySchema: GenMessage<ListConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 12);
+  messageDesc(file_nsmadmin, 13);
 
 /**
  * @generated from message nsmadmin.ListTunnelsRequest
@@ -379,7 +422,7 @@ export type ListTunnelsRequest = Message<"nsmadmin.ListTunnelsRequest"> & {
  * Use `create(ListTunnelsRequestSchema)` to create a new message.
  */
 export const ListTunnelsRequestSchema: GenMessage<ListTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 13);
+  messageDesc(file_nsmadmin, 14);
 
 /**
  * One tunnel in use.
@@ -413,7 +456,7 @@ export type TunnelInUse = Message<"nsmadmin.TunnelInUse"> & {
  * Use `create(TunnelInUseSchema)` to create a new message.
  */
 export const TunnelInUseSchema: GenMessage<TunnelInUse> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 14);
+  messageDesc(file_nsmadmin, 15);
 
 /**
  * @generated from message nsmadmin.ListTunnelsReply
@@ -437,7 +480,7 @@ export type ListTunnelsReply = Message<"nsmadmin.ListTunnelsReply"> & {
  * Use `create(ListTunnelsReplySchema)` to create a new message.
  */
 export const ListTunnelsReplySchema: GenMessage<ListTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 15);
+  messageDesc(file_nsmadmin, 16);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionRequest
@@ -464,7 +507,7 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
  * Use `create(ExplainSelectionRequestSchema)` to create a new message.
  */
 export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 16);
+  messageDesc(file_nsmadmin, 17);
 
 /**
  * @generated from message nsmadmin.Candidate
@@ -495,7 +538,7 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 17);
+  messageDesc(file_nsmadmin, 18);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionReply
@@ -512,7 +555,7 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  * Use `create(ExplainSelectionReplySchema)` to create a new message.
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 18);
+  messageDesc(file_nsmadmin, 19);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -531,7 +574,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 19);
+  messageDesc(file_nsmadmin, 20);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -553,7 +596,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 20);
+  messageDesc(file_nsmadmin, 21);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -566,7 +609,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 21);
+  messageDesc(file_nsmadmin, 22);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -593,7 +636,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 22);
+  messageDesc(file_nsmadmin, 23);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -634,7 +677,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 22, 0);
+  enumDesc(file_nsmadmin, 23, 0);
 
 /**
  * @generated from service nsmadmin.Admin

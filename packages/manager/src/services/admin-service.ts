@@ -6,6 +6,7 @@ import { rankEndpoints } from '../choice/selection.js';
 import { closeConnection } from '../life/closing.js';
 import { knownServices, type Node, surroundings } from '../node.js';
 import type { Connection } from '../state/connection.js';
+import { reasonOf } from '../state/connection-table.js';
 import { refusable } from './refusable.js';
 
 export function adminService(node: Node): ServiceImplementation<typeof admin.Admin> {
@@ -58,7 +59,7 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
     async listConnections() {
       return {
         connections: await Promise.all(
-          [...node.connections.values()].map((connection) => withStatistics(node, connection)),
+          [...node.connections.values()].map((connection) => inFull(node, connection)),
         ),
       };
     },
@@ -112,12 +113,17 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
   };
 }
 
-async function withStatistics(node: Node, connection: Connection) {
+async function inFull(node: Node, connection: Connection) {
   // An interface that has just gone has no counters; the connection's state says why.
   const statistics = await node.forwarder
     .getStatistics({ crossConnect: connection.crossConnect })
     .catch(() => undefined);
-  return { ...adminConnection(connection), ...(statistics ? { statistics } : {}) };
+  const history = node.connections.historyOf(connection.id).map(({ time, state }) => ({
+    time: timestampFromMs(time),
+    state: state.kind,
+    detail: reasonOf(state),
+  }));
+  return { ...adminConnection(connection), history, ...(statistics ? { statistics } : {}) };
 }
 
 function adminConnection(connection: Connection) {
@@ -128,7 +134,8 @@ function adminConnection(connection: Connection) {
     networkServiceName: connection.service,
     role: connection.role,
     state: state.kind,
-    detail: 'reason' in state ? state.reason : '',
+    detail: reasonOf(state),
+    attempt: 'attempt' in state ? state.attempt : 0,
     nseProviderName: connection.endpoint.name,
     nseProviderNamespace: connection.endpoint.namespace || 'default',
     peerManager: connection.peer?.manager ?? connection.id.slice(0, connection.id.lastIndexOf(':')),

@@ -8,6 +8,15 @@ export type ConnectionChange =
   | { readonly kind: 'removed'; readonly connection: Connection; readonly reason: string }
   | { readonly kind: 'synced' };
 
+/** A state that a connection entered. */
+export interface PastState {
+  /** Milliseconds since the Unix epoch. */
+  readonly time: number;
+  readonly state: ConnectionState;
+}
+
+/** States of one connection that are remembered. */
+const maxHistory = 32;
 /** A watcher that is this many changes behind is cut off, and may watch again from the start. */
 const maxBacklog = 4096;
 
@@ -19,6 +28,7 @@ export class ConnectionTable {
   readonly #byKey = new Map<string, Map<string, Connection>>();
   readonly #byRequest = new Map<string, Map<string, Connection>>();
   readonly #perEndpoint = new Map<string, number>();
+  readonly #histories = new Map<string, PastState[]>();
   readonly #listeners = new Set<(change: ConnectionChange) => void>();
 
   /** @param now milliseconds since the Unix epoch. */
@@ -37,6 +47,11 @@ export class ConnectionTable {
 
   byId(id: string): Connection | undefined {
     return this.#byId.get(id);
+  }
+
+  /** The states a connection was in since this manager runs, the latest last. */
+  historyOf(id: string): readonly PastState[] {
+    return this.#histories.get(id) ?? [];
   }
 
   /** The newest connection of a key. */
@@ -79,6 +94,7 @@ export class ConnectionTable {
     const before = this.#byId.get(connection.id);
     if (!before) return;
     this.#byId.delete(connection.id);
+    this.#histories.delete(connection.id);
     this.#forget(before);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
@@ -117,11 +133,21 @@ export class ConnectionTable {
   #set(connection: Connection): void {
     const before = this.#byId.get(connection.id);
     if (before) this.#forget(before);
+    this.#remember(connection);
     this.#byId.set(connection.id, connection);
     insert(this.#byKey, connection.key, connection);
     insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
     this.#count(connection, 1);
     this.#tell({ kind: before ? 'changed' : 'present', connection });
+  }
+
+  #remember({ id, state }: Connection): void {
+    const history = this.#histories.get(id) ?? [];
+    const last = history.at(-1)?.state;
+    if (last && last.kind === state.kind && reasonOf(last) === reasonOf(state)) return;
+    history.push({ time: this.#now(), state });
+    if (history.length > maxHistory) history.shift();
+    this.#histories.set(id, history);
   }
 
   #tell(change: ConnectionChange): void {
@@ -140,6 +166,10 @@ export class ConnectionTable {
     if (count === 0) this.#perEndpoint.delete(key);
     else this.#perEndpoint.set(key, count);
   }
+}
+
+export function reasonOf(state: ConnectionState): string {
+  return 'reason' in state ? state.reason : '';
 }
 
 function insert(index: Map<string, Map<string, Connection>>, key: string, connection: Connection): void {

@@ -136,6 +136,12 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
     found.forEach((view, index) => {
       if (index > 0) output.line('');
       printConnection(output, view);
+      output.line('');
+      output.table(
+        ['TIME', 'STATE', 'WHY'],
+        view.history.map(({ time, state, detail }) => [time ?? '', output.state(state), orDash(detail)]),
+        'no history',
+      );
     });
   },
 };
@@ -145,7 +151,10 @@ function printConnection(output: Output, view: ConnectionView): void {
   output.list(
     [
       ['connection', view.id],
-      ['state', `${output.state(view.state)}${view.detail ? ` ${view.detail}` : ''}`],
+      [
+        'state',
+        `${output.state(view.state)}${view.attempt ? `, attempt ${view.attempt}` : ''}${view.detail ? `: ${view.detail}` : ''}`,
+      ],
       ['since', view.since ?? ''],
       ['service', view.service],
       ['request id', view.requestId],
