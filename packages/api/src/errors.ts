@@ -69,15 +69,13 @@ const kindOfCode = new Map(Object.entries(kinds).map(([kind, [code]]) => [code, 
 export class NsmError extends Error {
   override readonly name = 'NsmError';
   readonly kind: NsmErrorKind;
+  /** Stable code, such as NSM0201. */
+  readonly code: string;
 
   constructor(kind: NsmErrorKind, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
-  }
-
-  /** Stable code, such as NSM0201. */
-  get code(): string {
-    return kinds[this.kind][0];
+    this.code = kinds[kind][0];
   }
 
   get grpcStatus(): status {

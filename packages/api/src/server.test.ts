@@ -1,11 +1,11 @@
 // A server and a client over a unix socket and TCP: replies, refusals, streams, garbage, health and reflection.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Channel, connect, NsmError, Server } from './index.js';
 
 describe('Server and Channel', () => {
@@ -45,6 +45,39 @@ describe('Server and Channel', () => {
     const client = channel.client(connect.ClientConnection);
     const reply = await client.requestConnection({ requestId: 'a', networkServiceName: 'svc' });
     expect(reply).toMatchObject({ accepted: true, admissionError: 'svc for 42' });
+  });
+
+  it('makes its socket again when it is removed, folder and all, and spares one that is not its own', async () => {
+    const path = join(folder, 'run', 's');
+    mkdirSync(join(folder, 'run'));
+    const told: string[] = [];
+    const other = new Server();
+    await other.listenUnix(path, { mode: 0o640, onRemoved: (socket) => told.push(socket) });
+    rmSync(join(folder, 'run'), { recursive: true });
+    await vi.waitFor(() => expect(told).toEqual([path]), { timeout: 10_000 });
+    expect(statSync(path).mode & 0o777).toBe(0o640);
+    using again = new Channel(`unix:${path}`);
+    await expect(again.client(connect.ClientConnection).requestConnection({})).rejects.toMatchObject({
+      kind: 'unimplemented',
+    });
+    rmSync(path);
+    writeFileSync(path, 'of somebody else');
+    await other.stop();
+    expect(readFileSync(path, 'utf8')).toBe('of somebody else');
+  });
+
+  it('says which address it cannot listen on, and why', async () => {
+    const [one, two] = [new Server(), new Server()];
+    try {
+      const address = `127.0.0.1:${await one.listenTcp('127.0.0.1:0')}`;
+      await expect(two.listenTcp(address)).rejects.toMatchObject({
+        kind: 'conflict',
+        message: expect.stringMatching(`cannot listen on ${address}: another process listens there`),
+      });
+      await expect(two.listenTcp('192.0.2.1:5001')).rejects.toMatchObject({ kind: 'invalid' });
+    } finally {
+      await Promise.all([one.stop(), two.stop()]);
+    }
   });
 
   it('carries an error with its kind, and reports only internal ones', async () => {

@@ -1,8 +1,6 @@
 // Typed gRPC servers on unix sockets and TCP, with health and reflection.
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs';
-import { createServer, type Server as NetServer, connect as netConnect, type Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import type { Socket } from 'node:net';
 import {
   create,
   type DescMessage,
@@ -25,6 +23,7 @@ import {
 } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
 import type { StandardServices } from './standard-services.js';
+import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
 
 /** Who is at the other end of a unix socket: SO_PEERCRED, unix(7). */
 export interface PeerCredentials {
@@ -51,11 +50,7 @@ export type ServiceImplementation<S extends DescService> = {
       : never;
 };
 
-export interface UnixOptions {
-  /** Permission bits of the socket. Default: 0o600. */
-  readonly mode?: number;
-  /** Numeric group that owns the socket. Default: the process's. */
-  readonly group?: number;
+export interface UnixOptions extends UnixListenerOptions {
   /** Reads the credentials of a connection from its descriptor; without it `context.peer` stays unset. */
   readonly identify?: (fd: number) => PeerCredentials;
 }
@@ -73,8 +68,7 @@ export class Server {
     'grpc.keepalive_timeout_ms': 5_000,
   });
   readonly #services: DescService[] = [];
-  readonly #listeners: NetServer[] = [];
-  readonly #paths: string[] = [];
+  readonly #listeners: UnixListener[] = [];
   readonly #sockets = new Map<
     string,
     { readonly socket: Socket; readonly peer: PeerCredentials | undefined }
@@ -115,14 +109,13 @@ export class Server {
   }
 
   /**
-   * Listens on a unix socket. A socket file that nobody serves any more is replaced.
+   * Listens on a unix socket. A socket file that nobody serves any more is replaced; one that is removed is made again.
    * @throws NsmError `conflict` when somebody does serve it.
    */
   async listenUnix(path: string, options: UnixOptions = {}): Promise<void> {
     await this.#addStandardServices();
-    await removeStaleSocket(path);
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
-    const listener = createServer((socket) => {
+    const listener = new UnixListener(path, options, (socket) => {
       const token = `unix:${this.#nextSocket++}`;
       try {
         this.#sockets.set(token, { socket, peer: options.identify?.(descriptorOf(socket)) });
@@ -136,29 +129,19 @@ export class Server {
       Object.defineProperty(socket, 'remoteAddress', { value: token });
       injector.injectConnection(socket);
     });
+    await listener.start();
     this.#listeners.push(listener);
-    // The socket is born in a folder closed to others, and put in its place once it is open just as far as asked.
-    const nursery = mkdtempSync(join(dirname(path), '.nsm-'));
-    const born = join(nursery, 's');
-    try {
-      await once(listener.listen(born), 'listening');
-      if (options.group !== undefined) chownSync(born, process.getuid?.() ?? 0, options.group);
-      chmodSync(born, options.mode ?? 0o600);
-      renameSync(born, path);
-      this.#paths.push(path);
-    } finally {
-      rmSync(nursery, { recursive: true });
-    }
   }
 
-  /** Listens on `HOST:PORT`; port 0 takes a free one. Returns the port. */
+  /**
+   * Listens on `HOST:PORT`; port 0 takes a free one. Returns the port.
+   * @throws NsmError `conflict` when the port is in use, `privilege`, or `invalid`.
+   */
   async listenTcp(address: string): Promise<number> {
     await this.#addStandardServices();
     return await new Promise((resolve, reject) =>
       this.#grpc.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
-        error
-          ? reject(new NsmError('unavailable', `cannot listen on ${address}: ${error.message}`, error))
-          : resolve(port),
+        error ? reject(cannotListen(address, error)) : resolve(port),
       ),
     );
   }
@@ -166,7 +149,7 @@ export class Server {
   /** Ends every call and closes every socket; calls under way are given `graceMs` to finish. */
   async stop(graceMs = 0): Promise<void> {
     (await this.#standard)?.stopServing();
-    const closed = this.#listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
+    const closed = this.#listeners.splice(0).map((listener) => listener.stop());
     if (graceMs > 0) {
       await Promise.race([
         new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve())),
@@ -176,7 +159,6 @@ export class Server {
     this.#grpc.forceShutdown();
     for (const { socket } of this.#sockets.values()) socket.destroy();
     await Promise.all(closed);
-    for (const path of this.#paths.splice(0)) rmSync(path, { force: true });
   }
 
   /** Loaded when first needed: a process that only calls others does not pay for them. */
@@ -267,20 +249,15 @@ async function drained(call: ServerWritableStream<unknown, unknown>, signal: Abo
   await once(call, 'drain', { signal }).catch(() => undefined);
 }
 
-async function removeStaleSocket(path: string): Promise<void> {
-  const outcome = await new Promise<'served' | 'stale' | 'absent'>((resolve) => {
-    const probe = netConnect(path, () => {
-      probe.destroy();
-      resolve('served');
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code === 'ENOENT' ? 'absent' : 'stale'),
-    );
-  });
-  if (outcome === 'served')
-    throw new NsmError(
-      'conflict',
-      `${path} is served by a running process; stop it first, or choose another --run-dir`,
-    );
-  if (outcome === 'stale') unlinkSync(path);
+/** grpc-js hands the system's error on as a part of its text alone. */
+function cannotListen(address: string, error: Error): NsmError {
+  const refusals = {
+    EADDRINUSE: ['conflict', 'another process listens there; stop that one, or choose another --listen'],
+    EADDRNOTAVAIL: ['invalid', 'this machine does not have that address; choose another --listen'],
+    EACCES: ['privilege', 'ports below 1024 are for root; choose another --listen'],
+  } as const;
+  for (const [code, [kind, words]] of Object.entries(refusals))
+    if (error.message.includes(code))
+      return new NsmError(kind, `cannot listen on ${address}: ${words}`, error);
+  return new NsmError('invalid', `cannot listen on ${address}: ${error.message}`, error);
 }

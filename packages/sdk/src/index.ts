@@ -1,4 +1,5 @@
 // What an application imports: connect() and serve().
+export { NsmError, type NsmErrorKind } from '@nsm/api';
 export { type ConnectOptions, connect, disconnect } from './connect.js';
 export { Connection, type ConnectionEvent } from './connection.js';
 export type { ConnectionDetails } from './connection-details.js';

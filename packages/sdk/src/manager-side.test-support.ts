@@ -1,5 +1,5 @@
 // The manager's side of the wire for the SDK's tests: real servers on real sockets that remember what they were told.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CallContext, connect, endpoint, Server, type ServiceImplementation } from '@nsm/api';
@@ -24,7 +24,8 @@ export class ManagerSide implements AsyncDisposable {
   #advertisedWaiters: (() => void)[] = [];
   #watchWaiters: (() => void)[] = [];
 
-  async start(): Promise<this> {
+  /** `user`: who owns its sockets, where the test is root. Default: the test's own. */
+  async start(user?: number): Promise<this> {
     const clients = new Server().add(connect.ClientConnection, {
       requestConnection: async (request) => {
         this.requests.push(request);
@@ -58,6 +59,7 @@ export class ManagerSide implements AsyncDisposable {
     this.#servers = [clients, endpoints];
     await clients.listenUnix(join(this.runDir, 'client.sock'));
     await endpoints.listenUnix(join(this.runDir, 'endpoint.sock'));
+    if (user !== undefined) chownSync(join(this.runDir, 'endpoint.sock'), user, user);
     return this;
   }
 

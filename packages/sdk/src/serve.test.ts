@@ -1,8 +1,8 @@
 // serve() against the manager's side of the wire: advertising, answering, idempotency, restart, leaving.
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Channel, endpoint, InterfaceType } from '@nsm/api';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type EndpointRequest, type ServeStatus, serve } from './index.js';
 import { ManagerSide } from './manager-side.test-support.js';
 import { ownNamespace } from './own-namespace.js';
@@ -161,6 +161,37 @@ describe('serve', () => {
     }
     expect(states).toEqual(['manager-lost', 'advertised', 'manager-lost', 'advertised']);
     expect(manager.advertised).toHaveLength(3);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('opens its socket to whatever user the manager becomes', async () => {
+    await using manager = await new ManagerSide().start();
+    await using served = await serve({ service: 'a', name: 'fw', runDir: manager.runDir });
+    const access = (): string => {
+      const { mode, gid } = statSync(served.socket);
+      return `${(mode & 0o777).toString(8)} ${gid}`;
+    };
+    expect(access()).toBe('600 0');
+    for (const [user, wanted] of [
+      [4711, '660 4711'],
+      [0, '600 0'],
+    ] as const) {
+      await manager.stop();
+      const again = manager.nextAdvertisement();
+      await manager.start(user);
+      await again;
+      expect(access()).toBe(wanted);
+    }
+  });
+
+  it('serves again when the run directory was removed under it', async () => {
+    await using manager = await new ManagerSide().start();
+    await using served = await serve({ service: 'a', name: 'fw', runDir: manager.runDir });
+    rmSync(manager.runDir, { recursive: true });
+    await vi.waitFor(() => expect(existsSync(served.socket)).toBe(true), { timeout: 10_000 });
+    using channel = new Channel(`unix:${served.socket}`);
+    const ask = { requestId: 'p', networkServiceName: 'a' };
+    const reply = await channel.client(endpoint.EndpointConnection).requestEndpointConnection(ask);
+    expect(reply).toMatchObject({ requestId: 'p', admissionError: '' });
   });
 
   it('advertises again although it is cut off while it does', async () => {

@@ -1,9 +1,9 @@
 // serve(): an endpoint that provides network services: answers its manager, and stays advertised while it lives.
-import { mkdirSync, mkdtempSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { endpoint, NsmError, Server, type UnixOptions } from '@nsm/api';
+import { endpoint, NsmError, Server } from '@nsm/api';
 import { runDirFromEnvironment } from './config.js';
 import { EndpointConnections, type EndpointHooks } from './endpoint-connections.js';
 import { type InterfaceOption, interfaceFields } from './interfaces.js';
@@ -183,14 +183,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
     })),
   };
   const advertise = async (signal: AbortSignal | undefined, waitMs: number): Promise<void> => {
-    const reply = await link.call({ signal, timeoutMs: callMs + waitMs, waitMs }, (call) =>
-      client.advertiseEndpoint(advertisement, call),
-    );
+    const reply = await link.call({ signal, timeoutMs: callMs + waitMs, waitMs }, (call) => {
+      openTo(link.socket, socket);
+      return client.advertiseEndpoint(advertisement, call);
+    });
     if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
   };
   const waitMs = options.waitMs ?? 0;
   try {
-    await server.listenUnix(socket, openTo(join(runDir, 'endpoint.sock')));
+    await server.listenUnix(socket, { onRemoved: () => openTo(link.socket, socket) });
     const lost = watchLoss(link, callMs + waitMs);
     await advertise(options.signal, waitMs);
     const onStatus = options.onStatus ?? (() => {});
@@ -207,15 +208,15 @@ function watchLoss(link: ManagerLink, timeoutMs: number): Promise<void> {
   return link.channel.lost(timeoutMs).catch(() => undefined);
 }
 
-/** An endpoint of root opens its socket to the group of a manager that is another user. */
-function openTo(managerSocket: string): UnixOptions {
+/** An endpoint of root opens its socket to the group of a manager that is another user; the next may be yet another. */
+function openTo(managerSocket: string, socket: string): void {
+  if (process.getuid?.() !== 0) return;
   try {
     const { uid, gid } = statSync(managerSocket);
-    const foreign = uid !== process.getuid?.();
-    return foreign && process.getuid?.() === 0 ? { mode: 0o660, group: gid } : {};
+    chownSync(socket, 0, gid);
+    chmodSync(socket, uid === 0 ? 0o600 : 0o660);
   } catch {
-    // The manager is not there yet.
-    return {};
+    // One of them is not there, or not any more: there will be another attempt.
   }
 }
 

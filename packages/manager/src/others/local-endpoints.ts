@@ -211,7 +211,7 @@ export class LocalEndpoints {
   /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
   async #admitSpeaker(record: NetworkServiceEndpoint, peer: PeerCredentials | undefined): Promise<void> {
     const { guard } = this.#components;
-    const listener = await listenerOf(record.socketLocation, reachTimeout);
+    const listener = await listenerOf(record.socketLocation, reachTimeout, 'serve it before advertising');
     if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener))) return;
     throw new NsmError(
       'namespace-foreign',
@@ -265,7 +265,7 @@ export class LocalEndpoints {
     });
     void this.#watch(key, endpoint);
     this.#components.logger.info(
-      { endpoint: key, socket: record.socketLocation, pid: listener.pid },
+      { endpoint: key, socket: record.socketLocation, servedBy: listener.pid },
       'endpoint advertised',
     );
     return true;

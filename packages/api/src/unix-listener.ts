@@ -1,0 +1,134 @@
+// A listening unix socket that keeps its place: never open wider than asked, and made again when its file is removed.
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs';
+import { createServer, type Server as NetServer, connect as netConnect, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { NsmError } from './errors.js';
+
+export interface UnixListenerOptions {
+  /** Permission bits of the socket. Default: 0o600. */
+  readonly mode?: number;
+  /** Numeric group that owns the socket. Default: the process's. */
+  readonly group?: number;
+  /** Told when the socket's file was removed: it was made again, or, with an error, could not be yet. */
+  readonly onRemoved?: (path: string, error?: NsmError) => void;
+}
+
+/** Milliseconds between two looks at the file. Not inotify: of its instances a user has 128, for all processes. */
+const lookEvery = 1000;
+
+export class UnixListener {
+  readonly #path: string;
+  readonly #options: UnixListenerOptions;
+  readonly #accept: (socket: Socket) => void;
+  #listener: NetServer | undefined;
+  #inode = 0n;
+  #looks: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #failed = false;
+
+  constructor(path: string, options: UnixListenerOptions, accept: (socket: Socket) => void) {
+    this.#path = path;
+    this.#options = options;
+    this.#accept = accept;
+  }
+
+  /**
+   * Listens. A socket file that nobody serves any more is replaced.
+   * @throws NsmError `conflict` when somebody does serve it.
+   */
+  async start(): Promise<void> {
+    await removeStaleSocket(this.#path);
+    await this.#listen();
+    this.#look();
+  }
+
+  /** Accepts no more connections and removes the file, if it is still this one's. Resolves when the last has ended. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#looks);
+    await this.#looking;
+    clearTimeout(this.#looks);
+    const listener = this.#listener;
+    this.#listener = undefined;
+    if (!listener) return;
+    const closed = new Promise((resolve) => listener.close(resolve));
+    if (inodeOf(this.#path) === this.#inode) rmSync(this.#path, { force: true });
+    await closed;
+  }
+
+  /** The socket is born in a folder closed to others, and put in its place once it is open just as far as asked. */
+  async #listen(): Promise<void> {
+    const { mode = 0o600, group } = this.#options;
+    const listener = createServer(this.#accept);
+    const nursery = mkdtempSync(join(dirname(this.#path), '.nsm-'));
+    const born = join(nursery, 's');
+    try {
+      await once(listener.listen(born), 'listening');
+      if (group !== undefined) chownSync(born, process.getuid?.() ?? 0, group);
+      chmodSync(born, mode);
+      this.#inode = inodeOf(born);
+      renameSync(born, this.#path);
+      this.#listener = listener;
+    } catch (error) {
+      listener.close();
+      throw error;
+    } finally {
+      rmSync(nursery, { recursive: true });
+    }
+  }
+
+  #look(): void {
+    this.#looks = setTimeout(() => {
+      this.#looking = this.#restore().finally(() => this.#look());
+    }, lookEvery).unref();
+  }
+
+  async #restore(): Promise<void> {
+    if (existsSync(this.#path)) return;
+    const former = this.#listener;
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
+      await this.#listen();
+      // Connections that were accepted go on.
+      former?.close();
+      this.#failed = false;
+      this.#options.onRemoved?.(this.#path);
+    } catch (thrown) {
+      if (!this.#failed) this.#options.onRemoved?.(this.#path, NsmError.from(thrown));
+      this.#failed = true;
+    }
+  }
+}
+
+/** 0 when there is no such file. */
+function inodeOf(path: string): bigint {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  const outcome = await new Promise<'served' | 'stale' | 'absent'>((resolve) => {
+    const probe = netConnect(path, () => {
+      probe.destroy();
+      resolve('served');
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ENOENT' ? 'absent' : 'stale'),
+    );
+  });
+  if (outcome === 'served')
+    throw new NsmError(
+      'conflict',
+      `${path} is served by a running process; stop it first, or choose another --run-dir`,
+    );
+  if (outcome === 'stale') unlinkSync(path);
+}
