@@ -11,7 +11,6 @@ export interface FlagSettings<T> {
   /** May be repeated, or hold several values separated by commas. */
   readonly list?: boolean;
   readonly choices?: readonly string[];
-  readonly required?: boolean;
 }
 
 /** A flag such as `--run-dir <dir>`, with its variable NSM_RUN_DIR. */
@@ -27,7 +26,6 @@ export function flag<T>(definition: string, description: string, settings: FlagS
     option.argParser((text: string, before: readonly T[]) => [...before, ...split(text).map(parse)]);
   } else if (settings.parse) option.argParser((text: string) => parse(text));
   if (settings.default !== undefined) option.default(settings.default, settings.defaultText);
-  if (settings.required) option.makeOptionMandatory();
   return option;
 }
 
@@ -61,6 +59,16 @@ export function parseHostPort(text: string): string {
   const match = /^(\[[0-9a-f:.]+\]|[^:\s[\]]+):(\d{1,5})$/i.exec(text);
   if (!match || Number(match[2]) > 65_535)
     throw new InvalidArgumentError('Write HOST:PORT, an IPv6 address in brackets: [fd00::1]:5001.');
+  return text;
+}
+
+/** `HOST:PORT` that others can call: not the address that stands for every one of this host. */
+export function parseReachable(text: string): string {
+  const host = parseHostPort(text).replace(/:\d+$/, '');
+  if (host === '0.0.0.0' || /^\[[0:.]+\]$/.test(host))
+    throw new InvalidArgumentError(
+      `Nobody can call ${host}: write an address or name of this host as others reach it, such as 192.0.2.1:5001.`,
+    );
   return text;
 }
 

@@ -14,6 +14,7 @@ import { managerCommand } from './cmds/manager/options.js';
 import { registryCommand } from './cmds/registry/options.js';
 import { ownVersion, versionCommand } from './cmds/version.js';
 import { watchCommand } from './cmds/watch/options.js';
+import { jsonFlag } from './common-flags.js';
 import { exitStatusHelp } from './exit-status.js';
 
 export function buildProgram(): Command {
@@ -24,6 +25,11 @@ export function buildProgram(): Command {
     // What follows a command is the command's: `nsm lab exec LAB POD ls -la`.
     .enablePositionalOptions()
     .version(ownVersion(), '-V, --version', 'show the version')
+    .addOption(jsonFlag())
+    // Before or after the command, as people expect of a flag that nearly all have.
+    .hook('preAction', (all, command) => {
+      if (all.opts().json) command.setOptionValue('json', true);
+    })
     .addHelpText('after', exitStatusHelp);
   const groups: readonly (readonly [string, readonly Command[]])[] = [
     ['Use a network service:', [connectCommand(), disconnectCommand()]],

@@ -1,4 +1,6 @@
 // What the manager tells, in the words of the command line: the JSON of every command, and the source of its tables.
+
+import { statSync } from 'node:fs';
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import type { admin, ConnectionParameters, forwarder, NetworkServiceEndpoint, registry } from '@nsm/api';
 import { TunnelType } from '@nsm/api';
@@ -105,8 +107,8 @@ function timeText(time: Timestamp | undefined): string | null {
 function sideView(parameters: ConnectionParameters | undefined, port: forwarder.Port | undefined): SideView {
   const given = parameters?.addresses.length ? parameters.addresses : [parameters?.address ?? ''];
   return {
-    interfaceName: parameters?.interfaceName || port?.name || '',
-    namespace: port?.namespace ? port.namespace.path || String(port.namespace.inode) : '',
+    interfaceName: deviceName(parameters?.interfaceName || port?.name || ''),
+    namespace: port?.namespace ? namespaceName(port.namespace) : '',
     addresses: (port?.addresses.length ? port.addresses : given).filter((address) => address !== ''),
     routes: parameters?.route.length
       ? parameters.route
@@ -115,6 +117,21 @@ function sideView(parameters: ConnectionParameters | undefined, port: forwarder.
     mtu: parameters?.mtu || port?.mtu || 0,
     mac: parameters?.mac || port?.mac || '',
   };
+}
+
+/** Until the kernel has chosen a number there is only a pattern, `nsm%d`. */
+function deviceName(name: string): string {
+  return name.includes('%') ? '' : name;
+}
+
+/** The path that a network namespace was named by, as long as it leads there: a process may have ended since. */
+function namespaceName({ path, inode }: forwarder.Namespace): string {
+  try {
+    if (statSync(path).ino === inode) return path;
+  } catch {
+    // It leads nowhere, or not for this user.
+  }
+  return `net:[${inode}]`;
 }
 
 // Counters beyond 2^53 would take a century at 100 Gbit/s of full frames.

@@ -136,7 +136,9 @@ async function hold(connection: Connection, output: Output, signal: AbortSignal)
       'manager-refused',
       `the connection was closed: ${closedByManager || 'no reason given'}`,
     );
-  if (!output.json) output.line('closed');
+  if (output.json)
+    output.value({ event: 'closed', reason: 'closed by the client', ...detailsJson(connection) });
+  else output.line('closed');
 }
 
 function printEvent(output: Output, { kind, reason, details }: ConnectionEvent): void {

@@ -25,6 +25,9 @@ export interface EndpointFlags {
   readonly json?: boolean;
 }
 
+/** Commander would ask for a flag that must be given before it looks at the kind. */
+type GivenFlags = Omit<EndpointFlags, 'name'> & { readonly name?: string };
+
 export function endpointCommand(): Command {
   return new Command('endpoint')
     .summary('provide a network service with a ready-made endpoint')
@@ -34,10 +37,9 @@ export function endpointCommand(): Command {
         '  gateway         clients reach the routes it serves, through NAT behind --outside DEVICE',
     )
     .addArgument(new Argument('<kind>', 'what to run').choices(endpointKinds))
-    .addOption(
-      flag('--service <name>', 'network service to provide; may be repeated', { list: true, required: true }),
-    )
-    .addOption(flag('--name <name>', 'name of the endpoint', { required: true }))
+    .usage('KIND --service NAME --name NAME [options]')
+    .addOption(flag('--service <name>', 'network service to provide; may be repeated', { list: true }))
+    .addOption(flag('--name <name>', 'name of the endpoint'))
     .addOption(flag('--namespace <name>', 'Kubernetes namespace of the endpoint', { default: 'default' }))
     .addOption(netnsFlag())
     .addOption(labelFlag())
@@ -68,13 +70,16 @@ export function endpointCommand(): Command {
     .addOption(runDirFlag())
     .addOption(waitFlag())
     .addOption(jsonFlag())
-    .action(async (kind: EndpointKind, flags: EndpointFlags, command: Command) => {
-      if (flags.service.length === 0) command.error('error: --service NAME is missing');
+    .action(async (kind: EndpointKind, flags: GivenFlags, command: Command) => {
+      const { name } = flags;
+      if (flags.service.length === 0)
+        command.error('error: --service NAME is missing: the network service to provide');
+      if (!name) command.error('error: --name NAME is missing: how this endpoint is called');
       if (kind === 'gateway' && !flags.outside)
         command.error('error: a gateway needs --outside DEVICE, the device by which its routes are reached');
       if (kind !== 'gateway' && flags.outside)
         command.error(`error: --outside is for a gateway, not for ${kind}`);
       const { runEndpoint } = await import('./handler.js');
-      await runEndpoint(kind, flags);
+      await runEndpoint(kind, { ...flags, name });
     });
 }

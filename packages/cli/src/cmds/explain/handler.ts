@@ -1,4 +1,5 @@
 // Asks the manager how it would choose.
+import { NsmError } from '@nsm/api';
 import { interfaceFields } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
@@ -11,15 +12,28 @@ import type { ExplainFlags } from './options.js';
 export async function runExplain(service: string, flags: ExplainFlags): Promise<void> {
   const output = new Output(flags.json === true);
   const interfaces = flags.interface.length > 0 ? flags.interface : (['kernel'] as const);
-  const { candidates } = await withAdmin(flags.runDir, (admin) =>
-    admin.explainSelection({
+  const { candidates } = await withAdmin(flags.runDir, async (admin) => {
+    const explained = await admin.explainSelection({
       networkServiceName: service,
       labels: { selector: labelsOf(flags.label) },
       interface: interfaces.map(interfaceFields),
-    }),
-  );
+    });
+    if (explained.candidates.length === 0) throw unknownService(service, await admin.listServices({}));
+    return explained;
+  });
   const views = candidates.map(candidateView);
   if (output.json) output.value(views);
   else printCandidates(output, service, views);
   if (!views.some(({ rank }) => rank > 0)) process.exitCode = exitStatus.failed;
+}
+
+function unknownService(
+  service: string,
+  { services }: { readonly services: readonly { name: string }[] },
+): NsmError {
+  const known = services.map(({ name }) => name).join(', ');
+  return new NsmError(
+    'no-endpoint',
+    `no endpoint provides network service "${service}"; ${known ? `known: ${known}` : 'there is none yet'}`,
+  );
 }

@@ -1,10 +1,10 @@
 // Runs a manager until it is interrupted.
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Manager } from '@nsm/manager';
 import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
+import { prepareFolder } from '../../prepare-folder.js';
 import type { ManagerFlags } from './options.js';
 
 export async function runManager(flags: ManagerFlags): Promise<void> {
@@ -14,8 +14,8 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
   const advertise = flags.advertise ?? advertisedAddress(listen);
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
-  mkdirSync(runDir, { recursive: true });
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  prepareFolder('--run-dir', runDir);
+  prepareFolder('--state-dir', stateDir, 0o700);
   const manager = new Manager({
     name,
     runDir,

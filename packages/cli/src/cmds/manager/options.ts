@@ -4,7 +4,7 @@ import type { TunnelType } from '@nsm/api';
 import { Command } from 'commander';
 import { parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, runDirFlag } from '../../common-flags.js';
-import { flag, parseHostPort, parseInteger } from '../../flags.js';
+import { flag, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { parseTunnelType, tunnelTypeNames } from '../../tunnel-type.js';
 
 export interface ManagerFlags {
@@ -48,9 +48,7 @@ export function managerCommand(): Command {
       flag(
         '--advertise <host:port>',
         'address for other managers to call (default: of this host, port as --listen)',
-        {
-          parse: parseHostPort,
-        },
+        { parse: parseReachable },
       ),
     )
     .addOption(

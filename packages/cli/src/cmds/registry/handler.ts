@@ -1,15 +1,15 @@
 // Runs a registry until it is interrupted.
-import { mkdirSync } from 'node:fs';
 import { Server, registry as wire } from '@nsm/api';
 import { EmbeddedRegistry } from '@nsm/registry';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
+import { prepareFolder } from '../../prepare-folder.js';
 import type { RegistryFlags } from './options.js';
 
 export async function runRegistry({ listen, store, stateDir, logLevel }: RegistryFlags): Promise<void> {
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'registry' });
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  prepareFolder('--state-dir', stateDir, 0o700);
   const registry = new EmbeddedRegistry({ stateDir, logger });
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'));
   await registry.start();

@@ -1,0 +1,43 @@
+// The folders that daemons write to: made, tried, and refused by the name of the flag that chose them.
+import { mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { NsmError } from '@nsm/api';
+
+const reasons: Readonly<Record<string, readonly [kind: NsmError['kind'], words: string]>> = {
+  EACCES: ['privilege', 'this user may not write there'],
+  EPERM: ['privilege', 'this user may not write there'],
+  EROFS: ['invalid', 'the file system is read-only'],
+  ENOTDIR: ['invalid', 'a part of the path is a file, not a folder'],
+  ENOENT: ['invalid', 'no folder can be made there'],
+  ENOSPC: ['invalid', 'the disk is full'],
+};
+
+/**
+ * Makes a folder that a flag names, and the folders above it, where they are missing.
+ * @param mode permission bits of folders that are made.
+ * @throws NsmError `privilege` or `invalid` when nothing can be written to it.
+ */
+export function prepareFolder(flag: string, folder: string, mode = 0o755): void {
+  try {
+    makeFolder(resolve(folder), mode);
+    rmdirSync(mkdtempSync(join(folder, '.nsm-')));
+  } catch (thrown) {
+    const { code = '', message } = thrown as NodeJS.ErrnoException;
+    const [kind, words] = reasons[code] ?? ['invalid', message];
+    throw new NsmError(kind, `${flag} ${folder}: ${words}; choose another with ${flag}`, thrown);
+  }
+}
+
+/** One after the other: `recursive` of Node.js 20 never ends in /proc, where a folder that exists takes no new ones. */
+function makeFolder(path: string, mode: number): void {
+  const present = statSync(path, { throwIfNoEntry: false });
+  if (present?.isDirectory()) return;
+  if (present) throw Object.assign(new Error(`${path} is a file`), { code: 'ENOTDIR' });
+  makeFolder(dirname(path), mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (thrown) {
+    // Somebody else has just made it.
+    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+  }
+}
