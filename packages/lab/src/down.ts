@@ -4,6 +4,7 @@ import { readConfig } from './config.js';
 import { findLab, labNameOf } from './find-lab.js';
 import { LabFolder } from './lab-folder.js';
 import { LabLock } from './lab-lock.js';
+import { labNames } from './list.js';
 import type { LabOptions, LabResult } from './options.js';
 import { mayMakeNamespaces } from './privilege.js';
 import { signalProcess } from './process-identity.js';
@@ -28,7 +29,10 @@ export async function labDown(
     for (const remainder of json ? [] : remains) output.stderr.write(`× ${remainder}\n`);
     return { ok: remains.length === 0 };
   };
-  if (!found && !new LabFolder(name).exists) return say('is not up');
+  if (!found && !new LabFolder(name).exists) {
+    const others = labNames(config).join(', ') || 'none';
+    return say(json ? 'is not up' : `is not up; up: ${others}`);
+  }
   if (found?.where !== 'user namespace' && !mayMakeNamespaces())
     throw new NsmError('privilege', `lab ${name} was made by root, and needs root to be removed`);
 

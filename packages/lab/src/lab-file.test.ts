@@ -82,8 +82,12 @@ describe('a lab file', () => {
       'lab.yaml:4: clients[0].service: "s" is no service of this lab; accepted: none',
     ],
     [
-      `${minimal}pods: { p: a }\nendpoints: [{ pod: p, kind: k }, { pod: p, kind: k }]`,
-      'lab.yaml:4: endpoints[1]: k by p is there twice',
+      `${minimal}pods: { p: a }\nendpoints: [{ pod: p, kind: gateway }, { pod: p, kind: gateway }]`,
+      'lab.yaml:4: endpoints[1]: gateway by p is there twice',
+    ],
+    [
+      `${minimal}pods: { p: a }\nendpoints:\n  - pod: p\n    kind: icmp-responer`,
+      'lab.yaml:6: endpoints[0].kind: "icmp-responer" is no kind of endpoint (did you mean icmp-responder?); accepted: icmp-responder, gateway',
     ],
     [
       `${minimal}checks: [{ from: a, to: nowhere }]`,

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { z } from 'zod';
 import { closestName } from './closest-name.js';
 import type { LabFile, LabProblem } from './lab-file.js';
+import { endpointKinds } from './lab-schema.js';
 import { Subnet } from './subnet.js';
 
 /** Problems of shape, or, where there are none, of names and addresses that do not fit together. */
@@ -97,6 +98,12 @@ function referenceProblems(lab: LabFile): LabProblem[] {
   const offered = lab.endpoints.map(({ service, kind }) => service ?? kind);
   for (const [index, endpoint] of lab.endpoints.entries()) {
     oneOf(['endpoints', index, 'pod'], endpoint.pod, 'pod', pods);
+    const { kind } = endpoint;
+    if (!endpointKinds.includes(kind))
+      add(
+        ['endpoints', index, 'kind'],
+        `${JSON.stringify(kind)} is no kind of endpoint${meant(kind, endpointKinds)}; accepted: ${endpointKinds.join(', ')}`,
+      );
     const key = `${endpoint.service ?? endpoint.kind} by ${endpoint.name ?? endpoint.pod}`;
     if (providers.has(key))
       add(['endpoints', index], `${key} is there twice; give one of them another \`name\``);

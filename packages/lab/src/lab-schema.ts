@@ -35,7 +35,9 @@ const serviceName = text(
   /^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$/,
   253,
 );
-const kind = text('an endpoint kind, as `nsm endpoint --help` lists them', lowerCase, 63);
+/** What `nsm endpoint` runs; a test of the command line holds the two together. */
+export const endpointKinds: readonly string[] = ['icmp-responder', 'gateway'];
+const kind = z.string(accepted(`a kind of endpoint: ${endpointKinds.join(', ')}`));
 
 const prefix = z
   .string(accepted('an IPv4 or IPv6 prefix, such as 172.30.0.0/24 or fd00:30::/64'))
