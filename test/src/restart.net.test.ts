@@ -5,7 +5,7 @@ import type { Agent } from './agent.js';
 import { expectTraffic } from './expect-traffic.js';
 import { readDetails } from './extensions.js';
 import { Mesh, type Pod } from './mesh.js';
-import { spawnNsm } from './nsm-command.js';
+import { nsmJson, spawnNsm } from './nsm-command.js';
 import { devicesOf } from './pod-network.js';
 
 const places = ['here', 'there'] as const;
@@ -90,6 +90,30 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     await mesh.b.start();
     expect(await Promise.all(places.map((place) => ask(place)))).toEqual(replies);
     for (const place of places) await close(place);
+    expect(await mesh.sweep()).toEqual([]);
+  });
+
+  it('of a stop others hear at once: stopped while connections remain, and no more when there are none', async () => {
+    const states = async (): Promise<Record<string, boolean>> => {
+      const listed = ['get', 'managers', '--run-dir', mesh.a.runDir];
+      const managers = await nsmJson<{ name: string; alive: boolean; stopped: boolean }[]>(...listed);
+      return Object.fromEntries(managers.map(({ name, alive, stopped }) => [`${name} ${stopped}`, alive]));
+    };
+    const a = `${mesh.a.name} false`;
+    const held = readDetails(await ask('there'));
+    await mesh.b.end('SIGTERM');
+    expect(await states()).toEqual({ [a]: true, [`${mesh.b.name} true`]: false });
+    await expectTraffic(client, pods.there, held);
+    await mesh.b.start();
+    expect(readDetails(await ask('there'))).toEqual(held);
+    await close('there');
+    expect(await mesh.sweep()).toEqual([]);
+    await mesh.b.end('SIGTERM');
+    expect(await states()).toEqual({ [a]: true });
+    await mesh.b.start();
+    await mesh.a.knows('there/there');
+    await expectTraffic(client, pods.there, readDetails(await ask('there')));
+    await close('there');
     expect(await mesh.sweep()).toEqual([]);
   });
 

@@ -1,8 +1,10 @@
 // Command lines and variables in, options out; and how wrong ones are answered.
+import { endpointKinds as labEndpointKinds } from '@nsm/lab';
 import { preferenceNames, interfaceKinds as sdkKinds } from '@nsm/sdk';
 import { Command, type CommanderError } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseCidr, parseServicePrefix } from './cidr.js';
+import { endpointKinds } from './cmds/endpoint/options.js';
 import { interfaceFlag, labelFlag, labelsOf } from './common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger } from './flags.js';
 import { interfaceKinds, parseInterface, preferences } from './interface-flag.js';
@@ -112,6 +114,10 @@ describe('flags', () => {
       expect(parse([]).hold).toBeUndefined();
     }
   });
+});
+
+it('the kinds of endpoint are those that a lab file takes', () => {
+  expect(endpointKinds).toEqual(labEndpointKinds);
 });
 
 describe('nsm', () => {

@@ -1,6 +1,6 @@
 // The command against a real manager in real namespaces: a service is provided, used, looked at, and given back.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -143,6 +143,13 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     await sidecar.stop();
     expect(await sidecar.exited).toBe(0);
     expect(sidecar.output()).toMatch(/closed\n$/);
+    const program = await start(pod, 'connect', 'echo', '--request-id', 'pod-2', '--hold', '--json');
+    await waitFor(() => program.output().includes('"requestId":"pod-2"'));
+    await program.stop();
+    expect(JSON.parse(program.output().trim().split('\n').at(-1) ?? '')).toMatchObject({
+      event: 'closed',
+      reason: 'closed by the client',
+    });
 
     const other = await start(pod, 'connect', 'echo', '--request-id', 'pod-3', '--hold', '--json');
     const { id } = await waitFor(() => JSON.parse(other.output().split('\n')[0] ?? ''));
@@ -150,6 +157,40 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     expect(await other.exited).toBe(1);
     expect(other.output()).toContain('the connection was closed');
     await waitFor(() => watch.output().split('"removed"').length >= 3, { what: 'two removals in the watch' });
+  });
+
+  it('says when there was nothing to disconnect, and nothing to choose from', async () => {
+    const gone = ['disconnect', 'echo', '--request-id', 'never-was', '--netns', pod.name];
+    expect(await nsm(...gone)).toMatchObject({
+      status: 0,
+      out: 'there was no connection to echo with request id never-was: nothing to do\n',
+    });
+    expect(JSON.parse((await nsm('--json', ...gone)).out)).toMatchObject({ closed: true, existed: false });
+    expect(await nsm('explain', 'nope')).toMatchObject({
+      status: 1,
+      err: 'nsm: no endpoint provides network service "nope"; known: echo (NSM0201)\n',
+    });
+  });
+
+  it('lets no second manager have its state folder', async () => {
+    const state = join(folder, 'state');
+    const second = ['manager', '--name', 'node-b', '--state-dir', state, '--run-dir', join(folder, 'second')];
+    expect(await nsm(...second, '--listen', '127.0.0.1:0')).toMatchObject({
+      status: 1,
+      err: `nsm: ${state} is in use by manager node-a, pid ${manager.child.pid}; give each its own --state-dir (NSM0105)\n`,
+    });
+  });
+
+  it('is there again when its run directory was removed', async () => {
+    rmSync(env.NSM_RUN_DIR, { recursive: true });
+    const files = ['admin.sock', 'client.sock', 'endpoint.sock', 'endpoints/echo-1.sock'];
+    await waitFor(() => files.every((file) => existsSync(join(env.NSM_RUN_DIR, file))), {
+      what: 'the sockets to be made again',
+    });
+    await waitFor(() => manager.output().split('made again').length > 3, { what: 'three lines in the log' });
+    const made = await json('connect', 'echo', '--netns', pod.name, '--request-id', 'pod-5');
+    expect(await ping(pod.name, made.peerAddresses[0])).toMatchObject({ received: 1 });
+    await nsm('disconnect', 'echo', '--request-id', 'pod-5', '--netns', pod.name);
   });
 
   it('refuses with the reason, the code and the status', async () => {

@@ -179,11 +179,20 @@ export interface ManagerView {
   readonly external: boolean;
   readonly version: string;
   readonly alive: boolean;
+  /** It is not alive because it was stopped. */
+  readonly stopped: boolean;
 }
 
 export function managerView(manager: registry.Manager | undefined): ManagerView {
-  const { name = '', address = '', external = false, version = '', alive = false } = manager ?? {};
-  return { name, address, external, version, alive };
+  const { name = '', address = '', external = false, version = '' } = manager ?? {};
+  return {
+    name,
+    address,
+    external,
+    version,
+    alive: manager?.alive ?? false,
+    stopped: manager?.stopped ?? false,
+  };
 }
 
 export interface CapabilityView {

@@ -1,6 +1,6 @@
 // The network service manager of one node: every part is made here, started in order of dependence, stopped in reverse.
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -18,7 +18,7 @@ import {
 } from '@nsm/api';
 import { startForwarderThread } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
-import { openRegistry, type Registry } from '@nsm/registry';
+import { FolderLock, openRegistry, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
 import { Identifiers } from './addresses/identifiers.js';
@@ -77,6 +77,8 @@ export interface ManagerOptions {
 const maxNameLength = 128;
 /** Milliseconds for which the registry takes a silent manager to be alive. */
 const lease = 10_000;
+/** Milliseconds for which a manager that stops tries to say so. */
+const leaveTimeout = 1000;
 
 export class Manager {
   readonly #options: ManagerOptions;
@@ -118,11 +120,15 @@ export class Manager {
     const { name, runDir, stateDir } = this.#options;
     const logger = this.#logger;
     mkdirSync(runDir, { recursive: true });
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    const lock = FolderLock.take(stateDir, `manager ${name}`);
+    this.#stops.push(() => lock[Symbol.dispose]());
     const monotonic = (): number => performance.now();
 
     const stopping = new AbortController();
     const store = new Store(stateDir, { logger: logger.child({ module: 'store' }) });
     this.#stops.push(() => store.close());
+    store.admitManager(name);
     const forwarder = await this.#forwarder();
     const registry = openRegistry(this.#options.registry, {
       stateDir,
@@ -195,6 +201,7 @@ export class Manager {
     await registry.start();
     this.#stops.push(() => registry.stop());
     await this.#register(registry, node.advertise);
+    this.#stops.push(() => this.#leave(node));
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
     void watchForwarder(node);
@@ -229,6 +236,17 @@ export class Manager {
     }
   }
 
+  /** Says that it is not there from now on: with connections, that it will be back; without any, nothing of it stays. */
+  async #leave({ registry, advertise, connections }: Node): Promise<void> {
+    const { name } = this.#options;
+    if (!registry.synced || registry.managers().get(name)?.address !== advertise) return;
+    const left = connections.size > 0 ? registry.endLease(name) : registry.removeManager(name);
+    const told = left.catch((error: unknown) =>
+      this.#logger.warn({ err: error }, 'the registry was not told of the stop'),
+    );
+    await Promise.race([told, sleep(leaveTimeout, undefined, { ref: false })]);
+  }
+
   async #forwarder(): Promise<Forwarder> {
     const { forwarderSocket } = this.#options;
     const logger = this.#logger;
@@ -253,16 +271,35 @@ export class Manager {
   async #serveUnix(node: Node): Promise<void> {
     const { runDir } = this.#options;
     const identify = peerCredentials;
+    const onRemoved = (socket: string, error?: NsmError): void => {
+      if (error)
+        this.#logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
+      else this.#logger.warn({ socket }, 'a socket was removed by somebody else: made again');
+    };
     // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
-    chmodSync(runDir, 0o755);
+    openToAll(runDir);
     const sockets = [
       ['client.sock', 0o666, this.#server().add(connect.ClientConnection, clientService(node))],
       ['endpoint.sock', 0o666, this.#server().add(endpoint.EndpointOperations, endpointService(node))],
       ['admin.sock', 0o600, this.#server().add(admin.Admin, adminService(node))],
     ] as const;
     for (const [file, mode, server] of sockets) {
-      await server.listenUnix(join(runDir, file), { mode, identify });
+      await server.listenUnix(join(runDir, file), { mode, identify, onRemoved });
     }
+  }
+}
+
+/** @throws NsmError `privilege` when pods cannot enter a folder that is another user's. */
+function openToAll(folder: string): void {
+  if ((statSync(folder).mode & 0o005) === 0o005) return;
+  try {
+    chmodSync(folder, 0o755);
+  } catch (error) {
+    throw new NsmError(
+      'privilege',
+      `--run-dir ${folder} belongs to another user and is closed to pods: chmod 755 it`,
+      error,
+    );
   }
 }
 

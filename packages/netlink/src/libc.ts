@@ -53,6 +53,7 @@ export const MS_REC = 16384;
 export const MS_SHARED: number = 1 << 20;
 export const MNT_DETACH = 2;
 export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 export const EPOLLIN = 0x001;
 export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;

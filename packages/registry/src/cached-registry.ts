@@ -66,6 +66,10 @@ export abstract class CachedRegistry implements Registry {
     return this.wanted.removeManager(name);
   }
 
+  endLease(name: string): Promise<void> {
+    return this.wanted.endLease(name);
+  }
+
   registerEndpoint(endpoint: NetworkServiceEndpoint): Promise<void> {
     return this.wanted.registerEndpoint(endpoint);
   }

@@ -48,6 +48,23 @@ export function compliance(
         await two.removeEndpoint(endpoint('fw-1'));
       });
 
+      it('shows a manager that stops as stopped at once, with all that is its own, until it is back', async () => {
+        const [one, two] = await openTwo();
+        await one.registerManager(nodeA, leaseMs);
+        await one.registerEndpoint(endpoint('fw-1'));
+        expect(await one.claim('vni-5', 'node-a')).toBe('node-a');
+        await one.endLease('node-a');
+        await one.endLease('nobody');
+        await until(two, () => two.managers().get('node-a')?.stopped === true);
+        expect(two.managers().get('node-a')?.alive).toBe(false);
+        expect(two.endpointsOf('firewall')).toHaveLength(1);
+        expect(await two.claim('vni-5', 'node-b')).toBe('node-a');
+        // Its name is free for another address without waiting for the lease.
+        await two.registerManager({ ...nodeA, address: '10.0.0.9:5001' }, leaseMs);
+        await until(one, () => one.managers().get('node-a')?.alive === true);
+        expect(one.managers().get('node-a')).toMatchObject({ address: '10.0.0.9:5001', stopped: false });
+      });
+
       it('takes the empty namespace for "default", and other namespaces apart', async () => {
         const one = await open();
         await one.registerEndpoint(endpoint('fw', { nseProviderNamespace: '' }));

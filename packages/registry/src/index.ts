@@ -2,6 +2,7 @@
 export type { RegistryOptions } from './cached-registry.js';
 export { type Clock, systemClock } from './clock.js';
 export { type EmbeddedOptions, EmbeddedRegistry } from './embedded-registry.js';
+export { FolderLock } from './folder-lock.js';
 export { openGuarded, requireSpace } from './lmdb-guards.js';
 export { openRegistry } from './open-registry.js';
 export type {

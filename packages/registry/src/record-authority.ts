@@ -36,7 +36,7 @@ export class RecordAuthority implements RecordWriter {
     this.#cache = cache;
     this.#store = store;
     this.#logger = logger;
-    this.#leases = new LeaseTable(clock, (name) => void this.#expire(name).catch(() => undefined));
+    this.#leases = new LeaseTable(clock, (name) => void this.#depose(name, false).catch(() => undefined));
   }
 
   /** Reads the file. Managers that were alive have a whole lease to say that they still are. */
@@ -110,6 +110,13 @@ export class RecordAuthority implements RecordWriter {
     await this.#store.write(changes);
   }
 
+  async endLease(name: string): Promise<void> {
+    validName(name, 'manager name');
+    this.#check();
+    this.#leases.drop(name);
+    await this.#depose(name, true);
+  }
+
   async registerEndpoint(record: NetworkServiceEndpoint): Promise<void> {
     const endpoint = validEndpoint(record);
     this.#check();
@@ -146,11 +153,12 @@ export class RecordAuthority implements RecordWriter {
     await this.#put(claimKey(name), true, undefined);
   }
 
-  async #expire(name: string): Promise<void> {
+  async #depose(name: string, stopped: boolean): Promise<void> {
     const manager = this.#cache.managers.get(name);
     const leaseMs = this.#leaseMs.get(name);
     if (!manager || leaseMs === undefined) return;
-    await this.#putManager(Object.assign(clone(wire.ManagerSchema, manager), { alive: false }), leaseMs);
+    const deposed = Object.assign(clone(wire.ManagerSchema, manager), { alive: false, stopped });
+    await this.#putManager(deposed, leaseMs);
   }
 
   async #putManager(manager: wire.Manager, leaseMs: number): Promise<void> {

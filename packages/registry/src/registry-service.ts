@@ -28,6 +28,10 @@ export function serveRecords(
       await writer.removeManager(name);
       return {};
     },
+    async endLease({ name }) {
+      await writer.endLease(name);
+      return {};
+    },
     async registerEndpoint({ endpoint }) {
       await writer.registerEndpoint(endpoint ?? create(NetworkServiceEndpointSchema));
       return {};

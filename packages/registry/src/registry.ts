@@ -10,7 +10,7 @@ export type EndpointKey = Pick<
 /** An endpoint to remove: with a host, only if that manager serves it. */
 export type EndpointRemoval = EndpointKey & Partial<Pick<NetworkServiceEndpoint, 'networkServiceHost'>>;
 
-/** What a caller fills in of a manager's record; `alive` is the registry's to say. */
+/** What a caller fills in of a manager's record; the rest is the registry's to say. */
 export type ManagerRecord = Pick<registry.Manager, 'name' | 'address'> &
   Partial<Pick<registry.Manager, 'external' | 'version'>>;
 
@@ -26,6 +26,8 @@ export interface RecordWriter {
   registerManager(manager: ManagerRecord, leaseMs: number): Promise<void>;
   /** Removes a manager's record, the endpoints it serves and the claims it holds; of an unknown one, nothing. */
   removeManager(name: string): Promise<void>;
+  /** Says that a manager has stopped and will come back: it is not alive any more, and all of its stays. */
+  endLease(name: string): Promise<void>;
   /** Adds an endpoint, or replaces the one with the same key. */
   registerEndpoint(endpoint: NetworkServiceEndpoint): Promise<void>;
   /** Removes an endpoint; of an unknown one, or one that has moved to another manager, nothing. */

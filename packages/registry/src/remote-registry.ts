@@ -110,6 +110,9 @@ function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWrit
     async removeManager(name) {
       await client().removeManager({ name }, options);
     },
+    async endLease(name) {
+      await client().endLease({ name }, options);
+    },
     async registerEndpoint(endpoint) {
       await client().registerEndpoint({ endpoint }, options);
     },

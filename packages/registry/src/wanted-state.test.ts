@@ -29,6 +29,7 @@ describe('WantedState', () => {
     const writer: RecordWriter = {
       registerManager: ({ name }, leaseMs) => log(`+${name} ${leaseMs}`),
       removeManager: (name) => log(`-${name}`),
+      endLease: (name) => log(`.${name}`),
       registerEndpoint: ({ nseProviderName, socketLocation }) => log(`+${nseProviderName} ${socketLocation}`),
       removeEndpoint: ({ nseProviderName }) => log(`-${nseProviderName}`),
       claim: async (name, holder) => {

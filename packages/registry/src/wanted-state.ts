@@ -84,6 +84,11 @@ export class WantedState implements RecordWriter {
     await this.#want(`manager/${name}`, { write: () => this.#writer.removeManager(name), once: true }).done;
   }
 
+  async endLease(name: string): Promise<void> {
+    validName(name, 'manager name');
+    await this.#want(`manager/${name}`, { write: () => this.#writer.endLease(name), once: true }).done;
+  }
+
   async registerEndpoint(record: NetworkServiceEndpoint): Promise<void> {
     const endpoint = validEndpoint(record);
     await this.#want(`endpoint/${endpointKey(endpoint)}`, {

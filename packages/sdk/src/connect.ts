@@ -88,7 +88,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
 }
 
 /**
- * Closes a connection by its key, whoever made it; one that does not exist is closed already.
+ * Closes a connection by its key, whoever made it. Resolves to false when there was none: it is closed already.
  * @throws NsmError `unavailable` when no manager answers, or the manager's refusal.
  */
 export async function disconnect(options: {
@@ -98,7 +98,7 @@ export async function disconnect(options: {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds. Default: 30000. */
   readonly timeoutMs?: number | undefined;
-}): Promise<void> {
+}): Promise<boolean> {
   using link = new ManagerLink(join(options.runDir ?? runDirFromEnvironment(), 'client.sock'));
   const client = link.channel.client(wire.ClientConnection);
   const { requestId, service, signal, timeoutMs = 30_000 } = options;
@@ -106,4 +106,5 @@ export async function disconnect(options: {
     client.closeConnection({ requestId, networkServiceName: service }, call),
   );
   if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+  return !reply.alreadyClosed;
 }

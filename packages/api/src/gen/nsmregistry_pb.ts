@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmregistry.proto.
  */
 export const file_nsmregistry: GenFile = /*@__PURE__*/
-  fileDesc("ChFuc21yZWdpc3RyeS5wcm90bxILbnNtcmVnaXN0cnkiWgoHTWFuYWdlchIMCgRuYW1lGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSEAoIZXh0ZXJuYWwYAyABKAgSDwoHdmVyc2lvbhgEIAEoCRINCgVhbGl2ZRgFIAEoCCJRChZSZWdpc3Rlck1hbmFnZXJSZXF1ZXN0EiUKB21hbmFnZXIYASABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VyEhAKCGxlYXNlX21zGAIgASgNIhYKFFJlZ2lzdGVyTWFuYWdlclJlcGx5IiQKFFJlbW92ZU1hbmFnZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkiFAoSUmVtb3ZlTWFuYWdlclJlcGx5IkwKF1JlZ2lzdGVyRW5kcG9pbnRSZXF1ZXN0EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50IhcKFVJlZ2lzdGVyRW5kcG9pbnRSZXBseSKOAQoVUmVtb3ZlRW5kcG9pbnRSZXF1ZXN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAIgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAyABKAkSHAoUbmV0d29ya19zZXJ2aWNlX2hvc3QYBCABKAkiFQoTUmVtb3ZlRW5kcG9pbnRSZXBseSIsCgxDbGFpbVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkiHAoKQ2xhaW1SZXBseRIOCgZob2xkZXIYASABKAkiMwoTUmVsZWFzZUNsYWltUmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBmhvbGRlchgCIAEoCSITChFSZWxlYXNlQ2xhaW1SZXBseSIOCgxXYXRjaFJlcXVlc3Qi6wEKDVJlZ2lzdHJ5RXZlbnQSKwoLbWFuYWdlcl9wdXQYASABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASGQoPbWFuYWdlcl9yZW1vdmVkGAIgASgJSAASNwoMZW5kcG9pbnRfcHV0GAMgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50SAASPgoQZW5kcG9pbnRfcmVtb3ZlZBgEIAEoCzIiLm5zbXJlZ2lzdHJ5LlJlbW92ZUVuZHBvaW50UmVxdWVzdEgAEhAKBnN5bmNlZBgFIAEoCEgAQgcKBWV2ZW50MsEECghSZWdpc3RyeRJZCg9SZWdpc3Rlck1hbmFnZXISIy5uc21yZWdpc3RyeS5SZWdpc3Rlck1hbmFnZXJSZXF1ZXN0GiEubnNtcmVnaXN0cnkuUmVnaXN0ZXJNYW5hZ2VyUmVwbHkSUwoNUmVtb3ZlTWFuYWdlchIhLm5zbXJlZ2lzdHJ5LlJlbW92ZU1hbmFnZXJSZXF1ZXN0Gh8ubnNtcmVnaXN0cnkuUmVtb3ZlTWFuYWdlclJlcGx5ElwKEFJlZ2lzdGVyRW5kcG9pbnQSJC5uc21yZWdpc3RyeS5SZWdpc3RlckVuZHBvaW50UmVxdWVzdBoiLm5zbXJlZ2lzdHJ5LlJlZ2lzdGVyRW5kcG9pbnRSZXBseRJWCg5SZW1vdmVFbmRwb2ludBIiLm5zbXJlZ2lzdHJ5LlJlbW92ZUVuZHBvaW50UmVxdWVzdBogLm5zbXJlZ2lzdHJ5LlJlbW92ZUVuZHBvaW50UmVwbHkSOwoFQ2xhaW0SGS5uc21yZWdpc3RyeS5DbGFpbVJlcXVlc3QaFy5uc21yZWdpc3RyeS5DbGFpbVJlcGx5ElAKDFJlbGVhc2VDbGFpbRIgLm5zbXJlZ2lzdHJ5LlJlbGVhc2VDbGFpbVJlcXVlc3QaHi5uc21yZWdpc3RyeS5SZWxlYXNlQ2xhaW1SZXBseRJACgVXYXRjaBIZLm5zbXJlZ2lzdHJ5LldhdGNoUmVxdWVzdBoaLm5zbXJlZ2lzdHJ5LlJlZ2lzdHJ5RXZlbnQwAWIGcHJvdG8z", [file_netmesh]);
+  fileDesc("ChFuc21yZWdpc3RyeS5wcm90bxILbnNtcmVnaXN0cnkiawoHTWFuYWdlchIMCgRuYW1lGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSEAoIZXh0ZXJuYWwYAyABKAgSDwoHdmVyc2lvbhgEIAEoCRINCgVhbGl2ZRgFIAEoCBIPCgdzdG9wcGVkGAYgASgIIlEKFlJlZ2lzdGVyTWFuYWdlclJlcXVlc3QSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIbGVhc2VfbXMYAiABKA0iFgoUUmVnaXN0ZXJNYW5hZ2VyUmVwbHkiJAoUUmVtb3ZlTWFuYWdlclJlcXVlc3QSDAoEbmFtZRgBIAEoCSIUChJSZW1vdmVNYW5hZ2VyUmVwbHkiHwoPRW5kTGVhc2VSZXF1ZXN0EgwKBG5hbWUYASABKAkiDwoNRW5kTGVhc2VSZXBseSJMChdSZWdpc3RlckVuZHBvaW50UmVxdWVzdBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludCIXChVSZWdpc3RlckVuZHBvaW50UmVwbHkijgEKFVJlbW92ZUVuZHBvaW50UmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgCIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAMgASgJEhwKFG5ldHdvcmtfc2VydmljZV9ob3N0GAQgASgJIhUKE1JlbW92ZUVuZHBvaW50UmVwbHkiLAoMQ2xhaW1SZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGaG9sZGVyGAIgASgJIhwKCkNsYWltUmVwbHkSDgoGaG9sZGVyGAEgASgJIjMKE1JlbGVhc2VDbGFpbVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkiEwoRUmVsZWFzZUNsYWltUmVwbHkiDgoMV2F0Y2hSZXF1ZXN0IusBCg1SZWdpc3RyeUV2ZW50EisKC21hbmFnZXJfcHV0GAEgASgLMhQubnNtcmVnaXN0cnkuTWFuYWdlckgAEhkKD21hbmFnZXJfcmVtb3ZlZBgCIAEoCUgAEjcKDGVuZHBvaW50X3B1dBgDIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEj4KEGVuZHBvaW50X3JlbW92ZWQYBCABKAsyIi5uc21yZWdpc3RyeS5SZW1vdmVFbmRwb2ludFJlcXVlc3RIABIQCgZzeW5jZWQYBSABKAhIAEIHCgVldmVudDKHBQoIUmVnaXN0cnkSWQoPUmVnaXN0ZXJNYW5hZ2VyEiMubnNtcmVnaXN0cnkuUmVnaXN0ZXJNYW5hZ2VyUmVxdWVzdBohLm5zbXJlZ2lzdHJ5LlJlZ2lzdGVyTWFuYWdlclJlcGx5ElMKDVJlbW92ZU1hbmFnZXISIS5uc21yZWdpc3RyeS5SZW1vdmVNYW5hZ2VyUmVxdWVzdBofLm5zbXJlZ2lzdHJ5LlJlbW92ZU1hbmFnZXJSZXBseRJECghFbmRMZWFzZRIcLm5zbXJlZ2lzdHJ5LkVuZExlYXNlUmVxdWVzdBoaLm5zbXJlZ2lzdHJ5LkVuZExlYXNlUmVwbHkSXAoQUmVnaXN0ZXJFbmRwb2ludBIkLm5zbXJlZ2lzdHJ5LlJlZ2lzdGVyRW5kcG9pbnRSZXF1ZXN0GiIubnNtcmVnaXN0cnkuUmVnaXN0ZXJFbmRwb2ludFJlcGx5ElYKDlJlbW92ZUVuZHBvaW50EiIubnNtcmVnaXN0cnkuUmVtb3ZlRW5kcG9pbnRSZXF1ZXN0GiAubnNtcmVnaXN0cnkuUmVtb3ZlRW5kcG9pbnRSZXBseRI7CgVDbGFpbRIZLm5zbXJlZ2lzdHJ5LkNsYWltUmVxdWVzdBoXLm5zbXJlZ2lzdHJ5LkNsYWltUmVwbHkSUAoMUmVsZWFzZUNsYWltEiAubnNtcmVnaXN0cnkuUmVsZWFzZUNsYWltUmVxdWVzdBoeLm5zbXJlZ2lzdHJ5LlJlbGVhc2VDbGFpbVJlcGx5EkAKBVdhdGNoEhkubnNtcmVnaXN0cnkuV2F0Y2hSZXF1ZXN0GhoubnNtcmVnaXN0cnkuUmVnaXN0cnlFdmVudDABYgZwcm90bzM", [file_netmesh]);
 
 /**
  * @generated from message nsmregistry.Manager
@@ -50,6 +50,13 @@ export type Manager = Message<"nsmregistry.Manager"> & {
    * @generated from field: bool alive = 5;
    */
   alive: boolean;
+
+  /**
+   * True when it is not alive because it said so itself; only the registry writes it.
+   *
+   * @generated from field: bool stopped = 6;
+   */
+  stopped: boolean;
 };
 
 /**
@@ -127,6 +134,36 @@ export const RemoveManagerReplySchema: GenMessage<RemoveManagerReply> = /*@__PUR
   messageDesc(file_nsmregistry, 4);
 
 /**
+ * @generated from message nsmregistry.EndLeaseRequest
+ */
+export type EndLeaseRequest = Message<"nsmregistry.EndLeaseRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message nsmregistry.EndLeaseRequest.
+ * Use `create(EndLeaseRequestSchema)` to create a new message.
+ */
+export const EndLeaseRequestSchema: GenMessage<EndLeaseRequest> = /*@__PURE__*/
+  messageDesc(file_nsmregistry, 5);
+
+/**
+ * @generated from message nsmregistry.EndLeaseReply
+ */
+export type EndLeaseReply = Message<"nsmregistry.EndLeaseReply"> & {
+};
+
+/**
+ * Describes the message nsmregistry.EndLeaseReply.
+ * Use `create(EndLeaseReplySchema)` to create a new message.
+ */
+export const EndLeaseReplySchema: GenMessage<EndLeaseReply> = /*@__PURE__*/
+  messageDesc(file_nsmregistry, 6);
+
+/**
  * @generated from message nsmregistry.RegisterEndpointRequest
  */
 export type RegisterEndpointRequest = Message<"nsmregistry.RegisterEndpointRequest"> & {
@@ -141,7 +178,7 @@ export type RegisterEndpointRequest = Message<"nsmregistry.RegisterEndpointReque
  * Use `create(RegisterEndpointRequestSchema)` to create a new message.
  */
 export const RegisterEndpointRequestSchema: GenMessage<RegisterEndpointRequest> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 5);
+  messageDesc(file_nsmregistry, 7);
 
 /**
  * @generated from message nsmregistry.RegisterEndpointReply
@@ -154,7 +191,7 @@ export type RegisterEndpointReply = Message<"nsmregistry.RegisterEndpointReply">
  * Use `create(RegisterEndpointReplySchema)` to create a new message.
  */
 export const RegisterEndpointReplySchema: GenMessage<RegisterEndpointReply> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 6);
+  messageDesc(file_nsmregistry, 8);
 
 /**
  * @generated from message nsmregistry.RemoveEndpointRequest
@@ -188,7 +225,7 @@ export type RemoveEndpointRequest = Message<"nsmregistry.RemoveEndpointRequest">
  * Use `create(RemoveEndpointRequestSchema)` to create a new message.
  */
 export const RemoveEndpointRequestSchema: GenMessage<RemoveEndpointRequest> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 7);
+  messageDesc(file_nsmregistry, 9);
 
 /**
  * @generated from message nsmregistry.RemoveEndpointReply
@@ -201,7 +238,7 @@ export type RemoveEndpointReply = Message<"nsmregistry.RemoveEndpointReply"> & {
  * Use `create(RemoveEndpointReplySchema)` to create a new message.
  */
 export const RemoveEndpointReplySchema: GenMessage<RemoveEndpointReply> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 8);
+  messageDesc(file_nsmregistry, 10);
 
 /**
  * @generated from message nsmregistry.ClaimRequest
@@ -223,7 +260,7 @@ export type ClaimRequest = Message<"nsmregistry.ClaimRequest"> & {
  * Use `create(ClaimRequestSchema)` to create a new message.
  */
 export const ClaimRequestSchema: GenMessage<ClaimRequest> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 9);
+  messageDesc(file_nsmregistry, 11);
 
 /**
  * @generated from message nsmregistry.ClaimReply
@@ -242,7 +279,7 @@ export type ClaimReply = Message<"nsmregistry.ClaimReply"> & {
  * Use `create(ClaimReplySchema)` to create a new message.
  */
 export const ClaimReplySchema: GenMessage<ClaimReply> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 10);
+  messageDesc(file_nsmregistry, 12);
 
 /**
  * @generated from message nsmregistry.ReleaseClaimRequest
@@ -264,7 +301,7 @@ export type ReleaseClaimRequest = Message<"nsmregistry.ReleaseClaimRequest"> & {
  * Use `create(ReleaseClaimRequestSchema)` to create a new message.
  */
 export const ReleaseClaimRequestSchema: GenMessage<ReleaseClaimRequest> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 11);
+  messageDesc(file_nsmregistry, 13);
 
 /**
  * @generated from message nsmregistry.ReleaseClaimReply
@@ -277,7 +314,7 @@ export type ReleaseClaimReply = Message<"nsmregistry.ReleaseClaimReply"> & {
  * Use `create(ReleaseClaimReplySchema)` to create a new message.
  */
 export const ReleaseClaimReplySchema: GenMessage<ReleaseClaimReply> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 12);
+  messageDesc(file_nsmregistry, 14);
 
 /**
  * @generated from message nsmregistry.WatchRequest
@@ -290,7 +327,7 @@ export type WatchRequest = Message<"nsmregistry.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 13);
+  messageDesc(file_nsmregistry, 15);
 
 /**
  * @generated from message nsmregistry.RegistryEvent
@@ -341,7 +378,7 @@ export type RegistryEvent = Message<"nsmregistry.RegistryEvent"> & {
  * Use `create(RegistryEventSchema)` to create a new message.
  */
 export const RegistryEventSchema: GenMessage<RegistryEvent> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 14);
+  messageDesc(file_nsmregistry, 16);
 
 /**
  * @generated from service nsmregistry.Registry
@@ -366,6 +403,16 @@ export const Registry: GenService<{
     methodKind: "unary";
     input: typeof RemoveManagerRequestSchema;
     output: typeof RemoveManagerReplySchema;
+  },
+  /**
+   * A manager stops and will come back: it is not alive from now on; its record, endpoints and claims stay.
+   *
+   * @generated from rpc nsmregistry.Registry.EndLease
+   */
+  endLease: {
+    methodKind: "unary";
+    input: typeof EndLeaseRequestSchema;
+    output: typeof EndLeaseReplySchema;
   },
   /**
    * @generated from rpc nsmregistry.Registry.RegisterEndpoint

@@ -80,6 +80,14 @@ export function selectEndpoints(
   );
 }
 
+/** Why the manager of an endpoint cannot be asked, if it cannot. */
+export function absence(name: string, managers: Surroundings['managers']): string | undefined {
+  const manager = managers.get(name);
+  if (!manager) return `manager "${name}" is not registered`;
+  if (manager.alive) return undefined;
+  return manager.stopped ? `manager "${name}" was stopped` : `manager "${name}" does not answer`;
+}
+
 function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroundings): Candidate {
   const dropped = (reason: string): Candidate => ({ endpoint, usable: false, reason });
   const has = endpoint.labels?.selector ?? {};
@@ -92,9 +100,8 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
   const host = endpoint.networkServiceHost;
   const local = host === around.manager;
   if (!local) {
-    const manager = around.managers.get(host);
-    if (!manager) return dropped(`its manager "${host}" is not registered`);
-    if (!manager.alive) return dropped(`its manager "${host}" does not answer`);
+    const absent = absence(host, around.managers);
+    if (absent) return dropped(`its ${absent}`);
   }
   if (!chooseInterface(wanted.interfaces, endpoint.interface, around.capable)) {
     return dropped(

@@ -103,7 +103,8 @@ export class LocalEndpoints {
     await Promise.all(
       this.#components.store.endpoints().map(async (record) => {
         try {
-          await this.#add(record);
+          // The manager may have another name now.
+          await this.#add({ ...record, networkServiceHost: this.#manager });
         } catch (error) {
           await this.#forget(record, NsmError.from(error).message);
         }

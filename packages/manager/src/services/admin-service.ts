@@ -2,7 +2,7 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, NsmError, type ServiceImplementation } from '@nsm/api';
 import { quote } from '../admission/admission.js';
-import { rankEndpoints } from '../choice/selection.js';
+import { absence, rankEndpoints } from '../choice/selection.js';
 import { closeConnection } from '../life/closing.js';
 import { knownServices, type Node, surroundings } from '../node.js';
 import type { Connection } from '../state/connection.js';
@@ -44,10 +44,7 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
           endpoint,
           connections: node.connections.countOf(endpoint),
           unavailable:
-            node.health.recentFailure(endpoint) ??
-            (managers.get(endpoint.networkServiceHost)?.alive
-              ? ''
-              : `manager "${endpoint.networkServiceHost}" does not answer`),
+            node.health.recentFailure(endpoint) ?? absence(endpoint.networkServiceHost, managers) ?? '',
         })),
       };
     },

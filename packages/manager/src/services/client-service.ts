@@ -27,9 +27,11 @@ export function clientService(node: Node): ServiceImplementation<typeof connect.
         admitName('network_service_name', networkServiceName);
         const namespace = await node.guard.namespaceOf(peer);
         const key = requestKey(requestId, networkServiceName);
+        let alreadyClosed = false;
         await node.mutex.run(key, async () => {
           const connection = node.connections.byKey(key);
-          if (!connection || connection.state.kind === 'CLOSING') return;
+          alreadyClosed = !connection || connection.state.kind === 'CLOSING';
+          if (!connection || alreadyClosed) return;
           if (connection.owner?.namespace !== namespace && !node.guard.speaksForOthers(peer)) {
             throw new NsmError(
               'namespace-foreign',
@@ -38,7 +40,7 @@ export function clientService(node: Node): ServiceImplementation<typeof connect.
           }
           await closeConnection(node, connection, 'closed by the client');
         });
-        return undefined;
+        return { accepted: true, alreadyClosed };
       }),
 
     async *watchConnections(_request, { peer, signal }) {

@@ -53,6 +53,19 @@ describe('Store', () => {
     expect(told).toEqual([]);
   });
 
+  it('is not another manager’s while it has connections', async () => {
+    const store = open();
+    store.admitManager('node-b');
+    await store.putConnection(connection('node-a:0a0b0c0d-1'));
+    store.admitManager('node-a');
+    expect(() => store.admitManager('node-b')).toThrow(
+      expect.objectContaining({
+        code: 'NSM0105',
+        message: `${folder} has 1 connection of manager "node-a": start it with --name node-a to use or close them, or choose another --state-dir`,
+      }),
+    );
+  });
+
   it('starts empty when the machine was restarted, without looking at the file', async () => {
     await open().putConnection(connection('a'));
     await close();

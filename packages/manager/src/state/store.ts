@@ -75,6 +75,21 @@ export class Store {
     return [...this.#databases.connections.getRange().map(({ value }) => value)];
   }
 
+  /**
+   * @param name of the manager that uses this store: the ids of its connections begin with it.
+   * @throws NsmError `conflict` when the store has connections of another manager: nobody would look after them.
+   */
+  admitManager(name: string): void {
+    const others = this.connections().map(({ id }) => id.slice(0, id.lastIndexOf(':')));
+    const other = others.find((owner) => owner !== name);
+    if (other === undefined) return;
+    throw new NsmError(
+      'conflict',
+      `${this.#stateDir} has ${others.length} ${others.length === 1 ? 'connection' : 'connections'} of manager ` +
+        `${JSON.stringify(other)}: start it with --name ${other} to use or close them, or choose another --state-dir`,
+    );
+  }
+
   /** @throws NsmError `internal` when the disk is full. */
   async putConnection(connection: Connection): Promise<void> {
     this.#admit();

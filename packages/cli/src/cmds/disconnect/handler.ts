@@ -12,9 +12,10 @@ export async function disconnectByKey(
 ): Promise<void> {
   const output = new Output(flags.json === true);
   if (flags.netns) (await import('../../enter-namespace.js')).enterNamespace(flags.netns);
-  await disconnect({ service, requestId, runDir: flags.runDir, timeoutMs: flags.timeout });
-  if (output.json) output.value({ service, requestId, closed: true });
-  else output.line(`disconnected from ${service} (request id ${requestId})`);
+  const existed = await disconnect({ service, requestId, runDir: flags.runDir, timeoutMs: flags.timeout });
+  if (output.json) output.value({ service, requestId, closed: true, existed });
+  else if (existed) output.line(`disconnected from ${service} (request id ${requestId})`);
+  else output.line(`there was no connection to ${service} with request id ${requestId}: nothing to do`);
 }
 
 export async function disconnectById(id: string, flags: DisconnectFlags): Promise<void> {

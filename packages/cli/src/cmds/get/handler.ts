@@ -66,7 +66,7 @@ const lists: Readonly<Record<GetKind, List>> = {
         orDash(view.address),
         view.external ? 'yes' : '-',
         orDash(view.version),
-        output.state(view.alive ? 'alive' : 'gone'),
+        output.state(view.alive ? 'alive' : view.stopped ? 'stopped' : 'gone'),
       ]),
       'no managers: the registry holds none yet',
     );

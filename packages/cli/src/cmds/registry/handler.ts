@@ -1,6 +1,6 @@
 // Runs a registry until it is interrupted.
 import { Server, registry as wire } from '@nsm/api';
-import { EmbeddedRegistry } from '@nsm/registry';
+import { EmbeddedRegistry, FolderLock } from '@nsm/registry';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import { prepareFolder } from '../../prepare-folder.js';
@@ -10,6 +10,7 @@ export async function runRegistry({ listen, store, stateDir, logLevel }: Registr
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'registry' });
   prepareFolder('--state-dir', stateDir, 0o700);
+  using _lock = FolderLock.take(stateDir, 'a registry');
   const registry = new EmbeddedRegistry({ stateDir, logger });
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'));
   await registry.start();
