@@ -9,6 +9,8 @@ import {
   mkdtempSync,
   renameSync,
   rmSync,
+  type Stats,
+  statSync,
   unlinkSync,
 } from 'node:fs';
 import { createServer, type Server as NetServer, connect as netConnect, type Socket } from 'node:net';
@@ -32,7 +34,9 @@ export class UnixListener {
   readonly #options: UnixListenerOptions;
   readonly #accept: (socket: Socket) => void;
   #listener: NetServer | undefined;
-  #inode = 0n;
+  /** The file and its folder as they were last seen. */
+  #file: Stats | undefined;
+  #folder: Stats | undefined;
   #looks: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #failed = false;
@@ -49,7 +53,9 @@ export class UnixListener {
    */
   async start(): Promise<void> {
     await removeStaleSocket(this.#path);
-    await this.#listen();
+    const { mode = 0o600, group } = this.#options;
+    await this.#listen(mode, group);
+    this.#isThere();
     this.#look();
   }
 
@@ -62,13 +68,12 @@ export class UnixListener {
     this.#listener = undefined;
     if (!listener) return;
     const closed = new Promise((resolve) => listener.close(resolve));
-    if (inodeOf(this.#path) === this.#inode) rmSync(this.#path, { force: true });
+    if (this.#isThere()) rmSync(this.#path, { force: true });
     await closed;
   }
 
   /** The socket is born in a folder closed to others, and put in its place once it is open just as far as asked. */
-  async #listen(): Promise<void> {
-    const { mode = 0o600, group } = this.#options;
+  async #listen(mode: number, group: number | undefined): Promise<void> {
     const listener = createServer(this.#accept);
     const nursery = mkdtempSync(join(dirname(this.#path), '.nsm-'));
     const born = join(nursery, 's');
@@ -76,7 +81,7 @@ export class UnixListener {
       await once(listener.listen(born), 'listening');
       if (group !== undefined) chownSync(born, process.getuid?.() ?? 0, group);
       chmodSync(born, mode);
-      this.#inode = inodeOf(born);
+      this.#file = lstatSync(born);
       renameSync(born, this.#path);
       this.#listener = listener;
     } catch (error) {
@@ -87,6 +92,15 @@ export class UnixListener {
     }
   }
 
+  /** Remembers how it is, for somebody may have changed its group or mode. */
+  #isThere(): boolean {
+    const now = lstatSync(this.#path, { throwIfNoEntry: false });
+    if (now === undefined || now.ino !== this.#file?.ino) return false;
+    this.#file = now;
+    this.#folder = statSync(dirname(this.#path));
+    return true;
+  }
+
   #look(): void {
     this.#looks = setTimeout(() => {
       this.#looking = this.#restore().finally(() => this.#look());
@@ -94,25 +108,41 @@ export class UnixListener {
   }
 
   async #restore(): Promise<void> {
-    if (existsSync(this.#path)) return;
+    if (this.#isThere() || existsSync(this.#path)) return;
     const former = this.#listener;
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
-      await this.#listen();
+      this.#restoreFolder();
+      const { mode, gid } = this.#file ?? { mode: 0o600 };
+      await this.#listen(mode & 0o777, gid);
       // Connections that were accepted go on.
       former?.close();
       this.#failed = false;
       this.#options.onRemoved?.(this.#path);
     } catch (thrown) {
-      if (!this.#failed) this.#options.onRemoved?.(this.#path, NsmError.from(thrown));
+      if (!this.#failed) this.#options.onRemoved?.(this.#path, cannotRestore(this.#path, thrown));
       this.#failed = true;
     }
   }
+
+  /** As it was, and only the last of its path: who comes to share it knows what the ones above are to be. */
+  #restoreFolder(): void {
+    const folder = dirname(this.#path);
+    if (!this.#folder || existsSync(folder)) return;
+    const { mode, uid, gid } = this.#folder;
+    mkdirSync(folder);
+    if (process.getuid?.() === 0) chownSync(folder, uid, gid);
+    chmodSync(folder, mode & 0o7777);
+  }
 }
 
-/** 0 when there is no such file. */
-function inodeOf(path: string): bigint {
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
+function cannotRestore(path: string, thrown: unknown): NsmError {
+  const { message } = NsmError.from(thrown);
+  const folder = dirname(path);
+  return new NsmError(
+    'privilege',
+    `cannot make ${path} again: ${message}; make ${folder} and let this user write to it`,
+    thrown,
+  );
 }
 
 async function removeStaleSocket(path: string): Promise<void> {

@@ -8,7 +8,6 @@ import {
   Channel,
   connect,
   endpoint,
-  forwarder as fw,
   type InterfaceType,
   NsmError,
   proxy,
@@ -32,6 +31,7 @@ import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
 import { recover } from './life/recovery.js';
 import type { Node } from './node.js';
+import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
 import { PeerManagers } from './others/peer-managers.js';
 import type { FaultInjector } from './request/transaction.js';
@@ -253,7 +253,7 @@ export class Manager {
     if (forwarderSocket !== undefined) {
       const channel = new Channel(`unix:${forwarderSocket}`);
       this.#stops.push(() => channel.close());
-      return channel.client(fw.Forwarder);
+      return externalForwarder(channel);
     }
     const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'));
     this.#stops.push(() => thread.stop());

@@ -191,7 +191,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   };
   const waitMs = options.waitMs ?? 0;
   try {
-    await server.listenUnix(socket, { onRemoved: () => openTo(link.socket, socket) });
+    await server.listenUnix(socket);
     const lost = watchLoss(link, callMs + waitMs);
     await advertise(options.signal, waitMs);
     const onStatus = options.onStatus ?? (() => {});

@@ -1,4 +1,5 @@
 // Runs a forwarder until it is interrupted.
+import { chmodSync, chownSync, statSync } from 'node:fs';
 import { serveForwarder } from '@nsm/forwarder';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
@@ -9,9 +10,18 @@ export async function runForwarder({ runDir, logLevel, group }: ForwarderFlags):
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'forwarder' });
   prepareFolder('--run-dir', runDir);
+  if (group !== undefined) shareFolder(runDir, group);
   const forwarder = await serveForwarder({ runDir, logger, ...(group === undefined ? {} : { group }) });
   logger.info({ runDir }, 'ready');
   await aborted(signal);
   await forwarder.stop();
   logger.info('stopped');
+}
+
+/** A manager of another user has its own sockets in the same folder. A folder that is not ours is that user's already. */
+function shareFolder(folder: string, group: number): void {
+  const { uid, mode } = statSync(folder);
+  if (uid !== process.getuid?.()) return;
+  chownSync(folder, uid, group);
+  chmodSync(folder, mode | 0o070);
 }
