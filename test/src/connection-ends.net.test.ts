@@ -1,50 +1,25 @@
 // All ends of a connection: by its client, its endpoint, its pod, its process; each releases everything on both nodes.
 import { ping, requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from './agent.js';
 import { extensions } from './extensions.js';
-import { Mesh, type Pod } from './mesh.js';
-import { type Connected, nsm, nsmJson, spawnNsm } from './nsm-command.js';
+import { type HereAndThere, hereAndThere } from './here-and-there.js';
+import { nsm, nsmJson, spawnNsm } from './nsm-command.js';
 import { readVerdict } from './specification.js';
 import { message } from './wire.js';
 
 describe.skipIf(!requireRoot('ends of connections'))('the end of a connection', () => {
-  let mesh: Mesh;
-  let client: Pod;
-  let agent: Agent;
-  const pods: Record<'here' | 'there', Pod> = {} as never;
+  let { mesh, client, agent, pods, connect, disconnect } = {} as HereAndThere;
 
   beforeAll(async () => {
-    mesh = await Mesh.start();
-    client = mesh.pod('client');
-    for (const label of ['here', 'there'] as const) pods[label] = mesh.pod(label);
-    [agent] = await Promise.all([
-      mesh.agent(client),
-      mesh.endpoint(mesh.a, { pod: pods.here, name: 'here', services: ['dual-here', 'both'] }),
-      mesh.endpoint(mesh.b, { pod: pods.there, name: 'there', services: ['dual-there', 'both'] }),
-    ]);
-    await mesh.a.knows('dual-here/here', 'dual-there/there', 'both/here', 'both/there');
-    await mesh.b.knows('both/here', 'both/there');
+    ({ mesh, client, agent, pods, connect, disconnect } = await hereAndThere((place) => [
+      `dual-${place}`,
+      'both',
+    ]));
   });
 
   afterAll(async () => {
     await mesh?.stop();
   });
-
-  const connect = (service: string, requestId: string, ...flags: string[]): Promise<Connected> =>
-    nsmJson(
-      'connect',
-      service,
-      '--request-id',
-      requestId,
-      '--netns',
-      client.name,
-      '--run-dir',
-      mesh.a.runDir,
-      ...flags,
-    );
-  const disconnect = (service: string, requestId: string): Promise<void> =>
-    agent.close(mesh.a.runDir, requestId, service);
 
   it.each(['here', 'there'] as const)(
     'an endpoint %s ends a connection, and the client hears why',

@@ -1,8 +1,8 @@
 // Connections of every shape between two nodes: addresses, names, routes, exact MTU, over underlays of each kind and size.
 import { requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from './agent.js';
 import { expectTraffic } from './expect-traffic.js';
+import { type HereAndThere, hereAndThere } from './here-and-there.js';
 import { Mesh, type Pod } from './mesh.js';
 import { type Connected, nsm, nsmJson } from './nsm-command.js';
 import { bare, deviceOf, devicesOf, hashOf } from './pod-network.js';
@@ -11,15 +11,17 @@ const prefixes = ['10.60.0.0/16', 'fd00:60::/48', 'four-here=10.61.0.0/16', 'fou
 prefixes.push('six-here=fd00:61::/48', 'six-there=fd00:61::/48');
 
 describe.skipIf(!requireRoot('connections'))('connections', () => {
-  let mesh: Mesh;
-  let client: Pod;
-  let agent: Agent;
-  const pods: Record<'here' | 'there' | 'own', Pod> = {} as never;
+  let { mesh, client, agent, pods, connect, disconnect } = {} as HereAndThere;
+  let own: Pod;
 
   beforeAll(async () => {
-    mesh = await Mesh.start({ flags: prefixes.flatMap((prefix) => ['--prefix', prefix]) });
-    client = mesh.pod('client');
-    for (const label of ['here', 'there', 'own'] as const) pods[label] = mesh.pod(label);
+    ({ mesh, client, agent, pods, connect, disconnect } = await hereAndThere(
+      (place) => [`dual-${place}`, `four-${place}`, `six-${place}`],
+      {
+        flags: prefixes.flatMap((prefix) => ['--prefix', prefix]),
+      },
+    ));
+    own = mesh.pod('own');
     const routes = [
       '--prefix',
       '10.62.0.0/24',
@@ -30,41 +32,13 @@ describe.skipIf(!requireRoot('connections'))('connections', () => {
       '--route',
       'fd00:99::/32',
     ];
-    [agent] = await Promise.all([
-      mesh.agent(client),
-      mesh.endpoint(mesh.a, {
-        pod: pods.here,
-        name: 'here',
-        services: ['dual-here', 'four-here', 'six-here'],
-      }),
-      mesh.endpoint(mesh.b, {
-        pod: pods.there,
-        name: 'there',
-        services: ['dual-there', 'four-there', 'six-there'],
-      }),
-      mesh.endpoint(mesh.b, { pod: pods.own, name: 'own', services: ['own'], flags: routes }),
-    ]);
-    await mesh.a.knows('dual-here/here', 'six-there/there', 'own/own');
+    await mesh.endpoint(mesh.b, { pod: own, name: 'own', services: ['own'], flags: routes });
+    await mesh.a.knows('own/own');
   });
 
   afterAll(async () => {
     await mesh?.stop();
   });
-
-  const connect = (service: string, requestId: string, ...flags: string[]): Promise<Connected> =>
-    nsmJson(
-      'connect',
-      service,
-      '--request-id',
-      requestId,
-      '--netns',
-      client.name,
-      '--run-dir',
-      mesh.a.runDir,
-      ...flags,
-    );
-  const disconnect = (service: string, requestId: string): Promise<void> =>
-    agent.close(mesh.a.runDir, requestId, service);
 
   describe.each([
     ['here', 1500, 'veth'],

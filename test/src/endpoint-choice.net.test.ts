@@ -1,48 +1,20 @@
 // Which endpoint serves a request: by place, by label, by number of connections; and which interface type is agreed on.
 import { requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from './agent.js';
-import { Mesh, type Pod } from './mesh.js';
+import { type HereAndThere, hereAndThere } from './here-and-there.js';
 import { type Connected, nsm, nsmJson } from './nsm-command.js';
 import { interfaceOf, KERNEL } from './specification.js';
 
 describe.skipIf(!requireRoot('choices'))('the choice', () => {
-  let mesh: Mesh;
-  let client: Pod;
-  let agent: Agent;
-  const pods: Record<'here' | 'there', Pod> = {} as never;
+  let { mesh, client, agent, connect, disconnect } = {} as HereAndThere;
 
   beforeAll(async () => {
-    mesh = await Mesh.start();
-    client = mesh.pod('client');
-    for (const label of ['here', 'there'] as const) pods[label] = mesh.pod(label);
-    [agent] = await Promise.all([
-      mesh.agent(client),
-      mesh.endpoint(mesh.a, { pod: pods.here, name: 'here', services: ['dual-here', 'both'] }),
-      mesh.endpoint(mesh.b, { pod: pods.there, name: 'there', services: ['dual-there', 'both'] }),
-    ]);
-    await mesh.a.knows('dual-here/here', 'dual-there/there', 'both/here', 'both/there');
-    await mesh.b.knows('both/here', 'both/there');
+    ({ mesh, client, agent, connect, disconnect } = await hereAndThere((place) => [`dual-${place}`, 'both']));
   });
 
   afterAll(async () => {
     await mesh?.stop();
   });
-
-  const connect = (service: string, requestId: string, ...flags: string[]): Promise<Connected> =>
-    nsmJson(
-      'connect',
-      service,
-      '--request-id',
-      requestId,
-      '--netns',
-      client.name,
-      '--run-dir',
-      mesh.a.runDir,
-      ...flags,
-    );
-  const disconnect = (service: string, requestId: string): Promise<void> =>
-    agent.close(mesh.a.runDir, requestId, service);
 
   it('prefers an endpoint of the same node', async () => {
     const [a, b] = [mesh.a, mesh.b];

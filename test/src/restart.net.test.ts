@@ -1,10 +1,10 @@
 // Managers that are killed or stopped and come back: the same replies, not a packet lost, and what died meanwhile released.
 import { type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from './agent.js';
 import { expectTraffic } from './expect-traffic.js';
 import { readDetails } from './extensions.js';
-import { Mesh, type Pod } from './mesh.js';
+import { type HereAndThere, hereAndThere } from './here-and-there.js';
+import type { Pod } from './mesh.js';
 import { nsmJson, spawnNsm } from './nsm-command.js';
 import { devicesOf } from './pod-network.js';
 
@@ -12,21 +12,10 @@ const places = ['here', 'there'] as const;
 const signals = ['SIGKILL', 'SIGTERM'] as const;
 
 describe.skipIf(!requireRoot('restart'))('after a restart', () => {
-  let mesh: Mesh;
-  let client: Pod;
-  let agent: Agent;
-  const pods: Record<(typeof places)[number], Pod> = {} as never;
+  let { mesh, client, agent, pods } = {} as HereAndThere;
 
   beforeAll(async () => {
-    mesh = await Mesh.start();
-    client = mesh.pod('client');
-    for (const label of places) pods[label] = mesh.pod(label);
-    [agent] = await Promise.all([
-      mesh.agent(client),
-      mesh.endpoint(mesh.a, { pod: pods.here, name: 'here', services: ['here'] }),
-      mesh.endpoint(mesh.b, { pod: pods.there, name: 'there', services: ['there'] }),
-    ]);
-    await mesh.a.knows('here/here', 'there/there');
+    ({ mesh, client, agent, pods } = await hereAndThere((place) => [place]));
   });
 
   afterAll(async () => {

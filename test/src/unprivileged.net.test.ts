@@ -6,6 +6,7 @@ import type { Agent } from './agent.js';
 import { expectTraffic } from './expect-traffic.js';
 import { readDetails } from './extensions.js';
 import { Mesh, type Pod } from './mesh.js';
+import type { MeshNode } from './mesh-node.js';
 import { spawnNsm } from './nsm-command.js';
 import { devicesOf } from './pod-network.js';
 import { readVerdict } from './specification.js';
@@ -29,23 +30,14 @@ describe.skipIf(!requireRoot('unprivileged'))('a manager without privileges', ()
   const forwarders: Running[] = [];
 
   beforeAll(async () => {
-    mesh = new Mesh({
-      before: asNobody,
-      flagsOf: (node) => ['--forwarder-socket', `${node.dir}/forwarder/forwarder.sock`],
-    });
+    mesh = new Mesh({ before: asNobody, flags: ['--forwarder', 'external'] });
     // Node.js and the repository must be within reach of that user.
     chmodSync(mesh.dir, 0o755);
     await mesh.joinNodes(1500);
     for (const node of mesh.nodes) {
-      for (const dir of [node.runDir, node.stateDir]) {
-        mkdirSync(dir, { recursive: true });
-        chownSync(dir, nobody, nobody);
-      }
-      const dir = `${node.dir}/forwarder`;
-      forwarders.push(
-        await mesh.spawn(node.namespace.name, '"msg":"ready"', ['forwarder', '--run-dir', dir]),
-      );
-      chownSync(`${dir}/forwarder.sock`, nobody, nobody);
+      mkdirSync(node.stateDir, { recursive: true });
+      chownSync(node.stateDir, nobody, nobody);
+      forwarders.push(await startForwarder(node));
       await node.start();
     }
     client = mesh.pod('client');
@@ -61,6 +53,12 @@ describe.skipIf(!requireRoot('unprivileged'))('a manager without privileges', ()
   afterAll(async () => {
     await mesh?.stop();
   });
+
+  /** It makes the run directory, and shares it with the manager. */
+  const startForwarder = (node: MeshNode): Promise<Running> => {
+    const flags = ['--run-dir', node.runDir, '--group', String(nobody)];
+    return mesh.spawn(node.namespace.name, '"msg":"ready"', ['forwarder', ...flags]);
+  };
 
   it('has none', async () => {
     for (const node of mesh.nodes) {
@@ -140,12 +138,9 @@ describe.skipIf(!requireRoot('unprivileged'))('a manager without privileges', ()
     const meanwhile = { requestId: 'meanwhile', service: 'here', netns: client.netns };
     const refused = readVerdict(await agent.connectBytes(mesh.a.runDir, meanwhile));
     expect(refused.accepted).toBe(false);
-    expect(refused.error).toMatch(/forwarder/);
-    const dir = `${mesh.a.dir}/forwarder`;
-    await mesh.spawn(mesh.a.namespace.name, '"msg":"ready"', ['forwarder', '--run-dir', dir]);
-    chownSync(`${dir}/forwarder.sock`, nobody, nobody);
+    expect(refused.error).toMatch(/does not answer on .*forwarder\.sock; is `nsm forwarder` running/);
+    await startForwarder(mesh.a);
     expect(await devicesOf(client.name)).toEqual(before);
-    // The socket was not yet the manager's when it was born: it may have tried in vain, and tries again.
     await waitFor(async () => Buffer.compare(await agent.connectBytes(mesh.a.runDir, request), reply) === 0);
     // The new forwarder has been told to watch over what there was.
     await agent.close(mesh.a.runDir, 'lasting', 'here');
