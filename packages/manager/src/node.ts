@@ -1,7 +1,7 @@
 // The parts of one manager that the stories of a request share, wired together once in manager.ts.
 
-import { type InterfaceType, NsmError, type TunnelType } from '@nsm/api';
-import type { Registry } from '@nsm/registry';
+import { type InterfaceType, type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
+import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from './addresses/address-pools.js';
 import type { Identifiers } from './addresses/identifiers.js';
@@ -57,7 +57,7 @@ export function surroundings(node: Node, service: string): Surroundings {
   return {
     manager: node.name,
     capable: node.capable,
-    endpoints: node.registry.endpointsOf(service),
+    endpoints: endpointsOf(node, service),
     managers: node.registry.managers(),
     connections: (endpoint) => node.connections.countOf(endpoint),
     recentFailure: (endpoint) => node.health.recentFailure(endpoint),
@@ -65,8 +65,30 @@ export function surroundings(node: Node, service: string): Surroundings {
   };
 }
 
-export function knownServices({ registry }: Node): Set<string> {
-  return new Set([...registry.endpoints()].map(({ networkServiceName }) => networkServiceName));
+/** Those of the registry, and while it is away also those of this node that it has not heard of yet. */
+export function knownEndpoints({ registry, endpoints }: Node): NetworkServiceEndpoint[] {
+  return withUnheard([...registry.endpoints()], registry.synced ? [] : endpoints.records());
+}
+
+/** As `knownEndpoints`, of one network service. */
+export function endpointsOf({ registry, endpoints }: Node, service: string): NetworkServiceEndpoint[] {
+  const own = registry.synced ? [] : endpoints.records();
+  return withUnheard(
+    [...registry.endpointsOf(service)],
+    own.filter(({ networkServiceName }) => networkServiceName === service),
+  );
+}
+
+function withUnheard(
+  heard: readonly NetworkServiceEndpoint[],
+  own: readonly NetworkServiceEndpoint[],
+): NetworkServiceEndpoint[] {
+  const keys = new Set(heard.map(endpointKey));
+  return [...heard, ...own.filter((record) => !keys.has(endpointKey(record)))];
+}
+
+export function knownServices(node: Node): Set<string> {
+  return new Set(knownEndpoints(node).map(({ networkServiceName }) => networkServiceName));
 }
 
 /**

@@ -12,6 +12,7 @@ describe('WantedState', () => {
   let cache: RecordCache;
   let wanted: WantedState;
   let calls: string[];
+  let warnings: string[];
   let answer: (call: string) => Promise<void>;
   const unreachable = async (): Promise<never> => {
     throw new NsmError('unavailable', 'connection refused');
@@ -21,6 +22,7 @@ describe('WantedState', () => {
     clock = new ManualClock();
     cache = new RecordCache();
     calls = [];
+    warnings = [];
     answer = async () => undefined;
     const log = (call: string): Promise<void> => {
       calls.push(call);
@@ -40,7 +42,7 @@ describe('WantedState', () => {
     };
     wanted = new WantedState(writer, cache, {
       clock,
-      logger: silentLogger,
+      logger: { ...silentLogger, warn: (_, message) => void warnings.push(message) },
       url: 'nsm://r:1',
       patienceMs: 3000,
     });
@@ -77,6 +79,17 @@ describe('WantedState', () => {
     answer = async () => undefined;
     await pass(1000);
     expect(calls).toHaveLength(6);
+  });
+
+  it('tells of an outage once, however long it is', async () => {
+    await wanted.registerManager(nodeA, 3000);
+    for (let outage = 1; outage <= 2; outage++) {
+      answer = unreachable;
+      await pass(60_000);
+      expect(warnings).toHaveLength(outage);
+      answer = async () => undefined;
+      await pass(2000);
+    }
   });
 
   it('forgets what was refused', async () => {

@@ -49,6 +49,8 @@ export class WantedState implements RecordWriter {
   readonly #watch: Disposable;
   #asserting: Promise<void> = Promise.resolve();
   #queued = false;
+  /** True from the first pass that failed to the next that did not: one outage is told once. */
+  #told = false;
 
   constructor(writer: RecordWriter, cache: RecordCache, options: WantedOptions) {
     this.#writer = writer;
@@ -237,12 +239,12 @@ export class WantedState implements RecordWriter {
     await lane(due.filter(isManager).values());
     const rest = due.filter((entry) => !isManager(entry)).values();
     await Promise.all(Array.from({ length: lanes }, () => lane(rest)));
-    if (failure) {
+    if (failure && !this.#told)
       this.#logger.warn(
         { err: failure },
-        'the registry did not take what is to be written; trying again later',
+        'the registry does not take what is to be written; trying again until it does',
       );
-    }
+    if (failure || due.length > 0) this.#told = failure !== undefined;
   }
 
   /** Returns an error when the registry does not answer. */

@@ -89,9 +89,19 @@ export class AddressPools {
       const pair = this.#takeFrom(block, pool.prefix, obstacles);
       if (pair) return pair;
     }
-    for await (const block of this.#claimBlocks(pool)) {
-      const pair = this.#takeFrom(block, pool.prefix, obstacles);
-      if (pair) return pair;
+    try {
+      for await (const block of this.#claimBlocks(pool)) {
+        const pair = this.#takeFrom(block, pool.prefix, obstacles);
+        if (pair) return pair;
+      }
+    } catch (thrown) {
+      const { kind, message } = NsmError.from(thrown);
+      if (kind !== 'registry') throw thrown;
+      throw new NsmError(
+        kind,
+        `this manager has no free addresses of ${pool.name} and cannot claim any: ${message}; try again when it is back`,
+        thrown,
+      );
     }
     if (obstacles.length > 0 && [...pool.blocks.values()].some(({ free }) => free > 0)) {
       const routes = obstacles.slice(0, maxNamed).map(formatPrefix).join(', ');

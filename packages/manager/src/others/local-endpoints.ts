@@ -122,15 +122,18 @@ export class LocalEndpoints {
     await this.#forget(endpoint.record, reason);
   }
 
+  /** The records of all of them. */
+  records(): NetworkServiceEndpoint[] {
+    return [...this.#endpoints.values()].map(({ record }) => record);
+  }
+
   matching(name: string, namespace: string, service: string): NetworkServiceEndpoint[] {
-    return [...this.#endpoints.values()]
-      .map(({ record }) => record)
-      .filter(
-        (record) =>
-          record.nseProviderName === name &&
-          (service === '' || record.networkServiceName === service) &&
-          (namespace === '' || (record.nseProviderNamespace || 'default') === namespace),
-      );
+    return this.records().filter(
+      (record) =>
+        record.nseProviderName === name &&
+        (service === '' || record.networkServiceName === service) &&
+        (namespace === '' || (record.nseProviderNamespace || 'default') === namespace),
+    );
   }
 
   /**

@@ -4,7 +4,7 @@ import { admin, NsmError, type ServiceImplementation } from '@nsm/api';
 import { quote } from '../admission/admission.js';
 import { absence, rankEndpoints } from '../choice/selection.js';
 import { closeConnection } from '../life/closing.js';
-import { knownServices, type Node, surroundings } from '../node.js';
+import { endpointsOf, knownEndpoints, knownServices, type Node, surroundings } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { reasonOf } from '../state/connection-table.js';
 import { refusable } from './refusable.js';
@@ -28,7 +28,7 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
     async listServices() {
       return {
         services: [...knownServices(node)].toSorted().map((name) => {
-          const endpoints = node.registry.endpointsOf(name);
+          const endpoints = endpointsOf(node, name);
           const managers = [
             ...new Set(endpoints.map(({ networkServiceHost }) => networkServiceHost)),
           ].toSorted();
@@ -40,7 +40,7 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
     async listEndpoints() {
       const managers = node.registry.managers();
       return {
-        endpoints: [...node.registry.endpoints()].map((endpoint) => ({
+        endpoints: knownEndpoints(node).map((endpoint) => ({
           endpoint,
           connections: node.connections.countOf(endpoint),
           unavailable:
