@@ -18,6 +18,8 @@ export class ManagerSide implements AsyncDisposable {
   /** Watches begun so far. */
   watches = 0;
   refuse = '';
+  /** Awaited before a removal is answered. */
+  onRemove: () => Promise<void> = async () => {};
   nextId = 'node-a:1';
   #servers: Server[] = [];
   #watchers = new Set<(change: Change) => void>();
@@ -52,6 +54,7 @@ export class ManagerSide implements AsyncDisposable {
       },
       removeEndpoint: async (request) => {
         this.removed.push(request);
+        await this.onRemove();
         return { accepted: true };
       },
       closeConnection: async () => ({ accepted: true }),

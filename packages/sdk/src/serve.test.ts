@@ -205,6 +205,15 @@ describe('serve', () => {
     }
   });
 
+  it('is closed although its manager stops while it is told', async () => {
+    await using manager = await new ManagerSide().start();
+    const served = await serve({ service: 'a', name: 'fw', runDir: manager.runDir });
+    manager.onRemove = () => manager.stop();
+    await served.close();
+    expect(manager.removed).toHaveLength(1);
+    expect(existsSync(served.socket)).toBe(false);
+  });
+
   it('leaves nothing behind when it is refused or nobody answers', async () => {
     await using manager = new ManagerSide();
     const socket = join(manager.runDir, 'fw.sock');

@@ -117,7 +117,8 @@ export class Served implements AsyncDisposable {
         ),
       );
     } catch (thrown) {
-      const error = NsmError.from(thrown);
+      // One that stops at the same time cuts the call off.
+      const error = this.#link.explain(thrown);
       if (!isManagerGone(error) && error.kind !== 'unimplemented') throw error;
     } finally {
       this.#link[Symbol.dispose]();
