@@ -188,6 +188,24 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     expect(await mesh.sweep()).toEqual([]);
   });
 
+  it('while the registry is away, a node finds its own endpoints, new ones too', async () => {
+    const late = mesh.pod('late');
+    // Node b has addresses to give from now on.
+    const before = { requestId: 'before', service: 'there', netns: client.netns };
+    expect((await agent.connect(mesh.b.runDir, before)).error).toBe('');
+    await agent.close(mesh.b.runDir, 'before', 'there');
+    await mesh.a.end('SIGKILL');
+    await using endpoint = await mesh.endpoint(mesh.b, { pod: late, name: 'late', services: ['late'] });
+    const request = { requestId: 'late', service: 'late', netns: client.netns };
+    const details = readDetails(await agent.connectBytes(mesh.b.runDir, request));
+    await expectTraffic(client, late, details);
+    await agent.close(mesh.b.runDir, 'late', 'late');
+    await mesh.a.start();
+    await mesh.a.knows('late/late');
+    await endpoint.stop();
+    expect(await mesh.sweep()).toEqual([]);
+  });
+
   it('leaves nothing behind', async () => {
     expect(await mesh.finish()).toEqual([]);
   });

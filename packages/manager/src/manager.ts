@@ -291,9 +291,10 @@ export class Manager {
 
 /** @throws NsmError `privilege` when pods cannot enter a folder that is another user's. */
 function openToAll(folder: string): void {
-  if ((statSync(folder).mode & 0o005) === 0o005) return;
+  const { mode } = statSync(folder);
+  if ((mode & 0o005) === 0o005) return;
   try {
-    chmodSync(folder, 0o755);
+    chmodSync(folder, mode | 0o755);
   } catch (error) {
     throw new NsmError(
       'privilege',

@@ -66,15 +66,18 @@ export function surroundings(node: Node, service: string): Surroundings {
 }
 
 /** Those of the registry, and while it is away also those of this node that it has not heard of yet. */
-export function knownEndpoints({ registry, endpoints }: Node): NetworkServiceEndpoint[] {
+export function knownEndpoints({ registry, endpoints }: Node): readonly NetworkServiceEndpoint[] {
   return withUnheard([...registry.endpoints()], registry.synced ? [] : endpoints.records());
 }
 
 /** As `knownEndpoints`, of one network service. */
-export function endpointsOf({ registry, endpoints }: Node, service: string): NetworkServiceEndpoint[] {
+export function endpointsOf(
+  { registry, endpoints }: Node,
+  service: string,
+): readonly NetworkServiceEndpoint[] {
   const own = registry.synced ? [] : endpoints.records();
   return withUnheard(
-    [...registry.endpointsOf(service)],
+    registry.endpointsOf(service),
     own.filter(({ networkServiceName }) => networkServiceName === service),
   );
 }
@@ -82,7 +85,8 @@ export function endpointsOf({ registry, endpoints }: Node, service: string): Net
 function withUnheard(
   heard: readonly NetworkServiceEndpoint[],
   own: readonly NetworkServiceEndpoint[],
-): NetworkServiceEndpoint[] {
+): readonly NetworkServiceEndpoint[] {
+  if (own.length === 0) return heard;
   const keys = new Set(heard.map(endpointKey));
   return [...heard, ...own.filter((record) => !keys.has(endpointKey(record)))];
 }
