@@ -1,12 +1,21 @@
 // The durable file of a manager: what it keeps, and what it does with damage, a full disk, and a machine that restarted.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { NetworkServiceEndpointSchema } from '@nsm/api';
+import { requireRoot } from '@nsm/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from './connection.js';
 import { Store, type StoreOptions } from './store.js';
+
+const run = (command: string, args: string[]): void => void execFileSync(command, args);
+const flipped = (bytes: Buffer, at: number): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy[at] = (copy[at] ?? 0) ^ 0x55;
+  return copy;
+};
 
 describe('Store', () => {
   let folder: string;
@@ -24,6 +33,8 @@ describe('Store', () => {
   };
   const connection = (id: string): Connection =>
     ({ id, key: `service/${id}`, filler: 'x'.repeat(200) }) as unknown as Connection;
+  const recordFiles = (): string[] =>
+    readdirSync(join(folder, 'connections')).map((name) => join(folder, 'connections', name));
   const endpoint = create(NetworkServiceEndpointSchema, { nseProviderName: 'one' });
 
   beforeEach(() => {
@@ -66,50 +77,83 @@ describe('Store', () => {
     );
   });
 
-  it('starts empty when the machine was restarted, without looking at the file', async () => {
+  it('starts empty when the machine was restarted, without looking at the records', async () => {
     await open().putConnection(connection('a'));
     await close();
-    const path = join(folder, 'manager.mdb');
-    truncateSync(path, readFileSync(path).length - 4096);
+    for (const file of recordFiles()) truncateSync(file, 5);
     expect(open({ bootId: 'second' }).connections()).toEqual([]);
     expect(told).toEqual(['the machine was restarted: starting without connections']);
-    expect(readdirSync(folder).filter((file) => file.includes('damaged'))).toEqual([]);
   });
 
-  it.each([
-    ['cut short', (path: string) => truncateSync(path, readFileSync(path).length - 4096)],
-    ['garbage', (path: string) => writeFileSync(path, Buffer.alloc(20_000, 'garbage'))],
-    ['what ended the process last time', (path: string) => writeFileSync(`${path}.opening`, '')],
-  ])('moves a file aside that is %s', async (_, damage) => {
+  it('loses one record, whichever byte of it is damaged or missing, and says so', async () => {
     const store = open();
-    for (let n = 0; n < 100; n++) await store.putConnection(connection(String(n)));
+    for (const id of ['a', 'b', 'c']) await store.putConnection(connection(id));
     await close();
-    damage(join(folder, 'manager.mdb'));
+    const [file = ''] = recordFiles();
+    const whole = readFileSync(file);
+    for (let at = 0; at < whole.length; at++) {
+      for (const damaged of [whole.subarray(0, at), flipped(whole, at)]) {
+        writeFileSync(file, damaged);
+        expect(open().connections()).toHaveLength(2);
+        expect(told.splice(0)).toEqual(['a record is damaged: going on without it']);
+      }
+    }
     const next = open();
-    expect(next.connections()).toEqual([]);
-    expect(told).toEqual(['the file of connections and endpoints is damaged: moved aside, starting empty']);
-    expect(readdirSync(folder).filter((file) => file.includes('damaged'))).toHaveLength(1);
-    await next.putConnection(connection('a'));
-    await close();
-    expect(open().connections()).toHaveLength(1);
+    await next.putConnection(connection('d'));
+    expect(next.connections()).toHaveLength(3);
   });
 
-  it('refuses to write to a full disk, and removes later what it owed', async () => {
-    let free = 1e9;
-    const store = open({ freeBytes: () => free });
-    await store.putConnection(connection('a'));
-    free = 0;
-    await expect(store.putConnection(connection('b'))).rejects.toThrow(/the disk is full: 0 bytes are left/);
+  it('writes in order what concerns one record', async () => {
+    const store = open();
+    const last = { ...connection('a'), generation: 7 };
+    await Promise.all([
+      store.putConnection(connection('a')),
+      store.removeConnection('a'),
+      store.putConnection(last),
+    ]);
+    expect(store.connections()).toEqual([last]);
+    store.putConnectionSoon(connection('a'));
     await store.removeConnection('a');
-    expect(told).toEqual(['not removed from the disk yet']);
-    free = 1e9;
-    await store.putConnection(connection('c'));
     await close();
-    expect(open().connections()).toEqual([connection('c')]);
+    expect(open().connections()).toEqual([]);
+    expect(readdirSync(join(folder, 'connections'))).toEqual([]);
   });
+
+  it.runIf(requireRoot('full and read-only disks'))(
+    'lives with a disk that is full, then read-only',
+    async () => {
+      run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'nsm-store', folder]);
+      try {
+        const store = open();
+        await store.putConnection(connection('a'));
+        writeFileSync(join(folder, 'ballast'), Buffer.alloc(40_000));
+        const fill = async (): Promise<void> => {
+          for (let n = 0; n < 64; n++) await store.putConnection(connection(`full-${n}`));
+        };
+        await expect(fill()).rejects.toMatchObject({
+          kind: 'internal',
+          message: expect.stringMatching(/cannot write to .*ENOSPC/),
+        });
+        await store.removeConnection('a');
+        expect(told).toEqual([]);
+        run('mount', ['-o', 'remount,ro', folder]);
+        await store.removeConnection('full-0');
+        await expect(store.putConnection(connection('b'))).rejects.toThrow(/EROFS/);
+        expect(told).toEqual(['not removed from the disk yet']);
+        run('mount', ['-o', 'remount,rw', folder]);
+        await store.putConnection(connection('b'));
+        const ids = store.connections().map(({ id }) => id);
+        expect(ids).toContain('b');
+        expect(ids).not.toContain('full-0');
+      } finally {
+        await close();
+        run('umount', [folder]);
+      }
+    },
+  );
 
   it('says what is wrong with a folder that cannot be', () => {
     writeFileSync(join(folder, 'file'), '');
-    expect(() => new Store(join(folder, 'file'))).toThrow(/cannot open the store .*; check --state-dir/);
+    expect(() => new Store(join(folder, 'file'))).toThrow(/cannot open the store in .*; check --state-dir/);
   });
 });
