@@ -39,7 +39,7 @@ function equip(id: string, device: Device, { port, socket }: OpenPort): void {
       if (withIPv6) addLinkLocal(device, port, socket);
       // No link-local address, route, duplicate address detection and listener report where nobody speaks IPv6.
       else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
-      socket.setLink(device.index, { alias: id, up: true });
+      socket.setLink(device.index, { alias: id, group: 0, up: true });
       for (const address of port.addresses) socket.addAddress(device.index, ours(address));
       for (const route of routes) socket.addRoute(route);
     }),

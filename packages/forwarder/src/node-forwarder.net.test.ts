@@ -15,6 +15,7 @@ import {
 } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ForwarderThread, startForwarderThread } from './index.js';
+import { unfinishedGroup } from './unfinished.js';
 
 const KERNEL = InterfaceType.KERNEL_INTERFACE;
 
@@ -342,6 +343,25 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
       `node-a:${nodeId}-1 nse1`,
       `node-a:${nodeId}-1 nsm0`,
     ]);
+  });
+
+  it('finds what was being made when a forwarder died, by its group', async () => {
+    const { nodeId } = await a.client.getCapabilities({});
+    const idPrefix = `node-a:${nodeId}-`;
+    const group = unfinishedGroup(`${idPrefix}0123456789abcdef`);
+    const peer = { name: 'nse9', namespace: endpoint.namespace, group };
+    client.route.addLink({ kind: 'veth', name: 'nsm0', group, peer });
+    client.route.addLink({ kind: 'bridge', name: 'another' });
+    const { interfaces } = await a.client.list({ idPrefix });
+    expect(interfaces.map(({ name }) => name).toSorted()).toEqual(['nse9', 'nsm0']);
+    await a.client.remove({
+      crossConnects: interfaces.map(({ id, namespace }) => ({ id, client: { namespace: namespace! } })),
+    });
+    expect([await linkNames(client), await linkNames(endpoint)]).toEqual([['another'], []]);
+    // What is finished is in no group.
+    await a.client.apply(local());
+    expect(client.route.link('nsm0')).toMatchObject({ group: 0 });
+    expect(endpoint.route.link('nse1')).toMatchObject({ group: 0 });
   });
 
   it('tells of a namespace that dies, an interface that goes, without keeping either', async () => {

@@ -29,6 +29,7 @@ import { type StatisticsReport, statisticsOf } from './statistics.js';
 import { offerTunnels } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
+import { unfinishedGroup } from './unfinished.js';
 import { validPort } from './valid-port.js';
 import type { Device, OpenPorts, Wiring } from './wiring.js';
 
@@ -164,14 +165,19 @@ export class NodeForwarder implements ForwarderService {
 
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {
     const interfaces: FoundReport[] = [];
+    if (idPrefix === '') return { interfaces };
+    const unfinished = unfinishedGroup(idPrefix);
     for (const { inode, path } of listNamespaces()) {
       try {
         using namespace = openNamespace({ inode, hint: path });
         using socket = RouteSocket.open(namespace);
         for (const link of socket.links()) {
-          if (idPrefix === '' || !link.alias?.startsWith(idPrefix)) continue;
+          const half = link.alias === undefined && link.group === unfinished;
+          const id = half ? `${idPrefix}unfinished` : link.alias;
+          if (!id?.startsWith(idPrefix)) continue;
+          if (half) socket.setLink(link.index, { alias: id, group: 0 });
           interfaces.push({
-            id: link.alias,
+            id,
             namespace: { inode, path, prefixes: [], cookie: 0n },
             name: link.name,
             index: link.index,

@@ -720,7 +720,7 @@ export const Forwarder: GenService<{
     output: typeof RemoveReplySchema;
   },
   /**
-   * What exists in the kernel, found by ifalias.
+   * What exists in the kernel, found by ifalias. What was being made when the forwarder died gets one first, PREFIXunfinished.
    *
    * @generated from rpc nsmforwarder.Forwarder.List
    */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import type { Link, NetworkNamespace } from '@nsm/netlink';
 import type { OpenPort } from '../open-port.js';
+import { unfinishedGroup } from '../unfinished.js';
 
 /** Any frame with its tunnel headers passes the node's end once more when it is not IP. */
 const mtu = 65_535;
@@ -34,6 +35,7 @@ export function makePair(home: NetworkNamespace, id: string, pod: OpenPort): Lin
     name: pod.freeName(),
     mac: pod.port.mac,
     mtu: pod.port.mtu,
+    group: unfinishedGroup(id),
     peer: { name: end, namespace: home, mtu },
   });
   try {

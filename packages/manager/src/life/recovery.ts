@@ -17,10 +17,10 @@ export async function recover(node: Node, store: Store): Promise<void> {
   }
   for (const connection of connections) await node.connections.put(connection);
   await node.endpoints.restore();
+  await sweep(node, new Set(connections.map(({ id }) => id)));
   await Promise.all(
     connections.map((connection) => node.mutex.run(connection.key, () => resume(node, connection))),
   );
-  await sweep(node, new Set(connections.map(({ id }) => id)));
 }
 
 async function resume(node: Node, connection: Connection): Promise<void> {

@@ -1,5 +1,6 @@
 // KERNEL to KERNEL on one node: one veth pair, an end born in each pod, nothing in between.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
+import { unfinishedGroup } from '../../unfinished.js';
 import type { Device, Node, OpenPorts, Wiring } from '../../wiring.js';
 
 export class VethPair implements Wiring {
@@ -37,12 +38,14 @@ export class VethPair implements Wiring {
     if (found.client) remove({ side: 'client', fresh: false, ...found.client });
     if (found.endpoint) remove({ side: 'endpoint', fresh: false, ...found.endpoint });
     const name = endpoint.freeName();
+    const group = unfinishedGroup(id);
     const made = client.socket.createLink({
       kind: 'veth',
       name: client.freeName(),
       mac: client.port.mac,
       mtu: client.port.mtu,
-      peer: { name, namespace: endpoint.namespace, mac: endpoint.port.mac, mtu: endpoint.port.mtu },
+      group,
+      peer: { name, namespace: endpoint.namespace, mac: endpoint.port.mac, mtu: endpoint.port.mtu, group },
     });
     return [
       { side: 'client', index: made.index, name: made.name, fresh: true },

@@ -1,5 +1,6 @@
 // KERNEL over VXLAN: the tunnel device itself is the pod's interface, born in the pod with its socket in the node.
 import { type forwarder as fw, InterfaceType, NsmError, TunnelType } from '@nsm/api';
+import { unfinishedGroup } from '../../unfinished.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
 
 /** RFC 7348, section 8. */
@@ -59,6 +60,7 @@ export class VxlanDevice implements Wiring {
       namespace: open.namespace,
       mac: open.port.mac,
       mtu: open.port.mtu,
+      group: unfinishedGroup(id),
       id: tunnel.identifier,
       local: tunnel.local,
       remote: tunnel.remote,
