@@ -15,7 +15,7 @@ import {
   Server,
   type TunnelType,
 } from '@nsm/api';
-import { startForwarderThread } from '@nsm/forwarder';
+import { startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -60,6 +60,8 @@ export interface ManagerOptions {
   readonly tunnelAddress?: string;
   /** The only tunnel types to use, in order of preference. Default: all that work here, VXLAN first. */
   readonly tunnels?: readonly TunnelType[];
+  /** What carries VXLAN in the manager's own forwarder. Default: the kernel's vxlan device. */
+  readonly vxlanEngine?: VxlanEngine;
   /** Where addresses come from, for one network service or, without `service`, for all others. */
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
   /** Users whose processes may name network namespaces that are not their own. */
@@ -248,14 +250,17 @@ export class Manager {
   }
 
   async #forwarder(): Promise<Forwarder> {
-    const { forwarderSocket } = this.#options;
+    const { forwarderSocket, vxlanEngine } = this.#options;
     const logger = this.#logger;
     if (forwarderSocket !== undefined) {
       const channel = new Channel(`unix:${forwarderSocket}`);
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
-    const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'));
+    const thread = await startForwarderThread(
+      (error) => logger.fatal({ err: error }, 'the forwarder died'),
+      vxlanEngine ? { vxlanEngine } : {},
+    );
     this.#stops.push(() => thread.stop());
     return thread.client;
   }

@@ -83,7 +83,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     ]);
     for (const n of [0, 1] as const) {
       await stage.threads[n].stop();
-      stage.threads[n] = await startIn(stage.nodes[n], { preferredEngine: 'ebpf' });
+      stage.threads[n] = await startIn(stage.nodes[n], { vxlanEngine: 'ebpf' });
       await stage.threads[n].client.apply(halves[n]);
     }
     await pinging.exited;
@@ -103,7 +103,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     );
     await stage.threads[0].stop();
     stage.pods[0].route.deleteLink('nsm0');
-    stage.threads[0] = await startIn(stage.nodes[0], { preferredEngine: 'ebpf' });
+    stage.threads[0] = await startIn(stage.nodes[0], { vxlanEngine: 'ebpf' });
     const maps = mapsOn(stage.nodes[0].route, 'under');
     expect(maps.get('nsm_incoming')!.keys()).toHaveLength(1);
     for (const map of maps.values()) map.close();
@@ -271,7 +271,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF VXLAN and the kernel’s vxlan 
     [1, 6],
   ] as const)('understand each other, eBPF on node %i, over IPv%i', async (bpf, version) => {
     const engines = (['kernel', 'kernel'] as ('kernel' | 'ebpf')[]).with(bpf, 'ebpf');
-    const stage = await makeStage([{ preferredEngine: engines[0]! }, { preferredEngine: engines[1]! }]);
+    const stage = await makeStage([{ vxlanEngine: engines[0]! }, { vxlanEngine: engines[1]! }]);
     try {
       await join(stage, VXLAN, version);
       expect(stage.pods.map(({ route }) => route.link('nsm0')!.kind).toSorted()).toEqual(['veth', 'vxlan']);

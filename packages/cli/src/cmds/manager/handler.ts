@@ -25,6 +25,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
     registry,
     ...(tunnelAddress ? { tunnelAddress } : {}),
     ...(flags.tunnel.length > 0 ? { tunnels: flags.tunnel } : {}),
+    vxlanEngine: flags.vxlanEngine,
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
     ...(forwarderSocket ? { forwarderSocket } : {}),

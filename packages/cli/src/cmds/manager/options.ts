@@ -1,9 +1,10 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
 import type { TunnelType } from '@nsm/api';
+import type { VxlanEngine } from '@nsm/forwarder';
 import { Command } from 'commander';
 import { parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, runDirFlag } from '../../common-flags.js';
+import { logLevelFlag, runDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { parseTunnelType, tunnelTypeNames } from '../../tunnel-type.js';
 
@@ -16,6 +17,7 @@ export interface ManagerFlags {
   readonly registry: string;
   readonly tunnelAddress?: string;
   readonly tunnel: readonly TunnelType[];
+  readonly vxlanEngine: VxlanEngine;
   readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
   readonly allowUid: readonly number[];
   readonly forwarder: 'internal' | 'external';
@@ -64,6 +66,7 @@ export function managerCommand(): Command {
         { list: true, parse: parseTunnelType, defaultText: 'all that work here, VXLAN first' },
       ),
     )
+    .addOption(vxlanEngineFlag())
     .addOption(
       flag('--prefix <[service=]cidr>', 'prefix to give out addresses from; may be repeated', {
         list: true,
