@@ -58,8 +58,11 @@ export interface ManagerOptions {
   readonly registry: string;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;
-  /** The only tunnel types to use, in order of preference. Default: all that work here, VXLAN first. */
-  readonly tunnels?: readonly TunnelType[];
+  /**
+   * The only tunnel types to use, in order of preference, for one network service or, without `service`, for all others.
+   * Default: all that work here, VXLAN first.
+   */
+  readonly tunnels: readonly { readonly service?: string; readonly type: TunnelType }[];
   /** What carries VXLAN in the manager's own forwarder. Default: the kernel's vxlan device. */
   readonly vxlanEngine?: VxlanEngine;
   /** Where addresses come from, for one network service or, without `service`, for all others. */
@@ -136,7 +139,7 @@ export class Manager {
       stateDir,
       logger: logger.child({ module: 'registry' }),
     });
-    const prefixes = prefixMap(this.#options.prefixes);
+    const prefixes = byService(this.#options.prefixes, ({ cidr }) => cidr);
     const peers = new PeerManagers();
     this.#stops.push(() => peers.stop());
     const guard = new NamespaceGuard(forwarder, this.#options.allowedUids, monotonic);
@@ -189,7 +192,7 @@ export class Manager {
       logger,
       stopping: stopping.signal,
       advertise: '',
-      tunnels: this.#options.tunnels,
+      tunnels: byService(this.#options.tunnels, ({ type }) => type),
       tunnelAddress: this.#options.tunnelAddress ?? '',
       prefixes,
       requestTimeout: this.#options.requestTimeout ?? 10_000,
@@ -315,8 +318,15 @@ function errorFields(thrown: unknown): object {
   return { code, kind, message, ...(kind === 'internal' ? { stack } : {}) };
 }
 
-function prefixMap(prefixes: ManagerOptions['prefixes']): ReadonlyMap<string, readonly string[]> {
-  const map = new Map<string, string[]>();
-  for (const { service = '', cidr } of prefixes) map.set(service, [...(map.get(service) ?? []), cidr]);
+/** Settings by network service; under '' those for services without their own. */
+function byService<Setting extends { readonly service?: string }, Value>(
+  settings: readonly Setting[],
+  valueOf: (setting: Setting) => Value,
+): ReadonlyMap<string, readonly Value[]> {
+  const map = new Map<string, Value[]>();
+  for (const setting of settings) {
+    const { service = '' } = setting;
+    map.set(service, [...(map.get(service) ?? []), valueOf(setting)]);
+  }
   return map;
 }

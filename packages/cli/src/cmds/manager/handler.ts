@@ -24,7 +24,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
     advertise,
     registry,
     ...(tunnelAddress ? { tunnelAddress } : {}),
-    ...(flags.tunnel.length > 0 ? { tunnels: flags.tunnel } : {}),
+    tunnels: flags.tunnel,
     vxlanEngine: flags.vxlanEngine,
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
