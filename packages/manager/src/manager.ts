@@ -321,12 +321,12 @@ function errorFields(thrown: unknown): object {
 /** Settings by network service; under '' those for services without their own. */
 function byService<Setting extends { readonly service?: string }, Value>(
   settings: readonly Setting[],
-  valueOf: (setting: Setting) => Value,
+  read: (setting: Setting) => Value,
 ): ReadonlyMap<string, readonly Value[]> {
   const map = new Map<string, Value[]>();
   for (const setting of settings) {
     const { service = '' } = setting;
-    map.set(service, [...(map.get(service) ?? []), valueOf(setting)]);
+    map.set(service, [...(map.get(service) ?? []), read(setting)]);
   }
   return map;
 }
