@@ -49,6 +49,7 @@ export class TunnelEngine {
     this.#socket = socket;
     this.#home = currentNamespace();
     this.#watch = new UnderlayWatch(
+      socket,
       (address) =>
         [...this.#peers.values()].some(({ kind, ends }) => kind.needsLink && ends.remote === address),
       () => this.#follow(),
@@ -86,7 +87,7 @@ export class TunnelEngine {
       throw new NsmError('invalid', `this engine knows UDP port ${kind.port} only, not ${tunnel.port}`);
     const ends = { local: canonical(tunnel.local), remote: canonical(tunnel.remote) };
     this.#watch.start();
-    const way = wayTo(this.#socket, ends, kind);
+    const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
     const entry: TunnelEntry = {
       code: kind.code,
       ...ends,
@@ -206,7 +207,7 @@ export class TunnelEngine {
   /** A neighbour that is forgotten is believed to be the same still. */
   #newWay({ kind, ends, way: before }: Peer): Way | undefined {
     try {
-      const way = wayTo(this.#socket, ends, kind);
+      const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
       return way.uplink === before.uplink ? { ...way, sender: way.sender ?? before.sender } : way;
     } catch (error) {
       if (error instanceof NetlinkError || error instanceof NsmError) return undefined;

@@ -30,14 +30,22 @@ export function obstacle(kind: TunnelKind, route: RouteLookup, uplink: Link | un
   return '';
 }
 
-/** @throws NetlinkError when there is no route, NsmError when the kind cannot go that way. */
-export function wayTo(socket: RouteSocket, { local, remote }: Ends, kind: TunnelKind): Way {
+/**
+ * @param greDevices whether the kernel has GRE devices of somebody else's.
+ * @throws NetlinkError when there is no route, NsmError when the kind cannot go that way.
+ */
+export function wayTo(
+  socket: RouteSocket,
+  { local, remote }: Ends,
+  kind: TunnelKind,
+  greDevices: boolean,
+): Way {
   const route = socket.routeTo(remote);
   const link = socket.link(route.device);
   const why = obstacle(kind, route, link);
   if (why || !link) throw new NsmError('dataplane', `no such tunnel to ${remote}: ${why}`);
   const uplink = link.index;
-  const shared = isShared(kind, socket, link);
+  const shared = isShared(kind, link, greDevices);
   if (kind.needsLink)
     return { uplink, devices: [uplink], sender: socket.neighbour(remote, uplink)?.mac, shared };
   const devices = new Set([uplink]);
