@@ -55,6 +55,18 @@ export const debianPackages = [
     present: (find) => find('iperf3') !== undefined,
   },
   {
+    name: 'tshark',
+    purposes: ['test'],
+    why: 'tshark reads the packets of every kind of tunnel',
+    present: (find) => find('tshark') !== undefined,
+  },
+  {
+    name: 'openvswitch-switch',
+    purposes: ['test'],
+    why: 'Open vSwitch, in user space and in a namespace, is the other end of GRE and VXLAN tunnels',
+    present: (find) => ['ovs-vswitchd', 'ovsdb-server'].every((command) => find(command) !== undefined),
+  },
+  {
     name: 'zsh',
     purposes: ['test'],
     why: 'zsh tries out its completion script',

@@ -1,6 +1,7 @@
 // npm run bench: builds a mesh in namespaces of its own, measures it beside its floor, and removes it.
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { bareWires } from './bare-wires.js';
 import { Cleanup, removeRemains } from './cleanup.js';
 import { searchPath } from './config.js';
 import { findCommand } from './find-command.js';
@@ -9,6 +10,7 @@ import { measureDataplane } from './measure-dataplane.js';
 import { measureMemory } from './measure-memory.js';
 import { measureBursts, measureRequests } from './measure-requests.js';
 import { measureScale } from './measure-scale.js';
+import { measureTunnels } from './measure-tunnels.js';
 import { Mesh } from './mesh.js';
 import { type Options, readOptions, usage } from './options.js';
 import { report } from './report.js';
@@ -35,11 +37,18 @@ async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): P
     const missing = ['iperf3', 'ping'].filter((command) => !findCommand(command, searchPath));
     if (missing.length > 0)
       skipped.push(`throughput and round trips: ${missing.join(' and ')} not installed`);
-    const measurable = only.has('dataplane') && missing.length === 0;
-    const dataplane = measurable ? await measureDataplane(mesh, plan, cleanup, say) : [];
+    const packets = missing.length === 0 && (only.has('dataplane') || only.has('tunnels'));
+    const wires = packets ? bareWires(mesh) : undefined;
+    const dataplane =
+      wires && only.has('dataplane') ? await measureDataplane(mesh, wires, plan, cleanup, say) : [];
+    const { figures: tunnels, skipped: without } =
+      wires && only.has('tunnels')
+        ? await measureTunnels(mesh, wires, plan, cleanup, say)
+        : { figures: [], skipped: [] };
+    skipped.push(...without);
     const memory = only.has('memory') ? await measureMemory(mesh, plan, say) : undefined;
     const scale = only.has('scale') ? await measureScale(mesh, plan, say) : [];
-    const figures = { requests: requests?.requests ?? [], bursts, dataplane, scale };
+    const figures = { requests: requests?.requests ?? [], bursts, dataplane, tunnels, scale };
     return {
       benchmark: 'network-service-mesh',
       version: 1,

@@ -30,7 +30,7 @@ export async function measureMemory(
   say(`memory of ${held} connections`);
   const program = await mesh.startManager(manager, 'a', 5003, '');
   const endpoint = await mesh.startEndpoint('bench-endpoint-memory', manager, 'a', services.local);
-  const client = clientOf(mesh, manager);
+  const client = clientOf(mesh, manager, services);
   const open = (count: number, from: number) =>
     closedLoop(count, 16, (n) => client.open('local', from + n, n));
   const close = (count: number, from: number) =>

@@ -33,7 +33,7 @@ export async function measureScale(
   say(`set-up with up to ${scale} connections held`);
   const program = await mesh.startManager(manager, 'a', 5004, '');
   const endpoint = await mesh.startEndpoint('bench-endpoint-scale', manager, 'a', services.local);
-  const client = clientOf(mesh, manager);
+  const client = clientOf(mesh, manager, services);
   const cpu = async (): Promise<number> => (await program.ask<Usage>({ collect: false })).cpu;
   await closedLoop(warmUp, 8, (n) => client.open('local', n, n));
   await closedLoop(warmUp, warmUp, (n) => client.close('local', n));

@@ -19,6 +19,8 @@ const preloaded = ['--import', new URL('./probe.js', import.meta.url).href];
 const address = { a: '203.0.113.1', b: '203.0.113.2' } as const;
 /** The network services; each has one endpoint. */
 export const services = { local: 'bench-local', remote: 'bench-remote' } as const;
+/** Name of the network service whose connections go over one kind of tunnel. */
+export const tunnelService = (tunnel: string): string => `bench-${tunnel}`;
 export type Kind = keyof typeof services;
 export type NodeName = 'a' | 'b';
 
@@ -67,8 +69,15 @@ export class Mesh {
    * Starts a manager as an operator would, but for a preloaded probe.
    * @param label its name, and that of its folder.
    * @param registry of another manager; '' for one of its own.
+   * @param more flags.
    */
-  async startManager(label: string, node: NodeName, port: number, registry: string): Promise<Program> {
+  async startManager(
+    label: string,
+    node: NodeName,
+    port: number,
+    registry: string,
+    more: readonly string[] = [],
+  ): Promise<Program> {
     const at = `${address[node]}:${port}`;
     const flags = [
       '--name',
@@ -88,6 +97,7 @@ export class Mesh {
       args: [
         'manager',
         ...flags,
+        ...more,
         '--listen',
         at,
         '--advertise',

@@ -10,7 +10,7 @@ export interface Options {
   readonly plan: Plan;
 }
 
-export const parts = ['requests', 'burst', 'dataplane', 'memory', 'scale'] as const;
+export const parts = ['requests', 'burst', 'dataplane', 'tunnels', 'memory', 'scale'] as const;
 export type Part = (typeof parts)[number];
 
 /** How much is measured. */
@@ -26,6 +26,8 @@ export interface Plan {
   /** Pairs of measurements of throughput, seconds each, and of round trips, packets each. */
   readonly streamRounds: number;
   readonly streamSeconds: number;
+  /** The same by kind of tunnel: three paths each. */
+  readonly tunnelRounds: number;
   readonly pings: number;
   /** Connections held while memory is measured. */
   readonly held: number;
@@ -41,6 +43,7 @@ const full: Plan = {
   burstRounds: 3,
   streamRounds: 15,
   streamSeconds: 1,
+  tunnelRounds: 9,
   pings: 30_000,
   held: 500,
   scale: 2000,
@@ -52,6 +55,7 @@ const quick: Plan = {
   rounds: 2,
   burstRounds: 1,
   streamRounds: 5,
+  tunnelRounds: 5,
   pings: 10_000,
   scale: 1000,
 };

@@ -24,6 +24,7 @@ export function report(results: Results): string {
     ),
     burstSection(results),
     dataplaneSection(results),
+    tunnelSection(results),
     memorySection(results),
     scaleSection(results),
     targetSection(results),
@@ -124,6 +125,25 @@ function dataplaneSection({ dataplane }: Results): string {
   return section('Packets', ['', '', 'connection', 'bare', 'bare wire', 'ratio'], rows, [
     'One TCP stream, and pings one after the other, through a connection and through the same device made by hand, by',
     'turns. 1.00 means that the mesh is not in the way of packets.',
+  ]);
+}
+
+function tunnelSection({ tunnels }: Results): string {
+  if (tunnels.length === 0) return '';
+  const rows = tunnels.map(({ tunnel, measures, connection, vxlan, veth, byVxlan, byVeth }) => {
+    const digits = measures === 'throughput' ? 2 : 1;
+    return [
+      tunnel,
+      measures === 'throughput' ? 'throughput, Gbit/s' : 'round trip, µs',
+      ...[connection, vxlan, veth].map((value) => fixed(value, digits)),
+      `${fixed(byVxlan)}×`,
+      `${fixed(byVeth)}×`,
+    ];
+  });
+  const columns = ['', '', 'connection', 'vxlan device', 'bare veth', 'by vxlan', 'by veth'];
+  return section('Packets by kind of tunnel', columns, rows, [
+    "Each kind by eBPF, beside the kernel's own vxlan device and a veth pair made by hand, in the same rounds. Of round",
+    'trips less is better, of throughput more.',
   ]);
 }
 

@@ -4,6 +4,7 @@ import type { DataplaneFigure } from './measure-dataplane.js';
 import type { MemoryFigure } from './measure-memory.js';
 import type { BurstFigure, CpuFigure, FloorParts, RequestFigure } from './measure-requests.js';
 import type { ScaleFigure } from './measure-scale.js';
+import type { TunnelFigure } from './measure-tunnels.js';
 import type { Target } from './targets.js';
 
 export interface Results {
@@ -19,6 +20,7 @@ export interface Results {
   readonly cpu: readonly CpuFigure[];
   readonly bursts: readonly BurstFigure[];
   readonly dataplane: readonly DataplaneFigure[];
+  readonly tunnels: readonly TunnelFigure[];
   readonly memory?: MemoryFigure;
   readonly scale: readonly ScaleFigure[];
   readonly targets: readonly Target[];

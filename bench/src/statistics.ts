@@ -30,6 +30,11 @@ export function median(values: readonly number[]): number {
   );
 }
 
+/** The median of the rounds' own ratios: slow changes of load cancel in each. */
+export function ratio(values: readonly number[], by: readonly number[]): number {
+  return median(values.map((value, round) => value / (by[round] ?? 0)));
+}
+
 /** To a thousandth: what is behind it is noise. */
 export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;

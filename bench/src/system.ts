@@ -6,10 +6,10 @@ import { type Kind, type Mesh, services } from './mesh.js';
 import type { Program } from './program.js';
 
 /** Opens and closes connections; `n` names the connection, and is never used twice. */
-export interface System {
+export interface System<Name extends string = Kind> {
   /** Returns the address of the other side. */
-  open(kind: Kind, n: number, pod: number): Promise<string>;
-  close(kind: Kind, n: number): Promise<void>;
+  open(kind: Name, n: number, pod: number): Promise<string>;
+  close(kind: Name, n: number): Promise<void>;
 }
 
 export interface Systems {
@@ -47,7 +47,7 @@ export async function startSystems(mesh: Mesh): Promise<Systems> {
   }
   const bare = new Channel(`unix:${join(folder, 'bare-a.sock')}`).client(connect.ClientConnection);
   return {
-    managers: clientOf(mesh, 'bench-a'),
+    managers: clientOf(mesh, 'bench-a', services),
     bare: systemOver(mesh, bare, bareRequestId, { local: 'local', remote: 'remote' }),
     hops: async (service) => {
       await bare.requestConnection({ requestId: bareRequestId(0), networkServiceName: service });
@@ -57,18 +57,22 @@ export async function startSystems(mesh: Mesh): Promise<Systems> {
   };
 }
 
-/** The client's side of a real manager. */
-export function clientOf(mesh: Mesh, manager: string): System {
+/** The client's side of a real manager, for network services by the names they have here. */
+export function clientOf<Name extends string>(
+  mesh: Mesh,
+  manager: string,
+  names: Readonly<Record<Name, string>>,
+): System<Name> {
   const channel = new Channel(`unix:${join(mesh.runDir(manager), 'client.sock')}`);
-  return systemOver(mesh, channel.client(connect.ClientConnection), (n) => `bench-${n}`, services);
+  return systemOver(mesh, channel.client(connect.ClientConnection), (n) => `bench-${n}`, names);
 }
 
-function systemOver(
+function systemOver<Name extends string>(
   { pods }: Mesh,
   client: ServiceClient<typeof connect.ClientConnection>,
   requestIdOf: (n: number) => string,
-  names: Readonly<Record<Kind, string>>,
-): System {
+  names: Readonly<Record<Name, string>>,
+): System<Name> {
   return {
     async open(kind, n, pod) {
       const { accepted, admissionError, connectionParameters } = await client.requestConnection({

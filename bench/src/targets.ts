@@ -16,6 +16,8 @@ const localSetUp = 5;
 const burstClosing = 1000;
 /** Of a bare wire's throughput. */
 const throughput = 0.95;
+/** Of the kernel's vxlan device's throughput, for each kind of tunnel whose segments the kernel can cut. */
+const tunnelThroughput = 0.9;
 /** A set-up on a full node by one on an empty node; the kernel's part alone grows by half of that. */
 const growth = 2;
 /** p99 by p50. */
@@ -25,8 +27,9 @@ export function judge({
   requests,
   bursts,
   dataplane,
+  tunnels,
   scale,
-}: Pick<Results, 'requests' | 'bursts' | 'dataplane' | 'scale'>): Target[] {
+}: Pick<Results, 'requests' | 'bursts' | 'dataplane' | 'tunnels' | 'scale'>): Target[] {
   const targets: Target[] = [];
   const atMost = (name: string, value: number, limit: number, unit: string): void => {
     targets.push({ name, value, limit, unit, pass: value <= limit });
@@ -41,16 +44,14 @@ export function judge({
   }
   for (const { kind, connections, measuredMs } of bursts)
     atMost(`closing ${connections} ${kind} connections at once`, measuredMs, burstClosing, 'ms');
-  for (const { kind, measures, ratio } of dataplane) {
-    if (measures === 'throughput')
-      targets.push({
-        name: `${kind} throughput by a bare wire's`,
-        value: ratio,
-        limit: throughput,
-        unit: '×',
-        pass: ratio >= throughput,
-      });
-  }
+  const atLeast = (name: string, value: number, limit: number): void => {
+    targets.push({ name, value, limit, unit: '×', pass: value >= limit });
+  };
+  for (const { kind, measures, ratio } of dataplane)
+    if (measures === 'throughput') atLeast(`${kind} throughput by a bare wire's`, ratio, throughput);
+  for (const { tunnel, measures, byVxlan, gso } of tunnels)
+    if (measures === 'throughput' && gso)
+      atLeast(`${tunnel} throughput by the kernel's vxlan device's`, byVxlan, tunnelThroughput);
   const [empty, full] = [scale[0], scale.at(-1)];
   if (empty && full)
     atMost(`set-up with ${full.held} connections held by one with none`, full.p50 / empty.p50, growth, '×');

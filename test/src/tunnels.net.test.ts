@@ -38,7 +38,11 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
       mesh = await Mesh.start({
         underlay,
         flags: ['--prefix', '10.60.0.0/16', '--prefix', 'fd00:60::/48'],
-        flagsOf: ({ dir }) => ['--tunnel', dir.endsWith('node-a') ? `${other},${type}` : type.toLowerCase()],
+        // The other manager wants that kind for this service, and something else for all others.
+        flagsOf: ({ dir }) => [
+          '--tunnel',
+          dir.endsWith('node-a') ? `${other},${type}` : `MPLSoGRE,secure=${type.toLowerCase()}`,
+        ],
       });
       client = mesh.pod('client');
       endpoint = mesh.pod('endpoint');

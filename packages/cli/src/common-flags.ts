@@ -26,6 +26,13 @@ export const interfaceFlag = (): Option =>
     defaultText: 'kernel',
   });
 
+export const vxlanEngineFlag = (): Option =>
+  flag(
+    '--vxlan-engine <engine>',
+    "what carries VXLAN: the kernel's vxlan device, or ebpf as all other kinds, with counters of drops by reason",
+    { default: 'kernel', choices: ['kernel', 'ebpf'] },
+  );
+
 export const timeoutFlag = (): Option =>
   flag('--timeout <duration>', 'give up after this long', {
     default: 30_000,

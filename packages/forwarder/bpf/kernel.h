@@ -49,11 +49,26 @@ struct bpf_redir_neigh {
 	u32 nh[4];
 };
 
+struct bpf_sock_tuple4 {
+	u32 saddr;
+	u32 daddr;
+	u16 sport;
+	u16 dport;
+};
+
+struct bpf_sock_tuple6 {
+	u32 saddr[4];
+	u32 daddr[4];
+	u16 sport;
+	u16 dport;
+};
+
 enum { TC_ACT_UNSPEC = -1, TC_ACT_OK = 0, TC_ACT_SHOT = 2 };
 enum { PACKET_HOST = 0 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { BPF_F_INGRESS = 1 };
 enum { BPF_ADJ_ROOM_MAC = 1 };
+#define BPF_F_CURRENT_NETNS ((u64)-1)
 #define BPF_F_ADJ_ROOM_FIXED_GSO (1ULL << 0)
 #define BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 (1ULL << 1)
 #define BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 (1ULL << 2)
@@ -80,6 +95,8 @@ static u32 (*const bpf_get_hash_recalc)(void *skb) = (void *)34;
 static long (*const bpf_skb_change_tail)(void *skb, u32 length, u64 flags) = (void *)38;
 static long (*const bpf_skb_change_head)(void *skb, u32 length, u64 flags) = (void *)43;
 static long (*const bpf_skb_adjust_room)(void *skb, int difference, u32 mode, u64 flags) = (void *)50;
+static void *(*const bpf_sk_lookup_udp)(void *skb, void *tuple, u32 size, u64 netns, u64 flags) = (void *)85;
+static long (*const bpf_sk_release)(void *sk) = (void *)86;
 static long (*const bpf_redirect_neigh)(u32 ifindex, struct bpf_redir_neigh *params, int length, u64 flags) = (void *)152;
 static long (*const bpf_redirect_peer)(u32 ifindex, u64 flags) = (void *)155;
 static long (*const bpf_check_mtu)(void *skb, u32 ifindex, u32 *mtu, int difference, u64 flags) = (void *)163;

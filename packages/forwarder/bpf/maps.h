@@ -1,4 +1,12 @@
 // What a tunnel is to the programs. packages/forwarder/src/bpf/tunnel-maps.ts writes and reads the same structures.
+
+// The next forwarder goes on with maps of the same names: whoever changes a structure below raises the number in the
+// names, here and there.
+#define outgoing_map nsm_outgoing_2
+#define incoming_map nsm_incoming_2
+#define served_map nsm_served_2
+#define traffic_map nsm_traffic_2
+
 enum kind { VXLAN = 1, GRE, VXLAN_GPE, MPLS_OVER_GRE, MPLS_OVER_UDP, MPLS_OVER_ETHERNET };
 
 enum direction { SENT, RECEIVED, DIRECTIONS };
@@ -47,15 +55,21 @@ struct incoming {
 	u32 remote[4];
 	// Not 0 when the pod is in another network namespace than the node.
 	u32 elsewhere;
+	// MAC address of the other node, for MPLSoEthernet; only when known.
+	u8 sender[6];
+	u16 sender_known;
 };
 
 struct traffic {
 	u64 packets[DIRECTIONS];
 	u64 bytes[DIRECTIONS];
+	// Frames given to the kernel to be sent, and those of them that it found a way and a neighbour for.
+	u64 handed_over;
+	u64 left;
 	u64 drops[DIRECTIONS][REASONS];
 };
 
-enum { MAX_TUNNELS = 65536 };
+enum { MAX_TUNNELS = 65536, MAX_PLACES = 4096 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -63,7 +77,7 @@ struct {
 	__uint(max_entries, MAX_TUNNELS);
 	__type(key, u32);
 	__type(value, struct outgoing);
-} nsm_outgoing SEC(".maps");
+} outgoing_map SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -71,7 +85,16 @@ struct {
 	__uint(max_entries, MAX_TUNNELS);
 	__type(key, struct address);
 	__type(value, struct incoming);
-} nsm_incoming SEC(".maps");
+} incoming_map SEC(".maps");
+
+// Where tunnels end: addresses with identifier 0. Not 0 where somebody else may want packets of that kind as well.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_PLACES);
+	__type(key, struct address);
+	__type(value, u32);
+} served_map SEC(".maps");
 
 // By the index of the node's end; 0 for packets that belong to no tunnel.
 struct {
@@ -80,7 +103,7 @@ struct {
 	__uint(max_entries, MAX_TUNNELS);
 	__type(key, u32);
 	__type(value, struct traffic);
-} nsm_traffic SEC(".maps");
+} traffic_map SEC(".maps");
 
 inlined int drop(struct traffic *traffic, enum direction direction, enum reason reason)
 {

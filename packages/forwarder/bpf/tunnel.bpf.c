@@ -19,12 +19,13 @@ SEC("tc") int nsm_wrap(struct __sk_buff *skb)
 			return TC_ACT_SHOT;
 		return bpf_redirect(end, 0);
 	}
-	const struct outgoing *out = bpf_map_lookup_elem(&nsm_outgoing, &end);
+	const struct outgoing *out = bpf_map_lookup_elem(&outgoing_map, &end);
 	if (!out)
 		return TC_ACT_SHOT;
+	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &end);
 	if (skb->mark == MARK_WRAPPED)
-		return send(skb, out);
-	return wrap(skb, out, bpf_map_lookup_elem(&nsm_traffic, &end));
+		return send(skb, out, traffic);
+	return wrap(skb, out, traffic);
 }
 
 // Ingress of an uplink. What is not ours goes on as if we were not there.
@@ -45,13 +46,21 @@ SEC("tc") int nsm_unwrap(struct __sk_buff *skb)
 	return other ? TC_ACT_UNSPEC : unwrap(skb, &arrival);
 }
 
-// Egress of an uplink of MPLSoEthernet.
-SEC("tc") int nsm_label(struct __sk_buff *skb)
+// Egress of an uplink: of what was sent, this much found a way.
+SEC("tc") int nsm_leave(struct __sk_buff *skb)
 {
-	if (skb->mark != MARK_LABELLED)
+	const u32 index = skb->tc_index;
+	if (index != INDEX_SENT && index != INDEX_LABELLED)
+		return TC_ACT_UNSPEC;
+	u32 end = skb->priority;
+	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &end);
+	skb->tc_index = 0;
+	skb->priority = 0;
+	if (traffic)
+		traffic->left++;
+	if (index == INDEX_SENT)
 		return TC_ACT_UNSPEC;
 	const u16 type = swap16(ETH_P_MPLS);
-	skb->mark = 0;
 	return bpf_skb_store_bytes(skb, 12, &type, sizeof(type), 0) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 

@@ -3,6 +3,8 @@
 struct arrival {
 	struct address to;
 	u32 source[4];
+	// UDP source and destination; 0 without.
+	u16 ports[2];
 	// Offset of the inner Ethernet header.
 	u32 inner;
 	// Offset at which the packet ends by its own account; 0 when it gives none.
@@ -53,6 +55,8 @@ inlined int read_tunnel_header(struct __sk_buff *skb, struct arrival *arrival, u
 	const u16 port = swap16(udp.destination);
 	if (port != PORT_VXLAN && port != PORT_VXLAN_GPE && port != PORT_MPLS)
 		return -1;
+	arrival->ports[0] = udp.source;
+	arrival->ports[1] = udp.destination;
 	// Of a frame that the kernel has yet to cut into segments, lengths mean nothing.
 	if (!skb->gso_size && offset + swap16(udp.length) != arrival->end)
 		arrival->malformed = 1;
@@ -154,19 +158,69 @@ inlined long shrink(struct __sk_buff *skb, const struct ethernet *inner, u32 len
 	return bpf_skb_store_bytes(skb, 0, inner, sizeof(*inner), 0);
 }
 
+// Only frames of the other node are its own, as far as its MAC address is known.
+inlined int wrong_sender(struct __sk_buff *skb, const struct incoming *in)
+{
+	struct ethernet ethernet;
+	if (!in->sender_known)
+		return 0;
+	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)))
+		return 1;
+	int wrong = 0;
+#pragma unroll
+	for (int n = 0; n < 6; n++)
+		wrong |= ethernet.source[n] ^ in->sender[n];
+	return wrong;
+}
+
+// Whether a socket of the node listens for it: a program's, or that of a tunnel device of the kernel.
+inlined int listened_for(struct __sk_buff *skb, const struct arrival *arrival)
+{
+	void *socket;
+	if (!arrival->ports[1])
+		return 0;
+	if (arrival->to.version == 4) {
+		struct bpf_sock_tuple4 tuple = {};
+		tuple.saddr = arrival->source[0];
+		tuple.daddr = arrival->to.local[0];
+		tuple.sport = arrival->ports[0];
+		tuple.dport = arrival->ports[1];
+		socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		struct bpf_sock_tuple6 tuple = {};
+		__builtin_memcpy(tuple.saddr, arrival->source, 16);
+		__builtin_memcpy(tuple.daddr, arrival->to.local, 16);
+		tuple.sport = arrival->ports[0];
+		tuple.dport = arrival->ports[1];
+		socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!socket)
+		return 0;
+	bpf_sk_release(socket);
+	return 1;
+}
+
+// A packet like ours that belongs to no tunnel: nobody's where tunnels of its kind end, unless there is another owner.
+inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival)
+{
+	struct address place = arrival->to;
+	u32 nobody = 0;
+	place.identifier = 0;
+	const u32 *shared = bpf_map_lookup_elem(&served_map, &place);
+	if (!shared || *shared || listened_for(skb, arrival))
+		return TC_ACT_UNSPEC;
+	return drop(bpf_map_lookup_elem(&traffic_map, &nobody), RECEIVED, UNKNOWN_IDENTIFIER);
+}
+
 inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
 {
-	struct incoming *in = bpf_map_lookup_elem(&nsm_incoming, &arrival->to);
-	if (!in) {
-		u32 nobody = 0;
-		drop(bpf_map_lookup_elem(&nsm_traffic, &nobody), RECEIVED, UNKNOWN_IDENTIFIER);
-		// Perhaps somebody else's: the kernel's own vxlan device, for one.
-		return TC_ACT_UNSPEC;
-	}
+	struct incoming *in = bpf_map_lookup_elem(&incoming_map, &arrival->to);
+	if (!in)
+		return unknown(skb, arrival);
 	u32 pod = in->ifindex;
-	struct traffic *traffic = bpf_map_lookup_elem(&nsm_traffic, &pod);
+	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &pod);
 	const int labelled = arrival->to.kind == MPLS_OVER_ETHERNET;
-	if (!labelled && different(in->remote, arrival->source))
+	if (labelled ? wrong_sender(skb, in) : different(in->remote, arrival->source))
 		return drop(traffic, RECEIVED, WRONG_SOURCE);
 	if (arrival->fragment)
 		return drop(traffic, RECEIVED, FRAGMENTED);

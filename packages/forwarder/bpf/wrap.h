@@ -4,11 +4,13 @@
 enum {
 	// At the node's end, with all headers on it: to be sent.
 	MARK_WRAPPED = 0x6e736d01,
-	// At the uplink's way out: to become MPLS.
-	MARK_LABELLED = 0x6e736d02,
 	// At the node's end, from the uplink with its label on: to be unwrapped.
 	MARK_ARRIVED = 0x6e736d03,
 };
+
+// The traffic control index of frames on their way to an uplink, whose priority is then the index of the node's end: no
+// route is chosen by either, as it may be by mark.
+enum { INDEX_SENT = 0x6e01, INDEX_LABELLED = 0x6e02 };
 
 enum { MAX_TAGS = 2 };
 
@@ -135,15 +137,19 @@ inlined long write_inner(struct __sk_buff *skb, const struct inner *inner, u32 o
 }
 
 // A frame with its headers on leaves by the uplink; the kernel finds the way and the neighbour anew for each.
-inlined int send(struct __sk_buff *skb, const struct outgoing *out)
+inlined int send(struct __sk_buff *skb, const struct outgoing *out, struct traffic *traffic)
 {
+	skb->mark = 0;
+	skb->priority = skb->ifindex;
+	if (traffic)
+		traffic->handed_over++;
 	if (out->kind != MPLS_OVER_ETHERNET) {
-		skb->mark = 0;
+		skb->tc_index = INDEX_SENT;
 		return bpf_redirect_neigh(out->uplink, 0, 0, 0);
 	}
 	struct bpf_redir_neigh to = { .nh_family = out->version == 6 ? AF_INET6 : AF_INET };
 	__builtin_memcpy(to.nh, out->remote, 16);
-	skb->mark = MARK_LABELLED;
+	skb->tc_index = INDEX_LABELLED;
 	return bpf_redirect_neigh(out->uplink, &to, sizeof(to), 0);
 }
 
@@ -216,7 +222,7 @@ inlined int wrap(struct __sk_buff *skb, const struct outgoing *out, struct traff
 		return drop(traffic, SENT, UNSUPPORTED);
 	count(traffic, SENT, segments, bytes);
 	if (direct || (out->kind == MPLS_OVER_ETHERNET && skb->protocol == swap16(ETH_P_IP)))
-		return send(skb, out);
+		return send(skb, out, traffic);
 	// The kernel takes it for what it was. Arriving once more it is read anew, as the IP packet that it has become.
 	skb->mark = MARK_WRAPPED;
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);

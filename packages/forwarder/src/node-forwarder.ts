@@ -35,9 +35,11 @@ import type { Device, OpenPorts, Wiring } from './wiring.js';
 
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
 
+export type VxlanEngine = 'kernel' | 'ebpf';
+
 export interface NodeForwarderOptions {
-  /** Which engine carries a kind of tunnel that two can carry: the kernel's own device, or eBPF. Default `kernel`. */
-  readonly preferredEngine?: 'kernel' | 'ebpf';
+  /** What carries VXLAN where both can: the kernel's own device, or eBPF as all other kinds. Default `kernel`. */
+  readonly vxlanEngine?: VxlanEngine;
 }
 
 export class NodeForwarder implements ForwarderService {
@@ -47,7 +49,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #tunnels: TunnelEngine;
   readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
 
-  constructor({ preferredEngine = 'kernel' }: NodeForwarderOptions = {}) {
+  constructor({ vxlanEngine = 'kernel' }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket);
@@ -55,7 +57,7 @@ export class NodeForwarder implements ForwarderService {
     const byBpf = tunnelKinds.map((kind) => new BpfTunnel(kind, this.#tunnels));
     const byKernel = [new VxlanDevice()];
     // In order of preference; a new engine is one more entry here, a new kind one in tunnels/kinds.ts.
-    const engines = preferredEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
+    const engines = vxlanEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
     const wirings: Wiring[] = [new VethPair(), ...engines];
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
   }

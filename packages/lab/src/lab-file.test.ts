@@ -24,6 +24,7 @@ describe('a lab file', () => {
       endpoints: [],
       clients: [],
       checks: [],
+      throughput: false,
     });
   });
 

@@ -24,6 +24,8 @@ export interface LabFile {
   readonly clients: readonly LabClient[];
   /** What must answer besides every connection. */
   readonly checks: readonly LabCheck[];
+  /** Whether a TCP stream is sent through every connection, half a second each. */
+  readonly throughput: boolean;
 }
 
 export interface LabNode {

@@ -152,6 +152,7 @@ export const labSchema: z.ZodType<LabFile> = strict('a lab', {
       environment,
     }),
   ).default([]),
+  throughput: z.boolean(accepted('true or false')).default(false),
   checks: list(
     'checks',
     strict('a check', {

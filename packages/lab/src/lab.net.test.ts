@@ -66,6 +66,14 @@ checks: [{ from: echo, to: world }]
 `;
 
 describe('labUp', () => {
+  it('sends a stream through every connection when asked to', async () => {
+    const { ok, report } = await up(file(`${small}\nthroughput: true`), { once: true });
+    expect(ok).toBe(true);
+    expect(report?.connections).toHaveLength(2);
+    for (const { throughput } of report?.connections ?? []) expect(throughput).toBeGreaterThan(0);
+    expect(stdout.text).toContain('THROUGHPUT');
+  });
+
   it('brings a lab up, measures it both ways, and leaves nothing', async () => {
     const { ok, report } = await up(file(small), { once: true });
     expect(stderr.text).toContain('nothing remains');

@@ -2,7 +2,7 @@
 import { type admin, InterfaceType, NsmError, TunnelType } from '@nsm/api';
 import { NodeView } from './node-view.js';
 import { ping } from './ping.js';
-import type { ClientPlan, Plan } from './plan.js';
+import type { ClientPlan, EndpointPlan, Plan } from './plan.js';
 import {
   answered,
   type Checked,
@@ -11,6 +11,7 @@ import {
   type LabReport,
   type RoundTrip,
 } from './report.js';
+import { throughput } from './throughput.js';
 
 /** Pings at once: more would measure each other. */
 const atOnce = 2;
@@ -39,7 +40,7 @@ export async function measureLab(
         found.set(view.manager.name, answer);
       }),
     );
-    const connections = await inTurn(plan.clients, async (client) => {
+    const answering = await inTurn(plan.clients, async (client) => {
       const node = found.get(client.node);
       const connection = node?.connections.find(
         ({ requestId, networkServiceName, role }) =>
@@ -50,6 +51,7 @@ export async function measureLab(
         ? await measureConnection(plan, client, connection, signal)
         : withoutConnection(client, why);
     });
+    const connections = plan.throughput ? await withThroughput(plan, answering, signal) : answering;
     const checks = await inTurn(plan.checks, async ({ from, namespace, to, addresses }): Promise<Checked> => {
       const roundTrips = await pingAll({ name: from, namespace }, addresses, signal);
       return { from, to, roundTrips, ok: answered(roundTrips) };
@@ -71,10 +73,7 @@ async function measureConnection(
   const port = connection.crossConnect?.client;
   const addresses = nonEmpty(mine?.addresses, mine?.address ? [mine.address] : [], port?.addresses);
   const peerAddresses = nonEmpty(mine?.peerAddresses, port?.peerAddresses);
-  const endpoint = plan.endpoints.find(
-    ({ provider, service }) =>
-      provider === connection.nseProviderName && service === connection.networkServiceName,
-  );
+  const endpoint = endpointOf(plan, connection.networkServiceName, connection.nseProviderName);
   const there = await pingAll({ name: client.member, namespace: client.namespace }, peerAddresses, signal);
   const back = endpoint
     ? await pingAll({ name: endpoint.member, namespace: endpoint.namespace }, addresses, signal)
@@ -97,10 +96,35 @@ async function measureConnection(
     mtu: mine?.mtu || port?.mtu || null,
     there,
     back,
+    throughput: null,
     state: connection.state,
     detail: connection.detail,
   };
   return carries(row) || row.detail ? row : { ...row, detail: unanswered(row) };
+}
+
+const endpointOf = (plan: Plan, service: string, name: string | null): EndpointPlan | undefined =>
+  plan.endpoints.find((endpoint) => endpoint.provider === name && endpoint.service === service);
+
+/** One stream at a time, through connections that carry packets at all. */
+async function withThroughput(
+  plan: Plan,
+  rows: readonly ConnectionRow[],
+  signal: AbortSignal,
+): Promise<ConnectionRow[]> {
+  const measured: ConnectionRow[] = [];
+  for (const [index, row] of rows.entries()) {
+    const client = plan.clients[index];
+    const endpoint = endpointOf(plan, row.service, row.endpoint);
+    const [address] = row.peerAddresses;
+    if (!client || !endpoint || address === undefined || !carries(row)) {
+      measured.push(row);
+      continue;
+    }
+    const bits = await throughput(client, endpoint, address.split('/')[0] ?? '', signal);
+    measured.push({ ...row, throughput: bits, detail: bits > 0 ? row.detail : 'no TCP stream got through' });
+  }
+  return measured;
 }
 
 function unanswered({ state, there, back, peerAddresses }: ConnectionRow): string {
@@ -125,6 +149,7 @@ const withoutConnection = (client: ClientPlan, detail: string): ConnectionRow =>
   mtu: null,
   there: [],
   back: [],
+  throughput: null,
   state: 'FAILED',
   detail,
 });

@@ -81,6 +81,8 @@ export interface Plan {
   readonly endpoints: readonly EndpointPlan[];
   readonly clients: readonly ClientPlan[];
   readonly checks: readonly CheckPlan[];
+  /** Whether throughput is measured as well. */
+  readonly throughput: boolean;
 }
 
 /** Lays a checked lab out; `labsFolder` is where every lab has its folder. */
@@ -171,6 +173,7 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
     managers,
     endpoints,
     clients,
+    throughput: lab.throughput,
     checks: lab.checks.map(({ from, to }) => ({
       from,
       namespace: namespaceOf(from),

@@ -34,6 +34,8 @@ export interface ConnectionRow {
   readonly there: readonly RoundTrip[];
   /** From the endpoint to the client, by ICMP. */
   readonly back: readonly RoundTrip[];
+  /** Bits per second of a TCP stream from the client to the endpoint; null when it was not measured. */
+  readonly throughput: number | null;
   /** As the client's manager sees it: UP, HEALING, …; FAILED when there is none. */
   readonly state: string;
   /** Why it is not up, or why packets do not flow; empty when all is well. */
@@ -60,6 +62,6 @@ export interface LabReport {
 export const answered = (trips: readonly RoundTrip[]): boolean =>
   trips.length > 0 && trips.every(({ received }) => received > 0);
 
-/** True when the connection is up and packets flowed both ways. */
+/** True when the connection is up, packets flowed both ways, and so did a stream where one was sent. */
 export const carries = (row: ConnectionRow): boolean =>
-  row.state === 'UP' && answered(row.there) && answered(row.back);
+  row.state === 'UP' && answered(row.there) && answered(row.back) && row.throughput !== 0;

@@ -24,6 +24,7 @@ const row: ConnectionRow = {
   mtu: 1450,
   there: [trip(40), trip(1350)],
   back: [trip(50)],
+  throughput: null,
   state: 'UP',
   detail: '',
 };
@@ -51,6 +52,18 @@ bob     icmp     -         a      nsm0       VXLAN 5  10.0.0.1/31 fd00::1/127  1
 × bob → icmp: why
 `,
     );
+  });
+
+  it('shows throughput where it was measured, and a stream that did not get through', () => {
+    const connections = [
+      { ...row, throughput: 8_240_000_000 },
+      { ...row, client: 'bob', throughput: 0, detail: 'no TCP stream got through' },
+    ];
+    const lines = formatReport({ ...report, connections, checks: [] }, paintFor(false)).split('\n');
+    expect(lines[0]).toMatch(/RTT +THROUGHPUT +STATE$/);
+    expect(lines[1]).toMatch(/1\.35 ms +8\.2 Gbit\/s +UP$/);
+    expect(lines[2]).toMatch(/1\.35 ms +0 Mbit\/s +NO PACKETS$/);
+    expect(lines[3]).toBe('× bob → icmp: no TCP stream got through');
   });
 
   it('colours the state only', () => {

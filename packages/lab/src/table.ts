@@ -34,21 +34,11 @@ export function alignColumns(
   return [paint('bold', line(header)), ...rows.map(line)].map((text) => `${text}\n`).join('');
 }
 
-const header = [
-  'CLIENT',
-  'SERVICE',
-  'ENDPOINT',
-  'NODE',
-  'INTERFACE',
-  'TUNNEL',
-  'ADDRESS',
-  'MTU',
-  'RTT',
-  'STATE',
-];
+const header = ['CLIENT', 'SERVICE', 'ENDPOINT', 'NODE', 'INTERFACE', 'TUNNEL', 'ADDRESS', 'MTU', 'RTT'];
 
 /** The table of a lab, then its checks, then what is wrong. */
 export function formatReport(report: LabReport, paint: Paint): string {
+  const streams = report.connections.some((row) => row.throughput !== null);
   const rows = report.connections.map((row) => [
     row.client,
     row.service,
@@ -59,9 +49,12 @@ export function formatReport(report: LabReport, paint: Paint): string {
     row.addresses.join(' ') || '-',
     row.mtu === null ? '-' : String(row.mtu),
     slowest(row.there),
+    ...(streams ? [row.throughput === null ? '-' : formatBitRate(row.throughput)] : []),
     stateOf(row),
   ]);
-  const table = alignColumns(header, rows, paint).split('\n');
+  const table = alignColumns([...header, ...(streams ? ['THROUGHPUT'] : []), 'STATE'], rows, paint).split(
+    '\n',
+  );
   // The state is the last column: colour cannot disturb the alignment.
   const coloured = table.map((line, index) => {
     const row = report.connections[index - 1];
@@ -88,6 +81,11 @@ function checkLine(check: Checked, paint: Paint): string {
 function slowest(trips: readonly RoundTrip[]): string {
   if (!answered(trips)) return '-';
   return formatMicroseconds(Math.max(...trips.map(({ microseconds }) => microseconds ?? 0)));
+}
+
+/** `8.2 Gbit/s`, `120 Mbit/s`. */
+export function formatBitRate(value: number): string {
+  return value < 1e9 ? `${Math.round(value / 1e6)} Mbit/s` : `${(value / 1e9).toFixed(1)} Gbit/s`;
 }
 
 /** `47 µs`, `1.35 ms`, `1.20 s`. */

@@ -36,6 +36,7 @@ async function startManager(
       listen: `${address}:5001`,
       advertise: `${address}:5001`,
       registry: registryUrl,
+      tunnels: [],
       prefixes: [{ cidr: '10.60.0.0/16' }, { cidr: 'fd60::/48' }],
       // The test's own process speaks for all pods.
       allowedUids: [process.getuid?.() ?? 0],

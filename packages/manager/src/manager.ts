@@ -15,7 +15,7 @@ import {
   Server,
   type TunnelType,
 } from '@nsm/api';
-import { startForwarderThread } from '@nsm/forwarder';
+import { startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -58,8 +58,13 @@ export interface ManagerOptions {
   readonly registry: string;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;
-  /** The only tunnel types to use, in order of preference. Default: all that work here, VXLAN first. */
-  readonly tunnels?: readonly TunnelType[];
+  /**
+   * The only tunnel types to use, in order of preference, for one network service or, without `service`, for all others.
+   * Default: all that work here, VXLAN first.
+   */
+  readonly tunnels: readonly { readonly service?: string; readonly type: TunnelType }[];
+  /** What carries VXLAN in the manager's own forwarder. Default: the kernel's vxlan device. */
+  readonly vxlanEngine?: VxlanEngine;
   /** Where addresses come from, for one network service or, without `service`, for all others. */
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
   /** Users whose processes may name network namespaces that are not their own. */
@@ -134,7 +139,7 @@ export class Manager {
       stateDir,
       logger: logger.child({ module: 'registry' }),
     });
-    const prefixes = prefixMap(this.#options.prefixes);
+    const prefixes = byService(this.#options.prefixes, ({ cidr }) => cidr);
     const peers = new PeerManagers();
     this.#stops.push(() => peers.stop());
     const guard = new NamespaceGuard(forwarder, this.#options.allowedUids, monotonic);
@@ -187,7 +192,7 @@ export class Manager {
       logger,
       stopping: stopping.signal,
       advertise: '',
-      tunnels: this.#options.tunnels,
+      tunnels: byService(this.#options.tunnels, ({ type }) => type),
       tunnelAddress: this.#options.tunnelAddress ?? '',
       prefixes,
       requestTimeout: this.#options.requestTimeout ?? 10_000,
@@ -248,14 +253,17 @@ export class Manager {
   }
 
   async #forwarder(): Promise<Forwarder> {
-    const { forwarderSocket } = this.#options;
+    const { forwarderSocket, vxlanEngine } = this.#options;
     const logger = this.#logger;
     if (forwarderSocket !== undefined) {
       const channel = new Channel(`unix:${forwarderSocket}`);
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
-    const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'));
+    const thread = await startForwarderThread(
+      (error) => logger.fatal({ err: error }, 'the forwarder died'),
+      vxlanEngine ? { vxlanEngine } : {},
+    );
     this.#stops.push(() => thread.stop());
     return thread.client;
   }
@@ -310,8 +318,15 @@ function errorFields(thrown: unknown): object {
   return { code, kind, message, ...(kind === 'internal' ? { stack } : {}) };
 }
 
-function prefixMap(prefixes: ManagerOptions['prefixes']): ReadonlyMap<string, readonly string[]> {
-  const map = new Map<string, string[]>();
-  for (const { service = '', cidr } of prefixes) map.set(service, [...(map.get(service) ?? []), cidr]);
+/** Settings by network service; under '' those for services without their own. */
+function byService<Setting extends { readonly service?: string }, Value>(
+  settings: readonly Setting[],
+  read: (setting: Setting) => Value,
+): ReadonlyMap<string, readonly Value[]> {
+  const map = new Map<string, Value[]>();
+  for (const setting of settings) {
+    const { service = '' } = setting;
+    map.set(service, [...(map.get(service) ?? []), read(setting)]);
+  }
   return map;
 }

@@ -41,8 +41,11 @@ export interface Node {
   advertise: string;
   /** Underlay address of this node's ends of tunnels; '' takes the one the kernel routes with. */
   readonly tunnelAddress: string;
-  /** The only tunnel types to use, in order of preference; undefined: whatever the forwarder can do, in its order. */
-  readonly tunnels: readonly TunnelType[] | undefined;
+  /**
+   * The only tunnel types to use by network service, in order of preference; under '' those for services without their own.
+   * Without either: whatever the forwarder can do, in its order.
+   */
+  readonly tunnels: ReadonlyMap<string, readonly TunnelType[]>;
   /** Prefixes configured by network service; under '' those for services without their own. */
   readonly prefixes: ReadonlyMap<string, readonly string[]>;
   /** Milliseconds a whole request may take. */

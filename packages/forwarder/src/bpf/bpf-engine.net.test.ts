@@ -1,8 +1,13 @@
 // The eBPF engine beyond a single tunnel: restarts, removal, the kernel's own VXLAN as peer, chains, collisions.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { TunnelType, tunnelNames } from '@nsm/api';
-import { type BpfMap, mapsOfProgram, type RouteSocket } from '@nsm/netlink';
-import { ipJson, leaks, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
+import { type BpfMap, BpfObject, mapsOfProgram, type RouteSocket } from '@nsm/netlink';
+import { ipJson, leaks, ping, requireRoot, run, spawnIn, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fixChecksum, PacketSocket } from '../tunnels/frames.test.tool.js';
 import { transfer } from '../tunnels/transfer.test.tool.js';
 import {
   half,
@@ -13,6 +18,7 @@ import {
   podAddresses,
   type Stage,
   startIn,
+  underlayAddresses,
 } from '../tunnels/tunnel.test.mesh.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
@@ -21,6 +27,11 @@ const { VXLAN, GRE, MPLSoUDP, MPLSoEthernet } = TunnelType;
 const rooted = requireRoot('eBPF engine');
 const [missing = ''] = rooted ? (await missingKinds()).values() : [];
 if (missing) process.stderr.write(`SKIPPED eBPF engine: ${missing}\n`);
+
+const object = fileURLToPath(new URL('../../bpf/tunnel.bpf.o', import.meta.url));
+
+const macOf = (node: TestNamespace, name: string): Buffer =>
+  Buffer.from(node.route.link(name)!.mac!.replaceAll(':', ''), 'hex');
 
 /** Programs of ours on a device, `ingress` before `egress`. */
 const programsOn = (route: RouteSocket, name: string): string[] => {
@@ -83,7 +94,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     ]);
     for (const n of [0, 1] as const) {
       await stage.threads[n].stop();
-      stage.threads[n] = await startIn(stage.nodes[n], { preferredEngine: 'ebpf' });
+      stage.threads[n] = await startIn(stage.nodes[n], { vxlanEngine: 'ebpf' });
       await stage.threads[n].client.apply(halves[n]);
     }
     await pinging.exited;
@@ -103,9 +114,9 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     );
     await stage.threads[0].stop();
     stage.pods[0].route.deleteLink('nsm0');
-    stage.threads[0] = await startIn(stage.nodes[0], { preferredEngine: 'ebpf' });
+    stage.threads[0] = await startIn(stage.nodes[0], { vxlanEngine: 'ebpf' });
     const maps = mapsOn(stage.nodes[0].route, 'under');
-    expect(maps.get('nsm_incoming')!.keys()).toHaveLength(1);
+    expect(maps.get('nsm_incoming_2')!.keys()).toHaveLength(1);
     for (const map of maps.values()) map.close();
     await stage.threads[0].client.apply(halves[0]);
     expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
@@ -124,27 +135,27 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     const { client } = stage.threads[0];
     for (const wanted of others) await client.apply(wanted);
     const { route } = stage.nodes[0];
-    expect(unnumbered(programsOn(route, 'under'))).toEqual(['nsm_unwrap', 'nsm_label']);
+    expect(unnumbered(programsOn(route, 'under'))).toEqual(['nsm_unwrap', 'nsm_leave']);
     const incoming = mapsOn(route, 'under');
     const outgoing = mapsOn(route, nodeEnds(0)[0]!);
     try {
-      expect(incoming.get('nsm_incoming')!.keys()).toHaveLength(21);
+      expect(incoming.get('nsm_incoming_2')!.keys()).toHaveLength(21);
       await Promise.all(others.map((wanted) => client.remove({ crossConnects: [wanted] })));
       expect(nodeEnds(0)).toHaveLength(1);
-      expect(incoming.get('nsm_incoming')!.keys()).toHaveLength(1);
-      expect(outgoing.get('nsm_outgoing')!.keys()).toHaveLength(1);
+      expect(incoming.get('nsm_incoming_2')!.keys()).toHaveLength(1);
+      expect(outgoing.get('nsm_outgoing_2')!.keys()).toHaveLength(1);
       // Its own, and that of packets which belong to no tunnel.
-      expect(incoming.get('nsm_traffic')!.keys()).toHaveLength(2);
+      expect(incoming.get('nsm_traffic_2')!.keys()).toHaveLength(2);
       expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
       await client.remove({ crossConnects: [halves[0]] });
-      expect(incoming.get('nsm_incoming')!.keys()).toEqual([]);
-      expect(outgoing.get('nsm_outgoing')!.keys()).toEqual([]);
+      expect(incoming.get('nsm_incoming_2')!.keys()).toEqual([]);
+      expect(outgoing.get('nsm_outgoing_2')!.keys()).toEqual([]);
     } finally {
       for (const map of [...incoming.values(), ...outgoing.values()]) map.close();
     }
     expect(nodeEnds(0)).toEqual([]);
     expect(stage.pods[0].route.links({ kind: 'veth' })).toEqual([]);
-    expect(programsOn(route, 'under')).toEqual([]);
+    await waitFor(() => programsOn(route, 'under').length === 0, { what: 'idle uplinks' });
     await client.remove({ crossConnects: [halves[0]] });
   });
 
@@ -174,7 +185,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
       expect(route.link(end!)!.index).toBe(index);
       const maps = mapsOn(route, 'under');
-      expect(maps.get('nsm_incoming')!.keys()).toHaveLength(1);
+      expect(maps.get('nsm_incoming_2')!.keys()).toHaveLength(1);
       for (const map of maps.values()) map.close();
     }
   });
@@ -205,26 +216,144 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     await client.apply(half(stage, 0, GRE, 4, 1400, other));
   });
 
-  it('follows the route to another uplink when it is applied again', async () => {
-    const { halves } = await join(stage, GRE, 4);
+  it.each([
+    [GRE, 4],
+    [GRE, 6],
+    [MPLSoEthernet, 4],
+  ] as const)(
+    'follows the route to another uplink while packets flow (%s over IPv%s)',
+    async (type, version) => {
+      const { halves } = await join(stage, type, version);
+      const [a, b] = stage.nodes;
+      a.route.addLink({
+        kind: 'veth',
+        name: 'under2',
+        up: true,
+        peer: { name: 'under2', namespace: b.namespace, up: true },
+      });
+      const own = underlayAddresses[version];
+      const length = version === 4 ? 32 : 128;
+      for (const [n, { route }] of stage.nodes.entries())
+        route.addAddress(route.link('under2')!.index, {
+          address: version === 4 ? `10.10.0.${n + 1}/24` : `fd10::${n + 1}/64`,
+          nodad: true,
+        });
+      await using pinging = await spawnIn(stage.pods[0].name, 'ping', [
+        ...['-n', '-i', '0.02', '-W', '1', podAddresses[4][1]],
+      ]);
+      const replies = (): number => pinging.output().split(' bytes from ').length - 1;
+      await waitFor(() => replies() > 5, { what: 'replies by the first uplink' });
+      for (const [n, { route }] of stage.nodes.entries())
+        route.addRoute({
+          destination: `${own[1 - n]}/${length}`,
+          device: route.link('under2')!.index,
+          source: own[n]!,
+        });
+      using second = new PacketSocket(a.namespace, a.route.link('under2')!.index);
+      const fromHere = macOf(a, 'under2');
+      await second.receive((frame) => frame.subarray(6, 12).equals(fromHere), 'packets by the second uplink');
+      expect(unnumbered(programsOn(a.route, 'under2'))).toEqual(['nsm_unwrap', 'nsm_leave']);
+      // Nothing comes by the first any more.
+      for (const { route } of stage.nodes) route.setLink('under', { up: false });
+      if (version === 4) {
+        a.route.addAddress(1, { address: `${own[0]}/32` });
+        b.route.addAddress(1, { address: `${own[1]}/32` });
+      } else {
+        for (const [n, { route }] of stage.nodes.entries())
+          route.addAddress(route.link('under2')!.index, { address: `${own[n]}/128`, nodad: true });
+      }
+      const before = replies();
+      await waitFor(() => replies() > before + 5, { what: 'replies by the second uplink' });
+      const { drops } = await stage.threads[0].client.getStatistics({ crossConnect: halves[0] });
+      expect(drops['received, wrong source address'] ?? 0n).toBe(0n);
+    },
+  );
+
+  it('leaves what it does not know to a GRE device of the kernel', async ({ skip }) => {
     const [a, b] = stage.nodes;
-    a.route.addLink({
-      kind: 'veth',
-      name: 'under2',
-      up: true,
-      peer: { name: 'under2', namespace: b.namespace, up: true },
-    });
-    for (const [n, node] of stage.nodes.entries()) {
-      const device = node.route.link('under2')!.index;
-      node.route.addAddress(device, { address: `10.10.0.${n + 1}/24` });
-      node.route.addRoute({ destination: `10.9.0.${2 - n}/32`, gateway: `10.10.0.${2 - n}`, device });
+    try {
+      await run(
+        a.name,
+        'ip',
+        'link add other up type gretap key 9 local 10.9.0.1 remote 10.9.0.8'.split(' '),
+      );
+    } catch (error) {
+      skip(`this kernel has no GRE devices: ${(error as Error).message.trim().split('\n').at(-1)}`);
     }
-    for (const [n, wanted] of halves.entries()) await stage.threads[n]!.client.apply(wanted);
-    a.route.setLink('under', { up: false });
-    a.route.addAddress(1, { address: '10.9.0.1/32' });
-    b.route.addAddress(1, { address: '10.9.0.2/32' });
-    expect(await ping(stage.pods[0].name, podAddresses[4][1], { count: 3 })).toMatchObject({ received: 3 });
-    expect(unnumbered(programsOn(a.route, 'under2'))).toEqual(['nsm_unwrap']);
+    await join(stage, GRE, 4);
+    // GRE with an unknown key from node 1; bound to one EtherType, the socket sees what is left after traffic control.
+    const { index } = a.route.link('under')!;
+    using kernel = new PacketSocket(a.namespace, index, 0x0800);
+    using attacker = new PacketSocket(b.namespace, b.route.link('under')!.index);
+    const ip = '4500002a00004000402f00000a0900020a090001';
+    const frame = fixChecksum(
+      Buffer.from(
+        `${macOf(a, 'under').toString('hex')}${macOf(b, 'under').toString('hex')}0800${ip}2000655800c0ffee${'00'.repeat(14)}`,
+        'hex',
+      ),
+    );
+    attacker.send(frame);
+    const marked = (one: Buffer): boolean => one.includes(Buffer.from('00c0ffee', 'hex'));
+    await kernel.receive(marked, 'a packet passed on');
+  });
+
+  it('takes nothing over from a forwarder whose maps are laid out otherwise, and replaces its programs', async () => {
+    const folder = mkdtempSync(joinPath(tmpdir(), 'nsm-layout-'));
+    try {
+      // The same programs, but for the number in the names of their maps.
+      const other = Buffer.from(
+        readFileSync(object)
+          .toString('latin1')
+          .replaceAll(/(nsm_(?:outgoing|incoming|served|traffic))_2/g, '$1_1'),
+        'latin1',
+      );
+      const file = joinPath(folder, 'other.bpf.o');
+      writeFileSync(file, other);
+      const { halves } = await join(stage, GRE, 4);
+      await stage.threads[0].stop();
+      const { route } = stage.nodes[0];
+      const [end] = nodeEnds(0);
+      using foreign = BpfObject.load(file);
+      for (const [name, parent, program] of [
+        ['under', 'ingress', 'nsm_unwrap'],
+        ['under', 'egress', 'nsm_leave'],
+        [end!, 'ingress', 'nsm_wrap'],
+      ] as const) {
+        const device = route.link(name)!.index;
+        const [filter] = route.filters({ device, parent });
+        const { handle, priority } = filter!;
+        route.addFilter(
+          {
+            kind: 'bpf',
+            device,
+            parent,
+            handle,
+            priority,
+            programFd: foreign.program(program),
+            name: program,
+          },
+          { replace: true },
+        );
+      }
+      using stray = foreign.map('nsm_outgoing_1');
+      stray.update(Buffer.from('09000000', 'hex'), Buffer.alloc(stray.valueSize));
+      stage.threads[0] = await startIn(stage.nodes[0], { vxlanEngine: 'ebpf' });
+      await stage.threads[0].client.apply(halves[0]);
+      expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
+      for (const name of ['under', end!]) {
+        expect(route.filters({ device: route.link(name)!.index, parent: 'ingress' })).toHaveLength(1);
+        const maps = mapsOn(route, name);
+        try {
+          expect([...maps.keys()].filter((map) => !map.endsWith('_2'))).toEqual([]);
+          if (name === end) expect(maps.get('nsm_outgoing_2')!.keys()).toHaveLength(1);
+        } finally {
+          for (const map of maps.values()) map.close();
+        }
+      }
+      expect(stray.keys()).toHaveLength(1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('lets a pod forward from one tunnel to another', async () => {
@@ -271,7 +400,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF VXLAN and the kernel’s vxlan 
     [1, 6],
   ] as const)('understand each other, eBPF on node %i, over IPv%i', async (bpf, version) => {
     const engines = (['kernel', 'kernel'] as ('kernel' | 'ebpf')[]).with(bpf, 'ebpf');
-    const stage = await makeStage([{ preferredEngine: engines[0]! }, { preferredEngine: engines[1]! }]);
+    const stage = await makeStage([{ vxlanEngine: engines[0]! }, { vxlanEngine: engines[1]! }]);
     try {
       await join(stage, VXLAN, version);
       expect(stage.pods.map(({ route }) => route.link('nsm0')!.kind).toSorted()).toEqual(['veth', 'vxlan']);

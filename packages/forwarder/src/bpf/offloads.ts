@@ -25,8 +25,9 @@ export function setOffloads(device: number, { namespace }: OpenPort, kind: Tunne
     const features = ethtool.features(device);
     const off = never.filter((name) => features.get(name)?.active && features.get(name)?.changeable);
     ethtool.setFeatures(device, Object.fromEntries(off.map((name) => [name, false])));
-    // Below MPLS no device computes checksums or cuts segments of what is inside; both end with the checksum.
-    if (kind.needsLink) ethtool.setOffloads(device, { 'tx-checksum': false, tso: false, gso: false });
+    // Below MPLS no device computes checksums or cuts segments of what is inside. TCP still makes large frames, which
+    // the pod's kernel cuts last of all, when it hands them to the device.
+    if (kind.needsLink) ethtool.setOffloads(device, { 'tx-checksum': false, tso: false });
   } catch (error) {
     if (!(error instanceof NetlinkError) || kind.needsLink) throw error;
   }

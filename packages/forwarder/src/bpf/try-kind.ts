@@ -29,20 +29,17 @@ export function tryKind(kind: TunnelKind, programs: TunnelPrograms): string {
 
 function tryFrame(kind: TunnelKind, programs: TunnelPrograms, version: 4 | 6, frame: Buffer): string {
   const address = addresses[version];
-  programs.maps.write(
-    loopback,
-    {
-      code: kind.code,
-      local: address,
-      remote: address,
-      identifier,
-      port: kind.port ?? 0,
-      uplink: loopback,
-      mtu: 1500,
-      needsLink: kind.needsLink ?? false,
-    },
-    false,
-  );
+  programs.maps.write(loopback, {
+    code: kind.code,
+    local: address,
+    remote: address,
+    identifier,
+    port: kind.port ?? 0,
+    uplink: loopback,
+    mtu: 1500,
+    needsLink: kind.needsLink ?? false,
+    elsewhere: false,
+  });
   const sent = testRun(programs.descriptor('nsm_wrap'), frame);
   if (sent.verdict !== redirect) return 'the kernel refuses to wrap it (bpf_skb_adjust_room)';
   const length = frame.length + kind.overhead[version];

@@ -2,9 +2,11 @@
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import {
   currentNamespace,
+  formatIp,
   type Link,
   NetlinkError,
   type NetworkNamespace,
+  parseIp,
   type RouteSocket,
 } from '@nsm/netlink';
 import type { OpenPort } from '../open-port.js';
@@ -12,9 +14,10 @@ import { makePair, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { tryKind } from './try-kind.js';
 import type { TunnelKind } from './tunnel-kind.js';
-import type { TunnelTraffic } from './tunnel-maps.js';
+import type { TunnelEntry, TunnelTraffic } from './tunnel-maps.js';
 import { TunnelPrograms } from './tunnel-programs.js';
-import { wayTo } from './underlay.js';
+import { type Ends, sameWay, type Way, wayTo } from './underlay.js';
+import { UnderlayWatch } from './underlay-watch.js';
 
 /** A device that takes everything of a tunnel with it. */
 export interface Remains {
@@ -23,15 +26,34 @@ export interface Remains {
   readonly alias: string;
 }
 
+/** Looking through all tunnels takes a few milliseconds when there are thousands. */
+const tidyAfterMs = 50;
+
+/** All tunnels of one kind between two addresses go the same way. */
+interface Peer {
+  readonly kind: TunnelKind;
+  readonly ends: Ends;
+  way: Way;
+}
+
 export class TunnelEngine {
   readonly #socket: RouteSocket;
   readonly #home: NetworkNamespace;
   readonly #programs: TunnelPrograms | undefined;
   readonly #missing: string;
+  readonly #peers = new Map<string, Peer>();
+  readonly #watch: UnderlayWatch;
+  #tidying: NodeJS.Timeout | undefined;
 
   constructor(socket: RouteSocket) {
     this.#socket = socket;
     this.#home = currentNamespace();
+    this.#watch = new UnderlayWatch(
+      socket,
+      (address) =>
+        [...this.#peers.values()].some(({ kind, ends }) => kind.needsLink && ends.remote === address),
+      () => this.#follow(),
+    );
     try {
       this.#programs = new TunnelPrograms(socket);
       this.#missing = '';
@@ -63,16 +85,19 @@ export class TunnelEngine {
     if (!tunnel) throw new NsmError('invalid', 'a remote cross-connect needs a tunnel');
     if (kind.port !== undefined && tunnel.port !== 0 && tunnel.port !== kind.port)
       throw new NsmError('invalid', `this engine knows UDP port ${kind.port} only, not ${tunnel.port}`);
-    const { uplink, devices } = wayTo(this.#socket, tunnel, kind);
-    const entry = {
+    const ends = { local: canonical(tunnel.local), remote: canonical(tunnel.remote) };
+    this.#watch.start();
+    const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
+    const entry: TunnelEntry = {
       code: kind.code,
-      local: tunnel.local,
-      remote: tunnel.remote,
+      ...ends,
       identifier: tunnel.identifier,
       port: kind.port ?? 0,
-      uplink,
+      uplink: way.uplink,
       mtu: pod.port.mtu,
       needsLink: kind.needsLink ?? false,
+      sender: way.sender,
+      elsewhere: pod.namespace.inode !== this.#home.inode,
     };
     const { end, peer } = this.#find(id, pod, remove);
     const owner = programs.maps.owner(entry);
@@ -81,13 +106,11 @@ export class TunnelEngine {
         'dataplane',
         `identifier ${tunnel.identifier} from ${tunnel.remote} to ${tunnel.local} is in use on this node`,
       );
-    for (const device of devices) {
-      programs.attach(device, 'nsm_unwrap');
-      if (kind.needsLink) programs.attach(device, 'nsm_label');
-    }
-    const elsewhere = pod.namespace.inode !== this.#home.inode;
+    this.#peers.set(keyOf(entry), { kind, ends, way });
+    if (kind.needsLink && !way.sender) this.#resolve(ends.remote, way.uplink);
+    this.#prepare(way, entry);
     if (end && peer) {
-      programs.maps.write(end.index, entry, elsewhere);
+      programs.maps.write(end.index, entry);
       programs.attach(end.index, 'nsm_wrap');
       if (!end.up) this.#socket.setLink(end.index, { up: true });
       return { index: peer.index, name: peer.name, fresh: false };
@@ -98,12 +121,12 @@ export class TunnelEngine {
       setOffloads(made.index, pod, kind);
       // Before it is up: nothing of the pod may enter the node.
       programs.attach(index, 'nsm_wrap');
-      programs.maps.write(index, entry, elsewhere);
+      programs.maps.write(index, entry);
       this.#socket.setLink(index, { up: true, alias: nodeEndAlias(id) });
       return { index: made.index, name: made.name, fresh: true };
     } catch (error) {
       this.#delete(index);
-      this.#detachIfIdle();
+      this.#tidySoon();
       throw error;
     }
   }
@@ -116,9 +139,7 @@ export class TunnelEngine {
     if (!this.#programs) return undefined;
     const end = this.#socket.link(nodeEndName(id));
     if (end) this.#programs.maps.delete(end.index);
-    // The pod has taken its devices with it.
-    else this.#sweep();
-    this.#detachIfIdle();
+    this.#tidySoon();
     return end ? { inode: this.#home.inode, name: end.name, alias: nodeEndAlias(id) } : undefined;
   }
 
@@ -130,6 +151,8 @@ export class TunnelEngine {
 
   /** Tunnels work on. */
   stop(): void {
+    if (this.#tidying) this.#tidy();
+    this.#watch.stop();
     this.#programs?.close();
     this.#home.close();
   }
@@ -137,6 +160,59 @@ export class TunnelEngine {
   #ready(): TunnelPrograms {
     if (this.#programs) return this.#programs;
     throw new NsmError('dataplane', this.#missing);
+  }
+
+  /** The kernel tells when it has. */
+  #resolve(address: string, device: number): void {
+    this.#socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
+  }
+
+  /** What has to be there before a tunnel goes that way. */
+  #prepare({ uplink, devices, shared }: Way, entry: TunnelEntry): void {
+    const programs = this.#ready();
+    for (const device of devices) programs.attach(device, 'nsm_unwrap');
+    programs.attach(uplink, 'nsm_leave');
+    programs.maps.serve(entry, shared);
+  }
+
+  /** Has tunnels go the way that the kernel's routes lead now. Where there is none, the next event may bring one. */
+  #follow(): void {
+    const moved = new Map<string, Peer>();
+    for (const [key, peer] of this.#peers) {
+      const way = this.#newWay(peer);
+      if (!way || sameWay(way, peer.way)) continue;
+      peer.way = way;
+      moved.set(key, peer);
+    }
+    if (moved.size === 0 || !this.#programs) return;
+    const unused = new Set(moved.keys());
+    const { maps } = this.#programs;
+    for (const nodeEnd of maps.nodeEnds()) {
+      const entry = maps.entry(nodeEnd);
+      const peer = entry && moved.get(keyOf(entry));
+      if (!entry || !peer) continue;
+      unused.delete(keyOf(entry));
+      const { uplink, sender } = peer.way;
+      try {
+        this.#prepare(peer.way, entry);
+        maps.write(nodeEnd, { ...entry, uplink, sender });
+      } catch (error) {
+        // The device has gone already; its end is an event too.
+        if (!(error instanceof NetlinkError)) throw error;
+      }
+    }
+    for (const key of unused) this.#peers.delete(key);
+  }
+
+  /** A neighbour that is forgotten is believed to be the same still. */
+  #newWay({ kind, ends, way: before }: Peer): Way | undefined {
+    try {
+      const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
+      return way.uplink === before.uplink ? { ...way, sender: way.sender ?? before.sender } : way;
+    } catch (error) {
+      if (error instanceof NetlinkError || error instanceof NsmError) return undefined;
+      throw error;
+    }
   }
 
   /** Both ends of a tunnel's veth pair; what is there without the other, or does not belong together, is deleted. */
@@ -164,9 +240,29 @@ export class TunnelEngine {
     maps.sweep();
   }
 
-  #detachIfIdle(): void {
-    if (this.#programs?.maps.nodeEnds().length === 0) this.#programs.detachUplinks();
+  /** Once for all tunnels that are released together. */
+  #tidySoon(): void {
+    this.#tidying ??= setTimeout(() => this.#tidy(), tidyAfterMs);
   }
+
+  #tidy(): void {
+    clearTimeout(this.#tidying);
+    this.#tidying = undefined;
+    this.#sweep();
+    if (this.#programs?.maps.nodeEnds().length !== 0) return;
+    this.#programs.detachUplinks();
+    this.#watch.stop();
+    this.#peers.clear();
+  }
+}
+
+function keyOf({ code, local, remote }: Pick<TunnelEntry, 'code' | 'local' | 'remote'>): string {
+  return `${code} ${local} ${remote}`;
+}
+
+/** An address as the kernel and the maps give it back. */
+function canonical(address: string): string {
+  return formatIp(parseIp(address));
 }
 
 function whyNotLoaded(error: unknown): string {

@@ -1,5 +1,5 @@
 // The maps of the eBPF programs: what bpf/maps.h describes, written and read.
-import { type BpfMap, parseIp } from '@nsm/netlink';
+import { type BpfMap, formatIp, formatMac, parseIp, parseMac } from '@nsm/netlink';
 
 /** One tunnel as the programs know it. */
 export interface TunnelEntry {
@@ -16,6 +16,10 @@ export interface TunnelEntry {
   readonly mtu: number;
   /** Frames go without IP: they are told apart by uplink and label, not by address. */
   readonly needsLink: boolean;
+  /** MAC address of the other node, by which its frames without IP are known; undefined: any will do. */
+  readonly sender?: string | undefined;
+  /** The pod is in another network namespace than the node. */
+  readonly elsewhere: boolean;
 }
 
 /** Why packets were dropped, in the order of `enum reason` in bpf/maps.h. */
@@ -45,22 +49,35 @@ export interface TunnelTraffic {
   readonly strays: ReadonlyMap<string, bigint>;
 }
 
-/** Names of the maps in the object. */
-export const mapNames = ['nsm_outgoing', 'nsm_incoming', 'nsm_traffic'] as const;
+const maps = ['outgoing', 'incoming', 'served', 'traffic'] as const;
+type MapName = (typeof maps)[number];
 
-const size = { outgoing: 48, address: 24, incoming: 24 } as const;
+/** Number of the structures' layout, as in bpf/maps.h: a forwarder goes on with maps of its own layout only. */
+const layout = 2;
+const nameOf = (map: MapName): string => `nsm_${map}_${layout}`;
+
+/** Names of the maps in the object. */
+export const mapNames: readonly string[] = maps.map(nameOf);
+
+const size = { outgoing: 48, address: 24, incoming: 32 } as const;
+/** Indexes of the words of `struct traffic`; packets and bytes have one for each direction. */
+const at = { packets: 0, bytes: 2, handedOver: 4, left: 5, drops: 6 } as const;
+/** A frame is on its way from one counter to the other for a microsecond; a look takes two. */
+const looks = 8;
 /** Key of the counters of packets that belong to no tunnel. */
 const nobody = 0;
 
 export class TunnelMaps {
   readonly #outgoing: BpfMap;
   readonly #incoming: BpfMap;
+  readonly #served: BpfMap;
   readonly #traffic: BpfMap;
 
-  constructor(find: (name: (typeof mapNames)[number]) => BpfMap) {
-    this.#outgoing = find('nsm_outgoing');
-    this.#incoming = find('nsm_incoming');
-    this.#traffic = find('nsm_traffic');
+  constructor(find: (name: string) => BpfMap) {
+    this.#outgoing = find(nameOf('outgoing'));
+    this.#incoming = find(nameOf('incoming'));
+    this.#served = find(nameOf('served'));
+    this.#traffic = find(nameOf('traffic'));
     if (!this.#traffic.lookup(word(nobody))) this.#clear(nobody);
   }
 
@@ -74,15 +91,23 @@ export class TunnelMaps {
     return this.#outgoing.keys().map((key) => key.readUInt32LE(0));
   }
 
-  /**
-   * Makes the tunnel of a node's end what `entry` says.
-   * @param elsewhere the pod is in another network namespace than the node.
-   */
-  write(nodeEnd: number, entry: TunnelEntry, elsewhere: boolean): void {
+  /** The tunnel of a node's end; undefined when it has none. */
+  entry(nodeEnd: number): TunnelEntry | undefined {
+    const outgoing = this.#outgoing.lookup(word(nodeEnd));
+    if (!outgoing) return undefined;
+    for (const [n, key] of addressesOf(outgoing).entries()) {
+      const incoming = this.#incoming.lookup(key);
+      if (incoming?.readUInt32LE(0) === nodeEnd) return entryOf(outgoing, incoming, n === 1);
+    }
+    return undefined;
+  }
+
+  /** Makes the tunnel of a node's end what `entry` says. */
+  write(nodeEnd: number, entry: TunnelEntry): void {
     const before = this.#outgoing.lookup(word(nodeEnd));
     const value = outgoingOf(entry);
     if (!before) this.#clear(nodeEnd);
-    this.#incoming.update(addressOf(entry), incomingOf(nodeEnd, entry, elsewhere));
+    this.#incoming.update(addressOf(entry), incomingOf(nodeEnd, entry));
     if (before?.equals(value)) return;
     this.#outgoing.update(word(nodeEnd), value);
     if (before) this.#forgetAddress(nodeEnd, before, addressOf(entry));
@@ -96,21 +121,49 @@ export class TunnelMaps {
     this.#traffic.delete(word(nodeEnd));
   }
 
-  /** Forgets addresses whose node's end has no tunnel: what an interrupted change may leave. */
+  /**
+   * Has packets that belong to no tunnel dropped where this one ends.
+   * @param shared somebody else may want such packets: they are passed on.
+   */
+  serve(entry: TunnelEntry, shared: boolean): void {
+    this.#served.update(placeOf(addressOf(entry)), word(shared ? 1 : 0));
+  }
+
+  /** Forgets addresses whose node's end has no tunnel, and places where no tunnel ends any more. */
   sweep(): void {
     const living = new Set(this.nodeEnds());
+    const places = new Set<string>();
     for (const key of this.#incoming.keys()) {
       const owner = this.#incoming.lookup(key)?.readUInt32LE(0);
       if (owner !== undefined && !living.has(owner)) this.#incoming.delete(key);
+      else places.add(placeOf(key).toString('latin1'));
     }
+    for (const place of this.#served.keys())
+      if (!places.has(place.toString('latin1'))) this.#served.delete(place);
   }
 
   /** Counters of a node's end; undefined when it has no tunnel. */
   traffic(nodeEnd: number): TunnelTraffic | undefined {
     const sum = this.#sum(nodeEnd);
-    return (
-      sum && { sent: part(sum, 0), received: part(sum, 1), strays: part(this.#sum(nobody) ?? [], 1).drops }
-    );
+    if (!sum) return undefined;
+    const sent = part(sum, 0);
+    const lost = this.#lost(nodeEnd, sum);
+    const drops = lost > 0n ? new Map([...sent.drops, ['no neighbour', lost]]) : sent.drops;
+    const strays = part(this.#sum(nobody) ?? [], 1).drops;
+    return { sent: { ...sent, drops }, received: part(sum, 1), strays };
+  }
+
+  /** Frames that never left by an uplink. Those between its two counters are taken for lost: the fewest of some looks count. */
+  #lost(nodeEnd: number, first: readonly bigint[]): bigint {
+    let sum: readonly bigint[] | undefined = first;
+    let fewest = first[at.handedOver] ?? 0n;
+    for (let look = 0; look < looks && sum; look++) {
+      const lost = (sum[at.handedOver] ?? 0n) - (sum[at.left] ?? 0n);
+      if (lost <= 0n) return 0n;
+      if (lost < fewest) fewest = lost;
+      sum = this.#sum(nodeEnd);
+    }
+    return fewest;
   }
 
   #clear(nodeEnd: number): void {
@@ -131,9 +184,9 @@ export class TunnelMaps {
     if (!values) return undefined;
     const { stride } = this.#traffic;
     const sum = Array.from({ length: stride / 8 }, () => 0n);
-    for (let at = 0; at < values.length; at += 8) {
-      const n = (at % stride) / 8;
-      sum[n] = (sum[n] ?? 0n) + values.readBigUInt64LE(at);
+    for (let offset = 0; offset < values.length; offset += 8) {
+      const n = (offset % stride) / 8;
+      sum[n] = (sum[n] ?? 0n) + values.readBigUInt64LE(offset);
     }
     return sum;
   }
@@ -143,11 +196,11 @@ export class TunnelMaps {
 function part(sum: readonly bigint[], direction: 0 | 1): Traffic {
   const drops = reasons.map((reason, n): [string, bigint] => [
     reason,
-    sum[4 + direction * reasons.length + n] ?? 0n,
+    sum[at.drops + direction * reasons.length + n] ?? 0n,
   ]);
   return {
-    packets: sum[direction] ?? 0n,
-    bytes: sum[2 + direction] ?? 0n,
+    packets: sum[at.packets + direction] ?? 0n,
+    bytes: sum[at.bytes + direction] ?? 0n,
     drops: new Map(drops.filter(([, count]) => count > 0n)),
   };
 }
@@ -201,10 +254,38 @@ function addressesOf(outgoing: Buffer): Buffer[] {
 }
 
 /** `struct incoming`. */
-function incomingOf(nodeEnd: number, { remote }: TunnelEntry, elsewhere: boolean): Buffer {
+function incomingOf(nodeEnd: number, { remote, elsewhere, sender }: TunnelEntry): Buffer {
   const bytes = Buffer.alloc(size.incoming);
   bytes.writeUInt32LE(nodeEnd, 0);
   bytes.set(parseIp(remote), 4);
   bytes.writeUInt32LE(elsewhere ? 1 : 0, 20);
+  if (sender !== undefined) {
+    bytes.set(parseMac(sender), 24);
+    bytes.writeUInt16LE(1, 30);
+  }
   return bytes;
+}
+
+/** What was written, read. */
+function entryOf(outgoing: Buffer, incoming: Buffer, needsLink: boolean): TunnelEntry {
+  const length = outgoing.readUInt8(1) === 4 ? 4 : 16;
+  return {
+    code: outgoing.readUInt8(0),
+    port: outgoing.readUInt16BE(2),
+    identifier: outgoing.readUInt32LE(4),
+    local: formatIp(outgoing.subarray(8, 8 + length)),
+    remote: formatIp(outgoing.subarray(24, 24 + length)),
+    uplink: outgoing.readUInt32LE(40),
+    mtu: outgoing.readUInt32LE(44),
+    needsLink,
+    sender: incoming.readUInt16LE(30) ? formatMac(incoming.subarray(24, 30)) : undefined,
+    elsewhere: incoming.readUInt32LE(20) !== 0,
+  };
+}
+
+/** A `struct address` without its identifier. */
+function placeOf(address: Buffer): Buffer {
+  const place = Buffer.from(address);
+  place.writeUInt32LE(0, 16);
+  return place;
 }

@@ -18,12 +18,12 @@ const handle = 0x6e736d;
 /** Early, to see tunnel packets before policies made for pods; not first, to leave room for a firewall. */
 const priority = 10;
 
-export type Program = 'nsm_wrap' | 'nsm_unwrap' | 'nsm_label';
+export type Program = 'nsm_wrap' | 'nsm_unwrap' | 'nsm_leave';
 type Hook = 'ingress' | 'egress';
 const hooks: Readonly<Record<Program, Hook>> = {
   nsm_wrap: 'ingress',
   nsm_unwrap: 'ingress',
-  nsm_label: 'egress',
+  nsm_leave: 'egress',
 };
 
 export class TunnelPrograms {

@@ -1,10 +1,25 @@
 // How the other node is reached, and which devices its packets may come in by.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import type { Link, RouteLookup, RouteSocket } from '@nsm/netlink';
+import { isShared } from './other-owners.js';
 import type { TunnelKind } from './tunnel-kind.js';
 
 /** ARPHRD_ETHER, linux/if_arp.h. */
 const ethernet = 1;
+
+/** Two ends of tunnels, by underlay address. */
+export type Ends = Pick<fw.TunnelEnd, 'local' | 'remote'>;
+
+export interface Way {
+  /** Index of the device to send by. */
+  readonly uplink: number;
+  /** Indexes of the devices that packets may come in by, the uplink among them. */
+  readonly devices: readonly number[];
+  /** MAC address of the other node, where its frames have no IP address to be known by; undefined while not resolved. */
+  readonly sender: string | undefined;
+  /** Somebody else on this node may want packets of that kind. */
+  readonly shared: boolean;
+}
 
 /** Why a kind cannot go that way; '' when it can. */
 export function obstacle(kind: TunnelKind, route: RouteLookup, uplink: Link | undefined): string {
@@ -15,24 +30,42 @@ export function obstacle(kind: TunnelKind, route: RouteLookup, uplink: Link | un
   return '';
 }
 
-/** @throws NetlinkError when there is no route, NsmError when the kind cannot go that way. */
+/**
+ * @param greDevices whether the kernel has GRE devices of somebody else's.
+ * @throws NetlinkError when there is no route, NsmError when the kind cannot go that way.
+ */
 export function wayTo(
   socket: RouteSocket,
-  { local, remote }: fw.TunnelEnd,
+  { local, remote }: Ends,
   kind: TunnelKind,
-): { readonly uplink: number; readonly devices: readonly number[] } {
+  greDevices: boolean,
+): Way {
   const route = socket.routeTo(remote);
-  const why = obstacle(kind, route, socket.link(route.device));
-  if (why) throw new NsmError('dataplane', `no such tunnel to ${remote}: ${why}`);
-  const devices = new Set([route.device]);
-  if (!kind.needsLink) {
-    // Packets may come back another way: by another next hop, or where our address is.
-    for (const { device } of route.match.multipath) if (device !== undefined) devices.add(device);
-    const own = socket.addresses().find(({ address }) => address.split('/')[0] === local);
-    if (own) devices.add(own.index);
-  }
+  const link = socket.link(route.device);
+  const why = obstacle(kind, route, link);
+  if (why || !link) throw new NsmError('dataplane', `no such tunnel to ${remote}: ${why}`);
+  const uplink = link.index;
+  const shared = isShared(kind, link, greDevices);
+  if (kind.needsLink)
+    return { uplink, devices: [uplink], sender: socket.neighbour(remote, uplink)?.mac, shared };
+  const devices = new Set([uplink]);
+  // Packets may come back another way: by another next hop, or where our address is.
+  for (const { device } of route.match.multipath) if (device !== undefined) devices.add(device);
+  const own = socket.addresses().find(({ address }) => address.split('/')[0] === local);
+  if (own) devices.add(own.index);
   return {
-    uplink: route.device,
+    uplink,
     devices: [...devices].filter((device) => socket.link(device)?.hardwareType === ethernet),
+    sender: undefined,
+    shared,
   };
+}
+
+export function sameWay(a: Way, b: Way): boolean {
+  return (
+    a.uplink === b.uplink &&
+    a.sender === b.sender &&
+    a.shared === b.shared &&
+    a.devices.join() === b.devices.join()
+  );
 }

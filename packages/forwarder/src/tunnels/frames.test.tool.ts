@@ -8,18 +8,19 @@ const PACKET_AUXDATA = 8;
 const ETH_P_ALL = 3;
 const TP_STATUS_VLAN_VALID = 0x10;
 
-/** Sends and sees every frame of one device (packet(7)). */
+/** Sends and sees frames of one device (packet(7)): every one, or those of one EtherType that traffic control passes on. */
 export class PacketSocket implements Disposable {
   readonly #fd: number;
   readonly #receiver = new libc.MessageReceiver(65_536, 256);
 
-  constructor(namespace: NetworkNamespace, device: number) {
-    this.#fd = namespace.run(() => libc.socket(AF_PACKET, libc.SOCK_RAW | libc.SOCK_CLOEXEC, ETH_P_ALL << 8));
+  constructor(namespace: NetworkNamespace, device: number, type: number = ETH_P_ALL) {
+    // Nothing is seen before it is bound.
+    this.#fd = namespace.run(() => libc.socket(AF_PACKET, libc.SOCK_RAW | libc.SOCK_CLOEXEC, 0));
     libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_AUXDATA, 1);
     // struct sockaddr_ll: family, protocol, index.
     const address = Buffer.alloc(20);
     address.writeUInt16LE(AF_PACKET, 0);
-    address.writeUInt16BE(ETH_P_ALL, 2);
+    address.writeUInt16BE(type, 2);
     address.writeInt32LE(device, 4);
     const bound = libc.bind(this.#fd, address, address.length);
     if (bound < 0) throw new Error(`bind: ${libc.errorText(-bound)}`);
@@ -84,6 +85,25 @@ export const fromElsewhere = (frame: Buffer): Buffer =>
   changed(frame, (copy) => {
     const last = isIPv4(frame) ? 29 : 37;
     copy[last] = copy[last]! ^ 0x40;
+  });
+
+/** The same sender by IP, but another host on the link. */
+export const fromAnotherHost = (frame: Buffer): Buffer =>
+  changed(frame, (copy) => {
+    copy[11] = copy[11]! ^ 0x40;
+  });
+
+/** To another address of the receiver. */
+export const toElsewhere = (frame: Buffer): Buffer =>
+  changed(frame, (copy) => {
+    const last = isIPv4(frame) ? 33 : 53;
+    copy[last] = copy[last]! ^ 0x40;
+  });
+
+/** A label that is not the last of its stack. */
+export const stackedLabels = (frame: Buffer): Buffer =>
+  changed(frame, (copy) => {
+    copy[16] = copy[16]! & 0xfe;
   });
 
 /** Another identifier, which ends at `offset`. */

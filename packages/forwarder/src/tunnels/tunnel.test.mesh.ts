@@ -48,8 +48,8 @@ export const startIn = (
 /** @param options of the two forwarders. */
 export const makeStage = async (
   options: readonly [NodeForwarderOptions, NodeForwarderOptions] = [
-    { preferredEngine: 'ebpf' },
-    { preferredEngine: 'ebpf' },
+    { vxlanEngine: 'ebpf' },
+    { vxlanEngine: 'ebpf' },
   ],
 ): Promise<Stage> => {
   const nodes = [makeNamespace('node-a'), makeNamespace('node-b')] as const;

@@ -5,16 +5,19 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { TunnelType, tunnelNames } from '@nsm/api';
 import { EthtoolSocket } from '@nsm/netlink';
-import { ipJson, leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
+import { ipJson, leaks, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   congested,
   fixChecksum,
   fragmented,
+  fromAnotherHost,
   fromElsewhere,
   ofAnother,
   PacketSocket,
   pcap,
+  stackedLabels,
+  toElsewhere,
 } from './frames.test.tool.js';
 import { transfer } from './transfer.test.tool.js';
 import {
@@ -25,6 +28,7 @@ import {
   makeStage,
   missingKinds,
   podAddresses,
+  ports,
   type Stage,
   underlayAddresses,
   type Version,
@@ -207,7 +211,11 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
         const bad: [string, Buffer][] = [
           ['received by the whole node, unknown identifier', ofAnother(good, below + identifierEnd[type]!)],
         ];
-        if (type === MPLSoEthernet) bad.push(['received, truncated', good.subarray(0, 28)]);
+        if (type === MPLSoEthernet)
+          bad.push(
+            ['received, truncated', good.subarray(0, 28)],
+            ['received, wrong source address', fromAnotherHost(good)],
+          );
         else {
           bad.push(
             ['received, truncated', good.subarray(0, -10)],
@@ -230,6 +238,71 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
         expect((await statistics(0)).receivedDrops).toBe(BigInt(bad.length - 1));
         expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
         expect(fixChecksum(Buffer.from(good))).toEqual(good);
+      });
+
+      it('drops what nobody here wants, and leaves to others what they may want', async () => {
+        await join(stage, type, version);
+        using wire = new PacketSocket(stage.nodes[0].namespace, under(0));
+        using attacker = new PacketSocket(stage.nodes[1].namespace, under(1));
+        await run(stage.pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee33', podAddresses[4][0]]);
+        const good = await wire.receive(
+          (frame) =>
+            frame.subarray(0, 6).equals(mac(stage, 0)) && frame.includes(Buffer.from('c0ffee33', 'hex')),
+          'a packet from the endpoint',
+        );
+        const stray = ofAnother(good, headersBelow(type, version) + identifierEnd[type]!);
+        // A node's address at which no tunnel ends; without addresses, labels below the first.
+        const others = type === MPLSoEthernet ? stackedLabels(stray) : toElsewhere(stray);
+        const strays = async (): Promise<bigint> =>
+          (await statistics(0)).drops['received by the whole node, unknown identifier'] ?? 0n;
+        const before = await strays();
+        // Bound to one EtherType, it sees what is left after traffic control.
+        using kernel = new PacketSocket(stage.nodes[0].namespace, under(0), good.readUInt16BE(12));
+        attacker.send(stray);
+        attacker.send(others);
+        const first = await kernel.receive(
+          (frame) => frame.includes(Buffer.from('c0ffee33', 'hex')),
+          'a packet passed on',
+        );
+        expect(first).toEqual(others);
+        expect(await strays()).toBe(before + 1n);
+
+        const port = ports[type];
+        if (port === undefined) return;
+        await using listening = await spawnIn(stage.nodes[0].name, process.execPath, [
+          ...['-e', listener, String(port), `udp${version}`],
+        ]);
+        await waitFor(() => listening.output().includes('listening'), { what: 'listener' });
+        attacker.send(stray);
+        expect(
+          await kernel.receive(
+            (frame) => frame.includes(Buffer.from('c0ffee33', 'hex')),
+            'a packet passed on',
+          ),
+        ).toEqual(stray);
+        expect(await strays()).toBe(before + 1n);
+        expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
+      });
+
+      it('counts what finds no neighbour', async () => {
+        const { halves, mtu } = await join(stage, type, version);
+        await ping(stage.pods[0].name, podAddresses[4][1]);
+        expect((await statistics(0)).sentDrops).toBe(0n);
+        const nobody = version === 4 ? '10.9.0.99' : 'fd09::99';
+        await stage.threads[0].client.apply(half(stage, 0, type, version, mtu, { remote: nobody }));
+        await using pinging = await spawnIn(stage.pods[0].name, 'ping', ['-i', '0.05', podAddresses[4][1]]);
+        const lost = await waitFor(
+          async () => {
+            const { sentDrops, drops } = await statistics(0);
+            expect(drops['sent, no neighbour'] ?? 0n).toBe(sentDrops);
+            return sentDrops >= 3n ? sentDrops : undefined;
+          },
+          { what: 'packets counted as lost' },
+        );
+        expect(pinging.output()).not.toContain('bytes from');
+        await stage.threads[0].client.apply(halves[0]);
+        await waitFor(() => pinging.output().includes('bytes from'), { what: 'replies' });
+        expect((await statistics(0)).sentDrops).toBeGreaterThanOrEqual(lost);
       });
 
       it('writes headers that others understand', async ({ skip }) => {
@@ -265,6 +338,12 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
   );
 });
 
+/** Holds a UDP port. */
+const listener = `
+  const [port, type] = process.argv.slice(1);
+  require('node:dgram').createSocket(type).bind(Number(port), () => console.log('listening'));
+`;
+
 const mac = (stage: Stage, side: 0 | 1): Buffer =>
   Buffer.from(stage.nodes[side].route.link('under')!.mac!.replaceAll(':', ''), 'hex');
 
@@ -272,7 +351,7 @@ const addressesIn = (frame: Buffer): string[] =>
   frame.readUInt16BE(12) === 0x0800
     ? [frame.subarray(26, 30).join('.'), frame.subarray(30, 34).join('.')]
     : [frame.subarray(22, 38), frame.subarray(38, 54)].map((bytes) =>
-        bytes.toString('hex').replace(/^fd09(0{27})(.)$/, 'fd09::$2'),
+        bytes.toString('hex').replace(/^fd090*(.*)$/, 'fd09::$1'),
       );
 
 const fields = [

@@ -104,8 +104,8 @@ describe('restrictTunnels', () => {
   const possible = [TunnelType.VXLAN, TunnelType.GRE, TunnelType.MPLSoUDP].map((type) =>
     create(TunnelSchema, { type }),
   );
-  const typesOf = (wanted?: readonly TunnelType[]) =>
-    restrictTunnels(possible, wanted).map(({ type }) => type);
+  const typesOf = (wanted?: readonly TunnelType[], service = '') =>
+    restrictTunnels(possible, new Map(wanted && [[service, wanted]]), 'vpn').map(({ type }) => type);
 
   it('keeps to what is wanted, in that order', () => {
     expect(typesOf()).toEqual([TunnelType.VXLAN, TunnelType.GRE, TunnelType.MPLSoUDP]);
@@ -114,5 +114,7 @@ describe('restrictTunnels', () => {
       TunnelType.VXLAN,
     ]);
     expect(typesOf([TunnelType.MPLSoGRE])).toEqual([]);
+    expect(typesOf([TunnelType.GRE], 'vpn')).toEqual([TunnelType.GRE]);
+    expect(typesOf([TunnelType.GRE], 'other')).toHaveLength(3);
   });
 });

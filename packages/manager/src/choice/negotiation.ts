@@ -58,12 +58,14 @@ export function chooseInterface(
 /**
  * What this node does of what it can.
  * @param possible tunnels that the forwarder offers, in its order.
- * @param wanted the only types to use, in order of preference; undefined: all.
+ * @param wantedFor the only types to use by service, in order of preference; '' for all others. Neither: all.
  */
 export function restrictTunnels(
   possible: readonly Tunnel[],
-  wanted: readonly TunnelType[] | undefined,
+  wantedFor: ReadonlyMap<string, readonly TunnelType[]>,
+  service: string,
 ): readonly Tunnel[] {
+  const wanted = wantedFor.get(service) ?? wantedFor.get('');
   if (!wanted) return possible;
   return wanted.flatMap((type) => possible.filter((tunnel) => tunnel.type === type));
 }

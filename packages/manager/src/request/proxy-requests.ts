@@ -111,7 +111,10 @@ async function connectEndpoint(
   const remote =
     request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
   const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
-  const { theirs, ours } = chooseTunnel(request.tunnelType, restrictTunnels(tunnels, node.tunnels));
+  const { theirs, ours } = chooseTunnel(
+    request.tunnelType,
+    restrictTunnels(tunnels, node.tunnels, request.networkServiceName),
+  );
   const identifier = await transaction.step(
     'take a tunnel identifier',
     () => takeIdentifier(node, theirs.parameters?.proposedIdentifiers ?? []),

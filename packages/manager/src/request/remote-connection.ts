@@ -26,7 +26,7 @@ export async function connectRemotely(
   const peer = { manager, address: addressOf(node, manager), connectionId: id };
   const remote = await node.peers.resolve(manager, peer.address);
   const offer = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
-  const tunnels = [...restrictTunnels(offer.tunnels, node.tunnels)];
+  const tunnels = [...restrictTunnels(offer.tunnels, node.tunnels, networkServiceName)];
 
   const reservation = await transaction.step(
     'propose tunnel identifiers',

@@ -6,12 +6,17 @@ import { createLogger } from '../../logger.js';
 import { prepareFolder } from '../../prepare-folder.js';
 import type { ForwarderFlags } from './options.js';
 
-export async function runForwarder({ runDir, logLevel, group }: ForwarderFlags): Promise<void> {
+export async function runForwarder({ runDir, logLevel, group, vxlanEngine }: ForwarderFlags): Promise<void> {
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'forwarder' });
   prepareFolder('--run-dir', runDir);
   if (group !== undefined) shareFolder(runDir, group);
-  const forwarder = await serveForwarder({ runDir, logger, ...(group === undefined ? {} : { group }) });
+  const forwarder = await serveForwarder({
+    runDir,
+    logger,
+    vxlanEngine,
+    ...(group === undefined ? {} : { group }),
+  });
   logger.info({ runDir }, 'ready');
   await aborted(signal);
   await forwarder.stop();

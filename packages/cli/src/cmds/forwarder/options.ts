@@ -1,10 +1,12 @@
 // nsm forwarder: the dataplane in a process of its own.
+import type { VxlanEngine } from '@nsm/forwarder';
 import { Command } from 'commander';
-import { logLevelFlag, runDirFlag } from '../../common-flags.js';
+import { logLevelFlag, runDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseInteger } from '../../flags.js';
 
 export interface ForwarderFlags {
   readonly runDir: string;
+  readonly vxlanEngine: VxlanEngine;
   readonly logLevel: string;
   readonly group?: number;
 }
@@ -22,6 +24,7 @@ export function forwarderCommand(): Command {
         parse: parseInteger(0, 0xffff_fffe),
       }),
     )
+    .addOption(vxlanEngineFlag())
     .addOption(logLevelFlag())
     .action(async (flags: ForwarderFlags) => {
       const { runForwarder } = await import('./handler.js');

@@ -1,11 +1,12 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
 import type { TunnelType } from '@nsm/api';
+import type { VxlanEngine } from '@nsm/forwarder';
 import { Command } from 'commander';
 import { parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, runDirFlag } from '../../common-flags.js';
+import { logLevelFlag, runDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
-import { parseTunnelType, tunnelTypeNames } from '../../tunnel-type.js';
+import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
 
 export interface ManagerFlags {
   readonly name: string;
@@ -15,7 +16,8 @@ export interface ManagerFlags {
   readonly advertise?: string;
   readonly registry: string;
   readonly tunnelAddress?: string;
-  readonly tunnel: readonly TunnelType[];
+  readonly tunnel: readonly { readonly service?: string; readonly type: TunnelType }[];
+  readonly vxlanEngine: VxlanEngine;
   readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
   readonly allowUid: readonly number[];
   readonly forwarder: 'internal' | 'external';
@@ -59,11 +61,12 @@ export function managerCommand(): Command {
     .addOption(flag('--tunnel-address <ip>', 'own end of tunnels (default: by the route to the other node)'))
     .addOption(
       flag(
-        '--tunnel <kind>',
-        `only these kinds of tunnel, in order of preference: ${tunnelTypeNames.join(', ')}; may be repeated`,
-        { list: true, parse: parseTunnelType, defaultText: 'all that work here, VXLAN first' },
+        '--tunnel <[service=]kind>',
+        `only these kinds of tunnel, for one service or all others, in order of preference: ${tunnelTypeNames.join(', ')}; may be repeated`,
+        { list: true, parse: parseServiceTunnel, defaultText: 'all that work here, VXLAN first' },
       ),
     )
+    .addOption(vxlanEngineFlag())
     .addOption(
       flag('--prefix <[service=]cidr>', 'prefix to give out addresses from; may be repeated', {
         list: true,

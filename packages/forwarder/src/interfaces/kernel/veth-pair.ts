@@ -1,5 +1,6 @@
 // KERNEL to KERNEL on one node: one veth pair, an end born in each pod, nothing in between.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
+import { tryDevice } from '../../trial-device.js';
 import { unfinishedGroup } from '../../unfinished.js';
 import type { Device, Node, OpenPorts, Wiring } from '../../wiring.js';
 
@@ -8,14 +9,7 @@ export class VethPair implements Wiring {
   readonly interface: InterfaceType = InterfaceType.KERNEL_INTERFACE;
 
   probe({ socket }: Node): string {
-    const name = `nsmp${process.pid}`;
-    try {
-      socket.addLink({ kind: 'veth', name, peer: { name: `${name}p` } });
-      socket.deleteLink(name);
-      return '';
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
+    return tryDevice(socket, (name) => ({ kind: 'veth', name, peer: { name: `${name}p` } }));
   }
 
   connect(

@@ -1,5 +1,6 @@
 // KERNEL over VXLAN: the tunnel device itself is the pod's interface, born in the pod with its socket in the node.
 import { type forwarder as fw, InterfaceType, NsmError, TunnelType } from '@nsm/api';
+import { tryDevice } from '../../trial-device.js';
 import { unfinishedGroup } from '../../unfinished.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
 
@@ -15,22 +16,15 @@ export class VxlanDevice implements Wiring {
   readonly overhead: Readonly<Record<4 | 6, number>> = { 4: 50, 6: 70 };
 
   probe({ socket }: Node): string {
-    const name = `nsmp${process.pid}`;
-    try {
-      // A device that is down opens no UDP socket: nothing on the node can be in its way.
-      socket.addLink({
-        kind: 'vxlan',
-        name,
-        id: 0xfffffe,
-        port: vxlanPort,
-        local: '127.0.0.1',
-        remote: '127.0.0.1',
-      });
-      socket.deleteLink(name);
-      return '';
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
+    // A device that is down opens no UDP socket: nothing on the node can be in its way.
+    return tryDevice(socket, (name) => ({
+      kind: 'vxlan',
+      name,
+      id: 0xfffffe,
+      port: vxlanPort,
+      local: '127.0.0.1',
+      remote: '127.0.0.1',
+    }));
   }
 
   connect(

@@ -1,0 +1,67 @@
+// Tells when the underlay may have changed: tunnels follow at once, not when they are applied again.
+import { type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
+import { isNodeEnd } from './node-end.js';
+import { isGreDevice } from './other-owners.js';
+
+/** Listens in the namespace of the calling thread; idle until it is started. */
+export class UnderlayWatch {
+  readonly #socket: RouteSocket;
+  readonly #neighbour: (address: string) => boolean;
+  readonly #changed: () => void;
+  readonly #greDevices = new Set<number>();
+  #monitor: RouteMonitor | undefined;
+  #pending: NodeJS.Immediate | undefined;
+
+  /**
+   * @param neighbour whether the entry of an address matters.
+   * @param changed called once for all events that came together.
+   */
+  constructor(socket: RouteSocket, neighbour: (address: string) => boolean, changed: () => void) {
+    this.#socket = socket;
+    this.#neighbour = neighbour;
+    this.#changed = changed;
+  }
+
+  /** Whether the kernel's own GRE is in use, as far as was told since the start. */
+  get hasGreDevices(): boolean {
+    return this.#greDevices.size > 0;
+  }
+
+  /** Does nothing when it listens already. @throws NetlinkError */
+  start(): void {
+    if (this.#monitor) return;
+    this.#monitor = RouteMonitor.open({ groups: ['link', 'address', 'route', 'neighbour'] });
+    this.#monitor.on('event', (event) => {
+      if (this.#concerns(event)) this.#pending ??= setImmediate(() => this.#tell());
+    });
+    this.#findGreDevices();
+  }
+
+  stop(): void {
+    this.#monitor?.close();
+    this.#monitor = undefined;
+    clearImmediate(this.#pending);
+    this.#pending = undefined;
+  }
+
+  #concerns(event: RouteEvent): boolean {
+    if (event.type === 'neighbour') return this.#neighbour(event.neighbour.address ?? '');
+    if (event.type === 'overrun') this.#findGreDevices();
+    if (event.type !== 'link') return true;
+    const { index, name } = event.link;
+    if (event.action === 'new' && isGreDevice(event.link)) this.#greDevices.add(index);
+    else this.#greDevices.delete(index);
+    // Pods that come and go change nothing.
+    return !isNodeEnd(name);
+  }
+
+  #findGreDevices(): void {
+    this.#greDevices.clear();
+    for (const link of this.#socket.links()) if (isGreDevice(link)) this.#greDevices.add(link.index);
+  }
+
+  #tell(): void {
+    this.#pending = undefined;
+    this.#changed();
+  }
+}
