@@ -2,10 +2,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   type forwarder as fw,
-  type InterfaceType,
+  InterfaceType,
   NsmError,
   type ServiceImplementation,
-  type TunnelType,
+  TunnelType,
 } from '@nsm/api';
 import {
   listNamespaces,
@@ -20,6 +20,8 @@ import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
+import { isSocket, SharedSockets } from './interfaces/shared/shared-sockets.js';
+import { SocketPair } from './interfaces/shared/socket-pair.js';
 import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
@@ -30,13 +32,15 @@ import { offerTunnels } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
 import { validPort } from './valid-port.js';
-import type { Device, OpenPorts, Wiring } from './wiring.js';
+import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
 
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
 
 export interface NodeForwarderOptions {
   /** Which engine carries a kind of tunnel that two can carry: the kernel's own device, or eBPF. Default `kernel`. */
   readonly preferredEngine?: 'kernel' | 'ebpf';
+  /** The manager's run directory, below which pods meet by sockets. Without it there is no shared memory. */
+  readonly runDir?: string;
 }
 
 export class NodeForwarder implements ForwarderService {
@@ -44,24 +48,30 @@ export class NodeForwarder implements ForwarderService {
   readonly #watch: NodeWatch;
   readonly #reaper = new Reaper();
   readonly #tunnels: TunnelEngine;
+  readonly #sockets: SharedSockets;
   readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
 
-  constructor({ preferredEngine = 'kernel' }: NodeForwarderOptions = {}) {
+  constructor({ preferredEngine = 'kernel', runDir }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket);
+    this.#sockets = new SharedSockets(runDir);
     const node = { socket: this.#socket };
     const byBpf = tunnelKinds.map((kind) => new BpfTunnel(kind, this.#tunnels));
     const byKernel = [new VxlanDevice()];
     // In order of preference; a new engine is one more entry here, a new kind one in tunnels/kinds.ts.
     const engines = preferredEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
-    const wirings: Wiring[] = [new VethPair(), ...engines];
+    const byMemory = [InterfaceType.MEM_INTERFACE, InterfaceType.VHOST_INTERFACE].map(
+      (type) => new SocketPair(type, this.#sockets),
+    );
+    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...engines];
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
   }
 
   async stop(): Promise<void> {
     this.#watch.stop();
     await this.#reaper.stop();
+    this.#sockets.stop();
     this.#tunnels.stop();
     this.#socket.close();
   }
@@ -70,8 +80,11 @@ export class NodeForwarder implements ForwarderService {
     interfaces: InterfaceReport[];
     tunnels: TunnelReport[];
     nodeId: string;
+    joins: JoinReport[];
   }> {
-    const local = this.#wirings.filter(({ wiring }) => wiring.tunnel === undefined);
+    const local = this.#wirings.filter(
+      ({ wiring }) => wiring.tunnel === undefined && wiring.endpointInterface === undefined,
+    );
     const remote = this.#wirings.filter(({ wiring }) => wiring.tunnel !== undefined);
     return {
       interfaces: local.map(({ wiring, missing }) => ({ type: wiring.interface, missing })),
@@ -81,7 +94,18 @@ export class NodeForwarder implements ForwarderService {
         missing,
         engine: wiring.engine,
       })),
+      joins: this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [joinOf(wiring)])),
     };
+  }
+
+  async placeSockets({
+    id,
+    client,
+    endpoint,
+  }: fw.PlaceSocketsRequest): Promise<{ client: string; endpoint: string }> {
+    const place = (side: Side, wish: fw.SocketSide | undefined): string =>
+      wish ? this.#sockets.place(id, side, wish.type, wish.uid) : '';
+    return { client: place('client', client), endpoint: place('endpoint', endpoint) };
   }
 
   async inspectNamespace({
@@ -136,6 +160,7 @@ export class NodeForwarder implements ForwarderService {
         if (open.port.name.includes('%')) open.port.name = device.name;
         this.#watch.follow(crossConnect.id, open, device.index);
       }
+      for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
       if (crossConnect.answerWithinMs > 0) await requireAnswer(crossConnect, devices, ports, signal);
       return crossConnect;
     } catch (error) {
@@ -155,21 +180,26 @@ export class NodeForwarder implements ForwarderService {
   async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
     for (const { id } of crossConnects) this.#watch.unfollow(id);
     await Promise.all(
-      crossConnects.map((crossConnect) =>
-        this.#reaper.remove(crossConnect, this.#tunnels.release(crossConnect.id)),
-      ),
+      crossConnects.map(async (crossConnect) => {
+        const { id, client, endpoint } = crossConnect;
+        this.#sockets.release(id);
+        const outside = this.#tunnels.release(id);
+        const devices = [client, endpoint].some((port) => port && !isSocket(port.type));
+        if (outside || devices) await this.#reaper.remove(crossConnect, outside);
+      }),
     );
     return {};
   }
 
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {
-    const interfaces: FoundReport[] = [];
+    if (idPrefix === '') return { interfaces: [] };
+    const interfaces: FoundReport[] = this.#sockets.ids(idPrefix).map((id) => ({ id, name: '', index: 0 }));
     for (const { inode, path } of listNamespaces()) {
       try {
         using namespace = openNamespace({ inode, hint: path });
         using socket = RouteSocket.open(namespace);
         for (const link of socket.links()) {
-          if (idPrefix === '' || !link.alias?.startsWith(idPrefix)) continue;
+          if (!link.alias?.startsWith(idPrefix)) continue;
           interfaces.push({
             id: link.alias,
             namespace: { inode, path, prefixes: [], cookie: 0n },
@@ -227,8 +257,12 @@ export class NodeForwarder implements ForwarderService {
 
   #wiringFor({ client, endpoint, tunnel }: fw.CrossConnect): Wiring {
     const type = client?.type ?? endpoint?.type;
+    const other = client && endpoint ? endpoint.type : type;
     const entries = this.#wirings.filter(
-      ({ wiring }) => wiring.interface === type && wiring.tunnel === tunnel?.type,
+      ({ wiring }) =>
+        wiring.interface === type &&
+        (wiring.endpointInterface ?? wiring.interface) === other &&
+        wiring.tunnel === tunnel?.type,
     );
     const entry = entries.find(({ missing }) => missing === '') ?? entries[0];
     if (!entry)
@@ -244,6 +278,15 @@ export class NodeForwarder implements ForwarderService {
 
 type InterfaceReport = { type: InterfaceType; missing: string };
 type TunnelReport = { type: TunnelType; missing: string; engine: string };
+type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
+
+function joinOf({ interface: type, endpointInterface, tunnel }: Wiring): JoinReport {
+  const { DEFAULT_INTERFACE } = InterfaceType;
+  return tunnel === undefined
+    ? { client: type, endpoint: endpointInterface ?? type, tunnel: TunnelType.DEFAULT_TUNNEL }
+    : { client: type, endpoint: DEFAULT_INTERFACE, tunnel };
+}
+
 type NamespaceReport = { inode: number; path: string; prefixes: string[]; cookie: bigint };
 /** The namespace a caller names: it is most often its own, so that is looked at before any search. */
 function openNamed(reference: string, pid: number): NetworkNamespace {
@@ -262,5 +305,5 @@ function inodeOfProcess(pid: number): number {
   }
 }
 
-type FoundReport = { id: string; namespace: NamespaceReport; name: string; index: number };
+type FoundReport = { id: string; namespace?: NamespaceReport; name: string; index: number };
 type ProbeReport = { answered: boolean; elapsedUs: number };

@@ -26,7 +26,7 @@ export async function serveForwarder({
 }: ServeForwarderOptions): Promise<ServedForwarder> {
   mkdirSync(runDir, { recursive: true });
   const socket = join(runDir, 'forwarder.sock');
-  const node = new NodeForwarder();
+  const node = new NodeForwarder({ runDir });
   const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'));
   server.add(fw.Forwarder, node);
   try {

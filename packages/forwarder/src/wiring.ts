@@ -27,6 +27,8 @@ export interface Wiring {
   readonly engine: string;
   /** The interface type it attaches pods by. */
   readonly interface: InterfaceType;
+  /** That of the endpoint, where it is another than the client's. */
+  readonly endpointInterface?: InterfaceType;
   /** The tunnel type it joins nodes by; absent when it joins two pods of one node. */
   readonly tunnel?: TunnelType;
   /** Bytes of underlay packet that are not the pod's, by version of IP underlay. */

@@ -8,7 +8,6 @@ import {
   Channel,
   connect,
   endpoint,
-  type InterfaceType,
   NsmError,
   proxy,
   registry as reg,
@@ -25,6 +24,7 @@ import { parsePrefix } from './addresses/prefix.js';
 import { admitName } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
+import { Joins } from './choice/negotiation.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
@@ -153,7 +153,7 @@ export class Manager {
       prefixes,
     );
     this.#stops.push(() => endpoints.stop());
-    const { interfaces, tunnels, nodeId } = await forwarder.getCapabilities({});
+    const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
       if (missing) logger.warn({ type, missing }, 'interface type not available on this node');
     for (const { missing, type } of tunnels) {
@@ -161,10 +161,6 @@ export class Manager {
       const works = tunnels.some((other) => other.type === type && !other.missing);
       if (!works) logger.warn({ type, missing }, 'tunnel type not available on this node');
     }
-    const capable = new Set<InterfaceType>(
-      interfaces.flatMap(({ type, missing }) => (missing ? [] : [type])),
-    );
-
     const server = this.#server();
     if (registry.service) server.add(reg.Registry, registry.service);
 
@@ -173,7 +169,7 @@ export class Manager {
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
       forwarder,
-      capable,
+      joins: new Joins(joins),
       registry,
       guard,
       endpoints,
@@ -255,7 +251,9 @@ export class Manager {
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
-    const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'));
+    const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'), {
+      runDir: this.#options.runDir,
+    });
     this.#stops.push(() => thread.stop());
     return thread.client;
   }

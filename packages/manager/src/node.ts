@@ -1,12 +1,13 @@
 // The parts of one manager that the stories of a request share, wired together once in manager.ts.
 
-import { type InterfaceType, type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
+import { type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from './addresses/address-pools.js';
 import type { Identifiers } from './addresses/identifiers.js';
 import type { Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import type { EndpointHealth } from './choice/endpoint-health.js';
+import type { Joins } from './choice/negotiation.js';
 import type { Surroundings } from './choice/selection.js';
 import type { OwnerWatch } from './life/owner-watch.js';
 import type { LocalEndpoints } from './others/local-endpoints.js';
@@ -22,8 +23,8 @@ export interface Node {
   /** MANAGER:NODE-, what the ids of all connections on this node begin with. */
   readonly idPrefix: string;
   readonly forwarder: Forwarder;
-  /** Interface types the forwarder can make. */
-  readonly capable: ReadonlySet<InterfaceType>;
+  /** What the forwarder can join. */
+  readonly joins: Joins;
   readonly registry: Registry;
   readonly guard: NamespaceGuard;
   readonly endpoints: LocalEndpoints;
@@ -56,7 +57,7 @@ export interface Node {
 export function surroundings(node: Node, service: string): Surroundings {
   return {
     manager: node.name,
-    capable: node.capable,
+    joins: node.joins,
     endpoints: endpointsOf(node, service),
     managers: node.registry.managers(),
     connections: (endpoint) => node.connections.countOf(endpoint),

@@ -115,6 +115,14 @@ export const mount: Call<
 export const umount: Call<[target: string, flags: number]> = define(
   'int umount2(const char *target, int flags)',
 );
+const rawLinkat: Call<[number, string, number, string, number]> = define(
+  'int linkat(int oldFolder, const char *oldPath, int newFolder, const char *newPath, int flags)',
+);
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+/** linkat(2) that follows a symbolic link at `path`: Node.js links the symbolic link itself. */
+export const linkFollowing = (path: string, newPath: string): SystemResult =>
+  rawLinkat(AT_FDCWD, path, AT_FDCWD, newPath, AT_SYMLINK_FOLLOW);
 /** eventfd(2). */
 export const eventfd: Call<[initial: number, flags: number]> = define(
   'int eventfd(unsigned int initial, int flags)',

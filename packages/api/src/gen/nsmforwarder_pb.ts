@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IksKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkiVQoQVHVubmVsQ2FwYWJpbGl0eRIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDwoHbWlzc2luZxgCIAEoCRIOCgZlbmdpbmUYAyABKAkihwEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkiUwoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIIlYKFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDSJKCglOYW1lc3BhY2USDQoFaW5vZGUYASABKA0SDAoEcGF0aBgCIAEoCRIQCghwcmVmaXhlcxgDIAMoCRIOCgZjb29raWUYBCABKAQiNAoTT2ZmZXJUdW5uZWxzUmVxdWVzdBIOCgZyZW1vdGUYASABKAkSDQoFbG9jYWwYAiABKAkiNAoRT2ZmZXJUdW5uZWxzUmVwbHkSHwoHdHVubmVscxgBIAMoCzIOLmNvbW1vbi5UdW5uZWwiyQIKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRITCgtmb3JtZXJfbmFtZRgKIAEoCRoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJuCglUdW5uZWxFbmQSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCRISCgppZGVudGlmaWVyGAQgASgNEgwKBHBvcnQYBSABKA0ipwEKDENyb3NzQ29ubmVjdBIKCgJpZBgBIAEoCRIiCgZjbGllbnQYAiABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBIkCghlbmRwb2ludBgDIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EicKBnR1bm5lbBgEIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSGAoQYW5zd2VyX3dpdGhpbl9tcxgFIAEoDSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QiaQoORm9yd2FyZGVyRXZlbnQSMQoObmFtZXNwYWNlX2dvbmUYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlSAASGwoRaW50ZXJmYWNlX2NoYW5nZWQYAiABKAlIAEIHCgVldmVudDKmBQoJRm9yd2FyZGVyElMKD0dldENhcGFiaWxpdGllcxIkLm5zbWZvcndhcmRlci5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GhoubnNtZm9yd2FyZGVyLkNhcGFiaWxpdGllcxJeChBJbnNwZWN0TmFtZXNwYWNlEiUubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXF1ZXN0GiMubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXBseRJSCgxPZmZlclR1bm5lbHMSIS5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVxdWVzdBofLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXBseRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwAWIGcHJvdG8z", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IksKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkiVQoQVHVubmVsQ2FwYWJpbGl0eRIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDwoHbWlzc2luZxgCIAEoCRIOCgZlbmdpbmUYAyABKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlIqoBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkiUwoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIIlYKFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDSJKCglOYW1lc3BhY2USDQoFaW5vZGUYASABKA0SDAoEcGF0aBgCIAEoCRIQCghwcmVmaXhlcxgDIAMoCRIOCgZjb29raWUYBCABKAQiNAoTT2ZmZXJUdW5uZWxzUmVxdWVzdBIOCgZyZW1vdGUYASABKAkSDQoFbG9jYWwYAiABKAkiNAoRT2ZmZXJUdW5uZWxzUmVwbHkSHwoHdHVubmVscxgBIAMoCzIOLmNvbW1vbi5UdW5uZWwi1gIKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRITCgtmb3JtZXJfbmFtZRgKIAEoCRILCgN1aWQYCyABKA0aMQoPUGFyYW1ldGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibgoJVHVubmVsRW5kEiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRINCgVsb2NhbBgCIAEoCRIOCgZyZW1vdGUYAyABKAkSEgoKaWRlbnRpZmllchgEIAEoDRIMCgRwb3J0GAUgASgNIqcBCgxDcm9zc0Nvbm5lY3QSCgoCaWQYASABKAkSIgoGY2xpZW50GAIgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJAoIZW5kcG9pbnQYAyABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBInCgZ0dW5uZWwYBCABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEhgKEGFuc3dlcl93aXRoaW5fbXMYBSABKA0iQwoNUmVtb3ZlUmVxdWVzdBIyCg5jcm9zc19jb25uZWN0cxgBIAMoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QiDQoLUmVtb3ZlUmVwbHkiIAoLTGlzdFJlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJImUKDkZvdW5kSW50ZXJmYWNlEgoKAmlkGAEgASgJEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRINCgVpbmRleBgEIAEoDSI9CglMaXN0UmVwbHkSMAoKaW50ZXJmYWNlcxgBIAMoCzIcLm5zbWZvcndhcmRlci5Gb3VuZEludGVyZmFjZSJVCgxQcm9iZVJlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSEgoKdGltZW91dF9tcxgCIAEoDSIyCgpQcm9iZVJlcGx5EhAKCGFuc3dlcmVkGAEgASgIEhIKCmVsYXBzZWRfdXMYAiABKA0iSQoUR2V0U3RhdGlzdGljc1JlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3Qi9gEKClN0YXRpc3RpY3MSGAoQcmVjZWl2ZWRfcGFja2V0cxgBIAEoBBIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIUCgxzZW50X3BhY2tldHMYAyABKAQSEgoKc2VudF9ieXRlcxgEIAEoBBIWCg5yZWNlaXZlZF9kcm9wcxgFIAEoBBISCgpzZW50X2Ryb3BzGAYgASgEEjIKBWRyb3BzGAcgAygLMiMubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MuRHJvcHNFbnRyeRosCgpEcm9wc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiDgoMV2F0Y2hSZXF1ZXN0ImkKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSABCBwoFZXZlbnQy+gUKCUZvcndhcmRlchJTCg9HZXRDYXBhYmlsaXRpZXMSJC5uc21mb3J3YXJkZXIuR2V0Q2FwYWJpbGl0aWVzUmVxdWVzdBoaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSXgoQSW5zcGVjdE5hbWVzcGFjZRIlLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVxdWVzdBojLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVwbHkSUgoMT2ZmZXJUdW5uZWxzEiEubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVwbHkSUgoMUGxhY2VTb2NrZXRzEiEubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVwbHkSPwoFQXBwbHkSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBJACgZSZW1vdmUSGy5uc21mb3J3YXJkZXIuUmVtb3ZlUmVxdWVzdBoZLm5zbWZvcndhcmRlci5SZW1vdmVSZXBseRI6CgRMaXN0EhkubnNtZm9yd2FyZGVyLkxpc3RSZXF1ZXN0GhcubnNtZm9yd2FyZGVyLkxpc3RSZXBseRI9CgVQcm9iZRIaLm5zbWZvcndhcmRlci5Qcm9iZVJlcXVlc3QaGC5uc21mb3J3YXJkZXIuUHJvYmVSZXBseRJNCg1HZXRTdGF0aXN0aWNzEiIubnNtZm9yd2FyZGVyLkdldFN0YXRpc3RpY3NSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSQwoFV2F0Y2gSGi5uc21mb3J3YXJkZXIuV2F0Y2hSZXF1ZXN0GhwubnNtZm9yd2FyZGVyLkZvcndhcmRlckV2ZW50MAFiBnByb3RvMw", [file_common]);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -83,6 +83,41 @@ export const TunnelCapabilitySchema: GenMessage<TunnelCapability> = /*@__PURE__*
   messageDesc(file_nsmforwarder, 2);
 
 /**
+ * A way of joining the two sides of a cross-connect, or one side and a tunnel.
+ *
+ * @generated from message nsmforwarder.Join
+ */
+export type Join = Message<"nsmforwarder.Join"> & {
+  /**
+   * The client's side.
+   *
+   * @generated from field: common.InterfaceType client = 1;
+   */
+  client: InterfaceType;
+
+  /**
+   * The endpoint's side; with a tunnel, DEFAULT_INTERFACE: `client` stands for the only side.
+   *
+   * @generated from field: common.InterfaceType endpoint = 2;
+   */
+  endpoint: InterfaceType;
+
+  /**
+   * DEFAULT_TUNNEL: both sides are on this node.
+   *
+   * @generated from field: common.TunnelType tunnel = 3;
+   */
+  tunnel: TunnelType;
+};
+
+/**
+ * Describes the message nsmforwarder.Join.
+ * Use `create(JoinSchema)` to create a new message.
+ */
+export const JoinSchema: GenMessage<Join> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 3);
+
+/**
  * @generated from message nsmforwarder.Capabilities
  */
 export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
@@ -102,6 +137,13 @@ export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
    * @generated from field: string node_id = 3;
    */
   nodeId: string;
+
+  /**
+   * Every way of joining that works here.
+   *
+   * @generated from field: repeated nsmforwarder.Join joins = 4;
+   */
+  joins: Join[];
 };
 
 /**
@@ -109,7 +151,86 @@ export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
  * Use `create(CapabilitiesSchema)` to create a new message.
  */
 export const CapabilitiesSchema: GenMessage<Capabilities> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 3);
+  messageDesc(file_nsmforwarder, 4);
+
+/**
+ * @generated from message nsmforwarder.PlaceSocketsRequest
+ */
+export type PlaceSocketsRequest = Message<"nsmforwarder.PlaceSocketsRequest"> & {
+  /**
+   * Id of the cross-connect.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The sides that are on this node and attached by a socket.
+   *
+   * @generated from field: nsmforwarder.SocketSide client = 2;
+   */
+  client?: SocketSide | undefined;
+
+  /**
+   * @generated from field: nsmforwarder.SocketSide endpoint = 3;
+   */
+  endpoint?: SocketSide | undefined;
+};
+
+/**
+ * Describes the message nsmforwarder.PlaceSocketsRequest.
+ * Use `create(PlaceSocketsRequestSchema)` to create a new message.
+ */
+export const PlaceSocketsRequestSchema: GenMessage<PlaceSocketsRequest> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 5);
+
+/**
+ * @generated from message nsmforwarder.SocketSide
+ */
+export type SocketSide = Message<"nsmforwarder.SocketSide"> & {
+  /**
+   * @generated from field: common.InterfaceType type = 1;
+   */
+  type: InterfaceType;
+
+  /**
+   * User who is to reach the socket, and nobody else.
+   *
+   * @generated from field: uint32 uid = 2;
+   */
+  uid: number;
+};
+
+/**
+ * Describes the message nsmforwarder.SocketSide.
+ * Use `create(SocketSideSchema)` to create a new message.
+ */
+export const SocketSideSchema: GenMessage<SocketSide> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 6);
+
+/**
+ * @generated from message nsmforwarder.PlaceSocketsReply
+ */
+export type PlaceSocketsReply = Message<"nsmforwarder.PlaceSocketsReply"> & {
+  /**
+   * Paths; empty for a side that was not asked for.
+   *
+   * @generated from field: string client = 1;
+   */
+  client: string;
+
+  /**
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+};
+
+/**
+ * Describes the message nsmforwarder.PlaceSocketsReply.
+ * Use `create(PlaceSocketsReplySchema)` to create a new message.
+ */
+export const PlaceSocketsReplySchema: GenMessage<PlaceSocketsReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 7);
 
 /**
  * @generated from message nsmforwarder.InspectNamespaceRequest
@@ -142,7 +263,7 @@ export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequ
  * Use `create(InspectNamespaceRequestSchema)` to create a new message.
  */
 export const InspectNamespaceRequestSchema: GenMessage<InspectNamespaceRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 4);
+  messageDesc(file_nsmforwarder, 8);
 
 /**
  * @generated from message nsmforwarder.InspectNamespaceReply
@@ -166,7 +287,7 @@ export type InspectNamespaceReply = Message<"nsmforwarder.InspectNamespaceReply"
  * Use `create(InspectNamespaceReplySchema)` to create a new message.
  */
 export const InspectNamespaceReplySchema: GenMessage<InspectNamespaceReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 5);
+  messageDesc(file_nsmforwarder, 9);
 
 /**
  * @generated from message nsmforwarder.Namespace
@@ -204,7 +325,7 @@ export type Namespace = Message<"nsmforwarder.Namespace"> & {
  * Use `create(NamespaceSchema)` to create a new message.
  */
 export const NamespaceSchema: GenMessage<Namespace> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 6);
+  messageDesc(file_nsmforwarder, 10);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsRequest
@@ -230,7 +351,7 @@ export type OfferTunnelsRequest = Message<"nsmforwarder.OfferTunnelsRequest"> & 
  * Use `create(OfferTunnelsRequestSchema)` to create a new message.
  */
 export const OfferTunnelsRequestSchema: GenMessage<OfferTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 7);
+  messageDesc(file_nsmforwarder, 11);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsReply
@@ -247,7 +368,7 @@ export type OfferTunnelsReply = Message<"nsmforwarder.OfferTunnelsReply"> & {
  * Use `create(OfferTunnelsReplySchema)` to create a new message.
  */
 export const OfferTunnelsReplySchema: GenMessage<OfferTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 8);
+  messageDesc(file_nsmforwarder, 12);
 
 /**
  * A pod's side of a cross-connect.
@@ -312,6 +433,13 @@ export type Port = Message<"nsmforwarder.Port"> & {
    * @generated from field: string former_name = 10;
    */
   formerName: string;
+
+  /**
+   * User of the pod's process that is attached by a socket.
+   *
+   * @generated from field: uint32 uid = 11;
+   */
+  uid: number;
 };
 
 /**
@@ -319,7 +447,7 @@ export type Port = Message<"nsmforwarder.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 9);
+  messageDesc(file_nsmforwarder, 13);
 
 /**
  * This node's end of a tunnel to another node.
@@ -362,7 +490,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 10);
+  messageDesc(file_nsmforwarder, 14);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -406,7 +534,7 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 11);
+  messageDesc(file_nsmforwarder, 15);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -423,7 +551,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 12);
+  messageDesc(file_nsmforwarder, 16);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -436,7 +564,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 13);
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -455,7 +583,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 14);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -487,7 +615,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 15);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -504,7 +632,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 16);
+  messageDesc(file_nsmforwarder, 20);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -526,7 +654,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -550,7 +678,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -567,7 +695,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * Seen from the pod.
@@ -619,7 +747,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -632,7 +760,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -665,7 +793,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * @generated from service nsmforwarder.Forwarder
@@ -698,6 +826,17 @@ export const Forwarder: GenService<{
     methodKind: "unary";
     input: typeof OfferTunnelsRequestSchema;
     output: typeof OfferTunnelsReplySchema;
+  },
+  /**
+   * Makes the folders in which the pods of a cross-connect meet by a unix socket, so that they exist before anybody is
+   * told of them. Idempotent; Remove takes them away.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.PlaceSockets
+   */
+  placeSockets: {
+    methodKind: "unary";
+    input: typeof PlaceSocketsRequestSchema;
+    output: typeof PlaceSocketsReplySchema;
   },
   /**
    * Makes a cross-connect exist exactly as described, or leaves nothing of it. Idempotent.

@@ -8,7 +8,7 @@ import {
   type registry,
 } from '@nsm/api';
 import { quote } from '../admission/admission.js';
-import { chooseInterface, interfaceList } from './negotiation.js';
+import { chooseInterfaces, interfaceList, type Joins } from './negotiation.js';
 
 export interface Wanted {
   readonly service: string;
@@ -21,8 +21,8 @@ export interface Surroundings {
   readonly manager: string;
   readonly endpoints: readonly NetworkServiceEndpoint[];
   readonly managers: ReadonlyMap<string, registry.Manager>;
-  /** Interface types that the local forwarder can make. */
-  readonly capable: ReadonlySet<InterfaceType>;
+  /** What the local forwarder can join. */
+  readonly joins: Joins;
   connections(endpoint: NetworkServiceEndpoint): number;
   /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -103,10 +103,13 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
     const absent = absence(host, around.managers);
     if (absent) return dropped(`its ${absent}`);
   }
-  if (!chooseInterface(wanted.interfaces, endpoint.interface, around.capable)) {
+  const { joins } = around;
+  // What the other node can do with the endpoint's types is its manager's to say.
+  const joined = local ? joins.locally : (client: InterfaceType): boolean => joins.tunnelled(client);
+  if (!chooseInterfaces(wanted.interfaces, endpoint.interface, joined)) {
     return dropped(
-      `no interface type in common: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, this node can make ${interfaceList([...around.capable].map((type) => ({ type }) as Interface))}`,
+      `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
+        `${interfaceList(endpoint.interface)}, this node can join ${local ? joins.list('locally') : `${joins.list('tunnelled')} to another node`}`,
     );
   }
   const failure = around.recentFailure(endpoint);

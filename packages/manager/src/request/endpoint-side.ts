@@ -15,6 +15,7 @@ import { overlaps, type Prefix, parsePrefix } from '../addresses/prefix.js';
 import { addressesOf, admitEndpointParameters } from '../admission/admission.js';
 import type { Node } from '../node.js';
 import { endpointInterfaceName, macOf } from '../state/connection.js';
+import { hasDevice } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {
@@ -36,6 +37,7 @@ export interface EndpointQuestion {
 
 /** What both sides of a connection will look like. */
 export interface Plan {
+  /** The endpoint's. */
   readonly namespace: fw.Namespace;
   readonly client: ConnectionParameters;
   readonly endpoint: ConnectionParameters;
@@ -49,7 +51,7 @@ export async function askEndpoint(
   question: EndpointQuestion,
 ): Promise<Plan> {
   const { id, hash, requestId, endpoint, mtu } = question;
-  const interfaceName = endpointInterfaceName(hash);
+  const interfaceName = hasDevice(question.interface) ? endpointInterfaceName(hash) : '';
   const mac = { client: macOf(hash, 'client'), endpoint: macOf(hash, 'endpoint') };
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
@@ -128,6 +130,7 @@ export type PortInit = Omit<fw.Port, '$typeName' | '$unknown'>;
 export function portOf(
   chosen: Interface,
   namespace: fw.Namespace,
+  uid: number,
   parameters: ConnectionParameters,
 ): PortInit {
   const gateway = (destination: string): string => {
@@ -150,6 +153,7 @@ export function portOf(
     parameters: chosen.parameters?.interfaceParameters ?? {},
     peerAddresses: parameters.peerAddresses,
     formerName: '',
+    uid,
   };
 }
 

@@ -12,7 +12,7 @@ import {
 } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { admitProxyRequest, quote } from '../admission/admission.js';
-import { chooseInterface, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
+import { chooseInterfaces, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
 import { closeConnection } from '../life/closing.js';
 import { heal } from '../life/healing.js';
 import { compare } from '../life/mending.js';
@@ -20,6 +20,7 @@ import type { Node } from '../node.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
 import { declareUp, program } from './programming.js';
+import { placeSockets } from './shared-memory.js';
 import { Transaction } from './transaction.js';
 
 /**
@@ -99,11 +100,12 @@ async function connectEndpoint(
     request.interface.length > 0
       ? request.interface
       : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
-  const chosen = chooseInterface(wanted, endpoint.interface, node.capable);
-  if (!chosen) {
+  const agreed = chooseInterfaces(wanted, endpoint.interface, (_client, own) => node.joins.tunnelled(own));
+  if (!agreed) {
     throw new NsmError(
       'no-common-interface',
-      `no interface type in common: the client asks for ${interfaceList(wanted)}, the endpoint offers ${interfaceList(endpoint.interface)}`,
+      `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
+        `${interfaceList(endpoint.interface)}, its node can join ${node.joins.list('tunnelled')} to another node`,
     );
   }
 
@@ -111,7 +113,12 @@ async function connectEndpoint(
   const remote =
     request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
   const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
-  const { theirs, ours } = chooseTunnel(request.tunnelType, restrictTunnels(tunnels, node.tunnels));
+  const { theirs, ours } = chooseTunnel(
+    request.tunnelType,
+    restrictTunnels(tunnels, node.tunnels).filter(({ type }) =>
+      node.joins.tunnelled(agreed.endpoint.type, type),
+    ),
+  );
   const identifier = await transaction.step(
     'take a tunnel identifier',
     () => takeIdentifier(node, theirs.parameters?.proposedIdentifiers ?? []),
@@ -128,13 +135,17 @@ async function connectEndpoint(
       'conflict',
       `connection ${quote(request.connectionId)} collides with another; use another request_id`,
     );
+  const uid = node.endpoints.uidOf(endpoint) ?? 0;
+  const placed = await placeSockets(node, transaction, id, {
+    endpoint: { interface: agreed.endpoint, uid },
+  });
   const plan = await askEndpoint(node, transaction, {
     id,
     hash,
     requestId: request.requestId,
     endpoint,
     labels: request.labels,
-    interface: chosen,
+    interface: placed.endpoint,
     excluded: obstacles(node, request.excludedPrefixes),
     offered: request.addressPairs,
     offeredIsOwn: false,
@@ -153,14 +164,15 @@ async function connectEndpoint(
       address: request.clientManagerAddress,
       connectionId: request.connectionId,
     },
-    interface: chosen,
+    interface: agreed.client,
+    endpointInterface: placed.endpoint,
     clientParameters: plan.client,
     endpointParameters: plan.endpoint,
     tunnel: { type: ours.type, identifier },
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      endpoint: portOf(chosen, plan.namespace, plan.endpoint),
+      endpoint: portOf(placed.endpoint, plan.namespace, uid, plan.endpoint),
       tunnel: { type: ours.type, local: ours.parameters?.address ?? '', remote, identifier, port },
     }),
     state: { kind: 'CONNECTING' },

@@ -3,11 +3,12 @@ import { create } from '@bufbuild/protobuf';
 import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy } from '@nsm/api';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
-import { restrictTunnels } from '../choice/negotiation.js';
+import { interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import { program } from './programming.js';
+import { placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 /** Milliseconds within which the first packet must have gone through a new tunnel and back. */
@@ -27,6 +28,12 @@ export async function connectRemotely(
   const remote = await node.peers.resolve(manager, peer.address);
   const offer = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
   const tunnels = [...restrictTunnels(offer.tunnels, node.tunnels)];
+  const interfaces = tunnelable(request.interface, tunnels, node.joins);
+  if (interfaces.length === 0)
+    throw new NsmError(
+      'no-common-interface',
+      `the client asks for ${interfaceList(request.interface)}, and its node can join ${node.joins.list('tunnelled')} to another node`,
+    );
 
   const reservation = await transaction.step(
     'propose tunnel identifiers',
@@ -57,7 +64,7 @@ export async function connectRemotely(
           clientManagerName: node.name,
           clientManagerAddress: node.advertise,
           connectionId: id,
-          interface: request.interface,
+          interface: interfaces,
           excludedPrefixes: namespace.prefixes,
           addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
             client,
@@ -81,6 +88,13 @@ export async function connectRemotely(
   const kept = pairs.filter(({ client }) => addressesOf(parameters).includes(client));
 
   const own = tunnels.find(({ type }) => type === tunnel.type)?.parameters;
+  const placed = await placeSockets(
+    node,
+    transaction,
+    id,
+    { client: { interface: chosen, uid: attempt.uid } },
+    attempt.former?.interface,
+  );
   const clientParameters = {
     ...parameters,
     mac: macOf(hash, 'client'),
@@ -90,14 +104,14 @@ export async function connectRemotely(
     ...recordOf(node, attempt),
     role: 'CLIENT',
     peer,
-    interface: chosen,
+    interface: placed.client,
     clientParameters,
     endpointParameters: create(ConnectionParametersSchema, { addresses: parameters.peerAddresses }),
     tunnel: { type: tunnel.type, identifier: tunnel.identifier },
     pairs: kept,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(attempt, chosen, clientParameters),
+      client: clientPort(attempt, placed.client, clientParameters),
       tunnel: {
         type: tunnel.type,
         local: own?.address ?? '',

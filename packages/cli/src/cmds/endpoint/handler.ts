@@ -52,13 +52,24 @@ function printStatus(output: Output, name: string, { state, reason }: ServeStatu
 }
 
 function printClient(output: Output, { kind, request, reason }: ClientEvent): void {
-  const { requestId, service, connectionId, interfaceName } = request;
+  const { requestId, service, connectionId, interfaceName, interfaceParameters } = request;
   if (output.json)
-    output.value({ event: `client-${kind}`, requestId, service, connectionId, interfaceName, reason });
-  else
+    output.value({
+      event: `client-${kind}`,
+      requestId,
+      service,
+      connectionId,
+      interface: request.interface,
+      interfaceName,
+      interfaceParameters,
+      reason,
+    });
+  else {
+    const parameters = Object.entries(interfaceParameters).map(([name, value]) => `${name}=${value}`);
     output.line(
-      [`client ${requestId} ${kind}`, service, interfaceName, reason]
+      [`client ${requestId} ${kind}`, service, interfaceName, ...parameters, reason]
         .filter((part) => part !== '')
         .join('  '),
     );
+  }
 }
