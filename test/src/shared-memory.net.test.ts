@@ -19,7 +19,7 @@ const kinds = [
 
 const possible = requireRoot('shared memory') && requireTestpmd('shared memory');
 
-describe.skipIf(!possible).each(kinds)('%s', (type, device, agreed) => {
+describe.skipIf(!possible).each(kinds)('%s', { timeout: 120_000 }, (type, device, agreed) => {
   let mesh: Mesh;
   let client: Pod;
   let endpoint: Pod;

@@ -1,5 +1,6 @@
 // DPDK's testpmd as a pod's application: a stranger's memif and virtio, sending or counting packets. Without hugepages.
 import { existsSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Running, spawnIn, waitFor } from '@nsm/testkit';
 
 /** Why testpmd cannot be run here; undefined when it can. */
@@ -53,11 +54,19 @@ export class Testpmd implements AsyncDisposable {
     mode: Mode,
     { flags = [] }: TestpmdOptions = {},
   ): Promise<Testpmd> {
-    const running = await spawnIn(namespace, 'dpdk-testpmd', [
+    const running = await spawnIn(namespace, 'stdbuf', [
+      // To a pipe it writes only now and then.
+      ...['-oL', 'dpdk-testpmd'],
       ...['--no-shconf', '--no-pci', '--no-huge', '--no-telemetry', '-m', '128'],
       // Two threads are the least; they share whatever processors there are.
       ...['--lcores', '(0,1)@0-1', `--vdev=${device}`, '--'],
-      ...['--total-num-mbufs=4096', `--forward-mode=${mode}`, '--stats-period=1', ...flags],
+      ...[
+        '--total-num-mbufs=4096',
+        `--forward-mode=${mode}`,
+        '--stats-period=1',
+        '--disable-link-check',
+        ...flags,
+      ],
     ]);
     const testpmd = new Testpmd(running);
     let ended = false;
@@ -66,7 +75,7 @@ export class Testpmd implements AsyncDisposable {
     });
     try {
       await waitFor(() => ended || running.output().includes('statistics for port'), {
-        timeout: 15_000,
+        timeout: 30_000,
         what: 'testpmd forwarding',
       });
       if (ended) throw new Error('it ended');
@@ -95,8 +104,12 @@ export class Testpmd implements AsyncDisposable {
     });
   }
 
-  stop(): Promise<void> {
-    return this.#running.stop();
+  /** Given time to remove its socket: one that is left behind keeps the next from listening. */
+  async stop(): Promise<void> {
+    const { child, exited } = this.#running;
+    child.kill('SIGTERM');
+    await Promise.race([exited, pause(10_000, undefined, { ref: false })]);
+    await this.#running.stop();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
