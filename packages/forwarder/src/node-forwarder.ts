@@ -20,6 +20,9 @@ import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
+import { MemifEngine } from './interfaces/mem/memif-engine.js';
+import { MemifToKernel } from './interfaces/mem/memif-to-kernel.js';
+import { MemifTunnel } from './interfaces/mem/memif-tunnel.js';
 import { isSocket, SharedSockets } from './interfaces/shared/shared-sockets.js';
 import { SocketPair } from './interfaces/shared/socket-pair.js';
 import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
@@ -49,6 +52,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #reaper = new Reaper();
   readonly #tunnels: TunnelEngine;
   readonly #sockets: SharedSockets;
+  readonly #memifs: MemifEngine;
   readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
 
   constructor({ preferredEngine = 'kernel', runDir }: NodeForwarderOptions = {}) {
@@ -56,6 +60,7 @@ export class NodeForwarder implements ForwarderService {
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket);
     this.#sockets = new SharedSockets(runDir);
+    this.#memifs = new MemifEngine(this.#sockets, (ids) => this.#watch.lost(ids));
     const node = { socket: this.#socket };
     const byBpf = tunnelKinds.map((kind) => new BpfTunnel(kind, this.#tunnels));
     const byKernel = [new VxlanDevice()];
@@ -64,13 +69,19 @@ export class NodeForwarder implements ForwarderService {
     const byMemory = [InterfaceType.MEM_INTERFACE, InterfaceType.VHOST_INTERFACE].map(
       (type) => new SocketPair(type, this.#sockets),
     );
-    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...engines];
+    const byMemif = [
+      new MemifToKernel('client', this.#memifs),
+      new MemifToKernel('endpoint', this.#memifs),
+      ...byBpf.map((tunnel) => new MemifTunnel(tunnel, this.#memifs)),
+    ];
+    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...engines, ...byMemif];
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
   }
 
   async stop(): Promise<void> {
     this.#watch.stop();
     await this.#reaper.stop();
+    await this.#memifs.stop();
     this.#sockets.stop();
     this.#tunnels.stop();
     this.#socket.close();
@@ -85,7 +96,9 @@ export class NodeForwarder implements ForwarderService {
     const local = this.#wirings.filter(
       ({ wiring }) => wiring.tunnel === undefined && wiring.endpointInterface === undefined,
     );
-    const remote = this.#wirings.filter(({ wiring }) => wiring.tunnel !== undefined);
+    const remote = this.#wirings.filter(
+      ({ wiring }) => wiring.tunnel !== undefined && wiring.interface === InterfaceType.KERNEL_INTERFACE,
+    );
     return {
       interfaces: local.map(({ wiring, missing }) => ({ type: wiring.interface, missing })),
       nodeId: nodeId(),
@@ -149,7 +162,7 @@ export class NodeForwarder implements ForwarderService {
       if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
       if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
       this.#watch.unfollow(crossConnect.id);
-      devices = wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
+      devices = await wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
         this.#tunnels.release(crossConnect.id);
         ports[device.side]?.socket.deleteLink(device.index);
       });
@@ -167,6 +180,7 @@ export class NodeForwarder implements ForwarderService {
       // Either end takes the other with it.
       const fresh = devices.find((device) => device.fresh);
       if (fresh) {
+        await this.#memifs.release(crossConnect.id);
         this.#tunnels.release(crossConnect.id);
         ports[fresh.side]?.socket.deleteLink(fresh.index);
       }
@@ -181,11 +195,13 @@ export class NodeForwarder implements ForwarderService {
     for (const { id } of crossConnects) this.#watch.unfollow(id);
     await Promise.all(
       crossConnects.map(async (crossConnect) => {
-        const { id, client, endpoint } = crossConnect;
+        const { id } = crossConnect;
+        const [client, endpoint] = [withDevice(crossConnect.client), withDevice(crossConnect.endpoint)];
+        await this.#memifs.release(id);
         this.#sockets.release(id);
         const outside = this.#tunnels.release(id);
-        const devices = [client, endpoint].some((port) => port && !isSocket(port.type));
-        if (outside || devices) await this.#reaper.remove(crossConnect, outside);
+        if (outside || client || endpoint)
+          await this.#reaper.remove({ ...crossConnect, client, endpoint }, outside);
       }),
     );
     return {};
@@ -234,6 +250,11 @@ export class NodeForwarder implements ForwarderService {
     if (!crossConnect || !port) throw new NsmError('invalid', 'no port is named');
     const traffic = this.#tunnels.traffic(crossConnect.id);
     if (traffic) return statisticsOf(traffic);
+    if (isSocket(port.type)) {
+      const counted = this.#memifs.traffic(crossConnect.id);
+      if (counted) return counted;
+      throw new NsmError('not-found', 'shared memory passes the forwarder by: its packets are not counted');
+    }
     using open = new OpenPort(port);
     const statistics = open.find(crossConnect.id)?.statistics;
     if (!statistics)
@@ -274,6 +295,10 @@ export class NodeForwarder implements ForwarderService {
       throw new NsmError('dataplane', `${entry.wiring.engine} does not work here: ${entry.missing}`);
     return entry.wiring;
   }
+}
+
+function withDevice(port: fw.Port | undefined): fw.Port | undefined {
+  return port && isSocket(port.type) ? undefined : port;
 }
 
 type InterfaceReport = { type: InterfaceType; missing: string };

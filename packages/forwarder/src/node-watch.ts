@@ -86,6 +86,11 @@ export class NodeWatch {
     this.#monitor.close();
   }
 
+  /** Parts of these cross-connects that the kernel does not know of were lost. */
+  lost(ids: readonly string[]): void {
+    for (const id of ids) this.#tellChanged(id);
+  }
+
   /** Inodes are given again while the kernel still takes their former namespaces apart; cookies never are. */
   #follow({ namespace, socket }: OpenPort): Followed {
     const cookie = namespaceCookie(socket);

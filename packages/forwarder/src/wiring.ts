@@ -51,12 +51,12 @@ export interface Wiring {
   /**
    * Makes the devices exist, without addresses, and finds those that already do. What exists with other
    * parameters is replaced by `remove` and made again.
-   * @throws NetlinkError; then no device of this cross-connect was added.
+   * @throws NetlinkError; then no device of this cross-connect was added to a pod.
    */
   connect(
     crossConnect: fw.CrossConnect,
     ports: OpenPorts,
     node: Node,
     remove: (device: Device) => void,
-  ): Device[];
+  ): Device[] | Promise<Device[]>;
 }

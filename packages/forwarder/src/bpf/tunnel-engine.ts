@@ -7,8 +7,9 @@ import {
   type NetworkNamespace,
   type RouteSocket,
 } from '@nsm/netlink';
+import { isSocket } from '../interfaces/shared/shared-sockets.js';
 import type { OpenPort } from '../open-port.js';
-import { makePair, nodeEndAlias, nodeEndName } from './node-end.js';
+import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { tryKind } from './try-kind.js';
 import type { TunnelKind } from './tunnel-kind.js';
@@ -50,7 +51,7 @@ export class TunnelEngine {
   /**
    * Makes a tunnel exist as wanted, or finds and mends it.
    * @param remove deletes a device of this cross-connect in the pod.
-   * @returns the pod's device.
+   * @returns the pod's device, or the node's end where the pod has none.
    * @throws NsmError, NetlinkError; then no device and no map entry was added.
    */
   connect(
@@ -92,10 +93,11 @@ export class TunnelEngine {
       if (!end.up) this.#socket.setLink(end.index, { up: true });
       return { index: peer.index, name: peer.name, fresh: false };
     }
-    const made = makePair(this.#home, id, pod);
+    const withDevice = !isSocket(pod.port.type);
+    const made = withDevice ? makePair(this.#home, id, pod) : makeTap(this.#socket, id);
     const index = made.linkIndex ?? 0;
     try {
-      setOffloads(made.index, pod, kind);
+      if (withDevice) setOffloads(made.index, pod, kind);
       // Before it is up: nothing of the pod may enter the node.
       programs.attach(index, 'nsm_wrap');
       programs.maps.write(index, entry, elsewhere);
@@ -142,6 +144,7 @@ export class TunnelEngine {
   /** Both ends of a tunnel's veth pair; what is there without the other, or does not belong together, is deleted. */
   #find(id: string, pod: OpenPort, remove: (device: Link) => void): { end?: Link; peer?: Link } {
     const end = this.#socket.link(nodeEndName(id));
+    if (end?.kind === 'tun' && isSocket(pod.port.type)) return { end, peer: end };
     const peer = pod.find(id);
     if (end && peer && end.linkIndex === peer.index) return { end, peer };
     if (end) this.#delete(end.index);
@@ -159,7 +162,7 @@ export class TunnelEngine {
   #sweep(): void {
     const maps = this.#programs?.maps;
     if (!maps) return;
-    const links = new Set(this.#socket.links({ kind: 'veth' }).map(({ index }) => index));
+    const links = new Set(this.#socket.links().map(({ index }) => index));
     for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) maps.delete(nodeEnd);
     maps.sweep();
   }
