@@ -34,9 +34,8 @@ export const vhost = ({ socket, role, queues, ring_size }: Parameters): string =
 export type Mode = 'rxonly' | 'txonly' | 'icmpecho' | 'io' | 'macswap';
 
 export interface TestpmdOptions {
+  /** Of its port; default: one of testpmd's own. */
   readonly mac?: string;
-  /** More flags after `--`. */
-  readonly flags?: readonly string[];
 }
 
 /** A running testpmd with one port. */
@@ -52,21 +51,15 @@ export class Testpmd implements AsyncDisposable {
     namespace: string,
     device: string,
     mode: Mode,
-    { flags = [] }: TestpmdOptions = {},
+    { mac }: TestpmdOptions = {},
   ): Promise<Testpmd> {
     const running = await spawnIn(namespace, 'stdbuf', [
       // To a pipe it writes only now and then.
       ...['-oL', 'dpdk-testpmd'],
       ...['--no-shconf', '--no-pci', '--no-huge', '--no-telemetry', '-m', '128'],
       // Two threads are the least; they share whatever processors there are.
-      ...['--lcores', '(0,1)@0-1', `--vdev=${device}`, '--'],
-      ...[
-        '--total-num-mbufs=4096',
-        `--forward-mode=${mode}`,
-        '--stats-period=1',
-        '--disable-link-check',
-        ...flags,
-      ],
+      ...['--lcores', '(0,1)@0-1', `--vdev=${device}${mac ? `,mac=${mac}` : ''}`, '--'],
+      ...['--total-num-mbufs=4096', `--forward-mode=${mode}`, '--stats-period=1', '--disable-link-check'],
     ]);
     const testpmd = new Testpmd(running);
     let ended = false;

@@ -184,6 +184,7 @@ async function connectEndpoint(
 export function proxyReply({
   crossConnect: { tunnel },
   interface: chosen,
+  endpointInterface,
   clientParameters,
 }: Connection): Reply {
   return {
@@ -198,6 +199,7 @@ export function proxyReply({
       },
     },
     interface: chosen,
+    ...(endpointInterface ? { endpointInterface: { type: endpointInterface.type } } : {}),
     connectionParameters: clientParameters,
   };
 }

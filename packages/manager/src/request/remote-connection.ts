@@ -8,7 +8,7 @@ import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import { program } from './programming.js';
-import { placeSockets } from './shared-memory.js';
+import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 /** Milliseconds within which the first packet must have gone through a new tunnel and back. */
@@ -119,7 +119,8 @@ export async function connectRemotely(
         identifier: tunnel.identifier,
         port: tunnel.port,
       },
-      answerWithinMs,
+      // An application that is attached by a socket may come to it only when it has heard of it.
+      answerWithinMs: reply.endpointInterface && !hasDevice(reply.endpointInterface) ? 0 : answerWithinMs,
     }),
   });
   // Nothing can fail any more that would give them back a second time.

@@ -143,9 +143,13 @@ export class MemifSession {
       case 'ack':
         this.#sendNext();
         break;
-      case 'connected':
+      case 'connected': {
+        // DPDK's server begins by emptying the rings: only now is it lent all buffers.
+        const { ring } = this.#toClient ?? {};
+        if (ring) ring.head = ring.tail + ring.size;
         this.#ready();
         break;
+      }
       default:
         throw new Error(`a server that says ${message.kind}`);
     }
@@ -170,8 +174,6 @@ export class MemifSession {
       ring.format();
       for (let slot = 0; slot < slots; slot++)
         ring.place(slot, 0, 2 * ringSpace + (index * slots + slot) * bufferSize, bufferSize);
-      // The server may fill all of them.
-      if (!toServer) ring.head = slots;
       const eventfd = libc.eventfd(0, libc.EFD_CLOEXEC | libc.EFD_NONBLOCK);
       if (eventfd < 0) throw new Error(libc.errorText(-eventfd));
       this.#eventfds.add(eventfd);
