@@ -157,9 +157,11 @@ describe.skipIf(!possible)('MEM to MEM over GRE', { timeout: 120_000 }, () => {
         .split('\n')
         .find((line) => line.includes('client-accepted')) ?? '';
     const { interfaceParameters } = JSON.parse(accepted) as { interfaceParameters: Parameters };
-    await using receiver = await Testpmd.start(endpoint.name, memif(interfaceParameters), 'rxonly');
-    await using _sender = await Testpmd.start(client.name, memif(connected.interfaceParameters), 'txonly');
-    await receiver.receives(1000);
+    {
+      await using receiver = await Testpmd.start(endpoint.name, memif(interfaceParameters), 'rxonly');
+      await using _sender = await Testpmd.start(client.name, memif(connected.interfaceParameters), 'txonly');
+      await receiver.receives(1000);
+    }
     await (await mesh.agent(client)).close(mesh.a.runDir, 'one', 'fast');
     expect(await mesh.finish()).toEqual([]);
   });

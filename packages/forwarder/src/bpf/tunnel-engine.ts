@@ -86,14 +86,14 @@ export class TunnelEngine {
       programs.attach(device, 'nsm_unwrap');
       if (kind.needsLink) programs.attach(device, 'nsm_label');
     }
-    const elsewhere = pod.namespace.inode !== this.#home.inode;
+    const withDevice = !isSocket(pod.port.type);
+    const elsewhere = withDevice && pod.namespace.inode !== this.#home.inode;
     if (end && peer) {
       programs.maps.write(end.index, entry, elsewhere);
       programs.attach(end.index, 'nsm_wrap');
       if (!end.up) this.#socket.setLink(end.index, { up: true });
       return { index: peer.index, name: peer.name, fresh: false };
     }
-    const withDevice = !isSocket(pod.port.type);
     const made = withDevice ? makePair(this.#home, id, pod) : makeTap(this.#socket, id);
     const index = made.linkIndex ?? 0;
     try {

@@ -76,7 +76,7 @@ export class TunnelMaps {
 
   /**
    * Makes the tunnel of a node's end what `entry` says.
-   * @param elsewhere the pod is in another network namespace than the node.
+   * @param elsewhere the pod has a device, and is in another network namespace than the node.
    */
   write(nodeEnd: number, entry: TunnelEntry, elsewhere: boolean): void {
     const before = this.#outgoing.lookup(word(nodeEnd));
