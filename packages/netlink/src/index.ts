@@ -12,6 +12,7 @@ export {
   testRun,
 } from './bpf-object.js';
 export { DecodeError } from './decode-error.js';
+export type { DriverInfo } from './driver-info.js';
 export { errno, errnoName } from './errno.js';
 export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';
 export type {
@@ -100,3 +101,4 @@ export type { Rule, RuleAction, RuleSpec } from './rules.js';
 export { SharedMemory } from './shared-memory.js';
 export { openTap, setTapCarrier, type Tap, type TapOptions } from './tap.js';
 export type { TrafficParent } from './tc-handles.js';
+export type { VfChanges, VfLinkState, VfVlan, VirtualFunction } from './virtual-functions.js';
