@@ -19,12 +19,18 @@ import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
+import { NetworkDevices } from './interfaces/hw/network-devices.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
 import { MemifEngine } from './interfaces/mem/memif-engine.js';
 import { MemifToKernel } from './interfaces/mem/memif-to-kernel.js';
 import { MemifTunnel } from './interfaces/mem/memif-tunnel.js';
 import { isSocket, SharedSockets } from './interfaces/shared/shared-sockets.js';
 import { SocketPair } from './interfaces/shared/socket-pair.js';
+import { VirtualFunctions } from './interfaces/sriov/virtual-functions.js';
+import { Lending } from './lending/lending.js';
+import type { LendingOptions } from './lending/lending-options.js';
+import { LentDevice } from './lending/lent-device.js';
+import { LoanBook } from './lending/loan-book.js';
 import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
@@ -44,6 +50,8 @@ export interface NodeForwarderOptions {
   readonly preferredEngine?: 'kernel' | 'ebpf';
   /** The manager's run directory, below which pods meet by sockets. Without it there is no shared memory. */
   readonly runDir?: string;
+  /** Devices of the node that may be given to pods. Default: none. */
+  readonly lending?: LendingOptions;
 }
 
 export class NodeForwarder implements ForwarderService {
@@ -53,14 +61,17 @@ export class NodeForwarder implements ForwarderService {
   readonly #tunnels: TunnelEngine;
   readonly #sockets: SharedSockets;
   readonly #memifs: MemifEngine;
+  readonly #lending: Lending;
   readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
 
-  constructor({ preferredEngine = 'kernel', runDir }: NodeForwarderOptions = {}) {
+  constructor({ preferredEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket);
     this.#sockets = new SharedSockets(runDir);
     this.#memifs = new MemifEngine(this.#sockets, (ids) => this.#watch.lost(ids));
+    const { hwPools = [], sriovPools = [], sysfs = '/sys', folder, underlay = [], onStep } = lending;
+    this.#lending = new Lending(this.#socket, new LoanBook(folder, nodeId()), underlay, onStep);
     const node = { socket: this.#socket };
     const byBpf = tunnelKinds.map((kind) => new BpfTunnel(kind, this.#tunnels));
     const byKernel = [new VxlanDevice()];
@@ -74,7 +85,10 @@ export class NodeForwarder implements ForwarderService {
       new MemifToKernel('endpoint', this.#memifs),
       ...byBpf.map((tunnel) => new MemifTunnel(tunnel, this.#memifs)),
     ];
-    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...engines, ...byMemif];
+    const byDevice = [new NetworkDevices(hwPools), new VirtualFunctions(sriovPools, sysfs)].map(
+      (source) => new LentDevice(source, this.#lending),
+    );
+    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...byDevice, ...engines, ...byMemif];
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
   }
 
@@ -100,7 +114,12 @@ export class NodeForwarder implements ForwarderService {
       ({ wiring }) => wiring.tunnel !== undefined && wiring.interface === InterfaceType.KERNEL_INTERFACE,
     );
     return {
-      interfaces: local.map(({ wiring, missing }) => ({ type: wiring.interface, missing })),
+      interfaces: local.map(({ wiring, missing }) => ({
+        type: wiring.interface,
+        missing,
+        engine: wiring.engine,
+        pools: [...(wiring.pools ?? [])],
+      })),
       nodeId: nodeId(),
       tunnels: remote.map(({ wiring, missing }) => ({
         type: wiring.tunnel ?? 0,
@@ -148,7 +167,9 @@ export class NodeForwarder implements ForwarderService {
   }: fw.OfferTunnelsRequest): Promise<{ tunnels: ReturnType<typeof offerTunnels> }> {
     const working = this.#wirings.filter(({ missing }) => missing === '').map(({ wiring }) => wiring);
     try {
-      return { tunnels: offerTunnels(this.#socket, working, remote, local) };
+      const tunnels = offerTunnels(this.#socket, working, remote, local);
+      for (const { parameters } of tunnels) this.#lending.underlay.add(parameters.address);
+      return { tunnels };
     } catch (error) {
       throw explain(error);
     }
@@ -179,7 +200,8 @@ export class NodeForwarder implements ForwarderService {
     } catch (error) {
       // Either end takes the other with it.
       const fresh = devices.find((device) => device.fresh);
-      if (fresh) {
+      if (fresh && this.#lending.holds(crossConnect.id)) this.#lending.undo(crossConnect.id);
+      else if (fresh) {
         await this.#memifs.release(crossConnect.id);
         this.#tunnels.release(crossConnect.id);
         ports[fresh.side]?.socket.deleteLink(fresh.index);
@@ -196,6 +218,7 @@ export class NodeForwarder implements ForwarderService {
     await Promise.all(
       crossConnects.map(async (crossConnect) => {
         const { id } = crossConnect;
+        if (this.#lending.holds(id)) return await this.#lending.giveBack(id);
         const [client, endpoint] = [withDevice(crossConnect.client), withDevice(crossConnect.endpoint)];
         await this.#memifs.release(id);
         this.#sockets.release(id);
@@ -210,6 +233,9 @@ export class NodeForwarder implements ForwarderService {
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {
     if (idPrefix === '') return { interfaces: [] };
     const interfaces: FoundReport[] = this.#sockets.ids(idPrefix).map((id) => ({ id, name: '', index: 0 }));
+    // What was chosen and not yet moved when a forwarder was killed bears no alias.
+    for (const { id, pod, before } of this.#lending.loans(idPrefix))
+      interfaces.push({ id, namespace: { ...pod, prefixes: [], cookie: 0n }, name: before.name, index: 0 });
     for (const { inode, path } of listNamespaces()) {
       try {
         using namespace = openNamespace({ inode, hint: path });
@@ -301,7 +327,7 @@ function withDevice(port: fw.Port | undefined): fw.Port | undefined {
   return port && isSocket(port.type) ? undefined : port;
 }
 
-type InterfaceReport = { type: InterfaceType; missing: string };
+type InterfaceReport = { type: InterfaceType; missing: string; engine: string; pools: string[] };
 type TunnelReport = { type: TunnelType; missing: string; engine: string };
 type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
 

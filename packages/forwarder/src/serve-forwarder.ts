@@ -2,14 +2,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { forwarder as fw, Server } from '@nsm/api';
-import { NodeForwarder } from './node-forwarder.js';
+import { NodeForwarder, type NodeForwarderOptions } from './node-forwarder.js';
 
 export interface ServedForwarder {
   readonly socket: string;
   stop(): Promise<void>;
 }
 
-export interface ServeForwarderOptions {
+export interface ServeForwarderOptions extends NodeForwarderOptions {
   /** Folder of the socket, `forwarder.sock`. Only the owner, and the manager if it is the same user, may connect. */
   readonly runDir: string;
   /** Hears of internal errors. */
@@ -23,10 +23,11 @@ export async function serveForwarder({
   runDir,
   logger,
   group,
+  ...options
 }: ServeForwarderOptions): Promise<ServedForwarder> {
   mkdirSync(runDir, { recursive: true });
   const socket = join(runDir, 'forwarder.sock');
-  const node = new NodeForwarder({ runDir });
+  const node = new NodeForwarder({ ...options, runDir });
   const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'));
   server.add(fw.Forwarder, node);
   try {

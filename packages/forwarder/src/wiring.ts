@@ -31,6 +31,8 @@ export interface Wiring {
   readonly endpointInterface?: InterfaceType;
   /** The tunnel type it joins nodes by; absent when it joins two pods of one node. */
   readonly tunnel?: TunnelType;
+  /** Names of the physical networks it joins pods by; absent where it makes the wire itself. */
+  readonly pools?: readonly string[];
   /** Bytes of underlay packet that are not the pod's, by version of IP underlay. */
   readonly overhead?: Readonly<Record<4 | 6, number>>;
   /** Registered UDP port, where the kind has one. */
