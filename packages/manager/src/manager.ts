@@ -14,7 +14,7 @@ import {
   Server,
   type TunnelType,
 } from '@nsm/api';
-import { startForwarderThread } from '@nsm/forwarder';
+import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -60,6 +60,8 @@ export interface ManagerOptions {
   readonly tunnelAddress?: string;
   /** The only tunnel types to use, in order of preference. Default: all that work here, VXLAN first. */
   readonly tunnels?: readonly TunnelType[];
+  /** Devices of this node that its own forwarder may give to pods. Default: none. */
+  readonly lending?: Pick<LendingOptions, 'hwPools' | 'sriovPools' | 'sysfs'>;
   /** Where addresses come from, for one network service or, without `service`, for all others. */
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
   /** Users whose processes may name network namespaces that are not their own. */
@@ -170,6 +172,8 @@ export class Manager {
       idPrefix: `${name}:${nodeId}-`,
       forwarder,
       joins: new Joins(joins),
+      missing: new Map(interfaces.flatMap(({ type, missing }) => (missing ? [[type, missing]] : []))),
+      physical: new Map(interfaces.map(({ type, pools }) => [type, pools])),
       registry,
       guard,
       endpoints,
@@ -253,9 +257,20 @@ export class Manager {
     }
     const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'), {
       runDir: this.#options.runDir,
+      lending: this.#lending(),
     });
     this.#stops.push(() => thread.stop());
     return thread.client;
+  }
+
+  #lending(): LendingOptions {
+    const { lending, stateDir, tunnelAddress, listen, advertise } = this.#options;
+    // Where other managers find this one, tunnels end too, unless it is said otherwise.
+    const hosts = [listen, advertise].map((address) =>
+      address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
+    );
+    const underlay = [...hosts, ...(tunnelAddress === undefined ? [] : [tunnelAddress])];
+    return { ...lending, folder: lentDevicesIn(stateDir), underlay };
   }
 
   #server(): Server {

@@ -1,6 +1,6 @@
 // The parts of one manager that the stories of a request share, wired together once in manager.ts.
 
-import { type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
+import { type InterfaceType, type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from './addresses/address-pools.js';
@@ -8,6 +8,7 @@ import type { Identifiers } from './addresses/identifiers.js';
 import type { Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import type { EndpointHealth } from './choice/endpoint-health.js';
 import type { Joins } from './choice/negotiation.js';
+import type { Pools } from './choice/physical-networks.js';
 import type { Surroundings } from './choice/selection.js';
 import type { OwnerWatch } from './life/owner-watch.js';
 import type { LocalEndpoints } from './others/local-endpoints.js';
@@ -25,6 +26,10 @@ export interface Node {
   readonly forwarder: Forwarder;
   /** What the forwarder can join. */
   readonly joins: Joins;
+  /** What this node lacks for those interface types that it cannot make. */
+  readonly missing: ReadonlyMap<InterfaceType, string>;
+  /** Physical networks whose devices this node can give to pods. */
+  readonly physical: Pools;
   readonly registry: Registry;
   readonly guard: NamespaceGuard;
   readonly endpoints: LocalEndpoints;
@@ -58,6 +63,7 @@ export function surroundings(node: Node, service: string): Surroundings {
   return {
     manager: node.name,
     joins: node.joins,
+    missing: node.missing,
     endpoints: endpointsOf(node, service),
     managers: node.registry.managers(),
     connections: (endpoint) => node.connections.countOf(endpoint),

@@ -14,13 +14,18 @@ import {
 } from '@nsm/api';
 
 /** What DEFAULT_INTERFACE stands for, the best first. */
-const interfaceDefaults: readonly InterfaceType[] = [
+export const interfaceDefaults: readonly InterfaceType[] = [
   InterfaceType.KERNEL_INTERFACE,
   InterfaceType.MEM_INTERFACE,
   InterfaceType.VHOST_INTERFACE,
   InterfaceType.SRIOV_INTERFACE,
   InterfaceType.HW_INTERFACE,
 ];
+
+/** HW and SRIOV: a wire that is there already joins the two sides, and no tunnel does. */
+export function hasOwnWire(type: InterfaceType): boolean {
+  return type === InterfaceType.HW_INTERFACE || type === InterfaceType.SRIOV_INTERFACE;
+}
 
 /** FIRST to FIFTH, then those without a preference in list order. */
 export function inOrderOfPreference(interfaces: readonly Interface[]): Interface[] {
@@ -81,7 +86,11 @@ export function tunnelable(
   );
   return spelledOut
     .filter(({ type }, index) => spelledOut.findIndex((other) => other.type === type) === index)
-    .filter(({ type }) => tunnels.every((tunnel) => joins.tunnelled(type, tunnel.type)))
+    .filter(({ type }) =>
+      hasOwnWire(type)
+        ? joins.remotely(type, type)
+        : tunnels.every((tunnel) => joins.tunnelled(type, tunnel.type)),
+    )
     .map((wanted) => ({ ...wanted, preference: NO_PREFERENCE }));
 }
 
@@ -109,12 +118,21 @@ export class Joins {
         (tunnel === undefined || join.tunnel === tunnel),
     );
 
+  /**
+   * The sides of two nodes, of which `own` is on this one: by some tunnel, whatever the other side is, or by a wire that
+   * both are on.
+   */
+  readonly remotely = (own: InterfaceType, other: InterfaceType): boolean =>
+    hasOwnWire(own) || hasOwnWire(other) ? own === other && this.locally(own, own) : this.tunnelled(own);
+
   /** For people: what joins two sides of one node, or a side and a tunnel. */
   list(where: 'locally' | 'tunnelled'): string {
     const { DEFAULT_TUNNEL } = TunnelType;
     const name = (type: InterfaceType): string => interfaceNames[type] ?? `type ${type}`;
     const names = this.#joins
-      .filter(({ tunnel }) => (tunnel === DEFAULT_TUNNEL) === (where === 'locally'))
+      .filter(({ client, tunnel }) =>
+        where === 'locally' ? tunnel === DEFAULT_TUNNEL : tunnel !== DEFAULT_TUNNEL || hasOwnWire(client),
+      )
       .map(({ client, endpoint }) =>
         where === 'tunnelled' || client === endpoint ? name(client) : `${name(client)} to ${name(endpoint)}`,
       );
@@ -157,7 +175,11 @@ export function chooseTunnel(
 }
 
 export function interfaceList(interfaces: readonly Interface[]): string {
-  return interfaces.map(({ type }) => interfaceNames[type] ?? `type ${type}`).join(', ') || 'none';
+  const names = interfaces.map(({ type, parameters }) => {
+    const { pool } = parameters?.interfaceParameters ?? {};
+    return `${interfaceNames[type] ?? `type ${type}`}${pool === undefined ? '' : ` of pool "${pool}"`}`;
+  });
+  return names.join(', ') || 'none';
 }
 
 function tunnelList(tunnels: readonly Tunnel[]): string {

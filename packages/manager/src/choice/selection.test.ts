@@ -32,6 +32,7 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],
     ['dead', create(registry.ManagerSchema, { name: 'dead' })],
   ]),
+  missing: new Map([[InterfaceType.HW_INTERFACE, 'no pool of network devices is configured']]),
   joins: new Joins([
     { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
     { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
@@ -94,6 +95,10 @@ describe('rankEndpoints', () => {
     expect(
       rankEndpoints({ ...wanted, interfaces: [memif] }, around([endpoint('a', 'here')]))[0]?.reason,
     ).toMatch(/asks for MEM_INTERFACE, the endpoint offers KERNEL_INTERFACE/);
+    const hardware = create(InterfaceSchema, { type: InterfaceType.HW_INTERFACE });
+    expect(
+      rankEndpoints({ ...wanted, interfaces: [hardware] }, around([endpoint('a', 'here')]))[0]?.reason,
+    ).toMatch(/this node can join .*; HW_INTERFACE: no pool of network devices is configured$/);
   });
 
   it('keeps its order under any order of the records, and drops none that fits', () => {

@@ -2,6 +2,7 @@
 import {
   type Interface,
   type InterfaceType,
+  interfaceNames,
   type Label,
   type NetworkServiceEndpoint,
   NsmError,
@@ -23,6 +24,8 @@ export interface Surroundings {
   readonly managers: ReadonlyMap<string, registry.Manager>;
   /** What the local forwarder can join. */
   readonly joins: Joins;
+  /** What this node lacks for those interface types that it cannot make. */
+  readonly missing: ReadonlyMap<InterfaceType, string>;
   connections(endpoint: NetworkServiceEndpoint): number;
   /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -105,11 +108,15 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
   }
   const { joins } = around;
   // What the other node can do with the endpoint's types is its manager's to say.
-  const joined = local ? joins.locally : (client: InterfaceType): boolean => joins.tunnelled(client);
+  const joined = local ? joins.locally : joins.remotely;
   if (!chooseInterfaces(wanted.interfaces, endpoint.interface, joined)) {
+    const asked = new Set(wanted.interfaces.map(({ type }) => type));
+    const lacking = [...around.missing].flatMap(([type, missing]) =>
+      asked.has(type) ? [`; ${interfaceNames[type]}: ${missing}`] : [],
+    );
     return dropped(
       `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, this node can join ${local ? joins.list('locally') : `${joins.list('tunnelled')} to another node`}`,
+        `${interfaceList(endpoint.interface)}, this node can join ${local ? joins.list('locally') : `${joins.list('tunnelled')} to another node`}${lacking.join('')}`,
     );
   }
   const failure = around.recentFailure(endpoint);

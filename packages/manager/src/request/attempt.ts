@@ -36,15 +36,22 @@ export interface Admitted {
 
 export interface Attempt extends Admitted {
   readonly endpoint: NetworkServiceEndpoint;
+  /** Those of the client's interfaces that are tried now, the best first. */
+  readonly interfaces: readonly Interface[];
   readonly hash: string;
   /** The connection's id. */
   readonly id: string;
 }
 
-export function attemptOf(node: Node, admitted: Admitted, endpoint: NetworkServiceEndpoint): Attempt {
+export function attemptOf(
+  node: Node,
+  admitted: Admitted,
+  endpoint: NetworkServiceEndpoint,
+  interfaces: readonly Interface[],
+): Attempt {
   // The node's name is in the hash because other managers name their halves by it.
   const hash = connectionHash(node.name, admitted.key, admitted.generation);
-  return { ...admitted, endpoint, hash, id: `${node.idPrefix}${hash}` };
+  return { ...admitted, endpoint, interfaces, hash, id: `${node.idPrefix}${hash}` };
 }
 
 /** What a connection's record has in common however it is made. */

@@ -3,7 +3,8 @@ import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
-import { type AgreedInterfaces, chooseInterfaces } from '../choice/negotiation.js';
+import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
+import { onOneNetwork, wireAnswersWithinMs, wireMtu } from '../choice/physical-networks.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
@@ -20,14 +21,15 @@ export async function connectLocally(
   attempt: Attempt,
   transaction: Transaction,
 ): Promise<Connection> {
-  const { id, hash, request, endpoint, namespace } = attempt;
-  const agreed = agreeOnInterfaces(request.interface, endpoint, node);
+  const { id, hash, request, endpoint, namespace, interfaces } = attempt;
+  const agreed = onOneNetwork(agreeOnInterfaces(interfaces, endpoint, node), node.physical);
   const uid = node.endpoints.uidOf(endpoint) ?? 0;
   const sides = {
     client: { interface: agreed.client, uid: attempt.uid },
     endpoint: { interface: agreed.endpoint, uid },
   };
   const chosen = await placeSockets(node, transaction, id, sides, attempt.former?.interface);
+  const ownWire = hasOwnWire(chosen.client.type);
   const plan = await askEndpoint(node, transaction, {
     id,
     hash,
@@ -37,7 +39,7 @@ export async function connectLocally(
     interface: chosen.endpoint,
     excluded: obstacles(node, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
-    mtu: localMtu,
+    mtu: ownWire ? wireMtu(chosen.client) : localMtu,
   });
   return await program(node, transaction, {
     ...recordOf(node, attempt),
@@ -54,6 +56,8 @@ export async function connectLocally(
         ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
         ...(attempt.beside ? { routes: [] } : {}),
       },
+      // A pair of devices made for each other cannot fail to carry packets; a wire can.
+      answerWithinMs: ownWire ? wireAnswersWithinMs : 0,
     }),
   });
 }

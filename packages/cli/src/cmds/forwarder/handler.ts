@@ -1,17 +1,24 @@
 // Runs a forwarder until it is interrupted.
 import { chmodSync, chownSync, statSync } from 'node:fs';
-import { serveForwarder } from '@nsm/forwarder';
+import { lentDevicesIn, serveForwarder } from '@nsm/forwarder';
 import { aborted, interrupted } from '../../interrupted.js';
+import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { prepareFolder } from '../../prepare-folder.js';
 import type { ForwarderFlags } from './options.js';
 
-export async function runForwarder({ runDir, logLevel, group }: ForwarderFlags): Promise<void> {
+export async function runForwarder(flags: ForwarderFlags): Promise<void> {
+  const { runDir, stateDir, logLevel, group } = flags;
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'forwarder' });
   prepareFolder('--run-dir', runDir);
   if (group !== undefined) shareFolder(runDir, group);
-  const forwarder = await serveForwarder({ runDir, logger, ...(group === undefined ? {} : { group }) });
+  const forwarder = await serveForwarder({
+    runDir,
+    logger,
+    lending: { ...lendingOf(flags), folder: lentDevicesIn(stateDir) },
+    ...(group === undefined ? {} : { group }),
+  });
   logger.info({ runDir }, 'ready');
   await aborted(signal);
   await forwarder.stop();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Manager } from '@nsm/manager';
 import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
+import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { prepareFolder } from '../../prepare-folder.js';
 import type { ManagerFlags } from './options.js';
@@ -25,6 +26,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
     registry,
     ...(tunnelAddress ? { tunnelAddress } : {}),
     ...(flags.tunnel.length > 0 ? { tunnels: flags.tunnel } : {}),
+    lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
     ...(forwarderSocket ? { forwarderSocket } : {}),
