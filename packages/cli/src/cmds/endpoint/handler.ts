@@ -1,5 +1,5 @@
 // Runs a ready-made endpoint until it is interrupted.
-import { type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
+import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import type { Served, ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
@@ -29,6 +29,11 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
   };
   if (kind === 'gateway') {
     await using running = await gateway({ ...common, outside: flags.outside ?? '' });
+    printServing(output, running.served);
+    await aborted(signal);
+  } else if (kind === 'bridge') {
+    const { device, mtu } = flags;
+    await using running = await bridge({ ...common, device, mtu });
     printServing(output, running.served);
     await aborted(signal);
   } else {
