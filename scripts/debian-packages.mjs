@@ -49,6 +49,12 @@ export const debianPackages = [
     present: (find) => find('ethtool') !== undefined,
   },
   {
+    name: 'dpdk-dev',
+    purposes: ['test'],
+    why: 'dpdk-testpmd is the application at the other end of shared memory',
+    present: (find) => find('dpdk-testpmd') !== undefined,
+  },
+  {
     name: 'iperf3',
     purposes: ['bench'],
     why: 'iperf3 measures the throughput of connections',

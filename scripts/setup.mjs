@@ -100,9 +100,15 @@ function installDebianPackages(purpose) {
     say('apt-get update');
     run('apt-get', ['update', '-q'], options);
   }
-  say(command);
-  const { status } = run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...names], options);
-  if (status !== 0) say(`${command} failed; what needs these packages will fail or be skipped`);
+  const install = (...wanted) => {
+    say(`apt-get install ${wanted.join(' ')}`);
+    const flags = ['install', '-y', '-q', '--no-install-recommends'];
+    return run('apt-get', [...flags, ...wanted], options).status === 0;
+  };
+  if (install(...names)) return;
+  // One that this distribution does not have must not keep the others away.
+  const failed = names.length > 1 ? names.filter((name) => !install(name)) : names;
+  if (failed.length > 0) say(`not installed: ${failed.join(', ')}; what needs them will fail or be skipped`);
 }
 
 function hasPackageLists() {

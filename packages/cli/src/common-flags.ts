@@ -10,6 +10,9 @@ export const jsonFlag = (): Option => flag('--json', 'print JSON');
 export const runDirFlag = (): Option =>
   flag('--run-dir <dir>', "folder of the manager's sockets", { default: defaultRunDir });
 
+export const stateDirFlag = (): Option =>
+  flag('--state-dir <dir>', 'folder of what outlives a restart', { default: '/var/lib/nsm' });
+
 export const netnsFlag = (): Option =>
   flag(
     '--netns <ns>',

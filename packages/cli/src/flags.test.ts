@@ -166,7 +166,7 @@ describe('nsm', () => {
     [['endpoint', 'icmp-responder', '--service', 'x'], '--name NAME is missing'],
     [['endpoint', 'router'], 'Allowed choices are icmp-responder, gateway'],
     [['describe', 'service'], 'which service? Write: nsm describe service NAME'],
-    [['get', 'pods'], 'Allowed choices are services, endpoints, managers, connections, tunnels'],
+    [['get', 'pods'], 'Allowed choices are services, endpoints, managers, connections, interfaces, tunnels'],
     [['manager', '--listen', '5001'], 'Write HOST:PORT'],
     [['manager', '--advertise', '0.0.0.0:5001'], 'Nobody can call 0.0.0.0: write an address'],
     [['manager', '--advertise', '[::]:5001'], 'Nobody can call [::]: write an address'],

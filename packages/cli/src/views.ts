@@ -204,8 +204,8 @@ export interface CapabilityView {
 }
 
 export function interfaceCapabilityView(capability: forwarder.InterfaceCapability): CapabilityView {
-  const { type, missing } = capability;
-  return { type: interfaceName(type), works: missing === '', missing, engine: '' };
+  const { type, missing, engine } = capability;
+  return { type: interfaceName(type), works: missing === '', missing, engine };
 }
 
 export function tunnelCapabilityView(capability: forwarder.TunnelCapability): CapabilityView {
@@ -231,10 +231,10 @@ export function labelsText(labels: Readonly<Record<string, string>>): string {
     .join(',');
 }
 
-/** How the two sides are joined: `local`, or the tunnel as `VXLAN 7`. */
+/** How the two sides are joined: `local`, the tunnel as `VXLAN 7`, or a physical network that both nodes are on. */
 export function pathText({ role, tunnel }: ConnectionView): string {
   if (tunnel) return `${tunnel.type} ${tunnel.identifier}`;
-  return role === 'LOCAL' ? 'local' : '';
+  return role === 'LOCAL' ? 'local' : 'wire';
 }
 
 /** Time since, as `3m` or `2d4h`. */

@@ -13,6 +13,7 @@ function request(requestId: string): EndpointRequest {
     connectionId: '',
     interfaceName: '',
     mac: '',
+    mtu: 0,
   };
 }
 

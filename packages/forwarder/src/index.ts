@@ -1,4 +1,7 @@
 // Programs the Linux dataplane of one node.
+export type { VfPool } from './interfaces/sriov/virtual-functions.js';
+export type { DeviceMatch, DevicePool } from './lending/device-source.js';
+export { type LendingOptions, lentDevicesIn } from './lending/lending-options.js';
 export { NodeForwarder, type NodeForwarderOptions, type VxlanEngine } from './node-forwarder.js';
 export { type ServedForwarder, type ServeForwarderOptions, serveForwarder } from './serve-forwarder.js';
 export { type ForwarderThread, startForwarderThread } from './thread/start-forwarder-thread.js';

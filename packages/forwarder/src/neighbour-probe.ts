@@ -63,8 +63,14 @@ export async function requireAnswer(
     return !open || resolvesNeighbour(open.socket, index, open.port.peerAddresses, answerWithinMs, signal);
   });
   if ((await Promise.all(answers)).every(Boolean)) return;
-  if (!tunnel)
-    throw new NsmError('no-packets', `nothing came back from the other pod within ${answerWithinMs} ms`);
+  if (!tunnel) {
+    const { pool } = Object.values(ports)[0]?.port.parameters ?? {};
+    const question = pool === undefined ? '' : `; are all devices of pool "${pool}" in one physical network?`;
+    throw new NsmError(
+      'no-packets',
+      `nothing came back from the other pod within ${answerWithinMs} ms${question}`,
+    );
+  }
   const { local, remote, port, type } = tunnel;
   const passage = port
     ? `is UDP port ${port} open between the two nodes`

@@ -2,10 +2,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   type forwarder as fw,
-  type InterfaceType,
+  InterfaceType,
   NsmError,
   type ServiceImplementation,
-  type TunnelType,
+  TunnelType,
 } from '@nsm/api';
 import {
   listNamespaces,
@@ -19,7 +19,18 @@ import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { configureDevice } from './configure-device.js';
 import { explain } from './explain.js';
+import { NetworkDevices } from './interfaces/hw/network-devices.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
+import { MemifEngine } from './interfaces/mem/memif-engine.js';
+import { MemifToKernel } from './interfaces/mem/memif-to-kernel.js';
+import { MemifTunnel } from './interfaces/mem/memif-tunnel.js';
+import { isSocket, SharedSockets } from './interfaces/shared/shared-sockets.js';
+import { SocketPair } from './interfaces/shared/socket-pair.js';
+import { VirtualFunctions } from './interfaces/sriov/virtual-functions.js';
+import { Lending } from './lending/lending.js';
+import type { LendingOptions } from './lending/lending-options.js';
+import { LentDevice } from './lending/lent-device.js';
+import { LoanBook } from './lending/loan-book.js';
 import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
@@ -31,7 +42,7 @@ import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
 import { unfinishedGroup } from './unfinished.js';
 import { validPort } from './valid-port.js';
-import type { Device, OpenPorts, Wiring } from './wiring.js';
+import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
 
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
 
@@ -40,6 +51,10 @@ export type VxlanEngine = 'kernel' | 'ebpf';
 export interface NodeForwarderOptions {
   /** What carries VXLAN where both can: the kernel's own device, or eBPF as all other kinds. Default `kernel`. */
   readonly vxlanEngine?: VxlanEngine;
+  /** The manager's run directory, below which pods meet by sockets. Without it there is no shared memory. */
+  readonly runDir?: string;
+  /** Devices of the node that may be given to pods. Default: none. */
+  readonly lending?: LendingOptions;
 }
 
 export class NodeForwarder implements ForwarderService {
@@ -47,24 +62,44 @@ export class NodeForwarder implements ForwarderService {
   readonly #watch: NodeWatch;
   readonly #reaper = new Reaper();
   readonly #tunnels: TunnelEngine;
+  readonly #sockets: SharedSockets;
+  readonly #memifs: MemifEngine;
+  readonly #lending: Lending;
   readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
 
-  constructor({ vxlanEngine = 'kernel' }: NodeForwarderOptions = {}) {
+  constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket);
+    this.#sockets = new SharedSockets(runDir);
+    this.#memifs = new MemifEngine(this.#sockets, (ids) => this.#watch.lost(ids));
+    const { hwPools = [], sriovPools = [], sysfs = '/sys', folder, underlay = [], onStep } = lending;
+    this.#lending = new Lending(this.#socket, new LoanBook(folder, nodeId()), underlay, onStep);
     const node = { socket: this.#socket };
     const byBpf = tunnelKinds.map((kind) => new BpfTunnel(kind, this.#tunnels));
     const byKernel = [new VxlanDevice()];
     // In order of preference; a new engine is one more entry here, a new kind one in tunnels/kinds.ts.
     const engines = vxlanEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
-    const wirings: Wiring[] = [new VethPair(), ...engines];
+    const byMemory = [InterfaceType.MEM_INTERFACE, InterfaceType.VHOST_INTERFACE].map(
+      (type) => new SocketPair(type, this.#sockets),
+    );
+    const byMemif = [
+      new MemifToKernel('client', this.#memifs),
+      new MemifToKernel('endpoint', this.#memifs),
+      ...byBpf.map((tunnel) => new MemifTunnel(tunnel, this.#memifs)),
+    ];
+    const byDevice = [new NetworkDevices(hwPools), new VirtualFunctions(sriovPools, sysfs)].map(
+      (source) => new LentDevice(source, this.#lending),
+    );
+    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...byDevice, ...engines, ...byMemif];
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
   }
 
   async stop(): Promise<void> {
     this.#watch.stop();
     await this.#reaper.stop();
+    await this.#memifs.stop();
+    this.#sockets.stop();
     this.#tunnels.stop();
     this.#socket.close();
   }
@@ -73,18 +108,39 @@ export class NodeForwarder implements ForwarderService {
     interfaces: InterfaceReport[];
     tunnels: TunnelReport[];
     nodeId: string;
+    joins: JoinReport[];
   }> {
-    const local = this.#wirings.filter(({ wiring }) => wiring.tunnel === undefined);
-    const remote = this.#wirings.filter(({ wiring }) => wiring.tunnel !== undefined);
+    const local = this.#wirings.filter(
+      ({ wiring }) => wiring.tunnel === undefined && wiring.endpointInterface === undefined,
+    );
+    const remote = this.#wirings.filter(
+      ({ wiring }) => wiring.tunnel !== undefined && wiring.interface === InterfaceType.KERNEL_INTERFACE,
+    );
     return {
-      interfaces: local.map(({ wiring, missing }) => ({ type: wiring.interface, missing })),
+      interfaces: local.map(({ wiring, missing }) => ({
+        type: wiring.interface,
+        missing,
+        engine: wiring.engine,
+        pools: [...(wiring.pools ?? [])],
+      })),
       nodeId: nodeId(),
       tunnels: remote.map(({ wiring, missing }) => ({
         type: wiring.tunnel ?? 0,
         missing,
         engine: wiring.engine,
       })),
+      joins: this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [joinOf(wiring)])),
     };
+  }
+
+  async placeSockets({
+    id,
+    client,
+    endpoint,
+  }: fw.PlaceSocketsRequest): Promise<{ client: string; endpoint: string }> {
+    const place = (side: Side, wish: fw.SocketSide | undefined): string =>
+      wish ? this.#sockets.place(id, side, wish.type, wish.uid) : '';
+    return { client: place('client', client), endpoint: place('endpoint', endpoint) };
   }
 
   async inspectNamespace({
@@ -114,7 +170,9 @@ export class NodeForwarder implements ForwarderService {
   }: fw.OfferTunnelsRequest): Promise<{ tunnels: ReturnType<typeof offerTunnels> }> {
     const working = this.#wirings.filter(({ missing }) => missing === '').map(({ wiring }) => wiring);
     try {
-      return { tunnels: offerTunnels(this.#socket, working, remote, local) };
+      const tunnels = offerTunnels(this.#socket, working, remote, local);
+      for (const { parameters } of tunnels) this.#lending.underlay.add(parameters.address);
+      return { tunnels };
     } catch (error) {
       throw explain(error);
     }
@@ -128,7 +186,7 @@ export class NodeForwarder implements ForwarderService {
       if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
       if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
       this.#watch.unfollow(crossConnect.id);
-      devices = wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
+      devices = await wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
         this.#tunnels.release(crossConnect.id);
         ports[device.side]?.socket.deleteLink(device.index);
       });
@@ -139,12 +197,15 @@ export class NodeForwarder implements ForwarderService {
         if (open.port.name.includes('%')) open.port.name = device.name;
         this.#watch.follow(crossConnect.id, open, device.index);
       }
+      for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
       if (crossConnect.answerWithinMs > 0) await requireAnswer(crossConnect, devices, ports, signal);
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.
       const fresh = devices.find((device) => device.fresh);
-      if (fresh) {
+      if (fresh && this.#lending.holds(crossConnect.id)) this.#lending.undo(crossConnect.id);
+      else if (fresh) {
+        await this.#memifs.release(crossConnect.id);
         this.#tunnels.release(crossConnect.id);
         ports[fresh.side]?.socket.deleteLink(fresh.index);
       }
@@ -158,17 +219,27 @@ export class NodeForwarder implements ForwarderService {
   async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
     for (const { id } of crossConnects) this.#watch.unfollow(id);
     await Promise.all(
-      crossConnects.map((crossConnect) =>
-        this.#reaper.remove(crossConnect, this.#tunnels.release(crossConnect.id)),
-      ),
+      crossConnects.map(async (crossConnect) => {
+        const { id } = crossConnect;
+        if (this.#lending.holds(id)) return await this.#lending.giveBack(id);
+        const [client, endpoint] = [withDevice(crossConnect.client), withDevice(crossConnect.endpoint)];
+        await this.#memifs.release(id);
+        this.#sockets.release(id);
+        const outside = this.#tunnels.release(id);
+        if (outside || client || endpoint)
+          await this.#reaper.remove({ ...crossConnect, client, endpoint }, outside);
+      }),
     );
     return {};
   }
 
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {
-    const interfaces: FoundReport[] = [];
-    if (idPrefix === '') return { interfaces };
+    if (idPrefix === '') return { interfaces: [] };
     const unfinished = unfinishedGroup(idPrefix);
+    const interfaces: FoundReport[] = this.#sockets.ids(idPrefix).map((id) => ({ id, name: '', index: 0 }));
+    // What was chosen and not yet moved when a forwarder was killed bears no alias.
+    for (const { id, pod, before } of this.#lending.loans(idPrefix))
+      interfaces.push({ id, namespace: { ...pod, prefixes: [], cookie: 0n }, name: before.name, index: 0 });
     for (const { inode, path } of listNamespaces()) {
       try {
         using namespace = openNamespace({ inode, hint: path });
@@ -212,6 +283,11 @@ export class NodeForwarder implements ForwarderService {
     if (!crossConnect || !port) throw new NsmError('invalid', 'no port is named');
     const traffic = this.#tunnels.traffic(crossConnect.id);
     if (traffic) return statisticsOf(traffic);
+    if (isSocket(port.type)) {
+      const counted = this.#memifs.traffic(crossConnect.id);
+      if (counted) return counted;
+      throw new NsmError('not-found', 'shared memory passes the forwarder by: its packets are not counted');
+    }
     using open = new OpenPort(port);
     const statistics = open.find(crossConnect.id)?.statistics;
     if (!statistics)
@@ -235,8 +311,12 @@ export class NodeForwarder implements ForwarderService {
 
   #wiringFor({ client, endpoint, tunnel }: fw.CrossConnect): Wiring {
     const type = client?.type ?? endpoint?.type;
+    const other = client && endpoint ? endpoint.type : type;
     const entries = this.#wirings.filter(
-      ({ wiring }) => wiring.interface === type && wiring.tunnel === tunnel?.type,
+      ({ wiring }) =>
+        wiring.interface === type &&
+        (wiring.endpointInterface ?? wiring.interface) === other &&
+        wiring.tunnel === tunnel?.type,
     );
     const entry = entries.find(({ missing }) => missing === '') ?? entries[0];
     if (!entry)
@@ -250,8 +330,21 @@ export class NodeForwarder implements ForwarderService {
   }
 }
 
-type InterfaceReport = { type: InterfaceType; missing: string };
+function withDevice(port: fw.Port | undefined): fw.Port | undefined {
+  return port && isSocket(port.type) ? undefined : port;
+}
+
+type InterfaceReport = { type: InterfaceType; missing: string; engine: string; pools: string[] };
 type TunnelReport = { type: TunnelType; missing: string; engine: string };
+type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
+
+function joinOf({ interface: type, endpointInterface, tunnel }: Wiring): JoinReport {
+  const { DEFAULT_INTERFACE } = InterfaceType;
+  return tunnel === undefined
+    ? { client: type, endpoint: endpointInterface ?? type, tunnel: TunnelType.DEFAULT_TUNNEL }
+    : { client: type, endpoint: DEFAULT_INTERFACE, tunnel };
+}
+
 type NamespaceReport = { inode: number; path: string; prefixes: string[]; cookie: bigint };
 /** The namespace a caller names: it is most often its own, so that is looked at before any search. */
 function openNamed(reference: string, pid: number): NetworkNamespace {
@@ -270,5 +363,5 @@ function inodeOfProcess(pid: number): number {
   }
 }
 
-type FoundReport = { id: string; namespace: NamespaceReport; name: string; index: number };
+type FoundReport = { id: string; namespace?: NamespaceReport; name: string; index: number };
 type ProbeReport = { answered: boolean; elapsedUs: number };

@@ -42,9 +42,10 @@ export class NodeWatch {
     this.#monitor.on('event', (event) => this.#heed(event));
   }
 
-  /** Reports on a cross-connect's interface, and on its namespace, from now on. */
-  follow(id: string, open: OpenPort, index: number): void {
+  /** Reports on a cross-connect's interface, if it has one there, and on its namespace, from now on. */
+  follow(id: string, open: OpenPort, index?: number): void {
     const followed = this.#follow(open);
+    if (index === undefined) return;
     followed.interfaces.set(index, id);
     this.#places.set(id, [...(this.#places.get(id) ?? []), { followed, index }]);
   }
@@ -83,6 +84,11 @@ export class NodeWatch {
   stop(): void {
     this.#stop.abort();
     this.#monitor.close();
+  }
+
+  /** Parts of these cross-connects that the kernel does not know of were lost. */
+  lost(ids: readonly string[]): void {
+    for (const id of ids) this.#tellChanged(id);
   }
 
   /** Inodes are given again while the kernel still takes their former namespaces apart; cookies never are. */

@@ -27,7 +27,7 @@ export async function serveForwarder({
 }: ServeForwarderOptions): Promise<ServedForwarder> {
   mkdirSync(runDir, { recursive: true });
   const socket = join(runDir, 'forwarder.sock');
-  const node = new NodeForwarder(options);
+  const node = new NodeForwarder({ ...options, runDir });
   const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'));
   server.add(fw.Forwarder, node);
   try {

@@ -27,8 +27,12 @@ export interface Wiring {
   readonly engine: string;
   /** The interface type it attaches pods by. */
   readonly interface: InterfaceType;
+  /** That of the endpoint, where it is another than the client's. */
+  readonly endpointInterface?: InterfaceType;
   /** The tunnel type it joins nodes by; absent when it joins two pods of one node. */
   readonly tunnel?: TunnelType;
+  /** Names of the physical networks it joins pods by; absent where it makes the wire itself. */
+  readonly pools?: readonly string[];
   /** Bytes of underlay packet that are not the pod's, by version of IP underlay. */
   readonly overhead?: Readonly<Record<4 | 6, number>>;
   /** Registered UDP port, where the kind has one. */
@@ -49,12 +53,12 @@ export interface Wiring {
   /**
    * Makes the devices exist, without addresses, and finds those that already do. What exists with other
    * parameters is replaced by `remove` and made again.
-   * @throws NetlinkError; then no device of this cross-connect was added.
+   * @throws NetlinkError; then no device of this cross-connect was added to a pod.
    */
   connect(
     crossConnect: fw.CrossConnect,
     ports: OpenPorts,
     node: Node,
     remove: (device: Device) => void,
-  ): Device[];
+  ): Device[] | Promise<Device[]>;
 }

@@ -36,7 +36,7 @@ const serviceName = text(
   253,
 );
 /** What `nsm endpoint` runs; a test of the command line holds the two together. */
-export const endpointKinds: readonly string[] = ['icmp-responder', 'gateway'];
+export const endpointKinds: readonly string[] = ['icmp-responder', 'gateway', 'bridge'];
 const kind = z.string(accepted(`a kind of endpoint: ${endpointKinds.join(', ')}`));
 
 const prefix = z

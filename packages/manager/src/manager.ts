@@ -8,14 +8,13 @@ import {
   Channel,
   connect,
   endpoint,
-  type InterfaceType,
   NsmError,
   proxy,
   registry as reg,
   Server,
   type TunnelType,
 } from '@nsm/api';
-import { startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
+import { type LendingOptions, lentDevicesIn, startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -25,6 +24,7 @@ import { parsePrefix } from './addresses/prefix.js';
 import { admitName } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
+import { Joins } from './choice/negotiation.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
@@ -65,6 +65,8 @@ export interface ManagerOptions {
   readonly tunnels: readonly { readonly service?: string; readonly type: TunnelType }[];
   /** What carries VXLAN in the manager's own forwarder. Default: the kernel's vxlan device. */
   readonly vxlanEngine?: VxlanEngine;
+  /** Devices of this node that its own forwarder may give to pods. Default: none. */
+  readonly lending?: Pick<LendingOptions, 'hwPools' | 'sriovPools' | 'sysfs'>;
   /** Where addresses come from, for one network service or, without `service`, for all others. */
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
   /** Users whose processes may name network namespaces that are not their own. */
@@ -158,7 +160,7 @@ export class Manager {
       prefixes,
     );
     this.#stops.push(() => endpoints.stop());
-    const { interfaces, tunnels, nodeId } = await forwarder.getCapabilities({});
+    const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
       if (missing) logger.warn({ type, missing }, 'interface type not available on this node');
     for (const { missing, type } of tunnels) {
@@ -166,10 +168,6 @@ export class Manager {
       const works = tunnels.some((other) => other.type === type && !other.missing);
       if (!works) logger.warn({ type, missing }, 'tunnel type not available on this node');
     }
-    const capable = new Set<InterfaceType>(
-      interfaces.flatMap(({ type, missing }) => (missing ? [] : [type])),
-    );
-
     const server = this.#server();
     if (registry.service) server.add(reg.Registry, registry.service);
 
@@ -178,7 +176,9 @@ export class Manager {
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
       forwarder,
-      capable,
+      joins: new Joins(joins),
+      missing: new Map(interfaces.flatMap(({ type, missing }) => (missing ? [[type, missing]] : []))),
+      physical: new Map(interfaces.map(({ type, pools }) => [type, pools])),
       registry,
       guard,
       endpoints,
@@ -260,12 +260,23 @@ export class Manager {
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
-    const thread = await startForwarderThread(
-      (error) => logger.fatal({ err: error }, 'the forwarder died'),
-      vxlanEngine ? { vxlanEngine } : {},
-    );
+    const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'), {
+      runDir: this.#options.runDir,
+      lending: this.#lending(),
+      ...(vxlanEngine ? { vxlanEngine } : {}),
+    });
     this.#stops.push(() => thread.stop());
     return thread.client;
+  }
+
+  #lending(): LendingOptions {
+    const { lending, stateDir, tunnelAddress, listen, advertise } = this.#options;
+    // Where other managers find this one, tunnels end too, unless it is said otherwise.
+    const hosts = [listen, advertise].map((address) =>
+      address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
+    );
+    const underlay = [...hosts, ...(tunnelAddress === undefined ? [] : [tunnelAddress])];
+    return { ...lending, folder: lentDevicesIn(stateDir), underlay };
   }
 
   #server(): Server {

@@ -7,6 +7,8 @@ import type { AddressPools } from './addresses/address-pools.js';
 import type { Identifiers } from './addresses/identifiers.js';
 import type { Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import type { EndpointHealth } from './choice/endpoint-health.js';
+import type { Joins } from './choice/negotiation.js';
+import type { Pools } from './choice/physical-networks.js';
 import type { Surroundings } from './choice/selection.js';
 import type { OwnerWatch } from './life/owner-watch.js';
 import type { LocalEndpoints } from './others/local-endpoints.js';
@@ -22,8 +24,12 @@ export interface Node {
   /** MANAGER:NODE-, what the ids of all connections on this node begin with. */
   readonly idPrefix: string;
   readonly forwarder: Forwarder;
-  /** Interface types the forwarder can make. */
-  readonly capable: ReadonlySet<InterfaceType>;
+  /** What the forwarder can join. */
+  readonly joins: Joins;
+  /** What this node lacks for those interface types that it cannot make. */
+  readonly missing: ReadonlyMap<InterfaceType, string>;
+  /** Physical networks whose devices this node can give to pods. */
+  readonly physical: Pools;
   readonly registry: Registry;
   readonly guard: NamespaceGuard;
   readonly endpoints: LocalEndpoints;
@@ -59,7 +65,8 @@ export interface Node {
 export function surroundings(node: Node, service: string): Surroundings {
   return {
     manager: node.name,
-    capable: node.capable,
+    joins: node.joins,
+    missing: node.missing,
     endpoints: endpointsOf(node, service),
     managers: node.registry.managers(),
     connections: (endpoint) => node.connections.countOf(endpoint),

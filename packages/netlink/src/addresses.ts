@@ -56,6 +56,10 @@ export interface Address {
   readonly dadFailed: boolean;
   /** Who gave it (IFA_PROTO); 0: unsaid. */
   readonly protocol: number;
+  /** Seconds left, as they were when it was read; undefined: for ever. */
+  readonly validLifetime: number | undefined;
+  /** Seconds left; undefined: for ever. */
+  readonly preferredLifetime: number | undefined;
   /** IFA_F_ flags. */
   readonly flags: number;
 }
@@ -124,6 +128,11 @@ export const decodeAddress = (message: Message): Address => {
   // Without IFA_LOCAL (IPv6, no peer) IFA_ADDRESS is the address itself; with it, the peer.
   const local = attributes.raw(IFA.local) ?? address ?? Buffer.alloc(family === 'ipv4' ? 4 : 16);
   const flags = attributes.u32(IFA.flags) ?? bytes.readUInt8(start + 2);
+  const info = attributes.raw(IFA.cacheInfo);
+  const lifetime = (at: number): number | undefined => {
+    const seconds = info !== undefined && info.length >= 8 ? info.readUInt32LE(at) : FOREVER;
+    return seconds === FOREVER ? undefined : seconds;
+  };
   return {
     index: bytes.readUInt32LE(start + 4),
     family,
@@ -137,6 +146,8 @@ export const decodeAddress = (message: Message): Address => {
     tentative: (flags & IFA_F_TENTATIVE) !== 0,
     dadFailed: (flags & IFA_F_DADFAILED) !== 0,
     protocol: attributes.u8(IFA.protocol) ?? 0,
+    validLifetime: lifetime(4),
+    preferredLifetime: lifetime(0),
     flags,
   };
 };

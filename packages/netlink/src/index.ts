@@ -12,6 +12,7 @@ export {
   testRun,
 } from './bpf-object.js';
 export { DecodeError } from './decode-error.js';
+export type { DriverInfo } from './driver-info.js';
 export { errno, errnoName } from './errno.js';
 export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';
 export type {
@@ -72,6 +73,7 @@ export type {
 export { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError } from './netlink-error.js';
 export type { DumpOptions } from './netlink-request.js';
 export { NetworkNamespace } from './network-namespace.js';
+export { type Packet, PacketListener, PacketSocket } from './packet-socket.js';
 export { type PollEvent, Poller, type PollerOptions, type WatchOptions } from './poller.js';
 export {
   openProcess,
@@ -96,5 +98,7 @@ export type { RouteConflict, RouteFilter, RouteLookup } from './route-operations
 export { type AddOptions, RouteSocket } from './route-socket.js';
 export type { NextHop, Route, RouteSpec } from './routes.js';
 export type { Rule, RuleAction, RuleSpec } from './rules.js';
-export { openTap, type Tap, type TapOptions } from './tap.js';
+export { SharedMemory } from './shared-memory.js';
+export { openTap, setTapCarrier, type Tap, type TapOptions } from './tap.js';
 export type { TrafficParent } from './tc-handles.js';
+export type { VfChanges, VfLinkState, VfVlan, VirtualFunction } from './virtual-functions.js';

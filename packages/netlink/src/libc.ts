@@ -115,6 +115,58 @@ export const mount: Call<
 export const umount: Call<[target: string, flags: number]> = define(
   'int umount2(const char *target, int flags)',
 );
+const rawLinkat: Call<[number, string, number, string, number]> = define(
+  'int linkat(int oldFolder, const char *oldPath, int newFolder, const char *newPath, int flags)',
+);
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+/** linkat(2) that follows a symbolic link at `path`: Node.js links the symbolic link itself. */
+export const linkFollowing = (path: string, newPath: string): SystemResult =>
+  rawLinkat(AT_FDCWD, path, AT_FDCWD, newPath, AT_SYMLINK_FOLLOW);
+/** listen(2). */
+export const listen: Call<[fd: number, backlog: number]> = define('int listen(int fd, int backlog)');
+/** accept4(2). */
+export const accept: Call<[fd: number, address: null, length: null, flags: number]> = define(
+  'int accept4(int fd, void *address, void *length, int flags)',
+);
+/** connect(2); `address` is a raw sockaddr. */
+export const connect: Call<[fd: number, address: Uint8Array, length: number]> = define(
+  'int connect(int fd, const void *address, uint32_t length)',
+);
+/** fcntl(2) whose argument is a number. */
+export const fcntl: Call<[fd: number, command: number, argument: number]> = define(
+  'int fcntl(int fd, int command, long argument)',
+);
+/** memfd_create(2). */
+export const memfdCreate: Call<[name: string, flags: number]> = define(
+  'int memfd_create(const char *name, unsigned int flags)',
+);
+/** ftruncate(2). */
+export const ftruncate: Call<[fd: number, size: number]> = define('int ftruncate(int fd, int64_t size)');
+/** mmap(2): an address, which fits a number on every 64-bit architecture. */
+export const mmap: Call<
+  [address: null, size: number, protection: number, flags: number, fd: number, offset: number]
+> = define('int64_t mmap(void *address, size_t size, int protection, int flags, int fd, int64_t offset)');
+/** munmap(2). */
+export const munmap: Call<[address: number, size: number]> = define(
+  'int munmap(uintptr_t address, size_t size)',
+);
+/** read(2) to an address. */
+export const readTo: Call<[fd: number, address: number, length: number]> = define(
+  'int64_t read(int fd, uintptr_t address, size_t length)',
+);
+/** write(2) from an address. */
+export const writeFrom: Call<[fd: number, address: number, length: number]> = define(
+  'int64_t write(int fd, uintptr_t address, size_t length)',
+);
+/** readv(2); `vectors` are raw `struct iovec`. */
+export const readVectors: Call<[fd: number, vectors: Uint8Array, count: number]> = define(
+  'int64_t readv(int fd, const void *vectors, int count)',
+);
+/** writev(2). */
+export const writeVectors: Call<[fd: number, vectors: Uint8Array, count: number]> = define(
+  'int64_t writev(int fd, const void *vectors, int count)',
+);
 /** eventfd(2). */
 export const eventfd: Call<[initial: number, flags: number]> = define(
   'int eventfd(unsigned int initial, int flags)',
@@ -167,6 +219,27 @@ const rawRecvmsg: Call<[number, Uint8Array, number]> = define(
   'int64_t recvmsg(int fd, void *message, int flags)',
 );
 
+const rawSendmsg: Call<[number, Uint8Array, number]> = define(
+  'int64_t sendmsg(int fd, const void *message, int flags)',
+);
+/** sendmsg(2) with control data, to a connected socket. */
+export const sendMessage = (
+  fd: number,
+  data: Uint8Array,
+  control: Uint8Array,
+  flags: number,
+): SystemResult => {
+  const vector = Buffer.alloc(16);
+  vector.writeBigUInt64LE(addressOf(data), 0);
+  vector.writeBigUInt64LE(BigInt(data.length), 8);
+  const header = Buffer.alloc(56);
+  header.writeBigUInt64LE(addressOf(vector), 16);
+  header.writeBigUInt64LE(1n, 24);
+  if (control.length > 0) header.writeBigUInt64LE(addressOf(control), 32);
+  header.writeBigUInt64LE(BigInt(control.length), 40);
+  return rawSendmsg(fd, header, flags);
+};
+
 /** recvmsg(2) with control data, over buffers allocated once. 64-bit little-endian layouts only. */
 export class MessageReceiver {
   /** The datagram received last. */
@@ -214,6 +287,9 @@ const SYS_BPF: Readonly<Record<string, number>> = { x64: 321, ia32: 357, arm: 38
 /** bpf(2), which libc does not wrap; `attributes` is a raw `union bpf_attr` (linux/bpf.h). */
 export const bpf = (command: number, attributes: Uint8Array): SystemResult =>
   syscallBuffer(SYS_BPF[process.arch] ?? -1, command, attributes, attributes.length);
+
+/** Memory of this process, not copied; it must stay mapped as long as anybody looks. */
+export const viewOf = (address: number, size: number): ArrayBuffer => koffi.view(BigInt(address), size);
 
 /** Address of a buffer's first byte, to put into a structure. Valid as long as the buffer is referenced. */
 export const addressOf = (bytes: Uint8Array): bigint => koffi.address(bytes);

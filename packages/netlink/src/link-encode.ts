@@ -6,6 +6,7 @@ import { IFF_UP, IFLA, IFLA_INFO_DATA, IFLA_INFO_KIND, LINK_HEADER_SIZE } from '
 import { encodeBridge, encodeMacvlan, encodeVlan, encodeVxlan } from './link-kinds.js';
 import type { CommonLinkSpec, Ipv6AddressGeneration, LinkChanges, NetlinkLinkSpec } from './link-spec.js';
 import { NamespaceError } from './namespace-error.js';
+import { encodeVfChanges } from './virtual-functions.js';
 
 const VETH_INFO_PEER = 1;
 /** RFC 7348; the kernel's own default is the older 8472. */
@@ -102,7 +103,8 @@ export const encodeLinkChanges = (writer: AttributeWriter, index: number, change
         writer.u8(IFLA_INET6_ADDR_GEN_MODE, IPV6_ADDRESS_GENERATION[ipv6AddressGeneration]),
       ),
     );
-  const { vxlan, bridge } = changes;
+  const { vxlan, bridge, virtualFunctions } = changes;
+  if (virtualFunctions !== undefined) encodeVfChanges(writer, virtualFunctions);
   if (vxlan !== undefined || bridge !== undefined)
     writer.nest(IFLA.linkInfo, () => {
       writer.string(IFLA_INFO_KIND, vxlan === undefined ? 'bridge' : 'vxlan');

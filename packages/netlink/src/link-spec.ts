@@ -1,6 +1,7 @@
 // What a link shall be: the arguments for making and changing links.
 import type { BridgeOptions, MacvlanMode, VxlanOptions } from './link-kinds.js';
 import type { NetworkNamespace } from './network-namespace.js';
+import type { VfChanges } from './virtual-functions.js';
 
 /** A link by its index or by its name. Names can be given to another link at any moment: prefer the index. */
 export type LinkReference = number | string;
@@ -134,6 +135,8 @@ export interface LinkChanges {
   readonly vxlan?: Omit<VxlanOptions, 'id'> | undefined;
   /** Changes to a bridge. */
   readonly bridge?: BridgeOptions | undefined;
+  /** Changes to virtual functions of a physical one. EOPNOTSUPP: its driver does not know the setting. */
+  readonly virtualFunctions?: readonly VfChanges[] | undefined;
 }
 
 /** Which links to list. */

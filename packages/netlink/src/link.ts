@@ -43,6 +43,8 @@ export interface Link {
   readonly data: LinkData | undefined;
   /** Undefined for devices without hardware address. */
   readonly mac: string | undefined;
+  /** The one burnt into the hardware; undefined for devices made of software. */
+  readonly permanentMac: string | undefined;
   /** Bytes. */
   readonly mtu: number;
   /** Switched on by the administrator (IFF_UP). */
@@ -89,6 +91,7 @@ export const IFLA = {
   operstate: 16,
   linkInfo: 18,
   alias: 20,
+  vfInfoList: 22,
   statistics64: 23,
   familySpec: 26,
   group: 27,
@@ -99,6 +102,7 @@ export const IFLA = {
   linkNamespaceId: 37,
   propertyList: 52,
   altName: 53,
+  permanentAddress: 54,
 } as const;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
@@ -143,6 +147,7 @@ export const decodeLink = (message: Message): Link => {
     kind,
     data: data === undefined ? undefined : decodeLinkData(kind, data),
     mac: attributes.mac(IFLA.address),
+    permanentMac: attributes.mac(IFLA.permanentAddress),
     mtu: attributes.u32(IFLA.mtu) ?? 0,
     up: (flags & IFF_UP) !== 0,
     lowerUp: (flags & IFF_LOWER_UP) !== 0,

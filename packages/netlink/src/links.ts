@@ -19,9 +19,11 @@ import { NetlinkSocket } from './netlink-socket.js';
 import type { NetworkNamespace } from './network-namespace.js';
 import { NETLINK_ROUTE, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK } from './route-messages.js';
 import { makePersistentTap } from './tap.js';
+import { decodeVirtualFunctions, type VirtualFunction } from './virtual-functions.js';
 
 // IFLA_EXT_MASK (linux/rtnetlink.h): leaves out IPv6's counters of each link, a third of the answer; IFLA_STATS64 stays.
 const RTEXT_FILTER_SKIP_STATS = 8;
+const RTEXT_FILTER_VF = 1;
 // IFNAMSIZ − 1: longer ones can only be alternative names.
 const MAXIMUM_NAME = 15;
 
@@ -72,6 +74,17 @@ export const findLink = (socket: NetlinkSocket, link: LinkReference): Link | und
     throw error;
   }
 };
+
+/** See `RouteSocket.virtualFunctions`. */
+export const listVirtualFunctions = (socket: NetlinkSocket, link: LinkReference): VirtualFunction[] =>
+  socket.get(
+    { type: RTM_GETLINK, operation: 'list virtual functions', object: `of ${describeLink(link)}` },
+    (writer) => {
+      encodeReference(writer, link);
+      writer.u32(IFLA.extensionMask, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS);
+    },
+    decodeVirtualFunctions,
+  );
 
 const addRequest = (
   spec: NetlinkLinkSpec,

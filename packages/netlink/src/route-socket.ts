@@ -2,6 +2,7 @@
 
 import type { Address, AddressFilter, AddressSpec } from './addresses.js';
 import * as addresses from './addresses.js';
+import { type DriverInfo, driverInfo } from './driver-info.js';
 import type { Filter, FilterReference, FilterSpec } from './filters.js';
 import * as filters from './filters.js';
 import { addClass, type HtbClassSpec } from './htb-classes.js';
@@ -24,6 +25,7 @@ import type { Route, RouteSpec } from './routes.js';
 import type { Rule, RuleSpec } from './rules.js';
 import * as rules from './rules.js';
 import type { TrafficParent } from './tc-handles.js';
+import type { VirtualFunction } from './virtual-functions.js';
 
 /** How to add what may exist already. */
 export interface AddOptions {
@@ -115,6 +117,16 @@ export class RouteSocket implements Disposable {
   /** Deletes every link of a group other than 0, at little more than the cost of one. ENODEV: the group is empty. */
   deleteGroup(group: number): void {
     links.deleteGroup(this.#socket, group);
+  }
+
+  /** The virtual functions of a physical one, by number; none for a device that has none. ENODEV: no such device. */
+  virtualFunctions(link: LinkReference): VirtualFunction[] {
+    return links.listVirtualFunctions(this.#socket, link);
+  }
+
+  /** Driver and bus address of a device of this namespace, by its name; undefined where it does not say. */
+  driverInfo(name: string): DriverInfo | undefined {
+    return driverInfo(this.fd, name);
   }
 
   // Addresses; `index` is the link's.

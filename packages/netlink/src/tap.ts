@@ -5,6 +5,7 @@ import type { NetworkNamespace } from './network-namespace.js';
 
 const TUNSETIFF = 0x400454ca;
 const TUNSETPERSIST = 0x400454cb;
+const TUNSETCARRIER = 0x400454e2;
 const IFF_TUN = 0x0001;
 const IFF_TAP = 0x0002;
 const IFF_MULTI_QUEUE = 0x0100;
@@ -64,6 +65,16 @@ export const openTap = (options: TapOptions): Tap => {
     close,
     [Symbol.dispose]: close,
   };
+};
+
+/**
+ * Says whether somebody is at the other end: without a carrier, nothing is sent to the device.
+ * @param fd an open device's. @throws NetlinkError EINVAL before Linux 4.20
+ */
+export const setTapCarrier = (fd: number, on: boolean): void => {
+  const value = Buffer.alloc(4);
+  value.writeUInt32LE(on ? 1 : 0);
+  check(libc.ioctl(fd, TUNSETCARRIER, value), 'set carrier of tap link', '');
 };
 
 /** Makes a device that stays when nobody has it open; returns its name. @throws NetlinkError */

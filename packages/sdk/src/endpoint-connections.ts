@@ -18,6 +18,8 @@ export interface EndpointRequest {
   readonly connectionId: string;
   readonly interfaceName: string;
   readonly mac: string;
+  /** Bytes of IP packet that fit through; 0 where the manager does not say. */
+  readonly mtu: number;
 }
 
 /** What an endpoint gives to a connection; all of it may be left to the manager. */
@@ -33,6 +35,10 @@ export interface EndpointAnswer {
   readonly endpointAddresses?: readonly string[] | undefined;
   /** Prefixes that the endpoint reaches through the client. */
   readonly endpointRoutes?: readonly string[] | undefined;
+  /** The addresses by which the client reaches the endpoint, without prefix length, where they are not this connection's. */
+  readonly peerAddresses?: readonly string[] | undefined;
+  /** Largest packet for this connection, bytes; default: what fits through. */
+  readonly mtu?: number | undefined;
   /** Why the connection is refused; not remembered, so that the same client can be accepted later. */
   readonly refuse?: string | undefined;
 }
@@ -73,6 +79,7 @@ export class EndpointConnections implements ServiceImplementation<typeof endpoin
     const head = { requestId, networkServiceName, linuxNamespace: this.#netns };
     if (answer.refuse) return { ...head, admissionError: answer.refuse };
     const { addresses = [], routes = [], dns = {}, endpointAddresses = [], endpointRoutes = [] } = answer;
+    const { peerAddresses = [], mtu = 0 } = answer;
     return {
       ...head,
       clientParameters: {
@@ -80,6 +87,8 @@ export class EndpointConnections implements ServiceImplementation<typeof endpoin
         addresses: [...addresses],
         route: [...routes],
         dns: { servers: [...(dns.servers ?? [])], searchDomains: [...(dns.searchDomains ?? [])] },
+        peerAddresses: [...peerAddresses],
+        mtu,
       },
       endpointParameters: {
         address: endpointAddresses[0] ?? '',
@@ -130,6 +139,8 @@ interface ParametersReply {
   addresses: string[];
   route: string[];
   dns?: { servers: string[]; searchDomains: string[] };
+  peerAddresses?: string[];
+  mtu?: number;
 }
 
 interface Reply {
@@ -160,5 +171,6 @@ function requestOf(message: endpoint.EndpointConnectionRequest): EndpointRequest
     connectionId: message.endpointParameters?.connectionId ?? '',
     interfaceName: message.endpointParameters?.interfaceName ?? '',
     mac: message.endpointParameters?.mac ?? '',
+    mtu: message.endpointParameters?.mtu ?? 0,
   };
 }

@@ -96,6 +96,7 @@ describe('serve', () => {
         connectionId: 'node-a:2',
         interfaceName: 'nsm1',
         mac: '02:00:00:00:00:02',
+        mtu: 0,
       },
     ]);
 

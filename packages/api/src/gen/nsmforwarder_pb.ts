@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IksKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkiVQoQVHVubmVsQ2FwYWJpbGl0eRIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDwoHbWlzc2luZxgCIAEoCRIOCgZlbmdpbmUYAyABKAkihwEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkiUwoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIIlYKFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDSJKCglOYW1lc3BhY2USDQoFaW5vZGUYASABKA0SDAoEcGF0aBgCIAEoCRIQCghwcmVmaXhlcxgDIAMoCRIOCgZjb29raWUYBCABKAQiNAoTT2ZmZXJUdW5uZWxzUmVxdWVzdBIOCgZyZW1vdGUYASABKAkSDQoFbG9jYWwYAiABKAkiNAoRT2ZmZXJUdW5uZWxzUmVwbHkSHwoHdHVubmVscxgBIAMoCzIOLmNvbW1vbi5UdW5uZWwiyQIKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRITCgtmb3JtZXJfbmFtZRgKIAEoCRoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJuCglUdW5uZWxFbmQSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCRISCgppZGVudGlmaWVyGAQgASgNEgwKBHBvcnQYBSABKA0ipwEKDENyb3NzQ29ubmVjdBIKCgJpZBgBIAEoCRIiCgZjbGllbnQYAiABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBIkCghlbmRwb2ludBgDIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EicKBnR1bm5lbBgEIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSGAoQYW5zd2VyX3dpdGhpbl9tcxgFIAEoDSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QiaQoORm9yd2FyZGVyRXZlbnQSMQoObmFtZXNwYWNlX2dvbmUYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlSAASGwoRaW50ZXJmYWNlX2NoYW5nZWQYAiABKAlIAEIHCgVldmVudDKmBQoJRm9yd2FyZGVyElMKD0dldENhcGFiaWxpdGllcxIkLm5zbWZvcndhcmRlci5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GhoubnNtZm9yd2FyZGVyLkNhcGFiaWxpdGllcxJeChBJbnNwZWN0TmFtZXNwYWNlEiUubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXF1ZXN0GiMubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXBseRJSCgxPZmZlclR1bm5lbHMSIS5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVxdWVzdBofLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXBseRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwAWIGcHJvdG8z", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0ImoKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEg0KBXBvb2xzGAQgAygJIlUKEFR1bm5lbENhcGFiaWxpdHkSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJInoKBEpvaW4SJQoGY2xpZW50GAEgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJwoIZW5kcG9pbnQYAiABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIiCgZ0dW5uZWwYAyABKA4yEi5jb21tb24uVHVubmVsVHlwZSKqAQoMQ2FwYWJpbGl0aWVzEjUKCmludGVyZmFjZXMYASADKAsyIS5uc21mb3J3YXJkZXIuSW50ZXJmYWNlQ2FwYWJpbGl0eRIvCgd0dW5uZWxzGAIgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSDwoHbm9kZV9pZBgDIAEoCRIhCgVqb2lucxgEIAMoCzISLm5zbWZvcndhcmRlci5Kb2luIncKE1BsYWNlU29ja2V0c1JlcXVlc3QSCgoCaWQYASABKAkSKAoGY2xpZW50GAIgASgLMhgubnNtZm9yd2FyZGVyLlNvY2tldFNpZGUSKgoIZW5kcG9pbnQYAyABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZSI+CgpTb2NrZXRTaWRlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRILCgN1aWQYAiABKA0iNQoRUGxhY2VTb2NrZXRzUmVwbHkSDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJIlMKF0luc3BlY3ROYW1lc3BhY2VSZXF1ZXN0EhcKD2xpbnV4X25hbWVzcGFjZRgBIAEoCRILCgNwaWQYAiABKA0SEgoKaW5vZGVfb25seRgDIAEoCCJWChVJbnNwZWN0TmFtZXNwYWNlUmVwbHkSKgoJbmFtZXNwYWNlGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIRCglwaWRfaW5vZGUYAiABKA0iSgoJTmFtZXNwYWNlEg0KBWlub2RlGAEgASgNEgwKBHBhdGgYAiABKAkSEAoIcHJlZml4ZXMYAyADKAkSDgoGY29va2llGAQgASgEIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJIjQKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsItYCCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSKnAQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UiVQoMUHJvYmVSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhIKCnRpbWVvdXRfbXMYAiABKA0iMgoKUHJvYmVSZXBseRIQCghhbnN3ZXJlZBgBIAEoCBISCgplbGFwc2VkX3VzGAIgASgNIkkKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0IvYBCgpTdGF0aXN0aWNzEhgKEHJlY2VpdmVkX3BhY2tldHMYASABKAQSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSFAoMc2VudF9wYWNrZXRzGAMgASgEEhIKCnNlbnRfYnl0ZXMYBCABKAQSFgoOcmVjZWl2ZWRfZHJvcHMYBSABKAQSEgoKc2VudF9kcm9wcxgGIAEoBBIyCgVkcm9wcxgHIAMoCzIjLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzLkRyb3BzRW50cnkaLAoKRHJvcHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIg4KDFdhdGNoUmVxdWVzdCJpCg5Gb3J3YXJkZXJFdmVudBIxCg5uYW1lc3BhY2VfZ29uZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2VIABIbChFpbnRlcmZhY2VfY2hhbmdlZBgCIAEoCUgAQgcKBWV2ZW50MvoFCglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5ElIKDE9mZmVyVHVubmVscxIhLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcGx5ElIKDFBsYWNlU29ja2V0cxIhLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcGx5Ej8KBUFwcGx5EhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSQAoGUmVtb3ZlEhsubnNtZm9yd2FyZGVyLlJlbW92ZVJlcXVlc3QaGS5uc21mb3J3YXJkZXIuUmVtb3ZlUmVwbHkSOgoETGlzdBIZLm5zbWZvcndhcmRlci5MaXN0UmVxdWVzdBoXLm5zbWZvcndhcmRlci5MaXN0UmVwbHkSPQoFUHJvYmUSGi5uc21mb3J3YXJkZXIuUHJvYmVSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlByb2JlUmVwbHkSTQoNR2V0U3RhdGlzdGljcxIiLm5zbWZvcndhcmRlci5HZXRTdGF0aXN0aWNzUmVxdWVzdBoYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEkMKBVdhdGNoEhoubnNtZm9yd2FyZGVyLldhdGNoUmVxdWVzdBocLm5zbWZvcndhcmRlci5Gb3J3YXJkZXJFdmVudDABYgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -44,6 +44,20 @@ export type InterfaceCapability = Message<"nsmforwarder.InterfaceCapability"> & 
    * @generated from field: string missing = 2;
    */
   missing: string;
+
+  /**
+   * What carries it, such as "kernel veth pair".
+   *
+   * @generated from field: string engine = 3;
+   */
+  engine: string;
+
+  /**
+   * Names of the physical networks whose devices this node can give away, of HW and SRIOV.
+   *
+   * @generated from field: repeated string pools = 4;
+   */
+  pools: string[];
 };
 
 /**
@@ -83,6 +97,41 @@ export const TunnelCapabilitySchema: GenMessage<TunnelCapability> = /*@__PURE__*
   messageDesc(file_nsmforwarder, 2);
 
 /**
+ * A way of joining the two sides of a cross-connect, or one side and a tunnel.
+ *
+ * @generated from message nsmforwarder.Join
+ */
+export type Join = Message<"nsmforwarder.Join"> & {
+  /**
+   * The client's side.
+   *
+   * @generated from field: common.InterfaceType client = 1;
+   */
+  client: InterfaceType;
+
+  /**
+   * The endpoint's side; with a tunnel, DEFAULT_INTERFACE: `client` stands for the only side.
+   *
+   * @generated from field: common.InterfaceType endpoint = 2;
+   */
+  endpoint: InterfaceType;
+
+  /**
+   * DEFAULT_TUNNEL: both sides are on this node.
+   *
+   * @generated from field: common.TunnelType tunnel = 3;
+   */
+  tunnel: TunnelType;
+};
+
+/**
+ * Describes the message nsmforwarder.Join.
+ * Use `create(JoinSchema)` to create a new message.
+ */
+export const JoinSchema: GenMessage<Join> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 3);
+
+/**
  * @generated from message nsmforwarder.Capabilities
  */
 export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
@@ -102,6 +151,13 @@ export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
    * @generated from field: string node_id = 3;
    */
   nodeId: string;
+
+  /**
+   * Every way of joining that works here.
+   *
+   * @generated from field: repeated nsmforwarder.Join joins = 4;
+   */
+  joins: Join[];
 };
 
 /**
@@ -109,7 +165,86 @@ export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
  * Use `create(CapabilitiesSchema)` to create a new message.
  */
 export const CapabilitiesSchema: GenMessage<Capabilities> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 3);
+  messageDesc(file_nsmforwarder, 4);
+
+/**
+ * @generated from message nsmforwarder.PlaceSocketsRequest
+ */
+export type PlaceSocketsRequest = Message<"nsmforwarder.PlaceSocketsRequest"> & {
+  /**
+   * Id of the cross-connect.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The sides that are on this node and attached by a socket.
+   *
+   * @generated from field: nsmforwarder.SocketSide client = 2;
+   */
+  client?: SocketSide | undefined;
+
+  /**
+   * @generated from field: nsmforwarder.SocketSide endpoint = 3;
+   */
+  endpoint?: SocketSide | undefined;
+};
+
+/**
+ * Describes the message nsmforwarder.PlaceSocketsRequest.
+ * Use `create(PlaceSocketsRequestSchema)` to create a new message.
+ */
+export const PlaceSocketsRequestSchema: GenMessage<PlaceSocketsRequest> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 5);
+
+/**
+ * @generated from message nsmforwarder.SocketSide
+ */
+export type SocketSide = Message<"nsmforwarder.SocketSide"> & {
+  /**
+   * @generated from field: common.InterfaceType type = 1;
+   */
+  type: InterfaceType;
+
+  /**
+   * User who is to reach the socket, and nobody else.
+   *
+   * @generated from field: uint32 uid = 2;
+   */
+  uid: number;
+};
+
+/**
+ * Describes the message nsmforwarder.SocketSide.
+ * Use `create(SocketSideSchema)` to create a new message.
+ */
+export const SocketSideSchema: GenMessage<SocketSide> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 6);
+
+/**
+ * @generated from message nsmforwarder.PlaceSocketsReply
+ */
+export type PlaceSocketsReply = Message<"nsmforwarder.PlaceSocketsReply"> & {
+  /**
+   * Paths; empty for a side that was not asked for.
+   *
+   * @generated from field: string client = 1;
+   */
+  client: string;
+
+  /**
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+};
+
+/**
+ * Describes the message nsmforwarder.PlaceSocketsReply.
+ * Use `create(PlaceSocketsReplySchema)` to create a new message.
+ */
+export const PlaceSocketsReplySchema: GenMessage<PlaceSocketsReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 7);
 
 /**
  * @generated from message nsmforwarder.InspectNamespaceRequest
@@ -142,7 +277,7 @@ export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequ
  * Use `create(InspectNamespaceRequestSchema)` to create a new message.
  */
 export const InspectNamespaceRequestSchema: GenMessage<InspectNamespaceRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 4);
+  messageDesc(file_nsmforwarder, 8);
 
 /**
  * @generated from message nsmforwarder.InspectNamespaceReply
@@ -166,7 +301,7 @@ export type InspectNamespaceReply = Message<"nsmforwarder.InspectNamespaceReply"
  * Use `create(InspectNamespaceReplySchema)` to create a new message.
  */
 export const InspectNamespaceReplySchema: GenMessage<InspectNamespaceReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 5);
+  messageDesc(file_nsmforwarder, 9);
 
 /**
  * @generated from message nsmforwarder.Namespace
@@ -204,7 +339,7 @@ export type Namespace = Message<"nsmforwarder.Namespace"> & {
  * Use `create(NamespaceSchema)` to create a new message.
  */
 export const NamespaceSchema: GenMessage<Namespace> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 6);
+  messageDesc(file_nsmforwarder, 10);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsRequest
@@ -230,7 +365,7 @@ export type OfferTunnelsRequest = Message<"nsmforwarder.OfferTunnelsRequest"> & 
  * Use `create(OfferTunnelsRequestSchema)` to create a new message.
  */
 export const OfferTunnelsRequestSchema: GenMessage<OfferTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 7);
+  messageDesc(file_nsmforwarder, 11);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsReply
@@ -247,7 +382,7 @@ export type OfferTunnelsReply = Message<"nsmforwarder.OfferTunnelsReply"> & {
  * Use `create(OfferTunnelsReplySchema)` to create a new message.
  */
 export const OfferTunnelsReplySchema: GenMessage<OfferTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 8);
+  messageDesc(file_nsmforwarder, 12);
 
 /**
  * A pod's side of a cross-connect.
@@ -312,6 +447,13 @@ export type Port = Message<"nsmforwarder.Port"> & {
    * @generated from field: string former_name = 10;
    */
   formerName: string;
+
+  /**
+   * User of the pod's process that is attached by a socket.
+   *
+   * @generated from field: uint32 uid = 11;
+   */
+  uid: number;
 };
 
 /**
@@ -319,7 +461,7 @@ export type Port = Message<"nsmforwarder.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 9);
+  messageDesc(file_nsmforwarder, 13);
 
 /**
  * This node's end of a tunnel to another node.
@@ -362,7 +504,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 10);
+  messageDesc(file_nsmforwarder, 14);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -406,7 +548,7 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 11);
+  messageDesc(file_nsmforwarder, 15);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -423,7 +565,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 12);
+  messageDesc(file_nsmforwarder, 16);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -436,7 +578,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 13);
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -455,7 +597,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 14);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -487,7 +629,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 15);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -504,7 +646,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 16);
+  messageDesc(file_nsmforwarder, 20);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -526,7 +668,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -550,7 +692,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -567,7 +709,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * Seen from the pod.
@@ -619,7 +761,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -632,7 +774,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -665,7 +807,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * @generated from service nsmforwarder.Forwarder
@@ -698,6 +840,17 @@ export const Forwarder: GenService<{
     methodKind: "unary";
     input: typeof OfferTunnelsRequestSchema;
     output: typeof OfferTunnelsReplySchema;
+  },
+  /**
+   * Makes the folders in which the pods of a cross-connect meet by a unix socket, so that they exist before anybody is
+   * told of them. Idempotent; Remove takes them away.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.PlaceSockets
+   */
+  placeSockets: {
+    methodKind: "unary";
+    input: typeof PlaceSocketsRequestSchema;
+    output: typeof PlaceSocketsReplySchema;
   },
   /**
    * Makes a cross-connect exist exactly as described, or leaves nothing of it. Idempotent.

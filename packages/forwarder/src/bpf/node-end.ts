@@ -1,7 +1,8 @@
 // The node's end of a pod's veth pair: where the eBPF programs wrap what the pod sends.
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import type { Link, NetworkNamespace } from '@nsm/netlink';
+import { NsmError } from '@nsm/api';
+import type { Link, NetworkNamespace, RouteSocket } from '@nsm/netlink';
 import type { OpenPort } from '../open-port.js';
 import { unfinishedGroup } from '../unfinished.js';
 
@@ -23,6 +24,17 @@ export function nodeEndAlias(id: string): string {
   return `tunnel of ${id}`;
 }
 
+/** Makes the node's end of a pod that has no device: what is written to it comes from the pod. It is down. */
+export function makeTap(socket: RouteSocket, id: string): Link {
+  const name = nodeEndName(id);
+  // The kernel's largest for a TAP device: 65535 less the Ethernet header.
+  socket.addLink({ kind: 'tap', name, mtu: 65_521 });
+  disableIPv6(name);
+  const made = socket.link(name);
+  if (!made) throw new NsmError('dataplane', `${name} was deleted as soon as it was made`);
+  return { ...made, linkIndex: made.index };
+}
+
 /**
  * Makes the pair, each end born where it lives. Both are down.
  * @param home the node's namespace.
@@ -38,11 +50,15 @@ export function makePair(home: NetworkNamespace, id: string, pod: OpenPort): Lin
     group: unfinishedGroup(id),
     peer: { name: end, namespace: home, mtu },
   });
+  disableIPv6(end);
+  return made;
+}
+
+function disableIPv6(end: string): void {
   try {
     // The kernel would send router solicitations and multicast reports into the pod.
     writeFileSync(`/proc/sys/net/ipv6/conf/${end}/disable_ipv6`, '1');
   } catch {
     // Without IPv6, or where /proc/sys is read-only: the pod ignores them.
   }
-  return made;
 }

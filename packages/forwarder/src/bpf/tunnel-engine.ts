@@ -9,8 +9,9 @@ import {
   parseIp,
   type RouteSocket,
 } from '@nsm/netlink';
+import { isSocket } from '../interfaces/shared/shared-sockets.js';
 import type { OpenPort } from '../open-port.js';
-import { makePair, nodeEndAlias, nodeEndName } from './node-end.js';
+import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { tryKind } from './try-kind.js';
 import type { TunnelKind } from './tunnel-kind.js';
@@ -72,7 +73,7 @@ export class TunnelEngine {
   /**
    * Makes a tunnel exist as wanted, or finds and mends it.
    * @param remove deletes a device of this cross-connect in the pod.
-   * @returns the pod's device.
+   * @returns the pod's device, or the node's end where the pod has none.
    * @throws NsmError, NetlinkError; then no device and no map entry was added.
    */
   connect(
@@ -88,6 +89,7 @@ export class TunnelEngine {
     const ends = { local: canonical(tunnel.local), remote: canonical(tunnel.remote) };
     this.#watch.start();
     const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
+    const withDevice = !isSocket(pod.port.type);
     const entry: TunnelEntry = {
       code: kind.code,
       ...ends,
@@ -97,7 +99,7 @@ export class TunnelEngine {
       mtu: pod.port.mtu,
       needsLink: kind.needsLink ?? false,
       sender: way.sender,
-      elsewhere: pod.namespace.inode !== this.#home.inode,
+      elsewhere: withDevice && pod.namespace.inode !== this.#home.inode,
     };
     const { end, peer } = this.#find(id, pod, remove);
     const owner = programs.maps.owner(entry);
@@ -115,10 +117,10 @@ export class TunnelEngine {
       if (!end.up) this.#socket.setLink(end.index, { up: true });
       return { index: peer.index, name: peer.name, fresh: false };
     }
-    const made = makePair(this.#home, id, pod);
+    const made = withDevice ? makePair(this.#home, id, pod) : makeTap(this.#socket, id);
     const index = made.linkIndex ?? 0;
     try {
-      setOffloads(made.index, pod, kind);
+      if (withDevice) setOffloads(made.index, pod, kind);
       // Before it is up: nothing of the pod may enter the node.
       programs.attach(index, 'nsm_wrap');
       programs.maps.write(index, entry);
@@ -218,6 +220,7 @@ export class TunnelEngine {
   /** Both ends of a tunnel's veth pair; what is there without the other, or does not belong together, is deleted. */
   #find(id: string, pod: OpenPort, remove: (device: Link) => void): { end?: Link; peer?: Link } {
     const end = this.#socket.link(nodeEndName(id));
+    if (end?.kind === 'tun' && isSocket(pod.port.type)) return { end, peer: end };
     const peer = pod.find(id);
     if (end && peer && end.linkIndex === peer.index) return { end, peer };
     if (end) this.#delete(end.index);
@@ -235,7 +238,7 @@ export class TunnelEngine {
   #sweep(): void {
     const maps = this.#programs?.maps;
     if (!maps) return;
-    const links = new Set(this.#socket.links({ kind: 'veth' }).map(({ index }) => index));
+    const links = new Set(this.#socket.links().map(({ index }) => index));
     for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) maps.delete(nodeEnd);
     maps.sweep();
   }

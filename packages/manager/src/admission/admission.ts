@@ -14,6 +14,8 @@ import {
 } from '@nsm/api';
 import { overlaps, parsePrefix } from '../addresses/prefix.js';
 
+/** Bytes, RFC 791. */
+const minMtu = 68;
 /** Lists longer than this are refused: nothing real needs more. */
 const maxListLength = 64;
 const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
@@ -111,8 +113,13 @@ export function admitEndpointParameters(
   try {
     for (const address of addressesOf(parameters)) parsePrefix(address);
     for (const route of parameters?.route ?? []) parsePrefix(route);
+    for (const address of parameters?.peerAddresses ?? [])
+      if (!isIP(address)) throw invalid(`peer address ${quote(address)} is not an IP address`);
+    const { mtu = 0 } = parameters ?? {};
+    if (mtu !== 0 && mtu < minMtu) throw invalid(`mtu ${mtu} is below ${minMtu}`);
     admitLength('route', parameters?.route ?? []);
     admitLength('addresses', parameters?.addresses ?? []);
+    admitLength('peer_addresses', parameters?.peerAddresses ?? []);
   } catch (error) {
     throw new NsmError(
       'endpoint-refused',

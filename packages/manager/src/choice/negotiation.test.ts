@@ -10,14 +10,71 @@ import {
 } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseInterface, chooseTunnel, inOrderOfPreference, restrictTunnels } from './negotiation.js';
+import {
+  chooseInterfaces,
+  chooseTunnel,
+  inOrderOfPreference,
+  Joins,
+  restrictTunnels,
+  tunnelable,
+} from './negotiation.js';
 
-const { DEFAULT_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE } = InterfaceType;
+const { DEFAULT_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE, SRIOV_INTERFACE, HW_INTERFACE } =
+  InterfaceType;
 const { NO_PREFERENCE, FIRST, SECOND, THIRD } = InterfacePreference;
 const of = (type: InterfaceType, preference: InterfacePreference = NO_PREFERENCE): Interface =>
   create(InterfaceSchema, { type, preference });
 
-describe('chooseInterface', () => {
+const types: readonly InterfaceType[] = [
+  KERNEL_INTERFACE,
+  MEM_INTERFACE,
+  VHOST_INTERFACE,
+  SRIOV_INTERFACE,
+  HW_INTERFACE,
+];
+
+/**
+ * The rule as a ranking: of all pairs that the lists allow and the forwarder joins, the one that is best for the client,
+ * then of one type, then best for the endpoint.
+ */
+function best(client: readonly Interface[], endpoint: readonly Interface[], joined: Joined): string {
+  const ranked = (list: readonly Interface[]): InterfaceType[] => {
+    const rank = ({ preference }: Interface): number => preference || 9;
+    return [1, 2, 3, 4, 5, 9].flatMap((n) => list.filter((one) => rank(one) === n).map(({ type }) => type));
+  };
+  const theirs = ranked(endpoint);
+  const named = theirs.filter((type) => type !== DEFAULT_INTERFACE);
+  const open = theirs.length !== named.length || theirs.length === 0;
+  const pairs = ranked(client).flatMap((wish) =>
+    (wish === DEFAULT_INTERFACE ? [...named, ...types] : [wish]).flatMap((ours) =>
+      (open ? [...named, ...types] : named)
+        .map((other) => ({ ours, other }))
+        .toSorted((a, b) => Number(a.ours !== a.other) - Number(b.ours !== b.other)),
+    ),
+  );
+  const pair = pairs.find(({ ours, other }) => joined(ours, other));
+  return pair ? `${pair.ours} ${pair.other}` : 'none';
+}
+
+type Joined = (client: InterfaceType, endpoint: InterfaceType) => boolean;
+
+function chosen(client: readonly Interface[], endpoint: readonly Interface[], joined: Joined): string {
+  const agreed = chooseInterfaces(client, endpoint, joined);
+  return agreed ? `${agreed.client.type} ${agreed.endpoint.type}` : 'none';
+}
+
+/** Same type to same type for these, and other pairs. */
+const joins =
+  (
+    same: readonly InterfaceType[],
+    others: readonly (readonly [InterfaceType, InterfaceType])[] = [],
+  ): Joined =>
+  (client, endpoint) =>
+    client === endpoint
+      ? same.includes(client)
+      : others.some(([ours, other]) => ours === client && other === endpoint);
+
+describe('chooseInterfaces', () => {
   it('orders FIRST to FIFTH, then the rest as listed', () => {
     const list = [
       of(MEM_INTERFACE),
@@ -33,49 +90,134 @@ describe('chooseInterface', () => {
     ]);
   });
 
-  it('takes the first that all three can do, over every combination of lists', () => {
-    const types = [1, 2, 3, 4, 5] as InterfaceType[];
-    const subset = fc.subarray(types);
+  it('takes the best pair that the forwarder joins: every list of up to two, every forwarder', () => {
+    const all = [DEFAULT_INTERFACE, ...types];
+    const pairs = all.flatMap((a) => all.flatMap((b) => (a === b ? [] : [[a, b] as const])));
+    const lists = [
+      ...all.map((type) => [of(type)]),
+      ...pairs.map(([a, b]) => [of(a), of(b)]),
+      ...pairs.map(([a, b]) => [of(a), of(b, FIRST)]),
+    ];
+    const mixed = [
+      [],
+      [[MEM_INTERFACE, KERNEL_INTERFACE]],
+      [
+        [MEM_INTERFACE, KERNEL_INTERFACE],
+        [KERNEL_INTERFACE, MEM_INTERFACE],
+        [KERNEL_INTERFACE, HW_INTERFACE],
+      ],
+    ] as const;
+    const subsets = Array.from({ length: 2 ** types.length }, (_, bits) =>
+      types.filter((_type, index) => bits & (1 << index)),
+    );
+    const forwarders = subsets.flatMap((same) => mixed.map((others) => ({ same, others })));
+    const wrong: string[] = [];
+    for (const { same, others } of forwarders) {
+      const joined = joins(same, others);
+      for (const client of lists)
+        for (const endpoint of [[], ...lists]) {
+          const [is, should] = [chosen(client, endpoint, joined), best(client, endpoint, joined)];
+          if (is !== should) wrong.push(JSON.stringify({ client, endpoint, same, others, is, should }));
+        }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('does so for longer lists too', () => {
+    const list = fc.shuffledSubarray([DEFAULT_INTERFACE, ...types]);
+    const forwarder = fc.tuple(
+      fc.subarray([...types]),
+      fc.array(fc.tuple(fc.constantFrom(...types), fc.constantFrom(...types)), { maxLength: 6 }),
+    );
+    const rank = fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6, maxLength: 6 });
     fc.assert(
-      fc.property(
-        fc.shuffledSubarray(types, { minLength: 1 }),
-        subset,
-        subset,
-        fc.boolean(),
-        (client, endpoint, capable, ranked) => {
-          const wanted = client.map((type, index) =>
-            of(type, ranked && index < 5 ? ((index + 1) as InterfacePreference) : NO_PREFERENCE),
-          );
-          const expected = client.find(
-            (type) => (endpoint.length === 0 || endpoint.includes(type)) && capable.includes(type),
-          );
-          const shuffled = ranked ? wanted.toReversed() : wanted;
-          expect(
-            chooseInterface(
-              shuffled,
-              endpoint.map((type) => of(type)),
-              new Set(capable),
-            )?.type,
-          ).toBe(expected);
-        },
-      ),
+      fc.property(list, list, rank, rank, forwarder, (client, endpoint, ours, theirs, [same, others]) => {
+        const [wanted, offered] = [
+          client.map((type, index) => of(type, ours[index] as InterfacePreference)),
+          endpoint.map((type, index) => of(type, theirs[index] as InterfacePreference)),
+        ];
+        const joined = joins(same, others);
+        expect(chosen(wanted, offered, joined)).toBe(best(wanted, offered, joined));
+      }),
     );
   });
 
-  it('DEFAULT_INTERFACE takes KERNEL first, or the first of the endpoint', () => {
-    const capable = new Set([KERNEL_INTERFACE, MEM_INTERFACE]);
-    expect(chooseInterface([of(DEFAULT_INTERFACE)], [], capable)?.type).toBe(KERNEL_INTERFACE);
-    expect(chooseInterface([of(DEFAULT_INTERFACE)], [of(DEFAULT_INTERFACE)], capable)?.type).toBe(
-      KERNEL_INTERFACE,
+  it.each([
+    ['the client leaves it open: KERNEL', [of(DEFAULT_INTERFACE)], [], '1 1'],
+    ['both leave it open: KERNEL', [of(DEFAULT_INTERFACE)], [of(DEFAULT_INTERFACE)], '1 1'],
+    [
+      'the client leaves it open: as the endpoint prefers',
+      [of(DEFAULT_INTERFACE)],
+      [of(KERNEL_INTERFACE, SECOND), of(MEM_INTERFACE, FIRST)],
+      '3 3',
+    ],
+    ['the endpoint leaves it open: as the client asks', [of(MEM_INTERFACE)], [of(DEFAULT_INTERFACE)], '3 3'],
+    ['of one type before of two', [of(MEM_INTERFACE)], [of(KERNEL_INTERFACE), of(MEM_INTERFACE)], '3 3'],
+    ['of two types where there is no other', [of(MEM_INTERFACE)], [of(KERNEL_INTERFACE)], '3 1'],
+    ['the other way round', [of(KERNEL_INTERFACE)], [of(MEM_INTERFACE)], '1 3'],
+    [
+      'what cannot be joined is passed over',
+      [of(VHOST_INTERFACE, FIRST), of(KERNEL_INTERFACE, SECOND)],
+      [of(KERNEL_INTERFACE)],
+      '1 1',
+    ],
+    ['nothing can be joined', [of(VHOST_INTERFACE)], [of(KERNEL_INTERFACE)], 'none'],
+  ])('%s', (_what, client, endpoint, expected) => {
+    const joined = joins(
+      [KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE],
+      [
+        [MEM_INTERFACE, KERNEL_INTERFACE],
+        [KERNEL_INTERFACE, MEM_INTERFACE],
+      ],
     );
-    expect(
-      chooseInterface(
-        [of(DEFAULT_INTERFACE)],
-        [of(KERNEL_INTERFACE, SECOND), of(MEM_INTERFACE, FIRST)],
-        capable,
-      )?.type,
-    ).toBe(MEM_INTERFACE);
-    expect(chooseInterface([of(MEM_INTERFACE)], [of(DEFAULT_INTERFACE)], capable)?.type).toBe(MEM_INTERFACE);
+    expect(chosen(client, endpoint, joined)).toBe(expected);
+  });
+
+  it('keeps the parameters that each side asks with', () => {
+    const withName = (type: InterfaceType, name: string): Interface =>
+      create(InterfaceSchema, { type, parameters: { interfaceParameters: { name } } });
+    const agreed = chooseInterfaces(
+      [withName(MEM_INTERFACE, 'client')],
+      [withName(KERNEL_INTERFACE, 'endpoint')],
+      () => true,
+    );
+    expect(agreed?.client.parameters?.interfaceParameters).toEqual({ name: 'client' });
+    expect(agreed?.endpoint.parameters?.interfaceParameters).toEqual({ name: 'endpoint' });
+  });
+});
+
+describe('tunnelable', () => {
+  const { DEFAULT_TUNNEL } = TunnelType;
+  const forwarder = new Joins([
+    { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: DEFAULT_TUNNEL },
+    { client: KERNEL_INTERFACE, endpoint: DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
+    { client: KERNEL_INTERFACE, endpoint: DEFAULT_INTERFACE, tunnel: TunnelType.GRE },
+    { client: MEM_INTERFACE, endpoint: DEFAULT_INTERFACE, tunnel: TunnelType.GRE },
+  ]);
+  const typesOver = (client: readonly Interface[], ...tunnels: TunnelType[]) =>
+    tunnelable(
+      client,
+      tunnels.map((type) => create(TunnelSchema, { type })),
+      forwarder,
+    ).map(({ type, preference }) => [type, preference]);
+
+  it('keeps what every tunnel can carry, in order', () => {
+    const wanted = [of(KERNEL_INTERFACE), of(VHOST_INTERFACE), of(MEM_INTERFACE, FIRST)];
+    expect(typesOver(wanted, TunnelType.GRE)).toEqual([
+      [MEM_INTERFACE, NO_PREFERENCE],
+      [KERNEL_INTERFACE, NO_PREFERENCE],
+    ]);
+    expect(typesOver(wanted, TunnelType.GRE, TunnelType.VXLAN)).toEqual([[KERNEL_INTERFACE, NO_PREFERENCE]]);
+  });
+  it('spells out DEFAULT_INTERFACE', () => {
+    expect(typesOver([of(MEM_INTERFACE), of(DEFAULT_INTERFACE)], TunnelType.GRE)).toEqual([
+      [MEM_INTERFACE, NO_PREFERENCE],
+      [KERNEL_INTERFACE, NO_PREFERENCE],
+    ]);
+  });
+  it('tells what is possible', () => {
+    expect(forwarder.list('locally')).toBe('KERNEL_INTERFACE');
+    expect(forwarder.list('tunnelled')).toBe('KERNEL_INTERFACE, MEM_INTERFACE');
   });
 });
 

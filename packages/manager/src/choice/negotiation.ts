@@ -1,7 +1,10 @@
 // Agreeing on an interface type between client, endpoint and forwarder, and on a tunnel type between two managers.
+import { create } from '@bufbuild/protobuf';
 import {
+  type forwarder as fw,
   type Interface,
   InterfacePreference,
+  InterfaceSchema,
   InterfaceType,
   interfaceNames,
   NsmError,
@@ -11,13 +14,18 @@ import {
 } from '@nsm/api';
 
 /** What DEFAULT_INTERFACE stands for, the best first. */
-const interfaceDefaults: readonly InterfaceType[] = [
+export const interfaceDefaults: readonly InterfaceType[] = [
   InterfaceType.KERNEL_INTERFACE,
   InterfaceType.MEM_INTERFACE,
   InterfaceType.VHOST_INTERFACE,
   InterfaceType.SRIOV_INTERFACE,
   InterfaceType.HW_INTERFACE,
 ];
+
+/** HW and SRIOV: a wire that is there already joins the two sides, and no tunnel does. */
+export function hasOwnWire(type: InterfaceType): boolean {
+  return type === InterfaceType.HW_INTERFACE || type === InterfaceType.SRIOV_INTERFACE;
+}
 
 /** FIRST to FIFTH, then those without a preference in list order. */
 export function inOrderOfPreference(interfaces: readonly Interface[]): Interface[] {
@@ -26,33 +34,110 @@ export function inOrderOfPreference(interfaces: readonly Interface[]): Interface
   return interfaces.toSorted((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
 }
 
+/** An interface for each side, with the parameters that side asked for. */
+export interface AgreedInterfaces {
+  readonly client: Interface;
+  readonly endpoint: Interface;
+}
+
 /**
- * The first of the client's interfaces that the endpoint accepts and the forwarder can make.
+ * The first of the client's interfaces that can be joined to one that the endpoint accepts: to one of the same type where
+ * that is possible, else to the first in the endpoint's order.
  * @param endpoint the endpoint's interfaces; empty accepts any.
- * @param capable types that work on this node, or undefined when another node decides.
+ * @param joined whether a client's type can be joined to an endpoint's.
  */
-export function chooseInterface(
+export function chooseInterfaces(
   client: readonly Interface[],
   endpoint: readonly Interface[],
-  capable?: ReadonlySet<InterfaceType>,
-): Interface | undefined {
-  const accepted = (type: InterfaceType): boolean =>
-    endpoint.length === 0 ||
-    endpoint.some((offered) => offered.type === type || offered.type === InterfaceType.DEFAULT_INTERFACE);
-  const possible = (type: InterfaceType): boolean => accepted(type) && (capable?.has(type) ?? true);
-  // An endpoint that leaves the choice to us gets its own order where the client has none.
-  const endpointOrder = inOrderOfPreference(endpoint)
-    .map(({ type }) => type)
-    .filter((type) => type !== InterfaceType.DEFAULT_INTERFACE);
+  joined: (client: InterfaceType, endpoint: InterfaceType) => boolean,
+): AgreedInterfaces | undefined {
+  const { DEFAULT_INTERFACE } = InterfaceType;
+  const listed = inOrderOfPreference(endpoint).filter(({ type }) => type !== DEFAULT_INTERFACE);
+  const open = endpoint.length === 0 || listed.length < endpoint.length;
+  // Who leaves the choice open gets what the other side prefers.
+  const theirs = listed.map(({ type }) => type);
+  const accepted = open ? [...theirs, ...interfaceDefaults] : theirs;
   for (const wanted of inOrderOfPreference(client)) {
-    const types =
-      wanted.type === InterfaceType.DEFAULT_INTERFACE
-        ? [...endpointOrder, ...interfaceDefaults]
-        : [wanted.type];
-    const type = types.find(possible);
-    if (type !== undefined) return { ...wanted, type };
+    const types = wanted.type === DEFAULT_INTERFACE ? [...theirs, ...interfaceDefaults] : [wanted.type];
+    for (const type of types) {
+      const same = accepted.filter((other) => other === type);
+      const other = [...same, ...accepted].find((candidate) => joined(type, candidate));
+      if (other === undefined) continue;
+      const offered = listed.find((candidate) => candidate.type === other);
+      return { client: { ...wanted, type }, endpoint: offered ?? create(InterfaceSchema, { type: other }) };
+    }
   }
   return undefined;
+}
+
+/**
+ * What a client asks for, as far as this node can bring it to any of the tunnels; what DEFAULT_INTERFACE stands for is
+ * spelled out, because the other manager does not know what this node can do.
+ */
+export function tunnelable(
+  client: readonly Interface[],
+  tunnels: readonly Tunnel[],
+  joins: Joins,
+): Interface[] {
+  const { DEFAULT_INTERFACE } = InterfaceType;
+  const { NO_PREFERENCE } = InterfacePreference;
+  const spelledOut = inOrderOfPreference(client).flatMap((wanted) =>
+    wanted.type === DEFAULT_INTERFACE ? interfaceDefaults.map((type) => ({ ...wanted, type })) : [wanted],
+  );
+  return spelledOut
+    .filter(({ type }, index) => spelledOut.findIndex((other) => other.type === type) === index)
+    .filter(({ type }) =>
+      hasOwnWire(type)
+        ? joins.remotely(type, type)
+        : tunnels.every((tunnel) => joins.tunnelled(type, tunnel.type)),
+    )
+    .map((wanted) => ({ ...wanted, preference: NO_PREFERENCE }));
+}
+
+/** What the forwarder of this node can join. */
+export class Joins {
+  readonly #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[];
+
+  constructor(joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[]) {
+    this.#joins = joins;
+  }
+
+  /** A client's side and an endpoint's, both on this node. */
+  readonly locally = (client: InterfaceType, endpoint: InterfaceType): boolean =>
+    this.#joins.some(
+      (join) =>
+        join.tunnel === TunnelType.DEFAULT_TUNNEL && join.client === client && join.endpoint === endpoint,
+    );
+
+  /** A side on this node and a tunnel, of a given type or any. */
+  readonly tunnelled = (type: InterfaceType, tunnel?: TunnelType): boolean =>
+    this.#joins.some(
+      (join) =>
+        join.tunnel !== TunnelType.DEFAULT_TUNNEL &&
+        join.client === type &&
+        (tunnel === undefined || join.tunnel === tunnel),
+    );
+
+  /**
+   * The sides of two nodes, of which `own` is on this one: by some tunnel, whatever the other side is, or by a wire that
+   * both are on.
+   */
+  readonly remotely = (own: InterfaceType, other: InterfaceType): boolean =>
+    hasOwnWire(own) || hasOwnWire(other) ? own === other && this.locally(own, own) : this.tunnelled(own);
+
+  /** For people: what joins two sides of one node, or a side and a tunnel. */
+  list(where: 'locally' | 'tunnelled'): string {
+    const { DEFAULT_TUNNEL } = TunnelType;
+    const name = (type: InterfaceType): string => interfaceNames[type] ?? `type ${type}`;
+    const names = this.#joins
+      .filter(({ client, tunnel }) =>
+        where === 'locally' ? tunnel === DEFAULT_TUNNEL : tunnel !== DEFAULT_TUNNEL || hasOwnWire(client),
+      )
+      .map(({ client, endpoint }) =>
+        where === 'tunnelled' || client === endpoint ? name(client) : `${name(client)} to ${name(endpoint)}`,
+      );
+    return [...new Set(names)].join(', ') || 'nothing';
+  }
 }
 
 /**
@@ -92,7 +177,11 @@ export function chooseTunnel(
 }
 
 export function interfaceList(interfaces: readonly Interface[]): string {
-  return interfaces.map(({ type }) => interfaceNames[type] ?? `type ${type}`).join(', ') || 'none';
+  const names = interfaces.map(({ type, parameters }) => {
+    const { pool } = parameters?.interfaceParameters ?? {};
+    return `${interfaceNames[type] ?? `type ${type}`}${pool === undefined ? '' : ` of pool "${pool}"`}`;
+  });
+  return names.join(', ') || 'none';
 }
 
 function tunnelList(tunnels: readonly Tunnel[]): string {

@@ -6,12 +6,15 @@ import {
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
   registry,
+  TunnelType,
 } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Joins } from './negotiation.js';
 import { rankEndpoints, type Surroundings, selectEndpoints, type Wanted } from './selection.js';
 
-const kernel = create(InterfaceSchema, { type: InterfaceType.KERNEL_INTERFACE });
+const { KERNEL_INTERFACE } = InterfaceType;
+const kernel = create(InterfaceSchema, { type: KERNEL_INTERFACE });
 const memif = create(InterfaceSchema, { type: InterfaceType.MEM_INTERFACE });
 const endpoint = (name: string, host: string, labels: Record<string, string> = {}): NetworkServiceEndpoint =>
   create(NetworkServiceEndpointSchema, {
@@ -29,7 +32,11 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],
     ['dead', create(registry.ManagerSchema, { name: 'dead' })],
   ]),
-  capable: new Set([InterfaceType.KERNEL_INTERFACE]),
+  missing: new Map([[InterfaceType.HW_INTERFACE, 'no pool of network devices is configured']]),
+  joins: new Joins([
+    { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
+    { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
+  ]),
   connections: () => 0,
   recentFailure: () => undefined,
   lastChosen: () => 0,
@@ -88,6 +95,10 @@ describe('rankEndpoints', () => {
     expect(
       rankEndpoints({ ...wanted, interfaces: [memif] }, around([endpoint('a', 'here')]))[0]?.reason,
     ).toMatch(/asks for MEM_INTERFACE, the endpoint offers KERNEL_INTERFACE/);
+    const hardware = create(InterfaceSchema, { type: InterfaceType.HW_INTERFACE });
+    expect(
+      rankEndpoints({ ...wanted, interfaces: [hardware] }, around([endpoint('a', 'here')]))[0]?.reason,
+    ).toMatch(/this node can join .*; HW_INTERFACE: no pool of network devices is configured$/);
   });
 
   it('keeps its order under any order of the records, and drops none that fits', () => {

@@ -2,13 +2,14 @@
 import {
   type Interface,
   type InterfaceType,
+  interfaceNames,
   type Label,
   type NetworkServiceEndpoint,
   NsmError,
   type registry,
 } from '@nsm/api';
 import { quote } from '../admission/admission.js';
-import { chooseInterface, interfaceList } from './negotiation.js';
+import { chooseInterfaces, interfaceList, type Joins } from './negotiation.js';
 
 export interface Wanted {
   readonly service: string;
@@ -21,8 +22,10 @@ export interface Surroundings {
   readonly manager: string;
   readonly endpoints: readonly NetworkServiceEndpoint[];
   readonly managers: ReadonlyMap<string, registry.Manager>;
-  /** Interface types that the local forwarder can make. */
-  readonly capable: ReadonlySet<InterfaceType>;
+  /** What the local forwarder can join. */
+  readonly joins: Joins;
+  /** What this node lacks for those interface types that it cannot make. */
+  readonly missing: ReadonlyMap<InterfaceType, string>;
   connections(endpoint: NetworkServiceEndpoint): number;
   /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -103,10 +106,17 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
     const absent = absence(host, around.managers);
     if (absent) return dropped(`its ${absent}`);
   }
-  if (!chooseInterface(wanted.interfaces, endpoint.interface, around.capable)) {
+  const { joins } = around;
+  // What the other node can do with the endpoint's types is its manager's to say.
+  const joined = local ? joins.locally : joins.remotely;
+  if (!chooseInterfaces(wanted.interfaces, endpoint.interface, joined)) {
+    const asked = new Set(wanted.interfaces.map(({ type }) => type));
+    const lacking = [...around.missing].flatMap(([type, missing]) =>
+      asked.has(type) ? [`; ${interfaceNames[type]}: ${missing}`] : [],
+    );
     return dropped(
-      `no interface type in common: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, this node can make ${interfaceList([...around.capable].map((type) => ({ type }) as Interface))}`,
+      `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
+        `${interfaceList(endpoint.interface)}, this node can join ${local ? joins.list('locally') : `${joins.list('tunnelled')} to another node`}${lacking.join('')}`,
     );
   }
   const failure = around.recentFailure(endpoint);

@@ -95,15 +95,16 @@ export async function reconnect(
   const lost = connection.tunnel ? await letGoOfEndpoint(node, connection, 'connected anew') : connection;
   const { request, owner, crossConnect, pairs, clientParameters } = lost;
   const inode = crossConnect.client?.namespace?.inode;
+  const uid = crossConnect.client?.uid ?? 0;
   if (!request || !owner || inode === undefined)
     throw new NsmError('internal', `${lost.id} has no client to reconnect`);
   const { namespace } = await node.forwarder.inspectNamespace({ linuxNamespace: String(inode) });
   if (!namespace) throw new NsmError('namespace-unknown', `network namespace ${inode} has gone`);
   const { key, fingerprint, generation } = lost;
-  const former = { pairs, interfaceName: clientParameters.interfaceName };
+  const former = { pairs, interfaceName: clientParameters.interfaceName, interface: lost.interface };
   const healed = await establish(
     node,
-    { request, key, fingerprint, owner, namespace, generation, former },
+    { request, key, fingerprint, owner, namespace, uid, generation, former },
     signal,
   );
   releasePairs(

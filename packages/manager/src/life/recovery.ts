@@ -30,7 +30,10 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   if (present.state.kind === 'CLOSING') return await closeConnection(node, present, present.state.reason);
   if (present.state.kind === 'HEALING') return heal(node, present.id, present.state.reason);
   try {
-    const found = await compare(node, present);
+    // What had not answered when this manager ended must do so now.
+    const { answerWithinMs } = present.crossConnect;
+    const asked = present.state.kind === 'CONNECTING' ? { answerWithinMs } : {};
+    const found = await compare(node, present, asked);
     node.owners.hold(found);
     if (present.state.kind !== 'UP') declareUp(node, found);
   } catch (thrown) {

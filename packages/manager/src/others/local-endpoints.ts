@@ -136,6 +136,11 @@ export class LocalEndpoints {
     );
   }
 
+  /** The user whose process listens on an endpoint's socket; undefined when the endpoint has gone. */
+  uidOf(record: EndpointKey): number | undefined {
+    return this.#endpoints.get(endpointKey(record))?.listener.uid;
+  }
+
   /**
    * Asks an endpoint for a connection.
    * @throws NsmError `endpoint-unreachable`, `endpoint-refused`, `namespace-unknown` or `namespace-foreign`.

@@ -10,6 +10,7 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import type { Node } from '../node.js';
 import { type Connection, connectionHash, type Owner } from '../state/connection.js';
 import { type PortInit, portOf } from './endpoint-side.js';
+import { hasDevice } from './shared-memory.js';
 
 /** A request that has been admitted, with what admission found out. */
 export interface Admitted {
@@ -19,25 +20,38 @@ export interface Admitted {
   readonly owner: Owner;
   /** The client's. */
   readonly namespace: fw.Namespace;
+  /** The client's, by which a socket that it shares is open to it alone. */
+  readonly uid: number;
   /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
   readonly generation: number;
   /** Set while the connection that this one is to replace still stands: its interface keeps name and routes until then. */
   readonly beside?: Connection;
   /** What a connection that is being healed had, and is to have again where possible. */
-  readonly former?: { readonly pairs: readonly AddressPair[]; readonly interfaceName: string };
+  readonly former?: {
+    readonly pairs: readonly AddressPair[];
+    readonly interfaceName: string;
+    readonly interface: Interface;
+  };
 }
 
 export interface Attempt extends Admitted {
   readonly endpoint: NetworkServiceEndpoint;
+  /** Those of the client's interfaces that are tried now, the best first. */
+  readonly interfaces: readonly Interface[];
   readonly hash: string;
   /** The connection's id. */
   readonly id: string;
 }
 
-export function attemptOf(node: Node, admitted: Admitted, endpoint: NetworkServiceEndpoint): Attempt {
+export function attemptOf(
+  node: Node,
+  admitted: Admitted,
+  endpoint: NetworkServiceEndpoint,
+  interfaces: readonly Interface[],
+): Attempt {
   // The node's name is in the hash because other managers name their halves by it.
   const hash = connectionHash(node.name, admitted.key, admitted.generation);
-  return { ...admitted, endpoint, hash, id: `${node.idPrefix}${hash}` };
+  return { ...admitted, endpoint, interfaces, hash, id: `${node.idPrefix}${hash}` };
 }
 
 /** What a connection's record has in common however it is made. */
@@ -78,11 +92,12 @@ export function recordOf(
  * of nsm0, nsm1, …; beside the connection it is to replace, that name and the routes are left to `settle`.
  */
 export function clientPort(
-  { former, beside, namespace }: Attempt,
+  { former, beside, namespace, uid }: Attempt,
   chosen: Interface,
   parameters: ConnectionParameters,
 ): PortInit {
-  const name = former?.interfaceName ?? chosen.parameters?.interfaceParameters.name ?? 'nsm%d';
-  const port = portOf(chosen, namespace, { ...parameters, interfaceName: beside ? 'nsm%d' : name });
+  if (!hasDevice(chosen)) return portOf(chosen, namespace, uid, parameters);
+  const name = (former?.interfaceName || chosen.parameters?.interfaceParameters.name) ?? 'nsm%d';
+  const port = portOf(chosen, namespace, uid, { ...parameters, interfaceName: beside ? 'nsm%d' : name });
   return beside ? { ...port, routes: [] } : port;
 }

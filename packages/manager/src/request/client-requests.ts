@@ -48,6 +48,7 @@ export async function requestConnection(
       fingerprint,
       owner,
       namespace,
+      uid: peer?.uid ?? 0,
       generation,
       ...(replaced ? { beside: replaced } : {}),
     };

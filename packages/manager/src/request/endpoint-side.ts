@@ -13,8 +13,10 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { overlaps, type Prefix, parsePrefix } from '../addresses/prefix.js';
 import { addressesOf, admitEndpointParameters } from '../admission/admission.js';
+import { hasOwnWire } from '../choice/negotiation.js';
 import type { Node } from '../node.js';
 import { endpointInterfaceName, macOf } from '../state/connection.js';
+import { hasDevice } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {
@@ -36,6 +38,7 @@ export interface EndpointQuestion {
 
 /** What both sides of a connection will look like. */
 export interface Plan {
+  /** The endpoint's. */
   readonly namespace: fw.Namespace;
   readonly client: ConnectionParameters;
   readonly endpoint: ConnectionParameters;
@@ -48,9 +51,12 @@ export async function askEndpoint(
   transaction: Transaction,
   question: EndpointQuestion,
 ): Promise<Plan> {
-  const { id, hash, requestId, endpoint, mtu } = question;
-  const interfaceName = endpointInterfaceName(hash);
-  const mac = { client: macOf(hash, 'client'), endpoint: macOf(hash, 'endpoint') };
+  const { id, hash, requestId, endpoint } = question;
+  const interfaceName = hasDevice(question.interface) ? endpointInterfaceName(hash) : '';
+  // A device of the node's has one already.
+  const macFor = (side: 'client' | 'endpoint'): string =>
+    hasOwnWire(question.interface.type) ? '' : macOf(hash, side);
+  const mac = { client: macFor('client'), endpoint: macFor('endpoint') };
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
     () =>
@@ -61,7 +67,7 @@ export async function askEndpoint(
           networkServiceName: endpoint.networkServiceName,
           interface: question.interface,
           ...(question.labels ? { labels: question.labels } : {}),
-          endpointParameters: { interfaceName, mac: mac.endpoint, mtu, connectionId: id },
+          endpointParameters: { interfaceName, mac: mac.endpoint, mtu: question.mtu, connectionId: id },
         },
         transaction.signal,
       ),
@@ -97,6 +103,9 @@ export async function askEndpoint(
     };
     pairs = usable && !offeredIsOwn ? [] : taken;
   }
+  const mtu = Math.min(question.mtu, reply.clientParameters?.mtu || question.mtu);
+  // An endpoint may answer on another device than the connection's own, as behind a bridge.
+  const told = reply.clientParameters?.peerAddresses ?? [];
   const common = { mtu, connectionId: id };
   return {
     namespace,
@@ -106,7 +115,7 @@ export async function askEndpoint(
       mac: mac.client,
       address: addresses.client[0] ?? '',
       addresses: addresses.client,
-      peerAddresses: addresses.endpoint.map(withoutLength),
+      peerAddresses: told.length > 0 ? told : addresses.endpoint.map(withoutLength),
       route: reply.clientParameters?.route ?? [],
       ...(reply.clientParameters?.dns ? { dns: reply.clientParameters.dns } : {}),
     }),
@@ -128,6 +137,7 @@ export type PortInit = Omit<fw.Port, '$typeName' | '$unknown'>;
 export function portOf(
   chosen: Interface,
   namespace: fw.Namespace,
+  uid: number,
   parameters: ConnectionParameters,
 ): PortInit {
   const gateway = (destination: string): string => {
@@ -150,6 +160,7 @@ export function portOf(
     parameters: chosen.parameters?.interfaceParameters ?? {},
     peerAddresses: parameters.peerAddresses,
     formerName: '',
+    uid,
   };
 }
 

@@ -1,5 +1,7 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
-import { NsmError } from '@nsm/api';
+import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind } from '@nsm/api';
+import { interfaceList } from '../choice/negotiation.js';
+import { inTurn } from '../choice/physical-networks.js';
 import { selectEndpoints } from '../choice/selection.js';
 import { knownServices, type Node, surroundings } from '../node.js';
 import type { Connection } from '../state/connection.js';
@@ -24,11 +26,41 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
   const failures: NsmError[] = [];
   for (const endpoint of candidates.slice(0, maxCandidates)) {
     node.health.chosen(endpoint);
+    try {
+      return await connectTo(node, admitted, endpoint, signal);
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      failures.push(error);
+      if (signal.aborted || error.kind === 'namespace-unknown') break;
+      node.health.failed(endpoint, error.message);
+    }
+  }
+  throw summary(failures);
+}
+
+/** Another interface does not help against these. */
+const hopeless: ReadonlySet<NsmErrorKind> = new Set([
+  'namespace-unknown',
+  'endpoint-unreachable',
+  'manager-unreachable',
+]);
+
+/** Tries the client's interfaces in turn with one endpoint. */
+async function connectTo(
+  node: Node,
+  admitted: Admitted,
+  endpoint: NetworkServiceEndpoint,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const { request } = admitted;
+  const local = endpoint.networkServiceHost === node.name;
+  const connect = local ? connectLocally : connectRemotely;
+  const failures: NsmError[] = [];
+  for (const interfaces of inTurn(request.interface, endpoint.interface, node.physical)) {
     const transaction = new Transaction(signal, node.faults);
     try {
-      const local = endpoint.networkServiceHost === node.name;
-      const connect = local ? connectLocally : connectRemotely;
-      const connection = await connect(node, attemptOf(node, admitted, endpoint), transaction);
+      const attempt = attemptOf(node, admitted, endpoint, interfaces);
+      const connection = await connect(node, attempt, transaction);
       node.owners.hold(connection);
       return declareUp(node, connection);
     } catch (thrown) {
@@ -37,19 +69,21 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
         node.logger.error({ err: failure }, 'a step was not undone');
       node.logger.info(
         {
-          service: wanted.service,
+          service: request.networkServiceName,
           request: request.requestId,
           endpoint: endpoint.nseProviderName,
+          interfaces: interfaceList(interfaces),
           err: error,
         },
         'endpoint not connected',
       );
       failures.push(error);
-      if (signal.aborted || error.kind === 'namespace-unknown') break;
-      node.health.failed(endpoint, error.message);
+      if (signal.aborted || hopeless.has(error.kind)) break;
     }
   }
-  throw summary(failures);
+  const [first, ...others] = failures;
+  if (!first || others.length === 0) throw first ?? new NsmError('internal', 'no interface was tried');
+  throw new NsmError(first.kind, failures.map(({ message }) => message).join('; '), first);
 }
 
 function summary(failures: readonly NsmError[]): NsmError {

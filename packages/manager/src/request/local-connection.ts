@@ -3,12 +3,14 @@ import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
-import { chooseInterface } from '../choice/negotiation.js';
+import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
+import { onOneNetwork, wireAnswersWithinMs, wireMtu } from '../choice/physical-networks.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
 import { program } from './programming.js';
+import { placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 /** MTU of a connection on one node, bytes: what every application expects of an Ethernet. */
@@ -19,47 +21,57 @@ export async function connectLocally(
   attempt: Attempt,
   transaction: Transaction,
 ): Promise<Connection> {
-  const { id, hash, request, endpoint, namespace } = attempt;
-  const chosen = agreeOnInterface(request.interface, endpoint, node);
+  const { id, hash, request, endpoint, namespace, interfaces } = attempt;
+  const agreed = onOneNetwork(agreeOnInterfaces(interfaces, endpoint, node), node.physical);
+  const uid = node.endpoints.uidOf(endpoint) ?? 0;
+  const sides = {
+    client: { interface: agreed.client, uid: attempt.uid },
+    endpoint: { interface: agreed.endpoint, uid },
+  };
+  const chosen = await placeSockets(node, transaction, id, sides, attempt.former?.interface);
+  const ownWire = hasOwnWire(chosen.client.type);
   const plan = await askEndpoint(node, transaction, {
     id,
     hash,
     requestId: request.requestId,
     endpoint,
     labels: request.labels,
-    interface: chosen,
+    interface: chosen.endpoint,
     excluded: obstacles(node, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
-    mtu: localMtu,
+    mtu: ownWire ? wireMtu(chosen.client) : localMtu,
   });
   return await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'LOCAL',
-    interface: chosen,
+    interface: chosen.client,
+    endpointInterface: chosen.endpoint,
     clientParameters: plan.client,
     endpointParameters: plan.endpoint,
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(attempt, chosen, plan.client),
+      client: clientPort(attempt, chosen.client, plan.client),
       endpoint: {
-        ...portOf(chosen, plan.namespace, plan.endpoint),
+        ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
         ...(attempt.beside ? { routes: [] } : {}),
       },
+      // A pair of devices made for each other cannot fail to carry packets; a wire can.
+      answerWithinMs: ownWire ? wireAnswersWithinMs : 0,
     }),
   });
 }
 
-function agreeOnInterface(
+function agreeOnInterfaces(
   wanted: readonly Interface[],
   endpoint: NetworkServiceEndpoint,
   node: Node,
-): Interface {
-  const chosen = chooseInterface(wanted, endpoint.interface, node.capable);
+): AgreedInterfaces {
+  const chosen = chooseInterfaces(wanted, endpoint.interface, node.joins.locally);
   if (!chosen)
     throw new NsmError(
       'no-common-interface',
-      `no interface type in common with endpoint ${quote(endpoint.nseProviderName)}`,
+      `no interface types that can be joined with endpoint ${quote(endpoint.nseProviderName)}`,
     );
   return chosen;
 }

@@ -46,10 +46,12 @@ export function withNamesOf(applied: fw.CrossConnect, planned: Connection): Conn
     clientParameters: {
       ...planned.clientParameters,
       interfaceName: client?.name ?? planned.clientParameters.interfaceName,
+      mac: client?.mac ?? planned.clientParameters.mac,
     },
     endpointParameters: {
       ...planned.endpointParameters,
       interfaceName: endpoint?.name ?? planned.endpointParameters.interfaceName,
+      mac: endpoint?.mac ?? planned.endpointParameters.mac,
     },
   };
 }

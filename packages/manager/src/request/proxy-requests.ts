@@ -1,18 +1,17 @@
 // The story of a request from another manager, whose client wants an endpoint of this node: top to bottom.
 import { createHash } from 'node:crypto';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import {
-  type CallContext,
-  forwarder as fw,
-  InterfaceSchema,
-  InterfaceType,
-  NsmError,
-  proxy,
-  TunnelType,
-} from '@nsm/api';
+import { type CallContext, forwarder as fw, InterfaceSchema, InterfaceType, NsmError, proxy } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { admitProxyRequest, quote } from '../admission/admission.js';
-import { chooseInterface, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
+import {
+  chooseInterfaces,
+  chooseTunnel,
+  hasOwnWire,
+  interfaceList,
+  restrictTunnels,
+} from '../choice/negotiation.js';
+import { onOneNetwork, poolOf, wireMtu } from '../choice/physical-networks.js';
 import { closeConnection } from '../life/closing.js';
 import { heal } from '../life/healing.js';
 import { compare } from '../life/mending.js';
@@ -20,6 +19,7 @@ import type { Node } from '../node.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
 import { declareUp, program } from './programming.js';
+import { placeSockets } from './shared-memory.js';
 import { Transaction } from './transaction.js';
 
 /**
@@ -99,29 +99,26 @@ async function connectEndpoint(
     request.interface.length > 0
       ? request.interface
       : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
-  const chosen = chooseInterface(wanted, endpoint.interface, node.capable);
+  // A manager that knows only the specification names no physical network.
+  const onNetwork = (type: InterfaceType): boolean => wanted.some((one) => one.type === type && poolOf(one));
+  const chosen = chooseInterfaces(
+    wanted,
+    endpoint.interface,
+    (theirs, own) => node.joins.remotely(own, theirs) && (!hasOwnWire(own) || onNetwork(own)),
+  );
   if (!chosen) {
     throw new NsmError(
       'no-common-interface',
-      `no interface type in common: the client asks for ${interfaceList(wanted)}, the endpoint offers ${interfaceList(endpoint.interface)}`,
+      `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
+        `${interfaceList(endpoint.interface)}, its node can join ${node.joins.list('tunnelled')} to another node`,
     );
   }
 
-  // A manager that knows only the specification tells no address: its call came from one.
-  const remote =
-    request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
-  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
-  const { theirs, ours } = chooseTunnel(
-    request.tunnelType,
-    restrictTunnels(tunnels, node.tunnels, request.networkServiceName),
-  );
-  const identifier = await transaction.step(
-    'take a tunnel identifier',
-    () => takeIdentifier(node, theirs.parameters?.proposedIdentifiers ?? []),
-    (taken) => node.identifiers.release(taken),
-  );
-  const mtu = Math.min(theirs.parameters?.mtu || Number.POSITIVE_INFINITY, ours.parameters?.mtu ?? 0);
-  const port = ours.parameters?.port ?? 0;
+  const agreed = onOneNetwork(chosen, node.physical);
+  const tunnel = hasOwnWire(agreed.client.type)
+    ? undefined
+    : await agreeOnTunnel(node, request, agreed.endpoint.type, callerAddress, transaction);
+  const mtu = tunnel?.mtu ?? wireMtu(agreed.client);
 
   const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
   const id = `${node.idPrefix}${hash}`;
@@ -131,13 +128,17 @@ async function connectEndpoint(
       'conflict',
       `connection ${quote(request.connectionId)} collides with another; use another request_id`,
     );
+  const uid = node.endpoints.uidOf(endpoint) ?? 0;
+  const placed = await placeSockets(node, transaction, id, {
+    endpoint: { interface: agreed.endpoint, uid },
+  });
   const plan = await askEndpoint(node, transaction, {
     id,
     hash,
     requestId: request.requestId,
     endpoint,
     labels: request.labels,
-    interface: chosen,
+    interface: placed.endpoint,
     excluded: obstacles(node, request.excludedPrefixes),
     offered: request.addressPairs,
     offeredIsOwn: false,
@@ -156,39 +157,76 @@ async function connectEndpoint(
       address: request.clientManagerAddress,
       connectionId: request.connectionId,
     },
-    interface: chosen,
+    interface: agreed.client,
+    endpointInterface: placed.endpoint,
     clientParameters: plan.client,
     endpointParameters: plan.endpoint,
-    tunnel: { type: ours.type, identifier },
+    ...(tunnel ? { tunnel: { type: tunnel.end.type, identifier: tunnel.end.identifier } } : {}),
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      endpoint: portOf(chosen, plan.namespace, plan.endpoint),
-      tunnel: { type: ours.type, local: ours.parameters?.address ?? '', remote, identifier, port },
+      endpoint: portOf(placed.endpoint, plan.namespace, uid, plan.endpoint),
+      ...(tunnel ? { tunnel: tunnel.end } : {}),
     }),
     state: { kind: 'CONNECTING' },
     since: node.now(),
   });
 }
 
+/** This node's end of the tunnel, and the MTU through it, bytes. */
+async function agreeOnTunnel(
+  node: Node,
+  request: proxy.ProxyConnectionRequest,
+  own: InterfaceType,
+  callerAddress: string,
+  transaction: Transaction,
+) {
+  // A manager that knows only the specification tells no address: its call came from one.
+  const remote =
+    request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
+  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
+  const { theirs, ours } = chooseTunnel(
+    request.tunnelType,
+    restrictTunnels(tunnels, node.tunnels, request.networkServiceName).filter(({ type }) =>
+      node.joins.tunnelled(own, type),
+    ),
+  );
+  const identifier = await transaction.step(
+    'take a tunnel identifier',
+    () => takeIdentifier(node, theirs.parameters?.proposedIdentifiers ?? []),
+    (taken) => node.identifiers.release(taken),
+  );
+  const { address: local = '', port = 0, mtu = 0 } = ours.parameters ?? {};
+  return {
+    end: { type: ours.type, local, remote, identifier, port },
+    mtu: Math.min(theirs.parameters?.mtu || Number.POSITIVE_INFINITY, mtu),
+  };
+}
+
 /** The reply that tells the client's manager what was agreed. */
 export function proxyReply({
   crossConnect: { tunnel },
   interface: chosen,
+  endpointInterface,
   clientParameters,
 }: Connection): Reply {
   return {
     accepted: true,
-    tunnel: {
-      type: tunnel?.type ?? TunnelType.DEFAULT_TUNNEL,
-      parameters: {
-        address: tunnel?.local ?? '',
-        identifier: tunnel?.identifier ?? 0,
-        port: tunnel?.port ?? 0,
-        mtu: clientParameters.mtu,
-      },
-    },
+    ...(tunnel
+      ? {
+          tunnel: {
+            type: tunnel.type,
+            parameters: {
+              address: tunnel.local,
+              identifier: tunnel.identifier,
+              port: tunnel.port,
+              mtu: clientParameters.mtu,
+            },
+          },
+        }
+      : {}),
     interface: chosen,
+    ...(endpointInterface ? { endpointInterface: { type: endpointInterface.type } } : {}),
     connectionParameters: clientParameters,
   };
 }

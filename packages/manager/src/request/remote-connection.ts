@@ -3,11 +3,13 @@ import { create } from '@bufbuild/protobuf';
 import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy } from '@nsm/api';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
-import { restrictTunnels } from '../choice/negotiation.js';
+import { hasOwnWire, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
+import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import { program } from './programming.js';
+import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 /** Milliseconds within which the first packet must have gone through a new tunnel and back. */
@@ -27,6 +29,12 @@ export async function connectRemotely(
   const remote = await node.peers.resolve(manager, peer.address);
   const offer = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
   const tunnels = [...restrictTunnels(offer.tunnels, node.tunnels, networkServiceName)];
+  const interfaces = tunnelable(attempt.interfaces, tunnels, node.joins);
+  if (interfaces.length === 0)
+    throw new NsmError(
+      'no-common-interface',
+      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${node.joins.list('tunnelled')} to another node`,
+    );
 
   const reservation = await transaction.step(
     'propose tunnel identifiers',
@@ -57,7 +65,7 @@ export async function connectRemotely(
           clientManagerName: node.name,
           clientManagerAddress: node.advertise,
           connectionId: id,
-          interface: request.interface,
+          interface: interfaces,
           excludedPrefixes: namespace.prefixes,
           addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
             client,
@@ -77,35 +85,49 @@ export async function connectRemotely(
       }),
   );
   const { tunnel, chosen, parameters } = agreed(reply, manager, reservation.identifiers);
-  reservation.keepOnly(tunnel.identifier);
+  if (tunnel) reservation.keepOnly(tunnel.identifier);
+  else reservation.release();
   const kept = pairs.filter(({ client }) => addressesOf(parameters).includes(client));
 
-  const own = tunnels.find(({ type }) => type === tunnel.type)?.parameters;
+  const own = tunnels.find(({ type }) => type === tunnel?.type)?.parameters;
+  const patience = tunnel ? answerWithinMs : wireAnswersWithinMs;
+  const placed = await placeSockets(
+    node,
+    transaction,
+    id,
+    { client: { interface: chosen, uid: attempt.uid } },
+    attempt.former?.interface,
+  );
   const clientParameters = {
     ...parameters,
-    mac: macOf(hash, 'client'),
+    mac: tunnel ? macOf(hash, 'client') : '',
     connectionId: id,
   };
   const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'CLIENT',
     peer,
-    interface: chosen,
+    interface: placed.client,
     clientParameters,
     endpointParameters: create(ConnectionParametersSchema, { addresses: parameters.peerAddresses }),
-    tunnel: { type: tunnel.type, identifier: tunnel.identifier },
+    ...(tunnel ? { tunnel: { type: tunnel.type, identifier: tunnel.identifier } } : {}),
     pairs: kept,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(attempt, chosen, clientParameters),
-      tunnel: {
-        type: tunnel.type,
-        local: own?.address ?? '',
-        remote: tunnel.address,
-        identifier: tunnel.identifier,
-        port: tunnel.port,
-      },
-      answerWithinMs,
+      client: clientPort(attempt, placed.client, clientParameters),
+      ...(tunnel
+        ? {
+            tunnel: {
+              type: tunnel.type,
+              local: own?.address ?? '',
+              remote: tunnel.address,
+              identifier: tunnel.identifier,
+              port: tunnel.port,
+            },
+          }
+        : {}),
+      // An application that is attached by a socket may come to it only when it has heard of it.
+      answerWithinMs: reply.endpointInterface && !hasDevice(reply.endpointInterface) ? 0 : patience,
     }),
   });
   // Nothing can fail any more that would give them back a second time.
@@ -122,6 +144,8 @@ function agreed(
   manager: string,
   proposed: readonly number[],
 ) {
+  if (chosen && connectionParameters && hasOwnWire(chosen.type))
+    return { tunnel: undefined, chosen, parameters: connectionParameters };
   const { parameters } = tunnel ?? {};
   if (
     !tunnel ||

@@ -2,13 +2,18 @@
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { portOf } from './endpoint-side.js';
+import { hasDevice } from './shared-memory.js';
 
 /** Call it when the replaced connection has gone. The interface gets the name the client gives it, or the one it had. */
 export async function settle(node: Node, connection: Connection, replaced: Connection): Promise<Connection> {
   const { crossConnect, interface: chosen, clientParameters, endpointParameters } = connection;
+  const { endpointInterface = chosen } = connection;
   const samePod = replaced.crossConnect.client?.namespace?.inode === crossConnect.client?.namespace?.inode;
-  const inherited = samePod ? replaced.clientParameters.interfaceName : clientParameters.interfaceName;
-  const interfaceName = chosen.parameters?.interfaceParameters.name ?? inherited;
+  const former = samePod ? replaced.clientParameters.interfaceName : '';
+  const inherited = former || clientParameters.interfaceName;
+  const interfaceName = hasDevice(chosen)
+    ? (chosen.parameters?.interfaceParameters.name ?? inherited)
+    : clientParameters.interfaceName;
   const { client, endpoint } = crossConnect;
   const settled: Connection = {
     ...connection,
@@ -19,13 +24,18 @@ export async function settle(node: Node, connection: Connection, replaced: Conne
         ? {
             client: {
               ...client,
-              ...portOf(chosen, client.namespace, { ...clientParameters, interfaceName }),
+              ...portOf(chosen, client.namespace, client.uid, { ...clientParameters, interfaceName }),
               formerName: clientParameters.interfaceName,
             },
           }
         : {}),
       ...(endpoint?.namespace
-        ? { endpoint: { ...endpoint, ...portOf(chosen, endpoint.namespace, endpointParameters) } }
+        ? {
+            endpoint: {
+              ...endpoint,
+              ...portOf(endpointInterface, endpoint.namespace, endpoint.uid, endpointParameters),
+            },
+          }
         : {}),
     },
   };

@@ -39,7 +39,10 @@ export interface Connection {
   readonly request?: connect.ConnectionRequest;
   readonly endpoint: { readonly name: string; readonly namespace: string };
   readonly peer?: { readonly manager: string; readonly address: string; readonly connectionId: string };
+  /** The client's. */
   readonly interface: Interface;
+  /** Where the endpoint is on this node. */
+  readonly endpointInterface?: Interface;
   readonly clientParameters: ConnectionParameters;
   readonly endpointParameters: ConnectionParameters;
   readonly crossConnect: fw.CrossConnect;

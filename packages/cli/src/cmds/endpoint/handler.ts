@@ -1,5 +1,5 @@
 // Runs a ready-made endpoint until it is interrupted.
-import { type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
+import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import type { Served, ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
@@ -31,6 +31,11 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     await using running = await gateway({ ...common, outside: flags.outside ?? '' });
     printServing(output, running.served);
     await aborted(signal);
+  } else if (kind === 'bridge') {
+    const { device, mtu } = flags;
+    await using running = await bridge({ ...common, device, mtu });
+    printServing(output, running.served);
+    await aborted(signal);
   } else {
     await using running = await icmpResponder(common);
     printServing(output, running);
@@ -52,13 +57,24 @@ function printStatus(output: Output, name: string, { state, reason }: ServeStatu
 }
 
 function printClient(output: Output, { kind, request, reason }: ClientEvent): void {
-  const { requestId, service, connectionId, interfaceName } = request;
+  const { requestId, service, connectionId, interfaceName, interfaceParameters } = request;
   if (output.json)
-    output.value({ event: `client-${kind}`, requestId, service, connectionId, interfaceName, reason });
-  else
+    output.value({
+      event: `client-${kind}`,
+      requestId,
+      service,
+      connectionId,
+      interface: request.interface,
+      interfaceName,
+      interfaceParameters,
+      reason,
+    });
+  else {
+    const parameters = Object.entries(interfaceParameters).map(([name, value]) => `${name}=${value}`);
     output.line(
-      [`client ${requestId} ${kind}`, service, interfaceName, reason]
+      [`client ${requestId} ${kind}`, service, interfaceName, ...parameters, reason]
         .filter((part) => part !== '')
         .join('  '),
     );
+  }
 }

@@ -3,9 +3,9 @@ import type { InterfaceOptions } from '@nsm/sdk';
 import { Argument, Command } from 'commander';
 import { parseCidr } from '../../cidr.js';
 import { interfaceFlag, jsonFlag, labelFlag, netnsFlag, runDirFlag, waitFlag } from '../../common-flags.js';
-import { flag } from '../../flags.js';
+import { flag, parseInteger } from '../../flags.js';
 
-export const endpointKinds = ['icmp-responder', 'gateway'] as const;
+export const endpointKinds = ['icmp-responder', 'gateway', 'bridge'] as const;
 export type EndpointKind = (typeof endpointKinds)[number];
 
 export interface EndpointFlags {
@@ -19,6 +19,8 @@ export interface EndpointFlags {
   readonly route: readonly string[];
   readonly address: readonly string[];
   readonly outside?: string;
+  readonly device?: string;
+  readonly mtu?: number;
   readonly socket?: string;
   readonly runDir: string;
   readonly wait: number;
@@ -34,7 +36,8 @@ export function endpointCommand(): Command {
     .description(
       'Runs a ready-made endpoint until Ctrl-C:\n' +
         '  icmp-responder  clients reach it and it answers their pings\n' +
-        '  gateway         clients reach the routes it serves, through NAT behind --outside DEVICE',
+        '  gateway         clients reach the routes it serves, through NAT behind --outside DEVICE\n' +
+        '  bridge          clients are in one Ethernet segment, with addresses of its --prefix, and reach each other',
     )
     .addArgument(new Argument('<kind>', 'what to run').choices(endpointKinds))
     .usage('KIND --service NAME --name NAME [options]')
@@ -45,10 +48,14 @@ export function endpointCommand(): Command {
     .addOption(labelFlag())
     .addOption(interfaceFlag())
     .addOption(
-      flag('--prefix <cidr>', 'prefix from which the manager gives out addresses; may be repeated', {
-        list: true,
-        parse: parseCidr,
-      }),
+      flag(
+        '--prefix <cidr>',
+        'prefix from which the manager, or the bridge itself, gives out addresses; may be repeated',
+        {
+          list: true,
+          parse: parseCidr,
+        },
+      ),
     )
     .addOption(
       flag('--route <cidr>', 'prefix that clients reach through the endpoint; may be repeated', {
@@ -64,6 +71,16 @@ export function endpointCommand(): Command {
       ),
     )
     .addOption(flag('--outside <device>', 'gateway: the device by which the routes are reached'))
+    .addOption(flag('--device <name>', 'bridge: its name (default: nsm-bridge)'))
+    .addOption(
+      flag(
+        '--mtu <bytes>',
+        'bridge: of all its clients (default: 1430, which every kind of tunnel carries)',
+        {
+          parse: parseInteger(68, 65_535),
+        },
+      ),
+    )
     .addOption(
       flag('--socket <path>', 'unix socket to serve on (default: endpoints/NAME.sock in the run directory)'),
     )
@@ -79,6 +96,12 @@ export function endpointCommand(): Command {
         command.error('error: a gateway needs --outside DEVICE, the device by which its routes are reached');
       if (kind !== 'gateway' && flags.outside)
         command.error(`error: --outside is for a gateway, not for ${kind}`);
+      if (kind === 'bridge' && flags.prefix.length === 0)
+        command.error('error: a bridge needs --prefix CIDR, from which it gives its clients addresses');
+      if (kind === 'bridge' && flags.address.length > 0)
+        command.error('error: --address is not for a bridge, which gives addresses of its --prefix');
+      if (kind !== 'bridge' && (flags.device !== undefined || flags.mtu !== undefined))
+        command.error(`error: --device and --mtu are for a bridge, not for ${kind}`);
       const { runEndpoint } = await import('./handler.js');
       await runEndpoint(kind, { ...flags, name });
     });

@@ -1,12 +1,14 @@
 // Runs a forwarder until it is interrupted.
 import { chmodSync, chownSync, statSync } from 'node:fs';
-import { serveForwarder } from '@nsm/forwarder';
+import { lentDevicesIn, serveForwarder } from '@nsm/forwarder';
 import { aborted, interrupted } from '../../interrupted.js';
+import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { prepareFolder } from '../../prepare-folder.js';
 import type { ForwarderFlags } from './options.js';
 
-export async function runForwarder({ runDir, logLevel, group, vxlanEngine }: ForwarderFlags): Promise<void> {
+export async function runForwarder(flags: ForwarderFlags): Promise<void> {
+  const { runDir, stateDir, logLevel, group, vxlanEngine } = flags;
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'forwarder' });
   prepareFolder('--run-dir', runDir);
@@ -15,6 +17,7 @@ export async function runForwarder({ runDir, logLevel, group, vxlanEngine }: For
     runDir,
     logger,
     vxlanEngine,
+    lending: { ...lendingOf(flags), folder: lentDevicesIn(stateDir) },
     ...(group === undefined ? {} : { group }),
   });
   logger.info({ runDir }, 'ready');

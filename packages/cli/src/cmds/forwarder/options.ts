@@ -1,24 +1,27 @@
 // nsm forwarder: the dataplane in a process of its own.
 import type { VxlanEngine } from '@nsm/forwarder';
 import { Command } from 'commander';
-import { logLevelFlag, runDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseInteger } from '../../flags.js';
+import { type LendingFlags, lendingFlags } from '../../lending-flags.js';
 
-export interface ForwarderFlags {
+export interface ForwarderFlags extends LendingFlags {
   readonly runDir: string;
   readonly vxlanEngine: VxlanEngine;
+  readonly stateDir: string;
   readonly logLevel: string;
   readonly group?: number;
 }
 
 export function forwarderCommand(): Command {
-  return new Command('forwarder')
+  const command = new Command('forwarder')
     .summary('run the dataplane of this node in a process of its own')
     .description(
       'Programs Linux for a manager that is started with --forwarder external and the same --run-dir, until SIGTERM. ' +
         'Without it the manager does so itself.',
     )
     .addOption(runDirFlag())
+    .addOption(stateDirFlag())
     .addOption(
       flag('--group <gid>', 'group that may connect too: that of a manager that is another user', {
         parse: parseInteger(0, 0xffff_fffe),
@@ -30,4 +33,6 @@ export function forwarderCommand(): Command {
       const { runForwarder } = await import('./handler.js');
       await runForwarder(flags);
     });
+  for (const option of lendingFlags()) command.addOption(option);
+  return command;
 }

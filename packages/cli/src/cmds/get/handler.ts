@@ -1,10 +1,11 @@
-// Lists of services, endpoints, managers, connections and tunnels.
+// Lists of services, endpoints, managers, connections, interface types and tunnels.
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { Output, orDash } from '../../output.js';
 import {
   ageText,
   connectionView,
   endpointView,
+  interfaceCapabilityView,
   labelsText,
   managerView,
   pathText,
@@ -106,6 +107,21 @@ const lists: Readonly<Record<GetKind, List>> = {
         ];
       }),
       'no connections',
+    );
+  },
+
+  async interfaces(admin, output) {
+    const { capabilities } = await admin.getManager({});
+    const views = (capabilities?.interfaces ?? []).map(interfaceCapabilityView);
+    if (output.json) return output.value(views);
+    output.table(
+      ['INTERFACE', 'WORKS', 'HOW'],
+      views.map(({ type, works, missing, engine }) => [
+        type,
+        output.state(works ? 'yes' : 'no'),
+        orDash(works ? engine : missing),
+      ]),
+      'this node can make no interface',
     );
   },
 

@@ -2,7 +2,14 @@
 import { Argument, Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
 
-export const getKinds = ['services', 'endpoints', 'managers', 'connections', 'tunnels'] as const;
+export const getKinds = [
+  'services',
+  'endpoints',
+  'managers',
+  'connections',
+  'interfaces',
+  'tunnels',
+] as const;
 export type GetKind = (typeof getKinds)[number];
 
 export interface GetFlags {

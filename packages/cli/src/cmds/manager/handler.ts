@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Manager } from '@nsm/manager';
 import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
+import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { prepareFolder } from '../../prepare-folder.js';
 import type { ManagerFlags } from './options.js';
@@ -26,6 +27,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
     ...(tunnelAddress ? { tunnelAddress } : {}),
     tunnels: flags.tunnel,
     vxlanEngine: flags.vxlanEngine,
+    lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
     ...(forwarderSocket ? { forwarderSocket } : {}),

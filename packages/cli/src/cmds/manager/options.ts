@@ -4,11 +4,12 @@ import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
 import { Command } from 'commander';
 import { parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, runDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
+import { type LendingFlags, lendingFlags } from '../../lending-flags.js';
 import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
 
-export interface ManagerFlags {
+export interface ManagerFlags extends LendingFlags {
   readonly name: string;
   readonly runDir: string;
   readonly stateDir: string;
@@ -26,7 +27,7 @@ export interface ManagerFlags {
 }
 
 export function managerCommand(): Command {
-  return new Command('manager')
+  const command = new Command('manager')
     .summary('run the manager of this node')
     .description(
       'Runs the network service manager (NSM) of this node until SIGTERM. Logs JSON lines to stdout; the one with ' +
@@ -39,7 +40,7 @@ export function managerCommand(): Command {
       }),
     )
     .addOption(runDirFlag())
-    .addOption(flag('--state-dir <dir>', 'folder of what outlives a restart', { default: '/var/lib/nsm' }))
+    .addOption(stateDirFlag())
     .addOption(
       flag('--listen <host:port>', 'where other managers call', {
         default: '0.0.0.0:5001',
@@ -95,4 +96,6 @@ export function managerCommand(): Command {
       const { runManager } = await import('./handler.js');
       await runManager(flags);
     });
+  for (const option of lendingFlags()) command.addOption(option);
+  return command;
 }

@@ -1,0 +1,195 @@
+// What a memif sends and receives by, whichever of the two roles it has.
+import { libc } from '@nsm/netlink';
+import type { MemifRing, Piece } from './memif-ring.js';
+
+/** A ring with the descriptor by which its producer wakes its consumer. */
+export interface Queue {
+  readonly ring: MemifRing;
+  readonly eventfd: number;
+}
+
+/** More pieces than that have no packet; UIO_MAXIOV is larger. */
+const maxPieces = 64;
+/** struct iovec. */
+const vectorSize = 16;
+const wake = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+const drained = Buffer.alloc(8);
+
+/** What was moved. */
+export interface Moved {
+  packets: number;
+  bytes: number;
+  drops: number;
+}
+
+/** Packets from the peer. */
+export class ReceiveQueue {
+  readonly eventfd: number;
+  readonly #ring: MemifRing;
+  readonly #ofServer: boolean;
+  readonly #bufferSize: number;
+  readonly #piece: Piece = { address: 0, length: 0, more: false };
+  readonly #vectors = Buffer.alloc(vectorSize * maxPieces);
+  #at: number;
+
+  /** @param bufferSize of the buffers that a client gives to its server. */
+  constructor({ ring, eventfd }: Queue, ofServer: boolean, bufferSize: number) {
+    this.eventfd = eventfd;
+    this.#ring = ring;
+    this.#ofServer = ofServer;
+    this.#bufferSize = bufferSize;
+    this.#at = ofServer ? ring.tail : 0;
+  }
+
+  /** Must be called before the ring is looked at, or a packet that comes between is slept over. */
+  awake(): void {
+    libc.read(this.eventfd, drained, drained.length);
+  }
+
+  set wantsInterrupt(wants: boolean) {
+    this.#ring.wantsInterrupt = wants;
+  }
+
+  get empty(): boolean {
+    return this.#at === this.#end();
+  }
+
+  /**
+   * Writes up to `budget` packets to a descriptor, straight from the shared memory.
+   * @throws Error when the peer breaks the protocol.
+   */
+  drainTo(fd: number, budget: number, moved: Moved): void {
+    const end = this.#end();
+    if (((end - this.#at) & 0xffff) > this.#ring.size) throw new Error('more packets than the ring can hold');
+    let at = this.#at;
+    for (let packets = 0; at !== end && packets < budget; packets++) at = this.#packet(fd, at, end, moved);
+    this.#giveBack(at);
+  }
+
+  #end(): number {
+    return this.#ofServer ? this.#ring.head : this.#ring.tail;
+  }
+
+  #packet(fd: number, from: number, end: number, moved: Moved): number {
+    const piece = this.#piece;
+    let pieces = 0;
+    let bytes = 0;
+    let whole = true;
+    let at = from;
+    do {
+      if (!this.#ring.read(at, piece) || pieces === maxPieces) whole = false;
+      else {
+        writeVector(this.#vectors, pieces++, piece.address, piece.length);
+        bytes += piece.length;
+      }
+      at = (at + 1) & 0xffff;
+    } while (whole && piece.more && at !== end);
+    const result = !whole
+      ? -1
+      : pieces === 1
+        ? libc.writeFrom(fd, piece.address, piece.length)
+        : libc.writeVectors(fd, this.#vectors, pieces);
+    if (result === bytes) {
+      moved.packets++;
+      moved.bytes += bytes;
+    } else moved.drops++;
+    return at;
+  }
+
+  #giveBack(to: number): void {
+    if (this.#ofServer) this.#ring.tail = to;
+    else {
+      const { head } = this.#ring;
+      const taken = (to - this.#at) & 0xffff;
+      for (let n = 0; n < taken; n++) this.#ring.fill(head + n, this.#bufferSize, false);
+      this.#ring.head = (head + taken) & 0xffff;
+    }
+    this.#at = to;
+  }
+}
+
+/** Packets to the peer. */
+export class SendQueue {
+  readonly #ring: MemifRing;
+  readonly #eventfd: number;
+  readonly #ofServer: boolean;
+  readonly #bufferSize: number;
+  /** Bytes of the largest frame. */
+  readonly #largest: number;
+  readonly #pieces: Piece[] = [];
+  readonly #vectors = Buffer.alloc(vectorSize * maxPieces);
+
+  constructor({ ring, eventfd }: Queue, ofServer: boolean, bufferSize: number, largest: number) {
+    this.#ring = ring;
+    this.#eventfd = eventfd;
+    this.#ofServer = ofServer;
+    this.#bufferSize = bufferSize;
+    this.#largest = largest;
+  }
+
+  /**
+   * Reads up to `budget` packets from a descriptor, straight into the shared memory.
+   * @returns `'empty'` when there are no more, `'full'` when the peer has no buffer left.
+   * @throws Error when the peer breaks the protocol.
+   */
+  fillFrom(fd: number, budget: number, moved: Moved): 'empty' | 'full' | 'more' {
+    const ring = this.#ring;
+    const start = this.#ofServer ? ring.tail : ring.head;
+    const free = (this.#ofServer ? ring.head - start : ring.size - start + ring.tail) & 0xffff;
+    if (free > ring.size) throw new Error('more buffers than the ring can hold');
+    let used = 0;
+    let outcome: 'empty' | 'full' | 'more' = 'more';
+    for (let packets = 0; packets < budget; packets++) {
+      const taken = this.#packet(fd, start + used, free - used, moved);
+      if (taken > 0) used += taken;
+      else {
+        outcome = taken === 0 ? 'empty' : 'full';
+        break;
+      }
+    }
+    if (used > 0) {
+      const end = (start + used) & 0xffff;
+      if (this.#ofServer) ring.tail = end;
+      else ring.head = end;
+      if (ring.wantsInterrupt) libc.write(this.#eventfd, wake, wake.length);
+    }
+    return outcome;
+  }
+
+  /** @returns the slots taken; 0: there was no packet; −1: there are too few slots for any packet. */
+  #packet(fd: number, slot: number, free: number, moved: Moved): number {
+    let room = 0;
+    let count = 0;
+    while (room < this.#largest && count < free && count < maxPieces) {
+      this.#pieces[count] ??= { address: 0, length: 0, more: false };
+      const piece = this.#pieces[count] as Piece;
+      // A client lends its own buffers: their sizes may have been changed by the packet before.
+      if (!this.#ring.read(slot + count, piece)) throw new Error('a buffer outside of the memory');
+      if (!this.#ofServer) piece.length = this.#bufferSize;
+      writeVector(this.#vectors, count++, piece.address, piece.length);
+      room += piece.length;
+    }
+    if (room < this.#largest) return -1;
+    const [first] = this.#pieces as [Piece];
+    const length =
+      count === 1 ? libc.readTo(fd, first.address, first.length) : libc.readVectors(fd, this.#vectors, count);
+    if (length <= 0) return 0;
+    moved.packets++;
+    moved.bytes += length;
+    let rest = length;
+    for (let n = 0; ; n++) {
+      const part = Math.min(rest, this.#pieces[n]?.length ?? rest);
+      rest -= part;
+      this.#ring.fill(slot + n, part, rest > 0);
+      if (rest === 0) return n + 1;
+    }
+  }
+}
+
+function writeVector(vectors: Buffer, index: number, address: number, length: number): void {
+  const at = index * vectorSize;
+  vectors.writeUInt32LE(address >>> 0, at);
+  vectors.writeUInt32LE(Math.floor(address / 2 ** 32), at + 4);
+  vectors.writeUInt32LE(length, at + 8);
+  vectors.writeUInt32LE(0, at + 12);
+}

@@ -1,0 +1,69 @@
+// The thread in which all memifs of a forwarder move their packets: it sleeps while there are none.
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { Poller } from '@nsm/netlink';
+import { MemifTap, type MemifTapSpec } from './memif-tap.js';
+
+export type MemifOrder =
+  | {
+      readonly kind: 'open';
+      readonly id: string;
+      readonly spec: MemifTapSpec;
+      /** Packets, bytes and drops from the memif, then those to it. */
+      readonly counters: Float64Array;
+    }
+  | { readonly kind: 'close'; readonly id: string };
+
+/** Why the last order failed; '' when it did not. */
+export type MemifAnswer = string;
+
+const port = workerData as MessagePort;
+const poller = new Poller({ keepAlive: false });
+const wires = new Map<string, MemifTap>();
+
+port.on('message', (order: MemifOrder) => {
+  let answer: MemifAnswer = '';
+  try {
+    wires.get(order.id)?.close();
+    wires.delete(order.id);
+    if (order.kind === 'open')
+      wires.set(
+        order.id,
+        new MemifTap(order.spec, poller, {
+          from: moved(order.counters.subarray(0, 3)),
+          to: moved(order.counters.subarray(3, 6)),
+        }),
+      );
+  } catch (error) {
+    answer = error instanceof Error ? error.message : String(error);
+  }
+  port.postMessage(answer);
+});
+port.on('close', () => {
+  for (const wire of wires.values()) wire.close();
+  poller.close();
+});
+port.postMessage('');
+
+/** Counters that the forwarder's thread reads. */
+function moved(shared: Float64Array) {
+  return {
+    get packets() {
+      return shared[0] ?? 0;
+    },
+    set packets(value) {
+      shared[0] = value;
+    },
+    get bytes() {
+      return shared[1] ?? 0;
+    },
+    set bytes(value) {
+      shared[1] = value;
+    },
+    get drops() {
+      return shared[2] ?? 0;
+    },
+    set drops(value) {
+      shared[2] = value;
+    },
+  };
+}

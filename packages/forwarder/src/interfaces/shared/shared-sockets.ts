@@ -1,0 +1,128 @@
+// Where pods of this node meet by a unix socket: a folder for each side of a connection, open to that side's user alone.
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { InterfaceType, NsmError } from '@nsm/api';
+import { libc } from '@nsm/netlink';
+import type { Side } from '../../wiring.js';
+import { linkSocket, SocketLink } from './socket-link.js';
+
+/** sun_path of unix(7) less its final zero byte. */
+const maxSocketPath = 107;
+const files: Readonly<Partial<Record<InterfaceType, string>>> = {
+  [InterfaceType.MEM_INTERFACE]: 'memif.sock',
+  [InterfaceType.VHOST_INTERFACE]: 'vhost.sock',
+};
+
+/** True for interfaces that are a socket in a folder and no network device. */
+export function isSocket(type: InterfaceType | undefined): boolean {
+  return type !== undefined && type in files;
+}
+
+/**
+ * Layout: RUN/shared/CONNECTION/client/FILE and …/endpoint/FILE. Others may pass the upper two folders, not list them;
+ * the lower ones are their user's alone, so the sockets' own permissions do not matter.
+ */
+export class SharedSockets {
+  readonly #root: string | undefined;
+  readonly #links = new Map<string, SocketLink>();
+
+  /** @param runDir folder of the manager's sockets; without one there is no place. */
+  constructor(runDir: string | undefined) {
+    this.#root = runDir === undefined ? undefined : join(runDir, 'shared');
+  }
+
+  /** What is missing here for sockets of a type, found by trying; '' when it works. */
+  missing(type: InterfaceType): string {
+    if (this.#root === undefined) return 'the forwarder was given no run directory to place sockets in';
+    const probe = '0'.repeat(16);
+    const socket = this.#pathOf(probe, 'endpoint', type);
+    if (Buffer.byteLength(socket) > maxSocketPath)
+      return `${socket} is longer than a socket's path may be (${maxSocketPath} bytes): choose a shorter --run-dir`;
+    try {
+      const uid = process.getuid?.() ?? 0;
+      makeEmptySocket(this.place(probe, 'endpoint', type, uid));
+      linkSocket(socket, this.place(probe, 'client', type, uid));
+      return '';
+    } catch (error) {
+      return `sockets cannot be shared in ${this.#root}: ${error instanceof Error ? error.message : String(error)}`;
+    } finally {
+      this.release(probe);
+    }
+  }
+
+  /**
+   * Makes a side's folder exist.
+   * @returns the path that the side's socket will have.
+   * @throws NsmError `dataplane`
+   */
+  place(id: string, side: Side, type: InterfaceType, uid: number): string {
+    const socket = this.#pathOf(id, side, type);
+    try {
+      const folder = join(this.#folderOf(id), side);
+      mkdirSync(folder, { recursive: true });
+      chmodSync(this.#root ?? '', 0o711);
+      chmodSync(this.#folderOf(id), 0o711);
+      chmodSync(folder, 0o700);
+      if (statSync(folder).uid !== uid) chownSync(folder, uid, -1);
+      return socket;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new NsmError('dataplane', `cannot make the folder of ${socket}: ${reason}`, error);
+    }
+  }
+
+  /** From now on the client's side reaches whatever socket the endpoint's side makes. */
+  join(id: string, type: InterfaceType): void {
+    const [endpoint, client] = [this.#pathOf(id, 'endpoint', type), this.#pathOf(id, 'client', type)];
+    if (!this.#links.has(id)) this.#links.set(id, new SocketLink(endpoint, client));
+  }
+
+  /** Removes the folders of a connection with all that is in them. Harmless when there are none. */
+  release(id: string): void {
+    this.#links.get(id)?.close();
+    this.#links.delete(id);
+    if (this.#root !== undefined) rmSync(this.#folderOf(id), { recursive: true, force: true });
+  }
+
+  /** Ids of the connections that have folders; all of them are of the one manager whose run directory this is. */
+  ids(prefix: string): string[] {
+    try {
+      return readdirSync(this.#root ?? '').map((connection) => `${prefix}${connection}`);
+    } catch {
+      // None was ever placed.
+      return [];
+    }
+  }
+
+  /** Folders and what is in them stay. */
+  stop(): void {
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+
+  #folderOf(id: string): string {
+    if (this.#root === undefined) throw new NsmError('dataplane', 'the forwarder was given no run directory');
+    // What follows the prefix is the connection's hash, also in what ids() finds.
+    const connection = id.slice(id.lastIndexOf('-') + 1);
+    if (!/^[0-9a-f]{16}$/.test(connection))
+      throw new NsmError('invalid', `${JSON.stringify(id)} is no id of a connection`);
+    return join(this.#root, connection);
+  }
+
+  #pathOf(id: string, side: Side, type: InterfaceType): string {
+    const file = files[type];
+    if (file === undefined) throw new NsmError('invalid', `interface type ${type} has no socket`);
+    return join(this.#folderOf(id), side, file);
+  }
+}
+
+/** A socket that nobody listens on: enough to try links with. */
+function makeEmptySocket(path: string): void {
+  const address = Buffer.alloc(2 + maxSocketPath + 1);
+  address.writeUInt16LE(libc.AF_UNIX, 0);
+  address.write(path, 2);
+  const fd = libc.socket(libc.AF_UNIX, libc.SOCK_DGRAM | libc.SOCK_CLOEXEC, 0);
+  const result = fd < 0 ? fd : libc.bind(fd, address, address.length);
+  if (fd >= 0) libc.close(fd);
+  if (result < 0) throw new Error(`bind ${path}: ${libc.errorText(-result)}`);
+}

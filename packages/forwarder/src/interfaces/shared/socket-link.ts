@@ -1,0 +1,75 @@
+// Lets one side reach the socket that the other side listens on, by a hard link, whenever that socket is made anew.
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  type FSWatcher,
+  fstatSync,
+  lstatSync,
+  openSync,
+  rmSync,
+  watch,
+} from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { libc, NetlinkError } from '@nsm/netlink';
+
+/** linux/fcntl.h; Node.js does not name it. */
+const O_PATH = 0o10000000;
+
+export class SocketLink {
+  readonly #socket: string;
+  readonly #link: string;
+  readonly #watcher: FSWatcher;
+
+  /**
+   * @param socket where the one side will listen.
+   * @param link where the other side will find it.
+   */
+  constructor(socket: string, link: string) {
+    this.#socket = socket;
+    this.#link = link;
+    this.#watcher = watch(dirname(socket), { persistent: false }, (_event, file) => {
+      if (file === basename(socket)) this.#follow();
+    });
+    // The folder has been removed: so will this be.
+    this.#watcher.on('error', () => this.#watcher.close());
+    this.#follow();
+  }
+
+  close(): void {
+    this.#watcher.close();
+  }
+
+  #follow(): void {
+    try {
+      if (inodeOf(this.#socket) === inodeOf(this.#link)) return;
+      rmSync(this.#link, { force: true });
+      linkSocket(this.#socket, this.#link);
+    } catch {
+      // Not there, no socket, or just being replaced: then there is nothing to reach, and the next event tells more.
+    }
+  }
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+/**
+ * The folder of `socket` belongs to a pod, which may put anything there at any moment: it is opened without following
+ * links, looked at, and only what was looked at is touched.
+ * @throws Error when there is no socket.
+ */
+export function linkSocket(socket: string, link: string): void {
+  const fd = openSync(socket, O_PATH | constants.O_NOFOLLOW);
+  try {
+    if (!fstatSync(fd).isSocket()) throw new Error(`${socket} is no socket`);
+    const opened = `/proc/self/fd/${fd}`;
+    // Whoever can reach it may connect: its folders decide.
+    chmodSync(opened, 0o666);
+    const result = libc.linkFollowing(opened, link);
+    if (result < 0) throw new NetlinkError(-result, 'link', `${socket} to ${link}`);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,111 @@
+// HW and SRIOV: both sides get a device of one physical network, and its wire joins them: no tunnel can, and none is needed.
+import { create } from '@bufbuild/protobuf';
+import {
+  type Interface,
+  InterfaceParametersSchema,
+  InterfacePreference,
+  InterfaceType,
+  interfaceNames,
+  NsmError,
+} from '@nsm/api';
+import { type AgreedInterfaces, hasOwnWire, inOrderOfPreference, interfaceDefaults } from './negotiation.js';
+
+/** Names of the physical networks whose devices a node can give away, by interface type. */
+export type Pools = ReadonlyMap<InterfaceType, readonly string[]>;
+
+/** Milliseconds within which the other side must answer: adapters take seconds to find their link when they come up. */
+export const wireAnswersWithinMs = 6000;
+
+/** Bytes, where nobody asks for another: every Ethernet carries it. */
+const usualMtu = 1500;
+
+/** Bytes, by IPv4's least (RFC 791) and what the kernel's Ethernet devices take. */
+const mtuRange = { least: 68, most: 65_535 };
+
+/** The physical network that an interface names. */
+export function poolOf({ parameters }: Interface): string | undefined {
+  return parameters?.interfaceParameters.pool;
+}
+
+/**
+ * A client's interfaces as lists to be tried one after the other: whether a device is free, and whether its wire leads to
+ * the other side, shows only when it is tried. One that can be of several physical networks is a list for each.
+ * @param endpoint the endpoint's interfaces, whose order counts where the client leaves the choice open.
+ */
+export function inTurn(
+  client: readonly Interface[],
+  endpoint: readonly Interface[],
+  pools: Pools,
+): (readonly Interface[])[] {
+  if ([...pools.values()].every((names) => names.length === 0)) return [client];
+  const { DEFAULT_INTERFACE } = InterfaceType;
+  const theirs = inOrderOfPreference(endpoint).map(({ type }) => type);
+  const order = [...new Set([...theirs, ...interfaceDefaults])].filter((type) => type !== DEFAULT_INTERFACE);
+  const spelledOut = inOrderOfPreference(client).flatMap((wanted) =>
+    wanted.type === DEFAULT_INTERFACE ? order.map((type) => ({ ...wanted, type })) : [wanted],
+  );
+  const turns: Interface[][] = [];
+  let tunnelled: Interface[] | undefined;
+  for (const wanted of spelledOut.map((one) => ({ ...one, preference: InterfacePreference.NO_PREFERENCE }))) {
+    if (hasOwnWire(wanted.type)) {
+      turns.push(...inPools(wanted, pools).map((one) => [one]));
+      tunnelled = undefined;
+    } else if (tunnelled) tunnelled.push(wanted);
+    else {
+      tunnelled = [wanted];
+      turns.push(tunnelled);
+    }
+  }
+  return turns.length > 0 ? turns : [client];
+}
+
+/** The interface once for each pool it may be of: the one it names, or each of this node's. */
+function inPools(wanted: Interface, pools: Pools): Interface[] {
+  const named = poolOf(wanted);
+  const possible = named === undefined ? (pools.get(wanted.type) ?? []) : [named];
+  return possible.map((pool) => withParameters(wanted, { pool }));
+}
+
+/**
+ * Brings the endpoint's side onto the physical network that the client's names; what needs none is left as it is.
+ * @throws NsmError `no-common-interface` when this node is not on it, or the endpoint wants another.
+ */
+export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInterfaces {
+  const { client, endpoint } = agreed;
+  if (!hasOwnWire(client.type)) return agreed;
+  const type = interfaceNames[client.type];
+  const pool = poolOf(client) ?? '';
+  const own = pools.get(client.type) ?? [];
+  const known = own.length === 0 ? 'no pool' : `pool ${own.map((name) => `"${name}"`).join(', ')}`;
+  const problem = `no tunnel joins ${type}, so both sides must be on physical network "${pool}"`;
+  if (!own.includes(pool))
+    throw new NsmError('no-common-interface', `${problem}, and this node has ${known} of that type`);
+  const theirs = poolOf(endpoint) ?? pool;
+  if (theirs !== pool)
+    throw new NsmError('no-common-interface', `${problem}, and the endpoint wants pool "${theirs}"`);
+  const mtu = client.parameters?.interfaceParameters.mtu;
+  return {
+    client,
+    endpoint: withParameters(endpoint, { pool, ...(mtu === undefined ? {} : { mtu }) }),
+  };
+}
+
+function withParameters(one: Interface, parameters: Record<string, string>): Interface {
+  const interfaceParameters = { ...one.parameters?.interfaceParameters, ...parameters };
+  return { ...one, parameters: create(InterfaceParametersSchema, { interfaceParameters }) };
+}
+
+/**
+ * MTU of a connection whose wire is there already, bytes.
+ * @throws NsmError `invalid` when the client asks for what is no MTU.
+ */
+export function wireMtu({ parameters }: Interface): number {
+  const asked = parameters?.interfaceParameters.mtu;
+  if (asked === undefined) return usualMtu;
+  const mtu = Number(asked);
+  if (/^\d+$/.test(asked) && mtu >= mtuRange.least && mtu <= mtuRange.most) return mtu;
+  throw new NsmError(
+    'invalid',
+    `interface parameter mtu is ${JSON.stringify(asked)}: it must be ${mtuRange.least} to ${mtuRange.most} bytes`,
+  );
+}

@@ -1,0 +1,75 @@
+// Memory shared with other processes through a descriptor: memfd_create(2), its seals, and mmap(2).
+import { fstatSync } from 'node:fs';
+import * as libc from './libc.js';
+import { check, NetlinkError } from './netlink-error.js';
+
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const F_ADD_SEALS = 1033;
+const F_GET_SEALS = 1034;
+const F_SEAL_SHRINK = 2;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+const EINVAL = 22;
+
+/**
+ * A mapping of a whole descriptor. Touching {@link bytes} after {@link close}, or beyond the end of a file that another
+ * process has cut short, ends this process: nobody may keep views of it, and files of others must be sealed.
+ */
+export class SharedMemory implements Disposable {
+  /** Of the first byte, in this process. */
+  readonly address: number;
+  readonly bytes: ArrayBuffer;
+  readonly #fd: number;
+  #mapped = true;
+
+  private constructor(fd: number, size: number) {
+    this.#fd = fd;
+    const address = libc.mmap(null, size, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+    if (address < 0) libc.close(fd);
+    this.address = check(address, 'map shared memory of', `${size} bytes`);
+    this.bytes = libc.viewOf(address, size);
+  }
+
+  /** Makes memory of a size that nobody can take back. @throws NetlinkError */
+  static create(name: string, size: number): SharedMemory {
+    const fd = check(libc.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), 'make shared memory', name);
+    try {
+      check(libc.ftruncate(fd, size), 'size shared memory', `${name} to ${size} bytes`);
+      check(libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 'seal shared memory', name);
+    } catch (error) {
+      libc.close(fd);
+      throw error;
+    }
+    return new SharedMemory(fd, size);
+  }
+
+  /**
+   * Maps memory of another process and takes over its descriptor, also when it throws.
+   * @throws NetlinkError EINVAL when it is smaller than said, or its owner could still make it smaller.
+   */
+  static map(fd: number, size: number): SharedMemory {
+    const seals = libc.fcntl(fd, F_GET_SEALS, 0);
+    const sealed = seals >= 0 && (seals & F_SEAL_SHRINK) !== 0;
+    if (sealed && size > 0 && fstatSync(fd).size >= size) return new SharedMemory(fd, size);
+    libc.close(fd);
+    const text = sealed ? 'it is smaller than announced' : 'it is not sealed against shrinking';
+    throw new NetlinkError(EINVAL, 'map shared memory of', `${size} bytes`, { text });
+  }
+
+  /** To be passed to another process. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  close(): void {
+    if (!this.#mapped) return;
+    this.#mapped = false;
+    libc.munmap(this.address, this.bytes.byteLength);
+    libc.close(this.#fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

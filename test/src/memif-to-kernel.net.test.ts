@@ -1,0 +1,168 @@
+// MEM at one side and another type at the other, on one node and over tunnels: testpmd answers pings of a kernel.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ping, type Running, requireRoot, waitFor } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Mesh, type Pod } from './mesh.js';
+import type { MeshNode } from './mesh-node.js';
+import { type Connected, nsmJson } from './nsm-command.js';
+import { bare, devicesOf } from './pod-network.js';
+import { memif, type Parameters, requireTestpmd, Testpmd } from './testpmd.js';
+
+interface Shared extends Connected {
+  readonly interface: string;
+  readonly interfaceParameters: Parameters;
+}
+
+const cases = [
+  ['on one node', undefined],
+  ['over VXLAN', 'VXLAN'],
+  ['over GRE', 'GRE'],
+  ['over MPLSoEthernet', 'MPLSoEthernet'],
+] as const;
+
+const possible = requireRoot('memif to kernel') && requireTestpmd('memif to kernel');
+
+describe.skipIf(!possible).each(cases)('MEM and KERNEL %s', { timeout: 120_000 }, (_where, tunnel) => {
+  let mesh: Mesh;
+  let client: Pod;
+  let endpoint: Pod;
+  let serving: Running;
+  let far: MeshNode;
+  let missing: string | undefined;
+
+  beforeAll(async () => {
+    const flags = ['--prefix', '10.60.0.0/16', ...(tunnel ? ['--tunnel', tunnel] : [])];
+    mesh = await Mesh.start({ flags });
+    client = mesh.pod('client');
+    endpoint = mesh.pod('endpoint');
+    far = tunnel ? mesh.b : mesh.a;
+    for (const type of ['kernel', 'mem'])
+      serving = await mesh.endpoint(far, {
+        pod: endpoint,
+        name: type,
+        services: [`by-${type}`],
+        flags: ['--interface', type],
+      });
+    await mesh.a.knows('by-kernel/kernel', 'by-mem/mem');
+    if (tunnel) {
+      const { capabilities } = await nsmJson<{
+        readonly capabilities: readonly { type: string; engine: string; missing: string }[];
+      }>('get', 'tunnels', '--run-dir', mesh.a.runDir);
+      const byBpf = capabilities.find(({ type, engine }) => type === tunnel && engine === 'eBPF');
+      missing = byBpf?.missing || undefined;
+    }
+  });
+  afterAll(async () => await mesh?.stop());
+
+  const connect = (service: string, type: string): Promise<Shared> =>
+    nsmJson<Shared>(
+      ...['connect', service, '--request-id', type, '--netns', client.name, '--run-dir', mesh.a.runDir],
+      ...['--interface', type],
+    );
+  const toldEndpoint = (id: string): Parameters => {
+    const events = serving
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('client-accepted') && line.includes(`"${id}"`));
+    return (JSON.parse(events.at(-1) ?? '{}') as { interfaceParameters: Parameters }).interfaceParameters;
+  };
+  /** Pings of the full MTU come back, once the application is there. */
+  const expectEcho = async (from: Pod, to: string, mtu: number): Promise<void> => {
+    await waitFor(async () => (await ping(from.name, to, { deadline: 1 })).received === 1, {
+      timeout: 20_000,
+      what: 'the first echo',
+    });
+    const options = { count: 200, interval: 0.005, size: mtu - 28, df: true };
+    expect(await ping(from.name, to, options)).toMatchObject({ received: 200 });
+  };
+  const close = async (service: string, id: string): Promise<void> => {
+    await (await mesh.agent(client)).close(mesh.a.runDir, id, service);
+    for (const node of mesh.nodes)
+      await waitFor(() => sharedOf(node).length === 0, { what: 'the folders being removed' });
+    expect(await mesh.sweep()).toEqual([]);
+  };
+  const sharedOf = (node: MeshNode): string[] => {
+    try {
+      return readdirSync(join(node.runDir, 'shared'));
+    } catch {
+      return [];
+    }
+  };
+
+  it('client MEM, endpoint KERNEL: packets, counters, restarts, nothing left', async ({ skip }) => {
+    if (missing) skip(missing);
+    const connected = await connect('by-kernel', 'mem');
+    expect(connected).toMatchObject({ interface: 'mem', interfaceName: '' });
+    const [device] = await devicesOf(endpoint.name);
+    expect(device).toMatchObject({ mtu: connected.mtu, up: true });
+    {
+      await using _application = await Testpmd.start(
+        client.name,
+        memif(connected.interfaceParameters),
+        'icmpecho',
+        {
+          mac: connected.mac,
+        },
+      );
+      await expectEcho(endpoint, bare(connected.address), connected.mtu);
+      const [known] = await mesh.a.connections();
+      expect(known?.statistics?.sentPackets).toBeGreaterThanOrEqual(200n);
+      expect(known?.statistics?.receivedBytes).toBeGreaterThanOrEqual(BigInt(200 * connected.mtu));
+      for (const node of new Set([mesh.a, far])) await node.restart('SIGKILL');
+      expect((await connect('by-kernel', 'mem')).interfaceParameters).toEqual(connected.interfaceParameters);
+    }
+    // testpmd's memif does not connect anew by itself.
+    await using _again = await Testpmd.start(client.name, memif(connected.interfaceParameters), 'icmpecho', {
+      mac: connected.mac,
+    });
+    await expectEcho(endpoint, bare(connected.address), connected.mtu);
+    await close('by-kernel', 'mem');
+  });
+
+  it('client KERNEL, endpoint MEM', async ({ skip }) => {
+    if (missing) skip(missing);
+    const connected = await connect('by-mem', 'kernel');
+    expect(connected).toMatchObject({ interface: 'kernel', interfaceName: 'nsm0' });
+    await using _application = await Testpmd.start(endpoint.name, memif(toldEndpoint('kernel')), 'icmpecho');
+    await expectEcho(client, bare(connected.peerAddresses[0]!), connected.mtu);
+    const [known] = await mesh.a.connections();
+    expect(known?.statistics?.receivedPackets).toBeGreaterThanOrEqual(200n);
+    await close('by-mem', 'kernel');
+  });
+
+  it('leaves nothing behind', async () => {
+    expect(await mesh.finish()).toEqual([]);
+  });
+});
+
+describe.skipIf(!possible)('MEM to MEM over GRE', { timeout: 120_000 }, () => {
+  it('carries what one testpmd sends to the other', async () => {
+    await using mesh = await Mesh.start({ flags: ['--prefix', '10.60.0.0/16', '--tunnel', 'GRE'] });
+    const [client, endpoint] = [mesh.pod('client'), mesh.pod('endpoint')];
+    const serving = await mesh.endpoint(mesh.b, {
+      pod: endpoint,
+      name: 'switch',
+      services: ['fast'],
+      flags: ['--interface', 'mem'],
+    });
+    await mesh.a.knows('fast/switch');
+    const connected = await nsmJson<Shared>(
+      ...['connect', 'fast', '--request-id', 'one', '--netns', client.name, '--run-dir', mesh.a.runDir],
+      ...['--interface', 'mem'],
+    );
+    const accepted =
+      serving
+        .output()
+        .split('\n')
+        .find((line) => line.includes('client-accepted')) ?? '';
+    const { interfaceParameters } = JSON.parse(accepted) as { interfaceParameters: Parameters };
+    {
+      await using receiver = await Testpmd.start(endpoint.name, memif(interfaceParameters), 'rxonly');
+      await using _sender = await Testpmd.start(client.name, memif(connected.interfaceParameters), 'txonly');
+      await receiver.receives(1000);
+    }
+    await (await mesh.agent(client)).close(mesh.a.runDir, 'one', 'fast');
+    expect(await mesh.finish()).toEqual([]);
+  });
+});

@@ -1,0 +1,155 @@
+// MEM and VHOST between two pods of one node: strangers' applications meet by the socket, and nobody else reaches it.
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Running, requireRoot, waitFor } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Mesh, type Pod } from './mesh.js';
+import { type Connected, nsm, nsmJson } from './nsm-command.js';
+import { memif, type Parameters, requireTestpmd, Testpmd, vhost } from './testpmd.js';
+
+interface Shared extends Connected {
+  readonly interface: string;
+  readonly interfaceParameters: Parameters;
+}
+
+const kinds = [
+  ['mem', memif, { ring_size: '512', rings: '1', buffer_size: '2048', id: '7', secret: 'hush' }],
+  ['vhost', vhost, { ring_size: '256', queues: '1' }],
+] as const;
+
+const possible = requireRoot('shared memory') && requireTestpmd('shared memory');
+
+describe.skipIf(!possible).each(kinds)('%s', { timeout: 120_000 }, (type, device, agreed) => {
+  let mesh: Mesh;
+  let client: Pod;
+  let endpoint: Pod;
+  let serving: Running;
+
+  beforeAll(async () => {
+    mesh = await Mesh.start({ flags: ['--prefix', '10.60.0.0/16'] });
+    client = mesh.pod('client');
+    endpoint = mesh.pod('endpoint');
+    const wish = type === 'mem' ? 'mem?ring_size=512' : 'vhost?ring_size=512';
+    serving = await mesh.endpoint(mesh.a, {
+      pod: endpoint,
+      name: 'switch',
+      services: ['fast'],
+      flags: ['--interface', wish],
+    });
+    await mesh.endpoint(mesh.a, { pod: endpoint, name: 'router', services: ['plain'] });
+  });
+  afterAll(async () => await mesh?.stop());
+
+  const flags = (service: string, id: string, ...interfaces: readonly string[]): string[] => [
+    ...['connect', service, '--request-id', id, '--netns', client.name, '--run-dir', mesh.a.runDir],
+    ...interfaces.flatMap((one) => ['--interface', one]),
+  ];
+  const connect = (id: string): Promise<Shared> =>
+    nsmJson<Shared>(...flags('fast', id, type === 'mem' ? 'mem?id=7&secret=hush' : 'vhost?ring_size=256'));
+  /** What the endpoint was told of a connection. */
+  const toldEndpoint = (id: string, running = serving): Parameters => {
+    const events = running
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('client-accepted') && line.includes(`"${id}"`));
+    return (JSON.parse(events.at(-1) ?? '{}') as { interfaceParameters: Parameters }).interfaceParameters;
+  };
+  const shared = (): string[] => readdirSync(join(mesh.a.runDir, 'shared'));
+
+  it('lets two applications exchange packets, and goes on while the manager is killed', async () => {
+    const connected = await connect('one');
+    expect(connected).toMatchObject({ interface: type, interfaceName: '', interfaceParameters: agreed });
+    const ours = connected.interfaceParameters;
+    const theirs = toldEndpoint('one');
+    expect(theirs).toMatchObject({ ...agreed, role: 'server' });
+    expect(ours.role).toBe('client');
+    {
+      await using receiver = await Testpmd.start(endpoint.name, device(theirs), 'rxonly');
+      await waitFor(() => existsSync(ours.socket!), { what: 'the endpoint’s socket at the client’s side' });
+      await using _sender = await Testpmd.start(client.name, device(ours), 'txonly');
+      await receiver.receives(1000);
+
+      await mesh.a.restart('SIGKILL');
+      await receiver.receives(receiver.received + 1000);
+      expect((await connect('one')).interfaceParameters).toEqual(ours);
+    }
+    // The other way round, by a socket made anew.
+    {
+      await using _sender = await Testpmd.start(endpoint.name, device(theirs), 'txonly');
+      await using receiver = await Testpmd.start(client.name, device(ours), 'rxonly');
+      await receiver.receives(1000);
+    }
+    await (await mesh.agent(client)).close(mesh.a.runDir, 'one', 'fast');
+    expect(shared()).toEqual([]);
+    expect(await mesh.sweep()).toEqual([]);
+  });
+
+  it('opens each side’s folder to its user alone', async () => {
+    const users = { client: 1001, endpoint: 1002, other: 1003 };
+    const as = (user: number) => ({
+      before: ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'],
+    });
+    chmodSync(mesh.dir, 0o755);
+    chmodSync(mesh.a.dir, 0o755);
+    const home = join(mesh.dir, 'home');
+    mkdirSync(home);
+    chownSync(home, users.endpoint, users.endpoint);
+    const unprivileged = await mesh.endpoint(mesh.a, {
+      pod: endpoint,
+      name: 'unprivileged',
+      services: ['private'],
+      flags: ['--interface', type, '--socket', join(home, 'endpoint.sock')],
+      ...as(users.endpoint),
+    });
+    const args = ['connect', 'private', '--request-id', 'users', '--run-dir', mesh.a.runDir];
+    const connecting = await mesh.spawn(
+      client.name,
+      '"elapsedMs"',
+      [...args, '--interface', type, '--json'],
+      as(users.client),
+    );
+    const ours = (JSON.parse(connecting.output()) as Shared).interfaceParameters.socket!;
+    const theirs = toldEndpoint('users', unprivileged).socket!;
+
+    const peer = await mesh.agent(endpoint, { user: users.endpoint });
+    const owner = await mesh.agent(client, { user: users.client });
+    const others = [
+      await mesh.agent(client, { user: users.other }),
+      await mesh.agent(endpoint, { user: users.other }),
+    ];
+    for (const other of others)
+      await expect(other.listenSilently(theirs)).rejects.toThrow(/EACCES|permission denied/);
+    await peer.listenSilently(theirs);
+    await waitFor(() => existsSync(ours));
+    const speak = { patienceMs: 200 };
+    expect(await owner.speak(ours, 'hello', speak)).toMatchObject({ closed: false });
+    for (const other of others)
+      for (const socket of [ours, theirs])
+        expect(await other.speak(socket, 'hello', speak)).toMatchObject({ closed: true });
+    // Each by its own folder only.
+    expect(await owner.speak(theirs, 'hello', speak)).toMatchObject({ closed: true });
+    expect(await peer.speak(ours, 'hello', speak)).toMatchObject({ closed: true });
+    await owner.close(mesh.a.runDir, 'users', 'private');
+    expect(shared()).toEqual([]);
+    expect(await mesh.sweep()).toEqual([]);
+  });
+
+  it('removes what is left of a connection that nobody knows', async () => {
+    const stray = join(mesh.a.runDir, 'shared', '0123456789abcdef');
+    mkdirSync(join(stray, 'client'), { recursive: true });
+    await mesh.a.restart('SIGKILL');
+    await waitFor(() => !existsSync(stray));
+  });
+
+  it('is passed over, or refused with the reason, where it cannot be joined', async () => {
+    const other = type === 'mem' ? 'vhost' : 'mem';
+    expect(await nsmJson<Shared>(...flags('fast', 'default', 'default'))).toMatchObject({ interface: type });
+    const refused = await nsm(...flags('fast', 'other', other));
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toMatch(/no interface types that can be joined: the client asks for/);
+    const bad = await nsm(...flags('fast', 'bad', `${type}?ring_size=1000`));
+    expect(bad.stderr).toMatch(/ring_size "1000" must be a power of two/);
+    await (await mesh.agent(client)).close(mesh.a.runDir, 'default', 'fast');
+    expect(await mesh.finish()).toEqual([]);
+  });
+});

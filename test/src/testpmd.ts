@@ -1,0 +1,116 @@
+// DPDK's testpmd as a pod's application: a stranger's memif and virtio, sending or counting packets. Without hugepages.
+import { existsSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Running, spawnIn, waitFor } from '@nsm/testkit';
+
+/** Why testpmd cannot be run here; undefined when it can. */
+export const missingTestpmd = (): string | undefined =>
+  existsSync('/usr/bin/dpdk-testpmd') ? undefined : 'there is no dpdk-testpmd; apt-get install dpdk-dev';
+
+/** For `describe.skipIf(!requireTestpmd('memif'))`: prints why `suite` is skipped. */
+export const requireTestpmd = (suite: string): boolean => {
+  const why = missingTestpmd();
+  if (why !== undefined) process.stderr.write(`SKIPPED ${suite}: ${why}\n`);
+  return why === undefined;
+};
+
+/** What a pod was told of its interface. */
+export type Parameters = Readonly<Record<string, string>>;
+
+/** testpmd's name for a memif, and what it was told to be like. */
+export const memif = ({ socket, role, id, ring_size, buffer_size, secret }: Parameters): string =>
+  [
+    'net_memif0',
+    ...[`role=${role}`, `socket=${socket}`, 'socket-abstract=no', `id=${id}`, `secret=${secret}`],
+    ...[`rsize=${Math.log2(Number(ring_size))}`, `bsize=${buffer_size}`],
+  ].join(',');
+
+/** A vhost-user server is the device, a client the driver. */
+export const vhost = ({ socket, role, queues, ring_size }: Parameters): string =>
+  role === 'server'
+    ? `net_vhost0,iface=${socket},queues=${queues}`
+    : `net_virtio_user0,path=${socket},queues=${queues},queue_size=${ring_size}`;
+
+export type Mode = 'rxonly' | 'txonly' | 'icmpecho' | 'io' | 'macswap';
+
+export interface TestpmdOptions {
+  /** Of its port; default: one of testpmd's own. */
+  readonly mac?: string;
+}
+
+/** A running testpmd with one port. */
+export class Testpmd implements AsyncDisposable {
+  readonly #running: Running;
+
+  private constructor(running: Running) {
+    this.#running = running;
+  }
+
+  /** Resolves when it forwards; what it forwards to need not be there yet. @throws Error with its output */
+  static async start(
+    namespace: string,
+    device: string,
+    mode: Mode,
+    { mac }: TestpmdOptions = {},
+  ): Promise<Testpmd> {
+    const running = await spawnIn(namespace, 'stdbuf', [
+      // To a pipe it writes only now and then.
+      ...['-oL', 'dpdk-testpmd'],
+      ...['--no-shconf', '--no-pci', '--no-huge', '--no-telemetry', '-m', '128'],
+      // Two threads are the least; they share whatever processors there are.
+      ...['--lcores', '(0,1)@0-1', `--vdev=${device}${mac ? `,mac=${mac}` : ''}`, '--'],
+      ...['--total-num-mbufs=4096', `--forward-mode=${mode}`, '--stats-period=1', '--disable-link-check'],
+    ]);
+    const testpmd = new Testpmd(running);
+    let ended = false;
+    void running.exited.then(() => {
+      ended = true;
+    });
+    try {
+      await waitFor(() => ended || running.output().includes('statistics for port'), {
+        timeout: 30_000,
+        what: 'testpmd forwarding',
+      });
+      if (ended) throw new Error('it ended');
+      return testpmd;
+    } catch (error) {
+      await running.stop();
+      throw new Error(`testpmd ${device}: ${running.output()}`, { cause: error });
+    }
+  }
+
+  /** Packets so far. */
+  get received(): number {
+    return this.#latest('RX-packets');
+  }
+  get output(): string {
+    return this.#running.output();
+  }
+
+  /** Waits until it has received `count` packets. */
+  async receives(count: number): Promise<void> {
+    await waitFor(() => this.received >= count, {
+      timeout: 10_000,
+      what: `testpmd receiving ${count}`,
+    }).catch((error: unknown) => {
+      throw new Error(`testpmd: ${this.output}`, { cause: error });
+    });
+  }
+
+  /** Given time to remove its socket: one that is left behind keeps the next from listening. */
+  async stop(): Promise<void> {
+    const { child, exited } = this.#running;
+    child.kill('SIGTERM');
+    await Promise.race([exited, pause(10_000, undefined, { ref: false })]);
+    await this.#running.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #latest(counter: string): number {
+    const counts = [...this.output.matchAll(new RegExp(`${counter}: (\\d+)`, 'g'))];
+    return Number(counts.at(-1)?.[1] ?? 0);
+  }
+}
