@@ -428,6 +428,32 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     await reading;
   });
 
+  it('tells when the tunnels it offered would not be offered like that any more', async () => {
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const { event } of a.client.watch({}, { signal: stop.signal })) seen.push(nameOf(event));
+    })().catch(() => undefined);
+    const mtu = async (): Promise<number> => {
+      const { tunnels } = await a.client.offerTunnels({ remote: '10.9.0.2' });
+      return tunnels.find(({ type }) => type === TunnelType.VXLAN)!.parameters!.mtu;
+    };
+    expect(await mtu()).toBe(1450);
+    nodeA.route.addLink({ kind: 'bridge', name: 'unrelated', up: true });
+    await a.client.apply(local());
+    await a.client.getCapabilities({});
+    expect(seen).toEqual([]);
+    nodeA.route.setLink('under', { mtu: 1400 });
+    await waitFor(() => seen.includes('offersChanged true'));
+    expect(await mtu()).toBe(1350);
+    seen.length = 0;
+    nodeA.route.setLink('under', { up: false });
+    await waitFor(() => seen.includes('offersChanged true'));
+    await expect(mtu()).rejects.toMatchObject({ kind: 'dataplane' });
+    stop.abort();
+    await reading;
+  });
+
   it('removes a hundred at once', async () => {
     const many = Array.from(
       { length: 100 },

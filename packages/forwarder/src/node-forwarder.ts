@@ -37,7 +37,7 @@ import { NodeWatch } from './node-watch.js';
 import { namespaceCookie, OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
 import { type StatisticsReport, statisticsOf } from './statistics.js';
-import { offerTunnels } from './tunnel-offer.js';
+import { type TunnelOffer, TunnelOffers } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
 import { unfinishedGroup } from './unfinished.js';
@@ -62,6 +62,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #watch: NodeWatch;
   readonly #reaper = new Reaper();
   readonly #tunnels: TunnelEngine;
+  readonly #offers: TunnelOffers;
   readonly #sockets: SharedSockets;
   readonly #memifs: MemifEngine;
   readonly #lending: Lending;
@@ -93,10 +94,15 @@ export class NodeForwarder implements ForwarderService {
     );
     const wirings: Wiring[] = [new VethPair(), ...byMemory, ...byDevice, ...engines, ...byMemif];
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
+    const working = this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [wiring]));
+    this.#offers = new TunnelOffers(this.#socket, working, () =>
+      this.#watch.tell({ event: { case: 'offersChanged', value: true } }),
+    );
   }
 
   async stop(): Promise<void> {
     this.#watch.stop();
+    this.#offers.stop();
     await this.#reaper.stop();
     await this.#memifs.stop();
     this.#sockets.stop();
@@ -164,13 +170,9 @@ export class NodeForwarder implements ForwarderService {
     }
   }
 
-  async offerTunnels({
-    remote,
-    local,
-  }: fw.OfferTunnelsRequest): Promise<{ tunnels: ReturnType<typeof offerTunnels> }> {
-    const working = this.#wirings.filter(({ missing }) => missing === '').map(({ wiring }) => wiring);
+  async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<{ tunnels: TunnelOffer[] }> {
     try {
-      const tunnels = offerTunnels(this.#socket, working, remote, local);
+      const tunnels = this.#offers.offer(remote, local);
       for (const { parameters } of tunnels) this.#lending.underlay.add(parameters.address);
       return { tunnels };
     } catch (error) {

@@ -124,7 +124,7 @@ export class NodeWatch {
     const { key, inode, cookie } = followed;
     this.#byId.delete(id);
     this.#byKey.delete(key);
-    this.#tell({ event: { case: 'namespaceGone', value: { inode, cookie } } });
+    this.tell({ event: { case: 'namespaceGone', value: { inode, cookie } } });
   }
 
   /** An interface that goes takes addresses and routes with it: they are told of as one. */
@@ -136,10 +136,11 @@ export class NodeWatch {
   #tellAllChanged(): void {
     const ids = [...this.#changed];
     this.#changed.clear();
-    for (const value of ids) this.#tell({ event: { case: 'interfaceChanged', value } });
+    for (const value of ids) this.tell({ event: { case: 'interfaceChanged', value } });
   }
 
-  #tell(event: Event): void {
+  /** Tells all who listen. */
+  tell(event: Event): void {
     for (const listener of this.#listeners) listener(event);
   }
 }

@@ -2,6 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { NsmError, type TunnelType } from '@nsm/api';
 import type { RouteSocket } from '@nsm/netlink';
+import { UnderlayWatch } from './bpf/underlay-watch.js';
 import type { Wiring } from './wiring.js';
 
 export interface TunnelOffer {
@@ -9,12 +10,75 @@ export interface TunnelOffer {
   readonly parameters: { readonly address: string; readonly mtu: number; readonly port: number };
 }
 
-/**
- * @param remote underlay address of the other node.
- * @param local this node's underlay address; '' takes the one that the kernel routes with.
- * @throws NetlinkError when there is no route.
- */
-export function offerTunnels(
+/** Other nodes whose offers are watched over; beyond that all are forgotten, and said to have changed. */
+const maxRemembered = 4096;
+
+/** Offers hold until it is told that they may not. */
+export class TunnelOffers {
+  readonly #socket: RouteSocket;
+  readonly #wirings: readonly Wiring[];
+  readonly #changed: () => void;
+  readonly #watch: UnderlayWatch;
+  readonly #given = new Map<
+    string,
+    { readonly remote: string; readonly local: string; readonly offer: string }
+  >();
+
+  /**
+   * @param wirings those that work, in order of preference.
+   * @param changed called when an offer would not be made like that any more.
+   */
+  constructor(socket: RouteSocket, wirings: readonly Wiring[], changed: () => void) {
+    this.#socket = socket;
+    this.#wirings = wirings;
+    this.#changed = changed;
+    this.#watch = new UnderlayWatch(
+      socket,
+      () => false,
+      () => this.#compare(),
+    );
+  }
+
+  /**
+   * @param remote underlay address of the other node.
+   * @param local this node's underlay address; '' takes the one that the kernel routes with.
+   * @throws NetlinkError when there is no route.
+   */
+  offer(remote: string, local: string): TunnelOffer[] {
+    this.#watch.start();
+    const offer = offerTunnels(this.#socket, this.#wirings, remote, local);
+    if (this.#given.size >= maxRemembered) this.#withdraw();
+    this.#given.set(`${remote} ${local}`, { remote, local, offer: JSON.stringify(offer) });
+    return offer;
+  }
+
+  stop(): void {
+    this.#watch.stop();
+  }
+
+  #compare(): void {
+    for (const { remote, local, offer } of this.#given.values()) {
+      if (this.#offerNow(remote, local) === offer) continue;
+      this.#withdraw();
+      return;
+    }
+  }
+
+  #offerNow(remote: string, local: string): string | undefined {
+    try {
+      return JSON.stringify(offerTunnels(this.#socket, this.#wirings, remote, local));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #withdraw(): void {
+    this.#given.clear();
+    this.#changed();
+  }
+}
+
+function offerTunnels(
   socket: RouteSocket,
   wirings: readonly Wiring[],
   remote: string,

@@ -25,6 +25,7 @@ import { admitName } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
 import { Joins } from './choice/negotiation.js';
+import { TunnelOffers } from './choice/tunnel-offers.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
@@ -186,6 +187,7 @@ export class Manager {
       mutex: new KeyedMutex(),
       pools: new AddressPools(registry, name),
       identifiers: new Identifiers(),
+      offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? ''),
       peers,
       health,
       owners,
@@ -193,7 +195,6 @@ export class Manager {
       stopping: stopping.signal,
       advertise: '',
       tunnels: byService(this.#options.tunnels, ({ type }) => type),
-      tunnelAddress: this.#options.tunnelAddress ?? '',
       prefixes,
       requestTimeout: this.#options.requestTimeout ?? 10_000,
       now: Date.now,

@@ -10,6 +10,7 @@ import type { EndpointHealth } from './choice/endpoint-health.js';
 import type { Joins } from './choice/negotiation.js';
 import type { Pools } from './choice/physical-networks.js';
 import type { Surroundings } from './choice/selection.js';
+import type { TunnelOffers } from './choice/tunnel-offers.js';
 import type { OwnerWatch } from './life/owner-watch.js';
 import type { LocalEndpoints } from './others/local-endpoints.js';
 import type { PeerManagers } from './others/peer-managers.js';
@@ -37,6 +38,7 @@ export interface Node {
   readonly mutex: KeyedMutex;
   readonly pools: AddressPools;
   readonly identifiers: Identifiers;
+  readonly offers: TunnelOffers;
   readonly peers: PeerManagers;
   readonly health: EndpointHealth;
   readonly owners: OwnerWatch;
@@ -45,8 +47,6 @@ export interface Node {
   readonly stopping: AbortSignal;
   /** Address that other managers call, HOST:PORT. */
   advertise: string;
-  /** Underlay address of this node's ends of tunnels; '' takes the one the kernel routes with. */
-  readonly tunnelAddress: string;
   /**
    * The only tunnel types to use by network service, in order of preference; under '' those for services without their own.
    * Without either: whatever the forwarder can do, in its order.

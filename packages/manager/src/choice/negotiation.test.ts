@@ -90,7 +90,9 @@ describe('chooseInterfaces', () => {
     ]);
   });
 
-  it('takes the best pair that the forwarder joins: every list of up to two, every forwarder', () => {
+  it('takes the best pair that the forwarder joins: every list of up to two, every forwarder', {
+    timeout: 60_000,
+  }, () => {
     const all = [DEFAULT_INTERFACE, ...types];
     const pairs = all.flatMap((a) => all.flatMap((b) => (a === b ? [] : [[a, b] as const])));
     const lists = [

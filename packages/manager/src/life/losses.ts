@@ -16,9 +16,11 @@ export async function watchForwarder(node: Node): Promise<void> {
     try {
       const events = node.forwarder.watch({}, { signal: node.stopping });
       if (!first) for (const { id } of node.connections.values()) mend(node, id, 'the forwarder was away');
+      node.offers.listen(true);
       for await (const { event } of events) {
         away = false;
         if (event.case === 'namespaceGone') namespaceGone(node, event.value);
+        else if (event.case === 'offersChanged') node.offers.forget();
         else if (event.case === 'interfaceChanged') changedByOthers(node, event.value);
       }
     } catch (error) {
@@ -26,6 +28,7 @@ export async function watchForwarder(node: Node): Promise<void> {
       if (!away) node.logger.error({ err: error }, 'the forwarder does not answer');
       away = true;
     }
+    node.offers.listen(false);
     await sleep(callAgainAfter, undefined, { signal: node.stopping }).catch(() => undefined);
   }
 }

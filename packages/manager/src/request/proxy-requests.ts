@@ -184,7 +184,7 @@ async function agreeOnTunnel(
   // A manager that knows only the specification tells no address: its call came from one.
   const remote =
     request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
-  const { tunnels } = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
+  const tunnels = await node.offers.to(remote);
   const { theirs, ours } = chooseTunnel(
     request.tunnelType,
     restrictTunnels(tunnels, node.tunnels, request.networkServiceName).filter(({ type }) =>

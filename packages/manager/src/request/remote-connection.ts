@@ -1,6 +1,13 @@
 // The endpoint is on another node: its manager does that half, this one the client's, and a tunnel joins them.
 import { create } from '@bufbuild/protobuf';
-import { ConnectionParametersSchema, forwarder as fw, NsmError, type proxy } from '@nsm/api';
+import {
+  ConnectionParametersSchema,
+  forwarder as fw,
+  NsmError,
+  type proxy,
+  type Tunnel,
+  TunnelSchema,
+} from '@nsm/api';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
 import { hasOwnWire, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
@@ -27,8 +34,7 @@ export async function connectRemotely(
   const manager = endpoint.networkServiceHost;
   const peer = { manager, address: addressOf(node, manager), connectionId: id };
   const remote = await node.peers.resolve(manager, peer.address);
-  const offer = await node.forwarder.offerTunnels({ remote, local: node.tunnelAddress });
-  const tunnels = [...restrictTunnels(offer.tunnels, node.tunnels, networkServiceName)];
+  const tunnels = restrictTunnels(await node.offers.to(remote), node.tunnels, networkServiceName);
   const interfaces = tunnelable(attempt.interfaces, tunnels, node.joins);
   if (interfaces.length === 0)
     throw new NsmError(
@@ -41,8 +47,6 @@ export async function connectRemotely(
     () => node.identifiers.propose(identifiersProposed),
     (reserved) => reserved.release(),
   );
-  for (const { parameters } of tunnels)
-    if (parameters) parameters.proposedIdentifiers = [...reservation.identifiers];
   // The client's manager allocates: the addresses then outlive the endpoint, and its node.
   const pairs =
     attempt.former?.pairs ??
@@ -61,7 +65,7 @@ export async function connectRemotely(
           networkServiceName,
           nseProviderName: endpoint.nseProviderName,
           nseProviderNamespace: endpoint.nseProviderNamespace,
-          tunnelType: tunnels,
+          tunnelType: tunnels.map((tunnel) => proposing(tunnel, reservation.identifiers)),
           clientManagerName: node.name,
           clientManagerAddress: node.advertise,
           connectionId: id,
@@ -136,6 +140,14 @@ export async function connectRemotely(
     pairs.filter((pair) => !kept.includes(pair)),
   );
   return connection;
+}
+
+function proposing({ type, parameters }: Tunnel, identifiers: readonly number[]): Tunnel {
+  const { address = '', mtu = 0, port = 0 } = parameters ?? {};
+  return create(TunnelSchema, {
+    type,
+    parameters: { address, mtu, port, proposedIdentifiers: [...identifiers] },
+  });
 }
 
 /** Reads the other manager's reply; one that lacks what a tunnel needs is as good as a refusal. */

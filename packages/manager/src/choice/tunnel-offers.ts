@@ -1,0 +1,47 @@
+// The kinds of tunnel towards other nodes, as the forwarder offered them: asked for once, until it says that they changed.
+import type { Tunnel } from '@nsm/api';
+import type { Forwarder } from '../admission/namespace-guard.js';
+
+/** Other nodes whose offers are kept. */
+const maxKept = 4096;
+
+export class TunnelOffers {
+  readonly #forwarder: Forwarder;
+  readonly #local: string;
+  readonly #offers = new Map<string, Promise<readonly Tunnel[]>>();
+  #listening = false;
+
+  /** @param local this node's underlay address; '' leaves it to the kernel. */
+  constructor(forwarder: Forwarder, local: string) {
+    this.#forwarder = forwarder;
+    this.#local = local;
+  }
+
+  /**
+   * In the forwarder's order of preference. @param remote the other node's underlay address.
+   * @throws NsmError `dataplane` when there is no route.
+   */
+  async to(remote: string): Promise<readonly Tunnel[]> {
+    const kept = this.#offers.get(remote);
+    if (kept) return await kept;
+    const asked = this.#forwarder
+      .offerTunnels({ remote, local: this.#local })
+      .then(({ tunnels }): readonly Tunnel[] => tunnels);
+    if (this.#listening) {
+      if (this.#offers.size >= maxKept) this.#offers.clear();
+      this.#offers.set(remote, asked);
+      asked.catch(() => this.#offers.delete(remote));
+    }
+    return await asked;
+  }
+
+  /** Offers are kept only while the forwarder's word of changes arrives. */
+  listen(listening: boolean): void {
+    this.#listening = listening;
+    this.#offers.clear();
+  }
+
+  forget(): void {
+    this.#offers.clear();
+  }
+}
