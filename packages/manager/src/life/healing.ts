@@ -1,12 +1,12 @@
 // A connection whose endpoint was lost finds another, without its client asking: same id, interface name and, where the
 // new endpoint allows, addresses.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import type { Node } from '../node.js';
 import { establish } from '../request/establish.js';
 import type { Connection } from '../state/connection.js';
-import { closeSoon, tellOthers } from './closing.js';
+import { closeConnection, closeSoon, tellOthers } from './closing.js';
 
 /** Milliseconds between attempts: the first comes at once, later ones less and less often. */
 const backOff = { first: 50, factor: 2, longest: 5000 };
@@ -38,6 +38,10 @@ async function keepTrying(node: Node, id: string, reason: string): Promise<void>
       const connection = node.connections.byId(id);
       if (connection?.state.kind !== 'HEALING') return true;
       try {
+        if (!(await clientNamespace(node, connection))) {
+          await closeConnection(node, connection, 'the network namespace of the client is gone');
+          return true;
+        }
         await reconnect(
           node,
           connection,
@@ -91,15 +95,14 @@ export async function reconnect(
   connection: Connection,
   signal: AbortSignal,
 ): Promise<Connection> {
-  // One whose other node is silent still has its interface.
-  const lost = connection.tunnel ? await letGoOfEndpoint(node, connection, 'connected anew') : connection;
+  const { state } = connection;
+  const kept = state.kind === 'HEALING' && state.kept;
+  const lost = kept ? await letGoOfEndpoint(node, connection, state.reason) : connection;
   const { request, owner, crossConnect, pairs, clientParameters } = lost;
-  const inode = crossConnect.client?.namespace?.inode;
   const uid = crossConnect.client?.uid ?? 0;
-  if (!request || !owner || inode === undefined)
-    throw new NsmError('internal', `${lost.id} has no client to reconnect`);
-  const { namespace } = await node.forwarder.inspectNamespace({ linuxNamespace: String(inode) });
-  if (!namespace) throw new NsmError('namespace-unknown', `network namespace ${inode} has gone`);
+  if (!request || !owner) throw new NsmError('internal', `${lost.id} has no client to reconnect`);
+  const namespace = await clientNamespace(node, lost);
+  if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
   const { key, fingerprint, generation } = lost;
   const former = { pairs, interfaceName: clientParameters.interfaceName, interface: lost.interface };
   const healed = await establish(
@@ -112,6 +115,19 @@ export async function reconnect(
     pairs.filter(({ prefix }) => !healed.pairs.some((pair) => pair.prefix === prefix)),
   );
   return healed;
+}
+
+/** The client's network namespace as it is now; undefined when it is gone, and another may have its inode. */
+async function clientNamespace(node: Node, { crossConnect }: Connection): Promise<fw.Namespace | undefined> {
+  const { inode, cookie } = crossConnect.client?.namespace ?? {};
+  if (inode === undefined) return undefined;
+  try {
+    const { namespace } = await node.forwarder.inspectNamespace({ linuxNamespace: String(inode) });
+    return namespace?.cookie === cookie ? namespace : undefined;
+  } catch (thrown) {
+    if (NsmError.from(thrown).kind === 'namespace-unknown') return undefined;
+    throw thrown;
+  }
 }
 
 /** Waits for the next attempt; a new endpoint of the service, or the end of this manager, cuts it short. */

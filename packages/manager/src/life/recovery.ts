@@ -5,7 +5,7 @@ import { declareUp } from '../request/programming.js';
 import type { Connection } from '../state/connection.js';
 import type { Store } from '../state/store.js';
 import { closeConnection } from './closing.js';
-import { heal } from './healing.js';
+import { heal, rebuild } from './healing.js';
 import { compare } from './mending.js';
 
 /** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
@@ -28,17 +28,20 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   // The endpoint may have been found dead, and the connection closed, a moment ago.
   if (!present) return;
   if (present.state.kind === 'CLOSING') return await closeConnection(node, present, present.state.reason);
-  if (present.state.kind === 'HEALING') return heal(node, present.id, present.state.reason);
+  const kept = present.state.kind === 'HEALING' && present.state.kept;
+  if (present.state.kind === 'HEALING' && !kept) return heal(node, present.id, present.state.reason);
   try {
     // What had not answered when this manager ended must do so now.
     const { answerWithinMs } = present.crossConnect;
     const asked = present.state.kind === 'CONNECTING' ? { answerWithinMs } : {};
     const found = await compare(node, present, asked);
     node.owners.hold(found);
-    if (present.state.kind !== 'UP') declareUp(node, found);
+    if (present.state.kind === 'CONNECTING') declareUp(node, found);
   } catch (thrown) {
-    const error = NsmError.from(thrown);
-    await closeConnection(node, present, `not found again after a restart: ${error.message}`);
+    const reason = `not found again after a restart: ${NsmError.from(thrown).message}`;
+    // Nobody was told yet of one that was still being made.
+    if (present.state.kind === 'CONNECTING') await closeConnection(node, present, reason);
+    else rebuild(node, present, reason);
   }
 }
 

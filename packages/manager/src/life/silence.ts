@@ -14,7 +14,7 @@ const samples = 4;
 
 /** Asks whether packets come back to clients of this node from one other node, and does what follows from it. */
 export async function probeClients(node: Node, connections: readonly Connection[]): Promise<void> {
-  const clients = connections.filter(({ role, tunnel }) => role === 'CLIENT' && tunnel);
+  const clients = connections.filter(hasInterface);
   if (clients.length === 0) return;
   const answers = await Promise.all(
     clients.slice(0, samples).map((connection) => answered(node, connection)),
@@ -22,7 +22,7 @@ export async function probeClients(node: Node, connections: readonly Connection[
   const alive = answers.includes(true);
   for (const { id } of clients) {
     const connection = node.connections.byId(id);
-    if (!connection?.tunnel) continue;
+    if (!connection || !hasInterface(connection)) continue;
     if (!alive) unanswered(node, connection);
     else if (connection.state.kind === 'HEALING') declareUp(node, connection);
   }
@@ -38,8 +38,13 @@ export function unanswered(node: Node, connection: Connection): void {
   else if (state.kind === 'UP') {
     node.logger.warn({ connection: id, reason }, 'waiting, as no other endpoint can take its client');
     const waiting = `${reason}; waiting, as no other endpoint can take its client`;
-    node.connections.changeState(connection, { kind: 'HEALING', reason: waiting, attempt: 0 });
+    node.connections.changeState(connection, { kind: 'HEALING', reason: waiting, attempt: 0, kept: true });
   }
+}
+
+/** A client's, up or waiting; while it is being made anew there is nothing to ask. */
+function hasInterface({ role, state }: Connection): boolean {
+  return role === 'CLIENT' && (state.kind === 'UP' || (state.kind === 'HEALING' && state.kept === true));
 }
 
 /** An interface that the kernel does not drive cannot be asked, and proves nothing. */

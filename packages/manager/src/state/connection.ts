@@ -12,7 +12,13 @@ export type Role = 'LOCAL' | 'CLIENT' | 'ENDPOINT';
 export type ConnectionState =
   | { readonly kind: 'CONNECTING' }
   | { readonly kind: 'UP' }
-  | { readonly kind: 'HEALING'; readonly reason: string; readonly attempt: number }
+  | {
+      readonly kind: 'HEALING';
+      readonly reason: string;
+      readonly attempt: number;
+      /** Its interface is as it was, waiting for packets to come back. */
+      readonly kept?: true;
+    }
   | { readonly kind: 'CLOSING'; readonly reason: string };
 
 /** Whom a connection is held for, and until when. */
