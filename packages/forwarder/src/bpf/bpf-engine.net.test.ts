@@ -85,6 +85,45 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     ]);
   });
 
+  it('brings back the programs and the map entries that someone takes away', async () => {
+    await join(stage, GRE, 4);
+    const { route } = stage.nodes[0];
+    const [end = ''] = nodeEnds(0);
+    const filters = (name: string) => route.filters({ device: route.link(name)!.index, parent: 'ingress' });
+    const takeProgram = (name: string): void => {
+      for (const { device, priority, handle } of filters(name))
+        route.deleteFilter({ device, parent: 'ingress', priority, handle, kind: 'bpf' });
+    };
+    const entries = (which: string, visit = (_map: BpfMap, _key: Buffer): unknown => undefined): number => {
+      let count = 0;
+      // Each program knows the maps that it uses.
+      for (const [name, map] of mapsOn(route, which === 'outgoing' ? end : 'under')) {
+        for (const key of name.includes(which) ? map.keys() : []) {
+          count++;
+          visit(map, key);
+        }
+        map.close();
+      }
+      return count;
+    };
+    const takings: [string, () => unknown, () => number][] = [
+      ['the program on the uplink', () => takeProgram('under'), () => filters('under').length],
+      ["the program on the node's end", () => takeProgram(end), () => filters(end).length],
+      ...['outgoing', 'incoming'].map((which): [string, () => unknown, () => number] => [
+        which,
+        () => entries(which, (map, key) => map.delete(key)),
+        () => entries(which),
+      ]),
+    ];
+    for (const [what, take, left] of takings) {
+      expect(left(), what).toBe(1);
+      take();
+      expect(left(), what).toBe(0);
+      await waitFor(() => left() === 1, { what });
+      expect(await ping(stage.pods[0].name, podAddresses[4][1]), what).toMatchObject({ received: 1 });
+    }
+  });
+
   it.each([GRE, MPLSoEthernet])('loses no packet while forwarders restart (%s)', async (type) => {
     const { halves } = await join(stage, type, 4);
     await ping(stage.pods[0].name, podAddresses[4][1]);

@@ -30,6 +30,9 @@ export interface Remains {
 /** Looking through all tunnels takes a few milliseconds when there are thousands. */
 const tidyAfterMs = 50;
 
+/** Nobody tells when a filter or a map entry is taken away: tunnels are looked at so often, so many at a time. */
+const lookAgain = { everyMs: 1000, atOnce: 256 };
+
 /** All tunnels of one kind between two addresses go the same way. */
 interface Peer {
   readonly kind: TunnelKind;
@@ -45,6 +48,9 @@ export class TunnelEngine {
   readonly #peers = new Map<string, Peer>();
   readonly #watch: UnderlayWatch;
   #tidying: NodeJS.Timeout | undefined;
+  /** By node's end. */
+  readonly #wanted = new Map<number, TunnelEntry>();
+  readonly #looking = setInterval(() => this.#mendSome(), lookAgain.everyMs).unref();
 
   constructor(socket: RouteSocket) {
     this.#socket = socket;
@@ -112,6 +118,7 @@ export class TunnelEngine {
     if (kind.needsLink && !way.sender) this.#resolve(ends.remote, way.uplink);
     this.#prepare(way, entry);
     if (end && peer) {
+      this.#wanted.set(end.index, entry);
       programs.maps.write(end.index, entry);
       programs.attach(end.index, 'nsm_wrap');
       if (!end.up) this.#socket.setLink(end.index, { up: true });
@@ -124,6 +131,7 @@ export class TunnelEngine {
       // Before it is up: nothing of the pod may enter the node.
       programs.attach(index, 'nsm_wrap');
       programs.maps.write(index, entry);
+      this.#wanted.set(index, entry);
       this.#socket.setLink(index, { up: true, alias: nodeEndAlias(id) });
       return { index: made.index, name: made.name, fresh: true };
     } catch (error) {
@@ -140,7 +148,7 @@ export class TunnelEngine {
   release(id: string): Remains | undefined {
     if (!this.#programs) return undefined;
     const end = this.#socket.link(nodeEndName(id));
-    if (end) this.#programs.maps.delete(end.index);
+    if (end) this.#forget(end.index);
     this.#tidySoon();
     return end ? { inode: this.#home.inode, name: end.name, alias: nodeEndAlias(id) } : undefined;
   }
@@ -154,6 +162,7 @@ export class TunnelEngine {
   /** Tunnels work on. */
   stop(): void {
     if (this.#tidying) this.#tidy();
+    clearInterval(this.#looking);
     this.#watch.stop();
     this.#programs?.close();
     this.#home.close();
@@ -197,7 +206,9 @@ export class TunnelEngine {
       const { uplink, sender } = peer.way;
       try {
         this.#prepare(peer.way, entry);
-        maps.write(nodeEnd, { ...entry, uplink, sender });
+        const moving = { ...entry, uplink, sender };
+        maps.write(nodeEnd, moving);
+        if (this.#wanted.has(nodeEnd)) this.#wanted.set(nodeEnd, moving);
       } catch (error) {
         // The device has gone already; its end is an event too.
         if (!(error instanceof NetlinkError)) throw error;
@@ -229,8 +240,32 @@ export class TunnelEngine {
     return {};
   }
 
-  #delete(nodeEnd: number): void {
+  /** Brings back what someone took from the next few tunnels, and from the uplinks. */
+  #mendSome(): void {
+    const programs = this.#programs;
+    if (!programs || this.#wanted.size === 0) return;
+    programs.mendUplinks();
+    // Those that were looked at go to the end of the line.
+    for (const [nodeEnd, entry] of [...this.#wanted].slice(0, lookAgain.atOnce)) {
+      this.#wanted.delete(nodeEnd);
+      try {
+        if (!programs.maps.entry(nodeEnd)) programs.maps.write(nodeEnd, entry);
+        programs.attach(nodeEnd, 'nsm_wrap');
+        this.#wanted.set(nodeEnd, entry);
+      } catch (error) {
+        // The device has gone; its end is an event of its own.
+        if (!(error instanceof NetlinkError)) throw error;
+      }
+    }
+  }
+
+  #forget(nodeEnd: number): void {
+    this.#wanted.delete(nodeEnd);
     this.#programs?.maps.delete(nodeEnd);
+  }
+
+  #delete(nodeEnd: number): void {
+    this.#forget(nodeEnd);
     this.#socket.deleteLink(nodeEnd);
   }
 
@@ -239,7 +274,7 @@ export class TunnelEngine {
     const maps = this.#programs?.maps;
     if (!maps) return;
     const links = new Set(this.#socket.links().map(({ index }) => index));
-    for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) maps.delete(nodeEnd);
+    for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) this.#forget(nodeEnd);
     maps.sweep();
   }
 

@@ -31,8 +31,8 @@ export class TunnelPrograms {
   readonly #socket: RouteSocket;
   readonly #object: BpfObject;
   readonly #ids = new Map<Program, number>();
-  /** Uplinks with a filter of ours. */
-  readonly #uplinks = new Set<number>();
+  /** Uplinks, and which filters of ours are on them. */
+  readonly #uplinks = new Map<number, Set<Program>>();
 
   /**
    * Loads the programs. When filters of this node hold some from before, by an earlier process or another beside this
@@ -50,9 +50,7 @@ export class TunnelPrograms {
     }
     this.maps = new TunnelMaps((name) => this.#object.map(name));
     for (const { device, program } of attached) {
-      if (program === 'nsm_wrap') continue;
-      this.#uplinks.add(device);
-      this.attach(device, program);
+      if (program !== 'nsm_wrap') this.attach(device, program);
     }
   }
 
@@ -64,6 +62,8 @@ export class TunnelPrograms {
   /** Attaches a program to a device, in place of an earlier one of ours. Does nothing when it is there. */
   attach(device: number, program: Program): void {
     const parent = hooks[program];
+    if (program !== 'nsm_wrap')
+      this.#uplinks.set(device, (this.#uplinks.get(device) ?? new Set()).add(program));
     if (this.#attached(device, parent)?.bpf?.id === this.#id(program)) return;
     this.#addHooks(device);
     this.#socket.addFilter(
@@ -78,12 +78,26 @@ export class TunnelPrograms {
       },
       { replace: true },
     );
-    if (program !== 'nsm_wrap') this.#uplinks.add(device);
+  }
+
+  /** Brings back filters that someone took off. Those of another process beside this one do as well. */
+  mendUplinks(): void {
+    for (const [device, programs] of this.#uplinks)
+      for (const program of programs) {
+        if (this.#attached(device, hooks[program])) continue;
+        try {
+          this.attach(device, program);
+        } catch (error) {
+          if (!(error instanceof NetlinkError)) throw error;
+          // The device has gone.
+          this.#uplinks.delete(device);
+        }
+      }
   }
 
   /** Takes the programs off all uplinks. The clsact qdisc, which does nothing by itself, may be in use by others. */
   detachUplinks(): void {
-    for (const device of this.#uplinks)
+    for (const device of this.#uplinks.keys())
       for (const parent of ['ingress', 'egress'] as const) {
         if (!this.#attached(device, parent)) continue;
         this.#socket.deleteFilter({ device, parent, priority, handle, kind: 'bpf' });
