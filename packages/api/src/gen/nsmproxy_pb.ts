@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSLzAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGGYgASgLMhEuY29tbW9uLkludGVyZmFjZSKfAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCSJGChlDbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJHChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSFgoOY29ubmVjdGlvbl9pZHMYAiADKAkiTAoVQ2hlY2tDb25uZWN0aW9uc1JlcGx5EhMKC2luY2FybmF0aW9uGAEgASgJEh4KFnVua25vd25fY29ubmVjdGlvbl9pZHMYAiADKAkyqQIKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJWChBDaGVja0Nvbm5lY3Rpb25zEiEubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcXVlc3QaHy5uc21wcm94eS5DaGVja0Nvbm5lY3Rpb25zUmVwbHliBnByb3RvMw", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSLzAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGGYgASgLMhEuY29tbW9uLkludGVyZmFjZSKfAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCSJGChlDbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIkQKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDSJMChVDaGVja0Nvbm5lY3Rpb25zUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSHgoWdW5rbm93bl9jb25uZWN0aW9uX2lkcxgCIAMoCTKpAgoPUHJveHlDb25uZWN0aW9uEloKFlJlcXVlc3RQcm94eUNvbm5lY3Rpb24SIC5uc21wcm94eS5Qcm94eUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVwbHkSYgoUQ2xvc2VQcm94eUNvbm5lY3Rpb24SJS5uc21wcm94eS5DbG9zZVByb3h5Q29ubmVjdGlvblJlcXVlc3QaIy5uc21wcm94eS5DbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5ElYKEENoZWNrQ29ubmVjdGlvbnMSIS5uc21wcm94eS5DaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBofLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXBseWIGcHJvdG8z", [file_common]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -264,11 +264,11 @@ export type CheckConnectionsRequest = Message<"nsmproxy.CheckConnectionsRequest"
   managerName: string;
 
   /**
-   * Ids that the clients' managers gave; none: only the answer matters.
+   * None: only the answer matters.
    *
-   * @generated from field: repeated string connection_ids = 2;
+   * @generated from field: repeated nsmproxy.SharedConnection connections = 2;
    */
-  connectionIds: string[];
+  connections: SharedConnection[];
 };
 
 /**
@@ -277,6 +277,34 @@ export type CheckConnectionsRequest = Message<"nsmproxy.CheckConnectionsRequest"
  */
 export const CheckConnectionsRequestSchema: GenMessage<CheckConnectionsRequest> = /*@__PURE__*/
   messageDesc(file_nsmproxy, 5);
+
+/**
+ * What both managers of a connection have to agree on.
+ *
+ * @generated from message nsmproxy.SharedConnection
+ */
+export type SharedConnection = Message<"nsmproxy.SharedConnection"> & {
+  /**
+   * What the client's manager calls it.
+   *
+   * @generated from field: string connection_id = 1;
+   */
+  connectionId: string;
+
+  /**
+   * VNI, GRE key or MPLS label; 0 without a tunnel.
+   *
+   * @generated from field: uint32 tunnel_identifier = 2;
+   */
+  tunnelIdentifier: number;
+};
+
+/**
+ * Describes the message nsmproxy.SharedConnection.
+ * Use `create(SharedConnectionSchema)` to create a new message.
+ */
+export const SharedConnectionSchema: GenMessage<SharedConnection> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 6);
 
 /**
  * @generated from message nsmproxy.CheckConnectionsReply
@@ -300,7 +328,7 @@ export type CheckConnectionsReply = Message<"nsmproxy.CheckConnectionsReply"> & 
  * Use `create(CheckConnectionsReplySchema)` to create a new message.
  */
 export const CheckConnectionsReplySchema: GenMessage<CheckConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 6);
+  messageDesc(file_nsmproxy, 7);
 
 /**
  * @generated from service nsmproxy.ProxyConnection

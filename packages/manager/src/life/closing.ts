@@ -10,6 +10,8 @@ export interface ClosingOptions {
   readonly tellPeer?: boolean;
   /** The endpoint was lost: the client's manager is to connect the client elsewhere. Default: false. */
   readonly reconnect?: boolean;
+  /** Milliseconds within which the manager of the other half must have heard. Default: as long as any call to it. */
+  readonly hearWithin?: number;
 }
 
 /**
@@ -98,11 +100,11 @@ export async function tellOthers(
   node: Node,
   connection: Connection,
   reason: string,
-  { tellPeer = true, reconnect = false }: ClosingOptions = {},
+  { tellPeer = true, reconnect = false, hearWithin }: ClosingOptions = {},
 ): Promise<void> {
   await Promise.all([
     tellEndpoint(node, connection, reason),
-    tellPeer ? tellOtherManager(node, connection, reason, reconnect) : undefined,
+    tellPeer ? tellOtherManager(node, connection, reason, reconnect, hearWithin) : undefined,
   ]);
 }
 
@@ -126,6 +128,7 @@ async function tellOtherManager(
   { peer, requestId, service, id, role }: Connection,
   reason: string,
   reconnect: boolean,
+  hearWithin: number | undefined,
 ): Promise<void> {
   if (!peer?.address) return;
   const connectionId = role === 'CLIENT' ? id : peer.connectionId;
@@ -138,7 +141,7 @@ async function tellOtherManager(
     managerName: node.name,
   };
   try {
-    await node.peers.close(peer, request);
+    await node.peers.close(peer, request, hearWithin);
   } catch (error) {
     node.logger.warn(
       { connection: id, manager: peer.manager, err: error },

@@ -11,6 +11,9 @@ import { closeConnection, closeSoon, tellOthers } from './closing.js';
 /** Milliseconds between attempts: the first comes at once, later ones less and less often. */
 const backOff = { first: 50, factor: 2, longest: 5000 };
 
+/** Milliseconds within which the manager of a lost endpoint must have heard: its client shall not wait for a dead node. */
+const hearWithin = 1000;
+
 /** Starts to heal a connection and returns; it goes on until it succeeds, or the client closes or goes. */
 export function heal(node: Node, id: string, reason: string): void {
   keepTrying(node, id, reason).catch((error: unknown) => {
@@ -78,7 +81,7 @@ export async function letGoOfEndpoint(
   await Promise.all([
     node.forwarder.remove({ crossConnects: [healing.crossConnect] }),
     // A manager that does not answer is the likely reason; when it does again, it is asked anew or told at the end.
-    tellOthers(node, healing, reason).catch(() => undefined),
+    tellOthers(node, healing, reason, { hearWithin }).catch(() => undefined),
   ]);
   if (healing.tunnel) node.identifiers.release(healing.tunnel.identifier);
   const { tunnel: _released, ...rest } = healing;

@@ -8,8 +8,10 @@ import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
 import { probeClients } from './silence.js';
 
-/** Milliseconds between two calls of one manager, and within which it must answer. */
-const interval = 1000;
+/** Milliseconds between two calls of one manager. */
+const interval = 500;
+/** Milliseconds within which it must answer. */
+const answerWithin = 1000;
 /** So many calls in a row without an answer make a manager silent. */
 const misses = 2;
 /** Milliseconds after which all connections are compared with the other manager's again, though it did not restart. */
@@ -92,13 +94,16 @@ class PeerWatch {
     const due = age > (this.#suspects.size > 0 ? patience : compareAgain);
     // One that is healing is in nobody's hands.
     const up = connections.filter(({ state: { kind } }) => kind === 'UP');
-    const ids = up.flatMap((connection) => connection.peer?.connectionId ?? []);
-    const { incarnation, unknownConnectionIds } = await peers.check(peer, name, due ? ids : [], interval);
+    const shared = up.map((connection) => ({
+      connectionId: connection.peer?.connectionId ?? '',
+      tunnelIdentifier: connection.tunnel?.identifier ?? 0,
+    }));
+    const ask = (asked: typeof shared) =>
+      peers.check(peer, { managerName: name, connections: asked }, answerWithin);
+    const { incarnation, unknownConnectionIds } = await ask(due ? shared : []);
     const restarted = incarnation !== this.#incarnation;
     if (!due && !restarted) return;
-    const unknown = due
-      ? unknownConnectionIds
-      : (await peers.check(peer, name, ids, interval)).unknownConnectionIds;
+    const unknown = due ? unknownConnectionIds : (await ask(shared)).unknownConnectionIds;
     this.#incarnation = incarnation;
     this.#comparedAt = performance.now();
     this.#part(up, new Set(unknown));

@@ -55,23 +55,24 @@ export class PeerManagers {
     throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
   }
 
-  /** Tells another manager that a connection has ended. */
-  async close(peer: Peer, request: Init<typeof proxy.CloseProxyConnectionRequestSchema>): Promise<void> {
-    await this.#client(peer.address).closeProxyConnection(request, { timeoutMs: answerTimeout });
+  /** Tells another manager that a connection has ended. @param timeoutMs within which it must have heard. */
+  async close(
+    peer: Peer,
+    request: Init<typeof proxy.CloseProxyConnectionRequestSchema>,
+    timeoutMs: number = answerTimeout,
+  ): Promise<void> {
+    await this.#client(peer.address).closeProxyConnection(request, { timeoutMs });
   }
 
   /**
-   * Which of the connections that two managers share the other does not have.
-   * @param ids what the clients' managers call them.
+   * Which of the connections that two managers share the other does not have, or has with another tunnel.
    * @throws NsmError `unavailable` or `deadline` when it does not answer within `timeoutMs`.
    */
   async check(
     { address }: Peer,
-    managerName: string,
-    connectionIds: readonly string[],
+    request: Init<typeof proxy.CheckConnectionsRequestSchema>,
     timeoutMs: number,
   ): Promise<proxy.CheckConnectionsReply> {
-    const request = { managerName, connectionIds: [...connectionIds] };
     return await this.#client(address).checkConnections(request, { timeoutMs });
   }
 

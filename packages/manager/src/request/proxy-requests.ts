@@ -268,11 +268,16 @@ async function closeClientSide(
   });
 }
 
-/** Whether this manager has its half of a connection with another. @param id what the client's manager calls it. */
-export function sharesConnection(node: Node, id: string, manager: string): boolean {
-  const own = node.connections.byId(id);
-  const half = own?.role === 'CLIENT' ? own : node.connections.byKey(`proxy ${id}`);
-  return half?.peer?.manager === manager && half.state.kind !== 'CLOSING';
+/** Whether this manager has its half of a connection with another, and both mean the same tunnel. */
+export function sharesConnection(
+  node: Node,
+  { connectionId, tunnelIdentifier }: proxy.SharedConnection,
+  manager: string,
+): boolean {
+  const own = node.connections.byId(connectionId);
+  const half = own?.role === 'CLIENT' ? own : node.connections.byKey(`proxy ${connectionId}`);
+  const same = half?.peer?.manager === manager && (half.tunnel?.identifier ?? 0) === tunnelIdentifier;
+  return same && half.state.kind !== 'CLOSING';
 }
 
 function reasonOf({ reason }: proxy.CloseProxyConnectionRequest): string {

@@ -23,9 +23,11 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
         await closeProxyConnection(node, request);
         return undefined;
       }),
-    checkConnections: async ({ managerName, connectionIds }) => ({
+    checkConnections: async ({ managerName, connections }) => ({
       incarnation: node.incarnation,
-      unknownConnectionIds: connectionIds.filter((id) => !sharesConnection(node, id, managerName)),
+      unknownConnectionIds: connections
+        .filter((connection) => !sharesConnection(node, connection, managerName))
+        .map(({ connectionId }) => connectionId),
     }),
   };
 }
