@@ -38,11 +38,21 @@ port.on('message', (order: MemifOrder) => {
   }
   port.postMessage(answer);
 });
-port.on('close', () => {
-  for (const wire of wires.values()) wire.close();
-  poller.close();
+port.on('close', closeAll);
+process.once('uncaughtException', (error) => {
+  // Descriptors and mappings are the process's: they would outlive the thread.
+  closeAll();
+  setImmediate(() => {
+    throw error;
+  });
 });
 port.postMessage('');
+
+function closeAll(): void {
+  for (const wire of wires.values()) wire.close();
+  wires.clear();
+  poller.close();
+}
 
 /** Counters that the forwarder's thread reads. */
 function moved(shared: Float64Array) {
