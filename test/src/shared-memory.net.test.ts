@@ -141,6 +141,26 @@ describe.skipIf(!possible).each(kinds)('%s', { timeout: 120_000 }, (type, device
     await waitFor(() => !existsSync(stray));
   });
 
+  it('keeps its parameters when its endpoint is lost', async () => {
+    const options = { pod: endpoint, services: ['lasting'], flags: ['--interface', type] };
+    const first = await mesh.endpoint(mesh.a, { ...options, name: 'first' });
+    const ask = () => nsmJson<Shared>(...flags('lasting', 'lasting', type));
+    const before = await ask();
+    const told = toldEndpoint('lasting', first);
+    const second = await mesh.endpoint(mesh.a, { ...options, name: 'second' });
+    await first.stop();
+    await waitFor(async () => {
+      const [connection] = await mesh.a.connections();
+      return connection?.state === 'UP' && connection.nseProviderName === 'second';
+    });
+    const { id, address, interfaceParameters } = before;
+    expect(await ask()).toMatchObject({ id, address, interfaceParameters });
+    expect(toldEndpoint('lasting', second)).toEqual(told);
+    await (await mesh.agent(client)).close(mesh.a.runDir, 'lasting', 'lasting');
+    expect(shared()).toEqual([]);
+    await second.stop();
+  });
+
   it('is passed over, or refused with the reason, where it cannot be joined', async () => {
     const other = type === 'mem' ? 'vhost' : 'mem';
     expect(await nsmJson<Shared>(...flags('fast', 'default', 'default'))).toMatchObject({ interface: type });

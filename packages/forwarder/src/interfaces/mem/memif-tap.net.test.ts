@@ -17,6 +17,8 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
   let left: TestNamespace;
   let right: TestNamespace;
   const wires: MemifTap[] = [];
+  /** Roles of wires whose TAP device was deleted. */
+  const gone: string[] = [];
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'nsmt-memif-'));
@@ -62,6 +64,7 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
       },
       poller,
       counted,
+      () => gone.push(role),
     );
     wires.push(made);
     return { made, counted };
@@ -98,9 +101,10 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
     expect(carrier(right)).toBe(false);
     const server = wire('server', left, '10.1.0.1/24');
     await connected();
+    right.route.deleteLink('tap0');
+    await waitFor(() => gone.includes('client'), { what: 'the client noticing' });
     client.made.close();
     await waitFor(() => !carrier(left), { what: 'the server noticing' });
-    right.route.deleteLink('tap0');
     wire('client', right, '10.1.0.2/24');
     await connected();
     server.made.close();
