@@ -112,6 +112,13 @@ describe.skipIf(!possible).each(cases)('MEM and KERNEL %s', { timeout: 120_000 }
       for (const node of new Set([mesh.a, far])) await node.restart('SIGKILL');
       expect((await connect('by-kernel', 'mem')).interfaceParameters).toEqual(connected.interfaceParameters);
     }
+    if (tunnel) {
+      const nodeEnd = async (): Promise<string | undefined> =>
+        (await devicesOf(mesh.a.namespace.name)).find(({ name }) => name.startsWith('nst'))?.name;
+      const name = (await nodeEnd())!;
+      mesh.a.namespace.route.deleteLink(name);
+      await waitFor(nodeEnd, { what: 'the deleted device being made again' });
+    }
     // testpmd's memif does not connect anew by itself.
     await using _again = await Testpmd.start(client.name, memif(connected.interfaceParameters), 'icmpecho', {
       mac: connected.mac,
@@ -129,6 +136,30 @@ describe.skipIf(!possible).each(cases)('MEM and KERNEL %s', { timeout: 120_000 }
     const [known] = await mesh.a.connections();
     expect(known?.statistics?.receivedPackets).toBeGreaterThanOrEqual(200n);
     await close('by-mem', 'kernel');
+  });
+
+  it('changes from the one to the other and back when it is asked for so', async ({ skip }) => {
+    if (missing) skip(missing);
+    const ask = (type: string): Promise<Shared> =>
+      nsmJson<Shared>(
+        ...['connect', 'by-kernel', '--request-id', 'changing', '--netns', client.name],
+        ...['--run-dir', mesh.a.runDir, '--interface', type],
+      );
+    expect(await ask('mem')).toMatchObject({ interface: 'mem', interfaceName: '' });
+    const asKernel = await ask('kernel');
+    expect(asKernel).toMatchObject({ interface: 'kernel', interfaceName: 'nsm0' });
+    expect((await ping(client.name, asKernel.peerAddresses[0]!)).received).toBe(1);
+    const asMem = await ask('mem');
+    expect(asMem).toMatchObject({ interface: 'mem', interfaceName: '' });
+    {
+      await using _application = await Testpmd.start(
+        client.name,
+        memif(asMem.interfaceParameters),
+        'icmpecho',
+      );
+      await expectEcho(endpoint, bare(asMem.address), asMem.mtu);
+    }
+    await close('by-kernel', 'changing');
   });
 
   it('leaves nothing behind', async () => {

@@ -1,10 +1,10 @@
 // MEM and VHOST between two pods of one node: strangers' applications meet by the socket, and nobody else reaches it.
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Running, requireRoot, waitFor } from '@nsm/testkit';
+import { type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mesh, type Pod } from './mesh.js';
-import { type Connected, nsm, nsmJson } from './nsm-command.js';
+import { type Connected, nsm, nsmJson, nsmProgram } from './nsm-command.js';
 import { memif, type Parameters, requireTestpmd, Testpmd, vhost } from './testpmd.js';
 
 interface Shared extends Connected {
@@ -102,13 +102,12 @@ describe.skipIf(!possible).each(kinds)('%s', { timeout: 120_000 }, (type, device
       ...as(users.endpoint),
     });
     const args = ['connect', 'private', '--request-id', 'users', '--run-dir', mesh.a.runDir];
-    const connecting = await mesh.spawn(
-      client.name,
-      '"elapsedMs"',
-      [...args, '--interface', type, '--json'],
-      as(users.client),
-    );
-    const ours = (JSON.parse(connecting.output()) as Shared).interfaceParameters.socket!;
+    const [command = '', ...before] = as(users.client).before;
+    const connected = await run(client.name, command, [
+      ...[...before, process.execPath, nsmProgram, ...args],
+      ...['--interface', type, '--json'],
+    ]);
+    const ours = (JSON.parse(connected) as Shared).interfaceParameters.socket!;
     const theirs = toldEndpoint('users', unprivileged).socket!;
 
     const peer = await mesh.agent(endpoint, { user: users.endpoint });
@@ -139,6 +138,26 @@ describe.skipIf(!possible).each(kinds)('%s', { timeout: 120_000 }, (type, device
     mkdirSync(join(stray, 'client'), { recursive: true });
     await mesh.a.restart('SIGKILL');
     await waitFor(() => !existsSync(stray));
+  });
+
+  it('keeps its parameters when its endpoint is lost', async () => {
+    const options = { pod: endpoint, services: ['lasting'], flags: ['--interface', type] };
+    const first = await mesh.endpoint(mesh.a, { ...options, name: 'first' });
+    const ask = () => nsmJson<Shared>(...flags('lasting', 'lasting', type));
+    const before = await ask();
+    const told = toldEndpoint('lasting', first);
+    const second = await mesh.endpoint(mesh.a, { ...options, name: 'second' });
+    await first.stop();
+    await waitFor(async () => {
+      const [connection] = await mesh.a.connections();
+      return connection?.state === 'UP' && connection.nseProviderName === 'second';
+    });
+    const { id, address, interfaceParameters } = before;
+    expect(await ask()).toMatchObject({ id, address, interfaceParameters });
+    expect(toldEndpoint('lasting', second)).toEqual(told);
+    await (await mesh.agent(client)).close(mesh.a.runDir, 'lasting', 'lasting');
+    expect(shared()).toEqual([]);
+    await second.stop();
   });
 
   it('is passed over, or refused with the reason, where it cannot be joined', async () => {

@@ -213,6 +213,24 @@ export function tunnelCapabilityView(capability: forwarder.TunnelCapability): Ca
   return { type: tunnelName(type), works: missing === '', missing, engine };
 }
 
+/** What the forwarder can join: two sides of one node, or a side and a tunnel. */
+export interface JoinView {
+  readonly client: string;
+  /** Empty with a tunnel. */
+  readonly endpoint: string;
+  /** Empty on one node. */
+  readonly tunnel: string;
+}
+
+export function joinView({ client, endpoint, tunnel }: forwarder.Join): JoinView {
+  const local = tunnel === TunnelType.DEFAULT_TUNNEL;
+  return {
+    client: interfaceName(client),
+    endpoint: local ? interfaceName(endpoint) : '',
+    tunnel: local ? '' : tunnelName(tunnel),
+  };
+}
+
 export interface CandidateView extends EndpointView {
   /** 1 is chosen first; 0 means dropped. */
   readonly rank: number;

@@ -1,11 +1,11 @@
 // Finds out whether this kernel and these privileges make a kind of device: one is made, and deleted again.
-import type { NetlinkLinkSpec, RouteSocket } from '@nsm/netlink';
+import type { LinkSpec, RouteSocket } from '@nsm/netlink';
 
 /**
  * @param describe the device to make, by the name it is to have; nobody sees it when it is down.
  * @returns why the kernel refuses, or ''.
  */
-export function tryDevice(socket: RouteSocket, describe: (name: string) => NetlinkLinkSpec): string {
+export function tryDevice(socket: RouteSocket, describe: (name: string) => LinkSpec): string {
   const name = `nsmp${process.pid}`;
   try {
     socket.addLink(describe(name));

@@ -26,6 +26,7 @@ export type {
 export type { HtbClassSpec } from './htb-classes.js';
 export { formatIp, type IpPrefix, parseIp, parsePrefix } from './ip-address.js';
 export * as libc from './libc.js';
+export * as memory from './libc-memory.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';
 export type { BridgeOptions, LinkData, MacvlanMode, VxlanOptions } from './link-kinds.js';
 export type {

@@ -1,4 +1,4 @@
-// Every system call of this package, through koffi; only libbpf.ts knows of it too.
+// The system calls of this package, through koffi; libc-memory.ts has those that deal in addresses, libbpf.ts its own.
 import koffi from 'koffi';
 
 // The process's own libc, glibc or musl: no library name to guess.
@@ -10,8 +10,10 @@ const libc = koffi.load(null);
  */
 export type SystemResult = number;
 
-type Call<A extends unknown[]> = (...args: A) => number;
-const define = <A extends unknown[]>(prototype: string): Call<A> => {
+/** A function of libc. */
+export type Call<A extends unknown[]> = (...args: A) => number;
+/** Declares one, by its prototype in C. */
+export const define = <A extends unknown[]>(prototype: string): Call<A> => {
   const call = libc.func(prototype) as Call<A>;
   return (...args: A): number => {
     const result = call(...args);
@@ -137,36 +139,6 @@ export const connect: Call<[fd: number, address: Uint8Array, length: number]> = 
 export const fcntl: Call<[fd: number, command: number, argument: number]> = define(
   'int fcntl(int fd, int command, long argument)',
 );
-/** memfd_create(2). */
-export const memfdCreate: Call<[name: string, flags: number]> = define(
-  'int memfd_create(const char *name, unsigned int flags)',
-);
-/** ftruncate(2). */
-export const ftruncate: Call<[fd: number, size: number]> = define('int ftruncate(int fd, int64_t size)');
-/** mmap(2): an address, which fits a number on every 64-bit architecture. */
-export const mmap: Call<
-  [address: null, size: number, protection: number, flags: number, fd: number, offset: number]
-> = define('int64_t mmap(void *address, size_t size, int protection, int flags, int fd, int64_t offset)');
-/** munmap(2). */
-export const munmap: Call<[address: number, size: number]> = define(
-  'int munmap(uintptr_t address, size_t size)',
-);
-/** read(2) to an address. */
-export const readTo: Call<[fd: number, address: number, length: number]> = define(
-  'int64_t read(int fd, uintptr_t address, size_t length)',
-);
-/** write(2) from an address. */
-export const writeFrom: Call<[fd: number, address: number, length: number]> = define(
-  'int64_t write(int fd, uintptr_t address, size_t length)',
-);
-/** readv(2); `vectors` are raw `struct iovec`. */
-export const readVectors: Call<[fd: number, vectors: Uint8Array, count: number]> = define(
-  'int64_t readv(int fd, const void *vectors, int count)',
-);
-/** writev(2). */
-export const writeVectors: Call<[fd: number, vectors: Uint8Array, count: number]> = define(
-  'int64_t writev(int fd, const void *vectors, int count)',
-);
 /** eventfd(2). */
 export const eventfd: Call<[initial: number, flags: number]> = define(
   'int eventfd(unsigned int initial, int flags)',
@@ -287,9 +259,6 @@ const SYS_BPF: Readonly<Record<string, number>> = { x64: 321, ia32: 357, arm: 38
 /** bpf(2), which libc does not wrap; `attributes` is a raw `union bpf_attr` (linux/bpf.h). */
 export const bpf = (command: number, attributes: Uint8Array): SystemResult =>
   syscallBuffer(SYS_BPF[process.arch] ?? -1, command, attributes, attributes.length);
-
-/** Memory of this process, not copied; it must stay mapped as long as anybody looks. */
-export const viewOf = (address: number, size: number): ArrayBuffer => koffi.view(BigInt(address), size);
 
 /** Address of a buffer's first byte, to put into a structure. Valid as long as the buffer is referenced. */
 export const addressOf = (bytes: Uint8Array): bigint => koffi.address(bytes);

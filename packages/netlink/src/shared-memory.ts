@@ -1,6 +1,7 @@
 // Memory shared with other processes through a descriptor: memfd_create(2), its seals, and mmap(2).
-import { fstatSync } from 'node:fs';
+import { fstatSync, statfsSync } from 'node:fs';
 import * as libc from './libc.js';
+import * as memory from './libc-memory.js';
 import { check, NetlinkError } from './netlink-error.js';
 
 const MFD_CLOEXEC = 1;
@@ -11,6 +12,8 @@ const F_SEAL_SHRINK = 2;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const EINVAL = 22;
+/** linux/magic.h */
+const HUGETLBFS_MAGIC = 0x958458f6;
 
 /**
  * A mapping of a whole descriptor. Touching {@link bytes} after {@link close}, or beyond the end of a file that another
@@ -25,17 +28,17 @@ export class SharedMemory implements Disposable {
 
   private constructor(fd: number, size: number) {
     this.#fd = fd;
-    const address = libc.mmap(null, size, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+    const address = memory.mmap(null, size, PROT_READ_WRITE, MAP_SHARED, fd, 0);
     if (address < 0) libc.close(fd);
     this.address = check(address, 'map shared memory of', `${size} bytes`);
-    this.bytes = libc.viewOf(address, size);
+    this.bytes = memory.viewOf(address, size);
   }
 
   /** Makes memory of a size that nobody can take back. @throws NetlinkError */
   static create(name: string, size: number): SharedMemory {
-    const fd = check(libc.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), 'make shared memory', name);
+    const fd = check(memory.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), 'make shared memory', name);
     try {
-      check(libc.ftruncate(fd, size), 'size shared memory', `${name} to ${size} bytes`);
+      check(memory.ftruncate(fd, size), 'size shared memory', `${name} to ${size} bytes`);
       check(libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 'seal shared memory', name);
     } catch (error) {
       libc.close(fd);
@@ -46,14 +49,13 @@ export class SharedMemory implements Disposable {
 
   /**
    * Maps memory of another process and takes over its descriptor, also when it throws.
-   * @throws NetlinkError EINVAL when it is smaller than said, or its owner could still make it smaller.
+   * @throws NetlinkError EINVAL when it is smaller than said, or its owner could take some of it away: then it is not
+   * sealed against shrinking, or of huge pages, of which a hole may be impossible to fill again.
    */
   static map(fd: number, size: number): SharedMemory {
-    const seals = libc.fcntl(fd, F_GET_SEALS, 0);
-    const sealed = seals >= 0 && (seals & F_SEAL_SHRINK) !== 0;
-    if (sealed && size > 0 && fstatSync(fd).size >= size) return new SharedMemory(fd, size);
+    const text = unsafe(fd, size);
+    if (text === '') return new SharedMemory(fd, size);
     libc.close(fd);
-    const text = sealed ? 'it is smaller than announced' : 'it is not sealed against shrinking';
     throw new NetlinkError(EINVAL, 'map shared memory of', `${size} bytes`, { text });
   }
 
@@ -65,11 +67,18 @@ export class SharedMemory implements Disposable {
   close(): void {
     if (!this.#mapped) return;
     this.#mapped = false;
-    libc.munmap(this.address, this.bytes.byteLength);
+    memory.munmap(this.address, this.bytes.byteLength);
     libc.close(this.#fd);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function unsafe(fd: number, size: number): string {
+  const seals = libc.fcntl(fd, F_GET_SEALS, 0);
+  if (seals < 0 || (seals & F_SEAL_SHRINK) === 0) return 'it is not sealed against shrinking';
+  if (statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS_MAGIC) return 'it is of huge pages';
+  return size > 0 && fstatSync(fd).size >= size ? '' : 'it is smaller than announced';
 }

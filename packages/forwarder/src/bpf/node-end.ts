@@ -28,7 +28,7 @@ export function nodeEndAlias(id: string): string {
 export function makeTap(socket: RouteSocket, id: string): Link {
   const name = nodeEndName(id);
   // The kernel's largest for a TAP device: 65535 less the Ethernet header.
-  socket.addLink({ kind: 'tap', name, mtu: 65_521 });
+  socket.addLink({ kind: 'tap', name, mtu: 65_521, alias: nodeEndAlias(id) });
   disableIPv6(name);
   const made = socket.link(name);
   if (!made) throw new NsmError('dataplane', `${name} was deleted as soon as it was made`);

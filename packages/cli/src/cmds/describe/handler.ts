@@ -10,6 +10,8 @@ import {
   connectionView,
   endpointView,
   interfaceCapabilityView,
+  type JoinView,
+  joinView,
   labelsText,
   managerView,
   type SideView,
@@ -24,6 +26,13 @@ export async function runDescribe(what: DescribeKind, name: string, flags: Descr
   await withAdmin(flags.runDir, (admin) => describe[what](admin, output, name));
 }
 
+function listOf(joins: readonly JoinView[]): string {
+  const names = joins.map(({ client, endpoint }) =>
+    endpoint === '' || endpoint === client ? client : `${client} to ${endpoint}`,
+  );
+  return [...new Set(names)].join(', ');
+}
+
 type Describe = (admin: AdminClient, output: Output, name: string) => Promise<void>;
 
 const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
@@ -36,6 +45,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       connections: status.connections,
       endpoints: status.endpoints,
       interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
+      joins: (status.capabilities?.joins ?? []).map(joinView),
       tunnelTypes: (status.capabilities?.tunnels ?? []).map(tunnelCapabilityView),
     };
     if (name !== '' && name !== view.name)
@@ -48,6 +58,8 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
+      ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
+      ['over tunnels', listOf(view.joins.filter(({ tunnel }) => tunnel !== ''))],
     ]);
     output.line('');
     output.table(

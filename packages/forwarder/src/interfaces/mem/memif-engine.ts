@@ -1,5 +1,4 @@
 // The memifs that the forwarder itself is the peer of, each joined to a TAP device; their packets move in one thread.
-import { once } from 'node:events';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { type NetworkNamespace, openTap } from '@nsm/netlink';
@@ -7,7 +6,7 @@ import type { StatisticsReport } from '../../statistics.js';
 import type { Side } from '../../wiring.js';
 import type { SharedSockets } from '../shared/shared-sockets.js';
 import type { MemifTapSpec } from './memif-tap.js';
-import type { MemifAnswer, MemifOrder } from './memif-worker.js';
+import type { MemifOrder, MemifWord } from './memif-worker.js';
 
 /** Bytes of Ethernet header with one VLAN tag. */
 const frameOverhead = 18;
@@ -92,65 +91,75 @@ export class MemifEngine {
   }
 
   async #tell(order: MemifOrder): Promise<void> {
-    this.#thread ??= new Thread(() => {
-      const lost = [...this.#wires.keys()];
-      this.#thread = undefined;
-      this.#wires.clear();
-      this.#onLoss(lost);
-    });
+    this.#thread ??= new Thread(
+      () => {
+        const lost = [...this.#wires.keys()];
+        this.#thread = undefined;
+        this.#wires.clear();
+        this.#onLoss(lost);
+      },
+      (id) => this.#onLoss([id]),
+    );
     await this.#thread.tell(order);
   }
 }
 
 /** Started when the first memif is joined: most nodes have none. */
 class Thread {
-  readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #died: Promise<never>;
-  #last: Promise<unknown>;
+  readonly #ready: Promise<string>;
+  /** For each order, and the start before them, who waits for what becomes of it. */
+  readonly #waiting: ((failure: string) => void)[] = [];
 
-  constructor(onDeath: () => void) {
+  /** @param onLost hears of wires whose TAP device was deleted. */
+  constructor(onDeath: () => void, onLost: (id: string) => void) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    this.#worker = new Worker(new URL('./memif-worker.js', import.meta.url), {
+    const worker = new Worker(new URL('./memif-worker.js', import.meta.url), {
       workerData: port2,
       transferList: [port2],
     });
     this.#died = new Promise((_, reject) => {
-      this.#worker.once('error', (error) => reject(error));
-      this.#worker.once('exit', (code) => reject(new Error(`it ended with ${code}`)));
+      worker.once('error', (error) => reject(error));
+      worker.once('exit', (code) => reject(new Error(`its thread ended with ${code}`)));
     });
     this.#died.catch(onDeath);
-    this.#last = Promise.race([once(port1, 'message'), this.#died]);
-    this.#worker.unref();
+    this.#ready = this.#answer();
+    // Who gives an order hears of it.
+    this.#ready.catch(() => undefined);
+    port1.on('message', (word: MemifWord) => {
+      if (word.kind === 'lost') onLost(word.id);
+      else this.#waiting.shift()?.(word.failure);
+    });
+    worker.unref();
     port1.unref();
   }
 
-  /** One order after the other. @throws NsmError `dataplane` */
+  /** @throws NsmError `dataplane` */
   async tell(order: MemifOrder): Promise<void> {
-    const before = this.#last;
-    const answered = (async () => {
-      this.#port.ref();
-      await before.catch(() => undefined);
-      const answer = once(this.#port, 'message') as Promise<[MemifAnswer]>;
-      this.#port.postMessage(order);
-      const [failure] = await Promise.race([answer, this.#died]);
-      this.#port.unref();
-      if (failure !== '') throw new Error(failure);
-    })();
-    this.#last = answered;
+    this.#port.ref();
+    this.#port.postMessage(order);
     try {
-      await answered;
+      const failure = await this.#answer();
+      if (failure !== '') throw new Error(failure);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new NsmError('dataplane', `the memif cannot be served: ${reason}`, error);
+    } finally {
+      if (this.#waiting.length === 0) this.#port.unref();
     }
   }
 
+  /** Waits for the thread to end by itself: one that is torn down while it loads takes the process with it. */
   async stop(): Promise<void> {
     this.#port.ref();
-    await this.#last.catch(() => undefined);
+    await this.#ready.catch(() => undefined);
     this.#port.close();
     await this.#died.catch(() => undefined);
+  }
+
+  #answer(): Promise<string> {
+    return Promise.race([new Promise<string>((resolve) => this.#waiting.push(resolve)), this.#died]);
   }
 }

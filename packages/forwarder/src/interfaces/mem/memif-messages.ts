@@ -86,8 +86,8 @@ export function encodeMessage(message: MemifMessage): Buffer {
   return bytes;
 }
 
-/** As many as any client uses. */
-export const maxRegions = 256;
+/** More than any client uses. */
+export const maxRegions = 16;
 
 /** @throws Error for what is no message, or speaks of what is not known here. */
 export function decodeMessage(bytes: Buffer): MemifMessage {

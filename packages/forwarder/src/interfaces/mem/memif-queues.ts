@@ -1,6 +1,9 @@
 // What a memif sends and receives by, whichever of the two roles it has.
-import { libc } from '@nsm/netlink';
+import { libc, memory } from '@nsm/netlink';
 import type { MemifRing, Piece } from './memif-ring.js';
+
+/** fcntl(2) */
+const F_SETFL = 4;
 
 /** A ring with the descriptor by which its producer wakes its consumer. */
 export interface Queue {
@@ -43,6 +46,7 @@ export class ReceiveQueue {
 
   /** Must be called before the ring is looked at, or a packet that comes between is slept over. */
   awake(): void {
+    neverWait(this.eventfd);
     libc.read(this.eventfd, drained, drained.length);
   }
 
@@ -87,8 +91,8 @@ export class ReceiveQueue {
     const result = !whole
       ? -1
       : pieces === 1
-        ? libc.writeFrom(fd, piece.address, piece.length)
-        : libc.writeVectors(fd, this.#vectors, pieces);
+        ? memory.writeFrom(fd, piece.address, piece.length)
+        : memory.writeVectors(fd, this.#vectors, pieces);
     if (result === bytes) {
       moved.packets++;
       moved.bytes += bytes;
@@ -151,7 +155,10 @@ export class SendQueue {
       const end = (start + used) & 0xffff;
       if (this.#ofServer) ring.tail = end;
       else ring.head = end;
-      if (ring.wantsInterrupt) libc.write(this.#eventfd, wake, wake.length);
+      if (ring.wantsInterrupt) {
+        neverWait(this.#eventfd);
+        libc.write(this.#eventfd, wake, wake.length);
+      }
     }
     return outcome;
   }
@@ -172,7 +179,9 @@ export class SendQueue {
     if (room < this.#largest) return -1;
     const [first] = this.#pieces as [Piece];
     const length =
-      count === 1 ? libc.readTo(fd, first.address, first.length) : libc.readVectors(fd, this.#vectors, count);
+      count === 1
+        ? memory.readTo(fd, first.address, first.length)
+        : memory.readVectors(fd, this.#vectors, count);
     if (length <= 0) return 0;
     moved.packets++;
     moved.bytes += length;
@@ -192,4 +201,9 @@ function writeVector(vectors: Buffer, index: number, address: number, length: nu
   vectors.writeUInt32LE(Math.floor(address / 2 ** 32), at + 4);
   vectors.writeUInt32LE(length, at + 8);
   vectors.writeUInt32LE(0, at + 12);
+}
+
+/** The peer has the same file open, and could have let it block since. */
+function neverWait(eventfd: number): void {
+  libc.fcntl(eventfd, F_SETFL, libc.O_NONBLOCK);
 }

@@ -1,8 +1,12 @@
 // One control connection of a memif: from the first message to the rings, in either role, and to the end.
+import { readlinkSync } from 'node:fs';
 import { libc, type PacketSocket, SharedMemory } from '@nsm/netlink';
 import { decodeMessage, encodeMessage, type MemifMessage, maxRegions } from './memif-messages.js';
 import { type Queue, ReceiveQueue, SendQueue } from './memif-queues.js';
 import { MemifRing, ringBytes } from './memif-ring.js';
+
+/** Bytes. Looking at memory that its owner never touched takes it from us. */
+const maxRegionSize = 1 << 30;
 
 export interface MemifSettings {
   readonly role: 'server' | 'client';
@@ -105,6 +109,7 @@ export class MemifSession {
       case 'addRegion':
         if (message.index !== this.#regions.length || message.index >= maxRegions)
           throw new Error(`region ${message.index} is out of order`);
+        if (message.size > maxRegionSize) throw new Error(`a region of more than ${maxRegionSize} bytes`);
         this.#regions.push(SharedMemory.map(take(descriptors), message.size));
         break;
       case 'addRing':
@@ -128,6 +133,8 @@ export class MemifSession {
       throw new Error('one ring each way is enough');
     const eventfd = take(descriptors);
     this.#eventfds.add(eventfd);
+    if (readlinkSync(`/proc/self/fd/${eventfd}`) !== 'anon_inode:[eventfd]')
+      throw new Error('a ring whose descriptor is no eventfd');
     const ring = new MemifRing(this.#regions, region, offset, log2Size);
     if (!ring.formatted) throw new Error('a ring without its cookie');
     if (toServer) this.#toServer = { ring, eventfd };

@@ -1,8 +1,8 @@
 // Both roles of our memif against each other: two TAP devices in two namespaces joined by shared memory.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openTap, PacketSocket, Poller } from '@nsm/netlink';
+import { libc, openTap, PacketSocket, Poller, SharedMemory } from '@nsm/netlink';
 import { makeNamespace, ping, requireRoot, run, spawnIn, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeMessage, encodeMessage, messageSize } from './memif-messages.js';
@@ -17,6 +17,8 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
   let left: TestNamespace;
   let right: TestNamespace;
   const wires: MemifTap[] = [];
+  /** Roles of wires whose TAP device was deleted. */
+  const gone: string[] = [];
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'nsmt-memif-'));
@@ -62,6 +64,7 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
       },
       poller,
       counted,
+      () => gone.push(role),
     );
     wires.push(made);
     return { made, counted };
@@ -98,9 +101,10 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
     expect(carrier(right)).toBe(false);
     const server = wire('server', left, '10.1.0.1/24');
     await connected();
+    right.route.deleteLink('tap0');
+    await waitFor(() => gone.includes('client'), { what: 'the client noticing' });
     client.made.close();
     await waitFor(() => !carrier(left), { what: 'the server noticing' });
-    right.route.deleteLink('tap0');
     wire('client', right, '10.1.0.2/24');
     await connected();
     server.made.close();
@@ -127,14 +131,32 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
     expect(receiver.output().trim()).toBe('20000000');
   });
 
-  it('tells a stranger why it is refused, and stays for the right one', async () => {
+  it('tells a stranger why it is refused, keeps nothing of it, and stays for the right one', async () => {
     wire('server', left, '10.1.0.1/24');
-    const refusals: readonly (readonly [Parameters<typeof encodeMessage>[0], RegExp])[] = [
-      [{ kind: 'init', id: 4, secret: 'hush' }, /number 3, not 4/],
-      [{ kind: 'init', id: 3, secret: 'guess' }, /secret is wrong/],
-      [{ kind: 'connect' }, /connect before init/],
+    using memory = SharedMemory.create('test', 65_536);
+    const file = openSync(join(folder, 'file'), 'w+');
+    const eventfd = libc.eventfd(0, libc.EFD_CLOEXEC);
+    type Said = readonly [message: Parameters<typeof encodeMessage>[0], fd?: number];
+    const init: Said = [{ kind: 'init', id: 3, secret: 'hush' }];
+    const region: Said = [{ kind: 'addRegion', index: 0, size: 65_536 }, memory.fd];
+    const ring = { kind: 'addRing', toServer: true, index: 0, region: 0, offset: 0, log2Size: 8 } as const;
+    const refusals: readonly (readonly [readonly Said[], RegExp])[] = [
+      [[[{ kind: 'init', id: 4, secret: 'hush' }]], /number 3, not 4/],
+      [[[{ kind: 'init', id: 3, secret: 'guess' }]], /secret is wrong/],
+      [[[{ kind: 'connect' }]], /connect before init/],
+      [[init, [{ kind: 'connect' }]], /without a ring each way/],
+      [[init, [{ kind: 'addRegion', index: 0, size: 4096 }]], /without its descriptor/],
+      [[init, [{ kind: 'addRegion', index: 0, size: 4096 }, file]], /not sealed against shrinking/],
+      [[init, [{ kind: 'addRegion', index: 0, size: 65_537 }, memory.fd]], /smaller than announced/],
+      [[init, [{ kind: 'addRegion', index: 0, size: 2 ** 40 }, memory.fd]], /region of more than/],
+      [[init, [{ kind: 'addRegion', index: 1, size: 65_536 }, memory.fd]], /out of order/],
+      [[init, region, [ring, file]], /no eventfd/],
+      [[init, region, [{ ...ring, offset: 65_536 - 64 }, eventfd]], /outside of it/],
+      [[init, region, [{ ...ring, log2Size: 30 }, eventfd]], /outside of it/],
+      [[init, region, [ring, eventfd]], /without its cookie/],
     ];
-    for (const [message, expected] of refusals) {
+    const before = readdirSync('/proc/self/fd').length;
+    for (const [said, expected] of refusals) {
       using stranger = PacketSocket.connect(socket, messageSize);
       const hear = () =>
         waitFor(() => {
@@ -142,12 +164,17 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
           return packet === 'nothing' ? undefined : packet;
         });
       expect(decodeMessage((await hear()).data)).toMatchObject({ kind: 'hello', rings: 1 });
-      stranger.send(encodeMessage(message));
+      for (const [index, [message, fd]] of said.entries()) {
+        stranger.send(encodeMessage(message), fd === undefined ? [] : [fd]);
+        if (index < said.length - 1) expect(decodeMessage((await hear()).data)).toEqual({ kind: 'ack' });
+      }
       expect(decodeMessage((await hear()).data)).toMatchObject({
         kind: 'disconnect',
         reason: expect.stringMatching(expected),
       });
     }
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    for (const fd of [file, eventfd]) libc.close(fd);
     wire('client', right, '10.1.0.2/24');
     await connected();
   });

@@ -23,21 +23,30 @@ export class MemifTap {
   readonly #poller: Poller;
   /** From the memif, and to it. */
   readonly #counters: { readonly from: Moved; readonly to: Moved };
+  readonly #onTapGone: () => void;
   readonly #listener: PacketListener | undefined;
   readonly #watcher: FSWatcher | undefined;
   readonly #watches = new Map<string, Disposable>();
   #session: MemifSession | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #full: NodeJS.Timeout | undefined;
   #pumping = false;
   #closed = false;
 
   /** @throws NetlinkError when the socket cannot be made; the TAP device is closed then. */
-  constructor(spec: MemifTapSpec, poller: Poller, counters: { readonly from: Moved; readonly to: Moved }) {
+  constructor(
+    spec: MemifTapSpec,
+    poller: Poller,
+    counters: { readonly from: Moved; readonly to: Moved },
+    onTapGone: () => void,
+  ) {
     this.#spec = spec;
     this.#poller = poller;
     this.#counters = counters;
+    this.#onTapGone = onTapGone;
     this.#carrier(false);
     try {
+      this.#watchTap();
       if (spec.role === 'server') {
         rmSync(spec.socket, { force: true });
         const listener = new PacketListener(spec.socket);
@@ -64,6 +73,7 @@ export class MemifTap {
     this.#closed = true;
     this.#end('the connection is closed');
     clearTimeout(this.#timer);
+    clearTimeout(this.#full);
     this.#watcher?.close();
     for (const watch of this.#watches.values()) watch[Symbol.dispose]();
     this.#listener?.close();
@@ -122,7 +132,6 @@ export class MemifTap {
   }
 
   #join(queues: MemifQueues): void {
-    discard(this.#spec.tap);
     this.#watches.set(
       'ring',
       this.#poller.watch(queues.receive.eventfd, () => {
@@ -131,30 +140,30 @@ export class MemifTap {
       }),
     );
     this.#carrier(true);
-    this.#watchTap();
     this.#pump();
   }
 
   #watchTap(): void {
     const watch = this.#poller.watch(this.#spec.tap, ({ readable, closed }) => {
-      // The device has been deleted.
-      if (closed && !readable) this.#unwatch('tap');
-      else this.#fill();
+      if (closed && !readable) {
+        this.#unwatch('tap');
+        this.#onTapGone();
+      } else this.#fill();
     });
     this.#watches.set('tap', watch);
   }
 
   #fill(): void {
     const { send } = this.#session?.queues ?? {};
-    if (!send) return;
+    if (!send) {
+      discard(this.#spec.tap);
+      return;
+    }
     this.#unlessBroken(() => {
       if (send.fillFrom(this.#spec.tap, budget, this.#counters.to) !== 'full') return;
       // The peer does not tell when it has taken something; meanwhile the kernel queues, and drops what is too much.
       this.#unwatch('tap');
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => {
-        if (this.#session?.queues) this.#watchTap();
-      }, lookAgain.buffers);
+      this.#full = setTimeout(() => this.#watchTap(), lookAgain.buffers);
     });
   }
 
@@ -185,7 +194,7 @@ export class MemifTap {
   }
 
   #end(reason: string): void {
-    for (const name of ['session', 'ring', 'tap']) this.#unwatch(name);
+    for (const name of ['session', 'ring']) this.#unwatch(name);
     const session = this.#session;
     this.#session = undefined;
     session?.close(reason);

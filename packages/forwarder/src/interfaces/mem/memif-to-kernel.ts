@@ -1,5 +1,6 @@
 // MEM to KERNEL on one node, either way round: a memif to the one pod, a TAP device in the other.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
+import { tryDevice } from '../../trial-device.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
 import type { MemifEngine } from './memif-engine.js';
 
@@ -22,14 +23,7 @@ export class MemifToKernel implements Wiring {
   }
 
   probe({ socket }: Node): string {
-    const name = `nsmp${process.pid}`;
-    try {
-      socket.addLink({ kind: 'tap', name });
-      socket.deleteLink(name);
-      return this.#memifs.missing();
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
+    return tryDevice(socket, (name) => ({ kind: 'tap', name })) || this.#memifs.missing();
   }
 
   async connect(
@@ -47,7 +41,7 @@ export class MemifToKernel implements Wiring {
     if (found && !fits) remove({ side, fresh: false, ...found });
     const name = fits ? found.name : kernel.freeName();
     const { mac, mtu } = kernel.port;
-    if (!fits) kernel.socket.addLink({ kind: 'tap', name, mac, mtu });
+    if (!fits) kernel.socket.addLink({ kind: 'tap', name, mac, mtu, alias: id });
     const index = kernel.socket.link(name)?.index ?? 0;
     try {
       await this.#memifs.join(id, this.#memif, memif.port, { name, index, namespace: kernel.namespace });

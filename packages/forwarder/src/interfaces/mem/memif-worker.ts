@@ -13,36 +13,55 @@ export type MemifOrder =
     }
   | { readonly kind: 'close'; readonly id: string };
 
-/** Why the last order failed; '' when it did not. */
-export type MemifAnswer = string;
+export type MemifWord =
+  /** What became of the last order: why it failed, or ''. */
+  | { readonly kind: 'done'; readonly failure: string }
+  /** Someone has deleted the TAP device of a wire. */
+  | { readonly kind: 'lost'; readonly id: string };
 
 const port = workerData as MessagePort;
 const poller = new Poller({ keepAlive: false });
 const wires = new Map<string, MemifTap>();
 
 port.on('message', (order: MemifOrder) => {
-  let answer: MemifAnswer = '';
+  let failure = '';
   try {
     wires.get(order.id)?.close();
     wires.delete(order.id);
     if (order.kind === 'open')
       wires.set(
         order.id,
-        new MemifTap(order.spec, poller, {
-          from: moved(order.counters.subarray(0, 3)),
-          to: moved(order.counters.subarray(3, 6)),
-        }),
+        new MemifTap(
+          order.spec,
+          poller,
+          { from: moved(order.counters.subarray(0, 3)), to: moved(order.counters.subarray(3, 6)) },
+          () => tell({ kind: 'lost', id: order.id }),
+        ),
       );
   } catch (error) {
-    answer = error instanceof Error ? error.message : String(error);
+    failure = error instanceof Error ? error.message : String(error);
   }
-  port.postMessage(answer);
+  tell({ kind: 'done', failure });
 });
-port.on('close', () => {
+port.on('close', closeAll);
+process.once('uncaughtException', (error) => {
+  // Descriptors and mappings are the process's: they would outlive the thread.
+  closeAll();
+  setImmediate(() => {
+    throw error;
+  });
+});
+tell({ kind: 'done', failure: '' });
+
+function tell(word: MemifWord): void {
+  port.postMessage(word);
+}
+
+function closeAll(): void {
   for (const wire of wires.values()) wire.close();
+  wires.clear();
   poller.close();
-});
-port.postMessage('');
+}
 
 /** Counters that the forwarder's thread reads. */
 function moved(shared: Float64Array) {

@@ -81,7 +81,8 @@ export class SharedSockets {
   release(id: string): void {
     this.#links.get(id)?.close();
     this.#links.delete(id);
-    if (this.#root !== undefined) rmSync(this.#folderOf(id), { recursive: true, force: true });
+    if (this.#root !== undefined && hashPattern.test(hashOf(id)))
+      rmSync(join(this.#root, hashOf(id)), { recursive: true, force: true });
   }
 
   /** Ids of the connections that have folders; all of them are of the one manager whose run directory this is. */
@@ -102,11 +103,9 @@ export class SharedSockets {
 
   #folderOf(id: string): string {
     if (this.#root === undefined) throw new NsmError('dataplane', 'the forwarder was given no run directory');
-    // What follows the prefix is the connection's hash, also in what ids() finds.
-    const connection = id.slice(id.lastIndexOf('-') + 1);
-    if (!/^[0-9a-f]{16}$/.test(connection))
+    if (!hashPattern.test(hashOf(id)))
       throw new NsmError('invalid', `${JSON.stringify(id)} is no id of a connection`);
-    return join(this.#root, connection);
+    return join(this.#root, hashOf(id));
   }
 
   #pathOf(id: string, side: Side, type: InterfaceType): string {
@@ -114,6 +113,13 @@ export class SharedSockets {
     if (file === undefined) throw new NsmError('invalid', `interface type ${type} has no socket`);
     return join(this.#folderOf(id), side, file);
   }
+}
+
+const hashPattern = /^[0-9a-f]{16}$/;
+
+/** What follows the prefix of an id, also of those that ids() finds. */
+function hashOf(id: string): string {
+  return id.slice(id.lastIndexOf('-') + 1);
 }
 
 /** A socket that nobody listens on: enough to try links with. */

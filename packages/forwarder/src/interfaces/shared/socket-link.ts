@@ -63,7 +63,9 @@ function inodeOf(path: string): bigint | undefined {
 export function linkSocket(socket: string, link: string): void {
   const fd = openSync(socket, O_PATH | constants.O_NOFOLLOW);
   try {
-    if (!fstatSync(fd).isSocket()) throw new Error(`${socket} is no socket`);
+    const found = fstatSync(fd);
+    if (!found.isSocket()) throw new Error(`${socket} is no socket`);
+    if (found.nlink !== 1) throw new Error(`${socket} is somebody else's socket: it has another name too`);
     const opened = `/proc/self/fd/${fd}`;
     // Whoever can reach it may connect: its folders decide.
     chmodSync(opened, 0o666);
