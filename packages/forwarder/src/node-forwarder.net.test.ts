@@ -1,4 +1,5 @@
 // The forwarder on a real kernel: cross-connects appear whole, stay as they are, change, and vanish whole.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
@@ -403,6 +404,7 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     })().catch(() => undefined);
     const { client: made } = await a.client.apply(local());
     const { index } = client.route.link('nsm0')!;
+    await sleep(50);
     const takings: [string, () => unknown][] = [
       ['link', () => client.route.setLink(index, { up: false })],
       ['address', () => client.route.deleteAddress(index, { address: made!.addresses[0]! })],

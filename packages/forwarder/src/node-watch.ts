@@ -114,7 +114,9 @@ export class NodeWatch {
       if (event.namespaceId === undefined) this.#heedEnd(event.id);
     } else {
       const id = this.#byId.get(event.namespaceId)?.interfaces.get(indexOf(event) ?? 0);
-      if (id !== undefined) this.#tellChanged(id);
+      // While it was made it was down too, but did not bear its id yet.
+      const making = event.type === 'link' && event.action === 'new' && event.link.alias !== id;
+      if (id !== undefined && !making) this.#tellChanged(id);
     }
   }
 
