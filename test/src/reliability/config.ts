@@ -1,0 +1,16 @@
+// How much the reliability suites do: a little in `npm test`, as much as asked for in `npm run reliability` and its like.
+// The scripts in /scripts set these variables from their flags.
+const number = (name: string, byDefault: number): number => {
+  const text = process.env[name];
+  if (text === undefined || text === '') return byDefault;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new Error(`${name}=${text}: a whole number is wanted`);
+  return value;
+};
+
+/** Everything is tried, with patience, and `docs/reliability.md` is written. Otherwise: what `npm test` has time for. */
+export const thorough: boolean = process.env.RELIABILITY === 'thorough';
+/** Times each failure of the matrix is tried. */
+export const repetitions: number = number('RELIABILITY_REPETITIONS', thorough ? 3 : 1);
+/** Points that are tried of each path when not all are. */
+export const killPointsTried: number = number('RELIABILITY_KILL_POINTS', 3);
