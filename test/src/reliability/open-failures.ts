@@ -8,6 +8,7 @@ const remote = everywhere.slice(1);
 const open: Readonly<Record<string, readonly string[]>> = {
   'underlay partitioned for good': remote,
   'remote node gone for good': remote,
+  'remote node rebooted': remote,
   "interface set down in the client's pod": everywhere,
   "interface set down in the endpoint's pod": everywhere,
   "address removed in the client's pod": everywhere,
