@@ -26,6 +26,12 @@ export class RegistryProcess {
     mkdirSync(options.dir, { recursive: true });
   }
 
+  /** Of its process; throws while there is none. */
+  get pid(): number {
+    if (!this.#process) throw new Error('the registry is not running');
+    return this.#process.pid;
+  }
+
   async start(): Promise<void> {
     const args = ['registry', '--listen', this.#listen, '--state-dir', this.#stateDir];
     this.#process = await spawnNsm(this.namespace.name, '"msg":"ready"', args);

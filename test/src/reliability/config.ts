@@ -13,4 +13,15 @@ export const thorough: boolean = process.env.RELIABILITY === 'thorough';
 /** Times each failure of the matrix is tried. */
 export const repetitions: number = number('RELIABILITY_REPETITIONS', thorough ? 3 : 1);
 /** Points that are tried of each path when not all are. */
-export const killPointsTried: number = number('RELIABILITY_KILL_POINTS', 3);
+export const killPointsTried: number = number('RELIABILITY_KILL_POINTS', 2);
+/** Random sequences of the model-based test; the seed of the first, each further one has the next. */
+export const modelRuns: number = number('RELIABILITY_RUNS', thorough ? 20 : 2);
+export const firstSeed: number = number('RELIABILITY_SEED', thorough ? Date.now() % 1_000_000_000 : 1);
+/** Events of a sequence at most. */
+export const modelLength: number = number('RELIABILITY_LENGTH', thorough ? 40 : 25);
+/** Inputs of the fuzz test, and the seed of the first. */
+export const fuzzInputs: number = number('FUZZ_INPUTS', 3_000);
+export const fuzzSeed: number = firstSeed;
+/** Length of the soak, and the seed of its churn. */
+export const soakMinutes: number = Number(process.env.SOAK_MINUTES || 0.2);
+export const soakSeed: number = firstSeed;
