@@ -19,15 +19,19 @@ interface Path {
   /** What has to be there before. */
   readonly prepare: (stage: Stage, client: Pod) => Promise<unknown>;
   /** The path itself. It may fail: a manager dies on it. */
-  readonly walk: (stage: Stage, client: Pod, node: MeshNode) => Promise<unknown>;
+  readonly walk: (stage: Stage, client: Pod, nodes: readonly MeshNode[]) => Promise<unknown>;
 }
 
 const ask = (stage: Stage, client: Pod): Promise<Seat> => stage.request(client);
 
+const restartAll: Path['walk'] = async (_stage, _client, nodes) => {
+  for (const node of nodes) await node.restart('SIGKILL');
+};
+
 const paths: readonly Path[] = [
   { name: 'request', prepare: async () => undefined, walk: ask },
   { name: 'close', prepare: ask, walk: (stage, client) => stage.close(client) },
-  { name: 'recovery', prepare: ask, walk: (_stage, _client, node) => node.restart('SIGKILL') },
+  { name: 'recovery', prepare: ask, walk: restartAll },
   {
     name: 'heal',
     prepare: ask,
@@ -66,28 +70,36 @@ describe.skipIf(!requireRoot('kill points'))('a manager that is killed', () => {
       points?.[Symbol.dispose]();
     });
 
-    /** Every point that the path has on a node: it is walked once, and nobody dies. */
-    const pointsOf = async ({ prepare, walk }: Path, node: MeshNode): Promise<string[]> => {
+    /** The client's node, or those of the endpoints, of which the one that is asked will die. */
+    const nodesOf = (which: 'local' | 'remote'): readonly MeshNode[] =>
+      which === 'local' ? [stage.local] : stage.mesh.nodes.slice(1);
+
+    /** Every point that the path has on these nodes: it is walked once, and nobody dies. */
+    const pointsOf = async ({ prepare, walk }: Path, nodes: readonly MeshNode[]): Promise<string[]> => {
       const client = stage.mesh.pod('client');
       await prepare(stage, client);
-      points.forget(node.name);
-      await walk(stage, client, node);
-      const reached = points.reached(node.name);
+      for (const { name } of nodes) points.forget(name);
+      await walk(stage, client, nodes);
+      const reached = new Set(nodes.flatMap(({ name }) => points.reached(name)));
       await stage.tidy();
-      return reached;
+      return [...reached];
     };
 
-    /** Kills the manager at one point of a path. Returns what is wrong afterwards. */
-    const killAt = async (path: Path, node: MeshNode, point: string, moment: Moment): Promise<string[]> => {
+    /** Kills a manager at one point of a path. Returns what is wrong afterwards. */
+    const killAt = async (
+      path: Path,
+      nodes: readonly MeshNode[],
+      point: string,
+      moment: Moment,
+    ): Promise<string[]> => {
       const client = stage.mesh.pod('client');
       await path.prepare(stage, client);
-      points.arm(node.name, point, moment);
-      await path.walk(stage, client, node).catch(() => undefined);
+      for (const { name } of nodes) points.arm(name, point, moment);
+      await path.walk(stage, client, nodes).catch(() => undefined);
       // A point that is passed on some walks only: no death, nothing to see.
-      if (points.disarm(node.name)) {
-        await node.halt();
-        await node.start();
-      }
+      const died = nodes.filter(({ name }) => points.disarm(name));
+      await Promise.all(died.map((node) => node.halt()));
+      await Promise.all(nodes.map((node) => node.revive()));
       await stage.restore();
       const found = await leaksOf(stage.mesh);
       await waitFor(() => stage.request(client), { timeout: 10_000, what: 'the same request again' }).catch(
@@ -104,7 +116,7 @@ describe.skipIf(!requireRoot('kill points'))('a manager that is killed', () => {
       // What was left behind here must not be found at the next point as well.
       await stage.stop();
       stage = await begin();
-      const told = `${path.name}, ${node.name}, ${moment} ${point}: ${found.join('; ')}`;
+      const told = `${path.name}, ${died.map(({ name }) => name)}, ${moment} ${point}: ${found.join('; ')}`;
       if (!isOpenFinding(told)) return [told];
       process.stdout.write(`known: ${told}\n`);
       known++;
@@ -114,8 +126,7 @@ describe.skipIf(!requireRoot('kill points'))('a manager that is killed', () => {
     for (const path of paths) {
       for (const which of column.tunnel ? (['local', 'remote'] as const) : (['local'] as const)) {
         it(`on the ${which} node, on the path of a ${path.name}`, { timeout: 3_600_000 }, async () => {
-          const node = (): MeshNode => (which === 'local' ? stage.local : stage.mesh.b);
-          const all = (await pointsOf(path, node())).flatMap((point) =>
+          const all = (await pointsOf(path, nodesOf(which))).flatMap((point) =>
             moments.map((moment) => ({ point, moment })),
           );
           expect(all.length).toBeGreaterThan(0);
@@ -123,7 +134,7 @@ describe.skipIf(!requireRoot('kill points'))('a manager that is killed', () => {
           const found: string[] = [];
           known = 0;
           for (const [index, { point, moment }] of all.entries())
-            if (index % stride === 0) found.push(...(await killAt(path, node(), point, moment)));
+            if (index % stride === 0) found.push(...(await killAt(path, nodesOf(which), point, moment)));
           const tried = Math.ceil(all.length / stride);
           summary.push(
             `| ${path.name} | ${column.name} | ${which} | ${tried} | ${tried - found.length - known} | ${known} | ${found.length} |`,

@@ -30,6 +30,9 @@ const findings: readonly RegExp[] = [
   /\(no alias\) is left over/,
   // Killed between the first record of a connection and the one with the name that its device got.
   /no device nsm%d for/,
+  // Killed in the middle of a remote request: the other manager is not asked afterwards what it knows.
+  /has no other half/,
+  /do not agree on their tunnel/,
 ];
 
 /** True for a point at which a killed manager is known to leave something behind. */
