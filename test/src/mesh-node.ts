@@ -125,7 +125,7 @@ export class MeshNode {
 
   /** Its store comes from a former life of the machine: the kernel's boot id cannot be changed, but what was noted can. */
   forgetBoot(): void {
-    writeFileSync(join(this.stateDir, 'manager.mdb.boot'), 'another');
+    writeFileSync(join(this.stateDir, 'boot'), 'another');
   }
 
   /** Starts what a test has ended and not started again. */

@@ -1,10 +1,10 @@
 // Whether what exists is what the live connections need, no more and no less: devices, addresses, routes, eBPF maps,
 // allocators, stores. Seen by `ip`, `tc`, `bpftool` and the files themselves, not by the library that made them.
-import { existsSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { deserialize } from 'node:v8';
 import { admin, Channel } from '@nsm/api';
 import { waitFor } from '@nsm/testkit';
-import { open } from 'lmdb';
 import type { Mesh } from '../mesh.js';
 import type { MeshNode } from '../mesh-node.js';
 import { bare, type Device, devicesOf, hashOf } from '../pod-network.js';
@@ -164,16 +164,12 @@ async function statusOf({ runDir }: MeshNode): Promise<admin.ManagerStatus> {
   return await channel.client(admin.Admin).getManager({}, { timeoutMs: 5_000 });
 }
 
-/** Read from the file itself, beside the manager that writes it. */
+/** Read from the files themselves, beside the manager that writes them: a checksum, and what v8 serializes. */
 function storedIds({ stateDir }: MeshNode): string[] {
-  const path = join(stateDir, 'manager.mdb');
-  if (!existsSync(path)) return [];
-  const root = open({ path, noSubdir: true, readOnly: true, maxDbs: 4 });
-  try {
-    return [...root.openDB<unknown, string>({ name: 'connections' }).getKeys()];
-  } finally {
-    void root.close();
-  }
+  const folder = join(stateDir, 'connections');
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.record'))
+    .map((name) => (deserialize(readFileSync(join(folder, name)).subarray(16)) as { id: string }).id);
 }
 
 /** An interface index in the byte order of the machine. */

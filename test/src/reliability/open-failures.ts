@@ -9,12 +9,6 @@ const remote = everywhere.slice(1);
 const open: Readonly<Record<string, readonly string[]>> = {
   'underlay partitioned for good': remote,
   'remote node gone for good': remote,
-  'remote node rebooted': remote,
-  "interface set down in the client's pod": everywhere,
-  "interface set down in the endpoint's pod": everywhere,
-  "address removed in the client's pod": everywhere,
-  "address removed in the endpoint's pod": everywhere,
-  "route removed in the client's pod": everywhere,
   'eBPF program removed from the underlay': remote,
   "eBPF program removed from the node's end": remote,
   'eBPF map entry removed, outgoing': remote,
