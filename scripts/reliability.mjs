@@ -4,6 +4,7 @@
 /** Flags and the variables that test/src/reliability/config.ts reads. */
 const settings = {
   '--repetitions': 'RELIABILITY_REPETITIONS',
+  '--kill-points': 'RELIABILITY_KILL_POINTS',
   '--runs': 'RELIABILITY_RUNS',
   '--seed': 'RELIABILITY_SEED',
   '--length': 'RELIABILITY_LENGTH',

@@ -12,8 +12,11 @@ const number = (name: string, byDefault: number): number => {
 export const thorough: boolean = process.env.RELIABILITY === 'thorough';
 /** Times each failure of the matrix is tried. */
 export const repetitions: number = number('RELIABILITY_REPETITIONS', thorough ? 3 : 1);
-/** Points that are tried of each path when not all are. */
-export const killPointsTried: number = number('RELIABILITY_KILL_POINTS', 2);
+/** Points that are tried of each path. */
+export const killPointsTried: number = number(
+  'RELIABILITY_KILL_POINTS',
+  thorough ? Number.MAX_SAFE_INTEGER : 2,
+);
 /** Random sequences of the model-based test; the seed of the first, each further one has the next. */
 export const modelRuns: number = number('RELIABILITY_RUNS', thorough ? 20 : 2);
 export const firstSeed: number = number('RELIABILITY_SEED', thorough ? Date.now() % 1_000_000_000 : 1);

@@ -15,6 +15,8 @@ export interface Failure {
   readonly lossless?: boolean;
   /** Traffic must go through the other endpoint afterwards. */
   readonly moves?: boolean;
+  /** Only silence tells of it, and silence must last to be believed: too long for `npm test`. */
+  readonly slow?: boolean;
   /** Time to recover is counted from the end of `happen`: until then nothing could. */
   readonly lasts?: boolean;
   /** Breaks it and, where that is part of the row, brings it back. */
@@ -150,6 +152,7 @@ export const failures: readonly Failure[] = [
   {
     name: 'underlay partitioned for good',
     where: 'remote',
+    slow: true,
     moves: true,
     happen: ({ mesh, local }, { serving }) => mesh.switch.part(local.name, serving.node.name),
   },
@@ -220,6 +223,7 @@ export const failures: readonly Failure[] = [
   {
     name: 'remote node gone for good',
     where: 'remote',
+    slow: true,
     moves: true,
     happen: (stage, { serving }) => stage.switchOff(serving.node),
   },

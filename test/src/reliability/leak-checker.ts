@@ -151,12 +151,18 @@ function compareSides(connections: readonly admin.Connection[]): string[] {
       mine?.type !== theirs?.type ||
       mine?.local !== theirs?.remote
     )
-      return [`${connection.id} and ${other.id} do not agree on their tunnel`];
+      return [`${connection.id} (${tunnelText(mine)}) and ${other.id} (${tunnelText(theirs)}) do not agree`];
     const client = connection.crossConnect?.client;
     const reached = other.crossConnect?.endpoint?.addresses.map(bare) ?? [];
     const wrong = client?.peerAddresses.some((address) => !reached.includes(bare(address)));
     return wrong ? [`${connection.id}: ${client?.peerAddresses} is not at ${other.id}`] : [];
   });
+}
+
+function tunnelText(tunnel: WantedEnd['tunnel']): string {
+  return tunnel
+    ? `${tunnel.type} ${tunnel.identifier} from ${tunnel.local} to ${tunnel.remote}`
+    : 'no tunnel';
 }
 
 async function statusOf({ runDir }: MeshNode): Promise<admin.ManagerStatus> {

@@ -31,7 +31,7 @@ describe.skipIf(!requireRoot('model'))('a mesh after a random sequence of events
     await world?.stop();
     const seeds = failed.length > 0 ? `; failed: seeds ${failed.join(', ')}` : '';
     if (thorough) writeSection('model', `${passed} sequences of up to ${modelLength} events passed${seeds}.`);
-  });
+  }, 60_000);
 
   const run = async (seed: number): Promise<void> => {
     const property = fc.asyncProperty(sequences(modelLength), async (events) => {

@@ -70,6 +70,12 @@ const close = (client: number, service: Service): Event => {
   return event(name, run, hasManager(nodeOf(client)));
 };
 
+const replacePod = (client: number): Event =>
+  event(`pod ${client}`, async ({ wanted }, world) => {
+    for (const service of services) wanted.delete(key(client, service));
+    world.replacePod(world.clients[client]!);
+  });
+
 const restart = (node: number, signal: 'SIGTERM' | 'SIGKILL'): Event =>
   event(`restart ${node} ${signal}`, (_, { mesh }) => mesh.nodes[node]!.restart(signal), hasManager(node));
 
@@ -143,6 +149,7 @@ export const sequences = (maxCommands: number): fc.Arbitrary<Iterable<Event>> =>
       fc
         .tuple(nodes, fc.constantFrom('SIGTERM' as const, 'SIGKILL' as const))
         .map((words) => restart(...words)),
+      clients.map(replacePod),
       fc.nat({ max: 4 }).map(toggleEndpoint),
       nodes.map(toggleManager),
       fc.constantFrom('0-1', '0-2', '1-2').map(togglePartition),

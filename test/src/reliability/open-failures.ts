@@ -3,16 +3,13 @@
 import type { Failure } from './failures.js';
 import type { Column } from './stage.js';
 
-const everywhere = ['local', 'remote, VXLAN', 'remote, GRE (eBPF)'];
-const remote = everywhere.slice(1);
+const eBpf = ['remote, GRE (eBPF)'];
 
 const open: Readonly<Record<string, readonly string[]>> = {
-  'underlay partitioned for good': remote,
-  'remote node gone for good': remote,
-  'eBPF program removed from the underlay': remote,
-  "eBPF program removed from the node's end": remote,
-  'eBPF map entry removed, outgoing': remote,
-  'eBPF map entry removed, incoming': remote,
+  'eBPF program removed from the underlay': eBpf,
+  "eBPF program removed from the node's end": eBpf,
+  'eBPF map entry removed, outgoing': eBpf,
+  'eBPF map entry removed, incoming': eBpf,
 };
 
 export function isOpen({ name }: Failure, column: Column): boolean {
@@ -26,7 +23,7 @@ const findings: readonly RegExp[] = [
   /no device nsm%d for/,
   // Killed in the middle of a remote request: the other manager is not asked afterwards what it knows.
   /has no other half/,
-  /do not agree on their tunnel/,
+  /do not agree/,
 ];
 
 /** True for a point at which a killed manager is known to leave something behind. */

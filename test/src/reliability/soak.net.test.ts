@@ -41,7 +41,7 @@ describe.skipIf(!requireRoot('soak'))('a mesh under churn', () => {
     process.stdout.write(`\n${table}\n`);
     if (thorough && history.length > 0) writeSection('soak', table);
     await world?.stop();
-  });
+  }, 60_000);
 
   /** Asks for connections and closes them until the time is over; refusals are part of it, while things are broken. */
   const churn = async (until: number): Promise<number> => {

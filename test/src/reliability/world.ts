@@ -28,7 +28,7 @@ export interface WorldEndpoint {
 }
 
 export interface WorldClient {
-  readonly pod: Pod;
+  pod: Pod;
   readonly node: MeshNode;
 }
 
@@ -97,6 +97,12 @@ export class World implements AsyncDisposable {
       networkServiceName: service,
     });
     return accepted ? '' : admissionError || 'refused without a word';
+  }
+
+  /** The pod of a client ends, and another takes its place. */
+  replacePod(client: WorldClient): void {
+    this.mesh.removePod(client.pod);
+    client.pod = this.mesh.pod('client');
   }
 
   async startEndpoint(endpoint: WorldEndpoint): Promise<void> {
