@@ -19,12 +19,16 @@ interface WantedEnd {
   readonly tunnel: NonNullable<admin.Connection['crossConnect']>['tunnel'];
 }
 
-/** Waits up to `timeout` ms until `leaksNow` finds nothing; returns what it found last. */
-export async function leaksOf(mesh: Mesh, timeout = 5_000): Promise<string[]> {
+/** Waits up to `timeout` ms until `leaksNow` finds nothing but what is told already; returns what it found last. */
+export async function leaksOf(
+  mesh: Mesh,
+  timeout = 5_000,
+  told: ReadonlySet<string> = new Set(),
+): Promise<string[]> {
   let found: string[] = [];
   await waitFor(
     async () => {
-      found = await leaksNow(mesh);
+      found = (await leaksNow(mesh)).filter((leak) => !told.has(leak));
       return found.length === 0;
     },
     { timeout, interval: 50 },
