@@ -15,7 +15,7 @@ export const repetitions: number = number('RELIABILITY_REPETITIONS', thorough ? 
 /** Points that are tried of each path. */
 export const killPointsTried: number = number(
   'RELIABILITY_KILL_POINTS',
-  thorough ? Number.MAX_SAFE_INTEGER : 2,
+  thorough ? Number.MAX_SAFE_INTEGER : 1,
 );
 /** Random sequences of the model-based test; the seed of the first, each further one has the next. */
 export const modelRuns: number = number('RELIABILITY_RUNS', thorough ? 20 : 2);
