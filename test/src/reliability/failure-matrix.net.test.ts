@@ -61,7 +61,6 @@ describe.skipIf(!requireRoot('failure matrix'))('the failure matrix', () => {
             throw error;
           } finally {
             await stage.tidy();
-            stage.mesh.removePod(connected.client);
           }
         }
       });
