@@ -43,10 +43,10 @@ export async function bpfMapsOf(namespace: string): Promise<BpfMapDump[]> {
   );
 }
 
-/** Removes every entry of the maps of a name. @throws Error when there is none to remove */
+/** Removes every entry of the maps whose name begins so: a version may follow. @throws Error when there is none to remove */
 export async function clearBpfMap(namespace: string, name: string): Promise<void> {
   const entries = (await bpfMapsOf(namespace))
-    .filter((map) => map.name === name)
+    .filter((map) => map.name.startsWith(name))
     .flatMap(({ id, keys }) => keys.map((key) => ({ id, key })));
   if (entries.length === 0) throw new Error(`no entries in map ${name} of ${namespace}`);
   for (const { id, key } of entries)

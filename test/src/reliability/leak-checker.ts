@@ -119,9 +119,11 @@ async function compareNode(node: MeshNode, connections: readonly admin.Connectio
     .map(({ name, alias }) => `${node.name}: device ${name} (${alias || 'no alias'}) is left over`);
   const indexes = nodeEnds.map(({ index }) => index).toSorted((a, b) => a - b);
   for (const { name, keys } of maps) {
-    const wanted = name === 'nsm_incoming' ? indexes.length : indexes.join();
+    if (!/^nsm_(incoming|outgoing|traffic)/.test(name)) continue;
+    const incoming = name.startsWith('nsm_incoming');
+    const wanted = incoming ? indexes.length : indexes.join();
     const numbers = keys.map(firstWord).filter((index) => index !== 0);
-    const actual = name === 'nsm_incoming' ? keys.length : numbers.toSorted((a, b) => a - b).join();
+    const actual = incoming ? keys.length : numbers.toSorted((a, b) => a - b).join();
     if (wanted !== actual)
       found.push(`${node.name}: eBPF map ${name} has [${actual}] instead of [${wanted}]`);
   }

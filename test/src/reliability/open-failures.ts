@@ -3,14 +3,7 @@
 import type { Failure } from './failures.js';
 import type { Column } from './stage.js';
 
-const eBpf = ['remote, GRE (eBPF)'];
-
-const open: Readonly<Record<string, readonly string[]>> = {
-  'eBPF program removed from the underlay': eBpf,
-  "eBPF program removed from the node's end": eBpf,
-  'eBPF map entry removed, outgoing': eBpf,
-  'eBPF map entry removed, incoming': eBpf,
-};
+const open: Readonly<Record<string, readonly string[]>> = {};
 
 export function isOpen({ name }: Failure, column: Column): boolean {
   return open[name]?.includes(column.name) ?? false;
