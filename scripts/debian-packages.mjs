@@ -43,6 +43,12 @@ export const debianPackages = [
     present: (find) => ['ip', 'bridge', 'tc'].every((command) => find(command) !== undefined),
   },
   {
+    name: 'bpftool',
+    purposes: ['test'],
+    why: 'bpftool tells the tests what the eBPF maps of tunnels really hold',
+    present: (find) => find('bpftool') !== undefined,
+  },
+  {
     name: 'ethtool',
     purposes: ['test'],
     why: 'ethtool tells the tests which offloads a device really has',

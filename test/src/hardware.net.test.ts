@@ -104,7 +104,7 @@ describe.skipIf(!requireRoot('hardware'))('hardware', () => {
     // One name, but no cable between the two.
     plug(mesh.a, 'is0', islandA);
     plug(mesh.b, 'is0', islandB);
-    await mesh.joinNodes(1500);
+    await mesh.joinNodes();
     await run(mesh.a.namespace.name, 'ip', ['addr', 'add', '10.5.0.1/24', 'dev', 'hw0']);
     await run(mesh.a.namespace.name, 'ip', ['link', 'set', 'hw0', 'up', 'mtu', '1400']);
     before = await devices();

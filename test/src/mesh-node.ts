@@ -1,8 +1,8 @@
-// One node of a mesh under test: its namespace, its folders, and its manager process.
-import { mkdirSync } from 'node:fs';
+// One node of a mesh under test: its namespace, its folders, its manager and, where wanted, its forwarder process.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { admin, Channel } from '@nsm/api';
+import { admin, Channel, connect, type ServiceClient } from '@nsm/api';
 import { type Running, type TestNamespace, waitFor } from '@nsm/testkit';
 import { spawnNsm } from './nsm-command.js';
 
@@ -21,11 +21,14 @@ export interface NodeOptions {
   readonly flags: readonly string[];
   /** Put before the command of the manager. */
   readonly before?: readonly string[];
+  /** Its forwarder is a process of its own. Default: false. */
+  readonly forwarder?: boolean;
 }
 
 export class MeshNode {
   readonly name: string;
-  readonly namespace: TestNamespace;
+  /** Another one after a reboot. */
+  namespace: TestNamespace;
   readonly address: string;
   /** Folder of everything it has. */
   readonly dir: string;
@@ -34,8 +37,12 @@ export class MeshNode {
   /** HOST:PORT of the manager. */
   readonly tcp: string;
   readonly #options: NodeOptions;
+  /** Asks as clients do; for pods of which the test is not a process the manager needs `--allow-uid 0`. */
+  readonly clients: ServiceClient<typeof connect.ClientConnection>;
   readonly #channel: Channel;
+  readonly #clientChannel: Channel;
   #manager: Running | undefined;
+  #forwarder: Running | undefined;
   #earlierOutput = '';
 
   constructor(options: NodeOptions) {
@@ -49,12 +56,20 @@ export class MeshNode {
     this.tcp = `${isIPv6(options.address) ? `[${options.address}]` : options.address}:${managerPort}`;
     mkdirSync(options.dir, { recursive: true });
     this.#channel = new Channel(`unix:${this.runDir}/admin.sock`);
+    this.#clientChannel = new Channel(`unix:${this.runDir}/client.sock`);
+    this.clients = this.#clientChannel.client(connect.ClientConnection);
   }
 
   /** The manager's process; throws while there is none. */
   get manager(): Running {
     if (!this.#manager) throw new Error(`${this.name} has no manager`);
     return this.#manager;
+  }
+
+  /** The forwarder's process; throws while there is none. */
+  get forwarder(): Running {
+    if (!this.#forwarder) throw new Error(`${this.name} has no forwarder of its own`);
+    return this.#forwarder;
   }
 
   /** Everything its managers have printed. */
@@ -67,12 +82,35 @@ export class MeshNode {
     return this.log.split('\n').filter((line) => /^\{"level":[56]0,/.test(line));
   }
 
-  /** Starts `nsm manager` and waits until it is ready. */
+  /** Starts `nsm manager` and waits until it is ready; the forwarder before it, where that is a process and away. */
   async start(): Promise<void> {
-    const { registry, flags, before = [] } = this.#options;
+    const { registry, flags, before = [], forwarder = false } = this.#options;
+    if (forwarder && !this.#forwarder) await this.startForwarder();
     const args = ['manager', '--name', this.name, '--run-dir', this.runDir, '--state-dir', this.stateDir];
     args.push('--listen', this.tcp, '--advertise', this.tcp, '--registry', registry, ...flags);
+    if (forwarder) args.push('--forwarder', 'external');
     this.#manager = await spawnNsm(this.namespace.name, '"msg":"ready"', args, { before });
+  }
+
+  async startForwarder(): Promise<void> {
+    const args = ['forwarder', '--run-dir', this.runDir];
+    this.#forwarder = await spawnNsm(this.namespace.name, '"msg":"ready"', args);
+  }
+
+  /** Ends the forwarder's process by a signal and waits until it is gone. */
+  async endForwarder(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const { child, exited } = this.forwarder;
+    child.kill(signal);
+    await exited;
+    this.#forwarder = undefined;
+  }
+
+  /** Ends everything at once by SIGKILL. */
+  async halt(): Promise<void> {
+    await Promise.all([
+      this.#forwarder ? this.endForwarder('SIGKILL') : undefined,
+      this.#manager ? this.end('SIGKILL') : undefined,
+    ]);
   }
 
   /** Ends the manager by a signal and waits until it is gone. Returns its exit status. */
@@ -85,8 +123,14 @@ export class MeshNode {
     return ended;
   }
 
-  /** Starts a manager where a failed test has left none. */
+  /** Its store comes from a former life of the machine: the kernel's boot id cannot be changed, but what was noted can. */
+  forgetBoot(): void {
+    writeFileSync(join(this.stateDir, 'boot'), 'another');
+  }
+
+  /** Starts what a test has ended and not started again. */
   async revive(): Promise<void> {
+    if (this.#options.forwarder && !this.#forwarder) await this.startForwarder();
     if (!this.#manager) await this.start();
   }
 
@@ -128,7 +172,10 @@ export class MeshNode {
 
   async stop(): Promise<void> {
     this.#channel.close();
+    this.#clientChannel.close();
     await this.#manager?.stop();
     this.#manager = undefined;
+    await this.#forwarder?.stop();
+    this.#forwarder = undefined;
   }
 }

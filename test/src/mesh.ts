@@ -1,4 +1,4 @@
-// A mesh of two nodes made of real processes, for one suite: started, used, checked for what it leaves, and torn down.
+// A mesh of nodes made of real processes, for one suite: started, used, checked for what it leaves, and torn down.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,9 +15,8 @@ import {
 import { Agent, type AgentOptions } from './agent.js';
 import { MeshNode } from './mesh-node.js';
 import { nsmJson, spawnNsm } from './nsm-command.js';
-
-/** Device that joins the two nodes, in both. */
-export const underlayDevice = 'underlay';
+import { RegistryProcess } from './registry-process.js';
+import { layCable, Switch, underlayDevice } from './underlay.js';
 
 export interface MeshOptions {
   /** Version of IP between the nodes. Default: 4. */
@@ -30,6 +29,16 @@ export interface MeshOptions {
   readonly flagsOf?: (node: { readonly dir: string }) => readonly string[];
   /** Put before the command of the managers, such as `setpriv …`. */
   readonly before?: readonly string[];
+  /**
+   * More than the two nodes, and a registry, each in a process of its own: nodes hang on a switch, with the registry.
+   * Default: two nodes at both ends of a cable, and the registry embedded in the first.
+   */
+  readonly switched?: {
+    /** How many nodes. */
+    readonly nodes: number;
+    /** Forwarders are processes of their own. Default: false. */
+    readonly forwarders?: boolean;
+  };
 }
 
 /** A pod: a network namespace with `lo`, and what runs in it. */
@@ -53,41 +62,62 @@ export interface EndpointSpec {
 export class Mesh implements AsyncDisposable {
   readonly a: MeshNode;
   readonly b: MeshNode;
+  readonly nodes: readonly MeshNode[];
+  /** Absent where it is embedded in the first manager. */
+  readonly registry: RegistryProcess | undefined;
   /** For sockets and the like; removed with the mesh. */
   readonly dir: string;
-  readonly #namespaces: TestNamespace[] = [];
+  readonly #mtu: number;
+  #switch: Switch | undefined;
+  readonly #namespaces = new Set<TestNamespace>();
   readonly #pods = new Set<Pod>();
   readonly #agents: Agent[] = [];
   readonly #processes: Running[] = [];
 
   /** Makes namespaces and folders; `start` does the rest. */
-  constructor({ underlay = 4, flags = [], flagsOf, before }: MeshOptions = {}) {
+  constructor({ underlay = 4, mtu = 1500, flags = [], flagsOf, before, switched }: MeshOptions = {}) {
     // Short: the path of a unix socket has 107 bytes.
     this.dir = mkdtempSync(join(tmpdir(), 'nsmt-'));
-    const [first, second] = underlay === 4 ? ['10.9.0.1', '10.9.0.2'] : ['fd00:9::1', 'fd00:9::2'];
-    const node = (name: string, address: string, registry: string): MeshNode => {
+    this.#mtu = mtu;
+    const network = underlay === 4 ? '10.9.0.' : 'fd00:9::';
+    if (switched)
+      this.registry = new RegistryProcess({
+        namespace: this.#namespace('switch'),
+        address: `${network}99`,
+        dir: join(this.dir, 'registry'),
+      });
+    const node = (index: number, registry: string): MeshNode => {
+      const name = `node-${String.fromCharCode(97 + index)}`;
       const dir = join(this.dir, name);
       return new MeshNode({
         name,
         namespace: this.#namespace(name),
-        address,
+        address: `${network}${index + 1}`,
         dir,
         registry,
         flags: [...flags, ...(flagsOf?.({ dir }) ?? [])],
         ...(before ? { before } : {}),
+        ...(switched?.forwarders ? { forwarder: true } : {}),
       });
     };
-    this.a = node('node-a', first, 'embedded:');
-    this.b = node('node-b', second, `nsm://${this.a.tcp}`);
+    const { registry } = this;
+    this.a = node(0, registry ? registry.url : 'embedded:');
+    const others = Array.from({ length: (switched?.nodes ?? 2) - 1 }, (_, index) =>
+      node(index + 1, registry ? registry.url : `nsm://${this.a.tcp}`),
+    );
+    this.nodes = [this.a, ...others];
+    this.b = others[0]!;
   }
 
   /** A mesh whose managers are ready; nothing is left of one that does not come up. */
   static async start(options: MeshOptions = {}): Promise<Mesh> {
     const mesh = new Mesh(options);
     try {
-      await mesh.joinNodes(options.mtu ?? 1500);
-      await mesh.a.start();
-      await mesh.b.start();
+      await mesh.joinNodes();
+      if (mesh.registry) {
+        await mesh.registry.start();
+        await Promise.all(mesh.nodes.map((node) => node.start()));
+      } else for (const node of mesh.nodes) await node.start();
       return mesh;
     } catch (error) {
       await mesh.stop();
@@ -95,20 +125,37 @@ export class Mesh implements AsyncDisposable {
     }
   }
 
-  get nodes(): readonly MeshNode[] {
-    return [this.a, this.b];
+  get pods(): ReadonlySet<Pod> {
+    return this.#pods;
   }
 
-  /** Lays the cable between the nodes. */
-  async joinNodes(mtu: number): Promise<void> {
-    const [a, b] = [this.a.namespace.name, this.b.namespace.name];
-    const peer = ['peer', 'name', underlayDevice, 'netns', b];
-    await run(undefined, 'ip', ['link', 'add', underlayDevice, 'netns', a, 'type', 'veth', ...peer]);
-    for (const { namespace, address } of this.nodes) {
-      const prefix = address.includes(':') ? [`${address}/64`, 'nodad'] : [`${address}/24`];
-      await run(undefined, 'ip', ['-n', namespace.name, 'address', 'add', ...prefix, 'dev', underlayDevice]);
-    }
-    await this.setUnderlay('mtu', String(mtu), 'up');
+  /** Lays the cables between the nodes. */
+  async joinNodes(): Promise<void> {
+    if (!this.registry) return await layCable(this.nodes, this.#mtu);
+    this.#switch = await Switch.make(this.registry);
+    for (const node of this.nodes) await this.#switch.plug(node, this.#mtu);
+  }
+
+  /** The switch between the nodes. @throws Error when they are joined by a cable */
+  get switch(): Switch {
+    if (!this.#switch) throw new Error('the nodes of this mesh are joined by a cable');
+    return this.#switch;
+  }
+
+  /**
+   * A machine that was switched off and on: processes, namespaces, devices and /run have gone; what is on its disk is
+   * there. Removes `pods` with it; its manager is not started.
+   */
+  async reboot(node: MeshNode, pods: readonly Pod[]): Promise<void> {
+    await node.halt();
+    // By name and at once: the kernel takes its time over namespaces.
+    await this.switch.unplug(node.name);
+    for (const pod of pods) this.removePod(pod);
+    this.#removeNamespace(node.namespace);
+    rmSync(node.runDir, { recursive: true, force: true });
+    node.namespace = this.#namespace(node.name);
+    node.forgetBoot();
+    await this.switch.plug(node, this.#mtu);
   }
 
   /** `ip link set underlay WORDS` on both nodes. */
@@ -128,7 +175,7 @@ export class Mesh implements AsyncDisposable {
   /** Deletes a pod's namespace; it lives on as long as processes are in it. */
   removePod(pod: Pod): void {
     this.#pods.delete(pod);
-    pod.namespace.remove();
+    this.#removeNamespace(pod.namespace);
   }
 
   async agent(pod: Pod | MeshNode, options: AgentOptions = {}): Promise<Agent> {
@@ -204,7 +251,8 @@ export class Mesh implements AsyncDisposable {
     await Promise.all(this.#agents.splice(0).map((agent) => agent.stop()));
     await Promise.all(this.#processes.splice(0).map((process) => process.stop()));
     await Promise.all(this.nodes.map((node) => node.stop()));
-    for (const namespace of this.#namespaces.splice(0)) namespace.remove();
+    await this.registry?.stop();
+    for (const namespace of this.#namespaces) this.#removeNamespace(namespace);
     this.#pods.clear();
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -236,8 +284,13 @@ export class Mesh implements AsyncDisposable {
 
   #namespace(label: string): TestNamespace {
     const namespace = makeNamespace(label);
-    this.#namespaces.push(namespace);
+    this.#namespaces.add(namespace);
     return namespace;
+  }
+
+  #removeNamespace(namespace: TestNamespace): void {
+    this.#namespaces.delete(namespace);
+    namespace.remove();
   }
 }
 

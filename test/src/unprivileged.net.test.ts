@@ -33,7 +33,7 @@ describe.skipIf(!requireRoot('unprivileged'))('a manager without privileges', ()
     mesh = new Mesh({ before: asNobody, flags: ['--forwarder', 'external'] });
     // Node.js and the repository must be within reach of that user.
     chmodSync(mesh.dir, 0o755);
-    await mesh.joinNodes(1500);
+    await mesh.joinNodes();
     for (const node of mesh.nodes) {
       mkdirSync(node.stateDir, { recursive: true });
       chownSync(node.stateDir, nobody, nobody);
