@@ -9,6 +9,7 @@ import { devicesOf, hashOf } from './pod-network.js';
 import {
   type ConnectionRequest,
   type Endpoint,
+  HW,
   interfaceOf,
   KERNEL,
   methods,
@@ -260,7 +261,7 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
       ['a connection id that is a path', {}, [[107, 'node-a:../../x']], /connection_id/],
       ['an over-long connection id', {}, [[107, `node-a:${long(300)}`]], /connection_id/],
       ['a connection id of control characters', {}, [[107, 'node-a:a\nb']], /connection_id/],
-      ['interfaces nobody offers', {}, [[104, interfaceOf(VHOST)]], /VHOST.*KERNEL/],
+      ['interfaces nobody offers', {}, [[104, interfaceOf(HW)]], /HW.*KERNEL/],
     ])('%s', async (_, change, more, cause) => {
       const { accepted, error } = await send(change, more);
       expect(accepted).toBe(false);

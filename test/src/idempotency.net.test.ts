@@ -1,6 +1,6 @@
 // The same request, however often and whenever it comes: the same reply, and nothing touched. Changed requests: applied,
 // or refused with everything as it was.
-import { requireRoot, spawnIn, waitFor } from '@nsm/testkit';
+import { ipJson, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from './agent.js';
 import { expectTraffic } from './expect-traffic.js';
@@ -44,6 +44,13 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
     agent.connectBytes(mesh.a.runDir, { netns: client.netns, ...request });
   const close = (requestId: string, service: string): Promise<void> =>
     agent.close(mesh.a.runDir, requestId, service);
+  /** The kernel tells of the carrier of a veth pair a while after it is up. */
+  const settled = (pod: Pod): Promise<unknown> =>
+    waitFor(async () =>
+      (await ipJson(pod.name, ['-d', 'link', 'show', 'type', 'veth'])).every(
+        ({ operstate }) => operstate === 'UP',
+      ),
+    );
   const colour = (name: string): Pick<ConnectionRequest, 'requestId' | 'service' | 'more'> => ({
     requestId: 'changing',
     service: 'colours',
@@ -54,6 +61,7 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
     it('gets the same bytes, and the kernel sees nothing of it', async () => {
       const request = { requestId: 'again', service: place };
       const first = await ask(request);
+      for (const pod of [client, pods[place]]) await settled(pod);
       // A marker tells that the monitor listens, another that it has told everything.
       await using mine = await monitor(client);
       await using theirs = await monitor(pods[place]);

@@ -1,4 +1,5 @@
 // Flags that several commands share.
+import { resolve } from 'node:path';
 import type { Option } from 'commander';
 import { flag, parseDuration, parseLabel } from './flags.js';
 import { parseInterface } from './interface-flag.js';
@@ -8,10 +9,16 @@ export const defaultRunDir = '/run/nsm';
 export const jsonFlag = (): Option => flag('--json', 'print JSON');
 
 export const runDirFlag = (): Option =>
-  flag('--run-dir <dir>', "folder of the manager's sockets", { default: defaultRunDir });
+  flag('--run-dir <dir>', "folder of the manager's sockets", {
+    default: defaultRunDir,
+    parse: (path) => resolve(path),
+  });
 
 export const stateDirFlag = (): Option =>
-  flag('--state-dir <dir>', 'folder of what outlives a restart', { default: '/var/lib/nsm' });
+  flag('--state-dir <dir>', 'folder of what outlives a restart', {
+    default: '/var/lib/nsm',
+    parse: (path) => resolve(path),
+  });
 
 export const netnsFlag = (): Option =>
   flag(

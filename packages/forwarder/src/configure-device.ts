@@ -160,7 +160,10 @@ function routesOf({ index }: Device, port: fw.Port, socket: RouteSocket): RouteS
     if (!whole) return [{ destination, ...common }];
     const taken = socket
       .routes({ family: whole.family })
-      .some((route) => route.destination === 'default' && route.device !== index);
+      .some(
+        ({ destination: other, device, protocol }) =>
+          other === 'default' && device !== index && protocol !== ownProtocol,
+      );
     return taken
       ? whole.halves.map((half) => ({ destination: half, ...common }))
       : [{ destination: 'default', family: whole.family, ...common }];

@@ -265,6 +265,26 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     },
   );
 
+  it('gives a default route to a namespace in which nothing was up yet', async () => {
+    const name = `${namePrefix}fresh`;
+    createNamespace(name);
+    try {
+      using fresh = openNamespace(name);
+      const wanted = local({
+        client: port(client, 'nsm0', '10.60.0.1/31', '10.60.0.0', {
+          namespace: { inode: fresh.inode, path: `/run/netns/${name}` },
+          routes: [{ destination: '0.0.0.0/0', gateway: '10.60.0.0' }],
+        }),
+      });
+      expect((await a.client.inspectNamespace({ linuxNamespace: name })).namespace?.prefixes).toEqual([]);
+      await a.client.apply(wanted);
+      expect(await ipJson(name, ['route', 'show', 'default'])).toMatchObject([{ dev: 'nsm0' }]);
+      await a.client.remove({ crossConnects: [wanted] });
+    } finally {
+      deleteNamespace(name);
+    }
+  });
+
   it('names the route that is in the way', async () => {
     client.route.addLink({ kind: 'bridge', name: 'own', up: true });
     client.route.addRoute({ destination: '10.77.0.0/16', device: client.route.link('own')!.index });

@@ -2,6 +2,7 @@
 import { familyOf, parseIp } from './ip-address.js';
 import { findLink } from './links.js';
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
+import { NetlinkError } from './netlink-error.js';
 import type { DumpOptions } from './netlink-request.js';
 import type { NetlinkSocket } from './netlink-socket.js';
 import { RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE } from './route-messages.js';
@@ -60,6 +61,16 @@ const RTM_F_FIB_MATCH = 0x2000;
 
 /** See `RouteSocket.routes`. */
 export const listRoutes = (socket: NetlinkSocket, filter: RouteFilter & DumpOptions): Route[] => {
+  try {
+    return dumpRoutes(socket, filter);
+  } catch (error) {
+    // Where nothing has been up yet there is not even the table.
+    if (error instanceof NetlinkError && error.code === 'ENOENT') return [];
+    throw error;
+  }
+};
+
+const dumpRoutes = (socket: NetlinkSocket, filter: RouteFilter & DumpOptions): Route[] => {
   const table = filter.table === 'all' ? undefined : tableNumber(filter.table ?? 'main');
   const protocol = protocolNumber(filter.protocol ?? 'unspecified');
   return socket.dump(

@@ -86,6 +86,24 @@ describe('AddressPools', () => {
     expect((await pools.take('10.0.0.0/29', [])).prefix).toBe('10.0.0.4/31');
   });
 
+  it('claims nothing that the routes of a pod cover, and names them', async () => {
+    const claimed: string[] = [];
+    const registry = {
+      claim: async (name: string, holder: string) => {
+        claimed.push(name);
+        return holder;
+      },
+    };
+    const pools = new AddressPools(registry, 'node-a');
+    const around = ['10.0.0.0/7', '10.60.0.0/16', '10.61.0.0/16', '10.62.0.0/16'].map(parsePrefix);
+    await expect(pools.take('10.60.0.0/16', around)).rejects.toMatchObject({
+      kind: 'no-address',
+      message: expect.stringMatching(/routes 10\.0\.0\.0\/7.*leaves no address pair in 10\.60\.0\.0\/16/),
+    });
+    expect(claimed).toEqual([]);
+    expect(obstacles({ pools }, ['0.0.0.0/1', '128.0.0.0/1', '::/0'])).toEqual([]);
+  });
+
   it('keeps count across prefixes that overlap', async () => {
     const pools = new AddressPools(claims(), 'node-a');
     const inner = await takeAll(pools, '10.0.0.16/28');

@@ -90,7 +90,7 @@ export class AddressPools {
       if (pair) return pair;
     }
     try {
-      for await (const block of this.#claimBlocks(pool)) {
+      for await (const block of this.#claimBlocks(pool, obstacles)) {
         const pair = this.#takeFrom(block, pool.prefix, obstacles);
         if (pair) return pair;
       }
@@ -103,7 +103,8 @@ export class AddressPools {
         thrown,
       );
     }
-    if (obstacles.length > 0 && [...pool.blocks.values()].some(({ free }) => free > 0)) {
+    const { size } = pool.blocks;
+    if (obstacles.length > 0 && (size === 0 || [...pool.blocks.values()].some(({ free }) => free > 0))) {
       const routes = obstacles.slice(0, maxNamed).map(formatPrefix).join(', ');
       const more = obstacles.length > maxNamed ? ` and ${obstacles.length - maxNamed} more` : '';
       throw new NsmError(
@@ -178,7 +179,8 @@ export class AddressPools {
     }
   }
 
-  async *#claimBlocks({ name, prefix, blocks }: Pool): AsyncGenerator<Block> {
+  /** Blocks that are in the way as a whole are left to others. */
+  async *#claimBlocks({ name, prefix, blocks }: Pool, obstacles: readonly Prefix[]): AsyncGenerator<Block> {
     const bits = bitsOf(prefix.version);
     // Small prefixes are cut into at most 16 parts, of at least one pair.
     const length = Math.min(Math.max(bits - blockBits, Math.min(prefix.length + 4, bits - 1)), bits - 1);
@@ -196,6 +198,7 @@ export class AddressPools {
         last: minimum(first + size - 1n, prefix.last),
         length: blockLength,
       };
+      if (obstacles.some((other) => other.first <= range.first && range.last <= other.last)) continue;
       const holder = await this.#registry.claim(claimName(name, formatPrefix(range)), this.#holder);
       if (holder !== this.#holder || blocks.has(first)) continue;
       const block = this.#blockOf(range, prefix);

@@ -45,11 +45,15 @@ const maxParsed = 4096;
 
 /**
  * What addresses must not overlap, of the prefixes in use at a pod. Left out are the pairs that are given out from here,
- * which no other connection gets anyway, and link-local prefixes, which every interface has.
+ * which no other connection gets anyway, link-local prefixes, which every interface has, and default routes, whole or in
+ * halves.
  * @throws NsmError `invalid` for what is no prefix.
  */
 export function obstacles({ pools }: Pick<Node, 'pools'>, prefixes: readonly string[]): Prefix[] {
-  return prefixes.filter((text) => !pools.has(text) && !/^fe80:/i.test(text)).map(parseOnce);
+  return prefixes
+    .filter((text) => !pools.has(text) && !/^fe80:/i.test(text))
+    .map(parseOnce)
+    .filter(({ length }) => length > 1);
 }
 
 function parseOnce(text: string): Prefix {

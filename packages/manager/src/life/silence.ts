@@ -1,5 +1,6 @@
 // A node from which no packets come back: its clients go to other endpoints where there are any, and else keep what they
 // have until packets come back.
+import { InterfaceType, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import { rankEndpoints } from '../choice/selection.js';
 import { type Node, surroundings } from '../node.js';
@@ -42,17 +43,21 @@ export function unanswered(node: Node, connection: Connection): void {
   }
 }
 
-/** A client's, up or waiting; while it is being made anew there is nothing to ask. */
-function hasInterface({ role, state }: Connection): boolean {
-  return role === 'CLIENT' && (state.kind === 'UP' || (state.kind === 'HEALING' && state.kept === true));
+/** A client's that the kernel drives, up or waiting; while it is being made anew there is nothing to ask. */
+function hasInterface({ role, state, crossConnect }: Connection): boolean {
+  const type = crossConnect.client?.type;
+  const driven = type !== InterfaceType.MEM_INTERFACE && type !== InterfaceType.VHOST_INTERFACE;
+  const present = state.kind === 'UP' || (state.kind === 'HEALING' && state.kept === true);
+  return role === 'CLIENT' && driven && present;
 }
 
-/** An interface that the kernel does not drive cannot be asked, and proves nothing. */
+/** An interface that is not there does not answer either. */
 async function answered(node: Node, { crossConnect }: Connection): Promise<boolean> {
   try {
     return (await node.forwarder.probe({ crossConnect, timeoutMs: answerWithin })).answered;
-  } catch {
-    return true;
+  } catch (thrown) {
+    // A forwarder that is away proves nothing.
+    return NsmError.from(thrown).kind !== 'dataplane';
   }
 }
 

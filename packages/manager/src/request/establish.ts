@@ -32,7 +32,8 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
       const error = NsmError.from(thrown);
       failures.push(error);
       if (signal.aborted || error.kind === 'namespace-unknown') break;
-      node.health.failed(endpoint, error.message);
+      // Addresses that the client's pod leaves no room for say nothing of the endpoint.
+      if (error.kind !== 'no-address') node.health.failed(endpoint, error.message);
     }
   }
   throw summary(failures);
