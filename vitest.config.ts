@@ -5,6 +5,8 @@ const compiled = (pattern: string): string[] => [`packages/*/dist/**/${pattern}`
 
 export default defineConfig({
   test: {
+    // The files that run at the same time share one kernel, and its lock of all links.
+    maxWorkers: 2,
     projects: [
       {
         test: {
@@ -16,11 +18,10 @@ export default defineConfig({
       },
       {
         test: {
-          // Needs root (or a user namespace): real network namespaces, one file at a time since they share the kernel.
+          // Needs root (or a user namespace): real network namespaces, whose names tell the files' apart.
           name: 'net',
           pool: 'forks',
           include: compiled('*.net.test.js'),
-          fileParallelism: false,
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

@@ -3,7 +3,7 @@ import { requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type HereAndThere, hereAndThere } from './here-and-there.js';
 import { type Connected, nsm, nsmJson } from './nsm-command.js';
-import { interfaceOf, KERNEL } from './specification.js';
+import { HW, interfaceOf, KERNEL, SRIOV } from './specification.js';
 
 describe.skipIf(!requireRoot('choices'))('the choice', () => {
   let { mesh, client, agent, connect, disconnect } = {} as HereAndThere;
@@ -109,7 +109,7 @@ describe.skipIf(!requireRoot('choices'))('the choice', () => {
   });
 
   it('goes by the order of preference, and by what can be made', async () => {
-    const interfaces = [interfaceOf(5, 3), interfaceOf(KERNEL, 2), interfaceOf(3, 1)];
+    const interfaces = [interfaceOf(HW, 3), interfaceOf(KERNEL, 2), interfaceOf(SRIOV, 1)];
     const request = { requestId: 'choosy', service: 'dual-here', netns: client.netns, interfaces };
     expect(await agent.connect(mesh.a.runDir, request)).toMatchObject({
       accepted: true,

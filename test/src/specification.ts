@@ -12,6 +12,7 @@ export const methods = {
 /** InterfaceType */
 export const KERNEL = 1;
 export const VHOST = 2;
+export const SRIOV = 4;
 export const HW = 5;
 export const MEM = 3;
 /** InterfacePreference */

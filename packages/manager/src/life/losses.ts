@@ -20,7 +20,7 @@ export async function watchForwarder(node: Node): Promise<void> {
       for await (const { event } of events) {
         away = false;
         if (event.case === 'namespaceGone') namespaceGone(node, event.value);
-        else if (event.case === 'offersChanged') node.offers.forget();
+        else if (event.case === 'offersChanged') underlayChanged(node);
         else if (event.case === 'interfaceChanged') changedByOthers(node, event.value);
       }
     } catch (error) {
@@ -37,6 +37,26 @@ function changedByOthers(node: Node, id: string): void {
   const reason = 'its interface was changed by someone else';
   node.logger.info({ connection: id, reason }, 'mending');
   mend(node, id, reason);
+}
+
+/** Connections whose packets no longer fit through the underlay are made anew, with the MTU that does. */
+function underlayChanged(node: Node): void {
+  node.offers.forget();
+  for (const connection of node.connections.values()) {
+    const { client, endpoint, tunnel } = connection.crossConnect;
+    const mtu = (client ?? endpoint)?.mtu ?? 0;
+    if (!tunnel || connection.state.kind !== 'UP') continue;
+    const offered = node.offers.to(tunnel.remote);
+    offered.then(
+      (offers) => {
+        const fits = offers.find(({ type }) => type === tunnel.type)?.parameters?.mtu ?? mtu;
+        if (fits < mtu)
+          rebuild(node, connection, `the underlay carries ${fits} bytes of the pod only, not ${mtu}`);
+      },
+      // Without a route packets do not come back, which is noticed as such.
+      () => undefined,
+    );
+  }
 }
 
 /** The process that connections were bound to has ended. */

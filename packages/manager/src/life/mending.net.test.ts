@@ -43,6 +43,33 @@ describe.skipIf(!requireRoot('mending'))('a connection that someone meddles with
     await waitFor(async () => (await mesh.remains()).length === 0);
   });
 
+  it.each(['node-a', 'node-b'])(
+    'gets the MTU that fits when the underlay of %s shrinks',
+    async (shrinking) => {
+      await using mesh = await TestMesh.start(['client', 'endpoint']);
+      await mesh.serve(1, 'ping', 'endpoint');
+      const client = mesh.pod('client');
+      const { connectionParameters } = await mesh.client(0).requestConnection({
+        requestId: 'pod-1',
+        networkServiceName: 'ping',
+        linuxNamespace: client.name,
+        interface: [kernel],
+      });
+      const { address, interfaceName, peerAddresses, mtu } = connectionParameters!;
+      const { route } = mesh.pod(shrinking);
+      route.setLink(route.link('under')!.index, { mtu: 1400 });
+      await waitFor(() => client.route.link(interfaceName)?.mtu === mtu - 100);
+      await waitFor(async () => {
+        const { connections } = await mesh.operator(0).listConnections({});
+        return connections.every(({ state }) => state === 'UP');
+      });
+      expect(client.route.addresses().map((each) => each.address)).toContain(address);
+      expect(await ping(client.name, peerAddresses[0]!)).toMatchObject({ received: 1 });
+      await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
+      await waitFor(async () => (await mesh.remains()).length === 0);
+    },
+  );
+
   it('is verified when its client asks for it again', async () => {
     await using mesh = await TestMesh.start(['client', 'endpoint']);
     await mesh.serve(0, 'ping', 'endpoint');
