@@ -45,8 +45,8 @@ export async function measureTunnels(
     'ebpf',
     ...kinds.flatMap(({ name }) => ['--tunnel', `${tunnelService(name)}=${name}`]),
   ];
-  await mesh.startManager('tunnels-a', 'a', 5003, '', flags);
-  await mesh.startManager('tunnels-b', 'b', 5003, `nsm://${mesh.underlay.a}:5003`, flags);
+  await mesh.startManager('tunnels-a', 'a', 5005, '', flags);
+  await mesh.startManager('tunnels-b', 'b', 5005, `nsm://${mesh.underlay.a}:5005`, flags);
   const missing = await missingKinds(mesh);
   const figures: TunnelFigure[] = [];
   const [from] = mesh.pods;
