@@ -175,6 +175,14 @@ export const setSocketOption = (fd: number, level: number, option: number, value
   return rawSetsockopt(fd, level, option, optionValue, 4);
 };
 
+/** setsockopt(2) of any other option. */
+export const setSocketOptionBytes = (
+  fd: number,
+  level: number,
+  option: number,
+  value: Uint8Array,
+): SystemResult => rawSetsockopt(fd, level, option, value, value.length);
+
 /** getsockopt(2) into `value`; the result is the number of bytes written. */
 export const getSocketOption = (
   fd: number,

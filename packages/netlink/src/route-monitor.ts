@@ -16,6 +16,7 @@ import {
   tellsOfLoss,
 } from './route-events.js';
 import { NETLINK_ROUTE } from './route-messages.js';
+import { receiveLossesOnly } from './socket-filter.js';
 
 /** Settings of a {@link RouteMonitor}. */
 export interface RouteMonitorOptions {
@@ -106,6 +107,7 @@ export class RouteMonitor
           'listen to all namespaces',
           '',
         );
+      if (options.lossesOnly === true) receiveLossesOnly(fd);
       let groups = 0;
       for (const name of options.groups ?? (Object.keys(MONITOR_GROUPS) as MonitorGroup[]))
         for (const group of MONITOR_GROUPS[name]) groups |= 1 << (group - 1);

@@ -1,0 +1,52 @@
+// Classic BPF filters on netlink sockets (linux/filter.h): the kernel drops what nobody would read.
+import * as libc from './libc.js';
+import { RTM_NEWLINK } from './route-messages.js';
+
+const SO_ATTACH_FILTER = 26;
+/** `struct sock_filter`: code, jumps when true and when false, operand. */
+type Instruction = readonly [code: number, yes: number, no: number, operand: number];
+
+// BPF_LD|BPF_H|BPF_ABS and so on. Loads are big-endian, netlink is in the order of the host.
+const loadHalf = 0x28;
+const loadByte = 0x30;
+const ifEqual = 0x15;
+const ifAnyBit = 0x45;
+const keepBits = 0x54;
+const give = 0x06;
+
+/** Offsets in a message: nlmsg_type, and ifi_flags behind the header (linux/netlink.h, linux/rtnetlink.h). */
+const typeAt = 4;
+const flagsAt = 16 + 8;
+const IFF_UP = 1;
+
+/** Passes what route-events.ts `tellsOfLoss` would pass: deletions, and links that are down. */
+const losses: readonly Instruction[] = [
+  [loadHalf, 0, 0, typeAt],
+  [ifEqual, 0, 2, RTM_NEWLINK << 8],
+  [loadByte, 0, 0, flagsAt],
+  [ifAnyBit, 4, 3, IFF_UP],
+  [loadByte, 0, 0, typeAt],
+  [keepBits, 0, 0, 3],
+  [ifEqual, 0, 1, 1],
+  [give, 0, 0, 0xffff_ffff],
+  [give, 0, 0, 0],
+];
+
+/**
+ * Has a netlink socket receive losses only. Every message of a datagram is judged by the first; notifications have but one.
+ * Where the kernel refuses, everything arrives as before.
+ */
+export const receiveLossesOnly = (fd: number): void => {
+  const program = Buffer.alloc(8 * losses.length);
+  for (const [index, [code, yes, no, operand]] of losses.entries()) {
+    const at = program.writeUInt16LE(code, 8 * index);
+    program.writeUInt8(yes, at);
+    program.writeUInt8(no, at + 1);
+    program.writeUInt32LE(operand, at + 2);
+  }
+  // struct sock_fprog: a length, padding, a pointer.
+  const description = Buffer.alloc(16);
+  description.writeUInt16LE(losses.length, 0);
+  description.writeBigUInt64LE(libc.addressOf(program), 8);
+  libc.setSocketOptionBytes(fd, libc.SOL_SOCKET, SO_ATTACH_FILTER, description);
+};
