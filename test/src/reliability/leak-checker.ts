@@ -1,6 +1,6 @@
 // Whether what exists is what the live connections need, no more and no less: devices, addresses, routes, eBPF maps,
 // allocators, stores. Seen by `ip`, `tc`, `bpftool` and the files themselves, not by the library that made them.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize } from 'node:v8';
 import { admin, Channel } from '@nsm/api';
@@ -176,12 +176,21 @@ async function statusOf({ runDir }: MeshNode): Promise<admin.ManagerStatus> {
   return await channel.client(admin.Admin).getManager({}, { timeoutMs: 5_000 });
 }
 
-/** Read from the files themselves, beside the manager that writes them: a checksum, and what v8 serializes. */
+/**
+ * Read from the file itself, beside the manager that writes it: magic number, mark, length and checksum of 4 bytes each, then
+ * what v8 serializes; the last one of a key counts.
+ */
 function storedIds({ stateDir }: MeshNode): string[] {
-  const folder = join(stateDir, 'connections');
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.record'))
-    .map((name) => (deserialize(readFileSync(join(folder, name)).subarray(16)) as { id: string }).id);
+  const bytes = readFileSync(join(stateDir, 'connections'));
+  const stored = new Set<string>();
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 16 + bytes.readUInt32LE(at + 8);
+    const [id] = deserialize(bytes.subarray(at + 16, end)) as [string];
+    if (bytes.readUInt32LE(at + 4) === 0) stored.delete(id);
+    else stored.add(id);
+    at = end;
+  }
+  return [...stored];
 }
 
 /** An interface index in the byte order of the machine. */

@@ -11,15 +11,22 @@ import { compare } from './mending.js';
 /** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
 export async function recover(node: Node, store: Store): Promise<void> {
   const connections = store.connections();
-  for (const { pairs, tunnel } of connections) {
+  for (const connection of connections) {
+    const { pairs, tunnel } = connection;
     for (const { prefix } of pairs) node.pools.restore(prefix);
     if (tunnel) node.identifiers.take(tunnel.identifier);
+    node.connections.restore(connection);
   }
-  for (const connection of connections) await node.connections.put(connection);
   await node.endpoints.restore();
-  await sweep(node, new Set(connections.map(({ id }) => id)));
+  const found = await sweep(node, new Set(connections.map(({ id }) => id)));
   await Promise.all(
-    connections.map((connection) => node.mutex.run(connection.key, () => resume(node, connection))),
+    connections.map((connection) =>
+      node.mutex.run(connection.key, () =>
+        store.doubtful && connection.state.kind === 'UP' && !found.has(connection.id)
+          ? closeConnection(node, connection, 'its record is doubtful, and the kernel has nothing of it')
+          : resume(node, connection),
+      ),
+    ),
   );
 }
 
@@ -45,11 +52,15 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   }
 }
 
-/** Removes interfaces of this manager on this node that belong to no connection. */
-async function sweep(node: Node, known: ReadonlySet<string>): Promise<void> {
+/**
+ * Removes interfaces of this manager on this node that belong to no connection.
+ * @returns the ids of those it found.
+ */
+async function sweep(node: Node, known: ReadonlySet<string>): Promise<ReadonlySet<string>> {
   const { interfaces } = await node.forwarder.list({ idPrefix: node.idPrefix });
+  const found = new Set(interfaces.map(({ id }) => id));
   const strays = interfaces.filter(({ id }) => !known.has(id));
-  if (strays.length === 0) return;
+  if (strays.length === 0) return found;
   node.logger.warn(
     { interfaces: strays.map(({ id, name }) => ({ id, name })) },
     'removing interfaces that belong to no connection',
@@ -60,4 +71,5 @@ async function sweep(node: Node, known: ReadonlySet<string>): Promise<void> {
       ...(namespace ? { client: { namespace } } : {}),
     })),
   });
+  return found;
 }

@@ -15,8 +15,13 @@ export async function program(
   planned: Connection,
 ): Promise<Connection> {
   const before = node.connections.byId(planned.id);
-  // The commit takes about as long as the kernel does, so both go on at the same time.
-  const [recorded, programmed] = await Promise.allSettled([
+  // The record takes about as long as the kernel does, so both go on at the same time.
+  const [programmed, recorded] = await Promise.allSettled([
+    transaction.step(
+      'program the dataplane',
+      () => node.forwarder.apply(planned.crossConnect, { signal: transaction.signal }),
+      () => node.forwarder.remove({ crossConnects: [planned.crossConnect] }),
+    ),
     transaction.step(
       'record the connection',
       () => node.connections.put(planned),
@@ -24,11 +29,6 @@ export async function program(
         before
           ? node.connections.put(before)
           : node.connections.remove(planned, 'the connection could not be made'),
-    ),
-    transaction.step(
-      'program the dataplane',
-      () => node.forwarder.apply(planned.crossConnect, { signal: transaction.signal }),
-      () => node.forwarder.remove({ crossConnects: [planned.crossConnect] }),
     ),
   ]);
   if (recorded.status === 'rejected') throw recorded.reason;

@@ -76,6 +76,11 @@ export class ConnectionTable {
     );
   }
 
+  /** Adds a connection that the store has already. */
+  restore(connection: Connection): void {
+    this.#set(connection);
+  }
+
   /** Adds or replaces a connection; resolves when it would survive the death of this process. */
   async put(connection: Connection): Promise<void> {
     this.#set(connection);

@@ -1,13 +1,13 @@
 // What a manager must still know after a restart: its connections and the endpoints advertised to it.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import type { RegistryLogger } from '@nsm/registry';
 import type { Connection } from './connection.js';
-import { RecordFolder } from './record-folder.js';
+import { Journal } from './journal.js';
 
 export interface StoreOptions {
-  /** Hears of records that are damaged. Default: nobody does. */
+  /** Hears of damage. Default: nobody does. */
   readonly logger?: Pick<RegistryLogger, 'info' | 'warn' | 'error'>;
   /** What differs after each start of the machine. Default: the kernel's boot id, random(4). */
   readonly bootId?: string;
@@ -24,11 +24,9 @@ const gatherFor = 50;
 export class Store {
   readonly #stateDir: string;
   readonly #logger: StoreOptions['logger'];
-  readonly #connections: RecordFolder<Connection>;
-  readonly #endpoints: RecordFolder<NetworkServiceEndpoint>;
+  readonly #connections: Journal<Connection>;
+  readonly #endpoints: Journal<NetworkServiceEndpoint>;
   readonly #soon = new Map<string, Connection>();
-  /** Records that the disk would not let go of: removed after the next write that it takes. */
-  readonly #owed = new Set<string>();
   #gathering: NodeJS.Timeout | undefined;
 
   /** @throws NsmError `internal` when the folder cannot be written. */
@@ -36,9 +34,10 @@ export class Store {
     this.#stateDir = stateDir;
     this.#logger = options.logger;
     try {
-      this.#connections = new RecordFolder(join(stateDir, 'connections'));
-      this.#endpoints = new RecordFolder(join(stateDir, 'endpoints'));
-      this.#forgetFormerLife(options.bootId ?? bootId());
+      const files = [join(stateDir, 'connections'), join(stateDir, 'endpoints')] as const;
+      this.#forgetFormerLife(options.bootId ?? bootId(), files);
+      this.#connections = this.#open(files[0]);
+      this.#endpoints = this.#open(files[1]);
     } catch (error) {
       throw new NsmError(
         'internal',
@@ -49,7 +48,12 @@ export class Store {
   }
 
   connections(): Connection[] {
-    return this.#read(this.#connections);
+    return this.#connections.values();
+  }
+
+  /** True when what the file says of connections may be wrong: damage may have taken their end, or their last state. */
+  get doubtful(): boolean {
+    return this.#connections.damaged > 0;
   }
 
   /**
@@ -71,9 +75,7 @@ export class Store {
   async putConnection(connection: Connection): Promise<void> {
     const { id } = connection;
     this.#soon.delete(id);
-    this.#owed.delete(id);
     await this.#written(this.#connections.put(id, connection));
-    for (const owed of this.#owed) await this.removeConnection(owed);
   }
 
   /** For what a restart finds out again by itself: written together with others, unless it is overtaken until then. */
@@ -82,20 +84,21 @@ export class Store {
     this.#gathering ??= setTimeout(() => void this.#flush(), gatherFor).unref();
   }
 
-  /** The connection has ended, whatever the disk says: what it does not take is tried again later. */
+  /** The connection has ended, whatever the disk says. It needs no room for that. */
   async removeConnection(id: string): Promise<void> {
     this.#soon.delete(id);
-    this.#owed.delete(id);
     try {
       await this.#connections.remove(id);
     } catch (error) {
-      this.#owed.add(id);
-      this.#logger?.warn({ err: error, connection: id }, 'not removed from the disk yet');
+      this.#logger?.error(
+        { err: error, connection: id },
+        'not removed from the disk: a restart will find it',
+      );
     }
   }
 
   endpoints(): NetworkServiceEndpoint[] {
-    return this.#read(this.#endpoints);
+    return this.#endpoints.values();
   }
 
   /** @throws NsmError `internal` when the disk does not take it. */
@@ -109,7 +112,7 @@ export class Store {
 
   async close(): Promise<void> {
     await this.#flush();
-    await Promise.all([this.#connections.settled(), this.#endpoints.settled()]);
+    await Promise.all([this.#connections.close(), this.#endpoints.close()]);
   }
 
   async #flush(): Promise<void> {
@@ -133,17 +136,19 @@ export class Store {
     }
   }
 
-  #read<T>(folder: RecordFolder<T>): T[] {
-    return folder.read((file, reason) =>
-      this.#logger?.error({ file, reason }, 'a record is damaged: going on without it'),
-    );
+  #open<T>(file: string): Journal<T> {
+    const journal = new Journal<T>(file);
+    const { damaged } = journal;
+    if (damaged > 0)
+      this.#logger?.error({ file, damaged }, 'the file is damaged: going on with what is whole');
+    return journal;
   }
 
-  #forgetFormerLife(life: string): void {
+  #forgetFormerLife(life: string, files: readonly string[]): void {
     const mark = join(this.#stateDir, 'boot');
     const former = readText(mark);
     if (former === life) return;
-    for (const folder of [this.#connections, this.#endpoints]) folder.clear();
+    for (const file of files) rmSync(file, { force: true, recursive: true });
     writeFileSync(mark, life, { mode: 0o600 });
     if (former !== undefined)
       this.#logger?.info(
