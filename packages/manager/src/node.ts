@@ -36,6 +36,8 @@ export interface Node {
   readonly endpoints: LocalEndpoints;
   readonly connections: ConnectionTable;
   readonly mutex: KeyedMutex;
+  /** Ids of connections that this manager is asking another for just now: their halves there are not orphans. */
+  readonly asking: Set<string>;
   readonly pools: AddressPools;
   readonly identifiers: Identifiers;
   readonly offers: TunnelOffers;

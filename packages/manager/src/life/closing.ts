@@ -42,13 +42,18 @@ export async function closeConnection(
   node.logger.info({ connection: connection.id, service: connection.service, reason }, 'connection closed');
 }
 
-/** Closes a connection under its key, as soon as what is going on with it is done. */
-export function closeSoon(node: Node, id: string, reason: string, options: ClosingOptions = {}): void {
+/** Closes a connection under its key, as soon as what is going on with it is done, if it is then still meant. */
+export function closeSoon(
+  node: Node,
+  id: string,
+  reason: string,
+  { onlyIf, ...options }: ClosingOptions & { readonly onlyIf?: (connection: Connection) => boolean } = {},
+): void {
   const present = node.connections.byId(id);
   if (!present) return;
   const closed = node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(id);
-    if (connection) await closeConnection(node, connection, reason, options);
+    if (connection && onlyIf?.(connection) !== false) await closeConnection(node, connection, reason, options);
   });
   closed.catch((error: unknown) =>
     node.logger.error({ connection: id, err: error }, 'a connection could not be closed'),
