@@ -27,7 +27,7 @@ export interface MeshOptions {
   readonly flags?: readonly string[];
   /** More flags for the manager of one node, of which `dir` is the folder. */
   readonly flagsOf?: (node: { readonly dir: string }) => readonly string[];
-  /** Put before the command of the managers, such as `setpriv …`. */
+  /** Put before the commands of managers and forwarders, such as `setpriv …`. */
   readonly before?: readonly string[];
   /**
    * More than the two nodes, and a registry, each in a process of its own: nodes hang on a switch, with the registry.

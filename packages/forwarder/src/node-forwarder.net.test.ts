@@ -15,8 +15,8 @@ import {
   waitFor,
 } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { unfinishedGroup } from './device-groups.js';
 import { type ForwarderThread, startForwarderThread } from './index.js';
-import { unfinishedGroup } from './unfinished.js';
 
 const KERNEL = InterfaceType.KERNEL_INTERFACE;
 

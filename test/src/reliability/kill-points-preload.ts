@@ -1,18 +1,21 @@
-// Loaded before a manager under test: its marked awaits call this, and where one is armed the process kills itself.
+// Loaded before a process under test, in each of its threads: what is marked calls this, and where one is armed the process kills
+// itself.
 import { appendFileSync, readFileSync, rmSync } from 'node:fs';
 import { register } from 'node:module';
-import { join } from 'node:path';
-import { isMainThread } from 'node:worker_threads';
+import { basename, dirname, join } from 'node:path';
 
 const dir = process.env.KILL_POINTS ?? '';
-const manager = process.argv[process.argv.indexOf('--name') + 1] ?? '';
+const [, , program = '', ...args] = process.argv;
+// A node's run directory is in the folder of its name.
+const node = basename(dirname(args[args.indexOf('--run-dir') + 1] ?? ''));
 
-if (isMainThread && dir !== '') {
-  const armed = join(dir, `armed-${manager}`);
-  const reached = join(dir, `reached-${manager}`);
+if (dir !== '') {
+  const armed = join(dir, `armed-${program}-${node}`);
+  const reached = join(dir, `reached-${program}-${node}`);
   const killPoint = <T>(point: string, moment: string, value: T): T => {
-    appendFileSync(reached, `${point}\n`);
-    if (read(armed) === `${point} ${moment}`) {
+    const place = `${point} ${moment}`;
+    appendFileSync(reached, `${place}\n`);
+    if (read(armed) === place) {
       rmSync(armed);
       process.kill(process.pid, 'SIGKILL');
     }
