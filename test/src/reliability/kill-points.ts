@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseAst } from 'vite';
 
-/** Before: what is waited for has begun. After: it is done. A step of the forwarder is done at once, so it has the latter only. */
-export type Moment = 'before' | 'after';
+/** Before: what is waited for has begun. After: it is done. Changed: the forwarder has just changed something. */
+export type Moment = 'before' | 'after' | 'changed';
 
 /** A process: what it is, and of which node. */
 export interface Victim {
@@ -57,17 +57,24 @@ export class KillPoints implements Disposable {
     return died;
   }
 
-  /** Places that a process has come to since `forget`, in the order of the first time. */
+  /**
+   * Places that a process has come to since `forget`, in the order of the first time. Of those that a thread passes in one turn of
+   * its event loop, where nothing but its own steps comes in between, the first and the last stand for all; changes stand for
+   * themselves.
+   */
   reached(victim: Victim): Place[] {
-    try {
-      const lines = new Set(readFileSync(this.#file('reached', victim), 'utf8').split('\n').filter(Boolean));
-      return [...lines].map((line) => {
-        const [point = '', moment] = line.split(' ');
-        return { point, moment: moment as Moment };
-      });
-    } catch {
-      return [];
+    const turns = new Map<string, Place[]>();
+    for (const line of read(this.#file('reached', victim)).split('\n').filter(Boolean)) {
+      const [point = '', moment, turn = ''] = line.split(' ');
+      const places = turns.get(turn) ?? [];
+      turns.set(turn, places);
+      places.push({ point, moment: moment as Moment });
     }
+    return [...turns.values()].flatMap((places) =>
+      places.filter(
+        ({ moment }, index) => moment === 'changed' || index === 0 || index === places.length - 1,
+      ),
+    );
   }
 
   forget(victim: Victim): void {
@@ -80,6 +87,14 @@ export class KillPoints implements Disposable {
 
   #file(what: 'armed' | 'reached', { program, node }: Victim): string {
     return join(this.#dir, `${what}-${program}-${node}`);
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
   }
 }
 
@@ -105,7 +120,7 @@ function markedSources(): MarkedSources {
   );
 }
 
-/** `await X` becomes `killPoint(POINT, 'after', await killPoint(POINT, 'before', X))`, a step `killPoint(POINT, 'after', STEP)`. */
+/** `await X` becomes `killPoint(POINT, 'after', await killPoint(POINT, 'before', X))`, a step `killPoint(POINT, 'changed', STEP)`. */
 function mark(file: string, source: string): string {
   const inserts: { readonly at: number; readonly text: string }[] = [];
   const inForwarder = file.startsWith('forwarder/');
@@ -120,7 +135,7 @@ function mark(file: string, source: string): string {
       inserts.push({ at: start, text: `killPoint(${point},'after',` });
       inserts.push({ at: argument.start, text: `killPoint(${point},'before',` }, { at: end, text: '))' });
     } else if (isStep)
-      inserts.push({ at: start, text: `killPoint(${point},'after',` }, { at: end, text: ')' });
+      inserts.push({ at: start, text: `killPoint(${point},'changed',` }, { at: end, text: ')' });
     // What a batch gathers happens when it is sent.
     if (!isStep) Object.values(node).forEach(visit);
   };
