@@ -36,8 +36,8 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
   });
   mended.catch((thrown: unknown) => {
     const error = NsmError.from(thrown);
-    // The end of a namespace, or of the forwarder, is told of by itself.
-    if (error.kind === 'namespace-unknown' || error.kind === 'unavailable' || node.stopping.aborted) return;
+    // The end of the forwarder is told of by itself; that of a namespace is not while the forwarder is away.
+    if (error.kind === 'unavailable' || node.stopping.aborted) return;
     const connection = node.connections.byId(id);
     if (connection?.state.kind !== 'UP') return;
     if (error.kind === 'no-packets') return unanswered(node, connection);
