@@ -19,7 +19,7 @@ export interface NodeOptions {
   readonly registry: string;
   /** More flags for `nsm manager`. */
   readonly flags: readonly string[];
-  /** Put before the command of the manager. */
+  /** Put before the commands of its manager and forwarder. */
   readonly before?: readonly string[];
   /** Its forwarder is a process of its own. Default: false. */
   readonly forwarder?: boolean;
@@ -94,7 +94,8 @@ export class MeshNode {
 
   async startForwarder(): Promise<void> {
     const args = ['forwarder', '--run-dir', this.runDir];
-    this.#forwarder = await spawnNsm(this.namespace.name, '"msg":"ready"', args);
+    const { before = [] } = this.#options;
+    this.#forwarder = await spawnNsm(this.namespace.name, '"msg":"ready"', args, { before });
   }
 
   /** Ends the forwarder's process by a signal and waits until it is gone. */

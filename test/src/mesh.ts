@@ -27,7 +27,7 @@ export interface MeshOptions {
   readonly flags?: readonly string[];
   /** More flags for the manager of one node, of which `dir` is the folder. */
   readonly flagsOf?: (node: { readonly dir: string }) => readonly string[];
-  /** Put before the command of the managers, such as `setpriv …`. */
+  /** Put before the commands of managers and forwarders, such as `setpriv …`. */
   readonly before?: readonly string[];
   /**
    * More than the two nodes, and a registry, each in a process of its own: nodes hang on a switch, with the registry.
@@ -36,8 +36,8 @@ export interface MeshOptions {
   readonly switched?: {
     /** How many nodes. */
     readonly nodes: number;
-    /** Forwarders are processes of their own. Default: false. */
-    readonly forwarders?: boolean;
+    /** Whether forwarders are processes of their own: all, or those of some nodes. Default: false. */
+    readonly forwarders?: boolean | readonly number[];
   };
 }
 
@@ -86,6 +86,7 @@ export class Mesh implements AsyncDisposable {
         address: `${network}99`,
         dir: join(this.dir, 'registry'),
       });
+    const forwarders = switched?.forwarders;
     const node = (index: number, registry: string): MeshNode => {
       const name = `node-${String.fromCharCode(97 + index)}`;
       const dir = join(this.dir, name);
@@ -97,7 +98,7 @@ export class Mesh implements AsyncDisposable {
         registry,
         flags: [...flags, ...(flagsOf?.({ dir }) ?? [])],
         ...(before ? { before } : {}),
-        ...(switched?.forwarders ? { forwarder: true } : {}),
+        forwarder: Array.isArray(forwarders) ? forwarders.includes(index) : forwarders === true,
       });
     };
     const { registry } = this;

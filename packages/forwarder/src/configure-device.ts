@@ -9,6 +9,7 @@ import {
   type RouteSocket,
   type RouteSpec,
 } from '@nsm/netlink';
+import { doomed } from './device-groups.js';
 import type { OpenPort } from './open-port.js';
 import type { Device } from './wiring.js';
 
@@ -112,6 +113,8 @@ function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket
   rename(link, port, socket);
   const wrong = link.mtu !== port.mtu || link.mac !== port.mac || !link.up || link.alias !== id;
   if (wrong) socket.setLink(device.index, { alias: id, mtu: port.mtu, mac: port.mac, up: true });
+  // Whoever was about to delete it was killed.
+  if (link.group === doomed) socket.setLink(device.index, { group: 0 });
 }
 
 function mendAddresses(device: Device, port: fw.Port, socket: RouteSocket): void {

@@ -15,8 +15,8 @@ import {
   waitFor,
 } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { doomed, scaffolding, unfinishedGroup } from './device-groups.js';
 import { type ForwarderThread, startForwarderThread } from './index.js';
-import { unfinishedGroup } from './unfinished.js';
 
 const KERNEL = InterfaceType.KERNEL_INTERFACE;
 
@@ -383,6 +383,23 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     await a.client.apply(local());
     expect(client.route.link('nsm0')).toMatchObject({ group: 0 });
     expect(endpoint.route.link('nse1')).toMatchObject({ group: 0 });
+  });
+
+  it('removes at its start what a forwarder that died had made for itself', async () => {
+    nodeA.route.addLink({ kind: 'bridge', name: 'nsmgrave1', group: scaffolding });
+    nodeA.route.addLink({ kind: 'veth', name: 'nsmp1', group: scaffolding, peer: { name: 'nsmp1p' } });
+    nodeA.route.addLink({ kind: 'bridge', name: 'nsmp2' });
+    const another = await startIn(nodeA);
+    await another.stop();
+    expect(await linkNames(nodeA)).toEqual(['under', 'nsmp2']);
+  });
+
+  it('keeps what a forwarder that died was about to delete, when it is wanted', async () => {
+    const wanted = local();
+    await a.client.apply(wanted);
+    client.route.setLink(client.route.link('nsm0')!.index, { group: doomed });
+    await a.client.apply(wanted);
+    expect(client.route.link('nsm0')).toMatchObject({ group: 0 });
   });
 
   it('tells of a namespace that dies, an interface that goes, without keeping either', async () => {

@@ -18,6 +18,7 @@ import {
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { configureDevice } from './configure-device.js';
+import { removeScaffolding, unfinishedGroup } from './device-groups.js';
 import { explain } from './explain.js';
 import { NetworkDevices } from './interfaces/hw/network-devices.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
@@ -40,7 +41,6 @@ import { type StatisticsReport, statisticsOf } from './statistics.js';
 import { type TunnelOffer, TunnelOffers } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
-import { unfinishedGroup } from './unfinished.js';
 import { validPort } from './valid-port.js';
 import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
 
@@ -70,6 +70,7 @@ export class NodeForwarder implements ForwarderService {
 
   constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
+    removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket);
     this.#sockets = new SharedSockets(runDir);

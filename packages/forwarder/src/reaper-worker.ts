@@ -1,18 +1,8 @@
 // The thread that deletes devices, so many in one wait of the kernel as there are to delete.
 import { type MessagePort, workerData } from 'node:worker_threads';
-import {
-  currentNamespace,
-  type Link,
-  NamespaceError,
-  NetlinkBatchError,
-  NetlinkError,
-  openNamespace,
-  RouteSocket,
-} from '@nsm/netlink';
+import { currentNamespace, type Link, NamespaceError, openNamespace, RouteSocket } from '@nsm/netlink';
+import { doomed, scaffolding, unlessGone } from './device-groups.js';
 import type { Condemned } from './reaper.js';
-
-/** A group number of our own, "nsm" and a zero: nobody else's device is in it by chance. */
-const doomed = 0x6e736d00;
 
 const port = workerData as MessagePort;
 const node = RouteSocket.open();
@@ -58,7 +48,6 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
 function deleteTogether(pod: RouteSocket, links: readonly Link[]): void {
   const [only, ...others] = links;
   if (!only) return;
-  // Whatever goes by itself meanwhile, with its pair's other end or its pod, is as good as deleted.
   if (others.length === 0) {
     unlessGone(() => pod.deleteLink(only.index));
     return;
@@ -69,18 +58,6 @@ function deleteTogether(pod: RouteSocket, links: readonly Link[]): void {
     }),
   );
   unlessGone(() => pod.deleteGroup(doomed));
-}
-
-/** @throws whatever is not said of a device that no longer exists. */
-function unlessGone(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    const errors =
-      error instanceof NetlinkBatchError ? error.failures.map(({ error: each }) => each) : [error];
-    const other = errors.find((each) => !(each instanceof NetlinkError && each.code === 'ENODEV'));
-    if (other !== undefined) throw other;
-  }
 }
 
 interface Grave {
@@ -97,7 +74,11 @@ interface Grave {
  */
 function openGrave(): Grave | undefined {
   try {
-    const { index } = node.createLink({ kind: 'bridge', name: `nsmgrave${process.pid}`.slice(0, 15) });
+    const { index } = node.createLink({
+      kind: 'bridge',
+      name: `nsmgrave${process.pid}`.slice(0, 15),
+      group: scaffolding,
+    });
     return {
       take(pod, link) {
         if (link.kind !== 'vxlan') return false;
@@ -108,7 +89,7 @@ function openGrave(): Grave | undefined {
           return false;
         }
       },
-      close: () => node.deleteLink(index),
+      close: () => unlessGone(() => node.deleteLink(index)),
     };
   } catch {
     return undefined;

@@ -1,5 +1,6 @@
 // Finds out whether this kernel and these privileges make a kind of device: one is made, and deleted again.
 import type { LinkSpec, RouteSocket } from '@nsm/netlink';
+import { scaffolding, unlessGone } from './device-groups.js';
 
 /**
  * @param describe the device to make, by the name it is to have; nobody sees it when it is down.
@@ -8,8 +9,8 @@ import type { LinkSpec, RouteSocket } from '@nsm/netlink';
 export function tryDevice(socket: RouteSocket, describe: (name: string) => LinkSpec): string {
   const name = `nsmp${process.pid}`;
   try {
-    socket.addLink(describe(name));
-    socket.deleteLink(name);
+    socket.addLink({ ...describe(name), group: scaffolding });
+    unlessGone(() => socket.deleteLink(name));
     return '';
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -185,6 +185,8 @@ export class Manager {
       endpoints,
       connections: new ConnectionTable(store, Date.now),
       mutex: new KeyedMutex(),
+      asking: new Set(),
+      healing: new Set(),
       pools: new AddressPools(registry, name),
       identifiers: new Identifiers(),
       offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? ''),

@@ -36,6 +36,10 @@ export interface Node {
   readonly endpoints: LocalEndpoints;
   readonly connections: ConnectionTable;
   readonly mutex: KeyedMutex;
+  /** Ids of connections that this manager is asking another for just now: their halves there are not orphans. */
+  readonly asking: Set<string>;
+  /** Ids of connections that are being tried to heal. */
+  readonly healing: Set<string>;
   readonly pools: AddressPools;
   readonly identifiers: Identifiers;
   readonly offers: TunnelOffers;

@@ -1,18 +1,37 @@
-// Loaded before a manager under test: its marked awaits call this, and where one is armed the process kills itself.
-import { appendFileSync, readFileSync, rmSync } from 'node:fs';
+// Loaded before a process under test, in each of its threads: what is marked calls this, and where one is armed the process kills
+// itself.
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { register } from 'node:module';
-import { join } from 'node:path';
-import { isMainThread } from 'node:worker_threads';
+import { basename, dirname, join } from 'node:path';
+import { isMainThread, threadId } from 'node:worker_threads';
 
 const dir = process.env.KILL_POINTS ?? '';
-const manager = process.argv[process.argv.indexOf('--name') + 1] ?? '';
+if (isMainThread) {
+  const [, , program = '', ...args] = process.argv;
+  // A node's run directory is in the folder of its name. Threads have other arguments, and the same environment.
+  const node = basename(dirname(args[args.indexOf('--run-dir') + 1] ?? ''));
+  process.env.KILL_POINTS_VICTIM = `${program}-${node}`;
+}
 
-if (isMainThread && dir !== '') {
-  const armed = join(dir, `armed-${manager}`);
-  const reached = join(dir, `reached-${manager}`);
+if (dir !== '') {
+  const armed = join(dir, `armed-${process.env.KILL_POINTS_VICTIM}`);
+  const reached = join(dir, `reached-${process.env.KILL_POINTS_VICTIM}`);
+  const seen = new Set<string>();
+  let turn = 0;
+  let turning = false;
   const killPoint = <T>(point: string, moment: string, value: T): T => {
-    appendFileSync(reached, `${point}\n`);
-    if (read(armed) === `${point} ${moment}`) {
+    const place = `${point} ${moment}`;
+    if (!turning)
+      setImmediate(() => {
+        turn++;
+        turning = false;
+      });
+    turning = true;
+    // Begun anew: the file is taken away between two walks.
+    if (seen.size > 0 && !existsSync(reached)) seen.clear();
+    if (!seen.has(place)) appendFileSync(reached, `${place} ${process.pid}/${threadId}/${turn}\n`);
+    seen.add(place);
+    if (read(armed) === place) {
       rmSync(armed);
       process.kill(process.pid, 'SIGKILL');
     }

@@ -1,24 +1,40 @@
-// Every await of a manager as a place to die at: found in its compiled source by a parser, and marked there as it is loaded.
-// The product knows nothing of it; a manager is started with `--import kill-points-preload.js` for it.
+// Every await of a manager and of a forwarder, and every step by which a forwarder changes the kernel, as a place to die at: found
+// in the compiled sources by a parser, and marked there as they are loaded. The product knows nothing of it; it is started with
+// `--import kill-points-preload.js` for it.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseAst } from 'vite';
 
-/** Before: what is waited for has begun. After: it is done. */
-export type Moment = 'before' | 'after';
+/** Before: what is waited for has begun. After: it is done. Changed: the forwarder has just changed something. */
+export type Moment = 'before' | 'after' | 'changed';
+
+/** A process: what it is, and of which node. */
+export interface Victim {
+  readonly program: 'manager' | 'forwarder';
+  readonly node: string;
+}
+
+/** Where one was, and when. */
+export interface Place {
+  readonly point: string;
+  readonly moment: Moment;
+}
 
 /** Source text to load instead, by URL. */
 export type MarkedSources = Readonly<Record<string, string>>;
 
-const dist = fileURLToPath(new URL('../../../packages/manager/dist/', import.meta.url));
+const packages = fileURLToPath(new URL('../../../packages/', import.meta.url));
 const preload = fileURLToPath(new URL('./kill-points-preload.js', import.meta.url));
-/** The paths of a request, of its end, of healing and recovery, and what they take addresses from. */
-const folders = ['request', 'life', 'addresses'];
+/** All that a manager does, and all of its forwarder, which is a thread of it or a process of its own. */
+const marked = ['manager', 'forwarder'];
+/** Calls by which a forwarder changes something: of a netlink socket, of eBPF maps and programs. */
+const step =
+  /(socket|pod|node|programs|maps)\.(addLink|createLink|setLink|deleteLink|deleteGroup|batch|addAddress|deleteAddress|addRoute|deleteRoute|addFilter|deleteFilter|addQdisc|attach|detachUplinks|write|delete|serve)$/;
 
-/** A folder in which managers of a mesh are told where to die; `kill-points-preload.ts` reads and writes it as well. */
+/** A folder in which processes of a mesh are told where to die; `kill-points-preload.ts` reads and writes it as well. */
 export class KillPoints implements Disposable {
-  /** Put before the command of a manager. */
+  /** Put before the command of a manager or forwarder. */
   readonly before: readonly string[];
   readonly #dir: string;
 
@@ -29,37 +45,56 @@ export class KillPoints implements Disposable {
     this.before = ['env', `NODE_OPTIONS=--import=${preload}`, `KILL_POINTS=${dir}`];
   }
 
-  /** From now on the manager of a name dies when it comes to a point. */
-  arm(manager: string, point: string, moment: Moment): void {
-    writeFileSync(this.#file('armed', manager), `${point} ${moment}`);
+  /** From now on a process dies when it comes to a place. */
+  arm(victim: Victim, { point, moment }: Place): void {
+    writeFileSync(this.#file('armed', victim), `${point} ${moment}`);
   }
 
-  /** True when the manager has died there, or is about to. */
-  disarm(manager: string): boolean {
-    const died = !existsSync(this.#file('armed', manager));
-    rmSync(this.#file('armed', manager), { force: true });
+  /** True when the process has died there, or is about to. */
+  disarm(victim: Victim): boolean {
+    const died = !existsSync(this.#file('armed', victim));
+    rmSync(this.#file('armed', victim), { force: true });
     return died;
   }
 
-  /** Points that the manager of a name has come to since `forget`, in the order of the first time. */
-  reached(manager: string): string[] {
-    try {
-      return [...new Set(readFileSync(this.#file('reached', manager), 'utf8').split('\n').filter(Boolean))];
-    } catch {
-      return [];
+  /**
+   * Places that a process has come to since `forget`, in the order of the first time. Of those that a thread passes in one turn of
+   * its event loop, where nothing but its own steps comes in between, the first and the last stand for all; changes stand for
+   * themselves.
+   */
+  reached(victim: Victim): Place[] {
+    const turns = new Map<string, Place[]>();
+    for (const line of read(this.#file('reached', victim)).split('\n').filter(Boolean)) {
+      const [point = '', moment, turn = ''] = line.split(' ');
+      const places = turns.get(turn) ?? [];
+      turns.set(turn, places);
+      places.push({ point, moment: moment as Moment });
     }
+    return [...turns.values()].flatMap((places) =>
+      places.filter(
+        ({ moment }, index) => moment === 'changed' || index === 0 || index === places.length - 1,
+      ),
+    );
   }
 
-  forget(manager: string): void {
-    rmSync(this.#file('reached', manager), { force: true });
+  forget(victim: Victim): void {
+    rmSync(this.#file('reached', victim), { force: true });
   }
 
   [Symbol.dispose](): void {
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  #file(what: 'armed' | 'reached', manager: string): string {
-    return join(this.#dir, `${what}-${manager}`);
+  #file(what: 'armed' | 'reached', { program, node }: Victim): string {
+    return join(this.#dir, `${what}-${program}-${node}`);
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
   }
 }
 
@@ -68,40 +103,46 @@ interface SyntaxNode {
   readonly start: number;
   readonly end: number;
   readonly argument?: SyntaxNode;
+  readonly callee?: SyntaxNode;
 }
 
 function markedSources(): MarkedSources {
-  const files = folders.flatMap((folder) =>
-    readdirSync(join(dist, folder))
-      .filter((name) => /^[^.]+\.js$/.test(name))
-      .map((name) => join(folder, name)),
+  const files = marked.flatMap((name) =>
+    readdirSync(join(packages, name, 'dist'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => /^[^.]+\.js$/.test(file))
+      .map((file) => join(name, 'dist', file)),
   );
   return Object.fromEntries(
     files.map((file) => [
-      pathToFileURL(join(dist, file)).href,
-      mark(file, readFileSync(join(dist, file), 'utf8')),
+      pathToFileURL(join(packages, file)).href,
+      mark(file.replace('/dist/', '/'), readFileSync(join(packages, file), 'utf8')),
     ]),
   );
 }
 
-/** `await X` becomes `killPoint(POINT, 'after', await killPoint(POINT, 'before', X))`. */
+/** `await X` becomes `killPoint(POINT, 'after', await killPoint(POINT, 'before', X))`, a step `killPoint(POINT, 'changed', STEP)`. */
 function mark(file: string, source: string): string {
   const inserts: { readonly at: number; readonly text: string }[] = [];
+  const inForwarder = file.startsWith('forwarder/');
   const visit = (node: unknown): void => {
     if (typeof node !== 'object' || node === null) return;
-    const { type, start, end, argument } = node as SyntaxNode;
+    const { type, start, end, argument, callee } = node as SyntaxNode;
+    const line = source.slice(0, start).split('\n').length;
+    const point = JSON.stringify(`${file}:${line}:${start - source.lastIndexOf('\n', start)}`);
+    const isStep =
+      inForwarder && type === 'CallExpression' && callee && step.test(source.slice(callee.start, callee.end));
     if (type === 'AwaitExpression' && argument) {
-      const line = source.slice(0, start).split('\n').length;
-      const point = JSON.stringify(`${file}:${line}:${start - source.lastIndexOf('\n', start)}`);
       inserts.push({ at: start, text: `killPoint(${point},'after',` });
       inserts.push({ at: argument.start, text: `killPoint(${point},'before',` }, { at: end, text: '))' });
-    }
-    Object.values(node).forEach(visit);
+    } else if (isStep)
+      inserts.push({ at: start, text: `killPoint(${point},'changed',` }, { at: end, text: ')' });
+    // What a batch gathers happens when it is sent.
+    if (!isStep) Object.values(node).forEach(visit);
   };
   visit(parseAst(source));
-  let marked = source;
+  let text = source;
   // From the end, so that places before stay where they are.
-  for (const { at, text } of inserts.toSorted((a, b) => b.at - a.at))
-    marked = marked.slice(0, at) + text + marked.slice(at);
-  return marked;
+  for (const { at, text: added } of inserts.toSorted((a, b) => b.at - a.at))
+    text = text.slice(0, at) + added + text.slice(at);
+  return text;
 }

@@ -1,6 +1,6 @@
 // What should be after a sequence of events: the model, and the events, as fast-check's commands.
 import fc from 'fast-check';
-import { endpointPlaces, type Service, services, type World } from './world.js';
+import { endpointPlaces, forwarders, type Harm, harms, type Service, services, type World } from './world.js';
 
 /** What is wanted and what is broken at a moment; clients, endpoints and nodes by their place in the world. */
 export interface Model {
@@ -8,6 +8,8 @@ export interface Model {
   readonly wanted: Map<string, Wanted>;
   readonly deadEndpoints: Set<number>;
   readonly deadManagers: Set<number>;
+  readonly deadForwarders: Set<number>;
+  readonly deadRegistries: Set<'registry'>;
   /** Pairs of nodes, as `0-1`. */
   readonly parted: Set<string>;
 }
@@ -24,14 +26,16 @@ export const newModel = (): Model => ({
   wanted: new Map(),
   deadEndpoints: new Set(),
   deadManagers: new Set(),
+  deadForwarders: new Set(),
+  deadRegistries: new Set(),
   parted: new Set(),
 });
 
 const nodeOf = (client: number): number => client % 3;
 const key = (client: number, service: Service): string => `${client} ${service}`;
 /** While something is broken a request may be refused; then nothing of it may be there. */
-const isQuiet = ({ deadEndpoints, deadManagers, parted }: Model): boolean =>
-  deadEndpoints.size + deadManagers.size + parted.size === 0;
+const isQuiet = ({ deadEndpoints, deadManagers, deadForwarders, deadRegistries, parted }: Model): boolean =>
+  [deadEndpoints, deadManagers, deadForwarders, deadRegistries, parted].every(({ size }) => size === 0);
 
 const event = (
   name: string,
@@ -50,6 +54,12 @@ const hasManager =
   ({ deadManagers }: Model): boolean =>
     !deadManagers.has(node);
 
+/** A manager does not start without its forwarder. */
+const hasForwarder =
+  (node: number) =>
+  ({ deadForwarders }: Model): boolean =>
+    !deadForwarders.has(node);
+
 const request = (client: number, service: Service, variant: number): Event => {
   const name = `request ${client} ${service}${variant}`;
   const run = async (model: Model, world: World): Promise<void> => {
@@ -62,8 +72,10 @@ const request = (client: number, service: Service, variant: number): Event => {
 
 const close = (client: number, service: Service): Event => {
   const name = `close ${client} ${service}`;
-  const run = async ({ wanted }: Model, world: World): Promise<void> => {
+  const run = async ({ wanted, deadForwarders }: Model, world: World): Promise<void> => {
     const refusal = await world.close(world.clients[client]!, service);
+    // Without its forwarder a manager does not know who asks.
+    if (deadForwarders.has(nodeOf(client))) return;
     if (wanted.delete(key(client, service)) && refusal !== '')
       throw new Error(`${name} was refused: ${refusal}`);
   };
@@ -76,8 +88,18 @@ const replacePod = (client: number): Event =>
     world.replacePod(world.clients[client]!);
   });
 
+const meddle = (client: number, service: Service, harm: Harm): Event =>
+  event(`${harm} ${client} ${service}`, async ({ wanted }, world) => {
+    const present = wanted.get(key(client, service));
+    if (present) await world.meddle(world.clients[client]!, `${service}${present.variant}`, harm);
+  });
+
 const restart = (node: number, signal: 'SIGTERM' | 'SIGKILL'): Event =>
-  event(`restart ${node} ${signal}`, (_, { mesh }) => mesh.nodes[node]!.restart(signal), hasManager(node));
+  event(
+    `restart ${node} ${signal}`,
+    (_, { mesh }) => mesh.nodes[node]!.restart(signal),
+    (model) => hasManager(node)(model) && hasForwarder(node)(model),
+  );
 
 /** Something that breaks, and comes back at the next event of its name. */
 const toggle = <T>(
@@ -114,7 +136,25 @@ const toggleManager = (index: number): Event =>
     ({ deadManagers }) => deadManagers,
     ({ mesh }) => mesh.nodes[index]!.end('SIGKILL'),
     ({ mesh }) => mesh.nodes[index]!.start(),
+    hasForwarder(index),
   );
+
+const toggleForwarder = (index: number): Event =>
+  toggle(
+    `forwarder ${index}`,
+    index,
+    ({ deadForwarders }) => deadForwarders,
+    ({ mesh }) => mesh.nodes[index]!.endForwarder('SIGKILL'),
+    ({ mesh }) => mesh.nodes[index]!.startForwarder(),
+  );
+
+const toggleRegistry: Event = toggle(
+  'registry',
+  'registry',
+  ({ deadRegistries }) => deadRegistries,
+  ({ mesh }) => mesh.registry!.kill(),
+  ({ mesh }) => mesh.registry!.start(),
+);
 
 const togglePartition = (pair: string): Event =>
   toggle(
@@ -152,6 +192,9 @@ export const sequences = (maxCommands: number): fc.Arbitrary<Iterable<Event>> =>
       clients.map(replacePod),
       fc.nat({ max: 4 }).map(toggleEndpoint),
       nodes.map(toggleManager),
+      fc.constantFrom(...forwarders).map(toggleForwarder),
+      fc.constant(toggleRegistry),
+      fc.tuple(clients, anyService, fc.constantFrom(...harms)).map((words) => meddle(...words)),
       fc.constantFrom('0-1', '0-2', '1-2').map(togglePartition),
     ],
     { maxCommands, size: 'max' },

@@ -3,7 +3,6 @@ import { ipJson, requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { soakMinutes, soakSeed, thorough } from './config.js';
 import { leaksOf } from './leak-checker.js';
-import { isOpenFinding } from './open-failures.js';
 import { netlinkSocketsOf, type ProcessSample, sampleProcess } from './process-sample.js';
 import { Random } from './random.js';
 import { writeSection } from './reliability-page.js';
@@ -114,7 +113,7 @@ describe.skipIf(!requireRoot('soak'))('a mesh under churn', () => {
     for (const part of ['manager', 'registry'] as const)
       for (const [what, most] of Object.entries(tolerance) as [keyof ProcessSample, number][])
         expect(late[part][what], `${what} of the ${part}`).toBeLessThanOrEqual(early[part][what] + most);
-    expect([...leaks].filter((leak) => !isOpenFinding(leak))).toEqual([]);
+    expect([...leaks]).toEqual([]);
     if (leaks.size === 0) expect(late.devices).toBe(early.devices);
   });
 });

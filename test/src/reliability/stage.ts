@@ -62,12 +62,16 @@ export class Stage implements AsyncDisposable {
     }));
   }
 
-  static async start(column: Column, options: Pick<MeshOptions, 'before'> = {}): Promise<Stage> {
+  /** @param forwarders whether they are processes of their own. */
+  static async start(
+    column: Column,
+    { forwarders = true, ...options }: Pick<MeshOptions, 'before'> & { readonly forwarders?: boolean } = {},
+  ): Promise<Stage> {
     const mesh = await Mesh.start({
       ...options,
       // The test's own process asks on behalf of its pods.
       flags: ['--allow-uid', '0', ...(column.tunnel ? ['--tunnel', column.tunnel] : [])],
-      switched: { nodes: column.tunnel ? 3 : 2, forwarders: !options.before },
+      switched: { nodes: column.tunnel ? 3 : 2, forwarders },
     });
     const stage = new Stage(column, mesh);
     try {
@@ -94,9 +98,9 @@ export class Stage implements AsyncDisposable {
     return { id: connectionId, client, device: interfaceName, address, serving, spare };
   }
 
-  /** Asks for a client's connection, again if need be. Returns by whom it is served. @throws Error when refused */
-  async request(client: Pod): Promise<Seat> {
-    return (await this.#request(client)).serving;
+  /** Asks for a client's connection, again if need be, or with another device name. Returns by whom it is served. @throws Error when refused */
+  async request(client: Pod, deviceName?: string): Promise<Seat> {
+    return (await this.#request(client, deviceName)).serving;
   }
 
   /** Closes a client's connection. @throws Error when refused */
@@ -177,12 +181,18 @@ export class Stage implements AsyncDisposable {
 
   async #request(
     client: Pod,
+    name?: string,
   ): Promise<{ readonly connection: ConnectionParameters; readonly serving: Seat }> {
     const { accepted, admissionError, connectionParameters } = await this.local.clients.requestConnection({
       requestId: client.name,
       networkServiceName: service,
       linuxNamespace: client.netns,
-      interface: [{ type: InterfaceType.KERNEL_INTERFACE }],
+      interface: [
+        {
+          type: InterfaceType.KERNEL_INTERFACE,
+          ...(name ? { parameters: { interfaceParameters: { name } } } : {}),
+        },
+      ],
     });
     if (!accepted || !connectionParameters) throw new Error(admissionError);
     const { connectionId } = connectionParameters;

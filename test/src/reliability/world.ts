@@ -1,6 +1,6 @@
 // What the model-based test and the soak act on: three nodes, five endpoints of two services, twenty client pods.
 import { InterfaceType } from '@nsm/api';
-import { ping, type Running, waitFor } from '@nsm/testkit';
+import { ping, type Running, run, waitFor } from '@nsm/testkit';
 import { Mesh, type Pod } from '../mesh.js';
 import type { MeshNode } from '../mesh-node.js';
 import { bare } from '../pod-network.js';
@@ -17,7 +17,12 @@ export const endpointPlaces: readonly (readonly [node: number, service: Service]
   [2, 'blue'],
 ];
 const nodeCount = 3;
+/** Nodes whose forwarder is a process of its own. */
+export const forwarders: readonly number[] = [1, 2];
 const clientCount = 20;
+
+export const harms = ['delete', 'down', 'flush'] as const;
+export type Harm = (typeof harms)[number];
 
 export interface WorldEndpoint {
   readonly name: string;
@@ -54,7 +59,7 @@ export class World implements AsyncDisposable {
 
   static async start(): Promise<World> {
     const mesh = await Mesh.start({
-      switched: { nodes: nodeCount },
+      switched: { nodes: nodeCount, forwarders },
       // The test's own process asks on behalf of its pods; each node prefers another kind of tunnel.
       flagsOf: ({ dir }) => [
         ...['--allow-uid', '0'],
@@ -103,6 +108,16 @@ export class World implements AsyncDisposable {
   replacePod(client: WorldClient): void {
     this.mesh.removePod(client.pod);
     client.pod = this.mesh.pod('client');
+  }
+
+  /** Someone does to a client's interface what is not theirs to do. One that is not there just now cannot be harmed. */
+  async meddle({ pod }: WorldClient, device: string, harm: Harm): Promise<void> {
+    const commands = {
+      delete: ['link', 'delete', device],
+      down: ['link', 'set', device, 'down'],
+      flush: ['address', 'flush', 'dev', device],
+    };
+    await run(undefined, 'ip', ['-n', pod.name, ...commands[harm]]).catch(() => undefined);
   }
 
   async startEndpoint(endpoint: WorldEndpoint): Promise<void> {

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { NsmError } from '@nsm/api';
 import type { Link, NetworkNamespace, RouteSocket } from '@nsm/netlink';
+import { unfinishedGroup } from '../device-groups.js';
 import type { OpenPort } from '../open-port.js';
-import { unfinishedGroup } from '../unfinished.js';
 
 /** Any frame with its tunnel headers passes the node's end once more when it is not IP. */
 const mtu = 65_535;

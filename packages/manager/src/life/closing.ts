@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import type { Node } from '../node.js';
-import type { Connection } from '../state/connection.js';
+import type { Connection, ConnectionState } from '../state/connection.js';
 
 export interface ClosingOptions {
   /** Whether the manager of the other half has to be told. Default: true. */
@@ -17,7 +17,8 @@ export interface ClosingOptions {
 /**
  * Removes a connection from this node and has it removed from the other. Call it under the connection's key. Where the
  * other manager does not answer, the record stays, CLOSING, until it has been told.
- * @throws NsmError `dataplane` when an interface could not be removed; a repetition goes on with it.
+ * @throws NsmError when an interface could not be removed; it is tried again when connections are compared, or the forwarder is
+ * back.
  */
 export async function closeConnection(
   node: Node,
@@ -25,7 +26,9 @@ export async function closeConnection(
   reason: string,
   options: ClosingOptions = {},
 ): Promise<void> {
-  node.connections.changeState(connection, { kind: 'CLOSING', reason });
+  const { tellPeer = true, reconnect = false } = options;
+  const closing = { kind: 'CLOSING', reason, tellPeer, reconnect } as const;
+  node.connections.changeState(connection, closing);
   const [removed, told] = await Promise.allSettled([
     node.forwarder.remove({ crossConnects: [connection.crossConnect] }),
     tellOthers(node, connection, reason, options),
@@ -35,20 +38,26 @@ export async function closeConnection(
   if (connection.tunnel) node.identifiers.release(connection.tunnel.identifier);
   node.owners.letGo(connection);
   if (told.status === 'rejected') {
-    await keepTelling(node, connection, reason, options);
+    await keepTelling(node, connection, closing, options);
     return;
   }
   await node.connections.remove(connection, reason);
   node.logger.info({ connection: connection.id, service: connection.service, reason }, 'connection closed');
 }
 
-/** Closes a connection under its key, as soon as what is going on with it is done. */
-export function closeSoon(node: Node, id: string, reason: string, options: ClosingOptions = {}): void {
+/** Closes a connection under its key, as soon as what is going on with it is done, if it is then still meant. */
+export function closeSoon(
+  node: Node,
+  id: string,
+  reason: string,
+  { onlyIf, ...options }: ClosingOptions & { readonly onlyIf?: (connection: Connection) => boolean } = {},
+): void {
   const present = node.connections.byId(id);
   if (!present) return;
   const closed = node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(id);
-    if (connection) await closeConnection(node, connection, reason, options);
+    if (connection && onlyIf?.(connection) !== false)
+      await closeConnection(node, connection, reason, options);
   });
   closed.catch((error: unknown) =>
     node.logger.error({ connection: id, err: error }, 'a connection could not be closed'),
@@ -62,14 +71,19 @@ const tellAgain = { first: 500, longest: 30_000 };
 async function keepTelling(
   node: Node,
   connection: Connection,
-  reason: string,
+  closing: ConnectionState & { readonly kind: 'CLOSING' },
   options: ClosingOptions,
 ): Promise<void> {
+  const { reason } = closing;
   const { tunnel: _released, ...bare } = connection;
   const waiting: Connection = {
     ...bare,
     pairs: [],
-    state: { kind: 'CLOSING', reason: `${reason}; ${connection.peer?.manager} has not heard yet` },
+    state: {
+      ...closing,
+      reason: `${reason}; ${connection.peer?.manager} has not heard yet`,
+      removed: true,
+    },
   };
   await node.connections.put(waiting);
   const tell = async (): Promise<void> => {

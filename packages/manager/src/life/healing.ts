@@ -5,6 +5,7 @@ import { type forwarder as fw, NsmError } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import type { Node } from '../node.js';
 import { establish } from '../request/establish.js';
+import { closeReplaced, nameToBe } from '../request/settling.js';
 import type { Connection } from '../state/connection.js';
 import { closeConnection, closeSoon, tellOthers } from './closing.js';
 
@@ -16,9 +17,14 @@ const hearWithin = 1000;
 
 /** Starts to heal a connection and returns; it goes on until it succeeds, or the client closes or goes. */
 export function heal(node: Node, id: string, reason: string): void {
-  keepTrying(node, id, reason).catch((error: unknown) => {
-    if (!node.stopping.aborted) node.logger.error({ connection: id, err: error }, 'healing ended');
-  });
+  const state = node.connections.byId(id)?.state;
+  if (node.healing.has(id) && state?.kind === 'HEALING' && !state.kept) return;
+  node.healing.add(id);
+  keepTrying(node, id, reason)
+    .catch((error: unknown) => {
+      if (!node.stopping.aborted) node.logger.error({ connection: id, err: error }, 'healing ended');
+    })
+    .finally(() => node.healing.delete(id));
 }
 
 /** What is left of a connection is taken down, and it is made anew, here or by the manager of its client. */
@@ -30,31 +36,33 @@ export function rebuild(node: Node, { id, role }: Connection, reason: string): v
 async function keepTrying(node: Node, id: string, reason: string): Promise<void> {
   const { key } = node.connections.byId(id) ?? {};
   if (key === undefined) return;
-  const lost = await node.mutex.run(key, async () => {
-    const connection = node.connections.byId(id);
-    if (!connection || connection.role === 'ENDPOINT' || connection.state.kind === 'CLOSING') return false;
-    await letGoOfEndpoint(node, connection, reason);
-    return true;
-  });
-  for (let attempt = 1; lost && !node.stopping.aborted; attempt++) {
+  let lost = false;
+  for (let attempt = 1; !node.stopping.aborted; attempt++) {
     const settled = await node.mutex.run(key, async () => {
       const connection = node.connections.byId(id);
-      if (connection?.state.kind !== 'HEALING') return true;
+      if (!connection || connection.role === 'ENDPOINT' || connection.state.kind === 'CLOSING') return true;
+      // The client has asked again meanwhile, and has it.
+      if (lost && connection.state.kind !== 'HEALING') return true;
       try {
-        if (!(await clientNamespace(node, connection))) {
-          await closeConnection(node, connection, 'the network namespace of the client is gone');
+        const present = lost ? connection : await letGoOfEndpoint(node, connection, reason);
+        lost = true;
+        if (!(await clientNamespace(node, present))) {
+          await closeConnection(node, present, 'the network namespace of the client is gone');
           return true;
         }
         await reconnect(
           node,
-          connection,
+          present,
+          reason,
           AbortSignal.any([node.stopping, AbortSignal.timeout(node.requestTimeout)]),
         );
         return true;
       } catch (thrown) {
         const error = NsmError.from(thrown);
         node.logger.warn({ connection: id, attempt, err: error }, 'not healed yet');
-        node.connections.changeState(connection, {
+        const current = node.connections.byId(id);
+        if (current?.state.kind !== 'HEALING') return true;
+        node.connections.changeState(current, {
           kind: 'HEALING',
           reason: `${reason}; ${error.message}`,
           attempt,
@@ -90,24 +98,26 @@ export async function letGoOfEndpoint(
 }
 
 /**
- * One attempt to connect a connection that lost its endpoint. Call it under the connection's key.
+ * One attempt to connect a connection that lost its endpoint, or whose endpoint is let go. Call it under the connection's key.
  * @throws NsmError when no endpoint can be connected now.
  */
 export async function reconnect(
   node: Node,
   connection: Connection,
+  reason: string,
   signal: AbortSignal,
 ): Promise<Connection> {
   const { state } = connection;
-  const kept = state.kind === 'HEALING' && state.kept;
-  const lost = kept ? await letGoOfEndpoint(node, connection, state.reason) : connection;
-  const { request, owner, crossConnect, pairs, clientParameters } = lost;
+  const lost =
+    state.kind === 'HEALING' && !state.kept ? connection : await letGoOfEndpoint(node, connection, reason);
+  await closeReplaced(node, lost);
+  const { request, owner, crossConnect, pairs } = lost;
   const uid = crossConnect.client?.uid ?? 0;
   if (!request || !owner) throw new NsmError('internal', `${lost.id} has no client to reconnect`);
   const namespace = await clientNamespace(node, lost);
   if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
   const { key, fingerprint, generation } = lost;
-  const former = { pairs, interfaceName: clientParameters.interfaceName, interface: lost.interface };
+  const former = { pairs, interfaceName: nameToBe(lost), interface: lost.interface };
   const healed = await establish(
     node,
     { request, key, fingerprint, owner, namespace, uid, generation, former },

@@ -1,10 +1,11 @@
 // What happens when something a connection stands on is lost: a process, a network namespace, an interface, an endpoint.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { forwarder as fw, NetworkServiceEndpoint } from '@nsm/api';
+import { type forwarder as fw, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
 import { mend } from './mending.js';
+import { removeStrays } from './strays.js';
 
 /** Milliseconds until a forwarder that has gone is called again. */
 const callAgainAfter = 200;
@@ -15,7 +16,7 @@ export async function watchForwarder(node: Node): Promise<void> {
   for (let first = true; !node.stopping.aborted; first = false) {
     try {
       const events = node.forwarder.watch({}, { signal: node.stopping });
-      if (!first) for (const { id } of node.connections.values()) mend(node, id, 'the forwarder was away');
+      if (!first) forwarderIsBack(node);
       node.offers.listen(true);
       for await (const { event } of events) {
         away = false;
@@ -31,6 +32,15 @@ export async function watchForwarder(node: Node): Promise<void> {
     node.offers.listen(false);
     await sleep(callAgainAfter, undefined, { signal: node.stopping }).catch(() => undefined);
   }
+}
+
+/** What it was in the middle of when it went was left, and what it was told meanwhile it did not hear. */
+function forwarderIsBack(node: Node): void {
+  for (const { id } of node.connections.values()) mend(node, id, 'the forwarder was away');
+  removeStrays(node).catch((error: unknown) => {
+    if (NsmError.from(error).kind !== 'unavailable')
+      node.logger.warn({ err: error }, 'what belongs to no connection was not removed');
+  });
 }
 
 function changedByOthers(node: Node, id: string): void {

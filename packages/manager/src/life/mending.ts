@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
 import { withNamesOf } from '../request/programming.js';
+import { settle } from '../request/settling.js';
 import type { Connection } from '../state/connection.js';
+import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
 import { unanswered } from './silence.js';
 
@@ -19,9 +21,14 @@ export interface ComparingOptions {
   readonly answerWithinMs?: number;
 }
 
-/** Has the interfaces of a connection mended where they differ from what it wants; one that cannot be is rebuilt. */
+/**
+ * Has the interfaces of a connection mended where they differ from what it wants; one that cannot be is rebuilt. What could not
+ * be removed before is tried again.
+ */
 export function mend(node: Node, id: string, reason: string, options: ComparingOptions = {}): void {
   const present = node.connections.byId(id);
+  if (present?.state.kind === 'CLOSING' && !present.state.removed)
+    closeSoon(node, id, present.state.reason, present.state);
   if (present?.state.kind !== 'UP') return;
   const mended = node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(id);
@@ -29,8 +36,8 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
   });
   mended.catch((thrown: unknown) => {
     const error = NsmError.from(thrown);
-    // The end of a namespace, or of the forwarder, is told of by itself.
-    if (error.kind === 'namespace-unknown' || error.kind === 'unavailable' || node.stopping.aborted) return;
+    // The end of the forwarder is told of by itself; that of a namespace is not while the forwarder is away.
+    if (error.kind === 'unavailable' || node.stopping.aborted) return;
     const connection = node.connections.byId(id);
     if (connection?.state.kind !== 'UP') return;
     if (error.kind === 'no-packets') return unanswered(node, connection);
@@ -40,8 +47,8 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
 }
 
 /**
- * Brings the kernel to what a connection wants; where it is so already, nothing is touched. Call it under the connection's
- * key.
+ * Brings the kernel to what a connection wants; where it is so already, nothing is touched. One that was to take another's place
+ * and was kept from it does so now. Call it under the connection's key.
  * @throws NsmError when the kernel cannot be brought there.
  */
 export async function compare(
@@ -49,6 +56,7 @@ export async function compare(
   connection: Connection,
   { answerWithinMs = 0 }: ComparingOptions = {},
 ): Promise<Connection> {
+  if (connection.replaces && connection.state.kind !== 'CONNECTING') return await settle(node, connection);
   const wanted = { ...connection.crossConnect, answerWithinMs };
   return withNamesOf(await node.forwarder.apply(wanted), connection);
 }

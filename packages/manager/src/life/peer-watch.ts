@@ -16,8 +16,6 @@ const answerWithin = 1000;
 const misses = 2;
 /** Milliseconds after which all connections are compared with the other manager's again, though it did not restart. */
 const compareAgain = 30_000;
-/** Milliseconds for which the client's manager may not know a connection yet, because its own half is still being made. */
-const patience = 15_000;
 /** Milliseconds of silence after which the endpoint's half of a connection is taken for an orphan. */
 const orphaned = 300_000;
 
@@ -53,7 +51,6 @@ function sharedByManager(node: Node): Map<string, Connection[]> {
 /** What is known of one other manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
 class PeerWatch {
   readonly #node: Node;
-  readonly #suspects = new Map<string, number>();
   #looking = false;
   #missed = 0;
   #silentSince = 0;
@@ -91,7 +88,7 @@ class PeerWatch {
   async #compare(peer: Peer, connections: readonly Connection[]): Promise<void> {
     const { peers, name } = this.#node;
     const age = performance.now() - this.#comparedAt;
-    const due = age > (this.#suspects.size > 0 ? patience : compareAgain);
+    const due = age > compareAgain;
     // One that is healing is in nobody's hands.
     const up = connections.filter(({ state: { kind } }) => kind === 'UP');
     const shared = up.map((connection) => ({
@@ -111,16 +108,15 @@ class PeerWatch {
 
   /** The other manager does not have these: it was set up anew, or its half ended without this one hearing of it. */
   #part(connections: readonly Connection[], unknown: ReadonlySet<string>): void {
-    const now = performance.now();
     for (const connection of connections) {
-      const { id, role, peer } = connection;
-      const since = this.#suspects.get(id) ?? now;
-      this.#suspects.delete(id);
-      if (!peer || !unknown.has(peer.connectionId)) continue;
+      const { id, role, peer, tunnel } = connection;
+      const present = this.#node.connections.byId(id);
+      if (!peer || !present || !unknown.has(peer.connectionId)) continue;
       const reason = `manager ${peer.manager} does not have it any more`;
-      if (role === 'CLIENT') rebuild(this.#node, connection, reason);
-      else if (now - since >= patience) closeSoon(this.#node, id, reason, { tellPeer: false });
-      else this.#suspects.set(id, since);
+      // One that was made anew since the question is another's: the answer is not about it.
+      const asked = (current: Connection): boolean => current.tunnel?.identifier === tunnel?.identifier;
+      if (role === 'ENDPOINT') closeSoon(this.#node, id, reason, { tellPeer: false, onlyIf: asked });
+      else if (asked(present)) rebuild(this.#node, present, reason);
     }
   }
 

@@ -10,6 +10,7 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import type { Node } from '../node.js';
 import { type Connection, connectionHash, type Owner } from '../state/connection.js';
 import { type PortInit, portOf } from './endpoint-side.js';
+import { nameToBe } from './settling.js';
 import { hasDevice } from './shared-memory.js';
 
 /** A request that has been admitted, with what admission found out. */
@@ -57,7 +58,7 @@ export function attemptOf(
 /** What a connection's record has in common however it is made. */
 export function recordOf(
   node: Node,
-  { id, key, request, fingerprint, generation, owner, endpoint }: Attempt,
+  { id, key, request, fingerprint, generation, owner, namespace, beside, endpoint }: Attempt,
 ): Pick<
   Connection,
   | 'id'
@@ -67,6 +68,7 @@ export function recordOf(
   | 'fingerprint'
   | 'generation'
   | 'owner'
+  | 'replaces'
   | 'request'
   | 'endpoint'
   | 'state'
@@ -79,12 +81,19 @@ export function recordOf(
     service: request.networkServiceName,
     fingerprint,
     generation,
-    owner: owner,
+    owner,
+    ...(beside ? { replaces: replacing(beside, namespace.inode) } : {}),
     request,
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
     state: { kind: 'CONNECTING' },
     since: node.now(),
   };
+}
+
+/** In another pod the name says nothing. */
+function replacing(beside: Connection, inode: number): NonNullable<Connection['replaces']> {
+  const samePod = beside.crossConnect.client?.namespace?.inode === inode;
+  return { id: beside.id, interfaceName: samePod ? nameToBe(beside) : '' };
 }
 
 /**

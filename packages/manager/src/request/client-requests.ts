@@ -2,14 +2,13 @@
 import { createHash } from 'node:crypto';
 import { type connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { admitConnectionRequest, quote } from '../admission/admission.js';
-import { closeConnection } from '../life/closing.js';
-import { letGoOfEndpoint, reconnect } from '../life/healing.js';
+import { heal, reconnect } from '../life/healing.js';
 import { compare } from '../life/mending.js';
 import type { Node } from '../node.js';
 import { type Connection, type Owner, requestKey } from '../state/connection.js';
 import type { Admitted } from './attempt.js';
 import { establish } from './establish.js';
-import { settle } from './settling.js';
+import { closeReplaced, settle } from './settling.js';
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
@@ -38,9 +37,10 @@ export async function requestConnection(
     }
     if (present?.fingerprint === fingerprint) {
       if (present.state.kind === 'UP') return await verified(node, present, signal);
-      if (present.state.kind === 'HEALING') return await reconnect(node, present, signal);
+      if (present.state.kind === 'HEALING') return await anew(node, present, present.state.reason, signal);
     }
     const replaced = present?.state.kind === 'CLOSING' ? undefined : present;
+    if (replaced) await closeReplaced(node, replaced);
     const generation = (present?.generation ?? 0) + 1;
     const admitted: Admitted = {
       request,
@@ -53,10 +53,7 @@ export async function requestConnection(
       ...(replaced ? { beside: replaced } : {}),
     };
     const connection = await establish(node, admitted, signal);
-    if (!replaced) return connection;
-    // Only now that the changed connection carries packets may the old one go.
-    await closeConnection(node, replaced, 'replaced by a changed request');
-    return await settle(node, connection, replaced);
+    return connection.replaces ? await settle(node, connection) : connection;
   });
 }
 
@@ -65,8 +62,25 @@ async function verified(node: Node, connection: Connection, signal: AbortSignal)
   try {
     return await compare(node, connection);
   } catch (thrown) {
-    const lost = await letGoOfEndpoint(node, connection, NsmError.from(thrown).message);
-    return await reconnect(node, lost, signal);
+    const error = NsmError.from(thrown);
+    // A forwarder that is away says nothing of the connection.
+    if (error.kind === 'unavailable') throw error;
+    return await anew(node, connection, error.message, signal);
+  }
+}
+
+/** At once, for the client that waits; where that fails, later. */
+async function anew(
+  node: Node,
+  connection: Connection,
+  reason: string,
+  signal: AbortSignal,
+): Promise<Connection> {
+  try {
+    return await reconnect(node, connection, reason, signal);
+  } catch (error) {
+    heal(node, connection.id, reason);
+    throw error;
   }
 }
 

@@ -268,12 +268,13 @@ async function closeClientSide(
   });
 }
 
-/** Whether this manager has its half of a connection with another, and both mean the same tunnel. */
+/** Whether this manager has its half of a connection with another, and both mean the same tunnel, or is about to have it. */
 export function sharesConnection(
   node: Node,
   { connectionId, tunnelIdentifier }: proxy.SharedConnection,
   manager: string,
 ): boolean {
+  if (node.asking.has(connectionId)) return true;
   const own = node.connections.byId(connectionId);
   const half = own?.role === 'CLIENT' ? own : node.connections.byKey(`proxy ${connectionId}`);
   const same = half?.peer?.manager === manager && (half.tunnel?.identifier ?? 0) === tunnelIdentifier;

@@ -29,6 +29,15 @@ export async function connectRemotely(
   attempt: Attempt,
   transaction: Transaction,
 ): Promise<Connection> {
+  node.asking.add(attempt.id);
+  try {
+    return await connect(node, attempt, transaction);
+  } finally {
+    node.asking.delete(attempt.id);
+  }
+}
+
+async function connect(node: Node, attempt: Attempt, transaction: Transaction): Promise<Connection> {
   const { id, hash, request, endpoint, namespace } = attempt;
   const { requestId, networkServiceName } = request;
   const manager = endpoint.networkServiceHost;

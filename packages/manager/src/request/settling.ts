@@ -1,52 +1,61 @@
-// A connection that replaced another takes over what two cannot have at once: the interface's name, and the routes.
+// A connection that replaces another takes over what two cannot have at once: the interface's name, and the routes.
+import { closeConnection } from '../life/closing.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { portOf } from './endpoint-side.js';
 import { hasDevice } from './shared-memory.js';
 
-/** Call it when the replaced connection has gone. The interface gets the name the client gives it, or the one it had. */
-export async function settle(node: Node, connection: Connection, replaced: Connection): Promise<Connection> {
-  const { crossConnect, interface: chosen, clientParameters, endpointParameters } = connection;
-  const { endpointInterface = chosen } = connection;
-  const samePod = replaced.crossConnect.client?.namespace?.inode === crossConnect.client?.namespace?.inode;
-  const former = samePod ? replaced.clientParameters.interfaceName : '';
-  const inherited = former || clientParameters.interfaceName;
-  const interfaceName = hasDevice(chosen)
+/** Only when the connection carries packets may the one that it replaces go. Call it under the connection's key. */
+export async function closeReplaced(node: Node, { replaces }: Connection): Promise<void> {
+  const replaced = replaces && node.connections.byId(replaces.id);
+  if (replaced) await closeConnection(node, replaced, 'replaced by a changed request');
+}
+
+/** The interface's name when it has been taken over: what the client gives it, or what the replaced one had. */
+export function nameToBe({ replaces, interface: chosen, clientParameters }: Connection): string {
+  const inherited = replaces?.interfaceName || clientParameters.interfaceName;
+  return hasDevice(chosen)
     ? (chosen.parameters?.interfaceParameters.name ?? inherited)
     : clientParameters.interfaceName;
+}
+
+/** Ends the replacement: from now on the connection stands alone. Call it under the connection's key. */
+export async function settle(node: Node, connection: Connection): Promise<Connection> {
+  await closeReplaced(node, connection);
+  const { replaces: _replaced, ...rest } = connection;
+  const { crossConnect, interface: chosen, clientParameters, endpointParameters } = rest;
+  const { endpointInterface = chosen } = rest;
+  const interfaceName = nameToBe(connection);
   const { client, endpoint } = crossConnect;
-  const settled: Connection = {
-    ...connection,
-    clientParameters: { ...clientParameters, interfaceName },
-    crossConnect: {
-      ...crossConnect,
-      ...(client?.namespace
-        ? {
-            client: {
-              ...client,
-              ...portOf(chosen, client.namespace, client.uid, { ...clientParameters, interfaceName }),
-              formerName: clientParameters.interfaceName,
-            },
-          }
-        : {}),
-      ...(endpoint?.namespace
-        ? {
-            endpoint: {
-              ...endpoint,
-              ...portOf(endpointInterface, endpoint.namespace, endpoint.uid, endpointParameters),
-            },
-          }
-        : {}),
-    },
+  const wanted = {
+    ...crossConnect,
+    ...(client?.namespace
+      ? {
+          client: {
+            ...client,
+            ...portOf(chosen, client.namespace, client.uid, { ...clientParameters, interfaceName }),
+            formerName: clientParameters.interfaceName,
+          },
+        }
+      : {}),
+    ...(endpoint?.namespace
+      ? {
+          endpoint: {
+            ...endpoint,
+            ...portOf(endpointInterface, endpoint.namespace, endpoint.uid, endpointParameters),
+          },
+        }
+      : {}),
   };
-  const applied = await node.forwarder.apply(settled.crossConnect);
-  const done: Connection = {
-    ...settled,
+  const applied = await node.forwarder.apply(wanted);
+  const settled: Connection = {
+    ...rest,
+    clientParameters: { ...clientParameters, interfaceName },
     crossConnect: {
       ...applied,
       ...(applied.client ? { client: { ...applied.client, formerName: '' } } : {}),
     },
   };
-  await node.connections.put(done);
-  return done;
+  await node.connections.put(settled);
+  return settled;
 }

@@ -30,7 +30,8 @@ export function clientService(node: Node): ServiceImplementation<typeof connect.
         let alreadyClosed = false;
         await node.mutex.run(key, async () => {
           const connection = node.connections.byKey(key);
-          alreadyClosed = !connection || connection.state.kind === 'CLOSING';
+          alreadyClosed =
+            !connection || (connection.state.kind === 'CLOSING' && connection.state.removed === true);
           if (!connection || alreadyClosed) return;
           if (connection.owner?.namespace !== namespace && !node.guard.speaksForOthers(peer)) {
             throw new NsmError(

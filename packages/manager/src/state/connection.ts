@@ -19,7 +19,15 @@ export type ConnectionState =
       /** Its interface is as it was, waiting for packets to come back. */
       readonly kept?: true;
     }
-  | { readonly kind: 'CLOSING'; readonly reason: string };
+  | {
+      readonly kind: 'CLOSING';
+      readonly reason: string;
+      /** How it is closed: see `ClosingOptions`. */
+      readonly tellPeer?: boolean;
+      readonly reconnect?: boolean;
+      /** Nothing of it is left on this node; the other manager has to hear of it. */
+      readonly removed?: true;
+    };
 
 /** Whom a connection is held for, and until when. */
 export interface Owner {
@@ -42,6 +50,11 @@ export interface Connection {
   /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
   readonly generation: number;
   readonly owner?: Owner;
+  /**
+   * The connection whose place it takes: until that has gone, and the interface's name and routes have been taken over, it
+   * stands beside it.
+   */
+  readonly replaces?: { readonly id: string; readonly interfaceName: string };
   readonly request?: connect.ConnectionRequest;
   readonly endpoint: { readonly name: string; readonly namespace: string };
   readonly peer?: { readonly manager: string; readonly address: string; readonly connectionId: string };

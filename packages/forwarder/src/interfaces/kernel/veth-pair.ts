@@ -1,7 +1,7 @@
 // KERNEL to KERNEL on one node: one veth pair, an end born in each pod, nothing in between.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
+import { unfinishedGroup } from '../../device-groups.js';
 import { tryDevice } from '../../trial-device.js';
-import { unfinishedGroup } from '../../unfinished.js';
 import type { Device, Node, OpenPorts, Wiring } from '../../wiring.js';
 
 export class VethPair implements Wiring {

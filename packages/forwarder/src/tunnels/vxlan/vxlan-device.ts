@@ -1,7 +1,7 @@
 // KERNEL over VXLAN: the tunnel device itself is the pod's interface, born in the pod with its socket in the node.
 import { type forwarder as fw, InterfaceType, NsmError, TunnelType } from '@nsm/api';
+import { unfinishedGroup } from '../../device-groups.js';
 import { tryDevice } from '../../trial-device.js';
-import { unfinishedGroup } from '../../unfinished.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
 
 /** RFC 7348, section 8. */

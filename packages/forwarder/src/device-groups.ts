@@ -1,0 +1,37 @@
+// Groups of devices (IFLA_GROUP): by them a forwarder knows what was left in the middle of something by one that was killed.
+import { createHash } from 'node:crypto';
+import { NetlinkBatchError, NetlinkError, type RouteSocket } from '@nsm/netlink';
+
+/** Devices that are to be deleted together: "nsm" and a zero, so that nobody else's is in it by chance. */
+export const doomed = 0x6e736d00;
+/** Devices that a forwarder makes for itself and deletes at once. */
+export const scaffolding = 0x6e736d01;
+
+/** Above what people use, and apart from those above. */
+const lowest = 0x4000_0000;
+
+/**
+ * The group of devices that are being made by one manager on one node: one gets its alias only after it was made.
+ * @param id of a cross-connect, MANAGER:NODE-CONNECTION, or what such ids begin with, MANAGER:NODE-.
+ */
+export function unfinishedGroup(id: string): number {
+  const owner = id.slice(0, id.lastIndexOf('-') + 1);
+  return lowest + (createHash('sha256').update(owner).digest().readUInt32LE() & 0x1fff_ffff);
+}
+
+/** Deletes what a forwarder made for itself and, being killed, did not delete. One beside it bears the loss. */
+export function removeScaffolding(socket: RouteSocket): void {
+  unlessGone(() => socket.deleteGroup(scaffolding));
+}
+
+/** What goes by itself meanwhile, with its other end or its pod, is as good as deleted. @throws whatever else went wrong. */
+export function unlessGone(remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    const errors =
+      error instanceof NetlinkBatchError ? error.failures.map(({ error: each }) => each) : [error];
+    const other = errors.find((each) => !(each instanceof NetlinkError && each.code === 'ENODEV'));
+    if (other !== undefined) throw other;
+  }
+}
