@@ -139,7 +139,11 @@ describe.skipIf(!requireRoot('unprivileged'))('a manager without privileges', ()
     const refused = readVerdict(await agent.connectBytes(mesh.a.runDir, meanwhile));
     expect(refused.accepted).toBe(false);
     expect(refused.error).toMatch(/does not answer on .*forwarder\.sock; is `nsm forwarder` running/);
-    await startForwarder(mesh.a);
+    const started = startForwarder(mesh.a);
+    // It is on its way back: a request waits for it.
+    expect((await agent.connect(mesh.a.runDir, meanwhile)).error).toBe('');
+    await started;
+    await agent.close(mesh.a.runDir, 'meanwhile', 'here');
     expect(await devicesOf(client.name)).toEqual(before);
     await waitFor(async () => Buffer.compare(await agent.connectBytes(mesh.a.runDir, request), reply) === 0);
     // The new forwarder has been told to watch over what there was.

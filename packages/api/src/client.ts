@@ -60,16 +60,21 @@ export class Channel implements Disposable {
     return Object.fromEntries(methods) as ServiceClient<S>;
   }
 
-  /**
-   * Resolves when an established connection is lost, and stays pending while it lives. Connects first.
-   * Rejects with kind `unavailable` when no connection can be made within `timeoutMs`.
-   */
-  async lost(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  /** Rejects with kind `unavailable` when no connection can be made within `timeoutMs`. */
+  async ready(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve, reject) =>
       this.#client.waitForReady(Date.now() + timeoutMs, (error) =>
         error ? reject(new NsmError('unavailable', `${this.address} does not answer`, error)) : resolve(),
       ),
     );
+  }
+
+  /**
+   * Resolves when an established connection is lost, and stays pending while it lives. Connects first.
+   * Rejects as `ready`.
+   */
+  async lost(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    await this.ready(timeoutMs);
     const channel = this.#client.getChannel();
     await new Promise<void>((resolve, reject) => {
       if (signal?.aborted) return reject(NsmError.from(signal.reason));

@@ -2,24 +2,38 @@
 import { type Channel, forwarder, NsmError } from '@nsm/api';
 import type { Forwarder } from '../admission/namespace-guard.js';
 
+/** Milliseconds for which one that does not answer, because it is being restarted, is waited for. */
+const patience = 3000;
+
 export function externalForwarder(channel: Channel): Forwarder {
-  const calls = Object.entries(channel.client(forwarder.Forwarder)).map(([name, call]) => [
-    name,
-    (...args: Parameters<typeof call>) => {
-      const reply = (call as (...args: unknown[]) => object)(...args);
-      return reply instanceof Promise
-        ? reply.catch((thrown: unknown) => {
-            throw explain(thrown, channel.address.replace('unix:', ''));
+  const calls = Object.entries(channel.client(forwarder.Forwarder)).map(([name, call]) => {
+    const start = call as (...args: unknown[]) => object;
+    return [
+      name,
+      (...args: unknown[]) => {
+        const reply = start(...args);
+        if (!(reply instanceof Promise)) return reply;
+        return reply
+          .catch(async (thrown: unknown) => {
+            const error = explain(thrown, channel);
+            if (error.kind !== 'unavailable') throw error;
+            await channel.ready(patience);
+            // Every call may be repeated.
+            return await start(...args);
           })
-        : reply;
-    },
-  ]);
+          .catch((thrown: unknown) => {
+            throw explain(thrown, channel);
+          });
+      },
+    ];
+  });
   return Object.fromEntries(calls) as Forwarder;
 }
 
-function explain(thrown: unknown, socket: string): NsmError {
+function explain(thrown: unknown, { address }: Channel): NsmError {
   const error = NsmError.from(thrown);
   if (error.kind !== 'unavailable') return error;
+  const socket = address.replace('unix:', '');
   if (/\bEACCES\b/.test(error.message))
     return new NsmError(
       'privilege',
