@@ -5,11 +5,9 @@ import { type NetworkNamespace, openTap } from '@nsm/netlink';
 import type { StatisticsReport } from '../../statistics.js';
 import type { Side } from '../../wiring.js';
 import type { SharedSockets } from '../shared/shared-sockets.js';
+import { memifSettings } from './memif-session.js';
 import type { MemifTapSpec } from './memif-tap.js';
 import type { MemifOrder, MemifWord } from './memif-worker.js';
-
-/** Bytes of Ethernet header with one VLAN tag. */
-const frameOverhead = 18;
 
 /** An existing TAP device; without a namespace it is in the node's. */
 export interface TapDevice {
@@ -51,16 +49,8 @@ export class MemifEngine {
     const other = side === 'client' ? 'endpoint' : 'client';
     const socket = this.#sockets.place(id, other, type, process.getuid?.() ?? 0);
     this.#sockets.join(id, type);
-    const { id: number = '0', secret = '', ring_size = '1024', buffer_size = '2048' } = port.parameters;
-    const wanted = {
-      socket,
-      role: side === 'client' ? 'server' : 'client',
-      id: Number(number),
-      secret,
-      log2RingSize: Math.log2(Number(ring_size)),
-      bufferSize: Number(buffer_size),
-      largestFrame: port.mtu + frameOverhead,
-    } as const;
+    const role = side === 'client' ? 'server' : 'client';
+    const wanted = { socket, ...memifSettings(port.parameters, role, port.mtu) };
     const order = JSON.stringify([wanted, tap.index]);
     if (this.#wires.get(id)?.order === order) return;
     await this.release(id);
