@@ -1,16 +1,7 @@
 // HW and SRIOV connections between real processes: devices of a physical network in pods of one node and of two, and back.
 // No adapters are needed: veth pairs stand in for them, and bridges in namespaces of their own for the switches.
 import { isDeepStrictEqual } from 'node:util';
-import {
-  ipJson,
-  leaks,
-  ping,
-  requireRoot,
-  run,
-  spawnIn,
-  type TestNamespace,
-  waitFor,
-} from '@nsm/testkit';
+import { ipJson, leaks, ping, requireRoot, run, spawnIn, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { expectTraffic } from './expect-traffic.js';
 import { Mesh, type Pod } from './mesh.js';

@@ -1,5 +1,5 @@
 // What runs in a pod attached by MEM: joins its memif to a TAP device of the pod, so that the kernel answers and sends.
-import { memifSettings, MemifTap } from '@nsm/forwarder';
+import { MemifTap, memifSettings } from '@nsm/forwarder';
 import { openTap, Poller, RouteMonitor, RouteSocket } from '@nsm/netlink';
 import type { SharedPort } from './shared-port.js';
 
