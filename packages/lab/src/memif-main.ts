@@ -1,4 +1,5 @@
 // What runs in a pod attached by MEM: joins its memif to a TAP device of the pod, so that the kernel answers and sends.
+import { fstatSync } from 'node:fs';
 import { MemifTap, memifSettings } from '@nsm/forwarder';
 import { openTap, Poller, RouteMonitor, RouteSocket } from '@nsm/netlink';
 import type { SharedPort } from './shared-port.js';
@@ -19,12 +20,15 @@ const wire = new MemifTap({ ...settings, socket, tap: tap.fd }, new Poller(), sa
 const device = route.link(tap.name)?.index ?? 0;
 route.setLink(device, { mtu, up: true, ...(mac ? { mac } : {}) });
 for (const address of addresses) route.addAddress(device, { address, nodad: true });
-// Its peer is told, and its socket removed.
-for (const signal of ['SIGTERM', 'SIGINT'] as const)
-  process.once(signal, () => {
-    wire.close();
-    process.exit();
-  });
+process.once('SIGTERM', end);
+// Whoever started it has ended; /dev/null says nothing of that.
+if (!fstatSync(0).isCharacterDevice()) process.stdin.once('end', end).resume();
+
+/** The peer is told. */
+function end(): void {
+  wire.close();
+  process.exit();
+}
 
 /** The device has a carrier as long as somebody is at the other end of the memif. */
 function tell(): void {
