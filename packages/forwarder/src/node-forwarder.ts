@@ -128,6 +128,7 @@ export class NodeForwarder implements ForwarderService {
         missing,
         engine: wiring.engine,
         pools: [...(wiring.pools ?? [])],
+        missingOverTunnels: this.#missingOverTunnels(wiring),
       })),
       nodeId: nodeId(),
       tunnels: remote.map(({ wiring, missing }) => ({
@@ -311,6 +312,15 @@ export class NodeForwarder implements ForwarderService {
     return this.#watch.events(signal);
   }
 
+  #missingOverTunnels({ interface: type, pools }: Wiring): string {
+    if (pools) return '';
+    const ways = this.#wirings.filter(
+      ({ wiring }) => wiring.interface === type && wiring.tunnel !== undefined,
+    );
+    if (ways.some(({ missing }) => missing === '')) return '';
+    return ways[0]?.missing ?? 'nothing here joins the two';
+  }
+
   #wiringFor({ client, endpoint, tunnel }: fw.CrossConnect): Wiring {
     const type = client?.type ?? endpoint?.type;
     const other = client && endpoint ? endpoint.type : type;
@@ -336,7 +346,10 @@ function withDevice(port: fw.Port | undefined): fw.Port | undefined {
   return port && isSocket(port.type) ? undefined : port;
 }
 
-type InterfaceReport = { type: InterfaceType; missing: string; engine: string; pools: string[] };
+type InterfaceReport = Pick<
+  fw.InterfaceCapability,
+  'type' | 'missing' | 'engine' | 'pools' | 'missingOverTunnels'
+>;
 type TunnelReport = { type: TunnelType; missing: string; engine: string };
 type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
 

@@ -13,6 +13,7 @@ import {
   tunnelNames,
 } from '@nsm/api';
 import { overlaps, parsePrefix } from '../addresses/prefix.js';
+import { hasOwnWire } from '../choice/negotiation.js';
 
 /** Bytes, RFC 791. */
 const minMtu = 68;
@@ -54,7 +55,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   if (request.interface.length > 0) admitInterfaces(request.interface);
   admitLabels(request.labels);
   admitLength('tunnel_type', request.tunnelType);
-  if (request.tunnelType.length === 0)
+  if (request.tunnelType.length === 0 && !request.interface.some(({ type }) => hasOwnWire(type)))
     throw invalid('tunnel_type is empty: list the tunnel types your side can do');
   if (request.connectionId !== '' && !connectionIdPattern.test(request.connectionId)) {
     throw invalid(

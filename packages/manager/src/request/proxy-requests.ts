@@ -190,6 +190,7 @@ async function agreeOnTunnel(
     restrictTunnels(tunnels, node.tunnels, request.networkServiceName).filter(({ type }) =>
       node.joins.tunnelled(own, type),
     ),
+    (types) => node.lacking.ofTunnels(types),
   );
   const identifier = await transaction.step(
     'take a tunnel identifier',
