@@ -84,6 +84,17 @@ describe('admitConnectionRequest', () => {
 
 describe('admitEndpoint', () => {
   it.each([
+    [
+      {
+        interface: [
+          {
+            type: InterfaceType.MEM_INTERFACE,
+            parameters: { interfaceParameters: { ring_size: '5' } },
+          },
+        ],
+      },
+      /ring_size "5" must be a power of two from 64/,
+    ],
     [{}, undefined],
     [{ networkServiceHost: 'node-a' }, undefined],
     [{ networkServiceHost: 'node-b' }, /this manager is "node-a"/],

@@ -14,6 +14,7 @@ import {
 } from '@nsm/api';
 import { overlaps, parsePrefix } from '../addresses/prefix.js';
 import { hasOwnWire } from '../choice/negotiation.js';
+import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Bytes, RFC 791. */
 const minMtu = 68;
@@ -163,7 +164,8 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     );
   }
   const seen = new Set<number>();
-  for (const { type, preference, parameters } of interfaces) {
+  for (const one of interfaces) {
+    const { type, preference, parameters } = one;
     if (!(type in interfaceNames))
       throw invalid(`interface type ${type} is unknown; known: ${Object.values(interfaceNames).join(', ')}`);
     if (!preferences.has(preference)) {
@@ -177,6 +179,7 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
       if (hasControl(key + value) || key.length > 253 || value.length > 4096)
         throw invalid(`interface parameter ${quote(key)} is malformed or too long`);
     }
+    admitSharedMemory(one);
   }
 }
 
