@@ -1,10 +1,13 @@
 // The memifs that the forwarder itself is the peer of, each joined to a TAP device; their packets move in one thread.
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { type NetworkNamespace, openTap } from '@nsm/netlink';
 import type { StatisticsReport } from '../../statistics.js';
 import type { Side } from '../../wiring.js';
 import type { SharedSockets } from '../shared/shared-sockets.js';
+import { identityOf } from '../shared/socket-link.js';
 import { memifSettings } from './memif-session.js';
 import type { MemifTapSpec } from './memif-tap.js';
 import type { MemifOrder, MemifWord } from './memif-worker.js';
@@ -51,8 +54,10 @@ export class MemifEngine {
     this.#sockets.join(id, type);
     const role = side === 'client' ? 'server' : 'client';
     const wanted = { socket, ...memifSettings(port.parameters, role, port.mtu) };
-    const order = JSON.stringify([wanted, tap.index]);
-    if (this.#wires.get(id)?.order === order) return;
+    // A folder that was removed and made again is not the one that is watched.
+    const order = JSON.stringify([wanted, tap.index, identityOf(dirname(socket))]);
+    const served = role === 'client' || existsSync(socket);
+    if (this.#wires.get(id)?.order === order && served) return;
     await this.release(id);
     const { fd } = openTap({ kind: 'tap', name: tap.name, namespace: tap.namespace });
     const counters = new Float64Array(new SharedArrayBuffer(6 * Float64Array.BYTES_PER_ELEMENT));
