@@ -37,7 +37,7 @@ import { NodeWatch } from './node-watch.js';
 import { namespaceCookie, OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
 import { type StatisticsReport, statisticsOf } from './statistics.js';
-import { type TunnelOffer, TunnelOffers } from './tunnel-offer.js';
+import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
 import { unfinishedGroup } from './unfinished.js';
@@ -171,11 +171,11 @@ export class NodeForwarder implements ForwarderService {
     }
   }
 
-  async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<{ tunnels: TunnelOffer[] }> {
+  async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<Offer> {
     try {
-      const tunnels = this.#offers.offer(remote, local);
-      for (const { parameters } of tunnels) this.#lending.underlay.add(parameters.address);
-      return { tunnels };
+      const offer = this.#offers.offer(remote, local);
+      for (const { parameters } of offer.tunnels) this.#lending.underlay.add(parameters.address);
+      return offer;
     } catch (error) {
       throw explain(error);
     }

@@ -40,12 +40,16 @@ export class Lacking {
   }
 
   /**
-   * Of these kinds of tunnel those that no engine carries here: `KIND: why; …`.
-   * @param otherwise said of the rest; without it they are left out.
+   * Of these kinds of tunnel those that no engine carries here, or that do not lead to another node: `KIND: why; …`.
+   * @param obstacles on the way to that node.
    */
-  ofTunnels(types: readonly TunnelType[], otherwise?: string): string {
+  ofTunnels(
+    types: readonly TunnelType[],
+    obstacles: readonly Pick<fw.TunnelCapability, 'type' | 'missing'>[],
+  ): string {
+    const inTheWay = new Map(obstacles.map(({ type, missing }) => [type, missing]));
     return types
-      .map((type) => ({ type, why: this.#tunnels.get(type) ?? otherwise }))
+      .map((type) => ({ type, why: this.#tunnels.get(type) ?? inTheWay.get(type) }))
       .flatMap(({ type, why }) => (why === undefined ? [] : [`${tunnelNames[type]}: ${why}`]))
       .join('; ');
   }

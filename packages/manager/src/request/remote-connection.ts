@@ -40,15 +40,13 @@ export async function connectRemotely(
   const manager = endpoint.networkServiceHost;
   const peer = { manager, address: addressOf(node, manager), connectionId: id };
   const remote = await node.peers.resolve(manager, peer.address);
-  const tunnels = restrictTunnels(await node.offers.to(remote), node.tunnels, networkServiceName);
+  const offer = await node.offers.to(remote);
+  const tunnels = restrictTunnels(offer.tunnels, node.tunnels, networkServiceName);
   if (tunnels.length === 0 && !attempt.interfaces.every(({ type }) => hasOwnWire(type)))
     throw new NsmError(
       'no-common-tunnel',
       `no tunnel of this node leads to manager ${quote(manager)}: ` +
-        node.lacking.ofTunnels(
-          impossibleTunnels(node.tunnels, networkServiceName),
-          `does not reach ${remote}`,
-        ),
+        node.lacking.ofTunnels(impossibleTunnels(node.tunnels, networkServiceName), offer.obstacles),
     );
   const interfaces = tunnelable(attempt.interfaces, tunnels, node.joins);
   if (interfaces.length === 0)

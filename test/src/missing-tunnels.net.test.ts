@@ -1,4 +1,4 @@
-// A node on which libbpf cannot be loaded: VXLAN is served all the same, and what is not says why, on both sides.
+// Tunnels that a node cannot make, for want of libbpf or of a common link: the rest is served, and refusals say what is missing.
 import { requireRoot, run } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectTraffic } from './expect-traffic.js';
@@ -81,6 +81,32 @@ describe.skipIf(!requireRoot('without eBPF'))('a node without libbpf', () => {
   });
 
   it('leaves nothing behind', async () => {
+    expect(await mesh.finish()).toEqual([]);
+  });
+});
+
+describe.skipIf(!requireRoot('tunnels and routers'))('a node behind a router', () => {
+  it('is not offered what needs a common link, and the refusal says so', async () => {
+    await using mesh = new Mesh({ flags: ['--prefix', '10.60.0.0/16', '--tunnel', 'link=MPLSoEthernet'] });
+    await mesh.joinNodes();
+    // From now on each reaches the other by way of a third address: a router, as far as it can tell.
+    for (const [node, other] of [mesh.nodes, mesh.nodes.toReversed()] as [MeshNode, MeshNode][]) {
+      const { name } = node.namespace;
+      await run(name, 'ip', ['address', 'add', `10.99.0.${node === mesh.a ? 1 : 2}/24`, 'dev', 'underlay']);
+      const gateway = `10.99.0.${node === mesh.a ? 2 : 1}`;
+      await run(name, 'ip', ['route', 'add', `${other.address}/32`, 'via', gateway, 'dev', 'underlay']);
+    }
+    for (const node of mesh.nodes) await node.start();
+    const [client, far] = [mesh.pod('client'), mesh.pod('far')];
+    await mesh.endpoint(mesh.b, { pod: far, name: 'far', services: ['link', 'any'] });
+    await mesh.a.knows('link/far', 'any/far');
+    const ask = (service: string) =>
+      nsm('connect', service, '--request-id', 'one', '--netns', client.name, '--run-dir', mesh.a.runDir);
+    expect((await ask('link')).stderr.trim()).toMatch(
+      /^nsm: no tunnel of this node leads to manager "node-b": MPLSoEthernet: (the other node is behind router 10\.99\.0\.2|.*eBPF.*) \(NSM0302\)$/,
+    );
+    expect(await ask('any')).toMatchObject({ status: 0 });
+    for (const node of mesh.nodes) await node.closeAll();
     expect(await mesh.finish()).toEqual([]);
   });
 });
