@@ -1,4 +1,5 @@
 // The examples carry packets as they say: whole labs with the real command.
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { requireRoot, run } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
@@ -8,24 +9,46 @@ const nsm = fileURLToPath(new URL('packages/cli/bin/nsm.js', root));
 
 interface Report {
   readonly ok: boolean;
-  readonly connections: readonly { readonly tunnel: string | null; readonly throughput: number | null }[];
+  readonly connections: readonly {
+    readonly client: string;
+    readonly interfaceType: string | null;
+    readonly endpointInterfaceType: string | null;
+    readonly tunnel: string | null;
+    readonly throughput: number | null;
+    readonly notHere: boolean;
+    readonly detail: string;
+  }[];
 }
 
 describe.skipIf(!requireRoot('examples'))('examples', () => {
-  it('all-tunnels: a connection over each kind, with its throughput', async () => {
+  it('all-tunnels: a connection over each tunnel and by each interface, with its throughput', async () => {
     const file = fileURLToPath(new URL('examples/all-tunnels.yaml', root));
     const output = await run(undefined, process.execPath, [nsm, 'lab', 'up', file, '--once', '--json']);
     const { ok, connections } = JSON.parse(output) as Report;
     expect(ok).toBe(true);
-    expect(connections.map(({ tunnel }) => tunnel?.split(' ')[0] ?? 'none')).toEqual([
-      'none',
-      'VXLAN',
-      'VXLAN_GRE',
-      'GRE',
-      'MPLSoUDP',
-      'MPLSoGRE',
-      'MPLSoEthernet',
+    const vhost = existsSync('/usr/bin/dpdk-testpmd');
+    expect(
+      connections.map(({ client, interfaceType, endpointInterfaceType, tunnel, throughput, notHere }) => [
+        ...[client, interfaceType, endpointInterfaceType, tunnel?.split(' ')[0] ?? 'none'],
+        ...[(throughput ?? 0) > 0 ? 'packets' : 'no packets', notHere ? 'not here' : ''],
+      ]),
+    ).toEqual([
+      ['local', 'KERNEL', 'KERNEL', 'none', 'packets', ''],
+      ['vxlan', 'KERNEL', 'KERNEL', 'VXLAN', 'packets', ''],
+      ['vxlan-gpe', 'KERNEL', 'KERNEL', 'VXLAN_GRE', 'packets', ''],
+      ['gre', 'KERNEL', 'KERNEL', 'GRE', 'packets', ''],
+      ['mpls-udp', 'KERNEL', 'KERNEL', 'MPLSoUDP', 'packets', ''],
+      ['mpls-gre', 'KERNEL', 'KERNEL', 'MPLSoGRE', 'packets', ''],
+      ['mpls-ethernet', 'KERNEL', 'KERNEL', 'MPLSoEthernet', 'packets', ''],
+      ['mem', 'MEM', 'MEM', 'none', 'packets', ''],
+      ['mem-kernel', 'MEM', 'KERNEL', 'none', 'packets', ''],
+      ['mem-far', 'MEM', 'MEM', 'GRE', 'packets', ''],
+      ['vhost', 'VHOST', 'VHOST', 'none', ...(vhost ? ['packets', ''] : ['no packets', 'not here'])],
+      ['hw', 'HW', 'HW', 'none', 'packets', ''],
+      ['sriov', null, null, 'none', 'no packets', 'not here'],
     ]);
-    for (const { throughput } of connections) expect(throughput).toBeGreaterThan(0);
-  });
+    expect(connections.at(-1)?.detail).toMatch(
+      /SRIOV_INTERFACE: no pool of virtual functions is configured: .*; this node has .*\(NSM0202\)/,
+    );
+  }, 60_000);
 });

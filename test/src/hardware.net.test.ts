@@ -1,24 +1,12 @@
 // HW and SRIOV connections between real processes: devices of a physical network in pods of one node and of two, and back.
 // No adapters are needed: veth pairs stand in for them, and bridges in namespaces of their own for the switches.
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  ipJson,
-  leaks,
-  makeNamespace,
-  ping,
-  requireRoot,
-  run,
-  spawnIn,
-  type TestNamespace,
-  waitFor,
-} from '@nsm/testkit';
+import { ipJson, leaks, ping, requireRoot, run, spawnIn, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { expectTraffic } from './expect-traffic.js';
 import { Mesh, type Pod } from './mesh.js';
-import type { MeshNode } from './mesh-node.js';
 import { type Connected, nsm, nsmJson, nsmProgram } from './nsm-command.js';
+import { makeSwitch, makeSysfs, plug } from './stand-ins.js';
 
 interface Capability {
   readonly type: string;
@@ -26,31 +14,6 @@ interface Capability {
   readonly missing: string;
   readonly engine: string;
 }
-
-/** A folder that looks like sysfs with an adapter whose virtual functions are these devices. */
-const makeSysfs = (dir: string, functions: readonly string[]): string => {
-  const sysfs = join(dir, 'sys');
-  const adapter = join(sysfs, 'class', 'net', 'pf0', 'device');
-  mkdirSync(adapter, { recursive: true });
-  writeFileSync(join(adapter, 'sriov_totalvfs'), '8\n');
-  symlinkSync('/drivers/ixgbe', join(adapter, 'driver'));
-  functions.forEach((device, index) => {
-    mkdirSync(join(adapter, `virtfn${index}`, 'net', device), { recursive: true });
-    symlinkSync('/drivers/ixgbevf', join(adapter, `virtfn${index}`, 'driver'));
-  });
-  return sysfs;
-};
-
-/** Plugs a device of a node into a switch. */
-const plug = (node: MeshNode, name: string, network: TestNamespace): void => {
-  node.namespace.route.addLink({
-    kind: 'veth',
-    name,
-    peer: { name: `${node.name}-${name}`, namespace: network.namespace, up: true },
-  });
-  const master = network.route.link('switch')?.index ?? 0;
-  network.route.setLink(`${node.name}-${name}`, { master });
-};
 
 describe.skipIf(!requireRoot('hardware'))('hardware', () => {
   let mesh: Mesh;
@@ -86,8 +49,7 @@ describe.skipIf(!requireRoot('hardware'))('hardware', () => {
     );
 
   beforeAll(async () => {
-    networks = ['lab', 'island-a', 'island-b'].map(makeNamespace);
-    for (const { route } of networks) route.addLink({ kind: 'bridge', name: 'switch', up: true });
+    networks = ['lab', 'island-a', 'island-b'].map(makeSwitch);
     const [lab, islandA, islandB] = networks as [TestNamespace, TestNamespace, TestNamespace];
     mesh = new Mesh({
       flags: ['--prefix', '10.60.0.0/16', '--prefix', 'fd00:60::/48'],

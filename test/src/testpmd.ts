@@ -36,6 +36,8 @@ export type Mode = 'rxonly' | 'txonly' | 'icmpecho' | 'io' | 'macswap';
 export interface TestpmdOptions {
   /** Of its port; default: one of testpmd's own. */
   readonly mac?: string;
+  /** Name of a TAP device, made in the pod, as a second port: with mode `io` it sends and gets what the first does. */
+  readonly tap?: string;
 }
 
 /** A running testpmd with one port. */
@@ -51,14 +53,16 @@ export class Testpmd implements AsyncDisposable {
     namespace: string,
     device: string,
     mode: Mode,
-    { mac }: TestpmdOptions = {},
+    { mac, tap }: TestpmdOptions = {},
   ): Promise<Testpmd> {
     const running = await spawnIn(namespace, 'stdbuf', [
       // To a pipe it writes only now and then.
       ...['-oL', 'dpdk-testpmd'],
       ...['--no-shconf', '--no-pci', '--no-huge', '--no-telemetry', '-m', '128'],
       // Two threads are the least; they share whatever processors there are.
-      ...['--lcores', '(0,1)@0-1', `--vdev=${device}${mac ? `,mac=${mac}` : ''}`, '--'],
+      ...['--lcores', '(0,1)@0-1', `--vdev=${device}${mac ? `,mac=${mac}` : ''}`],
+      ...(tap ? [`--vdev=net_tap0,iface=${tap}`] : []),
+      '--',
       ...['--total-num-mbufs=4096', `--forward-mode=${mode}`, '--stats-period=1', '--disable-link-check'],
     ]);
     const testpmd = new Testpmd(running);

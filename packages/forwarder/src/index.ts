@@ -1,4 +1,6 @@
 // Programs the Linux dataplane of one node.
+export { memifSettings } from './interfaces/mem/memif-session.js';
+export { MemifTap } from './interfaces/mem/memif-tap.js';
 export type { VfPool } from './interfaces/sriov/virtual-functions.js';
 export type { DeviceMatch, DevicePool } from './lending/device-source.js';
 export { type LendingOptions, lentDevicesIn } from './lending/lending-options.js';

@@ -38,7 +38,7 @@ import { NodeWatch } from './node-watch.js';
 import { namespaceCookie, OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
 import { type StatisticsReport, statisticsOf } from './statistics.js';
-import { type TunnelOffer, TunnelOffers } from './tunnel-offer.js';
+import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
 import { validPort } from './valid-port.js';
@@ -129,6 +129,7 @@ export class NodeForwarder implements ForwarderService {
         missing,
         engine: wiring.engine,
         pools: [...(wiring.pools ?? [])],
+        missingOverTunnels: this.#missingOverTunnels(wiring),
       })),
       nodeId: nodeId(),
       tunnels: remote.map(({ wiring, missing }) => ({
@@ -171,11 +172,11 @@ export class NodeForwarder implements ForwarderService {
     }
   }
 
-  async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<{ tunnels: TunnelOffer[] }> {
+  async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<Offer> {
     try {
-      const tunnels = this.#offers.offer(remote, local);
-      for (const { parameters } of tunnels) this.#lending.underlay.add(parameters.address);
-      return { tunnels };
+      const offer = this.#offers.offer(remote, local);
+      for (const { parameters } of offer.tunnels) this.#lending.underlay.add(parameters.address);
+      return offer;
     } catch (error) {
       throw explain(error);
     }
@@ -312,6 +313,15 @@ export class NodeForwarder implements ForwarderService {
     return this.#watch.events(signal);
   }
 
+  #missingOverTunnels({ interface: type, pools }: Wiring): string {
+    if (pools) return '';
+    const ways = this.#wirings.filter(
+      ({ wiring }) => wiring.interface === type && wiring.tunnel !== undefined,
+    );
+    if (ways.some(({ missing }) => missing === '')) return '';
+    return ways[0]?.missing ?? 'nothing here joins the two';
+  }
+
   #wiringFor({ client, endpoint, tunnel }: fw.CrossConnect): Wiring {
     const type = client?.type ?? endpoint?.type;
     const other = client && endpoint ? endpoint.type : type;
@@ -337,7 +347,10 @@ function withDevice(port: fw.Port | undefined): fw.Port | undefined {
   return port && isSocket(port.type) ? undefined : port;
 }
 
-type InterfaceReport = { type: InterfaceType; missing: string; engine: string; pools: string[] };
+type InterfaceReport = Pick<
+  fw.InterfaceCapability,
+  'type' | 'missing' | 'engine' | 'pools' | 'missingOverTunnels'
+>;
 type TunnelReport = { type: TunnelType; missing: string; engine: string };
 type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
 

@@ -10,6 +10,12 @@ export interface TunnelOffer {
   readonly parameters: { readonly address: string; readonly mtu: number; readonly port: number };
 }
 
+export interface Offer {
+  readonly tunnels: TunnelOffer[];
+  /** Kinds that work here and do not lead to the other node, and why. */
+  readonly obstacles: { readonly type: TunnelType; readonly missing: string; readonly engine: string }[];
+}
+
 /** Other nodes whose offers are watched over; beyond that all are forgotten, and said to have changed. */
 const maxRemembered = 4096;
 
@@ -44,7 +50,7 @@ export class TunnelOffers {
    * @param local this node's underlay address; '' takes the one that the kernel routes with.
    * @throws NetlinkError when there is no route.
    */
-  offer(remote: string, local: string): TunnelOffer[] {
+  offer(remote: string, local: string): Offer {
     this.#watch.start();
     const offer = offerTunnels(this.#socket, this.#wirings, remote, local);
     if (this.#given.size >= maxRemembered) this.#withdraw();
@@ -78,25 +84,23 @@ export class TunnelOffers {
   }
 }
 
-function offerTunnels(
-  socket: RouteSocket,
-  wirings: readonly Wiring[],
-  remote: string,
-  local: string,
-): TunnelOffer[] {
+function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: string, local: string): Offer {
   const route = socket.routeTo(remote);
   const address = local || route.source;
   if (!address) throw new NsmError('dataplane', `the kernel names no source address towards ${remote}`);
   const uplink = socket.link(route.device);
   const underlayMtu = route.mtu ?? uplink?.mtu ?? 1500;
-  const offered = new Set<TunnelType>();
+  const tunnels = new Map<TunnelType, TunnelOffer>();
+  const obstacles = new Map<TunnelType, Offer['obstacles'][number]>();
   const version = isIPv6(remote) ? 6 : 4;
-  return wirings.flatMap((wiring) => {
+  for (const wiring of wirings) {
+    const { tunnel: type, overhead, port = 0, engine } = wiring;
     // The first engine of a kind serves it.
-    if (wiring.tunnel === undefined || !wiring.overhead || offered.has(wiring.tunnel)) return [];
-    if (wiring.obstacle?.(route, uplink)) return [];
-    offered.add(wiring.tunnel);
-    const mtu = underlayMtu - wiring.overhead[version];
-    return [{ type: wiring.tunnel, parameters: { address, mtu, port: wiring.port ?? 0 } }];
-  });
+    if (type === undefined || !overhead || tunnels.has(type)) continue;
+    const missing = wiring.obstacle?.(route, uplink) ?? '';
+    if (missing !== '') obstacles.set(type, { type, missing, engine });
+    else tunnels.set(type, { type, parameters: { address, mtu: underlayMtu - overhead[version], port } });
+  }
+  for (const type of tunnels.keys()) obstacles.delete(type);
+  return { tunnels: [...tunnels.values()], obstacles: [...obstacles.values()] };
 }

@@ -9,8 +9,11 @@ export function describePlan(plan: Plan): string {
     lines.push(`+ bridge in ${namespace} for ${name}, MTU ${mtu}${addresses.map((a) => `, ${a}`).join('')}`);
     for (const plug of plugs)
       lines.push(
-        `+ veth ${plug.interface} in ${plug.namespace}, ${plug.addresses.join(', ')}` +
-          plug.gateways.map((gateway) => `, default route via ${gateway}`).join(''),
+        [
+          `+ veth ${plug.interface} in ${plug.namespace}`,
+          ...plug.addresses,
+          ...plug.gateways.map((gateway) => `default route via ${gateway}`),
+        ].join(', '),
       );
   }
   for (const program of [...plan.managers, ...plan.endpoints, ...plan.clients])

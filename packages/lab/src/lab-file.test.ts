@@ -21,6 +21,7 @@ describe('a lab file', () => {
       nodes: { a: { port: 5001, options: {}, environment: {} } },
       pods: {},
       outside: {},
+      networks: {},
       endpoints: [],
       clients: [],
       checks: [],
@@ -42,6 +43,15 @@ describe('a lab file', () => {
     [
       `${minimal}\nclents: []`,
       'lab.yaml:4: clents: unknown key (did you mean clients?); known: name, underlay',
+    ],
+    [`${minimal}networks: { lan: { b: [eth1] } }`, 'lab.yaml:3: networks.lan.b: "b" is no node of this lab'],
+    [
+      `${minimal}networks: { a: {} }`,
+      'lab.yaml:3: networks.a: there is also a node, pod or outside host of the',
+    ],
+    [
+      `${minimal}networks: { lan: { a: [UPPER] } }`,
+      'lab.yaml:3: networks.lan.a[0]: "UPPER" is not accepted; accepted: 1 to 15 of a-z',
     ],
     [
       'name: x\nnodes:\n  a:\n    prot: 1',

@@ -20,6 +20,8 @@ export interface LabFile {
   readonly pods: Readonly<Record<string, LabPod>>;
   /** Namespaces that are neither node nor pod: the world behind a gateway. */
   readonly outside: Readonly<Record<string, LabOutside>>;
+  /** Switches, each with the devices of nodes that are plugged into it: what stands in for physical networks. */
+  readonly networks: Readonly<Record<string, LabNetwork>>;
   readonly endpoints: readonly LabEndpoint[];
   readonly clients: readonly LabClient[];
   /** What must answer besides every connection. */
@@ -51,6 +53,9 @@ export interface LabOutside {
   readonly mtu: number;
 }
 
+/** Names of devices by node. */
+export type LabNetwork = Readonly<Record<string, readonly string[]>>;
+
 export interface LabEndpoint {
   readonly pod: string;
   readonly kind: string;
@@ -70,6 +75,8 @@ export interface LabClient {
   /** Default: LAB-POD. */
   readonly request_id?: string | undefined;
   readonly interface?: string | undefined;
+  /** What this machine cannot do is shown, with the reason, and is no failure. */
+  readonly optional: boolean;
   readonly labels: Labels;
   /** Further flags of `nsm connect`. */
   readonly options: Options;

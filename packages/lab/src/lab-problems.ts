@@ -44,11 +44,12 @@ function referenceProblems(lab: LabFile): LabProblem[] {
   const nodes = Object.keys(lab.nodes);
   const pods = Object.keys(lab.pods);
   const outside = Object.keys(lab.outside);
+  const networks = Object.keys(lab.networks);
   const members = [...nodes, ...pods, ...outside];
 
   if (nodes.length === 0) add(['nodes'], 'a lab needs at least one node');
   for (const reserved of ['underlay', 'logs', 'processes'])
-    for (const [kind, names] of Object.entries({ nodes, pods, outside }))
+    for (const [kind, names] of Object.entries({ nodes, pods, outside, networks }))
       if (names.includes(reserved))
         add([kind, reserved], `the name ${JSON.stringify(reserved)} is taken by the lab itself`);
   for (const name of pods)
@@ -56,6 +57,14 @@ function referenceProblems(lab: LabFile): LabProblem[] {
   for (const name of outside)
     if (nodes.includes(name) || pods.includes(name))
       add(['outside', name], `there is also a node or pod of the name ${JSON.stringify(name)}`);
+  for (const [name, devices] of Object.entries(lab.networks)) {
+    if (members.includes(name))
+      add(
+        ['networks', name],
+        `there is also a node, pod or outside host of the name ${JSON.stringify(name)}`,
+      );
+    for (const node of Object.keys(devices)) oneOf(['networks', name, node], node, 'node', nodes);
+  }
 
   const underlay = Subnet.parse(lab.underlay.prefix);
   if (underlay && underlay.hosts < nodes.length)

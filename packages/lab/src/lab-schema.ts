@@ -30,6 +30,7 @@ const lowerCase = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const memberName = text('1 to 24 of a-z, 0-9 and -, not at an end', lowerCase, 24);
 // An interface in each linked pod carries the name, and Linux allows 15 bytes (IFNAMSIZ).
 const outsideName = text('1 to 15 of a-z, 0-9 and -, not at an end', lowerCase, 15);
+const deviceName = text('1 to 15 of a-z, 0-9 and -, not at an end', lowerCase, 15);
 const serviceName = text(
   '1 to 253 of A-Z, a-z, 0-9, . _ and -',
   /^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$/,
@@ -126,6 +127,15 @@ export const labSchema: z.ZodType<LabFile> = strict('a lab', {
     outsideName,
     strict('an outside host', { prefix: prefixes, mtu: mtu(1280) }),
   ).default({}),
+  networks: named(
+    'networks',
+    memberName,
+    named(
+      'nodes with the names of devices',
+      memberName,
+      z.array(deviceName, accepted('a list of names of devices')),
+    ),
+  ).default({}),
   endpoints: list(
     'endpoints',
     strict('an endpoint', {
@@ -147,6 +157,7 @@ export const labSchema: z.ZodType<LabFile> = strict('a lab', {
       interface: z
         .string(accepted('as `nsm connect --interface` takes it, such as kernel or mem:first,kernel:second'))
         .optional(),
+      optional: z.boolean(accepted('true or false')).default(false),
       labels,
       options,
       environment,

@@ -1,8 +1,9 @@
 // The report of a lab that is up: each client's connection as its manager sees it, and packets sent through it.
-import { type admin, InterfaceType, NsmError, TunnelType } from '@nsm/api';
-import { NodeView } from './node-view.js';
+import { NsmError } from '@nsm/api';
+import { missingApplications, startApplications } from './applications.js';
+import { type Found, NodeView } from './node-view.js';
 import { ping } from './ping.js';
-import type { ClientPlan, EndpointPlan, Plan } from './plan.js';
+import type { Plan } from './plan.js';
 import {
   answered,
   type Checked,
@@ -11,6 +12,7 @@ import {
   type LabReport,
   type RoundTrip,
 } from './report.js';
+import { type Subject, subjectOf } from './subject.js';
 import { throughput } from './throughput.js';
 
 /** Pings at once: more would measure each other. */
@@ -22,109 +24,76 @@ export async function measureLab(
   signal: AbortSignal,
   failures: ReadonlyMap<string, string> = new Map(),
 ): Promise<LabReport> {
-  const views = plan.managers.map((manager) => new NodeView(manager));
-  try {
-    const found = new Map<
-      string,
-      { readonly connections: readonly admin.Connection[]; readonly error: string }
-    >();
-    await Promise.all(
-      views.map(async (view) => {
-        const answer = await view.connections(signal).then(
-          (connections) => ({ connections, error: '' }),
-          (thrown: unknown) => ({
-            connections: [],
-            error: `${view.manager.name}: ${NsmError.from(thrown).message}`,
-          }),
-        );
-        found.set(view.manager.name, answer);
-      }),
-    );
-    const answering = await inTurn(plan.clients, async (client) => {
-      const node = found.get(client.node);
-      const connection = node?.connections.find(
-        ({ requestId, networkServiceName, role }) =>
-          requestId === client.requestId && networkServiceName === client.service && role !== 'ENDPOINT',
-      );
-      const why = failures.get(client.name) || node?.error || `${client.node} has no such connection`;
-      return connection
-        ? await measureConnection(plan, client, connection, signal)
-        : withoutConnection(client, why);
-    });
-    const connections = plan.throughput ? await withThroughput(plan, answering, signal) : answering;
-    const checks = await inTurn(plan.checks, async ({ from, namespace, to, addresses }): Promise<Checked> => {
-      const roundTrips = await pingAll({ name: from, namespace }, addresses, signal);
-      return { from, to, roundTrips, ok: answered(roundTrips) };
-    });
-    const ok = connections.every(carries) && checks.every((check) => check.ok);
-    return { lab: plan.name, ok, connections, checks };
-  } finally {
-    for (const view of views) view[Symbol.dispose]();
-  }
+  const found = await findConnections(plan, signal);
+  const subjects = plan.clients.map((client) => subjectOf(plan, client, found, failures.get(client.name)));
+  const pinged = await inTurn(subjects, async (subject) =>
+    subject.applications.length > 0 ? subject.row : await withPings(subject, signal),
+  );
+  const connections: ConnectionRow[] = [];
+  for (const [index, subject] of subjects.entries())
+    connections.push(await alone(subject, pinged[index] ?? subject.row, plan.throughput, signal));
+  const checks = await inTurn(plan.checks, async ({ from, namespace, to, addresses }): Promise<Checked> => {
+    const roundTrips = await pingAll({ member: from, namespace }, addresses, signal);
+    return { from, to, roundTrips, ok: answered(roundTrips) };
+  });
+  const ok = connections.every((row) => carries(row) || row.notHere) && checks.every((check) => check.ok);
+  return { lab: plan.name, ok, connections, checks };
 }
 
-async function measureConnection(
-  plan: Plan,
-  client: ClientPlan,
-  connection: admin.Connection,
+/** What each manager says, by its name. */
+async function findConnections(plan: Plan, signal: AbortSignal): Promise<ReadonlyMap<string, Found>> {
+  const answers = plan.managers.map(async (manager): Promise<[string, Found]> => {
+    using view = new NodeView(manager);
+    return [
+      manager.name,
+      await view.connections(signal).then(
+        (connections) => ({ connections, error: '' }),
+        (thrown: unknown) => ({
+          connections: [],
+          error: `${manager.name}: ${NsmError.from(thrown).message}`,
+        }),
+      ),
+    ];
+  });
+  return new Map(await Promise.all(answers));
+}
+
+/** What is not measured beside others: applications, which may keep a processor busy each, and streams. */
+async function alone(
+  subject: Subject,
+  row: ConnectionRow,
+  stream: boolean,
   signal: AbortSignal,
 ): Promise<ConnectionRow> {
-  const mine = connection.connectionParameters;
-  const port = connection.crossConnect?.client;
-  const addresses = nonEmpty(mine?.addresses, mine?.address ? [mine.address] : [], port?.addresses);
-  const peerAddresses = nonEmpty(mine?.peerAddresses, port?.peerAddresses);
-  const endpoint = endpointOf(plan, connection.networkServiceName, connection.nseProviderName);
-  const there = await pingAll({ name: client.member, namespace: client.namespace }, peerAddresses, signal);
-  const back = endpoint
-    ? await pingAll({ name: endpoint.member, namespace: endpoint.namespace }, addresses, signal)
-    : [];
-  const { tunnel } = connection.crossConnect ?? {};
-  const row: ConnectionRow = {
-    client: client.member,
-    requestId: client.requestId,
-    service: client.service,
-    endpoint: connection.nseProviderName || null,
-    node: client.node,
-    endpointNode: connection.peerManager || client.node,
-    interface: mine?.interfaceName || port?.name || null,
-    interfaceType: connection.interface
-      ? nameOf(InterfaceType, connection.interface.type).replace('_INTERFACE', '')
-      : null,
-    tunnel: tunnel ? `${nameOf(TunnelType, tunnel.type)} ${tunnel.identifier}` : null,
-    addresses,
-    peerAddresses,
-    mtu: mine?.mtu || port?.mtu || null,
-    there,
-    back,
-    throughput: null,
-    state: connection.state,
-    detail: connection.detail,
-  };
-  return carries(row) || row.detail ? row : { ...row, detail: unanswered(row) };
+  const { applications, client } = subject;
+  if (applications.length === 0) return stream ? await withStream(subject, row, signal) : row;
+  const missing = missingApplications(applications);
+  if (missing !== '') return { ...row, notHere: client.optional, detail: missing };
+  await using _running = await startApplications(applications, signal);
+  const measured = await withPings(subject, signal);
+  if (!stream) return measured;
+  const streamed = await withStream(subject, measured, signal);
+  // What has just been started answers slowly at first.
+  return carries(streamed) ? await withPings({ ...subject, row: streamed }, signal) : streamed;
 }
 
-const endpointOf = (plan: Plan, service: string, name: string | null): EndpointPlan | undefined =>
-  plan.endpoints.find((endpoint) => endpoint.provider === name && endpoint.service === service);
+async function withPings({ row, client, endpoint }: Subject, signal: AbortSignal): Promise<ConnectionRow> {
+  const there = await pingAll(client, row.peerAddresses, signal);
+  const back = endpoint ? await pingAll(endpoint, row.addresses, signal) : [];
+  const measured = { ...row, there, back };
+  return carries(measured) || row.detail ? measured : { ...measured, detail: unanswered(measured) };
+}
 
-/** One stream at a time, through connections that carry packets at all. */
-async function withThroughput(
-  plan: Plan,
-  rows: readonly ConnectionRow[],
+/** A stream through a connection, if it carries packets at all. */
+async function withStream(
+  { client, endpoint }: Subject,
+  row: ConnectionRow,
   signal: AbortSignal,
-): Promise<ConnectionRow[]> {
-  const measured: ConnectionRow[] = [];
-  for (const [index, row] of rows.entries()) {
-    const client = plan.clients[index];
-    const endpoint = endpointOf(plan, row.service, row.endpoint);
-    const [address] = row.peerAddresses;
-    if (!client || !endpoint || address === undefined || !carries(row)) {
-      measured.push(row);
-      continue;
-    }
-    const bits = await throughput(client, endpoint, address.split('/')[0] ?? '', signal);
-    measured.push({ ...row, throughput: bits, detail: bits > 0 ? row.detail : 'no TCP stream got through' });
-  }
-  return measured;
+): Promise<ConnectionRow> {
+  const [address] = row.peerAddresses;
+  if (!endpoint || address === undefined || !carries(row)) return row;
+  const bits = await throughput(client, endpoint, address.split('/')[0] ?? '', signal);
+  return { ...row, throughput: bits, detail: bits > 0 ? row.detail : 'no TCP stream got through' };
 }
 
 function unanswered({ state, there, back, peerAddresses }: ConnectionRow): string {
@@ -134,42 +103,16 @@ function unanswered({ state, there, back, peerAddresses }: ConnectionRow): strin
   return `no answer to ping of ${lost.map(({ what }) => what).join(', ')}`;
 }
 
-const withoutConnection = (client: ClientPlan, detail: string): ConnectionRow => ({
-  client: client.member,
-  requestId: client.requestId,
-  service: client.service,
-  endpoint: null,
-  node: client.node,
-  endpointNode: null,
-  interface: null,
-  interfaceType: null,
-  tunnel: null,
-  addresses: [],
-  peerAddresses: [],
-  mtu: null,
-  there: [],
-  back: [],
-  throughput: null,
-  state: 'FAILED',
-  detail,
-});
-
 async function pingAll(
-  from: { readonly name: string; readonly namespace: string },
+  { member: name, namespace }: { readonly member: string; readonly namespace: string },
   addresses: readonly string[],
   signal: AbortSignal,
 ): Promise<RoundTrip[]> {
   const trips: RoundTrip[] = [];
-  for (const address of addresses) trips.push(await ping(from, address.split('/')[0] ?? '', signal));
+  for (const address of addresses)
+    trips.push(await ping({ name, namespace }, address.split('/')[0] ?? '', signal));
   return trips;
 }
-
-/** What the contract calls a value of one of its enums. */
-const nameOf = (names: Readonly<Record<string, number>>, value: number): string =>
-  Object.entries(names).find(([, each]) => each === value)?.[0] ?? String(value);
-
-const nonEmpty = (...lists: (readonly string[] | undefined)[]): readonly string[] =>
-  lists.find((list) => list && list.length > 0) ?? [];
 
 async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];

@@ -3,6 +3,12 @@ import { existsSync, watch } from 'node:fs';
 import { admin, Channel, NsmError } from '@nsm/api';
 import type { EndpointPlan, ManagerPlan } from './plan.js';
 
+/** Connections of a manager, or why it does not tell. */
+export interface Found {
+  readonly connections: readonly admin.Connection[];
+  readonly error: string;
+}
+
 export class NodeView implements Disposable {
   readonly manager: ManagerPlan;
   readonly #channel: Channel;

@@ -23,6 +23,8 @@ pods:
 outside:
   world: { prefix: [203.0.113.0/24, "2001:db8::/64"] }
   moon: { prefix: 198.51.100.0/24, mtu: 1280 }
+networks:
+  wire: { one: [hw0, hw1], two: [hw0] }
 endpoints:
   - { pod: gate, kind: gateway, service: net, labels: { site: b }, options: { outside: world, json: true, x: -1 } }
 clients:
@@ -33,6 +35,7 @@ checks: [{ from: alice, to: world }, { from: alice, to: 192.0.2.1 }]
 + network namespace nsm-lab-underlay (underlay)
 + network namespace nsm-lab-world (outside)
 + network namespace nsm-lab-moon (outside)
++ network namespace nsm-lab-wire (network)
 + network namespace nsm-lab-one (node)
 + network namespace nsm-lab-two (node)
 + network namespace nsm-lab-alice (pod)
@@ -45,6 +48,10 @@ checks: [{ from: alice, to: world }, { from: alice, to: 192.0.2.1 }]
 + veth world in nsm-lab-gate, 203.0.113.2/24, 2001:db8::2/64, default route via 203.0.113.1, default route via 2001:db8::1
 + bridge in nsm-lab-moon for moon, MTU 1280, 198.51.100.1/24
 + veth moon in nsm-lab-gate, 198.51.100.2/24
++ bridge in nsm-lab-wire for wire, MTU 1500
++ veth hw0 in nsm-lab-one
++ veth hw1 in nsm-lab-one
++ veth hw0 in nsm-lab-two
 + in nsm-lab-one: A='it'\\''s' nsm manager --name one --run-dir /run/nsm/lab/lab/one --state-dir /run/nsm/lab/lab/one/state --listen [fd00:30::2]:5001 --advertise [fd00:30::2]:5001 --registry embedded: --prefix=10.1.0.0/16 --prefix=10.2.0.0/16 --log-level=debug
 + in nsm-lab-two: nsm manager --name two --run-dir /run/nsm/lab/lab/two --state-dir /run/nsm/lab/lab/two/state --listen [fd00:30::1]:6000 --advertise [fd00:30::1]:6000 --registry nsm://[fd00:30::2]:5001
 + in nsm-lab-gate: nsm endpoint gateway --service net --name gate --run-dir /run/nsm/lab/lab/two --label=site=b --outside=world --json --x=-1

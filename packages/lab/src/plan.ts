@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import type { LabFile, Options, Scalar, Variables } from './lab-file.js';
 import { Subnet } from './subnet.js';
 
-export type Role = 'underlay' | 'outside' | 'node' | 'pod';
+export type Role = 'underlay' | 'outside' | 'network' | 'node' | 'pod';
 
 /** One network namespace. */
 export interface Member {
@@ -63,6 +63,8 @@ export interface ClientPlan extends Program {
   readonly service: string;
   readonly requestId: string;
   readonly node: string;
+  /** What this machine cannot do is no failure. */
+  readonly optional: boolean;
 }
 
 export interface CheckPlan {
@@ -150,6 +152,7 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
       service: client.service,
       requestId,
       node,
+      optional: client.optional,
       arguments: [
         ...['connect', client.service, '--request-id', requestId, '--run-dir', runDirOf(node)],
         ...(client.interface === undefined ? [] : [`--interface=${client.interface}`]),
@@ -166,10 +169,15 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
     members: [
       member('underlay')('underlay'),
       ...Object.keys(lab.outside).map(member('outside')),
+      ...Object.keys(lab.networks).map(member('network')),
       ...Object.keys(lab.nodes).map((name) => ({ ...member('node')(name), node: name })),
       ...Object.entries(lab.pods).map(([name, { node }]) => ({ ...member('pod')(name), node })),
     ],
-    networks: [underlay, ...outside],
+    networks: [
+      underlay,
+      ...outside,
+      ...Object.keys(lab.networks).map((name) => physical(lab, name, namespaceOf)),
+    ],
     managers,
     endpoints,
     clients,
@@ -233,6 +241,26 @@ function outsideOf(lab: LabFile, name: string, namespaceOf: (member: string) => 
               .some((earlier) => lab.outside[earlier]?.prefix.some((text) => parsed(text).family === family)),
         )
         .map((subnet) => subnet.host(1)),
+    })),
+  };
+}
+
+function physical(lab: LabFile, name: string, namespaceOf: (member: string) => string): Network {
+  const devices = Object.entries(lab.networks[name] ?? {}).flatMap(([node, names]) =>
+    names.map((device) => ({ node, device })),
+  );
+  return {
+    name,
+    namespace: namespaceOf(name),
+    mtu: 1500,
+    addresses: [],
+    plugs: devices.map(({ node, device }, index) => ({
+      member: node,
+      namespace: namespaceOf(node),
+      interface: device,
+      port: portName(`${node}-${device}`, index),
+      addresses: [],
+      gateways: [],
     })),
   };
 }

@@ -24,6 +24,8 @@ export interface ConnectionRow {
   /** Name in the client's pod. */
   readonly interface: string | null;
   readonly interfaceType: string | null;
+  /** Of the endpoint's side. */
+  readonly endpointInterfaceType: string | null;
   /** Such as `VXLAN 5`; null for a local connection. */
   readonly tunnel: string | null;
   readonly addresses: readonly string[];
@@ -38,6 +40,8 @@ export interface ConnectionRow {
   readonly throughput: number | null;
   /** As the client's manager sees it: UP, HEALING, …; FAILED when there is none. */
   readonly state: string;
+  /** This machine cannot do it, as `detail` says, and the lab file does not insist. */
+  readonly notHere: boolean;
   /** Why it is not up, or why packets do not flow; empty when all is well. */
   readonly detail: string;
 }
@@ -52,7 +56,7 @@ export interface Checked {
 
 export interface LabReport {
   readonly lab: string;
-  /** True when every connection carried packets in both directions and every check was answered. */
+  /** True when every connection that is possible here carried packets in both directions and every check was answered. */
   readonly ok: boolean;
   readonly connections: readonly ConnectionRow[];
   readonly checks: readonly Checked[];

@@ -18,6 +18,7 @@ const row: ConnectionRow = {
   endpointNode: 'b',
   interface: 'nsm0',
   interfaceType: 'KERNEL',
+  endpointInterfaceType: 'KERNEL',
   tunnel: 'VXLAN 5',
   addresses: ['10.0.0.1/31', 'fd00::1/127'],
   peerAddresses: ['10.0.0.0', 'fd00::'],
@@ -26,6 +27,7 @@ const row: ConnectionRow = {
   back: [trip(50)],
   throughput: null,
   state: 'UP',
+  notHere: false,
   detail: '',
 };
 const report: LabReport = {
@@ -50,6 +52,31 @@ bob     icmp     -         a      nsm0       VXLAN 5  10.0.0.1/31 fd00::1/127  1
 ✓ alice → world: 99 µs
 × bob → world: no answer
 × bob → icmp: why
+`,
+    );
+  });
+
+  it('shows types other than KERNEL, and what this machine cannot do', () => {
+    const other = { ...row, interface: null, interfaceType: 'MEM', tunnel: null, addresses: [], mtu: null };
+    const connections = [
+      { ...row, interfaceType: 'HW', endpointInterfaceType: 'HW' },
+      other,
+      {
+        ...other,
+        interfaceType: null,
+        endpoint: null,
+        there: [],
+        state: 'FAILED',
+        notHere: true,
+        detail: 'no adapter',
+      },
+    ];
+    expect(formatReport({ ...report, connections, checks: [] }, paintFor(false))).toBe(
+      `CLIENT  SERVICE  ENDPOINT  NODE   INTERFACE      TUNNEL   ADDRESS                  MTU   RTT      STATE
+alice   icmp     echo      a → b  HW nsm0        VXLAN 5  10.0.0.1/31 fd00::1/127  1450  1.35 ms  UP
+alice   icmp     echo      a → b  MEM to KERNEL  -        -                        -     1.35 ms  UP
+alice   icmp     -         a → b  -              -        -                        -     -        NOT HERE
+- alice → icmp: no adapter
 `,
     );
   });

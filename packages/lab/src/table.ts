@@ -44,7 +44,7 @@ export function formatReport(report: LabReport, paint: Paint): string {
     row.service,
     row.endpoint ?? '-',
     row.endpointNode && row.endpointNode !== row.node ? `${row.node} → ${row.endpointNode}` : row.node,
-    row.interface ?? '-',
+    interfaceOf(row),
     row.tunnel ?? '-',
     row.addresses.join(' ') || '-',
     row.mtu === null ? '-' : String(row.mtu),
@@ -60,17 +60,32 @@ export function formatReport(report: LabReport, paint: Paint): string {
     const row = report.connections[index - 1];
     if (!row) return line;
     const state = stateOf(row);
-    return `${line.slice(0, -state.length)}${paint(carries(row) ? 'green' : 'red', state)}`;
+    const style = row.notHere ? 'dim' : carries(row) ? 'green' : 'red';
+    return `${line.slice(0, -state.length)}${paint(style, state)}`;
   });
   const checks = report.checks.map((check) => checkLine(check, paint));
   const failures = report.connections
     .filter((row) => !carries(row))
-    .map((row) => `${paint('red', '×')} ${row.client} → ${row.service}: ${row.detail}\n`);
+    .map((row) => {
+      const mark = row.notHere ? paint('dim', '-') : paint('red', '×');
+      return `${mark} ${row.client} → ${row.service}: ${row.detail}\n`;
+    });
   return [coloured.join('\n'), ...checks, ...failures].join('');
 }
 
+/** The name in the pod; of other types than KERNEL also the type, and the endpoint's where it differs. */
+function interfaceOf({
+  interface: name,
+  interfaceType: type,
+  endpointInterfaceType: other,
+}: ConnectionRow): string {
+  if (type === null) return name ?? '-';
+  const types = other === null || other === type ? type : `${type} to ${other}`;
+  return [...(types === 'KERNEL' ? [] : [types]), ...(name === null ? [] : [name])].join(' ');
+}
+
 const stateOf = (row: ConnectionRow): string =>
-  row.state === 'UP' && !carries(row) ? 'NO PACKETS' : row.state;
+  row.notHere ? 'NOT HERE' : row.state === 'UP' && !carries(row) ? 'NO PACKETS' : row.state;
 
 function checkLine(check: Checked, paint: Paint): string {
   const mark = check.ok ? paint('green', '✓') : paint('red', '×');

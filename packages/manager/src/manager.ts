@@ -24,6 +24,7 @@ import { parsePrefix } from './addresses/prefix.js';
 import { admitName } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
+import { Lacking } from './choice/lacking.js';
 import { Joins } from './choice/negotiation.js';
 import { TunnelOffers } from './choice/tunnel-offers.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
@@ -164,11 +165,9 @@ export class Manager {
     const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
       if (missing) logger.warn({ type, missing }, 'interface type not available on this node');
-    for (const { missing, type } of tunnels) {
-      // Another engine may carry it.
-      const works = tunnels.some((other) => other.type === type && !other.missing);
-      if (!works) logger.warn({ type, missing }, 'tunnel type not available on this node');
-    }
+    const lacking = new Lacking({ interfaces, tunnels });
+    for (const [type, missing] of lacking.tunnels)
+      logger.warn({ type, missing }, 'tunnel type not available on this node');
     const server = this.#server();
     if (registry.service) server.add(reg.Registry, registry.service);
 
@@ -178,7 +177,7 @@ export class Manager {
       idPrefix: `${name}:${nodeId}-`,
       forwarder,
       joins: new Joins(joins),
-      missing: new Map(interfaces.flatMap(({ type, missing }) => (missing ? [[type, missing]] : []))),
+      lacking,
       physical: new Map(interfaces.map(({ type, pools }) => [type, pools])),
       registry,
       guard,

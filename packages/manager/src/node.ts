@@ -1,12 +1,13 @@
 // The parts of one manager that the stories of a request share, wired together once in manager.ts.
 
-import { type InterfaceType, type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
+import { type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from './addresses/address-pools.js';
 import type { Identifiers } from './addresses/identifiers.js';
 import type { Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import type { EndpointHealth } from './choice/endpoint-health.js';
+import type { Lacking } from './choice/lacking.js';
 import type { Joins } from './choice/negotiation.js';
 import type { Pools } from './choice/physical-networks.js';
 import type { Surroundings } from './choice/selection.js';
@@ -27,8 +28,8 @@ export interface Node {
   readonly forwarder: Forwarder;
   /** What the forwarder can join. */
   readonly joins: Joins;
-  /** What this node lacks for those interface types that it cannot make. */
-  readonly missing: ReadonlyMap<InterfaceType, string>;
+  /** What it cannot do, and why. */
+  readonly lacking: Lacking;
   /** Physical networks whose devices this node can give to pods. */
   readonly physical: Pools;
   readonly registry: Registry;
@@ -70,7 +71,7 @@ export function surroundings(node: Node, service: string): Surroundings {
   return {
     manager: node.name,
     joins: node.joins,
-    missing: node.missing,
+    lacking: node.lacking,
     endpoints: endpointsOf(node, service),
     managers: node.registry.managers(),
     connections: (endpoint) => node.connections.countOf(endpoint),

@@ -80,6 +80,9 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     stage.nodes[0].route.addRoute({ destination: '10.99.0.0/16', gateway: '10.9.0.2' });
     const further = await stage.threads[0].client.offerTunnels({ remote: '10.99.0.1' });
     expect(further.tunnels.map(({ type }) => type)).toEqual(kinds.filter((type) => type !== MPLSoEthernet));
+    expect(further.obstacles).toMatchObject([
+      { type: MPLSoEthernet, missing: 'the other node is behind router 10.9.0.2' },
+    ]);
     expect((await stage.threads[0].client.offerTunnels({ remote: '127.0.0.2' })).tunnels).toMatchObject([
       { type: VXLAN },
     ]);

@@ -7,6 +7,7 @@ import { TunnelType, tunnelNames } from '@nsm/api';
 import { EthtoolSocket } from '@nsm/netlink';
 import { ipJson, leaks, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { VxlanEngine } from '../index.js';
 import {
   congested,
   fixChecksum,
@@ -71,271 +72,264 @@ const dissected: Readonly<Record<number, RegExp>> = {
 };
 
 const missing = requireRoot('tunnels') ? await missingKinds() : new Map<TunnelType, string>();
-const cases = kinds.flatMap((type) =>
-  versions.map((version) => ({ name: tunnelNames[type], type, version })),
+const cases = [
+  ...kinds.filter((type) => !missing.has(type)).map((type) => ({ type, engine: 'ebpf' as VxlanEngine })),
+  { type: VXLAN, engine: 'kernel' as VxlanEngine },
+].flatMap((one) =>
+  versions.map((version) => ({ ...one, name: `${tunnelNames[one.type]} by ${one.engine}`, version })),
 );
 for (const [type, why] of missing) process.stderr.write(`SKIPPED ${tunnelNames[type]}: ${why}\n`);
 
 describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
-  describe.each(cases.filter(({ type }) => !missing.has(type)))(
-    '$name over IPv$version',
-    ({ type, version }) => {
-      let stage: Stage;
-      beforeEach(async () => {
-        stage = await makeStage();
-      });
-      afterEach(async () => await stage.remove());
+  describe.each(cases)('$name over IPv$version', ({ type, version, engine }) => {
+    /** Of what the kernel's vxlan device does otherwise, vxlan-device.net.test.ts tells. */
+    const byBpf = it.skipIf(engine === 'kernel');
+    let stage: Stage;
+    beforeEach(async () => {
+      stage = await makeStage([{ vxlanEngine: engine }, { vxlanEngine: engine }]);
+    });
+    afterEach(async () => await stage.remove());
 
-      const device = (side: 0 | 1): number => stage.pods[side].route.link('nsm0')!.index;
-      const under = (side: 0 | 1): number => stage.nodes[side].route.link('under')!.index;
-      const statistics = (side: 0 | 1) =>
-        stage.threads[side].client.getStatistics({ crossConnect: half(stage, side, type, version, 1400) });
+    const device = (side: 0 | 1): number => stage.pods[side].route.link('nsm0')!.index;
+    const under = (side: 0 | 1): number => stage.nodes[side].route.link('under')!.index;
+    const statistics = (side: 0 | 1) =>
+      stage.threads[side].client.getStatistics({ crossConnect: half(stage, side, type, version, 1400) });
 
-      it('carries IPv4, IPv6 and their neighbour resolution, up to its MTU', async () => {
-        const { mtu, halves } = await join(stage, type, version);
-        expect(mtu).toBe(mtus[type]![version]);
-        expect(
-          await stage.threads[0].client.probe({ crossConnect: halves[0], timeoutMs: 5000 }),
-        ).toMatchObject({ answered: true });
-        for (const inner of versions) {
-          const full = mtu - (inner === 4 ? 28 : 48);
-          const address = podAddresses[inner][1];
-          expect(await ping(stage.pods[0].name, address, { count: 2 })).toMatchObject({ received: 2 });
-          expect(await ping(stage.pods[0].name, address, { count: 2, size: full, df: true })).toMatchObject({
-            received: 2,
-          });
-          expect((await ping(stage.pods[0].name, address, { size: full + 1, df: true })).output).toMatch(
-            /message too long, mtu[=:]/,
-          );
-        }
-        const [neighbour] = await ipJson(stage.pods[0].name, ['neigh', 'show', podAddresses[6][1]]);
-        expect(neighbour).toMatchObject({ lladdr: '02:00:00:00:00:02' });
-      });
-
-      it('answers what is too large for it, and TCP goes on', async () => {
-        const { mtu } = await join(stage, type, version);
-        for (const side of [0, 1] as const) stage.pods[side].route.setLink('nsm0', { mtu: 1500 });
-        await ping(stage.pods[0].name, podAddresses[4][1]);
-        expect(
-          (await ping(stage.pods[0].name, podAddresses[4][1], { size: mtu - 27, df: true })).output,
-        ).toContain(`Frag needed and DF set (mtu = ${mtu})`);
-        expect(
-          (await ping(stage.pods[0].name, podAddresses[6][1], { size: mtu - 47, df: true })).output,
-        ).toContain(`Packet too big: mtu=${mtu}`);
-        const { drops, sentDrops } = await statistics(0);
-        expect(sentDrops).toBeGreaterThanOrEqual(2n);
-        expect(drops['sent, too large']).toBe(sentDrops);
-        for (const inner of versions) {
-          await run(stage.pods[0].name, 'ip', [`-${inner}`, 'route', 'flush', 'cache']);
-          expect(await transfer(stage.pods[0], stage.pods[1], podAddresses[inner][1], 1_000_000)).toBe(
-            'same',
-          );
-        }
-        // The underlay shrinks under a tunnel that exists.
-        for (const side of [0, 1] as const) stage.nodes[side].route.setLink('under', { mtu: 1400 });
-        await run(stage.pods[0].name, 'ip', ['route', 'flush', 'cache']);
-        expect(
-          (await ping(stage.pods[0].name, podAddresses[4][1], { size: 1380, df: true })).output,
-        ).toContain(`Frag needed and DF set (mtu = ${mtu - 100})`);
-      });
-
-      it('carries TCP, also where the underlay cuts segments itself', async () => {
-        await join(stage, type, version);
-        for (const inner of versions)
-          expect(await transfer(stage.pods[0], stage.pods[1], podAddresses[inner][1], 10_000_000)).toBe(
-            'same',
-          );
-        for (const side of [0, 1] as const) {
-          using ethtool = EthtoolSocket.open(stage.nodes[side].namespace);
-          ethtool.setOffloads(under(side), { tso: false, gso: false, 'udp-segmentation': false });
-        }
-        for (const inner of versions)
-          expect(await transfer(stage.pods[0], stage.pods[1], podAddresses[inner][1], 3_000_000)).toBe(
-            'same',
-          );
-      });
-
-      it('carries frames of any sort, with VLAN tags or without', async () => {
-        await join(stage, type, version);
-        using client = new PacketSocket(stage.pods[0].namespace, device(0));
-        using endpoint = new PacketSocket(stage.pods[1].namespace, device(1));
-        const addresses = '020000000002020000000001';
-        // Big enough that nothing is padded.
-        const rest = 'c0ffee'.repeat(40);
-        const header = `45000064000040004001${'0000'}0a3c00010a3c0000`;
-        const frames = {
-          tagged: `${addresses}8100006488b5${rest}`,
-          'tagged IPv4': `${addresses}810000650800${header}${rest.slice(0, 160)}`,
-          'tagged twice': `${addresses}88a800c88100006488b5${rest}`,
-          'of an unknown type': `${addresses}88b5${rest}`,
-          'for everyone': `ffffffffffff020000000001${'88b6'}${rest}`,
-        };
-        for (const [what, hex] of Object.entries(frames)) {
-          const frame = Buffer.from(hex, 'hex');
-          client.send(frame);
-          const arrived = await endpoint.receive((one) => one.includes(frame.subarray(-40)), what);
-          expect(arrived.toString('hex'), what).toBe(hex);
-        }
-        // Shorter than Ethernet allows: it arrives, padded.
-        const short = Buffer.from(`${addresses}88b7beef`, 'hex');
-        client.send(short);
-        const arrived = await endpoint.receive((one) => one.readUInt16BE(12) === 0x88b7, 'short frame');
-        expect(arrived.subarray(0, short.length)).toEqual(short);
-      });
-
-      it('drops what is not right, and says why', async () => {
-        await join(stage, type, version);
-        using wire = new PacketSocket(stage.nodes[0].namespace, under(0));
-        using attacker = new PacketSocket(stage.nodes[1].namespace, under(1));
-        const below = headersBelow(type, version);
-        await ping(stage.pods[0].name, podAddresses[4][1]);
-        const wanted = (frame: Buffer): boolean =>
-          frame.subarray(0, 6).equals(mac(stage, 0)) && frame.includes(Buffer.from('c0ffee11', 'hex'));
-        // From the endpoint to the client, where a packet like it will be seen or counted.
-        await run(stage.pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee11', podAddresses[4][0]]);
-        const good = await wire.receive(wanted, 'a packet from the endpoint');
-
-        // Neighbours are looked up at any time: once without one is enough.
-        await waitFor(
-          async () => {
-            const before = await statistics(0);
-            attacker.send(good);
-            const after = await statistics(0);
-            expect(after.receivedPackets - before.receivedPackets).toBe(1n);
-            expect(after.receivedBytes - before.receivedBytes).toBe(98n);
-            return true;
-          },
-          { what: 'a packet counted once' },
+    it('carries IPv4, IPv6 and their neighbour resolution, up to its MTU', async () => {
+      const { mtu, halves } = await join(stage, type, version);
+      expect(mtu).toBe(mtus[type]![version]);
+      expect(await stage.threads[0].client.probe({ crossConnect: halves[0], timeoutMs: 5000 })).toMatchObject(
+        { answered: true },
+      );
+      for (const inner of versions) {
+        const full = mtu - (inner === 4 ? 28 : 48);
+        const address = podAddresses[inner][1];
+        expect(await ping(stage.pods[0].name, address, { count: 2 })).toMatchObject({ received: 2 });
+        expect(await ping(stage.pods[0].name, address, { count: 2, size: full, df: true })).toMatchObject({
+          received: 2,
+        });
+        expect((await ping(stage.pods[0].name, address, { size: full + 1, df: true })).output).toMatch(
+          /message too long, mtu[=:]/,
         );
+      }
+      const [neighbour] = await ipJson(stage.pods[0].name, ['neigh', 'show', podAddresses[6][1]]);
+      expect(neighbour).toMatchObject({ lladdr: '02:00:00:00:00:02' });
+    });
 
-        const bad: [string, Buffer][] = [
-          ['received by the whole node, unknown identifier', ofAnother(good, below + identifierEnd[type]!)],
-        ];
-        if (type === MPLSoEthernet)
-          bad.push(
-            ['received, truncated', good.subarray(0, 28)],
-            ['received, wrong source address', fromAnotherHost(good)],
-          );
-        else {
-          bad.push(
-            ['received, truncated', good.subarray(0, -10)],
-            ['received, wrong source address', fromElsewhere(good)],
-            ['received, fragmented', fragmented(good)],
-            ['received, congestion', congested(good)],
-          );
-          if (version === 4) {
-            const broken = Buffer.from(good);
-            broken[24] = broken[24]! ^ 0xff;
-            bad.push(['received, malformed', broken]);
-          }
-        }
-        for (const [reason, frame] of bad) {
-          const { drops: old } = await statistics(0);
-          attacker.send(frame);
-          const { drops } = await statistics(0);
-          expect((drops[reason] ?? 0n) - (old[reason] ?? 0n), reason).toBe(1n);
-        }
-        expect((await statistics(0)).receivedDrops).toBe(BigInt(bad.length - 1));
-        expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
-        expect(fixChecksum(Buffer.from(good))).toEqual(good);
-      });
+    byBpf('answers what is too large for it, and TCP goes on', async () => {
+      const { mtu } = await join(stage, type, version);
+      for (const side of [0, 1] as const) stage.pods[side].route.setLink('nsm0', { mtu: 1500 });
+      await ping(stage.pods[0].name, podAddresses[4][1]);
+      expect(
+        (await ping(stage.pods[0].name, podAddresses[4][1], { size: mtu - 27, df: true })).output,
+      ).toContain(`Frag needed and DF set (mtu = ${mtu})`);
+      expect(
+        (await ping(stage.pods[0].name, podAddresses[6][1], { size: mtu - 47, df: true })).output,
+      ).toContain(`Packet too big: mtu=${mtu}`);
+      const { drops, sentDrops } = await statistics(0);
+      expect(sentDrops).toBeGreaterThanOrEqual(2n);
+      expect(drops['sent, too large']).toBe(sentDrops);
+      for (const inner of versions) {
+        await run(stage.pods[0].name, 'ip', [`-${inner}`, 'route', 'flush', 'cache']);
+        expect(await transfer(stage.pods[0], stage.pods[1], podAddresses[inner][1], 1_000_000)).toBe('same');
+      }
+      // The underlay shrinks under a tunnel that exists.
+      for (const side of [0, 1] as const) stage.nodes[side].route.setLink('under', { mtu: 1400 });
+      await run(stage.pods[0].name, 'ip', ['route', 'flush', 'cache']);
+      expect((await ping(stage.pods[0].name, podAddresses[4][1], { size: 1380, df: true })).output).toContain(
+        `Frag needed and DF set (mtu = ${mtu - 100})`,
+      );
+    });
 
-      it('drops what nobody here wants, and leaves to others what they may want', async () => {
-        await join(stage, type, version);
-        using wire = new PacketSocket(stage.nodes[0].namespace, under(0));
-        using attacker = new PacketSocket(stage.nodes[1].namespace, under(1));
-        await run(stage.pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee33', podAddresses[4][0]]);
-        const good = await wire.receive(
-          (frame) =>
-            frame.subarray(0, 6).equals(mac(stage, 0)) && frame.includes(Buffer.from('c0ffee33', 'hex')),
-          'a packet from the endpoint',
+    it('carries TCP, also where the underlay cuts segments itself', async () => {
+      await join(stage, type, version);
+      for (const inner of versions)
+        expect(await transfer(stage.pods[0], stage.pods[1], podAddresses[inner][1], 10_000_000)).toBe('same');
+      for (const side of [0, 1] as const) {
+        using ethtool = EthtoolSocket.open(stage.nodes[side].namespace);
+        ethtool.setOffloads(under(side), { tso: false, gso: false, 'udp-segmentation': false });
+      }
+      for (const inner of versions)
+        expect(await transfer(stage.pods[0], stage.pods[1], podAddresses[inner][1], 3_000_000)).toBe('same');
+    });
+
+    it('carries frames of any sort, with VLAN tags or without', async () => {
+      await join(stage, type, version);
+      using client = new PacketSocket(stage.pods[0].namespace, device(0));
+      using endpoint = new PacketSocket(stage.pods[1].namespace, device(1));
+      const addresses = '020000000002020000000001';
+      // Big enough that nothing is padded.
+      const rest = 'c0ffee'.repeat(40);
+      const header = `45000064000040004001${'0000'}0a3c00010a3c0000`;
+      const frames = {
+        tagged: `${addresses}8100006488b5${rest}`,
+        'tagged IPv4': `${addresses}810000650800${header}${rest.slice(0, 160)}`,
+        'tagged twice': `${addresses}88a800c88100006488b5${rest}`,
+        'of an unknown type': `${addresses}88b5${rest}`,
+        'for everyone': `ffffffffffff020000000001${'88b6'}${rest}`,
+      };
+      for (const [what, hex] of Object.entries(frames)) {
+        const frame = Buffer.from(hex, 'hex');
+        client.send(frame);
+        const arrived = await endpoint.receive((one) => one.includes(frame.subarray(-40)), what);
+        expect(arrived.toString('hex'), what).toBe(hex);
+      }
+      // Shorter than Ethernet allows: it arrives, padded.
+      const short = Buffer.from(`${addresses}88b7beef`, 'hex');
+      client.send(short);
+      const arrived = await endpoint.receive((one) => one.readUInt16BE(12) === 0x88b7, 'short frame');
+      expect(arrived.subarray(0, short.length)).toEqual(short);
+    });
+
+    byBpf('drops what is not right, and says why', async () => {
+      await join(stage, type, version);
+      using wire = new PacketSocket(stage.nodes[0].namespace, under(0));
+      using attacker = new PacketSocket(stage.nodes[1].namespace, under(1));
+      const below = headersBelow(type, version);
+      await ping(stage.pods[0].name, podAddresses[4][1]);
+      const wanted = (frame: Buffer): boolean =>
+        frame.subarray(0, 6).equals(mac(stage, 0)) && frame.includes(Buffer.from('c0ffee11', 'hex'));
+      // From the endpoint to the client, where a packet like it will be seen or counted.
+      await run(stage.pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee11', podAddresses[4][0]]);
+      const good = await wire.receive(wanted, 'a packet from the endpoint');
+
+      // Neighbours are looked up at any time: once without one is enough.
+      await waitFor(
+        async () => {
+          const before = await statistics(0);
+          attacker.send(good);
+          const after = await statistics(0);
+          expect(after.receivedPackets - before.receivedPackets).toBe(1n);
+          expect(after.receivedBytes - before.receivedBytes).toBe(98n);
+          return true;
+        },
+        { what: 'a packet counted once' },
+      );
+
+      const bad: [string, Buffer][] = [
+        ['received by the whole node, unknown identifier', ofAnother(good, below + identifierEnd[type]!)],
+      ];
+      if (type === MPLSoEthernet)
+        bad.push(
+          ['received, truncated', good.subarray(0, 28)],
+          ['received, wrong source address', fromAnotherHost(good)],
         );
-        const stray = ofAnother(good, headersBelow(type, version) + identifierEnd[type]!);
-        // A node's address at which no tunnel ends; without addresses, labels below the first.
-        const others = type === MPLSoEthernet ? stackedLabels(stray) : toElsewhere(stray);
-        const strays = async (): Promise<bigint> =>
-          (await statistics(0)).drops['received by the whole node, unknown identifier'] ?? 0n;
-        const before = await strays();
-        // Bound to one EtherType, it sees what is left after traffic control.
-        using kernel = new PacketSocket(stage.nodes[0].namespace, under(0), good.readUInt16BE(12));
-        attacker.send(stray);
-        attacker.send(others);
-        const first = await kernel.receive(
-          (frame) => frame.includes(Buffer.from('c0ffee33', 'hex')),
-          'a packet passed on',
+      else {
+        bad.push(
+          ['received, truncated', good.subarray(0, -10)],
+          ['received, wrong source address', fromElsewhere(good)],
+          ['received, fragmented', fragmented(good)],
+          ['received, congestion', congested(good)],
         );
-        expect(first).toEqual(others);
-        expect(await strays()).toBe(before + 1n);
-
-        const port = ports[type];
-        if (port === undefined) return;
-        await using listening = await spawnIn(stage.nodes[0].name, process.execPath, [
-          ...['-e', listener, String(port), `udp${version}`],
-        ]);
-        await waitFor(() => listening.output().includes('listening'), { what: 'listener' });
-        attacker.send(stray);
-        expect(
-          await kernel.receive(
-            (frame) => frame.includes(Buffer.from('c0ffee33', 'hex')),
-            'a packet passed on',
-          ),
-        ).toEqual(stray);
-        expect(await strays()).toBe(before + 1n);
-        expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
-      });
-
-      it('counts what finds no neighbour', async () => {
-        const { halves, mtu } = await join(stage, type, version);
-        await ping(stage.pods[0].name, podAddresses[4][1]);
-        expect((await statistics(0)).sentDrops).toBe(0n);
-        const nobody = version === 4 ? '10.9.0.99' : 'fd09::99';
-        await stage.threads[0].client.apply(half(stage, 0, type, version, mtu, { remote: nobody }));
-        await using pinging = await spawnIn(stage.pods[0].name, 'ping', ['-i', '0.05', podAddresses[4][1]]);
-        const lost = await waitFor(
-          async () => {
-            const { sentDrops, drops } = await statistics(0);
-            expect(drops['sent, no neighbour'] ?? 0n).toBe(sentDrops);
-            return sentDrops >= 3n ? sentDrops : undefined;
-          },
-          { what: 'packets counted as lost' },
-        );
-        expect(pinging.output()).not.toContain('bytes from');
-        await stage.threads[0].client.apply(halves[0]);
-        await waitFor(() => pinging.output().includes('bytes from'), { what: 'replies' });
-        expect((await statistics(0)).sentDrops).toBeGreaterThanOrEqual(lost);
-      });
-
-      it('writes headers that others understand', async ({ skip }) => {
-        await join(stage, type, version);
-        await ping(stage.pods[0].name, podAddresses[4][1]);
-        using wire = new PacketSocket(stage.nodes[1].namespace, under(1));
-        // ECT(1): the outer header must say the same.
-        await run(stage.pods[0].name, 'ping', ['-c', '1', '-Q', '1', '-p', 'c0ffee22', podAddresses[4][1]]);
-        const frame = await wire.receive(
-          (one) => one.subarray(0, 6).equals(mac(stage, 1)) && one.includes(Buffer.from('c0ffee22', 'hex')),
-          'a packet of the client',
-        );
-        const below = headersBelow(type, version);
-        if (type !== MPLSoEthernet) {
-          const [local, remote] = underlayAddresses[version];
-          expect(addressesIn(frame)).toEqual([local, remote]);
-          expect(version === 4 ? frame[22] : frame[21]).toBe(64);
-          expect(version === 4 ? frame[15]! & 3 : (frame[15]! >> 4) & 3).toBe(1);
-          expect(fixChecksum(Buffer.from(frame))).toEqual(frame);
+        if (version === 4) {
+          const broken = Buffer.from(good);
+          broken[24] = broken[24]! ^ 0xff;
+          bad.push(['received, malformed', broken]);
         }
-        if (type === VXLAN || type === VXLAN_GRE || type === MPLSoUDP) {
-          expect(frame.readUInt16BE(below)).toBeGreaterThanOrEqual(0xc000);
-          expect(frame.readUInt16BE(below + 6)).toBe(0);
-        }
-        const layers = dissect(frame);
-        if (!layers) skip('tshark is not installed');
-        expect(layers!.protocols).toMatch(dissected[type]!);
-        expect(layers!.protocols).toMatch(/:ip:icmp:data$/);
-        expect(layers!.identifier).toBe(identifier);
-        expect(layers!.expert).toBe('');
-      });
-    },
-  );
+      }
+      for (const [reason, frame] of bad) {
+        const { drops: old } = await statistics(0);
+        attacker.send(frame);
+        const { drops } = await statistics(0);
+        expect((drops[reason] ?? 0n) - (old[reason] ?? 0n), reason).toBe(1n);
+      }
+      expect((await statistics(0)).receivedDrops).toBe(BigInt(bad.length - 1));
+      expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
+      expect(fixChecksum(Buffer.from(good))).toEqual(good);
+    });
+
+    byBpf('drops what nobody here wants, and leaves to others what they may want', async () => {
+      await join(stage, type, version);
+      using wire = new PacketSocket(stage.nodes[0].namespace, under(0));
+      using attacker = new PacketSocket(stage.nodes[1].namespace, under(1));
+      await run(stage.pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee33', podAddresses[4][0]]);
+      const good = await wire.receive(
+        (frame) =>
+          frame.subarray(0, 6).equals(mac(stage, 0)) && frame.includes(Buffer.from('c0ffee33', 'hex')),
+        'a packet from the endpoint',
+      );
+      const stray = ofAnother(good, headersBelow(type, version) + identifierEnd[type]!);
+      // A node's address at which no tunnel ends; without addresses, labels below the first.
+      const others = type === MPLSoEthernet ? stackedLabels(stray) : toElsewhere(stray);
+      const strays = async (): Promise<bigint> =>
+        (await statistics(0)).drops['received by the whole node, unknown identifier'] ?? 0n;
+      const before = await strays();
+      // Bound to one EtherType, it sees what is left after traffic control.
+      using kernel = new PacketSocket(stage.nodes[0].namespace, under(0), good.readUInt16BE(12));
+      attacker.send(stray);
+      attacker.send(others);
+      const first = await kernel.receive(
+        (frame) => frame.includes(Buffer.from('c0ffee33', 'hex')),
+        'a packet passed on',
+      );
+      expect(first).toEqual(others);
+      expect(await strays()).toBe(before + 1n);
+
+      const port = ports[type];
+      if (port === undefined) return;
+      await using listening = await spawnIn(stage.nodes[0].name, process.execPath, [
+        ...['-e', listener, String(port), `udp${version}`],
+      ]);
+      await waitFor(() => listening.output().includes('listening'), { what: 'listener' });
+      attacker.send(stray);
+      expect(
+        await kernel.receive((frame) => frame.includes(Buffer.from('c0ffee33', 'hex')), 'a packet passed on'),
+      ).toEqual(stray);
+      expect(await strays()).toBe(before + 1n);
+      expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
+    });
+
+    byBpf('counts what finds no neighbour', async () => {
+      const { halves, mtu } = await join(stage, type, version);
+      await ping(stage.pods[0].name, podAddresses[4][1]);
+      expect((await statistics(0)).sentDrops).toBe(0n);
+      const nobody = version === 4 ? '10.9.0.99' : 'fd09::99';
+      await stage.threads[0].client.apply(half(stage, 0, type, version, mtu, { remote: nobody }));
+      await using pinging = await spawnIn(stage.pods[0].name, 'ping', ['-i', '0.05', podAddresses[4][1]]);
+      const lost = await waitFor(
+        async () => {
+          const { sentDrops, drops } = await statistics(0);
+          expect(drops['sent, no neighbour'] ?? 0n).toBe(sentDrops);
+          return sentDrops >= 3n ? sentDrops : undefined;
+        },
+        { what: 'packets counted as lost' },
+      );
+      expect(pinging.output()).not.toContain('bytes from');
+      await stage.threads[0].client.apply(halves[0]);
+      await waitFor(() => pinging.output().includes('bytes from'), { what: 'replies' });
+      expect((await statistics(0)).sentDrops).toBeGreaterThanOrEqual(lost);
+    });
+
+    it('writes headers that others understand', async ({ skip }) => {
+      await join(stage, type, version);
+      await ping(stage.pods[0].name, podAddresses[4][1]);
+      using wire = new PacketSocket(stage.nodes[1].namespace, under(1));
+      // ECT(1): the outer header must say the same.
+      await run(stage.pods[0].name, 'ping', ['-c', '1', '-Q', '1', '-p', 'c0ffee22', podAddresses[4][1]]);
+      const frame = await wire.receive(
+        (one) => one.subarray(0, 6).equals(mac(stage, 1)) && one.includes(Buffer.from('c0ffee22', 'hex')),
+        'a packet of the client',
+      );
+      const below = headersBelow(type, version);
+      if (type !== MPLSoEthernet) {
+        const [local, remote] = underlayAddresses[version];
+        expect(addressesIn(frame)).toEqual([local, remote]);
+        expect(version === 4 ? frame[22] : frame[21]).toBe(64);
+        expect(version === 4 ? frame[15]! & 3 : (frame[15]! >> 4) & 3).toBe(1);
+        expect(fixChecksum(Buffer.from(frame))).toEqual(frame);
+      }
+      if (type === VXLAN || type === VXLAN_GRE || type === MPLSoUDP) {
+        expect(frame.readUInt16BE(below)).toBeGreaterThanOrEqual(0xc000);
+        if (engine === 'ebpf') expect(frame.readUInt16BE(below + 6)).toBe(0);
+      }
+      const layers = dissect(frame);
+      if (!layers) skip('tshark is not installed');
+      expect(layers!.protocols).toMatch(dissected[type]!);
+      expect(layers!.protocols).toMatch(/:ip:icmp:data$/);
+      expect(layers!.identifier).toBe(identifier);
+      expect(layers!.expert).toBe('');
+    });
+  });
 });
 
 /** Holds a UDP port. */

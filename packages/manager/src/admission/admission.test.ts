@@ -68,7 +68,9 @@ describe('admitConnectionRequest', () => {
   ])('refuses %j', (more, message) => {
     expect(() => admitConnectionRequest(request(more))).toThrowError(message);
   });
-  it('refuses or takes any text without breaking, and never takes a control character', () => {
+  it('refuses or takes any text without breaking, and never takes a control character', {
+    timeout: 30_000,
+  }, () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
         try {
@@ -84,6 +86,17 @@ describe('admitConnectionRequest', () => {
 
 describe('admitEndpoint', () => {
   it.each([
+    [
+      {
+        interface: [
+          {
+            type: InterfaceType.MEM_INTERFACE,
+            parameters: { interfaceParameters: { ring_size: '5' } },
+          },
+        ],
+      },
+      /ring_size "5" must be a power of two from 64/,
+    ],
     [{}, undefined],
     [{ networkServiceHost: 'node-a' }, undefined],
     [{ networkServiceHost: 'node-b' }, /this manager is "node-a"/],

@@ -13,6 +13,8 @@ import {
   tunnelNames,
 } from '@nsm/api';
 import { overlaps, parsePrefix } from '../addresses/prefix.js';
+import { hasOwnWire } from '../choice/negotiation.js';
+import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Bytes, RFC 791. */
 const minMtu = 68;
@@ -54,7 +56,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   if (request.interface.length > 0) admitInterfaces(request.interface);
   admitLabels(request.labels);
   admitLength('tunnel_type', request.tunnelType);
-  if (request.tunnelType.length === 0)
+  if (request.tunnelType.length === 0 && !request.interface.some(({ type }) => hasOwnWire(type)))
     throw invalid('tunnel_type is empty: list the tunnel types your side can do');
   if (request.connectionId !== '' && !connectionIdPattern.test(request.connectionId)) {
     throw invalid(
@@ -162,7 +164,8 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     );
   }
   const seen = new Set<number>();
-  for (const { type, preference, parameters } of interfaces) {
+  for (const one of interfaces) {
+    const { type, preference, parameters } = one;
     if (!(type in interfaceNames))
       throw invalid(`interface type ${type} is unknown; known: ${Object.values(interfaceNames).join(', ')}`);
     if (!preferences.has(preference)) {
@@ -176,6 +179,7 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
       if (hasControl(key + value) || key.length > 253 || value.length > 4096)
         throw invalid(`interface parameter ${quote(key)} is malformed or too long`);
     }
+    admitSharedMemory(one);
   }
 }
 

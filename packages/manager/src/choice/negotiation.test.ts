@@ -211,6 +211,9 @@ describe('tunnelable', () => {
     ]);
     expect(typesOver(wanted, TunnelType.GRE, TunnelType.VXLAN)).toEqual([[KERNEL_INTERFACE, NO_PREFERENCE]]);
   });
+  it('keeps nothing that needs a tunnel where there is none', () => {
+    expect(typesOver([of(KERNEL_INTERFACE), of(MEM_INTERFACE)])).toEqual([]);
+  });
   it('spells out DEFAULT_INTERFACE', () => {
     expect(typesOver([of(MEM_INTERFACE), of(DEFAULT_INTERFACE)], TunnelType.GRE)).toEqual([
       [MEM_INTERFACE, NO_PREFERENCE],
@@ -229,18 +232,19 @@ describe('chooseTunnel', () => {
     const { theirs, ours } = chooseTunnel(
       [tunnel(TunnelType.GRE), tunnel(TunnelType.MPLSoUDP), tunnel(TunnelType.VXLAN)],
       [tunnel(TunnelType.VXLAN), tunnel(TunnelType.MPLSoUDP)],
+      () => '',
     );
     expect([theirs.type, ours.type]).toEqual([TunnelType.MPLSoUDP, TunnelType.MPLSoUDP]);
   });
   it('DEFAULT_TUNNEL leaves the choice to this side', () => {
-    expect(chooseTunnel([tunnel(TunnelType.DEFAULT_TUNNEL)], [tunnel(TunnelType.VXLAN)]).ours.type).toBe(
-      TunnelType.VXLAN,
-    );
+    expect(
+      chooseTunnel([tunnel(TunnelType.DEFAULT_TUNNEL)], [tunnel(TunnelType.VXLAN)], () => '').ours.type,
+    ).toBe(TunnelType.VXLAN);
   });
   it('says what each side can do when nothing is shared', () => {
-    expect(() => chooseTunnel([tunnel(TunnelType.GRE)], [tunnel(TunnelType.VXLAN)])).toThrowError(
-      /offers GRE, this node can do VXLAN/,
-    );
+    expect(() =>
+      chooseTunnel([tunnel(TunnelType.GRE)], [tunnel(TunnelType.VXLAN)], (types) => `${types}: no libbpf`),
+    ).toThrowError(/offers GRE, this node can do VXLAN; 2: no libbpf$/);
   });
 });
 

@@ -89,7 +89,7 @@ export function tunnelable(
     .filter(({ type }) =>
       hasOwnWire(type)
         ? joins.remotely(type, type)
-        : tunnels.every((tunnel) => joins.tunnelled(type, tunnel.type)),
+        : tunnels.length > 0 && tunnels.every((tunnel) => joins.tunnelled(type, tunnel.type)),
     )
     .map((wanted) => ({ ...wanted, preference: NO_PREFERENCE }));
 }
@@ -140,6 +140,10 @@ export class Joins {
   }
 }
 
+type WantedTunnels = ReadonlyMap<string, readonly TunnelType[]>;
+
+const allTunnels = Object.values(TunnelType).filter((type) => type !== TunnelType.DEFAULT_TUNNEL);
+
 /**
  * What this node does of what it can.
  * @param possible tunnels that the forwarder offers, in its order.
@@ -147,7 +151,7 @@ export class Joins {
  */
 export function restrictTunnels(
   possible: readonly Tunnel[],
-  wantedFor: ReadonlyMap<string, readonly TunnelType[]>,
+  wantedFor: WantedTunnels,
   service: string,
 ): readonly Tunnel[] {
   const wanted = wantedFor.get(service) ?? wantedFor.get('');
@@ -155,24 +159,35 @@ export function restrictTunnels(
   return wanted.flatMap((type) => possible.filter((tunnel) => tunnel.type === type));
 }
 
+/** The tunnel types that a service may go over, where none of them is possible. */
+export function impossibleTunnels(wantedFor: WantedTunnels, service: string): readonly TunnelType[] {
+  return wantedFor.get(service) ?? wantedFor.get('') ?? allTunnels;
+}
+
 /**
  * The first tunnel type in the client manager's order that this node can do too.
  * @param offered what the client's manager can do, in its order of preference.
  * @param own what this node can do towards it, in its own order.
+ * @param lacking says of types that were offered why this node cannot do them.
  * @throws NsmError `no-common-tunnel`
  */
 export function chooseTunnel(
   offered: readonly Tunnel[],
   own: readonly Tunnel[],
+  lacking: (types: readonly TunnelType[]) => string,
 ): { readonly theirs: Tunnel; readonly ours: Tunnel } {
   for (const theirs of offered) {
     const ours =
       theirs.type === TunnelType.DEFAULT_TUNNEL ? own[0] : own.find(({ type }) => type === theirs.type);
     if (ours) return { theirs, ours };
   }
+  const reasons = lacking(
+    offered.map(({ type }) => type).filter((type) => type !== TunnelType.DEFAULT_TUNNEL),
+  );
   throw new NsmError(
     'no-common-tunnel',
-    `no tunnel type in common: the client's node offers ${tunnelList(offered)}, this node can do ${tunnelList(own)}`,
+    `no tunnel type in common: the client's node offers ${tunnelList(offered)}, this node can do ${tunnelList(own)}` +
+      (reasons && `; ${reasons}`),
   );
 }
 

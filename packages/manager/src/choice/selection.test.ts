@@ -1,6 +1,7 @@
 // The choice of an endpoint: order, reasons, and never one that does not fit.
 import { create } from '@bufbuild/protobuf';
 import {
+  forwarder as fw,
   InterfaceSchema,
   InterfaceType,
   type NetworkServiceEndpoint,
@@ -10,6 +11,7 @@ import {
 } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Lacking } from './lacking.js';
 import { Joins } from './negotiation.js';
 import { rankEndpoints, type Surroundings, selectEndpoints, type Wanted } from './selection.js';
 
@@ -32,7 +34,15 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],
     ['dead', create(registry.ManagerSchema, { name: 'dead' })],
   ]),
-  missing: new Map([[InterfaceType.HW_INTERFACE, 'no pool of network devices is configured']]),
+  lacking: new Lacking({
+    interfaces: [
+      create(fw.InterfaceCapabilitySchema, {
+        type: InterfaceType.HW_INTERFACE,
+        missing: 'no pool of network devices is configured',
+      }),
+    ],
+    tunnels: [],
+  }),
   joins: new Joins([
     { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
     { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },

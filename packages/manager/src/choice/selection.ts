@@ -1,14 +1,7 @@
 // Which endpoint serves a request: every candidate, in order, each with the reason for its place.
-import {
-  type Interface,
-  type InterfaceType,
-  interfaceNames,
-  type Label,
-  type NetworkServiceEndpoint,
-  NsmError,
-  type registry,
-} from '@nsm/api';
+import { type Interface, type Label, type NetworkServiceEndpoint, NsmError, type registry } from '@nsm/api';
 import { quote } from '../admission/admission.js';
+import type { Lacking } from './lacking.js';
 import { chooseInterfaces, interfaceList, type Joins } from './negotiation.js';
 
 export interface Wanted {
@@ -24,8 +17,7 @@ export interface Surroundings {
   readonly managers: ReadonlyMap<string, registry.Manager>;
   /** What the local forwarder can join. */
   readonly joins: Joins;
-  /** What this node lacks for those interface types that it cannot make. */
-  readonly missing: ReadonlyMap<InterfaceType, string>;
+  readonly lacking: Lacking;
   connections(endpoint: NetworkServiceEndpoint): number;
   /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -111,12 +103,10 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
   const joined = local ? joins.locally : joins.remotely;
   if (!chooseInterfaces(wanted.interfaces, endpoint.interface, joined)) {
     const asked = new Set(wanted.interfaces.map(({ type }) => type));
-    const lacking = [...around.missing].flatMap(([type, missing]) =>
-      asked.has(type) ? [`; ${interfaceNames[type]}: ${missing}`] : [],
-    );
+    const lacking = around.lacking.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
     return dropped(
       `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, this node can join ${local ? joins.list('locally') : `${joins.list('tunnelled')} to another node`}${lacking.join('')}`,
+        `${interfaceList(endpoint.interface)}, this node can join ${local ? joins.list('locally') : `${joins.list('tunnelled')} to another node`}${lacking}`,
     );
   }
   const failure = around.recentFailure(endpoint);

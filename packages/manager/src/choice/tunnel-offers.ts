@@ -1,14 +1,17 @@
 // The kinds of tunnel towards other nodes, as the forwarder offered them: asked for once, until it says that they changed.
-import type { Tunnel } from '@nsm/api';
+import type { forwarder as fw } from '@nsm/api';
 import type { Forwarder } from '../admission/namespace-guard.js';
 
 /** Other nodes whose offers are kept. */
 const maxKept = 4096;
 
+/** In the forwarder's order of preference; and what works on this node and does not lead to the other. */
+export type Offer = Pick<fw.OfferTunnelsReply, 'tunnels' | 'obstacles'>;
+
 export class TunnelOffers {
   readonly #forwarder: Forwarder;
   readonly #local: string;
-  readonly #offers = new Map<string, Promise<readonly Tunnel[]>>();
+  readonly #offers = new Map<string, Promise<Offer>>();
   #listening = false;
 
   /** @param local this node's underlay address; '' leaves it to the kernel. */
@@ -18,15 +21,13 @@ export class TunnelOffers {
   }
 
   /**
-   * In the forwarder's order of preference. @param remote the other node's underlay address.
+   * @param remote the other node's underlay address.
    * @throws NsmError `dataplane` when there is no route.
    */
-  async to(remote: string): Promise<readonly Tunnel[]> {
+  async to(remote: string): Promise<Offer> {
     const kept = this.#offers.get(remote);
     if (kept) return await kept;
-    const asked = this.#forwarder
-      .offerTunnels({ remote, local: this.#local })
-      .then(({ tunnels }): readonly Tunnel[] => tunnels);
+    const asked: Promise<Offer> = this.#forwarder.offerTunnels({ remote, local: this.#local });
     if (this.#listening) {
       if (this.#offers.size >= maxKept) this.#offers.clear();
       this.#offers.set(remote, asked);

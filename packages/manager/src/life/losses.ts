@@ -58,8 +58,8 @@ function underlayChanged(node: Node): void {
     if (!tunnel || connection.state.kind !== 'UP') continue;
     const offered = node.offers.to(tunnel.remote);
     offered.then(
-      (offers) => {
-        const fits = offers.find(({ type }) => type === tunnel.type)?.parameters?.mtu ?? mtu;
+      ({ tunnels }) => {
+        const fits = tunnels.find(({ type }) => type === tunnel.type)?.parameters?.mtu ?? mtu;
         if (fits < mtu)
           rebuild(node, connection, `the underlay carries ${fits} bytes of the pod only, not ${mtu}`);
       },

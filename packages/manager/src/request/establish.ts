@@ -84,7 +84,9 @@ async function connectTo(
   }
   const [first, ...others] = failures;
   if (!first || others.length === 0) throw first ?? new NsmError('internal', 'no interface was tried');
-  throw new NsmError(first.kind, failures.map(({ message }) => message).join('; '), first);
+  // Each pool may refuse for the same reason.
+  const messages = new Set(failures.map(({ message }) => message));
+  throw new NsmError(first.kind, [...messages].join('; '), first);
 }
 
 function summary(failures: readonly NsmError[]): NsmError {

@@ -184,12 +184,13 @@ async function agreeOnTunnel(
   // A manager that knows only the specification tells no address: its call came from one.
   const remote =
     request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
-  const tunnels = await node.offers.to(remote);
+  const { tunnels, obstacles } = await node.offers.to(remote);
   const { theirs, ours } = chooseTunnel(
     request.tunnelType,
     restrictTunnels(tunnels, node.tunnels, request.networkServiceName).filter(({ type }) =>
       node.joins.tunnelled(own, type),
     ),
+    (types) => node.lacking.ofTunnels(types, obstacles),
   );
   const identifier = await transaction.step(
     'take a tunnel identifier',

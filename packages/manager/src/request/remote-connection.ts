@@ -10,7 +10,13 @@ import {
 } from '@nsm/api';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
-import { hasOwnWire, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
+import {
+  hasOwnWire,
+  impossibleTunnels,
+  interfaceList,
+  restrictTunnels,
+  tunnelable,
+} from '../choice/negotiation.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
@@ -43,12 +49,20 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
   const manager = endpoint.networkServiceHost;
   const peer = { manager, address: addressOf(node, manager), connectionId: id };
   const remote = await node.peers.resolve(manager, peer.address);
-  const tunnels = restrictTunnels(await node.offers.to(remote), node.tunnels, networkServiceName);
+  const offer = await node.offers.to(remote);
+  const tunnels = restrictTunnels(offer.tunnels, node.tunnels, networkServiceName);
+  if (tunnels.length === 0 && !attempt.interfaces.every(({ type }) => hasOwnWire(type)))
+    throw new NsmError(
+      'no-common-tunnel',
+      `no tunnel of this node leads to manager ${quote(manager)}: ` +
+        node.lacking.ofTunnels(impossibleTunnels(node.tunnels, networkServiceName), offer.obstacles),
+    );
   const interfaces = tunnelable(attempt.interfaces, tunnels, node.joins);
   if (interfaces.length === 0)
     throw new NsmError(
       'no-common-interface',
-      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${node.joins.list('tunnelled')} to another node`,
+      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${node.joins.list('tunnelled')} to another node` +
+        node.lacking.ofInterfaces(new Set(attempt.interfaces.map(({ type }) => type)), 'tunnelled'),
     );
 
   const reservation = await transaction.step(

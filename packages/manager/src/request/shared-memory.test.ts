@@ -63,6 +63,9 @@ describe('placeSockets', () => {
     expect(mixed.client).toEqual({ ring_size: '256', queues: '1', socket: '/client.sock', role: 'client' });
     expect(mixed.endpoint).toEqual({ name: 'eth9' });
     expect(mixed.asked).toEqual([{ id: 'id', client: { type: VHOST_INTERFACE, uid: 1001 } }]);
+    // Our own end of a memif has one ring each way.
+    const memif = await place(wish(MEM_INTERFACE, { rings: '4' }), wish(KERNEL_INTERFACE));
+    expect(memif.client.rings).toBe('1');
     expect((await place(wish(KERNEL_INTERFACE), wish(KERNEL_INTERFACE))).asked).toEqual([]);
   });
 
@@ -72,6 +75,8 @@ describe('placeSockets', () => {
     [{ buffer_size: '1e9' }, /buffer_size "1e9"/],
     [{ id: '4294967296' }, /id "4294967296"/],
     [{ secret: 'x'.repeat(24) }, /secret is longer than 23 bytes/],
+    [{ ring_size: '16384', buffer_size: '65472' }, /make a memory of more than 1 GiB/],
+    [{ ring_size: '16384', buffer_size: '16384', rings: '2' }, /make a memory of more than 1 GiB/],
   ])('refuses %o', async (parameters, expected) => {
     await expect(place(wish(MEM_INTERFACE, parameters), wish(MEM_INTERFACE))).rejects.toThrow(expected);
   });

@@ -1,8 +1,7 @@
 // Pods attached by shared memory: what both sides are told, and the socket by which each meets the other.
-import { randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { type Interface, InterfaceParametersSchema, InterfaceType, NsmError } from '@nsm/api';
-import { quote } from '../admission/admission.js';
+import { type Interface, InterfaceParametersSchema } from '@nsm/api';
+import { agreeOnMemory, isShared } from '../admission/shared-memory-parameters.js';
 import type { Node } from '../node.js';
 import type { Transaction } from './transaction.js';
 
@@ -12,33 +11,6 @@ interface SideWish {
   /** User of its process. */
   readonly uid: number;
 }
-
-interface Limit {
-  readonly fallback: number;
-  readonly lowest: number;
-  readonly highest: number;
-  readonly powerOfTwo: boolean;
-}
-
-type Limits = Readonly<Record<string, Limit>>;
-
-/** Of memif: descriptors in a ring, rings in each direction, bytes of a buffer. */
-const memLimits: Limits = {
-  ring_size: { fallback: 1024, lowest: 64, highest: 16_384, powerOfTwo: true },
-  rings: { fallback: 1, lowest: 1, highest: 16, powerOfTwo: false },
-  buffer_size: { fallback: 2048, lowest: 2048, highest: 65_472, powerOfTwo: false },
-};
-
-/** Of vhost-user: descriptors in a virtqueue, and pairs of virtqueues. */
-const vhostLimits: Limits = {
-  ring_size: { fallback: 256, lowest: 64, highest: 1024, powerOfTwo: true },
-  queues: { fallback: 1, lowest: 1, highest: 16, powerOfTwo: false },
-};
-
-const memId: Limit = { fallback: 0, lowest: 0, highest: 0xffff_ffff, powerOfTwo: false };
-
-/** Characters of a memif secret that every implementation takes: one of the 24 bytes may end it. */
-const maxSecret = 23;
 
 /**
  * Completes the interfaces of those sides that are attached by shared memory, and makes the folders of their sockets; what
@@ -65,7 +37,7 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
           {
             interface: { type },
           },
-        ]) => [type, agree(type, heard)],
+        ]) => [type, agreeOnMemory(type, heard, asked.length === 1)],
       ),
     );
     const sockets = await transaction.step(
@@ -102,45 +74,7 @@ export function hasDevice(side: Interface): boolean {
   return !isShared(side);
 }
 
-function isShared({ type }: Interface): boolean {
-  return type === InterfaceType.MEM_INTERFACE || type === InterfaceType.VHOST_INTERFACE;
-}
-
 function withParameters(wanted: Interface, parameters: Readonly<Record<string, string>>): Interface {
   const interfaceParameters = { ...wanted.parameters?.interfaceParameters, ...parameters };
   return { ...wanted, parameters: create(InterfaceParametersSchema, { interfaceParameters }) };
-}
-
-/**
- * What both ends of a shared memory are told: of every number the smallest wish, and of a memif its id and secret as the
- * first asks who asks for any.
- */
-function agree(type: InterfaceType, heard: readonly Interface[]): Record<string, string> {
-  const said = (name: string): string[] =>
-    heard
-      .filter((one) => one.type === type)
-      .map((one) => one.parameters?.interfaceParameters[name] ?? '')
-      .filter((text) => text !== '');
-  const memif = type === InterfaceType.MEM_INTERFACE;
-  const numbers = Object.entries(memif ? memLimits : vhostLimits).map(([name, limit]) => {
-    const wishes = said(name).map((text) => admit(name, text, limit));
-    return [name, String(wishes.length > 0 ? Math.min(...wishes) : limit.fallback)];
-  });
-  const agreed: Record<string, string> = Object.fromEntries(numbers);
-  if (!memif) return agreed;
-  const [secret = randomBytes(8).toString('hex')] = said('secret');
-  if (Buffer.byteLength(secret) > maxSecret)
-    throw new NsmError('invalid', `interface parameter secret is longer than ${maxSecret} bytes`);
-  const [id = '0'] = said('id');
-  return { ...agreed, secret, id: String(admit('id', id, memId)) };
-}
-
-function admit(name: string, text: string, { lowest, highest, powerOfTwo }: Limit): number {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= lowest && value <= highest && (!powerOfTwo || Number.isInteger(Math.log2(value))))
-    return value;
-  throw new NsmError(
-    'invalid',
-    `interface parameter ${name} ${quote(text)} must be ${powerOfTwo ? 'a power of two ' : ''}from ${lowest} to ${highest}`,
-  );
 }

@@ -1,15 +1,16 @@
 // The memifs that the forwarder itself is the peer of, each joined to a TAP device; their packets move in one thread.
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { type NetworkNamespace, openTap } from '@nsm/netlink';
 import type { StatisticsReport } from '../../statistics.js';
 import type { Side } from '../../wiring.js';
 import type { SharedSockets } from '../shared/shared-sockets.js';
+import { identityOf } from '../shared/socket-link.js';
+import { memifSettings } from './memif-session.js';
 import type { MemifTapSpec } from './memif-tap.js';
 import type { MemifOrder, MemifWord } from './memif-worker.js';
-
-/** Bytes of Ethernet header with one VLAN tag. */
-const frameOverhead = 18;
 
 /** An existing TAP device; without a namespace it is in the node's. */
 export interface TapDevice {
@@ -51,18 +52,12 @@ export class MemifEngine {
     const other = side === 'client' ? 'endpoint' : 'client';
     const socket = this.#sockets.place(id, other, type, process.getuid?.() ?? 0);
     this.#sockets.join(id, type);
-    const { id: number = '0', secret = '', ring_size = '1024', buffer_size = '2048' } = port.parameters;
-    const wanted = {
-      socket,
-      role: side === 'client' ? 'server' : 'client',
-      id: Number(number),
-      secret,
-      log2RingSize: Math.log2(Number(ring_size)),
-      bufferSize: Number(buffer_size),
-      largestFrame: port.mtu + frameOverhead,
-    } as const;
-    const order = JSON.stringify([wanted, tap.index]);
-    if (this.#wires.get(id)?.order === order) return;
+    const role = side === 'client' ? 'server' : 'client';
+    const wanted = { socket, ...memifSettings(port.parameters, role, port.mtu) };
+    // A folder that was removed and made again is not the one that is watched.
+    const order = JSON.stringify([wanted, tap.index, identityOf(dirname(socket))]);
+    const served = role === 'client' || existsSync(socket);
+    if (this.#wires.get(id)?.order === order && served) return;
     await this.release(id);
     const { fd } = openTap({ kind: 'tap', name: tap.name, namespace: tap.namespace });
     const counters = new Float64Array(new SharedArrayBuffer(6 * Float64Array.BYTES_PER_ELEMENT));

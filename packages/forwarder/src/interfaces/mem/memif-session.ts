@@ -21,6 +21,24 @@ export interface MemifSettings {
   readonly largestFrame: number;
 }
 
+/** Bytes of Ethernet header with one VLAN tag. */
+const frameOverhead = 18;
+
+/** As a pod is told of its memif. @param mtu of the connection, bytes. */
+export function memifSettings(
+  parameters: Readonly<Record<string, string>>,
+  role: MemifSettings['role'],
+  mtu: number,
+): MemifSettings {
+  const { id = '0', secret = '', ring_size = '1024', buffer_size = '2048' } = parameters;
+  return {
+    ...{ role, id: Number(id), secret },
+    log2RingSize: Math.log2(Number(ring_size)),
+    bufferSize: Number(buffer_size),
+    largestFrame: mtu + frameOverhead,
+  };
+}
+
 /** Both directions, once the peers agree. */
 export interface MemifQueues {
   readonly receive: ReceiveQueue;

@@ -1,0 +1,198 @@
+// Every interface type of a client with every one of an endpoint, on one node and over each tunnel, by the real commands:
+// packets flow, or the refusal says exactly why. Adapters and virtual functions are veth pairs on a switch.
+import { TunnelType, tunnelNames } from '@nsm/api';
+import { leaks, ping, type Running, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Application, startMemif, startVhost, type Told } from './applications.js';
+import { Mesh, type Pod } from './mesh.js';
+import type { MeshNode } from './mesh-node.js';
+import { type Connected, nsm, nsmJson } from './nsm-command.js';
+import { bare, devicesOf, passes } from './pod-network.js';
+import { thorough } from './reliability/config.js';
+import { makeSwitch, makeSysfs, plug } from './stand-ins.js';
+import { missingTestpmd, type Parameters } from './testpmd.js';
+
+interface Attached extends Connected {
+  readonly interface: string;
+  readonly interfaceParameters: Parameters;
+  readonly tunnel: { readonly type: string } | null;
+}
+
+const types = ['kernel', 'mem', 'vhost', 'sriov', 'hw'] as const;
+type Type = (typeof types)[number];
+const named = (type: Type): string => `${type.toUpperCase()}_INTERFACE`;
+
+const local = 'local';
+const tunnels = [
+  TunnelType.VXLAN,
+  TunnelType.GRE,
+  TunnelType.VXLAN_GRE,
+  TunnelType.MPLSoGRE,
+  TunnelType.MPLSoUDP,
+  TunnelType.MPLSoEthernet,
+].map((type) => tunnelNames[type] ?? '');
+type Way = string;
+
+/** Of each node, on the switch. */
+const devices = ['hw0', 'hw1', 'pf0', 'vf0', 'vf1'];
+
+/** What a node can join, in its own words. */
+const joinsLocally =
+  'KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE, HW_INTERFACE, SRIOV_INTERFACE, ' +
+  'MEM_INTERFACE to KERNEL_INTERFACE, KERNEL_INTERFACE to MEM_INTERFACE';
+const joinsRemotely = 'HW_INTERFACE, SRIOV_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE';
+
+const hasOwnWire = (type: Type): boolean => type === 'hw' || type === 'sriov';
+/** What the forwarder can send through a tunnel. */
+const isFrames = (type: Type): boolean => type === 'kernel' || type === 'mem';
+
+const works = (way: Way, client: Type, endpoint: Type): boolean =>
+  (isFrames(client) && isFrames(endpoint)) || (client === endpoint && (way === local || hasOwnWire(client)));
+
+/** Which manager refuses, and in which words: the client's where it can tell by itself. */
+const refusal = (way: Way, client: Type, endpoint: Type): string => {
+  const name = endpointName(way, endpoint);
+  const service = serviceName(way, endpoint);
+  const asked = `no interface types that can be joined: the client asks for ${named(client)}, the endpoint offers ${named(endpoint)}`;
+  const own = `no endpoint of network service "${service}" fits: ${name}: ${asked}, this node can join`;
+  if (way === local) return `${own} ${joinsLocally} (NSM0202)`;
+  const seenHere = isFrames(client) && !hasOwnWire(endpoint);
+  if (seenHere)
+    return `manager "node-b": ${asked}, its node can join ${joinsRemotely} to another node (NSM0301)`;
+  return `${own} ${joinsRemotely} to another node (NSM0202)`;
+};
+
+const endpointName = (way: Way, type: Type): string => (way === local ? `near-${type}` : `far-${type}`);
+const serviceName = (way: Way, type: Type): string => `${way.toLowerCase()}.${type}`;
+
+/** Of the pairs of two types that go over tunnels, one tunnel's stand for all others': the thorough run tries each. */
+const cells = [local, ...tunnels].flatMap((way) =>
+  types.flatMap((client) =>
+    types
+      .filter((endpoint) => thorough || way === local || way === 'VXLAN' || client === endpoint)
+      .map((endpoint) => ({ way, client, endpoint })),
+  ),
+);
+
+describe.skipIf(!requireRoot('types'))('every interface type with every other', { timeout: 120_000 }, () => {
+  let mesh: Mesh;
+  let network: TestNamespace;
+  let client: Pod;
+  const pods = new Map<string, Pod>();
+  const serving = new Map<string, Running>();
+  const missing = new Map<string, string>();
+
+  beforeAll(async () => {
+    network = makeSwitch('network');
+    const services = tunnels.flatMap((kind) => types.map((type) => `${serviceName(kind, type)}=${kind}`));
+    mesh = new Mesh({
+      flags: ['--prefix', '10.60.0.0/16', '--tunnel', services.join(',')],
+      flagsOf: ({ dir }) => [
+        ...['--hw-pool', 'lab?name=hw*', '--sriov-pool', 'fast?pf=pf*'],
+        ...['--sysfs', makeSysfs(dir, ['vf0', 'vf1'])],
+      ],
+    });
+    for (const node of mesh.nodes) for (const name of devices) plug(node, name, network);
+    await mesh.joinNodes();
+    for (const node of mesh.nodes) await node.start();
+    client = mesh.pod('client');
+    await Promise.all(types.flatMap((type) => [serve(mesh.a, [local], type), serve(mesh.b, tunnels, type)]));
+    await mesh.a.knows(...types.map((type) => `${serviceName('GRE', type)}/far-${type}`));
+    const { capabilities } = await nsmJson<{
+      readonly capabilities: readonly { type: string; works: boolean; missing: string }[];
+    }>('get', 'tunnels', '--run-dir', mesh.a.runDir);
+    for (const kind of tunnels)
+      if (!capabilities.some(({ type, works }) => type === kind && works))
+        missing.set(kind, capabilities.find(({ type }) => type === kind)?.missing ?? 'unknown here');
+  }, 60_000);
+  afterEach(async () => {
+    expect(await devicesOf(client.name)).toEqual([]);
+  });
+  afterAll(async () => {
+    await mesh?.stop();
+    network?.remove();
+    expect(leaks()).toEqual([]);
+  });
+
+  const serve = async (node: MeshNode, ways: readonly Way[], type: Type): Promise<void> => {
+    const name = endpointName(ways[0] ?? local, type);
+    const pod = mesh.pod(name);
+    pods.set(name, pod);
+    const services = ways.map((way) => serviceName(way, type));
+    serving.set(name, await mesh.endpoint(node, { pod, name, services, flags: ['--interface', type] }));
+  };
+  const asking = (way: Way, from: Type, to: Type): string[] => [
+    ...['connect', serviceName(way, to), '--request-id', 'one', '--netns', client.name],
+    ...['--run-dir', mesh.a.runDir, '--interface', from],
+  ];
+  /** What the endpoint's process was told last. */
+  const told = (name: string): Parameters => {
+    const events = serving.get(name)?.output().split('\n') ?? [];
+    const accepted = events.filter((line) => line.includes('client-accepted')).at(-1) ?? '{}';
+    return (JSON.parse(accepted) as { interfaceParameters: Parameters }).interfaceParameters;
+  };
+  /** The application that a side needs, where it has no device. */
+  const application = async (type: Type, pod: Pod, what: Told): Promise<Application | undefined> =>
+    type === 'mem' ? await startMemif(pod, what) : type === 'vhost' ? await startVhost(pod, what) : undefined;
+
+  it.for(cells.filter(({ way, client: from, endpoint }) => works(way, from, endpoint)))(
+    '$way: $client to $endpoint carries packets',
+    async ({ way, client: from, endpoint: to }, { skip }) => {
+      const why = missing.get(way) ?? (from === 'vhost' ? missingTestpmd() : undefined);
+      if (why !== undefined && !hasOwnWire(from)) skip(why);
+      const name = endpointName(way, to);
+      const pod = pods.get(name)!;
+      const connected = await nsmJson<Attached>(...asking(way, from, to));
+      const { mtu, addresses, peerAddresses } = connected;
+      expect(connected).toMatchObject({ interface: from, endpoint: name });
+      expect(connected.tunnel?.type).toBe(way === local || hasOwnWire(from) ? undefined : way);
+      {
+        const peer = peerAddresses.map((address) => `${address}/31`);
+        await using there = await application(to, pod, { parameters: told(name), addresses: peer, mtu });
+        await using here = await application(from, client, {
+          parameters: connected.interfaceParameters,
+          addresses,
+          mtu,
+        });
+        await there?.connected();
+        await here?.connected();
+        const [ours = '', theirs = ''] = [addresses[0], peerAddresses[0]].map((one) => bare(one ?? ''));
+        await waitFor(async () => (await ping(client.name, theirs, { deadline: 1 })).received === 1, {
+          timeout: 20_000,
+          what: 'the first answer',
+        });
+        expect(await passes(client.name, theirs, mtu)).toBe(true);
+        expect(await passes(pod.name, ours, mtu)).toBe(true);
+      }
+      await nsm(
+        ...['disconnect', serviceName(way, to), '--request-id', 'one', '--netns', client.name],
+        ...['--run-dir', mesh.a.runDir],
+      );
+      for (const node of mesh.nodes) expect(await node.connections()).toEqual([]);
+    },
+  );
+
+  it.for([local, ...tunnels])('%s: all other pairs are refused, with the exact reason', async (way) => {
+    const others = cells.filter((cell) => cell.way === way && !works(way, cell.client, cell.endpoint));
+    expect(others).not.toEqual([]);
+    const wrong: object[] = [];
+    // Two at a time: each is a process.
+    const next = async (): Promise<void> => {
+      for (let cell = others.shift(); cell; cell = others.shift()) {
+        const { client: from, endpoint: to } = cell;
+        const { status, stderr } = await nsm(...asking(way, from, to));
+        const [said, expected] = [stderr.trim(), `nsm: ${refusal(way, from, to)}`];
+        if (status !== 1 || said !== expected) wrong.push({ from, to, status, said, expected });
+      }
+    };
+    await Promise.all([next(), next()]);
+    expect(wrong).toEqual([]);
+  });
+
+  it('leaves nothing behind', async () => {
+    const found = await Promise.all(mesh.nodes.map(({ namespace }) => devicesOf(namespace.name)));
+    expect(found.map((list) => list.map(({ name }) => name).toSorted())).toEqual(
+      Array(2).fill([...devices, 'underlay'].toSorted()),
+    );
+  });
+});
