@@ -92,10 +92,16 @@ export class MeshNode {
     this.#manager = await spawnNsm(this.namespace.name, '"msg":"ready"', args, { before });
   }
 
+  /** Starts `nsm forwarder`; a manager that is there already has found it when this returns. */
   async startForwarder(): Promise<void> {
     const args = ['forwarder', '--run-dir', this.runDir];
     const { before = [] } = this.#options;
     this.#forwarder = await spawnNsm(this.namespace.name, '"msg":"ready"', args, { before });
+    if (!this.#manager) return;
+    const client = this.#channel.client(admin.Admin);
+    await waitFor(() => client.getManager({}, { timeoutMs: 1_000 }), {
+      what: `${this.name} finding its forwarder`,
+    });
   }
 
   /** Ends the forwarder's process by a signal and waits until it is gone. */

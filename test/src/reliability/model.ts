@@ -60,6 +60,11 @@ const hasForwarder =
   ({ deadForwarders }: Model): boolean =>
     !deadForwarders.has(node);
 
+const isWhole =
+  (node: number) =>
+  (model: Model): boolean =>
+    hasManager(node)(model) && hasForwarder(node)(model);
+
 const request = (client: number, service: Service, variant: number): Event => {
   const name = `request ${client} ${service}${variant}`;
   const run = async (model: Model, world: World): Promise<void> => {
@@ -95,11 +100,7 @@ const meddle = (client: number, service: Service, harm: Harm): Event =>
   });
 
 const restart = (node: number, signal: 'SIGTERM' | 'SIGKILL'): Event =>
-  event(
-    `restart ${node} ${signal}`,
-    (_, { mesh }) => mesh.nodes[node]!.restart(signal),
-    (model) => hasManager(node)(model) && hasForwarder(node)(model),
-  );
+  event(`restart ${node} ${signal}`, (_, { mesh }) => mesh.nodes[node]!.restart(signal), isWhole(node));
 
 /** Something that breaks, and comes back at the next event of its name. */
 const toggle = <T>(
@@ -126,7 +127,7 @@ const toggleEndpoint = (index: number): Event =>
     ({ deadEndpoints }) => deadEndpoints,
     (world) => world.killEndpoint(world.endpoints[index]!),
     (world) => world.startEndpoint(world.endpoints[index]!),
-    hasManager(endpointPlaces[index]![0]),
+    isWhole(endpointPlaces[index]![0]),
   );
 
 const toggleManager = (index: number): Event =>

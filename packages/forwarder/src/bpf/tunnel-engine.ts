@@ -136,7 +136,7 @@ export class TunnelEngine {
       return { index: made.index, name: made.name, fresh: true };
     } catch (error) {
       this.#delete(index);
-      this.#tidySoon();
+      this.tidySoon();
       throw error;
     }
   }
@@ -149,8 +149,14 @@ export class TunnelEngine {
     if (!this.#programs) return undefined;
     const end = this.#socket.link(nodeEndName(id));
     if (end) this.#forget(end.index);
-    this.#tidySoon();
+    this.tidySoon();
     return end ? { inode: this.#home.inode, name: end.name, alias: nodeEndAlias(id) } : undefined;
+  }
+
+  /** Forgets tunnels whose devices have gone, once for all that go together. */
+  tidySoon(): void {
+    if (!this.#programs) return;
+    this.#tidying ??= setTimeout(() => this.#tidy(), tidyAfterMs);
   }
 
   /** Counters, seen from the node: sent is what the pod sent. Undefined when there is no such tunnel. */
@@ -276,11 +282,6 @@ export class TunnelEngine {
     const links = new Set(this.#socket.links().map(({ index }) => index));
     for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) this.#forget(nodeEnd);
     maps.sweep();
-  }
-
-  /** Once for all tunnels that are released together. */
-  #tidySoon(): void {
-    this.#tidying ??= setTimeout(() => this.#tidy(), tidyAfterMs);
   }
 
   #tidy(): void {
