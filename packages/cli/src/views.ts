@@ -181,6 +181,8 @@ export interface ManagerView {
   readonly alive: boolean;
   /** It is not alive because it was stopped. */
   readonly stopped: boolean;
+  /** Its endpoints are out of service. */
+  readonly drained: boolean;
 }
 
 export function managerView(manager: registry.Manager | undefined): ManagerView {
@@ -192,6 +194,7 @@ export function managerView(manager: registry.Manager | undefined): ManagerView 
     version,
     alive: manager?.alive ?? false,
     stopped: manager?.stopped ?? false,
+    drained: manager?.drained ?? false,
   };
 }
 

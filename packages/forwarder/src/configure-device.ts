@@ -27,7 +27,7 @@ export function configureDevice(id: string, device: Device, open: OpenPort): voi
     if (device.fresh) equip(id, device, open);
     else mendDevice(id, device, open);
   } catch (error) {
-    throw routeInTheWay(error, device, open.socket) ?? error;
+    throw explainRoute(error, device, open.socket) ?? error;
   }
 }
 
@@ -46,20 +46,49 @@ function equip(id: string, device: Device, { port, socket }: OpenPort): void {
   );
 }
 
+/**
+ * A route of the connection that this one is to replace is left behind the new one, and goes with its interface: at no moment
+ * is there none.
+ */
+function addRoute(route: RouteSpec, { takesOver }: fw.Port, socket: RouteSocket): void {
+  try {
+    socket.addRoute(route);
+  } catch (error) {
+    const inTheWay = routeInTheWay(error, route.device, socket);
+    if (takesOver === '' || inTheWay?.link?.alias !== takesOver) throw error;
+    socket.addRoute(route, 'prepend');
+  }
+}
+
 function mendDevice(id: string, device: Device, { port, socket }: OpenPort): void {
   mendLink(id, device, port, socket);
   mendAddresses(device, port, socket);
   mendRoutes(device, port, socket);
 }
 
-/** The pod routes the same destination otherwise: which route that is, and what can be done. */
-function routeInTheWay(error: unknown, { index }: Device, socket: RouteSocket): NsmError | undefined {
+/** The pod routes the same destination otherwise: by which device. */
+function routeInTheWay(
+  error: unknown,
+  device: number | undefined,
+  socket: RouteSocket,
+): { readonly destination: string; readonly device: number; readonly link?: Link } | undefined {
   if (!(error instanceof NetlinkError && error.code === 'EEXIST' && error.operation === 'add route'))
     return undefined;
-  const destination = error.object.split(' ')[0];
-  const route = socket.routes().find((other) => other.destination === destination && other.device !== index);
-  if (route?.device === undefined) return undefined;
-  const { name = `#${route.device}`, alias } = socket.link(route.device) ?? {};
+  const [destination = ''] = error.object.split(' ');
+  const other = socket
+    .routes()
+    .find((route) => route.destination === destination && route.device !== device)?.device;
+  if (other === undefined) return undefined;
+  const link = socket.link(other);
+  return { destination, device: other, ...(link ? { link } : {}) };
+}
+
+/** Says which route is in the way, and what can be done. */
+function explainRoute(error: unknown, { index }: Device, socket: RouteSocket): NsmError | undefined {
+  const inTheWay = routeInTheWay(error, index, socket);
+  if (!inTheWay) return undefined;
+  const { destination, device, link } = inTheWay;
+  const { name = `#${device}`, alias } = link ?? {};
   const whose = alias ? ` of ${alias}` : '';
   return new NsmError(
     'dataplane',
@@ -138,7 +167,7 @@ function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {
     if (wanted.delete(key(route)) || protocol !== ownProtocol) continue;
     socket.deleteRoute({ destination, gateway, family, device: device.index });
   }
-  for (const route of wanted.values()) socket.addRoute(route);
+  for (const route of wanted.values()) addRoute(route, port, socket);
 }
 
 function ours(address: string): AddressSpec {

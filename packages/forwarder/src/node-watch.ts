@@ -112,7 +112,7 @@ export class NodeWatch {
     // Other namespaces tell of the ends of their ids as well.
     else if (event.type === 'nsid') {
       if (event.namespaceId === undefined) this.#heedEnd(event.id);
-    } else {
+    } else if (event.type !== 'traffic') {
       const id = this.#byId.get(event.namespaceId)?.interfaces.get(indexOf(event) ?? 0);
       // While it was made it was down too, but did not bear its id yet.
       const making = event.type === 'link' && event.action === 'new' && event.link.alias !== id;
@@ -147,7 +147,7 @@ export class NodeWatch {
   }
 }
 
-function indexOf(event: Exclude<RouteEvent, { type: 'overrun' | 'nsid' }>): number | undefined {
+function indexOf(event: Exclude<RouteEvent, { type: 'overrun' | 'nsid' | 'traffic' }>): number | undefined {
   switch (event.type) {
     case 'link':
       return event.link.index;

@@ -33,7 +33,7 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
     if (error.kind === 'namespace-unknown' || error.kind === 'unavailable' || node.stopping.aborted) return;
     const connection = node.connections.byId(id);
     if (connection?.state.kind !== 'UP') return;
-    if (error.kind === 'no-packets') return unanswered(node, connection);
+    if (error.kind === 'no-packets') return void unanswered(node, id);
     node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
     rebuild(node, connection, `${reason}; ${error.message}`);
   });

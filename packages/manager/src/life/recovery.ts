@@ -2,6 +2,7 @@
 import { NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
 import { declareUp } from '../request/programming.js';
+import { replace, withoutPairsOf } from '../request/settling.js';
 import type { Connection } from '../state/connection.js';
 import type { Store } from '../state/store.js';
 import { closeConnection } from './closing.js';
@@ -21,6 +22,43 @@ export async function recover(node: Node, store: Store): Promise<void> {
   await Promise.all(
     connections.map((connection) => node.mutex.run(connection.key, () => resume(node, connection))),
   );
+  await Promise.all(
+    [...new Set(connections.map(({ key }) => key))].map((key) =>
+      node.mutex.run(key, () => endReplacing(node, key)),
+    ),
+  );
+}
+
+/** Without what belongs to the connection that it was to replace as well. */
+function alone(node: Node, connection: Connection): Connection {
+  return node.connections
+    .byRequest(connection.requestId, connection.service)
+    .filter(({ id, key }) => id !== connection.id && key === connection.key)
+    .reduce(withoutPairsOf, connection);
+}
+
+/** Of a connection and the one that was to replace it one stays: the new one when it carries packets, else the old one. */
+async function endReplacing(node: Node, key: string): Promise<void> {
+  const newest = node.connections.byKey(key);
+  if (!newest || newest.state.kind === 'CLOSING') return;
+  const older = node.connections
+    .byRequest(newest.requestId, newest.service)
+    .filter(({ key: other, generation, state }) => {
+      return other === key && generation < newest.generation && state.kind !== 'CLOSING';
+    });
+  const [before] = older;
+  if (!before) return;
+  try {
+    if (newest.state.kind === 'UP') await replace(node, newest, before, 'replaced before a restart');
+    else
+      await closeConnection(
+        node,
+        withoutPairsOf(newest, before),
+        'it was to replace another before a restart',
+      );
+  } catch (error) {
+    node.logger.error({ connection: newest.id, err: error }, 'a replacement was not completed');
+  }
 }
 
 async function resume(node: Node, connection: Connection): Promise<void> {
@@ -40,7 +78,7 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   } catch (thrown) {
     const reason = `not found again after a restart: ${NsmError.from(thrown).message}`;
     // Nobody was told yet of one that was still being made.
-    if (present.state.kind === 'CONNECTING') await closeConnection(node, present, reason);
+    if (present.state.kind === 'CONNECTING') await closeConnection(node, alone(node, present), reason);
     else rebuild(node, present, reason);
   }
 }

@@ -2,14 +2,13 @@
 import { createHash } from 'node:crypto';
 import { type connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { admitConnectionRequest, quote } from '../admission/admission.js';
-import { closeConnection } from '../life/closing.js';
 import { letGoOfEndpoint, reconnect } from '../life/healing.js';
 import { compare } from '../life/mending.js';
 import type { Node } from '../node.js';
 import { type Connection, type Owner, requestKey } from '../state/connection.js';
 import type { Admitted } from './attempt.js';
 import { establish } from './establish.js';
-import { settle } from './settling.js';
+import { replace } from './settling.js';
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
@@ -55,8 +54,7 @@ export async function requestConnection(
     const connection = await establish(node, admitted, signal);
     if (!replaced) return connection;
     // Only now that the changed connection carries packets may the old one go.
-    await closeConnection(node, replaced, 'replaced by a changed request');
-    return await settle(node, connection, replaced);
+    return await replace(node, connection, replaced, 'replaced by a changed request');
   });
 }
 

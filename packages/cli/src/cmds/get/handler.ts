@@ -7,6 +7,7 @@ import {
   endpointView,
   interfaceCapabilityView,
   labelsText,
+  type ManagerView,
   managerView,
   pathText,
   tunnelCapabilityView,
@@ -67,7 +68,7 @@ const lists: Readonly<Record<GetKind, List>> = {
         orDash(view.address),
         view.external ? 'yes' : '-',
         orDash(view.version),
-        output.state(view.alive ? 'alive' : view.stopped ? 'stopped' : 'gone'),
+        output.state(managerState(view)),
       ]),
       'no managers: the registry holds none yet',
     );
@@ -160,3 +161,8 @@ const lists: Readonly<Record<GetKind, List>> = {
     );
   },
 };
+
+function managerState({ alive, stopped, drained }: ManagerView): string {
+  if (alive) return drained ? 'drained' : 'alive';
+  return stopped ? 'stopped' : 'gone';
+}

@@ -30,6 +30,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
     lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
+    probeInterval: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     logger,
   });
