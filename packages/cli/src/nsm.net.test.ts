@@ -119,7 +119,7 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     });
     expect(await json('describe', 'connection', 'pod-1')).toMatchObject({
       id: made.id,
-      state: 'UP',
+      state: 'SYNCED',
       role: 'LOCAL',
       client: { interfaceName: made.interfaceName, addresses: made.addresses },
     });

@@ -3,9 +3,11 @@ import { type forwarder as fw, NsmError } from '@nsm/api';
 import {
   type AddressSpec,
   type Family,
+  formatIp,
   type Link,
   NetlinkBatchError,
   NetlinkError,
+  parseIp,
   type RouteSocket,
   type RouteSpec,
 } from '@nsm/netlink';
@@ -64,6 +66,20 @@ function mendDevice(id: string, device: Device, { port, socket }: OpenPort): voi
   mendLink(id, device, port, socket);
   mendAddresses(device, port, socket);
   mendRoutes(device, port, socket);
+  if (port.takesOver !== '') takeConnected(port, socket);
+}
+
+/**
+ * Where both have an address, packets go through the new device from now on; the old one keeps its address, so that those on
+ * their way arrive.
+ */
+function takeConnected({ addresses, takesOver }: fw.Port, socket: RouteSocket): void {
+  const before = socket.links().find(({ alias }) => alias === takesOver);
+  if (!before) return;
+  const connected = new Set(addresses.map(networkOf));
+  for (const { destination, family, protocol } of socket.routes({ device: before.index }))
+    if (protocol === 'kernel' && connected.has(destination))
+      socket.deleteRoute({ destination, family, protocol, device: before.index });
 }
 
 /** The pod routes the same destination otherwise: by which device. */
@@ -157,6 +173,30 @@ function mendAddresses(device: Device, port: fw.Port, socket: RouteSocket): void
     addLinkLocal(device, port, socket);
   }
   for (const address of missing) socket.addAddress(device.index, ours(address));
+  mendConnected(device, port, socket);
+}
+
+/** The kernel makes the route to the network of an address once; someone may have taken it away since. */
+function mendConnected({ index }: Device, port: fw.Port, socket: RouteSocket): void {
+  const present = new Set(socket.routes({ device: index }).map(({ destination }) => destination));
+  for (const address of port.addresses) {
+    const [source = '', length = ''] = address.split('/');
+    const destination = networkOf(address);
+    const alone = Number(length) === (isIPv6Prefix(address) ? 128 : 32);
+    if (alone || present.has(destination)) continue;
+    const metric = isIPv6Prefix(address) ? { metric: 256 } : { source, scope: 'link' as const };
+    socket.addRoute({ destination, device: index, protocol: 'kernel', ...metric });
+  }
+}
+
+/** The prefix that an address with prefix length is in. */
+function networkOf(prefix: string): string {
+  const [address = '', length = ''] = prefix.split('/');
+  const bytes = parseIp(address).map((byte, at) => {
+    const bits = Math.max(0, Math.min(8, Number(length) - 8 * at));
+    return byte & (0xff << (8 - bits));
+  });
+  return `${formatIp(bytes)}/${length}`;
 }
 
 function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {

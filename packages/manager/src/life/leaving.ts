@@ -11,6 +11,9 @@ import { canMove, fewAtATime, move } from './moving.js';
 /** Milliseconds for which an endpoint that leaves waits for its connections to move. */
 const patience = 10_000;
 
+/** Milliseconds: more than packets take to another node and back. */
+const linger = 100;
+
 /** What became of the connections that were to move. */
 export interface Moved {
   readonly moved: number;
@@ -90,7 +93,7 @@ export async function moveAway(node: Node, id: string, reason: string): Promise<
     nseProviderName: endpoint.name,
     nseProviderNamespace: endpoint.namespace,
   });
-  if (canMove(connection)) await move(node, id, reason, (other) => endpointKey(other) === left);
+  if (canMove(connection)) await move(node, id, reason, (other) => endpointKey(other) === left, { linger });
   // What cannot be there twice is made anew; the endpoint need not wait for that.
   else heal(node, id, reason);
 }

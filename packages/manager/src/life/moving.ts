@@ -3,9 +3,8 @@
 import { InterfaceType, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { clientNamespace, type Node } from '../node.js';
 import { establish } from '../request/establish.js';
-import { replace } from '../request/settling.js';
+import { type ReplacingOptions, replace } from '../request/settling.js';
 import type { Connection } from '../state/connection.js';
-import type { ClosingOptions } from './closing.js';
 
 /** So many connections are moved at the same time when there are many. */
 const atOnce = 16;
@@ -26,7 +25,7 @@ export async function move(
   id: string,
   reason: string,
   avoid: (endpoint: NetworkServiceEndpoint) => boolean,
-  options: ClosingOptions = {},
+  options: ReplacingOptions = {},
 ): Promise<void> {
   const { key } = node.connections.byId(id) ?? {};
   if (key === undefined) return;

@@ -1,10 +1,17 @@
 // A connection that replaces another, make before break: packets go through the new one before the old one is removed, and
 // then it takes over what two cannot have at once, the interface's name.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClosingOptions, closeConnection } from '../life/closing.js';
+import { mend } from '../life/mending.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { type PortInit, portOf } from './endpoint-side.js';
 import { hasDevice } from './shared-memory.js';
+
+export interface ReplacingOptions extends ClosingOptions {
+  /** Milliseconds for which the old one is kept for packets that are on their way through it. Default: 0. */
+  readonly linger?: number;
+}
 
 /**
  * Puts an established connection in the place of another one of the same key, and closes that. Call it under the key.
@@ -15,7 +22,7 @@ export async function replace(
   connection: Connection,
   replaced: Connection,
   reason: string,
-  options: ClosingOptions = {},
+  { linger = 0, ...options }: ReplacingOptions = {},
 ): Promise<Connection> {
   const routed = withPorts(connection, { takesOver: replaced.id });
   try {
@@ -23,12 +30,15 @@ export async function replace(
     await node.connections.put(routed);
   } catch (error) {
     await closeConnection(node, withoutPairsOf(connection, replaced), 'it could not take over');
+    // Its routes may have been taken already.
+    mend(node, replaced.id, 'it was to be replaced');
     throw error;
   }
   const ending = node.connections.changeState(withoutPairsOf(replaced, connection), {
     kind: 'CLOSING',
     reason,
   });
+  if (linger > 0) await sleep(linger);
   await node.forwarder.remove({ crossConnects: [ending.crossConnect] });
   const settled = await settle(node, routed, replaced);
   await closeConnection(node, ending, reason, options);

@@ -84,7 +84,8 @@ export class ConnectionTable {
 
   /** Nobody waits for the disk here: after a restart the kernel and the other manager tell in which state it is. */
   changeState(connection: Connection, state: ConnectionState): Connection {
-    const changed: Connection = { ...connection, state, since: this.#now() };
+    const since = connection.state.kind === state.kind ? connection.since : this.#now();
+    const changed: Connection = { ...connection, state, since };
     this.#set(changed);
     this.#store.putConnectionSoon(changed);
     return changed;

@@ -10,6 +10,7 @@ import {
   type ManagerView,
   managerView,
   pathText,
+  stateText,
   tunnelCapabilityView,
   tunnelView,
 } from '../../views.js';
@@ -104,7 +105,7 @@ const lists: Readonly<Record<GetKind, List>> = {
           orDash(side.addresses.join(',')),
           orDash(pathText(view)),
           orDash(ageText(view.since, Date.now())),
-          output.state(view.state) + (view.detail ? ` ${view.detail}` : ''),
+          stateText(view, output.state(view.state)),
         ];
       }),
       'no connections',
