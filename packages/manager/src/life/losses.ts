@@ -16,7 +16,9 @@ export async function watchForwarder(node: Node): Promise<void> {
   for (let first = true; !node.stopping.aborted; first = false) {
     try {
       const events = node.forwarder.watch({}, { signal: node.stopping });
-      if (!first) for (const { id } of node.connections.values()) mend(node, id, 'the forwarder was away');
+      if (!first)
+        for (const { id } of node.connections.values())
+          mend(node, id, 'the forwarder was away', { untold: true });
       node.offers.listen(true);
       for await (const { event } of events) {
         away = false;

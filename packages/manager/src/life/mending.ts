@@ -1,9 +1,10 @@
 // Keeps what is in the kernel equal to what a connection wants: compared when something was taken away, and now and then.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
-import type { Node } from '../node.js';
+import { clientNamespace, type Node } from '../node.js';
 import { withNamesOf } from '../request/programming.js';
 import type { Connection } from '../state/connection.js';
+import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
 import { unanswered } from './silence.js';
 
@@ -17,6 +18,8 @@ const longestPause = 1000;
 export interface ComparingOptions {
   /** Milliseconds within which the other side must answer. Default: it is not asked. */
   readonly answerWithinMs?: number;
+  /** Nobody may have told of the end of a namespace, so that it is looked for. Default: the kernel tells. */
+  readonly untold?: boolean;
 }
 
 /** Has the interfaces of a connection mended where they differ from what it wants; one that cannot be is rebuilt. */
@@ -29,14 +32,27 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
   });
   mended.catch((thrown: unknown) => {
     const error = NsmError.from(thrown);
-    // The end of a namespace, or of the forwarder, is told of by itself.
-    if (error.kind === 'namespace-unknown' || error.kind === 'unavailable' || node.stopping.aborted) return;
+    // The end of the forwarder is told of by itself, and so is most often that of a namespace.
+    const told = error.kind === 'unavailable' || (error.kind === 'namespace-unknown' && !options.untold);
+    if (told || node.stopping.aborted) return;
     const connection = node.connections.byId(id);
     if (connection?.state.kind !== 'UP') return;
+    if (error.kind === 'namespace-unknown') {
+      // Without the forwarder nothing is known; it is looked for again.
+      namespaceLost(node, connection).catch(() => undefined);
+      return;
+    }
     if (error.kind === 'no-packets') return void unanswered(node, id);
     node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
     rebuild(node, connection, `${reason}; ${error.message}`);
   });
+}
+
+/** The namespace of one of its pods ended while nobody listened. */
+async function namespaceLost(node: Node, connection: Connection): Promise<void> {
+  const ofClient = connection.role !== 'ENDPOINT' && !(await clientNamespace(node, connection));
+  if (ofClient) closeSoon(node, connection.id, 'the network namespace of the client is gone');
+  else rebuild(node, connection, 'the network namespace of the endpoint is gone');
 }
 
 /**
@@ -62,7 +78,10 @@ export async function keepComparing(node: Node): Promise<void> {
       await rest(node, pause);
       const remote = node.connections.byId(id)?.role === 'CLIENT';
       if (!node.stopping.aborted)
-        mend(node, id, 'its interface is not as it should be', remote ? { answerWithinMs } : {});
+        mend(node, id, 'its interface is not as it should be', {
+          untold: true,
+          ...(remote ? { answerWithinMs } : {}),
+        });
     }
     await rest(node, round - ids.length * pause);
   }
