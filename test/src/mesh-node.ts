@@ -159,6 +159,11 @@ export class MeshNode {
       await client.closeConnection({ id }, { timeoutMs: 10_000 });
   }
 
+  /** Takes its endpoints out of service, or puts them back into it. */
+  async drain({ undo = false }: { readonly undo?: boolean } = {}): Promise<admin.DrainReply> {
+    return await this.#channel.client(admin.Admin).drain({ undo }, { timeoutMs: 15_000 });
+  }
+
   /** Names of the endpoints that this manager knows of. */
   async endpoints(): Promise<string[]> {
     const client = this.#channel.client(admin.Admin);

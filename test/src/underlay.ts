@@ -74,7 +74,12 @@ export class Switch {
 
 async function address({ namespace, address: own }: UnderlayMember, mtu: number): Promise<void> {
   await run(namespace.name, 'ip', ['address', 'add', ...withPrefix(own), 'dev', underlayDevice]);
-  await run(namespace.name, 'ip', ['link', 'set', underlayDevice, 'mtu', String(mtu), 'up']);
+  // A machine that is switched off and on again keeps its adapter.
+  const number = (own.split(/[.:]/).at(-1) ?? '').padStart(2, '0');
+  const mac = `02:00:00:00:09:${number}`;
+  await run(namespace.name, 'ip', [
+    ...['link', 'set', underlayDevice, 'address', mac, 'mtu', String(mtu), 'up'],
+  ]);
 }
 
 function withPrefix(own: string): string[] {

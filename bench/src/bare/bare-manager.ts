@@ -101,6 +101,7 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
       return { accepted: true };
     },
     checkConnections: async () => ({}),
+    moveConnection: async () => ({ accepted: false }),
     async closeProxyConnection({ requestId, networkServiceName }) {
       const grave = graves.get(requestId);
       graves.delete(requestId);

@@ -1,4 +1,5 @@
 // Generated messages and services of the Network Service Mesh API; typed gRPC servers and channels.
+export { Backlog } from './backlog.js';
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
 export { interfaceNames, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';

@@ -119,7 +119,7 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     });
     expect(await json('describe', 'connection', 'pod-1')).toMatchObject({
       id: made.id,
-      state: 'UP',
+      state: 'SYNCED',
       role: 'LOCAL',
       client: { interfaceName: made.interfaceName, addresses: made.addresses },
     });
@@ -157,6 +157,37 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     expect(await other.exited).toBe(1);
     expect(other.output()).toContain('the connection was closed');
     await waitFor(() => watch.output().split('"removed"').length >= 3, { what: 'two removals in the watch' });
+  });
+
+  it('moves a held connection away from an endpoint that is stopped, which its program hears as an update', async () => {
+    const serve = async (where: TestNamespace, name: string): Promise<Running> => {
+      const flags = ['--service', 'moving', '--name', name, '--prefix', '10.61.0.0/24'];
+      const running = await start(where, 'endpoint', 'icmp-responder', ...flags);
+      await waitFor(() => running.output().includes('provides moving'), { timeout: 15_000 });
+      return running;
+    };
+    await using first = await serve(server, 'moving-1');
+    await using program = await start(pod, 'connect', 'moving', '--request-id', 'pod-4', '--hold', '--json');
+    const { peerAddresses } = await waitFor(() => JSON.parse(program.output().split('\n')[0] ?? ''));
+    await using _second = await serve(namespace('server-2'), 'moving-2');
+    first.child.kill('SIGTERM');
+    expect(await first.exited).toBe(0);
+    expect(await json('describe', 'connection', 'pod-4')).toMatchObject({
+      state: 'SYNCED',
+      endpoint: 'moving-2',
+    });
+    expect(await ping(pod.name, peerAddresses[0])).toMatchObject({ received: 1 });
+    await waitFor(() => program.output().trim().split('\n').length > 1, { what: 'news of the move' });
+    program.child.kill('SIGTERM');
+    expect(await program.exited).toBe(0);
+    const [made, ...events] = program
+      .output()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect([...new Set(events.map(({ event }) => event))]).toEqual(['up', 'closed']);
+    const { interfaceName, addresses } = made;
+    expect(events.at(-2)).toMatchObject({ interfaceName, addresses });
   });
 
   it('says when there was nothing to disconnect, and nothing to choose from', async () => {

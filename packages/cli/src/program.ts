@@ -5,6 +5,7 @@ import { completionCommand } from './cmds/completion/options.js';
 import { connectCommand } from './cmds/connect/options.js';
 import { describeCommand } from './cmds/describe/options.js';
 import { disconnectCommand } from './cmds/disconnect/options.js';
+import { drainCommand } from './cmds/drain/options.js';
 import { endpointCommand } from './cmds/endpoint/options.js';
 import { explainCommand } from './cmds/explain/options.js';
 import { forwarderCommand } from './cmds/forwarder/options.js';
@@ -35,7 +36,7 @@ export function buildProgram(): Command {
     ['Use a network service:', [connectCommand(), disconnectCommand()]],
     ['Provide one:', [endpointCommand()]],
     ['Look:', [getCommand(), describeCommand(), explainCommand(), watchCommand()]],
-    ['Run a node:', [managerCommand(), forwarderCommand(), registryCommand()]],
+    ['Run a node:', [managerCommand(), drainCommand(), forwarderCommand(), registryCommand()]],
     ['Try it on one machine:', [labCommand()]],
     ['This command:', [completionCommand(), versionCommand()]],
   ];

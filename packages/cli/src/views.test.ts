@@ -23,4 +23,20 @@ describe('connectionView', () => {
     for (const path of ['', '/proc/4194305/ns/net', '/proc/self/ns/mnt'])
       expect(shown(path).namespace).toBe(inodeText);
   });
+
+  it('says in which state a connection is, in words for operators', () => {
+    const state = (text: string, attempt = 0): string =>
+      connectionView(create(admin.ConnectionSchema, { state: text, attempt })).state;
+    expect(state('UP')).toBe('SYNCED');
+    expect(state('HEALING', 1)).toBe('HEALING');
+    expect(state('HEALING', 3)).toBe('FAILED');
+    expect(state('CLOSING')).toBe('CLOSING');
+    const { history } = connectionView(
+      create(admin.ConnectionSchema, { history: [{ state: 'UP' }, { state: 'HEALING', detail: 'gone' }] }),
+    );
+    expect(history.map(({ state: word, detail }) => `${word} ${detail}`)).toEqual([
+      'SYNCED ',
+      'HEALING gone',
+    ]);
+  });
 });

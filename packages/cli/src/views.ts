@@ -32,8 +32,10 @@ export interface ConnectionView {
   readonly service: string;
   readonly requestId: string;
   readonly role: string;
+  /** CONNECTING, SYNCED, HEALING, FAILED or CLOSING. */
   readonly state: string;
   readonly detail: string;
+  /** When it entered its state. */
   readonly since: string | null;
   /** Attempt to heal it; 0: none. */
   readonly attempt: number;
@@ -77,6 +79,21 @@ export interface StatisticsView {
   readonly drops: Readonly<Record<string, number>>;
 }
 
+/** After so many attempts that failed it takes more than patience, though it is tried again, less and less often. */
+const failedAfter = 3;
+
+/** SYNCED: all is as wanted. HEALING: it is being mended. FAILED: it cannot be, for the reason told; it is tried again. */
+function stateWord(state: string, attempt = 0): string {
+  if (state === 'UP') return 'SYNCED';
+  return state === 'HEALING' && attempt >= failedAfter ? 'FAILED' : state;
+}
+
+/** Its state and, where there is something to say, which attempt it is and why. */
+export function stateText({ attempt, detail }: ConnectionView, word: string): string {
+  const which = attempt > 0 ? ` (attempt ${attempt})` : '';
+  return `${word}${which}${detail ? `: ${detail}` : ''}`;
+}
+
 export function connectionView(connection: admin.Connection): ConnectionView {
   const { crossConnect, statistics, since } = connection;
   return {
@@ -84,11 +101,15 @@ export function connectionView(connection: admin.Connection): ConnectionView {
     service: connection.networkServiceName,
     requestId: connection.requestId,
     role: connection.role,
-    state: connection.state,
+    state: stateWord(connection.state, connection.attempt),
     detail: connection.detail,
     since: timeText(since),
     attempt: connection.attempt,
-    history: connection.history.map(({ time, state, detail }) => ({ time: timeText(time), state, detail })),
+    history: connection.history.map(({ time, state, detail }) => ({
+      time: timeText(time),
+      state: stateWord(state),
+      detail,
+    })),
     endpoint: connection.nseProviderName,
     endpointNamespace: connection.nseProviderNamespace || 'default',
     peerManager: connection.peerManager,
@@ -181,6 +202,8 @@ export interface ManagerView {
   readonly alive: boolean;
   /** It is not alive because it was stopped. */
   readonly stopped: boolean;
+  /** Its endpoints are out of service. */
+  readonly drained: boolean;
 }
 
 export function managerView(manager: registry.Manager | undefined): ManagerView {
@@ -192,6 +215,7 @@ export function managerView(manager: registry.Manager | undefined): ManagerView 
     version,
     alive: manager?.alive ?? false,
     stopped: manager?.stopped ?? false,
+    drained: manager?.drained ?? false,
   };
 }
 

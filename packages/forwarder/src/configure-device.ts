@@ -3,9 +3,11 @@ import { type forwarder as fw, NsmError } from '@nsm/api';
 import {
   type AddressSpec,
   type Family,
+  formatIp,
   type Link,
   NetlinkBatchError,
   NetlinkError,
+  parseIp,
   type RouteSocket,
   type RouteSpec,
 } from '@nsm/netlink';
@@ -28,7 +30,7 @@ export function configureDevice(id: string, device: Device, open: OpenPort): voi
     if (device.fresh) equip(id, device, open);
     else mendDevice(id, device, open);
   } catch (error) {
-    throw routeInTheWay(error, device, open.socket) ?? error;
+    throw explainRoute(error, device, open.socket) ?? error;
   }
 }
 
@@ -47,20 +49,63 @@ function equip(id: string, device: Device, { port, socket }: OpenPort): void {
   );
 }
 
+/**
+ * A route of the connection that this one is to replace is left behind the new one, and goes with its interface: at no moment
+ * is there none.
+ */
+function addRoute(route: RouteSpec, { takesOver }: fw.Port, socket: RouteSocket): void {
+  try {
+    socket.addRoute(route);
+  } catch (error) {
+    const inTheWay = routeInTheWay(error, route.device, socket);
+    if (takesOver === '' || inTheWay?.link?.alias !== takesOver) throw error;
+    socket.addRoute(route, 'prepend');
+  }
+}
+
 function mendDevice(id: string, device: Device, { port, socket }: OpenPort): void {
   mendLink(id, device, port, socket);
   mendAddresses(device, port, socket);
   mendRoutes(device, port, socket);
+  if (port.takesOver !== '') takeConnected(port, socket);
 }
 
-/** The pod routes the same destination otherwise: which route that is, and what can be done. */
-function routeInTheWay(error: unknown, { index }: Device, socket: RouteSocket): NsmError | undefined {
+/**
+ * Where both have an address, packets go through the new device from now on; the old one keeps its address, so that those on
+ * their way arrive.
+ */
+function takeConnected({ addresses, takesOver }: fw.Port, socket: RouteSocket): void {
+  const before = socket.links().find(({ alias }) => alias === takesOver);
+  if (!before) return;
+  const connected = new Set(addresses.map(networkOf));
+  for (const { destination, family, protocol } of socket.routes({ device: before.index }))
+    if (protocol === 'kernel' && connected.has(destination))
+      socket.deleteRoute({ destination, family, protocol, device: before.index });
+}
+
+/** The pod routes the same destination otherwise: by which device. */
+function routeInTheWay(
+  error: unknown,
+  device: number | undefined,
+  socket: RouteSocket,
+): { readonly destination: string; readonly device: number; readonly link?: Link } | undefined {
   if (!(error instanceof NetlinkError && error.code === 'EEXIST' && error.operation === 'add route'))
     return undefined;
-  const destination = error.object.split(' ')[0];
-  const route = socket.routes().find((other) => other.destination === destination && other.device !== index);
-  if (route?.device === undefined) return undefined;
-  const { name = `#${route.device}`, alias } = socket.link(route.device) ?? {};
+  const [destination = ''] = error.object.split(' ');
+  const other = socket
+    .routes()
+    .find((route) => route.destination === destination && route.device !== device)?.device;
+  if (other === undefined) return undefined;
+  const link = socket.link(other);
+  return { destination, device: other, ...(link ? { link } : {}) };
+}
+
+/** Says which route is in the way, and what can be done. */
+function explainRoute(error: unknown, { index }: Device, socket: RouteSocket): NsmError | undefined {
+  const inTheWay = routeInTheWay(error, index, socket);
+  if (!inTheWay) return undefined;
+  const { destination, device, link } = inTheWay;
+  const { name = `#${device}`, alias } = link ?? {};
   const whose = alias ? ` of ${alias}` : '';
   return new NsmError(
     'dataplane',
@@ -131,6 +176,30 @@ function mendAddresses(device: Device, port: fw.Port, socket: RouteSocket): void
     addLinkLocal(device, port, socket);
   }
   for (const address of missing) socket.addAddress(device.index, ours(address));
+  mendConnected(device, port, socket);
+}
+
+/** The kernel makes the route to the network of an address once; someone may have taken it away since. */
+function mendConnected({ index }: Device, port: fw.Port, socket: RouteSocket): void {
+  const present = new Set(socket.routes({ device: index }).map(({ destination }) => destination));
+  for (const address of port.addresses) {
+    const [source = '', length = ''] = address.split('/');
+    const destination = networkOf(address);
+    const alone = Number(length) === (isIPv6Prefix(address) ? 128 : 32);
+    if (alone || present.has(destination)) continue;
+    const metric = isIPv6Prefix(address) ? { metric: 256 } : { source, scope: 'link' as const };
+    socket.addRoute({ destination, device: index, protocol: 'kernel', ...metric });
+  }
+}
+
+/** The prefix that an address with prefix length is in. */
+function networkOf(prefix: string): string {
+  const [address = '', length = ''] = prefix.split('/');
+  const bytes = parseIp(address).map((byte, at) => {
+    const bits = Math.max(0, Math.min(8, Number(length) - 8 * at));
+    return byte & (0xff << (8 - bits));
+  });
+  return `${formatIp(bytes)}/${length}`;
 }
 
 function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {
@@ -141,7 +210,7 @@ function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {
     if (wanted.delete(key(route)) || protocol !== ownProtocol) continue;
     socket.deleteRoute({ destination, gateway, family, device: device.index });
   }
-  for (const route of wanted.values()) socket.addRoute(route);
+  for (const route of wanted.values()) addRoute(route, port, socket);
 }
 
 function ours(address: string): AddressSpec {

@@ -37,14 +37,22 @@ export async function resolvesNeighbour(
   }
 }
 
-/** What is known already proves nothing, so it is forgotten first. */
+/**
+ * What the kernel has resolved already it resolves anew while packets go on (NUD_PROBE); it asks each time the entry enters that
+ * state. What is not resolved is forgotten first, because it would wait a second before it asks again.
+ */
 function ask(socket: RouteSocket, device: number, address: string): number {
+  const { mac } = socket.neighbour(address, device) ?? {};
   try {
-    socket.deleteNeighbour({ address, device });
+    if (mac === undefined) socket.deleteNeighbour({ address, device });
+    else
+      for (const state of ['stale', 'probe'] as const)
+        socket.addNeighbour({ address, device, mac, state }, { replace: true });
   } catch (error) {
     if (!(error instanceof NetlinkError && error.code === 'ENOENT')) throw error;
   }
-  socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
+  if (mac === undefined)
+    socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
   return performance.now();
 }
 

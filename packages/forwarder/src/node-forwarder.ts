@@ -190,6 +190,7 @@ export class NodeForwarder implements ForwarderService {
       if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
       if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
       this.#watch.unfollow(crossConnect.id);
+      for (const { port } of Object.values(ports)) this.#watch.unfollow(port.takesOver);
       devices = await wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
         this.#tunnels.release(crossConnect.id);
         ports[device.side]?.socket.deleteLink(device.index);

@@ -1,11 +1,14 @@
 // Tells at once when a pod's network namespace dies, or when someone takes away one of our interfaces, its addresses or its
 // routes, without holding either alive.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { forwarder as fw } from '@nsm/api';
+import { Backlog, type forwarder as fw } from '@nsm/api';
 import { type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
 import { namespaceCookie, type OpenPort } from './open-port.js';
 
 type Event = MessageInitShape<typeof fw.ForwarderEventSchema>;
+
+/** A watcher that is this many events behind is cut off; it compares everything when it watches again. */
+const maxBacklog = 65_536;
 
 /** A namespace that the kernel reports on, and the ids of the cross-connects in it by index of their interfaces. */
 interface Followed {
@@ -58,24 +61,13 @@ export class NodeWatch {
     this.#changed.delete(id);
   }
 
+  /** @throws NsmError `overload` for a watcher that is too far behind. */
   async *events(signal: AbortSignal): AsyncGenerator<Event> {
-    const queue: Event[] = [];
-    let wake = (): void => undefined;
-    const listener = (event: Event): void => {
-      queue.push(event);
-      wake();
-    };
-    const stop = AbortSignal.any([signal, this.#stop.signal]);
-    stop.addEventListener('abort', () => wake(), { once: true });
+    const backlog = new Backlog<Event>(() => maxBacklog);
+    const listener = (event: Event): void => backlog.push(event);
     this.#listeners.add(listener);
     try {
-      while (!stop.aborted) {
-        yield* queue.splice(0);
-        if (queue.length > 0 || stop.aborted) continue;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
+      yield* backlog.read(AbortSignal.any([signal, this.#stop.signal]));
     } finally {
       this.#listeners.delete(listener);
     }
@@ -112,7 +104,7 @@ export class NodeWatch {
     // Other namespaces tell of the ends of their ids as well.
     else if (event.type === 'nsid') {
       if (event.namespaceId === undefined) this.#heedEnd(event.id);
-    } else {
+    } else if (event.type !== 'traffic') {
       const id = this.#byId.get(event.namespaceId)?.interfaces.get(indexOf(event) ?? 0);
       // While it was made it was down too, but did not bear its id yet.
       const making = event.type === 'link' && event.action === 'new' && event.link.alias !== id;
@@ -147,7 +139,7 @@ export class NodeWatch {
   }
 }
 
-function indexOf(event: Exclude<RouteEvent, { type: 'overrun' | 'nsid' }>): number | undefined {
+function indexOf(event: Exclude<RouteEvent, { type: 'overrun' | 'nsid' | 'traffic' }>): number | undefined {
   switch (event.type) {
     case 'link':
       return event.link.index;

@@ -62,6 +62,7 @@ async function manager(): Promise<void> {
     listTunnels: none,
     explainSelection: none,
     closeConnection: none,
+    drain: none,
     watchConnections: async function* () {},
   });
   await server.listenUnix(`${runDir}/admin.sock`);

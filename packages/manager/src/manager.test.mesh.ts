@@ -158,6 +158,14 @@ export class TestMesh implements AsyncDisposable {
     if (!accepted) throw new Error(admissionError);
   }
 
+  /** The endpoint is withdrawn; its process serves on. */
+  async withdraw(node: 0 | 1, service: string, pod: string): Promise<void> {
+    const { accepted, admissionError } = await this.#channel(node, 'endpoint.sock')
+      .client(ep.EndpointOperations)
+      .removeEndpoint({ networkServiceName: service, nseProviderName: pod });
+    if (!accepted) throw new Error(admissionError);
+  }
+
   /** The endpoint's process is gone, as far as anyone can see. */
   async killEndpoint(pod: string): Promise<void> {
     await this.#servers.get(pod)?.stop();

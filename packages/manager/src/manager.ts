@@ -32,7 +32,7 @@ import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
 import { recover } from './life/recovery.js';
-import type { Node } from './node.js';
+import { lease, type Node } from './node.js';
 import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
 import { PeerManagers } from './others/peer-managers.js';
@@ -78,14 +78,14 @@ export interface ManagerOptions {
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeout?: number;
+  /** Milliseconds between two looks at whether packets come back from each other node. Default: 500. */
+  readonly probeInterval?: number;
   /** Called after each step of a request; tests make it throw. */
   readonly faults?: FaultInjector;
 }
 
 /** Ids begin with it and must fit into an ifalias of 255 bytes. */
 const maxNameLength = 128;
-/** Milliseconds for which the registry takes a silent manager to be alive. */
-const lease = 10_000;
 /** Milliseconds for which a manager that stops tries to say so. */
 const leaveTimeout = 1000;
 
@@ -195,9 +195,11 @@ export class Manager {
       logger,
       stopping: stopping.signal,
       advertise: '',
+      drained: false,
       tunnels: byService(this.#options.tunnels, ({ type }) => type),
       prefixes,
       requestTimeout: this.#options.requestTimeout ?? 10_000,
+      probeInterval: this.#options.probeInterval ?? 500,
       now: Date.now,
       ...(this.#options.faults ? { faults: this.#options.faults } : {}),
     };
@@ -207,6 +209,10 @@ export class Manager {
 
     await registry.start();
     this.#stops.push(() => registry.stop());
+    // One that comes back under the name of one that failed is another.
+    registry.watch(({ event }) => {
+      if (event.case === 'endpointRemoved') health.forget(event.value);
+    });
     await this.#register(registry, node.advertise);
     this.#stops.push(() => this.#leave(node));
     this.#stops.push(() => stopping.abort());

@@ -1,6 +1,6 @@
 // The parts of one manager that the stories of a request share, wired together once in manager.ts.
 
-import { type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
+import { type forwarder as fw, type NetworkServiceEndpoint, NsmError, type TunnelType } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from './addresses/address-pools.js';
@@ -16,8 +16,12 @@ import type { OwnerWatch } from './life/owner-watch.js';
 import type { LocalEndpoints } from './others/local-endpoints.js';
 import type { PeerManagers } from './others/peer-managers.js';
 import type { FaultInjector } from './request/transaction.js';
+import type { Connection } from './state/connection.js';
 import type { ConnectionTable } from './state/connection-table.js';
 import type { KeyedMutex } from './state/keyed-mutex.js';
+
+/** Milliseconds for which the registry takes a silent manager to be alive. */
+export const lease = 10_000;
 
 export interface Node {
   readonly name: string;
@@ -52,6 +56,8 @@ export interface Node {
   readonly stopping: AbortSignal;
   /** Address that other managers call, HOST:PORT. */
   advertise: string;
+  /** Its endpoints are out of service, by an operator's wish, until that is undone or the manager restarts. */
+  drained: boolean;
   /**
    * The only tunnel types to use by network service, in order of preference; under '' those for services without their own.
    * Without either: whatever the forwarder can do, in its order.
@@ -61,6 +67,8 @@ export interface Node {
   readonly prefixes: ReadonlyMap<string, readonly string[]>;
   /** Milliseconds a whole request may take. */
   readonly requestTimeout: number;
+  /** Milliseconds between two looks at whether packets come back from each other node. */
+  readonly probeInterval: number;
   readonly faults?: FaultInjector;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
@@ -70,6 +78,7 @@ export interface Node {
 export function surroundings(node: Node, service: string): Surroundings {
   return {
     manager: node.name,
+    drained: node.drained,
     joins: node.joins,
     lacking: node.lacking,
     endpoints: endpointsOf(node, service),
@@ -80,9 +89,13 @@ export function surroundings(node: Node, service: string): Surroundings {
   };
 }
 
-/** Those of the registry, and while it is away also those of this node that it has not heard of yet. */
+/**
+ * Those of the registry, without those of this node that are leaving; while it is away also those of this node that it has not
+ * heard of yet.
+ */
 export function knownEndpoints({ registry, endpoints }: Node): readonly NetworkServiceEndpoint[] {
-  return withUnheard([...registry.endpoints()], registry.synced ? [] : endpoints.records());
+  const heard = [...registry.endpoints()].filter((record) => !endpoints.isLeaving(record));
+  return withUnheard(heard, registry.synced ? [] : endpoints.records());
 }
 
 /** As `knownEndpoints`, of one network service. */
@@ -92,7 +105,7 @@ export function endpointsOf(
 ): readonly NetworkServiceEndpoint[] {
   const own = registry.synced ? [] : endpoints.records();
   return withUnheard(
-    registry.endpointsOf(service),
+    registry.endpointsOf(service).filter((record) => !endpoints.isLeaving(record)),
     own.filter(({ networkServiceName }) => networkServiceName === service),
   );
 }
@@ -118,4 +131,20 @@ export function addressOf({ registry }: Node, manager: string): string {
   const record = registry.managers().get(manager);
   if (!record) throw new NsmError('manager-unreachable', `manager "${manager}" is not registered`);
   return record.address;
+}
+
+/** The client's network namespace as it is now; undefined when it is gone, and another may have its inode. */
+export async function clientNamespace(
+  { forwarder }: Node,
+  { crossConnect }: Connection,
+): Promise<fw.Namespace | undefined> {
+  const { inode, cookie } = crossConnect.client?.namespace ?? {};
+  if (inode === undefined) return undefined;
+  try {
+    const { namespace } = await forwarder.inspectNamespace({ linuxNamespace: String(inode) });
+    return namespace?.cookie === cookie ? namespace : undefined;
+  } catch (thrown) {
+    if (NsmError.from(thrown).kind === 'namespace-unknown') return undefined;
+    throw thrown;
+  }
 }

@@ -1,16 +1,18 @@
 // What a RouteMonitor reports: decoding of multicast messages, and the groups they come in (linux/rtnetlink.h).
 import { type Address, decodeAddress } from './addresses.js';
 import { decodeLink, type Link, linkIsUp } from './link.js';
-import type { Message } from './message.js';
+import { attributesOf, type Message } from './message.js';
 import { decodeNamespaceId } from './namespace-ids.js';
 import { decodeNeighbour, type Neighbour } from './neighbours.js';
 import * as rtm from './route-messages.js';
 import { decodeRoute, type Route } from './routes.js';
+import { decodeTrafficHeader, TRAFFIC_HEADER_SIZE } from './tc-handles.js';
 
 /** Multicast groups by what they tell of: RTNLGRP_ numbers. */
 export const MONITOR_GROUPS = {
   link: [1],
   neighbour: [3],
+  traffic: [4],
   address: [5, 9],
   route: [7, 11],
   nsid: [28],
@@ -29,6 +31,7 @@ interface Origin {
 /**
  * Something that happened.
  *
+ * - `traffic` tells that a qdisc or filter on a device came, changed or went;
  * - `nsid` tells that the namespace known as `id` got that id, or (`delete`) that it is gone;
  * - `overrun` tells that events were lost: read everything anew.
  */
@@ -37,11 +40,19 @@ export type RouteEvent =
   | ({ readonly type: 'address'; readonly address: Address } & Origin)
   | ({ readonly type: 'route'; readonly route: Route } & Origin)
   | ({ readonly type: 'neighbour'; readonly neighbour: Neighbour } & Origin)
+  | ({ readonly type: 'traffic'; readonly device: number } & Origin)
   | ({ readonly type: 'nsid'; readonly id: number } & Origin)
   | { readonly type: 'overrun' };
 
 // The types of a kind follow each other: RTM_NEW, RTM_DEL, RTM_GET, RTM_SET (linux/rtnetlink.h).
 const isDeletion = (type: number): boolean => (type & 3) === 1;
+
+/** Index of the device whose traffic control changed. @throws DecodeError */
+const deviceOf = (message: Message): number => {
+  // Checks the length too.
+  attributesOf(message, TRAFFIC_HEADER_SIZE);
+  return decodeTrafficHeader(message).device;
+};
 
 /** Whether a message tells of something deleted or of a link that is down, found out without decoding it. */
 export const tellsOfLoss = (message: Message): boolean =>
@@ -71,6 +82,12 @@ export const decodeRouteEvent = (
       return { type: 'neighbour', neighbour: decodeNeighbour(message), ...created };
     case rtm.RTM_DELNEIGH:
       return { type: 'neighbour', neighbour: decodeNeighbour(message), ...deleted };
+    case rtm.RTM_NEWQDISC:
+    case rtm.RTM_NEWTFILTER:
+      return { type: 'traffic', device: deviceOf(message), ...created };
+    case rtm.RTM_DELQDISC:
+    case rtm.RTM_DELTFILTER:
+      return { type: 'traffic', device: deviceOf(message), ...deleted };
     case rtm.RTM_NEWNSID:
       return { type: 'nsid', id: decodeNamespaceId(message), ...created };
     case rtm.RTM_DELNSID:

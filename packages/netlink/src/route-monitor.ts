@@ -1,4 +1,4 @@
-// Listens to what happens to links, addresses, routes, neighbours and namespace ids, in one namespace or in all it knows.
+// Listens to what happens to links, addresses, routes, neighbours, traffic control and namespace ids, in one namespace or in all it knows.
 import { EventEmitter } from 'node:events';
 import { DecodeError } from './decode-error.js';
 import { EAGAIN, EINTR, ENOBUFS } from './errno.js';
@@ -45,6 +45,7 @@ export interface RouteMonitorEvents {
   address: [event: EventOf<'address'>];
   route: [event: EventOf<'route'>];
   neighbour: [event: EventOf<'neighbour'>];
+  traffic: [event: EventOf<'traffic'>];
   nsid: [event: EventOf<'nsid'>];
   overrun: [event: EventOf<'overrun'>];
   /** Every event. */

@@ -36,7 +36,7 @@ export interface RouteFilter {
 }
 
 /** What to do when there is such a route already. */
-export type RouteConflict = 'fail' | 'replace' | 'append';
+export type RouteConflict = 'fail' | 'replace' | 'append' | 'prepend';
 
 /** How a packet to an address would go. */
 export interface RouteLookup {
@@ -105,6 +105,7 @@ const FLAGS: Readonly<Record<RouteConflict, number>> = {
   fail: NLM_F_CREATE | NLM_F_EXCL,
   replace: NLM_F_CREATE | NLM_F_REPLACE,
   append: NLM_F_CREATE | NLM_F_APPEND,
+  prepend: NLM_F_CREATE,
 };
 
 /** See `RouteSocket.addRoute`. */

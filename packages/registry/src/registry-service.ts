@@ -1,6 +1,7 @@
 // The records over gRPC: nsmregistry.Registry.
 import { create } from '@bufbuild/protobuf';
 import {
+  Backlog,
   NetworkServiceEndpointSchema,
   NsmError,
   type ServiceImplementation,
@@ -53,37 +54,15 @@ export function serveRecords(
 
 async function* follow(cache: RecordCache, ended: AbortSignal): AsyncGenerator<wire.RegistryEvent> {
   if (!cache.synced) throw new NsmError('stopping', 'the registry is not running');
-  let queue: wire.RegistryEvent[] = [];
-  let wake = (): void => undefined;
+  const snapshot: wire.RegistryEvent[] = [];
+  const backlog = new Backlog<wire.RegistryEvent>(() => maxBacklog);
   let begun = false;
-  let overrun = false;
-  const awaken = (): void => wake();
   using _watch = cache.watch((event) => {
-    overrun ||= begun && queue.length >= maxBacklog;
-    if (!overrun) queue.push(event);
-    wake();
+    if (begun) backlog.push(event);
+    else snapshot.push(event);
   });
-  const snapshot = queue;
-  queue = [];
   begun = true;
-  ended.addEventListener('abort', awaken);
-  try {
-    yield* snapshot;
-    while (!ended.aborted && !overrun) {
-      const events = queue;
-      queue = [];
-      yield* events;
-      if (queue.length === 0 && !ended.aborted && !overrun) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  } finally {
-    ended.removeEventListener('abort', awaken);
-  }
-  if (overrun) {
-    throw new NsmError('overload', `the watch is more than ${maxBacklog} events behind; watch again`);
-  }
+  yield* snapshot;
+  yield* backlog.read(ended);
   throw new NsmError('stopping', 'the registry is stopping');
 }

@@ -60,14 +60,14 @@ export function validEndpoint(endpoint: NetworkServiceEndpoint): NetworkServiceE
 
 /** A copy that counts as alive. @throws NsmError `invalid` */
 export function validManager(manager: ManagerRecord): wire.Manager {
-  const { name, address, external = false, version = '' } = manager;
+  const { name, address, external = false, version = '', drained = false } = manager;
   validName(name, 'manager name');
   validName(address, 'manager address');
   if (!/^[^:\s]+:\d{1,5}$|^\[[^\]\s]+\]:\d{1,5}$/.test(address)) {
     throw new NsmError('invalid', `manager address ${JSON.stringify(address)} must be HOST:PORT`);
   }
   if (version !== '') validName(version, 'manager version');
-  return create(wire.ManagerSchema, { name, address, external, version, alive: true });
+  return create(wire.ManagerSchema, { name, address, external, version, drained, alive: true });
 }
 
 /** @throws NsmError `invalid` outside 1 s to 1 h. */

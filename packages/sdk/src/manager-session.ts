@@ -70,7 +70,8 @@ export class ManagerSession implements Disposable {
       } catch (thrown) {
         if (signal.aborted) return;
         const error = this.link.explain(thrown, signal);
-        if (!isManagerGone(error)) {
+        // What was too much is told from the start when it watches again.
+        if (!isManagerGone(error) && error.kind !== 'overload') {
           // A manager of the original API has no watch: connections are used without news of them.
           if (error.kind !== 'unimplemented')
             for (const follower of [...this.#followers]) follower.failed(error);

@@ -46,6 +46,8 @@ export interface ServeStatus {
 const retryMs = 200;
 const refusedMs = 5_000;
 const callMs = 10_000;
+/** Milliseconds for which an endpoint that closes serves on: its manager moves its connections to others within 10 s. */
+const leaveMs = 15_000;
 /** sun_path of unix(7) less its final zero byte. */
 const maxSocketPath = 107;
 
@@ -95,7 +97,10 @@ export class Served implements AsyncDisposable {
     if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
   }
 
-  /** Withdraws the endpoint, then stops serving. A manager that is not there needs no telling. Idempotent. */
+  /**
+   * Withdraws the endpoint, and stops serving when its connections have moved to other endpoints, or cannot, after 10 s at the
+   * latest. A manager that is not there needs no telling. Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -113,7 +118,7 @@ export class Served implements AsyncDisposable {
     try {
       await Promise.all(
         this.services.map((service) =>
-          client.removeEndpoint({ networkServiceName: service, ...names }, { timeoutMs: callMs }),
+          client.removeEndpoint({ networkServiceName: service, ...names }, { timeoutMs: leaveMs }),
         ),
       );
     } catch (thrown) {

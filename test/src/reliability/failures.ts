@@ -55,7 +55,15 @@ export const failures: readonly Failure[] = [
   {
     name: 'endpoint removed',
     moves: true,
+    lossless: true,
     happen: (stage, { serving }) => stage.unseat(serving, 'SIGTERM'),
+  },
+  {
+    name: "endpoint's node drained",
+    where: 'remote',
+    moves: true,
+    lossless: true,
+    happen: (_, { serving }) => serving.node.drain(),
   },
   {
     name: "endpoint's namespace deleted",
@@ -191,14 +199,26 @@ export const failures: readonly Failure[] = [
     happen: (_, { client }) => run(client.name, 'ip', ['route', 'del', route]),
   },
   {
-    name: 'eBPF program removed from the underlay',
-    where: 'eBPF',
-    happen: ({ local }) => removePrograms(local, (device) => device === underlayDevice),
+    name: "route removed in the endpoint's pod",
+    happen: async (_, connected) =>
+      run(connected.serving.pod?.name, 'ip', [
+        ...['-4', 'route', 'flush', 'dev', await endpointDevice(connected)],
+      ]),
   },
   {
-    name: "eBPF program removed from the node's end",
+    name: 'eBPF program removed from the underlay, on both nodes',
     where: 'eBPF',
-    happen: ({ local }) => removePrograms(local, isNodeEnd),
+    happen: async (stage, connected) => {
+      for (const node of both(stage, connected))
+        await removePrograms(node, (device) => device === underlayDevice);
+    },
+  },
+  {
+    name: "eBPF program removed from the node's ends, on both nodes",
+    where: 'eBPF',
+    happen: async (stage, connected) => {
+      for (const node of both(stage, connected)) await removePrograms(node, isNodeEnd);
+    },
   },
   {
     name: 'eBPF map entry removed, outgoing',

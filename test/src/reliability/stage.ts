@@ -160,6 +160,7 @@ export class Stage implements AsyncDisposable {
     await mesh.setUnderlay('up');
     await mesh.registry?.revive();
     await Promise.all(mesh.nodes.map((node) => node.revive()));
+    for (const node of mesh.nodes) await node.drain({ undo: true });
     await Promise.all(this.seats.map((seat) => this.occupy(seat)));
     await mesh.a.knows(...this.seats.map(({ name }) => `${service}/${name}`));
   }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSLzAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGGYgASgLMhEuY29tbW9uLkludGVyZmFjZSKfAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCSJGChlDbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIkQKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDSJMChVDaGVja0Nvbm5lY3Rpb25zUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSHgoWdW5rbm93bl9jb25uZWN0aW9uX2lkcxgCIAMoCTKpAgoPUHJveHlDb25uZWN0aW9uEloKFlJlcXVlc3RQcm94eUNvbm5lY3Rpb24SIC5uc21wcm94eS5Qcm94eUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVwbHkSYgoUQ2xvc2VQcm94eUNvbm5lY3Rpb24SJS5uc21wcm94eS5DbG9zZVByb3h5Q29ubmVjdGlvblJlcXVlc3QaIy5uc21wcm94eS5DbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5ElYKEENoZWNrQ29ubmVjdGlvbnMSIS5uc21wcm94eS5DaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBofLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXBseWIGcHJvdG8z", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSLzAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGGYgASgLMhEuY29tbW9uLkludGVyZmFjZSKfAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCSJGChlDbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJUChVNb3ZlQ29ubmVjdGlvblJlcXVlc3QSFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxtYW5hZ2VyX25hbWUYAiABKAkSDgoGcmVhc29uGAMgASgJIkAKE01vdmVDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImAKF0NoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0EhQKDG1hbmFnZXJfbmFtZRgBIAEoCRIvCgtjb25uZWN0aW9ucxgCIAMoCzIaLm5zbXByb3h5LlNoYXJlZENvbm5lY3Rpb24iRAoQU2hhcmVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhkKEXR1bm5lbF9pZGVudGlmaWVyGAIgASgNIkwKFUNoZWNrQ29ubmVjdGlvbnNSZXBseRITCgtpbmNhcm5hdGlvbhgBIAEoCRIeChZ1bmtub3duX2Nvbm5lY3Rpb25faWRzGAIgAygJMvsCCg9Qcm94eUNvbm5lY3Rpb24SWgoWUmVxdWVzdFByb3h5Q29ubmVjdGlvbhIgLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcXVlc3QaHi5uc21wcm94eS5Qcm94eUNvbm5lY3Rpb25SZXBseRJiChRDbG9zZVByb3h5Q29ubmVjdGlvbhIlLm5zbXByb3h5LkNsb3NlUHJveHlDb25uZWN0aW9uUmVxdWVzdBojLm5zbXByb3h5LkNsb3NlUHJveHlDb25uZWN0aW9uUmVwbHkSUAoOTW92ZUNvbm5lY3Rpb24SHy5uc21wcm94eS5Nb3ZlQ29ubmVjdGlvblJlcXVlc3QaHS5uc21wcm94eS5Nb3ZlQ29ubmVjdGlvblJlcGx5ElYKEENoZWNrQ29ubmVjdGlvbnMSIS5uc21wcm94eS5DaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBofLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXBseWIGcHJvdG8z", [file_common]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -253,6 +253,59 @@ export const CloseProxyConnectionReplySchema: GenMessage<CloseProxyConnectionRep
   messageDesc(file_nsmproxy, 4);
 
 /**
+ * @generated from message nsmproxy.MoveConnectionRequest
+ */
+export type MoveConnectionRequest = Message<"nsmproxy.MoveConnectionRequest"> & {
+  /**
+   * The client's manager's id of the connection, as in its request.
+   *
+   * @generated from field: string connection_id = 1;
+   */
+  connectionId: string;
+
+  /**
+   * Name of the manager that asks, the endpoint's.
+   *
+   * @generated from field: string manager_name = 2;
+   */
+  managerName: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message nsmproxy.MoveConnectionRequest.
+ * Use `create(MoveConnectionRequestSchema)` to create a new message.
+ */
+export const MoveConnectionRequestSchema: GenMessage<MoveConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 5);
+
+/**
+ * @generated from message nsmproxy.MoveConnectionReply
+ */
+export type MoveConnectionReply = Message<"nsmproxy.MoveConnectionReply"> & {
+  /**
+   * @generated from field: bool accepted = 1;
+   */
+  accepted: boolean;
+
+  /**
+   * @generated from field: string admission_error = 2;
+   */
+  admissionError: string;
+};
+
+/**
+ * Describes the message nsmproxy.MoveConnectionReply.
+ * Use `create(MoveConnectionReplySchema)` to create a new message.
+ */
+export const MoveConnectionReplySchema: GenMessage<MoveConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 6);
+
+/**
  * @generated from message nsmproxy.CheckConnectionsRequest
  */
 export type CheckConnectionsRequest = Message<"nsmproxy.CheckConnectionsRequest"> & {
@@ -276,7 +329,7 @@ export type CheckConnectionsRequest = Message<"nsmproxy.CheckConnectionsRequest"
  * Use `create(CheckConnectionsRequestSchema)` to create a new message.
  */
 export const CheckConnectionsRequestSchema: GenMessage<CheckConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 5);
+  messageDesc(file_nsmproxy, 7);
 
 /**
  * What both managers of a connection have to agree on.
@@ -304,7 +357,7 @@ export type SharedConnection = Message<"nsmproxy.SharedConnection"> & {
  * Use `create(SharedConnectionSchema)` to create a new message.
  */
 export const SharedConnectionSchema: GenMessage<SharedConnection> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 6);
+  messageDesc(file_nsmproxy, 8);
 
 /**
  * @generated from message nsmproxy.CheckConnectionsReply
@@ -328,7 +381,7 @@ export type CheckConnectionsReply = Message<"nsmproxy.CheckConnectionsReply"> & 
  * Use `create(CheckConnectionsReplySchema)` to create a new message.
  */
 export const CheckConnectionsReplySchema: GenMessage<CheckConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 7);
+  messageDesc(file_nsmproxy, 9);
 
 /**
  * @generated from service nsmproxy.ProxyConnection
@@ -351,6 +404,17 @@ export const ProxyConnection: GenService<{
     methodKind: "unary";
     input: typeof CloseProxyConnectionRequestSchema;
     output: typeof CloseProxyConnectionReplySchema;
+  },
+  /**
+   * The endpoint of a connection will soon be gone: the client's manager connects the client elsewhere before that. Answered
+   * when it has; a refusal says that nobody else can take it.
+   *
+   * @generated from rpc nsmproxy.ProxyConnection.MoveConnection
+   */
+  moveConnection: {
+    methodKind: "unary";
+    input: typeof MoveConnectionRequestSchema;
+    output: typeof MoveConnectionReplySchema;
   },
   /**
    * Whether the other manager is there, and which of the connections that the two share it does not have.

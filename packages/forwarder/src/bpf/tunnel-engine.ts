@@ -30,8 +30,8 @@ export interface Remains {
 /** Looking through all tunnels takes a few milliseconds when there are thousands. */
 const tidyAfterMs = 50;
 
-/** Nobody tells when a filter or a map entry is taken away: tunnels are looked at so often, so many at a time. */
-const lookAgain = { everyMs: 1000, atOnce: 256 };
+/** Nobody tells when a map entry is taken away: so many tunnels are looked at so often, a few microseconds each. */
+const lookAgain = { everyMs: 250, atOnce: 256 };
 
 /** All tunnels of one kind between two addresses go the same way. */
 interface Peer {
@@ -50,7 +50,7 @@ export class TunnelEngine {
   #tidying: NodeJS.Timeout | undefined;
   /** By node's end. */
   readonly #wanted = new Map<number, TunnelEntry>();
-  readonly #looking = setInterval(() => this.#mendSome(), lookAgain.everyMs).unref();
+  readonly #looking = setInterval(() => this.#mendEntries(), lookAgain.everyMs).unref();
 
   constructor(socket: RouteSocket) {
     this.#socket = socket;
@@ -60,6 +60,7 @@ export class TunnelEngine {
       (address) =>
         [...this.#peers.values()].some(({ kind, ends }) => kind.needsLink && ends.remote === address),
       () => this.#follow(),
+      (device) => this.#mendFilters(device),
     );
     try {
       this.#programs = new TunnelPrograms(socket);
@@ -246,18 +247,26 @@ export class TunnelEngine {
     return {};
   }
 
-  /** Brings back what someone took from the next few tunnels, and from the uplinks. */
-  #mendSome(): void {
-    const programs = this.#programs;
-    if (!programs || this.#wanted.size === 0) return;
-    programs.mendUplinks();
+  /** Brings back the entries that someone took from the next few tunnels. */
+  #mendEntries(): void {
+    const maps = this.#programs?.maps;
+    if (!maps) return;
     // Those that were looked at go to the end of the line.
     for (const [nodeEnd, entry] of [...this.#wanted].slice(0, lookAgain.atOnce)) {
       this.#wanted.delete(nodeEnd);
+      this.#wanted.set(nodeEnd, entry);
+      if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
+    }
+  }
+
+  /** Brings back filters that someone took off a device, or off any. */
+  #mendFilters(device?: number): void {
+    const programs = this.#programs;
+    if (!programs) return;
+    programs.mendUplinks();
+    for (const nodeEnd of device === undefined ? this.#wanted.keys() : [device]) {
       try {
-        if (!programs.maps.entry(nodeEnd)) programs.maps.write(nodeEnd, entry);
-        programs.attach(nodeEnd, 'nsm_wrap');
-        this.#wanted.set(nodeEnd, entry);
+        if (this.#wanted.has(nodeEnd)) programs.attach(nodeEnd, 'nsm_wrap');
       } catch (error) {
         // The device has gone; its end is an event of its own.
         if (!(error instanceof NetlinkError)) throw error;

@@ -1,5 +1,6 @@
-// Tells when the underlay may have changed: tunnels follow at once, not when they are applied again.
-import { type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
+// Tells when the underlay may have changed, or a filter was taken off a device: tunnels follow at once, not when they are
+// applied again.
+import { type MonitorGroup, type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
 import { isNodeEnd } from './node-end.js';
 import { isGreDevice } from './other-owners.js';
 
@@ -8,6 +9,7 @@ export class UnderlayWatch {
   readonly #socket: RouteSocket;
   readonly #neighbour: (address: string) => boolean;
   readonly #changed: () => void;
+  readonly #filtersGone: ((device?: number) => void) | undefined;
   readonly #greDevices = new Set<number>();
   #monitor: RouteMonitor | undefined;
   #pending: NodeJS.Immediate | undefined;
@@ -15,11 +17,18 @@ export class UnderlayWatch {
   /**
    * @param neighbour whether the entry of an address matters.
    * @param changed called once for all events that came together.
+   * @param filtersGone called with the device that lost filters; without one where it may be any. Default: nobody asks.
    */
-  constructor(socket: RouteSocket, neighbour: (address: string) => boolean, changed: () => void) {
+  constructor(
+    socket: RouteSocket,
+    neighbour: (address: string) => boolean,
+    changed: () => void,
+    filtersGone?: (device?: number) => void,
+  ) {
     this.#socket = socket;
     this.#neighbour = neighbour;
     this.#changed = changed;
+    this.#filtersGone = filtersGone;
   }
 
   /** Whether the kernel's own GRE is in use, as far as was told since the start. */
@@ -30,7 +39,12 @@ export class UnderlayWatch {
   /** Does nothing when it listens already. @throws NetlinkError */
   start(): void {
     if (this.#monitor) return;
-    this.#monitor = RouteMonitor.open({ groups: ['link', 'address', 'route', 'neighbour'] });
+    const groups: MonitorGroup[] = ['link', 'address', 'route', 'neighbour'];
+    this.#monitor = RouteMonitor.open({ groups: this.#filtersGone ? [...groups, 'traffic'] : groups });
+    this.#monitor.on('traffic', ({ action, device }) => {
+      if (action === 'delete') this.#filtersGone?.(device);
+    });
+    this.#monitor.on('overrun', () => this.#filtersGone?.());
     this.#monitor.on('event', (event) => {
       if (this.#concerns(event)) this.#pending ??= setImmediate(() => this.#tell());
     });
@@ -46,6 +60,7 @@ export class UnderlayWatch {
 
   #concerns(event: RouteEvent): boolean {
     if (event.type === 'neighbour') return this.#neighbour(event.neighbour.address ?? '');
+    if (event.type === 'traffic') return false;
     if (event.type === 'overrun') this.#findGreDevices();
     if (event.type !== 'link') return true;
     const { index, name } = event.link;

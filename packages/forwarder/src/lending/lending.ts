@@ -1,4 +1,5 @@
 // Gives devices of the node to pods, and takes them back as they were: after a crash too, and wherever the kernel put them.
+import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { interfaceNames, NsmError } from '@nsm/api';
 import {
@@ -44,6 +45,11 @@ const comesBackWithin = 10_000;
 
 /** Milliseconds between looks. */
 const lookAgainAfter = 50;
+
+/** Milliseconds: what is written down is void after the machine restarts, and no clock that is set changes it. */
+function sinceBoot(): number {
+  return uptime() * 1000;
+}
 
 export class Lending {
   readonly #node: RouteSocket;
@@ -113,7 +119,7 @@ export class Lending {
       pool: wish.pool,
       pod: { inode: pod.namespace.inode, path: pod.namespace.path },
       mac: wish.mac ?? link.mac ?? '',
-      before: stateOf(link, this.#node, Date.now()),
+      before: stateOf(link, this.#node, sinceBoot()),
       ...(vf ? this.#functionBefore(vf, wish.mac) : {}),
       awaited: false,
     };
@@ -143,13 +149,13 @@ export class Lending {
    */
   async giveBack(id: string): Promise<void> {
     for (const loan of this.#book.of(id)) {
-      const until = Date.now() + comesBackWithin;
+      const until = sinceBoot() + comesBackWithin;
       while (!this.#takeBack(loan)) {
         // What is made of software ends with its namespace; hardware comes back, but not before the namespace has been
         // cleaned up (net/core/dev.c, default_device_exit_net).
         const gone = loan.before.kind !== undefined;
         if (gone) this.#book.remove(loan);
-        else if (Date.now() > until) this.#book.put({ ...loan, awaited: true });
+        else if (sinceBoot() > until) this.#book.put({ ...loan, awaited: true });
         else {
           await sleep(lookAgainAfter);
           continue;
@@ -264,7 +270,7 @@ export class Lending {
     } else if (link.name !== before.name && !this.#node.link(before.name))
       this.#node.setLink(link.index, { name: before.name });
     this.#step('restore');
-    const failures = restoreState(home, before, this.#node, Date.now());
+    const failures = restoreState(home, before, this.#node, sinceBoot());
     const name = this.#node.link(home.index)?.name;
     if (name !== before.name) failures.push(`its name, which another device has: it is ${name}`);
     if (loan.function) {

@@ -1,6 +1,6 @@
 // Remembers which endpoints failed lately and which was chosen when, for the ranking of candidates.
 import type { NetworkServiceEndpoint } from '@nsm/api';
-import { endpointKey } from '@nsm/registry';
+import { type EndpointKey, endpointKey } from '@nsm/registry';
 
 /** Milliseconds for which an endpoint that failed is tried last. */
 const failureLasts = 30_000;
@@ -35,7 +35,7 @@ export class EndpointHealth {
   }
 
   /** Forgets an endpoint that no longer exists. */
-  forget(endpoint: NetworkServiceEndpoint): void {
+  forget(endpoint: EndpointKey): void {
     this.#failures.delete(endpointKey(endpoint));
     this.#chosen.delete(endpointKey(endpoint));
   }

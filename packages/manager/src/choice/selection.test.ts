@@ -29,6 +29,7 @@ const endpoint = (name: string, host: string, labels: Record<string, string> = {
 const wanted: Wanted = { service: 'svc', labels: undefined, interfaces: [kernel] };
 const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings> = {}): Surroundings => ({
   manager: 'here',
+  drained: false,
   endpoints,
   managers: new Map([
     ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],

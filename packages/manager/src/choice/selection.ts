@@ -13,6 +13,8 @@ export interface Wanted {
 /** What the choice depends on besides the request: the registry's records and what this manager has seen. */
 export interface Surroundings {
   readonly manager: string;
+  /** The endpoints of this node are out of service. */
+  readonly drained: boolean;
   readonly endpoints: readonly NetworkServiceEndpoint[];
   readonly managers: ReadonlyMap<string, registry.Manager>;
   /** What the local forwarder can join. */
@@ -79,7 +81,7 @@ export function selectEndpoints(
 export function absence(name: string, managers: Surroundings['managers']): string | undefined {
   const manager = managers.get(name);
   if (!manager) return `manager "${name}" is not registered`;
-  if (manager.alive) return undefined;
+  if (manager.alive) return manager.drained ? `manager "${name}" is drained` : undefined;
   return manager.stopped ? `manager "${name}" was stopped` : `manager "${name}" does not answer`;
 }
 
@@ -94,10 +96,9 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
   }
   const host = endpoint.networkServiceHost;
   const local = host === around.manager;
-  if (!local) {
-    const absent = absence(host, around.managers);
-    if (absent) return dropped(`its ${absent}`);
-  }
+  if (local && around.drained) return dropped('this node is drained');
+  const absent = local ? undefined : absence(host, around.managers);
+  if (absent) return dropped(`its ${absent}`);
   const { joins } = around;
   // What the other node can do with the endpoint's types is its manager's to say.
   const joined = local ? joins.locally : joins.remotely;

@@ -1,6 +1,7 @@
 // The end of a connection, whoever ends it: both halves, the endpoint, and everything taken for it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
+import type { AddressPair } from '../addresses/address-pools.js';
 import { releasePairs } from '../addresses/allocation.js';
 import type { Node } from '../node.js';
 import type { Connection, ConnectionState } from '../state/connection.js';
@@ -34,7 +35,7 @@ export async function closeConnection(
     tellOthers(node, connection, reason, options),
   ]);
   if (removed.status === 'rejected') throw NsmError.from(removed.reason);
-  releasePairs(node, connection.pairs);
+  releasePairs(node, ownPairs(node, connection));
   if (connection.tunnel) node.identifiers.release(connection.tunnel.identifier);
   node.owners.letGo(connection);
   if (told.status === 'rejected') {
@@ -43,6 +44,13 @@ export async function closeConnection(
   }
   await node.connections.remove(connection, reason);
   node.logger.info({ connection: connection.id, service: connection.service, reason }, 'connection closed');
+}
+
+/** Not those that another connection of the client has as well, because one takes the other's place. */
+function ownPairs(node: Node, { id, pairs, requestId, service }: Connection): readonly AddressPair[] {
+  const others = node.connections.byRequest(requestId, service).filter((other) => other.id !== id);
+  const shared = new Set(others.flatMap((other) => other.pairs.map(({ prefix }) => prefix)));
+  return pairs.filter(({ prefix }) => !shared.has(prefix));
 }
 
 /** Closes a connection under its key, as soon as what is going on with it is done, if it is then still meant. */

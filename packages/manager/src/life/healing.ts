@@ -1,9 +1,9 @@
 // A connection whose endpoint was lost finds another, without its client asking: same id, interface name and, where the
 // new endpoint allows, addresses.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type forwarder as fw, NsmError } from '@nsm/api';
+import { NsmError } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
-import type { Node } from '../node.js';
+import { clientNamespace, type Node } from '../node.js';
 import { establish } from '../request/establish.js';
 import { closeReplaced, nameToBe } from '../request/settling.js';
 import type { Connection } from '../state/connection.js';
@@ -128,19 +128,6 @@ export async function reconnect(
     pairs.filter(({ prefix }) => !healed.pairs.some((pair) => pair.prefix === prefix)),
   );
   return healed;
-}
-
-/** The client's network namespace as it is now; undefined when it is gone, and another may have its inode. */
-async function clientNamespace(node: Node, { crossConnect }: Connection): Promise<fw.Namespace | undefined> {
-  const { inode, cookie } = crossConnect.client?.namespace ?? {};
-  if (inode === undefined) return undefined;
-  try {
-    const { namespace } = await node.forwarder.inspectNamespace({ linuxNamespace: String(inode) });
-    return namespace?.cookie === cookie ? namespace : undefined;
-  } catch (thrown) {
-    if (NsmError.from(thrown).kind === 'namespace-unknown') return undefined;
-    throw thrown;
-  }
 }
 
 /** Waits for the next attempt; a new endpoint of the service, or the end of this manager, cuts it short. */

@@ -4,6 +4,7 @@ import { type forwarder as fw, type NetworkServiceEndpoint, NsmError } from '@ns
 import type { Node } from '../node.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
+import { isServedBy } from './leaving.js';
 import { mend } from './mending.js';
 import { removeStrays } from './strays.js';
 
@@ -78,12 +79,8 @@ export function processGone(node: Node, ids: readonly string[]): void {
 export function endpointGone(node: Node, record: NetworkServiceEndpoint, reason: string): void {
   node.health.forget(record);
   for (const connection of node.connections.values()) {
-    const { role, service, endpoint } = connection;
-    const same =
-      service === record.networkServiceName &&
-      endpoint.name === record.nseProviderName &&
-      (endpoint.namespace || 'default') === (record.nseProviderNamespace || 'default');
-    if (role !== 'CLIENT' && same) rebuild(node, connection, `endpoint ${endpoint.name} is gone: ${reason}`);
+    if (isServedBy(connection, record))
+      rebuild(node, connection, `endpoint ${record.nseProviderName} is gone: ${reason}`);
   }
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
 import { withNamesOf } from '../request/programming.js';
-import { settle } from '../request/settling.js';
+import { takeOver } from '../request/settling.js';
 import type { Connection } from '../state/connection.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
@@ -40,7 +40,7 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
     if (error.kind === 'unavailable' || node.stopping.aborted) return;
     const connection = node.connections.byId(id);
     if (connection?.state.kind !== 'UP') return;
-    if (error.kind === 'no-packets') return unanswered(node, connection);
+    if (error.kind === 'no-packets') return void unanswered(node, id);
     node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
     rebuild(node, connection, `${reason}; ${error.message}`);
   });
@@ -56,7 +56,7 @@ export async function compare(
   connection: Connection,
   { answerWithinMs = 0 }: ComparingOptions = {},
 ): Promise<Connection> {
-  if (connection.replaces && connection.state.kind !== 'CONNECTING') return await settle(node, connection);
+  if (connection.replaces && connection.state.kind !== 'CONNECTING') return await takeOver(node, connection);
   const wanted = { ...connection.crossConnect, answerWithinMs };
   return withNamesOf(await node.forwarder.apply(wanted), connection);
 }

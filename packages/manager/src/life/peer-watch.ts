@@ -1,4 +1,5 @@
-// Watches over the managers at the other ends of connections. One that is silent does no harm while packets come back.
+// Watches over the other ends of connections: the managers there, and whether packets come back. A manager that is silent
+// does no harm while they do.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
@@ -6,10 +7,10 @@ import type { Peer } from '../others/peer-managers.js';
 import type { Connection } from '../state/connection.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
-import { probeClients } from './silence.js';
+import { Silence } from './silence.js';
 
 /** Milliseconds between two calls of one manager. */
-const interval = 500;
+const callAgain = 500;
 /** Milliseconds within which it must answer. */
 const answerWithin = 1000;
 /** So many calls in a row without an answer make a manager silent. */
@@ -21,15 +22,27 @@ const orphaned = 300_000;
 
 /** Watches until the manager stops. */
 export async function watchPeers(node: Node): Promise<void> {
-  const watches = new Map<string, PeerWatch>();
+  await Promise.all([
+    watch(node, callAgain, () => new PeerWatch(node)),
+    watch(node, node.probeInterval, (manager) => new Silence(node, manager)),
+  ]);
+}
+
+/** Something that looks at all connections that this manager shares with one other. */
+interface Watch {
+  look(connections: readonly Connection[]): Promise<void>;
+}
+
+async function watch(node: Node, interval: number, begin: (manager: string) => Watch): Promise<void> {
+  const watches = new Map<string, Watch>();
   while (!node.stopping.aborted) {
     await sleep(interval, undefined, { signal: node.stopping, ref: false }).catch(() => undefined);
     const shared = sharedByManager(node);
     for (const manager of watches.keys()) if (!shared.has(manager)) watches.delete(manager);
     for (const [manager, connections] of shared) {
-      const watch = watches.get(manager) ?? new PeerWatch(node);
-      watches.set(manager, watch);
-      void watch.look(connections);
+      const present = watches.get(manager) ?? begin(manager);
+      watches.set(manager, present);
+      void present.look(connections);
     }
   }
 }
@@ -49,7 +62,7 @@ function sharedByManager(node: Node): Map<string, Connection[]> {
 }
 
 /** What is known of one other manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
-class PeerWatch {
+class PeerWatch implements Watch {
   readonly #node: Node;
   #looking = false;
   #missed = 0;
@@ -71,15 +84,10 @@ class PeerWatch {
       if (this.#missed >= misses)
         this.#node.logger.info({ manager: peer.manager }, 'the manager answers again');
       this.#missed = 0;
-      // Some may be waiting for packets to come back.
-      await probeClients(
-        this.#node,
-        connections.filter(({ state: { kind } }) => kind === 'HEALING'),
-      );
     } catch (thrown) {
       const error = NsmError.from(thrown);
       if (error.kind !== 'unimplemented' && !this.#node.stopping.aborted)
-        await this.#unheard(peer, connections, error);
+        this.#unheard(peer, connections, error);
     } finally {
       this.#looking = false;
     }
@@ -120,14 +128,13 @@ class PeerWatch {
     }
   }
 
-  async #unheard({ manager }: Peer, connections: readonly Connection[], error: NsmError): Promise<void> {
+  #unheard({ manager }: Peer, connections: readonly Connection[], error: NsmError): void {
     const now = performance.now();
     this.#missed++;
     if (this.#missed === 1) this.#silentSince = now;
     if (this.#missed < misses) return;
     if (this.#missed === misses)
       this.#node.logger.warn({ manager, err: error }, 'the manager does not answer');
-    await probeClients(this.#node, connections);
     if (now - this.#silentSince < orphaned || this.#node.registry.managers().get(manager)?.alive) return;
     for (const { id, role } of connections)
       if (role === 'ENDPOINT') closeSoon(this.#node, id, `manager ${manager} is gone`, { tellPeer: false });

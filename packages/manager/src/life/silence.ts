@@ -1,46 +1,118 @@
 // A node from which no packets come back: its clients go to other endpoints where there are any, and else keep what they
 // have until packets come back.
-import { InterfaceType, NsmError } from '@nsm/api';
+import { InterfaceType, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import { rankEndpoints } from '../choice/selection.js';
 import { type Node, surroundings } from '../node.js';
 import { declareUp } from '../request/programming.js';
 import type { Connection } from '../state/connection.js';
+import { tellOthers } from './closing.js';
 import { rebuild } from './healing.js';
+import { canMove, fewAtATime, move } from './moving.js';
 
-/** Milliseconds within which a packet must come back. */
-const answerWithin = 1000;
 /** So many connections to one node stand for all: they share its fate. */
 const samples = 4;
+/** So many looks in a row at which nothing came back make a node silent: fewer, and a hiccup of the network moves everybody. */
+const looks = 3;
+/** Milliseconds until those that nobody could take are offered again: doubles from first to longest. */
+const offerAgain = { first: 1000, longest: 10_000 };
+/** Milliseconds within which the manager of a silent node may still hear that its half has ended. */
+const hearWithin = 1000;
 
-/** Asks whether packets come back to clients of this node from one other node, and does what follows from it. */
-export async function probeClients(node: Node, connections: readonly Connection[]): Promise<void> {
-  const clients = connections.filter(hasInterface);
-  if (clients.length === 0) return;
-  const answers = await Promise.all(
-    clients.slice(0, samples).map((connection) => answered(node, connection)),
-  );
-  const alive = answers.includes(true);
-  for (const { id } of clients) {
-    const connection = node.connections.byId(id);
-    if (!connection || !hasInterface(connection)) continue;
-    if (!alive) unanswered(node, connection);
-    else if (connection.state.kind === 'HEALING') declareUp(node, connection);
+/** Whether packets come back to this node's clients from one other node. Times are monotonic milliseconds. */
+export class Silence {
+  readonly #node: Node;
+  readonly #manager: string;
+  #looking = false;
+  #unanswered = 0;
+  #turn = 0;
+  #offerAt = 0;
+  #pause = 0;
+
+  constructor(node: Node, manager: string) {
+    this.#node = node;
+    this.#manager = manager;
+  }
+
+  /** Sends a packet and waits for the answer, and does what follows from it. Does nothing while the look before is not over. */
+  async look(connections: readonly Connection[]): Promise<void> {
+    const clients = connections.filter(hasInterface);
+    if (this.#looking || clients.length === 0) return;
+    this.#looking = true;
+    try {
+      // Once something did not come back, the next look follows at once.
+      do {
+        if (await this.#answered(clients)) return this.#heard(clients);
+        this.#unanswered++;
+      } while (this.#unanswered < looks && !this.#node.stopping.aborted);
+      await this.#silent(clients);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  /** While all is well one is asked, another each time; several when it did not answer, because it may be alone in that. */
+  async #answered(clients: readonly Connection[]): Promise<boolean> {
+    if (this.#unanswered === 0) this.#turn++;
+    const first = this.#turn % clients.length;
+    const inTurn = [...clients.slice(first), ...clients.slice(0, first)];
+    const asked = inTurn.slice(0, this.#unanswered === 0 ? 1 : samples);
+    const answered = await Promise.all(asked.map((connection) => answers(this.#node, connection)));
+    return answered.includes(true);
+  }
+
+  #heard(clients: readonly Connection[]): void {
+    this.#unanswered = 0;
+    this.#pause = 0;
+    for (const { id } of clients) {
+      const connection = this.#node.connections.byId(id);
+      if (connection?.state.kind === 'HEALING' && connection.state.kept) declareUp(this.#node, connection);
+    }
+  }
+
+  async #silent(clients: readonly Connection[]): Promise<void> {
+    const now = performance.now();
+    if (this.#unanswered === looks)
+      this.#node.logger.warn({ manager: this.#manager }, 'no packets come back from the node');
+    else if (now < this.#offerAt) return;
+    this.#pause = Math.min(offerAgain.longest, 2 * this.#pause || offerAgain.first);
+    this.#offerAt = now + this.#pause;
+    await fewAtATime(clients, ({ id }) => unanswered(this.#node, id));
   }
 }
 
 /** Packets of this client do not come back. */
-export function unanswered(node: Node, connection: Connection): void {
-  const { id, peer, state } = connection;
+export async function unanswered(node: Node, id: string): Promise<void> {
+  const connection = node.connections.byId(id);
+  if (!connection || !hasInterface(connection)) return;
+  const { peer, state } = connection;
   const reason = `no packets come back from node ${peer?.manager}`;
   const { current, others } = candidates(node, connection);
   if (current) node.health.failed(current, reason);
-  if (others.length > 0) rebuild(node, connection, reason);
-  else if (state.kind === 'UP') {
-    node.logger.warn({ connection: id, reason }, 'waiting, as no other endpoint can take its client');
-    const waiting = `${reason}; waiting, as no other endpoint can take its client`;
-    node.connections.changeState(connection, { kind: 'HEALING', reason: waiting, attempt: 0, kept: true });
+  const attempt = state.kind === 'HEALING' ? state.attempt + 1 : 1;
+  let waiting = 'waiting, as no other endpoint can take its client';
+  if (others.length > 0) {
+    if (!canMove(connection)) return rebuild(node, connection, reason);
+    try {
+      // Nobody waits for a silent manager: it finds out when it is back.
+      await move(node, id, reason, (endpoint) => endpoint.networkServiceHost === peer?.manager, {
+        tellPeer: false,
+      });
+      tellOthers(node, connection, reason, { hearWithin }).catch(() => undefined);
+      return;
+    } catch (thrown) {
+      waiting += `: ${NsmError.from(thrown).message}`;
+    }
   }
+  const present = node.connections.byId(id);
+  if (!present || !hasInterface(present)) return;
+  if (present.state.kind === 'UP') node.logger.warn({ connection: id, reason }, waiting);
+  node.connections.changeState(present, {
+    kind: 'HEALING',
+    reason: `${reason}; ${waiting}`,
+    attempt,
+    kept: true,
+  });
 }
 
 /** A client's that the kernel drives, up or waiting; while it is being made anew there is nothing to ask. */
@@ -52,16 +124,19 @@ function hasInterface({ role, state, crossConnect }: Connection): boolean {
 }
 
 /** An interface that is not there does not answer either. */
-async function answered(node: Node, { crossConnect }: Connection): Promise<boolean> {
+async function answers(node: Node, { crossConnect }: Connection): Promise<boolean> {
   try {
-    return (await node.forwarder.probe({ crossConnect, timeoutMs: answerWithin })).answered;
+    return (await node.forwarder.probe({ crossConnect, timeoutMs: node.probeInterval })).answered;
   } catch (thrown) {
     // A forwarder that is away proves nothing.
     return NsmError.from(thrown).kind !== 'dataplane';
   }
 }
 
-function candidates(node: Node, { request, service, endpoint, peer }: Connection) {
+function candidates(
+  node: Node,
+  { request, service, endpoint, peer }: Connection,
+): { readonly current: NetworkServiceEndpoint | undefined; readonly others: readonly unknown[] } {
   const wanted = { service, labels: request?.labels, interfaces: request?.interface ?? [] };
   const ranked = rankEndpoints(wanted, surroundings(node, service)).filter(({ usable }) => usable);
   const { name, namespace } = endpoint;
@@ -72,9 +147,6 @@ function candidates(node: Node, { request, service, endpoint, peer }: Connection
   });
   return {
     current: node.registry.endpointsOf(service).find((record) => endpointKey(record) === key),
-    others: ranked.filter(
-      ({ endpoint: other }) =>
-        other.networkServiceHost !== peer?.manager && node.health.recentFailure(other) === undefined,
-    ),
+    others: ranked.filter(({ endpoint: other }) => other.networkServiceHost !== peer?.manager),
   };
 }

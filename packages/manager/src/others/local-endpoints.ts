@@ -29,6 +29,8 @@ interface LocalEndpoint {
   /** Process that listens on the endpoint's socket. */
   readonly listener: PeerCredentials;
   readonly stop: AbortController;
+  /** Nobody is connected to it any more, and the mesh does not know it any more. */
+  leaving: boolean;
 }
 
 export interface EndpointAnswer {
@@ -122,13 +124,28 @@ export class LocalEndpoints {
     await this.#forget(endpoint.record, reason);
   }
 
-  /** The records of all of them. */
-  records(): NetworkServiceEndpoint[] {
-    return [...this.#endpoints.values()].map(({ record }) => record);
+  /** Takes one out of the mesh, and leaves it to those that are connected to it until it is removed. */
+  withdraw(key: string): void {
+    const endpoint = this.#endpoints.get(key);
+    if (!endpoint || endpoint.leaving) return;
+    endpoint.leaving = true;
+    // Where the registry is away, other managers are told when they ask.
+    this.#components.registry.removeEndpoint(endpoint.record).catch(() => undefined);
   }
 
+  isLeaving(record: EndpointKey): boolean {
+    return this.#endpoints.get(endpointKey(record))?.leaving === true;
+  }
+
+  /** The records of those that clients may be connected to. */
+  records(): NetworkServiceEndpoint[] {
+    return [...this.#endpoints.values()].filter(({ leaving }) => !leaving).map(({ record }) => record);
+  }
+
+  /** Those that are leaving too. */
   matching(name: string, namespace: string, service: string): NetworkServiceEndpoint[] {
-    return this.records().filter(
+    const records = [...this.#endpoints.values()].map(({ record }) => record);
+    return records.filter(
       (record) =>
         record.nseProviderName === name &&
         (service === '' || record.networkServiceName === service) &&
@@ -252,6 +269,7 @@ export class LocalEndpoints {
     const listener = await listenerOf(record.socketLocation, reachTimeout);
     if (
       present &&
+      !present.leaving &&
       present.listener.pid === listener.pid &&
       JSON.stringify(present.record) === JSON.stringify(record)
     )
@@ -265,6 +283,7 @@ export class LocalEndpoints {
       listener,
       client: channel.client(ep.EndpointConnection),
       stop: new AbortController(),
+      leaving: false,
     };
     this.#endpoints.set(key, endpoint);
     await this.#components.store.putEndpoint(key, record);

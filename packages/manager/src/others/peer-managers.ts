@@ -65,6 +65,15 @@ export class PeerManagers {
   }
 
   /**
+   * Has the manager of a client move it to another endpoint.
+   * @throws NsmError what it refuses with, `unimplemented` where it knows only the specification.
+   */
+  async move(peer: Peer, request: Init<typeof proxy.MoveConnectionRequestSchema>): Promise<void> {
+    const reply = await this.#client(peer.address).moveConnection(request, { timeoutMs: answerTimeout });
+    if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+  }
+
+  /**
    * Which of the connections that two managers share the other does not have, or has with another tunnel.
    * @throws NsmError `unavailable` or `deadline` when it does not answer within `timeoutMs`.
    */

@@ -27,6 +27,8 @@ export interface Admitted {
   readonly generation: number;
   /** Set while the connection that this one is to replace still stands: its interface keeps name and routes until then. */
   readonly beside?: Connection;
+  /** Endpoints that it must not be connected to, because it is to leave them. Default: none. */
+  readonly avoid?: (endpoint: NetworkServiceEndpoint) => boolean;
   /** What a connection that is being healed had, and is to have again where possible. */
   readonly former?: {
     readonly pairs: readonly AddressPair[];

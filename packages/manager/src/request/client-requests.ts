@@ -8,7 +8,7 @@ import type { Node } from '../node.js';
 import { type Connection, type Owner, requestKey } from '../state/connection.js';
 import type { Admitted } from './attempt.js';
 import { establish } from './establish.js';
-import { closeReplaced, settle } from './settling.js';
+import { closeReplaced, takeOver } from './settling.js';
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
@@ -53,7 +53,8 @@ export async function requestConnection(
       ...(replaced ? { beside: replaced } : {}),
     };
     const connection = await establish(node, admitted, signal);
-    return connection.replaces ? await settle(node, connection) : connection;
+    // Only now that the changed connection carries packets may the old one go.
+    return connection.replaces ? await takeOver(node, connection) : connection;
   });
 }
 

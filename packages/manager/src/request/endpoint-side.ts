@@ -160,6 +160,7 @@ export function portOf(
     parameters: chosen.parameters?.interfaceParameters ?? {},
     peerAddresses: parameters.peerAddresses,
     formerName: '',
+    takesOver: '',
     uid,
   };
 }

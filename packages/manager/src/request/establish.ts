@@ -1,5 +1,6 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
 import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind } from '@nsm/api';
+import { quote } from '../admission/admission.js';
 import { interfaceList } from '../choice/negotiation.js';
 import { inTurn } from '../choice/physical-networks.js';
 import { selectEndpoints } from '../choice/selection.js';
@@ -22,7 +23,14 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
     labels: request.labels,
     interfaces: request.interface,
   };
-  const candidates = selectEndpoints(wanted, surroundings(node, wanted.service), () => knownServices(node));
+  const { avoid = () => false } = admitted;
+  const fitting = selectEndpoints(wanted, surroundings(node, wanted.service), () => knownServices(node));
+  const candidates = fitting.filter((endpoint) => !avoid(endpoint));
+  if (candidates.length === 0)
+    throw new NsmError(
+      'no-matching-endpoint',
+      `no other endpoint of network service ${quote(wanted.service)} can take the client`,
+    );
   const failures: NsmError[] = [];
   for (const endpoint of candidates.slice(0, maxCandidates)) {
     node.health.chosen(endpoint);

@@ -14,6 +14,7 @@ import {
 import { onOneNetwork, poolOf, wireMtu } from '../choice/physical-networks.js';
 import { closeConnection } from '../life/closing.js';
 import { heal } from '../life/healing.js';
+import { moveAway } from '../life/leaving.js';
 import { compare } from '../life/mending.js';
 import type { Node } from '../node.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
@@ -89,7 +90,8 @@ async function connectEndpoint(
     request.nseProviderNamespace,
     request.networkServiceName,
   );
-  if (!endpoint) {
+  if (node.drained) throw new NsmError('no-endpoint', `node ${quote(node.name)} is drained`);
+  if (!endpoint || node.endpoints.isLeaving(endpoint)) {
     throw new NsmError(
       'no-endpoint',
       `endpoint ${quote(request.nseProviderName)} does not provide ${quote(request.networkServiceName)} here`,
@@ -269,6 +271,20 @@ async function closeClientSide(
   });
 }
 
+/**
+ * The endpoint of one of this node's clients is about to go.
+ * @throws NsmError when no other endpoint can take the client.
+ */
+export async function moveProxyConnection(
+  node: Node,
+  { connectionId, managerName, reason }: proxy.MoveConnectionRequest,
+): Promise<void> {
+  const own = node.connections.byId(connectionId);
+  // Moved already, or not that manager's to move.
+  if (own?.role !== 'CLIENT' || own.peer?.manager !== managerName) return;
+  await moveAway(node, own.id, reasonOf({ reason }));
+}
+
 /** Whether this manager has its half of a connection with another, and both mean the same tunnel, or is about to have it. */
 export function sharesConnection(
   node: Node,
@@ -282,7 +298,7 @@ export function sharesConnection(
   return same && half.state.kind !== 'CLOSING';
 }
 
-function reasonOf({ reason }: proxy.CloseProxyConnectionRequest): string {
+function reasonOf({ reason }: { readonly reason: string }): string {
   return reason === '' ? 'closed by the other manager' : reason.slice(0, 1024);
 }
 

@@ -1,14 +1,25 @@
-// A connection that replaces another takes over what two cannot have at once: the interface's name, and the routes.
-import { closeConnection } from '../life/closing.js';
+// A connection that replaces another, make before break: packets go through the new one before the old one is removed, and
+// then it takes over what two cannot have at once, the interface's name.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ClosingOptions, closeConnection } from '../life/closing.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
-import { portOf } from './endpoint-side.js';
+import { type PortInit, portOf } from './endpoint-side.js';
 import { hasDevice } from './shared-memory.js';
 
-/** Only when the connection carries packets may the one that it replaces go. Call it under the connection's key. */
+export interface ReplacingOptions extends ClosingOptions {
+  /** What is told of the end of the old one. Default: that it was replaced. */
+  readonly reason?: string;
+  /** Milliseconds for which the old one is kept for packets that are on their way through it. Default: 0. */
+  readonly linger?: number;
+}
+
+const replacedByAnother = 'replaced by a changed request';
+
+/** Ends the connection whose place another one takes, if it is still there. Call it under the connection's key. */
 export async function closeReplaced(node: Node, { replaces }: Connection): Promise<void> {
   const replaced = replaces && node.connections.byId(replaces.id);
-  if (replaced) await closeConnection(node, replaced, 'replaced by a changed request');
+  if (replaced) await closeConnection(node, replaced, replacedByAnother);
 }
 
 /** The interface's name when it has been taken over: what the client gives it, or what the replaced one had. */
@@ -19,43 +30,92 @@ export function nameToBe({ replaces, interface: chosen, clientParameters }: Conn
     : clientParameters.interfaceName;
 }
 
-/** Ends the replacement: from now on the connection stands alone. Call it under the connection's key. */
-export async function settle(node: Node, connection: Connection): Promise<Connection> {
-  await closeReplaced(node, connection);
+/**
+ * Puts an established connection in the place of the one that it replaces, and closes that: from now on it stands alone. One
+ * that a kill or a forwarder's absence kept from it goes on where it was. Call it under the connection's key.
+ * @throws NsmError when it cannot take over; while the other one was there to begin with, that stands as before, and this one
+ * is closed.
+ */
+export async function takeOver(
+  node: Node,
+  connection: Connection,
+  { reason = replacedByAnother, linger = 0, ...options }: ReplacingOptions = {},
+): Promise<Connection> {
+  const replaced = connection.replaces && node.connections.byId(connection.replaces.id);
+  if (!replaced) return await settle(node, connection);
+  const routed = replaced.state.kind === 'CLOSING' ? connection : await route(node, connection, replaced);
+  const { tellPeer = true, reconnect = false } = options;
+  const ending = node.connections.changeState(replaced, { kind: 'CLOSING', reason, tellPeer, reconnect });
+  if (linger > 0) await sleep(linger);
+  await node.forwarder.remove({ crossConnects: [ending.crossConnect] });
+  const settled = await settle(node, routed);
+  await closeConnection(node, ending, reason, options);
+  return settled;
+}
+
+/** The new one's routes go before those of the old one. */
+async function route(node: Node, connection: Connection, replaced: Connection): Promise<Connection> {
+  const routed = withPorts(connection, { takesOver: replaced.id });
+  try {
+    await node.forwarder.apply(routed.crossConnect);
+    await node.connections.put(routed);
+    return routed;
+  } catch (error) {
+    await closeConnection(node, connection, 'it could not take over');
+    // Some of its routes may have been taken; if they are not put back now, a comparison does it.
+    await node.forwarder.apply(replaced.crossConnect).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The interface gets the name that it is to have, which nobody else has any more. */
+async function settle(node: Node, connection: Connection): Promise<Connection> {
   const { replaces: _replaced, ...rest } = connection;
-  const { crossConnect, interface: chosen, clientParameters, endpointParameters } = rest;
-  const { endpointInterface = chosen } = rest;
+  const { clientParameters } = rest;
   const interfaceName = nameToBe(connection);
-  const { client, endpoint } = crossConnect;
-  const wanted = {
-    ...crossConnect,
-    ...(client?.namespace
-      ? {
-          client: {
-            ...client,
-            ...portOf(chosen, client.namespace, client.uid, { ...clientParameters, interfaceName }),
-            formerName: clientParameters.interfaceName,
-          },
-        }
-      : {}),
-    ...(endpoint?.namespace
-      ? {
-          endpoint: {
-            ...endpoint,
-            ...portOf(endpointInterface, endpoint.namespace, endpoint.uid, endpointParameters),
-          },
-        }
-      : {}),
-  };
-  const applied = await node.forwarder.apply(wanted);
-  const settled: Connection = {
-    ...rest,
-    clientParameters: { ...clientParameters, interfaceName },
+  const { crossConnect, ...settled } = withPorts(
+    { ...rest, clientParameters: { ...clientParameters, interfaceName } },
+    { formerName: clientParameters.interfaceName },
+  );
+  const applied = await node.forwarder.apply(crossConnect);
+  const done: Connection = {
+    ...settled,
     crossConnect: {
       ...applied,
       ...(applied.client ? { client: { ...applied.client, formerName: '' } } : {}),
     },
   };
-  await node.connections.put(settled);
-  return settled;
+  await node.connections.put(done);
+  return done;
+}
+
+/** A connection whose ports are all that its parameters say: beside the replaced one they were without routes. */
+function withPorts(connection: Connection, more: Partial<PortInit>): Connection {
+  const { crossConnect, interface: chosen, clientParameters, endpointParameters } = connection;
+  const { endpointInterface = chosen } = connection;
+  const { client, endpoint } = crossConnect;
+  return {
+    ...connection,
+    crossConnect: {
+      ...crossConnect,
+      ...(client?.namespace
+        ? {
+            client: {
+              ...client,
+              ...portOf(chosen, client.namespace, client.uid, clientParameters),
+              ...more,
+            },
+          }
+        : {}),
+      ...(endpoint?.namespace
+        ? {
+            endpoint: {
+              ...endpoint,
+              ...portOf(endpointInterface, endpoint.namespace, endpoint.uid, endpointParameters),
+              takesOver: more.takesOver ?? '',
+            },
+          }
+        : {}),
+    },
+  };
 }

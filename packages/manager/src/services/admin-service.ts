@@ -1,9 +1,10 @@
 // nsmadmin.Admin on admin.sock: what operators call.
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { admin, NsmError, type ServiceImplementation } from '@nsm/api';
+import { admin, type NetworkServiceEndpoint, NsmError, type ServiceImplementation } from '@nsm/api';
 import { quote } from '../admission/admission.js';
-import { absence, rankEndpoints } from '../choice/selection.js';
+import { absence, rankEndpoints, type Surroundings } from '../choice/selection.js';
 import { closeConnection } from '../life/closing.js';
+import { drain } from '../life/leaving.js';
 import { endpointsOf, knownEndpoints, knownServices, type Node, surroundings } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { reasonOf } from '../state/connection-table.js';
@@ -14,7 +15,7 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
     async getManager() {
       const capabilities = await node.forwarder.getCapabilities({});
       return {
-        manager: { name: node.name, address: node.advertise, alive: true },
+        manager: { name: node.name, address: node.advertise, alive: true, drained: node.drained },
         registry: node.registry.url,
         registrySynced: node.registry.synced,
         capabilities,
@@ -43,8 +44,7 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
         endpoints: knownEndpoints(node).map((endpoint) => ({
           endpoint,
           connections: node.connections.countOf(endpoint),
-          unavailable:
-            node.health.recentFailure(endpoint) ?? absence(endpoint.networkServiceHost, managers) ?? '',
+          unavailable: unavailable(node, endpoint, managers),
         })),
       };
     },
@@ -98,6 +98,12 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
         return undefined;
       }),
 
+    drain: ({ undo }) =>
+      refusable(async () => {
+        const { moved, staying } = await drain(node, undo);
+        return { accepted: true, admissionError: '', moved, staying: [...staying] };
+      }),
+
     async *watchConnections(_request, { signal }) {
       const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
       const kinds = { present: PRESENT, changed: CHANGED, removed: REMOVED };
@@ -108,6 +114,17 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
       }
     },
   };
+}
+
+/** Why an endpoint would not be chosen now; empty when it would. */
+function unavailable(
+  node: Node,
+  endpoint: NetworkServiceEndpoint,
+  managers: Surroundings['managers'],
+): string {
+  const { networkServiceHost: host } = endpoint;
+  if (node.drained && host === node.name) return 'this node is drained';
+  return node.health.recentFailure(endpoint) ?? absence(host, managers) ?? '';
 }
 
 async function inFull(node: Node, connection: Connection) {

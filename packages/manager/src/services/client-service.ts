@@ -47,11 +47,34 @@ export function clientService(node: Node): ServiceImplementation<typeof connect.
     async *watchConnections(_request, { peer, signal }) {
       const namespace = await node.guard.namespaceOf(peer);
       for await (const change of node.connections.watch(signal)) {
-        const event = clientEvent(change);
-        if (change.kind === 'synced' || change.connection.owner?.namespace === namespace) yield event;
+        if (
+          change.kind === 'synced' ||
+          (change.connection.owner?.namespace === namespace && isCurrent(node, change))
+        )
+          yield clientEvent(change);
       }
     },
   };
+}
+
+/**
+ * While one connection replaces another, the client hears of the one that it has: of the old one until that is closed, and
+ * not of its end.
+ */
+function isCurrent(
+  { connections }: Node,
+  { kind, connection }: Exclude<ConnectionChange, { kind: 'synced' }>,
+): boolean {
+  const { requestId, service, generation, state } = connection;
+  const ended = kind === 'removed' || state.kind === 'CLOSING';
+  return !connections
+    .byRequest(requestId, service)
+    .some(
+      (other) =>
+        other.role !== 'ENDPOINT' &&
+        other.state.kind !== 'CLOSING' &&
+        (other.generation > generation ? ended : other.generation < generation),
+    );
 }
 
 function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.ConnectionEventSchema> {

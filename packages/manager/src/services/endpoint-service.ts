@@ -1,8 +1,8 @@
 // nseconnect.EndpointOperations on endpoint.sock: what endpoints call.
 import type { endpoint, ServiceImplementation } from '@nsm/api';
-import { endpointKey } from '@nsm/registry';
 import { admitName, admitRequestId } from '../admission/admission.js';
 import { closeConnection } from '../life/closing.js';
+import { leave } from '../life/leaving.js';
 import type { Node } from '../node.js';
 import { refusable } from './refusable.js';
 
@@ -23,7 +23,7 @@ export function endpointService(node: Node): ServiceImplementation<typeof endpoi
           networkServiceName,
         )) {
           await node.endpoints.admitCaller(record, peer);
-          await node.endpoints.remove(endpointKey(record), 'it was removed');
+          await leave(node, record);
         }
         return undefined;
       }),

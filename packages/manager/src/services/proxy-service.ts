@@ -4,6 +4,7 @@ import { Intake } from '../admission/intake.js';
 import type { Node } from '../node.js';
 import {
   closeProxyConnection,
+  moveProxyConnection,
   proxyReply,
   requestProxyConnection,
   sharesConnection,
@@ -21,6 +22,11 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
     closeProxyConnection: (request) =>
       refusable(async () => {
         await closeProxyConnection(node, request);
+        return undefined;
+      }),
+    moveConnection: (request) =>
+      refusable(async () => {
+        await moveProxyConnection(node, request);
         return undefined;
       }),
     checkConnections: async ({ managerName, connections }) => ({

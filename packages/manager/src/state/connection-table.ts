@@ -1,5 +1,5 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
-import type { NetworkServiceEndpoint } from '@nsm/api';
+import { Backlog, type NetworkServiceEndpoint } from '@nsm/api';
 import { type Connection, type ConnectionState, requestKey } from './connection.js';
 import type { Store } from './store.js';
 
@@ -89,7 +89,8 @@ export class ConnectionTable {
 
   /** Nobody waits for the disk here: after a restart the kernel and the other manager tell in which state it is. */
   changeState(connection: Connection, state: ConnectionState): Connection {
-    const changed: Connection = { ...connection, state, since: this.#now() };
+    const since = connection.state.kind === state.kind ? connection.since : this.#now();
+    const changed: Connection = { ...connection, state, since };
     this.#set(changed);
     this.#store.putConnectionSoon(changed);
     return changed;
@@ -105,31 +106,22 @@ export class ConnectionTable {
     await this.#store.removeConnection(connection.id);
   }
 
-  /** First the connections that exist, then `synced`, then every change, until the signal aborts. */
+  /**
+   * First the connections that exist, then `synced`, then every change, until the signal aborts.
+   * @throws NsmError `overload` for a watcher that is too far behind.
+   */
   async *watch(signal: AbortSignal): AsyncGenerator<ConnectionChange> {
-    const queue: ConnectionChange[] = [];
-    let wake = (): void => undefined;
-    const listener = (change: ConnectionChange): void => {
-      queue.push(change);
-      wake();
-    };
-    signal.addEventListener('abort', () => wake(), { once: true });
+    const backlog = new Backlog<ConnectionChange>(() => maxBacklog + this.#byId.size);
+    const listener = (change: ConnectionChange): void => backlog.push(change);
     this.#listeners.add(listener);
     try {
       // Read as it is asked for: what changes meanwhile is told of again.
       for (const connection of this.#byId.values()) {
-        if (signal.aborted || queue.length > maxBacklog + this.#byId.size) return;
+        if (signal.aborted || backlog.overrun) break;
         yield { kind: 'present', connection };
       }
-      yield { kind: 'synced' };
-      while (!signal.aborted && queue.length <= maxBacklog + this.#byId.size) {
-        const change = queue.shift();
-        if (change) yield change;
-        else
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-      }
+      if (!signal.aborted && !backlog.overrun) yield { kind: 'synced' };
+      yield* backlog.read(signal);
     } finally {
       this.#listeners.delete(listener);
     }

@@ -15,6 +15,7 @@ import {
   labelsText,
   managerView,
   type SideView,
+  stateText,
   tunnelCapabilityView,
 } from '../../views.js';
 import { runGet } from '../get/handler.js';
@@ -163,10 +164,7 @@ function printConnection(output: Output, view: ConnectionView): void {
   output.list(
     [
       ['connection', view.id],
-      [
-        'state',
-        `${output.state(view.state)}${view.attempt ? `, attempt ${view.attempt}` : ''}${view.detail ? `: ${view.detail}` : ''}`,
-      ],
+      ['state', stateText(view, output.state(view.state))],
       ['since', view.since ?? ''],
       ['service', view.service],
       ['request id', view.requestId],

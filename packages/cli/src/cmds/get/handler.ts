@@ -7,8 +7,10 @@ import {
   endpointView,
   interfaceCapabilityView,
   labelsText,
+  type ManagerView,
   managerView,
   pathText,
+  stateText,
   tunnelCapabilityView,
   tunnelView,
 } from '../../views.js';
@@ -67,7 +69,7 @@ const lists: Readonly<Record<GetKind, List>> = {
         orDash(view.address),
         view.external ? 'yes' : '-',
         orDash(view.version),
-        output.state(view.alive ? 'alive' : view.stopped ? 'stopped' : 'gone'),
+        output.state(managerState(view)),
       ]),
       'no managers: the registry holds none yet',
     );
@@ -103,7 +105,7 @@ const lists: Readonly<Record<GetKind, List>> = {
           orDash(side.addresses.join(',')),
           orDash(pathText(view)),
           orDash(ageText(view.since, Date.now())),
-          output.state(view.state) + (view.detail ? ` ${view.detail}` : ''),
+          stateText(view, output.state(view.state)),
         ];
       }),
       'no connections',
@@ -160,3 +162,8 @@ const lists: Readonly<Record<GetKind, List>> = {
     );
   },
 };
+
+function managerState({ alive, stopped, drained }: ManagerView): string {
+  if (alive) return drained ? 'drained' : 'alive';
+  return stopped ? 'stopped' : 'gone';
+}

@@ -6,17 +6,18 @@ import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { prepareFolder } from '../../prepare-folder.js';
+import { prepareStateFolder } from '../../state-folder.js';
 import type { ManagerFlags } from './options.js';
 
 export async function runManager(flags: ManagerFlags): Promise<void> {
   const signal = interrupted();
-  const { name, runDir, stateDir, listen, registry, tunnelAddress } = flags;
+  const { name, runDir, listen, registry, tunnelAddress } = flags;
   const logger = createLogger(flags.logLevel, { manager: name });
   const advertise = flags.advertise ?? advertisedAddress(listen);
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
   prepareFolder('--run-dir', runDir);
-  prepareFolder('--state-dir', stateDir, 0o700);
+  const stateDir = prepareStateFolder(flags.stateDir, join(runDir, 'state-dir'), logger);
   const manager = new Manager({
     name,
     runDir,
@@ -30,6 +31,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
     lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
+    probeInterval: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     logger,
   });

@@ -2,10 +2,10 @@
 import { hostname } from 'node:os';
 import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
-import { flag, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
+import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { type LendingFlags, lendingFlags } from '../../lending-flags.js';
 import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
 
@@ -23,6 +23,7 @@ export interface ManagerFlags extends LendingFlags {
   readonly allowUid: readonly number[];
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
+  readonly probeInterval: number;
   readonly logLevel: string;
 }
 
@@ -91,6 +92,13 @@ export function managerCommand(): Command {
       ),
     )
     .addOption(flag('--forwarder-socket <path>', 'socket of an external forwarder'))
+    .addOption(
+      flag(
+        '--probe-interval <duration>',
+        'how often a packet is sent through a tunnel to each other node; clients leave a node when three have not come back',
+        { default: 500, defaultText: '500ms', parse: parseProbeInterval },
+      ),
+    )
     .addOption(logLevelFlag())
     .action(async (flags: ManagerFlags) => {
       const { runManager } = await import('./handler.js');
@@ -98,4 +106,12 @@ export function managerCommand(): Command {
     });
   for (const option of lendingFlags()) command.addOption(option);
   return command;
+}
+
+/** Less than a packet may take on its way proves nothing; more than a minute helps nobody. */
+function parseProbeInterval(text: string): number {
+  const interval = parseDuration(text);
+  if (interval < 50 || interval > 60_000)
+    throw new InvalidArgumentError('Write a duration from 50ms to 60s.');
+  return interval;
 }

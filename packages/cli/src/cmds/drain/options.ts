@@ -1,0 +1,27 @@
+// nsm drain: takes the endpoints of this node out of service.
+import { Command } from 'commander';
+import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { flag } from '../../flags.js';
+
+export interface DrainFlags {
+  readonly undo?: boolean;
+  readonly runDir: string;
+  readonly json?: boolean;
+}
+
+export function drainCommand(): Command {
+  return new Command('drain')
+    .summary('take the endpoints of this node out of service')
+    .description(
+      'Has new connections go to endpoints of other nodes, and moves there those that are: what to do before a node is\n' +
+        'stopped. Ends with --undo, or when the manager restarts. Clients of this node stay.\n' +
+        'Exit status 1 when no other endpoint can take some of the connections; they stay as they are.',
+    )
+    .addOption(flag('--undo', 'put them back into service'))
+    .addOption(runDirFlag())
+    .addOption(jsonFlag())
+    .action(async (flags: DrainFlags) => {
+      const { runDrain } = await import('./handler.js');
+      await runDrain(flags);
+    });
+}

@@ -1,0 +1,64 @@
+// A connection is moved from an endpoint that it can no longer rely on to another one, make before break: while that is tried
+// it stays as it is, and where nobody can take it, it stays for good.
+import { InterfaceType, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
+import { clientNamespace, type Node } from '../node.js';
+import { establish } from '../request/establish.js';
+import { closeReplaced, type ReplacingOptions, takeOver } from '../request/settling.js';
+import type { Connection } from '../state/connection.js';
+
+/** So many connections are moved at the same time when there are many. */
+const atOnce = 16;
+
+/** Only what the kernel drives can be there twice; an application that is attached by a socket has to be told of another. */
+export function canMove({ role, state, crossConnect }: Connection): boolean {
+  const there = state.kind === 'UP' || (state.kind === 'HEALING' && state.kept === true);
+  return role !== 'ENDPOINT' && there && crossConnect.client?.type === InterfaceType.KERNEL_INTERFACE;
+}
+
+/**
+ * Moves a client's connection to an endpoint that is not to be avoided: same interface name and, where the new endpoint
+ * allows, same addresses.
+ * @throws NsmError when nobody else can take it; then it is as before.
+ */
+export async function move(
+  node: Node,
+  id: string,
+  reason: string,
+  avoid: (endpoint: NetworkServiceEndpoint) => boolean,
+  options: ReplacingOptions = {},
+): Promise<void> {
+  const { key } = node.connections.byId(id) ?? {};
+  if (key === undefined) return;
+  await node.mutex.run(key, async () => {
+    const present = node.connections.byId(id);
+    if (!present || !canMove(present)) return;
+    const { request, owner, fingerprint, generation, pairs, clientParameters, crossConnect } = present;
+    if (!request || !owner) throw new NsmError('internal', `${id} has no client to move`);
+    const namespace = await clientNamespace(node, present);
+    if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
+    await closeReplaced(node, present);
+    const { interfaceName } = clientParameters;
+    const moved = await establish(
+      node,
+      {
+        ...{ request, key, fingerprint, owner, namespace, avoid },
+        uid: crossConnect.client?.uid ?? 0,
+        generation: generation + 1,
+        beside: present,
+        former: { pairs, interfaceName, interface: present.interface },
+      },
+      AbortSignal.any([node.stopping, AbortSignal.timeout(node.requestTimeout)]),
+    );
+    node.logger.info({ connection: id, to: moved.id, endpoint: moved.endpoint.name, reason }, 'moved');
+    await takeOver(node, moved, { reason: `moved to ${moved.id}: ${reason}`, ...options });
+  });
+}
+
+/** Does something with each, a few at a time, in their order; `work` must not throw. */
+export async function fewAtATime<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const lane = async (): Promise<void> => {
+    for (const item of queue) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+}
