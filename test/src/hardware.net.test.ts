@@ -188,7 +188,10 @@ describe.skipIf(!requireRoot('hardware'))('hardware', () => {
         ...[nsmProgram, 'connect', service, '--request-id', 'one', '--netns', client.name],
         ...['--run-dir', mesh.a.runDir, '--interface', `hw?pool=${pool}`],
       ]);
-      await waitFor(async () => (await ipJson(client.name, ['link'])).length === 2);
+      await waitFor(async () => (await ipJson(client.name, ['link'])).length === 2, {
+        timeout: 20_000,
+        what: 'a device on its way to the pod',
+      });
       await mesh.a.end('SIGKILL');
     };
     // Both nodes wait for an answer that does not come.

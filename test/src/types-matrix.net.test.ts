@@ -58,9 +58,12 @@ const refusal = (way: Way, client: Type, endpoint: Type): string => {
   if (way === local) return `${own} ${joinsLocally} (NSM0202)`;
   const seenHere = isFrames(client) && !hasOwnWire(endpoint);
   if (seenHere)
-    return `manager "node-b": ${asked}, its node can join ${joinsRemotely} to another node (NSM0301)`;
-  return `${own} ${joinsRemotely} to another node (NSM0202)`;
+    return `manager "node-b": ${asked}, its node can join ${joinsRemotely} to another node${lacking(endpoint)} (NSM0301)`;
+  return `${own} ${joinsRemotely} to another node${lacking(client)} (NSM0202)`;
 };
+
+const lacking = (type: Type): string =>
+  type === 'vhost' ? '; VHOST_INTERFACE over a tunnel: nothing here joins the two' : '';
 
 const endpointName = (way: Way, type: Type): string => (way === local ? `near-${type}` : `far-${type}`);
 const serviceName = (way: Way, type: Type): string => `${way.toLowerCase()}.${type}`;
@@ -96,7 +99,7 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
     await mesh.joinNodes();
     for (const node of mesh.nodes) await node.start();
     client = mesh.pod('client');
-    await Promise.all(types.flatMap((type) => [serve(mesh.a, [local], type), serve(mesh.b, tunnels, type)]));
+    for (const type of types) await Promise.all([serve(mesh.a, [local], type), serve(mesh.b, tunnels, type)]);
     await mesh.a.knows(...types.map((type) => `${serviceName('GRE', type)}/far-${type}`));
     const { capabilities } = await nsmJson<{
       readonly capabilities: readonly { type: string; works: boolean; missing: string }[];
@@ -106,6 +109,7 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
         missing.set(kind, capabilities.find(({ type }) => type === kind)?.missing ?? 'unknown here');
   }, 60_000);
   afterEach(async () => {
+    for (const node of mesh.nodes) await node.closeAll();
     expect(await devicesOf(client.name)).toEqual([]);
   });
   afterAll(async () => {
@@ -125,12 +129,15 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
     ...['connect', serviceName(way, to), '--request-id', 'one', '--netns', client.name],
     ...['--run-dir', mesh.a.runDir, '--interface', from],
   ];
-  /** What the endpoint's process was told last. */
-  const told = (name: string): Parameters => {
-    const events = serving.get(name)?.output().split('\n') ?? [];
-    const accepted = events.filter((line) => line.includes('client-accepted')).at(-1) ?? '{}';
+  /** What the endpoint's process was told of the last connection, of which there are `count` by now. */
+  const told = async (name: string, count: number): Promise<Parameters> => {
+    const accepted = await waitFor(() => {
+      const lines = serving.get(name)?.output().split('\n') ?? [];
+      return lines.filter((line) => line.includes('client-accepted') && line.endsWith('}'))[count - 1];
+    });
     return (JSON.parse(accepted) as { interfaceParameters: Parameters }).interfaceParameters;
   };
+  const served = new Map<string, number>();
   /** The application that a side needs, where it has no device. */
   const application = async (type: Type, pod: Pod, what: Told): Promise<Application | undefined> =>
     type === 'mem' ? await startMemif(pod, what) : type === 'vhost' ? await startVhost(pod, what) : undefined;
@@ -148,7 +155,10 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
       expect(connected.tunnel?.type).toBe(way === local || hasOwnWire(from) ? undefined : way);
       {
         const peer = peerAddresses.map((address) => `${address}/31`);
-        await using there = await application(to, pod, { parameters: told(name), addresses: peer, mtu });
+        const count = (served.get(name) ?? 0) + 1;
+        served.set(name, count);
+        const parameters = await told(name, count);
+        await using there = await application(to, pod, { parameters, addresses: peer, mtu });
         await using here = await application(from, client, {
           parameters: connected.interfaceParameters,
           addresses,
@@ -161,8 +171,14 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
           timeout: 20_000,
           what: 'the first answer',
         });
-        expect(await passes(client.name, theirs, mtu)).toBe(true);
-        expect(await passes(pod.name, ours, mtu)).toBe(true);
+        for (const [one, other] of [
+          [client, theirs],
+          [pod, ours],
+        ] as const)
+          await waitFor(() => passes(one.name, other, mtu), {
+            timeout: 20_000,
+            what: 'the full MTU passing',
+          });
       }
       await nsm(
         ...['disconnect', serviceName(way, to), '--request-id', 'one', '--netns', client.name],

@@ -83,7 +83,9 @@ for (const [type, why] of missing) process.stderr.write(`SKIPPED ${tunnelNames[t
 describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
   describe.each(cases)('$name over IPv$version', ({ type, version, engine }) => {
     /** Of what the kernel's vxlan device does otherwise, vxlan-device.net.test.ts tells. */
-    const byBpf = it.skipIf(engine === 'kernel');
+    const byBpf = (what: string, test: () => Promise<void>): void => {
+      if (engine === 'ebpf') it(what, test);
+    };
     let stage: Stage;
     beforeEach(async () => {
       stage = await makeStage([{ vxlanEngine: engine }, { vxlanEngine: engine }]);
@@ -300,6 +302,28 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
       expect((await statistics(0)).sentDrops).toBeGreaterThanOrEqual(lost);
     });
 
+    byBpf('spreads flows over UDP source ports, where there are any', async () => {
+      if (ports[type] === undefined) return;
+      await join(stage, type, version);
+      await ping(stage.pods[0].name, podAddresses[4][1]);
+      using wire = new PacketSocket(stage.nodes[1].namespace, under(1));
+      await run(stage.pods[0].name, process.execPath, ['-e', datagrams, podAddresses[4][1]]);
+      const sources = new Map<number, Set<number>>();
+      let seen = 0;
+      await wire.receive((frame) => {
+        const marked = frame.indexOf(Buffer.from('c0ffee55', 'hex'));
+        if (marked < 0) return false;
+        const flow = frame.readUInt16BE(marked - 6);
+        sources.set(
+          flow,
+          (sources.get(flow) ?? new Set()).add(frame.readUInt16BE(headersBelow(type, version))),
+        );
+        return ++seen === 32;
+      }, 'two datagrams of each flow');
+      expect([...sources.values()].map(({ size }) => size)).toEqual(Array(16).fill(1));
+      expect(new Set([...sources.values()].flatMap((ports) => [...ports])).size).toBeGreaterThan(4);
+    });
+
     it('writes headers that others understand', async ({ skip }) => {
       await join(stage, type, version);
       await ping(stage.pods[0].name, podAddresses[4][1]);
@@ -331,6 +355,15 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
     });
   });
 });
+
+/** Sends two datagrams to each of sixteen ports: as many flows. */
+const datagrams = `
+  const socket = require('node:dgram').createSocket('udp4');
+  const data = Buffer.from('c0ffee55', 'hex');
+  let left = 32;
+  for (let n = 0; n < 32; n++)
+    socket.send(data, 7000 + (n % 16), process.argv[1], () => --left || socket.close());
+`;
 
 /** Holds a UDP port. */
 const listener = `

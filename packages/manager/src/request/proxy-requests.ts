@@ -112,7 +112,8 @@ async function connectEndpoint(
     throw new NsmError(
       'no-common-interface',
       `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, its node can join ${node.joins.list('tunnelled')} to another node`,
+        `${interfaceList(endpoint.interface)}, its node can join ${node.joins.list('tunnelled')} to another node` +
+        node.lacking.ofInterfaces(new Set(endpoint.interface.map(({ type }) => type)), 'tunnelled'),
     );
   }
 
