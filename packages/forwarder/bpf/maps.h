@@ -49,8 +49,11 @@ struct address {
 	u16 zero;
 };
 
+// Of tunnels that end in a device of the kernel's own instead of a node's end: no interface index is that large.
+enum { OF_THE_KERNEL = 1 << 31 };
+
 struct incoming {
-	// Node's end of the pod's veth pair.
+	// Node's end of the pod's veth pair, or a number of ours with OF_THE_KERNEL: the key of its counters in both cases.
 	u32 ifindex;
 	u32 remote[4];
 	// Not 0 when the pod is in another network namespace than the node.
@@ -96,7 +99,7 @@ struct {
 	__type(value, u32);
 } served_map SEC(".maps");
 
-// By the index of the node's end; 0 for packets that belong to no tunnel.
+// By the index of the node's end, or what stands for it; 0 for packets that belong to no tunnel.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -228,6 +228,9 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
 		return drop(traffic, RECEIVED, TRUNCATED);
 	if (arrival->malformed)
 		return drop(traffic, RECEIVED, MALFORMED);
+	// The kernel does not look at any of this.
+	if (pod & OF_THE_KERNEL)
+		return TC_ACT_UNSPEC;
 	const u32 offset = arrival->inner;
 	// Ethernet pads short frames.
 	if (!skb->gso_size && arrival->end && arrival->end < skb->len && bpf_skb_change_tail(skb, arrival->end, 0))

@@ -79,7 +79,7 @@ export class NodeForwarder implements ForwarderService {
     this.#lending = new Lending(this.#socket, new LoanBook(folder, nodeId()), underlay, onStep);
     const node = { socket: this.#socket };
     const byBpf = tunnelKinds.map((kind) => new BpfTunnel(kind, this.#tunnels));
-    const byKernel = [new VxlanDevice()];
+    const byKernel = [new VxlanDevice(this.#tunnels)];
     // In order of preference; a new engine is one more entry here, a new kind one in tunnels/kinds.ts.
     const engines = vxlanEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
     const byMemory = [InterfaceType.MEM_INTERFACE, InterfaceType.VHOST_INTERFACE].map(
@@ -299,7 +299,9 @@ export class NodeForwarder implements ForwarderService {
     const statistics = open.find(crossConnect.id)?.statistics;
     if (!statistics)
       throw new NsmError('not-found', `no interface of ${crossConnect.id} in netns ${open.namespace.inode}`);
+    const refused = this.#tunnels.refused(crossConnect.id);
     return {
+      ...(refused ? { drops: statisticsOf(refused).drops } : {}),
       receivedPackets: BigInt(statistics.rxPackets),
       receivedBytes: BigInt(statistics.rxBytes),
       receivedDrops: BigInt(statistics.rxDropped),

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize } from 'node:v8';
-import { admin, Channel } from '@nsm/api';
+import { admin, Channel, TunnelType } from '@nsm/api';
 import { waitFor } from '@nsm/testkit';
 import type { Mesh } from '../mesh.js';
 import type { MeshNode } from '../mesh-node.js';
@@ -117,13 +117,20 @@ async function compareNode(node: MeshNode, connections: readonly admin.Connectio
   const found = nodeEnds
     .filter(({ alias }) => !up.has(alias.replace(/^tunnel of /, '')))
     .map(({ name, alias }) => `${node.name}: device ${name} (${alias || 'no alias'}) is left over`);
+  // A vxlan device of the kernel's has an entry that guards it, where there are eBPF programs.
+  const guarded = connections.filter(
+    ({ state, crossConnect }) => state === 'UP' && crossConnect?.tunnel?.type === TunnelType.VXLAN,
+  ).length;
   const indexes = nodeEnds.map(({ index }) => index).toSorted((a, b) => a - b);
   for (const { name, keys } of maps) {
     if (!/^nsm_(incoming|outgoing|traffic)/.test(name)) continue;
     const incoming = name.startsWith('nsm_incoming');
-    const wanted = incoming ? indexes.length : indexes.join();
-    const numbers = keys.map(firstWord).filter((index) => index !== 0);
+    const numbers = keys.map(firstWord).filter((index) => index !== 0 && index < 2 ** 31);
+    const wanted = incoming ? indexes.length + guarded : indexes.join();
     const actual = incoming ? keys.length : numbers.toSorted((a, b) => a - b).join();
+    const counted = keys.map(firstWord).filter((index) => index >= 2 ** 31).length;
+    if (name.startsWith('nsm_traffic') && counted !== guarded)
+      found.push(`${node.name}: eBPF map ${name} counts for ${counted} vxlan devices instead of ${guarded}`);
     if (wanted !== actual)
       found.push(`${node.name}: eBPF map ${name} has [${actual}] instead of [${wanted}]`);
   }

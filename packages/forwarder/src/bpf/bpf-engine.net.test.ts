@@ -120,8 +120,8 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     ];
     for (const [what, take, left] of takings) {
       expect(left(), what).toBe(1);
+      // What is not there cannot be taken, and what is taken may be back before anybody looks.
       take();
-      expect(left(), what).toBe(0);
       await waitFor(() => left() === 1, { what });
       expect(await ping(stage.pods[0].name, podAddresses[4][1]), what).toMatchObject({ received: 1 });
     }

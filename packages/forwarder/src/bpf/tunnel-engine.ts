@@ -11,6 +11,8 @@ import {
 } from '@nsm/netlink';
 import { isSocket } from '../interfaces/shared/shared-sockets.js';
 import type { OpenPort } from '../open-port.js';
+import { GuardedTunnels } from './guarded-tunnels.js';
+import { nextOf } from './next-of.js';
 import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { tryKind } from './try-kind.js';
@@ -30,8 +32,8 @@ export interface Remains {
 /** Looking through all tunnels takes a few milliseconds when there are thousands. */
 const tidyAfterMs = 50;
 
-/** Nobody tells when a map entry is taken away: so many tunnels are looked at so often, a few microseconds each. */
-const lookAgain = { everyMs: 250, atOnce: 256 };
+/** Nobody tells when a map entry is taken away: a few tunnels are looked at so often, a few microseconds each. */
+const lookAgainMs = 250;
 
 /** All tunnels of one kind between two addresses go the same way. */
 interface Peer {
@@ -50,7 +52,8 @@ export class TunnelEngine {
   #tidying: NodeJS.Timeout | undefined;
   /** By node's end. */
   readonly #wanted = new Map<number, TunnelEntry>();
-  readonly #looking = setInterval(() => this.#mendEntries(), lookAgain.everyMs).unref();
+  readonly #guarded: GuardedTunnels | undefined;
+  readonly #looking = setInterval(() => this.#mendEntries(), lookAgainMs).unref();
 
   constructor(socket: RouteSocket) {
     this.#socket = socket;
@@ -64,6 +67,7 @@ export class TunnelEngine {
     );
     try {
       this.#programs = new TunnelPrograms(socket);
+      this.#guarded = new GuardedTunnels(this.#programs.maps);
       this.#missing = '';
       this.#sweep();
     } catch (error) {
@@ -143,11 +147,35 @@ export class TunnelEngine {
   }
 
   /**
+   * Has the device of the kernel's own that a tunnel ends in get what comes from the tunnel's other end only, and nothing that is
+   * truncated or fragmented: it does not look at that by itself. Where there is no eBPF, or no Ethernet, nobody does.
+   */
+  guard(kind: TunnelKind, id: string, tunnel: fw.TunnelEnd): void {
+    if (!this.#guarded) return;
+    const ends = { local: canonical(tunnel.local), remote: canonical(tunnel.remote) };
+    const { identifier } = tunnel;
+    const others = { port: kind.port ?? 0, mtu: 0, needsLink: false, elsewhere: true };
+    try {
+      const { uplink } = this.#guardedWay(kind, ends);
+      this.#guarded.add(id, { code: kind.code, ...ends, identifier, uplink, ...others });
+    } catch (error) {
+      // It carries packets all the same.
+      if (!(error instanceof NetlinkError || error instanceof NsmError)) throw error;
+    }
+  }
+
+  /** Counters of what was not let through to a device of the kernel's own; undefined when nobody looks. */
+  refused(id: string): TunnelTraffic | undefined {
+    return this.#guarded?.refused(id);
+  }
+
+  /**
    * Forgets a tunnel: from now on it carries nothing.
    * @returns what to delete; undefined when there is no device of it on the node.
    */
   release(id: string): Remains | undefined {
     if (!this.#programs) return undefined;
+    this.#guarded?.remove(id);
     const end = this.#socket.link(nodeEndName(id));
     if (end) this.#forget(end.index);
     this.tidySoon();
@@ -178,6 +206,18 @@ export class TunnelEngine {
   #ready(): TunnelPrograms {
     if (this.#programs) return this.#programs;
     throw new NsmError('dataplane', this.#missing);
+  }
+
+  /** The way of guarded tunnels is prepared for the first of them. */
+  #guardedWay(kind: TunnelKind, ends: Ends): Way {
+    const key = keyOf({ code: kind.code, ...ends });
+    const known = this.#peers.get(key);
+    if (known) return known.way;
+    this.#watch.start();
+    const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
+    for (const device of way.devices) this.#ready().attach(device, 'nsm_unwrap');
+    this.#peers.set(key, { kind, ends, way });
+    return way;
   }
 
   /** The kernel tells when it has. */
@@ -221,6 +261,11 @@ export class TunnelEngine {
         if (!(error instanceof NetlinkError)) throw error;
       }
     }
+    for (const entry of this.#guarded?.entries ?? []) {
+      const peer = moved.get(keyOf(entry));
+      if (!peer || !unused.delete(keyOf(entry))) continue;
+      for (const device of peer.way.devices) this.#programs.attach(device, 'nsm_unwrap');
+    }
     for (const key of unused) this.#peers.delete(key);
   }
 
@@ -251,12 +296,8 @@ export class TunnelEngine {
   #mendEntries(): void {
     const maps = this.#programs?.maps;
     if (!maps) return;
-    // Those that were looked at go to the end of the line.
-    for (const [nodeEnd, entry] of [...this.#wanted].slice(0, lookAgain.atOnce)) {
-      this.#wanted.delete(nodeEnd);
-      this.#wanted.set(nodeEnd, entry);
-      if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
-    }
+    for (const [nodeEnd, entry] of nextOf(this.#wanted)) if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
+    this.#guarded?.mend();
   }
 
   /** Brings back filters that someone took off a device, or off any. */
@@ -290,14 +331,14 @@ export class TunnelEngine {
     if (!maps) return;
     const links = new Set(this.#socket.links().map(({ index }) => index));
     for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) this.#forget(nodeEnd);
-    maps.sweep();
+    maps.sweep(this.#guarded?.numbers ?? []);
   }
 
   #tidy(): void {
     clearTimeout(this.#tidying);
     this.#tidying = undefined;
     this.#sweep();
-    if (this.#programs?.maps.nodeEnds().length !== 0) return;
+    if (this.#guarded?.numbers.length || this.#programs?.maps.nodeEnds().length !== 0) return;
     this.#programs.detachUplinks();
     this.#watch.stop();
     this.#peers.clear();

@@ -66,6 +66,8 @@ const at = { packets: 0, bytes: 2, handedOver: 4, left: 5, drops: 6 } as const;
 const looks = 8;
 /** Key of the counters of packets that belong to no tunnel. */
 const nobody = 0;
+/** Numbers from here up stand for devices of the kernel's own: OF_THE_KERNEL in bpf/maps.h. */
+export const ofTheKernel: number = 2 ** 31;
 
 export class TunnelMaps {
   readonly #outgoing: BpfMap;
@@ -122,6 +124,21 @@ export class TunnelMaps {
   }
 
   /**
+   * Has packets of a tunnel that ends in a device of the kernel's own checked, and those that are not right dropped.
+   * @param number from `ofTheKernel` up: the key of its counters.
+   */
+  guard(number: number, entry: TunnelEntry): void {
+    if (!this.#traffic.lookup(word(number))) this.#clear(number);
+    this.#incoming.update(addressOf(entry), incomingOf(number, entry));
+  }
+
+  /** Ends what `guard` began. */
+  unguard(number: number, entry: TunnelEntry): void {
+    if (this.owner(entry) === number) this.#incoming.delete(addressOf(entry));
+    this.#traffic.delete(word(number));
+  }
+
+  /**
    * Has packets that belong to no tunnel dropped where this one ends.
    * @param shared somebody else may want such packets: they are passed on.
    */
@@ -129,9 +146,16 @@ export class TunnelMaps {
     this.#served.update(placeOf(addressOf(entry)), word(shared ? 1 : 0));
   }
 
-  /** Forgets addresses whose node's end has no tunnel, and places where no tunnel ends any more. */
-  sweep(): void {
-    const living = new Set(this.nodeEnds());
+  /**
+   * Forgets addresses whose node's end has no tunnel, and places where no tunnel ends any more.
+   * @param guarded numbers of the tunnels that are guarded.
+   */
+  sweep(guarded: Iterable<number>): void {
+    const living = new Set([...this.nodeEnds(), ...guarded]);
+    for (const key of this.#traffic.keys()) {
+      const number = key.readUInt32LE(0);
+      if (number >= ofTheKernel && !living.has(number)) this.#traffic.delete(key);
+    }
     const places = new Set<string>();
     for (const key of this.#incoming.keys()) {
       const owner = this.#incoming.lookup(key)?.readUInt32LE(0);

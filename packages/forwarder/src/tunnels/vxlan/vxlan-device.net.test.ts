@@ -1,29 +1,36 @@
-// What the kernel's vxlan device does otherwise than eBPF: who chooses it should know, and docs/decisions.md says so.
+// The kernel's vxlan device gets packets of its peer only, and tells the pod what does not fit.
 import { TunnelType } from '@nsm/api';
-import { leaks, ping, requireRoot, run } from '@nsm/testkit';
+import { leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
-import { join, makeStage, podAddresses, type Stage } from '../tunnel.test.mesh.js';
+import { fragmented, fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
+import { half, join, makeStage, podAddresses, type Stage } from '../tunnel.test.mesh.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 
-/** Bytes of Ethernet, IPv4, UDP and VXLAN headers up to the last of the VNI. */
-const vniEnd = 14 + 20 + 14;
+/** Bytes of UDP and VXLAN header up to the last of the VNI. */
+const vniEnd = 14;
 
 describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () => {
   let stage: Stage;
   beforeEach(async () => {
     stage = await makeStage([{}, {}]);
-    await join(stage, TunnelType.VXLAN, 4);
   });
   afterEach(async () => await stage.remove());
 
-  it('drops another VNI, and does not look at the sender', async () => {
+  it.each([
+    [4, 14 + 20],
+    [6, 14 + 40],
+  ] as const)('gets nothing that is not right, which is counted: IPv%i below', async (version, below) => {
+    const { mtu } = await join(stage, TunnelType.VXLAN, version);
     const [client, endpoint] = stage.pods;
     const under = stage.nodes.map(({ route }) => route.link('under')!.index);
     using wire = new PacketSocket(stage.nodes[0].namespace, under[0]!);
     using attacker = new PacketSocket(stage.nodes[1].namespace, under[1]!);
     using pod = new PacketSocket(client.namespace, client.route.link('nsm0')!.index);
+    const drops = async (): Promise<Record<string, bigint>> => {
+      const crossConnect = half(stage, 0, TunnelType.VXLAN, version, mtu);
+      return (await stage.threads[0].client.getStatistics({ crossConnect })).drops;
+    };
     await ping(client.name, podAddresses[4][1]);
     const marked = (frame: Buffer): boolean => frame.includes(Buffer.from('c0ffee44', 'hex'));
     await run(endpoint.name, 'ping', ['-c', '1', '-p', 'c0ffee44', podAddresses[4][0]]);
@@ -32,24 +39,33 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
       'a packet of the endpoint',
     );
     await pod.receive(marked, 'the packet in the pod');
-    /** With a checksum of 0 there is none to be made right (RFC 768). */
-    const unchecked = (frame: Buffer): Buffer => {
-      const copy = Buffer.from(frame);
-      copy.writeUInt16BE(0, 14 + 20 + 6);
-      return copy;
-    };
+    expect(await drops()).toEqual({});
+
+    const bad: readonly (readonly [string, Buffer])[] = [
+      ['received, wrong source address', fromElsewhere(good)],
+      ['received, truncated', good.subarray(0, -10)],
+      ['received, fragmented', fragmented(good)],
+    ];
+    for (const [reason, frame] of bad) {
+      attacker.send(frame);
+      await waitFor(async () => (await drops())[reason] === 1n, { what: reason });
+    }
     const lastByte = (frame: Buffer, value: number): Buffer => {
-      const copy = unchecked(frame);
+      const copy = Buffer.from(frame);
       copy[copy.length - 1] = value;
+      // With a checksum of 0 there is none to be made right (RFC 768, RFC 6935).
+      copy.writeUInt16BE(0, below + 6);
       return copy;
     };
-    attacker.send(lastByte(ofAnother(good, vniEnd), 1));
-    attacker.send(lastByte(fromElsewhere(good), 2));
+    attacker.send(lastByte(ofAnother(good, below + vniEnd), 1));
+    attacker.send(lastByte(good, 2));
     const first = await pod.receive((frame) => marked(frame) && frame.at(-1)! < 3, 'a packet that is let in');
     expect(first.at(-1)).toBe(2);
+    expect(await drops()).toEqual(Object.fromEntries(bad.map(([reason]) => [reason, 1n])));
   });
 
   it('gives the pod an MTU that fits, so that the pod’s own kernel answers what is too large', async () => {
+    await join(stage, TunnelType.VXLAN, 4);
     const [client] = stage.pods;
     expect(client.route.link('nsm0')).toMatchObject({ kind: 'vxlan', mtu: 1450 });
     const { output } = await ping(client.name, podAddresses[4][1], { size: 1423, df: true });

@@ -1,19 +1,26 @@
 // KERNEL over VXLAN: the tunnel device itself is the pod's interface, born in the pod with its socket in the node.
 import { type forwarder as fw, InterfaceType, NsmError, TunnelType } from '@nsm/api';
+import type { TunnelEngine } from '../../bpf/tunnel-engine.js';
 import { unfinishedGroup } from '../../device-groups.js';
 import { tryDevice } from '../../trial-device.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
+import { vxlan } from './vxlan.js';
 
-/** RFC 7348, section 8. */
-const vxlanPort = 4789;
+const { port: vxlanPort = 0 } = vxlan;
 
 export class VxlanDevice implements Wiring {
+  readonly #tunnels: TunnelEngine;
+
+  /** @param tunnels whose eBPF programs, where they work, see to it that the device gets packets of its peer only. */
+  constructor(tunnels: TunnelEngine) {
+    this.#tunnels = tunnels;
+  }
+
   readonly engine = 'kernel vxlan device';
   readonly interface: InterfaceType = InterfaceType.KERNEL_INTERFACE;
   readonly tunnel: TunnelType = TunnelType.VXLAN;
   readonly port: number = vxlanPort;
-  // IP (20 or 40), UDP (8), VXLAN (8) and the inner Ethernet header (14).
-  readonly overhead: Readonly<Record<4 | 6, number>> = { 4: 50, 6: 70 };
+  readonly overhead: Readonly<Record<4 | 6, number>> = vxlan.overhead;
 
   probe({ socket }: Node): string {
     // A device that is down opens no UDP socket: nothing on the node can be in its way.
@@ -44,7 +51,10 @@ export class VxlanDevice implements Wiring {
       const has = found.data?.kind === 'vxlan' ? found.data : undefined;
       const same =
         has?.id === tunnel.identifier && has.local === tunnel.local && has.remote === tunnel.remote;
-      if (same && has.port === port) return [device];
+      if (same && has.port === port) {
+        this.#guard(id, tunnel);
+        return [device];
+      }
       remove(device);
     }
     const name = open.freeName();
@@ -61,9 +71,17 @@ export class VxlanDevice implements Wiring {
       port,
       // One peer at the far end: nothing to learn, and nobody may teach us another.
       learning: false,
+      // As eBPF does: what does not fit is told to the pod, not cut in pieces on the way.
+      df: 'set',
       // A peer behind an encapsulation that leaves the UDP checksum out, as RFC 6935 allows, is understood.
       zeroChecksum6Rx: true,
     });
+    this.#guard(id, tunnel);
     return [{ side, index: open.socket.link(name)?.index ?? 0, name, fresh: true }];
+  }
+
+  /** The programs know the registered port only. */
+  #guard(id: string, tunnel: fw.TunnelEnd): void {
+    if (!tunnel.port || tunnel.port === vxlanPort) this.#tunnels.guard(vxlan, id, tunnel);
   }
 }
