@@ -28,7 +28,7 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   const present = node.connections.byId(connection.id);
   // The endpoint may have been found dead, and the connection closed, a moment ago.
   if (!present) return;
-  const { state, role } = present;
+  const { state } = present;
   // Another manager that has to hear of it may be silent: nobody shall wait for that.
   if (state.kind === 'CLOSING') return closeSoon(node, present.id, state.reason, state);
   const kept = state.kind === 'HEALING' && state.kept;
@@ -44,9 +44,10 @@ async function resume(node: Node, connection: Connection): Promise<void> {
     if (up.replaces) mend(node, up.id, 'it has not taken the place of the one that it replaces');
   } catch (thrown) {
     const reason = `not found again after a restart: ${NsmError.from(thrown).message}`;
-    // Hardly anybody was told yet of one that was still being made.
-    if (node.connections.byId(present.id)?.state.kind === 'CONNECTING')
-      closeSoon(node, present.id, reason, { reconnect: role === 'ENDPOINT' });
+    const { state: now, replaces } = node.connections.byId(present.id) ?? present;
+    // The client has the other one still. What replaces none it may have been told of: that it is up is written a little later.
+    if (now.kind === 'CONNECTING' && replaces && node.connections.byId(replaces.id))
+      closeSoon(node, present.id, reason);
     else rebuild(node, present, reason);
   }
 }
