@@ -4,9 +4,9 @@ import type { Node } from '../node.js';
 import { declareUp } from '../request/programming.js';
 import type { Connection } from '../state/connection.js';
 import type { Store } from '../state/store.js';
-import { closeConnection } from './closing.js';
+import { closeSoon } from './closing.js';
 import { heal, rebuild } from './healing.js';
-import { compare } from './mending.js';
+import { compare, mend } from './mending.js';
 import { removeStrays } from './strays.js';
 
 /** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
@@ -35,8 +35,9 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   const present = node.connections.byId(connection.id);
   // The endpoint may have been found dead, and the connection closed, a moment ago.
   if (!present) return;
-  const { state, role } = present;
-  if (state.kind === 'CLOSING') return await closeConnection(node, present, state.reason, state);
+  const { state } = present;
+  // Another manager that has to hear of it may be silent: nobody shall wait for that.
+  if (state.kind === 'CLOSING') return closeSoon(node, present.id, state.reason, state);
   const kept = state.kind === 'HEALING' && state.kept;
   if (state.kind === 'HEALING' && !kept) return heal(node, present.id, state.reason);
   try {
@@ -44,14 +45,16 @@ async function resume(node: Node, connection: Connection): Promise<void> {
     if (state.kind === 'CONNECTING') {
       const { answerWithinMs } = present.crossConnect;
       declareUp(node, await compare(node, present, { answerWithinMs }));
-    }
+    } else if (!present.replaces) await compare(node, present);
     const up = node.connections.byId(present.id) ?? present;
-    node.owners.hold(await compare(node, up));
+    node.owners.hold(up);
+    if (up.replaces) mend(node, up.id, 'it has not taken the place of the one that it replaces');
   } catch (thrown) {
     const reason = `not found again after a restart: ${NsmError.from(thrown).message}`;
-    // Hardly anybody was told yet of one that was still being made.
-    if (node.connections.byId(present.id)?.state.kind === 'CONNECTING')
-      await closeConnection(node, present, reason, { reconnect: role === 'ENDPOINT' });
+    const { state: now, replaces } = node.connections.byId(present.id) ?? present;
+    // The client has the other one still. What replaces none it may have been told of: that it is up is written a little later.
+    if (now.kind === 'CONNECTING' && replaces && node.connections.byId(replaces.id))
+      closeSoon(node, present.id, reason);
     else rebuild(node, present, reason);
   }
 }
