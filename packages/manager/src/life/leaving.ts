@@ -23,15 +23,14 @@ export interface Moved {
 
 /** Ends an endpoint of this node when its connections have moved, or cannot. */
 export async function leave(node: Node, record: NetworkServiceEndpoint): Promise<void> {
-  const key = endpointKey(record);
-  node.endpoints.withdraw(key);
+  const end = node.endpoints.withdraw(endpointKey(record));
   const reason = `endpoint ${record.nseProviderName} leaves`;
   const moving = moveAll(node, (connection) => isServedBy(connection, record), reason);
   await Promise.race([
     moving,
     sleep(patience, undefined, { signal: node.stopping, ref: false }).catch(() => undefined),
   ]);
-  await node.endpoints.remove(key, 'it was removed');
+  await end('it was removed');
 }
 
 /** Takes the endpoints of this node out of service, and moves their connections; or puts them back into it. */

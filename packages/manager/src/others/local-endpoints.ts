@@ -124,13 +124,20 @@ export class LocalEndpoints {
     await this.#forget(endpoint.record, reason);
   }
 
-  /** Takes one out of the mesh, and leaves it to those that are connected to it until it is removed. */
-  withdraw(key: string): void {
+  /**
+   * Takes one out of the mesh, and leaves it to those that are connected to it.
+   * @returns what removes it, and not one that was advertised under its name meanwhile.
+   */
+  withdraw(key: string): (reason: string) => Promise<void> {
     const endpoint = this.#endpoints.get(key);
-    if (!endpoint || endpoint.leaving) return;
-    endpoint.leaving = true;
-    // Where the registry is away, other managers are told when they ask.
-    this.#components.registry.removeEndpoint(endpoint.record).catch(() => undefined);
+    if (endpoint && !endpoint.leaving) {
+      endpoint.leaving = true;
+      // Where the registry is away, other managers are told when they ask.
+      this.#components.registry.removeEndpoint(endpoint.record).catch(() => undefined);
+    }
+    return async (reason) => {
+      if (endpoint && this.#endpoints.get(key) === endpoint) await this.remove(key, reason);
+    };
   }
 
   isLeaving(record: EndpointKey): boolean {

@@ -1,6 +1,12 @@
 // Client and endpoint on this node: one wire between two pods.
 import { create } from '@bufbuild/protobuf';
-import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
+import {
+  forwarder as fw,
+  type Interface,
+  InterfaceType,
+  type NetworkServiceEndpoint,
+  NsmError,
+} from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
 import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
@@ -15,6 +21,8 @@ import type { Transaction } from './transaction.js';
 
 /** MTU of a connection on one node, bytes: what every application expects of an Ethernet. */
 const localMtu = 1500;
+/** Milliseconds within which a pair of devices carries packets, however busy the node. */
+const readyWithinMs = 5000;
 
 export async function connectLocally(
   node: Node,
@@ -30,6 +38,9 @@ export async function connectLocally(
   };
   const chosen = await placeSockets(node, transaction, id, sides, attempt.former?.interface);
   const ownWire = hasOwnWire(chosen.client.type);
+  const bothKernel = [chosen.client, chosen.endpoint].every(
+    ({ type }) => type === InterfaceType.KERNEL_INTERFACE,
+  );
   const plan = await askEndpoint(node, transaction, {
     id,
     hash,
@@ -56,8 +67,9 @@ export async function connectLocally(
         ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
         ...(attempt.beside ? { routes: [] } : {}),
       },
-      // A pair of devices made for each other cannot fail to carry packets; a wire can.
-      answerWithinMs: ownWire ? wireAnswersWithinMs : 0,
+      // A pair of devices made for each other cannot fail to carry packets; a wire can. But the kernel takes its time to begin,
+      // and what goes through another connection is to be switched to this one.
+      answerWithinMs: ownWire ? wireAnswersWithinMs : attempt.beside && bothKernel ? readyWithinMs : 0,
     }),
   });
 }
