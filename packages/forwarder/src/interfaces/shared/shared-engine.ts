@@ -1,5 +1,7 @@
 // The memifs and vhost-user ports that the forwarder itself is the peer of, each joined to a TAP device; one thread moves
 // the packets of all.
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { type NetworkNamespace, openTap } from '@nsm/netlink';
@@ -9,6 +11,7 @@ import { memifSettings } from '../mem/memif-session.js';
 import { vhostSettings } from '../vhost/vhost-settings.js';
 import type { SharedSockets } from './shared-sockets.js';
 import type { SharedOrder, SharedWireSpec, SharedWord } from './shared-worker.js';
+import { identityOf } from './socket-link.js';
 
 /** The interface types of shared memory, and what they are called. */
 export type SharedType = typeof InterfaceType.MEM_INTERFACE | typeof InterfaceType.VHOST_INTERFACE;
@@ -58,8 +61,10 @@ export class SharedEngine {
     const socket = this.#sockets.place(id, other, type, process.getuid?.() ?? 0);
     this.#sockets.join(id, type);
     const wire = (tap: number): SharedWireSpec => wireOf(port, side, socket, tap);
-    const order = JSON.stringify([wire(0), tap.index]);
-    if (this.#wires.get(id)?.order === order) return;
+    // A folder that was removed and made again is not the one that is watched.
+    const order = JSON.stringify([wire(0), tap.index, identityOf(dirname(socket))]);
+    const served = side === 'endpoint' || existsSync(socket);
+    if (this.#wires.get(id)?.order === order && served) return;
     await this.release(id);
     const { fd } = openTap({ kind: 'tap', name: tap.name, namespace: tap.namespace });
     const counters = new Float64Array(new SharedArrayBuffer(6 * Float64Array.BYTES_PER_ELEMENT));

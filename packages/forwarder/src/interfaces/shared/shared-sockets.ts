@@ -71,10 +71,13 @@ export class SharedSockets {
     }
   }
 
-  /** From now on the client's side reaches whatever socket the endpoint's side makes. */
+  /** From now on the client's side reaches whatever socket the endpoint's side makes. Mends what somebody has removed. */
   join(id: string, type: InterfaceType): void {
+    const present = this.#links.get(id);
+    if (present?.mend()) return;
+    present?.close();
     const [endpoint, client] = [this.#pathOf(id, 'endpoint', type), this.#pathOf(id, 'client', type)];
-    if (!this.#links.has(id)) this.#links.set(id, new SocketLink(endpoint, client));
+    this.#links.set(id, new SocketLink(endpoint, client));
   }
 
   /** Removes the folders of a connection with all that is in them. Harmless when there are none. */

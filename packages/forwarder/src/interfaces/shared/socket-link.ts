@@ -20,6 +20,7 @@ export class SocketLink {
   readonly #socket: string;
   readonly #link: string;
   readonly #watcher: FSWatcher;
+  readonly #folder: string;
 
   /**
    * @param socket where the one side will listen.
@@ -28,12 +29,23 @@ export class SocketLink {
   constructor(socket: string, link: string) {
     this.#socket = socket;
     this.#link = link;
+    this.#folder = identityOf(dirname(socket));
     this.#watcher = watch(dirname(socket), { persistent: false }, (_event, file) => {
       if (file === basename(socket)) this.#follow();
     });
     // The folder has been removed: so will this be.
     this.#watcher.on('error', () => this.#watcher.close());
     this.#follow();
+  }
+
+  /**
+   * Makes the link again if somebody has removed it.
+   * @returns false when the folder of the socket is another one by now, which is not watched.
+   */
+  mend(): boolean {
+    if (identityOf(dirname(this.#socket)) !== this.#folder) return false;
+    this.#follow();
+    return true;
   }
 
   close(): void {
@@ -49,6 +61,12 @@ export class SocketLink {
       // Not there, no socket, or just being replaced: then there is nothing to reach, and the next event tells more.
     }
   }
+}
+
+/** Tells a folder from every other that has, or had, its name; '' when there is none. */
+export function identityOf(folder: string): string {
+  const found = lstatSync(folder, { bigint: true, throwIfNoEntry: false });
+  return found ? `${found.ino} ${found.birthtimeNs}` : '';
 }
 
 function inodeOf(path: string): bigint | undefined {
