@@ -8,6 +8,7 @@ import { type NetworkNamespace, openTap } from '@nsm/netlink';
 import type { StatisticsReport } from '../../statistics.js';
 import type { Side } from '../../wiring.js';
 import { memifSettings } from '../mem/memif-session.js';
+import { tryVhost } from '../vhost/try-vhost.js';
 import { vhostSettings } from '../vhost/vhost-settings.js';
 import type { SharedSockets } from './shared-sockets.js';
 import type { SharedOrder, SharedWireSpec, SharedWord } from './shared-worker.js';
@@ -46,7 +47,7 @@ export class SharedEngine {
 
   /** What is missing here; '' when it works. */
   missing(type: SharedType): string {
-    return this.#sockets.missing(type);
+    return this.#sockets.missing(type) || (type === InterfaceType.VHOST_INTERFACE ? tryVhost() : '');
   }
 
   /**
