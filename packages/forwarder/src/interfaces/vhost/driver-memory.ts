@@ -3,7 +3,7 @@ import { ForeignMemory } from '@nsm/netlink';
 import type { Region } from './vhost-messages.js';
 
 /** Bytes of all regions together. Pages that the driver never touched are made, and taken from us, when we do. */
-const maxSize = 64 * 2 ** 30;
+const maxSize = 16 * 2 ** 30;
 
 interface Mapped extends Region {
   readonly memory: ForeignMemory;

@@ -283,6 +283,20 @@ describe('vhost-user device', () => {
     expect(() => queues().send.fillFrom(file('x').fd, 256, moved)).toThrow(/taken its memory away/);
   });
 
+  it('serves a driver from before virtio 1, whose headers are shorter', () => {
+    const driver = lend(0, 0n);
+    driver.write(buffers, Buffer.from(`${'\0'.repeat(10)}sent`));
+    driver.describe(1, 0, guest + buffers, 14);
+    driver.offer(1, 0);
+    driver.describe(0, 0, guest + buffers + 0x1000, 2048, writable);
+    driver.offer(0, 0);
+    const { fd, content } = file();
+    queues().receive[0]!.drainTo(fd, 256, counter());
+    expect(content()).toBe('sent');
+    queues().send.fillFrom(file('got').fd, 256, counter());
+    expect(driver.read(buffers + 0x1000, 14)).toEqual(Buffer.from(`${'\0'.repeat(10)}got\0`));
+  });
+
   it('neither wakes a driver that polls, nor lets it wake when there is more', () => {
     const driver = lend();
     driver.write(buffers, Buffer.alloc(64));
