@@ -100,7 +100,7 @@ describe.skipIf(!possible).each(cases)(
       const [device] = await devicesOf(endpoint.name);
       expect(device).toMatchObject({ mtu: connected.mtu, up: true });
       {
-        await using _application = await Testpmd.start(
+        await using crashing = await Testpmd.start(
           client.name,
           application(connected.interfaceParameters),
           'icmpecho',
@@ -116,6 +116,7 @@ describe.skipIf(!possible).each(cases)(
         expect((await connect('by-kernel', shared)).interfaceParameters).toEqual(
           connected.interfaceParameters,
         );
+        await crashing.kill();
       }
       if (tunnel) {
         const nodeEnd = async (): Promise<string | undefined> =>
@@ -137,7 +138,7 @@ describe.skipIf(!possible).each(cases)(
       await close('by-kernel', shared);
     });
 
-    it('client KERNEL, endpoint with shared memory: restarts', async ({ skip }) => {
+    it('client KERNEL, endpoint with shared memory', async ({ skip }) => {
       if (missing) skip(missing);
       const connected = await connect(`by-${shared}`, 'kernel');
       expect(connected).toMatchObject({ interface: 'kernel', interfaceName: 'nsm0' });
@@ -149,9 +150,11 @@ describe.skipIf(!possible).each(cases)(
       await expectEcho(client, bare(connected.peerAddresses[0]!), connected.mtu);
       const [known] = await mesh.a.connections();
       expect(known?.statistics?.receivedPackets).toBeGreaterThanOrEqual(200n);
-      // A server waits for its client to come back.
-      for (const node of new Set([mesh.a, far])) await node.restart('SIGKILL');
-      await expectEcho(client, bare(connected.peerAddresses[0]!), connected.mtu);
+      // testpmd as vhost-user server waits for its client to come back; as memif server it may end by SIGSEGV.
+      if (shared === 'vhost') {
+        for (const node of new Set([mesh.a, far])) await node.restart('SIGKILL');
+        await expectEcho(client, bare(connected.peerAddresses[0]!), connected.mtu);
+      }
       await close(`by-${shared}`, 'kernel');
     });
 

@@ -56,10 +56,16 @@ describe.skipIf(!possible).each(['memif', 'vhost-user'] as const)('%s', (protoco
     expect((await ping(stage.left.name, '10.1.0.2', { count: 3 })).received).toBe(3);
   });
 
-  it('carries TCP', async () => {
+  it('carries IPv6 and TCP', async () => {
     stage.wire('server', stage.left, '10.1.0.1/24');
     stage.wire('client', stage.right, '10.1.0.2/24');
     await stage.connected();
+    for (const [pod, address] of [
+      [stage.left, 'fd00::1/64'],
+      [stage.right, 'fd00::2/64'],
+    ] as const)
+      pod.route.addAddress(pod.route.link('tap0')!.index, { address, nodad: true });
+    expect((await ping(stage.left.name, 'fd00::2', { count: 3, interval: 0.01 })).received).toBe(3);
     const receive =
       'let n=0;require("net").createServer(s=>{s.on("data",d=>n+=d.length);s.on("end",()=>{console.log(n);process.exit()})}).listen(7)';
     await using receiver = await spawnIn(stage.left.name, process.execPath, ['-e', receive]);
