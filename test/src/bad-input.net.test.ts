@@ -16,7 +16,7 @@ import {
   proxyConnectionRequest,
   readProxyConnectionReply,
   readVerdict,
-  VHOST,
+  SRIOV,
   VXLAN,
 } from './specification.js';
 import { type Field, message } from './wire.js';
@@ -112,8 +112,8 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
       ],
       [
         'a type nobody offers',
-        { interfaces: [interfaceOf(VHOST)] },
-        /VHOST.*here.*KERNEL|here.*VHOST.*KERNEL/,
+        { interfaces: [interfaceOf(SRIOV)] },
+        /SRIOV.*here.*KERNEL|here.*SRIOV.*KERNEL/,
       ],
       ['an unknown lifetime', { more: [[101, 7]] }, /lifetime 7/],
       ['a bad label key', { more: [labels({ 'a b': 'c' })] }, /label key "a b"/],

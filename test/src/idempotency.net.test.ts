@@ -7,7 +7,7 @@ import { expectTraffic } from './expect-traffic.js';
 import { kernelWith, labels, readDetails } from './extensions.js';
 import { Mesh, type Pod } from './mesh.js';
 import { deviceOf, devicesOf, hashOf } from './pod-network.js';
-import { type ConnectionRequest, interfaceOf, readVerdict, VHOST } from './specification.js';
+import { type ConnectionRequest, interfaceOf, readVerdict, SRIOV } from './specification.js';
 
 describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () => {
   let mesh: Mesh;
@@ -132,7 +132,7 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
 
     it.each([
       ['labels that nobody has', { more: [labels({ colour: 'mauve' })] }, /colour=mauve/],
-      ['an interface type that nobody offers', { interfaces: [interfaceOf(VHOST)] }, /VHOST/],
+      ['an interface type that nobody offers', { interfaces: [interfaceOf(SRIOV)] }, /SRIOV/],
       ['no interface', { interfaces: [] }, /interface/],
     ])('%s: refused, and the old connection is untouched', async (_, change, reason) => {
       await close('changing', 'colours');

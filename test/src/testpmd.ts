@@ -101,6 +101,13 @@ export class Testpmd implements AsyncDisposable {
     });
   }
 
+  /** As a crash would end it. */
+  async kill(): Promise<void> {
+    const { child, exited } = this.#running;
+    child.kill('SIGKILL');
+    await exited;
+  }
+
   /** Given time to remove its socket: one that is left behind keeps the next from listening. */
   async stop(): Promise<void> {
     const { child, exited } = this.#running;

@@ -39,15 +39,22 @@ const devices = ['hw0', 'hw1', 'pf0', 'vf0', 'vf1'];
 /** What a node can join, in its own words. */
 const joinsLocally =
   'KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE, HW_INTERFACE, SRIOV_INTERFACE, ' +
-  'MEM_INTERFACE to KERNEL_INTERFACE, KERNEL_INTERFACE to MEM_INTERFACE';
-const joinsRemotely = 'HW_INTERFACE, SRIOV_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE';
+  'MEM_INTERFACE to KERNEL_INTERFACE, KERNEL_INTERFACE to MEM_INTERFACE, VHOST_INTERFACE to KERNEL_INTERFACE, ' +
+  'KERNEL_INTERFACE to VHOST_INTERFACE';
+const joinsRemotely = 'HW_INTERFACE, SRIOV_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE';
 
 const hasOwnWire = (type: Type): boolean => type === 'hw' || type === 'sriov';
 /** What the forwarder can send through a tunnel. */
-const isFrames = (type: Type): boolean => type === 'kernel' || type === 'mem';
+const isFrames = (type: Type): boolean => !hasOwnWire(type);
+
+/** Two kinds of shared memory, of which each needs a device of the kernel's at the other side. */
+const crossed = (client: Type, endpoint: Type): boolean =>
+  client !== endpoint && client !== 'kernel' && endpoint !== 'kernel';
 
 const works = (way: Way, client: Type, endpoint: Type): boolean =>
-  (isFrames(client) && isFrames(endpoint)) || (client === endpoint && (way === local || hasOwnWire(client)));
+  isFrames(client) && isFrames(endpoint)
+    ? !(way === local && crossed(client, endpoint))
+    : client === endpoint;
 
 /** Which manager refuses, and in which words: the client's where it can tell by itself. */
 const refusal = (way: Way, client: Type, endpoint: Type): string => {
@@ -58,12 +65,9 @@ const refusal = (way: Way, client: Type, endpoint: Type): string => {
   if (way === local) return `${own} ${joinsLocally} (NSM0202)`;
   const seenHere = isFrames(client) && !hasOwnWire(endpoint);
   if (seenHere)
-    return `manager "node-b": ${asked}, its node can join ${joinsRemotely} to another node${lacking(endpoint)} (NSM0301)`;
-  return `${own} ${joinsRemotely} to another node${lacking(client)} (NSM0202)`;
+    return `manager "node-b": ${asked}, its node can join ${joinsRemotely} to another node (NSM0301)`;
+  return `${own} ${joinsRemotely} to another node (NSM0202)`;
 };
-
-const lacking = (type: Type): string =>
-  type === 'vhost' ? '; VHOST_INTERFACE over a tunnel: nothing here joins the two' : '';
 
 const endpointName = (way: Way, type: Type): string => (way === local ? `near-${type}` : `far-${type}`);
 const serviceName = (way: Way, type: Type): string => `${way.toLowerCase()}.${type}`;
@@ -145,7 +149,7 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
   it.for(cells.filter(({ way, client: from, endpoint }) => works(way, from, endpoint)))(
     '$way: $client to $endpoint carries packets',
     async ({ way, client: from, endpoint: to }, { skip }) => {
-      const why = missing.get(way) ?? (from === 'vhost' ? missingTestpmd() : undefined);
+      const why = missing.get(way) ?? ([from, to].includes('vhost') ? missingTestpmd() : undefined);
       if (why !== undefined && !hasOwnWire(from)) skip(why);
       const name = endpointName(way, to);
       const pod = pods.get(name)!;

@@ -22,10 +22,10 @@ import { removeScaffolding, unfinishedGroup } from './device-groups.js';
 import { explain } from './explain.js';
 import { NetworkDevices } from './interfaces/hw/network-devices.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
-import { MemifEngine } from './interfaces/mem/memif-engine.js';
-import { MemifToKernel } from './interfaces/mem/memif-to-kernel.js';
-import { MemifTunnel } from './interfaces/mem/memif-tunnel.js';
+import { SharedEngine, type SharedType } from './interfaces/shared/shared-engine.js';
 import { isSocket, SharedSockets } from './interfaces/shared/shared-sockets.js';
+import { SharedToKernel } from './interfaces/shared/shared-to-kernel.js';
+import { SharedTunnel } from './interfaces/shared/shared-tunnel.js';
 import { SocketPair } from './interfaces/shared/socket-pair.js';
 import { VirtualFunctions } from './interfaces/sriov/virtual-functions.js';
 import { Lending } from './lending/lending.js';
@@ -64,7 +64,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #tunnels: TunnelEngine;
   readonly #offers: TunnelOffers;
   readonly #sockets: SharedSockets;
-  readonly #memifs: MemifEngine;
+  readonly #shared: SharedEngine;
   readonly #lending: Lending;
   readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
 
@@ -74,7 +74,7 @@ export class NodeForwarder implements ForwarderService {
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket);
     this.#sockets = new SharedSockets(runDir);
-    this.#memifs = new MemifEngine(this.#sockets, (ids) => this.#watch.lost(ids));
+    this.#shared = new SharedEngine(this.#sockets, (ids) => this.#watch.lost(ids));
     const { hwPools = [], sriovPools = [], sysfs = '/sys', folder, underlay = [], onStep } = lending;
     this.#lending = new Lending(this.#socket, new LoanBook(folder, nodeId()), underlay, onStep);
     const node = { socket: this.#socket };
@@ -82,18 +82,18 @@ export class NodeForwarder implements ForwarderService {
     const byKernel = [new VxlanDevice(this.#tunnels)];
     // In order of preference; a new engine is one more entry here, a new kind one in tunnels/kinds.ts.
     const engines = vxlanEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
-    const byMemory = [InterfaceType.MEM_INTERFACE, InterfaceType.VHOST_INTERFACE].map(
-      (type) => new SocketPair(type, this.#sockets),
-    );
-    const byMemif = [
-      new MemifToKernel('client', this.#memifs),
-      new MemifToKernel('endpoint', this.#memifs),
-      ...byBpf.map((tunnel) => new MemifTunnel(tunnel, this.#memifs)),
-    ];
+    const { MEM_INTERFACE, VHOST_INTERFACE } = InterfaceType;
+    const sharedTypes: readonly SharedType[] = [MEM_INTERFACE, VHOST_INTERFACE];
+    const byMemory = sharedTypes.map((type) => new SocketPair(type, this.#sockets));
+    const byPeer = sharedTypes.flatMap((type) => [
+      new SharedToKernel(type, 'client', this.#shared),
+      new SharedToKernel(type, 'endpoint', this.#shared),
+      ...byBpf.map((tunnel) => new SharedTunnel(type, tunnel, this.#shared)),
+    ]);
     const byDevice = [new NetworkDevices(hwPools), new VirtualFunctions(sriovPools, sysfs)].map(
       (source) => new LentDevice(source, this.#lending),
     );
-    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...byDevice, ...engines, ...byMemif];
+    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...byDevice, ...engines, ...byPeer];
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
     const working = this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [wiring]));
     this.#offers = new TunnelOffers(this.#socket, working, () =>
@@ -105,7 +105,7 @@ export class NodeForwarder implements ForwarderService {
     this.#watch.stop();
     this.#offers.stop();
     await this.#reaper.stop();
-    await this.#memifs.stop();
+    await this.#shared.stop();
     this.#sockets.stop();
     this.#tunnels.stop();
     this.#socket.close();
@@ -210,7 +210,7 @@ export class NodeForwarder implements ForwarderService {
       const fresh = devices.find((device) => device.fresh);
       if (fresh && this.#lending.holds(crossConnect.id)) this.#lending.undo(crossConnect.id);
       else if (fresh) {
-        await this.#memifs.release(crossConnect.id);
+        await this.#shared.release(crossConnect.id);
         this.#tunnels.release(crossConnect.id);
         ports[fresh.side]?.socket.deleteLink(fresh.index);
       }
@@ -228,7 +228,7 @@ export class NodeForwarder implements ForwarderService {
         const { id } = crossConnect;
         if (this.#lending.holds(id)) return await this.#lending.giveBack(id);
         const [client, endpoint] = [withDevice(crossConnect.client), withDevice(crossConnect.endpoint)];
-        await this.#memifs.release(id);
+        await this.#shared.release(id);
         this.#sockets.release(id);
         const outside = this.#tunnels.release(id);
         if (outside || client || endpoint)
@@ -291,7 +291,7 @@ export class NodeForwarder implements ForwarderService {
     const traffic = this.#tunnels.traffic(crossConnect.id);
     if (traffic) return statisticsOf(traffic);
     if (isSocket(port.type)) {
-      const counted = this.#memifs.traffic(crossConnect.id);
+      const counted = this.#shared.traffic(crossConnect.id);
       if (counted) return counted;
       throw new NsmError('not-found', 'shared memory passes the forwarder by: its packets are not counted');
     }

@@ -23,6 +23,7 @@ export type {
   FilterSpec,
   MatchAllSpec,
 } from './filters.js';
+export { ForeignMemory } from './foreign-memory.js';
 export type { HtbClassSpec } from './htb-classes.js';
 export { formatIp, type IpPrefix, parseIp, parsePrefix } from './ip-address.js';
 export * as libc from './libc.js';
@@ -74,7 +75,6 @@ export type {
 export { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError } from './netlink-error.js';
 export type { DumpOptions } from './netlink-request.js';
 export { NetworkNamespace } from './network-namespace.js';
-export { type Packet, PacketListener, PacketSocket } from './packet-socket.js';
 export { type PollEvent, Poller, type PollerOptions, type WatchOptions } from './poller.js';
 export {
   openProcess,
@@ -102,4 +102,5 @@ export type { Rule, RuleAction, RuleSpec } from './rules.js';
 export { SharedMemory } from './shared-memory.js';
 export { openTap, setTapCarrier, type Tap, type TapOptions } from './tap.js';
 export type { TrafficParent } from './tc-handles.js';
+export { type Packet, UnixListener, UnixSocket, type UnixSocketKind } from './unix-socket.js';
 export type { VfChanges, VfLinkState, VfVlan, VirtualFunction } from './virtual-functions.js';

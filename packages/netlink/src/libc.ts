@@ -246,8 +246,9 @@ export class MessageReceiver {
     return this.#header.readUInt32LE(40);
   }
 
-  /** Bytes received, the true size when `flags` has `MSG_TRUNC`, or −errno. */
-  receive(fd: number, flags: number): SystemResult {
+  /** Bytes received, at most `limit`; the true size when `flags` has `MSG_TRUNC`; or −errno. */
+  receive(fd: number, flags: number, limit: number = this.data.length): SystemResult {
+    this.#vector.writeBigUInt64LE(BigInt(limit), 8);
     this.#header.writeBigUInt64LE(BigInt(this.control.length), 40);
     return rawRecvmsg(fd, this.#header, flags);
   }

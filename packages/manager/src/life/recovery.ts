@@ -24,7 +24,7 @@ export async function recover(node: Node, store: Store): Promise<void> {
     connections.map((connection) =>
       node.mutex.run(connection.key, () =>
         store.doubtful && connection.state.kind === 'UP' && !found.has(connection.id)
-          ? closeConnection(node, connection, 'its record is doubtful, and the kernel has nothing of it')
+          ? closeSoon(node, connection.id, 'its record is doubtful, and the kernel has nothing of it')
           : resume(node, connection),
       ),
     ),

@@ -1,9 +1,8 @@
 // What a memif sends and receives by, whichever of the two roles it has.
-import { libc, memory } from '@nsm/netlink';
+import { memory } from '@nsm/netlink';
+import { settle, signal } from '../shared/event-fd.js';
+import type { Moved, ReceiveQueue, SendQueue } from '../shared/session.js';
 import type { MemifRing, Piece } from './memif-ring.js';
-
-/** fcntl(2) */
-const F_SETFL = 4;
 
 /** A ring with the descriptor by which its producer wakes its consumer. */
 export interface Queue {
@@ -13,26 +12,14 @@ export interface Queue {
 
 /** More pieces than that have no packet; UIO_MAXIOV is larger. */
 const maxPieces = 64;
-/** struct iovec. */
-const vectorSize = 16;
-const wake = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
-const drained = Buffer.alloc(8);
 
-/** What was moved. */
-export interface Moved {
-  packets: number;
-  bytes: number;
-  drops: number;
-}
-
-/** Packets from the peer. */
-export class ReceiveQueue {
+export class MemifReceiveQueue implements ReceiveQueue {
   readonly eventfd: number;
   readonly #ring: MemifRing;
   readonly #ofServer: boolean;
   readonly #bufferSize: number;
   readonly #piece: Piece = { address: 0, length: 0, more: false };
-  readonly #vectors = Buffer.alloc(vectorSize * maxPieces);
+  readonly #vectors = Buffer.alloc(memory.vectorSize * maxPieces);
   #at: number;
 
   /** @param bufferSize of the buffers that a client gives to its server. */
@@ -44,25 +31,17 @@ export class ReceiveQueue {
     this.#at = ofServer ? ring.tail : 0;
   }
 
-  /** Must be called before the ring is looked at, or a packet that comes between is slept over. */
-  awake(): void {
-    neverWait(this.eventfd);
-    libc.read(this.eventfd, drained, drained.length);
+  drainTo(fd: number, budget: number, moved: Moved): boolean {
+    settle(this.eventfd);
+    this.#ring.wantsInterrupt = false;
+    this.#drain(fd, budget, moved);
+    if (this.#at !== this.#end()) return true;
+    this.#ring.wantsInterrupt = true;
+    // What came before interrupts were wanted again has sent none.
+    return this.#at !== this.#end();
   }
 
-  set wantsInterrupt(wants: boolean) {
-    this.#ring.wantsInterrupt = wants;
-  }
-
-  get empty(): boolean {
-    return this.#at === this.#end();
-  }
-
-  /**
-   * Writes up to `budget` packets to a descriptor, straight from the shared memory.
-   * @throws Error when the peer breaks the protocol.
-   */
-  drainTo(fd: number, budget: number, moved: Moved): void {
+  #drain(fd: number, budget: number, moved: Moved): void {
     const end = this.#end();
     if (((end - this.#at) & 0xffff) > this.#ring.size) throw new Error('more packets than the ring can hold');
     let at = this.#at;
@@ -83,7 +62,7 @@ export class ReceiveQueue {
     do {
       if (!this.#ring.read(at, piece) || pieces === maxPieces) whole = false;
       else {
-        writeVector(this.#vectors, pieces++, piece.address, piece.length);
+        memory.putVector(this.#vectors, pieces++, piece.address, piece.length);
         bytes += piece.length;
       }
       at = (at + 1) & 0xffff;
@@ -112,8 +91,7 @@ export class ReceiveQueue {
   }
 }
 
-/** Packets to the peer. */
-export class SendQueue {
+export class MemifSendQueue implements SendQueue {
   readonly #ring: MemifRing;
   readonly #eventfd: number;
   readonly #ofServer: boolean;
@@ -121,7 +99,7 @@ export class SendQueue {
   /** Bytes of the largest frame. */
   readonly #largest: number;
   readonly #pieces: Piece[] = [];
-  readonly #vectors = Buffer.alloc(vectorSize * maxPieces);
+  readonly #vectors = Buffer.alloc(memory.vectorSize * maxPieces);
 
   constructor({ ring, eventfd }: Queue, ofServer: boolean, bufferSize: number, largest: number) {
     this.#ring = ring;
@@ -131,11 +109,6 @@ export class SendQueue {
     this.#largest = largest;
   }
 
-  /**
-   * Reads up to `budget` packets from a descriptor, straight into the shared memory.
-   * @returns `'empty'` when there are no more, `'full'` when the peer has no buffer left.
-   * @throws Error when the peer breaks the protocol.
-   */
   fillFrom(fd: number, budget: number, moved: Moved): 'empty' | 'full' | 'more' {
     const ring = this.#ring;
     const start = this.#ofServer ? ring.tail : ring.head;
@@ -155,10 +128,7 @@ export class SendQueue {
       const end = (start + used) & 0xffff;
       if (this.#ofServer) ring.tail = end;
       else ring.head = end;
-      if (ring.wantsInterrupt) {
-        neverWait(this.#eventfd);
-        libc.write(this.#eventfd, wake, wake.length);
-      }
+      if (ring.wantsInterrupt) signal(this.#eventfd);
     }
     return outcome;
   }
@@ -173,7 +143,7 @@ export class SendQueue {
       // A client lends its own buffers: their sizes may have been changed by the packet before.
       if (!this.#ring.read(slot + count, piece)) throw new Error('a buffer outside of the memory');
       if (!this.#ofServer) piece.length = this.#bufferSize;
-      writeVector(this.#vectors, count++, piece.address, piece.length);
+      memory.putVector(this.#vectors, count++, piece.address, piece.length);
       room += piece.length;
     }
     if (room < this.#largest) return -1;
@@ -193,17 +163,4 @@ export class SendQueue {
       if (rest === 0) return n + 1;
     }
   }
-}
-
-function writeVector(vectors: Buffer, index: number, address: number, length: number): void {
-  const at = index * vectorSize;
-  vectors.writeUInt32LE(address >>> 0, at);
-  vectors.writeUInt32LE(Math.floor(address / 2 ** 32), at + 4);
-  vectors.writeUInt32LE(length, at + 8);
-  vectors.writeUInt32LE(0, at + 12);
-}
-
-/** The peer has the same file open, and could have let it block since. */
-function neverWait(eventfd: number): void {
-  libc.fcntl(eventfd, F_SETFL, libc.O_NONBLOCK);
 }

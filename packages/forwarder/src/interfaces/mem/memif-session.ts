@@ -1,8 +1,9 @@
 // One control connection of a memif: from the first message to the rings, in either role, and to the end.
-import { readlinkSync } from 'node:fs';
-import { libc, type PacketSocket, SharedMemory } from '@nsm/netlink';
+import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
+import { makeEventfd, requireEventfd, takeDescriptor } from '../shared/event-fd.js';
+import type { Queues, Session } from '../shared/session.js';
 import { decodeMessage, encodeMessage, type MemifMessage, maxRegions } from './memif-messages.js';
-import { type Queue, ReceiveQueue, SendQueue } from './memif-queues.js';
+import { MemifReceiveQueue, MemifSendQueue, type Queue } from './memif-queues.js';
 import { MemifRing, ringBytes } from './memif-ring.js';
 
 /** Bytes. Looking at memory that its owner never touched takes it from us. */
@@ -39,14 +40,8 @@ export function memifSettings(
   };
 }
 
-/** Both directions, once the peers agree. */
-export interface MemifQueues {
-  readonly receive: ReceiveQueue;
-  readonly send: SendQueue;
-}
-
-export class MemifSession {
-  readonly #socket: PacketSocket;
+export class MemifSession implements Session {
+  readonly #socket: UnixSocket;
   readonly #settings: MemifSettings;
   readonly #regions: SharedMemory[] = [];
   readonly #eventfds = new Set<number>();
@@ -55,10 +50,10 @@ export class MemifSession {
   #introduced = false;
   #toServer: Queue | undefined;
   #toClient: Queue | undefined;
-  #queues: MemifQueues | undefined;
+  #queues: Queues | undefined;
 
   /** Takes over the socket. */
-  constructor(socket: PacketSocket, settings: MemifSettings) {
+  constructor(socket: UnixSocket, settings: MemifSettings) {
     this.#socket = socket;
     this.#settings = settings;
     const { role, log2RingSize } = settings;
@@ -69,15 +64,10 @@ export class MemifSession {
     return this.#socket.fd;
   }
 
-  /** Undefined until the peers agree, and after the end. */
-  get queues(): MemifQueues | undefined {
+  get queues(): Queues | undefined {
     return this.#queues;
   }
 
-  /**
-   * Answers what the peer has said.
-   * @throws Error when it is over: the peer has gone, said so, or said what it may not. `close()` is next.
-   */
   heed(): void {
     for (;;) {
       const packet = this.#socket.receive();
@@ -93,7 +83,6 @@ export class MemifSession {
     }
   }
 
-  /** Nobody may use the queues any more. @param reason told to the peer. */
   close(reason: string): void {
     this.#queues = undefined;
     try {
@@ -128,7 +117,7 @@ export class MemifSession {
         if (message.index !== this.#regions.length || message.index >= maxRegions)
           throw new Error(`region ${message.index} is out of order`);
         if (message.size > maxRegionSize) throw new Error(`a region of more than ${maxRegionSize} bytes`);
-        this.#regions.push(SharedMemory.map(take(descriptors), message.size));
+        this.#regions.push(SharedMemory.map(takeDescriptor(descriptors), message.size));
         break;
       case 'addRing':
         this.#addRing(message, descriptors);
@@ -149,10 +138,9 @@ export class MemifSession {
   ): void {
     if (index !== 0 || (toServer ? this.#toServer : this.#toClient))
       throw new Error('one ring each way is enough');
-    const eventfd = take(descriptors);
+    const eventfd = takeDescriptor(descriptors);
     this.#eventfds.add(eventfd);
-    if (readlinkSync(`/proc/self/fd/${eventfd}`) !== 'anon_inode:[eventfd]')
-      throw new Error('a ring whose descriptor is no eventfd');
+    requireEventfd(eventfd);
     const ring = new MemifRing(this.#regions, region, offset, log2Size);
     if (!ring.formatted) throw new Error('a ring without its cookie');
     if (toServer) this.#toServer = { ring, eventfd };
@@ -199,8 +187,7 @@ export class MemifSession {
       ring.format();
       for (let slot = 0; slot < slots; slot++)
         ring.place(slot, 0, 2 * ringSpace + (index * slots + slot) * bufferSize, bufferSize);
-      const eventfd = libc.eventfd(0, libc.EFD_CLOEXEC | libc.EFD_NONBLOCK);
-      if (eventfd < 0) throw new Error(libc.errorText(-eventfd));
+      const eventfd = makeEventfd();
       this.#eventfds.add(eventfd);
       const message = { kind: 'addRing', toServer, index: 0, region: 0, offset, log2Size } as const;
       this.#waiting.push({ message, descriptors: [eventfd] });
@@ -216,8 +203,8 @@ export class MemifSession {
     const [from, to] = server ? [this.#toServer, this.#toClient] : [this.#toClient, this.#toServer];
     if (!from || !to) throw new Error('a connection without a ring each way');
     this.#queues = {
-      receive: new ReceiveQueue(from, server, bufferSize),
-      send: new SendQueue(to, server, bufferSize, largestFrame),
+      receive: [new MemifReceiveQueue(from, server, bufferSize)],
+      send: new MemifSendQueue(to, server, bufferSize, largestFrame),
     };
   }
 
@@ -229,10 +216,4 @@ export class MemifSession {
   #send(message: MemifMessage, descriptors: readonly number[] = []): void {
     this.#socket.send(encodeMessage(message), descriptors);
   }
-}
-
-function take(descriptors: number[]): number {
-  const fd = descriptors.shift();
-  if (fd === undefined) throw new Error('a message without its descriptor');
-  return fd;
 }

@@ -1,19 +1,24 @@
-// The thread in which all memifs of a forwarder move their packets: it sleeps while there are none.
+// The thread in which a forwarder moves all packets of shared memory: it sleeps while there are none.
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { Poller } from '@nsm/netlink';
-import { MemifTap, type MemifTapSpec } from './memif-tap.js';
+import { MemifTap, type MemifTapSpec } from '../mem/memif-tap.js';
+import { VhostTap, type VhostTapSpec } from '../vhost/vhost-tap.js';
 
-export type MemifOrder =
+export type SharedWireSpec =
+  | { readonly protocol: 'memif'; readonly spec: MemifTapSpec }
+  | { readonly protocol: 'vhost-user'; readonly spec: VhostTapSpec };
+
+export type SharedOrder =
   | {
       readonly kind: 'open';
       readonly id: string;
-      readonly spec: MemifTapSpec;
-      /** Packets, bytes and drops from the memif, then those to it. */
+      readonly wire: SharedWireSpec;
+      /** Packets, bytes and drops from the peer, then those to it. */
       readonly counters: Float64Array;
     }
   | { readonly kind: 'close'; readonly id: string };
 
-export type MemifWord =
+export type SharedWord =
   /** What became of the last order: why it failed, or ''. */
   | { readonly kind: 'done'; readonly failure: string }
   /** Someone has deleted the TAP device of a wire. */
@@ -21,23 +26,14 @@ export type MemifWord =
 
 const port = workerData as MessagePort;
 const poller = new Poller({ keepAlive: false });
-const wires = new Map<string, MemifTap>();
+const wires = new Map<string, MemifTap | VhostTap>();
 
-port.on('message', (order: MemifOrder) => {
+port.on('message', (order: SharedOrder) => {
   let failure = '';
   try {
     wires.get(order.id)?.close();
     wires.delete(order.id);
-    if (order.kind === 'open')
-      wires.set(
-        order.id,
-        new MemifTap(
-          order.spec,
-          poller,
-          { from: moved(order.counters.subarray(0, 3)), to: moved(order.counters.subarray(3, 6)) },
-          () => tell({ kind: 'lost', id: order.id }),
-        ),
-      );
+    if (order.kind === 'open') wires.set(order.id, open(order));
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);
   }
@@ -53,7 +49,15 @@ process.once('uncaughtException', (error) => {
 });
 tell({ kind: 'done', failure: '' });
 
-function tell(word: MemifWord): void {
+function open({ id, wire, counters }: Extract<SharedOrder, { kind: 'open' }>): MemifTap | VhostTap {
+  const count = { from: moved(counters.subarray(0, 3)), to: moved(counters.subarray(3, 6)) };
+  const lost = (): void => tell({ kind: 'lost', id });
+  return wire.protocol === 'memif'
+    ? new MemifTap(wire.spec, poller, count, lost)
+    : new VhostTap(wire.spec, poller, count, lost);
+}
+
+function tell(word: SharedWord): void {
   port.postMessage(word);
 }
 

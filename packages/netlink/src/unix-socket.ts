@@ -1,8 +1,8 @@
-// Unix sockets that keep messages apart (SOCK_SEQPACKET, unix(7)) and pass descriptors (SCM_RIGHTS).
+// Unix sockets that pass descriptors (SCM_RIGHTS, unix(7)): such that keep messages apart, and streams.
 import * as libc from './libc.js';
 import { check, NetlinkError } from './netlink-error.js';
 
-const SOCK_SEQPACKET = 5;
+const types = { packets: 5, stream: 1 } as const;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const MSG_NOSIGNAL = 0x4000;
@@ -12,7 +12,10 @@ const MAX_DESCRIPTORS = 8;
 const CONTROL_HEADER = 16;
 const EAGAIN = 11;
 
-/** A message with the descriptors that came with it, which are the receiver's to close. */
+/** Whether messages are kept apart (SOCK_SEQPACKET) or not (SOCK_STREAM). */
+export type UnixSocketKind = keyof typeof types;
+
+/** A message, or a piece of a stream, with the descriptors that came with it, which are the receiver's to close. */
 export interface Packet {
   /** Valid until the next one is received. */
   readonly data: Buffer;
@@ -20,28 +23,28 @@ export interface Packet {
 }
 
 /** One end of a connection, non-blocking. */
-export class PacketSocket implements Disposable {
+export class UnixSocket implements Disposable {
   readonly fd: number;
   readonly #receiver: libc.MessageReceiver;
   #open = true;
 
-  /** Takes over a connected socket. @param size of the largest message, bytes. */
+  /** Takes over a connected socket. @param size of the largest message, or piece of a stream, bytes. */
   constructor(fd: number, size: number) {
     this.fd = fd;
     this.#receiver = new libc.MessageReceiver(size, CONTROL_HEADER + 4 * MAX_DESCRIPTORS);
   }
 
   /** @throws NetlinkError ENOENT, ECONNREFUSED: nobody listens there; EACCES */
-  static connect(path: string, size: number): PacketSocket {
-    const fd = openSocket();
+  static connect(path: string, size: number, kind: UnixSocketKind = 'packets'): UnixSocket {
+    const fd = openSocket(kind);
     const address = addressOf(path);
     const result = libc.connect(fd, address, address.length);
     if (result < 0) libc.close(fd);
     check(result, 'connect to', path);
-    return new PacketSocket(fd, size);
+    return new UnixSocket(fd, size);
   }
 
-  /** @throws NetlinkError EPIPE, ECONNRESET: the other side has gone; EAGAIN: it does not read */
+  /** Of a stream whole or not at all. @throws NetlinkError EPIPE, ECONNRESET: the other side has gone; EAGAIN: it does not read */
   send(data: Uint8Array, descriptors: readonly number[] = []): void {
     const control = Buffer.alloc(descriptors.length === 0 ? 0 : CONTROL_HEADER + 4 * descriptors.length);
     if (descriptors.length > 0) {
@@ -50,15 +53,17 @@ export class PacketSocket implements Disposable {
       control.writeInt32LE(SCM_RIGHTS, 12);
       for (const [index, fd] of descriptors.entries()) control.writeInt32LE(fd, CONTROL_HEADER + 4 * index);
     }
-    check(libc.sendMessage(this.fd, data, control, MSG_NOSIGNAL), 'send to', 'the other side');
+    const sent = check(libc.sendMessage(this.fd, data, control, MSG_NOSIGNAL), 'send to', 'the other side');
+    if (sent < data.length) throw new NetlinkError(EAGAIN, 'send to', 'the other side');
   }
 
   /**
    * The next message; `'nothing'` when there is none yet, undefined when the other side has gone.
+   * @param limit bytes of a stream that are wanted now; descriptors come with the first byte that they were sent with.
    * @throws NetlinkError ECONNRESET
    */
-  receive(): Packet | 'nothing' | undefined {
-    const result = this.#receiver.receive(this.fd, MSG_CMSG_CLOEXEC);
+  receive(limit?: number): Packet | 'nothing' | undefined {
+    const result = this.#receiver.receive(this.fd, MSG_CMSG_CLOEXEC, limit);
     if (result === -EAGAIN) return 'nothing';
     const length = check(result, 'receive from', 'the other side');
     const descriptors = this.#descriptors();
@@ -91,13 +96,13 @@ export class PacketSocket implements Disposable {
 }
 
 /** A listening socket, non-blocking. */
-export class PacketListener implements Disposable {
+export class UnixListener implements Disposable {
   readonly fd: number;
   #open = true;
 
   /** @throws NetlinkError EADDRINUSE: there is something at that path */
-  constructor(path: string) {
-    this.fd = openSocket();
+  constructor(path: string, kind: UnixSocketKind = 'packets') {
+    this.fd = openSocket(kind);
     const address = addressOf(path);
     const bound = libc.bind(this.fd, address, address.length);
     const result = bound < 0 ? bound : libc.listen(this.fd, 16);
@@ -106,9 +111,9 @@ export class PacketListener implements Disposable {
   }
 
   /** The next connection, or undefined when nobody waits. */
-  accept(size: number): PacketSocket | undefined {
+  accept(size: number): UnixSocket | undefined {
     const fd = libc.accept(this.fd, null, null, libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK);
-    return fd < 0 ? undefined : new PacketSocket(fd, size);
+    return fd < 0 ? undefined : new UnixSocket(fd, size);
   }
 
   close(): void {
@@ -121,8 +126,8 @@ export class PacketListener implements Disposable {
   }
 }
 
-function openSocket(): number {
-  const type = SOCK_SEQPACKET | libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK;
+function openSocket(kind: UnixSocketKind): number {
+  const type = types[kind] | libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK;
   return check(libc.socket(libc.AF_UNIX, type, 0), 'open', 'a unix socket');
 }
 

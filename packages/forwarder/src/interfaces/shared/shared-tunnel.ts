@@ -1,30 +1,32 @@
-// MEM over any kind of tunnel by eBPF: a memif to the pod, and a TAP device as the node's end of the tunnel.
-import { type forwarder as fw, InterfaceType, NsmError, type TunnelType } from '@nsm/api';
+// MEM or VHOST over any kind of tunnel by eBPF: shared memory with the pod, and a TAP device as the node's end of the tunnel.
+import { type forwarder as fw, NsmError, type TunnelType } from '@nsm/api';
 import type { Link, RouteLookup } from '@nsm/netlink';
 import type { BpfTunnel } from '../../bpf/bpf-tunnel.js';
 import { nodeEndName } from '../../bpf/node-end.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
-import type { MemifEngine } from './memif-engine.js';
+import { type SharedEngine, type SharedType, sharedNames } from './shared-engine.js';
 
-export class MemifTunnel implements Wiring {
-  readonly engine = 'memif and eBPF';
-  readonly interface: InterfaceType = InterfaceType.MEM_INTERFACE;
+export class SharedTunnel implements Wiring {
+  readonly engine: string;
+  readonly interface: SharedType;
   readonly tunnel: TunnelType;
   readonly overhead: Readonly<Record<4 | 6, number>>;
   readonly port: number;
   readonly #over: BpfTunnel;
-  readonly #memifs: MemifEngine;
+  readonly #peers: SharedEngine;
 
-  constructor(over: BpfTunnel, memifs: MemifEngine) {
+  constructor(type: SharedType, over: BpfTunnel, peers: SharedEngine) {
+    this.engine = `${sharedNames[type]} and eBPF`;
+    this.interface = type;
     this.#over = over;
-    this.#memifs = memifs;
+    this.#peers = peers;
     this.tunnel = over.tunnel;
     this.overhead = over.overhead;
     this.port = over.port;
   }
 
   probe(): string {
-    return this.#over.probe() || this.#memifs.missing();
+    return this.#over.probe() || this.#peers.missing(this.interface);
   }
 
   obstacle(route: RouteLookup, uplink: Link | undefined): string {
@@ -42,7 +44,7 @@ export class MemifTunnel implements Wiring {
     const [end] = this.#over.connect(crossConnect, ports, node, remove);
     if (!pod || !end) throw new NsmError('invalid', 'a remote cross-connect needs one port');
     const { id } = crossConnect;
-    await this.#memifs.join(id, side, pod.port, { name: nodeEndName(id), index: end.index });
+    await this.#peers.join(id, side, pod.port, { name: nodeEndName(id), index: end.index });
     // None of them is in the pod.
     return [];
   }

@@ -1,4 +1,5 @@
-// The memifs that the forwarder itself is the peer of, each joined to a TAP device; their packets move in one thread.
+// The memifs and vhost-user ports that the forwarder itself is the peer of, each joined to a TAP device; one thread moves
+// the packets of all.
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
@@ -6,11 +7,19 @@ import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { type NetworkNamespace, openTap } from '@nsm/netlink';
 import type { StatisticsReport } from '../../statistics.js';
 import type { Side } from '../../wiring.js';
-import type { SharedSockets } from '../shared/shared-sockets.js';
-import { identityOf } from '../shared/socket-link.js';
-import { memifSettings } from './memif-session.js';
-import type { MemifTapSpec } from './memif-tap.js';
-import type { MemifOrder, MemifWord } from './memif-worker.js';
+import { memifSettings } from '../mem/memif-session.js';
+import { tryVhost } from '../vhost/try-vhost.js';
+import { vhostSettings } from '../vhost/vhost-settings.js';
+import type { SharedSockets } from './shared-sockets.js';
+import type { SharedOrder, SharedWireSpec, SharedWord } from './shared-worker.js';
+import { identityOf } from './socket-link.js';
+
+/** The interface types of shared memory, and what they are called. */
+export type SharedType = typeof InterfaceType.MEM_INTERFACE | typeof InterfaceType.VHOST_INTERFACE;
+export const sharedNames: Readonly<Record<SharedType, string>> = {
+  [InterfaceType.MEM_INTERFACE]: 'memif',
+  [InterfaceType.VHOST_INTERFACE]: 'vhost-user',
+};
 
 /** An existing TAP device; without a namespace it is in the node's. */
 export interface TapDevice {
@@ -24,7 +33,7 @@ interface Wire {
   readonly counters: Float64Array;
 }
 
-export class MemifEngine {
+export class SharedEngine {
   readonly #sockets: SharedSockets;
   readonly #onLoss: (ids: readonly string[]) => void;
   readonly #wires = new Map<string, Wire>();
@@ -37,32 +46,30 @@ export class MemifEngine {
   }
 
   /** What is missing here; '' when it works. */
-  missing(): string {
-    return this.#sockets.missing(InterfaceType.MEM_INTERFACE);
+  missing(type: SharedType): string {
+    return this.#sockets.missing(type) || (type === InterfaceType.VHOST_INTERFACE ? tryVhost() : '');
   }
 
   /**
-   * Joins a pod's memif and a TAP device. What is joined already as wanted is left alone.
+   * Joins a pod's shared memory and a TAP device. What is joined already as wanted is left alone.
    * @param side the pod's, of which the forwarder is the peer.
    * @throws NsmError `dataplane`, NetlinkError
    */
   async join(id: string, side: Side, port: fw.Port, tap: TapDevice): Promise<void> {
-    const type = InterfaceType.MEM_INTERFACE;
-    this.#sockets.place(id, side, type, port.uid);
+    const { type, uid } = port;
+    this.#sockets.place(id, side, type, uid);
     const other = side === 'client' ? 'endpoint' : 'client';
     const socket = this.#sockets.place(id, other, type, process.getuid?.() ?? 0);
     this.#sockets.join(id, type);
-    const role = side === 'client' ? 'server' : 'client';
-    const wanted = { socket, ...memifSettings(port.parameters, role, port.mtu) };
+    const wire = (tap: number): SharedWireSpec => wireOf(port, side, socket, tap);
     // A folder that was removed and made again is not the one that is watched.
-    const order = JSON.stringify([wanted, tap.index, identityOf(dirname(socket))]);
-    const served = role === 'client' || existsSync(socket);
+    const order = JSON.stringify([wire(0), tap.index, identityOf(dirname(socket))]);
+    const served = side === 'endpoint' || existsSync(socket);
     if (this.#wires.get(id)?.order === order && served) return;
     await this.release(id);
     const { fd } = openTap({ kind: 'tap', name: tap.name, namespace: tap.namespace });
     const counters = new Float64Array(new SharedArrayBuffer(6 * Float64Array.BYTES_PER_ELEMENT));
-    const spec: MemifTapSpec = { ...wanted, tap: fd };
-    await this.#tell({ kind: 'open', id, spec, counters });
+    await this.#tell({ kind: 'open', id, wire: wire(fd), counters });
     this.#wires.set(id, { order, counters });
   }
 
@@ -71,7 +78,7 @@ export class MemifEngine {
     if (this.#wires.delete(id)) await this.#tell({ kind: 'close', id });
   }
 
-  /** Seen from the pod with the memif; undefined when there is none. */
+  /** Seen from the pod with the shared memory; undefined when there is none. */
   traffic(id: string): StatisticsReport | undefined {
     const counters = this.#wires.get(id)?.counters;
     if (!counters) return undefined;
@@ -85,7 +92,7 @@ export class MemifEngine {
     await this.#thread?.stop();
   }
 
-  async #tell(order: MemifOrder): Promise<void> {
+  async #tell(order: SharedOrder): Promise<void> {
     this.#thread ??= new Thread(
       () => {
         const lost = [...this.#wires.keys()];
@@ -99,7 +106,15 @@ export class MemifEngine {
   }
 }
 
-/** Started when the first memif is joined: most nodes have none. */
+function wireOf({ type, parameters, mtu }: fw.Port, side: Side, socket: string, tap: number): SharedWireSpec {
+  const role = side === 'client' ? 'server' : 'client';
+  const ends = { socket, tap };
+  return type === InterfaceType.MEM_INTERFACE
+    ? { protocol: 'memif', spec: { ...ends, ...memifSettings(parameters, role, mtu) } }
+    : { protocol: 'vhost-user', spec: { ...ends, ...vhostSettings(parameters, role, mtu) } };
+}
+
+/** Started when the first is joined: most nodes have none. */
 class Thread {
   readonly #port: MessagePort;
   readonly #died: Promise<never>;
@@ -111,7 +126,7 @@ class Thread {
   constructor(onDeath: () => void, onLost: (id: string) => void) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    const worker = new Worker(new URL('./memif-worker.js', import.meta.url), {
+    const worker = new Worker(new URL('./shared-worker.js', import.meta.url), {
       workerData: port2,
       transferList: [port2],
     });
@@ -123,7 +138,7 @@ class Thread {
     this.#ready = this.#answer();
     // Who gives an order hears of it.
     this.#ready.catch(() => undefined);
-    port1.on('message', (word: MemifWord) => {
+    port1.on('message', (word: SharedWord) => {
       if (word.kind === 'lost') onLost(word.id);
       else this.#waiting.shift()?.(word.failure);
     });
@@ -132,7 +147,7 @@ class Thread {
   }
 
   /** @throws NsmError `dataplane` */
-  async tell(order: MemifOrder): Promise<void> {
+  async tell(order: SharedOrder): Promise<void> {
     this.#port.ref();
     this.#port.postMessage(order);
     try {
@@ -140,7 +155,7 @@ class Thread {
       if (failure !== '') throw new Error(failure);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new NsmError('dataplane', `the memif cannot be served: ${reason}`, error);
+      throw new NsmError('dataplane', `shared memory cannot be served: ${reason}`, error);
     } finally {
       if (this.#waiting.length === 0) this.#port.unref();
     }

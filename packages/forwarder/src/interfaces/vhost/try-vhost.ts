@@ -1,0 +1,21 @@
+// Finds out by trying whether this kernel lets a vhost-user device be in a program that may not touch its driver's memory.
+import { SharedMemory } from '@nsm/netlink';
+import { DeviceRing } from './device-ring.js';
+import { DriverMemory } from './driver-memory.js';
+
+/** @returns what is missing and why, or '' when it works. */
+export function tryVhost(): string {
+  const size = 4096;
+  try {
+    using memory = SharedMemory.create('nsm-vhost', size);
+    const driver = new DriverMemory([{ guest: 0, size, user: 0, offset: 0 }], [memory.fd]);
+    try {
+      new DeviceRing(driver, 2, { index: 0, descriptors: 0, available: 64, used: 128 }).close();
+      return '';
+    } finally {
+      driver.close();
+    }
+  } catch (error) {
+    return `the rings of a vhost-user driver cannot be reached: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,18 @@
+// A vhost-user port and a TAP device as one wire.
+import type { Poller, UnixSocket } from '@nsm/netlink';
+import { type Counters, SharedTap, type SharedTapSpec } from '../shared/shared-tap.js';
+import { VhostDevice } from './vhost-device.js';
+import { VhostDriver } from './vhost-driver.js';
+import { messageSize } from './vhost-messages.js';
+import type { VhostSettings } from './vhost-settings.js';
+
+export type VhostTapSpec = SharedTapSpec & VhostSettings;
+
+export class VhostTap extends SharedTap {
+  /** @throws NetlinkError when the socket cannot be made; the TAP device is closed then. */
+  constructor(spec: VhostTapSpec, poller: Poller, counters: Counters, onTapGone: () => void) {
+    const Role = spec.role === 'server' ? VhostDevice : VhostDriver;
+    const begin = (socket: UnixSocket) => new Role(socket, spec);
+    super(spec, { kind: 'stream', messageSize, begin }, poller, counters, onTapGone);
+  }
+}
