@@ -22,11 +22,11 @@ export async function recover(node: Node, store: Store): Promise<void> {
   const found = await removeStrays(node);
   await Promise.all(
     connections.map((connection) =>
-      node.mutex.run(connection.key, () =>
-        store.doubtful && connection.state.kind === 'UP' && !found.has(connection.id)
-          ? closeSoon(node, connection.id, 'its record is doubtful, and the kernel has nothing of it')
-          : resume(node, connection),
-      ),
+      node.mutex.run(connection.key, async () => {
+        const doubtful = store.doubtful && connection.state.kind === 'UP' && !found.has(connection.id);
+        if (!doubtful) return await resume(node, connection);
+        closeSoon(node, connection.id, 'its record is doubtful, and the kernel has nothing of it');
+      }),
     ),
   );
 }
