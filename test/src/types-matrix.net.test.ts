@@ -192,22 +192,25 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
     },
   );
 
-  it.for([local, ...tunnels])('%s: all other pairs are refused, with the exact reason', async (way) => {
-    const others = cells.filter((cell) => cell.way === way && !works(way, cell.client, cell.endpoint));
-    expect(others).not.toEqual([]);
-    const wrong: object[] = [];
-    // Two at a time: each is a process.
-    const next = async (): Promise<void> => {
-      for (let cell = others.shift(); cell; cell = others.shift()) {
-        const { client: from, endpoint: to } = cell;
-        const { status, stderr } = await nsm(...asking(way, from, to));
-        const [said, expected] = [stderr.trim(), `nsm: ${refusal(way, from, to)}`];
-        if (status !== 1 || said !== expected) wrong.push({ from, to, status, said, expected });
-      }
-    };
-    await Promise.all([next(), next()]);
-    expect(wrong).toEqual([]);
-  });
+  const refused = cells.filter(({ way, client: from, endpoint }) => !works(way, from, endpoint));
+  it.for([...new Set(refused.map(({ way }) => way))])(
+    '%s: all other pairs are refused, with the exact reason',
+    async (way) => {
+      const others = refused.filter((cell) => cell.way === way);
+      const wrong: object[] = [];
+      // Two at a time: each is a process.
+      const next = async (): Promise<void> => {
+        for (let cell = others.shift(); cell; cell = others.shift()) {
+          const { client: from, endpoint: to } = cell;
+          const { status, stderr } = await nsm(...asking(way, from, to));
+          const [said, expected] = [stderr.trim(), `nsm: ${refusal(way, from, to)}`];
+          if (status !== 1 || said !== expected) wrong.push({ from, to, status, said, expected });
+        }
+      };
+      await Promise.all([next(), next()]);
+      expect(wrong).toEqual([]);
+    },
+  );
 
   it('leaves nothing behind', async () => {
     const found = await Promise.all(mesh.nodes.map(({ namespace }) => devicesOf(namespace.name)));
