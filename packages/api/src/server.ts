@@ -61,6 +61,10 @@ type Method = (request: MessageShape<DescMessage>, context: CallContext) => unkn
 /** Requests larger than this are refused: nothing in the contract needs more. Bytes. */
 const maxMessageBytes = 1 << 20;
 
+/** Connections to unix sockets that are open at the same time, of all processes and of one: a client needs one. */
+const maxSockets = 4096;
+const maxPerProcess = 256;
+
 export class Server {
   readonly #grpc = new GrpcServer({
     'grpc.max_receive_message_length': maxMessageBytes,
@@ -118,7 +122,9 @@ export class Server {
     const listener = new UnixListener(path, options, (socket) => {
       const token = `unix:${this.#nextSocket++}`;
       try {
-        this.#sockets.set(token, { socket, peer: options.identify?.(descriptorOf(socket)) });
+        const peer = options.identify?.(descriptorOf(socket));
+        if (this.#isTooMuch(peer)) throw new NsmError('overload', 'too many connections');
+        this.#sockets.set(token, { socket, peer });
       } catch {
         socket.destroy();
         return;
@@ -167,6 +173,13 @@ export class Server {
       addStandardServices(this.#grpc, this.#services),
     );
     await this.#standard;
+  }
+
+  /** Descriptors are for all: neither one process nor all together may take them away. */
+  #isTooMuch(peer: PeerCredentials | undefined): boolean {
+    if (this.#sockets.size < maxPerProcess) return false;
+    const own = [...this.#sockets.values()].filter((other) => other.peer && other.peer.pid === peer?.pid);
+    return own.length >= maxPerProcess || this.#sockets.size >= maxSockets;
   }
 
   #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {

@@ -34,11 +34,12 @@ export class OpenPort implements Disposable {
     return this.socket.links().find((link) => link.alias === id);
   }
 
-  /** The wanted name, a `%d` in it replaced by the lowest number that is free in the pod. */
+  /** The wanted name, a `%d` in it replaced by the lowest number that is free in the pod and reserved for nobody. */
   freeName(): string {
-    const { name } = this.port;
+    const { name, reservedNames } = this.port;
     if (!name.includes('%d')) return name;
-    const taken = new Set(this.socket.links().map((link) => link.name));
+    const inUse = this.socket.links().flatMap((link) => [link.name, ...link.altNames]);
+    const taken = new Set([...inUse, ...reservedNames]);
     for (let n = 0; ; n++) {
       const candidate = name.replace('%d', String(n));
       if (!taken.has(candidate)) return candidate;

@@ -142,7 +142,7 @@ export class Served implements AsyncDisposable {
           if (signal.aborted) return;
           parts.onStatus({ state: 'manager-lost', reason: 'the manager went away' });
         }
-        const again = watchLoss(this.#link, callMs);
+        const again = watchLoss(this.#link, callMs, signal);
         await parts.advertise(signal, 0);
         lost = again;
         parts.onStatus({ state: 'advertised', reason: 'the manager is back' });
@@ -210,8 +210,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
 }
 
 /** To be called before advertising: a loss right after the manager's answer must not go unseen. */
-function watchLoss(link: ManagerLink, timeoutMs: number): Promise<void> {
-  return link.channel.lost(timeoutMs).catch(() => undefined);
+function watchLoss(link: ManagerLink, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  return link.channel.lost(timeoutMs, signal).catch(() => undefined);
 }
 
 /** An endpoint of root opens its socket to the group of a manager that is another user; the next may be yet another. */

@@ -18,6 +18,8 @@ import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Bytes, RFC 791. */
 const minMtu = 68;
+/** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
+const maxParameterLength = 253;
 /** Lists longer than this are refused: nothing real needs more. */
 const maxListLength = 64;
 const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
@@ -175,11 +177,19 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
       throw invalid(`two interfaces have preference ${preference}: each preference may be given once`);
     }
     seen.add(preference);
-    for (const [key, value] of Object.entries(parameters?.interfaceParameters ?? {})) {
-      if (hasControl(key + value) || key.length > 253 || value.length > 4096)
-        throw invalid(`interface parameter ${quote(key)} is malformed or too long`);
-    }
+    admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
     admitSharedMemory(one);
+  }
+}
+
+/** They are kept with the connection, and shown with it. */
+function admitParameters(parameters: readonly (readonly [string, string])[]): void {
+  admitLength('interface_parameters', parameters);
+  for (const [key, value] of parameters) {
+    if (hasControl(key + value) || key.length > 253 || value.length > maxParameterLength)
+      throw invalid(
+        `interface parameter ${quote(key)} has control characters or more than ${maxParameterLength} of others`,
+      );
   }
 }
 

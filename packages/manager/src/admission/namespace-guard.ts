@@ -45,6 +45,14 @@ export class NamespaceGuard {
           `(process ${peer?.pid}, inode ${pidInode}): call from inside it, or start the manager with --allow-uid ${peer?.uid}`,
       );
     }
+    const ownsNode = peer.uid === 0 || this.#allowedUids.has(peer.uid);
+    if (!ownsNode && namespace.inode === (await this.#managerNamespace())) {
+      throw new NsmError(
+        'namespace-foreign',
+        `linux_namespace ${quote(linuxNamespace)} is the node's own, whose traffic is not user ${peer.uid}'s to redirect: ` +
+          `call from inside a pod, or start the manager with --allow-uid ${peer.uid}`,
+      );
+    }
     return namespace;
   }
 

@@ -41,25 +41,37 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
   });
 
   it('waits for an endpoint to come', async () => {
-    await using mesh = await TestMesh.start(['client', 'first', 'second']);
+    await using mesh = await TestMesh.start(['client', 'first', 'second', 'other']);
     await mesh.serve(0, 'ping', 'first');
+    await mesh.serve(0, 'other', 'other');
     const { name } = mesh.pod('client');
-    await mesh.client(0).requestConnection({
-      requestId: 'pod-1',
-      networkServiceName: 'ping',
-      linuxNamespace: name,
-      interface: [kernel],
-    });
+    const request = (networkServiceName: string) =>
+      mesh.client(0).requestConnection({
+        requestId: 'pod-1',
+        networkServiceName,
+        linuxNamespace: name,
+        interface: [kernel],
+      });
+    expect((await request('ping')).connectionParameters?.interfaceName).toBe('nsm0');
     await mesh.killEndpoint('first');
+    const ours = async () =>
+      (await mesh.operator(0).listConnections({})).connections.find(
+        ({ networkServiceName }) => networkServiceName === 'ping',
+      );
     await waitFor(async () => {
-      const [connection] = (await mesh.operator(0).listConnections({})).connections;
+      const connection = await ours();
       return connection?.state === 'HEALING' && connection.detail.includes('no endpoint provides');
     });
+    // Its name is kept for it.
+    expect((await request('other')).connectionParameters?.interfaceName).toBe('nsm1');
     await mesh.serve(1, 'ping', 'second');
-    await waitFor(async () =>
-      (await mesh.operator(0).listConnections({})).connections.some(({ state }) => state === 'UP'),
-    );
-    await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
+    const healed = await waitFor(async () => {
+      const connection = await ours();
+      return connection?.state === 'UP' && connection;
+    });
+    expect(healed).toMatchObject({ connectionParameters: { interfaceName: 'nsm0' } });
+    for (const networkServiceName of ['ping', 'other'])
+      await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName });
     expect(await mesh.remains()).toEqual([]);
   });
 

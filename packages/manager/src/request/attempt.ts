@@ -103,12 +103,27 @@ function replacing(beside: Connection, inode: number): NonNullable<Connection['r
  * of nsm0, nsm1, …; beside the connection it is to replace, that name and the routes are left to `settle`.
  */
 export function clientPort(
-  { former, beside, namespace, uid }: Attempt,
+  node: Node,
+  { id, former, beside, namespace, uid }: Attempt,
   chosen: Interface,
   parameters: ConnectionParameters,
 ): PortInit {
   if (!hasDevice(chosen)) return portOf(chosen, namespace, uid, parameters);
   const name = (former?.interfaceName || chosen.parameters?.interfaceParameters.name) ?? 'nsm%d';
-  const port = portOf(chosen, namespace, uid, { ...parameters, interfaceName: beside ? 'nsm%d' : name });
+  const port = {
+    ...portOf(chosen, namespace, uid, { ...parameters, interfaceName: beside ? 'nsm%d' : name }),
+    reservedNames: namesToBe(node, id, namespace),
+  };
   return beside ? { ...port, routes: [] } : port;
+}
+
+/** Of other connections in the same pod that have no interface now, and are to have it again. */
+function namesToBe(node: Node, id: string, { inode, cookie }: fw.Namespace): string[] {
+  return node.connections
+    .healing()
+    .filter((other) => other.id !== id)
+    .filter(({ crossConnect: { client } }) => {
+      return client?.namespace?.inode === inode && client.namespace.cookie === cookie;
+    })
+    .map(nameToBe);
 }

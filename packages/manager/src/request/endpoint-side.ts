@@ -161,6 +161,7 @@ export function portOf(
     peerAddresses: parameters.peerAddresses,
     formerName: '',
     takesOver: '',
+    reservedNames: [],
     uid,
   };
 }

@@ -62,7 +62,7 @@ export async function connectLocally(
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(attempt, chosen.client, plan.client),
+      client: clientPort(node, attempt, chosen.client, plan.client),
       endpoint: {
         ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
         ...(attempt.beside ? { routes: [] } : {}),

@@ -141,7 +141,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     pairs: kept,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(attempt, placed.client, clientParameters),
+      client: clientPort(node, attempt, placed.client, clientParameters),
       ...(tunnel
         ? {
             tunnel: {

@@ -28,6 +28,7 @@ export class ConnectionTable {
   readonly #byKey = new Map<string, Map<string, Connection>>();
   readonly #byRequest = new Map<string, Map<string, Connection>>();
   readonly #perEndpoint = new Map<string, number>();
+  readonly #healing = new Set<string>();
   readonly #histories = new Map<string, PastState[]>();
   readonly #listeners = new Set<(change: ConnectionChange) => void>();
 
@@ -43,6 +44,11 @@ export class ConnectionTable {
 
   values(): IterableIterator<Connection> {
     return this.#byId.values();
+  }
+
+  /** Those that are HEALING now. */
+  healing(): Connection[] {
+    return [...this.#healing].flatMap((id) => this.#byId.get(id) ?? []);
   }
 
   byId(id: string): Connection | undefined {
@@ -132,6 +138,7 @@ export class ConnectionTable {
     if (before) this.#forget(before);
     this.#remember(connection);
     this.#byId.set(connection.id, connection);
+    if (connection.state.kind === 'HEALING') this.#healing.add(connection.id);
     insert(this.#byKey, connection.key, connection);
     insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
     this.#count(connection, 1);
@@ -152,6 +159,7 @@ export class ConnectionTable {
   }
 
   #forget(connection: Connection): void {
+    this.#healing.delete(connection.id);
     drop(this.#byKey, connection.key, connection);
     drop(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
     this.#count(connection, -1);

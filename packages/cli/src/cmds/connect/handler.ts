@@ -113,7 +113,10 @@ export function printConnected(
   if (!flags.hold)
     output.line(
       colours.dim(
-        `disconnect with: nsm disconnect ${connection.service} --request-id ${connection.requestId}`,
+        ['disconnect with: nsm disconnect', connection.service, '--request-id', connection.requestId]
+          .concat(flags.netns ? ['--netns', flags.netns] : [])
+          .concat(flags.runDir === defaultRunDir ? [] : ['--run-dir', flags.runDir])
+          .join(' '),
       ),
     );
 }

@@ -73,7 +73,8 @@ function execCommand(): Command {
     .passThroughOptions()
     .action(async (lab: string, member: string, argv: string[]) => {
       const { labExec } = await import('@nsm/lab');
-      process.exitCode = await labExec(lab, member, argv);
+      // As with other commands that run commands, a `--` before it is allowed.
+      process.exitCode = await labExec(lab, member, argv[0] === '--' ? argv.slice(1) : argv);
     });
 }
 
