@@ -13,6 +13,7 @@ export default defineConfig({
           name: 'unit',
           pool: 'forks',
           include: compiled('*.test.js'),
+          testTimeout: 30_000,
           exclude: [...compiled('*.net.test.js'), '**/node_modules/**'],
         },
       },

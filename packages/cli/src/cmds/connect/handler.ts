@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { NsmError } from '@nsm/api';
 import { type Connection, type ConnectionEvent, connect } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
-import { labelsOf } from '../../common-flags.js';
+import { defaultRunDir, labelsOf } from '../../common-flags.js';
 import { interrupted } from '../../interrupted.js';
 import { Output } from '../../output.js';
 import { type ConnectionView, connectionView } from '../../views.js';
@@ -88,7 +88,7 @@ export function printConnected(
   connection: Connection,
   known: ConnectionView | undefined,
   elapsedMs: number,
-  flags: Pick<ConnectFlags, 'runDir' | 'hold'>,
+  flags: Pick<ConnectFlags, 'runDir' | 'hold' | 'netns'>,
 ): void {
   const { colours } = output;
   output.line(
