@@ -33,8 +33,12 @@ export class PeerManagers {
     request: Init<typeof proxy.ProxyConnectionRequestSchema>,
     signal: AbortSignal,
   ): Promise<proxy.ProxyConnectionReply> {
+    const until = performance.now() + answerTimeout;
     const ask = () =>
-      this.#client(peer.address).requestProxyConnection(request, { signal, timeoutMs: answerTimeout });
+      this.#client(peer.address).requestProxyConnection(request, {
+        signal,
+        timeoutMs: Math.max(1, until - performance.now()),
+      });
     const reply = await ask()
       .catch((thrown: unknown) => {
         if (NsmError.from(thrown).kind !== 'unavailable' || signal.aborted) throw thrown;
