@@ -394,6 +394,17 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     expect(await linkNames(nodeA)).toEqual(['under', 'nsmp2']);
   });
 
+  it('makes anew what is being removed, when that is over', async () => {
+    const wanted = local();
+    await a.client.apply(wanted);
+    const before = client.route.link('nsm0')!.index;
+    const removed = a.client.remove({ crossConnects: [wanted] });
+    await a.client.apply(wanted);
+    await removed;
+    expect(client.route.link('nsm0')?.index).toEqual(expect.any(Number));
+    expect(client.route.link('nsm0')?.index).not.toBe(before);
+  });
+
   it('keeps what a forwarder that died was about to delete, when it is wanted', async () => {
     const wanted = local();
     await a.client.apply(wanted);

@@ -66,6 +66,8 @@ export class NodeForwarder implements ForwarderService {
   readonly #sockets: SharedSockets;
   readonly #shared: SharedEngine;
   readonly #lending: Lending;
+  /** Cross-connects that are being removed: one of the same id is made when that is over. */
+  readonly #removing = new Map<string, Promise<unknown>>();
   readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
 
   constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
@@ -183,6 +185,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
+    await this.#removing.get(crossConnect.id)?.catch(() => undefined);
     const wiring = this.#wiringFor(crossConnect);
     const ports: OpenPorts = {};
     let devices: Device[] = [];
@@ -223,7 +226,7 @@ export class NodeForwarder implements ForwarderService {
 
   async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
     for (const { id } of crossConnects) this.#watch.unfollow(id);
-    await Promise.all(
+    const removed = Promise.all(
       crossConnects.map(async (crossConnect) => {
         const { id } = crossConnect;
         if (this.#lending.holds(id)) return await this.#lending.giveBack(id);
@@ -237,7 +240,13 @@ export class NodeForwarder implements ForwarderService {
         if (!outside && !(client && endpoint)) this.#tunnels.tidySoon();
       }),
     );
-    return {};
+    for (const { id } of crossConnects) this.#removing.set(id, removed);
+    try {
+      await removed;
+      return {};
+    } finally {
+      for (const { id } of crossConnects) if (this.#removing.get(id) === removed) this.#removing.delete(id);
+    }
   }
 
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {

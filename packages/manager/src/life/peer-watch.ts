@@ -105,13 +105,14 @@ class PeerWatch implements Watch {
     }));
     const ask = (asked: typeof shared) =>
       peers.check(peer, { managerName: name, connections: asked }, answerWithin);
-    const { incarnation, unknownConnectionIds } = await ask(due ? shared : []);
-    const restarted = incarnation !== this.#incarnation;
+    const first = await ask(due ? shared : []);
+    const restarted = first.incarnation !== this.#incarnation;
     if (!due && !restarted) return;
-    const unknown = due ? unknownConnectionIds : (await ask(shared)).unknownConnectionIds;
+    const { incarnation, unknownConnectionIds, pendingConnectionIds } = due ? first : await ask(shared);
     this.#incarnation = incarnation;
-    this.#comparedAt = performance.now();
-    this.#part(up, new Set(unknown));
+    // What is being asked for may end up elsewhere.
+    this.#comparedAt = pendingConnectionIds.length > 0 ? Number.NEGATIVE_INFINITY : performance.now();
+    this.#part(up, new Set(unknownConnectionIds));
   }
 
   /** The other manager does not have these: it was set up anew, or its half ended without this one hearing of it. */

@@ -34,6 +34,9 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
       unknownConnectionIds: connections
         .filter((connection) => !sharesConnection(node, connection, managerName))
         .map(({ connectionId }) => connectionId),
+      pendingConnectionIds: connections
+        .map(({ connectionId }) => connectionId)
+        .filter((id) => node.asking.has(id)),
     }),
   };
 }
