@@ -92,6 +92,29 @@ describe.skipIf(!requireRoot('bridge'))('a bridge endpoint', () => {
     expect((await ask(7)).connectionParameters?.addresses).toEqual(addresses[7]);
   });
 
+  it.each([0, 1])('lets a client of node %i change its request', async (n) => {
+    const node = nodeOf(n);
+    const ask = (name: string) =>
+      clientOf(node).requestConnection({
+        requestId: `changing-${n}`,
+        networkServiceName: 'lan',
+        linuxNamespace: clients[n]!.name,
+        interface: [
+          {
+            type: InterfaceType.KERNEL_INTERFACE,
+            parameters: { interfaceParameters: { name } },
+          },
+        ],
+      });
+    expect(await ask('before')).toMatchObject({ accepted: true });
+    expect(await ask('after')).toMatchObject({
+      accepted: true,
+      admissionError: '',
+      connectionParameters: { interfaceName: 'after' },
+    });
+    expect(await passes(clients[n]!.name, '10.70.0.1', 1430)).toBe(true);
+  });
+
   it('refuses what it cannot be', async () => {
     const twice = await nsm(...arguments_('--netns', pod.name));
     expect(twice.stderr).toMatch(/a bridge \\"nsm-bridge\\" runs in this network namespace already/);

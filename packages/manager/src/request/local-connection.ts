@@ -22,7 +22,7 @@ import type { Transaction } from './transaction.js';
 /** MTU of a connection on one node, bytes: what every application expects of an Ethernet. */
 const localMtu = 1500;
 /** Milliseconds within which a pair of devices carries packets, however busy the node. */
-const readyWithinMs = 5000;
+const readyWithinMs = 1000;
 
 export async function connectLocally(
   node: Node,
@@ -52,7 +52,7 @@ export async function connectLocally(
     offered: attempt.former?.pairs ?? [],
     mtu: ownWire ? wireMtu(chosen.client) : localMtu,
   });
-  return await program(node, transaction, {
+  const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'LOCAL',
     interface: chosen.client,
@@ -67,11 +67,25 @@ export async function connectLocally(
         ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
         ...(attempt.beside ? { routes: [] } : {}),
       },
-      // A pair of devices made for each other cannot fail to carry packets; a wire can. But the kernel takes its time to begin,
-      // and what goes through another connection is to be switched to this one.
-      answerWithinMs: ownWire ? wireAnswersWithinMs : attempt.beside && bothKernel ? readyWithinMs : 0,
+      // A pair of devices made for each other cannot fail to carry packets; a wire can.
+      answerWithinMs: ownWire ? wireAnswersWithinMs : 0,
     }),
   });
+  if (bothKernel && (attempt.beside || attempt.former)) await ready(node, connection);
+  return connection;
+}
+
+/**
+ * Waits until a pair of devices carries packets. The kernel may take its time to begin, drops what comes until then, and asks for
+ * a neighbour once a second only: too long for packets that went through another connection until now. Where nothing answers,
+ * nothing is wrong with the pair.
+ */
+async function ready({ forwarder, logger }: Node, { id, crossConnect }: Connection): Promise<void> {
+  try {
+    await forwarder.probe({ crossConnect, timeoutMs: readyWithinMs });
+  } catch (error) {
+    logger.info({ connection: id, err: error }, 'not known whether it carries packets yet');
+  }
 }
 
 function agreeOnInterfaces(
