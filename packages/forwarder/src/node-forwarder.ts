@@ -7,19 +7,14 @@ import {
   type ServiceImplementation,
   TunnelType,
 } from '@nsm/api';
-import {
-  listNamespaces,
-  type NetworkNamespace,
-  namespaceOfProcess,
-  openNamespace,
-  parseNamespaceReference,
-  RouteSocket,
-} from '@nsm/netlink';
+import { RouteSocket } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { configureDevice } from './configure-device.js';
-import { removeScaffolding, unfinishedGroup } from './device-groups.js';
+import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
+import { type FoundReport, findInterfaces } from './find-interfaces.js';
+import { inspectNamespace, type NamespaceReport } from './inspect-namespace.js';
 import { NetworkDevices } from './interfaces/hw/network-devices.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
 import { SharedEngine, type SharedType } from './interfaces/shared/shared-engine.js';
@@ -35,7 +30,7 @@ import { LoanBook } from './lending/loan-book.js';
 import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
-import { namespaceCookie, OpenPort } from './open-port.js';
+import { OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
 import { type StatisticsReport, statisticsOf } from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
@@ -153,25 +148,10 @@ export class NodeForwarder implements ForwarderService {
     return { client: place('client', client), endpoint: place('endpoint', endpoint) };
   }
 
-  async inspectNamespace({
-    linuxNamespace,
-    pid,
-    inodeOnly,
-  }: fw.InspectNamespaceRequest): Promise<{ namespace?: NamespaceReport; pidInode: number }> {
-    const pidInode = pid ? inodeOfProcess(pid) : 0;
-    if (inodeOnly) return { pidInode };
-    try {
-      using namespace = openNamed(linuxNamespace, pid);
-      using socket = RouteSocket.open(namespace);
-      // Default routes exclude nothing.
-      const prefixes = socket
-        .routes()
-        .flatMap(({ destination }) => (destination === 'default' ? [] : [destination]));
-      const { inode, path } = namespace;
-      return { namespace: { inode, path, prefixes, cookie: namespaceCookie(socket) }, pidInode };
-    } catch (error) {
-      throw explain(error);
-    }
+  async inspectNamespace(
+    request: fw.InspectNamespaceRequest,
+  ): Promise<{ namespace?: NamespaceReport; pidInode: number }> {
+    return inspectNamespace(request);
   }
 
   async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<Offer> {
@@ -251,32 +231,11 @@ export class NodeForwarder implements ForwarderService {
 
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {
     if (idPrefix === '') return { interfaces: [] };
-    const unfinished = unfinishedGroup(idPrefix);
     const interfaces: FoundReport[] = this.#sockets.ids(idPrefix).map((id) => ({ id, name: '', index: 0 }));
     // What was chosen and not yet moved when a forwarder was killed bears no alias.
     for (const { id, pod, before } of this.#lending.loans(idPrefix))
       interfaces.push({ id, namespace: { ...pod, prefixes: [], cookie: 0n }, name: before.name, index: 0 });
-    for (const { inode, path } of listNamespaces()) {
-      try {
-        using namespace = openNamespace({ inode, hint: path });
-        using socket = RouteSocket.open(namespace);
-        for (const link of socket.links()) {
-          const half = link.alias === undefined && link.group === unfinished;
-          const id = half ? `${idPrefix}unfinished` : link.alias;
-          if (!id?.startsWith(idPrefix)) continue;
-          if (half) socket.setLink(link.index, { alias: id, group: 0 });
-          interfaces.push({
-            id,
-            namespace: { inode, path, prefixes: [], cookie: 0n },
-            name: link.name,
-            index: link.index,
-          });
-        }
-      } catch {
-        // Gone since it was listed, or another user's.
-      }
-    }
-    return { interfaces };
+    return { interfaces: [...interfaces, ...findInterfaces(idPrefix)] };
   }
 
   async probe(
@@ -375,23 +334,4 @@ function joinOf({ interface: type, endpointInterface, tunnel }: Wiring): JoinRep
     : { client: type, endpoint: DEFAULT_INTERFACE, tunnel };
 }
 
-type NamespaceReport = { inode: number; path: string; prefixes: string[]; cookie: bigint };
-/** The namespace a caller names: it is most often its own, so that is looked at before any search. */
-function openNamed(reference: string, pid: number): NetworkNamespace {
-  const own = `/proc/${pid}/ns/net`;
-  if (reference === '' || reference === '/proc/self/ns/net') return openNamespace(own);
-  const parsed = parseNamespaceReference(reference);
-  if (parsed.kind !== 'inode') return openNamespace(reference);
-  return openNamespace(pid ? { inode: parsed.inode, hint: own } : { inode: parsed.inode });
-}
-
-function inodeOfProcess(pid: number): number {
-  try {
-    return namespaceOfProcess(pid);
-  } catch {
-    return 0;
-  }
-}
-
-type FoundReport = { id: string; namespace?: NamespaceReport; name: string; index: number };
 type ProbeReport = { answered: boolean; elapsedUs: number };

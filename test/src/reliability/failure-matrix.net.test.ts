@@ -4,14 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repetitions, thorough } from './config.js';
 import { type Failure, failures } from './failures.js';
 import { Matrix } from './matrix.js';
-import { isOpen } from './open-failures.js';
 import { Pinger } from './pinger.js';
 import { type Connected, columns, destination, Stage } from './stage.js';
 
 /** Milliseconds after which a connection is taken for lost. */
 const patience = thorough ? 30_000 : 5_000;
-/** The same where it is known to be lost. */
-const littlePatience = thorough ? 5_000 : 1_000;
 const matrix = new Matrix();
 
 describe.skipIf(!requireRoot('failure matrix'))('the failure matrix', () => {
@@ -39,7 +36,7 @@ describe.skipIf(!requireRoot('failure matrix'))('the failure matrix', () => {
       await failure.happen(stage, connected);
       const end = Date.now();
       const by = failure.moves ? spare.ttl : undefined;
-      await pinger.flowing(end, isOpen(failure, column) ? littlePatience : patience, by);
+      await pinger.flowing(end, patience, by);
       const outage = pinger.outage(failure.lasts ? end : begin, by);
       matrix.add(failure, column, outage);
       if (failure.lossless) expect(outage).toMatchObject({ lost: 0 });
@@ -50,8 +47,7 @@ describe.skipIf(!requireRoot('failure matrix'))('the failure matrix', () => {
         (thorough || !slow) && (!where || (column.tunnel && (where === 'remote' || column.tunnel === 'gre'))),
     );
     for (const failure of rows) {
-      const test = isOpen(failure, column) ? it.fails : it;
-      test(failure.name, { timeout: repetitions * 3 * (patience + 10_000) }, async () => {
+      it(failure.name, { timeout: repetitions * 3 * (patience + 10_000) }, async () => {
         for (let repetition = 0; repetition < repetitions; repetition++) {
           const connected = await stage.connect();
           try {
