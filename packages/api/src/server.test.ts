@@ -124,6 +124,22 @@ describe('Server and Channel', () => {
     expect((await client.requestConnection({ requestId: 'a' })).accepted).toBe(true);
   });
 
+  it('serves no more than 256 connections of one process, and again when some have ended', async () => {
+    const open = async () => {
+      const socket = netConnect(join(folder, 's'));
+      await once(socket, 'connect');
+      return socket;
+    };
+    const sockets = await Promise.all(Array.from({ length: 256 }, open));
+    // Those are served: a server greets.
+    await Promise.all(sockets.map((socket) => once(socket, 'data')));
+    const [refused] = await Promise.all([open().then((socket) => once(socket.resume(), 'close'))]);
+    expect(refused).toEqual([false]);
+    for (const socket of sockets) socket.destroy();
+    const client = channel.client(connect.ClientConnection);
+    await vi.waitFor(async () => await client.requestConnection({}), { timeout: 10_000 });
+  });
+
   it('refuses a socket that is served and replaces one that is not', async () => {
     const other = new Server();
     await expect(other.listenUnix(join(folder, 's'))).rejects.toMatchObject({ kind: 'conflict' });
