@@ -46,6 +46,8 @@ export async function takeOver(
   const routed = replaced.state.kind === 'CLOSING' ? connection : await route(node, connection, replaced);
   const { tellPeer = true, reconnect = false } = options;
   const ending = node.connections.changeState(replaced, { kind: 'CLOSING', reason, tellPeer, reconnect });
+  // Once the new one stands alone, nothing else tells a restart that the old one is to go.
+  await node.connections.put(ending);
   if (linger > 0) await sleep(linger);
   await node.forwarder.remove({ crossConnects: [ending.crossConnect] });
   const settled = await settle(node, routed);
