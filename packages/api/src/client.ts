@@ -35,9 +35,13 @@ export class Channel implements Disposable {
   readonly address: string;
   readonly #client: Client;
 
-  constructor(address: string) {
+  /** @param maxReplyBytes of one message; longer ones fail with kind `overload`. Default: 4 MiB. */
+  constructor(address: string, { maxReplyBytes = 4 << 20 }: { readonly maxReplyBytes?: number } = {}) {
     this.address = address;
-    this.#client = new Client(address, credentials.createInsecure(), channelOptions);
+    this.#client = new Client(address, credentials.createInsecure(), {
+      ...channelOptions,
+      'grpc.max_receive_message_length': maxReplyBytes,
+    });
   }
 
   client<S extends DescService>(service: S): ServiceClient<S> {

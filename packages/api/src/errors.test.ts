@@ -9,8 +9,9 @@ describe('NsmError', () => {
   it('survives being written as an admission_error, whatever its message', () => {
     fc.assert(
       fc.property(fc.constantFrom(...errorKinds), fc.string({ unit: 'binary' }), (kind, message) => {
-        const read = NsmError.fromAdmissionError(new NsmError(kind, message).toAdmissionError(), 'internal');
-        expect([read.kind, read.message]).toEqual([kind, message]);
+        const error = new NsmError(kind, message);
+        const read = NsmError.fromAdmissionError(error.toAdmissionError(), 'internal');
+        expect([read.kind, read.message]).toEqual([kind, error.message]);
       }),
     );
   });
@@ -20,6 +21,11 @@ describe('NsmError', () => {
       kind: 'endpoint-refused',
       message: 'no (NSM9999)',
     });
+  });
+
+  it('shows control characters, which a terminal would obey', () => {
+    const said = 'no\nway: \u001b[31mred\u0007, \u009b2J, ü';
+    expect(new NsmError('endpoint-refused', said).message).toBe('no\nway: \\x1b[31mred\\x07, \\x9b2J, ü');
   });
 
   it('has each code explained once in docs/errors.md', () => {

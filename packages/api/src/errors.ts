@@ -73,7 +73,7 @@ export class NsmError extends Error {
   readonly code: string;
 
   constructor(kind: NsmErrorKind, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(printable(message), cause === undefined ? undefined : { cause });
     this.kind = kind;
     this.code = kinds[kind][0];
   }
@@ -105,6 +105,15 @@ export class NsmError extends Error {
     if (thrown.name === 'AbortError') return new NsmError('cancelled', 'the call was cancelled', thrown);
     return new NsmError('internal', thrown.message, thrown);
   }
+}
+
+/** Another process may have worded it: what a terminal takes for orders is shown, not obeyed. */
+function printable(text: string): string {
+  // Control characters of ASCII and of Latin-1, but for the end of a line.
+  return text.replace(
+    /[^\P{Cc}\n]/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
 
 /** Without what grpc-js adds about its own inside: `…after 3.001s,name resolution: 0.001s,Waiting for LB pick`. */

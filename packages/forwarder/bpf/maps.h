@@ -90,7 +90,14 @@ struct {
 	__type(value, struct incoming);
 } incoming_map SEC(".maps");
 
-// Where tunnels end: addresses with identifier 0. Not 0 where somebody else may want packets of that kind as well.
+enum served {
+	// Somebody else may want packets of that kind as well.
+	SHARED = 1,
+	// Devices of the kernel's own are among those that the tunnels end in.
+	GUARDED = 2,
+};
+
+// Where tunnels end: addresses with identifier 0, and `enum served`.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -206,10 +206,15 @@ inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival)
 	struct address place = arrival->to;
 	u32 nobody = 0;
 	place.identifier = 0;
-	const u32 *shared = bpf_map_lookup_elem(&served_map, &place);
-	if (!shared || *shared || listened_for(skb, arrival))
+	const u32 *served = bpf_map_lookup_elem(&served_map, &place);
+	if (!served || *served & SHARED)
 		return TC_ACT_UNSPEC;
-	return drop(bpf_map_lookup_elem(&traffic_map, &nobody), RECEIVED, UNKNOWN_IDENTIFIER);
+	const int heard = listened_for(skb, arrival);
+	if (heard && !(*served & GUARDED))
+		return TC_ACT_UNSPEC;
+	const int dropped = drop(bpf_map_lookup_elem(&traffic_map, &nobody), RECEIVED, UNKNOWN_IDENTIFIER);
+	// The kernel drops it too, unless a container hides a device that wants it.
+	return heard ? TC_ACT_UNSPEC : dropped;
 }
 
 inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   admin,
   Channel,
@@ -16,7 +15,7 @@ import {
 } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
-import { FolderLock, openRegistry, type Registry } from '@nsm/registry';
+import { FolderLock, openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
 import { Identifiers } from './addresses/identifiers.js';
@@ -32,7 +31,8 @@ import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
 import { recover } from './life/recovery.js';
-import { lease, type Node } from './node.js';
+import { leave, register } from './life/registration.js';
+import type { Node } from './node.js';
 import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
 import { PeerManagers } from './others/peer-managers.js';
@@ -86,8 +86,6 @@ export interface ManagerOptions {
 
 /** Ids begin with it and must fit into an ifalias of 255 bytes. */
 const maxNameLength = 128;
-/** Milliseconds for which a manager that stops tries to say so. */
-const leaveTimeout = 1000;
 
 export class Manager {
   readonly #options: ManagerOptions;
@@ -213,8 +211,8 @@ export class Manager {
     registry.watch(({ event }) => {
       if (event.case === 'endpointRemoved') health.forget(event.value);
     });
-    await this.#register(registry, node.advertise);
-    this.#stops.push(() => this.#leave(node));
+    await register(node);
+    this.#stops.push(() => leave(node));
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
     void watchForwarder(node);
@@ -225,39 +223,6 @@ export class Manager {
       { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },
       'ready',
     );
-  }
-
-  /** A manager that comes back under another address waits until the lease of its former self has run out. */
-  async #register(registry: Registry, address: string): Promise<void> {
-    const { name } = this.#options;
-    const logger = this.#logger;
-    let told = false;
-    for (const deadline = performance.now() + 1.5 * lease; ; await sleep(lease / 10)) {
-      try {
-        return await registry.registerManager({ name, address }, lease);
-      } catch (error) {
-        const conflict = NsmError.from(error).kind === 'conflict';
-        if (conflict && performance.now() > deadline) throw error;
-        if (!conflict || !told)
-          logger.warn(
-            { err: error },
-            conflict ? 'waiting for the name to become free' : 'not registered yet',
-          );
-        told = true;
-        if (!conflict) return;
-      }
-    }
-  }
-
-  /** Says that it is not there from now on: with connections, that it will be back; without any, nothing of it stays. */
-  async #leave({ registry, advertise, connections }: Node): Promise<void> {
-    const { name } = this.#options;
-    if (!registry.synced || registry.managers().get(name)?.address !== advertise) return;
-    const left = connections.size > 0 ? registry.endLease(name) : registry.removeManager(name);
-    const told = left.catch((error: unknown) =>
-      this.#logger.warn({ err: error }, 'the registry was not told of the stop'),
-    );
-    await Promise.race([told, sleep(leaveTimeout, undefined, { ref: false })]);
   }
 
   async #forwarder(): Promise<Forwarder> {

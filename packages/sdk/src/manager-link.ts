@@ -13,6 +13,9 @@ export interface CallLimits {
 /** Pause between two attempts, milliseconds: a manager takes some hundred to start. */
 const retryMs = 100;
 
+/** Tens of thousands of connections in one list. */
+const maxReplyBytes = 64 << 20;
+
 export class ManagerLink implements Disposable {
   readonly socket: string;
   readonly channel: Channel;
@@ -20,7 +23,7 @@ export class ManagerLink implements Disposable {
   /** `socket`: path of client.sock, endpoint.sock or admin.sock. Nothing is opened before the first call. */
   constructor(socket: string) {
     this.socket = socket;
-    this.channel = new Channel(`unix:${socket}`);
+    this.channel = new Channel(`unix:${socket}`, { maxReplyBytes });
   }
 
   /**

@@ -29,12 +29,16 @@ export class GuardedTunnels {
     return [...this.#byId.values()].map(({ number }) => number);
   }
 
-  /** @param id of the cross-connect. */
-  add(id: string, entry: TunnelEntry): void {
+  /**
+   * @param id of the cross-connect.
+   * @param shared somebody else may want packets of that kind.
+   */
+  add(id: string, entry: TunnelEntry, shared: boolean): void {
     const before = this.#byId.get(id);
     if (before && !isDeepStrictEqual(before.entry, entry)) this.remove(id);
     const { number } = this.#byId.get(id) ?? { number: this.#next++ };
     this.#maps.guard(number, entry);
+    this.#maps.serve(entry, shared, true);
     this.#byId.set(id, { number, entry });
   }
 

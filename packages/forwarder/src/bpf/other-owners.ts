@@ -1,4 +1,4 @@
-// Who else on the node may want packets like those of our tunnels. For UDP the program itself looks for a socket.
+// Who else on the node may want packets like those of our tunnels. A program's socket the eBPF program finds by itself.
 import { readFileSync } from 'node:fs';
 import type { Link } from '@nsm/netlink';
 import type { TunnelKind } from './tunnel-kind.js';
@@ -12,18 +12,22 @@ const greKinds: ReadonlySet<string> = new Set([
   'ip6erspan',
 ]);
 
-/** Whether a device takes GRE packets for the kernel. */
-export function isGreDevice({ kind, up }: Link): boolean {
-  return up && kind !== undefined && greKinds.has(kind);
+/** What devices of the kernel take: GRE, or what comes to a UDP port. */
+export type Taken = 'gre' | number;
+
+/** What a device takes for the kernel; undefined: no tunnels. */
+export function takenBy({ kind, up, data }: Link): Taken | undefined {
+  if (!up || kind === undefined) return undefined;
+  if (greKinds.has(kind)) return 'gre';
+  return data?.kind === 'vxlan' ? data.port : undefined;
 }
 
 /**
  * Whether the kernel or somebody's device takes what belongs to no tunnel of ours of this kind.
- * @param greDevices whether there is any.
+ * @param taken by devices in the node's namespace.
  */
-export function isShared({ port, needsLink }: TunnelKind, uplink: Link, greDevices: boolean): boolean {
-  if (port !== undefined) return false;
-  return needsLink ? routesLabels(uplink.name) : greDevices;
+export function isShared({ port, needsLink }: TunnelKind, uplink: Link, taken: ReadonlySet<Taken>): boolean {
+  return needsLink ? routesLabels(uplink.name) : taken.has(port ?? 'gre');
 }
 
 /** Whether the kernel is set to forward MPLS that comes in there; it has no such setting without support for MPLS. */

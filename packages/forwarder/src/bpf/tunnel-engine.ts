@@ -19,8 +19,8 @@ import { tryKind } from './try-kind.js';
 import type { TunnelKind } from './tunnel-kind.js';
 import type { TunnelEntry, TunnelTraffic } from './tunnel-maps.js';
 import { TunnelPrograms } from './tunnel-programs.js';
-import { type Ends, sameWay, type Way, wayTo } from './underlay.js';
-import { UnderlayWatch } from './underlay-watch.js';
+import type { Ends, Way } from './underlay.js';
+import { Ways, wayKey } from './ways.js';
 
 /** A device that takes everything of a tunnel with it. */
 export interface Remains {
@@ -35,20 +35,12 @@ const tidyAfterMs = 50;
 /** Nobody tells when a map entry is taken away: a few tunnels are looked at so often, a few microseconds each. */
 const lookAgainMs = 250;
 
-/** All tunnels of one kind between two addresses go the same way. */
-interface Peer {
-  readonly kind: TunnelKind;
-  readonly ends: Ends;
-  way: Way;
-}
-
 export class TunnelEngine {
   readonly #socket: RouteSocket;
   readonly #home: NetworkNamespace;
   readonly #programs: TunnelPrograms | undefined;
   readonly #missing: string;
-  readonly #peers = new Map<string, Peer>();
-  readonly #watch: UnderlayWatch;
+  readonly #ways: Ways;
   #tidying: NodeJS.Timeout | undefined;
   /** By node's end. */
   readonly #wanted = new Map<number, TunnelEntry>();
@@ -58,11 +50,9 @@ export class TunnelEngine {
   constructor(socket: RouteSocket) {
     this.#socket = socket;
     this.#home = currentNamespace();
-    this.#watch = new UnderlayWatch(
+    this.#ways = new Ways(
       socket,
-      (address) =>
-        [...this.#peers.values()].some(({ kind, ends }) => kind.needsLink && ends.remote === address),
-      () => this.#follow(),
+      (moved) => this.#follow(moved),
       (device) => this.#mendFilters(device),
     );
     try {
@@ -98,8 +88,7 @@ export class TunnelEngine {
     if (kind.port !== undefined && tunnel.port !== 0 && tunnel.port !== kind.port)
       throw new NsmError('invalid', `this engine knows UDP port ${kind.port} only, not ${tunnel.port}`);
     const ends = { local: canonical(tunnel.local), remote: canonical(tunnel.remote) };
-    this.#watch.start();
-    const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
+    const way = this.#ways.ask(kind, ends);
     const withDevice = !isSocket(pod.port.type);
     const entry: TunnelEntry = {
       code: kind.code,
@@ -119,7 +108,6 @@ export class TunnelEngine {
         'dataplane',
         `identifier ${tunnel.identifier} from ${tunnel.remote} to ${tunnel.local} is in use on this node`,
       );
-    this.#peers.set(keyOf(entry), { kind, ends, way });
     if (kind.needsLink && !way.sender) this.#resolve(ends.remote, way.uplink);
     this.#prepare(way, entry);
     if (end && peer) {
@@ -156,8 +144,8 @@ export class TunnelEngine {
     const { identifier } = tunnel;
     const others = { port: kind.port ?? 0, mtu: 0, needsLink: false, elsewhere: true };
     try {
-      const { uplink } = this.#guardedWay(kind, ends);
-      this.#guarded.add(id, { code: kind.code, ...ends, identifier, uplink, ...others });
+      const { uplink, shared } = this.#guardedWay(kind, ends);
+      this.#guarded.add(id, { code: kind.code, ...ends, identifier, uplink, ...others }, shared);
     } catch (error) {
       // It carries packets all the same.
       if (!(error instanceof NetlinkError || error instanceof NsmError)) throw error;
@@ -198,7 +186,7 @@ export class TunnelEngine {
   stop(): void {
     if (this.#tidying) this.#tidy();
     clearInterval(this.#looking);
-    this.#watch.stop();
+    this.#ways.stop();
     this.#programs?.close();
     this.#home.close();
   }
@@ -210,13 +198,10 @@ export class TunnelEngine {
 
   /** The way of guarded tunnels is prepared for the first of them. */
   #guardedWay(kind: TunnelKind, ends: Ends): Way {
-    const key = keyOf({ code: kind.code, ...ends });
-    const known = this.#peers.get(key);
-    if (known) return known.way;
-    this.#watch.start();
-    const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
+    const known = this.#ways.known(kind, ends);
+    if (known) return known;
+    const way = this.#ways.ask(kind, ends);
     for (const device of way.devices) this.#ready().attach(device, 'nsm_unwrap');
-    this.#peers.set(key, { kind, ends, way });
     return way;
   }
 
@@ -230,29 +215,22 @@ export class TunnelEngine {
     const programs = this.#ready();
     for (const device of devices) programs.attach(device, 'nsm_unwrap');
     programs.attach(uplink, 'nsm_leave');
-    programs.maps.serve(entry, shared);
+    programs.maps.serve(entry, shared, false);
   }
 
-  /** Has tunnels go the way that the kernel's routes lead now. Where there is none, the next event may bring one. */
-  #follow(): void {
-    const moved = new Map<string, Peer>();
-    for (const [key, peer] of this.#peers) {
-      const way = this.#newWay(peer);
-      if (!way || sameWay(way, peer.way)) continue;
-      peer.way = way;
-      moved.set(key, peer);
-    }
-    if (moved.size === 0 || !this.#programs) return;
+  /** Has tunnels go the way that the kernel's routes lead now. */
+  #follow(moved: ReadonlyMap<string, Way>): void {
+    if (!this.#programs) return;
     const unused = new Set(moved.keys());
     const { maps } = this.#programs;
     for (const nodeEnd of maps.nodeEnds()) {
       const entry = maps.entry(nodeEnd);
-      const peer = entry && moved.get(keyOf(entry));
-      if (!entry || !peer) continue;
-      unused.delete(keyOf(entry));
-      const { uplink, sender } = peer.way;
+      const way = entry && moved.get(wayKey(entry));
+      if (!entry || !way) continue;
+      unused.delete(wayKey(entry));
+      const { uplink, sender } = way;
       try {
-        this.#prepare(peer.way, entry);
+        this.#prepare(way, entry);
         const moving = { ...entry, uplink, sender };
         maps.write(nodeEnd, moving);
         if (this.#wanted.has(nodeEnd)) this.#wanted.set(nodeEnd, moving);
@@ -262,22 +240,13 @@ export class TunnelEngine {
       }
     }
     for (const entry of this.#guarded?.entries ?? []) {
-      const peer = moved.get(keyOf(entry));
-      if (!peer || !unused.delete(keyOf(entry))) continue;
-      for (const device of peer.way.devices) this.#programs.attach(device, 'nsm_unwrap');
+      const way = moved.get(wayKey(entry));
+      if (!way) continue;
+      if (unused.delete(wayKey(entry)))
+        for (const device of way.devices) this.#programs.attach(device, 'nsm_unwrap');
+      maps.serve(entry, way.shared, true);
     }
-    for (const key of unused) this.#peers.delete(key);
-  }
-
-  /** A neighbour that is forgotten is believed to be the same still. */
-  #newWay({ kind, ends, way: before }: Peer): Way | undefined {
-    try {
-      const way = wayTo(this.#socket, ends, kind, this.#watch.hasGreDevices);
-      return way.uplink === before.uplink ? { ...way, sender: way.sender ?? before.sender } : way;
-    } catch (error) {
-      if (error instanceof NetlinkError || error instanceof NsmError) return undefined;
-      throw error;
-    }
+    for (const key of unused) this.#ways.forget(key);
   }
 
   /** Both ends of a tunnel's veth pair; what is there without the other, or does not belong together, is deleted. */
@@ -340,13 +309,8 @@ export class TunnelEngine {
     this.#sweep();
     if (this.#guarded?.numbers.length || this.#programs?.maps.nodeEnds().length !== 0) return;
     this.#programs.detachUplinks();
-    this.#watch.stop();
-    this.#peers.clear();
+    this.#ways.stop();
   }
-}
-
-function keyOf({ code, local, remote }: Pick<TunnelEntry, 'code' | 'local' | 'remote'>): string {
-  return `${code} ${local} ${remote}`;
 }
 
 /** An address as the kernel and the maps give it back. */

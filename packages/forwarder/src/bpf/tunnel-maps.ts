@@ -66,6 +66,8 @@ const at = { packets: 0, bytes: 2, handedOver: 4, left: 5, drops: 6 } as const;
 const looks = 8;
 /** Key of the counters of packets that belong to no tunnel. */
 const nobody = 0;
+/** `enum served`. */
+const served = { shared: 1, guarded: 2 } as const;
 /** Numbers from here up stand for devices of the kernel's own: OF_THE_KERNEL in bpf/maps.h. */
 export const ofTheKernel: number = 2 ** 31;
 
@@ -141,9 +143,15 @@ export class TunnelMaps {
   /**
    * Has packets that belong to no tunnel dropped where this one ends.
    * @param shared somebody else may want such packets: they are passed on.
+   * @param guarded this one ends in a device of the kernel's own, which drops them: they are counted all the same.
    */
-  serve(entry: TunnelEntry, shared: boolean): void {
-    this.#served.update(placeOf(addressOf(entry)), word(shared ? 1 : 0));
+  serve(entry: TunnelEntry, shared: boolean, guarded: boolean): void {
+    const place = placeOf(addressOf(entry));
+    const before = this.#served.lookup(place)?.readUInt32LE(0) ?? 0;
+    this.#served.update(
+      place,
+      word((shared ? served.shared : 0) | (guarded ? served.guarded : before & served.guarded)),
+    );
   }
 
   /**
@@ -156,14 +164,20 @@ export class TunnelMaps {
       const number = key.readUInt32LE(0);
       if (number >= ofTheKernel && !living.has(number)) this.#traffic.delete(key);
     }
-    const places = new Set<string>();
+    const guardedAt = new Map<string, boolean>();
     for (const key of this.#incoming.keys()) {
-      const owner = this.#incoming.lookup(key)?.readUInt32LE(0);
-      if (owner !== undefined && !living.has(owner)) this.#incoming.delete(key);
-      else places.add(placeOf(key).toString('latin1'));
+      const owner = this.#incoming.lookup(key)?.readUInt32LE(0) ?? 0;
+      const place = placeOf(key).toString('latin1');
+      if (!living.has(owner)) this.#incoming.delete(key);
+      else guardedAt.set(place, owner >= ofTheKernel || (guardedAt.get(place) ?? false));
     }
-    for (const place of this.#served.keys())
-      if (!places.has(place.toString('latin1'))) this.#served.delete(place);
+    for (const place of this.#served.keys()) {
+      const isGuarded = guardedAt.get(place.toString('latin1'));
+      const before = this.#served.lookup(place)?.readUInt32LE(0) ?? 0;
+      if (isGuarded === undefined) this.#served.delete(place);
+      else if (!isGuarded && before & served.guarded)
+        this.#served.update(place, word(before & ~served.guarded));
+    }
   }
 
   /** Counters of a node's end; undefined when it has no tunnel. */

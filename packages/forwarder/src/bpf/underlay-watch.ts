@@ -1,8 +1,8 @@
 // Tells when the underlay may have changed, or a filter was taken off a device: tunnels follow at once, not when they are
 // applied again.
-import { type MonitorGroup, type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
+import { type Link, type MonitorGroup, type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
 import { isNodeEnd } from './node-end.js';
-import { isGreDevice } from './other-owners.js';
+import { type Taken, takenBy } from './other-owners.js';
 
 /** Listens in the namespace of the calling thread; idle until it is started. */
 export class UnderlayWatch {
@@ -10,7 +10,8 @@ export class UnderlayWatch {
   readonly #neighbour: (address: string) => boolean;
   readonly #changed: () => void;
   readonly #filtersGone: ((device?: number) => void) | undefined;
-  readonly #greDevices = new Set<number>();
+  /** By index. */
+  readonly #takers = new Map<number, Taken>();
   #monitor: RouteMonitor | undefined;
   #pending: NodeJS.Immediate | undefined;
 
@@ -31,9 +32,9 @@ export class UnderlayWatch {
     this.#filtersGone = filtersGone;
   }
 
-  /** Whether the kernel's own GRE is in use, as far as was told since the start. */
-  get hasGreDevices(): boolean {
-    return this.#greDevices.size > 0;
+  /** What the kernel's own tunnels take, as far as was told since the start. */
+  get taken(): ReadonlySet<Taken> {
+    return new Set(this.#takers.values());
   }
 
   /** Does nothing when it listens already. @throws NetlinkError */
@@ -48,7 +49,7 @@ export class UnderlayWatch {
     this.#monitor.on('event', (event) => {
       if (this.#concerns(event)) this.#pending ??= setImmediate(() => this.#tell());
     });
-    this.#findGreDevices();
+    this.#findTakers();
   }
 
   stop(): void {
@@ -61,18 +62,23 @@ export class UnderlayWatch {
   #concerns(event: RouteEvent): boolean {
     if (event.type === 'neighbour') return this.#neighbour(event.neighbour.address ?? '');
     if (event.type === 'traffic') return false;
-    if (event.type === 'overrun') this.#findGreDevices();
+    if (event.type === 'overrun') this.#findTakers();
     if (event.type !== 'link') return true;
     const { index, name } = event.link;
-    if (event.action === 'new' && isGreDevice(event.link)) this.#greDevices.add(index);
-    else this.#greDevices.delete(index);
+    this.#takers.delete(index);
+    if (event.action === 'new') this.#note(event.link);
     // Pods that come and go change nothing.
     return !isNodeEnd(name);
   }
 
-  #findGreDevices(): void {
-    this.#greDevices.clear();
-    for (const link of this.#socket.links()) if (isGreDevice(link)) this.#greDevices.add(link.index);
+  #findTakers(): void {
+    this.#takers.clear();
+    for (const link of this.#socket.links()) this.#note(link);
+  }
+
+  #note(link: Link): void {
+    const taken = takenBy(link);
+    if (taken !== undefined) this.#takers.set(link.index, taken);
   }
 
   #tell(): void {

@@ -1,7 +1,7 @@
 // How the other node is reached, and which devices its packets may come in by.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import type { Link, RouteLookup, RouteSocket } from '@nsm/netlink';
-import { isShared } from './other-owners.js';
+import { isShared, type Taken } from './other-owners.js';
 import type { TunnelKind } from './tunnel-kind.js';
 
 /** ARPHRD_ETHER, linux/if_arp.h. */
@@ -31,21 +31,21 @@ export function obstacle(kind: TunnelKind, route: RouteLookup, uplink: Link | un
 }
 
 /**
- * @param greDevices whether the kernel has GRE devices of somebody else's.
+ * @param taken by the kernel's devices in the node's namespace.
  * @throws NetlinkError when there is no route, NsmError when the kind cannot go that way.
  */
 export function wayTo(
   socket: RouteSocket,
   { local, remote }: Ends,
   kind: TunnelKind,
-  greDevices: boolean,
+  taken: ReadonlySet<Taken>,
 ): Way {
   const route = socket.routeTo(remote);
   const link = socket.link(route.device);
   const why = obstacle(kind, route, link);
   if (why || !link) throw new NsmError('dataplane', `no such tunnel to ${remote}: ${why}`);
   const uplink = link.index;
-  const shared = isShared(kind, link, greDevices);
+  const shared = isShared(kind, link, taken);
   if (kind.needsLink)
     return { uplink, devices: [uplink], sender: socket.neighbour(remote, uplink)?.mac, shared };
   const devices = new Set([uplink]);

@@ -4,14 +4,14 @@ import { lentDevicesIn, serveForwarder } from '@nsm/forwarder';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
-import { prepareFolder } from '../../prepare-folder.js';
+import { prepareRunDir } from '../../prepare-folder.js';
 import type { ForwarderFlags } from './options.js';
 
 export async function runForwarder(flags: ForwarderFlags): Promise<void> {
   const { runDir, stateDir, logLevel, group, vxlanEngine } = flags;
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'forwarder' });
-  prepareFolder('--run-dir', runDir);
+  prepareRunDir(runDir);
   if (group !== undefined) shareFolder(runDir, group);
   const forwarder = await serveForwarder({
     runDir,

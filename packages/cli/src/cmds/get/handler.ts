@@ -18,7 +18,19 @@ import type { GetFlags, GetKind } from './options.js';
 
 export async function runGet(what: GetKind, flags: GetFlags): Promise<void> {
   const output = new Output(flags.json === true);
-  await withAdmin(flags.runDir, (admin) => lists[what](admin, output));
+  await withAdmin(flags.runDir, async (admin) => {
+    if (ofTheRegistry.has(what)) await warnOfSilence(admin);
+    await lists[what](admin, output);
+  });
+}
+
+const ofTheRegistry: ReadonlySet<GetKind> = new Set(['services', 'endpoints', 'managers']);
+
+/** An empty list would be taken for the truth. */
+async function warnOfSilence(admin: AdminClient): Promise<void> {
+  const { registry, registrySynced } = await admin.getManager({});
+  if (!registrySynced)
+    process.stderr.write(`nsm: registry ${registry} does not answer: the list may be old or incomplete\n`);
 }
 
 type List = (admin: AdminClient, output: Output) => Promise<void>;

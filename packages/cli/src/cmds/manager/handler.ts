@@ -5,7 +5,7 @@ import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
-import { prepareFolder } from '../../prepare-folder.js';
+import { prepareRunDir } from '../../prepare-folder.js';
 import { prepareStateFolder } from '../../state-folder.js';
 import type { ManagerFlags } from './options.js';
 
@@ -16,7 +16,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
   const advertise = flags.advertise ?? advertisedAddress(listen);
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
-  prepareFolder('--run-dir', runDir);
+  prepareRunDir(runDir);
   const stateDir = prepareStateFolder(flags.stateDir, join(runDir, 'state-dir'), logger);
   const manager = new Manager({
     name,

@@ -3,7 +3,16 @@ import { TunnelType } from '@nsm/api';
 import { leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fragmented, fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
-import { half, join, makeStage, podAddresses, type Stage } from '../tunnel.test.mesh.js';
+import {
+  half,
+  identifier,
+  join,
+  makeStage,
+  podAddresses,
+  ports,
+  type Stage,
+  underlayAddresses,
+} from '../tunnel.test.mesh.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 
@@ -61,7 +70,27 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     attacker.send(lastByte(good, 2));
     const first = await pod.receive((frame) => marked(frame) && frame.at(-1)! < 3, 'a packet that is let in');
     expect(first.at(-1)).toBe(2);
-    expect(await drops()).toEqual(Object.fromEntries(bad.map(([reason]) => [reason, 1n])));
+    const unknown = 'received by the whole node, unknown identifier';
+    const all = [...bad.map(([reason]) => reason), unknown];
+    expect(await drops()).toEqual(Object.fromEntries(all.map((reason) => [reason, 1n])));
+
+    // Another network of the node gets what is its own, by the same port.
+    const { route } = stage.nodes[0];
+    const [local, remote] = underlayAddresses[version];
+    const port = ports[TunnelType.VXLAN];
+    const others = { kind: 'vxlan', name: 'others', id: identifier ^ 0x10, local, remote, port } as const;
+    route.addLink({ ...others, zeroChecksum6Rx: version === 6, up: true });
+    const theirs = (): number => route.link('others')!.statistics!.rxPackets;
+    const before = theirs();
+    const counted = async (): Promise<boolean> => {
+      const { [unknown]: count } = await drops();
+      attacker.send(lastByte(ofAnother(good, below + vniEnd), 1));
+      return (await drops())[unknown] !== count;
+    };
+    await waitFor(async () => !(await counted()), { what: 'a packet that is left to the other network' });
+    await waitFor(() => theirs() > before, { what: 'its arrival there' });
+    route.deleteLink('others');
+    await waitFor(counted, { what: 'one more that nobody wants' });
   });
 
   it('gives the pod an MTU that fits, so that the pod’s own kernel answers what is too large', async () => {

@@ -69,12 +69,15 @@ export class VxlanDevice implements Wiring {
       local: tunnel.local,
       remote: tunnel.remote,
       port,
+      // RFC 7348, section 5; the kernel's own choice is where its applications' ports are.
+      sourcePorts: [0xc000, 0xffff],
       // One peer at the far end: nothing to learn, and nobody may teach us another.
       learning: false,
       // As eBPF does: what does not fit is told to the pod, not cut in pieces on the way.
       df: 'set',
-      // A peer behind an encapsulation that leaves the UDP checksum out, as RFC 6935 allows, is understood.
-      zeroChecksum6Rx: true,
+      // A peer that leaves the UDP checksum out, as RFC 6935 allows, is understood. Only there: devices with other flags, such
+      // as other networks of the node have, cannot share the port.
+      zeroChecksum6Rx: tunnel.local.includes(':'),
     });
     this.#guard(id, tunnel);
     return [{ side, index: open.socket.link(name)?.index ?? 0, name, fresh: true }];
