@@ -37,8 +37,13 @@ const vitest = spawn(
   ],
   { cwd: root, stdio: 'inherit', env: { ...process.env, [name]: value, TEST_REPORT_FILE: reportFile } },
 );
-// Ctrl-C reaches vitest too, which ends its tests; what they left is still looked for.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => vitest.kill(signal));
+// Ctrl-C reaches vitest too, which ends its tests; what they left is still looked for, when they have had time to clean up.
+let patience = 3_000;
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => {
+    patience = 30_000;
+    vitest.kill(signal);
+  });
 const [status] = await once(vitest, 'close');
 
 const report = readReport();
@@ -89,9 +94,9 @@ function readReport() {
   }
 }
 
-/** The kernel takes namespaces and links away in the background: what is there after three seconds stays. */
+/** The kernel takes namespaces and links away in the background: what is there after some seconds stays. */
 async function settled() {
-  const deadline = performance.now() + 3000;
+  const deadline = performance.now() + patience;
   let traces = newTraces(before, marker);
   while (traces.length > 0 && performance.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 50));

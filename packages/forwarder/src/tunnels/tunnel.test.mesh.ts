@@ -30,6 +30,8 @@ export interface Stage {
   readonly nodes: readonly [TestNamespace, TestNamespace];
   readonly pods: readonly [TestNamespace, TestNamespace];
   readonly threads: [ForwarderThread, ForwarderThread];
+  /** Removes what `half` describes, with its pods, and makes new ones: for the next test, on the same nodes. */
+  renewPods(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -53,7 +55,8 @@ export const makeStage = async (
   ],
 ): Promise<Stage> => {
   const nodes = [makeNamespace('node-a'), makeNamespace('node-b')] as const;
-  const pods = [makeNamespace('client'), makeNamespace('endpoint')] as const;
+  const makePods = () => [makeNamespace('client'), makeNamespace('endpoint')] as const;
+  let pods = makePods();
   nodes[0].route.addLink({
     kind: 'veth',
     name: 'under',
@@ -67,15 +70,25 @@ export const makeStage = async (
     node.route.addAddress(index, { address: `${underlayAddresses[6][n]}/64`, nodad: true });
   });
   const threads = await Promise.all([startIn(nodes[0], options[0]), startIn(nodes[1], options[1])]);
-  return {
+  const stage: Stage = {
     nodes,
-    pods,
+    get pods() {
+      return pods;
+    },
     threads,
+    async renewPods(): Promise<void> {
+      // Of whatever kind: it is found by its id in its pod.
+      const halves = ([0, 1] as const).map((side) => half(stage, side, TunnelType.VXLAN, 4, 1400));
+      await Promise.all(threads.map(({ client }, side) => client.remove({ crossConnects: [halves[side]!] })));
+      for (const pod of pods) pod.remove();
+      pods = makePods();
+    },
     async remove(): Promise<void> {
       await Promise.all(threads.map((thread) => thread.stop()));
       for (const namespace of [...nodes, ...pods]) namespace.remove();
     },
   };
+  return stage;
 };
 
 /** The half of a cross-connect that lies on node 0 (the client's) or 1 (the endpoint's). */
