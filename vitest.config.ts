@@ -5,13 +5,15 @@ const compiled = (pattern: string): string[] => [`packages/*/dist/**/${pattern}`
 
 export default defineConfig({
   test: {
-    // The files that run at the same time share one kernel, and its lock of all links; much of their time they wait.
-    maxWorkers: 3,
+    // The files that run at the same time share one kernel, and its lock of all links.
+    maxWorkers: 2,
     projects: [
       {
         test: {
           name: 'unit',
           pool: 'forks',
+          // Loading the code once is most of the work.
+          isolate: false,
           include: compiled('*.test.js'),
           testTimeout: 30_000,
           exclude: [...compiled('*.net.test.js'), '**/node_modules/**'],

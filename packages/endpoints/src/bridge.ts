@@ -1,10 +1,10 @@
 // A bridge: all clients are in one Ethernet segment and one prefix, and reach each other directly.
 
 import { NsmError } from '@nsm/api';
-import { type EndpointAnswer, type EndpointRequest, type Served, serve } from '@nsm/sdk';
+import { type EndpointAnswer, type EndpointRequest, serve } from '@nsm/sdk';
 import { BridgeDevice } from './bridge-device.js';
 import { takeOnly } from './only-one.js';
-import type { ReadyMadeOptions } from './ready-made.js';
+import { ReadyMade, type ReadyMadeOptions } from './ready-made.js';
 import { SegmentAddresses } from './segment-addresses.js';
 
 export interface BridgeOptions extends Omit<ReadyMadeOptions, 'addresses' | 'prefixes'> {
@@ -22,33 +22,11 @@ export interface BridgeOptions extends Omit<ReadyMadeOptions, 'addresses' | 'pre
 /** Bytes: 1500 less the 70 of VXLAN over IPv6, of all kinds of tunnel the most. */
 const fitsEverywhere = 1430;
 
-export class Bridge implements AsyncDisposable {
-  readonly served: Served;
-  readonly #undo: () => void;
-  #closing: Promise<void> | undefined;
-
-  /** Made by bridge(). */
-  constructor(served: Served, undo: () => void) {
-    this.served = served;
-    this.#undo = undo;
-  }
-
-  /** Withdraws the endpoint, then removes the bridge. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.served.close().finally(this.#undo);
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-}
-
 /**
  * Makes a bridge in the process's own network namespace and serves it.
  * @throws NsmError `invalid` without usable prefixes, `conflict` when the device exists, `privilege`, `dataplane`, and what serve() throws.
  */
-export async function bridge(options: BridgeOptions): Promise<Bridge> {
+export async function bridge(options: BridgeOptions): Promise<ReadyMade> {
   const { prefixes, device = 'nsm-bridge', mtu = fitsEverywhere, routes = [] } = options;
   const segments = prefixes.map((prefix) => new SegmentAddresses(prefix));
   if (segments.length === 0 || new Set(segments.map(({ family }) => family)).size < segments.length)
@@ -97,7 +75,7 @@ export async function bridge(options: BridgeOptions): Promise<Bridge> {
           tell({ kind: 'gone', request, reason });
         },
       });
-      return new Bridge(served, undo);
+      return new ReadyMade(served, undo);
     } catch (thrown) {
       members[Symbol.dispose]();
       throw thrown;

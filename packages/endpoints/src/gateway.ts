@@ -1,44 +1,21 @@
 // A gateway: clients reach the prefixes it serves through it, their addresses hidden behind its outside device.
-import { type Served, serve } from '@nsm/sdk';
+import { serve } from '@nsm/sdk';
 import { enableForwarding } from './forwarding.js';
 import { deleteGatewayTable, installGatewayTable } from './nftables.js';
 import { takeOnly } from './only-one.js';
-import { type ReadyMadeOptions, readyMadeHooks } from './ready-made.js';
+import { ReadyMade, type ReadyMadeOptions, readyMadeHooks } from './ready-made.js';
 
 export interface GatewayOptions extends ReadyMadeOptions {
   /** The device, in this process's network namespace, by which the served prefixes are reached. */
   readonly outside: string;
 }
 
-/** One gateway for each network namespace: it owns the nftables table `inet nsm_gateway` there. */
-export class Gateway implements AsyncDisposable {
-  readonly served: Served;
-  readonly #undo: () => void;
-  #closing: Promise<void> | undefined;
-
-  /** Made by gateway(). */
-  constructor(served: Served, undo: () => void) {
-    this.served = served;
-    this.#undo = undo;
-  }
-
-  /** Withdraws the endpoint, then takes NAT and forwarding back. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.served.close().finally(this.#undo);
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-}
-
 /**
- * Turns the process's own network namespace into a gateway and serves it; without `routes` clients reach everything
- * through it, in the families of `prefixes` and `addresses`. Runs `nft` once, and once more at close().
+ * Turns the process's own network namespace into a gateway and serves it, one in each: it owns the nftables table
+ * `inet nsm_gateway` there. Without `routes` clients reach everything through it, in the families of `prefixes` and `addresses`. Runs `nft` once, and once more at close().
  * @throws NsmError `invalid` when there is no such device, `conflict` when the namespace has a gateway, `privilege`, `dataplane`, and what serve() throws.
  */
-export async function gateway(options: GatewayOptions): Promise<Gateway> {
+export async function gateway(options: GatewayOptions): Promise<ReadyMade> {
   const steps: (() => void)[] = [];
   const undo = (): void => undoAll(steps);
   try {
@@ -48,7 +25,7 @@ export async function gateway(options: GatewayOptions): Promise<Gateway> {
     installGatewayTable(options.outside);
     steps.push(deleteGatewayTable);
     const hooks = readyMadeHooks(options, options.routes ?? defaultRoutes(options));
-    return new Gateway(await serve({ ...options, ...hooks }), undo);
+    return new ReadyMade(await serve({ ...options, ...hooks }), undo);
   } catch (thrown) {
     undo();
     throw thrown;

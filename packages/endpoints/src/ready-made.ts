@@ -1,5 +1,5 @@
-// What the ready-made endpoints have in common: routes and addresses given to each client, and news of who comes and goes.
-import type { EndpointHooks, EndpointRequest, ServeOptions } from '@nsm/sdk';
+// What the ready-made endpoints have in common: routes and addresses given to each client, news of who comes and goes, an end.
+import type { EndpointHooks, EndpointRequest, Served, ServeOptions } from '@nsm/sdk';
 import { type ClientAddress, ClientAddresses } from './client-addresses.js';
 
 export interface ReadyMadeOptions extends Omit<ServeOptions, 'onConnect' | 'onClose'> {
@@ -16,6 +16,29 @@ export interface ClientEvent {
   readonly request: EndpointRequest;
   /** Why it was refused or is gone; empty when there is nothing to say. */
   readonly reason: string;
+}
+
+/** An endpoint that has changed something of its network namespace. */
+export class ReadyMade implements AsyncDisposable {
+  readonly served: Served;
+  readonly #undo: () => void;
+  #closing: Promise<void> | undefined;
+
+  /** @param undo takes back what was changed. */
+  constructor(served: Served, undo: () => void) {
+    this.served = served;
+    this.#undo = undo;
+  }
+
+  /** Withdraws the endpoint, then takes back what it changed. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.served.close().finally(this.#undo);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
 }
 
 /** The hooks of such an endpoint. */

@@ -7,11 +7,13 @@ import {
   Channel,
   connect,
   endpoint,
+  interfaceNames,
   NsmError,
   proxy,
   registry as reg,
   Server,
   type TunnelType,
+  tunnelNames,
 } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
 import { peerCredentials } from '@nsm/netlink';
@@ -162,10 +164,11 @@ export class Manager {
     this.#stops.push(() => endpoints.stop());
     const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
-      if (missing) logger.warn({ type, missing }, 'interface type not available on this node');
+      if (missing)
+        logger.info({ type: interfaceNames[type], missing }, 'interface type not available on this node');
     const lacking = new Lacking({ interfaces, tunnels });
     for (const [type, missing] of lacking.tunnels)
-      logger.warn({ type, missing }, 'tunnel type not available on this node');
+      logger.warn({ type: tunnelNames[type], missing }, 'tunnel type not available on this node');
     const server = this.#server();
     if (registry.service) server.add(reg.Registry, registry.service);
 

@@ -18,7 +18,7 @@ import type { DumpOptions } from './netlink-request.js';
 import { NetlinkSocket } from './netlink-socket.js';
 import type { NetworkNamespace } from './network-namespace.js';
 import { NETLINK_ROUTE, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK } from './route-messages.js';
-import { makePersistentTap } from './tap.js';
+import { keepTap, openTap } from './tap.js';
 import { decodeVirtualFunctions, type VirtualFunction } from './virtual-functions.js';
 
 // IFLA_EXT_MASK (linux/rtnetlink.h): leaves out IPv6's counters of each link, a third of the answer; IFLA_STATS64 stays.
@@ -173,7 +173,7 @@ export const createLink = (socket: NetlinkSocket, spec: NetlinkLinkSpec): Link =
 
 const addTap = (socket: NetlinkSocket, spec: TapSpec): void => {
   using own = spec.namespace === undefined ? socket.openNamespace() : undefined;
-  const name = makePersistentTap({ ...spec, namespace: spec.namespace ?? own });
+  using tap = openTap({ ...spec, namespace: spec.namespace ?? own });
   using there = spec.namespace === undefined ? undefined : NetlinkSocket.open(NETLINK_ROUTE, spec.namespace);
   const {
     kind: _kind,
@@ -183,7 +183,9 @@ const addTap = (socket: NetlinkSocket, spec: TapSpec): void => {
     vnetHeader: _header,
     ...changes
   } = spec;
-  if (Object.keys(changes).length > 0) changeLink(there ?? socket, name, changes);
+  if (Object.keys(changes).length > 0) changeLink(there ?? socket, tap.name, changes);
+  // Until it is what it is to be, it goes with this process.
+  keepTap(tap);
 };
 
 /** See `RouteSocket.setLink`. */

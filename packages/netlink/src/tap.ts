@@ -77,9 +77,7 @@ export const setTapCarrier = (fd: number, on: boolean): void => {
   check(libc.ioctl(fd, TUNSETCARRIER, value), 'set carrier of tap link', '');
 };
 
-/** Makes a device that stays when nobody has it open; returns its name. @throws NetlinkError */
-export const makePersistentTap = (options: TapOptions): string => {
-  using tap = openTap(options);
-  check(libc.ioctlNumber(tap.fd, TUNSETPERSIST, 1), 'make persistent', tap.name);
-  return tap.name;
+/** Has a device stay when nobody has it open. @throws NetlinkError */
+export const keepTap = ({ fd, name }: Tap): void => {
+  check(libc.ioctlNumber(fd, TUNSETPERSIST, 1), 'make persistent', name);
 };

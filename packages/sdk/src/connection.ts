@@ -91,7 +91,7 @@ export class Connection implements ConnectionDetails, AsyncDisposable {
 
   /**
    * The present state, then every change, until the connection is closed. Survives a restart of the manager.
-   * Events are kept from this call on, so none is missed between it and the first read.
+   * Events are kept from this call on, so none is missed between it and the first read; of more than 1000 that wait, the newest.
    */
   events(): AsyncIterable<ConnectionEvent> {
     const queue: EventQueue<ConnectionEvent> = new EventQueue(() => this.#queues.delete(queue));

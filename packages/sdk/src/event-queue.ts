@@ -1,4 +1,7 @@
-// Events for one reader: kept until read, ended once.
+// Events for one reader: kept until read, the newest of them; ended once.
+
+/** Each event tells the whole state: a reader who is behind by more loses the oldest. */
+const mostKept = 1000;
 
 export class EventQueue<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
@@ -14,6 +17,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
   push(item: T): void {
     if (this.#ended) return;
     this.#items.push(item);
+    if (this.#items.length > mostKept) this.#items.shift();
     this.#wake?.();
   }
 

@@ -3,6 +3,7 @@ import { TunnelType } from '@nsm/api';
 import { leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fragmented, fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
+import { transfer } from '../transfer.test.tool.js';
 import {
   half,
   identifier,
@@ -99,5 +100,32 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     expect(client.route.link('nsm0')).toMatchObject({ kind: 'vxlan', mtu: 1450 });
     const { output } = await ping(client.name, podAddresses[4][1], { size: 1423, df: true });
     expect(output).toMatch(/message too long, mtu[=:] ?1450/);
+  });
+
+  it('tells a pod that raises its MTU what fits all the same, and TCP goes on', async () => {
+    await join(stage, TunnelType.VXLAN, 4);
+    const { pods } = stage;
+    for (const { route } of pods) route.setLink('nsm0', { mtu: 1500 });
+    for (const [inner, headers] of [
+      [4, 28],
+      [6, 48],
+    ] as const) {
+      const address = podAddresses[inner][1];
+      // The kernel remembers it for the address when the first one does not fit.
+      const { output, received } = await ping(pods[0].name, address, {
+        count: 3,
+        interval: 0.1,
+        deadline: 1,
+        size: 1500 - headers,
+        df: true,
+      });
+      expect(received).toBe(0);
+      expect(output).toMatch(/mtu[=:] ?1450/);
+      expect(await ping(pods[0].name, address, { size: 1450 - headers, df: true })).toMatchObject({
+        received: 1,
+      });
+      await run(pods[0].name, 'ip', [`-${inner}`, 'route', 'flush', 'cache']);
+      expect(await transfer(pods[0], pods[1], address, 1_000_000)).toBe('same');
+    }
   });
 });
