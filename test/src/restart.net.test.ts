@@ -165,7 +165,8 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
   });
 
   it('a connection whose other half was closed meanwhile goes too', async () => {
-    await ask('there');
+    // In use, it is up for certain, also by what the disk says.
+    await expectTraffic(client, pods.there, readDetails(await ask('there')));
     await mesh.a.end('SIGKILL');
     const onNode = await mesh.agent(pods.there);
     // The endpoint ends it while the manager of the client is away.

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSLzAQoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGGYgASgLMhEuY29tbW9uLkludGVyZmFjZSKfAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCSJGChlDbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJUChVNb3ZlQ29ubmVjdGlvblJlcXVlc3QSFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxtYW5hZ2VyX25hbWUYAiABKAkSDgoGcmVhc29uGAMgASgJIkAKE01vdmVDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImAKF0NoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0EhQKDG1hbmFnZXJfbmFtZRgBIAEoCRIvCgtjb25uZWN0aW9ucxgCIAMoCzIaLm5zbXByb3h5LlNoYXJlZENvbm5lY3Rpb24iRAoQU2hhcmVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhkKEXR1bm5lbF9pZGVudGlmaWVyGAIgASgNImwKFUNoZWNrQ29ubmVjdGlvbnNSZXBseRITCgtpbmNhcm5hdGlvbhgBIAEoCRIeChZ1bmtub3duX2Nvbm5lY3Rpb25faWRzGAIgAygJEh4KFnBlbmRpbmdfY29ubmVjdGlvbl9pZHMYAyADKAky+wIKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJQCg5Nb3ZlQ29ubmVjdGlvbhIfLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVxdWVzdBodLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5YgZwcm90bzM", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkijAMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkiPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSKEAgoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGGYgASgLMhEuY29tbW9uLkludGVyZmFjZRIPCgdoYWxmX2lkGGcgASgJIrABChtDbG9zZVByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIVCg1jb25uZWN0aW9uX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIRCglyZWNvbm5lY3QYBSABKAgSFAoMbWFuYWdlcl9uYW1lGAYgASgJEg8KB2hhbGZfaWQYByABKAkiRgoZQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiVAoVTW92ZUNvbm5lY3Rpb25SZXF1ZXN0EhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMbWFuYWdlcl9uYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJAChNNb3ZlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIkQKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDSKWAQoVQ2hlY2tDb25uZWN0aW9uc1JlcGx5EhMKC2luY2FybmF0aW9uGAEgASgJEh4KFnVua25vd25fY29ubmVjdGlvbl9pZHMYAiADKAkSHgoWcGVuZGluZ19jb25uZWN0aW9uX2lkcxgDIAMoCRIoCgVlbmRlZBgEIAMoCzIZLm5zbXByb3h5LkVuZGVkQ29ubmVjdGlvbiI4Cg9FbmRlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAky+wIKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJQCg5Nb3ZlQ29ubmVjdGlvbhIfLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVxdWVzdBodLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5YgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -173,6 +173,13 @@ export type ProxyConnectionReply = Message<"nsmproxy.ProxyConnectionReply"> & {
    * @generated from field: common.Interface endpoint_interface = 102;
    */
   endpointInterface?: Interface | undefined;
+
+  /**
+   * Tells this half of the connection from one that is made for it later.
+   *
+   * @generated from field: string half_id = 103;
+   */
+  halfId: string;
 };
 
 /**
@@ -221,6 +228,13 @@ export type CloseProxyConnectionRequest = Message<"nsmproxy.CloseProxyConnection
    * @generated from field: string manager_name = 6;
    */
   managerName: string;
+
+  /**
+   * The half_id of the reply that made the connection which is meant; without it any that goes by this connection_id now.
+   *
+   * @generated from field: string half_id = 7;
+   */
+  halfId: string;
 };
 
 /**
@@ -381,6 +395,13 @@ export type CheckConnectionsReply = Message<"nsmproxy.CheckConnectionsReply"> & 
    * @generated from field: repeated string pending_connection_ids = 3;
    */
   pendingConnectionIds: string[];
+
+  /**
+   * Of the unknown ones those that were ended on purpose, of which the manager that asks has not heard.
+   *
+   * @generated from field: repeated nsmproxy.EndedConnection ended = 4;
+   */
+  ended: EndedConnection[];
 };
 
 /**
@@ -389,6 +410,28 @@ export type CheckConnectionsReply = Message<"nsmproxy.CheckConnectionsReply"> & 
  */
 export const CheckConnectionsReplySchema: GenMessage<CheckConnectionsReply> = /*@__PURE__*/
   messageDesc(file_nsmproxy, 9);
+
+/**
+ * @generated from message nsmproxy.EndedConnection
+ */
+export type EndedConnection = Message<"nsmproxy.EndedConnection"> & {
+  /**
+   * @generated from field: string connection_id = 1;
+   */
+  connectionId: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message nsmproxy.EndedConnection.
+ * Use `create(EndedConnectionSchema)` to create a new message.
+ */
+export const EndedConnectionSchema: GenMessage<EndedConnection> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 10);
 
 /**
  * @generated from service nsmproxy.ProxyConnection

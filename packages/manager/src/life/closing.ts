@@ -87,26 +87,22 @@ async function keepTelling(
   const waiting: Connection = {
     ...bare,
     pairs: [],
-    state: {
-      ...closing,
-      reason: `${reason}; ${connection.peer?.manager} has not heard yet`,
-      removed: true,
-    },
+    state: { ...closing, removed: true },
   };
   await node.connections.put(waiting);
+  // Asked for again, it is another, and the other manager knows that its half is gone.
+  const over = (): boolean => node.stopping.aborted || node.connections.byId(connection.id) !== waiting;
   const tell = async (): Promise<void> => {
-    for (
-      let pause = tellAgain.first;
-      !node.stopping.aborted;
-      pause = Math.min(2 * pause, tellAgain.longest)
-    ) {
+    for (let pause = tellAgain.first; ; pause = Math.min(2 * pause, tellAgain.longest)) {
       await sleep(pause, undefined, { signal: node.stopping }).catch(() => undefined);
+      if (over()) return;
       const gone = !node.registry.managers().has(connection.peer?.manager ?? '');
       const heard = await tellOthers(node, connection, reason, options).then(
         () => true,
         () => false,
       );
-      if (!node.stopping.aborted && (heard || gone)) return await node.connections.remove(waiting, reason);
+      if (over()) return;
+      if (heard || gone) return await node.connections.remove(waiting, reason);
     }
   };
   tell().catch((error: unknown) =>
@@ -147,7 +143,7 @@ async function tellEndpoint(node: Node, connection: Connection, reason: string):
 
 async function tellOtherManager(
   node: Node,
-  { peer, requestId, service, id, role }: Connection,
+  { peer, requestId, service, id, role, halfId = '' }: Connection,
   reason: string,
   reconnect: boolean,
   hearWithin: number | undefined,
@@ -161,6 +157,7 @@ async function tellOtherManager(
     reason,
     reconnect,
     managerName: node.name,
+    halfId,
   };
   try {
     await node.peers.close(peer, request, hearWithin);

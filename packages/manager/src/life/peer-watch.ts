@@ -108,23 +108,34 @@ class PeerWatch implements Watch {
     const first = await ask(due ? shared : []);
     const restarted = first.incarnation !== this.#incarnation;
     if (!due && !restarted) return;
-    const { incarnation, unknownConnectionIds, pendingConnectionIds } = due ? first : await ask(shared);
+    const { incarnation, unknownConnectionIds, pendingConnectionIds, ended } = due
+      ? first
+      : await ask(shared);
     this.#incarnation = incarnation;
     // What is being asked for may end up elsewhere.
     this.#comparedAt = pendingConnectionIds.length > 0 ? Number.NEGATIVE_INFINITY : performance.now();
-    this.#part(up, new Set(unknownConnectionIds));
+    const reasons = new Map(ended.map(({ connectionId, reason }) => [connectionId, reason]));
+    this.#part(up, new Set(unknownConnectionIds), reasons);
   }
 
-  /** The other manager does not have these: it was set up anew, or its half ended without this one hearing of it. */
-  #part(connections: readonly Connection[], unknown: ReadonlySet<string>): void {
+  /**
+   * The other manager does not have these: it was set up anew, or its half ended without this one hearing of it.
+   * @param ended why those ended that were to end.
+   */
+  #part(
+    connections: readonly Connection[],
+    unknown: ReadonlySet<string>,
+    ended: ReadonlyMap<string, string>,
+  ): void {
     for (const connection of connections) {
       const { id, role, peer, tunnel } = connection;
       const present = this.#node.connections.byId(id);
       if (!peer || !present || !unknown.has(peer.connectionId)) continue;
-      const reason = `manager ${peer.manager} does not have it any more`;
+      const reason = ended.get(peer.connectionId) ?? `manager ${peer.manager} does not have it any more`;
       // One that was made anew since the question is another's: the answer is not about it.
       const asked = (current: Connection): boolean => current.tunnel?.identifier === tunnel?.identifier;
-      if (role === 'ENDPOINT') closeSoon(this.#node, id, reason, { tellPeer: false, onlyIf: asked });
+      if (role === 'ENDPOINT' || ended.has(peer.connectionId))
+        closeSoon(this.#node, id, reason, { tellPeer: false, onlyIf: asked });
       else if (asked(present)) rebuild(this.#node, present, reason);
     }
   }

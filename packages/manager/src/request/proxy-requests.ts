@@ -1,5 +1,5 @@
 // The story of a request from another manager, whose client wants an endpoint of this node: top to bottom.
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type CallContext, forwarder as fw, InterfaceSchema, InterfaceType, NsmError, proxy } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
@@ -160,6 +160,7 @@ async function connectEndpoint(
       address: request.clientManagerAddress,
       connectionId: request.connectionId,
     },
+    halfId: randomUUID(),
     interface: agreed.client,
     endpointInterface: placed.endpoint,
     clientParameters: plan.client,
@@ -213,9 +214,11 @@ export function proxyReply({
   interface: chosen,
   endpointInterface,
   clientParameters,
+  halfId = '',
 }: Connection): Reply {
   return {
     accepted: true,
+    halfId,
     ...(tunnel
       ? {
           tunnel: {
@@ -253,23 +256,31 @@ export async function closeProxyConnection(
   // Under the key, so that a half still being made is waited for and then closed.
   await node.mutex.run(key, async () => {
     const half = node.connections.byKey(key);
-    if (half) await closeConnection(node, half, reasonOf(request), { tellPeer: false });
+    if (half && isMeant(half, request))
+      await closeConnection(node, half, reasonOf(request), { tellPeer: false });
   });
 }
 
 async function closeClientSide(
   node: Node,
-  { id, key, state, peer }: Connection,
+  own: Connection,
   request: proxy.CloseProxyConnectionRequest,
 ): Promise<void> {
+  const { id, key, state, peer } = own;
   if (state.kind === 'CLOSING') return;
   // A client that was connected elsewhere meanwhile is no longer that manager's to close.
   if (request.managerName !== '' && request.managerName !== peer?.manager) return;
-  if (request.reconnect) return heal(node, id, reasonOf(request));
+  if (request.reconnect) return isMeant(own, request) ? heal(node, id, reasonOf(request)) : undefined;
   await node.mutex.run(key, async () => {
     const connection = node.connections.byId(id);
-    if (connection) await closeConnection(node, connection, reasonOf(request), { tellPeer: false });
+    if (connection && isMeant(connection, request))
+      await closeConnection(node, connection, reasonOf(request), { tellPeer: false });
   });
+}
+
+/** Not when the connection has been made anew since: what was long on its way is about its former self. */
+function isMeant({ halfId = '' }: Connection, { halfId: meant }: proxy.CloseProxyConnectionRequest): boolean {
+  return meant === '' || halfId === '' || meant === halfId;
 }
 
 /**
@@ -293,10 +304,27 @@ export function sharesConnection(
   manager: string,
 ): boolean {
   if (node.asking.has(connectionId)) return true;
-  const own = node.connections.byId(connectionId);
-  const half = own?.role === 'CLIENT' ? own : node.connections.byKey(`proxy ${connectionId}`);
+  const half = halfOf(node, connectionId);
   const same = half?.peer?.manager === manager && (half.tunnel?.identifier ?? 0) === tunnelIdentifier;
   return same && half.state.kind !== 'CLOSING';
+}
+
+/** A connection whose half here was ended for good, of which the other manager has not heard. */
+export function endedConnection(
+  node: Node,
+  connectionId: string,
+  manager: string,
+): { readonly connectionId: string; readonly reason: string } | undefined {
+  const half = halfOf(node, connectionId);
+  if (half?.peer?.manager !== manager || half.state.kind !== 'CLOSING') return undefined;
+  const { tellPeer, reconnect, reason } = half.state;
+  return tellPeer && !reconnect ? { connectionId, reason } : undefined;
+}
+
+/** This node's half of a connection that its client's manager calls so. */
+function halfOf(node: Node, connectionId: string): Connection | undefined {
+  const own = node.connections.byId(connectionId);
+  return own?.role === 'CLIENT' ? own : node.connections.byKey(`proxy ${connectionId}`);
 }
 
 function reasonOf({ reason }: { readonly reason: string }): string {

@@ -134,6 +134,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     ...recordOf(node, attempt),
     role: 'CLIENT',
     peer,
+    halfId: reply.halfId,
     interface: placed.client,
     clientParameters,
     endpointParameters: create(ConnectionParametersSchema, { addresses: parameters.peerAddresses }),

@@ -4,6 +4,7 @@ import { Intake } from '../admission/intake.js';
 import type { Node } from '../node.js';
 import {
   closeProxyConnection,
+  endedConnection,
   moveProxyConnection,
   proxyReply,
   requestProxyConnection,
@@ -37,6 +38,9 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
       pendingConnectionIds: connections
         .map(({ connectionId }) => connectionId)
         .filter((id) => node.asking.has(id)),
+      ended: connections.flatMap(
+        ({ connectionId }) => endedConnection(node, connectionId, managerName) ?? [],
+      ),
     }),
   };
 }

@@ -173,8 +173,10 @@ export class ConnectionTable {
   }
 }
 
+/** Why a connection is in its state; '' when there is nothing to say. */
 export function reasonOf(state: ConnectionState): string {
-  return 'reason' in state ? state.reason : '';
+  const unheard = state.kind === 'CLOSING' && state.removed ? '; the other manager has not heard yet' : '';
+  return 'reason' in state ? `${state.reason}${unheard}` : '';
 }
 
 function insert(index: Map<string, Map<string, Connection>>, key: string, connection: Connection): void {

@@ -58,6 +58,8 @@ export interface Connection {
   readonly request?: connect.ConnectionRequest;
   readonly endpoint: { readonly name: string; readonly namespace: string };
   readonly peer?: { readonly manager: string; readonly address: string; readonly connectionId: string };
+  /** Of a remote one, what the endpoint's manager calls its half: made anew, the same connection has another. */
+  readonly halfId?: string;
   /** The client's. */
   readonly interface: Interface;
   /** Where the endpoint is on this node. */
