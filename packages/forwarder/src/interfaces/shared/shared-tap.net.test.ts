@@ -1,4 +1,5 @@
 // Both roles of our peers in shared memory against each other: two TAP devices in two namespaces as the ends of one wire.
+import { isDeepStrictEqual } from 'node:util';
 import { ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Stage } from './shared-tap.test.stage.js';
@@ -31,8 +32,13 @@ describe.skipIf(!possible).each(['memif', 'vhost-user'] as const)('%s', (protoco
       expect(await ping(pod.name, to, { count: 1200, interval: 0, size, df: true })).toMatchObject({
         received: 1200,
       });
-    expect(server.counted.from).toEqual(client.counted.to);
-    expect(client.counted.from).toEqual(server.counted.to);
+    // What the pods say of their own accord may be on its way.
+    await waitFor(() => isDeepStrictEqual(server.counted.from, client.counted.to), {
+      what: 'the same counts',
+    });
+    await waitFor(() => isDeepStrictEqual(client.counted.from, server.counted.to), {
+      what: 'the same counts',
+    });
     expect(server.counted.from.packets).toBeGreaterThanOrEqual(2400);
     expect(server.counted.from.drops).toBe(0);
   });
