@@ -5,8 +5,8 @@ const compiled = (pattern: string): string[] => [`packages/*/dist/**/${pattern}`
 
 export default defineConfig({
   test: {
-    // The files that run at the same time share one kernel, and its lock of all links; a third of the time they wait.
-    maxWorkers: 3,
+    // The files that run at the same time share one kernel, and its lock of all links.
+    maxWorkers: 2,
     projects: [
       {
         test: {

@@ -1,9 +1,25 @@
 // What LMDB does not survive by itself, and takes the process with it: a damaged file, a full disk.
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** Space on the disk below which nothing is written, bytes: room for the tree and for others who write. */
 const minSpaceBytes = 4 << 20;
+/** Milliseconds that reading a file may take; a page that leads back to itself is read for ever. */
+const checkTimeout = 10_000;
 
 /**
  * lmdb 3.5 corrupts its heap when the disk is full, and ends the process: it must not come to that.
@@ -18,7 +34,8 @@ export function requireSpace(free: number, size: number): void {
 }
 
 /**
- * Opens an LMDB file. One that cannot be read is moved aside, and a new one begun.
+ * Opens an LMDB file. One that cannot be read is moved aside, and a new one begun. One that is not as it was when it was last
+ * closed is read by another process first, which may die of it.
  * @param read opens the file and reads everything in it; called again after a file was moved aside.
  * @param moved told where the damaged file is now, and what was wrong with it.
  * @throws whatever is not the file's fault: its folder cannot be written.
@@ -28,8 +45,6 @@ export function openGuarded<T>(
   read: () => T,
   moved: (aside: string, reason: string) => void,
 ): T {
-  // Present only while the file is being read: a damaged one can crash the process, but it does so only once.
-  const marker = `${path}.opening`;
   const moveAside = (reason: string): void => {
     if (!existsSync(path)) return;
     const aside = `${path}.damaged-${Date.now()}`;
@@ -38,20 +53,52 @@ export function openGuarded<T>(
     moved(aside, reason);
   };
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  if (existsSync(marker)) moveAside('reading it ended the process');
-  closeSync(openSync(marker, 'w'));
+  const damage = damageOf(path) ?? (isAsClosed(path) ? undefined : readingEnds(path));
+  // Should it end this process all the same, the next one does not trust it.
+  rmSync(`${path}.closed`, { force: true });
+  if (damage !== undefined) moveAside(damage);
   try {
-    const damage = damageOf(path);
-    if (damage !== undefined) moveAside(damage);
-    try {
-      return read();
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      moveAside(error.message);
-      return read();
-    }
+    return read();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    moveAside(error.message);
+    return read();
+  }
+}
+
+/** Notes how a file is that was closed just now: as long as it is so, it can be opened again without being checked. */
+export function noteClosed(path: string): void {
+  writeFileSync(`${path}.closed`, identityOf(path));
+}
+
+function isAsClosed(path: string): boolean {
+  if (!existsSync(path)) return true;
+  try {
+    return readFileSync(`${path}.closed`, 'utf8') === identityOf(path);
+  } catch {
+    return false;
+  }
+}
+
+function identityOf(path: string): string {
+  const { ino, size, mtimeNs } = statSync(path, { bigint: true });
+  return `${ino} ${size} ${mtimeNs}`;
+}
+
+/** How the process ends that reads all of a file; undefined when it ends well, or cannot be started. */
+function readingEnds(path: string): string | undefined {
+  const checker = fileURLToPath(new URL('./lmdb-check.js', import.meta.url));
+  const copy = `${path}.checked`;
+  try {
+    copyFileSync(path, copy);
+    const { status, signal, error } = spawnSync(process.execPath, [checker, copy], { timeout: checkTimeout });
+    if (error && signal === null) return undefined;
+    return status === 0 ? undefined : `reading it ends with ${signal ?? `status ${status}`}`;
+  } catch {
+    // There is no room for a copy.
+    return undefined;
   } finally {
-    rmSync(marker);
+    for (const file of [copy, `${copy}-lock`]) rmSync(file, { force: true });
   }
 }
 

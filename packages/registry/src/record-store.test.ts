@@ -65,11 +65,18 @@ describe('RecordStore', () => {
     await expect(store.write([['b', Buffer.from('1')]])).rejects.toMatchObject({ kind: 'registry' });
   });
 
+  /** Every page but the two that are looked at first is overwritten, but for what says which page it is. */
+  function damagePages(): void {
+    const bytes = readFileSync(path);
+    for (let page = 2 * 4096; page < bytes.length; page += 4096) bytes.fill(0xa5, page + 16, page + 4096);
+    writeFileSync(path, bytes);
+  }
+
   it.each([
     ['cut short', () => truncateSync(path, readFileSync(path).length - 4096)],
     ['cut to almost nothing', () => truncateSync(path, 100)],
     ['garbage', () => writeFileSync(path, Buffer.alloc(20_000, 'garbage'))],
-    ['what ended the process last time', () => writeFileSync(`${path}.opening`, '')],
+    ['damaged inside', () => damagePages()],
   ])('moves a file aside that is %s, and starts empty', async (_, damage) => {
     await fill(500);
     damage();
@@ -77,7 +84,6 @@ describe('RecordStore', () => {
     expect(entries).toEqual({});
     expect(errors).toEqual(['the registry file is damaged: moved aside, starting empty']);
     expect(readdirSync(folder).filter((each) => each.includes('damaged'))).toHaveLength(1);
-    expect(readdirSync(folder)).not.toContain('registry.mdb.opening');
     await store.write([['a', Buffer.from('1')]]);
     await store.close();
     expect(open()[1]).toEqual({ a: '1' });

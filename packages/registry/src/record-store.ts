@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NsmError } from '@nsm/api';
 import { open, type RootDatabase } from 'lmdb';
-import { openGuarded, requireSpace } from './lmdb-guards.js';
+import { noteClosed, openGuarded, requireSpace } from './lmdb-guards.js';
 import { type RegistryLogger, silentLogger } from './registry.js';
 
 /** A value to write, or undefined to remove the key. */
@@ -75,7 +75,13 @@ export class RecordStore {
     await this.#last;
     const database = this.#database;
     this.#database = undefined;
-    await database?.close();
+    if (!database) return;
+    await database.close();
+    try {
+      noteClosed(this.path);
+    } catch {
+      // The folder has gone, or its disk is full: the next start checks the file.
+    }
   }
 
   async #commit(): Promise<void> {

@@ -1,0 +1,14 @@
+// Reads all of an LMDB file and writes to it, and ends with status 0: a process of its own, because LMDB trusts what it reads, and a
+// damaged file ends the process.
+import { argv } from 'node:process';
+import { open } from 'lmdb';
+
+const [, , path = ''] = argv;
+const database = open<Uint8Array, string>({ path, noSubdir: true, encoding: 'binary' });
+const keys = [...database.getKeys()];
+for (const key of keys) database.get(key);
+// Pages that are free are read when something is written.
+await database.batch(() => {
+  for (const key of keys) void database.remove(key);
+});
+await database.close();
