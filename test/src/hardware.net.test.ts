@@ -70,7 +70,7 @@ describe.skipIf(!requireRoot('hardware'))('hardware', () => {
     await run(mesh.a.namespace.name, 'ip', ['addr', 'add', '10.5.0.1/24', 'dev', 'hw0']);
     await run(mesh.a.namespace.name, 'ip', ['link', 'set', 'hw0', 'up', 'mtu', '1400']);
     before = await devices();
-    for (const node of mesh.nodes) await node.start();
+    await mesh.startManagers();
     [client, near, far] = ['client', 'near', 'far'].map((label) => mesh.pod(label)) as [Pod, Pod, Pod];
     const flags = ['--interface', 'hw,sriov,kernel'];
     await mesh.endpoint(mesh.a, { pod: near, name: 'near', services: ['near'], flags });

@@ -182,6 +182,18 @@ export class MeshNode {
     );
   }
 
+  /** Waits until this manager knows others as alive. */
+  async knowsManagers(names: readonly string[]): Promise<void> {
+    const client = this.#channel.client(admin.Admin);
+    await waitFor(
+      async () => {
+        const { managers } = await client.listManagers({}, { timeoutMs: 5_000 });
+        return names.every((name) => managers.some((one) => one.name === name && one.alive));
+      },
+      { what: `${this.name} knowing ${names.join(', ')}` },
+    );
+  }
+
   async stop(): Promise<void> {
     this.#channel.close();
     this.#clientChannel.close();

@@ -115,15 +115,20 @@ export class Mesh implements AsyncDisposable {
     const mesh = new Mesh(options);
     try {
       await mesh.joinNodes();
-      if (mesh.registry) {
-        await mesh.registry.start();
-        await Promise.all(mesh.nodes.map((node) => node.start()));
-      } else for (const node of mesh.nodes) await node.start();
+      await mesh.registry?.start();
+      await mesh.startManagers();
       return mesh;
     } catch (error) {
       await mesh.stop();
       throw error;
     }
+  }
+
+  /** Starts all at the same time; each knows the others then. */
+  async startManagers(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.start()));
+    const names = this.nodes.map(({ name }) => name);
+    await Promise.all(this.nodes.map((node) => node.knowsManagers(names)));
   }
 
   get pods(): ReadonlySet<Pod> {

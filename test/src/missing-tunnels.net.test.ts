@@ -96,7 +96,7 @@ describe.skipIf(!requireRoot('tunnels and routers'))('a node behind a router', (
       const gateway = `10.99.0.${node === mesh.a ? 2 : 1}`;
       await run(name, 'ip', ['route', 'add', `${other.address}/32`, 'via', gateway, 'dev', 'underlay']);
     }
-    for (const node of mesh.nodes) await node.start();
+    await mesh.startManagers();
     const [client, far] = [mesh.pod('client'), mesh.pod('far')];
     await mesh.endpoint(mesh.b, { pod: far, name: 'far', services: ['link', 'any'] });
     await mesh.a.knows('link/far', 'any/far');

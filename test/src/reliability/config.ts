@@ -18,7 +18,7 @@ export const killPointsTried: number = number(
   thorough ? Number.MAX_SAFE_INTEGER : 1,
 );
 /** Random sequences of the model-based test; the seed of the first, each further one has the next. */
-export const modelRuns: number = number('RELIABILITY_RUNS', thorough ? 20 : 2);
+export const modelRuns: number = number('RELIABILITY_RUNS', thorough ? 20 : 1);
 export const firstSeed: number = number('RELIABILITY_SEED', thorough ? Date.now() % 1_000_000_000 : 1);
 /** Events of a sequence at most. */
 export const modelLength: number = number('RELIABILITY_LENGTH', thorough ? 40 : 25);
@@ -26,5 +26,5 @@ export const modelLength: number = number('RELIABILITY_LENGTH', thorough ? 40 : 
 export const fuzzInputs: number = number('FUZZ_INPUTS', 3_000);
 export const fuzzSeed: number = firstSeed;
 /** Length of the soak, and the seed of its churn. */
-export const soakMinutes: number = Number(process.env.SOAK_MINUTES || 0.2);
+export const soakMinutes: number = Number(process.env.SOAK_MINUTES || 0.1);
 export const soakSeed: number = firstSeed;
