@@ -66,6 +66,13 @@ describe('Server and Channel', () => {
     expect(readFileSync(path, 'utf8')).toBe('of somebody else');
   });
 
+  it('says why it cannot make a socket', async () => {
+    await expect(new Server().listenUnix('/nonexist/a.sock')).rejects.toMatchObject({
+      kind: 'invalid',
+      message: 'cannot make /nonexist/a.sock: there is no folder /nonexist; make it first',
+    });
+  });
+
   it('says which address it cannot listen on, and why', async () => {
     const [one, two] = [new Server(), new Server()];
     // It would write of the failure to stderr as well.

@@ -49,12 +49,16 @@ export class UnixListener {
 
   /**
    * Listens. A socket file that nobody serves any more is replaced.
-   * @throws NsmError `conflict` when somebody does serve it.
+   * @throws NsmError `conflict` when somebody does serve it, `invalid` or `privilege` when none can be made there.
    */
   async start(): Promise<void> {
     await removeStaleSocket(this.#path);
     const { mode = 0o600, group } = this.#options;
-    await this.#listen(mode, group);
+    try {
+      await this.#listen(mode, group);
+    } catch (thrown) {
+      throw cannotMake(this.#path, thrown);
+    }
     this.#isThere();
     this.#look();
   }
@@ -133,6 +137,20 @@ export class UnixListener {
     if (process.getuid?.() === 0) chownSync(folder, uid, gid);
     chmodSync(folder, mode & 0o7777);
   }
+}
+
+function cannotMake(path: string, thrown: unknown): NsmError {
+  const { code } = thrown as NodeJS.ErrnoException;
+  const folder = dirname(path);
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new NsmError(
+      'invalid',
+      `cannot make ${path}: there is no folder ${folder}; make it first`,
+      thrown,
+    );
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new NsmError('privilege', `cannot make ${path}: this user may not write to ${folder}`, thrown);
+  return NsmError.from(thrown);
 }
 
 function cannotRestore(path: string, thrown: unknown): NsmError {
