@@ -1,15 +1,14 @@
 // nsmproxy.ProxyConnection on TCP: what other managers call.
 import type { proxy, ServiceImplementation } from '@nsm/api';
 import { Intake } from '../admission/intake.js';
-import type { Node } from '../node.js';
 import {
   closeProxyConnection,
   endedConnection,
   moveProxyConnection,
-  proxyReply,
-  requestProxyConnection,
   sharesConnection,
-} from '../request/proxy-requests.js';
+} from '../life/other-half.js';
+import type { Node } from '../node.js';
+import { proxyReply, requestProxyConnection } from '../request/proxy-requests.js';
 import { refusable } from './refusable.js';
 
 export function proxyService(node: Node): ServiceImplementation<typeof proxy.ProxyConnection> {
