@@ -38,17 +38,15 @@ function mounts() {
 }
 
 function processesWith(marker) {
-  return list('/proc')
-    .filter((pid) => {
-      if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
-      try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(marker);
-      } catch {
-        return false;
-      }
-    })
-    .map((pid) => {
+  return list('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
+    try {
+      if (!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(marker)) return [];
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      return `${pid} (${command || 'ended while we looked'})`;
-    });
+      return [`${pid} (${command})`];
+    } catch {
+      // Another user's, or it ended while we looked.
+      return [];
+    }
+  });
 }
