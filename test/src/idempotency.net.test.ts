@@ -130,10 +130,26 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
       await expectTraffic(client, pods.blue, after);
     });
 
+    it('a pattern for the name, and none: the interface keeps the one it has', async () => {
+      await close('changing', 'colours');
+      const named = (name?: string) => ({ interfaces: [kernelWith(name ? { name } : {})] });
+      const nameOf = async (colours: string, name?: string): Promise<string> => {
+        const details = readDetails(await ask({ ...colour(colours), ...named(name) }));
+        await expectTraffic(client, pods[colours as 'red' | 'blue'], details);
+        return details.interfaceName;
+      };
+      expect(await nameOf('red', 'vpn%d')).toBe('vpn0');
+      expect(await nameOf('blue', 'vpn%d')).toBe('vpn0');
+      expect(await nameOf('red')).toBe('vpn0');
+      expect(await nameOf('red', 'tun%d')).toBe('tun0');
+    });
+
     it.each([
       ['labels that nobody has', { more: [labels({ colour: 'mauve' })] }, /colour=mauve/],
       ['an interface type that nobody offers', { interfaces: [interfaceOf(SRIOV)] }, /SRIOV/],
       ['no interface', { interfaces: [] }, /interface/],
+      ['a name that the pod has', { interfaces: [kernelWith({ name: 'lo' })] }, /"lo" exists already/],
+      ['a name that Linux does not take', { interfaces: [kernelWith({ name: 'all' })] }, /"all" cannot name/],
     ])('%s: refused, and the old connection is untouched', async (_, change, reason) => {
       await close('changing', 'colours');
       const first = await ask(colour('red'));

@@ -12,6 +12,8 @@ struct arrival {
 	u8 ecn;
 	u8 fragment;
 	u8 malformed;
+	// It ends before its tunnel's identifier.
+	u8 headless;
 };
 
 // Both return 0 when it may belong to a tunnel.
@@ -30,6 +32,13 @@ inlined int read_label(struct __sk_buff *skb, struct arrival *arrival, u8 kind, 
 	return 0;
 }
 
+inlined int headless(struct arrival *arrival, u8 kind)
+{
+	arrival->to.kind = kind;
+	arrival->headless = 1;
+	return 0;
+}
+
 inlined int read_tunnel_header(struct __sk_buff *skb, struct arrival *arrival, u8 protocol, u32 offset)
 {
 	if (protocol == PROTO_GRE) {
@@ -42,7 +51,7 @@ inlined int read_tunnel_header(struct __sk_buff *skb, struct arrival *arrival, u
 		if (gre.flags != swap16(GRE_KEY) || gre.protocol != swap16(ETH_P_TEB))
 			return -1;
 		if (bpf_skb_load_bytes(skb, offset + sizeof(gre), &key, sizeof(key)))
-			return -1;
+			return headless(arrival, GRE);
 		arrival->to.kind = GRE;
 		arrival->to.identifier = swap32(key);
 		arrival->inner = offset + sizeof(gre) + sizeof(key);
@@ -63,7 +72,9 @@ inlined int read_tunnel_header(struct __sk_buff *skb, struct arrival *arrival, u
 	offset += sizeof(udp);
 	if (port == PORT_MPLS)
 		return read_label(skb, arrival, MPLS_OVER_UDP, offset);
-	if (bpf_skb_load_bytes(skb, offset, &vxlan, sizeof(vxlan)) || !(vxlan.flags & VXLAN_VNI))
+	if (bpf_skb_load_bytes(skb, offset, &vxlan, sizeof(vxlan)))
+		return headless(arrival, port == PORT_VXLAN ? VXLAN : VXLAN_GPE);
+	if (!(vxlan.flags & VXLAN_VNI))
 		return -1;
 	if (port == PORT_VXLAN_GPE) {
 		const u8 wanted = VXLAN_VNI | VXLAN_NEXT;
@@ -201,7 +212,7 @@ inlined int listened_for(struct __sk_buff *skb, const struct arrival *arrival)
 }
 
 // A packet like ours that belongs to no tunnel: nobody's where tunnels of its kind end, unless there is another owner.
-inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival)
+inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival, enum reason reason)
 {
 	struct address place = arrival->to;
 	u32 nobody = 0;
@@ -212,16 +223,18 @@ inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival)
 	const int heard = listened_for(skb, arrival);
 	if (heard && !(*served & GUARDED))
 		return TC_ACT_UNSPEC;
-	const int dropped = drop(bpf_map_lookup_elem(&traffic_map, &nobody), RECEIVED, UNKNOWN_IDENTIFIER);
+	const int dropped = drop(bpf_map_lookup_elem(&traffic_map, &nobody), RECEIVED, reason);
 	// The kernel drops it too, unless a container hides a device that wants it.
 	return heard ? TC_ACT_UNSPEC : dropped;
 }
 
 inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
 {
+	if (arrival->headless)
+		return unknown(skb, arrival, TRUNCATED);
 	struct incoming *in = bpf_map_lookup_elem(&incoming_map, &arrival->to);
 	if (!in)
-		return unknown(skb, arrival);
+		return unknown(skb, arrival, UNKNOWN_IDENTIFIER);
 	u32 pod = in->ifindex;
 	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &pod);
 	const int labelled = arrival->to.kind == MPLS_OVER_ETHERNET;
@@ -233,10 +246,10 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
 		return drop(traffic, RECEIVED, TRUNCATED);
 	if (arrival->malformed)
 		return drop(traffic, RECEIVED, MALFORMED);
-	// The kernel does not look at any of this.
-	if (pod & OF_THE_KERNEL)
-		return TC_ACT_UNSPEC;
 	const u32 offset = arrival->inner;
+	// The kernel does not look at any of this, and says nothing of what has no room for an Ethernet header.
+	if (pod & OF_THE_KERNEL)
+		return offset + sizeof(struct ethernet) > skb->len ? drop(traffic, RECEIVED, TRUNCATED) : TC_ACT_UNSPEC;
 	// Ethernet pads short frames.
 	if (!skb->gso_size && arrival->end && arrival->end < skb->len && bpf_skb_change_tail(skb, arrival->end, 0))
 		return drop(traffic, RECEIVED, UNSUPPORTED);

@@ -149,7 +149,13 @@ function linkLocal(mac: string): string {
 
 /** A device that is up can be renamed since Linux 6.2. */
 function rename(link: Link, { name }: fw.Port, socket: RouteSocket): void {
-  if (name !== link.name && !name.includes('%')) socket.setLink(link.index, { name });
+  if (name === link.name || name.includes('%')) return;
+  if (socket.link(name))
+    throw new NsmError(
+      'dataplane',
+      `an interface named "${name}" exists already in the pod; choose another name`,
+    );
+  socket.setLink(link.index, { name });
 }
 
 function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket): void {

@@ -24,7 +24,7 @@ describe('explain', () => {
     ],
     [
       refused(98, 'set link', '#3 in netns 7'),
-      /^another vxlan device on this node uses UDP 4789 .*EADDRINUSE/,
+      /^UDP port 4789 belongs to another program of this node, .*EADDRINUSE/,
     ],
     [
       refused(22, 'add address', 'fd00::1/127 to #3 in netns 7'),

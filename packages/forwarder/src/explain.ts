@@ -36,7 +36,7 @@ function reasonOf(error: NetlinkError, crossConnect: fw.CrossConnect | undefined
   if (code === 'EEXIST' && operation === 'add link' && kernelText === '')
     return `an interface named "${object.split(' ')[0]}" exists already in the pod; choose another name`;
   if (code === 'EADDRINUSE' && crossConnect?.tunnel)
-    return `another vxlan device on this node uses UDP ${crossConnect.tunnel.port || 4789} with other settings; remove it`;
+    return `UDP port ${crossConnect.tunnel.port || 4789} belongs to another program of this node, or to a vxlan device with other settings, and eBPF, which could share it, does not work here`;
   if (code === 'EINVAL' && operation === 'add address' && object.split(' ')[0]?.includes(':'))
     return tooSmall(crossConnect);
   return undefined;

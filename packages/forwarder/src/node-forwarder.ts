@@ -10,6 +10,7 @@ import {
 import { RouteSocket } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
+import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
@@ -63,7 +64,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #lending: Lending;
   /** Cross-connects that are being removed: one of the same id is made when that is over. */
   readonly #removing = new Map<string, Promise<unknown>>();
-  readonly #wirings: readonly { readonly wiring: Wiring; readonly missing: string }[];
+  readonly #wirings: readonly TriedWiring[];
 
   constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
@@ -166,14 +167,36 @@ export class NodeForwarder implements ForwarderService {
 
   async apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
     await this.#removing.get(crossConnect.id)?.catch(() => undefined);
-    const wiring = this.#wiringFor(crossConnect);
+    const possible = possibleWirings(this.#wirings, crossConnect);
     const ports: OpenPorts = {};
-    let devices: Device[] = [];
     try {
       if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
       if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
       this.#watch.unfollow(crossConnect.id);
       for (const { port } of Object.values(ports)) this.#watch.unfollow(port.takesOver);
+      const [first, second] = inOrder(possible, crossConnect.id, ports);
+      try {
+        return await this.#connect(first, crossConnect, ports, signal);
+      } catch (error) {
+        if (!second || !isPortTaken(error)) throw error;
+        return await this.#connect(second, crossConnect, ports, signal);
+      }
+    } catch (error) {
+      throw explain(error, crossConnect);
+    } finally {
+      ports.client?.[Symbol.dispose]();
+      ports.endpoint?.[Symbol.dispose]();
+    }
+  }
+
+  async #connect(
+    wiring: Wiring,
+    crossConnect: fw.CrossConnect,
+    ports: OpenPorts,
+    signal: AbortSignal,
+  ): Promise<fw.CrossConnect> {
+    let devices: Device[] = [];
+    try {
       devices = await wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
         this.#tunnels.release(crossConnect.id);
         ports[device.side]?.socket.deleteLink(device.index);
@@ -197,10 +220,7 @@ export class NodeForwarder implements ForwarderService {
         this.#tunnels.release(crossConnect.id);
         ports[fresh.side]?.socket.deleteLink(fresh.index);
       }
-      throw explain(error, crossConnect);
-    } finally {
-      ports.client?.[Symbol.dispose]();
-      ports.endpoint?.[Symbol.dispose]();
+      throw error;
     }
   }
 
@@ -272,7 +292,7 @@ export class NodeForwarder implements ForwarderService {
       ...(refused ? { drops: statisticsOf(refused).drops } : {}),
       receivedPackets: BigInt(statistics.rxPackets),
       receivedBytes: BigInt(statistics.rxBytes),
-      receivedDrops: BigInt(statistics.rxDropped),
+      receivedDrops: BigInt(statistics.rxDropped) + (refused ? statisticsOf(refused).receivedDrops : 0n),
       sentPackets: BigInt(statistics.txPackets),
       sentBytes: BigInt(statistics.txBytes),
       sentDrops: BigInt(statistics.txDropped),
@@ -293,26 +313,6 @@ export class NodeForwarder implements ForwarderService {
     );
     if (ways.some(({ missing }) => missing === '')) return '';
     return ways[0]?.missing ?? 'nothing here joins the two';
-  }
-
-  #wiringFor({ client, endpoint, tunnel }: fw.CrossConnect): Wiring {
-    const type = client?.type ?? endpoint?.type;
-    const other = client && endpoint ? endpoint.type : type;
-    const entries = this.#wirings.filter(
-      ({ wiring }) =>
-        wiring.interface === type &&
-        (wiring.endpointInterface ?? wiring.interface) === other &&
-        wiring.tunnel === tunnel?.type,
-    );
-    const entry = entries.find(({ missing }) => missing === '') ?? entries[0];
-    if (!entry)
-      throw new NsmError(
-        'dataplane',
-        'no wiring joins this interface type and this tunnel type on this node',
-      );
-    if (entry.missing)
-      throw new NsmError('dataplane', `${entry.wiring.engine} does not work here: ${entry.missing}`);
-    return entry.wiring;
   }
 }
 

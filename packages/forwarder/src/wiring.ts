@@ -37,6 +37,8 @@ export interface Wiring {
   readonly overhead?: Readonly<Record<4 | 6, number>>;
   /** Registered UDP port, where the kind has one. */
   readonly port?: number;
+  /** Kind of the pods' devices, where several engines do the same: what one has made stays that one's. */
+  readonly deviceKind?: string;
 
   /**
    * Finds out by trying whether this kernel and these privileges can do it.

@@ -12,6 +12,7 @@ export class BpfTunnel implements Wiring {
   readonly tunnel: TunnelType;
   readonly overhead: Readonly<Record<4 | 6, number>>;
   readonly port: number;
+  readonly deviceKind = 'veth';
   readonly #kind: TunnelKind;
   readonly #tunnels: TunnelEngine;
 

@@ -190,6 +190,23 @@ describe.skipIf(!requireRoot('lending'))('a device of the node', () => {
     expect(stage.records()).toEqual([]);
   });
 
+  it.each([
+    ['hardware address', { mac: '02:de:ad:be:ef:00' }],
+    ['alias', { alias: 'mine' }],
+  ])('whose %s the pod changed is itself all the same', async (_what, change) => {
+    await using stage = new Stage(['hw0', 'hw1']);
+    const before = await stage.devices();
+    const forwarder = await stage.forwarder();
+    const wanted = stage.local('node:1');
+    await forwarder.apply(wanted, { signal });
+    stage.client.route.setLink('nsm0', change);
+    await forwarder.apply(wanted, { signal });
+    expect(await ping(stage.client.name, '10.60.0.0')).toMatchObject({ received: 1 });
+    stage.client.route.setLink('nsm0', change);
+    await forwarder.remove(removal(wanted));
+    expect(await stage.devices()).toEqual(before);
+  });
+
   it('that the kernel brought back under another name gets its own again', async () => {
     await using stage = new Stage(['hw0', 'hw1']);
     await useDevice(stage, 'hw0');

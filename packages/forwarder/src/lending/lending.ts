@@ -310,12 +310,15 @@ function functionOf({ function: vf }: Loan): string | undefined {
 /** `first` is the machine's first network namespace. */
 type Place = 'pod' | 'node' | 'first';
 
-/** A pod may have taken away the alias or changed the hardware address; the one burnt in stays. */
+/** A pod may have taken away the alias or changed the hardware address, not both; the one burnt in stays. */
 function isIt({ id, mac, before }: Loan, link: Link, where: Place): boolean {
+  if (link.kind !== before.kind) return false;
   const burntIn = before.permanentMac !== undefined && link.permanentMac === before.permanentMac;
   const same = burntIn || link.mac === mac || link.mac === before.mac;
-  const marked = link.alias === id || (where === 'node' ? link.name === before.name : burntIn);
-  return same && marked && link.kind === before.kind;
+  const marked = link.alias === id;
+  if (where === 'pod') return marked || same;
+  if (where === 'node') return marked || (same && link.name === before.name);
+  return burntIn || (marked && same);
 }
 
 function isNamed({ name }: Link, pattern: string): boolean {

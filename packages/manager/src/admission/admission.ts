@@ -12,6 +12,7 @@ import {
   type proxy,
   tunnelNames,
 } from '@nsm/api';
+import { isLinkName, linkNameRule } from '@nsm/netlink';
 import { overlaps, parsePrefix } from '../addresses/prefix.js';
 import { hasOwnWire } from '../choice/negotiation.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
@@ -186,6 +187,8 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
 function admitParameters(parameters: readonly (readonly [string, string])[]): void {
   admitLength('interface_parameters', parameters);
   for (const [key, value] of parameters) {
+    if (key === 'name' && !isLinkName(value.replace('%d', '9')))
+      throw invalid(`${quote(value)} cannot name an interface: ${linkNameRule}, save one "%d"`);
     if (hasControl(key + value) || key.length > 253 || value.length > maxParameterLength)
       throw invalid(
         `interface parameter ${quote(key)} has control characters or more than ${maxParameterLength} of others`,

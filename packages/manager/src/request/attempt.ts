@@ -111,7 +111,10 @@ export function clientPort(
   if (!hasDevice(chosen)) return portOf(chosen, namespace, uid, parameters);
   const name = (former?.interfaceName || chosen.parameters?.interfaceParameters.name) ?? 'nsm%d';
   const port = {
-    ...portOf(chosen, namespace, uid, { ...parameters, interfaceName: beside ? 'nsm%d' : name }),
+    ...portOf(chosen, namespace, uid, {
+      ...parameters,
+      interfaceName: beside && !name.includes('%d') ? 'nsm%d' : name,
+    }),
     reservedNames: namesToBe(node, id, namespace),
   };
   return beside ? { ...port, routes: [] } : port;

@@ -24,10 +24,14 @@ export async function closeReplaced(node: Node, { replaces }: Connection): Promi
 
 /** The interface's name when it has been taken over: what the client gives it, or what the replaced one had. */
 export function nameToBe({ replaces, interface: chosen, clientParameters }: Connection): string {
-  const inherited = replaces?.interfaceName || clientParameters.interfaceName;
-  return hasDevice(chosen)
-    ? (chosen.parameters?.interfaceParameters.name ?? inherited)
-    : clientParameters.interfaceName;
+  const { interfaceName } = clientParameters;
+  if (!hasDevice(chosen)) return interfaceName;
+  const inherited = replaces?.interfaceName || interfaceName;
+  const wanted = chosen.parameters?.interfaceParameters.name ?? inherited;
+  if (!wanted.includes('%d')) return wanted;
+  const [before = '', after = ''] = wanted.split('%d');
+  const number = inherited.slice(before.length, inherited.length - after.length);
+  return inherited === `${before}${number}${after}` && /^\d+$/.test(number) ? inherited : interfaceName;
 }
 
 /**
@@ -55,15 +59,24 @@ export async function takeOver(
   return settled;
 }
 
-/** The new one's routes go before those of the old one. */
+/** The new one's routes go before those of the old one, and it has its name, unless that is the old one's. */
 async function route(node: Node, connection: Connection, replaced: Connection): Promise<Connection> {
-  const routed = withPorts(connection, { takesOver: replaced.id });
+  const { clientParameters } = connection;
+  const takes = { takesOver: replaced.id };
+  const interfaceName = nameToBe(connection);
+  const routed =
+    interfaceName === replaced.clientParameters.interfaceName
+      ? withPorts(connection, takes)
+      : withPorts(
+          { ...connection, clientParameters: { ...clientParameters, interfaceName } },
+          { ...takes, formerName: clientParameters.interfaceName },
+        );
   try {
     await node.forwarder.apply(routed.crossConnect);
     await node.connections.put(routed);
     return routed;
   } catch (error) {
-    await closeConnection(node, connection, 'it could not take over');
+    await closeConnection(node, routed, 'it could not take over');
     // Some of its routes may have been taken; if they are not put back now, a comparison does it.
     await node.forwarder.apply(replaced.crossConnect).catch(() => undefined);
     throw error;

@@ -92,11 +92,12 @@ export function hashOf(connectionId: string): string {
 
 /**
  * A locally administered unicast MAC address (IEEE 802, 8.4) that follows from the connection: a connection that
- * is rebuilt keeps its addresses, so that no neighbour holds a stale one.
+ * is rebuilt keeps its addresses, so that no neighbour holds a stale one. The first digit is 0: behind an MPLS label it is not
+ * taken for the version of an IP packet (RFC 8469).
  */
 export function macOf(hash: string, side: 'client' | 'endpoint'): string {
   const bytes = createHash('sha256').update(`${side}\0${hash}`).digest().subarray(0, 6);
-  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
+  bytes[0] = ((bytes[0] ?? 0) & 0x0c) | 0x02;
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 

@@ -2,7 +2,7 @@
 import { TunnelType } from '@nsm/api';
 import { leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fragmented, fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
+import { fixChecksum, fragmented, fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
 import { transfer } from '../transfer.test.tool.js';
 import {
   half,
@@ -72,8 +72,24 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     const first = await pod.receive((frame) => marked(frame) && frame.at(-1)! < 3, 'a packet that is let in');
     expect(first.at(-1)).toBe(2);
     const unknown = 'received by the whole node, unknown identifier';
-    const all = [...bad.map(([reason]) => reason), unknown];
+    const cutAfter = (bytes: number): Buffer => {
+      const copy = Buffer.from(good.subarray(0, below + 8 + bytes));
+      copy.writeUInt16BE(8 + bytes, below + 4);
+      copy.writeUInt16BE(0, below + 6);
+      copy.writeUInt16BE(version === 4 ? copy.length - 14 : copy.length - below, version === 4 ? 16 : 18);
+      return version === 4 ? fixChecksum(copy) : copy;
+    };
+    const headless = 'received by the whole node, truncated';
+    attacker.send(cutAfter(5));
+    await waitFor(async () => (await drops())[headless] === 1n, { what: headless });
+    const all = [...bad.map(([reason]) => reason), unknown, headless];
     expect(await drops()).toEqual(Object.fromEntries(all.map((reason) => [reason, 1n])));
+    // No room for the inner Ethernet header.
+    attacker.send(cutAfter(18));
+    await waitFor(async () => (await drops())['received, truncated'] === 2n, { what: 'one more truncated' });
+    const crossConnect = half(stage, 0, TunnelType.VXLAN, version, mtu);
+    const { receivedDrops } = await stage.threads[0].client.getStatistics({ crossConnect });
+    expect(receivedDrops).toBe(BigInt(bad.length + 1));
 
     // Another network of the node gets what is its own, by the same port.
     const { route } = stage.nodes[0];
@@ -92,6 +108,21 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     await waitFor(() => theirs() > before, { what: 'its arrival there' });
     route.deleteLink('others');
     await waitFor(counted, { what: 'one more that nobody wants' });
+  });
+
+  it('leaves it to eBPF where somebody else has the UDP port, and what eBPF carries stays there', async () => {
+    const [{ route }] = stage.nodes;
+    route.addLink({ kind: 'vxlan', name: 'others', external: true, port: ports[TunnelType.VXLAN], up: true });
+    const { halves } = await join(stage, TunnelType.VXLAN, 4);
+    const [client, endpoint] = stage.pods;
+    const device = client.route.link('nsm0')!;
+    expect([device.kind, endpoint.route.link('nsm0')!.kind]).toEqual(['veth', 'vxlan']);
+    expect(await ping(client.name, podAddresses[4][1])).toMatchObject({ received: 1 });
+    await stage.threads[0].client.apply(halves[0]);
+    route.deleteLink('others');
+    await stage.threads[0].client.apply(halves[0]);
+    expect(client.route.link('nsm0')).toMatchObject({ index: device.index, kind: 'veth' });
+    expect(await ping(client.name, podAddresses[4][1])).toMatchObject({ received: 1 });
   });
 
   it('gives the pod an MTU that fits, so that the pod’s own kernel answers what is too large', async () => {

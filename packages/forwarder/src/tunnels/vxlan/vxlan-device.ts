@@ -20,6 +20,7 @@ export class VxlanDevice implements Wiring {
   readonly interface: InterfaceType = InterfaceType.KERNEL_INTERFACE;
   readonly tunnel: TunnelType = TunnelType.VXLAN;
   readonly port: number = vxlanPort;
+  readonly deviceKind = 'vxlan';
   readonly overhead: Readonly<Record<4 | 6, number>> = vxlan.overhead;
 
   probe({ socket }: Node): string {

@@ -1,0 +1,51 @@
+// Which wiring makes a cross-connect, where several engines can.
+import { type forwarder as fw, NsmError } from '@nsm/api';
+import { NetlinkError } from '@nsm/netlink';
+import type { OpenPorts, Wiring } from './wiring.js';
+
+/** A wiring, and what it lacks here; '' when it works. */
+export interface TriedWiring {
+  readonly wiring: Wiring;
+  readonly missing: string;
+}
+
+/** Those that can make it, the best first. @throws NsmError `dataplane` when there is none. */
+export function possibleWirings(
+  tried: readonly TriedWiring[],
+  { client, endpoint, tunnel }: fw.CrossConnect,
+): readonly [Wiring, ...Wiring[]] {
+  const type = client?.type ?? endpoint?.type;
+  const other = client && endpoint ? endpoint.type : type;
+  const fitting = tried.filter(
+    ({ wiring }) =>
+      wiring.interface === type &&
+      (wiring.endpointInterface ?? wiring.interface) === other &&
+      wiring.tunnel === tunnel?.type,
+  );
+  const [first, ...others] = fitting.flatMap(({ wiring, missing }) => (missing === '' ? [wiring] : []));
+  if (first) return [first, ...others];
+  const [broken] = fitting;
+  throw new NsmError(
+    'dataplane',
+    broken
+      ? `${broken.wiring.engine} does not work here: ${broken.missing}`
+      : 'no wiring joins this interface type and this tunnel type on this node',
+  );
+}
+
+/** What one engine has made is not made anew because another would be preferred. */
+export function inOrder(
+  possible: readonly [Wiring, ...Wiring[]],
+  id: string,
+  ports: OpenPorts,
+): readonly [Wiring, ...Wiring[]] {
+  if (possible.length === 1) return possible;
+  const present = Object.values(ports).map((port) => port.find(id)?.kind);
+  const maker = possible.find(({ deviceKind }) => deviceKind !== undefined && present.includes(deviceKind));
+  return maker ? [maker, ...possible.filter((wiring) => wiring !== maker)] : possible;
+}
+
+/** Somebody else has the UDP port for himself; an engine that needs no socket can share it. */
+export function isPortTaken(error: unknown): boolean {
+  return error instanceof NetlinkError && error.code === 'EADDRINUSE';
+}
