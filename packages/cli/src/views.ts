@@ -232,9 +232,36 @@ export function interfaceCapabilityView(capability: forwarder.InterfaceCapabilit
   return { type: interfaceName(type), works: missing === '', missing, engine };
 }
 
-export function tunnelCapabilityView(capability: forwarder.TunnelCapability): CapabilityView {
-  const { type, missing, engine } = capability;
-  return { type: tunnelName(type), works: missing === '', missing, engine };
+export interface TunnelCapabilityView extends CapabilityView {
+  /** Another engine carries this kind; this one does where that cannot. */
+  readonly standsBy: boolean;
+}
+
+export function tunnelCapabilityViews(
+  capabilities: readonly forwarder.TunnelCapability[],
+): TunnelCapabilityView[] {
+  const serving = new Map(
+    capabilities
+      .filter(({ missing }) => missing === '')
+      .map((one) => [one.type, one] as const)
+      .reverse(),
+  );
+  return capabilities.map((one) => {
+    const { type, missing, engine } = one;
+    const works = missing === '';
+    return { type: tunnelName(type), works, missing, engine, standsBy: works && serving.get(type) !== one };
+  });
+}
+
+/** By what it works, or why it does not. */
+export function howText({
+  works,
+  missing,
+  engine,
+  standsBy = false,
+}: CapabilityView & { readonly standsBy?: boolean }): string {
+  if (!works) return missing;
+  return standsBy ? `${engine}, stands by` : engine;
 }
 
 /** What the forwarder can join: two sides of one node, or a side and a tunnel. */

@@ -16,6 +16,8 @@ export class NamespaceGuard {
     string,
     { readonly namespace: fw.Namespace; readonly until: number }
   >();
+  /** What was looked up before something was forgotten is not remembered. */
+  #forgotten = 0;
 
   /**
    * @param allowedUids users whose processes may name any namespace, as a node agent must.
@@ -84,6 +86,7 @@ export class NamespaceGuard {
     const key = `${listener.pid} ${linuxNamespace}`;
     const known = this.#endpointNamespaces.get(key);
     if (known && known.until > this.#now()) return known.namespace;
+    const forgotten = this.#forgotten;
     const { namespace, pidInode } = await this.#forwarder.inspectNamespace({
       linuxNamespace,
       pid: listener.pid,
@@ -99,7 +102,8 @@ export class NamespaceGuard {
       );
     }
     if (this.#endpointNamespaces.size > 4096) this.#endpointNamespaces.clear();
-    this.#endpointNamespaces.set(key, { namespace, until: this.#now() + remember });
+    if (forgotten === this.#forgotten)
+      this.#endpointNamespaces.set(key, { namespace, until: this.#now() + remember });
     return namespace;
   }
 
@@ -107,8 +111,9 @@ export class NamespaceGuard {
     return this.namespaceOf({ pid: process.pid, uid: 0, gid: 0 });
   }
 
-  /** Forgets what it knew of a namespace that has gone. */
+  /** Forgets what it knew of a namespace that has gone, or in which a connection's routes have gone. */
   forget(inode: number): void {
+    this.#forgotten++;
     for (const [key, { namespace }] of this.#endpointNamespaces) {
       if (namespace.inode === inode) this.#endpointNamespaces.delete(key);
     }

@@ -35,6 +35,7 @@ export async function closeConnection(
     tellOthers(node, connection, reason, options),
   ]);
   if (removed.status === 'rejected') throw NsmError.from(removed.reason);
+  forgetRoutes(node, connection);
   releasePairs(node, ownPairs(node, connection));
   if (connection.tunnel) node.identifiers.release(connection.tunnel.identifier);
   node.owners.letGo(connection);
@@ -44,6 +45,11 @@ export async function closeConnection(
   }
   await node.connections.remove(connection, reason);
   node.logger.info({ connection: connection.id, service: connection.service, reason }, 'connection closed');
+}
+
+/** The same addresses may be asked for again at once: they must not be taken for the endpoint's own. */
+export function forgetRoutes({ guard }: Node, { crossConnect: { endpoint } }: Connection): void {
+  if (endpoint?.namespace) guard.forget(endpoint.namespace.inode);
 }
 
 /** Not those that another connection of the client has as well, because one takes the other's place. */

@@ -7,7 +7,7 @@ import { clientNamespace, type Node } from '../node.js';
 import { establish } from '../request/establish.js';
 import { closeReplaced, nameToBe } from '../request/settling.js';
 import type { Connection } from '../state/connection.js';
-import { closeConnection, closeSoon, tellOthers } from './closing.js';
+import { closeConnection, closeSoon, forgetRoutes, tellOthers } from './closing.js';
 
 /** Milliseconds between attempts: the first comes at once, later ones less and less often. */
 const backOff = { first: 50, factor: 2, longest: 5000 };
@@ -91,6 +91,7 @@ export async function letGoOfEndpoint(
     // A manager that does not answer is the likely reason; when it does again, it is asked anew or told at the end.
     tellOthers(node, healing, reason, { hearWithin }).catch(() => undefined),
   ]);
+  forgetRoutes(node, healing);
   if (healing.tunnel) node.identifiers.release(healing.tunnel.identifier);
   const { tunnel: _released, ...rest } = healing;
   await node.connections.put(rest);

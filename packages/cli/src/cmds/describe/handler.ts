@@ -9,6 +9,7 @@ import {
   candidateView,
   connectionView,
   endpointView,
+  howText,
   interfaceCapabilityView,
   type JoinView,
   joinView,
@@ -16,7 +17,7 @@ import {
   managerView,
   type SideView,
   stateText,
-  tunnelCapabilityView,
+  tunnelCapabilityViews,
 } from '../../views.js';
 import { runGet } from '../get/handler.js';
 import type { DescribeFlags, DescribeKind } from './options.js';
@@ -47,7 +48,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       endpoints: status.endpoints,
       interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
       joins: (status.capabilities?.joins ?? []).map(joinView),
-      tunnelTypes: (status.capabilities?.tunnels ?? []).map(tunnelCapabilityView),
+      tunnelTypes: tunnelCapabilityViews(status.capabilities?.tunnels ?? []),
     };
     if (name !== '' && name !== view.name)
       throw new NsmError('not-found', `this is manager ${view.name}; ask ${name} on its own node`);
@@ -68,11 +69,11 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       [
         ...view.interfaceTypes.map((capability) => ({ kind: 'interface', ...capability })),
         ...view.tunnelTypes.map((capability) => ({ kind: 'tunnel', ...capability })),
-      ].map(({ kind, type, works, missing, engine }) => [
+      ].map(({ kind, ...view }) => [
         kind,
-        type,
-        output.state(works ? 'yes' : 'no'),
-        orDash(works ? engine : missing),
+        view.type,
+        output.state(view.works ? 'yes' : 'no'),
+        orDash(howText(view)),
       ]),
       'the forwarder offers nothing',
     );

@@ -5,13 +5,14 @@ import {
   ageText,
   connectionView,
   endpointView,
+  howText,
   interfaceCapabilityView,
   labelsText,
   type ManagerView,
   managerView,
   pathText,
   stateText,
-  tunnelCapabilityView,
+  tunnelCapabilityViews,
   tunnelView,
 } from '../../views.js';
 import type { GetFlags, GetKind } from './options.js';
@@ -130,18 +131,14 @@ const lists: Readonly<Record<GetKind, List>> = {
     if (output.json) return output.value(views);
     output.table(
       ['INTERFACE', 'WORKS', 'HOW'],
-      views.map(({ type, works, missing, engine }) => [
-        type,
-        output.state(works ? 'yes' : 'no'),
-        orDash(works ? engine : missing),
-      ]),
+      views.map((view) => [view.type, output.state(view.works ? 'yes' : 'no'), orDash(howText(view))]),
       'this node can make no interface',
     );
   },
 
   async tunnels(admin, output) {
     const reply = await admin.listTunnels({});
-    const capabilities = reply.capabilities.map(tunnelCapabilityView);
+    const capabilities = tunnelCapabilityViews(reply.capabilities);
     const tunnels = reply.tunnels.map(({ connectionId, peerManager, tunnel, mtu }) => ({
       connectionId,
       peerManager,
@@ -165,11 +162,7 @@ const lists: Readonly<Record<GetKind, List>> = {
     output.line('');
     output.table(
       ['TUNNEL', 'WORKS', 'HOW'],
-      capabilities.map(({ type, works, missing, engine }) => [
-        type,
-        output.state(works ? 'yes' : 'no'),
-        orDash(works ? engine : missing),
-      ]),
+      capabilities.map((view) => [view.type, output.state(view.works ? 'yes' : 'no'), orDash(howText(view))]),
       'this node can do no tunnel',
     );
   },
