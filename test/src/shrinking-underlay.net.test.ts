@@ -5,24 +5,43 @@ import { Mesh, type Pod } from './mesh.js';
 import { type Connected, nsmJson } from './nsm-command.js';
 import { bare } from './pod-network.js';
 
+/** Bytes of each kind of tunnel over IPv4. */
+const overheads = {
+  VXLAN: 50,
+  GRE: 42,
+  VXLAN_GRE: 50,
+  MPLSoGRE: 42,
+  MPLSoUDP: 46,
+  MPLSoEthernet: 18,
+} as const;
+type Kind = keyof typeof overheads;
+
 describe.skipIf(!requireRoot('underlay'))('an underlay that shrinks', () => {
   let mesh: Mesh;
   let client: Pod;
 
   beforeAll(async () => {
-    mesh = await Mesh.start({ flags: ['--prefix', '10.60.0.0/16', '--tunnel', 'GRE'] });
+    mesh = await Mesh.start({
+      flags: [
+        '--tunnel',
+        Object.keys(overheads)
+          .map((kind) => `${kind}=${kind}`)
+          .join(','),
+      ],
+    });
     client = mesh.pod('client');
     const far = mesh.pod('far');
-    await mesh.endpoint(mesh.b, { pod: far, name: 'far', services: ['far'] });
-    await mesh.a.knows('far/far');
+    await mesh.endpoint(mesh.b, { pod: far, name: 'far', services: Object.keys(overheads) });
+    await mesh.a.knows('GRE/far');
   });
   afterAll(async () => await mesh?.stop());
 
   it('leaves connections their addresses and names', async () => {
+    const kinds = Object.keys(overheads) as Kind[];
     const asked = await Promise.all(
-      Array.from({ length: 6 }, (_, n) =>
+      kinds.map((kind) =>
         nsmJson<Connected>(
-          ...['connect', 'far', '--request-id', `${n}`, '--netns', client.name, '--run-dir', mesh.a.runDir],
+          ...['connect', kind, '--request-id', kind, '--netns', client.name, '--run-dir', mesh.a.runDir],
         ),
       ),
     );
@@ -33,7 +52,8 @@ describe.skipIf(!requireRoot('underlay'))('an underlay that shrinks', () => {
       async () => {
         const all = await mesh.a.connections();
         const fits = all.every(
-          ({ state, connectionParameters }) => state === 'UP' && connectionParameters?.mtu === 1358,
+          ({ state, networkServiceName, connectionParameters }) =>
+            state === 'UP' && connectionParameters?.mtu === 1400 - overheads[networkServiceName as Kind],
         );
         return fits && all.length === asked.length ? all : undefined;
       },
@@ -42,10 +62,13 @@ describe.skipIf(!requireRoot('underlay'))('an underlay that shrinks', () => {
     expect(healed.map(({ connectionParameters }) => summary(connectionParameters!)).toSorted()).toEqual(
       asked.map(summary).toSorted(),
     );
-    for (const { peerAddresses } of asked)
-      expect(await ping(client.name, bare(peerAddresses[0]!), { size: 1358 - 28, df: true })).toMatchObject({
-        received: 1,
-      });
+    for (const [n, { peerAddresses }] of asked.entries())
+      expect(
+        await ping(client.name, bare(peerAddresses[0]!), {
+          size: 1400 - 28 - overheads[kinds[n]!],
+          df: true,
+        }),
+      ).toMatchObject({ received: 1 });
   });
 
   it('leaves nothing behind', async () => {
