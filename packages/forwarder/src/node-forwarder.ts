@@ -33,7 +33,7 @@ import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
-import { type StatisticsReport, statisticsOf } from './statistics.js';
+import { type StatisticsReport, statisticsOf, statisticsOfDevice } from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
@@ -287,16 +287,7 @@ export class NodeForwarder implements ForwarderService {
     const statistics = open.find(crossConnect.id)?.statistics;
     if (!statistics)
       throw new NsmError('not-found', `no interface of ${crossConnect.id} in netns ${open.namespace.inode}`);
-    const refused = this.#tunnels.refused(crossConnect.id);
-    return {
-      ...(refused ? { drops: statisticsOf(refused).drops } : {}),
-      receivedPackets: BigInt(statistics.rxPackets),
-      receivedBytes: BigInt(statistics.rxBytes),
-      receivedDrops: BigInt(statistics.rxDropped) + (refused ? statisticsOf(refused).receivedDrops : 0n),
-      sentPackets: BigInt(statistics.txPackets),
-      sentBytes: BigInt(statistics.txBytes),
-      sentDrops: BigInt(statistics.txDropped),
-    };
+    return statisticsOfDevice(statistics, this.#tunnels.refused(crossConnect.id));
   }
 
   watch(

@@ -1,5 +1,6 @@
-// Counters of an eBPF tunnel as the forwarder reports them.
+// Counters of tunnels and devices as the forwarder reports them.
 import type { forwarder as fw } from '@nsm/api';
+import type { LinkStatistics } from '@nsm/netlink';
 import type { TunnelTraffic } from './bpf/tunnel-maps.js';
 
 export type StatisticsReport = Omit<fw.Statistics, '$typeName' | '$unknown'>;
@@ -18,6 +19,31 @@ export function statisticsOf({ sent, received, strays }: TunnelTraffic): Statist
       ...named('received', received.drops),
       ...named('received by the whole node', strays),
     ]),
+  };
+}
+
+/**
+ * Seen from the pod, whose device it is.
+ * @param refused what was kept from it.
+ */
+export function statisticsOfDevice(device: LinkStatistics, refused?: TunnelTraffic): StatisticsReport {
+  const guard = refused ? statisticsOf(refused) : undefined;
+  const byDevice = {
+    // The kernel does not tell the one from the other.
+    'sent, too large or without a way': BigInt(device.txDropped),
+    'received, by the device': BigInt(device.rxDropped),
+  };
+  return {
+    receivedPackets: BigInt(device.rxPackets),
+    receivedBytes: BigInt(device.rxBytes),
+    receivedDrops: BigInt(device.rxDropped) + (guard?.receivedDrops ?? 0n),
+    sentPackets: BigInt(device.txPackets),
+    sentBytes: BigInt(device.txBytes),
+    sentDrops: BigInt(device.txDropped),
+    drops: {
+      ...guard?.drops,
+      ...Object.fromEntries(Object.entries(byDevice).filter(([, count]) => count > 0n)),
+    },
   };
 }
 

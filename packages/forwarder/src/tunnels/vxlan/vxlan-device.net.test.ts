@@ -155,6 +155,9 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
       expect(await ping(pods[0].name, address, { size: 1450 - headers, df: true })).toMatchObject({
         received: 1,
       });
+      const crossConnect = half(stage, 0, TunnelType.VXLAN, 4, 1500);
+      const { sentDrops, drops } = await stage.threads[0].client.getStatistics({ crossConnect });
+      expect(drops).toEqual({ 'sent, too large or without a way': sentDrops });
       await run(pods[0].name, 'ip', [`-${inner}`, 'route', 'flush', 'cache']);
       expect(await transfer(pods[0], pods[1], address, 1_000_000)).toBe('same');
     }
