@@ -1,0 +1,14 @@
+// Loaded before a process under test, in each of its threads: its clock of the day jumps back and forth, by up to a month.
+const hour = 3_600_000;
+const shifts = [0, -hour, hour, -24 * hour, 30 * 24 * hour];
+const RealDate = Date;
+let shift = 0;
+const now = (): number => RealDate.now() + shift;
+
+globalThis.Date = new Proxy(RealDate, {
+  construct: (target, words, self) => Reflect.construct(target, words.length > 0 ? words : [now()], self),
+  get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
+});
+setInterval(() => {
+  shift = shifts[Math.floor(Math.random() * shifts.length)] ?? 0;
+}, 20).unref();

@@ -1,0 +1,70 @@
+// Clocks that are set while the mesh works: managers whose time of day jumps all the time lose nothing and refuse nobody.
+import { fileURLToPath } from 'node:url';
+import { requireRoot, spawnIn } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Mesh, type Pod } from '../mesh.js';
+import { type Connected, nsm, nsmJson } from '../nsm-command.js';
+import { bare } from '../pod-network.js';
+
+const preload = fileURLToPath(new URL('./clock-preload.js', import.meta.url));
+/** Longer than a manager's lease in the registry, seconds. */
+const duration = 12;
+
+describe.skipIf(!requireRoot('clock'))('clocks that jump', { timeout: 60_000 }, () => {
+  let mesh: Mesh;
+  let client: Pod;
+
+  beforeAll(async () => {
+    mesh = await Mesh.start({
+      before: ['env', `NODE_OPTIONS=--import=${preload}`],
+      flags: ['--prefix', '10.60.0.0/16'],
+    });
+    client = mesh.pod('client');
+    for (const [node, name] of [
+      [mesh.a, 'near'],
+      [mesh.b, 'far'],
+    ] as const)
+      await mesh.endpoint(node, { pod: mesh.pod(name), name, services: [name] });
+    await mesh.a.knows('near/near', 'far/far');
+  }, 60_000);
+  afterAll(async () => await mesh?.stop());
+
+  const words = (id: string): string[] => [
+    ...['--request-id', id, '--netns', client.name, '--run-dir', mesh.a.runDir],
+  ];
+
+  it('lose no packet, no lease and no request', async () => {
+    const lasting = await nsmJson<Connected>('connect', 'far', ...words('lasting'));
+    await using pinging = await spawnIn(client.name, 'ping', [
+      ...['-n', '-q', '-i', '0.01', '-c', String(100 * duration), '-W', '2', bare(lasting.peerAddresses[0]!)],
+    ]);
+    let over = false;
+    void pinging.exited.then(() => {
+      over = true;
+    });
+    for (let n = 0; !over; n++)
+      for (const service of ['near', 'far']) {
+        await nsmJson<Connected>('connect', service, ...words(`passing-${n}`));
+        expect(await nsm('disconnect', service, ...words(`passing-${n}`))).toMatchObject({ status: 0 });
+      }
+    expect(pinging.output()).toMatch(/^(\d+) packets transmitted, \1 received/m);
+
+    const managers = await nsmJson<{ readonly alive: boolean }[]>(
+      'get',
+      'managers',
+      '--run-dir',
+      mesh.b.runDir,
+    );
+    expect(managers.map(({ alive }) => alive)).toEqual([true, true]);
+    for (const node of mesh.nodes) {
+      const [connection, ...others] = await node.connections();
+      expect(others).toEqual([]);
+      expect(connection?.history.map(({ state }) => state)).toEqual(['CONNECTING', 'UP']);
+    }
+    await nsm('disconnect', 'far', ...words('lasting'));
+  });
+
+  it('leave nothing behind', async () => {
+    expect(await mesh.finish()).toEqual([]);
+  });
+});
