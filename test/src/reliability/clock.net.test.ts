@@ -36,7 +36,7 @@ describe.skipIf(!requireRoot('clock'))('clocks that jump', { timeout: 60_000 }, 
   it('lose no packet, no lease and no request', async () => {
     const lasting = await nsmJson<Connected>('connect', 'far', ...words('lasting'));
     await using pinging = await spawnIn(client.name, 'ping', [
-      ...['-n', '-q', '-i', '0.01', '-c', String(100 * duration), '-W', '2', bare(lasting.peerAddresses[0]!)],
+      ...['-n', '-q', '-i', '0.02', '-c', String(50 * duration), '-W', '2', bare(lasting.peerAddresses[0]!)],
     ]);
     let over = false;
     void pinging.exited.then(() => {
