@@ -17,7 +17,6 @@ interface TunnelList {
 
 /** Version of the underlay, MTU of a pod, and whether both managers restart meanwhile; types-matrix.net.test.ts has all kinds. */
 const cases = [
-  ['VXLAN', 6, 1430, false],
   ['GRE', 4, 1458, true],
   ['MPLSoUDP', 6, 1434, false],
   ['MPLSoEthernet', 4, 1482, true],
