@@ -12,7 +12,7 @@ import {
   type RouteSpec,
 } from '@nsm/netlink';
 import { doomed } from './device-groups.js';
-import type { OpenPort } from './open-port.js';
+import { type OpenPort, requireFreeName } from './open-port.js';
 import type { Device } from './wiring.js';
 
 /**
@@ -150,11 +150,7 @@ function linkLocal(mac: string): string {
 /** A device that is up can be renamed since Linux 6.2. */
 function rename(link: Link, { name }: fw.Port, socket: RouteSocket): void {
   if (name === link.name || name.includes('%')) return;
-  if (socket.link(name))
-    throw new NsmError(
-      'dataplane',
-      `an interface named "${name}" exists already in the pod; choose another name`,
-    );
+  requireFreeName(socket, name);
   socket.setLink(link.index, { name });
 }
 

@@ -1,6 +1,7 @@
 // Says in the mesh's words what the kernel refused.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { NamespaceError, NetlinkError } from '@nsm/netlink';
+import { nameTaken } from './open-port.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 
 /** Bytes, RFC 8200, section 5. */
@@ -34,7 +35,7 @@ function reasonOf(error: NetlinkError, crossConnect: fw.CrossConnect | undefined
   const { code, operation, object, kernelText = '' } = error;
   // A tunnel that exists already has the same error number; the kernel says so in words.
   if (code === 'EEXIST' && operation === 'add link' && kernelText === '')
-    return `an interface named "${object.split(' ')[0]}" exists already in the pod; choose another name`;
+    return nameTaken(object.split(' ')[0] ?? '');
   if (code === 'EADDRINUSE' && crossConnect?.tunnel)
     return `UDP port ${crossConnect.tunnel.port || 4789} belongs to another program of this node, or to a vxlan device with other settings, and eBPF, which could share it, does not work here`;
   if (code === 'EINVAL' && operation === 'add address' && object.split(' ')[0]?.includes(':'))

@@ -284,10 +284,10 @@ export class NodeForwarder implements ForwarderService {
       throw new NsmError('not-found', 'shared memory passes the forwarder by: its packets are not counted');
     }
     using open = new OpenPort(port);
-    const statistics = open.find(crossConnect.id)?.statistics;
+    const { statistics, kind } = open.find(crossConnect.id) ?? {};
     if (!statistics)
       throw new NsmError('not-found', `no interface of ${crossConnect.id} in netns ${open.namespace.inode}`);
-    return statisticsOfDevice(statistics, this.#tunnels.refused(crossConnect.id));
+    return statisticsOfDevice(statistics, kind, this.#tunnels.refused(crossConnect.id));
   }
 
   watch(

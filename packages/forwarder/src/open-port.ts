@@ -52,6 +52,16 @@ export class OpenPort implements Disposable {
   }
 }
 
+/** What to say of a name that another device of the pod has. */
+export function nameTaken(name: string): string {
+  return `an interface named "${name}" exists already in the pod; choose another name`;
+}
+
+/** @throws NsmError `dataplane` when another device of the pod has the name. */
+export function requireFreeName(socket: RouteSocket, name: string): void {
+  if (socket.link(name)) throw new NsmError('dataplane', nameTaken(name));
+}
+
 function openPortNamespace(port: fw.Port): NetworkNamespace {
   const { namespace } = port;
   if (!namespace) throw new NsmError('invalid', 'the port names no network namespace');

@@ -1,6 +1,6 @@
 // Counters of tunnels and devices as the forwarder reports them.
 import type { forwarder as fw } from '@nsm/api';
-import type { LinkStatistics } from '@nsm/netlink';
+import type { Link, LinkStatistics } from '@nsm/netlink';
 import type { TunnelTraffic } from './bpf/tunnel-maps.js';
 
 export type StatisticsReport = Omit<fw.Statistics, '$typeName' | '$unknown'>;
@@ -26,11 +26,16 @@ export function statisticsOf({ sent, received, strays }: TunnelTraffic): Statist
  * Seen from the pod, whose device it is.
  * @param refused what was kept from it.
  */
-export function statisticsOfDevice(device: LinkStatistics, refused?: TunnelTraffic): StatisticsReport {
+export function statisticsOfDevice(
+  device: LinkStatistics,
+  kind: Link['kind'],
+  refused?: TunnelTraffic,
+): StatisticsReport {
   const guard = refused ? statisticsOf(refused) : undefined;
+  // The kernel does not tell why; of a tunnel's device there are two reasons.
+  const unsent = kind === 'vxlan' ? 'sent, too large or without a way' : 'sent, by the device';
   const byDevice = {
-    // The kernel does not tell the one from the other.
-    'sent, too large or without a way': BigInt(device.txDropped),
+    [unsent]: BigInt(device.txDropped),
     'received, by the device': BigInt(device.rxDropped),
   };
   return {

@@ -11,7 +11,7 @@ import {
   RouteSocket,
   type VfChanges,
 } from '@nsm/netlink';
-import type { OpenPort } from '../open-port.js';
+import { type OpenPort, requireFreeName } from '../open-port.js';
 import type { Side } from '../wiring.js';
 import type { DeviceSource, PooledDevice, VirtualFunctionOf } from './device-source.js';
 import { restoreState, stateOf } from './device-state.js';
@@ -238,11 +238,7 @@ export class Lending {
   #move(loan: Loan, from: RouteSocket, link: Link, pod: OpenPort): Link {
     this.#step('move');
     const name = pod.freeName();
-    if (pod.socket.link(name))
-      throw new NsmError(
-        'dataplane',
-        `an interface named "${name}" exists already in the pod; choose another name`,
-      );
+    requireFreeName(pod.socket, name);
     const changes: LinkChanges = {
       namespace: pod.namespace,
       name,

@@ -39,7 +39,9 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     using pod = new PacketSocket(client.namespace, client.route.link('nsm0')!.index);
     const drops = async (): Promise<Record<string, bigint>> => {
       const crossConnect = half(stage, 0, TunnelType.VXLAN, version, mtu);
-      return (await stage.threads[0].client.getStatistics({ crossConnect })).drops;
+      const { drops } = await stage.threads[0].client.getStatistics({ crossConnect });
+      // What it sends before the other end is there is lost.
+      return Object.fromEntries(Object.entries(drops).filter(([reason]) => reason.startsWith('received')));
     };
     await ping(client.name, podAddresses[4][1]);
     const marked = (frame: Buffer): boolean => frame.includes(Buffer.from('c0ffee44', 'hex'));
