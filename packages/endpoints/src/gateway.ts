@@ -12,7 +12,8 @@ export interface GatewayOptions extends ReadyMadeOptions {
 
 /**
  * Turns the process's own network namespace into a gateway and serves it, one in each: it owns the nftables table
- * `inet nsm_gateway` there. Without `routes` clients reach everything through it, in the families of `prefixes` and `addresses`. Runs `nft` once, and once more at close().
+ * `inet nsm_gateway` there. Without `routes` clients reach everything through it, in the families of `prefixes` and
+ * `addresses`. Runs `nft` once, and once more at close().
  * @throws NsmError `invalid` when there is no such device, `conflict` when the namespace has a gateway, `privilege`, `dataplane`, and what serve() throws.
  */
 export async function gateway(options: GatewayOptions): Promise<ReadyMade> {
