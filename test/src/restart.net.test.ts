@@ -189,7 +189,7 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     expect(await mesh.sweep()).toEqual([]);
   });
 
-  it('while the registry is away, a node finds its own endpoints, new ones too', async () => {
+  it('while the registry is away, a node finds its own endpoints, new ones too, and waits for nobody', async () => {
     const late = mesh.pod('late');
     // Node b has addresses to give from now on.
     const before = { requestId: 'before', service: 'there', netns: client.netns };
@@ -199,6 +199,10 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     await using endpoint = await mesh.endpoint(mesh.b, { pod: late, name: 'late', services: ['late'] });
     const request = { requestId: 'late', service: 'late', netns: client.netns };
     const details = readDetails(await agent.connectBytes(mesh.b.runDir, request));
+    await expectTraffic(client, late, details);
+    await mesh.b.restart('SIGKILL');
+    expect(mesh.b.manager.output()).not.toContain('not registered yet');
+    expect(readDetails(await agent.connectBytes(mesh.b.runDir, request))).toEqual(details);
     await expectTraffic(client, late, details);
     await agent.close(mesh.b.runDir, 'late', 'late');
     await mesh.a.start();

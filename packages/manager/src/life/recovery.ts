@@ -21,13 +21,18 @@ export async function recover(node: Node, store: Store): Promise<void> {
   await node.endpoints.restore();
   const found = await removeStrays(node);
   await Promise.all(
-    connections.map((connection) =>
-      node.mutex.run(connection.key, async () => {
-        const doubtful = store.doubtful && connection.state.kind === 'UP' && !found.has(connection.id);
+    connections.map((connection) => {
+      const { id, key, state } = connection;
+      const resumed = node.mutex.run(key, async () => {
+        const doubtful = store.doubtful && state.kind === 'UP' && !found.has(id);
         if (!doubtful) return await resume(node, connection);
-        closeSoon(node, connection.id, 'its record is doubtful, and the kernel has nothing of it');
-      }),
-    ),
+        closeSoon(node, id, 'its record is doubtful, and the kernel has nothing of it');
+      });
+      // Whether packets come through its tunnel takes seconds to see where none do; only who asked for it waits for that.
+      if (state.kind !== 'CONNECTING') return resumed;
+      resumed.catch((error: unknown) => node.logger.error({ connection: id, err: error }, 'not found again'));
+      return undefined;
+    }),
   );
 }
 

@@ -7,10 +7,19 @@ import { lease, type Node } from '../node.js';
 const leaveTimeout = 1000;
 
 /**
- * A manager that comes back under another address waits until the lease of its former self has run out.
+ * A manager that comes back under another address waits until the lease of its former self has run out. Where the registry is
+ * away, nobody waits: pods of this node are served, and the others hear of it when the registry is back.
  * @throws NsmError `conflict` when another manager of that name goes on.
  */
-export async function register({ registry, name, advertise, logger }: Node): Promise<void> {
+export async function register(node: Node): Promise<void> {
+  const registered = tryToRegister(node);
+  if (node.registry.synced) return await registered;
+  registered.catch((error: unknown) =>
+    node.logger.error({ err: error }, 'other managers do not find this one'),
+  );
+}
+
+async function tryToRegister({ registry, name, advertise, logger }: Node): Promise<void> {
   let told = false;
   for (const deadline = performance.now() + 1.5 * lease; ; await sleep(lease / 10)) {
     try {

@@ -294,12 +294,14 @@ export class LocalEndpoints {
     };
     this.#endpoints.set(key, endpoint);
     await this.#components.store.putEndpoint(key, record);
-    await this.#components.registry.registerEndpoint(record).catch((error: unknown) => {
-      // It serves the clients of this node already, and is registered as soon as the registry is back.
-      this.#components.logger.warn({ endpoint: key, err: error }, 'endpoint not registered yet');
-    });
+    const { registry, logger } = this.#components;
+    const registered = registry
+      .registerEndpoint(record)
+      .catch((error: unknown) => logger.warn({ endpoint: key, err: error }, 'endpoint not registered yet'));
+    // Where the registry is away it serves the clients of this node already, and the others when the registry is back.
+    if (registry.synced) await registered;
     void this.#watch(key, endpoint);
-    this.#components.logger.info(
+    logger.info(
       { endpoint: key, socket: record.socketLocation, servedBy: listener.pid },
       'endpoint advertised',
     );
