@@ -21,7 +21,8 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
   let finished = false;
 
   beforeAll(async () => {
-    mesh = await Mesh.start();
+    // What is given up on its way to a process may be done there all the same.
+    mesh = await Mesh.start({ switched: { nodes: 2, forwarders: true } });
     [client, there] = [mesh.pod('client'), mesh.pod('there')];
     [agent, endpoint] = await Promise.all([mesh.agent(client), serving(there)]);
     await mesh.a.knows('far/there');
@@ -145,6 +146,11 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
       await endpoint.release();
       expect(await mesh.sweep()).toEqual([]);
     }
+  });
+
+  it('the client gives up, at any moment', async () => {
+    for (let patience = 1; patience <= 60; patience++) await call(agent, client.netns, patience);
+    await agent.close(mesh.a.runDir, 'doomed', 'far');
   });
 
   it('the client is killed, and its pod deleted', async () => {

@@ -120,6 +120,12 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
       : joined(`node-b:${id}`, { endpoint: port(endpoint, 'nse2', 'fd60::/127', 'fd60::1'), tunnel });
   };
 
+  it('removes what is still being made', async () => {
+    const making = a.client.apply(local());
+    await Promise.all([making, a.client.remove({ crossConnects: [local()] })]);
+    expect([await linkNames(client), await linkNames(endpoint)]).toEqual([[], []]);
+  });
+
   it('leaves IPv6 alone where nobody asks for it, and brings it when somebody does', async () => {
     const applied = await a.client.apply(local());
     const modes = async (): Promise<unknown[]> =>

@@ -62,8 +62,8 @@ export class NodeForwarder implements ForwarderService {
   readonly #sockets: SharedSockets;
   readonly #shared: SharedEngine;
   readonly #lending: Lending;
-  /** Cross-connects that are being removed: one of the same id is made when that is over. */
-  readonly #removing = new Map<string, Promise<unknown>>();
+  /** The last that was begun with each cross-connect: the next waits for it, also where nobody waits for its outcome any more. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
   readonly #wirings: readonly TriedWiring[];
 
   constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
@@ -165,8 +165,22 @@ export class NodeForwarder implements ForwarderService {
     }
   }
 
-  async apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
-    await this.#removing.get(crossConnect.id)?.catch(() => undefined);
+  apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
+    return this.#inTurn([crossConnect.id], () => this.#apply(crossConnect, signal));
+  }
+
+  async #inTurn<T>(ids: readonly string[], run: () => Promise<T>): Promise<T> {
+    const turn = Promise.allSettled(ids.map((id) => this.#underWay.get(id))).then(run);
+    for (const id of ids) this.#underWay.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      for (const id of ids) if (this.#underWay.get(id) === turn) this.#underWay.delete(id);
+    }
+  }
+
+  async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
+    signal.throwIfAborted();
     const possible = possibleWirings(this.#wirings, crossConnect);
     const ports: OpenPorts = {};
     try {
@@ -224,9 +238,16 @@ export class NodeForwarder implements ForwarderService {
     }
   }
 
-  async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
+  remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
+    return this.#inTurn(
+      crossConnects.map(({ id }) => id),
+      () => this.#remove(crossConnects),
+    );
+  }
+
+  async #remove(crossConnects: readonly fw.CrossConnect[]): Promise<object> {
     for (const { id } of crossConnects) this.#watch.unfollow(id);
-    const removed = Promise.all(
+    await Promise.all(
       crossConnects.map(async (crossConnect) => {
         const { id } = crossConnect;
         if (this.#lending.holds(id)) return await this.#lending.giveBack(id);
@@ -240,13 +261,7 @@ export class NodeForwarder implements ForwarderService {
         if (!outside && !(client && endpoint)) this.#tunnels.tidySoon();
       }),
     );
-    for (const { id } of crossConnects) this.#removing.set(id, removed);
-    try {
-      await removed;
-      return {};
-    } finally {
-      for (const { id } of crossConnects) if (this.#removing.get(id) === removed) this.#removing.delete(id);
-    }
+    return {};
   }
 
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {

@@ -15,12 +15,22 @@ export async function program(
   planned: Connection,
 ): Promise<Connection> {
   const before = node.connections.byId(planned.id);
+  const { crossConnect } = planned;
+  const remove = () => node.forwarder.remove({ crossConnects: [crossConnect] });
   // The record takes about as long as the kernel does, so both go on at the same time.
   const [programmed, recorded] = await Promise.allSettled([
     transaction.step(
       'program the dataplane',
-      () => node.forwarder.apply(planned.crossConnect, { signal: transaction.signal }),
-      () => node.forwarder.remove({ crossConnects: [planned.crossConnect] }),
+      async () => {
+        try {
+          return await node.forwarder.apply(crossConnect, { signal: transaction.signal });
+        } catch (error) {
+          // A forwarder that is a process may have done it all the same.
+          if (transaction.signal.aborted) await remove();
+          throw error;
+        }
+      },
+      remove,
     ),
     transaction.step(
       'record the connection',
