@@ -58,12 +58,18 @@ export interface EndpointHooks {
 interface Known {
   readonly request: EndpointRequest;
   readonly answer: Promise<EndpointAnswer>;
+  /** Calls that wait for the answer. */
+  waiting: number;
+  /** Whether a manager has it. */
+  told: boolean;
 }
 
 export class EndpointConnections implements ServiceImplementation<typeof endpoint.EndpointConnection> {
   readonly #netns: string;
   readonly #hooks: EndpointHooks;
   readonly #known = new Map<string, Known>();
+  /** Connections that are ending: the next of the same key begins when that is over. */
+  readonly #ending = new Map<string, Promise<void>>();
 
   constructor(netns: string, hooks: EndpointHooks) {
     this.#netns = netns;
@@ -72,10 +78,10 @@ export class EndpointConnections implements ServiceImplementation<typeof endpoin
 
   readonly requestEndpointConnection = async (
     message: endpoint.EndpointConnectionRequest,
-    _context: CallContext,
+    { signal }: CallContext,
   ): Promise<Reply> => {
     const { requestId, networkServiceName } = message;
-    const answer = await this.#answer(requestOf(message));
+    const answer = await this.#answer(requestOf(message), signal);
     const head = { requestId, networkServiceName, linuxNamespace: this.#netns };
     if (answer.refuse) return { ...head, admissionError: answer.refuse };
     const { addresses = [], routes = [], dns = {}, endpointAddresses = [], endpointRoutes = [] } = answer;
@@ -102,27 +108,49 @@ export class EndpointConnections implements ServiceImplementation<typeof endpoin
     message: endpoint.CloseEndpointConnectionRequest,
     _context: CallContext,
   ): Promise<Record<string, never>> => {
-    const key = keyOf(message.requestId, message.networkServiceName);
-    const known = this.#known.get(key);
-    this.#known.delete(key);
-    if (known) await this.#hooks.onClose?.(known.request, message.reason);
+    await this.#end(keyOf(message.requestId, message.networkServiceName), message.reason);
     return {};
   };
 
-  async #answer(request: EndpointRequest): Promise<EndpointAnswer> {
+  async #answer(request: EndpointRequest, signal: AbortSignal): Promise<EndpointAnswer> {
     const key = keyOf(request.requestId, request.service);
-    const known = this.#known.get(key);
-    if (known && sameWish(known.request, request)) return await known.answer;
-    const answer = this.#decide(request);
-    const entry = { request, answer };
-    this.#known.set(key, entry);
-    const decided = await answer;
-    if (decided.refuse && this.#known.get(key) === entry) {
+    const before = this.#known.get(key);
+    const entry = before && sameWish(before.request, request) ? before : this.#enter(key, request);
+    entry.waiting++;
+    const decided = await entry.answer;
+    entry.waiting--;
+    entry.told ||= !signal.aborted;
+    if (this.#known.get(key) !== entry) return decided;
+    if (decided.refuse) {
       // A refused update leaves what there was.
-      if (known) this.#known.set(key, known);
+      if (before && before !== entry) this.#known.set(key, before);
       else this.#known.delete(key);
+    } else if (!entry.told && entry.waiting === 0) {
+      await this.#end(key, 'the manager did not wait for the answer');
     }
     return decided;
+  }
+
+  #enter(key: string, request: EndpointRequest): Known {
+    const answer = Promise.allSettled([this.#ending.get(key)]).then(() => this.#decide(request));
+    const entry = { request, answer, waiting: 0, told: false };
+    this.#known.set(key, entry);
+    return entry;
+  }
+
+  async #end(key: string, reason: string): Promise<void> {
+    const known = this.#known.get(key);
+    if (!known) return await this.#ending.get(key);
+    this.#known.delete(key);
+    const ended = known.answer.then(async ({ refuse }) => {
+      if (!refuse) await this.#hooks.onClose?.(known.request, reason);
+    });
+    this.#ending.set(key, ended);
+    try {
+      await ended;
+    } finally {
+      if (this.#ending.get(key) === ended) this.#ending.delete(key);
+    }
   }
 
   async #decide(request: EndpointRequest): Promise<EndpointAnswer> {

@@ -113,6 +113,66 @@ describe('serve', () => {
     expect(asked).toHaveLength(3);
   });
 
+  it('gives up a connection whose manager has not waited for the answer, and one that is closed before it', async () => {
+    await using manager = await new ManagerSide().start();
+    const events: string[] = [];
+    const decisions: (() => void)[] = [];
+    await using served = await serve({
+      service: 'firewall',
+      name: 'fw',
+      runDir: manager.runDir,
+      onConnect: async ({ requestId }) => {
+        await new Promise<void>((resolve) => decisions.push(resolve));
+        events.push(`connect ${requestId}`);
+        return {};
+      },
+      onClose: ({ requestId }, reason) => {
+        events.push(`close ${requestId}: ${reason}`);
+      },
+    });
+    using channel = new Channel(`unix:${served.socket}`);
+    const client = channel.client(endpoint.EndpointConnection);
+    const ask = (requestId: string, signal?: AbortSignal) =>
+      client.requestEndpointConnection(
+        { requestId, networkServiceName: 'firewall' },
+        signal ? { signal } : {},
+      );
+    const decide = async (): Promise<void> => {
+      await vi.waitFor(() => expect(decisions).not.toEqual([]));
+      decisions.shift()!();
+    };
+
+    const leaving = new AbortController();
+    const left = ask('impatient', leaving.signal);
+    await vi.waitFor(() => expect(decisions).not.toEqual([]));
+    leaving.abort();
+    await expect(left).rejects.toMatchObject({ kind: 'cancelled' });
+    // Answered after the cancellation, so that it has arrived as well.
+    const patient = ask('patient');
+    await vi.waitFor(() => expect(decisions).toHaveLength(2));
+    await decide();
+    await decide();
+    await patient;
+    await vi.waitFor(() =>
+      expect(events).toContain('close impatient: the manager did not wait for the answer'),
+    );
+    expect(events).toHaveLength(3);
+
+    const late = ask('closed');
+    await vi.waitFor(() => expect(decisions).not.toEqual([]));
+    const closed = client.closeEndpointConnection({
+      requestId: 'closed',
+      networkServiceName: 'firewall',
+      reason: 'the client left',
+    });
+    await decide();
+    await Promise.all([late, closed]);
+    const again = ask('closed');
+    await decide();
+    await again;
+    expect(events.slice(3)).toEqual(['connect closed', 'close closed: the client left', 'connect closed']);
+  });
+
   it('refuses what its handler fails at, and can do nothing at all', async () => {
     await using manager = await new ManagerSide().start();
     await using broken = await serve({

@@ -127,25 +127,31 @@ export async function tellOthers(
   { tellPeer = true, reconnect = false, hearWithin }: ClosingOptions = {},
 ): Promise<void> {
   await Promise.all([
-    tellEndpoint(node, connection, reason),
+    connection.role === 'CLIENT' ? undefined : tellEndpoint(node, connection, reason),
     tellPeer ? tellOtherManager(node, connection, reason, reconnect, hearWithin) : undefined,
   ]);
 }
 
-async function tellEndpoint(node: Node, connection: Connection, reason: string): Promise<void> {
-  if (connection.role === 'CLIENT') return;
-  // While a changed request replaces this connection, the endpoint knows both by one request_id.
-  const replaced = node.connections
-    .byRequest(connection.requestId, connection.service)
-    .some((other) => other.id !== connection.id && other.endpoint.name === connection.endpoint.name);
-  if (replaced) return;
-  const { name, namespace } = connection.endpoint;
+/** Tells an endpoint that a connection has ended, unless it serves another of the same request. */
+export async function tellEndpoint(
+  node: Node,
+  { id, requestId, service, endpoint: { name, namespace } }: ServedConnection,
+  reason: string,
+): Promise<void> {
+  // While a changed request replaces a connection, the endpoint knows both by one request_id.
+  const goesOn = node.connections
+    .byRequest(requestId, service)
+    .some((other) => other.id !== id && other.role !== 'CLIENT' && other.endpoint.name === name);
+  if (goesOn) return;
   await node.endpoints.close(
-    { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName: connection.service },
-    connection.requestId,
+    { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName: service },
+    requestId,
     reason,
   );
 }
+
+/** What an endpoint of this node knows a connection by. */
+type ServedConnection = Pick<Connection, 'id' | 'requestId' | 'service' | 'endpoint'>;
 
 async function tellOtherManager(
   node: Node,

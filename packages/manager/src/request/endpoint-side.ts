@@ -8,12 +8,14 @@ import {
   type Interface,
   type Label,
   type NetworkServiceEndpoint,
+  NsmError,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { overlaps, type Prefix, parsePrefix } from '../addresses/prefix.js';
 import { addressesOf, admitEndpointParameters } from '../admission/admission.js';
 import { hasOwnWire } from '../choice/negotiation.js';
+import { tellEndpoint } from '../life/closing.js';
 import type { Node } from '../node.js';
 import { endpointInterfaceName, macOf } from '../state/connection.js';
 import { hasDevice } from './shared-memory.js';
@@ -57,21 +59,36 @@ export async function askEndpoint(
   const macFor = (side: 'client' | 'endpoint'): string =>
     hasOwnWire(question.interface.type) ? '' : macOf(hash, side);
   const mac = { client: macFor('client'), endpoint: macFor('endpoint') };
+  const { networkServiceName: service, nseProviderName, nseProviderNamespace } = endpoint;
+  const served = {
+    id,
+    requestId,
+    service,
+    endpoint: { name: nseProviderName, namespace: nseProviderNamespace },
+  };
+  const takeBack = () => tellEndpoint(node, served, 'the connection could not be made');
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
-    () =>
-      node.endpoints.request(
-        endpoint,
-        {
-          requestId,
-          networkServiceName: endpoint.networkServiceName,
-          interface: question.interface,
-          ...(question.labels ? { labels: question.labels } : {}),
-          endpointParameters: { interfaceName, mac: mac.endpoint, mtu: question.mtu, connectionId: id },
-        },
-        transaction.signal,
-      ),
-    () => node.endpoints.close(endpoint, requestId, 'the connection could not be made'),
+    async () => {
+      try {
+        return await node.endpoints.request(
+          endpoint,
+          {
+            requestId,
+            networkServiceName: service,
+            interface: question.interface,
+            ...(question.labels ? { labels: question.labels } : {}),
+            endpointParameters: { interfaceName, mac: mac.endpoint, mtu: question.mtu, connectionId: id },
+          },
+          transaction.signal,
+        );
+      } catch (error) {
+        // Unless it has refused, it may have accepted, or do so yet. Nobody waits for one that is slow.
+        if (NsmError.from(error).kind !== 'endpoint-refused') void takeBack();
+        throw error;
+      }
+    },
+    takeBack,
   );
   admitEndpointParameters(reply.clientParameters, endpoint.nseProviderName);
   admitEndpointParameters(reply.endpointParameters, endpoint.nseProviderName);
