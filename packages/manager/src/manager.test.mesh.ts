@@ -90,6 +90,8 @@ export class TestMesh implements AsyncDisposable {
   readonly managers: TestManager[] = [];
   /** Request ids of connections that endpoints were told are closed. */
   readonly closed: string[] = [];
+  /** What endpoints wait for before they answer. */
+  readonly answering: { until: Promise<void> } = { until: Promise.resolve() };
   readonly #pods = new Map<string, TestNamespace>();
   readonly #channels: Channel[] = [];
   readonly #servers = new Map<string, Server>();
@@ -136,11 +138,10 @@ export class TestMesh implements AsyncDisposable {
   async serve(node: 0 | 1, service: string, pod: string): Promise<void> {
     const socketLocation = join(this.folder, `${pod}.sock`);
     const server = new Server().add(ep.EndpointConnection, {
-      requestEndpointConnection: async ({ requestId, networkServiceName }) => ({
-        requestId,
-        networkServiceName,
-        linuxNamespace: this.pod(pod).name,
-      }),
+      requestEndpointConnection: async ({ requestId, networkServiceName }) => {
+        await this.answering.until;
+        return { requestId, networkServiceName, linuxNamespace: this.pod(pod).name };
+      },
       closeEndpointConnection: async ({ requestId }) => {
         this.closed.push(requestId);
         return {};

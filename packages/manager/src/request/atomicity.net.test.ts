@@ -1,6 +1,6 @@
 // All or nothing, on real interfaces: a failure after every single step of a local and of a remote request leaves
 // nothing on either node.
-import { leaks, ping, requireRoot } from '@nsm/testkit';
+import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { kernel, TestMesh } from '../manager.test.mesh.js';
 
@@ -48,6 +48,34 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails', () => {
       expect(again).toMatchObject({ accepted: true });
       expect(await ping(name, again.connectionParameters!.peerAddresses[0]!)).toMatchObject({ received: 1 });
       expect(mesh.closed.length).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(['near', 'far'])(
+    'is closed at an endpoint of "%s" that was asked and not waited for',
+    async (service) => {
+      await using mesh = await TestMesh.start(['client', 'near', 'far']);
+      await mesh.serve(0, 'near', 'near');
+      await mesh.serve(1, 'far', 'far');
+      let decide = (): void => undefined;
+      mesh.answering.until = new Promise((resolve) => {
+        decide = resolve;
+      });
+      const asked = mesh
+        .client(0)
+        .requestConnection(
+          {
+            requestId: 'pod-1',
+            networkServiceName: service,
+            linuxNamespace: mesh.pod('client').name,
+            interface: [kernel],
+          },
+          { timeoutMs: 300 },
+        );
+      await expect(asked).rejects.toMatchObject({ kind: 'deadline' });
+      await waitFor(() => mesh.closed.length > 0);
+      decide();
+      expect(await mesh.remains()).toEqual([]);
     },
   );
 });
