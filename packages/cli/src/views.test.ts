@@ -25,12 +25,14 @@ describe('connectionView', () => {
   });
 
   it('says in which state a connection is, in words for operators', () => {
-    const state = (text: string, attempt = 0): string =>
-      connectionView(create(admin.ConnectionSchema, { state: text, attempt })).state;
-    expect(state('UP')).toBe('SYNCED');
-    expect(state('HEALING', 1)).toBe('HEALING');
-    expect(state('HEALING', 3)).toBe('FAILED');
-    expect(state('CLOSING')).toBe('CLOSING');
+    const state = (text: string): string =>
+      connectionView(create(admin.ConnectionSchema, { state: text })).state;
+    expect(['UP', 'HEALING', 'FAILED', 'CLOSING'].map(state)).toEqual([
+      'SYNCED',
+      'HEALING',
+      'FAILED',
+      'CLOSING',
+    ]);
     const { history } = connectionView(
       create(admin.ConnectionSchema, { history: [{ state: 'UP' }, { state: 'HEALING', detail: 'gone' }] }),
     );

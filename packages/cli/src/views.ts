@@ -79,13 +79,9 @@ export interface StatisticsView {
   readonly drops: Readonly<Record<string, number>>;
 }
 
-/** After so many attempts that failed it takes more than patience, though it is tried again, less and less often. */
-const failedAfter = 3;
-
 /** SYNCED: all is as wanted. HEALING: it is being mended. FAILED: it cannot be, for the reason told; it is tried again. */
-function stateWord(state: string, attempt = 0): string {
-  if (state === 'UP') return 'SYNCED';
-  return state === 'HEALING' && attempt >= failedAfter ? 'FAILED' : state;
+function stateWord(state: string): string {
+  return state === 'UP' ? 'SYNCED' : state;
 }
 
 /** Its state and, where there is something to say, which attempt it is and why. */
@@ -101,7 +97,7 @@ export function connectionView(connection: admin.Connection): ConnectionView {
     service: connection.networkServiceName,
     requestId: connection.requestId,
     role: connection.role,
-    state: stateWord(connection.state, connection.attempt),
+    state: stateWord(connection.state),
     detail: connection.detail,
     since: timeText(since),
     attempt: connection.attempt,

@@ -216,7 +216,7 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
   it('mends what was changed by hand, and follows what is wanted now', async () => {
     const { client: made } = await a.client.apply(local());
     const index = client.route.link('nsm0')!.index;
-    client.route.setLink(index, { mtu: 1200 });
+    client.route.setLink(index, { name: 'theirs', mtu: 1200 });
     client.route.addAddress(index, { address: '192.0.2.1/32' });
     client.route.deleteRoute({ destination: '10.77.0.0/16', device: index });
     await a.client.apply(local({ client: { ...made!, addresses: ['10.60.0.1/31', 'fd60::1/127'] } }));

@@ -186,6 +186,8 @@ export class NodeForwarder implements ForwarderService {
     try {
       if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
       if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
+      for (const open of Object.values(ports))
+        open.lastIndex = this.#watch.indexOf(crossConnect.id, open.namespace);
       this.#watch.unfollow(crossConnect.id);
       for (const { port } of Object.values(ports)) this.#watch.unfollow(port.takesOver);
       const [first, second] = inOrder(possible, crossConnect.id, ports);

@@ -53,6 +53,11 @@ export class NodeWatch {
     this.#places.set(id, [...(this.#places.get(id) ?? []), { followed, index }]);
   }
 
+  /** The index that a cross-connect's interface in a namespace was followed by, whatever its name is now. */
+  indexOf(id: string, { inode }: { readonly inode: number }): number | undefined {
+    return this.#places.get(id)?.find(({ followed }) => followed.inode === inode)?.index;
+  }
+
   /** What becomes of a cross-connect's interfaces is our own doing from now on. */
   unfollow(id: string): void {
     for (const { followed, index } of this.#places.get(id) ?? [])

@@ -10,6 +10,8 @@ export class OpenPort implements Disposable {
   readonly port: fw.Port;
   readonly namespace: NetworkNamespace;
   readonly socket: RouteSocket;
+  /** The index that its device had, if that is known: somebody may have renamed it. */
+  lastIndex: number | undefined;
 
   /** @throws NsmError `namespace-unknown` when the namespace no longer exists. */
   constructor(port: fw.Port) {
@@ -28,8 +30,11 @@ export class OpenPort implements Disposable {
   find(id: string): Link | undefined {
     const { name } = this.port;
     if (!name.includes('%')) {
-      const candidates = [name, this.port.formerName].filter((candidate) => candidate !== '');
-      return candidates.map((candidate) => this.socket.link(candidate)).find((link) => link?.alias === id);
+      // By its name first: in an endpoint's pod there may be thousands.
+      const candidates = [name, this.port.formerName || undefined, this.lastIndex];
+      return candidates
+        .map((candidate) => (candidate === undefined ? undefined : this.socket.link(candidate)))
+        .find((link) => link?.alias === id);
     }
     return this.socket.links().find((link) => link.alias === id);
   }

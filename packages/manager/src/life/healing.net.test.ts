@@ -58,18 +58,24 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
       (await mesh.operator(0).listConnections({})).connections.find(
         ({ networkServiceName }) => networkServiceName === 'ping',
       );
+    // It is tried again all the same, but operators hear that it does not succeed.
     await waitFor(async () => {
       const connection = await ours();
-      return connection?.state === 'HEALING' && connection.detail.includes('no endpoint provides');
+      return connection?.state === 'FAILED' && connection.detail.includes('no endpoint provides');
     });
     // Its name is kept for it.
     expect((await request('other')).connectionParameters?.interfaceName).toBe('nsm1');
     await mesh.serve(1, 'ping', 'second');
     const healed = await waitFor(async () => {
       const connection = await ours();
-      return connection?.state === 'UP' && connection;
+      return connection?.state === 'UP' ? connection : undefined;
     });
     expect(healed).toMatchObject({ connectionParameters: { interfaceName: 'nsm0' } });
+    const phases = healed!.history.map(({ state }) => state);
+    expect(phases.filter((state, index) => state !== phases[index - 1])).toEqual([
+      ...['CONNECTING', 'UP', 'HEALING', 'FAILED'],
+      ...['CONNECTING', 'UP'],
+    ]);
     for (const networkServiceName of ['ping', 'other'])
       await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName });
     expect(await mesh.remains()).toEqual([]);
@@ -87,7 +93,9 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
     });
     await mesh.killEndpoint('first');
     await waitFor(async () =>
-      (await mesh.operator(0).listConnections({})).connections.some(({ state }) => state === 'HEALING'),
+      (await mesh.operator(0).listConnections({})).connections.some(({ state }) =>
+        /HEALING|FAILED/.test(state),
+      ),
     );
     await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
     expect(await mesh.remains()).toEqual([]);

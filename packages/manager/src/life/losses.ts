@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type forwarder as fw, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
+import { isInPlace } from '../state/connection.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
 import { isServedBy } from './leaving.js';
@@ -56,7 +57,7 @@ function underlayChanged(node: Node): void {
   for (const connection of node.connections.values()) {
     const { client, endpoint, tunnel } = connection.crossConnect;
     const mtu = (client ?? endpoint)?.mtu ?? 0;
-    if (!tunnel || connection.state.kind !== 'UP') continue;
+    if (!tunnel || !isInPlace(connection)) continue;
     const offered = node.offers.to(tunnel.remote);
     offered.then(
       ({ tunnels }) => {

@@ -4,7 +4,7 @@ import { NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
 import { withNamesOf } from '../request/programming.js';
 import { takeOver } from '../request/settling.js';
-import type { Connection } from '../state/connection.js';
+import { type Connection, isInPlace } from '../state/connection.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
 import { unanswered } from './silence.js';
@@ -12,7 +12,7 @@ import { unanswered } from './silence.js';
 /** Milliseconds in which every connection is compared once, also where no event told of a difference. */
 const round = 30_000;
 /** Milliseconds within which a packet must come back from the other node. */
-const answerWithinMs = 1000;
+export const answerWithinMs = 1000;
 /** Milliseconds between two comparisons when there are few connections. */
 const longestPause = 1000;
 
@@ -29,17 +29,17 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
   const present = node.connections.byId(id);
   if (present?.state.kind === 'CLOSING' && !present.state.removed)
     closeSoon(node, id, present.state.reason, present.state);
-  if (present?.state.kind !== 'UP') return;
+  if (!present || !isInPlace(present)) return;
   const mended = node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(id);
-    if (connection?.state.kind === 'UP') await compare(node, connection, options);
+    if (connection && isInPlace(connection)) await compare(node, connection, options);
   });
   mended.catch((thrown: unknown) => {
     const error = NsmError.from(thrown);
     // The end of the forwarder is told of by itself; that of a namespace is not while the forwarder is away.
     if (error.kind === 'unavailable' || node.stopping.aborted) return;
     const connection = node.connections.byId(id);
-    if (connection?.state.kind !== 'UP') return;
+    if (!connection || !isInPlace(connection)) return;
     if (error.kind === 'no-packets') return void unanswered(node, id);
     node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
     rebuild(node, connection, `${reason}; ${error.message}`);

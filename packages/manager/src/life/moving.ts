@@ -4,15 +4,16 @@ import { InterfaceType, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { clientNamespace, type Node } from '../node.js';
 import { establish } from '../request/establish.js';
 import { closeReplaced, type ReplacingOptions, takeOver } from '../request/settling.js';
-import type { Connection } from '../state/connection.js';
+import { type Connection, isInPlace } from '../state/connection.js';
 
 /** So many connections are moved at the same time when there are many. */
 const atOnce = 16;
 
 /** Only what the kernel drives can be there twice; an application that is attached by a socket has to be told of another. */
-export function canMove({ role, state, crossConnect }: Connection): boolean {
-  const there = state.kind === 'UP' || (state.kind === 'HEALING' && state.kept === true);
-  return role !== 'ENDPOINT' && there && crossConnect.client?.type === InterfaceType.KERNEL_INTERFACE;
+export function canMove(connection: Connection): boolean {
+  const { role, crossConnect } = connection;
+  const isKernels = crossConnect.client?.type === InterfaceType.KERNEL_INTERFACE;
+  return role !== 'ENDPOINT' && isKernels && isInPlace(connection);
 }
 
 /**

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
 import type { Peer } from '../others/peer-managers.js';
-import type { Connection } from '../state/connection.js';
+import { type Connection, isInPlace } from '../state/connection.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
 import { Silence } from './silence.js';
@@ -97,9 +97,9 @@ class PeerWatch implements Watch {
     const { peers, name } = this.#node;
     const age = performance.now() - this.#comparedAt;
     const due = age > compareAgain;
-    // One that is healing is in nobody's hands.
-    const up = connections.filter(({ state: { kind } }) => kind === 'UP');
-    const shared = up.map((connection) => ({
+    // One that is being made anew is in nobody's hands.
+    const held = connections.filter(isInPlace);
+    const shared = held.map((connection) => ({
       connectionId: connection.peer?.connectionId ?? '',
       tunnelIdentifier: connection.tunnel?.identifier ?? 0,
     }));
@@ -115,7 +115,7 @@ class PeerWatch implements Watch {
     // What is being asked for may end up elsewhere.
     this.#comparedAt = pendingConnectionIds.length > 0 ? Number.NEGATIVE_INFINITY : performance.now();
     const reasons = new Map(ended.map(({ connectionId, reason }) => [connectionId, reason]));
-    this.#part(up, new Set(unknownConnectionIds), reasons);
+    this.#part(held, new Set(unknownConnectionIds), reasons);
   }
 
   /**

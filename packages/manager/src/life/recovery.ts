@@ -2,7 +2,7 @@
 import { NsmError } from '@nsm/api';
 import type { Node } from '../node.js';
 import { declareUp } from '../request/programming.js';
-import type { Connection } from '../state/connection.js';
+import { type Connection, isKept } from '../state/connection.js';
 import type { Store } from '../state/store.js';
 import { closeSoon } from './closing.js';
 import { heal, rebuild } from './healing.js';
@@ -43,7 +43,7 @@ async function resume(node: Node, connection: Connection): Promise<void> {
   const { state } = present;
   // Another manager that has to hear of it may be silent: nobody shall wait for that.
   if (state.kind === 'CLOSING') return closeSoon(node, present.id, state.reason, state);
-  const kept = state.kind === 'HEALING' && state.kept;
+  const kept = isKept(state);
   if (state.kind === 'HEALING' && !kept) return heal(node, present.id, state.reason);
   try {
     // What had not answered when this manager ended must do so now, before it may take another's place.

@@ -5,9 +5,10 @@ import { endpointKey } from '@nsm/registry';
 import { rankEndpoints } from '../choice/selection.js';
 import { type Node, surroundings } from '../node.js';
 import { declareUp } from '../request/programming.js';
-import type { Connection } from '../state/connection.js';
+import { type Connection, isInPlace, isKept } from '../state/connection.js';
 import { tellOthers } from './closing.js';
 import { rebuild } from './healing.js';
+import { answerWithinMs, compare, mend } from './mending.js';
 import { canMove, fewAtATime, move } from './moving.js';
 
 /** So many connections to one node stand for all: they share its fate. */
@@ -42,7 +43,9 @@ export class Silence {
     try {
       // Once something did not come back, the next look follows at once.
       do {
-        if (await this.#answered(clients)) return this.#heard(clients);
+        const answered = await this.#answered(clients);
+        if (answered) return await this.#heard(clients);
+        if (answered === undefined) return;
         this.#unanswered++;
       } while (this.#unanswered < looks && !this.#node.stopping.aborted);
       await this.#silent(clients);
@@ -51,34 +54,62 @@ export class Silence {
     }
   }
 
-  /** While all is well one is asked, another each time; several when it did not answer, because it may be alone in that. */
-  async #answered(clients: readonly Connection[]): Promise<boolean> {
+  /**
+   * While all is well one is asked, another each time; several when it did not answer, because it may be alone in that.
+   * @returns undefined when nobody could be asked.
+   */
+  async #answered(clients: readonly Connection[]): Promise<boolean | undefined> {
     if (this.#unanswered === 0) this.#turn++;
     const first = this.#turn % clients.length;
     const inTurn = [...clients.slice(first), ...clients.slice(0, first)];
     const asked = inTurn.slice(0, this.#unanswered === 0 ? 1 : samples);
     const answered = await Promise.all(asked.map((connection) => answers(this.#node, connection)));
-    return answered.includes(true);
+    return answered.includes(true) || (answered.includes(false) ? false : undefined);
   }
 
-  #heard(clients: readonly Connection[]): void {
+  /** That one is answered says only that the node is there: each of those that wait is tried by itself. */
+  async #heard(clients: readonly Connection[]): Promise<void> {
     this.#unanswered = 0;
     this.#pause = 0;
-    for (const { id } of clients) {
-      const connection = this.#node.connections.byId(id);
-      if (connection?.state.kind === 'HEALING' && connection.state.kept) declareUp(this.#node, connection);
-    }
+    await fewAtATime(clients, ({ id }) => resume(this.#node, id));
   }
 
   async #silent(clients: readonly Connection[]): Promise<void> {
+    const { connections, logger } = this.#node;
     const now = performance.now();
     if (this.#unanswered === looks)
-      this.#node.logger.warn({ manager: this.#manager }, 'no packets come back from the node');
-    else if (now < this.#offerAt) return;
-    this.#pause = Math.min(offerAgain.longest, 2 * this.#pause || offerAgain.first);
-    this.#offerAt = now + this.#pause;
-    await fewAtATime(clients, ({ id }) => unanswered(this.#node, id));
+      logger.warn({ manager: this.#manager }, 'no packets come back from the node');
+    let offered = clients;
+    if (this.#unanswered > looks && now < this.#offerAt) {
+      // What was made meanwhile was not offered yet.
+      offered = clients.filter(({ id }) => connections.byId(id)?.state.kind === 'UP');
+    } else {
+      this.#pause = Math.min(offerAgain.longest, 2 * this.#pause || offerAgain.first);
+      this.#offerAt = now + this.#pause;
+    }
+    await fewAtATime(offered, ({ id }) => unanswered(this.#node, id));
   }
+}
+
+/** One that waits for packets is up when they come back to it; when they only come back to others, it is made anew. */
+async function resume(node: Node, id: string): Promise<void> {
+  const { key } = node.connections.byId(id) ?? {};
+  if (key === undefined) return;
+  await node.mutex.run(key, async () => {
+    const present = node.connections.byId(id);
+    if (!present || !isKept(present.state)) return;
+    try {
+      declareUp(node, await compare(node, present, { answerWithinMs }));
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      if (error.kind === 'unavailable' || node.stopping.aborted) return;
+      rebuild(
+        node,
+        present,
+        `packets come back from node ${present.peer?.manager}, but not to it: ${error.message}`,
+      );
+    }
+  });
 }
 
 /** Packets of this client do not come back. */
@@ -116,20 +147,20 @@ export async function unanswered(node: Node, id: string): Promise<void> {
 }
 
 /** A client's that the kernel drives, up or waiting; while it is being made anew there is nothing to ask. */
-function hasInterface({ role, state, crossConnect }: Connection): boolean {
-  const type = crossConnect.client?.type;
+function hasInterface(connection: Connection): boolean {
+  const type = connection.crossConnect.client?.type;
   const driven = type !== InterfaceType.MEM_INTERFACE && type !== InterfaceType.VHOST_INTERFACE;
-  const present = state.kind === 'UP' || (state.kind === 'HEALING' && state.kept === true);
-  return role === 'CLIENT' && driven && present;
+  return connection.role === 'CLIENT' && driven && isInPlace(connection);
 }
 
-/** An interface that is not there does not answer either. */
-async function answers(node: Node, { crossConnect }: Connection): Promise<boolean> {
+/** @returns undefined where it cannot be asked: an interface that is not there, or a forwarder that is away, proves nothing. */
+async function answers(node: Node, { id, crossConnect }: Connection): Promise<boolean | undefined> {
   try {
     return (await node.forwarder.probe({ crossConnect, timeoutMs: node.probeInterval })).answered;
   } catch (thrown) {
-    // A forwarder that is away proves nothing.
-    return NsmError.from(thrown).kind !== 'dataplane';
+    const { kind, message } = NsmError.from(thrown);
+    if (kind === 'dataplane') mend(node, id, message);
+    return undefined;
   }
 }
 

@@ -61,17 +61,15 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails', () => {
       mesh.answering.until = new Promise((resolve) => {
         decide = resolve;
       });
-      const asked = mesh
-        .client(0)
-        .requestConnection(
-          {
-            requestId: 'pod-1',
-            networkServiceName: service,
-            linuxNamespace: mesh.pod('client').name,
-            interface: [kernel],
-          },
-          { timeoutMs: 300 },
-        );
+      const asked = mesh.client(0).requestConnection(
+        {
+          requestId: 'pod-1',
+          networkServiceName: service,
+          linuxNamespace: mesh.pod('client').name,
+          interface: [kernel],
+        },
+        { timeoutMs: 300 },
+      );
       await expect(asked).rejects.toMatchObject({ kind: 'deadline' });
       await waitFor(() => mesh.closed.length > 0);
       decide();

@@ -6,7 +6,7 @@ import { absence, rankEndpoints, type Surroundings } from '../choice/selection.j
 import { closeConnection } from '../life/closing.js';
 import { drain } from '../life/leaving.js';
 import { endpointsOf, knownEndpoints, knownServices, type Node, surroundings } from '../node.js';
-import type { Connection } from '../state/connection.js';
+import { type Connection, phaseOf } from '../state/connection.js';
 import { reasonOf } from '../state/connection-table.js';
 import { refusable } from './refusable.js';
 
@@ -134,7 +134,7 @@ async function inFull(node: Node, connection: Connection) {
     .catch(() => undefined);
   const history = node.connections.historyOf(connection.id).map(({ time, state }) => ({
     time: timestampFromMs(time),
-    state: state.kind,
+    state: phaseOf(state),
     detail: reasonOf(state),
   }));
   return { ...adminConnection(connection), history, ...(statistics ? { statistics } : {}) };
@@ -147,7 +147,7 @@ function adminConnection(connection: Connection) {
     requestId: connection.requestId,
     networkServiceName: connection.service,
     role: connection.role,
-    state: state.kind,
+    state: phaseOf(state),
     detail: reasonOf(state),
     attempt: 'attempt' in state ? state.attempt : 0,
     nseProviderName: connection.endpoint.name,

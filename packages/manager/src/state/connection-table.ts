@@ -1,6 +1,6 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
 import { Backlog, type NetworkServiceEndpoint } from '@nsm/api';
-import { type Connection, type ConnectionState, requestKey } from './connection.js';
+import { type Connection, type ConnectionState, phaseOf, requestKey } from './connection.js';
 import type { Store } from './store.js';
 
 export type ConnectionChange =
@@ -148,7 +148,7 @@ export class ConnectionTable {
   #remember({ id, state }: Connection): void {
     const history = this.#histories.get(id) ?? [];
     const last = history.at(-1)?.state;
-    if (last && last.kind === state.kind && reasonOf(last) === reasonOf(state)) return;
+    if (last && phaseOf(last) === phaseOf(state) && reasonOf(last) === reasonOf(state)) return;
     history.push({ time: this.#now(), state });
     if (history.length > maxHistory) history.shift();
     this.#histories.set(id, history);

@@ -29,6 +29,23 @@ export type ConnectionState =
       readonly removed?: true;
     };
 
+/** After so many attempts that failed it takes more than patience, though it is tried again, less and less often. */
+const failedAfter = 3;
+
+/** What operators are told: FAILED is HEALING that does not succeed. */
+export function phaseOf(state: ConnectionState): ConnectionState['kind'] | 'FAILED' {
+  return state.kind === 'HEALING' && state.attempt >= failedAfter ? 'FAILED' : state.kind;
+}
+
+/** Its interface is there, and looked after: up, or waiting for packets to come back. */
+export function isInPlace({ state }: Connection): boolean {
+  return state.kind === 'UP' || isKept(state);
+}
+
+export function isKept(state: ConnectionState): boolean {
+  return state.kind === 'HEALING' && state.kept === true;
+}
+
 /** Whom a connection is held for, and until when. */
 export interface Owner {
   /** Inode of the client's network namespace. */
