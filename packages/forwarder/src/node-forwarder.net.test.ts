@@ -11,6 +11,7 @@ import {
   namePrefix,
   ping,
   requireRoot,
+  run,
   type TestNamespace,
   waitFor,
 } from '@nsm/testkit';
@@ -124,6 +125,14 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     const making = a.client.apply(local());
     await Promise.all([making, a.client.remove({ crossConnects: [local()] })]);
     expect([await linkNames(client), await linkNames(endpoint)]).toEqual([[], []]);
+  });
+
+  it('removes a tunnel device that somebody has moved to another namespace', async () => {
+    await a.client.apply(remote('a'));
+    await run(undefined, 'ip', ['-n', client.name, 'link', 'set', 'nsm0', 'netns', endpoint.name]);
+    expect(await linkNames(endpoint)).toEqual(['nsm0']);
+    await a.client.remove({ crossConnects: [remote('a')] });
+    expect(await linkNames(endpoint)).toEqual([]);
   });
 
   it('leaves IPv6 alone where nobody asks for it, and brings it when somebody does', async () => {

@@ -1,6 +1,13 @@
 // The thread that deletes devices, so many in one wait of the kernel as there are to delete.
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { currentNamespace, type Link, NamespaceError, openNamespace, RouteSocket } from '@nsm/netlink';
+import {
+  currentNamespace,
+  type Link,
+  listNamespaces,
+  NamespaceError,
+  openNamespace,
+  RouteSocket,
+} from '@nsm/netlink';
 import { doomed, scaffolding, unlessGone } from './device-groups.js';
 import type { Condemned } from './reaper.js';
 
@@ -16,6 +23,7 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
   const failures = new Map<string, string>();
   const namespaces = byNamespace(batch);
   const grave = namespaces.size > 1 ? openGrave() : undefined;
+  const missing: Condemned[] = [];
   const fail = (condemned: readonly Condemned[], error: unknown): void => {
     for (const { id } of condemned) failures.set(id, error instanceof Error ? error.message : String(error));
   };
@@ -28,6 +36,8 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
       using namespace = openNamespace({ inode, hint: condemned[0]?.path ?? '' });
       using pod = RouteSocket.open(namespace);
       const links = find(pod, condemned);
+      const found = new Set(links.map(({ alias }) => alias));
+      missing.push(...condemned.filter(({ alias, alone }) => alone && !found.has(alias)));
       const left = grave ? links.filter((link) => !grave.take(pod, link)) : links;
       deleteTogether(pod, left);
     } catch (error) {
@@ -36,12 +46,27 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
       fail(condemned, error);
     }
   }
+  if (missing.length > 0) deleteElsewhere(missing);
   try {
     grave?.close();
   } catch (error) {
     fail(batch, error);
   }
   return failures;
+}
+
+/** Somebody has moved them to other namespaces, or has deleted them. */
+function deleteElsewhere(missing: readonly Condemned[]): void {
+  const aliases = new Set(missing.map(({ alias }) => alias));
+  for (const { inode, path } of listNamespaces()) {
+    try {
+      using namespace = openNamespace({ inode, hint: path });
+      using pod = RouteSocket.open(namespace);
+      deleteTogether(pod, withAlias(pod, aliases));
+    } catch {
+      // Gone since it was listed, or another user's.
+    }
+  }
 }
 
 /** Devices of one namespace go in one wait when they share a group. */
@@ -102,7 +127,10 @@ function find(pod: RouteSocket, condemned: readonly Condemned[]): Link[] {
     const link = pod.link(only.name);
     if (link?.alias === only.alias) return [link];
   }
-  const aliases = new Set(condemned.map(({ alias }) => alias));
+  return withAlias(pod, new Set(condemned.map(({ alias }) => alias)));
+}
+
+function withAlias(pod: RouteSocket, aliases: ReadonlySet<string>): Link[] {
   return pod.links().filter(({ alias }) => alias !== undefined && aliases.has(alias));
 }
 

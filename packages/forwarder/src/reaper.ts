@@ -14,6 +14,8 @@ export interface Condemned {
   readonly name: string;
   /** What the device bears as its alias: of a pod's, the id. */
   readonly alias: string;
+  /** Nothing else takes it along, wherever somebody has moved it. */
+  readonly alone?: boolean;
 }
 
 interface Job extends Condemned {
@@ -56,7 +58,8 @@ export class Reaper {
     const { namespace, name = '' } = endpoint ?? client ?? {};
     if (!namespace) throw new NsmError('invalid', `${id} names no network namespace`);
     const group = tunnel ? allTunnels : namespace.inode;
-    await this.#condemn({ id, inode: namespace.inode, path: namespace.path, name, alias: id }, group);
+    const { inode, path } = namespace;
+    await this.#condemn({ id, inode, path, name, alias: id, alone: tunnel !== undefined }, group);
   }
 
   async #condemn(condemned: Condemned, group: number): Promise<void> {
@@ -138,13 +141,13 @@ class Lane {
    * @returns for each id that could not be deleted, why.
    * @throws NsmError `dataplane` when the thread has died.
    */
-  async deleteAll(batch: readonly Condemned[]): Promise<ReadonlyMap<string, string>> {
+  async deleteAll(batch: readonly Job[]): Promise<ReadonlyMap<string, string>> {
     this.#port.ref();
     try {
       await Promise.race([this.#started, this.#died]);
       const answer = once(this.#port, 'message');
       this.#port.postMessage(
-        batch.map(({ id, inode, path, name, alias }): Condemned => ({ id, inode, path, name, alias })),
+        batch.map(({ resolve: _resolve, reject: _reject, ...condemned }): Condemned => condemned),
       );
       const [failures] = await Promise.race([answer, this.#died]);
       return failures as ReadonlyMap<string, string>;

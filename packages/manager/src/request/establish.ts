@@ -40,12 +40,14 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
       const error = NsmError.from(thrown);
       failures.push(error);
       if (signal.aborted || error.kind === 'namespace-unknown') break;
-      // Addresses that the client's pod leaves no room for say nothing of the endpoint.
-      if (error.kind !== 'no-address') node.health.failed(endpoint, error.message);
+      if (!blameless.has(error.kind)) node.health.failed(endpoint, error.message);
     }
   }
   throw summary(failures);
 }
+
+/** That this manager has no addresses, or the client's pod no room for them, says nothing of the endpoint. */
+const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry']);
 
 /** Another interface does not help against these. */
 const hopeless: ReadonlySet<NsmErrorKind> = new Set([
