@@ -99,7 +99,9 @@ export class MeshNode {
     this.#forwarder = await spawnNsm(this.namespace.name, '"msg":"ready"', args, { before });
     if (!this.#manager) return;
     const client = this.#channel.client(admin.Admin);
-    await waitFor(() => client.getManager({}, { timeoutMs: 1_000 }), {
+    const found = async (): Promise<boolean> =>
+      (await client.getManager({}, { timeoutMs: 1_000 })).forwarderError === '';
+    await waitFor(found, {
       what: `${this.name} finding its forwarder`,
     });
   }

@@ -60,7 +60,7 @@ export class ManagerLink implements Disposable {
     // A server that is stopped at once resets its calls, which reads as a cancellation that nobody here asked for.
     if (error.kind === 'cancelled' && !signal?.aborted)
       return new NsmError('unavailable', `the manager on ${this.socket} stopped during the call`, error);
-    if (error.kind !== 'unavailable') return error;
+    if (error.kind !== 'unavailable' || isReply(error)) return error;
     if (/\bEACCES\b|\bEPERM\b/.test(error.message))
       return new NsmError('privilege', `${this.socket} may not be opened by this user: run as root`, error);
     if (/\bENOTSOCK\b|\bENOTDIR\b/.test(error.message))
@@ -81,7 +81,12 @@ export class ManagerLink implements Disposable {
 
 /** True when another attempt can succeed once a manager is there (again). */
 export function isManagerGone(error: NsmError): boolean {
-  return error.kind === 'unavailable' || error.kind === 'stopping';
+  return (error.kind === 'unavailable' && !isReply(error)) || error.kind === 'stopping';
+}
+
+/** A manager has said so itself, of something that it needs, as its forwarder: its errors bear their codes. */
+function isReply({ cause, code }: NsmError): boolean {
+  return cause instanceof Error && 'details' in cause && String(cause.details).endsWith(`(${code})`);
 }
 
 function neverConnected(error: NsmError): boolean {

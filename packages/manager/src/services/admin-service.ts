@@ -1,6 +1,13 @@
 // nsmadmin.Admin on admin.sock: what operators call.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { admin, type NetworkServiceEndpoint, NsmError, type ServiceImplementation } from '@nsm/api';
+import {
+  admin,
+  type forwarder as fw,
+  type NetworkServiceEndpoint,
+  NsmError,
+  type ServiceImplementation,
+} from '@nsm/api';
 import { quote } from '../admission/admission.js';
 import { absence, rankEndpoints, type Surroundings } from '../choice/selection.js';
 import { closeConnection } from '../life/closing.js';
@@ -13,12 +20,11 @@ import { refusable } from './refusable.js';
 export function adminService(node: Node): ServiceImplementation<typeof admin.Admin> {
   return {
     async getManager() {
-      const capabilities = await node.forwarder.getCapabilities({});
       return {
+        ...(await capabilitiesOf(node)),
         manager: { name: node.name, address: node.advertise, alive: true, drained: node.drained },
         registry: node.registry.url,
         registrySynced: node.registry.synced,
-        capabilities,
         connections: node.connections.size,
         endpoints: node.endpoints.size,
         addressPairs: node.pools.size,
@@ -62,14 +68,14 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
     },
 
     async listTunnels() {
-      const { tunnels: capabilities } = await node.forwarder.getCapabilities({});
+      const { capabilities } = await capabilitiesOf(node);
       const tunnels = [...node.connections.values()].flatMap(
         ({ id, peer, crossConnect: { tunnel }, clientParameters }) =>
           tunnel
             ? [{ connectionId: id, peerManager: peer?.manager ?? '', tunnel, mtu: clientParameters.mtu }]
             : [],
       );
-      return { capabilities, tunnels };
+      return { capabilities: capabilities?.tunnels ?? [], tunnels };
     },
 
     async explainSelection({ networkServiceName, labels, interface: interfaces }) {
@@ -127,11 +133,40 @@ function unavailable(
   return node.health.recentFailure(endpoint) ?? absence(host, managers) ?? '';
 }
 
+/** Milliseconds for which whoever looks waits for the forwarder: that it hangs may be what is to be seen. */
+const patience = 2000;
+
+async function withinPatience<T>(answer: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = sleep(patience, undefined, { signal: timer.signal }).then(() => {
+    throw new NsmError(
+      'unavailable',
+      `the forwarder of this node has not answered for ${patience / 1000} s: is it stopped, or overloaded?`,
+    );
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    timer.abort();
+    late.catch(() => undefined);
+  }
+}
+
+async function capabilitiesOf(
+  node: Node,
+): Promise<{ readonly capabilities?: fw.Capabilities; readonly forwarderError: string }> {
+  try {
+    return { capabilities: await withinPatience(node.forwarder.getCapabilities({})), forwarderError: '' };
+  } catch (error) {
+    return { forwarderError: NsmError.from(error).message };
+  }
+}
+
 async function inFull(node: Node, connection: Connection) {
   // An interface that has just gone has no counters; the connection's state says why.
-  const statistics = await node.forwarder
-    .getStatistics({ crossConnect: connection.crossConnect })
-    .catch(() => undefined);
+  const statistics = await withinPatience(
+    node.forwarder.getStatistics({ crossConnect: connection.crossConnect }),
+  ).catch(() => undefined);
   const history = node.connections.historyOf(connection.id).map(({ time, state }) => ({
     time: timestampFromMs(time),
     state: phaseOf(state),

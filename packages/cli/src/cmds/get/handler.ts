@@ -1,4 +1,5 @@
 // Lists of services, endpoints, managers, connections, interface types and tunnels.
+import { NsmError } from '@nsm/api';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { Output, orDash } from '../../output.js';
 import {
@@ -20,18 +21,21 @@ import type { GetFlags, GetKind } from './options.js';
 export async function runGet(what: GetKind, flags: GetFlags): Promise<void> {
   const output = new Output(flags.json === true);
   await withAdmin(flags.runDir, async (admin) => {
-    if (ofTheRegistry.has(what)) await warnOfSilence(admin);
+    // Where it is all that is asked for, its silence is an error.
+    if (what !== 'interfaces') await warnOfSilence(admin, what);
     await lists[what](admin, output);
   });
 }
 
 const ofTheRegistry: ReadonlySet<GetKind> = new Set(['services', 'endpoints', 'managers']);
 
-/** An empty list would be taken for the truth. */
-async function warnOfSilence(admin: AdminClient): Promise<void> {
-  const { registry, registrySynced } = await admin.getManager({});
-  if (!registrySynced)
+/** What is missing in a list would be taken for the truth. */
+async function warnOfSilence(admin: AdminClient, what: GetKind): Promise<void> {
+  const { registry, registrySynced, forwarderError } = await admin.getManager({});
+  if (!registrySynced && ofTheRegistry.has(what))
     process.stderr.write(`nsm: registry ${registry} does not answer: the list may be old or incomplete\n`);
+  if (forwarderError !== '')
+    process.stderr.write(`nsm: ${forwarderError}: connections go on, but none is made, mended or counted\n`);
 }
 
 type List = (admin: AdminClient, output: Output) => Promise<void>;
@@ -126,8 +130,9 @@ const lists: Readonly<Record<GetKind, List>> = {
   },
 
   async interfaces(admin, output) {
-    const { capabilities } = await admin.getManager({});
-    const views = (capabilities?.interfaces ?? []).map(interfaceCapabilityView);
+    const { capabilities, forwarderError } = await admin.getManager({});
+    if (!capabilities) throw new NsmError('dataplane', forwarderError);
+    const views = capabilities.interfaces.map(interfaceCapabilityView);
     if (output.json) return output.value(views);
     output.table(
       ['INTERFACE', 'WORKS', 'HOW'],
