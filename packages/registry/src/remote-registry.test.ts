@@ -60,6 +60,13 @@ describe('RemoteRegistry', () => {
     expect(remote.synced).toBe(false);
     await expect(remote.registerManager(nodeA, 3000)).rejects.toMatchObject({ kind: 'registry' });
     expect(performance.now() - started).toBeLessThan(5500);
+    const claiming = performance.now();
+    const claims = await Promise.allSettled(
+      Array.from({ length: 5 }, () => remote.claim('addresses', 'node-a')),
+    );
+    for (const claim of claims)
+      expect(claim).toMatchObject({ status: 'rejected', reason: { kind: 'registry' } });
+    expect(performance.now() - claiming).toBeLessThan(4000);
     const stopping = performance.now();
     await remote.stop();
     expect(performance.now() - stopping).toBeLessThan(500);

@@ -162,10 +162,53 @@ describe('WantedState', () => {
     const claim = expect(wanted.claim('vni-5', 'node-a')).rejects.toMatchObject({ kind: 'registry' });
     await pass(3100);
     await claim;
-    expect(calls.at(-1)).toBe('release vni-5');
     calls.length = 0;
     await wanted.assertAll();
-    expect(calls).toEqual([]);
+    await wanted.assertAll();
+    expect(calls).toEqual(['release vni-5']);
+  });
+
+  it('tells all who wait for one claim at the same time, and who asks later does not wait for them', async () => {
+    answer = () =>
+      new Promise((_, reject) => clock.after(3000, () => reject(new NsmError('deadline', 'silence'))));
+    let told: unknown[] = [];
+    const ask = (): void => {
+      wanted.claim('vni-5', 'node-a').catch((error: unknown) => told.push(error));
+    };
+    for (let n = 0; n < 5; n++) {
+      ask();
+      await pass(400);
+    }
+    expect(told).toEqual([]);
+    await pass(1100);
+    const reason = { kind: 'registry', message: 'registry nsm://r:1 does not answer: silence' };
+    expect(told).toMatchObject(Array(5).fill(reason));
+    told = [];
+    ask();
+    await pass(3100);
+    expect(told).toMatchObject([reason]);
+    expect(calls).toEqual(['claim vni-5', 'claim vni-5']);
+    answer = async () => undefined;
+    expect(await wanted.claim('vni-5', 'node-a')).toBe('node-a');
+    calls.length = 0;
+    await wanted.assertAll();
+    expect(calls).toEqual(['claim vni-5']);
+  });
+
+  it('asks anew, and does not hear of an earlier claim, after a release', async () => {
+    const gates: (() => void)[] = [];
+    answer = () => new Promise((resolve) => gates.push(resolve));
+    const writes = [
+      wanted.claim('vni-5', 'node-a'),
+      wanted.releaseClaim('vni-5', 'node-a'),
+      wanted.claim('vni-5', 'node-a'),
+    ];
+    for (let n = 0; n < 3; n++) {
+      await vi.waitFor(() => expect(gates).toHaveLength(n + 1));
+      gates[n]!();
+    }
+    await Promise.all(writes);
+    expect(calls).toEqual(['claim vni-5', 'release vni-5', 'claim vni-5']);
   });
 
   it('writes nothing of a manager after its removal', async () => {

@@ -19,6 +19,8 @@ interface Wish {
   due: boolean;
   /** Settles with the write that its author waits for. */
   done: Promise<unknown>;
+  /** Of a claim while it is being written: who has it. */
+  winner?: Promise<string> | undefined;
 }
 
 export interface WantedOptions {
@@ -112,10 +114,13 @@ export class WantedState implements RecordWriter {
     await this.#want(`endpoint/${endpointKey(key)}`, { write, once: true }).done;
   }
 
+  /** Who asks for what is just being claimed hears the same, at the same time. */
   async claim(name: string, holder: string): Promise<string> {
     validName(name, 'claim');
     validName(holder, 'claim holder');
     const key = `claim/${name}/${holder}`;
+    const underWay = this.#wishes.get(key)?.winner;
+    if (underWay) return await underWay;
     let winner: string | undefined;
     const wish = this.#want(key, {
       write: async () => {
@@ -127,21 +132,25 @@ export class WantedState implements RecordWriter {
       },
       owner: holder,
     });
+    wish.winner = wish.done
+      .then(() => winner ?? holder)
+      .finally(() => {
+        wish.winner = undefined;
+      });
     try {
-      await wish.done;
+      return await wish.winner;
     } catch (error) {
-      // It may have been taken all the same, and nobody would know.
-      if (this.#wishes.get(key) === wish) void this.releaseClaim(name, holder).catch(() => undefined);
+      // It may have been taken all the same, and nobody would know. The next who claims it does not wait for that.
+      if (this.#wishes.get(key) === wish)
+        this.#wishes.set(key, { ...this.#release(name, holder), due: true, done: Promise.resolve() });
       throw error;
     }
-    return winner ?? holder;
   }
 
   async releaseClaim(name: string, holder: string): Promise<void> {
     validName(name, 'claim');
     validName(holder, 'claim holder');
-    const write = (): Promise<void> => this.#writer.releaseClaim(name, holder);
-    await this.#want(`claim/${name}/${holder}`, { write, once: true }).done;
+    await this.#want(`claim/${name}/${holder}`, this.#release(name, holder)).done;
   }
 
   /** The registry is back: writes what it does not have as it is wanted. Never rejects. */
@@ -157,6 +166,10 @@ export class WantedState implements RecordWriter {
     for (const renewal of this.#renewals.values()) renewal[Symbol.dispose]();
     this.#renewals.clear();
     this.#wishes.clear();
+  }
+
+  #release(name: string, holder: string): Pick<Wish, 'write' | 'once'> {
+    return { write: () => this.#writer.releaseClaim(name, holder), once: true };
   }
 
   #want(key: string, wanted: Omit<Wish, 'due' | 'done'>): Wish {
