@@ -105,6 +105,12 @@ export class NsmError extends Error {
     if (thrown.name === 'AbortError') return new NsmError('cancelled', 'the call was cancelled', thrown);
     return new NsmError('internal', thrown.message, thrown);
   }
+
+  /** Of what a signal ended: its reason, and what was under way. */
+  static during(step: string, reason: unknown): NsmError {
+    const { kind, message } = NsmError.from(reason);
+    return new NsmError(kind, `${message} while: ${step}`, reason);
+  }
 }
 
 /** Another process may have worded it: what a terminal takes for orders is shown, not obeyed. */

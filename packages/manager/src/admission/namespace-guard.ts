@@ -65,6 +65,11 @@ export class NamespaceGuard {
     return pidInode;
   }
 
+  /** The pod that asks, for fair shares: where the caller is, which it cannot make up, unless it speaks for others. */
+  async askerOf(linuxNamespace: string, peer: PeerCredentials | undefined): Promise<string> {
+    return this.speaksForOthers(peer) ? linuxNamespace : `net:[${await this.namespaceOf(peer)}]`;
+  }
+
   /** True for callers that may act on every namespace. */
   speaksForOthers(peer: PeerCredentials | undefined): boolean {
     return peer !== undefined && this.#allowedUids.has(peer.uid);

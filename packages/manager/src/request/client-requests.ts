@@ -1,7 +1,7 @@
-// The story of a client's request: admitted here, then established, then answered. Read it, then establish.ts.
+// The story of a client's well-formed request: admitted here, then established, then answered. Read it, then establish.ts.
 import { createHash } from 'node:crypto';
 import { type connect, NsmError, type PeerCredentials } from '@nsm/api';
-import { admitConnectionRequest, quote } from '../admission/admission.js';
+import { quote } from '../admission/admission.js';
 import { heal, reconnect } from '../life/healing.js';
 import { compare } from '../life/mending.js';
 import type { Node } from '../node.js';
@@ -20,7 +20,6 @@ export async function requestConnection(
   peer: PeerCredentials | undefined,
   caller: AbortSignal,
 ): Promise<Connection> {
-  admitConnectionRequest(request);
   const namespace = await node.guard.admitClient(request.linuxNamespace, peer);
   const key = requestKey(request.requestId, request.networkServiceName);
   const owner: Owner = { namespace: namespace.inode, ...node.owners.processOf(request, peer) };

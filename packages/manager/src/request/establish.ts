@@ -54,6 +54,7 @@ const hopeless: ReadonlySet<NsmErrorKind> = new Set([
   'namespace-unknown',
   'endpoint-unreachable',
   'manager-unreachable',
+  'registry',
 ]);
 
 /** Tries the client's interfaces in turn with one endpoint. */
@@ -75,7 +76,7 @@ async function connectTo(
       node.owners.hold(connection);
       return declareUp(node, connection);
     } catch (thrown) {
-      const error = NsmError.from(signal.aborted ? signal.reason : thrown);
+      const error = transaction.failure(thrown);
       for (const failure of await transaction.rollback())
         node.logger.error({ err: failure }, 'a step was not undone');
       node.logger.info(

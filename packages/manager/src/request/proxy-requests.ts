@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type CallContext, forwarder as fw, InterfaceSchema, InterfaceType, NsmError, proxy } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
-import { admitProxyRequest, quote } from '../admission/admission.js';
+import { quote } from '../admission/admission.js';
 import {
   chooseInterfaces,
   chooseTunnel,
@@ -22,7 +22,7 @@ import { placeSockets } from './shared-memory.js';
 import { Transaction } from './transaction.js';
 
 /**
- * Makes this node's half of a connection and tells the other manager how to make its own.
+ * Makes this node's half of a connection, for a well-formed request, and tells the other manager how to make its own.
  * @throws NsmError for every refusal; then nothing of the request is left on this node.
  */
 export async function requestProxyConnection(
@@ -30,7 +30,6 @@ export async function requestProxyConnection(
   request: proxy.ProxyConnectionRequest,
   caller: CallContext,
 ): Promise<Connection> {
-  admitProxyRequest(request);
   const key = proxyKey(request);
   const fingerprint = createHash('sha256')
     .update(toBinary(proxy.ProxyConnectionRequestSchema, request))
@@ -58,7 +57,7 @@ export async function requestProxyConnection(
       signal.throwIfAborted();
       return declareUp(node, connection);
     } catch (thrown) {
-      const error = NsmError.from(signal.aborted ? signal.reason : thrown);
+      const error = transaction.failure(thrown);
       for (const failure of await transaction.rollback())
         node.logger.error({ err: failure }, 'a step was not undone');
       node.logger.info(

@@ -45,4 +45,24 @@ describe('Transaction', () => {
       kind: 'deadline',
     });
   });
+
+  it('names the step that the deadline ended, and not what fails otherwise', async () => {
+    const abort = new AbortController();
+    const transaction = new Transaction(abort.signal);
+    expect(transaction.failure(new NsmError('dataplane', 'no'))).toMatchObject({ message: 'no' });
+    await transaction.step('one', () => undefined);
+    const two = transaction.step('two', () => {
+      abort.abort(new DOMException('', 'TimeoutError'));
+      throw new Error('cut off');
+    });
+    const three = await Promise.allSettled([two, transaction.step('three', () => undefined)]);
+    expect(three.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(transaction.failure('')).toMatchObject({
+      kind: 'deadline',
+      message: 'the deadline passed while: two',
+    });
+    expect(new Transaction(abort.signal).failure('')).toMatchObject({
+      message: 'the deadline passed while: wait for what was under way for the same request',
+    });
+  });
 });

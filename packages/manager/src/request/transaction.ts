@@ -7,12 +7,15 @@ export type FaultInjector = (step: string) => void | Promise<void>;
 export class Transaction {
   /** Aborts when the caller goes away or the deadline passes; every step gets it. */
   readonly signal: AbortSignal;
+  /** What was under way when the signal aborted. */
+  #interrupted: string | undefined;
   readonly #faults: FaultInjector | undefined;
   readonly #undos: { readonly name: string; readonly undo: () => Promise<unknown> | unknown }[] = [];
 
   constructor(signal: AbortSignal, faults?: FaultInjector) {
     this.signal = signal;
     this.#faults = faults;
+    if (signal.aborted) this.#interrupted = 'wait for what was under way for the same request';
   }
 
   /**
@@ -24,11 +27,19 @@ export class Transaction {
     run: () => Promise<T> | T,
     undo?: (value: T) => Promise<unknown> | unknown,
   ): Promise<T> {
-    this.signal.throwIfAborted();
-    const value = await run();
+    const value = await this.#watched(name, run);
     if (undo) this.#undos.push({ name, undo: () => undo(value) });
     await this.#faults?.(name);
     return value;
+  }
+
+  /** Why it failed: where the signal ended it, during which step. */
+  failure(thrown: unknown): NsmError {
+    const { signal } = this;
+    if (!signal.aborted) return NsmError.from(thrown);
+    return this.#interrupted === undefined
+      ? NsmError.from(signal.reason)
+      : NsmError.during(this.#interrupted, signal.reason);
   }
 
   /** Undoes every step, the last one first; an undo that fails does not keep the others from running. */
@@ -43,5 +54,15 @@ export class Transaction {
       }
     }
     return failures;
+  }
+
+  /** Of steps that go on at the same time, the first to end is the one that was ended; between two it is the next. */
+  async #watched<T>(name: string, run: () => Promise<T> | T): Promise<T> {
+    try {
+      this.signal.throwIfAborted();
+      return await run();
+    } finally {
+      if (this.signal.aborted) this.#interrupted ??= name;
+    }
   }
 }

@@ -1,7 +1,7 @@
 // nsmconnect.ClientConnection on client.sock: what clients call.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { connect, NsmError, type ServiceImplementation } from '@nsm/api';
-import { admitName, admitRequestId, quote } from '../admission/admission.js';
+import { admitConnectionRequest, admitName, admitRequestId, quote } from '../admission/admission.js';
 import { Intake } from '../admission/intake.js';
 import { closeConnection } from '../life/closing.js';
 import type { Node } from '../node.js';
@@ -11,12 +11,17 @@ import type { ConnectionChange } from '../state/connection-table.js';
 import { refusable } from './refusable.js';
 
 export function clientService(node: Node): ServiceImplementation<typeof connect.ClientConnection> {
-  const intake = new Intake();
+  const intake = new Intake(node);
   return {
     requestConnection: (request, { peer, signal }) =>
       refusable(async () => {
-        const { clientParameters, interface: chosen } = await intake.run(signal, () =>
-          requestConnection(node, request, peer, signal),
+        admitConnectionRequest(request);
+        const { requestId, networkServiceName: service, linuxNamespace } = request;
+        const asker = await node.guard.askerOf(linuxNamespace, peer);
+        const { clientParameters, interface: chosen } = await intake.run(
+          { asker, service, requestId },
+          signal,
+          () => requestConnection(node, request, peer, signal),
         );
         return { accepted: true, connectionParameters: clientParameters, interface: chosen };
       }),

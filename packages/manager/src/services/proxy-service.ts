@@ -1,5 +1,6 @@
 // nsmproxy.ProxyConnection on TCP: what other managers call.
 import type { proxy, ServiceImplementation } from '@nsm/api';
+import { admitProxyRequest } from '../admission/admission.js';
 import { Intake } from '../admission/intake.js';
 import {
   closeProxyConnection,
@@ -13,12 +14,17 @@ import { refusable } from './refusable.js';
 
 export function proxyService(node: Node): ServiceImplementation<typeof proxy.ProxyConnection> {
   // Apart from the clients' own, which wait for those of other managers.
-  const intake = new Intake();
+  const intake = new Intake(node);
   return {
     requestProxyConnection: (request, context) =>
-      refusable(async () =>
-        proxyReply(await intake.run(context.signal, () => requestProxyConnection(node, request, context))),
-      ),
+      refusable(async () => {
+        admitProxyRequest(request);
+        const { requestId, networkServiceName: service } = request;
+        // Where a call comes from is a fact; the name in it is not.
+        const turn = { asker: context.remoteAddress ?? '', service, requestId };
+        const work = () => requestProxyConnection(node, request, context);
+        return proxyReply(await intake.run(turn, context.signal, work));
+      }),
     closeProxyConnection: (request) =>
       refusable(async () => {
         await closeProxyConnection(node, request);
