@@ -65,11 +65,11 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
   const ask = (requestId = 'doomed'): Promise<ConnectionReply> =>
     agent.connect(mesh.a.runDir, requestOf(requestId));
   /** As `ask`, for calls that may break. */
-  const call = (by: Agent, netns: string, timeoutMs?: number): Promise<Called> =>
+  const call = (by: Agent, netns: string, timeoutMs?: number, requestId = 'doomed'): Promise<Called> =>
     by.call(
       `unix:${mesh.a.runDir}/client.sock`,
       methods.requestConnection,
-      connectionRequest({ ...requestOf('doomed'), netns }),
+      connectionRequest({ ...requestOf(requestId), netns }),
       timeoutMs,
     );
 
@@ -87,6 +87,37 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
     expect(performance.now() - begun).toBeLessThan(10_500);
     expect(reply.accepted).toBe(false);
     expect(reply.error).toMatch(/endpoint "there"/);
+  });
+
+  it('the endpoint never answers hundreds: who asks for another service is answered before any of them', async () => {
+    const [provider, neighbour] = [mesh.pod('open'), mesh.pod('neighbour')];
+    const [open, other] = await Promise.all([mesh.agent(provider), mesh.agent(neighbour)]);
+    const socket = `${mesh.dir}/open.sock`;
+    await open.serve(socket, { kind: 'answer', netns: provider.netns });
+    expect((await open.advertise(mesh.b.runDir, { service: 'open', name: 'open', socket })).error).toBe('');
+    await mesh.a.knows('open/open');
+    await endpoint.behave({ kind: 'hang' });
+    const order: string[] = [];
+    const hanging = Array.from({ length: 200 }, async (_, n) => {
+      const called = await call(agent, client.netns, 4000, `hanging-${n}`);
+      order.push('hanging');
+      return called;
+    });
+    await waitFor(() => endpoint.askedCount >= 32);
+    for (const [pod, asking] of [
+      [client, agent],
+      [neighbour, other],
+    ] as const) {
+      const request = { requestId: 'another', service: 'open', netns: pod.netns };
+      expect(await asking.connect(mesh.a.runDir, request)).toMatchObject({ accepted: true });
+      order.push(pod.name);
+      await asking.close(mesh.a.runDir, 'another', 'open');
+    }
+    expect((await Promise.all(hanging)).every(({ kind }) => kind === 'failed')).toBe(true);
+    expect(order.slice(0, 2)).toEqual([client.name, neighbour.name]);
+    await waitFor(() => /hanging-199.*while: wait for its turn among \d+ requests/.test(mesh.a.log));
+    await open.stop();
+    await waitFor(async () => !(await mesh.a.endpoints()).includes('open/open'));
   });
 
   it('the endpoint dies while it is asked', async () => {
