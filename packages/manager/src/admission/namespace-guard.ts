@@ -16,6 +16,8 @@ export class NamespaceGuard {
     string,
     { readonly namespace: fw.Namespace; readonly until: number }
   >();
+  /** Of each open socket's peer, so that a burst over one socket looks once. */
+  readonly #callers = new WeakMap<PeerCredentials, Promise<string>>();
   /** What was looked up before something was forgotten is not remembered. */
   #forgotten = 0;
 
@@ -65,9 +67,15 @@ export class NamespaceGuard {
     return pidInode;
   }
 
-  /** The pod that asks, for fair shares: where the caller is, which it cannot make up, unless it speaks for others. */
+  /** The pod that asks, for fair shares: where the caller connected from, which it cannot make up, unless it speaks for others. */
   async askerOf(linuxNamespace: string, peer: PeerCredentials | undefined): Promise<string> {
-    return this.speaksForOthers(peer) ? linuxNamespace : `net:[${await this.namespaceOf(peer)}]`;
+    if (!peer || this.speaksForOthers(peer)) return linuxNamespace;
+    const known = this.#callers.get(peer);
+    if (known) return await known;
+    const asker = this.namespaceOf(peer).then((inode) => `net:[${inode}]`);
+    this.#callers.set(peer, asker);
+    asker.catch(() => this.#callers.delete(peer));
+    return await asker;
   }
 
   /** True for callers that may act on every namespace. */
