@@ -34,7 +34,7 @@ describe.skipIf(!requireRoot('mending'))('a connection that someone meddles with
     ];
     for (const [what, meddle] of meddlings) {
       meddle();
-      await waitFor(async () => (await ping(client.name, peer)).received === 1, { what });
+      await waitFor(async () => (await ping(client.name, peer, { deadline: 1 })).received === 1, { what });
       expect(client.route.link(interfaceName), what).toMatchObject({ up: true });
     }
     const { connections } = await mesh.operator(0).listConnections({});
