@@ -23,6 +23,7 @@ export type NsmErrorKind =
   | 'no-common-tunnel'
   | 'no-address'
   | 'no-identifier'
+  | 'disk'
   | 'manager-unreachable'
   | 'manager-refused'
   | 'dataplane'
@@ -52,6 +53,7 @@ const kinds: Readonly<Record<NsmErrorKind, readonly [code: string, status: statu
   'no-common-tunnel': ['NSM0302', status.FAILED_PRECONDITION],
   'no-address': ['NSM0401', status.RESOURCE_EXHAUSTED],
   'no-identifier': ['NSM0402', status.RESOURCE_EXHAUSTED],
+  disk: ['NSM0403', status.RESOURCE_EXHAUSTED],
   'manager-unreachable': ['NSM0501', status.UNAVAILABLE],
   'manager-refused': ['NSM0502', status.FAILED_PRECONDITION],
   dataplane: ['NSM0601', status.INTERNAL],

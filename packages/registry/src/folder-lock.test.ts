@@ -1,7 +1,7 @@
 // A folder of state belongs to one process, until that ends.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -36,6 +36,19 @@ describe('FolderLock', () => {
       );
     }
     FolderLock.take(folder, 'manager node-b')[Symbol.dispose]();
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['a FIFO', (path) => execFileSync('mkfifo', [path])],
+    ['a folder', (path) => mkdirSync(path)],
+    ['a link to a device', (path) => symlinkSync('/dev/full', path)],
+  ])('takes a folder whose lock is %s', (_, make) => {
+    make(join(folder, 'lock'));
+    const told: object[] = [];
+    using _lock = FolderLock.take(folder, 'manager node-a', { error: (fields) => void told.push(fields) });
+    expect(() => FolderLock.take(folder, 'manager node-b')).toThrow(/is in use by manager node-a/);
+    expect(readdirSync(folder).toSorted()).toEqual(['lock', expect.stringMatching(/^lock\.damaged-\d+$/)]);
+    expect(told).toMatchObject([{ path: join(folder, 'lock'), reason: 'it is no regular file' }]);
   });
 
   it('is not outlived by a process that is killed', async () => {

@@ -3,6 +3,8 @@ import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'nod
 import { join } from 'node:path';
 import { NsmError } from '@nsm/api';
 import { errnoName, libc } from '@nsm/netlink';
+import { moveUnreadableAside } from './move-aside.js';
+import type { RegistryLogger } from './registry.js';
 
 /** An flock(2): the kernel lets go of it with the process, however that ends, so there is no stale lock. */
 export class FolderLock implements Disposable {
@@ -15,10 +17,12 @@ export class FolderLock implements Disposable {
   /**
    * Takes a folder, which must exist.
    * @param holder how others are told of this process, such as `manager node-a`.
+   * @param logger hears when something else was in the place of its file. Default: nobody does.
    * @throws NsmError `conflict` while another process has it, `internal` when its file `lock` cannot be written.
    */
-  static take(folder: string, holder: string): FolderLock {
+  static take(folder: string, holder: string, logger?: Pick<RegistryLogger, 'error'>): FolderLock {
     const path = join(folder, 'lock');
+    moveUnreadableAside(path, logger);
     // Not emptied by opening it: it says who has it.
     const fd = openSync(path, 'a', 0o600);
     const result = libc.flock(fd, libc.LOCK_EX | libc.LOCK_NB);

@@ -8,13 +8,13 @@ import {
   openSync,
   readFileSync,
   readSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { moveAside } from './move-aside.js';
 
 /** Space on the disk below which nothing is written, bytes: room for the tree and for others who write. */
 const minSpaceBytes = 4 << 20;
@@ -45,10 +45,9 @@ export function openGuarded<T>(
   read: () => T,
   moved: (aside: string, reason: string) => void,
 ): T {
-  const moveAside = (reason: string): void => {
+  const anew = (reason: string): void => {
     if (!existsSync(path)) return;
-    const aside = `${path}.damaged-${Date.now()}`;
-    renameSync(path, aside);
+    const aside = moveAside(path);
     rmSync(`${path}-lock`, { force: true });
     moved(aside, reason);
   };
@@ -56,12 +55,12 @@ export function openGuarded<T>(
   const damage = damageOf(path) ?? (isAsClosed(path) ? undefined : readingEnds(path));
   // Should it end this process all the same, the next one does not trust it.
   rmSync(`${path}.closed`, { force: true });
-  if (damage !== undefined) moveAside(damage);
+  if (damage !== undefined) anew(damage);
   try {
     return read();
   } catch (error) {
     if (!isDamage(error)) throw error;
-    moveAside(error.message);
+    anew(error.message);
     return read();
   }
 }
@@ -89,6 +88,10 @@ function identityOf(path: string): string {
 function readingEnds(path: string): string | undefined {
   const checker = fileURLToPath(new URL('./lmdb-check.js', import.meta.url));
   const copy = `${path}.checked`;
+  const removeCopy = (): void => {
+    for (const file of [copy, `${copy}-lock`]) rmSync(file, { force: true, recursive: true });
+  };
+  removeCopy();
   try {
     copyFileSync(path, copy);
     const { status, signal, error } = spawnSync(process.execPath, [checker, copy], { timeout: checkTimeout });
@@ -98,7 +101,7 @@ function readingEnds(path: string): string | undefined {
     // There is no room for a copy.
     return undefined;
   } finally {
-    for (const file of [copy, `${copy}-lock`]) rmSync(file, { force: true });
+    removeCopy();
   }
 }
 

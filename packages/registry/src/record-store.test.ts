@@ -1,5 +1,15 @@
 // The durable file: what it keeps, and what it does with damage and a full disk.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -89,6 +99,27 @@ describe('RecordStore', () => {
     expect(open()[1]).toEqual({ a: '1' });
   });
 
+  const unreadable: [string, (path: string) => void][] = [
+    ['a FIFO', (path) => execFileSync('mkfifo', [path])],
+    ['a folder', (path) => mkdirSync(join(path, 'folder'), { recursive: true })],
+    ['a link to a device', (path) => symlinkSync('/dev/zero', path)],
+    ['a file too large to be read', (path) => execFileSync('truncate', ['-s', '3G', path])],
+  ];
+  it.each(
+    unreadable.flatMap(([what, make]) => ['', '-lock', '.closed'].map((name) => [name, what, make] as const)),
+  )('moves aside what is in the place of registry.mdb%s: %s', async (name, _, make) => {
+    await fill(10);
+    rmSync(`${path}${name}`, { force: true });
+    make(`${path}${name}`);
+    const [store, entries] = open();
+    expect(Object.keys(entries)).toHaveLength(name === '' ? 0 : 10);
+    expect(errors).toEqual([expect.stringContaining('moved aside')]);
+    expect(readdirSync(folder).filter((each) => each.includes(`${name}.damaged-`))).toHaveLength(1);
+    await store.write([['a', Buffer.from('1')]]);
+    await store.close();
+    expect(open()[1]).toMatchObject({ a: '1' });
+  });
+
   it('takes an empty file for a new one', () => {
     writeFileSync(path, '');
     expect(open()[1]).toEqual({});
@@ -111,6 +142,7 @@ describe('RecordStore', () => {
     await expect(store.write([['a', Buffer.from('1')]])).rejects.toMatchObject(refused);
     await expect(store.write([['a', Buffer.from('2')]])).rejects.toMatchObject(refused);
     expect(store.isWritten('a')).toBe(false);
+    expect(errors).toEqual([expect.stringContaining('the disk does not take')]);
     free = 1e9;
     await store.write([['b', Buffer.from('1')]]);
     expect(store.isWritten('a')).toBe(true);

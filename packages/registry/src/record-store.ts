@@ -3,7 +3,9 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NsmError } from '@nsm/api';
 import { open, type RootDatabase } from 'lmdb';
+import { DiskState } from './disk-state.js';
 import { noteClosed, openGuarded, requireSpace } from './lmdb-guards.js';
+import { moveUnreadableAside } from './move-aside.js';
 import { type RegistryLogger, silentLogger } from './registry.js';
 
 /** A value to write, or undefined to remove the key. */
@@ -19,6 +21,7 @@ export class RecordStore {
   readonly path: string;
   readonly #logger: RegistryLogger;
   readonly #freeBytes: (folder: string) => Promise<number>;
+  readonly #disk: DiskState;
   /** Changes that no commit under way includes: new ones, and those that the disk refused. */
   #waiting = new Map<string, Uint8Array | undefined>();
   /** Changes in the commit under way. */
@@ -32,6 +35,7 @@ export class RecordStore {
     this.path = path;
     this.#logger = options.logger ?? silentLogger;
     this.#freeBytes = options.freeBytes ?? freeBytes;
+    this.#disk = new DiskState(dirname(path), this.#logger);
   }
 
   /**
@@ -41,6 +45,8 @@ export class RecordStore {
    */
   open(): ReadonlyMap<string, Uint8Array> {
     try {
+      for (const belonging of ['', '-lock', '.closed'])
+        moveUnreadableAside(`${this.path}${belonging}`, this.#logger);
       return openGuarded(this.path, () => this.#read(), this.#moved);
     } catch (error) {
       throw new NsmError(
@@ -92,7 +98,9 @@ export class RecordStore {
       this.#next = undefined;
       this.#committing = batch;
       await this.#write(batch);
+      this.#disk.took();
     } catch (error) {
+      if (this.#database) this.#disk.refused(error);
       this.#next = undefined;
       this.#waiting = new Map([...this.#committing, ...this.#waiting]);
       throw new NsmError('registry', `cannot write ${this.path}: ${NsmError.from(error).message}`, error);
