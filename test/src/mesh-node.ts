@@ -1,5 +1,5 @@
 // One node of a mesh under test: its namespace, its folders, its manager and, where wanted, its forwarder process.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { admin, Channel, connect, type ServiceClient } from '@nsm/api';
@@ -132,9 +132,13 @@ export class MeshNode {
     return ended;
   }
 
-  /** Its store comes from a former life of the machine: the kernel's boot id cannot be changed, but what was noted can. */
+  /** Its store comes from a former life of the machine: the kernel's boot id cannot be changed, but the files' names can. */
   forgetBoot(): void {
-    writeFileSync(join(this.stateDir, 'boot'), 'another');
+    for (const name of readdirSync(this.stateDir)) {
+      const [kind, life] = name.split('.');
+      if (life && (kind === 'connections' || kind === 'endpoints'))
+        renameSync(join(this.stateDir, name), join(this.stateDir, `${kind}.another`));
+    }
   }
 
   /** Starts what a test has ended and not started again. */

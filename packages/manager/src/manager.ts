@@ -130,7 +130,7 @@ export class Manager {
     const logger = this.#logger;
     mkdirSync(runDir, { recursive: true });
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-    const lock = FolderLock.take(stateDir, `manager ${name}`);
+    const lock = FolderLock.take(stateDir, `manager ${name}`, logger);
     this.#stops.push(() => lock[Symbol.dispose]());
     const monotonic = (): number => performance.now();
 

@@ -1,6 +1,6 @@
 // Whether what exists is what the live connections need, no more and no less: devices, addresses, routes, eBPF maps,
 // allocators, stores. Seen by `ip`, `tc`, `bpftool` and the files themselves, not by the library that made them.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize } from 'node:v8';
 import { admin, Channel, TunnelType } from '@nsm/api';
@@ -188,7 +188,9 @@ async function statusOf({ runDir }: MeshNode): Promise<admin.ManagerStatus> {
  * what v8 serializes; the last one of a key counts.
  */
 function storedIds({ stateDir }: MeshNode): string[] {
-  const bytes = readFileSync(join(stateDir, 'connections'));
+  const journal = readdirSync(stateDir).find((name) => /^connections\.[^.]+$/.test(name));
+  if (journal === undefined) throw new Error(`${stateDir} has no journal of connections`);
+  const bytes = readFileSync(join(stateDir, journal));
   const stored = new Set<string>();
   for (let at = 0; at < bytes.length; ) {
     const end = at + 16 + bytes.readUInt32LE(at + 8);

@@ -1,6 +1,16 @@
 // The durable file of a manager: what it keeps, and what it does with damage, a full disk, and a machine that restarted.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
@@ -11,6 +21,12 @@ import type { Connection } from './connection.js';
 import { Store, type StoreOptions } from './store.js';
 
 const run = (command: string, args: string[]): void => void execFileSync(command, args);
+/** A socket that nobody serves any more. */
+const bindSocket = (path: string): void =>
+  void spawnSync(process.execPath, [
+    '-e',
+    `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`,
+  ]);
 const flipped = (bytes: Buffer, at: number): Buffer => {
   const copy = Buffer.from(bytes);
   copy[at] = (copy[at] ?? 0) ^ 0x55;
@@ -33,7 +49,7 @@ describe('Store', () => {
   };
   const connection = (id: string): Connection =>
     ({ id, key: `service/${id}`, filler: 'x'.repeat(200) }) as unknown as Connection;
-  const file = (): string => join(folder, 'connections');
+  const file = (): string => join(folder, 'connections.first');
   const idsOf = (store: Store): string[] => store.connections().map(({ id }) => id);
   const endpoint = create(NetworkServiceEndpointSchema, { nseProviderName: 'one' });
 
@@ -83,6 +99,44 @@ describe('Store', () => {
     truncateSync(file(), 5);
     expect(open({ bootId: 'second' }).connections()).toEqual([]);
     expect(told).toEqual(['the machine was restarted: starting without connections']);
+    expect(readdirSync(folder).toSorted()).toEqual(['connections.second', 'endpoints.second']);
+  });
+
+  it('removes what was being written anew, of whichever life, and nothing else', async () => {
+    await open().putConnection(connection('a'));
+    await close();
+    const others = ['connections-of-mine', 'connections.first.damaged-1', 'lock'];
+    for (const name of ['connections.first.new', 'endpoints.zeroth.new', ...others])
+      writeFileSync(join(folder, name), 'x');
+    mkdirSync(join(folder, 'connections.zeroth', 'folder'), { recursive: true });
+    expect(idsOf(open())).toEqual(['a']);
+    expect(readdirSync(folder).toSorted()).toEqual(
+      ['connections.first', 'endpoints.first', ...others].toSorted(),
+    );
+    expect(told).toEqual(['the machine was restarted: starting without connections']);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['a FIFO', (path) => run('mkfifo', [path])],
+    ['a folder', (path) => mkdirSync(join(path, 'folder'), { recursive: true })],
+    ['a link to a device', (path) => symlinkSync('/dev/zero', path)],
+    ['a socket', (path) => bindSocket(path)],
+    ['a file too large to be read', (path) => run('truncate', ['-s', '3G', path])],
+  ])('goes on without a file in whose place is %s', async (_, make) => {
+    await open().close();
+    for (const name of ['connections', 'endpoints']) {
+      rmSync(join(folder, `${name}.first`));
+      make(join(folder, `${name}.first`));
+    }
+    const store = open();
+    expect(store.doubtful).toBe(true);
+    expect(told).toEqual([expect.stringContaining('moved aside'), expect.stringContaining('moved aside')]);
+    expect(readdirSync(folder).filter((name) => name.includes('.damaged-'))).toHaveLength(2);
+    await store.putConnection(connection('a'));
+    await close();
+    const again = open();
+    expect(idsOf(again)).toEqual(['a']);
+    expect(again.doubtful).toBe(false);
   });
 
   it('loses one record, whichever byte of it is damaged, and says so', async () => {
@@ -163,8 +217,8 @@ describe('Store', () => {
         for (let n = 0; n < 200; n++) await store.putConnection(connection(`full-${n}`));
       };
       await expect(fill()).rejects.toMatchObject({
-        kind: 'internal',
-        message: expect.stringMatching(/cannot write to .*ENOSPC/),
+        kind: 'disk',
+        message: expect.stringMatching(/cannot write to .*ENOSPC.*; free space on the disk of --state-dir/),
       });
       const before = idsOf(store);
       await Promise.allSettled([
@@ -179,7 +233,7 @@ describe('Store', () => {
       await opened[0]?.putConnection(connection('b'));
       await close();
       expect(idsOf(open())).toEqual([...left, 'b']);
-      expect(told).toEqual([]);
+      expect(told).toEqual([expect.stringContaining('the disk does not take')]);
     } finally {
       await close();
       run('umount', [folder]);

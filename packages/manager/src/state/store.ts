@@ -1,8 +1,8 @@
 // What a manager must still know after a restart: its connections and the endpoints advertised to it.
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
-import type { RegistryLogger } from '@nsm/registry';
+import { DiskState, isDiskRefusal, moveUnreadableAside, type RegistryLogger } from '@nsm/registry';
 import type { Connection } from './connection.js';
 import { Journal } from './journal.js';
 
@@ -12,6 +12,9 @@ export interface StoreOptions {
   /** What differs after each start of the machine. Default: the kernel's boot id, random(4). */
   readonly bootId?: string;
 }
+
+/** A journal's name has the boot id of the machine's life that it belongs to; `.new` is one that was being written anew. */
+const journalName = /^(?:connections|endpoints)\.(?<life>[^.]*)(?<unfinished>\.new)?$/;
 
 /** Milliseconds for which writes that nobody waits for are gathered. */
 const gatherFor = 50;
@@ -26,21 +29,30 @@ export class Store {
   readonly #logger: StoreOptions['logger'];
   readonly #connections: Journal<Connection>;
   readonly #endpoints: Journal<NetworkServiceEndpoint>;
+  readonly #disk: DiskState;
+  /** True when what the file says of connections may be wrong: damage may have taken their end, or their last state. */
+  readonly doubtful: boolean;
   readonly #soon = new Map<string, Connection>();
   #gathering: NodeJS.Timeout | undefined;
 
-  /** @throws NsmError `internal` when the folder cannot be written. */
+  /** @throws NsmError `disk` when the disk takes nothing, `internal` when the folder cannot be written for another reason. */
   constructor(stateDir: string, options: StoreOptions = {}) {
     this.#stateDir = stateDir;
     this.#logger = options.logger;
+    this.#disk = new DiskState(stateDir, this.#logger);
     try {
-      const files = [join(stateDir, 'connections'), join(stateDir, 'endpoints')] as const;
-      this.#forgetFormerLife(options.bootId ?? bootId(), files);
-      this.#connections = this.#open(files[0]);
-      this.#endpoints = this.#open(files[1]);
+      const life = options.bootId ?? bootId();
+      this.#forgetFormerLives(life);
+      const connections = join(stateDir, `connections.${life}`);
+      const lost = moveUnreadableAside(connections, this.#logger);
+      this.#connections = this.#open(connections);
+      this.doubtful = lost || this.#connections.damaged > 0;
+      const endpoints = join(stateDir, `endpoints.${life}`);
+      moveUnreadableAside(endpoints, this.#logger);
+      this.#endpoints = this.#open(endpoints);
     } catch (error) {
       throw new NsmError(
-        'internal',
+        isDiskRefusal(error) ? 'disk' : 'internal',
         `cannot open the store in ${stateDir}: ${NsmError.from(error).message}; check --state-dir`,
         error,
       );
@@ -49,11 +61,6 @@ export class Store {
 
   connections(): Connection[] {
     return this.#connections.values();
-  }
-
-  /** True when what the file says of connections may be wrong: damage may have taken their end, or their last state. */
-  get doubtful(): boolean {
-    return this.#connections.damaged > 0;
   }
 
   /**
@@ -71,7 +78,7 @@ export class Store {
     );
   }
 
-  /** @throws NsmError `internal` when the disk does not take it. */
+  /** @throws NsmError `disk` when the disk takes nothing, `internal` when it does not take it for another reason. */
   async putConnection(connection: Connection): Promise<void> {
     const { id } = connection;
     this.#soon.delete(id);
@@ -101,7 +108,7 @@ export class Store {
     return this.#endpoints.values();
   }
 
-  /** @throws NsmError `internal` when the disk does not take it. */
+  /** @throws NsmError `disk` when the disk takes nothing, `internal` when it does not take it for another reason. */
   async putEndpoint(key: string, endpoint: NetworkServiceEndpoint): Promise<void> {
     await this.#written(this.#endpoints.put(key, endpoint));
   }
@@ -127,12 +134,12 @@ export class Store {
   async #written(write: Promise<void>): Promise<void> {
     try {
       await write;
+      this.#disk.took();
     } catch (error) {
-      throw new NsmError(
-        'internal',
-        `cannot write to ${this.#stateDir}: ${NsmError.from(error).message}`,
-        error,
-      );
+      const message = `cannot write to ${this.#stateDir}: ${NsmError.from(error).message}`;
+      if (!isDiskRefusal(error)) throw new NsmError('internal', message, error);
+      this.#disk.refused(error);
+      throw new NsmError('disk', `${message}; free space on the disk of --state-dir`, error);
     }
   }
 
@@ -144,13 +151,15 @@ export class Store {
     return journal;
   }
 
-  #forgetFormerLife(life: string, files: readonly string[]): void {
-    const mark = join(this.#stateDir, 'boot');
-    const former = readText(mark);
-    if (former === life) return;
-    for (const file of files) rmSync(file, { force: true, recursive: true });
-    writeFileSync(mark, life, { mode: 0o600 });
-    if (former !== undefined)
+  #forgetFormerLives(life: string): void {
+    let restarted = false;
+    for (const name of readdirSync(this.#stateDir)) {
+      const journal = journalName.exec(name)?.groups;
+      if (!journal || (journal.life === life && !journal.unfinished)) continue;
+      rmSync(join(this.#stateDir, name), { recursive: true, force: true });
+      restarted ||= journal.life !== life;
+    }
+    if (restarted)
       this.#logger?.info(
         { folder: this.#stateDir },
         'the machine was restarted: starting without connections',
@@ -158,14 +167,11 @@ export class Store {
   }
 }
 
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
+/** The kernel's boot id, random(4). */
 function bootId(): string {
-  return readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return 'unknown';
+  }
 }
