@@ -72,9 +72,11 @@ export class LogStream {
   }
 
   #wrote(error: NodeJS.ErrnoException | null, written: number): void {
-    if (error) return this.#failed(error);
-    this.#advance(written);
-    this.#next();
+    if (error) this.#failed(error);
+    else {
+      this.#advance(written);
+      this.#next();
+    }
   }
 
   /** Returns false when nothing is left to be written. */
@@ -98,7 +100,10 @@ export class LogStream {
   }
 
   #failed({ code }: NodeJS.ErrnoException): void {
-    if (code === 'EPIPE') return this.#end();
+    if (code === 'EPIPE') {
+      this.#end();
+      return;
+    }
     const pause = code === 'EAGAIN' ? this.#fullPause : retryPause;
     this.#fullPause = Math.min(2 * this.#fullPause, fullPause.last);
     this.#state = 'due';
@@ -143,10 +148,7 @@ function promptly(fd: number): number | undefined {
   const stat = fstatSync(fd);
   if (!stat.isFIFO() && !stat.isCharacterDevice()) return undefined;
   try {
-    return openSync(
-      `/proc/self/fd/${fd}`,
-      constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
-    );
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
     return undefined;
   }

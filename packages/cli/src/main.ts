@@ -21,10 +21,9 @@ export async function run(argv: readonly string[]): Promise<void> {
     // Others cannot reach a daemon that does not start; it has a failure of its own.
     process.exitCode = status === exitStatus.unreachable && isDaemon(argv) ? exitStatus.failed : status;
   }
-  // A reader that is slow must still get all of it.
-  await Promise.all(
-    [process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))),
-  );
+  // A reader that is slow must still get all of it. Writing nothing to a full device would fail.
+  const unfinished = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0);
+  await Promise.all(unfinished.map((stream) => new Promise((done) => stream.write('', done))));
   process.exit();
 }
 
