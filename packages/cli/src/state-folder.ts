@@ -1,11 +1,10 @@
 // The folder of durable state, also while its disk takes nothing: then a copy stands in for it, until a start finds it writable.
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { NsmError } from '@nsm/api';
+import { isDiskRefusal } from '@nsm/registry';
 import { prepareFolder } from './prepare-folder.js';
 
-/** Of a disk that was in use before; every other failure is for whoever chose the folder to mend. */
-const passing: ReadonlySet<string> = new Set(['EROFS', 'ENOSPC']);
 /** Belong to the processes that have the folder. */
 const locks: ReadonlySet<string> = new Set(['lock', 'registry.mdb-lock']);
 
@@ -31,8 +30,8 @@ export function prepareStateFolder(
     return stateDir;
   } catch (thrown) {
     const error = NsmError.from(thrown);
-    const { code = '' } = (error.cause ?? {}) as NodeJS.ErrnoException;
-    if (!passing.has(code)) throw error;
+    // Every other failure is for whoever chose the folder to mend.
+    if (!isDiskRefusal(error.cause)) throw error;
     if (!existsSync(standIn)) copy(stateDir, standIn);
     logger.error(
       { stateDir, standIn, err: error },
@@ -61,5 +60,11 @@ function bringBack(standIn: string, stateDir: string): void {
 
 function copyEntries(from: string, to: string): void {
   for (const name of readdirSync(from))
-    if (!locks.has(name)) cpSync(join(from, name), join(to, name), { recursive: true });
+    if (!locks.has(name)) cpSync(join(from, name), join(to, name), { recursive: true, filter: isCopied });
+}
+
+/** Pipes, sockets and devices cannot be copied, and are nothing that was stored. */
+function isCopied(path: string): boolean {
+  const stat = lstatSync(path);
+  return stat.isFile() || stat.isDirectory();
 }

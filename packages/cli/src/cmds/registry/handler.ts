@@ -1,21 +1,19 @@
 // Runs a registry until it is interrupted.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Server, registry as wire } from '@nsm/api';
 import { EmbeddedRegistry, FolderLock } from '@nsm/registry';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import { prepareStateFolder } from '../../state-folder.js';
 import type { RegistryFlags } from './options.js';
+import { StandIn } from './stand-in.js';
 
 export async function runRegistry({ listen, store, logLevel, ...flags }: RegistryFlags): Promise<void> {
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'registry' });
   // What is lost of a copy in a folder of its own, the managers write again.
-  using standIn = temporaryFolder();
-  const stateDir = prepareStateFolder(flags.stateDir, join(standIn.path, 'state'), logger);
-  using _lock = FolderLock.take(stateDir, 'a registry');
+  using standIn = new StandIn();
+  const stateDir = prepareStateFolder(flags.stateDir, standIn.path, logger);
+  using _lock = FolderLock.take(stateDir, 'a registry', logger);
   const registry = new EmbeddedRegistry({ stateDir, logger });
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'));
   await registry.start();
@@ -29,9 +27,4 @@ export async function runRegistry({ listen, store, logLevel, ...flags }: Registr
     await registry.stop();
   }
   logger.info('stopped');
-}
-
-function temporaryFolder(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), 'nsm-registry-'));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
 }
