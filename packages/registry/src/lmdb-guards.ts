@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NsmError } from '@nsm/api';
 import { moveAside } from './move-aside.js';
 
 /** Space on the disk below which nothing is written, bytes: room for the tree and for others who write. */
@@ -25,12 +26,15 @@ const checkTimeout = 10_000;
  * lmdb 3.5 corrupts its heap when the disk is full, and ends the process: it must not come to that.
  * @param free bytes that are left on the disk.
  * @param size bytes to be written.
- * @throws Error when they may not fit.
+ * @throws NsmError `disk` when they may not fit.
  */
 export function requireSpace(free: number, size: number): void {
   const needed = minSpaceBytes + 4 * size;
   if (free < needed)
-    throw new Error(`the disk is full: ${free} bytes are left, ${needed} are needed; free some space`);
+    throw new NsmError(
+      'disk',
+      `the disk is full: ${free} bytes are left, ${needed} are needed; free some space`,
+    );
 }
 
 /**

@@ -138,8 +138,9 @@ export class Store {
     } catch (error) {
       const message = `cannot write to ${this.#stateDir}: ${NsmError.from(error).message}`;
       if (!isDiskRefusal(error)) throw new NsmError('internal', message, error);
-      this.#disk.refused(error);
-      throw new NsmError('disk', `${message}; free space on the disk of --state-dir`, error);
+      const refusal = new NsmError('disk', `${message}; free space on the disk of --state-dir`, error);
+      this.#disk.refused(refusal);
+      throw refusal;
     }
   }
 
