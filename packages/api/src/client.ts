@@ -11,7 +11,7 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import { Client, type ClientOptions, connectivityState, credentials } from '@grpc/grpc-js';
+import { Client, type ClientOptions, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
 
 export interface CallOptions {
@@ -95,49 +95,98 @@ export class Channel implements Disposable {
     this.close();
   }
 
-  #unary(method: DescMethod, request: Init, options: CallOptions = {}): Promise<MessageShape<DescMessage>> {
+  #unary(
+    method: DescMethod,
+    request: Init,
+    { signal, timeoutMs = 30_000 }: CallOptions = {},
+  ): Promise<MessageShape<DescMessage>> {
     return new Promise((resolve, reject) => {
-      if (options.signal?.aborted) return reject(NsmError.from(options.signal.reason));
+      if (signal?.aborted) return reject(NsmError.from(signal.reason));
+      const time = new CallTime(timeoutMs);
       const call = this.#client.makeUnaryRequest(
         path(method),
         (message: MessageShape<DescMessage>) => Buffer.from(toBinary(method.input, message)),
         (bytes: Buffer) => fromBinary(method.output, bytes),
         create(method.input, request),
-        { deadline: Date.now() + (options.timeoutMs ?? 30_000) },
+        time.metadata,
         (error, reply) => {
-          options.signal?.removeEventListener('abort', abort);
-          if (error) reject(NsmError.from(error));
+          time.end();
+          signal?.removeEventListener('abort', abort);
+          if (error) reject(time.explain(error));
           else resolve(reply as MessageShape<DescMessage>);
         },
       );
       const abort = (): void => call.cancel();
-      options.signal?.addEventListener('abort', abort, { once: true });
+      time.begin(abort);
+      signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
   async *#stream(
     method: DescMethod,
     request: Init,
-    options: CallOptions = {},
+    { signal, timeoutMs }: CallOptions = {},
   ): AsyncGenerator<MessageShape<DescMessage>> {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
+    const time = new CallTime(timeoutMs);
     const call = this.#client.makeServerStreamRequest(
       path(method),
       (message: MessageShape<DescMessage>) => Buffer.from(toBinary(method.input, message)),
       (bytes: Buffer) => fromBinary(method.output, bytes),
       create(method.input, request),
-      options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs },
+      time.metadata,
     );
     const abort = (): void => call.cancel();
-    options.signal?.addEventListener('abort', abort, { once: true });
+    time.begin(abort);
+    signal?.addEventListener('abort', abort, { once: true });
     try {
       for await (const message of call) yield message;
     } catch (thrown) {
-      throw NsmError.from(thrown);
+      throw time.explain(thrown);
     } finally {
-      options.signal?.removeEventListener('abort', abort);
+      time.end();
+      signal?.removeEventListener('abort', abort);
       call.cancel();
     }
+  }
+}
+
+/** What gRPC lets the other side know a call's time by has 8 digits. */
+const longestTimeout = 99_999_999;
+
+/**
+ * How long a call may take, and what is said when that has passed. It is measured here: a deadline of grpc-js is a time of day, and
+ * a clock that jumps while a call is begun would end it at once.
+ */
+class CallTime {
+  /** The time tells the other side too, which then ends what nobody waits for. */
+  readonly metadata = new Metadata();
+  readonly #timeoutMs: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(timeoutMs: number | undefined) {
+    this.#timeoutMs = timeoutMs;
+    if (timeoutMs !== undefined)
+      this.metadata.set('grpc-timeout', `${Math.max(1, Math.min(longestTimeout, Math.ceil(timeoutMs)))}m`);
+  }
+
+  begin(cancel: () => void): void {
+    if (this.#timeoutMs === undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#over = true;
+      cancel();
+    }, this.#timeoutMs);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  explain(thrown: unknown): NsmError {
+    const error = NsmError.from(thrown);
+    if (!this.#over && error.message !== 'Deadline exceeded') return error;
+    return new NsmError('deadline', `no answer in ${((this.#timeoutMs ?? 0) / 1000).toFixed(3)} s`, thrown);
   }
 }
 

@@ -101,7 +101,7 @@ export class NsmError extends Error {
     if (thrown instanceof NsmError) return thrown;
     if (!(thrown instanceof Error)) return new NsmError('internal', String(thrown));
     if (isServiceError(thrown)) {
-      return withCause(NsmError.fromAdmissionError(plain(thrown.details), kindOfStatus(thrown.code)), thrown);
+      return withCause(NsmError.fromAdmissionError(thrown.details, kindOfStatus(thrown.code)), thrown);
     }
     if (thrown.name === 'TimeoutError') return new NsmError('deadline', 'the deadline passed', thrown);
     if (thrown.name === 'AbortError') return new NsmError('cancelled', 'the call was cancelled', thrown);
@@ -122,11 +122,6 @@ function printable(text: string): string {
     /[^\P{Cc}\n]/gu,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
-}
-
-/** Without what grpc-js adds about its own inside: `…after 3.001s,name resolution: 0.001s,Waiting for LB pick`. */
-function plain(details: string): string {
-  return details.replace(/^Deadline exceeded after ([\d.]+)s(,.*)?$/s, 'no answer in $1 s');
 }
 
 function withCause(error: NsmError, cause: Error): NsmError {

@@ -118,6 +118,22 @@ describe('Server and Channel', () => {
     });
   });
 
+  it('ends calls in their time, whatever the time of day is', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const client = channel.client(connect.ClientConnection);
+      for (const days of [30, -60]) {
+        const asked = client.requestConnection({ requestId: 'a' }, { timeoutMs: 10_000 });
+        const unanswered = client.closeConnection({}, { timeoutMs: 50 });
+        vi.setSystemTime(Date.now() + days * 86_400_000);
+        expect(await asked).toMatchObject({ accepted: true });
+        await expect(unanswered).rejects.toMatchObject({ kind: 'deadline', message: 'no answer in 0.050 s' });
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('keeps serving after garbage and oversized messages', async () => {
     const socket = netConnect(join(folder, 's'));
     socket.on('error', () => undefined);
