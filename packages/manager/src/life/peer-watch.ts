@@ -96,7 +96,8 @@ class PeerWatch implements Watch {
   async #compare(peer: Peer, connections: readonly Connection[]): Promise<void> {
     const { peers, name } = this.#node;
     const age = performance.now() - this.#comparedAt;
-    const due = age > compareAgain;
+    // What it was to be told while it did not answer, it has not heard.
+    const due = age > compareAgain || this.#missed > 0;
     // One that is being made anew is in nobody's hands.
     const held = connections.filter(isInPlace);
     const shared = held.map((connection) => ({
