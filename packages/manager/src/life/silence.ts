@@ -93,9 +93,10 @@ export class Silence {
 
 /** One that waits for packets is up when they come back to it; when they only come back to others, it is made anew. */
 async function resume(node: Node, id: string): Promise<void> {
-  const { key } = node.connections.byId(id) ?? {};
-  if (key === undefined) return;
-  await node.mutex.run(key, async () => {
+  const waiting = node.connections.byId(id);
+  // Nearly always none waits: nobody's turn is waited for then.
+  if (!waiting || !isKept(waiting.state)) return;
+  await node.mutex.run(waiting.key, async () => {
     const present = node.connections.byId(id);
     if (!present || !isKept(present.state)) return;
     try {
