@@ -2,7 +2,9 @@
 #define packed __attribute__((packed))
 
 enum { ETH_P_IP = 0x0800, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86dd, ETH_P_MPLS = 0x8847, ETH_P_8021AD = 0x88a8, ETH_P_TEB = 0x6558 };
-enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_FRAGMENT = 44, PROTO_GRE = 47, PROTO_ICMPV6 = 58 };
+enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_GRE = 47, PROTO_ICMPV6 = 58 };
+// Extension headers of IPv6, RFC 8200, section 4.
+enum { PROTO_HOP_BY_HOP = 0, PROTO_ROUTING = 43, PROTO_FRAGMENT = 44, PROTO_OPTIONS = 60, MAX_EXTENSIONS = 6 };
 enum { PORT_VXLAN = 4789, PORT_VXLAN_GPE = 4790, PORT_MPLS = 6635 };
 
 struct ethernet {
@@ -14,6 +16,12 @@ struct ethernet {
 struct vlan_tag {
 	u16 protocol;
 	u16 tci;
+} packed;
+
+// What stands behind the EtherType of a tagged frame.
+struct tagged {
+	u16 tci;
+	u16 type;
 } packed;
 
 struct ipv4 {
@@ -38,6 +46,16 @@ struct ipv6 {
 	u32 source[4];
 	u32 destination[4];
 } packed;
+
+// The first bytes of any of its extension headers; `fragment` is of the fragment header only, which has no length.
+struct extension {
+	u8 next;
+	// In units of 8 bytes, without the first.
+	u8 length;
+	u16 fragment;
+	u8 more[4];
+} packed;
+enum { IPV6_OFFSET = 0xfff8 };
 
 struct udp {
 	u16 source;

@@ -64,9 +64,12 @@ struct bpf_sock_tuple6 {
 };
 
 enum { TC_ACT_UNSPEC = -1, TC_ACT_OK = 0, TC_ACT_SHOT = 2 };
-enum { PACKET_HOST = 0 };
+// linux/if_packet.h, linux/if_vlan.h.
+enum { PACKET_OTHERHOST = 3, VLAN_ID = 0xfff };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { BPF_F_INGRESS = 1 };
+// Index of the loopback device, which is the first of every network namespace (LOOPBACK_IFINDEX, include/net/flow.h).
+enum { LOOPBACK = 1 };
 enum { BPF_ADJ_ROOM_MAC = 1 };
 #define BPF_F_CURRENT_NETNS ((u64)-1)
 #define BPF_F_ADJ_ROOM_FIXED_GSO (1ULL << 0)

@@ -28,22 +28,45 @@ SEC("tc") int nsm_wrap(struct __sk_buff *skb)
 	return wrap(skb, out, traffic);
 }
 
-// Ingress of an uplink. What is not ours goes on as if we were not there.
-SEC("tc") int nsm_unwrap(struct __sk_buff *skb)
+// Whether the tag in the frame itself is of VLAN 0 as well.
+inlined int no_vlan(struct __sk_buff *skb, u32 start)
+{
+	struct tagged tagged;
+	return !bpf_skb_load_bytes(skb, start, &tagged, sizeof(tagged)) && !(swap16(tagged.tci) & VLAN_ID);
+}
+
+// Ingress of every device of the node but its ends of pods' pairs: as Linux takes packets to an address of its own, whatever
+// link they come by. What is not ours goes on as if we were not there.
+inlined int arrive(struct __sk_buff *skb, u32 start)
 {
 	struct arrival arrival = {};
-	if (skb->pkt_type != PACKET_HOST || skb->vlan_present)
+	// Linux takes IP in broadcast frames, too, and what is tagged with VLAN 0, which is no VLAN.
+	if (skb->pkt_type == PACKET_OTHERHOST || (skb->vlan_present && skb->vlan_tci & VLAN_ID))
 		return TC_ACT_UNSPEC;
+	// Nobody tags with it twice but to hide what is inside.
+	if (skb->vlan_present && (skb->protocol == swap16(ETH_P_8021Q) || skb->protocol == swap16(ETH_P_8021AD)))
+		return no_vlan(skb, start) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	int other = -1;
 	if (skb->protocol == swap16(ETH_P_IP)) {
-		other = read_ipv4(skb, &arrival);
+		other = read_ipv4(skb, &arrival, start);
 	} else if (skb->protocol == swap16(ETH_P_IPV6)) {
-		other = read_ipv6(skb, &arrival);
-	} else if (skb->protocol == swap16(ETH_P_MPLS)) {
+		other = read_ipv6(skb, &arrival, start);
+	} else if (skb->protocol == swap16(ETH_P_MPLS) && start) {
 		arrival.to.local[0] = skb->ifindex;
-		other = read_label(skb, &arrival, MPLS_OVER_ETHERNET, sizeof(struct ethernet));
+		other = read_label(skb, &arrival, MPLS_OVER_ETHERNET, start);
 	}
-	return other ? TC_ACT_UNSPEC : unwrap(skb, &arrival);
+	return other ? TC_ACT_UNSPEC : unwrap(skb, &arrival, start);
+}
+
+SEC("tc") int nsm_unwrap(struct __sk_buff *skb)
+{
+	return arrive(skb, sizeof(struct ethernet));
+}
+
+// Of devices without Ethernet, such as TUN and WireGuard.
+SEC("tc") int nsm_unwrap_ip(struct __sk_buff *skb)
+{
+	return arrive(skb, 0);
 }
 
 // Egress of an uplink: of what was sent, this much found a way.

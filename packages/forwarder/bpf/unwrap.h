@@ -39,6 +39,13 @@ inlined int headless(struct arrival *arrival, u8 kind)
 	return 0;
 }
 
+// What it carries stands behind more headers than are followed, or in another fragment. Linux may find a tunnel's packet there.
+inlined int obscure(struct arrival *arrival)
+{
+	arrival->fragment = 1;
+	return headless(arrival, VXLAN);
+}
+
 inlined int read_tunnel_header(struct __sk_buff *skb, struct arrival *arrival, u8 protocol, u32 offset)
 {
 	if (protocol == PROTO_GRE) {
@@ -87,9 +94,8 @@ inlined int read_tunnel_header(struct __sk_buff *skb, struct arrival *arrival, u
 	return 0;
 }
 
-inlined int read_ipv4(struct __sk_buff *skb, struct arrival *arrival)
+inlined int read_ipv4(struct __sk_buff *skb, struct arrival *arrival, u32 start)
 {
-	const u32 start = sizeof(struct ethernet);
 	struct ipv4 ip;
 	if (bpf_skb_load_bytes(skb, start, &ip, sizeof(ip)) || ip.version_length >> 4 != 4)
 		return -1;
@@ -107,28 +113,36 @@ inlined int read_ipv4(struct __sk_buff *skb, struct arrival *arrival)
 	return read_tunnel_header(skb, arrival, ip.protocol, start + length);
 }
 
-inlined int read_ipv6(struct __sk_buff *skb, struct arrival *arrival)
+inlined int read_ipv6(struct __sk_buff *skb, struct arrival *arrival, u32 start)
 {
-	const u32 start = sizeof(struct ethernet);
 	struct ipv6 ip;
 	if (bpf_skb_load_bytes(skb, start, &ip, sizeof(ip)) || swap32(ip.version_class_flow) >> 28 != 6)
 		return -1;
-	u32 offset = start + sizeof(ip);
-	u8 next = ip.next;
-	if (next == PROTO_FRAGMENT) {
-		u8 header[8];
-		if (bpf_skb_load_bytes(skb, offset, header, sizeof(header)) || header[2] || header[3] & 0xf8)
-			return -1;
-		next = header[0];
-		offset += sizeof(header);
-		arrival->fragment = 1;
-	}
 	arrival->to.version = 6;
 	__builtin_memcpy(arrival->to.local, ip.destination, 16);
 	__builtin_memcpy(arrival->source, ip.source, 16);
 	arrival->ecn = swap32(ip.version_class_flow) >> 20 & 3;
 	arrival->end = start + sizeof(ip) + swap16(ip.length);
-	return read_tunnel_header(skb, arrival, next, offset);
+	u32 offset = start + sizeof(ip);
+	u8 next = ip.next;
+#pragma unroll
+	for (int n = 0; n < MAX_EXTENSIONS; n++) {
+		struct extension header;
+		if (next != PROTO_HOP_BY_HOP && next != PROTO_ROUTING && next != PROTO_FRAGMENT && next != PROTO_OPTIONS)
+			return read_tunnel_header(skb, arrival, next, offset);
+		if (bpf_skb_load_bytes(skb, offset, &header, sizeof(header)))
+			return obscure(arrival);
+		if (next == PROTO_FRAGMENT) {
+			if (swap16(header.fragment) & IPV6_OFFSET)
+				return -1;
+			arrival->fragment = 1;
+			offset += sizeof(header);
+		} else {
+			offset += 8 + header.length * 8;
+		}
+		next = header.next;
+	}
+	return obscure(arrival);
 }
 
 // Carries congestion over to the inner packet (RFC 6040, section 4.2). Not 0 when the packet must be dropped.
@@ -158,8 +172,14 @@ inlined int different(const u32 *a, const u32 *b)
 	return (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]);
 }
 
-// bpf_skb_adjust_room() leaves no less than an IP header; frames on Ethernet are never shorter than this either.
-enum { SHORTEST = 60 };
+// bpf_skb_adjust_room() leaves no less than an IP header behind the Ethernet header. Frames shorter than that are not of IP, and
+// are padded as Ethernet does; the kernel pads none that still bear the marks of a wrap, but only packets of IP do.
+inlined void pad(struct __sk_buff *skb, u32 inner, u32 payload)
+{
+	const u32 least = inner + sizeof(struct ethernet) + payload;
+	if (skb->len < least)
+		bpf_skb_change_tail(skb, least, 0);
+}
 
 // Takes away the `length` bytes between the outer Ethernet header and the inner one, and lets that take its place.
 inlined long shrink(struct __sk_buff *skb, const struct ethernet *inner, u32 length, u64 flags)
@@ -167,6 +187,37 @@ inlined long shrink(struct __sk_buff *skb, const struct ethernet *inner, u32 len
 	if (bpf_skb_adjust_room(skb, -(int)length, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | flags))
 		return -1;
 	return bpf_skb_store_bytes(skb, 0, inner, sizeof(*inner), 0);
+}
+
+// Whether it is a packet of TCP, with or without VLAN tags, that begins with an Ethernet header at `offset`.
+inlined int is_tcp(struct __sk_buff *skb, u32 offset, u16 type)
+{
+	u8 protocol;
+	offset += sizeof(struct ethernet);
+#pragma unroll
+	for (int n = 0; n < MAX_TAGS; n++) {
+		struct tagged tagged;
+		if (type != swap16(ETH_P_8021Q) && type != swap16(ETH_P_8021AD))
+			break;
+		if (bpf_skb_load_bytes(skb, offset, &tagged, sizeof(tagged)))
+			return 0;
+		type = tagged.type;
+		offset += sizeof(tagged);
+	}
+	if (type != swap16(ETH_P_IP) && type != swap16(ETH_P_IPV6))
+		return 0;
+	offset += type == swap16(ETH_P_IP) ? 9 : 6;
+	return !bpf_skb_load_bytes(skb, offset, &protocol, 1) && protocol == PROTO_TCP;
+}
+
+// Datagrams that one call of an application made (UDP_SEGMENT, udp(7)) stay one frame on wires of software. Between the
+// namespaces of one machine it still bears the marks of the sender's wrap, by which the pod's kernel would cut it as a tunnel's
+// packet, that it is no more. Here it still is: the loopback device, which has no means for packets of tunnels, has it cut, and
+// the pieces arrive there.
+inlined int cut(struct __sk_buff *skb)
+{
+	const u8 loopback[12] = {};
+	return bpf_skb_store_bytes(skb, 0, loopback, sizeof(loopback), 0) ? TC_ACT_SHOT : bpf_redirect(LOOPBACK, 0);
 }
 
 // Only frames of the other node are its own, as far as its MAC address is known.
@@ -218,7 +269,12 @@ inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival, enum r
 	u32 nobody = 0;
 	place.identifier = 0;
 	const u32 *served = bpf_map_lookup_elem(&served_map, &place);
-	if (!served || *served & SHARED)
+	if (!served)
+		return TC_ACT_UNSPEC;
+	// The kernel would put the fragments together, and its device take what may be of any tunnel.
+	if (arrival->headless && arrival->fragment)
+		return drop(bpf_map_lookup_elem(&traffic_map, &nobody), RECEIVED, FRAGMENTED);
+	if (*served & SHARED)
 		return TC_ACT_UNSPEC;
 	const int heard = listened_for(skb, arrival);
 	if (heard && !(*served & GUARDED))
@@ -228,7 +284,17 @@ inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival, enum r
 	return heard ? TC_ACT_UNSPEC : dropped;
 }
 
-inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
+// Puts an Ethernet header before a packet of a device that has none, as the rest of the way takes it.
+inlined long add_ethernet(struct __sk_buff *skb, struct arrival *arrival)
+{
+	const struct ethernet ethernet = { .type = (u16)skb->protocol };
+	arrival->inner += sizeof(ethernet);
+	arrival->end += sizeof(ethernet);
+	return bpf_skb_change_head(skb, sizeof(ethernet), 0) || bpf_skb_store_bytes(skb, 0, &ethernet, sizeof(ethernet), 0);
+}
+
+// `start`: offset of the packet, behind the Ethernet header if there is one.
+inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival, u32 start)
 {
 	if (arrival->headless)
 		return unknown(skb, arrival, TRUNCATED);
@@ -246,10 +312,12 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
 		return drop(traffic, RECEIVED, TRUNCATED);
 	if (arrival->malformed)
 		return drop(traffic, RECEIVED, MALFORMED);
-	const u32 offset = arrival->inner;
 	// The kernel does not look at any of this, and says nothing of what has no room for an Ethernet header.
 	if (pod & OF_THE_KERNEL)
-		return offset + sizeof(struct ethernet) > skb->len ? drop(traffic, RECEIVED, TRUNCATED) : TC_ACT_UNSPEC;
+		return arrival->inner + sizeof(struct ethernet) > skb->len ? drop(traffic, RECEIVED, TRUNCATED) : TC_ACT_UNSPEC;
+	if ((skb->vlan_present && bpf_skb_vlan_pop(skb)) || (!start && add_ethernet(skb, arrival)))
+		return drop(traffic, RECEIVED, UNSUPPORTED);
+	const u32 offset = arrival->inner;
 	// Ethernet pads short frames.
 	if (!skb->gso_size && arrival->end && arrival->end < skb->len && bpf_skb_change_tail(skb, arrival->end, 0))
 		return drop(traffic, RECEIVED, UNSUPPORTED);
@@ -260,10 +328,9 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
 		return drop(traffic, RECEIVED, CONGESTION);
 	const u32 bytes = skb->len - offset;
 	const u32 segments = skb->gso_segs;
-	if (bytes < SHORTEST && bpf_skb_change_tail(skb, offset + SHORTEST, 0))
-		return drop(traffic, RECEIVED, UNSUPPORTED);
 
 	if (labelled) {
+		pad(skb, offset, sizeof(struct ipv4));
 		// Taken for MPLS, it cannot shrink. As the IP packet that it is not, it can: at the node's end.
 		const u16 type = swap16(ETH_P_IP);
 		if (bpf_skb_store_bytes(skb, 12, &type, sizeof(type), 0))
@@ -279,13 +346,18 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival)
 		flags = BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
 	else if (arrival->to.version == 4 && ipv6)
 		flags = BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
+	pad(skb, offset, ipv6 ? sizeof(struct ipv6) : sizeof(struct ipv4));
 	// What is to be cut into segments must not be cut as a tunnel's packet: a kernel that can be told so, is.
 	const int gre = arrival->to.kind == GRE || arrival->to.kind == MPLS_OVER_GRE;
 	const u64 layer4 = gre ? BPF_F_ADJ_ROOM_DECAP_L4_GRE : BPF_F_ADJ_ROOM_DECAP_L4_UDP;
 	int known = ipv4 || ipv6;
-	if ((!skb->gso_size || shrink(skb, &inner, offset, flags | layer4)) && shrink(skb, &inner, offset, flags)) {
+	const int told = skb->gso_size && !shrink(skb, &inner, offset, flags | layer4);
+	if (!told && skb->gso_size && arrival->ports[1] && !is_tcp(skb, offset, inner.type))
+		return cut(skb);
+	if (!told && shrink(skb, &inner, offset, flags)) {
 		// A kernel older than all of these.
 		known = 0;
+		pad(skb, offset, sizeof(struct ipv6));
 		if (!flags || shrink(skb, &inner, offset, 0))
 			return drop(traffic, RECEIVED, UNSUPPORTED);
 	}

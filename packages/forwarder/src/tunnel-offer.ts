@@ -38,11 +38,7 @@ export class TunnelOffers {
     this.#socket = socket;
     this.#wirings = wirings;
     this.#changed = changed;
-    this.#watch = new UnderlayWatch(
-      socket,
-      () => false,
-      () => this.#compare(),
-    );
+    this.#watch = new UnderlayWatch(socket, { changed: () => this.#compare() });
   }
 
   /**

@@ -11,6 +11,7 @@ import {
 } from '@nsm/netlink';
 import { isSocket } from '../interfaces/shared/shared-sockets.js';
 import type { OpenPort } from '../open-port.js';
+import { Entrances } from './entrances.js';
 import { GuardedTunnels } from './guarded-tunnels.js';
 import { nextOf } from './next-of.js';
 import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
@@ -39,6 +40,7 @@ export class TunnelEngine {
   readonly #socket: RouteSocket;
   readonly #home: NetworkNamespace;
   readonly #programs: TunnelPrograms | undefined;
+  readonly #entrances: Entrances | undefined;
   readonly #missing: string;
   readonly #ways: Ways;
   #tidying: NodeJS.Timeout | undefined;
@@ -50,13 +52,13 @@ export class TunnelEngine {
   constructor(socket: RouteSocket) {
     this.#socket = socket;
     this.#home = currentNamespace();
-    this.#ways = new Ways(
-      socket,
-      (moved) => this.#follow(moved),
-      (device) => this.#mendFilters(device),
-    );
+    this.#ways = new Ways(socket, (moved) => this.#follow(moved), {
+      device: (link, gone) => this.#entrances?.note(link, gone),
+      filters: (device) => this.#mendFilters(device),
+    });
     try {
       this.#programs = new TunnelPrograms(socket);
+      this.#entrances = new Entrances(socket, this.#programs);
       this.#guarded = new GuardedTunnels(this.#programs.maps);
       this.#missing = '';
       this.#sweep();
@@ -201,7 +203,7 @@ export class TunnelEngine {
     const known = this.#ways.known(kind, ends);
     if (known) return known;
     const way = this.#ways.ask(kind, ends);
-    for (const device of way.devices) this.#ready().attach(device, 'nsm_unwrap');
+    this.#entrances?.open();
     return way;
   }
 
@@ -211,9 +213,9 @@ export class TunnelEngine {
   }
 
   /** What has to be there before a tunnel goes that way. */
-  #prepare({ uplink, devices, shared }: Way, entry: TunnelEntry): void {
+  #prepare({ uplink, shared }: Way, entry: TunnelEntry): void {
     const programs = this.#ready();
-    for (const device of devices) programs.attach(device, 'nsm_unwrap');
+    this.#entrances?.open();
     programs.attach(uplink, 'nsm_leave');
     programs.maps.serve(entry, shared, false);
   }
@@ -230,6 +232,7 @@ export class TunnelEngine {
       unused.delete(wayKey(entry));
       const { uplink, sender } = way;
       try {
+        if (entry.needsLink && uplink !== entry.uplink) this.#resolve(entry.remote, uplink);
         this.#prepare(way, entry);
         const moving = { ...entry, uplink, sender };
         maps.write(nodeEnd, moving);
@@ -242,8 +245,7 @@ export class TunnelEngine {
     for (const entry of this.#guarded?.entries ?? []) {
       const way = moved.get(wayKey(entry));
       if (!way) continue;
-      if (unused.delete(wayKey(entry)))
-        for (const device of way.devices) this.#programs.attach(device, 'nsm_unwrap');
+      unused.delete(wayKey(entry));
       maps.serve(entry, way.shared, true);
     }
     for (const key of unused) this.#ways.forget(key);
@@ -273,10 +275,10 @@ export class TunnelEngine {
   #mendFilters(device?: number): void {
     const programs = this.#programs;
     if (!programs) return;
-    programs.mendUplinks();
-    for (const nodeEnd of device === undefined ? this.#wanted.keys() : [device]) {
+    for (const one of device === undefined ? [...programs.uplinks, ...this.#wanted.keys()] : [device]) {
       try {
-        if (this.#wanted.has(nodeEnd)) programs.attach(nodeEnd, 'nsm_wrap');
+        if (this.#wanted.has(one)) programs.attach(one, 'nsm_wrap');
+        else programs.mend(one);
       } catch (error) {
         // The device has gone; its end is an event of its own.
         if (!(error instanceof NetlinkError)) throw error;
@@ -308,7 +310,7 @@ export class TunnelEngine {
     this.#tidying = undefined;
     this.#sweep();
     if (this.#guarded?.numbers.length || this.#programs?.maps.nodeEnds().length !== 0) return;
-    this.#programs.detachUplinks();
+    this.#entrances?.close();
     this.#ways.stop();
   }
 }

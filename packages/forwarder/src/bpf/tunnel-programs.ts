@@ -18,11 +18,12 @@ const handle = 0x6e736d;
 /** Early, to see tunnel packets before policies made for pods; not first, to leave room for a firewall. */
 const priority = 10;
 
-export type Program = 'nsm_wrap' | 'nsm_unwrap' | 'nsm_leave';
+export type Program = 'nsm_wrap' | 'nsm_unwrap' | 'nsm_unwrap_ip' | 'nsm_leave';
 type Hook = 'ingress' | 'egress';
 const hooks: Readonly<Record<Program, Hook>> = {
   nsm_wrap: 'ingress',
   nsm_unwrap: 'ingress',
+  nsm_unwrap_ip: 'ingress',
   nsm_leave: 'egress',
 };
 
@@ -80,19 +81,23 @@ export class TunnelPrograms {
     );
   }
 
-  /** Brings back filters that someone took off. Those of another process beside this one do as well. */
-  mendUplinks(): void {
-    for (const [device, programs] of this.#uplinks)
-      for (const program of programs) {
-        if (this.#attached(device, hooks[program])) continue;
-        try {
-          this.attach(device, program);
-        } catch (error) {
-          if (!(error instanceof NetlinkError)) throw error;
-          // The device has gone.
-          this.#uplinks.delete(device);
-        }
+  /** Brings back filters that someone took off a device. Those of another process beside this one do as well. */
+  mend(device: number): void {
+    for (const program of this.#uplinks.get(device) ?? []) {
+      if (this.#attached(device, hooks[program])) continue;
+      try {
+        this.attach(device, program);
+      } catch (error) {
+        if (!(error instanceof NetlinkError)) throw error;
+        // The device has gone.
+        this.#uplinks.delete(device);
       }
+    }
+  }
+
+  /** Devices with programs of ours, but for node's ends. */
+  get uplinks(): readonly number[] {
+    return [...this.#uplinks.keys()];
   }
 
   /** Takes the programs off all uplinks. The clsact qdisc, which does nothing by itself, may be in use by others. */

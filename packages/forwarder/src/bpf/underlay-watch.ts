@@ -4,32 +4,30 @@ import { type Link, type MonitorGroup, type RouteEvent, RouteMonitor, type Route
 import { isNodeEnd } from './node-end.js';
 import { type Taken, takenBy } from './other-owners.js';
 
+/** What is to be told. */
+export interface UnderlayListener {
+  /** The underlay may have changed: called once for all events that came together. */
+  changed(): void;
+  /** Whether the neighbour entry of an address matters. Default: none does. */
+  neighbour?(address: string): boolean;
+  /** A device, other than the node's end of a tunnel, has come, changed or gone. */
+  device?(link: Link, gone: boolean): void;
+  /** Filters of a device, or of any where none is named, may have changed. Default: filters are not listened for. */
+  filters?(device?: number): void;
+}
+
 /** Listens in the namespace of the calling thread; idle until it is started. */
 export class UnderlayWatch {
   readonly #socket: RouteSocket;
-  readonly #neighbour: (address: string) => boolean;
-  readonly #changed: () => void;
-  readonly #filtersGone: ((device?: number) => void) | undefined;
+  readonly #listener: UnderlayListener;
   /** By index. */
   readonly #takers = new Map<number, Taken>();
   #monitor: RouteMonitor | undefined;
   #pending: NodeJS.Immediate | undefined;
 
-  /**
-   * @param neighbour whether the entry of an address matters.
-   * @param changed called once for all events that came together.
-   * @param filtersGone called with the device that lost filters; without one where it may be any. Default: nobody asks.
-   */
-  constructor(
-    socket: RouteSocket,
-    neighbour: (address: string) => boolean,
-    changed: () => void,
-    filtersGone?: (device?: number) => void,
-  ) {
+  constructor(socket: RouteSocket, listener: UnderlayListener) {
     this.#socket = socket;
-    this.#neighbour = neighbour;
-    this.#changed = changed;
-    this.#filtersGone = filtersGone;
+    this.#listener = listener;
   }
 
   /** What the kernel's own tunnels take, as far as was told since the start. */
@@ -41,11 +39,10 @@ export class UnderlayWatch {
   start(): void {
     if (this.#monitor) return;
     const groups: MonitorGroup[] = ['link', 'address', 'route', 'neighbour'];
-    this.#monitor = RouteMonitor.open({ groups: this.#filtersGone ? [...groups, 'traffic'] : groups });
-    this.#monitor.on('traffic', ({ action, device }) => {
-      if (action === 'delete') this.#filtersGone?.(device);
-    });
-    this.#monitor.on('overrun', () => this.#filtersGone?.());
+    const { filters } = this.#listener;
+    this.#monitor = RouteMonitor.open({ groups: filters ? [...groups, 'traffic'] : groups });
+    this.#monitor.on('traffic', ({ device }) => this.#listener.filters?.(device));
+    this.#monitor.on('overrun', () => this.#listener.filters?.());
     this.#monitor.on('event', (event) => {
       if (this.#concerns(event)) this.#pending ??= setImmediate(() => this.#tell());
     });
@@ -60,20 +57,25 @@ export class UnderlayWatch {
   }
 
   #concerns(event: RouteEvent): boolean {
-    if (event.type === 'neighbour') return this.#neighbour(event.neighbour.address ?? '');
+    if (event.type === 'neighbour') return this.#listener.neighbour?.(event.neighbour.address ?? '') === true;
     if (event.type === 'traffic') return false;
     if (event.type === 'overrun') this.#findTakers();
     if (event.type !== 'link') return true;
-    const { index, name } = event.link;
-    this.#takers.delete(index);
-    if (event.action === 'new') this.#note(event.link);
+    const { link, action } = event;
+    this.#takers.delete(link.index);
     // Pods that come and go change nothing.
-    return !isNodeEnd(name);
+    if (isNodeEnd(link.name)) return false;
+    if (action === 'new') this.#note(link);
+    this.#listener.device?.(link, action === 'delete');
+    return true;
   }
 
   #findTakers(): void {
     this.#takers.clear();
-    for (const link of this.#socket.links()) this.#note(link);
+    for (const link of this.#socket.links()) {
+      this.#note(link);
+      if (!isNodeEnd(link.name)) this.#listener.device?.(link, false);
+    }
   }
 
   #note(link: Link): void {
@@ -83,6 +85,6 @@ export class UnderlayWatch {
 
   #tell(): void {
     this.#pending = undefined;
-    this.#changed();
+    this.#listener.changed();
   }
 }

@@ -1,4 +1,4 @@
-// How the other node is reached, and which devices its packets may come in by.
+// How the other node is reached.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import type { Link, RouteLookup, RouteSocket } from '@nsm/netlink';
 import { isShared, type Taken } from './other-owners.js';
@@ -13,8 +13,6 @@ export type Ends = Pick<fw.TunnelEnd, 'local' | 'remote'>;
 export interface Way {
   /** Index of the device to send by. */
   readonly uplink: number;
-  /** Indexes of the devices that packets may come in by, the uplink among them. */
-  readonly devices: readonly number[];
   /** MAC address of the other node, where its frames have no IP address to be known by; undefined while not resolved. */
   readonly sender: string | undefined;
   /** Somebody else on this node may want packets of that kind. */
@@ -36,7 +34,7 @@ export function obstacle(kind: TunnelKind, route: RouteLookup, uplink: Link | un
  */
 export function wayTo(
   socket: RouteSocket,
-  { local, remote }: Ends,
+  { remote }: Ends,
   kind: TunnelKind,
   taken: ReadonlySet<Taken>,
 ): Way {
@@ -46,26 +44,9 @@ export function wayTo(
   if (why || !link) throw new NsmError('dataplane', `no such tunnel to ${remote}: ${why}`);
   const uplink = link.index;
   const shared = isShared(kind, link, taken);
-  if (kind.needsLink)
-    return { uplink, devices: [uplink], sender: socket.neighbour(remote, uplink)?.mac, shared };
-  const devices = new Set([uplink]);
-  // Packets may come back another way: by another next hop, or where our address is.
-  for (const { device } of route.match.multipath) if (device !== undefined) devices.add(device);
-  const own = socket.addresses().find(({ address }) => address.split('/')[0] === local);
-  if (own) devices.add(own.index);
-  return {
-    uplink,
-    devices: [...devices].filter((device) => socket.link(device)?.hardwareType === ethernet),
-    sender: undefined,
-    shared,
-  };
+  return { uplink, sender: kind.needsLink ? socket.neighbour(remote, uplink)?.mac : undefined, shared };
 }
 
 export function sameWay(a: Way, b: Way): boolean {
-  return (
-    a.uplink === b.uplink &&
-    a.sender === b.sender &&
-    a.shared === b.shared &&
-    a.devices.join() === b.devices.join()
-  );
+  return a.uplink === b.uplink && a.sender === b.sender && a.shared === b.shared;
 }

@@ -5,7 +5,7 @@ import { NetlinkError, type RouteSocket } from '@nsm/netlink';
 import type { TunnelKind } from './tunnel-kind.js';
 import type { TunnelEntry } from './tunnel-maps.js';
 import { type Ends, sameWay, type Way, wayTo } from './underlay.js';
-import { UnderlayWatch } from './underlay-watch.js';
+import { type UnderlayListener, UnderlayWatch } from './underlay-watch.js';
 
 /** All tunnels of one kind between two addresses go the same way. */
 interface Peer {
@@ -21,24 +21,23 @@ export class Ways {
 
   /**
    * @param moved called with the ways that are others now, by what `wayKey` says.
-   * @param filtersGone called with the device that lost filters; without one where it may be any.
+   * @param listener is told of what else there is to be told while ways are followed.
    */
   constructor(
     socket: RouteSocket,
     moved: (ways: ReadonlyMap<string, Way>) => void,
-    filtersGone: (device?: number) => void,
+    listener: Pick<UnderlayListener, 'device' | 'filters'>,
   ) {
     this.#socket = socket;
-    this.#watch = new UnderlayWatch(
-      socket,
-      (address) =>
+    this.#watch = new UnderlayWatch(socket, {
+      ...listener,
+      neighbour: (address) =>
         [...this.#peers.values()].some(({ kind, ends }) => kind.needsLink && ends.remote === address),
-      () => {
+      changed: () => {
         const ways = this.#follow();
         if (ways.size > 0) moved(ways);
       },
-      filtersGone,
-    );
+    });
   }
 
   /** Asks the kernel, and follows it from now on. @throws NetlinkError when there is no route, NsmError when the kind cannot go there. */
@@ -76,11 +75,11 @@ export class Ways {
     return moved;
   }
 
-  /** A neighbour that is forgotten is believed to be the same still. */
+  /** A neighbour that is not resolved, now or by another device, is believed to be the same still. */
   #newWay({ kind, ends, way: before }: Peer): Way | undefined {
     try {
       const way = wayTo(this.#socket, ends, kind, this.#watch.taken);
-      return way.uplink === before.uplink ? { ...way, sender: way.sender ?? before.sender } : way;
+      return { ...way, sender: way.sender ?? before.sender };
     } catch (error) {
       if (error instanceof NetlinkError || error instanceof NsmError) return undefined;
       throw error;
