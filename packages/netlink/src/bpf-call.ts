@@ -7,10 +7,13 @@ export const BPF = {
   update: 2,
   delete: 3,
   nextKey: 4,
+  attach: 8,
+  detach: 9,
   testRun: 10,
   programById: 13,
   mapById: 14,
   info: 15,
+  query: 16,
 } as const;
 
 /** @throws NetlinkError */

@@ -103,5 +103,6 @@ export type { Rule, RuleAction, RuleSpec } from './rules.js';
 export { SharedMemory } from './shared-memory.js';
 export { openTap, setTapCarrier, type Tap, type TapOptions } from './tap.js';
 export type { TrafficParent } from './tc-handles.js';
+export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tcx.js';
 export { type Packet, UnixListener, UnixSocket, type UnixSocketKind } from './unix-socket.js';
 export type { VfChanges, VfLinkState, VfVlan, VirtualFunction } from './virtual-functions.js';

@@ -1,4 +1,5 @@
-// The eBPF maps behind the tc programs of a namespace, read and emptied by `tc` and `bpftool`, not by our own library.
+// The eBPF maps behind the programs of a namespace, read and emptied by `bpftool`, not by our own library.
+import { hasTcx, openNamespace, tcxPrograms } from '@nsm/netlink';
 import { ipJson, run } from '@nsm/testkit';
 
 /** Entries as bpftool prints them: keys as bytes in hexadecimal. */
@@ -8,20 +9,29 @@ export interface BpfMapDump {
   readonly keys: readonly (readonly string[])[];
 }
 
-/** Programs of ours on the way into the devices of a namespace: device and program id. */
-async function programsOf(namespace: string): Promise<{ readonly device: string; readonly id: number }[]> {
+/** Ids of the programs on the way into the devices of a namespace. */
+async function programsOf(namespace: string): Promise<number[]> {
   const links = await ipJson(namespace, ['link']);
+  // Debian's bpftool and tc are older than tcx.
+  if (hasTcx()) {
+    using opened = openNamespace(`/run/netns/${namespace}`);
+    return opened.run(() => links.flatMap(({ ifindex }) => tcxPrograms(Number(ifindex), 'ingress')));
+  }
   const found = await Promise.all(
     links.map(async ({ ifname }) => {
-      const device = String(ifname);
-      const filters = await ipJson(namespace, ['filter', 'show', 'dev', device, 'ingress'], 'tc');
+      const filters = await ipJson(namespace, ['filter', 'show', 'dev', String(ifname), 'ingress'], 'tc');
       return filters.flatMap(({ options }) => {
-        const { prog } = (options ?? {}) as { prog?: { id: number; name: string } };
-        return prog?.name.startsWith('nsm_') ? [{ device, id: prog.id }] : [];
+        const { prog } = (options ?? {}) as { prog?: { id: number } };
+        return prog ? [prog.id] : [];
       });
     }),
   );
   return found.flat();
+}
+
+interface Program {
+  readonly name?: string;
+  readonly map_ids?: readonly number[];
 }
 
 const bpftool = async (...args: string[]): Promise<unknown> =>
@@ -30,9 +40,9 @@ const bpftool = async (...args: string[]): Promise<unknown> =>
 /** Every map of the programs of a namespace, with its keys. */
 export async function bpfMapsOf(namespace: string): Promise<BpfMapDump[]> {
   const ids = new Set<number>();
-  for (const { id } of await programsOf(namespace)) {
-    const { map_ids = [] } = (await bpftool('prog', 'show', 'id', String(id))) as { map_ids?: number[] };
-    for (const map of map_ids) ids.add(map);
+  for (const id of new Set(await programsOf(namespace))) {
+    const { name, map_ids } = (await bpftool('prog', 'show', 'id', String(id))) as Program;
+    if (name?.startsWith('nsm_')) for (const map of map_ids ?? []) ids.add(map);
   }
   return await Promise.all(
     [...ids].map(async (id) => {

@@ -1,5 +1,6 @@
 // Everything that can break under a connection, and how a test breaks it: the rows of the failure matrix.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { detachTcx, hasTcx, tcxPrograms } from '@nsm/netlink';
 import { ipJson, run, waitFor } from '@nsm/testkit';
 import type { MeshNode } from '../mesh-node.js';
 import { deviceOf, hashOf } from '../pod-network.js';
@@ -35,13 +36,18 @@ const both = ({ local }: Stage, { serving }: Connected): MeshNode[] => [local, s
 const endpointDevice = async ({ id, serving }: Connected): Promise<string> =>
   (await deviceOf(serving.pod?.name ?? '', hashOf(id))).name;
 
-/** Removes our programs from the way into devices of a node. */
+/** Removes our programs from the way into devices of a node, by whichever means they are there. */
 const removePrograms = async (node: MeshNode, from: (device: string) => boolean): Promise<void> => {
-  const devices = (await ipJson(node.namespace.name, ['link']))
-    .map(({ ifname }) => String(ifname))
-    .filter(from);
-  for (const device of devices)
-    await run(undefined, 'tc', ['-n', node.namespace.name, 'qdisc', 'del', 'dev', device, 'clsact']);
+  const { name } = node.namespace;
+  const devices = (await ipJson(name, ['link'])).filter(({ ifname }) => from(String(ifname)));
+  for (const { ifname, ifindex } of devices) {
+    if (hasTcx())
+      node.namespace.namespace.run(() => {
+        for (const hook of ['ingress', 'egress'] as const)
+          for (const id of tcxPrograms(Number(ifindex), hook)) detachTcx(Number(ifindex), hook, id);
+      });
+    else await run(undefined, 'tc', ['-n', name, 'qdisc', 'del', 'dev', String(ifname), 'clsact']);
+  }
 };
 
 const isNodeEnd = (device: string): boolean => device.startsWith('nst');

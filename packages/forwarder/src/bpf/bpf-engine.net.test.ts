@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TunnelType, tunnelNames } from '@nsm/api';
-import { type BpfMap, BpfObject, mapsOfProgram, type RouteSocket } from '@nsm/netlink';
+import { type BpfMap, BpfObject, describeProgram, hasTcx, mapsOfProgram } from '@nsm/netlink';
 import { ipJson, leaks, ping, requireRoot, run, spawnIn, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixChecksum, PacketSocket } from '../tunnels/frames.test.tool.js';
@@ -20,6 +20,9 @@ import {
   startIn,
   underlayAddresses,
 } from '../tunnels/tunnel.test.mesh.js';
+import { FilterHooks } from './filter-hooks.js';
+import type { Hooks } from './hooks.js';
+import { TcxHooks } from './tcx-hooks.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 
@@ -33,22 +36,26 @@ const object = fileURLToPath(new URL('../../bpf/tunnel.bpf.o', import.meta.url))
 const macOf = (node: TestNamespace, name: string): Buffer =>
   Buffer.from(node.route.link(name)!.mac!.replaceAll(':', ''), 'hex');
 
-/** Programs of ours on a device, `ingress` before `egress`. */
-const programsOn = (route: RouteSocket, name: string): string[] => {
-  const device = route.link(name)!.index;
-  if (!route.qdiscs({ device }).some(({ kind }) => kind === 'clsact')) return [];
-  return (['ingress', 'egress'] as const).flatMap((parent) =>
-    route.filters({ device, parent }).map(({ bpf }) => `${bpf?.name} #${bpf?.id}`),
+/** Where the programs stand on a node's device. */
+function hooked<T>(
+  { namespace, route }: TestNamespace,
+  name: string,
+  use: (hooks: Hooks, device: number) => T,
+): T {
+  return namespace.run(() =>
+    use(hasTcx() ? new TcxHooks() : new FilterHooks(route), route.link(name)!.index),
   );
-};
+}
+
+/** Programs of ours on a device, `ingress` before `egress`. */
+const programsOn = (node: TestNamespace, name: string): string[] =>
+  hooked(node, name, (hooks, device) => hooks.find([device]).map((one) => `${one.name} #${one.id}`));
 const unnumbered = (programs: readonly string[]): string[] =>
   programs.map((program) => program.replace(/ #.*/, ''));
 
 /** The maps of the program on a device's ingress. */
-const mapsOn = (route: RouteSocket, name: string): Map<string, BpfMap> => {
-  const [filter] = route.filters({ device: route.link(name)!.index, parent: 'ingress' });
-  return mapsOfProgram(filter!.bpf!.id!);
-};
+const mapsOn = (node: TestNamespace, name: string): Map<string, BpfMap> =>
+  mapsOfProgram(hooked(node, name, (hooks, device) => hooks.ours(device, 'ingress'))!.id);
 
 describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
   let stage: Stage;
@@ -90,17 +97,16 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
 
   it('brings back the programs and the map entries that someone takes away', async () => {
     await join(stage, GRE, 4);
-    const { route } = stage.nodes[0];
+    const [node] = stage.nodes;
     const [end = ''] = nodeEnds(0);
-    const filters = (name: string) => route.filters({ device: route.link(name)!.index, parent: 'ingress' });
-    const takeProgram = (name: string): void => {
-      for (const { device, priority, handle } of filters(name))
-        route.deleteFilter({ device, parent: 'ingress', priority, handle, kind: 'bpf' });
-    };
+    const standing = (name: string): number =>
+      programsOn(node, name).filter((one) => !one.includes('leave')).length;
+    const takeProgram = (name: string): void =>
+      hooked(node, name, (hooks, device) => hooks.detach(device, 'ingress'));
     const entries = (which: string, visit = (_map: BpfMap, _key: Buffer): unknown => undefined): number => {
       let count = 0;
       // Each program knows the maps that it uses.
-      for (const [name, map] of mapsOn(route, which === 'outgoing' ? end : 'under')) {
+      for (const [name, map] of mapsOn(stage.nodes[0], which === 'outgoing' ? end : 'under')) {
         for (const key of name.includes(which) ? map.keys() : []) {
           count++;
           visit(map, key);
@@ -110,8 +116,8 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       return count;
     };
     const takings: [string, () => unknown, () => number][] = [
-      ['the program on the uplink', () => takeProgram('under'), () => filters('under').length],
-      ["the program on the node's end", () => takeProgram(end), () => filters(end).length],
+      ['the program on the uplink', () => takeProgram('under'), () => standing('under')],
+      ["the program on the node's end", () => takeProgram(end), () => standing(end)],
       ...['outgoing', 'incoming'].map((which): [string, () => unknown, () => number] => [
         which,
         () => entries(which, (map, key) => map.delete(key)),
@@ -130,7 +136,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
   it.each([GRE, MPLSoEthernet])('loses no packet while forwarders restart (%s)', async (type) => {
     const { halves } = await join(stage, type, 4);
     await ping(stage.pods[0].name, podAddresses[4][1]);
-    const before = programsOn(stage.nodes[0].route, 'under');
+    const before = programsOn(stage.nodes[0], 'under');
     await using pinging = await spawnIn(stage.pods[0].name, 'ping', [
       ...['-n', '-i', '0.01', '-c', '300', '-W', '2', podAddresses[4][1]],
     ]);
@@ -142,7 +148,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     await pinging.exited;
     expect(pinging.output()).toMatch(/300 packets transmitted, 300 received, 0% packet loss/);
     // New programs, and the counters of old.
-    const after = programsOn(stage.nodes[0].route, 'under');
+    const after = programsOn(stage.nodes[0], 'under');
     expect(unnumbered(after)).toEqual(unnumbered(before));
     expect(after).not.toEqual(before);
     const { sentPackets } = await stage.threads[0].client.getStatistics({ crossConnect: halves[0] });
@@ -157,7 +163,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     await stage.threads[0].stop();
     stage.pods[0].route.deleteLink('nsm0');
     stage.threads[0] = await startIn(stage.nodes[0], { vxlanEngine: 'ebpf' });
-    const maps = mapsOn(stage.nodes[0].route, 'under');
+    const maps = mapsOn(stage.nodes[0], 'under');
     expect(maps.get('nsm_incoming_2')!.keys()).toHaveLength(1);
     for (const map of maps.values()) map.close();
     await stage.threads[0].client.apply(halves[0]);
@@ -176,10 +182,9 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     );
     const { client } = stage.threads[0];
     for (const wanted of others) await client.apply(wanted);
-    const { route } = stage.nodes[0];
-    expect(unnumbered(programsOn(route, 'under'))).toEqual(['nsm_unwrap', 'nsm_leave']);
-    const incoming = mapsOn(route, 'under');
-    const outgoing = mapsOn(route, nodeEnds(0)[0]!);
+    expect(unnumbered(programsOn(stage.nodes[0], 'under'))).toEqual(['nsm_unwrap', 'nsm_leave']);
+    const incoming = mapsOn(stage.nodes[0], 'under');
+    const outgoing = mapsOn(stage.nodes[0], nodeEnds(0)[0]!);
     try {
       expect(incoming.get('nsm_incoming_2')!.keys()).toHaveLength(21);
       await Promise.all(others.map((wanted) => client.remove({ crossConnects: [wanted] })));
@@ -197,7 +202,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     }
     expect(nodeEnds(0)).toEqual([]);
     expect(stage.pods[0].route.links({ kind: 'veth' })).toEqual([]);
-    await waitFor(() => programsOn(route, 'under').length === 0, { what: 'idle uplinks' });
+    await waitFor(() => programsOn(stage.nodes[0], 'under').length === 0, { what: 'idle uplinks' });
     await client.remove({ crossConnects: [halves[0]] });
   });
 
@@ -211,8 +216,10 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     await client.apply(halves[0]);
     expect(route.link(end!)!.index).toBe(index);
     expect((await ipJson(stage.pods[0].name, ['link', 'show', 'nsm0']))[0]!.ifindex).toBe(before[0]!.ifindex);
-    // Somebody clears traffic control everywhere.
-    for (const device of [index, route.link('under')!.index]) route.deleteQdisc(device, 'clsact');
+    // Somebody clears all programs away.
+    for (const name of [end!, 'under'])
+      for (const hook of ['ingress', 'egress'] as const)
+        hooked(stage.nodes[0], name, (hooks, device) => hooks.detach(device, hook));
     route.setLink(index, { up: false });
     await client.apply(halves[0]);
     expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
@@ -226,7 +233,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       for (const [n, wanted] of changed(change).entries()) await stage.threads[n]!.client.apply(wanted);
       expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
       expect(route.link(end!)!.index).toBe(index);
-      const maps = mapsOn(route, 'under');
+      const maps = mapsOn(stage.nodes[0], 'under');
       expect(maps.get('nsm_incoming_2')!.keys()).toHaveLength(1);
       for (const map of maps.values()) map.close();
     }
@@ -295,7 +302,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       const fromHere = macOf(a, 'under2');
       await second.receive((frame) => frame.subarray(6, 12).equals(fromHere), 'packets by the second uplink');
       // What was seen may have been the kernel's own.
-      await expect.poll(() => unnumbered(programsOn(a.route, 'under2'))).toEqual(['nsm_unwrap', 'nsm_leave']);
+      await expect.poll(() => unnumbered(programsOn(a, 'under2'))).toEqual(['nsm_unwrap', 'nsm_leave']);
       // Nothing comes by the first any more.
       for (const { route } of stage.nodes) route.setLink('under', { up: false });
       if (version === 4) {
@@ -354,29 +361,16 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       writeFileSync(file, other);
       const { halves } = await join(stage, GRE, 4);
       await stage.threads[0].stop();
-      const { route } = stage.nodes[0];
       const [end] = nodeEnds(0);
       using foreign = BpfObject.load(file);
-      for (const [name, parent, program] of [
+      for (const [name, hook, program] of [
         ['under', 'ingress', 'nsm_unwrap'],
         ['under', 'egress', 'nsm_leave'],
         [end!, 'ingress', 'nsm_wrap'],
       ] as const) {
-        const device = route.link(name)!.index;
-        const [filter] = route.filters({ device, parent });
-        const { handle, priority } = filter!;
-        route.addFilter(
-          {
-            kind: 'bpf',
-            device,
-            parent,
-            handle,
-            priority,
-            programFd: foreign.program(program),
-            name: program,
-          },
-          { replace: true },
-        );
+        const fd = foreign.program(program);
+        const loaded = { name: program, fd, id: describeProgram(fd).id };
+        hooked(stage.nodes[0], name, (hooks, device) => hooks.attach(device, hook, loaded));
       }
       using stray = foreign.map('nsm_outgoing_1');
       stray.update(Buffer.from('09000000', 'hex'), Buffer.alloc(stray.valueSize));
@@ -384,8 +378,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       await stage.threads[0].client.apply(halves[0]);
       expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
       for (const name of ['under', end!]) {
-        expect(route.filters({ device: route.link(name)!.index, parent: 'ingress' })).toHaveLength(1);
-        const maps = mapsOn(route, name);
+        const maps = mapsOn(stage.nodes[0], name);
         try {
           expect([...maps.keys()].filter((map) => !map.endsWith('_2'))).toEqual([]);
           if (name === end) expect(maps.get('nsm_outgoing_2')!.keys()).toHaveLength(1);

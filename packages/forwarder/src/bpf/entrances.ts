@@ -49,6 +49,6 @@ export class Entrances {
   /** After the last tunnel. */
   close(): void {
     this.#open.clear();
-    this.#programs.detachUplinks();
+    this.#programs.detachAll();
   }
 }

@@ -33,7 +33,7 @@ export interface Remains {
 /** Looking through all tunnels takes a few milliseconds when there are thousands. */
 const tidyAfterMs = 50;
 
-/** Nobody tells when a map entry is taken away: a few tunnels are looked at so often, a few microseconds each. */
+/** Nobody tells when a map entry or a program is taken away: a few tunnels are looked at so often, a few microseconds each. */
 const lookAgainMs = 250;
 
 export class TunnelEngine {
@@ -47,14 +47,14 @@ export class TunnelEngine {
   /** By node's end. */
   readonly #wanted = new Map<number, TunnelEntry>();
   readonly #guarded: GuardedTunnels | undefined;
-  readonly #looking = setInterval(() => this.#mendEntries(), lookAgainMs).unref();
+  readonly #looking = setInterval(() => this.#lookAfter(), lookAgainMs).unref();
 
   constructor(socket: RouteSocket) {
     this.#socket = socket;
     this.#home = currentNamespace();
     this.#ways = new Ways(socket, (moved) => this.#follow(moved), {
       device: (link, gone) => this.#entrances?.note(link, gone),
-      filters: (device) => this.#mendFilters(device),
+      filters: (device) => this.#mendPrograms(device),
     });
     try {
       this.#programs = new TunnelPrograms(socket);
@@ -178,6 +178,11 @@ export class TunnelEngine {
     this.#tidying ??= setTimeout(() => this.#tidy(), tidyAfterMs);
   }
 
+  /** What others have put before the programs and may keep packets from them, for people: one line each. */
+  obstacles(): string[] {
+    return this.#programs?.obstacles() ?? [];
+  }
+
   /** Counters, seen from the node: sent is what the pod sent. Undefined when there is no such tunnel. */
   traffic(id: string): TunnelTraffic | undefined {
     const end = this.#programs && this.#socket.link(nodeEndName(id));
@@ -263,27 +268,23 @@ export class TunnelEngine {
     return {};
   }
 
-  /** Brings back the entries that someone took from the next few tunnels. */
-  #mendEntries(): void {
-    const maps = this.#programs?.maps;
-    if (!maps) return;
-    for (const [nodeEnd, entry] of nextOf(this.#wanted)) if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
+  /** Brings back what someone took from the next few tunnels and devices. */
+  #lookAfter(): void {
+    if (!this.#programs) return;
+    const { maps } = this.#programs;
+    const next = nextOf(this.#wanted);
+    for (const [nodeEnd, entry] of next) if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
+    this.#programs.lookAfter(next.map(([nodeEnd]) => nodeEnd));
     this.#guarded?.mend();
   }
 
-  /** Brings back filters that someone took off a device, or off any. */
-  #mendFilters(device?: number): void {
+  /** Brings back programs that someone took off a device, or off any. */
+  #mendPrograms(device?: number): void {
     const programs = this.#programs;
     if (!programs) return;
-    for (const one of device === undefined ? [...programs.uplinks, ...this.#wanted.keys()] : [device]) {
-      try {
-        if (this.#wanted.has(one)) programs.attach(one, 'nsm_wrap');
-        else programs.mend(one);
-      } catch (error) {
-        // The device has gone; its end is an event of its own.
-        if (!(error instanceof NetlinkError)) throw error;
-      }
-    }
+    for (const one of device === undefined ? [...programs.devices, ...this.#wanted.keys()] : [device])
+      if (this.#wanted.has(one)) programs.mendNodeEnd(one);
+      else programs.mend(one);
   }
 
   #forget(nodeEnd: number): void {

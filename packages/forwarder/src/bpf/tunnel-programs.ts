@@ -1,58 +1,65 @@
-// The eBPF programs of one node: loaded once, found again after a restart, attached by traffic control.
+// The eBPF programs of one node: loaded once, found again after a restart, put on the devices that they are for.
 import { fileURLToPath } from 'node:url';
 import {
   type BpfMap,
   BpfObject,
   describeProgram,
+  hasTcx,
   mapsOfProgram,
   NetlinkError,
   type RouteSocket,
 } from '@nsm/netlink';
+import { FilterHooks } from './filter-hooks.js';
+import type { Hook, Hooks, LoadedProgram, Standing } from './hooks.js';
+import { nextOf } from './next-of.js';
 import { isNodeEnd } from './node-end.js';
+import { TcxHooks } from './tcx-hooks.js';
 import { mapNames, TunnelMaps } from './tunnel-maps.js';
 
 const object = fileURLToPath(new URL('../../bpf/tunnel.bpf.o', import.meta.url));
 
-/** Filters of ours bear this handle, "nsm", so that they can share a priority with others'. */
-const handle = 0x6e736d;
-/** Early, to see tunnel packets before policies made for pods; not first, to leave room for a firewall. */
-const priority = 10;
-
 export type Program = 'nsm_wrap' | 'nsm_unwrap' | 'nsm_unwrap_ip' | 'nsm_leave';
-type Hook = 'ingress' | 'egress';
-const hooks: Readonly<Record<Program, Hook>> = {
+const hookOf: Readonly<Record<Program, Hook>> = {
   nsm_wrap: 'ingress',
   nsm_unwrap: 'ingress',
   nsm_unwrap_ip: 'ingress',
   nsm_leave: 'egress',
 };
+const programs = Object.keys(hookOf) as readonly Program[];
 
 export class TunnelPrograms {
   readonly maps: TunnelMaps;
   readonly #socket: RouteSocket;
+  readonly #hooks: Hooks;
+  /** Where an earlier version put the programs, or nothing. */
+  readonly #former: Hooks | undefined;
   readonly #object: BpfObject;
-  readonly #ids = new Map<Program, number>();
-  /** Uplinks, and which filters of ours are on them. */
-  readonly #uplinks = new Map<number, Set<Program>>();
+  readonly #loaded = new Map<Program, LoadedProgram>();
+  /** Devices of the node with programs of ours, and which. */
+  readonly #devices = new Map<number, Set<Program>>();
 
   /**
-   * Loads the programs. When filters of this node hold some from before, by an earlier process or another beside this
-   * one, the new ones take over their maps: every tunnel goes on, and no packet is lost when filters are exchanged.
+   * Loads the programs. Where devices of this node have some from before, by an earlier process or another beside this
+   * one, the new ones take over their maps: every tunnel goes on, and no packet is lost when programs are exchanged.
+   * @param hooks Default: tcx where the kernel has it, from Linux 6.6, which runs it before every filter; else filters.
    * @throws NetlinkError, or Error when libbpf is not installed.
    */
-  constructor(socket: RouteSocket) {
+  constructor(socket: RouteSocket, hooks: Hooks = hasTcx() ? new TcxHooks() : new FilterHooks(socket)) {
     this.#socket = socket;
-    const attached = this.#findFilters();
-    const former = mapsOf(attached.map(({ id }) => id));
+    this.#hooks = hooks;
+    const devices = this.#devicesToSearch();
+    const filters = hooks instanceof FilterHooks ? undefined : new FilterHooks(socket);
+    const byFilter = filters?.find(devices) ?? [];
+    if (byFilter.length > 0) this.#former = filters;
+    const standing = [...hooks.find(devices), ...byFilter];
+    const former = mapsOf(standing.map(({ id }) => id));
     try {
       this.#object = BpfObject.load(object, former);
     } finally {
       for (const map of former.values()) map.close();
     }
     this.maps = new TunnelMaps((name) => this.#object.map(name));
-    for (const { device, program } of attached) {
-      if (program !== 'nsm_wrap') this.attach(device, program);
-    }
+    for (const { device, name } of standing) if (isUplinkProgram(name)) this.attach(device, name);
   }
 
   /** Descriptor of a program, for trying it out. */
@@ -60,110 +67,97 @@ export class TunnelPrograms {
     return this.#object.program(program);
   }
 
-  /** Attaches a program to a device, in place of an earlier one of ours. Does nothing when it is there. */
+  /** Puts a program on a device, in place of an earlier one of ours. Does nothing when it is there and comes first. */
   attach(device: number, program: Program): void {
-    const parent = hooks[program];
-    if (program !== 'nsm_wrap')
-      this.#uplinks.set(device, (this.#uplinks.get(device) ?? new Set()).add(program));
-    if (this.#attached(device, parent)?.bpf?.id === this.#id(program)) return;
-    this.#addHooks(device);
-    this.#socket.addFilter(
-      {
-        kind: 'bpf',
-        device,
-        parent,
-        priority,
-        handle,
-        programFd: this.#object.program(program),
-        name: program,
-      },
-      { replace: true },
-    );
-  }
-
-  /** Brings back filters that someone took off a device. Those of another process beside this one do as well. */
-  mend(device: number): void {
-    for (const program of this.#uplinks.get(device) ?? []) {
-      if (this.#attached(device, hooks[program])) continue;
-      try {
-        this.attach(device, program);
-      } catch (error) {
-        if (!(error instanceof NetlinkError)) throw error;
-        // The device has gone.
-        this.#uplinks.delete(device);
-      }
-    }
+    if (isUplinkProgram(program))
+      this.#devices.set(device, (this.#devices.get(device) ?? new Set()).add(program));
+    this.#hooks.attach(device, hookOf[program], this.#load(program));
+    this.#former?.detach(device, hookOf[program]);
   }
 
   /** Devices with programs of ours, but for node's ends. */
-  get uplinks(): readonly number[] {
-    return [...this.#uplinks.keys()];
+  get devices(): readonly number[] {
+    return [...this.#devices.keys()];
   }
 
-  /** Takes the programs off all uplinks. The clsact qdisc, which does nothing by itself, may be in use by others. */
-  detachUplinks(): void {
-    for (const device of this.#uplinks.keys())
-      for (const parent of ['ingress', 'egress'] as const) {
-        if (!this.#attached(device, parent)) continue;
-        this.#socket.deleteFilter({ device, parent, priority, handle, kind: 'bpf' });
-      }
-    this.#uplinks.clear();
+  /** Brings back what someone took off a device; what stands there of another process beside this one does as well. */
+  mend(device: number): void {
+    for (const program of this.#devices.get(device) ?? []) {
+      const hook = hookOf[program];
+      if (this.#hooks.ours(device, hook) && this.#hooks.before(device, hook).length === 0) continue;
+      if (!attempt(() => this.attach(device, program))) this.#devices.delete(device);
+    }
   }
 
-  /** Filters that are attached stay, and work on. */
+  /**
+   * Where nothing is told of what is taken off: looks at the next few devices, and brings it back.
+   * @param nodeEnds a line of node's ends, of which a few are looked at each time, too.
+   */
+  lookAfter(nodeEnds: Iterable<number>): void {
+    if (this.#hooks.toldOf) return;
+    for (const [device] of nextOf(this.#devices)) this.mend(device);
+    for (const nodeEnd of nodeEnds) this.mendNodeEnd(nodeEnd);
+  }
+
+  /** As `mend`, of a node's end. */
+  mendNodeEnd(nodeEnd: number): void {
+    if (!this.#hooks.ours(nodeEnd, hookOf.nsm_wrap)) attempt(() => this.attach(nodeEnd, 'nsm_wrap'));
+  }
+
+  /** What others have put before our programs and may end a packet's way there, for people: one line each. */
+  obstacles(): string[] {
+    return [...this.#devices].flatMap(([device, set]) =>
+      [...set].flatMap((program) => {
+        const hook = hookOf[program];
+        const name = this.#socket.link(device)?.name ?? `#${device}`;
+        return this.#hooks.before(device, hook).map((what) => `${what} on ${hook} of ${name}`);
+      }),
+    );
+  }
+
+  /** Takes the programs off all devices but node's ends. */
+  detachAll(): void {
+    for (const [device, set] of this.#devices)
+      for (const program of set) this.#hooks.detach(device, hookOf[program]);
+    this.#devices.clear();
+  }
+
+  /** Programs that stand on devices stay, and work on. */
   close(): void {
     this.#object.close();
   }
 
-  #id(program: Program): number {
-    const known = this.#ids.get(program);
-    if (known !== undefined) return known;
-    const { id } = describeProgram(this.#object.program(program));
-    this.#ids.set(program, id);
-    return id;
+  #load(program: Program): LoadedProgram {
+    const known = this.#loaded.get(program);
+    if (known) return known;
+    const fd = this.#object.program(program);
+    const loaded = { name: program, fd, id: describeProgram(fd).id };
+    this.#loaded.set(program, loaded);
+    return loaded;
   }
 
-  #attached(device: number, parent: Hook) {
-    try {
-      return this.#socket
-        .filters({ device, parent })
-        .find((filter) => filter.kind === 'bpf' && filter.handle === handle && filter.priority === priority);
-    } catch (error) {
-      // No clsact, or no such device.
-      if (error instanceof NetlinkError) return undefined;
-      throw error;
-    }
+  /** One node's end is enough: they all have the same program. */
+  #devicesToSearch(): number[] {
+    const links = this.#socket.links();
+    const nodeEnd = links.find(({ name }) => isNodeEnd(name));
+    return links.filter((link) => link === nodeEnd || !isNodeEnd(link.name)).map(({ index }) => index);
   }
+}
 
-  #addHooks(device: number): void {
-    try {
-      this.#socket.addQdisc({ kind: 'clsact', device });
-    } catch (error) {
-      if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
-    }
+/** Whether it was done: otherwise the device has gone, which is an event of its own. */
+function attempt(attach: () => void): boolean {
+  try {
+    attach();
+    return true;
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+    return false;
   }
+}
 
-  /** All filters of ours, of any process. One node's end is enough: they all have the same program. */
-  #findFilters(): { device: number; program: Program; id: number }[] {
-    const nodeEnds = new Set(
-      this.#socket
-        .links({ kind: 'veth' })
-        .filter(({ name }) => isNodeEnd(name))
-        .map(({ index }) => index),
-    );
-    const found: { device: number; program: Program; id: number }[] = [];
-    let seenNodeEnd = false;
-    for (const { device, kind } of this.#socket.qdiscs()) {
-      if ((kind !== 'clsact' && kind !== 'ingress') || (seenNodeEnd && nodeEnds.has(device))) continue;
-      for (const parent of ['ingress', 'egress'] as const) {
-        const { name = '', id } = this.#attached(device, parent)?.bpf ?? {};
-        if (id === undefined || !(name in hooks)) continue;
-        found.push({ device, program: name as Program, id });
-        seenNodeEnd ||= nodeEnds.has(device);
-      }
-    }
-    return found;
-  }
+/** Of every device but node's ends. */
+function isUplinkProgram(name: Standing['name']): name is Program {
+  return name !== 'nsm_wrap' && programs.some((program) => program === name);
 }
 
 /** The maps of programs that are attached already, when all are there. */
