@@ -2,10 +2,10 @@
 
 // The next forwarder goes on with maps of the same names: whoever changes a structure below raises the number in the
 // names, here and there.
-#define outgoing_map nsm_outgoing_2
-#define incoming_map nsm_incoming_2
-#define served_map nsm_served_2
-#define traffic_map nsm_traffic_2
+#define outgoing_map nsm_outgoing_3
+#define incoming_map nsm_incoming_3
+#define served_map nsm_served_3
+#define traffic_map nsm_traffic_3
 
 enum kind { VXLAN = 1, GRE, VXLAN_GPE, MPLS_OVER_GRE, MPLS_OVER_UDP, MPLS_OVER_ETHERNET };
 
@@ -41,7 +41,7 @@ struct outgoing {
 
 // Incoming: by what a packet says.
 struct address {
-	// For MPLSoEthernet the index of the uplink in the first word.
+	// None for MPLSoEthernet; of a place where its tunnels end, the index of the uplink in the first word.
 	u32 local[4];
 	u32 identifier;
 	u8 kind;

@@ -52,7 +52,6 @@ inlined int arrive(struct __sk_buff *skb, u32 start)
 	} else if (skb->protocol == swap16(ETH_P_IPV6)) {
 		other = read_ipv6(skb, &arrival, start);
 	} else if (skb->protocol == swap16(ETH_P_MPLS) && start) {
-		arrival.to.local[0] = skb->ifindex;
 		other = read_label(skb, &arrival, MPLS_OVER_ETHERNET, start);
 	}
 	return other ? TC_ACT_UNSPEC : unwrap(skb, &arrival, start);

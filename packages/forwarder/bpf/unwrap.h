@@ -268,6 +268,8 @@ inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival, enum r
 	struct address place = arrival->to;
 	u32 nobody = 0;
 	place.identifier = 0;
+	if (place.kind == MPLS_OVER_ETHERNET)
+		place.local[0] = skb->ifindex;
 	const u32 *served = bpf_map_lookup_elem(&served_map, &place);
 	if (!served)
 		return TC_ACT_UNSPEC;

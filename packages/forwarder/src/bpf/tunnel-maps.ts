@@ -14,7 +14,7 @@ export interface TunnelEntry {
   readonly uplink: number;
   /** Bytes of the pod's largest IP packet. */
   readonly mtu: number;
-  /** Frames go without IP: they are told apart by uplink and label, not by address. */
+  /** Frames go without IP: they are told apart by label alone, not by address. */
   readonly needsLink: boolean;
   /** MAC address of the other node, by which its frames without IP are known; undefined: any will do. */
   readonly sender?: string | undefined;
@@ -53,7 +53,7 @@ const maps = ['outgoing', 'incoming', 'served', 'traffic'] as const;
 type MapName = (typeof maps)[number];
 
 /** Number of the structures' layout, as in bpf/maps.h: a forwarder goes on with maps of its own layout only. */
-const layout = 2;
+const layout = 3;
 const nameOf = (map: MapName): string => `nsm_${map}_${layout}`;
 
 /** Names of the maps in the object. */
@@ -146,7 +146,7 @@ export class TunnelMaps {
    * @param guarded this one ends in a device of the kernel's own, which drops them: they are counted all the same.
    */
   serve(entry: TunnelEntry, shared: boolean, guarded: boolean): void {
-    const place = placeOf(addressOf(entry));
+    const place = placeOf(entry);
     const before = this.#served.lookup(place)?.readUInt32LE(0) ?? 0;
     this.#served.update(
       place,
@@ -167,9 +167,12 @@ export class TunnelMaps {
     const guardedAt = new Map<string, boolean>();
     for (const key of this.#incoming.keys()) {
       const owner = this.#incoming.lookup(key)?.readUInt32LE(0) ?? 0;
-      const place = placeOf(key).toString('latin1');
-      if (!living.has(owner)) this.#incoming.delete(key);
-      else guardedAt.set(place, owner >= ofTheKernel || (guardedAt.get(place) ?? false));
+      if (!living.has(owner)) {
+        this.#incoming.delete(key);
+        continue;
+      }
+      const place = this.#placeWhere(key, owner)?.toString('latin1') ?? '';
+      guardedAt.set(place, owner >= ofTheKernel || (guardedAt.get(place) ?? false));
     }
     for (const place of this.#served.keys()) {
       const isGuarded = guardedAt.get(place.toString('latin1'));
@@ -178,6 +181,16 @@ export class TunnelMaps {
       else if (!isGuarded && before & served.guarded)
         this.#served.update(place, word(before & ~served.guarded));
     }
+  }
+
+  /** Where the tunnel with this address ends; undefined while its node's end has no tunnel. */
+  #placeWhere(address: Buffer, nodeEnd: number): Buffer | undefined {
+    const place = Buffer.from(address);
+    place.writeUInt32LE(0, 16);
+    if (address.readUInt8(21) !== 0) return place;
+    const outgoing = this.#outgoing.lookup(word(nodeEnd));
+    outgoing?.copy(place, 0, 40, 44);
+    return outgoing && place;
   }
 
   /** Counters of a node's end; undefined when it has no tunnel. */
@@ -268,10 +281,9 @@ function outgoingOf({ code, local, remote, identifier, port, uplink, mtu }: Tunn
 }
 
 /** `struct address`. */
-function addressOf({ code, local, identifier, uplink, needsLink }: TunnelEntry): Buffer {
+function addressOf({ code, local, identifier, needsLink }: TunnelEntry): Buffer {
   const bytes = Buffer.alloc(size.address);
-  if (needsLink) bytes.writeUInt32LE(uplink, 0);
-  else bytes.set(parseIp(local), 0);
+  if (!needsLink) bytes.set(parseIp(local), 0);
   bytes.writeUInt32LE(identifier, 16);
   bytes.writeUInt8(code, 20);
   bytes.writeUInt8(needsLink ? 0 : versionOf(local), 21);
@@ -284,11 +296,10 @@ function addressesOf(outgoing: Buffer): Buffer[] {
   outgoing.copy(byAddress, 0, 8, 24);
   outgoing.copy(byAddress, 16, 4, 8);
   outgoing.copy(byAddress, 20, 0, 2);
-  const byUplink = Buffer.alloc(size.address);
-  outgoing.copy(byUplink, 0, 40, 44);
-  outgoing.copy(byUplink, 16, 4, 8);
-  outgoing.copy(byUplink, 20, 0, 1);
-  return [byAddress, byUplink];
+  const byLabel = Buffer.alloc(size.address);
+  outgoing.copy(byLabel, 16, 4, 8);
+  outgoing.copy(byLabel, 20, 0, 1);
+  return [byAddress, byLabel];
 }
 
 /** `struct incoming`. */
@@ -321,9 +332,9 @@ function entryOf(outgoing: Buffer, incoming: Buffer, needsLink: boolean): Tunnel
   };
 }
 
-/** A `struct address` without its identifier. */
-function placeOf(address: Buffer): Buffer {
-  const place = Buffer.from(address);
-  place.writeUInt32LE(0, 16);
+/** A `struct address` without identifier: where a tunnel ends. */
+function placeOf(entry: TunnelEntry): Buffer {
+  const place = addressOf({ ...entry, identifier: 0 });
+  if (entry.needsLink) place.writeUInt32LE(entry.uplink, 0);
   return place;
 }
