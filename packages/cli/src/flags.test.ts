@@ -3,10 +3,10 @@ import { endpointKinds as labEndpointKinds } from '@nsm/lab';
 import { preferenceNames, interfaceKinds as sdkKinds } from '@nsm/sdk';
 import { Command, type CommanderError } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseCidr, parseServicePrefix } from './cidr.js';
+import { parseAddress, parseCidr, parseServicePrefix } from './cidr.js';
 import { endpointKinds } from './cmds/endpoint/options.js';
 import { interfaceFlag, labelFlag, labelsOf } from './common-flags.js';
-import { flag, parseDuration, parseHostPort, parseInteger } from './flags.js';
+import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from './flags.js';
 import { interfaceKinds, parseInterface, preferences } from './interface-flag.js';
 import { buildProgram } from './program.js';
 
@@ -30,11 +30,18 @@ describe('values', () => {
     [parseDuration, '2m', 120_000],
     [parseHostPort, 'node-a:5001', 'node-a:5001'],
     [parseHostPort, '[fd00::1]:5001', '[fd00::1]:5001'],
+    [parseHostPort, '[FD00:0::0001]:5001', '[fd00::1]:5001'],
+    [parseReachable, '[::FFFF:192.0.2.1]:5001', '192.0.2.1:5001'],
+    [parseAddress, 'FD00:0::0001', 'fd00::1'],
+    [parseAddress, '::ffff:192.0.2.1', '192.0.2.1'],
     [parseInteger(0, 10), '10', 10],
     [parseCidr, '10.0.0.0/8', '10.0.0.0/8'],
     [parseCidr, 'fd00::/48', 'fd00::/48'],
+    [parseCidr, '10.1.2.3/8', '10.0.0.0/8'],
+    [parseCidr, 'FD00:0:0::7/48', 'fd00::/48'],
+    [parseCidr, '::ffff:10.1.2.3/104', '10.0.0.0/8'],
     [parseServicePrefix, '10.0.0.0/8', { cidr: '10.0.0.0/8' }],
-    [parseServicePrefix, 'vpn=fd00::/48', { service: 'vpn', cidr: 'fd00::/48' }],
+    [parseServicePrefix, 'vpn=FD00::7/48', { service: 'vpn', cidr: 'fd00::/48' }],
   ])('%o reads %s', (parse, text, value) => expect(parse(text)).toEqual(value));
 
   it.each([
@@ -44,9 +51,12 @@ describe('values', () => {
       /TYPE/,
     ],
     [parseDuration, ['', 'x', '-1', '5h'], /Write a duration/],
-    [parseHostPort, ['', '5001', 'host:', 'host:99999', 'fd00::1:5001'], /HOST:PORT/],
+    [parseHostPort, ['', '5001', 'host:', 'host:99999', 'fd00::1:5001', '[fd00:::1]:5001'], /HOST:PORT/],
+    [parseReachable, ['0.0.0.0:1', '[::]:1', '[0:0::0]:1', '[::ffff:0.0.0.0]:1'], /Nobody can call/],
+    [parseAddress, ['', 'x', '10.0.0.1/8', 'fe80::1%eth0'], /Write an address/],
     [parseInteger(0, 10), ['', '11', '-1', '1.5', '1e1'], /from 0 to 10/],
     [parseCidr, ['', '10.0.0.0', '10.0.0.0/33', '10.0.0/8', '10.0.0.0/8/8'], /Write a prefix/],
+    [parseCidr, ['224.0.0.0/8', 'ff00::/8', '127.0.0.0/8', 'fe80::/64'], /write one such as/],
     [parseServicePrefix, ['=10.0.0.0/8', 'vpn='], /Write/],
   ])('%o says what it accepts', (parse, wrong, message) => {
     for (const text of wrong) expect(() => parse(text)).toThrow(message);

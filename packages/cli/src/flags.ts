@@ -1,4 +1,5 @@
 // Flags: each is also an environment variable, and a bad value is answered with the accepted form.
+import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import { InvalidArgumentError, Option } from 'commander';
 import { switchedOff } from './config.js';
 
@@ -54,22 +55,26 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
-/** `HOST:PORT`; an IPv6 address in brackets. */
+/** `HOST:PORT`; an IPv6 address in brackets. An address is given back in the one way it is written everywhere. */
 export function parseHostPort(text: string): string {
   const match = /^(\[[0-9a-f:.]+\]|[^:\s[\]]+):(\d{1,5})$/i.exec(text);
-  if (!match || Number(match[2]) > 65_535)
+  const [, host = '', port = ''] = match ?? [];
+  const address = IpPrefix.parseAddress(host.replace(/^\[(.*)\]$/, '$1'));
+  if (!match || Number(port) > 65_535 || (host.startsWith('[') && !address))
     throw new InvalidArgumentError('Write HOST:PORT, an IPv6 address in brackets: [fd00::1]:5001.');
-  return text;
+  if (!address) return text;
+  return address.version === 6 ? `[${address.address}]:${port}` : `${address.address}:${port}`;
 }
 
 /** `HOST:PORT` that others can call: not the address that stands for every one of this host. */
 export function parseReachable(text: string): string {
-  const host = parseHostPort(text).replace(/:\d+$/, '');
-  if (host === '0.0.0.0' || /^\[[0:.]+\]$/.test(host))
+  const reachable = parseHostPort(text);
+  const host = reachable.replace(/:\d+$/, '');
+  if (host === '0.0.0.0' || host === '[::]')
     throw new InvalidArgumentError(
       `Nobody can call ${host}: write an address or name of this host as others reach it, such as 192.0.2.1:5001.`,
     );
-  return text;
+  return reachable;
 }
 
 function split(text: string): string[] {

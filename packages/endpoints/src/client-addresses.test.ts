@@ -19,19 +19,29 @@ function request(requestId: string): EndpointRequest {
 
 describe('parseClientAddress', () => {
   it.each([
-    ['10.60.1.1/31', { client: '10.60.1.1/31', endpoint: '10.60.1.0/31' }],
-    ['10.60.1.254/31', { client: '10.60.1.254/31', endpoint: '10.60.1.255/31' }],
+    ['10.60.1.1/31', { client: '10.60.1.1/31' }],
     ['10.60.1.2/24', { client: '10.60.1.2/24' }],
     ['10.60.1.2/24=10.60.1.1/24', { client: '10.60.1.2/24', endpoint: '10.60.1.1/24' }],
-    ['fd00::1/127', { client: 'fd00::1/127', endpoint: 'fd00::0/127' }],
-    ['fd00::/127', { client: 'fd00::/127', endpoint: 'fd00::1/127' }],
-    ['fd00::beef/127', { client: 'fd00::beef/127', endpoint: 'fd00::beee/127' }],
+    ['10.60.1.5/32=10.60.1.1/32', { client: '10.60.1.5/32', endpoint: '10.60.1.1/32' }],
+    ['FD00:0::BEEF/127', { client: 'fd00::beef/127' }],
+    ['::ffff:10.60.1.5/120=10.60.1.1/24', { client: '10.60.1.5/24', endpoint: '10.60.1.1/24' }],
   ])('reads %s', (text, expected) => expect(parseClientAddress(text)).toEqual(expected));
 
   it.each(['', '10.0.0.1', '10.0.0.1/33', 'a/8', '10.0.0.1/24=', '10.0.0.1/24=fd00::1/64', '10.0.0.1/8/8'])(
     'refuses "%s"',
     (text) => expect(() => parseClientAddress(text)).toThrow(/not an address with prefix length/),
   );
+});
+
+describe('parseClientAddress, of what no connection can have,', () => {
+  it.each([
+    ['10.60.1.5/32', /no other address/],
+    ['fd00::5/128', /no other address/],
+    ['10.60.1.5/24=10.60.1.5/32', /the same address/],
+    ['FD00::5/64=fd00:0::5/64', /the same address/],
+    ['224.0.0.1/24=10.0.0.1/24', /224.0.0.1\/24 is a multicast address/],
+    ['10.0.0.5/24=10.0.0.255/24', /10.0.0.255\/24 is the broadcast address/],
+  ])('says why: %s', (text, message) => expect(() => parseClientAddress(text)).toThrow(message));
 });
 
 describe('ClientAddresses', () => {
@@ -45,7 +55,7 @@ describe('ClientAddresses', () => {
     );
     const first = {
       addresses: ['10.0.0.1/31', 'fd00::1/127'],
-      endpointAddresses: ['10.0.0.0/31', 'fd00::0/127'],
+      endpointAddresses: [],
     };
     expect(pool.take(request('a'))).toEqual(first);
     expect(pool.take(request('b')).addresses).toEqual(['10.0.0.3/31', 'fd00::3/127']);

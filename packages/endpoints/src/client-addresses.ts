@@ -1,24 +1,32 @@
 // Addresses that an endpoint gives out itself, each to one client at a time.
-import { isIP } from 'node:net';
 import { NsmError } from '@nsm/api';
+import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
 import type { EndpointAnswer, EndpointRequest } from '@nsm/sdk';
 
 /** A client's address and the endpoint's own on the same connection, both with prefix length. */
 export interface ClientAddress {
   readonly client: string;
-  /** Default: the other address of a /31 or /127; otherwise the manager's choice. */
+  /** Default: the manager's choice. */
   readonly endpoint?: string;
 }
 
-/** Reads `CLIENT` or `CLIENT=ENDPOINT`, such as `10.60.1.1/31` or `10.60.1.2/24=10.60.1.1/24`. */
+/**
+ * Reads `CLIENT` or `CLIENT=ENDPOINT`, such as `10.60.1.1/31` or `10.60.1.2/24=10.60.1.1/24`.
+ * @throws NsmError `invalid` for what is none, or what no host can have.
+ */
 export function parseClientAddress(text: string): ClientAddress {
-  const [client = '', given, ...rest] = text.split('=');
-  if (rest.length > 0 || given === '') throw invalid(text);
-  const family = checkCidr(client, text);
-  const endpoint = given ?? mate(client);
-  if (endpoint === undefined) return { client };
-  if (checkCidr(endpoint, text) !== family) throw invalid(text);
-  return { client, endpoint };
+  const [client, endpoint, ...rest] = text.split('=').map((address) => admit(address, text));
+  if (!client || rest.length > 0) throw invalid(text);
+  if (!endpoint && client.isHost)
+    throw new NsmError(
+      'invalid',
+      `"${text}" has no other address in its network for the endpoint: write CLIENT=ENDPOINT as in ${client}=10.60.1.1/32`,
+    );
+  if (!endpoint) return { client: String(client) };
+  if (client.version !== endpoint.version) throw invalid(text);
+  if (client.value === endpoint.value)
+    throw new NsmError('invalid', `"${text}" gives client and endpoint the same address; give them two`);
+  return { client: String(client), endpoint: String(endpoint) };
 }
 
 export class ClientAddresses {
@@ -35,14 +43,14 @@ export class ClientAddresses {
     if (this.#addresses.length === 0) return {};
     const key = keyOf(request);
     const taken: ClientAddress[] = [];
-    for (const family of new Set(this.#addresses.map(({ client }) => familyOf(client)))) {
-      const all = this.#addresses.filter(({ client }) => familyOf(client) === family);
+    for (const version of new Set(this.#addresses.map(versionOf))) {
+      const all = this.#addresses.filter((address) => versionOf(address) === version);
       const found =
         all.find(({ client }) => this.#held.get(client) === key) ??
         all.find(({ client }) => !this.#held.has(client));
       if (!found) {
         this.release(request);
-        return { refuse: `all ${all.length} IPv${family} addresses of the endpoint are taken` };
+        return { refuse: `all ${all.length} IPv${version} addresses of the endpoint are taken` };
       }
       this.#held.set(found.client, key);
       taken.push(found);
@@ -63,16 +71,16 @@ function keyOf({ requestId, service }: EndpointRequest): string {
   return JSON.stringify([requestId, service]);
 }
 
-function familyOf(cidr: string): number {
-  return isIP(cidr.split('/')[0] ?? '');
+function versionOf({ client }: ClientAddress): 4 | 6 {
+  return IpPrefix.of(client).version;
 }
 
-function checkCidr(cidr: string, text: string): number {
-  const [address = '', length = '', ...rest] = cidr.split('/');
-  const family = isIP(address);
-  const max = family === 4 ? 32 : 128;
-  if (!family || !/^\d{1,3}$/.test(length) || Number(length) > max || rest.length > 0) throw invalid(text);
-  return family;
+function admit(address: string, text: string): IpPrefix {
+  const prefix = address.includes('/') ? IpPrefix.parse(address) : undefined;
+  if (!prefix) throw invalid(text);
+  const why = whyNoHostAddress(prefix);
+  if (why !== '') throw new NsmError('invalid', `"${text}": ${prefix} ${why}`);
+  return prefix;
 }
 
 function invalid(text: string): NsmError {
@@ -80,16 +88,4 @@ function invalid(text: string): NsmError {
     'invalid',
     `"${text}" is not an address with prefix length: write 10.60.1.1/31, or CLIENT=ENDPOINT as in 10.60.1.2/24=10.60.1.1/24`,
   );
-}
-
-/** The other address of a point-to-point prefix (RFC 3021, RFC 6164): the one that differs in the last bit. */
-function mate(cidr: string): string | undefined {
-  const [address = '', length] = cidr.split('/');
-  if (length === '31' && isIP(address) === 4)
-    return `${address.replace(/\d+$/, (last) => String(Number(last) ^ 1))}/31`;
-  if (length === '127' && isIP(address) === 6 && !address.includes('.')) {
-    const last = Number.parseInt(/[0-9a-f]*$/i.exec(address)?.[0] || '0', 16) ^ 1;
-    return `${address.replace(/[0-9a-f]*$/i, '')}${last.toString(16)}/127`;
-  }
-  return undefined;
 }

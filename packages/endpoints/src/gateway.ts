@@ -1,4 +1,5 @@
 // A gateway: clients reach the prefixes it serves through it, their addresses hidden behind its outside device.
+import { IpPrefix } from '@nsm/netlink';
 import { serve } from '@nsm/sdk';
 import { enableForwarding } from './forwarding.js';
 import { deleteGatewayTable, installGatewayTable } from './nftables.js';
@@ -45,9 +46,11 @@ function undoAll(steps: (() => void)[]): void {
 }
 
 function defaultRoutes({ prefixes = [], addresses = [] }: GatewayOptions): string[] {
-  const given = [...prefixes, ...addresses.map(({ client }) => client)];
+  const given = [...prefixes, ...addresses.map(({ client }) => client)].map(
+    (text) => IpPrefix.of(text).version,
+  );
   const routes = [];
-  if (given.length === 0 || given.some((prefix) => !prefix.includes(':'))) routes.push('0.0.0.0/0');
-  if (given.some((prefix) => prefix.includes(':'))) routes.push('::/0');
+  if (given.length === 0 || given.includes(4)) routes.push('0.0.0.0/0');
+  if (given.includes(6)) routes.push('::/0');
   return routes;
 }

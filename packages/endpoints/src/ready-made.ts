@@ -1,4 +1,6 @@
 // What the ready-made endpoints have in common: routes and addresses given to each client, news of who comes and goes, an end.
+import { NsmError } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
 import type { EndpointHooks, EndpointRequest, Served, ServeOptions } from '@nsm/sdk';
 import { type ClientAddress, ClientAddresses } from './client-addresses.js';
 
@@ -41,9 +43,20 @@ export class ReadyMade implements AsyncDisposable {
   }
 }
 
-/** The hooks of such an endpoint. */
+/**
+ * The hooks of such an endpoint.
+ * @throws NsmError `invalid` for a route that none of the addresses leads to.
+ */
 export function readyMadeHooks(options: ReadyMadeOptions, routes: readonly string[]): EndpointHooks {
-  const pool = new ClientAddresses(options.addresses ?? []);
+  const { addresses = [] } = options;
+  const versions = new Set(addresses.map(({ client }) => IpPrefix.of(client).version));
+  const lost = routes.find((route) => versions.size > 0 && !versions.has(IpPrefix.of(route).version));
+  if (lost !== undefined)
+    throw new NsmError(
+      'invalid',
+      `clients get no IPv${IpPrefix.of(lost).version} address to reach route ${lost} by; give them one by --address, or leave the route out`,
+    );
+  const pool = new ClientAddresses(addresses);
   const tell = options.onClient ?? (() => {});
   return {
     onConnect: (request) => {

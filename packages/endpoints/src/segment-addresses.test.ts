@@ -21,7 +21,7 @@ describe('SegmentAddresses', () => {
     ['10.70.0.0/24', '10.70.0.1/24', 253],
     ['10.70.0.128/25', '10.70.0.129/25', 125],
     ['10.70.0.7/30', '10.70.0.5/30', 1],
-    ['fd70::/64', 'fd70::1/64', 65_536],
+    ['FD70:0::7/64', 'fd70::1/64', 65_536],
     ['fd70::8/126', 'fd70::9/126', 2],
   ])('%s is %s with room for %i', (prefix, own, size) => {
     expect(new SegmentAddresses(prefix)).toMatchObject({ own, size });

@@ -1,7 +1,7 @@
 // Addresses of one network segment: its own first, then one for each client, the same whenever it comes back.
 import { createHash } from 'node:crypto';
 import { NsmError } from '@nsm/api';
-import { formatIp, parsePrefix } from '@nsm/netlink';
+import { IpPrefix, whyNoDestination } from '@nsm/netlink';
 import type { EndpointRequest } from '@nsm/sdk';
 
 /** So many addresses of a large segment are given out, no more: an IPv6 one has no end. */
@@ -9,12 +9,9 @@ const most = 1n << 16n;
 
 /** The addresses of one prefix. */
 export class SegmentAddresses {
-  readonly family: 4 | 6;
   /** That of the segment itself, with prefix length. */
   readonly own: string;
-  readonly #base: bigint;
-  readonly #bits: number;
-  readonly #length: number;
+  readonly #network: IpPrefix;
   /** Clients that the segment has room for. */
   readonly size: number;
   /** Number of the address, from 0, → the connection that has it. */
@@ -22,19 +19,21 @@ export class SegmentAddresses {
 
   /** @throws NsmError `invalid` for what is no prefix, or one with room for less than one client. */
   constructor(prefix: string) {
-    const { bytes, length } = parsePrefix(prefix);
-    this.#bits = 8 * bytes.length;
-    this.family = this.#bits === 32 ? 4 : 6;
-    this.#length = length;
-    const host = BigInt(this.#bits - length);
-    const whole = BigInt(`0x${bytes.toString('hex')}`);
-    this.#base = (whole >> host) << host;
+    const network = IpPrefix.parse(prefix)?.network;
+    const why = network ? whyNoDestination(network) : 'is not an IP prefix';
+    if (!network || why !== '')
+      throw new NsmError('invalid', `prefix ${JSON.stringify(prefix)} ${why}; write one like 10.70.0.0/24`);
+    this.#network = network;
     // The network's own, the segment's, and in IPv4 the one for broadcasts.
     const reserved = this.family === 4 ? 3n : 2n;
-    const room = (1n << host) - reserved;
+    const room = network.last - network.first + 1n - reserved;
     if (room < 1n) throw new NsmError('invalid', `${prefix} has no room for clients: make it larger`);
     this.size = Number(room < most ? room : most);
-    this.own = this.#at(1n);
+    this.own = String(network.at(1n));
+  }
+
+  get family(): 4 | 6 {
+    return this.#network.version;
   }
 
   /** Address with prefix length; undefined when all are taken. */
@@ -46,7 +45,7 @@ export class SegmentAddresses {
       const holder = this.#held.get(number);
       if (holder !== undefined && holder !== key) continue;
       this.#held.set(number, key);
-      return this.#at(BigInt(number) + 2n);
+      return String(this.#network.at(BigInt(number) + 2n));
     }
     return undefined;
   }
@@ -54,11 +53,6 @@ export class SegmentAddresses {
   release(request: EndpointRequest): void {
     const key = keyOf(request);
     for (const [number, holder] of this.#held) if (holder === key) this.#held.delete(number);
-  }
-
-  #at(offset: bigint): string {
-    const hex = (this.#base + offset).toString(16).padStart(this.#bits / 4, '0');
-    return `${formatIp(Buffer.from(hex, 'hex'))}/${this.#length}`;
   }
 }
 

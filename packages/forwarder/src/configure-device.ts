@@ -3,11 +3,10 @@ import { type forwarder as fw, NsmError } from '@nsm/api';
 import {
   type AddressSpec,
   type Family,
-  formatIp,
+  IpPrefix,
   type Link,
   NetlinkBatchError,
   NetlinkError,
-  parseIp,
   type RouteSocket,
   type RouteSpec,
 } from '@nsm/netlink';
@@ -44,7 +43,8 @@ function equip(id: string, device: Device, { port, socket }: OpenPort): void {
       else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
       socket.setLink(device.index, { alias: id, group: 0, up: true });
       for (const address of port.addresses) socket.addAddress(device.index, ours(address));
-      for (const route of routes) socket.addRoute(route);
+      // What stands beside another waits behind it.
+      for (const route of routes) socket.addRoute(route, port.beside === '' ? 'fail' : 'append');
     }),
   );
 }
@@ -53,13 +53,14 @@ function equip(id: string, device: Device, { port, socket }: OpenPort): void {
  * A route of the connection that this one is to replace is left behind the new one, and goes with its interface: at no moment
  * is there none.
  */
-function addRoute(route: RouteSpec, { takesOver }: fw.Port, socket: RouteSocket): void {
+function addRoute(route: RouteSpec, { takesOver, beside }: fw.Port, socket: RouteSocket): void {
   try {
     socket.addRoute(route);
   } catch (error) {
     const inTheWay = routeInTheWay(error, route.device, socket);
-    if (takesOver === '' || inTheWay?.link?.alias !== takesOver) throw error;
-    socket.addRoute(route, 'prepend');
+    const alias = inTheWay?.link?.alias || undefined;
+    if (alias === undefined || (alias !== takesOver && alias !== beside)) throw error;
+    socket.addRoute(route, alias === takesOver ? 'prepend' : 'append');
   }
 }
 
@@ -77,7 +78,7 @@ function mendDevice(id: string, device: Device, { port, socket }: OpenPort): voi
 function takeConnected({ addresses, takesOver }: fw.Port, socket: RouteSocket): void {
   const before = socket.links().find(({ alias }) => alias === takesOver);
   if (!before) return;
-  const connected = new Set(addresses.map(networkOf));
+  const connected = new Set(addresses.map((address) => String(IpPrefix.of(address).network)));
   for (const { destination, family, protocol } of socket.routes({ device: before.index }))
     if (protocol === 'kernel' && connected.has(destination))
       socket.deleteRoute({ destination, family, protocol, device: before.index });
@@ -142,9 +143,9 @@ function toleratingNoIPv6(withIPv6: boolean, configure: () => void): void {
 
 /** The link-local address that follows from a MAC address: modified EUI-64, RFC 4291, appendix A. */
 function linkLocal(mac: string): string {
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac.split(':').map((byte) => Number.parseInt(byte, 16));
-  const groups = [((a ^ 0x02) << 8) | b, (c << 8) | 0xff, 0xfe00 | d, (e << 8) | f];
-  return `fe80::${groups.map((group) => group.toString(16)).join(':')}/64`;
+  const bytes = mac.split(':');
+  const eui64 = BigInt(`0x${[...bytes.slice(0, 3), 'ff', 'fe', ...bytes.slice(3)].join('')}`);
+  return String(new IpPrefix(6, (0xfe80n << 112n) | (eui64 ^ (0x02n << 56n)), 64));
 }
 
 /** A device that is up can be renamed since Linux 6.2. */
@@ -185,23 +186,12 @@ function mendAddresses(device: Device, port: fw.Port, socket: RouteSocket): void
 function mendConnected({ index }: Device, port: fw.Port, socket: RouteSocket): void {
   const present = new Set(socket.routes({ device: index }).map(({ destination }) => destination));
   for (const address of port.addresses) {
-    const [source = '', length = ''] = address.split('/');
-    const destination = networkOf(address);
-    const alone = Number(length) === (isIPv6Prefix(address) ? 128 : 32);
-    if (alone || present.has(destination)) continue;
-    const metric = isIPv6Prefix(address) ? { metric: 256 } : { source, scope: 'link' as const };
+    const { address: source, network, isHost, version } = IpPrefix.of(address);
+    const destination = String(network);
+    if (isHost || present.has(destination)) continue;
+    const metric = version === 6 ? { metric: 256 } : { source, scope: 'link' as const };
     socket.addRoute({ destination, device: index, protocol: 'kernel', ...metric });
   }
-}
-
-/** The prefix that an address with prefix length is in. */
-function networkOf(prefix: string): string {
-  const [address = '', length = ''] = prefix.split('/');
-  const bytes = parseIp(address).map((byte, at) => {
-    const bits = Math.max(0, Math.min(8, Number(length) - 8 * at));
-    return byte & (0xff << (8 - bits));
-  });
-  return `${formatIp(bytes)}/${length}`;
 }
 
 function mendRoutes(device: Device, port: fw.Port, socket: RouteSocket): void {

@@ -1,7 +1,8 @@
-// Finds out whether a connection carries packets: the kernel resolves the other side's address, ARP or ND, through it.
+// Finds out whether a connection carries packets: they go to the other side by it, and the other side answers (ARP or ND).
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type forwarder as fw, NsmError, tunnelNames } from '@nsm/api';
-import { NetlinkError, type RouteSocket } from '@nsm/netlink';
+import { IpPrefix, type Link, NetlinkError, type RouteSocket } from '@nsm/netlink';
+import type { OpenPort } from './open-port.js';
 import type { Device, OpenPorts } from './wiring.js';
 
 /** Milliseconds between looks at the neighbour table: a healthy tunnel answers before the first, a slow one within a few. */
@@ -66,9 +67,11 @@ export async function requireAnswer(
   ports: OpenPorts,
   signal: AbortSignal,
 ): Promise<void> {
-  const answers = devices.map(({ side, index }) => {
-    const open = ports[side];
-    return !open || resolvesNeighbour(open.socket, index, open.port.peerAddresses, answerWithinMs, signal);
+  const answers = devices.flatMap(({ side, index }) => {
+    const { socket, port: { peerAddresses = [] } = {} } = ports[side] ?? {};
+    return peerAddresses.map(
+      (peer) => !socket || resolvesNeighbour(socket, index, [peer], answerWithinMs, signal),
+    );
   });
   if ((await Promise.all(answers)).every(Boolean)) return;
   if (!tunnel) {
@@ -87,4 +90,32 @@ export async function requireAnswer(
     'no-packets',
     `the tunnel carries no packets: nothing came back from ${remote} to ${local} within ${answerWithinMs} ms; ${passage}?`,
   );
+}
+
+/**
+ * Looks up, as an application's packet would be, which way packets to the other side leave a pod. A pod's own rules and routes may
+ * lead them elsewhere, and the question asked of a device alone would not show that.
+ * @throws NsmError `dataplane`: by which interface they would leave instead.
+ */
+export function requireWay({ side, index, name }: Device, { port, socket }: OpenPort): void {
+  // Until it carries packets a device has no IPv6 routes, and one beside another is not the way yet.
+  if (port.beside !== '' || port.takesOver !== '' || !carries(socket.link(index))) return;
+  for (const peer of port.peerAddresses) {
+    const { version } = IpPrefix.ofAddress(peer);
+    if (!port.addresses.some((own) => IpPrefix.of(own).version === version)) continue;
+    const { type, device } = socket.routeTo(peer);
+    if (type === 'unicast' && device === index) continue;
+    const other = socket.link(device)?.name ?? `#${device}`;
+    throw new NsmError(
+      'dataplane',
+      type === 'unicast'
+        ? `packets from the ${side}'s pod to ${peer} would leave by ${other} and not by ${name}: remove the pod's route or rule to it, or have the endpoint give other addresses`
+        : `the ${side}'s pod has a ${type} route to ${peer}: remove it, or have the endpoint give other addresses`,
+    );
+  }
+}
+
+/** Devices without a carrier of their own say `unknown` (Documentation/networking/operstates.rst). */
+function carries(link: Link | undefined): boolean {
+  return link?.operstate === 'up' || link?.operstate === 'unknown';
 }

@@ -28,7 +28,7 @@ import { Lending } from './lending/lending.js';
 import type { LendingOptions } from './lending/lending-options.js';
 import { LentDevice } from './lending/lent-device.js';
 import { LoanBook } from './lending/loan-book.js';
-import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
+import { requireAnswer, requireWay, resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
@@ -37,7 +37,7 @@ import { type StatisticsReport, statisticsOf, statisticsOfDevice } from './stati
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
-import { validPort } from './valid-port.js';
+import { validCrossConnect } from './valid-cross-connect.js';
 import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
 
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
@@ -166,7 +166,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
-    return this.#inTurn([crossConnect.id], () => this.#apply(crossConnect, signal));
+    return this.#inTurn([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
   }
 
   async #inTurn<T>(ids: readonly string[], run: () => Promise<T>): Promise<T> {
@@ -184,8 +184,8 @@ export class NodeForwarder implements ForwarderService {
     const possible = possibleWirings(this.#wirings, crossConnect);
     const ports: OpenPorts = {};
     try {
-      if (crossConnect.client) ports.client = new OpenPort(validPort(crossConnect.client));
-      if (crossConnect.endpoint) ports.endpoint = new OpenPort(validPort(crossConnect.endpoint));
+      if (crossConnect.client) ports.client = new OpenPort(crossConnect.client);
+      if (crossConnect.endpoint) ports.endpoint = new OpenPort(crossConnect.endpoint);
       for (const open of Object.values(ports))
         open.lastIndex = this.#watch.indexOf(crossConnect.id, open.namespace);
       this.#watch.unfollow(crossConnect.id);
@@ -226,6 +226,10 @@ export class NodeForwarder implements ForwarderService {
       }
       for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
       if (crossConnect.answerWithinMs > 0) await requireAnswer(crossConnect, devices, ports, signal);
+      for (const device of devices) {
+        const open = ports[device.side];
+        if (open && device.fresh) requireWay(device, open);
+      }
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.
@@ -271,14 +275,20 @@ export class NodeForwarder implements ForwarderService {
     const interfaces: FoundReport[] = this.#sockets.ids(idPrefix).map((id) => ({ id, name: '', index: 0 }));
     // What was chosen and not yet moved when a forwarder was killed bears no alias.
     for (const { id, pod, before } of this.#lending.loans(idPrefix))
-      interfaces.push({ id, namespace: { ...pod, prefixes: [], cookie: 0n }, name: before.name, index: 0 });
+      interfaces.push({
+        id,
+        namespace: { ...pod, prefixes: [], networks: [], cookie: 0n },
+        name: before.name,
+        index: 0,
+      });
     return { interfaces: [...interfaces, ...findInterfaces(idPrefix)] };
   }
 
   async probe(
-    { crossConnect, timeoutMs }: fw.ProbeRequest,
+    { crossConnect: wanted, timeoutMs }: fw.ProbeRequest,
     { signal }: { signal: AbortSignal },
   ): Promise<ProbeReport> {
+    const crossConnect = wanted && validCrossConnect(wanted);
     const port = crossConnect?.client ?? crossConnect?.endpoint;
     if (!crossConnect || !port) throw new NsmError('invalid', 'the probe names no port');
     using open = new OpenPort(port);

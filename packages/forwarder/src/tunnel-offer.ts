@@ -1,8 +1,8 @@
 // What tunnels this node can make towards another: underlay address, MTU and port for each kind.
-import { isIPv6 } from 'node:net';
 import { NsmError, type TunnelType } from '@nsm/api';
-import type { RouteSocket } from '@nsm/netlink';
+import { IpPrefix, type RouteSocket } from '@nsm/netlink';
 import { UnderlayWatch } from './bpf/underlay-watch.js';
+import { validAddress } from './valid-cross-connect.js';
 import type { Wiring } from './wiring.js';
 
 export interface TunnelOffer {
@@ -42,11 +42,12 @@ export class TunnelOffers {
   }
 
   /**
-   * @param remote underlay address of the other node.
-   * @param local this node's underlay address; '' takes the one that the kernel routes with.
-   * @throws NetlinkError when there is no route.
+   * @param remoteText underlay address of the other node.
+   * @param localText this node's underlay address; '' takes the one that the kernel routes with.
+   * @throws NetlinkError when there is no route, NsmError `invalid` for what is no address.
    */
-  offer(remote: string, local: string): Offer {
+  offer(remoteText: string, localText: string): Offer {
+    const [remote, local] = [validAddress(remoteText), validAddress(localText)];
     this.#watch.start();
     const offer = offerTunnels(this.#socket, this.#wirings, remote, local);
     if (this.#given.size >= maxRemembered) this.#withdraw();
@@ -88,7 +89,7 @@ function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: s
   const underlayMtu = route.mtu ?? uplink?.mtu ?? 1500;
   const tunnels = new Map<TunnelType, TunnelOffer>();
   const obstacles = new Map<TunnelType, Offer['obstacles'][number]>();
-  const version = isIPv6(remote) ? 6 : 4;
+  const { version } = IpPrefix.ofAddress(remote);
   for (const wiring of wirings) {
     const { tunnel: type, overhead, port = 0, engine } = wiring;
     // The first engine of a kind serves it.

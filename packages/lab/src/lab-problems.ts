@@ -1,5 +1,5 @@
 // Everything wrong with a lab file, in words: path, value, what is accepted, and the name that was probably meant.
-import { isIP } from 'node:net';
+import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import type { z } from 'zod';
 import { closestName } from './closest-name.js';
 import type { LabFile, LabProblem } from './lab-file.js';
@@ -131,7 +131,7 @@ function referenceProblems(lab: LabFile): LabProblem[] {
   }
   for (const [index, check] of lab.checks.entries()) {
     oneOf(['checks', index, 'from'], check.from, 'member', members);
-    if (!isIP(check.to)) oneOf(['checks', index, 'to'], check.to, 'outside host', outside);
+    if (!IpPrefix.parseAddress(check.to)) oneOf(['checks', index, 'to'], check.to, 'outside host', outside);
   }
   return problems;
 }

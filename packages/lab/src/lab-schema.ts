@@ -1,4 +1,5 @@
 // The shape of a lab file: every key, its default, and the words for what is accepted.
+import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import { z } from 'zod';
 import type { LabFile } from './lab-file.js';
 import { Subnet } from './subnet.js';
@@ -45,7 +46,10 @@ const prefix = z
   .refine(
     (value) => Subnet.parse(value) !== undefined,
     accepted('an IPv4 or IPv6 prefix without host bits, such as 172.30.0.0/24 or fd00:30::/64'),
-  );
+  )
+  .transform((value) => String(Subnet.parse(value)));
+/** Written as the kernel writes it, so that the same address is the same text. */
+const asAddress = (value: string): string => IpPrefix.parseAddress(value)?.address ?? value;
 const prefixes = z.preprocess(
   (value) => (typeof value === 'string' ? [value] : value),
   z.array(prefix, accepted('a prefix, or a list of prefixes')).min(1, accepted('at least one prefix')),
@@ -75,7 +79,7 @@ const labels = z
 const node = z.preprocess(
   (value) => value ?? {},
   strict('the options of a node', {
-    address: z.string(accepted('an address in underlay.prefix')).optional(),
+    address: z.string(accepted('an address in underlay.prefix')).transform(asAddress).optional(),
     port: z
       .int(accepted('a TCP port'))
       .min(1, accepted('a TCP port'))
@@ -168,7 +172,7 @@ export const labSchema: z.ZodType<LabFile> = strict('a lab', {
     'checks',
     strict('a check', {
       from: z.string(accepted('the name of a pod, node or outside host')),
-      to: z.string(accepted('the name of an outside host, or an IP address')),
+      to: z.string(accepted('the name of an outside host, or an IP address')).transform(asAddress),
     }),
   ).default([]),
 });

@@ -16,13 +16,12 @@ import {
   tunnelNames,
 } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
-import { peerCredentials } from '@nsm/netlink';
+import { IpPrefix, peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
 import { Identifiers } from './addresses/identifiers.js';
-import { parsePrefix } from './addresses/prefix.js';
-import { admitName } from './admission/admission.js';
+import { admitName, admitPool } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
 import { Lacking } from './choice/lacking.js';
@@ -100,8 +99,10 @@ export class Manager {
     admitName('the name of the manager', options.name);
     if (options.name.length > maxNameLength)
       throw new NsmError('invalid', `the name of the manager is longer than ${maxNameLength} characters`);
-    for (const { cidr } of options.prefixes) parsePrefix(cidr);
-    this.#options = options;
+    this.#options = {
+      ...options,
+      prefixes: options.prefixes.map((one) => ({ ...one, cidr: admitPool('--prefix', one.cidr) })),
+    };
     this.#logger = options.logger.child({}, { serializers: { err: errorFields } });
   }
 
@@ -251,7 +252,8 @@ export class Manager {
     const hosts = [listen, advertise].map((address) =>
       address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
     );
-    const underlay = [...hosts, ...(tunnelAddress === undefined ? [] : [tunnelAddress])];
+    const named = [...hosts, ...(tunnelAddress === undefined ? [] : [tunnelAddress])];
+    const underlay = named.map((host) => IpPrefix.parseAddress(host)?.address ?? host);
     return { ...lending, folder: lentDevicesIn(stateDir), underlay };
   }
 

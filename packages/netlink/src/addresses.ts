@@ -1,6 +1,6 @@
 // Addresses of links: codec and operations (linux/if_addr.h).
 import type { AttributeWriter } from './attribute-writer.js';
-import { formatIp, parseIp, parsePrefix } from './ip-address.js';
+import { formatIp, IpPrefix } from './ip-prefix.js';
 import { AF_INET } from './libc.js';
 import { attributesOf, type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
 import type { DumpOptions } from './netlink-request.js';
@@ -90,8 +90,8 @@ const FOREVER = 0xffff_ffff;
 
 /** Writes the body of RTM_NEWADDR and RTM_DELADDR. @throws DecodeError */
 export const encodeAddress = (writer: AttributeWriter, index: number, spec: AddressSpec): void => {
-  const local = parsePrefix(spec.address);
-  const peer = spec.peer === undefined ? undefined : parsePrefix(spec.peer);
+  const local = IpPrefix.of(spec.address);
+  const peer = spec.peer === undefined ? undefined : IpPrefix.of(spec.peer);
   const prefixLength = spec.peer?.includes('/') === true ? (peer?.length ?? local.length) : local.length;
   const loopback = local.family === AF_INET && local.bytes[0] === 127;
   const at = writer.reserve(HEADER_SIZE);
@@ -107,7 +107,7 @@ export const encodeAddress = (writer: AttributeWriter, index: number, spec: Addr
     (spec.noPrefixRoute === true ? IFA_F_NOPREFIXROUTE : 0);
   if (flags !== 0) writer.u32(IFA.flags, flags);
   if (spec.label !== undefined) writer.string(IFA.label, spec.label);
-  if (spec.broadcast !== undefined) writer.raw(IFA.broadcast, parseIp(spec.broadcast));
+  if (spec.broadcast !== undefined) writer.raw(IFA.broadcast, IpPrefix.ofAddress(spec.broadcast).bytes);
   if (spec.metric !== undefined) writer.u32(IFA.priority, spec.metric);
   if (spec.protocol !== undefined) writer.u8(IFA.protocol, spec.protocol);
   if (spec.validLifetime !== undefined || spec.preferredLifetime !== undefined) {

@@ -1,6 +1,6 @@
 // Writes netlink attributes: type, length, value, padded to four bytes, nested at will (RFC 3549 §2.2; linux/netlink.h).
 import { DecodeError } from './decode-error.js';
-import { parseIp } from './ip-address.js';
+import { IpPrefix } from './ip-prefix.js';
 import { parseMac } from './mac-address.js';
 
 export const NLA_F_NESTED = 0x8000;
@@ -95,7 +95,7 @@ export class AttributeWriter {
 
   /** An IPv4 or IPv6 address in network order. @throws DecodeError */
   ip(type: number, address: string): void {
-    this.raw(type, parseIp(address));
+    this.raw(type, IpPrefix.ofAddress(address).bytes);
   }
 
   /** A hardware address. @throws DecodeError */

@@ -1,6 +1,6 @@
 // Reads netlink attributes out of a message without copying it.
 import { DecodeError } from './decode-error.js';
-import { formatIp } from './ip-address.js';
+import { formatIp } from './ip-prefix.js';
 import { formatMac } from './mac-address.js';
 
 // NLA_F_NESTED and NLA_F_NET_BYTEORDER share the type field (linux/netlink.h).

@@ -5,7 +5,7 @@ import { type AddressSpec, decodeAddress, encodeAddress } from './addresses.js';
 import { DecodeError } from './decode-error.js';
 import { decodeFeatures } from './ethtool.js';
 import { decodeFilter } from './filters.js';
-import { formatIp } from './ip-address.js';
+import { formatIp } from './ip-prefix.js';
 import { decodeLink } from './link.js';
 import { encodeLinkChanges, encodeLinkSpec } from './link-encode.js';
 import type { NetlinkLinkSpec } from './link-spec.js';

@@ -24,8 +24,9 @@ export type {
   MatchAllSpec,
 } from './filters.js';
 export { ForeignMemory } from './foreign-memory.js';
+export { whyNoDestination, whyNoHostAddress } from './host-address.js';
 export type { HtbClassSpec } from './htb-classes.js';
-export { formatIp, type IpPrefix, parseIp, parsePrefix } from './ip-address.js';
+export { formatIp, IpPrefix } from './ip-prefix.js';
 export * as libc from './libc.js';
 export * as memory from './libc-memory.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';

@@ -1,7 +1,7 @@
 // What is particular to each kind of link: vxlan, bridge, macvlan, vlan (linux/if_link.h).
 import type { AttributeWriter } from './attribute-writer.js';
 import type { Attributes } from './attributes.js';
-import { parseIp } from './ip-address.js';
+import { IpPrefix } from './ip-prefix.js';
 
 /** Settings of a VXLAN device (RFC 7348). Unset ones keep the kernel's default. */
 export interface VxlanOptions {
@@ -95,8 +95,8 @@ const flag = (writer: AttributeWriter, type: number, value: boolean | undefined)
 
 const address = (writer: AttributeWriter, v4: number, v6: number, text: string | undefined): void => {
   if (text === undefined) return;
-  const bytes = parseIp(text);
-  writer.raw(bytes.length === 4 ? v4 : v6, bytes);
+  const { version, bytes } = IpPrefix.ofAddress(text);
+  writer.raw(version === 4 ? v4 : v6, bytes);
 };
 
 /** Writes the contents of IFLA_INFO_DATA for a vxlan device. @throws DecodeError */

@@ -1,7 +1,7 @@
 // Operations on neighbours and forwarding entries over one netlink socket.
 import type { AttributeWriter } from './attribute-writer.js';
 import { ENODEV, ENOENT } from './errno.js';
-import { familyOf, parseIp } from './ip-address.js';
+import { IpPrefix } from './ip-prefix.js';
 import { AF_BRIDGE } from './libc.js';
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
 import {
@@ -55,12 +55,12 @@ export const findNeighbour = (
   address: string,
   device: number,
 ): Neighbour | undefined => {
-  const bytes = parseIp(address);
+  const { family, bytes } = IpPrefix.ofAddress(address);
   try {
     return socket.get(
       { type: RTM_GETNEIGH, operation: 'get neighbour', object: describe(address, device) },
       (writer) => {
-        encodeNeighbourHeader(writer, familyOf(bytes), device, 'none', []);
+        encodeNeighbourHeader(writer, family, device, 'none', []);
         writer.raw(NDA.destination, bytes);
       },
       decodeNeighbour,

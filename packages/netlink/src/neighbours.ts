@@ -1,6 +1,6 @@
 // Neighbours (ARP, NDP) and bridge forwarding entries: codec (linux/neighbour.h).
 import type { AttributeWriter } from './attribute-writer.js';
-import { familyOf, parseIp } from './ip-address.js';
+import { IpPrefix } from './ip-prefix.js';
 import { AF_BRIDGE, AF_INET, AF_INET6 } from './libc.js';
 import { attributesOf, type Message } from './message.js';
 import type { Family } from './route-names.js';
@@ -131,9 +131,9 @@ export const encodeNeighbourHeader = (
 
 /** Writes the body of RTM_NEWNEIGH and RTM_DELNEIGH for a neighbour. @throws DecodeError */
 export const encodeNeighbour = (writer: AttributeWriter, spec: NeighbourSpec): void => {
-  const bytes = parseIp(spec.address);
+  const { family, bytes } = IpPrefix.ofAddress(spec.address);
   const state = spec.state ?? (spec.mac === undefined ? 'none' : 'permanent');
-  encodeNeighbourHeader(writer, familyOf(bytes), spec.device, state, spec.flags ?? []);
+  encodeNeighbourHeader(writer, family, spec.device, state, spec.flags ?? []);
   writer.raw(NDA.destination, bytes);
   if (spec.mac !== undefined) writer.mac(NDA.mac, spec.mac);
 };

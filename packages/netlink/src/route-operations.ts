@@ -1,5 +1,5 @@
 // Operations on routes over one netlink socket.
-import { familyOf, parseIp } from './ip-address.js';
+import { IpPrefix } from './ip-prefix.js';
 import { findLink } from './links.js';
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.js';
 import { NetlinkError } from './netlink-error.js';
@@ -127,15 +127,15 @@ const describe = (spec: RouteSpec): string => {
 };
 
 const look = (socket: NetlinkSocket, address: string, flags: number): Route => {
-  const bytes = parseIp(address);
+  const { version, family, bits, bytes } = IpPrefix.ofAddress(address);
   return socket.get(
     { type: RTM_GETROUTE, operation: 'look up route', object: `to ${address}` },
     (writer) => {
       const at = writer.reserve(ROUTE_HEADER_SIZE);
-      writer.bytes.writeUInt8(familyOf(bytes), at);
-      writer.bytes.writeUInt8(bytes.length * 8, at + 1);
+      writer.bytes.writeUInt8(family, at);
+      writer.bytes.writeUInt8(bits, at + 1);
       // IPv6 tells the table in any case and refuses to be asked (net/ipv6/route.c).
-      const lookup = bytes.length === 4 ? RTM_F_LOOKUP_TABLE : 0;
+      const lookup = version === 4 ? RTM_F_LOOKUP_TABLE : 0;
       writer.bytes.writeUInt32LE(flags | lookup, at + 8);
       writer.raw(RTA.destination, bytes);
     },

@@ -2,7 +2,7 @@
 import type { AttributeWriter } from './attribute-writer.js';
 import { Attributes } from './attributes.js';
 import { DecodeError } from './decode-error.js';
-import { familyOf, formatIp, type IpPrefix, parseIp, parsePrefix } from './ip-address.js';
+import { formatIp, IpPrefix } from './ip-prefix.js';
 import { AF_INET } from './libc.js';
 import { attributesOf, type Message } from './message.js';
 import {
@@ -108,21 +108,22 @@ const NEXT_HOP_HEADER_SIZE = 8;
 const TABLE_UNSPEC = 0;
 
 const destinationOf = (spec: RouteSpec): IpPrefix => {
-  if (spec.destination !== 'default') return parsePrefix(spec.destination);
+  if (spec.destination !== 'default') return IpPrefix.of(spec.destination);
   const known = spec.gateway ?? spec.source ?? spec.multipath?.find((hop) => hop.gateway)?.gateway;
-  const family = spec.family ?? (known === undefined || parseIp(known).length === 4 ? 'ipv4' : 'ipv6');
-  return parsePrefix(family === 'ipv4' ? '0.0.0.0/0' : '::/0');
+  const family =
+    spec.family ?? (known === undefined || IpPrefix.ofAddress(known).version === 4 ? 'ipv4' : 'ipv6');
+  return IpPrefix.of(family === 'ipv4' ? '0.0.0.0/0' : '::/0');
 };
 
 const encodeGateway = (writer: AttributeWriter, family: number, gateway: string): void => {
-  const bytes = parseIp(gateway);
-  if (familyOf(bytes) === family) {
+  const { family: own, bytes } = IpPrefix.ofAddress(gateway);
+  if (own === family) {
     writer.raw(RTA.gateway, bytes);
     return;
   }
   // struct rtvia: the family, then the address.
   const at = writer.attribute(RTA.via, 2 + bytes.length);
-  writer.bytes.writeUInt16LE(familyOf(bytes), at);
+  writer.bytes.writeUInt16LE(own, at);
   writer.bytes.set(bytes, at + 2);
 };
 

@@ -1,6 +1,6 @@
 // Policy routing rules: codec and operations (linux/fib_rules.h).
 import type { AttributeWriter } from './attribute-writer.js';
-import { parsePrefix } from './ip-address.js';
+import { IpPrefix } from './ip-prefix.js';
 import { attributesOf, type Message, NLM_F_CREATE, NLM_F_EXCL } from './message.js';
 import type { DumpOptions } from './netlink-request.js';
 import type { NetlinkSocket } from './netlink-socket.js';
@@ -90,8 +90,8 @@ const FIB_RULE_INVERT = 2;
 
 /** Writes the body of RTM_NEWRULE and RTM_DELRULE. @throws DecodeError */
 export const encodeRule = (writer: AttributeWriter, spec: RuleSpec, deleting = false): void => {
-  const to = spec.to === undefined ? undefined : parsePrefix(spec.to);
-  const from = spec.from === undefined ? undefined : parsePrefix(spec.from);
+  const to = spec.to === undefined ? undefined : IpPrefix.of(spec.to);
+  const from = spec.from === undefined ? undefined : IpPrefix.of(spec.from);
   const lookup = (spec.action ?? 'lookup') === 'lookup';
   const table = spec.table === undefined ? (lookup && !deleting ? 'main' : 0) : spec.table;
   const number = tableNumber(table);

@@ -2,11 +2,9 @@
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import {
   currentNamespace,
-  formatIp,
   type Link,
   NetlinkError,
   type NetworkNamespace,
-  parseIp,
   type RouteSocket,
 } from '@nsm/netlink';
 import { isSocket } from '../interfaces/shared/shared-sockets.js';
@@ -89,7 +87,7 @@ export class TunnelEngine {
     if (!tunnel) throw new NsmError('invalid', 'a remote cross-connect needs a tunnel');
     if (kind.port !== undefined && tunnel.port !== 0 && tunnel.port !== kind.port)
       throw new NsmError('invalid', `this engine knows UDP port ${kind.port} only, not ${tunnel.port}`);
-    const ends = { local: canonical(tunnel.local), remote: canonical(tunnel.remote) };
+    const ends = { local: tunnel.local, remote: tunnel.remote };
     const way = this.#ways.ask(kind, ends);
     const withDevice = !isSocket(pod.port.type);
     const entry: TunnelEntry = {
@@ -142,7 +140,7 @@ export class TunnelEngine {
    */
   guard(kind: TunnelKind, id: string, tunnel: fw.TunnelEnd): void {
     if (!this.#guarded) return;
-    const ends = { local: canonical(tunnel.local), remote: canonical(tunnel.remote) };
+    const ends = { local: tunnel.local, remote: tunnel.remote };
     const { identifier } = tunnel;
     const others = { port: kind.port ?? 0, mtu: 0, needsLink: false, elsewhere: true };
     try {
@@ -314,11 +312,6 @@ export class TunnelEngine {
     this.#entrances?.close();
     this.#ways.stop();
   }
-}
-
-/** An address as the kernel and the maps give it back. */
-function canonical(address: string): string {
-  return formatIp(parseIp(address));
 }
 
 function whyNotLoaded(error: unknown): string {

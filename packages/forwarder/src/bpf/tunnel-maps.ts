@@ -1,5 +1,5 @@
 // The maps of the eBPF programs: what bpf/maps.h describes, written and read.
-import { type BpfMap, formatIp, formatMac, parseIp, parseMac } from '@nsm/netlink';
+import { type BpfMap, formatIp, formatMac, IpPrefix, parseMac } from '@nsm/netlink';
 
 /** One tunnel as the programs know it. */
 export interface TunnelEntry {
@@ -273,8 +273,8 @@ function outgoingOf({ code, local, remote, identifier, port, uplink, mtu }: Tunn
   bytes.writeUInt8(versionOf(remote), 1);
   bytes.writeUInt16BE(port, 2);
   bytes.writeUInt32LE(identifier, 4);
-  bytes.set(parseIp(local), 8);
-  bytes.set(parseIp(remote), 24);
+  bytes.set(IpPrefix.ofAddress(local).bytes, 8);
+  bytes.set(IpPrefix.ofAddress(remote).bytes, 24);
   bytes.writeUInt32LE(uplink, 40);
   bytes.writeUInt32LE(mtu, 44);
   return bytes;
@@ -283,7 +283,7 @@ function outgoingOf({ code, local, remote, identifier, port, uplink, mtu }: Tunn
 /** `struct address`. */
 function addressOf({ code, local, identifier, needsLink }: TunnelEntry): Buffer {
   const bytes = Buffer.alloc(size.address);
-  if (!needsLink) bytes.set(parseIp(local), 0);
+  if (!needsLink) bytes.set(IpPrefix.ofAddress(local).bytes, 0);
   bytes.writeUInt32LE(identifier, 16);
   bytes.writeUInt8(code, 20);
   bytes.writeUInt8(needsLink ? 0 : versionOf(local), 21);
@@ -306,7 +306,7 @@ function addressesOf(outgoing: Buffer): Buffer[] {
 function incomingOf(nodeEnd: number, { remote, elsewhere, sender }: TunnelEntry): Buffer {
   const bytes = Buffer.alloc(size.incoming);
   bytes.writeUInt32LE(nodeEnd, 0);
-  bytes.set(parseIp(remote), 4);
+  bytes.set(IpPrefix.ofAddress(remote).bytes, 4);
   bytes.writeUInt32LE(elsewhere ? 1 : 0, 20);
   if (sender !== undefined) {
     bytes.set(parseMac(sender), 24);

@@ -1,5 +1,5 @@
 // Devices that the node cannot do without, with the reason for each.
-import type { Link, RouteSocket } from '@nsm/netlink';
+import { IpPrefix, type Link, type RouteSocket } from '@nsm/netlink';
 
 /** Kinds whose devices stand on a lower one and go with it. */
 const stacked = new Set(['vlan', 'macvlan', 'macvtap', 'ipvlan', 'ipvtap']);
@@ -29,7 +29,7 @@ export function sparedDevices(node: RouteSocket, underlay: ReadonlySet<string>):
       spare(index, 'carries a default route of the node');
   }
   for (const { index, address } of node.addresses()) {
-    const [bare = ''] = address.split('/');
+    const { address: bare } = IpPrefix.of(address);
     if (underlay.has(bare)) spare(index, `carries ${bare}, the node's end of tunnels`);
   }
   for (const link of links) {

@@ -1,9 +1,9 @@
 // The allocator: nothing twice, nothing excluded, nothing lost, whoever asks and in whatever order.
+import { IpPrefix } from '@nsm/netlink';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddressPools } from './address-pools.js';
 import { obstacles } from './allocation.js';
-import { overlaps, type Prefix, parsePrefix } from './prefix.js';
 
 /** Claims as a registry keeps them: the first holder has it. */
 const claims = () => {
@@ -35,7 +35,7 @@ describe('AddressPools', () => {
     const { client, endpoint, prefix } = await new AddressPools(claims(), 'node-a').take('10.60.0.0/29', []);
     expect(prefix).toMatch(/^10\.60\.0\.[0246]\/31$/);
     expect(endpoint).toBe(prefix);
-    expect(overlaps(parsePrefix(client), parsePrefix(endpoint))).toBe(true);
+    expect(IpPrefix.of(client).overlaps(IpPrefix.of(endpoint))).toBe(true);
     const six = await new AddressPools(claims(), 'node-a').take('fd00:60::/48', []);
     expect(six.client).toMatch(/^fd00:60:.*\/127$/);
   });
@@ -46,7 +46,7 @@ describe('AddressPools', () => {
       const registry = claims();
       const [a, b] = [new AddressPools(registry, 'node-a'), new AddressPools(registry, 'node-b')];
       const taken = [...(await takeAll(a, prefix)), ...(await takeAll(b, prefix))];
-      const { version, first, last, length } = parsePrefix(prefix);
+      const { version, first, last, length } = IpPrefix.of(prefix);
       expect(new Set(taken).size).toBe(taken.length);
       // The first and the last pair of a large IPv4 prefix are left out.
       expect(taken.length).toBe(Number((last - first + 1n) / 2n) - (version === 4 && length <= 24 ? 2 : 0));
@@ -59,7 +59,7 @@ describe('AddressPools', () => {
       .map(([host, length]) => `10.0.0.${host}/${length}`);
     await fc.assert(
       fc.asyncProperty(fc.array(small, { maxLength: 6 }), async (texts) => {
-        const excluded = texts.map(parsePrefix);
+        const excluded = texts.map(IpPrefix.of);
         const pools = new AddressPools(claims(), 'node-a');
         const taken: string[] = [];
         for (let n = 0; n < 130; n++) {
@@ -68,7 +68,7 @@ describe('AddressPools', () => {
           taken.push(pair.prefix);
         }
         const free = Array.from({ length: 126 }, (_, n) => `10.0.0.${2 * n + 2}/31`).filter(
-          (pair) => !excluded.some((prefix) => overlaps(prefix, parsePrefix(pair))),
+          (pair) => !excluded.some((prefix) => prefix.overlaps(IpPrefix.of(pair))),
         );
         expect(taken.toSorted()).toEqual(free.toSorted());
       }),
@@ -80,7 +80,7 @@ describe('AddressPools', () => {
     const pools = new AddressPools(claims(), 'node-a');
     for (const pair of ['10.0.0.0/31', '10.0.0.2/31', '10.0.0.4/31', '10.0.0.6/31']) pools.restore(pair);
     expect(
-      await pools.take('10.0.0.0/29', [parsePrefix('0.0.0.0/0')]).catch((error: Error) => error.message),
+      await pools.take('10.0.0.0/29', [IpPrefix.of('0.0.0.0/0')]).catch((error: Error) => error.message),
     ).toMatch(/no address pair is left/);
     pools.release('10.0.0.4/31');
     expect((await pools.take('10.0.0.0/29', [])).prefix).toBe('10.0.0.4/31');
@@ -95,7 +95,7 @@ describe('AddressPools', () => {
       },
     };
     const pools = new AddressPools(registry, 'node-a');
-    const around = ['10.0.0.0/7', '10.60.0.0/16', '10.61.0.0/16', '10.62.0.0/16'].map(parsePrefix);
+    const around = ['10.0.0.0/7', '10.60.0.0/16', '10.61.0.0/16', '10.62.0.0/16'].map(IpPrefix.of);
     await expect(pools.take('10.60.0.0/16', around)).rejects.toMatchObject({
       kind: 'no-address',
       message: expect.stringMatching(/routes 10\.0\.0\.0\/7.*leaves no address pair in 10\.60\.0\.0\/16/),
@@ -119,18 +119,18 @@ describe('AddressPools', () => {
   it('looks at each pair of its own once, however many are in the way', async () => {
     let looks = 0;
     /** Counts how often the allocator looks at it. */
-    const watched = (text: string): Prefix => {
-      const prefix = parsePrefix(text);
-      return Object.defineProperty({ ...prefix }, 'first', {
+    const watched = (text: string): IpPrefix => {
+      const { first } = IpPrefix.of(text);
+      return Object.defineProperty(IpPrefix.of(text), 'first', {
         get: () => {
           looks++;
-          return prefix.first;
+          return first;
         },
       });
     };
     const pools = new AddressPools(claims(), 'node-a');
     const given: string[] = [];
-    const excluded: Prefix[] = [];
+    const excluded: IpPrefix[] = [];
     let shown = 0;
     for (let n = 0; n < 2000; n++) {
       shown += excluded.length;
@@ -142,7 +142,7 @@ describe('AddressPools', () => {
     expect(looks).toBe(shown);
     // By their text not even that is needed.
     expect(obstacles({ pools }, [...given, 'fe80::/64', '10.60.0.0/24'])).toEqual([
-      parsePrefix('10.60.0.0/24'),
+      IpPrefix.of('10.60.0.0/24'),
     ]);
   });
 

@@ -1,8 +1,8 @@
 // Gives out point-to-point address pairs from the prefixes of network services, no pair twice in the whole mesh.
 import { createHash } from 'node:crypto';
 import { NsmError } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
-import { formatAddress, formatPrefix, overlaps, type Prefix, parsePrefix } from './prefix.js';
 
 export interface AddressPair {
   /** With prefix length, 31 or 127: RFC 3021, RFC 6164. */
@@ -14,7 +14,7 @@ export interface AddressPair {
 
 /** One of the prefixes that pairs are taken from. */
 interface Pool {
-  readonly prefix: Prefix;
+  readonly prefix: IpPrefix;
   readonly name: string;
   /** Parts of it that this manager has claimed for itself, by their first address. */
   readonly blocks: Map<bigint, Block>;
@@ -58,16 +58,16 @@ export class AddressPools {
   /** Marks a pair as given; used when connections are found again after a restart. */
   restore(pair: string): void {
     if (this.#taken.has(pair)) return;
-    this.#give(pair, parsePrefix(pair));
+    this.#give(pair, IpPrefix.of(pair));
   }
 
   release(pair: string): void {
     if (!this.#taken.delete(pair)) return;
-    const { version, first } = parsePrefix(pair);
+    const { version, first } = IpPrefix.of(pair);
     if (this.#takenKeys.delete(keyOf(version, first))) this.#count(version, first, 1);
   }
 
-  /** True for the prefix of a pair that is given, in the text it was given in. */
+  /** True for the prefix of a pair that is given. */
   has(prefixText: string): boolean {
     return this.#taken.has(prefixText);
   }
@@ -82,7 +82,7 @@ export class AddressPools {
    * @param excluded prefixes from which no address may come; default routes exclude nothing.
    * @throws NsmError `no-address` when every pair is taken or excluded, `registry` when no block can be claimed.
    */
-  async take(prefixText: string, excluded: readonly Prefix[]): Promise<AddressPair> {
+  async take(prefixText: string, excluded: readonly IpPrefix[]): Promise<AddressPair> {
     const pool = this.#pool(prefixText);
     const obstacles = excluded.filter((other) => this.#isInTheWay(other, pool.prefix));
     for (const block of pool.blocks.values()) {
@@ -105,7 +105,7 @@ export class AddressPools {
     }
     const { size } = pool.blocks;
     if (obstacles.length > 0 && (size === 0 || [...pool.blocks.values()].some(({ free }) => free > 0))) {
-      const routes = obstacles.slice(0, maxNamed).map(formatPrefix).join(', ');
+      const routes = obstacles.slice(0, maxNamed).map(String).join(', ');
       const more = obstacles.length > maxNamed ? ` and ${obstacles.length - maxNamed} more` : '';
       throw new NsmError(
         'no-address',
@@ -122,8 +122,8 @@ export class AddressPools {
   #pool(text: string): Pool {
     const known = this.#byText.get(text);
     if (known) return known;
-    const prefix = parsePrefix(text);
-    const name = formatPrefix(prefix);
+    const prefix = IpPrefix.of(text).network;
+    const name = String(prefix);
     const pool = this.#byName.get(name) ?? { prefix, name, blocks: new Map<bigint, Block>() };
     this.#byName.set(name, pool);
     this.#byText.set(text, pool);
@@ -131,23 +131,26 @@ export class AddressPools {
   }
 
   /** Pairs of our own, which an endpoint's pod has by the thousand, are known to be taken. */
-  #isInTheWay(other: Prefix, prefix: Prefix): boolean {
+  #isInTheWay(other: IpPrefix, prefix: IpPrefix): boolean {
     if (other.length === 0 || other.version !== prefix.version) return false;
-    const { version, first, last, length } = other;
-    if (length === bitsOf(version) - 1 && this.#takenKeys.has(keyOf(version, first))) return false;
-    return first <= prefix.last && prefix.first <= last;
+    const { version, first, length, bits } = other;
+    if (length === bits - 1 && this.#takenKeys.has(keyOf(version, first))) return false;
+    return other.overlaps(prefix);
   }
 
-  #takeFrom(block: Block, { version }: Prefix, obstacles: readonly Prefix[]): AddressPair | undefined {
+  #takeFrom(
+    block: Block,
+    { version, bits }: IpPrefix,
+    obstacles: readonly IpPrefix[],
+  ): AddressPair | undefined {
     if (block.free === 0) return undefined;
-    const length = bitsOf(version) - 1;
     const end = block.first + 2n * BigInt(block.pairs) - 1n;
     for (let tries = 0; tries < block.pairs; tries++) {
       const low = block.first + 2n * BigInt(block.cursor % block.pairs);
       block.cursor++;
       if (this.#takenKeys.has(keyOf(version, low))) continue;
-      const candidate: Prefix = { version, first: low, last: low + 1n, length };
-      const obstacle = obstacles.find((other) => overlaps(other, candidate));
+      const candidate = new IpPrefix(version, low, bits - 1);
+      const obstacle = obstacles.find((other) => other.overlaps(candidate));
       if (obstacle) {
         // A long prefix in the way is passed in one stride.
         const stride = Number((minimum(obstacle.last, end) - low) / 2n);
@@ -155,17 +158,17 @@ export class AddressPools {
         tries += stride;
         continue;
       }
-      const endpoint = formatPrefix(candidate);
+      const endpoint = String(candidate);
       this.#give(endpoint, candidate);
-      return { endpoint, client: `${formatAddress(version, low + 1n)}/${length}`, prefix: endpoint };
+      return { endpoint, client: String(candidate.at(1n)), prefix: endpoint };
     }
     return undefined;
   }
 
-  #give(text: string, { version, first, length }: Prefix): void {
+  #give(text: string, { version, first, length, bits }: IpPrefix): void {
     this.#taken.add(text);
     const key = keyOf(version, first);
-    if (length !== bitsOf(version) - 1 || this.#takenKeys.has(key)) return;
+    if (length !== bits - 1 || this.#takenKeys.has(key)) return;
     this.#takenKeys.add(key);
     this.#count(version, first, -1);
   }
@@ -180,8 +183,8 @@ export class AddressPools {
   }
 
   /** Blocks that are in the way as a whole are left to others. */
-  async *#claimBlocks({ name, prefix, blocks }: Pool, obstacles: readonly Prefix[]): AsyncGenerator<Block> {
-    const bits = bitsOf(prefix.version);
+  async *#claimBlocks({ name, prefix, blocks }: Pool, obstacles: readonly IpPrefix[]): AsyncGenerator<Block> {
+    const { version, bits } = prefix;
     // Small prefixes are cut into at most 16 parts, of at least one pair.
     const length = Math.min(Math.max(bits - blockBits, Math.min(prefix.length + 4, bits - 1)), bits - 1);
     const blockLength = Math.max(length, prefix.length);
@@ -192,14 +195,9 @@ export class AddressPools {
     for (let step = 0n; step < attempts; step++) {
       const first = prefix.first + ((start + step) % count) * size;
       if (blocks.has(first)) continue;
-      const range: Prefix = {
-        version: prefix.version,
-        first,
-        last: minimum(first + size - 1n, prefix.last),
-        length: blockLength,
-      };
+      const range = new IpPrefix(version, first, blockLength);
       if (obstacles.some((other) => other.first <= range.first && range.last <= other.last)) continue;
-      const holder = await this.#registry.claim(claimName(name, formatPrefix(range)), this.#holder);
+      const holder = await this.#registry.claim(claimName(name, String(range)), this.#holder);
       if (holder !== this.#holder || blocks.has(first)) continue;
       const block = this.#blockOf(range, prefix);
       blocks.set(first, block);
@@ -207,7 +205,7 @@ export class AddressPools {
     }
   }
 
-  #blockOf(range: Prefix, prefix: Prefix): Block {
+  #blockOf(range: IpPrefix, prefix: IpPrefix): Block {
     const { version } = prefix;
     // Much software takes the lowest and the highest address of a large IPv4 prefix for a network and a broadcast.
     const suspect = version === 4 && prefix.length <= 24;
@@ -216,17 +214,13 @@ export class AddressPools {
     const block: Block = { first, pairs: Number((last - first + 1n) / 2n), free: 0, cursor: 0 };
     for (let pair = 0; pair < block.pairs; pair++)
       if (!this.#takenKeys.has(keyOf(version, first + 2n * BigInt(pair)))) block.free++;
-    const bits = bitsOf(version) - range.length;
+    const bits = range.bits - range.length;
     const ofSize = this.#blocks.get(bits) ?? new Map<bigint, Block[]>();
     this.#blocks.set(bits, ofSize);
     const key = blockKey(version, range.first, bits);
     ofSize.set(key, [...(ofSize.get(key) ?? []), block]);
     return block;
   }
-}
-
-function bitsOf(version: 4 | 6): 32 | 128 {
-  return version === 4 ? 32 : 128;
 }
 
 /** An address as one number whatever its version: cheaper than its text. */

@@ -1,8 +1,8 @@
 // Which addresses a connection gets: one pair for each version of IP that its network service has prefixes of.
 import type { NetworkServiceEndpoint } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
 import type { Node } from '../node.js';
 import type { AddressPair } from './address-pools.js';
-import { type Prefix, parsePrefix } from './prefix.js';
 
 /** Used where nothing is configured: shared address space, RFC 6598, which pods rarely route. */
 const defaultPrefixes = ['100.64.0.0/16'];
@@ -17,12 +17,12 @@ export function prefixesOf({ prefixes }: Node, endpoint: NetworkServiceEndpoint)
 export async function allocate(
   { pools }: Node,
   prefixes: readonly string[],
-  excluded: readonly Prefix[],
+  excluded: readonly IpPrefix[],
 ): Promise<AddressPair[]> {
   const pairs: AddressPair[] = [];
   try {
     for (const version of [4, 6]) {
-      const candidates = prefixes.filter((text) => parsePrefix(text).version === version);
+      const candidates = prefixes.filter((text) => IpPrefix.of(text).version === version);
       for (const [index, prefix] of candidates.entries()) {
         try {
           pairs.push(await pools.take(prefix, excluded));
@@ -40,26 +40,26 @@ export async function allocate(
 }
 
 /** Prefixes parsed before: pods of one node have the same routes, and are asked for them again and again. */
-const parsed = new Map<string, Prefix>();
+const parsed = new Map<string, IpPrefix>();
 const maxParsed = 4096;
 
 /**
  * What addresses must not overlap, of the prefixes in use at a pod. Left out are the pairs that are given out from here,
  * which no other connection gets anyway, link-local prefixes, which every interface has, and default routes, whole or in
  * halves.
- * @throws NsmError `invalid` for what is no prefix.
+ * @param prefixes in canonical text.
  */
-export function obstacles({ pools }: Pick<Node, 'pools'>, prefixes: readonly string[]): Prefix[] {
+export function obstacles({ pools }: Pick<Node, 'pools'>, prefixes: readonly string[]): IpPrefix[] {
   return prefixes
-    .filter((text) => !pools.has(text) && !/^fe80:/i.test(text))
+    .filter((text) => !pools.has(text) && !text.startsWith('fe80:'))
     .map(parseOnce)
     .filter(({ length }) => length > 1);
 }
 
-function parseOnce(text: string): Prefix {
+function parseOnce(text: string): IpPrefix {
   const known = parsed.get(text);
   if (known) return known;
-  const prefix = parsePrefix(text);
+  const prefix = IpPrefix.of(text);
   if (parsed.size >= maxParsed) parsed.clear();
   parsed.set(text, prefix);
   return prefix;

@@ -1,5 +1,4 @@
 // What every request must be before anything is touched: well-formed, bounded, and by someone entitled to it.
-import { isIP } from 'node:net';
 import {
   type ConnectionParameters,
   connect,
@@ -12,13 +11,10 @@ import {
   type proxy,
   tunnelNames,
 } from '@nsm/api';
-import { isLinkName, linkNameRule } from '@nsm/netlink';
-import { overlaps, parsePrefix } from '../addresses/prefix.js';
+import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
 import { hasOwnWire } from '../choice/negotiation.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
-/** Bytes, RFC 791. */
-const minMtu = 68;
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
 const maxParameterLength = 253;
 /** Lists longer than this are refused: nothing real needs more. */
@@ -49,7 +45,7 @@ export function admitConnectionRequest(request: connect.ConnectionRequest): void
   }
 }
 
-/** @throws NsmError `invalid` */
+/** Writes its addresses in one way. @throws NsmError `invalid` */
 export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   admitRequestId(request.requestId);
   admitName('network_service_name', request.networkServiceName);
@@ -67,25 +63,28 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
     );
   }
   for (const { type, parameters } of request.tunnelType) {
-    if (parameters && parameters.address !== '' && !isIP(parameters.address)) {
-      throw invalid(`tunnel address ${quote(parameters.address)} is not an IP address`);
-    }
+    if (parameters && parameters.address !== '')
+      parameters.address = admitAddress('tunnel address', parameters.address);
     admitLength('proposed_identifiers', parameters?.proposedIdentifiers ?? []);
     if (!(type in tunnelNames))
       throw invalid(`tunnel type ${type} is unknown; known: ${Object.values(tunnelNames).join(', ')}`);
   }
   if (request.excludedPrefixes.length > 16_384)
     throw invalid('excluded_prefixes has more than 16384 entries');
-  request.excludedPrefixes.forEach(parsePrefix);
+  request.excludedPrefixes = request.excludedPrefixes.map((text) =>
+    String(prefixOf('excluded_prefixes', text)),
+  );
   admitLength('address_pairs', request.addressPairs);
-  for (const { client, endpoint, prefix } of request.addressPairs) {
-    const [whole, ...ends] = [prefix, client, endpoint].map(parsePrefix);
-    if (!whole || !ends.every((end) => overlaps(whole, end)))
-      throw invalid(`address pair ${quote(`${client} ${endpoint}`)} is not within its prefix`);
+  for (const pair of request.addressPairs) {
+    const { network } = prefixOf('address_pairs', pair.prefix);
+    const [client, endpoint] = [pair.client, pair.endpoint].map((text) => prefixOf('address_pairs', text));
+    if (!client || !endpoint || !network.contains(client) || !network.contains(endpoint))
+      throw invalid(`address pair ${quote(`${pair.client} ${pair.endpoint}`)} is not within its prefix`);
+    Object.assign(pair, { client: String(client), endpoint: String(endpoint), prefix: String(network) });
   }
 }
 
-/** @throws NsmError `invalid` */
+/** Writes its prefixes in one way. @throws NsmError `invalid` */
 export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: string): void {
   admitName('network_service_name', endpoint.networkServiceName);
   admitName('nse_provider_name', endpoint.nseProviderName);
@@ -100,7 +99,7 @@ export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: str
   admitInterfaces(endpoint.interface);
   admitLabels(endpoint.labels);
   admitLength('prefixes', endpoint.prefixes);
-  endpoint.prefixes.forEach(parsePrefix);
+  endpoint.prefixes = endpoint.prefixes.map((text) => admitPool('prefixes', text));
   if (!endpoint.socketLocation.startsWith('/') || hasControl(endpoint.socketLocation)) {
     throw invalid('socket_location must be the absolute path of the unix socket that the endpoint serves');
   }
@@ -110,28 +109,27 @@ export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: str
   }
 }
 
-/** @throws NsmError `endpoint-refused` when an endpoint answers with parameters that cannot be programmed. */
-export function admitEndpointParameters(
-  parameters: ConnectionParameters | undefined,
-  endpoint: string,
-): void {
-  try {
-    for (const address of addressesOf(parameters)) parsePrefix(address);
-    for (const route of parameters?.route ?? []) parsePrefix(route);
-    for (const address of parameters?.peerAddresses ?? [])
-      if (!isIP(address)) throw invalid(`peer address ${quote(address)} is not an IP address`);
-    const { mtu = 0 } = parameters ?? {};
-    if (mtu !== 0 && mtu < minMtu) throw invalid(`mtu ${mtu} is below ${minMtu}`);
-    admitLength('route', parameters?.route ?? []);
-    admitLength('addresses', parameters?.addresses ?? []);
-    admitLength('peer_addresses', parameters?.peerAddresses ?? []);
-  } catch (error) {
-    throw new NsmError(
-      'endpoint-refused',
-      `endpoint "${endpoint}" gave unusable parameters: ${NsmError.from(error).message}`,
-      error,
-    );
-  }
+/**
+ * A prefix to give out addresses from, in the one way it is written everywhere.
+ * @throws NsmError `invalid` for what is none, or has no address that a host can have.
+ */
+export function admitPool(field: string, text: string): string {
+  const { network } = prefixOf(field, text);
+  const why = network.isHost ? 'has no room for a pair of addresses' : whyNoDestination(network);
+  if (why !== '') throw invalid(`${field}: ${network} ${why}; give one such as 10.60.0.0/16`);
+  return String(network);
+}
+
+function admitAddress(field: string, text: string): string {
+  const address = IpPrefix.parseAddress(text)?.address;
+  if (address === undefined) throw invalid(`${field} ${quote(text)} is not an IP address`);
+  return address;
+}
+
+function prefixOf(field: string, text: string): IpPrefix {
+  const prefix = IpPrefix.parse(text);
+  if (prefix) return prefix;
+  throw invalid(`${field}: ${quote(text)} is not an IP prefix; write it like 10.60.0.0/16 or fd00:60::/48`);
 }
 
 /** All addresses of a parameters message, whichever of its two fields they came in. */
@@ -207,7 +205,7 @@ function admitLabels(labels: Label | undefined): void {
   }
 }
 
-function admitLength(field: string, list: readonly unknown[]): void {
+export function admitLength(field: string, list: readonly unknown[]): void {
   if (list.length > maxListLength)
     throw invalid(`${field} has ${list.length} entries; at most ${maxListLength} are accepted`);
 }

@@ -1,8 +1,8 @@
 // Channels to other managers, one for each address, kept while they are in use.
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
 import { Channel, NsmError, proxy, type ServiceClient } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
 import { quote } from '../admission/admission.js';
 
 type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
@@ -130,7 +130,8 @@ export class PeerManagers {
    */
   async resolve(manager: string, address: string): Promise<string> {
     const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-    if (isIP(host)) return host;
+    const known = IpPrefix.parseAddress(host)?.address;
+    if (known !== undefined) return known;
     try {
       return (await lookup(host)).address;
     } catch (error) {

@@ -117,7 +117,7 @@ export function clientPort(
     }),
     reservedNames: namesToBe(node, id, namespace),
   };
-  return beside ? { ...port, routes: [] } : port;
+  return beside ? { ...port, routes: [], beside: beside.id } : port;
 }
 
 /** Of other connections in the same pod that have no interface now, and are to have it again. */

@@ -10,14 +10,15 @@ import {
   type NetworkServiceEndpoint,
   NsmError,
 } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
-import { overlaps, type Prefix, parsePrefix } from '../addresses/prefix.js';
-import { addressesOf, admitEndpointParameters } from '../admission/admission.js';
+import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
+import { refuseInTheWay } from '../admission/in-the-way.js';
 import { hasOwnWire } from '../choice/negotiation.js';
 import { tellEndpoint } from '../life/closing.js';
 import type { Node } from '../node.js';
-import { endpointInterfaceName, macOf } from '../state/connection.js';
+import { type Connection, endpointInterfaceName, macOf } from '../state/connection.js';
 import { hasDevice } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
@@ -29,7 +30,7 @@ export interface EndpointQuestion {
   readonly labels: Label | undefined;
   readonly interface: Interface;
   /** Prefixes routed in the client's namespace. */
-  readonly excluded: readonly Prefix[];
+  readonly excluded: readonly IpPrefix[];
   /** Address pairs to use, unless the endpoint gives addresses of its own or already routes to these. */
   readonly offered: readonly AddressPair[];
   /** Whether the pairs offered are from this manager's pools. Default: true. */
@@ -44,6 +45,8 @@ export interface Plan {
   readonly namespace: fw.Namespace;
   readonly client: ConnectionParameters;
   readonly endpoint: ConnectionParameters;
+  /** Id of the half that the endpoint has for the same request until this one takes its place; '' for none. */
+  readonly beside: string;
   /** Address pairs taken for it from this manager's pools. */
   readonly pairs: readonly AddressPair[];
 }
@@ -60,13 +63,13 @@ export async function askEndpoint(
     hasOwnWire(question.interface.type) ? '' : macOf(hash, side);
   const mac = { client: macFor('client'), endpoint: macFor('endpoint') };
   const { networkServiceName: service, nseProviderName, nseProviderNamespace } = endpoint;
-  const served = {
+  const served: Served = {
     id,
     requestId,
     service,
     endpoint: { name: nseProviderName, namespace: nseProviderNamespace },
   };
-  const takeBack = () => tellEndpoint(node, served, 'the connection could not be made');
+  const takeBack = (why: NsmError) => tellEndpoint(node, served, why.toAdmissionError());
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
     async () => {
@@ -82,71 +85,113 @@ export async function askEndpoint(
           },
           transaction.signal,
         );
-      } catch (error) {
+      } catch (thrown) {
+        const error = NsmError.from(thrown);
         // Unless it has refused, it may have accepted, or do so yet. Nobody waits for one that is slow.
-        if (NsmError.from(error).kind !== 'endpoint-refused') void takeBack();
+        if (error.kind !== 'endpoint-refused') void takeBack(error);
         throw error;
       }
     },
-    takeBack,
+    (_, why) => takeBack(why),
   );
-  admitEndpointParameters(reply.clientParameters, endpoint.nseProviderName);
-  admitEndpointParameters(reply.endpointParameters, endpoint.nseProviderName);
-
-  let addresses = {
-    client: addressesOf(reply.clientParameters),
-    endpoint: addressesOf(reply.endpointParameters),
-  };
-  let pairs: readonly AddressPair[] = [];
-  if (addresses.client.length === 0 && addresses.endpoint.length === 0) {
-    const routed = obstacles(node, namespace.prefixes);
-    const { offered, offeredIsOwn = true } = question;
-    const collides = offered.some(
-      ({ prefix }) =>
-        (!offeredIsOwn && node.pools.has(prefix)) ||
-        routed.some((other) => overlaps(other, parsePrefix(prefix))),
-    );
-    const usable = offered.length > 0 && !collides;
-    const taken = usable
-      ? offered
-      : await transaction.step(
-          'allocate addresses',
-          () => allocate(node, prefixesOf(node, endpoint), [...question.excluded, ...routed]),
-          (allocated) => releasePairs(node, allocated),
-        );
-    addresses = {
-      client: taken.map(({ client }) => client),
-      endpoint: taken.map(({ endpoint: other }) => other),
-    };
-    pairs = usable && !offeredIsOwn ? [] : taken;
-  }
-  const mtu = Math.min(question.mtu, reply.clientParameters?.mtu || question.mtu);
-  // An endpoint may answer on another device than the connection's own, as behind a bridge.
-  const told = reply.clientParameters?.peerAddresses ?? [];
-  const common = { mtu, connectionId: id };
+  const given = { client: reply.clientParameters, endpoint: reply.endpointParameters };
+  const { pairs, own } = leavesAddresses(given)
+    ? await takeAddresses(node, transaction, question, namespace)
+    : { pairs: [], own: [] };
+  const answerer = { kind: 'endpoint', name: nseProviderName } as const;
+  const answer = judgeAnswer(answerer, given, { pairs, mtu: question.mtu });
+  if (answer.notes.length > 0)
+    node.logger.info({ connection: id, endpoint: nseProviderName, notes: answer.notes }, 'answer put right');
+  const beside = formerHalf(node, served);
+  refuseInTheWay(nseProviderName, {
+    side: 'endpoint',
+    given: notOf(pairs, answer.endpoint),
+    namespace,
+    replaced: [id, beside],
+  });
   return {
     namespace,
-    pairs,
-    client: create(ConnectionParametersSchema, {
-      ...common,
-      mac: mac.client,
-      address: addresses.client[0] ?? '',
-      addresses: addresses.client,
-      peerAddresses: told.length > 0 ? told : addresses.endpoint.map(withoutLength),
-      route: reply.clientParameters?.route ?? [],
-      ...(reply.clientParameters?.dns ? { dns: reply.clientParameters.dns } : {}),
-    }),
-    endpoint: create(ConnectionParametersSchema, {
-      ...common,
-      mac: mac.endpoint,
-      interfaceName,
-      address: addresses.endpoint[0] ?? '',
-      addresses: addresses.endpoint,
-      peerAddresses: addresses.client.map(withoutLength),
-      route: reply.endpointParameters?.route ?? [],
-    }),
+    pairs: own,
+    beside,
+    client: withSide(
+      create(ConnectionParametersSchema, {
+        connectionId: id,
+        mac: mac.client,
+        dns: reply.clientParameters?.dns,
+      }),
+      answer.client,
+      answer.mtu,
+      answer.dnsServers,
+    ),
+    endpoint: withSide(
+      create(ConnectionParametersSchema, { connectionId: id, mac: mac.endpoint, interfaceName }),
+      answer.endpoint,
+      answer.mtu,
+    ),
   };
 }
+
+/** The pairs offered where they are free in the endpoint's pod, else others; `own` are those of this manager's pools. */
+async function takeAddresses(
+  node: Node,
+  transaction: Transaction,
+  { endpoint, excluded, offered, offeredIsOwn = true }: EndpointQuestion,
+  { prefixes }: fw.Namespace,
+): Promise<{ readonly pairs: readonly AddressPair[]; readonly own: readonly AddressPair[] }> {
+  const routed = obstacles(node, prefixes);
+  const collides = offered.some(
+    ({ prefix }) =>
+      (!offeredIsOwn && node.pools.has(prefix)) ||
+      routed.some((other) => other.overlaps(IpPrefix.of(prefix))),
+  );
+  if (offered.length > 0 && !collides) return { pairs: offered, own: offeredIsOwn ? offered : [] };
+  const taken = await transaction.step(
+    'allocate addresses',
+    () => allocate(node, prefixesOf(node, endpoint), [...excluded, ...routed]),
+    (allocated) => releasePairs(node, allocated),
+  );
+  return { pairs: taken, own: taken };
+}
+
+/** The id of the half that the endpoint has for the same request already, until this one takes its place; '' for none. */
+function formerHalf({ connections }: Node, { id, requestId, service, endpoint }: Served): string {
+  const former = connections
+    .byRequest(requestId, service)
+    .find((other) => other.id !== id && other.role !== 'CLIENT' && other.endpoint.name === endpoint.name);
+  return former?.id ?? '';
+}
+
+/** What an answer gives that is not of pairs which were chosen so that nothing is in their way. */
+export function notOf(
+  pairs: readonly AddressPair[],
+  { addresses, peers }: Side,
+): Pick<Side, 'addresses' | 'peers'> {
+  const chosen = pairs.map(({ prefix }) => IpPrefix.of(prefix));
+  const isGiven = (text: string): boolean => !chosen.some((pair) => pair.contains(IpPrefix.of(text)));
+  return { addresses: addresses.filter(isGiven), peers: peers.filter(isGiven) };
+}
+
+/** Parameters of a side as it was judged. */
+export function withSide(
+  parameters: ConnectionParameters,
+  { addresses, peers, routes }: Side,
+  mtu: number,
+  dnsServers: readonly string[] = [],
+): ConnectionParameters {
+  const { dns } = parameters;
+  return {
+    ...parameters,
+    mtu,
+    address: addresses[0] ?? '',
+    addresses: [...addresses],
+    peerAddresses: [...peers],
+    route: [...routes],
+    ...(dns ? { dns: { ...dns, servers: [...dnsServers] } } : {}),
+  };
+}
+
+/** What an endpoint knows a connection by. */
+type Served = Pick<Connection, 'id' | 'requestId' | 'service' | 'endpoint'>;
 
 export type PortInit = Omit<fw.Port, '$typeName' | '$unknown'>;
 
@@ -157,14 +202,17 @@ export function portOf(
   uid: number,
   parameters: ConnectionParameters,
 ): PortInit {
+  const peers = parameters.peerAddresses.map(IpPrefix.of);
   const gateway = (destination: string): string => {
-    const { version } = parsePrefix(destination);
-    return parameters.peerAddresses.find((address) => parsePrefix(address).version === version) ?? '';
+    const { version, isHost, address } = IpPrefix.of(destination);
+    // A peer of its own is on the link, whatever the addresses say.
+    if (isHost && parameters.peerAddresses.includes(address)) return '';
+    return peers.find((peer) => peer.version === version)?.address ?? '';
   };
   return {
     type: chosen.type,
     // Routes matter for the choice of addresses alone, and there may be many.
-    namespace: { ...namespace, prefixes: [] },
+    namespace: { ...namespace, prefixes: [], networks: [] },
     name: parameters.interfaceName,
     mac: parameters.mac,
     mtu: parameters.mtu,
@@ -178,11 +226,8 @@ export function portOf(
     peerAddresses: parameters.peerAddresses,
     formerName: '',
     takesOver: '',
+    beside: '',
     reservedNames: [],
     uid,
   };
-}
-
-function withoutLength(address: string): string {
-  return address.replace(/\/\d+$/, '');
 }

@@ -77,7 +77,7 @@ async function connectTo(
       return declareUp(node, connection);
     } catch (thrown) {
       const error = transaction.failure(thrown);
-      for (const failure of await transaction.rollback())
+      for (const failure of await transaction.rollback(error))
         node.logger.error({ err: failure }, 'a step was not undone');
       node.logger.info(
         {

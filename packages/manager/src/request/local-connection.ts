@@ -9,18 +9,21 @@ import {
 } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
+import { refuseInTheWay } from '../admission/in-the-way.js';
 import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
 import { onOneNetwork, wireAnswersWithinMs, wireMtu } from '../choice/physical-networks.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
-import { askEndpoint, portOf } from './endpoint-side.js';
+import { askEndpoint, notOf, portOf } from './endpoint-side.js';
 import { program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 /** MTU of a connection on one node, bytes: what every application expects of an Ethernet. */
 const localMtu = 1500;
+/** Milliseconds within which an endpoint that answers on another of its devices does so: it has to join the two first. */
+const elsewhereAnswersWithinMs = 3000;
 /** Milliseconds within which a pair of devices carries packets, however busy the node. */
 const readyWithinMs = 1000;
 
@@ -52,6 +55,15 @@ export async function connectLocally(
     offered: attempt.former?.pairs ?? [],
     mtu: ownWire ? wireMtu(chosen.client) : localMtu,
   });
+  const { addresses, peerAddresses: peers, route: routes } = plan.client;
+  refuseInTheWay(endpoint.nseProviderName, {
+    side: 'client',
+    given: notOf(plan.pairs, { addresses, peers, routes }),
+    namespace,
+    replaced: [id, ...(attempt.beside ? [attempt.beside.id] : [])],
+  });
+  // Where the endpoint answers on another device than the connection's own, that may not lead there.
+  const elsewhere = peers.some((peer) => !plan.endpoint.addresses.some((own) => own.startsWith(`${peer}/`)));
   const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'LOCAL',
@@ -66,9 +78,10 @@ export async function connectLocally(
       endpoint: {
         ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
         ...(attempt.beside ? { routes: [] } : {}),
+        beside: plan.beside,
       },
       // A pair of devices made for each other cannot fail to carry packets; a wire can.
-      answerWithinMs: ownWire ? wireAnswersWithinMs : 0,
+      answerWithinMs: ownWire ? wireAnswersWithinMs : bothKernel && elsewhere ? elsewhereAnswersWithinMs : 0,
     }),
   });
   if (bothKernel && (attempt.beside || attempt.former)) await ready(node, connection);

@@ -58,7 +58,7 @@ export async function requestProxyConnection(
       return declareUp(node, connection);
     } catch (thrown) {
       const error = transaction.failure(thrown);
-      for (const failure of await transaction.rollback())
+      for (const failure of await transaction.rollback(error))
         node.logger.error({ err: failure }, 'a step was not undone');
       node.logger.info(
         {
@@ -166,7 +166,7 @@ async function connectEndpoint(
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      endpoint: portOf(placed.endpoint, plan.namespace, uid, plan.endpoint),
+      endpoint: { ...portOf(placed.endpoint, plan.namespace, uid, plan.endpoint), beside: plan.beside },
       ...(tunnel ? { tunnel: tunnel.end } : {}),
     }),
     state: { kind: 'CONNECTING' },

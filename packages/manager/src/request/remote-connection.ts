@@ -1,6 +1,7 @@
 // The endpoint is on another node: its manager does that half, this one the client's, and a tunnel joins them.
 import { create } from '@bufbuild/protobuf';
 import {
+  type ConnectionParameters,
   ConnectionParametersSchema,
   forwarder as fw,
   NsmError,
@@ -8,8 +9,11 @@ import {
   type Tunnel,
   TunnelSchema,
 } from '@nsm/api';
+import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
+import { judgeAnswer } from '../admission/answer.js';
+import { refuseInTheWay } from '../admission/in-the-way.js';
 import {
   hasOwnWire,
   impossibleTunnels,
@@ -21,6 +25,7 @@ import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
+import { notOf, withSide } from './endpoint-side.js';
 import { program } from './programming.js';
 import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
@@ -103,15 +108,16 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
         },
         transaction.signal,
       ),
-    () =>
+    (_, why) =>
       node.peers.close(peer, {
         requestId,
         networkServiceName,
         connectionId: id,
-        reason: 'the connection could not be made',
+        reason: why.toAdmissionError(),
       }),
   );
-  const { tunnel, chosen, parameters } = agreed(reply, manager, reservation.identifiers);
+  const { tunnel, chosen, parameters: told } = agreed(reply, manager, reservation.identifiers);
+  const parameters = judged(node, attempt, told, pairs);
   if (tunnel) reservation.keepOnly(tunnel.identifier);
   else reservation.release();
   const kept = pairs.filter(({ client }) => addressesOf(parameters).includes(client));
@@ -164,6 +170,30 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     pairs.filter((pair) => !kept.includes(pair)),
   );
   return connection;
+}
+
+/** What the other manager says of the client's side is judged as an endpoint's answer is, and must fit into the client's pod. */
+function judged(
+  node: Node,
+  { endpoint, namespace, id, beside }: Attempt,
+  told: ConnectionParameters,
+  pairs: readonly AddressPair[],
+): ConnectionParameters {
+  const answerer = { kind: 'manager', name: endpoint.networkServiceHost } as const;
+  const { client, mtu, dnsServers, notes } = judgeAnswer(
+    answerer,
+    { client: told },
+    { pairs: [], mtu: told.mtu },
+  );
+  if (notes.length > 0) node.logger.info({ connection: id, notes }, 'answer of the other manager put right');
+  const replaced = [id, ...(beside ? [beside.id] : [])];
+  refuseInTheWay(endpoint.nseProviderName, {
+    side: 'client',
+    given: notOf(pairs, client),
+    namespace,
+    replaced,
+  });
+  return withSide(told, client, mtu, dnsServers);
 }
 
 function proposing({ type, parameters }: Tunnel, identifiers: readonly number[]): Tunnel {

@@ -1,6 +1,6 @@
 // What both sides of a shared memory are told, and what the forwarder is asked for.
 import { create } from '@bufbuild/protobuf';
-import { type forwarder as fw, type Interface, InterfaceSchema, InterfaceType } from '@nsm/api';
+import { type forwarder as fw, type Interface, InterfaceSchema, InterfaceType, NsmError } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
 import type { Node } from '../node.js';
 import { placeSockets } from './shared-memory.js';
@@ -24,7 +24,7 @@ async function place(client: Interface, endpoint: Interface, former?: Interface)
   const transaction = new Transaction(new AbortController().signal);
   const sides = { client: { interface: client, uid: 1001 }, endpoint: { interface: endpoint, uid: 1002 } };
   const placed = await placeSockets({ forwarder } as unknown as Node, transaction, 'id', sides, former);
-  await transaction.rollback();
+  await transaction.rollback(new NsmError('dataplane', 'it is a test'));
   return {
     client: placed.client.parameters?.interfaceParameters ?? {},
     endpoint: placed.endpoint.parameters?.interfaceParameters ?? {},

@@ -12,6 +12,7 @@ describe('Transaction', () => {
         fc.integer({ min: 0, max: 6 }),
         async (failing, stubborn) => {
           const done: number[] = [];
+          const reasons: NsmError[] = [];
           const transaction = new Transaction(new AbortController().signal, (step) => {
             if (step === `step ${failing}`) throw new NsmError('dataplane', 'injected');
           });
@@ -20,7 +21,8 @@ describe('Transaction', () => {
               await transaction.step(
                 `step ${n}`,
                 () => done.push(n),
-                () => {
+                (_, why) => {
+                  reasons.push(why);
                   if (n === stubborn) throw new Error('stuck');
                   done.splice(done.indexOf(n), 1);
                 },
@@ -29,7 +31,9 @@ describe('Transaction', () => {
           };
           if (failing === 6) return await run();
           await expect(run()).rejects.toMatchObject({ message: 'injected' });
-          const failures = await transaction.rollback();
+          const why = new NsmError('dataplane', 'why');
+          const failures = await transaction.rollback(why);
+          expect(reasons.every((reason) => reason === why)).toBe(true);
           expect(done).toEqual(stubborn <= failing ? [stubborn] : []);
           expect(failures.map(({ message }) => message)).toEqual(
             stubborn <= failing ? [`undoing "step ${stubborn}": stuck`] : [],

@@ -10,7 +10,8 @@ export class Transaction {
   /** What was under way when the signal aborted. */
   #interrupted: string | undefined;
   readonly #faults: FaultInjector | undefined;
-  readonly #undos: { readonly name: string; readonly undo: () => Promise<unknown> | unknown }[] = [];
+  readonly #undos: { readonly name: string; readonly undo: (why: NsmError) => Promise<unknown> | unknown }[] =
+    [];
 
   constructor(signal: AbortSignal, faults?: FaultInjector) {
     this.signal = signal;
@@ -19,16 +20,16 @@ export class Transaction {
   }
 
   /**
-   * Runs a step and remembers how to undo it. A step that fails must itself leave nothing behind.
+   * Runs a step and remembers how to undo it, which hears why it has to. A step that fails must itself leave nothing behind.
    * @throws whatever the step throws, or the signal's reason.
    */
   async step<T>(
     name: string,
     run: () => Promise<T> | T,
-    undo?: (value: T) => Promise<unknown> | unknown,
+    undo?: (value: T, why: NsmError) => Promise<unknown> | unknown,
   ): Promise<T> {
     const value = await this.#watched(name, run);
-    if (undo) this.#undos.push({ name, undo: () => undo(value) });
+    if (undo) this.#undos.push({ name, undo: (why) => undo(value, why) });
     await this.#faults?.(name);
     return value;
   }
@@ -42,12 +43,12 @@ export class Transaction {
       : NsmError.during(this.#interrupted, signal.reason);
   }
 
-  /** Undoes every step, the last one first; an undo that fails does not keep the others from running. */
-  async rollback(): Promise<NsmError[]> {
+  /** Undoes every step for a reason, the last one first; an undo that fails does not keep the others from running. */
+  async rollback(why: NsmError): Promise<NsmError[]> {
     const failures: NsmError[] = [];
     for (const { name, undo } of this.#undos.splice(0).reverse()) {
       try {
-        await undo();
+        await undo(why);
       } catch (thrown) {
         const error = NsmError.from(thrown);
         failures.push(new NsmError(error.kind, `undoing "${name}": ${error.message}`, error));

@@ -122,3 +122,8 @@ export function macOf(hash: string, side: 'client' | 'endpoint'): string {
 export function endpointInterfaceName(hash: string): string {
   return `nse${hash.slice(0, 12)}`;
 }
+
+/** Whether `endpointInterfaceName` may have made a name. */
+export function isEndpointInterfaceName(name: string): boolean {
+  return /^nse[0-9a-f]{12}$/.test(name);
+}

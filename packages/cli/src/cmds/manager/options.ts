@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
 import { Command, InvalidArgumentError } from 'commander';
-import { parseServicePrefix } from '../../cidr.js';
+import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { type LendingFlags, lendingFlags } from '../../lending-flags.js';
@@ -60,7 +60,11 @@ export function managerCommand(): Command {
         default: 'embedded:',
       }),
     )
-    .addOption(flag('--tunnel-address <ip>', 'own end of tunnels (default: by the route to the other node)'))
+    .addOption(
+      flag('--tunnel-address <ip>', 'own end of tunnels (default: by the route to the other node)', {
+        parse: parseAddress,
+      }),
+    )
     .addOption(
       flag(
         '--tunnel <[service=]kind>',

@@ -1,0 +1,305 @@
+// What an endpoint answered, or another manager for one, judged as a whole before anything is touched.
+import { type ConnectionParameters, NsmError } from '@nsm/api';
+import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
+import type { AddressPair } from '../addresses/address-pools.js';
+import { addressesOf, admitLength, quote } from './admission.js';
+
+/** Who answered: another manager speaks of the client's side alone, since the endpoint's is its own affair. */
+export interface Answerer {
+  readonly kind: 'endpoint' | 'manager';
+  readonly name: string;
+}
+
+export interface Reply {
+  readonly client: ConnectionParameters | undefined;
+  readonly endpoint?: ConnectionParameters | undefined;
+}
+
+/** What the manager puts beside an answer. */
+export interface Terms {
+  /** Taken for an answer that leaves the addresses to the manager. */
+  readonly pairs: readonly AddressPair[];
+  /** Bytes that fit through. */
+  readonly mtu: number;
+}
+
+/** One side of a connection; everything is written as the kernel writes it, and nothing is there twice. */
+export interface Side {
+  /** With prefix length. */
+  readonly addresses: readonly string[];
+  /** Addresses of the other side, without prefix length, each of which is reached by a network of `addresses` or by one of `routes`. */
+  readonly peers: readonly string[];
+  /** Networks; each version of IP in it has a peer to go through, or the network is a peer. */
+  readonly routes: readonly string[];
+}
+
+export interface Answer {
+  readonly client: Side;
+  readonly endpoint: Side;
+  readonly mtu: number;
+  readonly dnsServers: readonly string[];
+  /** What was put right without asking, for the log. */
+  readonly notes: readonly string[];
+}
+
+/** Bytes: RFC 791, and RFC 8200, section 5. */
+const minMtu = { 4: 68, 6: 1280 } as const;
+
+/** True for an answer that leaves both sides' addresses to the manager. */
+export function leavesAddresses({ client, endpoint }: Reply): boolean {
+  return addressesOf(client).length === 0 && addressesOf(endpoint).length === 0;
+}
+
+/**
+ * Completes an answer, or refuses it.
+ * @throws NsmError `endpoint-refused` or `manager-refused`: who, which field, which value, and why not.
+ */
+export function judgeAnswer(answerer: Answerer, reply: Reply, terms: Terms): Answer {
+  try {
+    return judge(answerer.kind, reply, terms);
+  } catch (thrown) {
+    const error = NsmError.from(thrown);
+    const { kind, name } = answerer;
+    if (error.kind !== 'invalid') throw error;
+    throw new NsmError(
+      `${kind}-refused`,
+      `${kind} ${quote(name)} gave an answer that cannot be used: ${error.message}`,
+      error,
+    );
+  }
+}
+
+function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu }: Terms): Answer {
+  const fields =
+    kind === 'endpoint'
+      ? { client: 'client_parameters', endpoint: 'endpoint_parameters' }
+      : { client: 'connection_parameters', endpoint: '' };
+  const notes: string[] = [];
+  const left = leavesAddresses({ client, endpoint });
+  const told = uniqueHosts(`${fields.client}.peer_addresses`, client?.peerAddresses ?? []);
+  const given = {
+    client: left
+      ? pairs.map((pair) => IpPrefix.of(pair.client))
+      : uniqueAddresses(`${fields.client}.addresses`, addressesOf(client)),
+    endpoint: left
+      ? pairs.map((pair) => IpPrefix.of(pair.endpoint))
+      : uniqueAddresses(`${fields.endpoint}.addresses`, addressesOf(endpoint)),
+  };
+  const both = { client: [] as IpPrefix[], endpoint: [] as IpPrefix[], peers: [] as IpPrefix[] };
+  for (const version of versionsOf([...given.client, ...given.endpoint, ...told])) {
+    const of = (list: readonly IpPrefix[]): IpPrefix[] => list.filter((one) => one.version === version);
+    const sides = { client: of(given.client), endpoint: of(given.endpoint), told: of(told) };
+    const whole = kind === 'endpoint' ? completed(sides, fields) : withPeers(sides, fields.client);
+    both.client.push(...whole.client);
+    both.endpoint.push(...whole.endpoint);
+    both.peers.push(...(sides.told.length > 0 ? sides.told : whole.endpoint));
+  }
+  refuseConfusion(both, fields.client);
+  const clientHosts = both.peers.filter(
+    (peer) => !both.client.some((own) => !own.isHost && own.contains(peer)),
+  );
+  // Other clients of the endpoint may have addresses of the same network, each behind an interface of its own.
+  const endpointHosts = both.client.filter(
+    (peer) =>
+      both.endpoint.some(({ version }) => version === peer.version) &&
+      !both.endpoint.some((own) => own.length === own.bits - 1 && own.contains(peer)),
+  );
+  return {
+    client: {
+      addresses: both.client.map(String),
+      peers: both.peers.map(({ address }) => address),
+      routes: routesOf(
+        `${fields.client}.route`,
+        client?.route ?? [],
+        both.client,
+        both.peers,
+        clientHosts,
+        notes,
+      ),
+    },
+    endpoint: {
+      addresses: both.endpoint.map(String),
+      peers: both.client.map(({ address }) => address),
+      routes: routesOf(
+        `${fields.endpoint}.route`,
+        endpoint?.route ?? [],
+        both.endpoint,
+        both.client,
+        endpointHosts,
+        notes,
+      ),
+    },
+    mtu: mtuOf(
+      { [`${fields.client}.mtu`]: client?.mtu ?? 0, [`${fields.endpoint}.mtu`]: endpoint?.mtu ?? 0 },
+      mtu,
+      both.client,
+    ),
+    dnsServers: uniqueHosts(`${fields.client}.dns.servers`, client?.dns?.servers ?? [], () => '').map(
+      ({ address }) => address,
+    ),
+    notes,
+  };
+}
+
+interface Fields {
+  readonly client: string;
+  readonly endpoint: string;
+}
+
+/** Addresses of one version of IP, as an endpoint gave them. */
+interface Given {
+  readonly client: readonly IpPrefix[];
+  readonly endpoint: readonly IpPrefix[];
+  readonly told: readonly IpPrefix[];
+}
+
+/** A side without an address gets one of the other's network, where that says which; an endpoint may answer elsewhere (`told`). */
+function completed({ client, endpoint, told }: Given, fields: Fields): Omit<Given, 'told'> {
+  const [own] = client;
+  const [other] = endpoint;
+  if (!own && !other) throw noWay(`${fields.client}.peer_addresses`, told[0], 'the client');
+  if (own && !other && told.length === 0)
+    return {
+      client,
+      endpoint: [mateOf(own, client, `${fields.client}.addresses`, `${fields.endpoint}.addresses`)],
+    };
+  if (!own && other) {
+    if (other.length !== other.bits - 1)
+      throw wrong(
+        `${fields.endpoint}.addresses`,
+        other,
+        `has no address of the client beside it; give ${fields.client}.addresses too, or leave both to the manager`,
+      );
+    return { client: [new IpPrefix(other.version, other.value ^ 1n, other.length)], endpoint };
+  }
+  return { client, endpoint };
+}
+
+/** What the other manager has made of its endpoint's side is not this one's to complete. */
+function withPeers({ client, told }: Given, field: string): Omit<Given, 'told'> {
+  const [own] = client;
+  if (!own) throw noWay(`${field}.peer_addresses`, told[0], 'the client');
+  if (told.length === 0)
+    throw wrong(`${field}.addresses`, own, 'has no address of the endpoint in peer_addresses beside it');
+  return { client, endpoint: [] };
+}
+
+/** The other address of a network of two, else the lowest that is free. */
+function mateOf(own: IpPrefix, taken: readonly IpPrefix[], field: string, missing: string): IpPrefix {
+  if (own.length === own.bits - 1) return new IpPrefix(own.version, own.value ^ 1n, own.length);
+  for (let offset = 1n; !own.isHost && own.first + offset < own.last; offset++) {
+    const mate = own.at(offset);
+    if (taken.every(({ value }) => value !== mate.value)) return mate;
+  }
+  throw wrong(field, own, `leaves no address of its network to the endpoint; give ${missing} too`);
+}
+
+/** No address stands on both sides, and none of one is the network's or everybody's in a network of the other. */
+function refuseConfusion(
+  { client, endpoint, peers }: Record<'client' | 'endpoint' | 'peers', readonly IpPrefix[]>,
+  field: string,
+): void {
+  for (const own of client) {
+    if ([...endpoint, ...peers].some(({ version, value }) => version === own.version && value === own.value))
+      throw wrong(`${field}.addresses`, own, "is the endpoint's address as well; give each side its own");
+    for (const peer of peers) refuseWithin(own, peer, field);
+    for (const other of endpoint) refuseWithin(other, own, field);
+  }
+}
+
+function refuseWithin(network: IpPrefix, address: IpPrefix, field: string): void {
+  if (!network.contains(address)) return;
+  const why = whyNoHostAddress(new IpPrefix(address.version, address.value, network.length));
+  if (why !== '') throw wrong(`${field}.addresses`, address, `${why}, ${network.network} of the other side`);
+}
+
+function routesOf(
+  field: string,
+  texts: readonly string[],
+  own: readonly IpPrefix[],
+  peers: readonly IpPrefix[],
+  hosts: readonly IpPrefix[],
+  notes: string[],
+): string[] {
+  admitLength(field, texts);
+  const routes = new Set(hosts.map(({ host }) => String(host)));
+  const reached = new Set([...own, ...peers].map(({ host }) => String(host)));
+  const connected = new Set(own.map(({ network }) => String(network)));
+  for (const text of texts) {
+    const prefix = IpPrefix.parse(text);
+    if (!prefix) throw new NsmError('invalid', `${field} ${quote(text)} is no prefix such as 10.99.0.0/16`);
+    const { network, version, value, first } = prefix;
+    const why = whyNoDestination(network);
+    if (why !== '') throw wrong(field, prefix, why);
+    if (!peers.some((peer) => peer.version === version)) throw noWay(field, prefix, 'either side');
+    const route = String(network);
+    if (value !== first) notes.push(`${field} ${quote(text)} has host bits: ${route} it is`);
+    if (connected.has(route) || reached.has(route))
+      notes.push(`${field} ${quote(text)} left out: the address leads there`);
+    else routes.add(route);
+  }
+  return [...routes];
+}
+
+function mtuOf(
+  wishes: Readonly<Record<string, number>>,
+  fits: number,
+  addresses: readonly IpPrefix[],
+): number {
+  const needed = Math.max(minMtu[4], ...addresses.map(({ version }) => minMtu[version]));
+  for (const [field, wish] of Object.entries(wishes))
+    if (wish !== 0 && wish < needed)
+      throw new NsmError(
+        'invalid',
+        `${field} ${wish} is below the ${needed} bytes that IPv${needed === minMtu[6] ? 6 : 4} needs`,
+      );
+  return Math.min(fits, ...Object.values(wishes).filter((wish) => wish !== 0));
+}
+
+/** @throws NsmError `invalid` for one that no host can have, or one that is there with two lengths. */
+function uniqueAddresses(field: string, texts: readonly string[]): IpPrefix[] {
+  admitLength(field, texts);
+  const unique = new Map<string, IpPrefix>();
+  for (const text of texts) {
+    const address = IpPrefix.parse(text);
+    if (!address) throw new NsmError('invalid', `${field} ${quote(text)} is no address such as 10.60.1.1/31`);
+    const why = whyNoHostAddress(address);
+    if (why !== '') throw wrong(field, address, why);
+    const before = unique.get(address.address);
+    if (before && before.length !== address.length)
+      throw wrong(field, address, `is there with length ${before.length} too; give one length`);
+    unique.set(address.address, address);
+  }
+  return [...unique.values()];
+}
+
+function uniqueHosts(field: string, texts: readonly string[], objection = whyNoHostAddress): IpPrefix[] {
+  admitLength(field, texts);
+  const unique = new Map<string, IpPrefix>();
+  for (const text of texts) {
+    const host = IpPrefix.parseAddress(text);
+    if (!host) throw new NsmError('invalid', `${field} ${quote(text)} is no address without length`);
+    const why = objection(host);
+    if (why !== '') throw wrong(field, host, why);
+    unique.set(host.address, host);
+  }
+  return [...unique.values()];
+}
+
+/** In the order in which they come first. */
+function versionsOf(addresses: readonly IpPrefix[]): Set<4 | 6> {
+  return new Set(addresses.map(({ version }) => version));
+}
+
+function noWay(field: string, to: IpPrefix | undefined, side: string): NsmError {
+  const version = to?.version ?? 4;
+  return wrong(
+    field,
+    to,
+    `leads nowhere: there is no IPv${version} address of ${side} to go through; give one, or leave it out`,
+  );
+}
+
+function wrong(field: string, value: IpPrefix | undefined, why: string): NsmError {
+  return new NsmError('invalid', `${field} ${quote(String(value))} ${why}`);
+}

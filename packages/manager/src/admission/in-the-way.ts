@@ -1,0 +1,38 @@
+// Addresses that lie in a network which the pod has already are refused: its packets would go where they did not before.
+import { type forwarder as fw, NsmError } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
+import { isEndpointInterfaceName } from '../state/connection.js';
+import { quote } from './admission.js';
+import type { Side } from './answer.js';
+
+/** What is given to one side of a connection, and where. */
+export interface Placing {
+  readonly side: 'client' | 'endpoint';
+  readonly given: Pick<Side, 'addresses' | 'peers'>;
+  readonly namespace: Pick<fw.Namespace, 'networks'>;
+  /** Connections whose interfaces this one is to take the place of. */
+  readonly replaced: readonly string[];
+}
+
+/**
+ * The interfaces of an endpoint share its networks by design, each with a client behind it.
+ * @param endpoint its name.
+ * @throws NsmError `no-address`: which network of which interface is in the way.
+ */
+export function refuseInTheWay(endpoint: string, { side, given, namespace, replaced }: Placing): void {
+  const own = given.addresses.map(IpPrefix.of);
+  const peers = given.peers.map(IpPrefix.of).filter((peer) => !own.some((address) => address.contains(peer)));
+  for (const { prefix, interface: name, id } of namespace.networks) {
+    if (replaced.includes(id) || (side === 'endpoint' && id !== '' && isEndpointInterfaceName(name)))
+      continue;
+    const network = IpPrefix.of(prefix);
+    const inTheWay = [...own, ...peers].find((address) => network.overlaps(address));
+    if (!inTheWay) continue;
+    throw new NsmError(
+      'no-address',
+      `endpoint ${quote(endpoint)} gives the ${side} ${own.includes(inTheWay) ? inTheWay : `the peer ${inTheWay.address}`}, ` +
+        `and the ${side}'s pod has ${prefix} on ${name} already: ` +
+        'give addresses of another network, or leave them to the manager, which avoids what the pod has',
+    );
+  }
+}
