@@ -4,11 +4,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
+import type { Message, MessageInitShape } from '@bufbuild/protobuf';
 import { admin, Channel, connect, endpoint as ep, InterfaceType, Server, type ServiceClient } from '@nsm/api';
 import { ipJson, makeNamespace, type TestNamespace } from '@nsm/testkit';
 import type { TestManagerData } from './manager.test.worker.js';
 
 export const kernel: { readonly type: InterfaceType } = { type: InterfaceType.KERNEL_INTERFACE };
+
+/** The parameters of an endpoint's reply. */
+export type EndpointReply = Pick<
+  Exclude<MessageInitShape<typeof ep.EndpointConnectionReplySchema>, Message>,
+  'clientParameters' | 'endpointParameters'
+>;
 
 export interface TestManager {
   readonly runDir: string;
@@ -90,8 +97,13 @@ export class TestMesh implements AsyncDisposable {
   readonly managers: TestManager[] = [];
   /** Request ids of connections that endpoints were told are closed. */
   readonly closed: string[] = [];
-  /** What endpoints wait for before they answer. */
-  readonly answering: { until: Promise<void> } = { until: Promise.resolve() };
+  /** What endpoints wait for before they answer, and what they answer besides their namespace. */
+  readonly answering: { until: Promise<void>; with: (requestId: string) => EndpointReply } = {
+    until: Promise.resolve(),
+    with: () => ({}),
+  };
+  /** Why endpoints were told that connections are closed. */
+  readonly reasons: string[] = [];
   readonly #pods = new Map<string, TestNamespace>();
   readonly #channels: Channel[] = [];
   readonly #servers = new Map<string, Server>();
@@ -140,10 +152,16 @@ export class TestMesh implements AsyncDisposable {
     const server = new Server().add(ep.EndpointConnection, {
       requestEndpointConnection: async ({ requestId, networkServiceName }) => {
         await this.answering.until;
-        return { requestId, networkServiceName, linuxNamespace: this.pod(pod).name };
+        return {
+          requestId,
+          networkServiceName,
+          linuxNamespace: this.pod(pod).name,
+          ...this.answering.with(requestId),
+        };
       },
-      closeEndpointConnection: async ({ requestId }) => {
+      closeEndpointConnection: async ({ requestId, reason }) => {
         this.closed.push(requestId);
+        this.reasons.push(reason);
         return {};
       },
     });

@@ -51,6 +51,11 @@ export interface EndpointHooks {
   readonly onConnect?:
     | ((request: EndpointRequest) => EndpointAnswer | undefined | Promise<EndpointAnswer | undefined>)
     | undefined;
+  /**
+   * A connection that was accepted could not be made: `error` says why, such as which field of the answer cannot be used. onClose is
+   * called next. Default: a line on stderr, because nobody else tells whoever wrote the answer.
+   */
+  readonly onFailed?: ((request: EndpointRequest, error: NsmError) => void) | undefined;
   /** A connection has ended. */
   readonly onClose?: ((request: EndpointRequest, reason: string) => void | Promise<void>) | undefined;
 }
@@ -143,7 +148,10 @@ export class EndpointConnections implements ServiceImplementation<typeof endpoin
     if (!known) return await this.#ending.get(key);
     this.#known.delete(key);
     const ended = known.answer.then(async ({ refuse }) => {
-      if (!refuse) await this.#hooks.onClose?.(known.request, reason);
+      if (refuse) return;
+      const error = failureOf(reason);
+      if (error) (this.#hooks.onFailed ?? printFailure)(known.request, error);
+      await this.#hooks.onClose?.(known.request, reason);
     });
     this.#ending.set(key, ended);
     try {
@@ -178,6 +186,16 @@ interface Reply {
   admissionError?: string;
   clientParameters?: ParametersReply;
   endpointParameters?: ParametersReply;
+}
+
+/** A manager that takes back what it could not make tells the refusal that it would give to the client: with a code. */
+function failureOf(reason: string): NsmError | undefined {
+  const error = NsmError.fromAdmissionError(reason, 'internal');
+  return error.message === reason ? undefined : error;
+}
+
+function printFailure({ requestId, service }: EndpointRequest, error: NsmError): void {
+  console.error(`nsm: no connection for ${requestId} to ${service}: ${error.toAdmissionError()}`);
 }
 
 function keyOf(requestId: string, service: string): string {

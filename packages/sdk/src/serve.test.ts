@@ -199,6 +199,39 @@ describe('serve', () => {
     expect((await ask(plain.socket)).admissionError).toBe('');
   });
 
+  it('hears why a connection that it accepted could not be made, and says so where nobody listens', async () => {
+    await using manager = await new ManagerSide().start();
+    const heard: string[] = [];
+    const options = { service: 'firewall', runDir: manager.runDir };
+    await using listening = await serve({
+      ...options,
+      name: 'listening',
+      onFailed: ({ requestId }, { kind, message }) => void heard.push(`${requestId} ${kind}: ${message}`),
+      onClose: (_, reason) => void heard.push(reason),
+    });
+    await using silent = await serve({ ...options, name: 'silent' });
+    const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    for (const { socket } of [listening, silent]) {
+      const channel = new Channel(`unix:${socket}`);
+      const client = channel.client(endpoint.EndpointConnection);
+      for (const reason of ['route "x" is no prefix (NSM0204)', 'closed by the client']) {
+        const key = { requestId: 'pod-1', networkServiceName: 'firewall' };
+        await client.requestEndpointConnection(key);
+        await client.closeEndpointConnection({ ...key, reason });
+      }
+      channel.close();
+    }
+    expect(heard).toEqual([
+      'pod-1 endpoint-refused: route "x" is no prefix',
+      'route "x" is no prefix (NSM0204)',
+      'closed by the client',
+    ]);
+    expect(printed.mock.calls).toEqual([
+      ['nsm: no connection for pod-1 to firewall: route "x" is no prefix (NSM0204)'],
+    ]);
+    printed.mockRestore();
+  });
+
   it('advertises again when the manager comes back', async () => {
     await using manager = await new ManagerSide().start();
     const states: ServeStatus['state'][] = [];

@@ -3,6 +3,7 @@ import { type ConnectionParameters, NsmError } from '@nsm/api';
 import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { addressesOf, admitLength, quote } from './admission.js';
+import { mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
 /** Who answered: another manager speaks of the client's side alone, since the endpoint's is its own affair. */
 export interface Answerer {
@@ -41,9 +42,6 @@ export interface Answer {
   /** What was put right without asking, for the log. */
   readonly notes: readonly string[];
 }
-
-/** Bytes: RFC 791, and RFC 8200, section 5. */
-const minMtu = { 4: 68, 6: 1280 } as const;
 
 /** True for an answer that leaves both sides' addresses to the manager. */
 export function leavesAddresses({ client, endpoint }: Reply): boolean {
@@ -94,7 +92,7 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
     both.endpoint.push(...whole.endpoint);
     both.peers.push(...(sides.told.length > 0 ? sides.told : whole.endpoint));
   }
-  refuseConfusion(both, fields.client);
+  refuseConfusion({ ...both, told }, fields);
   const clientHosts = both.peers.filter(
     (peer) => !both.client.some((own) => !own.isHost && own.contains(peer)),
   );
@@ -195,22 +193,25 @@ function mateOf(own: IpPrefix, taken: readonly IpPrefix[], field: string, missin
 }
 
 /** No address stands on both sides, and none of one is the network's or everybody's in a network of the other. */
-function refuseConfusion(
-  { client, endpoint, peers }: Record<'client' | 'endpoint' | 'peers', readonly IpPrefix[]>,
-  field: string,
-): void {
+function refuseConfusion({ client, endpoint, told }: Given, fields: Fields): void {
+  const others = [
+    ...endpoint.map((other) => [other, `${fields.endpoint}.addresses`] as const),
+    ...told.map((other) => [other, `${fields.client}.peer_addresses`] as const),
+  ];
   for (const own of client) {
-    if ([...endpoint, ...peers].some(({ version, value }) => version === own.version && value === own.value))
-      throw wrong(`${field}.addresses`, own, "is the endpoint's address as well; give each side its own");
-    for (const peer of peers) refuseWithin(own, peer, field);
-    for (const other of endpoint) refuseWithin(other, own, field);
+    for (const [other, field] of others) {
+      if (other.version === own.version && other.value === own.value)
+        throw wrong(`${fields.client}.addresses`, own, `stands in ${field} as well; give each side its own`);
+      refuseWithin(own, other, field);
+    }
+    for (const other of endpoint) refuseWithin(other, own, `${fields.client}.addresses`);
   }
 }
 
 function refuseWithin(network: IpPrefix, address: IpPrefix, field: string): void {
   if (!network.contains(address)) return;
   const why = whyNoHostAddress(new IpPrefix(address.version, address.value, network.length));
-  if (why !== '') throw wrong(`${field}.addresses`, address, `${why}, ${network.network} of the other side`);
+  if (why !== '') throw wrong(field, address, `${why}, ${network.network} of the other side`);
 }
 
 function routesOf(
@@ -241,51 +242,6 @@ function routesOf(
   return [...routes];
 }
 
-function mtuOf(
-  wishes: Readonly<Record<string, number>>,
-  fits: number,
-  addresses: readonly IpPrefix[],
-): number {
-  const needed = Math.max(minMtu[4], ...addresses.map(({ version }) => minMtu[version]));
-  for (const [field, wish] of Object.entries(wishes))
-    if (wish !== 0 && wish < needed)
-      throw new NsmError(
-        'invalid',
-        `${field} ${wish} is below the ${needed} bytes that IPv${needed === minMtu[6] ? 6 : 4} needs`,
-      );
-  return Math.min(fits, ...Object.values(wishes).filter((wish) => wish !== 0));
-}
-
-/** @throws NsmError `invalid` for one that no host can have, or one that is there with two lengths. */
-function uniqueAddresses(field: string, texts: readonly string[]): IpPrefix[] {
-  admitLength(field, texts);
-  const unique = new Map<string, IpPrefix>();
-  for (const text of texts) {
-    const address = IpPrefix.parse(text);
-    if (!address) throw new NsmError('invalid', `${field} ${quote(text)} is no address such as 10.60.1.1/31`);
-    const why = whyNoHostAddress(address);
-    if (why !== '') throw wrong(field, address, why);
-    const before = unique.get(address.address);
-    if (before && before.length !== address.length)
-      throw wrong(field, address, `is there with length ${before.length} too; give one length`);
-    unique.set(address.address, address);
-  }
-  return [...unique.values()];
-}
-
-function uniqueHosts(field: string, texts: readonly string[], objection = whyNoHostAddress): IpPrefix[] {
-  admitLength(field, texts);
-  const unique = new Map<string, IpPrefix>();
-  for (const text of texts) {
-    const host = IpPrefix.parseAddress(text);
-    if (!host) throw new NsmError('invalid', `${field} ${quote(text)} is no address without length`);
-    const why = objection(host);
-    if (why !== '') throw wrong(field, host, why);
-    unique.set(host.address, host);
-  }
-  return [...unique.values()];
-}
-
 /** In the order in which they come first. */
 function versionsOf(addresses: readonly IpPrefix[]): Set<4 | 6> {
   return new Set(addresses.map(({ version }) => version));
@@ -298,8 +254,4 @@ function noWay(field: string, to: IpPrefix | undefined, side: string): NsmError 
     to,
     `leads nowhere: there is no IPv${version} address of ${side} to go through; give one, or leave it out`,
   );
-}
-
-function wrong(field: string, value: IpPrefix | undefined, why: string): NsmError {
-  return new NsmError('invalid', `${field} ${quote(String(value))} ${why}`);
 }

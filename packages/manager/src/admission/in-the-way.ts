@@ -21,9 +21,13 @@ export interface Placing {
  */
 export function refuseInTheWay(endpoint: string, { side, given, namespace, replaced }: Placing): void {
   const own = given.addresses.map(IpPrefix.of);
-  const peers = given.peers.map(IpPrefix.of).filter((peer) => !own.some((address) => address.contains(peer)));
+  // A peer outside the own networks gets a route; a side without an address answers on another of its interfaces and gets none.
+  const peers = given.peers
+    .map(IpPrefix.of)
+    .filter(({ version }) => own.some((address) => address.version === version))
+    .filter((peer) => !own.some((address) => address.contains(peer)));
   for (const { prefix, interface: name, id } of namespace.networks) {
-    if (replaced.includes(id) || (side === 'endpoint' && id !== '' && isEndpointInterfaceName(name)))
+    if (id !== '' && (replaced.includes(id) || (side === 'endpoint' && isEndpointInterfaceName(name))))
       continue;
     const network = IpPrefix.of(prefix);
     const inTheWay = [...own, ...peers].find((address) => network.overlaps(address));

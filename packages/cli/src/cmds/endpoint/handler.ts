@@ -25,6 +25,8 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     signal,
     waitMs: flags.wait,
     onClient: (event: ClientEvent) => printClient(output, event),
+    // The news that the client is gone says why.
+    onFailed: () => undefined,
     onStatus: (status: ServeStatus) => printStatus(output, flags.name, status),
   };
   if (kind === 'gateway') {

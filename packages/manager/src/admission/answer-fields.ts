@@ -1,0 +1,62 @@
+// Single fields of an answer, read into values; what cannot be is refused with the field, the value and the reason.
+import { NsmError } from '@nsm/api';
+import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
+import { admitLength, quote } from './admission.js';
+
+/** Bytes: RFC 791, and RFC 8200, section 5. */
+const minMtu = { 4: 68, 6: 1280 } as const;
+
+/** @throws NsmError `invalid` for one that no host can have, or one that is there with two lengths. */
+export function uniqueAddresses(field: string, texts: readonly string[]): IpPrefix[] {
+  admitLength(field, texts);
+  const unique = new Map<string, IpPrefix>();
+  for (const text of texts) {
+    const address = IpPrefix.parse(text);
+    if (!address) throw new NsmError('invalid', `${field} ${quote(text)} is no address such as 10.60.1.1/31`);
+    const why = whyNoHostAddress(address);
+    if (why !== '') throw wrong(field, address, why);
+    const before = unique.get(address.address);
+    if (before && before.length !== address.length)
+      throw wrong(field, address, `is there with length ${before.length} too; give one length`);
+    unique.set(address.address, address);
+  }
+  return [...unique.values()];
+}
+
+/** As `uniqueAddresses`, of addresses without length. @param objection why one cannot be; '' when it can. */
+export function uniqueHosts(
+  field: string,
+  texts: readonly string[],
+  objection: (host: IpPrefix) => string = whyNoHostAddress,
+): IpPrefix[] {
+  admitLength(field, texts);
+  const unique = new Map<string, IpPrefix>();
+  for (const text of texts) {
+    const host = IpPrefix.parseAddress(text);
+    if (!host) throw new NsmError('invalid', `${field} ${quote(text)} is no address without length`);
+    const why = objection(host);
+    if (why !== '') throw wrong(field, host, why);
+    unique.set(host.address, host);
+  }
+  return [...unique.values()];
+}
+
+/** The smallest of what fits through and what is wished for; 0 wishes nothing. @throws NsmError `invalid` */
+export function mtuOf(
+  wishes: Readonly<Record<string, number>>,
+  fits: number,
+  addresses: readonly IpPrefix[],
+): number {
+  const needed = Math.max(minMtu[4], ...addresses.map(({ version }) => minMtu[version]));
+  for (const [field, wish] of Object.entries(wishes))
+    if (wish !== 0 && wish < needed)
+      throw new NsmError(
+        'invalid',
+        `${field} ${wish} is below the ${needed} bytes that IPv${needed === minMtu[6] ? 6 : 4} needs`,
+      );
+  return Math.min(fits, ...Object.values(wishes).filter((wish) => wish !== 0));
+}
+
+export function wrong(field: string, value: IpPrefix | undefined, why: string): NsmError {
+  return new NsmError('invalid', `${field} ${quote(String(value))} ${why}`);
+}
