@@ -67,16 +67,20 @@ export async function requireAnswer(
   ports: OpenPorts,
   signal: AbortSignal,
 ): Promise<void> {
-  const answers = devices.flatMap(({ side, index }) => {
-    const { socket, port: { peerAddresses = [] } = {} } = ports[side] ?? {};
-    return peerAddresses.map(
-      (peer) => !socket || resolvesNeighbour(socket, index, [peer], answerWithinMs, signal),
-    );
+  const asked = devices.flatMap(({ side, index }) => {
+    const open = ports[side];
+    return open ? peersOf(open).map((peer) => ({ peer, index, socket: open.socket })) : [];
   });
-  if ((await Promise.all(answers)).every(Boolean)) return;
+  const answers = await Promise.all(
+    asked.map(({ peer, index, socket }) => resolvesNeighbour(socket, index, [peer], answerWithinMs, signal)),
+  );
+  const silent = asked.filter((_, at) => !answers[at]).map(({ peer }) => peer);
+  if (silent.length === 0) return;
+  const who = silent.join(' and ');
   if (!tunnel) {
     const { pool } = Object.values(ports)[0]?.port.parameters ?? {};
-    const question = pool === undefined ? '' : `; are all devices of pool "${pool}" in one physical network?`;
+    const question =
+      pool === undefined ? ` for ${who}` : `; are all devices of pool "${pool}" in one physical network?`;
     throw new NsmError(
       'no-packets',
       `nothing came back from the other pod within ${answerWithinMs} ms${question}`,
@@ -88,7 +92,7 @@ export async function requireAnswer(
     : `does the network between the two nodes let ${tunnelNames[type]} through`;
   throw new NsmError(
     'no-packets',
-    `the tunnel carries no packets: nothing came back from ${remote} to ${local} within ${answerWithinMs} ms; ${passage}?`,
+    `the tunnel carries no packets: nothing came back from ${remote} to ${local} within ${answerWithinMs} ms for ${who}; ${passage}?`,
   );
 }
 
@@ -97,19 +101,19 @@ export async function requireAnswer(
  * lead them elsewhere, and the question asked of a device alone would not show that.
  * @throws NsmError `dataplane`: by which interface they would leave instead.
  */
-export function requireWay({ side, index, name }: Device, { port, socket }: OpenPort): void {
+export function requireWay({ side, index, name }: Device, open: OpenPort): void {
+  const { port, socket } = open;
   // Until it carries packets a device has no IPv6 routes, and one beside another is not the way yet.
   if (port.beside !== '' || port.takesOver !== '' || !carries(socket.link(index))) return;
-  for (const peer of port.peerAddresses) {
-    const { version } = IpPrefix.ofAddress(peer);
-    if (!port.addresses.some((own) => IpPrefix.of(own).version === version)) continue;
+  for (const peer of peersOf(open)) {
     const { type, device } = socket.routeTo(peer);
     if (type === 'unicast' && device === index) continue;
-    const other = socket.link(device)?.name ?? `#${device}`;
+    const other = socket.link(device);
+    if (other?.alias !== undefined && port.siblings.includes(other.alias)) continue;
     throw new NsmError(
       'dataplane',
       type === 'unicast'
-        ? `packets from the ${side}'s pod to ${peer} would leave by ${other} and not by ${name}: remove the pod's route or rule to it, or have the endpoint give other addresses`
+        ? `packets from the ${side}'s pod to ${peer} would leave by ${other?.name ?? `#${device}`} and not by ${name}: remove the pod's route or rule to it, or have the endpoint give other addresses`
         : `the ${side}'s pod has a ${type} route to ${peer}: remove it, or have the endpoint give other addresses`,
     );
   }
@@ -118,4 +122,10 @@ export function requireWay({ side, index, name }: Device, { port, socket }: Open
 /** Devices without a carrier of their own say `unknown` (Documentation/networking/operstates.rst). */
 function carries(link: Link | undefined): boolean {
   return link?.operstate === 'up' || link?.operstate === 'unknown';
+}
+
+/** The other side's addresses that this one has an address to speak to from: a member of a bridge has none. */
+function peersOf({ port: { addresses, peerAddresses } }: OpenPort): string[] {
+  const versions = new Set(addresses.map((own) => IpPrefix.of(own).version));
+  return peerAddresses.filter((peer) => versions.has(IpPrefix.ofAddress(peer).version));
 }

@@ -29,6 +29,27 @@ describe('a lab file', () => {
     });
   });
 
+  it('has one text for an address, however it is written', () => {
+    const lab = parse(`name: x
+underlay: { prefix: "FD00:30:0::/64" }
+nodes: { a: { address: "FD00:30::0009" } }
+pods: { p: a }
+outside: { host: { prefix: ["::ffff:203.0.113.0/120", "2001:DB8::/64"] } }
+checks: [{ from: p, to: "2001:DB8:0::0001" }]
+`);
+    expect(lab).toMatchObject({
+      underlay: { prefix: 'fd00:30::/64' },
+      nodes: { a: { address: 'fd00:30::9' } },
+      outside: { host: { prefix: ['203.0.113.0/24', '2001:db8::/64'] } },
+      checks: [{ to: '2001:db8::1' }],
+    });
+    expect(
+      problems(
+        'name: x\nunderlay: { prefix: "fd00::/64" }\nnodes: { a: { address: "fd00::9" }, b: { address: "FD00:0::9" } }',
+      ),
+    ).toEqual([expect.stringContaining("is node a's already")]);
+  });
+
   it('takes short forms', () => {
     const lab = parse(`${minimal}pods: { p: a }\noutside: { o: { prefix: 10.0.0.0/8 } }\n`);
     expect(lab.pods.p).toEqual({ node: 'a', links: [] });

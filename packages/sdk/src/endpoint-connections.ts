@@ -46,7 +46,7 @@ export interface EndpointAnswer {
 export interface EndpointHooks {
   /**
    * Decides about a connection. Called once for each; called again when the client asks for something else under the
-   * same id, or after it was refused or closed. What it throws refuses the connection.
+   * same id, when the manager has another device for it, or after it was refused or closed. What it throws refuses the connection.
    */
   readonly onConnect?:
     | ((request: EndpointRequest) => EndpointAnswer | undefined | Promise<EndpointAnswer | undefined>)
@@ -202,9 +202,10 @@ function keyOf(requestId: string, service: string): string {
   return JSON.stringify([requestId, service]);
 }
 
-/** What the client chose; the device's name and MAC are the manager's affair and may change when it heals. */
+/** What the client chose, by the same device: one of another name stands beside the former, and the endpoint may have to join it to something. */
 function sameWish(a: EndpointRequest, b: EndpointRequest): boolean {
-  return a.interface === b.interface && isDeepStrictEqual(a.labels, b.labels);
+  const { interface: type, interfaceName, labels } = a;
+  return type === b.interface && interfaceName === b.interfaceName && isDeepStrictEqual(labels, b.labels);
 }
 
 function requestOf(message: endpoint.EndpointConnectionRequest): EndpointRequest {

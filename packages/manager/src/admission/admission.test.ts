@@ -6,10 +6,12 @@ import {
   InterfaceType,
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
+  proxy,
+  TunnelType,
 } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { admitConnectionRequest, admitEndpoint } from './admission.js';
+import { admitConnectionRequest, admitEndpoint, admitProxyRequest } from './admission.js';
 
 const kernel = { type: InterfaceType.KERNEL_INTERFACE };
 const request = (more: object) =>
@@ -102,12 +104,54 @@ describe('admitEndpoint', () => {
     [{ networkServiceHost: 'node-b' }, /this manager is "node-a"/],
     [{ socketLocation: 'relative' }, /absolute path/],
     [{ socketLocation: `/${'x'.repeat(120)}` }, /107 bytes/],
-    [{ prefixes: ['10.0.0.0/99'] }, /not an IP prefix/],
+    [{ prefixes: ['10.0.0.0/99'] }, /prefixes: "10.0.0.0\/99" is not an IP prefix/],
+    [{ prefixes: ['10.0.0.1/32'] }, /prefixes: 10.0.0.1\/32 has no room/],
+    [{ prefixes: ['FF05::/16'] }, /prefixes: ff05::\/16 is a multicast address/],
     [{ interface: [] }, /interface is empty/],
     [{ nseProviderName: '' }, /nse_provider_name is empty/],
   ])('%j', (more, message) => {
     const admit = (): void => admitEndpoint(endpoint(more), 'node-a');
     if (message) expect(admit).toThrowError(message);
     else expect(admit).not.toThrow();
+  });
+});
+
+describe('addresses of a request or record', () => {
+  it('are written in one way from here on, however they came', () => {
+    const record = endpoint({ prefixes: ['FD00:60::7/64', '10.60.3.7/16', '::ffff:10.61.0.0/112'] });
+    admitEndpoint(record, 'node-a');
+    expect(record.prefixes).toEqual(['fd00:60::/64', '10.60.0.0/16', '10.61.0.0/16']);
+    const asked = create(proxy.ProxyConnectionRequestSchema, {
+      requestId: 'pod-1',
+      networkServiceName: 'svc',
+      nseProviderName: 'e',
+      tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: '::FFFF:10.9.0.1' } }],
+      excludedPrefixes: ['FE80::/64', '10.1.2.3/8'],
+      addressPairs: [{ client: 'FD60::1/127', endpoint: 'fd60:0::/127', prefix: 'fd60:0:0::/127' }],
+    });
+    admitProxyRequest(asked);
+    expect(asked.tunnelType[0]?.parameters?.address).toBe('10.9.0.1');
+    expect(asked.excludedPrefixes).toEqual(['fe80::/64', '10.0.0.0/8']);
+    expect(asked.addressPairs).toMatchObject([
+      { client: 'fd60::1/127', endpoint: 'fd60::/127', prefix: 'fd60::/127' },
+    ]);
+  });
+
+  it.each([
+    [{ tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: 'fe80::1%eth0' } }] }, /tunnel address/],
+    [{ excludedPrefixes: ['10.0.0.0/33'] }, /excluded_prefixes: "10.0.0.0\/33" is not an IP prefix/],
+    [
+      { addressPairs: [{ client: '10.0.0.3/31', endpoint: '10.0.0.0/31', prefix: '10.0.0.0/31' }] },
+      /address pair "10.0.0.3\/31 10.0.0.0\/31" is not within its prefix/,
+    ],
+  ])('are refused: %j', (more, message) => {
+    const asked = create(proxy.ProxyConnectionRequestSchema, {
+      requestId: 'pod-1',
+      networkServiceName: 'svc',
+      nseProviderName: 'e',
+      tunnelType: [{ type: TunnelType.VXLAN }],
+      ...more,
+    });
+    expect(() => admitProxyRequest(asked)).toThrow(message);
   });
 });

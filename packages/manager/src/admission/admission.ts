@@ -72,7 +72,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   if (request.excludedPrefixes.length > 16_384)
     throw invalid('excluded_prefixes has more than 16384 entries');
   request.excludedPrefixes = request.excludedPrefixes.map((text) =>
-    String(prefixOf('excluded_prefixes', text)),
+    String(prefixOf('excluded_prefixes', text).network),
   );
   admitLength('address_pairs', request.addressPairs);
   for (const pair of request.addressPairs) {

@@ -11,12 +11,12 @@ function place(
   side: Placing['side'],
   given: Placing['given'],
   networks: [prefix: string, name: string, id?: string][],
-  replaced: string[] = [],
+  shared: string[] = [],
 ): void {
   const namespace = create(fw.NamespaceSchema, {
     networks: networks.map(([prefix, name, id = '']) => ({ prefix, interface: name, id })),
   });
-  refuseInTheWay('e', { side, given, namespace, replaced });
+  refuseInTheWay('e', { side, given, namespace, shared });
 }
 
 describe('refuseInTheWay', () => {

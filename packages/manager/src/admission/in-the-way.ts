@@ -10,8 +10,8 @@ export interface Placing {
   readonly side: 'client' | 'endpoint';
   readonly given: Pick<Side, 'addresses' | 'peers'>;
   readonly namespace: Pick<fw.Namespace, 'networks'>;
-  /** Connections whose interfaces this one is to take the place of. */
-  readonly replaced: readonly string[];
+  /** Connections whose interfaces may have the same: those that this one is to replace, and those that lead to the same endpoint. */
+  readonly shared: readonly string[];
 }
 
 /**
@@ -19,7 +19,7 @@ export interface Placing {
  * @param endpoint its name.
  * @throws NsmError `no-address`: which network of which interface is in the way.
  */
-export function refuseInTheWay(endpoint: string, { side, given, namespace, replaced }: Placing): void {
+export function refuseInTheWay(endpoint: string, { side, given, namespace, shared }: Placing): void {
   const own = given.addresses.map(IpPrefix.of);
   // A peer outside the own networks gets a route; a side without an address answers on another of its interfaces and gets none.
   const peers = given.peers
@@ -27,7 +27,7 @@ export function refuseInTheWay(endpoint: string, { side, given, namespace, repla
     .filter(({ version }) => own.some((address) => address.version === version))
     .filter((peer) => !own.some((address) => address.contains(peer)));
   for (const { prefix, interface: name, id } of namespace.networks) {
-    if (id !== '' && (replaced.includes(id) || (side === 'endpoint' && isEndpointInterfaceName(name))))
+    if (id !== '' && (shared.includes(id) || (side === 'endpoint' && isEndpointInterfaceName(name))))
       continue;
     const network = IpPrefix.of(prefix);
     const inTheWay = [...own, ...peers].find((address) => network.overlaps(address));

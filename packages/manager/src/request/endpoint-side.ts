@@ -107,7 +107,7 @@ export async function askEndpoint(
     side: 'endpoint',
     given: notOf(pairs, answer.endpoint),
     namespace,
-    replaced: [id, beside],
+    shared: [id, beside],
   });
   return {
     namespace,
@@ -227,6 +227,7 @@ export function portOf(
     formerName: '',
     takesOver: '',
     beside: '',
+    siblings: [],
     reservedNames: [],
     uid,
   };

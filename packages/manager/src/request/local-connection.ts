@@ -14,7 +14,7 @@ import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/n
 import { onOneNetwork, wireAnswersWithinMs, wireMtu } from '../choice/physical-networks.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
-import { type Attempt, clientPort, recordOf } from './attempt.js';
+import { type Attempt, clientPort, recordOf, sharedBy } from './attempt.js';
 import { askEndpoint, notOf, portOf } from './endpoint-side.js';
 import { program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
@@ -60,7 +60,7 @@ export async function connectLocally(
     side: 'client',
     given: notOf(plan.pairs, { addresses, peers, routes }),
     namespace,
-    replaced: [id, ...(attempt.beside ? [attempt.beside.id] : [])],
+    shared: sharedBy(node, attempt),
   });
   // Where the endpoint answers on another device than the connection's own, that may not lead there.
   const elsewhere = peers.some((peer) => !plan.endpoint.addresses.some((own) => own.startsWith(`${peer}/`)));

@@ -24,7 +24,7 @@ import {
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
-import { type Attempt, clientPort, recordOf } from './attempt.js';
+import { type Attempt, clientPort, recordOf, sharedBy } from './attempt.js';
 import { notOf, withSide } from './endpoint-side.js';
 import { program } from './programming.js';
 import { hasDevice, placeSockets } from './shared-memory.js';
@@ -175,10 +175,11 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
 /** What the other manager says of the client's side is judged as an endpoint's answer is, and must fit into the client's pod. */
 function judged(
   node: Node,
-  { endpoint, namespace, id, beside }: Attempt,
+  attempt: Attempt,
   told: ConnectionParameters,
   pairs: readonly AddressPair[],
 ): ConnectionParameters {
+  const { endpoint, namespace, id } = attempt;
   const answerer = { kind: 'manager', name: endpoint.networkServiceHost } as const;
   const { client, mtu, dnsServers, notes } = judgeAnswer(
     answerer,
@@ -186,12 +187,11 @@ function judged(
     { pairs: [], mtu: told.mtu },
   );
   if (notes.length > 0) node.logger.info({ connection: id, notes }, 'answer of the other manager put right');
-  const replaced = [id, ...(beside ? [beside.id] : [])];
   refuseInTheWay(endpoint.nseProviderName, {
     side: 'client',
     given: notOf(pairs, client),
     namespace,
-    replaced,
+    shared: sharedBy(node, attempt),
   });
   return withSide(told, client, mtu, dnsServers);
 }
