@@ -20,7 +20,7 @@ export function findInterfaces(idPrefix: string): FoundReport[] {
         if (half) socket.setLink(link.index, { alias: id, group: 0 });
         interfaces.push({
           id,
-          namespace: { inode, path, prefixes: [], networks: [], cookie: 0n },
+          namespace: { inode, path, prefixes: [], cookie: 0n },
           name: link.name,
           index: link.index,
         });

@@ -1,7 +1,6 @@
 // What is to be known of a network namespace that somebody names, and of the process that names it.
 import type { forwarder as fw } from '@nsm/api';
 import {
-  IpPrefix,
   type NetworkNamespace,
   namespaceOfProcess,
   openNamespace,
@@ -11,14 +10,7 @@ import {
 import { explain } from './explain.js';
 import { namespaceCookie } from './open-port.js';
 
-type NetworkReport = Pick<fw.Network, 'prefix' | 'interface' | 'id'>;
-export type NamespaceReport = {
-  inode: number;
-  path: string;
-  prefixes: string[];
-  cookie: bigint;
-  networks: NetworkReport[];
-};
+export type NamespaceReport = { inode: number; path: string; prefixes: string[]; cookie: bigint };
 
 /** @throws NsmError `namespace-unknown`, `invalid` or `privilege` */
 export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectNamespaceRequest): {
@@ -31,30 +23,23 @@ export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectN
     using namespace = openNamed(linuxNamespace, pid);
     using socket = RouteSocket.open(namespace);
     // Default routes exclude nothing.
-    const routed = socket
-      .routes()
-      .flatMap(({ destination }) => (destination === 'default' ? [] : [destination]));
-    const networks = networksOf(socket);
     const { inode, path } = namespace;
-    // A single address has no route.
-    const prefixes = [...new Set([...routed, ...networks.map(({ prefix }) => prefix)])];
-    return { namespace: { inode, path, prefixes, cookie: namespaceCookie(socket), networks }, pidInode };
+    const prefixes = prefixesOf(socket);
+    return { namespace: { inode, path, prefixes, cookie: namespaceCookie(socket) }, pidInode };
   } catch (error) {
     throw explain(error);
   }
 }
 
-/** An address of lo makes no network, and every interface is in the link-local one. */
-function networksOf(socket: RouteSocket): NetworkReport[] {
-  const links = new Map(socket.links().map((link) => [link.index, link]));
-  return socket.addresses().flatMap(({ index, family, address, peer, prefixLength, scope }) => {
-    const { name = `#${index}`, alias = '' } = links.get(index) ?? {};
-    if (name === 'lo' || (family === 'ipv6' && scope === 'link')) return [];
-    // The network of a point-to-point address is its peer's (ip-address(8)).
-    const networks = [IpPrefix.of(peer === undefined ? address : `${peer}/${prefixLength}`).network];
-    if (peer !== undefined) networks.push(IpPrefix.of(address).host);
-    return networks.map((network) => ({ prefix: String(network), interface: name, id: alias }));
-  });
+/** What is routed; default routes exclude nothing. An address that is alone in its network has no route but that to itself. */
+function prefixesOf(socket: RouteSocket): string[] {
+  const routes = socket.routes({ table: 'all' });
+  const main = routes.filter(({ table, destination }) => table === 'main' && destination !== 'default');
+  const connected = new Set(main.flatMap(({ protocol, device }) => (protocol === 'kernel' ? [device] : [])));
+  const alone = routes.filter(
+    ({ table, type, device }) => table === 'local' && type === 'local' && !connected.has(device),
+  );
+  return [...new Set([...main, ...alone].map(({ destination }) => destination))];
 }
 
 /** The namespace a caller names: it is most often its own, so that is looked at before any search. */

@@ -28,6 +28,7 @@ import { Lending } from './lending/lending.js';
 import type { LendingOptions } from './lending/lending-options.js';
 import { LentDevice } from './lending/lent-device.js';
 import { LoanBook } from './lending/loan-book.js';
+import { listNetworks, type NetworkReport } from './list-networks.js';
 import { requireAnswer, requireWay, resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
@@ -155,6 +156,10 @@ export class NodeForwarder implements ForwarderService {
     return inspectNamespace(request);
   }
 
+  async listNetworks(namespace: fw.Namespace): Promise<{ networks: NetworkReport[] }> {
+    return { networks: listNetworks(namespace) };
+  }
+
   async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<Offer> {
     try {
       const offer = this.#offers.offer(remote, local);
@@ -277,7 +282,7 @@ export class NodeForwarder implements ForwarderService {
     for (const { id, pod, before } of this.#lending.loans(idPrefix))
       interfaces.push({
         id,
-        namespace: { ...pod, prefixes: [], networks: [], cookie: 0n },
+        namespace: { ...pod, prefixes: [], cookie: 0n },
         name: before.name,
         index: 0,
       });

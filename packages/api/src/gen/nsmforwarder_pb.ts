@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJVChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUiqgEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbiJ3ChNQbGFjZVNvY2tldHNSZXF1ZXN0EgoKAmlkGAEgASgJEigKBmNsaWVudBgCIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlEioKCGVuZHBvaW50GAMgASgLMhgubnNtZm9yd2FyZGVyLlNvY2tldFNpZGUiPgoKU29ja2V0U2lkZRIjCgR0eXBlGAEgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSCwoDdWlkGAIgASgNIjUKEVBsYWNlU29ja2V0c1JlcGx5Eg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCSJTChdJbnNwZWN0TmFtZXNwYWNlUmVxdWVzdBIXCg9saW51eF9uYW1lc3BhY2UYASABKAkSCwoDcGlkGAIgASgNEhIKCmlub2RlX29ubHkYAyABKAgiVgoVSW5zcGVjdE5hbWVzcGFjZVJlcGx5EioKCW5hbWVzcGFjZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USEQoJcGlkX2lub2RlGAIgASgNInMKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBInCghuZXR3b3JrcxhkIAMoCzIVLm5zbWZvcndhcmRlci5OZXR3b3JrIjgKB05ldHdvcmsSDgoGcHJlZml4GAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIKCgJpZBgDIAEoCSI0ChNPZmZlclR1bm5lbHNSZXF1ZXN0Eg4KBnJlbW90ZRgBIAEoCRINCgVsb2NhbBgCIAEoCSJnChFPZmZlclR1bm5lbHNSZXBseRIfCgd0dW5uZWxzGAEgAygLMg4uY29tbW9uLlR1bm5lbBIxCglvYnN0YWNsZXMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eSKkAwoEUG9ydBIjCgR0eXBlGAEgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEgsKA21hYxgEIAEoCRILCgNtdHUYBSABKA0SEQoJYWRkcmVzc2VzGAYgAygJEh0KBnJvdXRlcxgHIAMoCzINLmNvbW1vbi5Sb3V0ZRI2CgpwYXJhbWV0ZXJzGAggAygLMiIubnNtZm9yd2FyZGVyLlBvcnQuUGFyYW1ldGVyc0VudHJ5EhYKDnBlZXJfYWRkcmVzc2VzGAkgAygJEhMKC2Zvcm1lcl9uYW1lGAogASgJEgsKA3VpZBgLIAEoDRISCgp0YWtlc19vdmVyGAwgASgJEhYKDnJlc2VydmVkX25hbWVzGA0gAygJEg4KBmJlc2lkZRhkIAEoCRIQCghzaWJsaW5ncxhlIAMoCRoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJuCglUdW5uZWxFbmQSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCRISCgppZGVudGlmaWVyGAQgASgNEgwKBHBvcnQYBSABKA0ipwEKDENyb3NzQ29ubmVjdBIKCgJpZBgBIAEoCRIiCgZjbGllbnQYAiABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBIkCghlbmRwb2ludBgDIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EicKBnR1bm5lbBgEIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSGAoQYW5zd2VyX3dpdGhpbl9tcxgFIAEoDSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudDL6BQoJRm9yd2FyZGVyElMKD0dldENhcGFiaWxpdGllcxIkLm5zbWZvcndhcmRlci5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GhoubnNtZm9yd2FyZGVyLkNhcGFiaWxpdGllcxJeChBJbnNwZWN0TmFtZXNwYWNlEiUubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXF1ZXN0GiMubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXBseRJSCgxPZmZlclR1bm5lbHMSIS5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVxdWVzdBofLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXBseRJSCgxQbGFjZVNvY2tldHMSIS5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVxdWVzdBofLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXBseRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwAWIGcHJvdG8z", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJVChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUiqgEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbiJ3ChNQbGFjZVNvY2tldHNSZXF1ZXN0EgoKAmlkGAEgASgJEigKBmNsaWVudBgCIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlEioKCGVuZHBvaW50GAMgASgLMhgubnNtZm9yd2FyZGVyLlNvY2tldFNpZGUiPgoKU29ja2V0U2lkZRIjCgR0eXBlGAEgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSCwoDdWlkGAIgASgNIjUKEVBsYWNlU29ja2V0c1JlcGx5Eg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCSJTChdJbnNwZWN0TmFtZXNwYWNlUmVxdWVzdBIXCg9saW51eF9uYW1lc3BhY2UYASABKAkSCwoDcGlkGAIgASgNEhIKCmlub2RlX29ubHkYAyABKAgiVgoVSW5zcGVjdE5hbWVzcGFjZVJlcGx5EioKCW5hbWVzcGFjZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USEQoJcGlkX2lub2RlGAIgASgNIkoKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBCI8ChFMaXN0TmV0d29ya3NSZXBseRInCghuZXR3b3JrcxgBIAMoCzIVLm5zbWZvcndhcmRlci5OZXR3b3JrIjgKB05ldHdvcmsSDgoGcHJlZml4GAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIKCgJpZBgDIAEoCSI0ChNPZmZlclR1bm5lbHNSZXF1ZXN0Eg4KBnJlbW90ZRgBIAEoCRINCgVsb2NhbBgCIAEoCSJnChFPZmZlclR1bm5lbHNSZXBseRIfCgd0dW5uZWxzGAEgAygLMg4uY29tbW9uLlR1bm5lbBIxCglvYnN0YWNsZXMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eSKkAwoEUG9ydBIjCgR0eXBlGAEgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEgsKA21hYxgEIAEoCRILCgNtdHUYBSABKA0SEQoJYWRkcmVzc2VzGAYgAygJEh0KBnJvdXRlcxgHIAMoCzINLmNvbW1vbi5Sb3V0ZRI2CgpwYXJhbWV0ZXJzGAggAygLMiIubnNtZm9yd2FyZGVyLlBvcnQuUGFyYW1ldGVyc0VudHJ5EhYKDnBlZXJfYWRkcmVzc2VzGAkgAygJEhMKC2Zvcm1lcl9uYW1lGAogASgJEgsKA3VpZBgLIAEoDRISCgp0YWtlc19vdmVyGAwgASgJEhYKDnJlc2VydmVkX25hbWVzGA0gAygJEg4KBmJlc2lkZRhkIAEoCRIQCghzaWJsaW5ncxhlIAMoCRoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJuCglUdW5uZWxFbmQSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCRISCgppZGVudGlmaWVyGAQgASgNEgwKBHBvcnQYBSABKA0ipwEKDENyb3NzQ29ubmVjdBIKCgJpZBgBIAEoCRIiCgZjbGllbnQYAiABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBIkCghlbmRwb2ludBgDIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EicKBnR1bm5lbBgEIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSGAoQYW5zd2VyX3dpdGhpbl9tcxgFIAEoDSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudDLEBgoJRm9yd2FyZGVyElMKD0dldENhcGFiaWxpdGllcxIkLm5zbWZvcndhcmRlci5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GhoubnNtZm9yd2FyZGVyLkNhcGFiaWxpdGllcxJeChBJbnNwZWN0TmFtZXNwYWNlEiUubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXF1ZXN0GiMubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXBseRJICgxMaXN0TmV0d29ya3MSFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlGh8ubnNtZm9yd2FyZGVyLkxpc3ROZXR3b3Jrc1JlcGx5ElIKDE9mZmVyVHVubmVscxIhLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcGx5ElIKDFBsYWNlU29ja2V0cxIhLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcGx5Ej8KBUFwcGx5EhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSQAoGUmVtb3ZlEhsubnNtZm9yd2FyZGVyLlJlbW92ZVJlcXVlc3QaGS5uc21mb3J3YXJkZXIuUmVtb3ZlUmVwbHkSOgoETGlzdBIZLm5zbWZvcndhcmRlci5MaXN0UmVxdWVzdBoXLm5zbWZvcndhcmRlci5MaXN0UmVwbHkSPQoFUHJvYmUSGi5uc21mb3J3YXJkZXIuUHJvYmVSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlByb2JlUmVwbHkSTQoNR2V0U3RhdGlzdGljcxIiLm5zbWZvcndhcmRlci5HZXRTdGF0aXN0aWNzUmVxdWVzdBoYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEkMKBVdhdGNoEhoubnNtZm9yd2FyZGVyLldhdGNoUmVxdWVzdBocLm5zbWZvcndhcmRlci5Gb3J3YXJkZXJFdmVudDABYgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -339,13 +339,6 @@ export type Namespace = Message<"nsmforwarder.Namespace"> & {
    * @generated from field: uint64 cookie = 4;
    */
   cookie: bigint;
-
-  /**
-   * Networks that its interfaces are in, by their addresses; those of lo and link-local ones left out.
-   *
-   * @generated from field: repeated nsmforwarder.Network networks = 100;
-   */
-  networks: Network[];
 };
 
 /**
@@ -354,6 +347,23 @@ export type Namespace = Message<"nsmforwarder.Namespace"> & {
  */
 export const NamespaceSchema: GenMessage<Namespace> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 10);
+
+/**
+ * @generated from message nsmforwarder.ListNetworksReply
+ */
+export type ListNetworksReply = Message<"nsmforwarder.ListNetworksReply"> & {
+  /**
+   * @generated from field: repeated nsmforwarder.Network networks = 1;
+   */
+  networks: Network[];
+};
+
+/**
+ * Describes the message nsmforwarder.ListNetworksReply.
+ * Use `create(ListNetworksReplySchema)` to create a new message.
+ */
+export const ListNetworksReplySchema: GenMessage<ListNetworksReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 11);
 
 /**
  * A network that an interface is in.
@@ -384,7 +394,7 @@ export type Network = Message<"nsmforwarder.Network"> & {
  * Use `create(NetworkSchema)` to create a new message.
  */
 export const NetworkSchema: GenMessage<Network> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 11);
+  messageDesc(file_nsmforwarder, 12);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsRequest
@@ -410,7 +420,7 @@ export type OfferTunnelsRequest = Message<"nsmforwarder.OfferTunnelsRequest"> & 
  * Use `create(OfferTunnelsRequestSchema)` to create a new message.
  */
 export const OfferTunnelsRequestSchema: GenMessage<OfferTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 12);
+  messageDesc(file_nsmforwarder, 13);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsReply
@@ -434,7 +444,7 @@ export type OfferTunnelsReply = Message<"nsmforwarder.OfferTunnelsReply"> & {
  * Use `create(OfferTunnelsReplySchema)` to create a new message.
  */
 export const OfferTunnelsReplySchema: GenMessage<OfferTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 13);
+  messageDesc(file_nsmforwarder, 14);
 
 /**
  * A pod's side of a cross-connect.
@@ -542,7 +552,7 @@ export type Port = Message<"nsmforwarder.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 14);
+  messageDesc(file_nsmforwarder, 15);
 
 /**
  * This node's end of a tunnel to another node.
@@ -585,7 +595,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 15);
+  messageDesc(file_nsmforwarder, 16);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -629,7 +639,7 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 16);
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -646,7 +656,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -659,7 +669,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -678,7 +688,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 20);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -710,7 +720,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -727,7 +737,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -749,7 +759,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -773,7 +783,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 23);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -790,7 +800,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 24);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * Seen from the pod.
@@ -842,7 +852,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 25);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -855,7 +865,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 26);
+  messageDesc(file_nsmforwarder, 27);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -896,7 +906,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 28);
 
 /**
  * @generated from service nsmforwarder.Forwarder
@@ -919,6 +929,16 @@ export const Forwarder: GenService<{
     methodKind: "unary";
     input: typeof InspectNamespaceRequestSchema;
     output: typeof InspectNamespaceReplySchema;
+  },
+  /**
+   * The networks that the interfaces of a namespace are in, by their addresses; those of lo and link-local ones left out.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.ListNetworks
+   */
+  listNetworks: {
+    methodKind: "unary";
+    input: typeof NamespaceSchema;
+    output: typeof ListNetworksReplySchema;
   },
   /**
    * The kinds of tunnel that work towards another node, in order of preference, with this node's address and MTU.

@@ -5,11 +5,12 @@ import { isEndpointInterfaceName } from '../state/connection.js';
 import { quote } from './admission.js';
 import type { Side } from './answer.js';
 
-/** What is given to one side of a connection, and where. */
+/** What is given to one side of a connection, and what its pod has. */
 export interface Placing {
   readonly side: 'client' | 'endpoint';
+  /** Its addresses, and the peers that get a route of their own. */
   readonly given: Pick<Side, 'addresses' | 'peers'>;
-  readonly namespace: Pick<fw.Namespace, 'networks'>;
+  readonly networks: readonly Pick<fw.Network, 'prefix' | 'interface' | 'id'>[];
   /** Connections whose interfaces may have the same: those that this one is to replace, and those that lead to the same endpoint. */
   readonly shared: readonly string[];
 }
@@ -19,14 +20,10 @@ export interface Placing {
  * @param endpoint its name.
  * @throws NsmError `no-address`: which network of which interface is in the way.
  */
-export function refuseInTheWay(endpoint: string, { side, given, namespace, shared }: Placing): void {
+export function refuseInTheWay(endpoint: string, { side, given, networks, shared }: Placing): void {
   const own = given.addresses.map(IpPrefix.of);
-  // A peer outside the own networks gets a route; a side without an address answers on another of its interfaces and gets none.
-  const peers = given.peers
-    .map(IpPrefix.of)
-    .filter(({ version }) => own.some((address) => address.version === version))
-    .filter((peer) => !own.some((address) => address.contains(peer)));
-  for (const { prefix, interface: name, id } of namespace.networks) {
+  const peers = given.peers.map(IpPrefix.of);
+  for (const { prefix, interface: name, id } of networks) {
     if (id !== '' && (shared.includes(id) || (side === 'endpoint' && isEndpointInterfaceName(name))))
       continue;
     const network = IpPrefix.of(prefix);

@@ -104,11 +104,11 @@ function replacing(beside: Connection, inode: number): NonNullable<Connection['r
  */
 export function clientPort(
   node: Node,
-  attempt: Attempt,
+  { id, former, beside, namespace, uid }: Attempt,
   chosen: Interface,
   parameters: ConnectionParameters,
+  siblings: readonly string[],
 ): PortInit {
-  const { id, former, beside, namespace, uid } = attempt;
   if (!hasDevice(chosen)) return portOf(chosen, namespace, uid, parameters);
   const name = (former?.interfaceName || chosen.parameters?.interfaceParameters.name) ?? 'nsm%d';
   const port = {
@@ -117,25 +117,9 @@ export function clientPort(
       interfaceName: beside && !name.includes('%d') ? 'nsm%d' : name,
     }),
     reservedNames: namesToBe(node, id, namespace),
-    siblings: siblingsOf(node, attempt),
+    siblings: [...siblings],
   };
   return beside ? { ...port, routes: [], beside: beside.id } : port;
-}
-
-/** Ids of the connections whose interfaces in the client's pod may have the same networks as this one's. */
-export function sharedBy(node: Node, attempt: Attempt): string[] {
-  const { id, beside } = attempt;
-  return [id, ...(beside ? [beside.id] : []), ...siblingsOf(node, attempt)];
-}
-
-/** Of other connections of the same pod to the same endpoint, as when it is in a network segment twice. */
-function siblingsOf({ connections }: Node, { id, namespace, endpoint }: Attempt): string[] {
-  const { nseProviderName: name, networkServiceName: service } = endpoint;
-  const ids = new Set(namespace.networks.map((network) => network.id));
-  return [...ids].filter((other) => {
-    const connection = other === id ? undefined : connections.byId(other);
-    return connection?.service === service && connection.endpoint.name === name;
-  });
 }
 
 /** Of other connections in the same pod that have no interface now, and are to have it again. */

@@ -14,11 +14,11 @@ import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
-import { refuseInTheWay } from '../admission/in-the-way.js';
 import { hasOwnWire } from '../choice/negotiation.js';
 import { tellEndpoint } from '../life/closing.js';
 import type { Node } from '../node.js';
 import { type Connection, endpointInterfaceName, macOf } from '../state/connection.js';
+import { fitEndpoint } from './fit-into-pod.js';
 import { hasDevice } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
@@ -103,12 +103,7 @@ export async function askEndpoint(
   if (answer.notes.length > 0)
     node.logger.info({ connection: id, endpoint: nseProviderName, notes: answer.notes }, 'answer put right');
   const beside = formerHalf(node, served);
-  refuseInTheWay(nseProviderName, {
-    side: 'endpoint',
-    given: notOf(pairs, answer.endpoint),
-    namespace,
-    shared: [id, beside],
-  });
+  await fitEndpoint(node, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] });
   return {
     namespace,
     pairs: own,
@@ -161,16 +156,6 @@ function formerHalf({ connections }: Node, { id, requestId, service, endpoint }:
   return former?.id ?? '';
 }
 
-/** What an answer gives that is not of pairs which were chosen so that nothing is in their way. */
-export function notOf(
-  pairs: readonly AddressPair[],
-  { addresses, peers }: Side,
-): Pick<Side, 'addresses' | 'peers'> {
-  const chosen = pairs.map(({ prefix }) => IpPrefix.of(prefix));
-  const isGiven = (text: string): boolean => !chosen.some((pair) => pair.contains(IpPrefix.of(text)));
-  return { addresses: addresses.filter(isGiven), peers: peers.filter(isGiven) };
-}
-
 /** Parameters of a side as it was judged. */
 export function withSide(
   parameters: ConnectionParameters,
@@ -212,7 +197,7 @@ export function portOf(
   return {
     type: chosen.type,
     // Routes matter for the choice of addresses alone, and there may be many.
-    namespace: { ...namespace, prefixes: [], networks: [] },
+    namespace: { ...namespace, prefixes: [] },
     name: parameters.interfaceName,
     mac: parameters.mac,
     mtu: parameters.mtu,

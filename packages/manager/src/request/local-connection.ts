@@ -9,13 +9,13 @@ import {
 } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
-import { refuseInTheWay } from '../admission/in-the-way.js';
 import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
 import { onOneNetwork, wireAnswersWithinMs, wireMtu } from '../choice/physical-networks.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
-import { type Attempt, clientPort, recordOf, sharedBy } from './attempt.js';
-import { askEndpoint, notOf, portOf } from './endpoint-side.js';
+import { type Attempt, clientPort, recordOf } from './attempt.js';
+import { askEndpoint, portOf } from './endpoint-side.js';
+import { fitClient } from './fit-into-pod.js';
 import { program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
@@ -56,12 +56,7 @@ export async function connectLocally(
     mtu: ownWire ? wireMtu(chosen.client) : localMtu,
   });
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
-  refuseInTheWay(endpoint.nseProviderName, {
-    side: 'client',
-    given: notOf(plan.pairs, { addresses, peers, routes }),
-    namespace,
-    shared: sharedBy(node, attempt),
-  });
+  const siblings = await fitClient(node, attempt, { addresses, peers, routes }, plan.pairs);
   // Where the endpoint answers on another device than the connection's own, that may not lead there.
   const elsewhere = peers.some((peer) => !plan.endpoint.addresses.some((own) => own.startsWith(`${peer}/`)));
   const connection = await program(node, transaction, {
@@ -74,7 +69,7 @@ export async function connectLocally(
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(node, attempt, chosen.client, plan.client),
+      client: clientPort(node, attempt, chosen.client, plan.client, siblings),
       endpoint: {
         ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
         ...(attempt.beside ? { routes: [] } : {}),

@@ -1,7 +1,6 @@
 // The endpoint is on another node: its manager does that half, this one the client's, and a tunnel joins them.
 import { create } from '@bufbuild/protobuf';
 import {
-  type ConnectionParameters,
   ConnectionParametersSchema,
   forwarder as fw,
   NsmError,
@@ -9,11 +8,9 @@ import {
   type Tunnel,
   TunnelSchema,
 } from '@nsm/api';
-import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
 import { judgeAnswer } from '../admission/answer.js';
-import { refuseInTheWay } from '../admission/in-the-way.js';
 import {
   hasOwnWire,
   impossibleTunnels,
@@ -24,8 +21,9 @@ import {
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
-import { type Attempt, clientPort, recordOf, sharedBy } from './attempt.js';
-import { notOf, withSide } from './endpoint-side.js';
+import { type Attempt, clientPort, recordOf } from './attempt.js';
+import { withSide } from './endpoint-side.js';
+import { fitClient } from './fit-into-pod.js';
 import { program } from './programming.js';
 import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
@@ -117,7 +115,15 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
       }),
   );
   const { tunnel, chosen, parameters: told } = agreed(reply, manager, reservation.identifiers);
-  const parameters = judged(node, attempt, told, pairs);
+  const {
+    client: side,
+    mtu,
+    dnsServers,
+    notes,
+  } = judgeAnswer({ kind: 'manager', name: manager }, { client: told }, { pairs: [], mtu: told.mtu });
+  if (notes.length > 0) node.logger.info({ connection: id, manager, notes }, 'answer put right');
+  const siblings = await fitClient(node, attempt, side, pairs);
+  const parameters = withSide(told, side, mtu, dnsServers);
   if (tunnel) reservation.keepOnly(tunnel.identifier);
   else reservation.release();
   const kept = pairs.filter(({ client }) => addressesOf(parameters).includes(client));
@@ -148,7 +154,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     pairs: kept,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(node, attempt, placed.client, clientParameters),
+      client: clientPort(node, attempt, placed.client, clientParameters, siblings),
       ...(tunnel
         ? {
             tunnel: {
@@ -170,30 +176,6 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     pairs.filter((pair) => !kept.includes(pair)),
   );
   return connection;
-}
-
-/** What the other manager says of the client's side is judged as an endpoint's answer is, and must fit into the client's pod. */
-function judged(
-  node: Node,
-  attempt: Attempt,
-  told: ConnectionParameters,
-  pairs: readonly AddressPair[],
-): ConnectionParameters {
-  const { endpoint, namespace, id } = attempt;
-  const answerer = { kind: 'manager', name: endpoint.networkServiceHost } as const;
-  const { client, mtu, dnsServers, notes } = judgeAnswer(
-    answerer,
-    { client: told },
-    { pairs: [], mtu: told.mtu },
-  );
-  if (notes.length > 0) node.logger.info({ connection: id, notes }, 'answer of the other manager put right');
-  refuseInTheWay(endpoint.nseProviderName, {
-    side: 'client',
-    given: notOf(pairs, client),
-    namespace,
-    shared: sharedBy(node, attempt),
-  });
-  return withSide(told, client, mtu, dnsServers);
 }
 
 function proposing({ type, parameters }: Tunnel, identifiers: readonly number[]): Tunnel {
