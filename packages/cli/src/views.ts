@@ -231,6 +231,8 @@ export function interfaceCapabilityView(capability: forwarder.InterfaceCapabilit
 export interface TunnelCapabilityView extends CapabilityView {
   /** Another engine carries this kind; this one does where that cannot. */
   readonly standsBy: boolean;
+  /** What runs before the mesh's programs and may keep packets from them. */
+  readonly obstacles: readonly string[];
 }
 
 export function tunnelCapabilityViews(
@@ -243,9 +245,10 @@ export function tunnelCapabilityViews(
       .reverse(),
   );
   return capabilities.map((one) => {
-    const { type, missing, engine } = one;
+    const { type, missing, engine, obstacles } = one;
     const works = missing === '';
-    return { type: tunnelName(type), works, missing, engine, standsBy: works && serving.get(type) !== one };
+    const standsBy = works && serving.get(type) !== one;
+    return { type: tunnelName(type), works, missing, engine, standsBy, obstacles };
   });
 }
 
@@ -255,8 +258,10 @@ export function howText({
   missing,
   engine,
   standsBy = false,
-}: CapabilityView & { readonly standsBy?: boolean }): string {
+  obstacles = [],
+}: CapabilityView & Partial<TunnelCapabilityView>): string {
   if (!works) return missing;
+  if (obstacles.length > 0) return `${engine}, but packets may not come to it: ${obstacles.join(', ')}`;
   return standsBy ? `${engine}, stands by` : engine;
 }
 

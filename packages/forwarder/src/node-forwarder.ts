@@ -134,6 +134,7 @@ export class NodeForwarder implements ForwarderService {
         type: wiring.tunnel ?? 0,
         missing,
         engine: wiring.engine,
+        obstacles: wiring instanceof BpfTunnel ? this.#tunnels.obstacles() : [],
       })),
       joins: this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [joinOf(wiring)])),
     };
@@ -225,7 +226,8 @@ export class NodeForwarder implements ForwarderService {
         this.#watch.follow(crossConnect.id, open, device.index);
       }
       for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
-      if (crossConnect.answerWithinMs > 0) await requireAnswer(crossConnect, devices, ports, signal);
+      if (crossConnect.answerWithinMs > 0)
+        await requireAnswer(crossConnect, devices, ports, signal, () => this.#tunnels.obstacles());
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.
@@ -332,7 +334,7 @@ type InterfaceReport = Pick<
   fw.InterfaceCapability,
   'type' | 'missing' | 'engine' | 'pools' | 'missingOverTunnels'
 >;
-type TunnelReport = { type: TunnelType; missing: string; engine: string };
+type TunnelReport = Pick<fw.TunnelCapability, 'type' | 'missing' | 'engine' | 'obstacles'>;
 type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
 
 function joinOf({ interface: type, endpointInterface, tunnel }: Wiring): JoinReport {

@@ -33,14 +33,15 @@ export class PacketSocket implements Disposable {
 
   /** The next frame that `wanted` accepts, its outermost VLAN tag put back where the kernel took it from. */
   async receive(wanted: (frame: Buffer) => boolean, what: string): Promise<Buffer> {
-    return await waitFor(() => this.#pending().find(wanted), { what });
+    return await waitFor(() => this.pending().find(wanted), { what });
   }
 
   [Symbol.dispose](): void {
     libc.close(this.#fd);
   }
 
-  #pending(): Buffer[] {
+  /** The frames that have come since the last look. */
+  pending(): Buffer[] {
     const frames: Buffer[] = [];
     for (;;) {
       const length = this.#receiver.receive(this.#fd, libc.MSG_DONTWAIT);

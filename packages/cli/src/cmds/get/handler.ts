@@ -13,6 +13,7 @@ import {
   managerView,
   pathText,
   stateText,
+  type TunnelCapabilityView,
   tunnelCapabilityViews,
   tunnelView,
 } from '../../views.js';
@@ -167,11 +168,16 @@ const lists: Readonly<Record<GetKind, List>> = {
     output.line('');
     output.table(
       ['TUNNEL', 'WORKS', 'HOW'],
-      capabilities.map((view) => [view.type, output.state(view.works ? 'yes' : 'no'), orDash(howText(view))]),
+      capabilities.map((view) => [view.type, output.state(worksText(view)), orDash(howText(view))]),
       'this node can do no tunnel',
     );
   },
 };
+
+function worksText({ works, obstacles }: TunnelCapabilityView): string {
+  if (!works) return 'no';
+  return obstacles.length > 0 ? 'unsure' : 'yes';
+}
 
 function managerState({ alive, stopped, drained }: ManagerView): string {
   if (alive) return drained ? 'drained' : 'alive';
