@@ -16,7 +16,7 @@ import {
   tunnelNames,
 } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
-import { peerCredentials } from '@nsm/netlink';
+import { currentNamespace, peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
@@ -176,6 +176,7 @@ export class Manager {
       name,
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
+      namespaceInode: ownNamespaceInode(),
       forwarder,
       joins: new Joins(joins),
       lacking,
@@ -297,6 +298,11 @@ function openToAll(folder: string): void {
       error,
     );
   }
+}
+
+function ownNamespaceInode(): number {
+  using namespace = currentNamespace();
+  return namespace.inode;
 }
 
 /** An expected failure says all in its code and message; only a surprise needs its stack. */

@@ -29,6 +29,8 @@ export interface Node {
   readonly incarnation: string;
   /** MANAGER:NODE-, what the ids of all connections on this node begin with. */
   readonly idPrefix: string;
+  /** Inode of the network namespace that this manager's own connections are in. */
+  readonly namespaceInode: number;
   readonly forwarder: Forwarder;
   /** What the forwarder can join. */
   readonly joins: Joins;

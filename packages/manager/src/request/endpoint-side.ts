@@ -164,7 +164,7 @@ export function portOf(
   return {
     type: chosen.type,
     // Routes matter for the choice of addresses alone, and there may be many.
-    namespace: { ...namespace, prefixes: [] },
+    namespace: { ...namespace, prefixes: [], addresses: [] },
     name: parameters.interfaceName,
     mac: parameters.mac,
     mtu: parameters.mtu,

@@ -18,6 +18,7 @@ import {
   tunnelable,
 } from '../choice/negotiation.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
+import { refuseCut } from '../lifelines/refuse-cut.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
@@ -130,6 +131,16 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     mac: tunnel ? macOf(hash, 'client') : '',
     connectionId: id,
   };
+  if (hasDevice(placed.client))
+    await refuseCut(node, [
+      {
+        side: 'client',
+        namespace,
+        parameters: clientParameters,
+        endpoint: endpoint.nseProviderName,
+        ...(tunnel ? { remote: tunnel.address } : {}),
+      },
+    ]);
   const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'CLIENT',
