@@ -32,7 +32,7 @@ export interface ConnectionView {
   readonly service: string;
   readonly requestId: string;
   readonly role: string;
-  /** CONNECTING, SYNCED, HEALING, FAILED or CLOSING. */
+  /** CONNECTING, SYNCED, STALE, HEALING, FAILED or CLOSING. */
   readonly state: string;
   readonly detail: string;
   /** When it entered its state. */
@@ -79,7 +79,7 @@ export interface StatisticsView {
   readonly drops: Readonly<Record<string, number>>;
 }
 
-/** SYNCED: all is as wanted. HEALING: it is being mended. FAILED: it cannot be, for the reason told; it is tried again. */
+/** SYNCED: all is as wanted. STALE: something undoes what is mended. HEALING: it is being mended. FAILED: it cannot be, for the reason told; it is tried again. */
 function stateWord(state: string): string {
   return state === 'UP' ? 'SYNCED' : state;
 }

@@ -29,6 +29,7 @@ import { Lacking } from './choice/lacking.js';
 import { Joins } from './choice/negotiation.js';
 import { TunnelOffers } from './choice/tunnel-offers.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
+import { MendPace } from './life/mend-pace.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
@@ -188,6 +189,8 @@ export class Manager {
       mutex: new KeyedMutex(),
       asking: new Set(),
       healing: new Set(),
+      mendPace: new MendPace(monotonic),
+      mendingLater: new Map(),
       pools: new AddressPools(registry, name),
       identifiers: new Identifiers(),
       offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? ''),
