@@ -1,7 +1,7 @@
 // Brings a pod's device to what its port asks for: alias, MTU, MAC, addresses, up, routes.
 import { NsmError } from '@nsm/api';
 import { type Link, NetlinkBatchError, NetlinkError, type RouteSocket } from '@nsm/netlink';
-import { addRoutes, isIPv6Prefix, routesOf } from './device-routes.js';
+import { addRoutes, destinationOf, isIPv6Prefix, routesOf } from './device-routes.js';
 import { Differences } from './differences.js';
 import { addLinkLocal, switchOnIPv6 } from './ipv6.js';
 import { mendDevice, ours } from './mend-device.js';
@@ -49,7 +49,8 @@ function routeInTheWay(
 ): { readonly destination: string; readonly device: number; readonly link?: Link } | undefined {
   if (!(error instanceof NetlinkError && error.code === 'EEXIST' && error.operation === 'add route'))
     return undefined;
-  const [destination = ''] = error.object.split(' ');
+  const [text = ''] = error.object.split(' ');
+  const destination = destinationOf({ destination: text });
   const other = socket
     .routes()
     .find((route) => route.destination === destination && route.device !== device)?.device;

@@ -206,7 +206,7 @@ export class TestMesh implements AsyncDisposable {
    */
   async serve(
     node: 0 | 1,
-    service: string,
+    service: string | readonly string[],
     pod: string,
     answer: MessageInitShape<typeof ep.EndpointConnectionReplySchema> = {},
   ): Promise<void> {
@@ -226,9 +226,12 @@ export class TestMesh implements AsyncDisposable {
     const { accepted, admissionError } = await this.#channel(node, 'endpoint.sock')
       .client(ep.EndpointOperations)
       .advertiseEndpoint({
-        networkEndpoint: [
-          { networkServiceName: service, nseProviderName: pod, socketLocation, interface: [kernel] },
-        ],
+        networkEndpoint: [service].flat().map((networkServiceName) => ({
+          networkServiceName,
+          nseProviderName: pod,
+          socketLocation,
+          interface: [kernel],
+        })),
       });
     if (!accepted) throw new Error(admissionError);
   }

@@ -12,6 +12,7 @@ import {
   proxy,
   registry as reg,
   Server,
+  type ServerOptions,
   type TunnelType,
   tunnelNames,
 } from '@nsm/api';
@@ -86,6 +87,11 @@ export interface ManagerOptions {
   /** Called after each step of a request; tests make it throw. */
   readonly faults?: FaultInjector;
 }
+
+/** Bytes of a request on endpoint.sock: thousands of services in one advertisement. */
+const maxEndpointRequestBytes = 4 << 20;
+/** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
+const maxForwarderReplyBytes = 64 << 20;
 
 /** Ids begin with it and must fit into an ifalias of 255 bytes. */
 const maxNameLength = 128;
@@ -236,7 +242,7 @@ export class Manager {
     const { forwarderSocket, vxlanEngine } = this.#options;
     const logger = this.#logger;
     if (forwarderSocket !== undefined) {
-      const channel = new Channel(`unix:${forwarderSocket}`);
+      const channel = new Channel(`unix:${forwarderSocket}`, { maxReplyBytes: maxForwarderReplyBytes });
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
@@ -259,9 +265,10 @@ export class Manager {
     return { ...lending, folder: lentDevicesIn(stateDir), underlay };
   }
 
-  #server(): Server {
-    const server = new Server((error, method) =>
-      this.#logger.error({ err: error, method }, 'internal error'),
+  #server(options: ServerOptions = {}): Server {
+    const server = new Server(
+      (error, method) => this.#logger.error({ err: error, method }, 'internal error'),
+      options,
     );
     this.#stops.push(() => server.stop());
     return server;
@@ -279,7 +286,14 @@ export class Manager {
     openToAll(runDir);
     const sockets = [
       ['client.sock', 0o666, this.#server().add(connect.ClientConnection, clientService(node))],
-      ['endpoint.sock', 0o666, this.#server().add(endpoint.EndpointOperations, endpointService(node))],
+      [
+        'endpoint.sock',
+        0o666,
+        this.#server({ maxRequestBytes: maxEndpointRequestBytes }).add(
+          endpoint.EndpointOperations,
+          endpointService(node),
+        ),
+      ],
       ['admin.sock', 0o600, this.#server().add(admin.Admin, adminService(node))],
     ] as const;
     for (const [file, mode, server] of sockets) {

@@ -8,7 +8,7 @@ export const pause = { firstMs: 1000, longestMs: 30_000 } as const;
 export const holdsMs = 90_000;
 /** Milliseconds for which a mend must hold until it is not called contested any more, at least. */
 export const settledMs = 10_000;
-/** Comparing takes at most one part in so many of the forwarder's time, whoever makes it compare. */
+/** Comparing in vain takes at most one part in so many of the forwarder's time, whoever makes it compare. */
 const share = 5;
 /** Milliseconds for which comparing that found nothing is put off at most. */
 const longestShareMs = 1000;
@@ -66,7 +66,7 @@ export class MendPace {
     this.#entries.set(id, {
       counts,
       mendedAt: found.length > 0 ? now : mendedAt,
-      rested: now + Math.min((share - 1) * tookMs, longestShareMs),
+      rested: found.length > 0 ? now : now + Math.min((share - 1) * tookMs, longestShareMs),
       told: told || again.length > 0,
     });
     return { contested: settled ? [] : again, news: again.length > 0 && !told };

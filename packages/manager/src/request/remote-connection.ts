@@ -8,7 +8,14 @@ import {
   type Tunnel,
   TunnelSchema,
 } from '@nsm/api';
-import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
+import {
+  allocate,
+  inTheWayOf,
+  obstacles,
+  prefixesOf,
+  prefixesThere,
+  releasePairs,
+} from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
 import {
   hasOwnWire,
@@ -94,7 +101,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
           clientManagerAddress: node.advertise,
           connectionId: id,
           interface: interfaces,
-          excludedPrefixes: namespace.prefixes,
+          excludedPrefixes: inTheWayOf(prefixesThere(node, endpoint), namespace.prefixes),
           addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
             client,
             endpoint: other,
