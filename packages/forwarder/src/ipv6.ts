@@ -53,9 +53,9 @@ export function switchOnIPv6(
 }
 
 /** `0` or `1` of a device in the thread's network namespace; undefined where there is no IPv6, or no /proc/sys. */
-export function readDisableIPv6(name: string): string | undefined {
+export function readDisableIPv6(name: string): '0' | '1' | undefined {
   try {
-    return readFileSync(fileOf(name), 'utf8').trim();
+    return readFileSync(fileOf(name), 'utf8').trim() === '0' ? '0' : '1';
   } catch {
     return undefined;
   }
