@@ -29,6 +29,7 @@ export type NsmErrorKind =
   | 'dataplane'
   | 'no-packets'
   | 'privilege'
+  | 'own-branch'
   | 'registry';
 
 /** A stable code for people and scripts, and the gRPC status a failure travels as. */
@@ -59,6 +60,7 @@ const kinds: Readonly<Record<NsmErrorKind, readonly [code: string, status: statu
   dataplane: ['NSM0601', status.INTERNAL],
   'no-packets': ['NSM0602', status.UNAVAILABLE],
   privilege: ['NSM0603', status.PERMISSION_DENIED],
+  'own-branch': ['NSM0604', status.FAILED_PRECONDITION],
   registry: ['NSM0801', status.UNAVAILABLE],
 };
 

@@ -1,5 +1,7 @@
 // Generated messages and services of the Network Service Mesh API; typed gRPC servers and channels.
+
 export { Backlog } from './backlog.js';
+export { maxRoutes, maxServices } from './bounds.js';
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
 export { interfaceNames, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
@@ -16,6 +18,7 @@ export {
   descriptorOf,
   type PeerCredentials,
   Server,
+  type ServerOptions,
   type ServiceImplementation,
   type UnixOptions,
 } from './server.js';

@@ -58,19 +58,20 @@ export interface UnixOptions extends UnixListenerOptions {
 type Reply = MessageInitShape<DescMessage>;
 type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
-/** Requests larger than this are refused: nothing in the contract needs more. Bytes. */
-const maxMessageBytes = 1 << 20;
+/** Requests larger than this are refused, unless a server is told otherwise: pods send to it, and they are many. Bytes. */
+const defaultMaxRequestBytes = 1 << 20;
+
+export interface ServerOptions {
+  /** Requests larger than this are refused. Bytes; default 1 MiB. */
+  readonly maxRequestBytes?: number;
+}
 
 /** Connections to unix sockets that are open at the same time, of all processes and of one: a client needs one. */
 const maxSockets = 4096;
 const maxPerProcess = 256;
 
 export class Server {
-  readonly #grpc = new GrpcServer({
-    'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.keepalive_time_ms': 10_000,
-    'grpc.keepalive_timeout_ms': 5_000,
-  });
+  readonly #grpc: GrpcServer;
   readonly #services: DescService[] = [];
   readonly #listeners: UnixListener[] = [];
   readonly #sockets = new Map<
@@ -82,8 +83,16 @@ export class Server {
   #standard: Promise<StandardServices> | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
-  constructor(onError: (error: NsmError, method: string) => void = () => {}) {
+  constructor(
+    onError: (error: NsmError, method: string) => void = () => {},
+    { maxRequestBytes = defaultMaxRequestBytes }: ServerOptions = {},
+  ) {
     this.#onError = onError;
+    this.#grpc = new GrpcServer({
+      'grpc.max_receive_message_length': maxRequestBytes,
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 5_000,
+    });
   }
 
   add<S extends DescService>(service: S, implementation: ServiceImplementation<S>): this {

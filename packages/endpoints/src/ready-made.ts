@@ -1,4 +1,5 @@
 // What the ready-made endpoints have in common: routes and addresses given to each client, news of who comes and goes, an end.
+import { maxRoutes, NsmError } from '@nsm/api';
 import type { EndpointHooks, EndpointRequest, Served, ServeOptions } from '@nsm/sdk';
 import { type ClientAddress, ClientAddresses } from './client-addresses.js';
 
@@ -41,8 +42,14 @@ export class ReadyMade implements AsyncDisposable {
   }
 }
 
-/** The hooks of such an endpoint. */
+/** The hooks of such an endpoint. @throws NsmError `invalid` for more routes than a connection may have. */
 export function readyMadeHooks(options: ReadyMadeOptions, routes: readonly string[]): EndpointHooks {
+  // Its clients could do nothing about it.
+  if (routes.length > maxRoutes)
+    throw new NsmError(
+      'invalid',
+      `the endpoint has ${routes.length} routes for its clients; at most ${maxRoutes} are accepted: give prefixes that take several together`,
+    );
   const pool = new ClientAddresses(options.addresses ?? []);
   const tell = options.onClient ?? (() => {});
   return {

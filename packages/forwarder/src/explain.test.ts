@@ -31,6 +31,11 @@ describe('explain', () => {
       /^MTU 1230 is too small for IPv6, which needs 1280; raise the underlay MTU to 1330 \(EINVAL/,
     ],
     [refused(22, 'add address', '10.0.0.0/31 to #3 in netns 7'), /^EINVAL/],
+    [
+      refused(97, 'add address', 'fd00::1/127 to #3 in netns 7'),
+      /^this kernel has no IPv6; start it without ipv6.disable=1, or .*EAFNOSUPPORT/,
+    ],
+    [refused(95, 'add address', 'fe80::1/64 to #3 in netns 7'), /^this kernel has no IPv6; .*EOPNOTSUPP/],
     [refused(13, 'add address', 'fd00::1/127 to #3', 'IPv6 is disabled on this device'), /^EACCES.*disabled/],
   ])('says of %s what is the matter', (error, message) => {
     expect(explain(error, wanted)).toMatchObject({

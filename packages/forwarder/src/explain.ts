@@ -38,6 +38,13 @@ function reasonOf(error: NetlinkError, crossConnect: fw.CrossConnect | undefined
     return nameTaken(object.split(' ')[0] ?? '');
   if (code === 'EADDRINUSE' && crossConnect?.tunnel)
     return `UDP port ${crossConnect.tunnel.port || 4789} belongs to another program of this node, or to a vxlan device with other settings, and eBPF, which could share it, does not work here`;
+  // With ipv6.disable=1 the kernel knows no such family, or nobody answers for it.
+  if (
+    (code === 'EAFNOSUPPORT' || code === 'EOPNOTSUPP') &&
+    operation === 'add address' &&
+    object.split(' ')[0]?.includes(':')
+  )
+    return 'this kernel has no IPv6; start it without ipv6.disable=1, or have the endpoint give IPv4 addresses only';
   if (code === 'EINVAL' && operation === 'add address' && object.split(' ')[0]?.includes(':'))
     return tooSmall(crossConnect);
   return undefined;

@@ -1,6 +1,7 @@
 // What is to be known of a network namespace that somebody names, and of the process that names it.
 import type { forwarder as fw } from '@nsm/api';
 import {
+  currentNamespace,
   type NetworkNamespace,
   namespaceOfProcess,
   openNamespace,
@@ -10,7 +11,14 @@ import {
 import { explain } from './explain.js';
 import { namespaceCookie } from './open-port.js';
 
-export type NamespaceReport = { inode: number; path: string; prefixes: string[]; cookie: bigint };
+export type NamespaceReport = {
+  inode: number;
+  path: string;
+  prefixes: string[];
+  cookie: bigint;
+  node?: boolean;
+  addresses?: string[];
+};
 
 /** @throws NsmError `namespace-unknown`, `invalid` or `privilege` */
 export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectNamespaceRequest): {
@@ -27,7 +35,13 @@ export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectN
       .routes()
       .flatMap(({ destination }) => (destination === 'default' ? [] : [destination]));
     const { inode, path } = namespace;
-    return { namespace: { inode, path, prefixes, cookie: namespaceCookie(socket) }, pidInode };
+    using own = currentNamespace();
+    const node = own.inode === inode;
+    const addresses = node ? socket.addresses().map(({ address }) => address.replace(/\/\d+$/, '')) : [];
+    return {
+      namespace: { inode, path, prefixes, cookie: namespaceCookie(socket), node, addresses },
+      pidInode,
+    };
   } catch (error) {
     throw explain(error);
   }

@@ -182,6 +182,7 @@ export class NodeForwarder implements ForwarderService {
 
   async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
     signal.throwIfAborted();
+    crossConnect.mended = [];
     const possible = possibleWirings(this.#wirings, crossConnect);
     const ports: OpenPorts = {};
     try {
@@ -221,7 +222,7 @@ export class NodeForwarder implements ForwarderService {
       for (const device of devices) {
         const open = ports[device.side];
         if (!open) continue;
-        configureDevice(crossConnect.id, device, open);
+        crossConnect.mended.push(...(await configureDevice(crossConnect.id, device, open)));
         if (open.port.name.includes('%')) open.port.name = device.name;
         this.#watch.follow(crossConnect.id, open, device.index);
       }

@@ -12,11 +12,12 @@ import {
   proxy,
   registry as reg,
   Server,
+  type ServerOptions,
   type TunnelType,
   tunnelNames,
 } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
-import { peerCredentials } from '@nsm/netlink';
+import { currentNamespace, peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
@@ -29,6 +30,7 @@ import { Lacking } from './choice/lacking.js';
 import { Joins } from './choice/negotiation.js';
 import { TunnelOffers } from './choice/tunnel-offers.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
+import { MendPace } from './life/mend-pace.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
@@ -85,6 +87,11 @@ export interface ManagerOptions {
   /** Called after each step of a request; tests make it throw. */
   readonly faults?: FaultInjector;
 }
+
+/** Bytes of a request on endpoint.sock: thousands of services in one advertisement. */
+const maxEndpointRequestBytes = 4 << 20;
+/** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
+const maxForwarderReplyBytes = 64 << 20;
 
 /** Ids begin with it and must fit into an ifalias of 255 bytes. */
 const maxNameLength = 128;
@@ -176,6 +183,7 @@ export class Manager {
       name,
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
+      namespaceInode: ownNamespaceInode(),
       forwarder,
       joins: new Joins(joins),
       lacking,
@@ -187,6 +195,8 @@ export class Manager {
       mutex: new KeyedMutex(),
       asking: new Set(),
       healing: new Set(),
+      mendPace: new MendPace(monotonic),
+      mendingLater: new Map(),
       pools: new AddressPools(registry, name),
       identifiers: new Identifiers(),
       offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? ''),
@@ -232,7 +242,7 @@ export class Manager {
     const { forwarderSocket, vxlanEngine } = this.#options;
     const logger = this.#logger;
     if (forwarderSocket !== undefined) {
-      const channel = new Channel(`unix:${forwarderSocket}`);
+      const channel = new Channel(`unix:${forwarderSocket}`, { maxReplyBytes: maxForwarderReplyBytes });
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
@@ -255,9 +265,10 @@ export class Manager {
     return { ...lending, folder: lentDevicesIn(stateDir), underlay };
   }
 
-  #server(): Server {
-    const server = new Server((error, method) =>
-      this.#logger.error({ err: error, method }, 'internal error'),
+  #server(options: ServerOptions = {}): Server {
+    const server = new Server(
+      (error, method) => this.#logger.error({ err: error, method }, 'internal error'),
+      options,
     );
     this.#stops.push(() => server.stop());
     return server;
@@ -275,7 +286,14 @@ export class Manager {
     openToAll(runDir);
     const sockets = [
       ['client.sock', 0o666, this.#server().add(connect.ClientConnection, clientService(node))],
-      ['endpoint.sock', 0o666, this.#server().add(endpoint.EndpointOperations, endpointService(node))],
+      [
+        'endpoint.sock',
+        0o666,
+        this.#server({ maxRequestBytes: maxEndpointRequestBytes }).add(
+          endpoint.EndpointOperations,
+          endpointService(node),
+        ),
+      ],
       ['admin.sock', 0o600, this.#server().add(admin.Admin, adminService(node))],
     ] as const;
     for (const [file, mode, server] of sockets) {
@@ -297,6 +315,11 @@ function openToAll(folder: string): void {
       error,
     );
   }
+}
+
+function ownNamespaceInode(): number {
+  using namespace = currentNamespace();
+  return namespace.inode;
 }
 
 /** An expected failure says all in its code and message; only a surprise needs its stack. */

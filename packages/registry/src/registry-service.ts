@@ -10,8 +10,11 @@ import {
 import type { RecordCache } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
 
-/** Events that may wait for a watcher: one that is further behind is cut off and begins anew. */
-const maxBacklog = 1024;
+/**
+ * Events that may wait for a watcher: one that is further behind is cut off and begins anew. An endpoint may come, or go, with
+ * thousands of services at once.
+ */
+const maxBacklog = 16_384;
 
 /** `stopped` ends the watches. */
 export function serveRecords(

@@ -44,6 +44,7 @@ export class TunnelEngine {
   readonly #missing: string;
   readonly #ways: Ways;
   #tidying: NodeJS.Timeout | undefined;
+  #stopped = false;
   /** By node's end. */
   readonly #wanted = new Map<number, TunnelEntry>();
   readonly #guarded: GuardedTunnels | undefined;
@@ -174,7 +175,8 @@ export class TunnelEngine {
 
   /** Forgets tunnels whose devices have gone, once for all that go together. */
   tidySoon(): void {
-    if (!this.#programs) return;
+    // What was being removed when it stopped is found by the next.
+    if (!this.#programs || this.#stopped) return;
     this.#tidying ??= setTimeout(() => this.#tidy(), tidyAfterMs);
   }
 
@@ -192,6 +194,7 @@ export class TunnelEngine {
   /** Tunnels work on. */
   stop(): void {
     if (this.#tidying) this.#tidy();
+    this.#stopped = true;
     clearInterval(this.#looking);
     this.#ways.stop();
     this.#programs?.close();

@@ -2,7 +2,7 @@
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import type { Node } from '../node.js';
 import type { AddressPair } from './address-pools.js';
-import { type Prefix, parsePrefix } from './prefix.js';
+import { overlaps, type Prefix, parsePrefix } from './prefix.js';
 
 /** Used where nothing is configured: shared address space, RFC 6598, which pods rarely route. */
 const defaultPrefixes = ['100.64.0.0/16'];
@@ -11,6 +11,13 @@ const defaultPrefixes = ['100.64.0.0/16'];
 export function prefixesOf({ prefixes }: Node, endpoint: NetworkServiceEndpoint): readonly string[] {
   if (endpoint.prefixes.length > 0) return endpoint.prefixes;
   return prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? defaultPrefixes;
+}
+
+/** What another manager gives out addresses of for an endpoint of its own, as far as this one can know. */
+export function prefixesThere(node: Node, endpoint: NetworkServiceEndpoint): readonly string[] {
+  return [
+    ...new Set([...prefixesOf(node, endpoint), ...(endpoint.prefixes.length > 0 ? [] : defaultPrefixes)]),
+  ];
 }
 
 /** One pair for each version of IP that the prefixes have, from the first prefix of it that has one left. */
@@ -39,9 +46,34 @@ export async function allocate(
   }
 }
 
+/**
+ * Of the prefixes that a pod routes, those that matter to who gives out addresses of `prefixes`, which hardly any of thousands do;
+ * of those that lie within others only the others.
+ */
+export function inTheWayOf(prefixes: readonly string[], routed: readonly string[]): string[] {
+  const wanted = prefixes.map(parsePrefix);
+  const concerned = routed
+    .map((text) => ({ text, prefix: parsePrefix(text) }))
+    .filter(({ prefix }) => wanted.some((other) => overlaps(other, prefix)))
+    .toSorted((a, b) => a.prefix.version - b.prefix.version || compare(a.prefix, b.prefix));
+  let last: Prefix | undefined;
+  return concerned.flatMap(({ text, prefix }) => {
+    // A default route excludes nothing, and so hides nothing.
+    if (last && prefix.length > 1 && last.version === prefix.version && prefix.last <= last.last) return [];
+    if (prefix.length > 1) last = prefix;
+    return [text];
+  });
+}
+
+/** The lowest first, and of those the largest. */
+function compare(a: Prefix, b: Prefix): number {
+  if (a.first !== b.first) return a.first < b.first ? -1 : 1;
+  return a.length - b.length;
+}
+
 /** Prefixes parsed before: pods of one node have the same routes, and are asked for them again and again. */
 const parsed = new Map<string, Prefix>();
-const maxParsed = 4096;
+const maxParsed = 65_536;
 
 /**
  * What addresses must not overlap, of the prefixes in use at a pod. Left out are the pairs that are given out from here,

@@ -7,6 +7,7 @@ import {
   InterfacePreference,
   interfaceNames,
   type Label,
+  maxRoutes,
   type NetworkServiceEndpoint,
   NsmError,
   type proxy,
@@ -21,8 +22,22 @@ import { admitSharedMemory } from './shared-memory-parameters.js';
 const minMtu = 68;
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
 const maxParameterLength = 253;
-/** Lists longer than this are refused: nothing real needs more. */
-const maxListLength = 64;
+/** Interfaces that one side names: each type a few times, for the physical networks of a node. */
+const maxInterfaces = 64;
+/** Parameters of one interface: a dozen are known, and each is kept and shown with the connection. */
+const maxParameters = 64;
+/** Labels: each candidate is compared with each. */
+const maxLabels = 64;
+/** Tunnel types: there are six. */
+const maxTunnels = 64;
+/** Identifiers proposed for one tunnel: of four hardly ever all are taken. */
+const maxIdentifiers = 64;
+/** Prefixes of one network service: they are searched one after the other for a free address. */
+const maxPrefixes = 64;
+/** Addresses of one side, of its other side, or proposed for both: one for each version of IP, and a few more. */
+const maxAddresses = 64;
+/** Prefixes that a pod routes within those of the network service: as many of IPv6 are 0.7 MB, and a request has 1 MiB at most. */
+export const maxExcluded = 16_384;
 const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
 const preferences: ReadonlySet<number> = new Set(Object.values(InterfacePreference));
 const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
@@ -58,7 +73,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   if (request.clientManagerName !== '') admitName('client_manager_name', request.clientManagerName);
   if (request.interface.length > 0) admitInterfaces(request.interface);
   admitLabels(request.labels);
-  admitLength('tunnel_type', request.tunnelType);
+  admitLength('tunnel_type', request.tunnelType, maxTunnels);
   if (request.tunnelType.length === 0 && !request.interface.some(({ type }) => hasOwnWire(type)))
     throw invalid('tunnel_type is empty: list the tunnel types your side can do');
   if (request.connectionId !== '' && !connectionIdPattern.test(request.connectionId)) {
@@ -70,14 +85,13 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
     if (parameters && parameters.address !== '' && !isIP(parameters.address)) {
       throw invalid(`tunnel address ${quote(parameters.address)} is not an IP address`);
     }
-    admitLength('proposed_identifiers', parameters?.proposedIdentifiers ?? []);
+    admitLength('proposed_identifiers', parameters?.proposedIdentifiers ?? [], maxIdentifiers);
     if (!(type in tunnelNames))
       throw invalid(`tunnel type ${type} is unknown; known: ${Object.values(tunnelNames).join(', ')}`);
   }
-  if (request.excludedPrefixes.length > 16_384)
-    throw invalid('excluded_prefixes has more than 16384 entries');
+  admitLength('excluded_prefixes', request.excludedPrefixes, maxExcluded);
   request.excludedPrefixes.forEach(parsePrefix);
-  admitLength('address_pairs', request.addressPairs);
+  admitLength('address_pairs', request.addressPairs, maxAddresses);
   for (const { client, endpoint, prefix } of request.addressPairs) {
     const [whole, ...ends] = [prefix, client, endpoint].map(parsePrefix);
     if (!whole || !ends.every((end) => overlaps(whole, end)))
@@ -99,7 +113,7 @@ export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: str
   }
   admitInterfaces(endpoint.interface);
   admitLabels(endpoint.labels);
-  admitLength('prefixes', endpoint.prefixes);
+  admitLength('prefixes', endpoint.prefixes, maxPrefixes);
   endpoint.prefixes.forEach(parsePrefix);
   if (!endpoint.socketLocation.startsWith('/') || hasControl(endpoint.socketLocation)) {
     throw invalid('socket_location must be the absolute path of the unix socket that the endpoint serves');
@@ -116,15 +130,15 @@ export function admitEndpointParameters(
   endpoint: string,
 ): void {
   try {
+    admitLength('route', parameters?.route ?? [], maxRoutes);
+    admitLength('addresses', parameters?.addresses ?? [], maxAddresses);
+    admitLength('peer_addresses', parameters?.peerAddresses ?? [], maxAddresses);
     for (const address of addressesOf(parameters)) parsePrefix(address);
     for (const route of parameters?.route ?? []) parsePrefix(route);
     for (const address of parameters?.peerAddresses ?? [])
       if (!isIP(address)) throw invalid(`peer address ${quote(address)} is not an IP address`);
     const { mtu = 0 } = parameters ?? {};
     if (mtu !== 0 && mtu < minMtu) throw invalid(`mtu ${mtu} is below ${minMtu}`);
-    admitLength('route', parameters?.route ?? []);
-    admitLength('addresses', parameters?.addresses ?? []);
-    admitLength('peer_addresses', parameters?.peerAddresses ?? []);
   } catch (error) {
     throw new NsmError(
       'endpoint-refused',
@@ -160,7 +174,7 @@ export function admitName(field: string, name: string): void {
 }
 
 function admitInterfaces(interfaces: readonly Interface[]): void {
-  admitLength('interface', interfaces);
+  admitLength('interface', interfaces, maxInterfaces);
   if (interfaces.length === 0) {
     throw invalid(
       'interface is empty: list at least one interface type; DEFAULT_INTERFACE lets the mesh choose',
@@ -185,7 +199,7 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
 
 /** They are kept with the connection, and shown with it. */
 function admitParameters(parameters: readonly (readonly [string, string])[]): void {
-  admitLength('interface_parameters', parameters);
+  admitLength('interface_parameters', parameters, maxParameters);
   for (const [key, value] of parameters) {
     if (key === 'name' && !isLinkName(value.replace('%d', '9')))
       throw invalid(`${quote(value)} cannot name an interface: ${linkNameRule}, save one "%d"`);
@@ -198,7 +212,7 @@ function admitParameters(parameters: readonly (readonly [string, string])[]): vo
 
 function admitLabels(labels: Label | undefined): void {
   const entries = Object.entries(labels?.selector ?? {});
-  admitLength('labels', entries);
+  admitLength('labels', entries, maxLabels);
   for (const [key, value] of entries) {
     if (!labelKeyPattern.test(key))
       throw invalid(`label key ${quote(key)} must be 1 to 253 letters, digits, ".", "_", "/" or "-"`);
@@ -207,9 +221,8 @@ function admitLabels(labels: Label | undefined): void {
   }
 }
 
-function admitLength(field: string, list: readonly unknown[]): void {
-  if (list.length > maxListLength)
-    throw invalid(`${field} has ${list.length} entries; at most ${maxListLength} are accepted`);
+function admitLength(field: string, list: readonly unknown[], most: number): void {
+  if (list.length > most) throw invalid(`${field} has ${list.length} entries; at most ${most} are accepted`);
 }
 
 function hasControl(text: string): boolean {

@@ -6,9 +6,6 @@ import { establish } from '../request/establish.js';
 import { closeReplaced, type ReplacingOptions, takeOver } from '../request/settling.js';
 import { type Connection, isInPlace } from '../state/connection.js';
 
-/** So many connections are moved at the same time when there are many. */
-const atOnce = 16;
-
 /** Only what the kernel drives can be there twice; an application that is attached by a socket has to be told of another. */
 export function canMove(connection: Connection): boolean {
   const { role, crossConnect } = connection;
@@ -53,13 +50,4 @@ export async function move(
     node.logger.info({ connection: id, to: moved.id, endpoint: moved.endpoint.name, reason }, 'moved');
     await takeOver(node, moved, { reason: `moved to ${moved.id}: ${reason}`, ...options });
   });
-}
-
-/** Does something with each, a few at a time, in their order; `work` must not throw. */
-export async function fewAtATime<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const lane = async (): Promise<void> => {
-    for (const item of queue) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
 }

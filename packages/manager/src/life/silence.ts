@@ -3,13 +3,14 @@
 import { InterfaceType, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import { rankEndpoints } from '../choice/selection.js';
+import { fewAtATime } from '../few-at-a-time.js';
 import { type Node, surroundings } from '../node.js';
 import { declareUp } from '../request/programming.js';
 import { type Connection, isInPlace, isKept } from '../state/connection.js';
 import { tellOthers } from './closing.js';
 import { rebuild } from './healing.js';
 import { answerWithinMs, compare, mend } from './mending.js';
-import { canMove, fewAtATime, move } from './moving.js';
+import { canMove, move } from './moving.js';
 
 /** So many connections to one node stand for all: they share its fate. */
 const samples = 4;

@@ -157,14 +157,14 @@ export function portOf(
   uid: number,
   parameters: ConnectionParameters,
 ): PortInit {
-  const gateway = (destination: string): string => {
-    const { version } = parsePrefix(destination);
-    return parameters.peerAddresses.find((address) => parsePrefix(address).version === version) ?? '';
-  };
+  const gateways = new Map<4 | 6, string>();
+  for (const address of parameters.peerAddresses.toReversed())
+    gateways.set(parsePrefix(address).version, address);
+  const gateway = (destination: string): string => gateways.get(destination.includes(':') ? 6 : 4) ?? '';
   return {
     type: chosen.type,
     // Routes matter for the choice of addresses alone, and there may be many.
-    namespace: { ...namespace, prefixes: [] },
+    namespace: { ...namespace, prefixes: [], addresses: [] },
     name: parameters.interfaceName,
     mac: parameters.mac,
     mtu: parameters.mtu,

@@ -46,8 +46,8 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
   throw summary(failures);
 }
 
-/** That this manager has no addresses, or the client's pod no room for them, says nothing of the endpoint. */
-const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry']);
+/** That this manager has no addresses, or the client's pod or node no room for what it is given, says nothing of the endpoint. */
+const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry', 'own-branch']);
 
 /** Another interface does not help against these. */
 const hopeless: ReadonlySet<NsmErrorKind> = new Set([
@@ -55,6 +55,7 @@ const hopeless: ReadonlySet<NsmErrorKind> = new Set([
   'endpoint-unreachable',
   'manager-unreachable',
   'registry',
+  'own-branch',
 ]);
 
 /** Tries the client's interfaces in turn with one endpoint. */

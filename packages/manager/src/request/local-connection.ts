@@ -11,12 +11,13 @@ import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
 import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
 import { onOneNetwork, wireAnswersWithinMs, wireMtu } from '../choice/physical-networks.js';
+import { refuseCut } from '../lifelines/refuse-cut.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
 import { program } from './programming.js';
-import { placeSockets } from './shared-memory.js';
+import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 /** MTU of a connection on one node, bytes: what every application expects of an Ethernet. */
@@ -52,6 +53,15 @@ export async function connectLocally(
     offered: attempt.former?.pairs ?? [],
     mtu: ownWire ? wireMtu(chosen.client) : localMtu,
   });
+  const given = { endpoint: endpoint.nseProviderName };
+  await refuseCut(node, [
+    ...(hasDevice(chosen.client)
+      ? [{ ...given, side: 'client' as const, namespace, parameters: plan.client }]
+      : []),
+    ...(hasDevice(chosen.endpoint)
+      ? [{ ...given, side: 'endpoint' as const, namespace: plan.namespace, parameters: plan.endpoint }]
+      : []),
+  ]);
   const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'LOCAL',

@@ -14,11 +14,12 @@ import {
 import { onOneNetwork, poolOf, wireMtu } from '../choice/physical-networks.js';
 import { closeConnection } from '../life/closing.js';
 import { compare } from '../life/mending.js';
+import { refuseCut } from '../lifelines/refuse-cut.js';
 import type { Node } from '../node.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
 import { declareUp, program } from './programming.js';
-import { placeSockets } from './shared-memory.js';
+import { hasDevice, placeSockets } from './shared-memory.js';
 import { Transaction } from './transaction.js';
 
 /**
@@ -144,6 +145,16 @@ async function connectEndpoint(
     offeredIsOwn: false,
     mtu,
   });
+  if (hasDevice(placed.endpoint))
+    await refuseCut(node, [
+      {
+        side: 'endpoint',
+        namespace: plan.namespace,
+        parameters: plan.endpoint,
+        endpoint: endpoint.nseProviderName,
+        ...(tunnel ? { remote: tunnel.end.remote } : {}),
+      },
+    ]);
   return await program(node, transaction, {
     id,
     ...identity,

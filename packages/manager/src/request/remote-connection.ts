@@ -8,7 +8,14 @@ import {
   type Tunnel,
   TunnelSchema,
 } from '@nsm/api';
-import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
+import {
+  allocate,
+  inTheWayOf,
+  obstacles,
+  prefixesOf,
+  prefixesThere,
+  releasePairs,
+} from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
 import {
   hasOwnWire,
@@ -18,6 +25,7 @@ import {
   tunnelable,
 } from '../choice/negotiation.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
+import { refuseCut } from '../lifelines/refuse-cut.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
@@ -93,7 +101,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
           clientManagerAddress: node.advertise,
           connectionId: id,
           interface: interfaces,
-          excludedPrefixes: namespace.prefixes,
+          excludedPrefixes: inTheWayOf(prefixesThere(node, endpoint), namespace.prefixes),
           addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
             client,
             endpoint: other,
@@ -130,6 +138,16 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     mac: tunnel ? macOf(hash, 'client') : '',
     connectionId: id,
   };
+  if (hasDevice(placed.client))
+    await refuseCut(node, [
+      {
+        side: 'client',
+        namespace,
+        parameters: clientParameters,
+        endpoint: endpoint.nseProviderName,
+        ...(tunnel ? { remote: tunnel.address } : {}),
+      },
+    ]);
   const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'CLIENT',

@@ -9,6 +9,7 @@ import {
   candidateView,
   connectionView,
   endpointView,
+  fewOf,
   howText,
   interfaceCapabilityView,
   type JoinView,
@@ -211,12 +212,12 @@ function sideEntries(side: string, view: SideView): [string, string][] {
     [`${side} interface`, device],
     [`${side} namespace`, view.namespace],
     [`${side} address`, view.addresses.join(', ')],
-    [`${side} routes`, view.routes.join(', ')],
+    [`${side} routes`, fewOf(view.routes, view.routeCount)],
     [`${side} dns`, view.dns.join(', ')],
   ];
 }
 
 function notFound(what: string, name: string, known: readonly string[]): NsmError {
-  const others = known.length > 0 ? `known: ${known.join(', ')}` : 'there is none';
+  const others = known.length > 0 ? `known: ${fewOf(known)}` : 'there is none';
   return new NsmError('not-found', `no ${what} "${name}"; ${others}`);
 }
