@@ -24,6 +24,7 @@ import { Identifiers } from './addresses/identifiers.js';
 import { parsePrefix } from './addresses/prefix.js';
 import { admitName } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
+import { checkPidNamespace } from './admission/pid-namespace.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
 import { Lacking } from './choice/lacking.js';
 import { Joins } from './choice/negotiation.js';
@@ -34,6 +35,7 @@ import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
 import { recover } from './life/recovery.js';
 import { leave, register } from './life/registration.js';
+import { takeName } from './life/unique-name.js';
 import type { Node } from './node.js';
 import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
@@ -132,6 +134,8 @@ export class Manager {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const lock = FolderLock.take(stateDir, `manager ${name}`, logger);
     this.#stops.push(() => lock[Symbol.dispose]());
+    this.#stops.push(await takeName(name, logger));
+    checkPidNamespace(logger);
     const monotonic = (): number => performance.now();
 
     const stopping = new AbortController();

@@ -30,7 +30,7 @@ const hooks: Readonly<Record<Program, Hook>> = {
 export class TunnelPrograms {
   readonly maps: TunnelMaps;
   readonly #socket: RouteSocket;
-  readonly #object: BpfObject;
+  #object: BpfObject;
   readonly #ids = new Map<Program, number>();
   /** Uplinks, and which filters of ours are on them. */
   readonly #uplinks = new Map<number, Set<Program>>();
@@ -43,16 +43,9 @@ export class TunnelPrograms {
   constructor(socket: RouteSocket) {
     this.#socket = socket;
     const attached = this.#findFilters();
-    const former = mapsOf(attached.map(({ id }) => id));
-    try {
-      this.#object = BpfObject.load(object, former);
-    } finally {
-      for (const map of former.values()) map.close();
-    }
+    this.#object = load(attached);
     this.maps = new TunnelMaps((name) => this.#object.map(name));
-    for (const { device, program } of attached) {
-      if (program !== 'nsm_wrap') this.attach(device, program);
-    }
+    this.#attachTo(attached);
   }
 
   /** Descriptor of a program, for trying it out. */
@@ -63,6 +56,7 @@ export class TunnelPrograms {
   /** Attaches a program to a device, in place of an earlier one of ours. Does nothing when it is there. */
   attach(device: number, program: Program): void {
     const parent = hooks[program];
+    if (this.#uplinks.size === 0) this.#join();
     if (program !== 'nsm_wrap')
       this.#uplinks.set(device, (this.#uplinks.get(device) ?? new Set()).add(program));
     if (this.#attached(device, parent)?.bpf?.id === this.#id(program)) return;
@@ -115,6 +109,26 @@ export class TunnelPrograms {
     this.#object.close();
   }
 
+  /** Before the first tunnel: another forwarder may have made tunnels since this one began, and both need the same maps. */
+  #join(): void {
+    const attached = this.#findFilters().filter(({ program, id }) => id !== this.#id(program));
+    if (attached.length === 0) return;
+    const before = this.#object;
+    this.#object = load(attached);
+    this.#ids.clear();
+    this.maps.use((name) => this.#object.map(name));
+    before.close();
+    this.#attachTo(attached);
+  }
+
+  #attachTo(found: readonly Found[]): void {
+    for (const { device, program } of found) {
+      if (program === 'nsm_wrap') continue;
+      this.#uplinks.set(device, (this.#uplinks.get(device) ?? new Set()).add(program));
+      this.attach(device, program);
+    }
+  }
+
   #id(program: Program): number {
     const known = this.#ids.get(program);
     if (known !== undefined) return known;
@@ -144,14 +158,14 @@ export class TunnelPrograms {
   }
 
   /** All filters of ours, of any process. One node's end is enough: they all have the same program. */
-  #findFilters(): { device: number; program: Program; id: number }[] {
+  #findFilters(): Found[] {
     const nodeEnds = new Set(
       this.#socket
         .links({ kind: 'veth' })
         .filter(({ name }) => isNodeEnd(name))
         .map(({ index }) => index),
     );
-    const found: { device: number; program: Program; id: number }[] = [];
+    const found: Found[] = [];
     let seenNodeEnd = false;
     for (const { device, kind } of this.#socket.qdiscs()) {
       if ((kind !== 'clsact' && kind !== 'ingress') || (seenNodeEnd && nodeEnds.has(device))) continue;
@@ -163,6 +177,23 @@ export class TunnelPrograms {
       }
     }
     return found;
+  }
+}
+
+/** A filter of ours, of whatever process. */
+interface Found {
+  readonly device: number;
+  readonly program: Program;
+  readonly id: number;
+}
+
+/** New programs over the maps of those that are attached. */
+function load(attached: readonly Found[]): BpfObject {
+  const former = mapsOf(attached.map(({ id }) => id));
+  try {
+    return BpfObject.load(object, former);
+  } finally {
+    for (const map of former.values()) map.close();
   }
 }
 

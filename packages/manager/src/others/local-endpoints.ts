@@ -19,6 +19,8 @@ import { isServed, listenerOf } from './socket-listener.js';
 const reachTimeout = 2000;
 /** Milliseconds for which a connection to it is tried before its socket is looked at. */
 const lookAgainAfter = 250;
+/** What the process at an endpoint's socket does, in words. */
+const serves = 'serves the endpoint';
 /** Milliseconds within which it must answer a request. */
 const answerTimeout = 5000;
 
@@ -214,7 +216,8 @@ export class LocalEndpoints {
   async admitCaller(key: EndpointKey, peer: PeerCredentials | undefined): Promise<void> {
     const endpoint = this.#endpoints.get(endpointKey(key));
     const { guard } = this.#components;
-    if (!endpoint || (await guard.maySpeakFor(peer, await guard.namespaceOf(endpoint.listener)))) return;
+    if (!endpoint || (await guard.maySpeakFor(peer, await guard.namespaceOf(endpoint.listener, serves))))
+      return;
     throw new NsmError(
       'namespace-foreign',
       `endpoint ${quote(key.nseProviderName)} belongs to another network namespace; speak for it from there`,
@@ -244,8 +247,8 @@ export class LocalEndpoints {
   /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
   async #admitSpeaker(record: NetworkServiceEndpoint, peer: PeerCredentials | undefined): Promise<void> {
     const { guard } = this.#components;
-    const listener = await listenerOf(record.socketLocation, reachTimeout, 'serve it before advertising');
-    if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener))) return;
+    const listener = await listenerOf(record.socketLocation, reachTimeout, true);
+    if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener, serves))) return;
     throw new NsmError(
       'namespace-foreign',
       `socket_location ${record.socketLocation} is served from another network namespace; advertise it from there`,
