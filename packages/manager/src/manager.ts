@@ -88,6 +88,12 @@ export interface ManagerOptions {
   readonly faults?: FaultInjector;
 }
 
+/**
+ * Milliseconds for which a manager that stops waits for what it has begun, and for what takes it back: most of it milliseconds, but
+ * another manager may be silent.
+ */
+const finishWithin = 3000;
+
 /** Ids begin with it and must fit into an ifalias of 255 bytes. */
 const maxNameLength = 128;
 
@@ -166,6 +172,13 @@ export class Manager {
       prefixes,
     );
     this.#stops.push(() => endpoints.stop());
+    // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
+    const mutex = new KeyedMutex();
+    const letFinish = async (): Promise<void> => {
+      if (!(await mutex.settled(finishWithin)))
+        logger.info('stopping in the middle of work: a restart ends it');
+    };
+    this.#stops.push(letFinish);
     const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
       if (missing)
@@ -188,7 +201,7 @@ export class Manager {
       guard,
       endpoints,
       connections: new ConnectionTable(store, Date.now),
-      mutex: new KeyedMutex(),
+      mutex,
       asking: new Set(),
       healing: new Set(),
       pools: new AddressPools(registry, name),
@@ -220,6 +233,7 @@ export class Manager {
     });
     await register(node);
     this.#stops.push(() => leave(node));
+    this.#stops.push(letFinish);
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
     void watchForwarder(node);
