@@ -303,15 +303,6 @@ export function candidateView(candidate: admin.Candidate): CandidateView {
   return { ...endpointView(endpoint), rank, reason };
 }
 
-/** Lists longer than this are not read by people. */
-const maxListed = 8;
-
-/** `a, b, c and 9997 more`. @param count how many there are, where the list has only the first. */
-export function fewOf(list: readonly string[], count: number = list.length): string {
-  if (count <= maxListed) return list.join(', ');
-  return `${list.slice(0, maxListed - 1).join(', ')} and ${count - maxListed + 1} more`;
-}
-
 /** `k=v,k=v`. */
 export function labelsText(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)

@@ -70,7 +70,7 @@ export class NodeForwarder implements ForwarderService {
     this.#socket = RouteSocket.open();
     removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);
-    this.#tunnels = new TunnelEngine(this.#socket);
+    this.#tunnels = new TunnelEngine(this.#socket, runDir ?? '');
     this.#sockets = new SharedSockets(runDir);
     this.#shared = new SharedEngine(this.#sockets, (ids) => this.#watch.lost(ids));
     const { hwPools = [], sriovPools = [], sysfs = '/sys', folder, underlay = [], onStep } = lending;

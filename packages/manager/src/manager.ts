@@ -25,6 +25,7 @@ import { Identifiers } from './addresses/identifiers.js';
 import { parsePrefix } from './addresses/prefix.js';
 import { admitName } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
+import { checkPidNamespace } from './admission/pid-namespace.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
 import { Lacking } from './choice/lacking.js';
 import { Joins } from './choice/negotiation.js';
@@ -36,6 +37,7 @@ import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
 import { recover } from './life/recovery.js';
 import { leave, register } from './life/registration.js';
+import { takeName } from './life/unique-name.js';
 import type { Node } from './node.js';
 import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
@@ -92,6 +94,11 @@ export interface ManagerOptions {
 const maxEndpointRequestBytes = 4 << 20;
 /** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
 const maxForwarderReplyBytes = 64 << 20;
+/**
+ * Milliseconds for which a manager that stops waits for what it has begun, and for what takes it back: most of it milliseconds, but
+ * another manager may be silent.
+ */
+const finishWithin = 3000;
 
 /** Ids begin with it and must fit into an ifalias of 255 bytes. */
 const maxNameLength = 128;
@@ -139,6 +146,8 @@ export class Manager {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const lock = FolderLock.take(stateDir, `manager ${name}`, logger);
     this.#stops.push(() => lock[Symbol.dispose]());
+    this.#stops.push(await takeName(name, logger));
+    checkPidNamespace(logger);
     const monotonic = (): number => performance.now();
 
     const stopping = new AbortController();
@@ -169,6 +178,13 @@ export class Manager {
       prefixes,
     );
     this.#stops.push(() => endpoints.stop());
+    // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
+    const mutex = new KeyedMutex();
+    const letFinish = async (): Promise<void> => {
+      if (!(await mutex.settled(finishWithin)))
+        logger.info('stopping in the middle of work: a restart ends it');
+    };
+    this.#stops.push(letFinish);
     const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
       if (missing)
@@ -192,7 +208,7 @@ export class Manager {
       guard,
       endpoints,
       connections: new ConnectionTable(store, Date.now),
-      mutex: new KeyedMutex(),
+      mutex,
       asking: new Set(),
       healing: new Set(),
       mendPace: new MendPace(monotonic),
@@ -226,6 +242,7 @@ export class Manager {
     });
     await register(node);
     this.#stops.push(() => leave(node));
+    this.#stops.push(letFinish);
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
     void watchForwarder(node);

@@ -90,9 +90,14 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     expect(further.obstacles).toMatchObject([
       { type: MPLSoEthernet, missing: 'the other node is behind router 10.9.0.2' },
     ]);
-    expect((await stage.threads[0].client.offerTunnels({ remote: '127.0.0.2' })).tunnels).toMatchObject([
-      { type: VXLAN },
-    ]);
+    // To the node itself there is no way, of whatever kind.
+    for (const remote of ['127.0.0.2', '10.9.0.1', 'fd09::1']) {
+      const { tunnels, obstacles } = await stage.threads[0].client.offerTunnels({ remote });
+      expect(tunnels).toEqual([]);
+      expect(obstacles.map(({ type }) => type)).toEqual(kinds);
+      for (const { missing } of obstacles)
+        expect(missing).toMatch(`${remote} is an address of this node itself, so the other manager runs in`);
+    }
   });
 
   it('brings back the programs and the map entries that someone takes away', async () => {

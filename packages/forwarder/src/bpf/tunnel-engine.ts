@@ -18,7 +18,7 @@ import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { tryKind } from './try-kind.js';
 import type { TunnelKind } from './tunnel-kind.js';
-import type { TunnelEntry, TunnelTraffic } from './tunnel-maps.js';
+import { ofTheKernel, type TunnelEntry, type TunnelTraffic } from './tunnel-maps.js';
 import { TunnelPrograms } from './tunnel-programs.js';
 import type { Ends, Way } from './underlay.js';
 import { Ways, wayKey } from './ways.js';
@@ -50,7 +50,8 @@ export class TunnelEngine {
   readonly #guarded: GuardedTunnels | undefined;
   readonly #looking = setInterval(() => this.#lookAfter(), lookAgainMs).unref();
 
-  constructor(socket: RouteSocket) {
+  /** @param owner tells this forwarder from others in the same network namespace; the same after a restart. */
+  constructor(socket: RouteSocket, owner: string) {
     this.#socket = socket;
     this.#home = currentNamespace();
     this.#ways = new Ways(socket, (moved) => this.#follow(moved), {
@@ -60,7 +61,7 @@ export class TunnelEngine {
     try {
       this.#programs = new TunnelPrograms(socket);
       this.#entrances = new Entrances(socket, this.#programs);
-      this.#guarded = new GuardedTunnels(this.#programs.maps);
+      this.#guarded = new GuardedTunnels(this.#programs.maps, owner);
       this.#missing = '';
       this.#sweep();
     } catch (error) {
@@ -304,16 +305,19 @@ export class TunnelEngine {
   #sweep(): void {
     const maps = this.#programs?.maps;
     if (!maps) return;
-    const links = new Set(this.#socket.links().map(({ index }) => index));
-    for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) this.#forget(nodeEnd);
-    maps.sweep(this.#guarded?.numbers ?? []);
+    maps.sweep(() => {
+      const links = new Set(this.#socket.links().map(({ index }) => index));
+      for (const nodeEnd of this.#wanted.keys()) if (!links.has(nodeEnd)) this.#forget(nodeEnd);
+      return (number) =>
+        number < ofTheKernel ? links.has(number) : this.#guarded?.isLiving(number) === true;
+    });
   }
 
   #tidy(): void {
     clearTimeout(this.#tidying);
     this.#tidying = undefined;
     this.#sweep();
-    if (this.#guarded?.numbers.length || this.#programs?.maps.nodeEnds().length !== 0) return;
+    if (this.#guarded?.size || !this.#programs?.maps.isEmpty) return;
     this.#entrances?.close();
     this.#ways.stop();
   }

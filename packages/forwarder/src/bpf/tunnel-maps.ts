@@ -72,17 +72,33 @@ const served = { shared: 1, guarded: 2 } as const;
 export const ofTheKernel: number = 2 ** 31;
 
 export class TunnelMaps {
-  readonly #outgoing: BpfMap;
-  readonly #incoming: BpfMap;
-  readonly #served: BpfMap;
-  readonly #traffic: BpfMap;
+  #maps: Readonly<Record<MapName, BpfMap>>;
 
   constructor(find: (name: string) => BpfMap) {
-    this.#outgoing = find(nameOf('outgoing'));
-    this.#incoming = find(nameOf('incoming'));
-    this.#served = find(nameOf('served'));
-    this.#traffic = find(nameOf('traffic'));
-    if (!this.#traffic.lookup(word(nobody))) this.#clear(nobody);
+    this.#maps = all(find);
+    this.#begin();
+  }
+
+  /** Goes on with others; what stands in the former ones is left behind. */
+  use(find: (name: string) => BpfMap): void {
+    this.#maps = all(find);
+    this.#begin();
+  }
+
+  get #outgoing(): BpfMap {
+    return this.#maps.outgoing;
+  }
+
+  get #incoming(): BpfMap {
+    return this.#maps.incoming;
+  }
+
+  get #served(): BpfMap {
+    return this.#maps.served;
+  }
+
+  get #traffic(): BpfMap {
+    return this.#maps.traffic;
   }
 
   /** Index of the node's end that packets with this address go to; undefined when there is none. */
@@ -93,6 +109,11 @@ export class TunnelMaps {
   /** Indexes of all node's ends that have a tunnel. */
   nodeEnds(): number[] {
     return this.#outgoing.keys().map((key) => key.readUInt32LE(0));
+  }
+
+  /** No tunnel is left, of any forwarder on this node. */
+  get isEmpty(): boolean {
+    return this.#outgoing.keys().length === 0 && this.#incoming.keys().length === 0;
   }
 
   /** The tunnel of a node's end; undefined when it has none. */
@@ -155,19 +176,22 @@ export class TunnelMaps {
   }
 
   /**
-   * Forgets addresses whose node's end has no tunnel, and places where no tunnel ends any more.
-   * @param guarded numbers of the tunnels that are guarded.
+   * Forgets what belongs to no tunnel any more.
+   * @param living gives what tells whether a number stands for a node's end that exists, or for a tunnel that is guarded. Called
+   * when everything has been listed: another forwarder on these maps may be making tunnels meanwhile, device first.
    */
-  sweep(guarded: Iterable<number>): void {
-    const living = new Set([...this.nodeEnds(), ...guarded]);
-    for (const key of this.#traffic.keys()) {
+  sweep(living: () => (number: number) => boolean): void {
+    const [nodeEnds, counters, addresses] = [this.nodeEnds(), this.#traffic.keys(), this.#incoming.keys()];
+    const isLiving = living();
+    for (const nodeEnd of nodeEnds) if (!isLiving(nodeEnd)) this.delete(nodeEnd);
+    for (const key of counters) {
       const number = key.readUInt32LE(0);
-      if (number >= ofTheKernel && !living.has(number)) this.#traffic.delete(key);
+      if (number >= ofTheKernel && !isLiving(number)) this.#traffic.delete(key);
     }
     const guardedAt = new Map<string, boolean>();
-    for (const key of this.#incoming.keys()) {
+    for (const key of addresses) {
       const owner = this.#incoming.lookup(key)?.readUInt32LE(0) ?? 0;
-      if (!living.has(owner)) {
+      if (!isLiving(owner)) {
         this.#incoming.delete(key);
         continue;
       }
@@ -175,10 +199,10 @@ export class TunnelMaps {
       guardedAt.set(place, owner >= ofTheKernel || (guardedAt.get(place) ?? false));
     }
     for (const place of this.#served.keys()) {
-      const isGuarded = guardedAt.get(place.toString('latin1'));
+      const guarded = guardedAt.get(place.toString('latin1'));
       const before = this.#served.lookup(place)?.readUInt32LE(0) ?? 0;
-      if (isGuarded === undefined) this.#served.delete(place);
-      else if (!isGuarded && before & served.guarded)
+      if (guarded === undefined) this.#served.delete(place);
+      else if (!guarded && before & served.guarded)
         this.#served.update(place, word(before & ~served.guarded));
     }
   }
@@ -217,6 +241,10 @@ export class TunnelMaps {
     return fewest;
   }
 
+  #begin(): void {
+    if (!this.#traffic.lookup(word(nobody))) this.#clear(nobody);
+  }
+
   #clear(nodeEnd: number): void {
     this.#traffic.update(word(nodeEnd), Buffer.alloc(this.#traffic.valueSize));
   }
@@ -241,6 +269,15 @@ export class TunnelMaps {
     }
     return sum;
   }
+}
+
+function all(find: (name: string) => BpfMap): Readonly<Record<MapName, BpfMap>> {
+  return {
+    outgoing: find(nameOf('outgoing')),
+    incoming: find(nameOf('incoming')),
+    served: find(nameOf('served')),
+    traffic: find(nameOf('traffic')),
+  };
 }
 
 /** One direction of `struct traffic`: packets, bytes, and the drops for which there are any. */

@@ -42,8 +42,8 @@ const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a
 const preferences: ReadonlySet<number> = new Set(Object.values(InterfacePreference));
 const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
 const idPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$/;
-const labelKeyPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?$/;
-const labelValuePattern = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
+const labelKeyPattern = /^[A-Za-z0-9._/-]{1,253}$/;
+const labelValuePattern = /^[A-Za-z0-9._-]{0,63}$/;
 
 /** @throws NsmError `invalid` */
 export function admitConnectionRequest(request: connect.ConnectionRequest): void {

@@ -7,6 +7,7 @@ import {
   InterfaceType,
   interfaceNames,
   NsmError,
+  nameSome,
 } from '@nsm/api';
 import { type AgreedInterfaces, hasOwnWire, inOrderOfPreference, interfaceDefaults } from './negotiation.js';
 
@@ -76,7 +77,7 @@ export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInte
   const type = interfaceNames[client.type];
   const pool = poolOf(client) ?? '';
   const own = pools.get(client.type) ?? [];
-  const known = own.length === 0 ? 'no pool' : `pool ${own.map((name) => `"${name}"`).join(', ')}`;
+  const known = own.length === 0 ? 'no pool' : `pool ${nameSome(own.map((name) => `"${name}"`))}`;
   const problem = `no tunnel joins ${type}, so both sides must be on physical network "${pool}"`;
   if (!own.includes(pool))
     throw new NsmError('no-common-interface', `${problem}, and this node has ${known} of that type`);

@@ -16,6 +16,8 @@ import type { Store } from '../state/store.js';
 import { EndpointSocket, reachTimeout } from './endpoint-socket.js';
 import { isServed, listenerOf } from './socket-listener.js';
 
+/** What the process at an endpoint's socket does, in words. */
+const serves = 'serves the endpoint';
 /** Milliseconds within which it must answer a request. */
 const answerTimeout = 5000;
 
@@ -215,7 +217,10 @@ export class LocalEndpoints {
   async admitCaller(key: EndpointKey, peer: PeerCredentials | undefined): Promise<void> {
     const endpoint = this.#endpoints.get(endpointKey(key));
     const { guard } = this.#components;
-    if (!endpoint || (await guard.maySpeakFor(peer, await guard.namespaceOf(endpoint.socket.listener))))
+    if (
+      !endpoint ||
+      (await guard.maySpeakFor(peer, await guard.namespaceOf(endpoint.socket.listener, serves)))
+    )
       return;
     throw new NsmError(
       'namespace-foreign',
@@ -245,8 +250,8 @@ export class LocalEndpoints {
   /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
   async #admitSpeaker(path: string, peer: PeerCredentials | undefined): Promise<PeerCredentials> {
     const { guard } = this.#components;
-    const listener = await listenerOf(path, reachTimeout, 'serve it before advertising');
-    if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener))) return listener;
+    const listener = await listenerOf(path, reachTimeout, true);
+    if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener, serves))) return listener;
     throw new NsmError(
       'namespace-foreign',
       `socket_location ${path} is served from another network namespace; advertise it from there`,

@@ -1,10 +1,10 @@
 // Runs a ready-made endpoint until it is interrupted.
+import { nameSome } from '@nsm/api';
 import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import type { Served, ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { Output } from '../../output.js';
-import { fewOf } from '../../views.js';
 import type { EndpointFlags, EndpointKind } from './options.js';
 
 export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Promise<void> {
@@ -49,7 +49,7 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
 function printServing(output: Output, served: Served): void {
   const { name, namespace, services, socket } = served;
   if (output.json) output.value({ event: 'advertised', name, namespace, services, socket });
-  else output.line(`${name} provides ${fewOf(services)}; the manager calls it on ${socket}`);
+  else output.line(`${name} provides ${nameSome(services)}; the manager calls it on ${socket}`);
 }
 
 function printStatus(output: Output, name: string, { state, reason }: ServeStatus): void {

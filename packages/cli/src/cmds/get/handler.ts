@@ -1,5 +1,5 @@
 // Lists of services, endpoints, managers, connections, interface types and tunnels.
-import { NsmError } from '@nsm/api';
+import { NsmError, nameSome } from '@nsm/api';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { Output, orDash } from '../../output.js';
 import {
@@ -48,7 +48,7 @@ const lists: Readonly<Record<GetKind, List>> = {
     if (output.json) return output.value(views);
     output.table(
       ['SERVICE', 'ENDPOINTS', 'MANAGERS'],
-      views.map(({ name, endpoints, managers }) => [name, String(endpoints), orDash(managers.join(', '))]),
+      views.map(({ name, endpoints, managers }) => [name, String(endpoints), orDash(nameSome(managers))]),
       'no network services: no endpoint is advertised (nsm endpoint --help)',
     );
   },
