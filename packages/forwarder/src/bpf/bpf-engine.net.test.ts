@@ -5,9 +5,19 @@ import { join as joinPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TunnelType, tunnelNames } from '@nsm/api';
 import { type BpfMap, BpfObject, describeProgram, hasTcx, mapsOfProgram } from '@nsm/netlink';
-import { ipJson, leaks, ping, requireRoot, run, spawnIn, type TestNamespace, waitFor } from '@nsm/testkit';
+import {
+  ipJson,
+  leaks,
+  PacketSocket,
+  ping,
+  requireRoot,
+  run,
+  spawnIn,
+  type TestNamespace,
+  waitFor,
+} from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixChecksum, PacketSocket } from '../tunnels/frames.test.tool.js';
+import { fixChecksum } from '../tunnels/frames.test.tool.js';
 import { transfer } from '../tunnels/transfer.test.tool.js';
 import {
   half,
@@ -333,7 +343,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     await join(stage, GRE, 4);
     // GRE with an unknown key from node 1; bound to one EtherType, the socket sees what is left after traffic control.
     const { index } = a.route.link('under')!;
-    using kernel = new PacketSocket(a.namespace, index, 0x0800);
+    using kernel = new PacketSocket(a.namespace, index, { type: 0x0800 });
     using attacker = new PacketSocket(b.namespace, b.route.link('under')!.index);
     const ip = '4500002a00004000402f00000a0900020a090001';
     const frame = fixChecksum(

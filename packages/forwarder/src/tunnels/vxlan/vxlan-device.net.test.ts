@@ -1,8 +1,8 @@
 // The kernel's vxlan device gets packets of its peer only, and tells the pod what does not fit.
 import { TunnelType } from '@nsm/api';
-import { leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
+import { leaks, PacketSocket, ping, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixChecksum, fragmented, fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
+import { fixChecksum, fragmented, fromElsewhere, ofAnother } from '../frames.test.tool.js';
 import { transfer } from '../transfer.test.tool.js';
 import {
   half,
