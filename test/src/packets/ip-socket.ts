@@ -2,6 +2,7 @@
 import { libc, type NetworkNamespace, parseIp } from '@nsm/netlink';
 
 const SO_BINDTODEVICE = 25;
+const SOCK_STREAM = 1;
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
 const receiveBuffer = 16 << 20;
@@ -25,13 +26,8 @@ export class IpSocket implements Disposable {
     this.#fd = namespace.run(() => libc.socket(family, type | libc.SOCK_CLOEXEC, protocol));
     done('socket', this.#fd);
     libc.setSocketOption(this.#fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, receiveBuffer);
-    done(
-      'bind to device',
-      libc.setSocketOptionBytes(this.#fd, libc.SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(device)),
-    );
-    if (!('port' in kind)) return;
-    const address = socketAddress(version === 4 ? '0.0.0.0' : '::', kind.port);
-    done('bind', libc.bind(this.#fd, address, address.length));
+    bindToDevice(this.#fd, device);
+    if ('port' in kind) bindToPort(this.#fd, version, kind.port);
   }
 
   /** From now on it sends to that address. */
@@ -67,8 +63,29 @@ export class IpSocket implements Disposable {
   }
 }
 
+/** A TCP socket of a pod's device. @returns its descriptor. */
+export const tcpSocket = (namespace: NetworkNamespace, version: 4 | 6, device: string): number => {
+  const family = version === 4 ? libc.AF_INET : libc.AF_INET6;
+  const fd = namespace.run(() => libc.socket(family, SOCK_STREAM | libc.SOCK_CLOEXEC, 0));
+  done('socket', fd);
+  bindToDevice(fd, device);
+  return fd;
+};
+
+/** Gives it any address, and a port. */
+export const bindToPort = (fd: number, version: 4 | 6, port: number): void => {
+  const address = socketAddress(version === 4 ? '0.0.0.0' : '::', port);
+  done('bind', libc.bind(fd, address, address.length));
+};
+
+const bindToDevice = (fd: number, device: string): void =>
+  done(
+    'bind to device',
+    libc.setSocketOptionBytes(fd, libc.SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(device)),
+  );
+
 /** `struct sockaddr_in` or `sockaddr_in6`. */
-export const socketAddress = (address: string, port: number): Buffer => {
+const socketAddress = (address: string, port: number): Buffer => {
   const ip = parseIp(address);
   const bytes = Buffer.alloc(ip.length === 4 ? 16 : 28);
   bytes.writeUInt16LE(ip.length === 4 ? libc.AF_INET : libc.AF_INET6, 0);

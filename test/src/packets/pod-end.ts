@@ -1,18 +1,32 @@
 // One end of a connection: the pod, its device, its addresses; and the sockets by which a test speaks for it.
 import type { Link } from '@nsm/netlink';
 import { PacketSocket, type TestNamespace } from '@nsm/testkit';
-import { IpSocket } from './ip-socket.js';
+import { IpSocket, tcpSocket } from './ip-socket.js';
 
 export type Version = 4 | 6;
 export const versions: readonly Version[] = [4, 6];
 
-/** A tunnel between two pods, and the largest IP packet that it takes, bytes. */
+/** A connection between two pods. */
 export interface Cell {
-  readonly kind: string;
   readonly near: PodEnd;
   readonly far: PodEnd;
+  /** Bytes of the largest IP packet that it takes. */
   readonly mtu: number;
 }
+
+/** One way through it. */
+export interface Direction {
+  /** Stands before what is wrong. */
+  readonly what: string;
+  readonly from: PodEnd;
+  readonly to: PodEnd;
+  readonly mtu: number;
+}
+
+export const directionsOf = ({ near, far, mtu }: Cell): readonly Direction[] => [
+  { what: '→', from: near, to: far, mtu },
+  { what: '←', from: far, to: near, mtu },
+];
 
 export class PodEnd {
   readonly namespace: TestNamespace;
@@ -39,9 +53,15 @@ export class PodEnd {
     return new IpSocket(namespace.namespace, { version, kind: { protocol }, device: device.name });
   }
 
+  /** @param port 0: any. */
   udp(version: Version, port: number): IpSocket {
     const { namespace, device } = this;
     return new IpSocket(namespace.namespace, { version, kind: { port }, device: device.name });
+  }
+
+  /** A TCP socket, for the caller to bind or connect, and to close. */
+  tcp(version: Version): number {
+    return tcpSocket(this.namespace.namespace, version, this.device.name);
   }
 
   /** Sends any frame, with whatever left to do; sees what comes in. */
