@@ -89,7 +89,12 @@ export const datagram = ({ from, to, port, data, checksum = 'right' }: DatagramS
   header.writeUInt16BE(port, 0);
   header.writeUInt16BE(port, 2);
   header.writeUInt16BE(header.length + data.length, 4);
-  return withChecksum(Buffer.concat([header, data]), checksumAt.udp, pseudoSum(from, to, udp, 8 + data.length), checksum);
+  return withChecksum(
+    Buffer.concat([header, data]),
+    checksumAt.udp,
+    pseudoSum(from, to, udp, 8 + data.length),
+    checksum,
+  );
 };
 
 /** A TCP segment of nobody's connection. */

@@ -117,12 +117,6 @@ export class PacketStage implements AsyncDisposable {
     return { near: first.near, far: second.far, mtu: Math.min(first.mtu, second.mtu) };
   }
 
-  /** Ends every connection. */
-  async closeAll(): Promise<void> {
-    for (const application of this.#applications.splice(0)) await application[Symbol.asyncDispose]();
-    for (const node of this.mesh.nodes) await node.closeAll();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     for (const application of this.#applications.splice(0)) await application[Symbol.asyncDispose]();
     await this.mesh.stop();
@@ -153,7 +147,7 @@ export class PacketStage implements AsyncDisposable {
   ): Promise<Tunnelled> {
     const server = this.#server(place);
     const { accepted, admissionError, ...reply } = await node.clients.requestConnection({
-      requestId: pod.name,
+      requestId: `${pod.name}-${attachment}`,
       networkServiceName: serviceOf(place, kind),
       linuxNamespace: pod.netns,
       interface: [{ type: interfaceTypes[attachment] }],

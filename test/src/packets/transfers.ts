@@ -2,14 +2,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer, Socket } from 'node:net';
+import { type AddressInfo, createServer, Socket } from 'node:net';
 import { thorough } from '../reliability/config.js';
 import { bindToPort } from './ip-socket.js';
 import type { Direction, PodEnd, Version } from './pod-end.js';
 
 const bulk = randomBytes((thorough ? 32 : 1) << 20);
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-const port = 7004;
+/** Where nobody listens. */
+const deserted = 7005;
 /** Milliseconds without a byte after which a transfer has come to a halt. */
 const patience = 5_000;
 
@@ -20,7 +21,7 @@ export const transferFaults = async (
 ): Promise<string[]> => {
   const server = createServer({ allowHalfOpen: true });
   const fd = to.tcp(version);
-  bindToPort(fd, version, port);
+  bindToPort(fd, version, 0);
   server.listen({ fd });
   server.on('connection', (socket) => {
     const hash = createHash('sha256');
@@ -32,6 +33,7 @@ export const transferFaults = async (
     const answer: Buffer[] = [];
     client.setTimeout(patience, () => client.destroy(new Error('it came to a halt')));
     client.on('data', (bytes) => answer.push(bytes));
+    const { port } = server.address() as AddressInfo;
     client.connect({ host: to.addresses[version], port }, () => client.end(bulk));
     await once(client, 'close');
     const same = Buffer.concat(answer).toString() === digest(bulk);
@@ -51,7 +53,7 @@ export const refusalFaults = async (
 ): Promise<string[]> => {
   const client = new Socket({ fd: from.tcp(version) });
   client.setTimeout(patience, () => client.destroy(new Error('no answer')));
-  client.connect({ host: to.addresses[version], port: port + 1 });
+  client.connect({ host: to.addresses[version], port: deserted });
   const [error] = (await once(client, 'error')) as [NodeJS.ErrnoException];
   return error.code === 'ECONNREFUSED' ? [] : [`${what}: RST over IPv${version}: ${error.message}`];
 };
