@@ -1,9 +1,8 @@
 // Packets of tunnels by whatever device they come to a node: taken there as Linux takes them, and their sender checked.
 import { TunnelType } from '@nsm/api';
-import { hasTcx, libc } from '@nsm/netlink';
-import { leaks, ping, requireRoot, run, type TestNamespace, waitFor } from '@nsm/testkit';
+import { libc } from '@nsm/netlink';
+import { leaks, PacketSocket, ping, requireRoot, run, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PacketSocket } from '../tunnels/frames.test.tool.js';
 import {
   half,
   identifier,
@@ -14,8 +13,7 @@ import {
   type Stage,
   underlayAddresses,
 } from '../tunnels/tunnel.test.mesh.js';
-import { FilterHooks } from './filter-hooks.js';
-import { TcxHooks } from './tcx-hooks.js';
+import { hooked } from './standing-programs.test.tool.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 
@@ -25,7 +23,9 @@ const [missing = ''] = rooted ? (await missingKinds()).values() : [];
 if (missing) process.stderr.write(`SKIPPED arrivals: ${missing}\n`);
 
 /** A second link between the nodes, with 10.10.0.0/24 and fd10::/64. */
-const addSecondLink = ({ nodes: [a, b] }: Stage): void => {
+const addSecondLink = async ({ nodes: [a, b] }: Stage): Promise<void> => {
+  // No neighbour is asked for while the link-local address is tried for duplicates.
+  for (const { name } of [a, b]) await run(name, 'sysctl', ['-q', 'net.ipv6.conf.default.accept_dad=0']);
   a.route.addLink({
     kind: 'veth',
     name: 'second',
@@ -39,11 +39,8 @@ const addSecondLink = ({ nodes: [a, b] }: Stage): void => {
 
 const deviceOf = (node: TestNamespace, name: string): number => node.route.link(name)!.index;
 
-const isGuarded = ({ namespace, route }: TestNamespace, name: string): boolean =>
-  namespace.run(() => {
-    const hooks = hasTcx() ? new TcxHooks() : new FilterHooks(route);
-    return hooks.ours(route.link(name)!.index, 'ingress') !== undefined;
-  });
+const isGuarded = (node: TestNamespace, name: string): boolean =>
+  hooked(node, name, (hooks, device) => hooks.ours(device, 'ingress') !== undefined);
 
 describe.skipIf(!rooted || missing !== '')('arrivals', () => {
   let stage: Stage;
@@ -68,7 +65,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
     ] as const)(
       '%s over IPv%s come back by another link than the one that is sent by',
       async (type, version) => {
-        addSecondLink(stage);
+        await addSecondLink(stage);
         const { nodes, pods } = stage;
         for (const name of nodes.map((node) => node.name))
           for (const scope of ['all', 'default', 'under', 'second'])
@@ -86,7 +83,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
         await waitFor(
           async () => {
             await run(pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee77', podAddresses[4][0]]);
-            byTheSecond ||= second.pending().some((frame) => frame.includes(Buffer.from('c0ffee77', 'hex')));
+            byTheSecond ||= second.seen().some(({ frame }) => frame.includes(Buffer.from('c0ffee77', 'hex')));
             return byTheSecond;
           },
           { what: 'its packets by the second link' },
@@ -102,7 +99,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
       const type = VXLAN;
       const { mtu } = await join(stage, type, 4);
       const crossConnect = half(stage, 0, type, 4, mtu);
-      addSecondLink(stage);
+      await addSecondLink(stage);
       const [node, attacker] = nodes;
       await waitFor(() => isGuarded(node, 'second'), { what: 'the program on the new device' });
       attacker.route.addAddress(deviceOf(attacker, 'second'), { address: '10.10.0.66/24' });

@@ -1,9 +1,9 @@
 // The kernel's vxlan device gets packets of its peer only, and tells the pod what does not fit.
 import { TunnelType } from '@nsm/api';
-import { mapsOfProgram } from '@nsm/netlink';
-import { leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
+import { leaks, PacketSocket, ping, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixChecksum, fragmented, fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
+import { mapsOn } from '../../bpf/standing-programs.test.tool.js';
+import { fixChecksum, fragmented, fromElsewhere, ofAnother } from '../frames.test.tool.js';
 import { transfer } from '../transfer.test.tool.js';
 import {
   half,
@@ -137,8 +137,7 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     // Nobody looks after what it takes away: the one that is looked at has no time to mend anything.
     const beside = await startIn(stage.nodes[0], { runDir: '/run/beside' });
     const entries = (): string[] => {
-      const [filter] = route.filters({ device: under, parent: 'ingress' });
-      const maps = mapsOfProgram(filter!.bpf!.id!);
+      const maps = mapsOn(stage.nodes[0], 'under');
       try {
         return [...maps].flatMap(([name, map]) => map.keys().map((key) => `${name} ${key.toString('hex')}`));
       } finally {

@@ -1,0 +1,131 @@
+// Packets of every length and make over every kind of tunnel, on every underlay, both ways.
+import { leaks, requireRoot } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { thorough } from '../reliability/config.js';
+import { counted } from './counters.js';
+import { cutFaults, overlongFaults } from './fragments.js';
+import { frameFaults } from './frames.js';
+import { datagramFaults, lengthFaults } from './lengths.js';
+import { type Attachment, kinds, PacketStage, type StageOptions, type Tunnelled } from './packet-stage.js';
+import { type Cell, type Direction, directionsOf, type Version, versions } from './pod-end.js';
+import { segmentFaults, virtualMachineFaults } from './segments.js';
+import { refusalFaults, transferFaults, withoutTimestamps } from './transfers.js';
+
+const [ebpf, kernel, mixed] = [
+  ['ebpf', 'ebpf'],
+  ['kernel', 'kernel'],
+  ['kernel', 'ebpf'],
+] as const;
+const everyStage: readonly StageOptions[] = ([4, 6] as const).flatMap((underlay) =>
+  (['veth', 'tap'] as const).flatMap((cable) =>
+    [ebpf, kernel, mixed].map((engines) => ({ underlay, cable, engines })),
+  ),
+);
+const stages: readonly StageOptions[] = thorough
+  ? everyStage
+  : [
+      { underlay: 4, cable: 'veth', engines: ebpf },
+      { underlay: 6, cable: 'veth', engines: mixed },
+      { underlay: 4, cable: 'tap', engines: mixed },
+      { underlay: 6, cable: 'tap', engines: ebpf },
+    ];
+const nameOf = ({ underlay, cable, engines }: StageOptions): string =>
+  `IPv${underlay} over ${cable}, VXLAN by ${engines.join(' and ')}`;
+
+/** Pods of which one or both have shared memory. */
+const attachments: readonly (readonly [near: Attachment, far: Attachment])[] = [
+  ['mem', 'kernel'],
+  ['kernel', 'mem'],
+  ['mem', 'mem'],
+];
+/** Each is two processes: without the thorough run, every stage has some of them. */
+const shared = (options: StageOptions) =>
+  kinds.flatMap((kind, index) =>
+    attachments
+      .filter((_, n) => thorough || n === (index + stages.indexOf(options)) % (2 * attachments.length))
+      .map(([near, far]) => ({ kind, near, far })),
+  );
+
+type Check = (direction: Direction, version: Version) => Promise<string[]>;
+
+/** Both ways, and with both versions of IP. */
+const bothWays = async (cell: Cell, ...checks: readonly Check[]): Promise<string[]> => {
+  const faults: string[] = [];
+  for (const check of checks)
+    for (const direction of directionsOf(cell))
+      for (const version of versions) faults.push(...(await check(direction, version)));
+  return faults;
+};
+const framesBothWays = async (cell: Cell): Promise<string[]> =>
+  (await Promise.all(directionsOf(cell).map(frameFaults))).flat();
+const everyTransfer = async (cell: Cell): Promise<string[]> => {
+  const transfers = (): Promise<string[]> => bothWays(cell, transferFaults, refusalFaults);
+  return [...(await transfers()), ...(await withoutTimestamps([cell.near, cell.far], transfers))];
+};
+
+afterAll(() => expect(leaks()).toEqual([]));
+
+describe.skipIf(!requireRoot('packets')).each(stages.map((options) => [nameOf(options), options] as const))(
+  '%s',
+  { timeout: 120_000 },
+  (_name, options) => {
+    let stage: PacketStage;
+    const cells = new Map<string, Tunnelled>();
+
+    beforeAll(async () => {
+      stage = await PacketStage.start(options);
+      for (const kind of kinds) cells.set(kind, await stage.connect(kind));
+    }, 60_000);
+    afterAll(async () => await stage?.[Symbol.asyncDispose]());
+
+    const addingUp = (cell: Tunnelled, work: () => Promise<string[]>): Promise<string[]> =>
+      counted(stage.mesh.nodes, cell.id, work);
+
+    describe.each(kinds)('%s', (kind) => {
+      const cell = (): Tunnelled => cells.get(kind)!;
+      /** The kernel's own device counts what is to be cut as one packet. */
+      const countsSegments = kind !== 'VXLAN' || options.engines === ebpf;
+
+      it('carries IP packets of every length', async () => {
+        expect(await addingUp(cell(), () => bothWays(cell(), lengthFaults, datagramFaults))).toEqual([]);
+      });
+
+      it('carries frames of every make', async () => {
+        expect(await addingUp(cell(), () => framesBothWays(cell()))).toEqual([]);
+      });
+
+      it('carries fragments of every cut', async () => {
+        expect(await addingUp(cell(), () => bothWays(cell(), overlongFaults, cutFaults))).toEqual([]);
+      });
+
+      it('carries datagrams that the sender leaves uncut', async () => {
+        const work = (): Promise<string[]> => bothWays(cell(), segmentFaults, virtualMachineFaults);
+        expect(countsSegments ? await addingUp(cell(), work) : await work()).toEqual([]);
+      });
+
+      it('carries TCP', async () => {
+        const work = (): Promise<string[]> => everyTransfer(cell());
+        expect(countsSegments ? await addingUp(cell(), work) : await work()).toEqual([]);
+      });
+
+      it.each(
+        kinds.filter(
+          (other, index) => thorough || index === (kinds.indexOf(kind) + 1) % kinds.length || other === kind,
+        ),
+      )('followed by %s, carries datagrams that the sender leaves uncut, and TCP', async (other) => {
+        const chain = await stage.chain(cell(), other);
+        expect(await bothWays(chain, segmentFaults, datagramFaults, transferFaults)).toEqual([]);
+      });
+    });
+
+    it.each(shared(options))('$kind: $near to $far carries all of that', async ({ kind, near, far }) => {
+      const cell = await stage.connect(kind, near, far);
+      const whole = (): Promise<string[]> =>
+        bothWays(cell, lengthFaults, datagramFaults, overlongFaults, cutFaults);
+      expect(await addingUp(cell, whole)).toEqual([]);
+      expect(await addingUp(cell, () => framesBothWays(cell))).toEqual([]);
+      expect(await bothWays(cell, segmentFaults, virtualMachineFaults)).toEqual([]);
+      expect(await everyTransfer(cell)).toEqual([]);
+    });
+  },
+);
