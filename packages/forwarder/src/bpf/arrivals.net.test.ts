@@ -71,11 +71,15 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
           for (const scope of ['all', 'default', 'under', 'second'])
             await run(name, 'sysctl', ['-q', `net.ipv4.conf.${scope}.rp_filter=0`]);
         await join(stage, type, version);
+        const gateway = version === 4 ? '10.10.0.1' : 'fd10::1';
+        await waitFor(async () => (await ping(nodes[1].name, gateway)).received === 1, {
+          what: 'the second link',
+        });
         // Node 1 sends by the second link, node 0 by the first.
         const [own] = underlayAddresses[version];
         nodes[1].route.addRoute({
           destination: `${own}/${version === 4 ? 32 : 128}`,
-          gateway: version === 4 ? '10.10.0.1' : 'fd10::1',
+          gateway,
           source: underlayAddresses[version][1],
         });
         using second = new PacketSocket(nodes[1].namespace, deviceOf(nodes[1], 'second'));
