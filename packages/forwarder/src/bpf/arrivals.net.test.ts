@@ -1,8 +1,9 @@
 // Packets of tunnels by whatever device they come to a node: taken there as Linux takes them, and their sender checked.
 import { TunnelType } from '@nsm/api';
-import { libc } from '@nsm/netlink';
+import { libc, openTap } from '@nsm/netlink';
 import { leaks, PacketSocket, ping, requireRoot, run, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fromElsewhere } from '../tunnels/frames.test.tool.js';
 import {
   half,
   identifier,
@@ -134,6 +135,45 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
       expect(types).not.toContain(0x88b5);
     });
   });
+
+  it.each([
+    [VXLAN, 4],
+    [GRE, 6],
+  ] as const)(
+    '%s over IPv%s comes by a device without Ethernet, and its sender is checked',
+    async (type, version) => {
+      stage = await makeStage();
+      const { nodes, pods, threads } = stage;
+      const { mtu } = await join(stage, type, version);
+      const crossConnect = half(stage, 0, type, version, mtu);
+      using tun = openTap({ kind: 'tun', name: 'tun0', namespace: nodes[0].namespace });
+      nodes[0].route.setLink('tun0', { up: true });
+      await waitFor(() => isGuarded(nodes[0], 'tun0'), { what: 'the program on the new device' });
+      using wire = new PacketSocket(nodes[0].namespace, deviceOf(nodes[0], 'under'));
+      const marked = (frame: Buffer): boolean =>
+        frame.length > 130 && frame.includes(Buffer.from('c0ffeeaa', 'hex'));
+      await ping(pods[1].name, podAddresses[4][0]);
+      await run(pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffeeaa', podAddresses[4][0]]);
+      const good = await wire.receive(marked, 'a packet of the other node');
+      using pod = new PacketSocket(pods[0].namespace, deviceOf(pods[0], 'nsm0'), { incoming: true });
+      const write = (frame: Buffer): void => {
+        const packet = frame.subarray(14);
+        expect(libc.write(tun.fd, packet, packet.length)).toBe(packet.length);
+      };
+      const refused = async (): Promise<bigint> =>
+        (await threads[0].client.getStatistics({ crossConnect })).drops['received, wrong source address'] ??
+        0n;
+      write(fromElsewhere(good));
+      await waitFor(async () => (await refused()) === 1n, { what: 'a packet that is refused' });
+      expect(pod.seen().filter(({ frame }) => frame.includes(Buffer.from('c0ffeeaa', 'hex')))).toEqual([]);
+      write(good);
+      const inner = await pod.receive(
+        (frame) => frame.includes(Buffer.from('c0ffeeaa', 'hex')),
+        'the packet in the pod',
+      );
+      expect(inner).toEqual(good.subarray(-inner.length));
+    },
+  );
 
   it('another program’s filter that ends the chain does not silence tunnels, before or after they are made', async () => {
     stage = await makeStage();
