@@ -18,8 +18,9 @@ import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { tryKind } from './try-kind.js';
 import type { TunnelKind } from './tunnel-kind.js';
-import { ofTheKernel, type TunnelEntry, type TunnelTraffic } from './tunnel-maps.js';
+import { ofTheKernel, type TunnelTraffic } from './tunnel-maps.js';
 import { TunnelPrograms } from './tunnel-programs.js';
+import type { TunnelEntry } from './tunnel-structures.js';
 import type { Ends, Way } from './underlay.js';
 import { Ways, wayKey } from './ways.js';
 
