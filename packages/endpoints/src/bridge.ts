@@ -45,9 +45,9 @@ export async function bridge(options: BridgeOptions): Promise<ReadyMade> {
     const tell = options.onClient ?? (() => {});
     const answerTo = (request: EndpointRequest): EndpointAnswer => {
       if (request.interfaceName === '') return { refuse: 'the manager does not say how it names the device' };
-      if (request.mtu > 0 && request.mtu < mtu)
+      if (request.maxMtu > 0 && request.maxMtu < mtu)
         return {
-          refuse: `only ${request.mtu} bytes fit through this connection, and all clients have an MTU of ${mtu}: start the bridge with --mtu ${request.mtu}`,
+          refuse: `only ${request.maxMtu} bytes fit through this connection, and all clients have an MTU of ${mtu}: start the bridge with --mtu ${request.maxMtu}`,
         };
       const addresses = segments.map((segment) => segment.take(request));
       const taken = addresses.flatMap((address) => (address === undefined ? [] : [address]));

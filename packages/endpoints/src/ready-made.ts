@@ -8,6 +8,8 @@ export interface ReadyMadeOptions extends Omit<ServeOptions, 'onConnect' | 'onCl
   readonly routes?: readonly string[] | undefined;
   /** Addresses to give to clients. Default: the manager allocates. */
   readonly addresses?: readonly ClientAddress[] | undefined;
+  /** MTU of its clients, bytes, as far as the way to them allows. Default: 1500 on its own node, elsewhere what fits through. */
+  readonly mtu?: number | undefined;
   /** Hears of every client that is accepted, refused, or gone. */
   readonly onClient?: ((event: ClientEvent) => void) | undefined;
 }
@@ -54,7 +56,7 @@ export function readyMadeHooks(options: ReadyMadeOptions, routes: readonly strin
   const tell = options.onClient ?? (() => {});
   return {
     onConnect: (request) => {
-      const answer = { ...pool.take(request), routes };
+      const answer = { ...pool.take(request), routes, mtu: options.mtu };
       tell({ kind: answer.refuse ? 'refused' : 'accepted', request, reason: answer.refuse ?? '' });
       return answer;
     },

@@ -157,6 +157,8 @@ export class TestMesh implements AsyncDisposable {
   readonly managers: TestManager[] = [];
   /** Request ids of connections that endpoints were told are closed. */
   readonly closed: string[] = [];
+  /** What endpoints were asked. */
+  readonly asked: ep.EndpointConnectionRequest[] = [];
   /** What endpoints wait for before they answer. */
   readonly answering: { until: Promise<void> } = { until: Promise.resolve() };
   readonly #pods = new Map<string, TestNamespace>();
@@ -212,7 +214,9 @@ export class TestMesh implements AsyncDisposable {
   ): Promise<void> {
     const socketLocation = join(this.folder, `${pod}.sock`);
     const server = new Server().add(ep.EndpointConnection, {
-      requestEndpointConnection: async ({ requestId, networkServiceName }) => {
+      requestEndpointConnection: async (request) => {
+        const { requestId, networkServiceName } = request;
+        this.asked.push(request);
         await this.answering.until;
         return { requestId, networkServiceName, linuxNamespace: this.pod(pod).name, ...answer };
       },

@@ -15,6 +15,7 @@ import {
 } from '@nsm/api';
 import { isLinkName, linkNameRule } from '@nsm/netlink';
 import { overlaps, parsePrefix } from '../addresses/prefix.js';
+import { askedMtu } from '../choice/mtu.js';
 import { hasOwnWire } from '../choice/negotiation.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
@@ -193,6 +194,7 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     }
     seen.add(preference);
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
+    askedMtu(one);
     admitSharedMemory(one);
   }
 }

@@ -35,7 +35,7 @@ export async function move(
     const namespace = await clientNamespace(node, present);
     if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
     await closeReplaced(node, present);
-    const { interfaceName } = clientParameters;
+    const { interfaceName, mtu } = clientParameters;
     const moved = await establish(
       node,
       {
@@ -43,7 +43,7 @@ export async function move(
         uid: crossConnect.client?.uid ?? 0,
         generation: generation + 1,
         beside: present,
-        former: { pairs, interfaceName, interface: present.interface },
+        former: { pairs, interfaceName, interface: present.interface, mtu },
       },
       AbortSignal.any([node.stopping, AbortSignal.timeout(node.requestTimeout)]),
     );

@@ -14,6 +14,7 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { overlaps, type Prefix, parsePrefix } from '../addresses/prefix.js';
 import { addressesOf, admitEndpointParameters } from '../admission/admission.js';
+import { agreedMtu, type Mtu } from '../choice/mtu.js';
 import { hasOwnWire } from '../choice/negotiation.js';
 import { tellEndpoint } from '../life/closing.js';
 import type { Node } from '../node.js';
@@ -34,8 +35,7 @@ export interface EndpointQuestion {
   readonly offered: readonly AddressPair[];
   /** Whether the pairs offered are from this manager's pools. Default: true. */
   readonly offeredIsOwn?: boolean;
-  /** Bytes. */
-  readonly mtu: number;
+  readonly mtu: Mtu;
 }
 
 /** What both sides of a connection will look like. */
@@ -78,7 +78,13 @@ export async function askEndpoint(
             networkServiceName: service,
             interface: question.interface,
             ...(question.labels ? { labels: question.labels } : {}),
-            endpointParameters: { interfaceName, mac: mac.endpoint, mtu: question.mtu, connectionId: id },
+            endpointParameters: {
+              interfaceName,
+              mac: mac.endpoint,
+              mtu: question.mtu.usual,
+              connectionId: id,
+            },
+            maxMtu: question.mtu.most,
           },
           transaction.signal,
         );
@@ -120,7 +126,7 @@ export async function askEndpoint(
     };
     pairs = usable && !offeredIsOwn ? [] : taken;
   }
-  const mtu = Math.min(question.mtu, reply.clientParameters?.mtu || question.mtu);
+  const mtu = agreedMtu(question.mtu, reply.clientParameters?.mtu ?? 0);
   // An endpoint may answer on another device than the connection's own, as behind a bridge.
   const told = reply.clientParameters?.peerAddresses ?? [];
   const common = { mtu, connectionId: id };

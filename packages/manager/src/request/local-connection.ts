@@ -9,8 +9,9 @@ import {
 } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
+import { localMtu, wireMtu } from '../choice/mtu.js';
 import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
-import { onOneNetwork, wireAnswersWithinMs, wireMtu } from '../choice/physical-networks.js';
+import { onOneNetwork, wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
@@ -20,8 +21,6 @@ import { program } from './programming.js';
 import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
-/** MTU of a connection on one node, bytes: what every application expects of an Ethernet. */
-const localMtu = 1500;
 /** Milliseconds within which a pair of devices carries packets, however busy the node. */
 const readyWithinMs = 1000;
 
@@ -51,7 +50,7 @@ export async function connectLocally(
     interface: chosen.endpoint,
     excluded: obstacles(node, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
-    mtu: ownWire ? wireMtu(chosen.client) : localMtu,
+    mtu: ownWire ? wireMtu(chosen.client) : localMtu(chosen.client, chosen.endpoint, attempt.former?.mtu),
   });
   const given = { endpoint: endpoint.nseProviderName };
   await refuseCut(node, [

@@ -4,6 +4,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type CallContext, forwarder as fw, InterfaceSchema, InterfaceType, NsmError, proxy } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
+import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
 import {
   chooseInterfaces,
   chooseTunnel,
@@ -11,7 +12,7 @@ import {
   interfaceList,
   restrictTunnels,
 } from '../choice/negotiation.js';
-import { onOneNetwork, poolOf, wireMtu } from '../choice/physical-networks.js';
+import { onOneNetwork, poolOf } from '../choice/physical-networks.js';
 import { closeConnection } from '../life/closing.js';
 import { compare } from '../life/mending.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
@@ -119,7 +120,7 @@ async function connectEndpoint(
   const tunnel = hasOwnWire(agreed.client.type)
     ? undefined
     : await agreeOnTunnel(node, request, agreed.endpoint.type, callerAddress, transaction);
-  const mtu = tunnel?.mtu ?? wireMtu(agreed.client);
+  const mtu = tunnel ? tunnelledMtu(tunnel.mtu, agreed.client, request.toldMtu) : wireMtu(agreed.client);
 
   const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
   const id = `${node.idPrefix}${hash}`;

@@ -100,6 +100,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
           clientManagerName: node.name,
           clientManagerAddress: node.advertise,
           connectionId: id,
+          toldMtu: attempt.former?.mtu ?? 0,
           interface: interfaces,
           excludedPrefixes: inTheWayOf(prefixesThere(node, endpoint), namespace.prefixes),
           addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({

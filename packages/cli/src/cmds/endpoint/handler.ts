@@ -23,6 +23,7 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     prefixes: flags.prefix,
     routes: flags.route.length > 0 ? flags.route : undefined,
     addresses,
+    mtu: flags.mtu,
     signal,
     waitMs: flags.wait,
     onClient: (event: ClientEvent) => printClient(output, event),
@@ -33,8 +34,8 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     printServing(output, running.served);
     await aborted(signal);
   } else if (kind === 'bridge') {
-    const { device, mtu } = flags;
-    await using running = await bridge({ ...common, device, mtu });
+    const { device } = flags;
+    await using running = await bridge({ ...common, device });
     printServing(output, running.served);
     await aborted(signal);
   } else {
