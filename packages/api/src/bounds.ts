@@ -6,5 +6,5 @@
  */
 export const maxRoutes = 16_384;
 
-/** Network services in one advertisement. As many with names of usual length fit into the 4 MiB that a request of an endpoint may have. */
+/** Network services in one advertisement: with names of usual length as many fit into the 1 MiB that a request may have. */
 export const maxServices = 8192;

@@ -1,5 +1,6 @@
 // Generated messages and services of the Network Service Mesh API; typed gRPC servers and channels.
 
+export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
@@ -19,7 +20,6 @@ export {
   descriptorOf,
   type PeerCredentials,
   Server,
-  type ServerOptions,
   type ServiceImplementation,
   type UnixOptions,
 } from './server.js';

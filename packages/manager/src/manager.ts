@@ -12,7 +12,6 @@ import {
   proxy,
   registry as reg,
   Server,
-  type ServerOptions,
   type TunnelType,
   tunnelNames,
 } from '@nsm/api';
@@ -90,8 +89,6 @@ export interface ManagerOptions {
   readonly faults?: FaultInjector;
 }
 
-/** Bytes of a request on endpoint.sock: thousands of services in one advertisement. */
-const maxEndpointRequestBytes = 4 << 20;
 /** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
 const maxForwarderReplyBytes = 64 << 20;
 /**
@@ -282,10 +279,9 @@ export class Manager {
     return { ...lending, folder: lentDevicesIn(stateDir), underlay };
   }
 
-  #server(options: ServerOptions = {}): Server {
-    const server = new Server(
-      (error, method) => this.#logger.error({ err: error, method }, 'internal error'),
-      options,
+  #server(): Server {
+    const server = new Server((error, method) =>
+      this.#logger.error({ err: error, method }, 'internal error'),
     );
     this.#stops.push(() => server.stop());
     return server;
@@ -303,14 +299,7 @@ export class Manager {
     openToAll(runDir);
     const sockets = [
       ['client.sock', 0o666, this.#server().add(connect.ClientConnection, clientService(node))],
-      [
-        'endpoint.sock',
-        0o666,
-        this.#server({ maxRequestBytes: maxEndpointRequestBytes }).add(
-          endpoint.EndpointOperations,
-          endpointService(node),
-        ),
-      ],
+      ['endpoint.sock', 0o666, this.#server().add(endpoint.EndpointOperations, endpointService(node))],
       ['admin.sock', 0o600, this.#server().add(admin.Admin, adminService(node))],
     ] as const;
     for (const [file, mode, server] of sockets) {

@@ -7,6 +7,7 @@ import {
   type ServiceImplementation,
   type registry as wire,
 } from '@nsm/api';
+import { failuresOf } from './gathered-writes.js';
 import type { RecordCache } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
 
@@ -43,6 +44,14 @@ export function serveRecords(
     async removeEndpoint(key) {
       await writer.removeEndpoint(key);
       return {};
+    },
+    async writeEndpoints({ writes }) {
+      const outcomes = writes.map(async ({ write }) => {
+        if (write.case === 'put') await writer.registerEndpoint(write.value);
+        else if (write.case === 'removal') await writer.removeEndpoint(write.value);
+        else throw new NsmError('invalid', 'a write of neither kind');
+      });
+      return { failures: await failuresOf(outcomes) };
     },
     async claim({ name, holder }) {
       return { holder: await writer.claim(name, holder) };

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { endpoint, NsmError, Server } from '@nsm/api';
+import { advertisementsOf, endpoint, NsmError, Server } from '@nsm/api';
 import { runDirFromEnvironment } from './config.js';
 import { EndpointConnections, type EndpointHooks } from './endpoint-connections.js';
 import { type InterfaceOption, interfaceFields } from './interfaces.js';
@@ -181,8 +181,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const socket = place.path;
   const link = new ManagerLink(join(runDir, 'endpoint.sock'));
   const client = link.channel.client(endpoint.EndpointOperations);
-  const advertisement = {
-    networkEndpoint: services.map((service) => ({
+  const advertisements = advertisementsOf(
+    services.map((service) => ({
       networkServiceName: service,
       nseProviderName: name,
       nseProviderNamespace: namespace,
@@ -191,13 +191,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
       labels: { selector: { ...options.labels } },
       prefixes: [...(options.prefixes ?? [])],
     })),
-  };
+  );
   const advertise = async (signal: AbortSignal | undefined, waitMs: number): Promise<void> => {
-    const reply = await link.call({ signal, timeoutMs: callMs + waitMs, waitMs }, (call) => {
-      openTo(link.socket, socket);
-      return client.advertiseEndpoint(advertisement, call);
-    });
-    if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+    for (const advertisement of advertisements) {
+      const reply = await link.call({ signal, timeoutMs: callMs + waitMs, waitMs }, (call) => {
+        openTo(link.socket, socket);
+        return client.advertiseEndpoint(advertisement, call);
+      });
+      if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+    }
   };
   const waitMs = options.waitMs ?? 0;
   try {

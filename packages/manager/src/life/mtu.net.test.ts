@@ -15,7 +15,7 @@ const changes = [
   ['from another node to one of this that names its own: it grows', 1, 0, [0, 9000], 1450, 9000],
 ] as const;
 
-describe.skipIf(!requireRoot('MTU'))('the MTU of a connection', () => {
+describe.skipIf(!requireRoot('MTU'))('the MTU of a connection', { timeout: 60_000 }, () => {
   afterAll(() => expect(leaks()).toEqual([]));
 
   const request = (mesh: TestMesh, parameters: Record<string, string> = {}) =>

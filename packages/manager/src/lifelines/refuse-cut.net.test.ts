@@ -9,7 +9,7 @@ interface Given {
   readonly endpointParameters?: { readonly route?: string[]; readonly addresses?: string[] };
 }
 
-describe.skipIf(!requireRoot('lifelines'))('a node that asks for itself', () => {
+describe.skipIf(!requireRoot('lifelines'))('a node that asks for itself', { timeout: 60_000 }, () => {
   afterAll(() => expect(leaks()).toEqual([]));
 
   /** Whether pings of the node and of a pod all came back, while the node asked. */
