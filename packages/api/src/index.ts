@@ -5,6 +5,7 @@ export { maxRoutes, maxServices } from './bounds.js';
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
 export { interfaceNames, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
+export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export * from './gen/common_pb.js';
 export * from './gen/netmesh_pb.js';
 export * as endpoint from './gen/nseconnect_pb.js';
@@ -17,9 +18,9 @@ export { nameSome } from './name-some.js';
 export {
   type CallContext,
   descriptorOf,
-  type PeerCredentials,
   Server,
   type ServerOptions,
   type ServiceImplementation,
   type UnixOptions,
 } from './server.js';
+export type { PeerCredentials } from './unix-connections.js';

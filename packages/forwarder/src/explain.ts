@@ -9,6 +9,8 @@ const minIPv6Mtu = 1280;
 
 /** @param crossConnect what was being made, where that helps to say what is wrong with it. */
 export function explain(error: unknown, crossConnect?: fw.CrossConnect): NsmError {
+  const general = NsmError.from(error);
+  if (general.kind === 'exhausted') return general;
   if (error instanceof NamespaceError) {
     const kind = { invalid: 'invalid', denied: 'privilege' } as const;
     return new NsmError(
@@ -17,7 +19,7 @@ export function explain(error: unknown, crossConnect?: fw.CrossConnect): NsmErro
       error,
     );
   }
-  if (!(error instanceof NetlinkError)) return NsmError.from(error);
+  if (!(error instanceof NetlinkError)) return general;
   // EACCES is also what an address gets where IPv6 is switched off.
   const denied =
     error.code === 'EPERM' || (error.code === 'EACCES' && !/disabled/i.test(error.kernelText ?? ''));
