@@ -1,13 +1,13 @@
 // A machine that is used up: the limit is named, nothing is left behind, those that are connected go on, and so does everything when
 // there is room again.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { requireRoot, run, waitFor } from '@nsm/testkit';
-import { afterEach, describe, expect, it } from 'vitest';
+import { namePrefix, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Agent } from './agent.js';
 import { expectTraffic } from './expect-traffic.js';
 import { Mesh, type Pod } from './mesh.js';
-import { type Connected, nsm, nsmJson } from './nsm-command.js';
+import { type Connected, nsm, nsmJson, nsmProgram } from './nsm-command.js';
 
 const asking = (mesh: Mesh, pod: Pod, id: string, service = 'echo'): string[] => [
   ...['connect', service, '--request-id', id, '--netns', pod.name, '--run-dir', mesh.a.runDir],
@@ -143,5 +143,81 @@ describe.skipIf(!requireRoot('exhausted'))('a disk without inodes', () => {
       await run(undefined, 'umount', ['--lazy', disk]);
       await mesh.stop();
     }
+  });
+});
+
+/** The folder of a control group that limits processes, in either version (cgroups(7)); undefined where none can be made. */
+const pidsGroup = (): string | undefined => {
+  for (const parent of ['/sys/fs/cgroup/pids', '/sys/fs/cgroup']) {
+    const folder = join(parent, `${namePrefix}pids`);
+    try {
+      mkdirSync(folder);
+      if (existsSync(join(folder, 'pids.max'))) return folder;
+      rmdirSync(folder);
+    } catch {
+      // Read-only, or not there.
+    }
+  }
+  return undefined;
+};
+
+describe.skipIf(!requireRoot('exhausted'))('a control group without threads', () => {
+  const group = pidsGroup();
+  afterAll(() => {
+    if (group) rmdirSync(group);
+  });
+  const set = (file: string, value: string): void => writeFileSync(join(group!, file), value);
+
+  it.skipIf(!group)('is named at the start', async () => {
+    await using mesh = new Mesh();
+    await mesh.joinNodes();
+    const flags = ['--run-dir', mesh.a.runDir, '--state-dir', mesh.a.stateDir, '--name', 'node-a'];
+    const said = [];
+    // Below the first of these numbers Node.js itself cannot start, and says what it says.
+    for (let most = 9; most < 24 && !said.at(-1)?.includes('"ready"'); most++) {
+      set('pids.max', String(most));
+      const netns = `--net=/run/netns/${mesh.a.namespace.name}`;
+      const inside = [netns, process.execPath, nsmProgram, 'manager', ...flags];
+      const command = `echo $$ > ${group}/cgroup.procs && exec nsenter "$@"`;
+      const address = ['--listen', mesh.a.tcp, '--advertise', mesh.a.tcp, '--registry', 'embedded:'];
+      const running = await spawnIn(undefined, 'sh', ['-c', command, 'sh', ...inside, ...address]);
+      await Promise.race([
+        running.exited,
+        waitFor(() => running.output().includes('"ready"'), { timeout: 20_000 }),
+      ]);
+      said.push(running.output());
+      await running.stop();
+    }
+    expect(said.at(-1)).toContain('"ready"');
+    expect(
+      said.filter((output) =>
+        /no more threads .* pids\.max of the control group is \d+ .*\(NSM0605\)/.test(output),
+      ),
+    ).not.toEqual([]);
+    // What a process for want of threads did not read is no damaged file.
+    expect(said.join('')).not.toContain('is damaged');
+    expect(mesh.a.log).toBe('');
+  });
+
+  it.skipIf(!group)('is done with those that there are', async () => {
+    await using mesh = await Mesh.start();
+    const here = mesh.pod('here');
+    await mesh.endpoint(mesh.a, { pod: here, name: 'here', services: ['echo'] });
+    set('pids.max', 'max');
+    set('cgroup.procs', String(mesh.a.manager.pid));
+    set('pids.max', readFileSync(join(group!, 'pids.current'), 'utf8').trim());
+    const clients = Array.from({ length: 6 }, (_, n) => mesh.pod(`client-${n}`));
+    const connected = await Promise.all(
+      clients.map((pod) => nsmJson<Connected>(...asking(mesh, pod, pod.name))),
+    );
+    for (const [n, client] of clients.entries()) await expectTraffic(client, here, connected[n]!);
+    await Promise.all(
+      clients.map(({ name }) =>
+        nsm('disconnect', 'echo', '--request-id', name, '--netns', name, '--run-dir', mesh.a.runDir),
+      ),
+    );
+    expect(await mesh.remains()).toEqual([]);
+    expect(mesh.a.errors()).toEqual([]);
+    set('pids.max', 'max');
   });
 });

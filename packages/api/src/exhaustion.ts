@@ -135,7 +135,7 @@ function sysctl(path: string, what: string): string {
 
 function processes(): string {
   const own = limitOf('Max processes');
-  const group = read(`/sys/fs/cgroup${controlGroup()}/pids.max`);
+  const group = groupLimit('pids', 'pids.max', 'pids.max');
   return (
     `no more threads or processes: RLIMIT_NPROC is ${own} (\`ulimit -u\`)` +
     `${group ? `, pids.max of the control group is ${group} (TasksMax= of its systemd unit, --pids-limit of its container)` : ''}, ` +
@@ -154,20 +154,23 @@ function lockedMemory(): string {
 
 function memory(): string {
   const available = /^MemAvailable:\s+(\d+ kB)/m.exec(read('/proc/meminfo'))?.[1] ?? 'unknown';
-  const group = read(`/sys/fs/cgroup${controlGroup()}/memory.max`);
+  const group = groupLimit('memory', 'memory.max', 'memory.limit_in_bytes');
   return (
     `no more memory: ${available} are available` +
     `${group ? `, memory.max of the control group is ${group} (MemoryMax= of its systemd unit, --memory of its container)` : ''}`
   );
 }
 
-/** Path of this process's control group, version 2; '' where there is none. */
-function controlGroup(): string {
-  return (
-    read('/proc/self/cgroup')
-      .split('\n')
-      .flatMap((line) => (line.startsWith('0::') ? [line.slice(3)] : []))[0] ?? ''
-  );
+/** What this process's control group may have, by the name of the file in either version of control groups (cgroups(7)); '' unknown. */
+function groupLimit(controller: string, file: string, formerFile: string): string {
+  for (const line of read('/proc/self/cgroup').split('\n')) {
+    const [id, controllers = '', path = ''] = line.split(':');
+    if (controllers.split(',').includes(controller))
+      return read(`/sys/fs/cgroup/${controllers}${path}/${formerFile}`);
+    const value = id === '0' ? read(`/sys/fs/cgroup${path}/${file}`) : '';
+    if (value) return value;
+  }
+  return '';
 }
 
 /** Milliseconds for which the limit is taken as known: reading it needs a descriptor itself, and prlimit(1) may change it. */
