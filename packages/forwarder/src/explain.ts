@@ -38,6 +38,8 @@ function reasonOf(error: NetlinkError, crossConnect: fw.CrossConnect | undefined
   // A tunnel that exists already has the same error number; the kernel says so in words.
   if (code === 'EEXIST' && operation === 'add link' && kernelText === '')
     return nameTaken(object.split(' ')[0] ?? '');
+  if (code === 'EEXIST' && operation === 'add link' && crossConnect?.tunnel)
+    return `identifier ${crossConnect.tunnel.identifier} is a vxlan device's of somebody else on this node; ask again: another is drawn`;
   if (code === 'EADDRINUSE' && crossConnect?.tunnel)
     return `UDP port ${crossConnect.tunnel.port || 4789} belongs to another program of this node, or to a vxlan device with other settings, and eBPF, which could share it, does not work here`;
   // With ipv6.disable=1 the kernel knows no such family, or nobody answers for it.
