@@ -18,6 +18,14 @@ export interface Condemned {
   readonly alone?: boolean;
 }
 
+/** Why a device could not be deleted. */
+export interface Failure {
+  readonly message: string;
+  /** Of a NetlinkError. */
+  readonly code?: string;
+  readonly operation?: string;
+}
+
 interface Job extends Condemned {
   readonly resolve: () => void;
   readonly reject: (error: NsmError) => void;
@@ -104,7 +112,7 @@ export class Reaper {
       for (const { id, resolve, reject } of jobs) {
         const failure = failures.get(id);
         if (failure === undefined) resolve();
-        else reject(new NsmError('dataplane', failure));
+        else reject(refused(failure));
       }
       this.#idle.push(lane);
       this.#most = maxLanes;
@@ -152,7 +160,7 @@ class Lane {
    * @returns for each id that could not be deleted, why.
    * @throws NsmError `dataplane` when the thread has died, `exhausted` when there are no more threads.
    */
-  async deleteAll(batch: readonly Job[]): Promise<ReadonlyMap<string, string>> {
+  async deleteAll(batch: readonly Job[]): Promise<ReadonlyMap<string, Failure>> {
     this.#port.ref();
     try {
       await Promise.race([this.#started, this.#died]);
@@ -161,7 +169,7 @@ class Lane {
         batch.map(({ resolve: _resolve, reject: _reject, ...condemned }): Condemned => condemned),
       );
       const [failures] = await Promise.race([answer, this.#died]);
-      return failures as ReadonlyMap<string, string>;
+      return failures as ReadonlyMap<string, Failure>;
     } finally {
       this.#port.unref();
     }
@@ -174,6 +182,11 @@ class Lane {
     this.#port.close();
     await this.#died.catch(() => undefined);
   }
+}
+
+function refused({ message, ...kernel }: Failure): NsmError {
+  const error = NsmError.from(Object.assign(new Error(message), kernel));
+  return error.kind === 'exhausted' ? error : new NsmError('dataplane', message);
 }
 
 function dead(reason: NsmError): NsmError {
