@@ -6,6 +6,7 @@ export { maxRoutes, maxServices } from './bounds.js';
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
 export { interfaceNames, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
+export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export * from './gen/common_pb.js';
 export * from './gen/netmesh_pb.js';
 export * as endpoint from './gen/nseconnect_pb.js';
@@ -15,11 +16,12 @@ export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
 export { nameSome } from './name-some.js';
+export { takeOnly } from './only-one.js';
 export {
   type CallContext,
   descriptorOf,
-  type PeerCredentials,
   Server,
   type ServiceImplementation,
   type UnixOptions,
 } from './server.js';
+export type { PeerCredentials } from './unix-connections.js';

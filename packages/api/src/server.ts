@@ -23,14 +23,8 @@ import {
 } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
 import type { StandardServices } from './standard-services.js';
+import { type PeerCredentials, UnixConnections } from './unix-connections.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
-
-/** Who is at the other end of a unix socket: SO_PEERCRED, unix(7). */
-export interface PeerCredentials {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
 
 export interface CallContext {
   /** Aborted when the caller cancels, goes away, or its deadline passes. */
@@ -66,20 +60,12 @@ export interface ServerOptions {
   readonly maxRequestBytes?: number;
 }
 
-/** Connections to unix sockets that are open at the same time, of all processes and of one: a client needs one. */
-const maxSockets = 4096;
-const maxPerProcess = 256;
-
 export class Server {
   readonly #grpc: GrpcServer;
   readonly #services: DescService[] = [];
   readonly #listeners: UnixListener[] = [];
-  readonly #sockets = new Map<
-    string,
-    { readonly socket: Socket; readonly peer: PeerCredentials | undefined }
-  >();
+  readonly #connections = new UnixConnections();
   readonly #onError: (error: NsmError, method: string) => void;
-  #nextSocket = 0;
   #standard: Promise<StandardServices> | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
@@ -129,16 +115,13 @@ export class Server {
     await this.#addStandardServices();
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
     const listener = new UnixListener(path, options, (socket) => {
-      const token = `unix:${this.#nextSocket++}`;
+      let token: string;
       try {
-        const peer = options.identify?.(descriptorOf(socket));
-        if (this.#isTooMuch(peer)) throw new NsmError('overload', 'too many connections');
-        this.#sockets.set(token, { socket, peer });
+        token = this.#connections.add(socket, options.identify?.(descriptorOf(socket)));
       } catch {
         socket.destroy();
         return;
       }
-      socket.once('close', () => this.#sockets.delete(token));
       socket.on('error', () => socket.destroy());
       // grpc-js reports the socket's remoteAddress as the peer of each call: it leads a call to its socket.
       Object.defineProperty(socket, 'remoteAddress', { value: token });
@@ -172,7 +155,7 @@ export class Server {
       ]);
     }
     this.#grpc.forceShutdown();
-    for (const { socket } of this.#sockets.values()) socket.destroy();
+    this.#connections.destroy();
     await Promise.all(closed);
   }
 
@@ -184,17 +167,12 @@ export class Server {
     await this.#standard;
   }
 
-  /** Descriptors are for all: neither one process nor all together may take them away. */
-  #isTooMuch(peer: PeerCredentials | undefined): boolean {
-    if (this.#sockets.size < maxPerProcess) return false;
-    const own = [...this.#sockets.values()].filter((other) => other.peer && other.peer.pid === peer?.pid);
-    return own.length >= maxPerProcess || this.#sockets.size >= maxSockets;
-  }
-
   #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
     const token = call.getPeer();
-    const unix = this.#sockets.get(token);
-    if (unix) return unix.peer ? { signal, peer: unix.peer } : { signal };
+    if (this.#connections.has(token)) {
+      const peer = this.#connections.peerOf(token);
+      return peer ? { signal, peer } : { signal };
+    }
     return { signal, remoteAddress: token.replace(/:\d+$/, '') };
   }
 
@@ -205,7 +183,10 @@ export class Server {
     ): void => {
       const life = lifeOf(call);
       Promise.resolve()
-        .then(() => run(call.request, this.#context(call, life.signal)))
+        .then(() => {
+          this.#connections.admit(call.getPeer());
+          return run(call.request, this.#context(call, life.signal));
+        })
         .finally(life.end)
         .then(
           (reply) => callback(null, create(method.output, reply as Reply)),
@@ -220,6 +201,7 @@ export class Server {
     ): Promise<void> => {
       const { signal, end } = lifeOf(call);
       try {
+        this.#connections.admit(call.getPeer());
         const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
         for await (const reply of replies) {
           if (signal.aborted) break;

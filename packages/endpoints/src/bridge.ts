@@ -1,9 +1,8 @@
 // A bridge: all clients are in one Ethernet segment and one prefix, and reach each other directly.
 
-import { NsmError } from '@nsm/api';
+import { NsmError, takeOnly } from '@nsm/api';
 import { type EndpointAnswer, type EndpointRequest, serve } from '@nsm/sdk';
 import { BridgeDevice } from './bridge-device.js';
-import { takeOnly } from './only-one.js';
 import { ReadyMade, type ReadyMadeOptions } from './ready-made.js';
 import { SegmentAddresses } from './segment-addresses.js';
 

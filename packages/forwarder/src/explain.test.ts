@@ -7,7 +7,7 @@ import { explain } from './explain.js';
 
 const wanted = create(fw.CrossConnectSchema, {
   client: { mtu: 1230 },
-  tunnel: { type: TunnelType.VXLAN, local: '10.0.0.1', port: 4789 },
+  tunnel: { type: TunnelType.VXLAN, local: '10.0.0.1', port: 4789, identifier: 7 },
 });
 const refused = (code: number, operation: string, object: string, text?: string): NetlinkError =>
   new NetlinkError(code, operation, object, { text });
@@ -20,7 +20,7 @@ describe('explain', () => {
     ],
     [
       refused(17, 'add link', 'nsm0', 'A VXLAN device with the specified VNI already exists'),
-      /^EEXIST: add link nsm0: A VXLAN device/,
+      /^identifier 7 is a vxlan device's of somebody else on this node; ask again: .*VNI already exists/,
     ],
     [
       refused(98, 'set link', '#3 in netns 7'),
@@ -41,6 +41,20 @@ describe('explain', () => {
     expect(explain(error, wanted)).toMatchObject({
       kind: 'dataplane',
       message: expect.stringMatching(message),
+    });
+  });
+
+  it.each([
+    [refused(24, 'open netlink socket', ''), 'RLIMIT_NOFILE'],
+    [refused(105, 'add neighbour', '10.0.0.1 on #3 in netns 7'), 'gc_thresh3'],
+    [
+      new NamespaceError('failed', 'net:[7]', 'cannot open it', refused(24, 'cannot open it', 'net:[7]')),
+      'RLIMIT_NOFILE',
+    ],
+  ])('names the limit where %s', (error, limit) => {
+    expect(explain(error, wanted)).toMatchObject({
+      kind: 'exhausted',
+      message: expect.stringContaining(limit),
     });
   });
 

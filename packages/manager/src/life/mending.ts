@@ -39,7 +39,8 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
   mended.catch((thrown: unknown) => {
     const error = NsmError.from(thrown);
     // The end of the forwarder is told of by itself; that of a namespace is not while the forwarder is away.
-    if (error.kind === 'unavailable' || node.stopping.aborted) return;
+    // What cannot be looked at for want of something is looked at by the next comparison.
+    if (error.kind === 'unavailable' || error.kind === 'exhausted' || node.stopping.aborted) return;
     const connection = node.connections.byId(id);
     if (!connection || !isInPlace(connection)) return;
     if (error.kind === 'no-packets') return void unanswered(node, id);

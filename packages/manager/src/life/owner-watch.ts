@@ -1,5 +1,5 @@
 // Connections that end with the process that asked for them: noticed by pidfd, the moment it dies.
-import { connect, type PeerCredentials } from '@nsm/api';
+import { connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { openProcess, Poller, type ProcessHandle } from '@nsm/netlink';
 import { outOfSight } from '../admission/pid-namespace.js';
 import type { Connection, Owner } from '../state/connection.js';
@@ -72,7 +72,8 @@ function openAlive(pid: number, startTime: number): ProcessHandle | undefined {
     const handle = openProcess(pid);
     if (handle.startTime === startTime) return handle;
     handle.close();
-  } catch {
+  } catch (error) {
+    if (NsmError.from(error).kind === 'exhausted') throw error;
     // It has gone.
   }
   return undefined;

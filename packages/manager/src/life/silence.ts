@@ -104,7 +104,7 @@ async function resume(node: Node, id: string): Promise<void> {
       declareUp(node, await compare(node, present, { answerWithinMs }));
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      if (error.kind === 'unavailable' || node.stopping.aborted) return;
+      if (error.kind === 'unavailable' || error.kind === 'exhausted' || node.stopping.aborted) return;
       rebuild(
         node,
         present,

@@ -1,8 +1,6 @@
 // One manager of a name in a network namespace: by its name it knows its interfaces, and takes away those it does not.
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { NsmError } from '@nsm/api';
+import { NsmError, takeOnly } from '@nsm/api';
 import type { Logger } from 'pino';
 import { quote } from '../admission/admission.js';
 import { listenerOf } from '../others/socket-listener.js';
@@ -11,19 +9,16 @@ import { listenerOf } from '../others/socket-listener.js';
 const answerTimeout = 1000;
 
 /**
- * Takes the name until what it returns is called, or the process ends: by an abstract socket, of which each network
- * namespace has its own (unix(7)).
+ * Takes the name until what it returns is called, or the process ends.
  * @throws NsmError `conflict` while another manager of this user or of root has it.
  */
 export async function takeName(name: string, logger: Logger): Promise<() => void> {
-  const place = `\0nsm-manager-${createHash('sha256').update(name).digest('hex')}`;
-  const server = createServer((socket) => socket.destroy()).unref();
+  const place = `nsm-manager-${createHash('sha256').update(name).digest('hex')}`;
   try {
-    await once(server.listen(place), 'listening');
-    return () => void server.close();
+    return await takeOnly(place, `a manager of the name ${quote(name)}`);
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw thrown;
-    const { pid, uid } = await listenerOf(place, answerTimeout).catch(() => ({ pid: 0, uid: 0 }));
+    if (NsmError.from(thrown).kind !== 'conflict') throw thrown;
+    const { pid, uid } = await listenerOf(`\0${place}`, answerTimeout).catch(() => ({ pid: 0, uid: 0 }));
     // Any process of the node may take an abstract socket; it shall not keep a manager from starting.
     if (uid !== 0 && uid !== process.getuid?.()) {
       logger.warn(

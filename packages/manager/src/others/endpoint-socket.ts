@@ -42,10 +42,18 @@ export class EndpointSocket {
         () => false,
       );
       signal.throwIfAborted();
-      await listenerOf(this.path, reachTimeout);
-      if (answered) answeredAt = performance.now();
+      const looked = await listenerOf(this.path, reachTimeout).catch((thrown: unknown) => {
+        if (!isExhausted(thrown)) throw thrown;
+      });
+      // That this manager cannot look says nothing of the endpoint.
+      if (answered || !looked) answeredAt = performance.now();
       else if (performance.now() - answeredAt > reachTimeout)
         throw new Error('it accepts connections but does not speak gRPC');
     }
   }
+}
+
+/** For want of something of this process's own. */
+export function isExhausted(thrown: unknown): boolean {
+  return NsmError.from(thrown).kind === 'exhausted';
 }

@@ -13,7 +13,7 @@ import { admitEndpoint, quote } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import { fewAtATime } from '../few-at-a-time.js';
 import type { Store } from '../state/store.js';
-import { EndpointSocket, reachTimeout } from './endpoint-socket.js';
+import { EndpointSocket, isExhausted, reachTimeout } from './endpoint-socket.js';
 import { isServed, listenerOf } from './socket-listener.js';
 
 /** What the process at an endpoint's socket does, in words. */
@@ -109,6 +109,7 @@ export class LocalEndpoints {
         try {
           await this.#addAll(served, new Map([[path, await listenerOf(path, reachTimeout)]]));
         } catch (error) {
+          if (isExhausted(error)) throw error;
           const { message } = NsmError.from(error);
           await fewAtATime(served, (record) => this.#forget(record, message), atOnce);
         }

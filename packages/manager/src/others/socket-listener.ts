@@ -31,7 +31,11 @@ export async function listenerOf(
       socket.destroy();
       unreachable('no answer');
     });
-    socket.once('error', (error: NodeJS.ErrnoException) => unreachable(error.code ?? error.message));
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      const known = NsmError.from(error);
+      if (known.kind === 'exhausted') reject(known);
+      else unreachable(error.code ?? error.message);
+    });
   });
 }
 

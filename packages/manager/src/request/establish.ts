@@ -46,8 +46,8 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
   throw summary(failures, candidates.length);
 }
 
-/** That this manager has no addresses, or the client's pod or node no room for what it is given, says nothing of the endpoint. */
-const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry', 'own-branch']);
+/** That this manager has no addresses, or the client's pod or node no room for what it is given, or is used up, says nothing of the endpoint. */
+const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry', 'own-branch', 'exhausted']);
 
 /** Another interface does not help against these. */
 const hopeless: ReadonlySet<NsmErrorKind> = new Set([
@@ -56,6 +56,7 @@ const hopeless: ReadonlySet<NsmErrorKind> = new Set([
   'manager-unreachable',
   'registry',
   'own-branch',
+  'exhausted',
 ]);
 
 /** Tries the client's interfaces in turn with one endpoint. */

@@ -53,7 +53,7 @@ export class Store {
       this.#endpoints = this.#open(endpoints);
     } catch (error) {
       throw new NsmError(
-        isDiskRefusal(error) ? 'disk' : 'internal',
+        isDiskRefusal(error) ? 'disk' : NsmError.from(error).kind,
         `cannot open the store in ${stateDir}: ${NsmError.from(error).message}; check --state-dir`,
         error,
       );
@@ -143,7 +143,7 @@ export class Store {
       this.#disk.took();
     } catch (error) {
       const message = `cannot write to ${this.#stateDir}: ${NsmError.from(error).message}`;
-      if (!isDiskRefusal(error)) throw new NsmError('internal', message, error);
+      if (!isDiskRefusal(error)) throw new NsmError(NsmError.from(error).kind, message, error);
       const refusal = new NsmError('disk', `${message}; free space on the disk of --state-dir`, error);
       this.#disk.refused(refusal);
       throw refusal;

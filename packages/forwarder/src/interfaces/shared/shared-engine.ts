@@ -154,8 +154,9 @@ class Thread {
       const failure = await this.#answer();
       if (failure !== '') throw new Error(failure);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new NsmError('dataplane', `shared memory cannot be served: ${reason}`, error);
+      const { kind, message } = NsmError.from(error);
+      const kept = kind === 'exhausted' ? kind : 'dataplane';
+      throw new NsmError(kept, `shared memory cannot be served: ${message}`, error);
     } finally {
       if (this.#waiting.length === 0) this.#port.unref();
     }
