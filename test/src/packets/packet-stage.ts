@@ -31,9 +31,12 @@ export const kinds: readonly string[] = [
 export type Attachment = 'kernel' | 'mem';
 const interfaceTypes = { kernel: InterfaceType.KERNEL_INTERFACE, mem: InterfaceType.MEM_INTERFACE } as const;
 
-/** A connection over a tunnel, with the name by which the managers know it. */
+/** A connection over a tunnel. */
 export interface Tunnelled extends Cell {
+  /** By which the managers know it. */
   readonly id: string;
+  /** What holds the other end of shared memory, the far pod's first. */
+  readonly applications: readonly AsyncDisposable[];
 }
 
 /** A pod with an endpoint in it. */
@@ -160,13 +163,14 @@ export class PacketStage implements AsyncDisposable {
     const far = { ...server, addresses: peerAddresses, parameters: () => told(server.running, id) };
     // The far application first, so that the near one finds it.
     const ends: PodEnd[] = [];
+    const applications: AsyncDisposable[] = [];
     for (const end of [far, near]) {
       if (end.attachment === 'mem')
-        await this.#startMemif(end.pod, await end.parameters(), end.addresses, mtu);
+        applications.push(await this.#startMemif(end.pod, await end.parameters(), end.addresses, mtu));
       ends.unshift(endOf(end.pod, end.attachment, id, end.addresses));
     }
     const [nearEnd, farEnd] = ends as [PodEnd, PodEnd];
-    return { id, near: nearEnd, far: farEnd, mtu };
+    return { id, near: nearEnd, far: farEnd, mtu, applications };
   }
 
   async #startMemif(
@@ -174,13 +178,14 @@ export class PacketStage implements AsyncDisposable {
     parameters: Readonly<Record<string, string>>,
     addresses: readonly string[],
     mtu: number,
-  ): Promise<void> {
+  ): Promise<AsyncDisposable> {
     const withLength = addresses.map((one) =>
       one.includes('/') ? one : `${one}/${one.includes(':') ? 127 : 31}`,
     );
     const application = await startMemif(pod, { parameters, addresses: withLength, mtu });
     this.#applications.push(application);
     await application.connected();
+    return application;
   }
 }
 

@@ -2,10 +2,12 @@
 import { leaks, requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { thorough } from '../reliability/config.js';
-import { counted } from './counters.js';
+import { counted, dropsAt } from './counters.js';
 import { cutFaults, overlongFaults } from './fragments.js';
 import { frameFaults } from './frames.js';
+import { contentOf } from './ip-packets.js';
 import { datagramFaults, lengthFaults } from './lengths.js';
+import { frameOf } from './link-frames.js';
 import { type Attachment, kinds, PacketStage, type StageOptions, type Tunnelled } from './packet-stage.js';
 import { type Cell, type Direction, directionsOf, type Version, versions } from './pod-end.js';
 import { segmentFaults, virtualMachineFaults } from './segments.js';
@@ -55,6 +57,12 @@ const bothWays = async (cell: Cell, ...checks: readonly Check[]): Promise<string
     for (const direction of directionsOf(cell))
       for (const version of versions) faults.push(...(await check(direction, version)));
   return faults;
+};
+/** From the near pod, for nobody. */
+const sendAll = async ({ near, far }: Cell): Promise<string[]> => {
+  using sender = near.frames();
+  for (let n = 0; n < 100; n++) sender.send(frameOf(far.mac, near.mac, 0x88b5, contentOf(n, 100)));
+  return [];
 };
 const framesBothWays = async (cell: Cell): Promise<string[]> =>
   (await Promise.all(directionsOf(cell).map(frameFaults))).flat();
@@ -126,6 +134,12 @@ describe.skipIf(!requireRoot('packets')).each(stages.map((options) => [nameOf(op
       expect(await addingUp(cell, () => framesBothWays(cell))).toEqual([]);
       expect(await bothWays(cell, segmentFaults, virtualMachineFaults)).toEqual([]);
       expect(await everyTransfer(cell)).toEqual([]);
+      if (near !== 'kernel') return;
+      // Nobody is left to take it.
+      for (const application of cell.applications) await application[Symbol.asyncDispose]();
+      expect(await addingUp(cell, () => sendAll(cell))).toEqual([]);
+      const drops = await dropsAt(stage.mesh.b, cell.id);
+      expect(drops['received, not taken by the pod']).toBeGreaterThanOrEqual(100n);
     });
   },
 );
