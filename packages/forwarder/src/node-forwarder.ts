@@ -11,6 +11,7 @@ import { RouteSocket } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { nodeEndName } from './bpf/node-end.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
+import { carrierHeard } from './carrier-heard.js';
 import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
@@ -235,6 +236,9 @@ export class NodeForwarder implements ForwarderService {
         this.#watch.follow(crossConnect.id, open, device.index);
       }
       for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
+      // Each end has its carrier when both are up.
+      for (const { side, index, fresh } of devices)
+        if (fresh && ports[side]) await carrierHeard(ports[side].socket, index, signal);
       if (crossConnect.answerWithinMs > 0)
         await requireAnswer(crossConnect, devices, ports, signal, () => this.#tunnels.obstacles());
       return crossConnect;
