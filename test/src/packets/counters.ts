@@ -9,7 +9,7 @@ type Statistics = NonNullable<admin.Connection['statistics']>;
 type Both = readonly [near: Statistics, far: Statistics];
 
 /** Milliseconds that the last packets may be on their way. */
-const patience = 2_000;
+const patience = 5_000;
 
 /** What `work` finds, and what was not counted meanwhile. */
 export const counted = async (
