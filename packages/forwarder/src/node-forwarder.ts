@@ -9,7 +9,9 @@ import {
 } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
+import { nodeEndName } from './bpf/node-end.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
+import { carrierHeard } from './carrier-heard.js';
 import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
@@ -33,7 +35,14 @@ import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
-import { type StatisticsReport, statisticsOf, statisticsOfDevice } from './statistics.js';
+import {
+  beforeShared,
+  type StatisticsReport,
+  statisticsOf,
+  statisticsOfDevice,
+  statisticsOfShared,
+  statisticsOfSharedTunnel,
+} from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
@@ -227,6 +236,9 @@ export class NodeForwarder implements ForwarderService {
         this.#watch.follow(crossConnect.id, open, device.index);
       }
       for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
+      // Each end has its carrier when both are up.
+      for (const { side, index, fresh } of devices)
+        if (fresh && ports[side]) await carrierHeard(ports[side].socket, index, signal);
       if (crossConnect.answerWithinMs > 0)
         await requireAnswer(crossConnect, devices, ports, signal, () => this.#tunnels.obstacles());
       return crossConnect;
@@ -296,18 +308,23 @@ export class NodeForwarder implements ForwarderService {
   async getStatistics({ crossConnect }: fw.GetStatisticsRequest): Promise<Partial<StatisticsReport>> {
     const port = crossConnect?.client ?? crossConnect?.endpoint;
     if (!crossConnect || !port) throw new NsmError('invalid', 'no port is named');
-    const traffic = this.#tunnels.traffic(crossConnect.id);
-    if (traffic) return statisticsOf(traffic);
+    const { id } = crossConnect;
+    const traffic = this.#tunnels.traffic(id);
+    const shared = this.#shared.traffic(id);
+    if (traffic) {
+      const tap = shared && this.#socket.link(nodeEndName(id))?.statistics;
+      return shared && tap ? statisticsOfSharedTunnel(traffic, shared, tap) : statisticsOf(traffic);
+    }
     if (isSocket(port.type)) {
-      const counted = this.#shared.traffic(crossConnect.id);
-      if (counted) return counted;
+      if (shared) return statisticsOfShared(shared);
       throw new NsmError('not-found', 'shared memory passes the forwarder by: its packets are not counted');
     }
     using open = new OpenPort(port);
-    const { statistics, kind } = open.find(crossConnect.id) ?? {};
+    const { statistics, kind } = open.find(id) ?? {};
     if (!statistics)
-      throw new NsmError('not-found', `no interface of ${crossConnect.id} in netns ${open.namespace.inode}`);
-    return statisticsOfDevice(statistics, kind, this.#tunnels.refused(crossConnect.id));
+      throw new NsmError('not-found', `no interface of ${id} in netns ${open.namespace.inode}`);
+    const report = statisticsOfDevice(statistics, kind, this.#tunnels.refused(id));
+    return shared ? beforeShared(report, shared) : report;
   }
 
   watch(

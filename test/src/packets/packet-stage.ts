@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { InterfaceType, TunnelType, tunnelNames } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
 import { type Running, waitFor } from '@nsm/testkit';
-import { startMemif } from '../applications.js';
+import { type Application, startMemif } from '../applications.js';
 import { Mesh, type Pod } from '../mesh.js';
 import type { MeshNode } from '../mesh-node.js';
 import { hashOf } from '../pod-network.js';
@@ -13,6 +13,8 @@ import { type Cell, PodEnd, type Version, versions } from './pod-end.js';
 export interface StageOptions {
   readonly underlay: Version;
   readonly cable: CableKind;
+  /** Bytes of the underlay's largest packet. */
+  readonly mtu: number;
   /** What carries VXLAN at the near node and at the far one. */
   readonly engines: readonly [VxlanEngine, VxlanEngine];
 }
@@ -31,9 +33,12 @@ export const kinds: readonly string[] = [
 export type Attachment = 'kernel' | 'mem';
 const interfaceTypes = { kernel: InterfaceType.KERNEL_INTERFACE, mem: InterfaceType.MEM_INTERFACE } as const;
 
-/** A connection over a tunnel, with the name by which the managers know it. */
-export interface Tunnelled extends Cell {
+/** A connection as the managers made it. */
+export interface Connection extends Cell {
+  /** By which the managers know it. */
   readonly id: string;
+  /** What holds the other end of shared memory, the far pod's first. */
+  readonly applications: readonly AsyncDisposable[];
 }
 
 /** A pod with an endpoint in it. */
@@ -43,14 +48,23 @@ interface Server {
   readonly running: Running;
 }
 
-/** Endpoints: the far ones, and one on the near node to which a second tunnel leads back. */
-type Place = 'far' | 'far-mem' | 'back';
+/** Endpoints on the far node, and those on the client's own. */
+const places = {
+  far: { node: 'b', attachment: 'kernel' },
+  'far-mem': { node: 'b', attachment: 'mem' },
+  near: { node: 'a', attachment: 'kernel' },
+  'near-mem': { node: 'a', attachment: 'mem' },
+} as const satisfies Record<string, { readonly node: 'a' | 'b'; readonly attachment: Attachment }>;
+type Place = keyof typeof places;
+const placeOf = (node: 'near' | 'far', attachment: Attachment): Place =>
+  attachment === 'mem' ? `${node}-mem` : node;
 const serviceOf = (place: Place, kind: string): string => `${place}-${kind.toLowerCase()}`;
 
 export class PacketStage implements AsyncDisposable {
   readonly mesh: Mesh;
   readonly #client: Pod;
-  readonly #servers = new Map<Place, Server>();
+  /** Started when somebody first wants one. */
+  readonly #servers = new Map<Place, Promise<Server>>();
   readonly #applications: AsyncDisposable[] = [];
 
   private constructor(mesh: Mesh) {
@@ -60,7 +74,7 @@ export class PacketStage implements AsyncDisposable {
 
   static async start({ engines, ...options }: StageOptions): Promise<PacketStage> {
     const services = kinds.flatMap((kind) =>
-      (['far', 'far-mem', 'back'] as const).map((place) => `${serviceOf(place, kind)}=${kind}`),
+      (Object.keys(places) as Place[]).map((place) => `${serviceOf(place, kind)}=${kind}`),
     );
     const mesh = await Mesh.start({
       ...options,
@@ -71,32 +85,23 @@ export class PacketStage implements AsyncDisposable {
       ],
       flagsOf: ({ dir }) => ['--vxlan-engine', engines[dir.endsWith('node-a') ? 0 : 1]],
     });
-    const stage = new PacketStage(mesh);
-    try {
-      await Promise.all([
-        stage.#serve('far', mesh.b, 'kernel'),
-        stage.#serve('far-mem', mesh.b, 'mem'),
-        stage.#serve('back', mesh.a, 'kernel'),
-      ]);
-      return stage;
-    } catch (error) {
-      await stage[Symbol.asyncDispose]();
-      throw error;
-    }
+    return new PacketStage(mesh);
   }
 
-  /** A new connection from the client to the far node. */
-  async connect(kind: string, near: Attachment = 'kernel', far: Attachment = 'kernel'): Promise<Tunnelled> {
-    return await this.#connect(this.mesh.a, this.#client, near, far === 'mem' ? 'far-mem' : 'far', kind);
+  /** A connection from the client to the far node. */
+  async connect(kind: string, near: Attachment = 'kernel', far: Attachment = 'kernel'): Promise<Connection> {
+    return await this.#connect(this.mesh.a, this.#client, near, placeOf('far', far), kind);
   }
 
-  /**
-   * A way through two tunnels: there over `first`, a new connection, and back over another of `kind`; the pod between them
-   * forwards.
-   */
+  /** One without a tunnel: the endpoint is on the client's node. */
+  async connectHere(near: Attachment, far: Attachment): Promise<Connection> {
+    return await this.#connect(this.mesh.a, this.#client, near, placeOf('near', far), kinds[0] ?? '');
+  }
+
+  /** A way through two tunnels: there over `first`, and back over another of `kind`; the pod between them forwards. */
   async chain(first: Cell, kind: string): Promise<Cell> {
-    const { pod } = this.#server('far');
-    const second = await this.#connect(this.mesh.b, pod, 'kernel', 'back', kind);
+    const { pod } = await this.#server('far');
+    const second = await this.#connect(this.mesh.b, pod, 'kernel', 'near', kind);
     pod.namespace.namespace.run(() => {
       writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
       writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
@@ -122,20 +127,21 @@ export class PacketStage implements AsyncDisposable {
     await this.mesh.stop();
   }
 
-  #server(place: Place): Server {
-    const server = this.#servers.get(place);
-    if (!server) throw new Error(`there is no endpoint ${place}`);
-    return server;
+  #server(place: Place): Promise<Server> {
+    const started = this.#servers.get(place) ?? this.#serve(place);
+    this.#servers.set(place, started);
+    return started;
   }
 
-  async #serve(place: Place, node: MeshNode, attachment: Attachment): Promise<void> {
+  async #serve(place: Place): Promise<Server> {
+    const { node, attachment } = places[place];
     const pod = this.mesh.pod(place);
     const services = kinds.map((kind) => serviceOf(place, kind));
     const flags = ['--interface', attachment];
-    const running = await this.mesh.endpoint(node, { pod, name: place, services, flags });
-    this.#servers.set(place, { pod, attachment, running });
+    const running = await this.mesh.endpoint(this.mesh[node], { pod, name: place, services, flags });
     const known = services.map((service) => `${service}/${place}`);
     await Promise.all(this.mesh.nodes.map((one) => one.knows(...known)));
+    return { pod, attachment, running };
   }
 
   async #connect(
@@ -144,8 +150,8 @@ export class PacketStage implements AsyncDisposable {
     attachment: Attachment,
     place: Place,
     kind: string,
-  ): Promise<Tunnelled> {
-    const server = this.#server(place);
+  ): Promise<Connection> {
+    const server = await this.#server(place);
     const { accepted, admissionError, ...reply } = await node.clients.requestConnection({
       requestId: `${pod.name}-${attachment}`,
       networkServiceName: serviceOf(place, kind),
@@ -158,15 +164,15 @@ export class PacketStage implements AsyncDisposable {
     const parameters = attached?.parameters?.interfaceParameters ?? {};
     const near = { pod, attachment, addresses, parameters: async () => parameters };
     const far = { ...server, addresses: peerAddresses, parameters: () => told(server.running, id) };
-    // The far application first, so that the near one finds it.
-    const ends: PodEnd[] = [];
-    for (const end of [far, near]) {
+    // Where both have shared memory on one node, they are each other's peers.
+    const applications: Application[] = [];
+    for (const end of [far, near])
       if (end.attachment === 'mem')
-        await this.#startMemif(end.pod, await end.parameters(), end.addresses, mtu);
-      ends.unshift(endOf(end.pod, end.attachment, id, end.addresses));
-    }
-    const [nearEnd, farEnd] = ends as [PodEnd, PodEnd];
-    return { id, near: nearEnd, far: farEnd, mtu };
+        applications.push(await this.#startMemif(end.pod, await end.parameters(), end.addresses, mtu));
+    for (const application of applications) await application.connected();
+    const [nearEnd, farEnd] = [near, far].map((end) => endOf(end.pod, end.attachment, id, end.addresses));
+    if (!nearEnd || !farEnd) throw new Error('a connection has two ends');
+    return { id, near: nearEnd, far: farEnd, mtu, applications };
   }
 
   async #startMemif(
@@ -174,13 +180,13 @@ export class PacketStage implements AsyncDisposable {
     parameters: Readonly<Record<string, string>>,
     addresses: readonly string[],
     mtu: number,
-  ): Promise<void> {
+  ): Promise<Application> {
     const withLength = addresses.map((one) =>
       one.includes('/') ? one : `${one}/${one.includes(':') ? 127 : 31}`,
     );
     const application = await startMemif(pod, { parameters, addresses: withLength, mtu });
     this.#applications.push(application);
-    await application.connected();
+    return application;
   }
 }
 
