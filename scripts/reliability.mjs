@@ -26,6 +26,7 @@ process.env.RELIABILITY = 'thorough';
 
 const isOption = (word) => word.startsWith('-');
 const named = rest.filter((word) => !isOption(word));
-const files = (named.length > 0 ? named : suites).map((name) => `reliability/${name}.net.test`);
+const folderOf = (name) => (name === 'packets' ? 'packets' : 'reliability');
+const files = (named.length > 0 ? named : suites).map((name) => `${folderOf(name)}/${name}.net.test`);
 process.argv = [...process.argv.slice(0, 2), ...files, ...rest.filter(isOption)];
 await import('./test.mjs');

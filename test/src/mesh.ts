@@ -16,13 +16,15 @@ import { Agent, type AgentOptions } from './agent.js';
 import { MeshNode } from './mesh-node.js';
 import { nsmJson, spawnNsm } from './nsm-command.js';
 import { RegistryProcess } from './registry-process.js';
-import { layCable, Switch, underlayDevice } from './underlay.js';
+import { type CableKind, layCable, Switch, underlayDevice } from './underlay.js';
 
 export interface MeshOptions {
   /** Version of IP between the nodes. Default: 4. */
   readonly underlay?: 4 | 6;
   /** Bytes; default 1500. */
   readonly mtu?: number;
+  /** Of which make the cable between two nodes is. Default: veth. */
+  readonly cable?: CableKind;
   /** Flags for the managers of both nodes. */
   readonly flags?: readonly string[];
   /** More flags for the manager of one node, of which `dir` is the folder. */
@@ -68,6 +70,8 @@ export class Mesh implements AsyncDisposable {
   /** For sockets and the like; removed with the mesh. */
   readonly dir: string;
   readonly #mtu: number;
+  readonly #cableKind: CableKind;
+  #cable: Running | undefined;
   #switch: Switch | undefined;
   readonly #namespaces = new Set<TestNamespace>();
   readonly #pods = new Set<Pod>();
@@ -75,10 +79,19 @@ export class Mesh implements AsyncDisposable {
   readonly #processes: Running[] = [];
 
   /** Makes namespaces and folders; `start` does the rest. */
-  constructor({ underlay = 4, mtu = 1500, flags = [], flagsOf, before, switched }: MeshOptions = {}) {
+  constructor({
+    underlay = 4,
+    mtu = 1500,
+    cable = 'veth',
+    flags = [],
+    flagsOf,
+    before,
+    switched,
+  }: MeshOptions = {}) {
     // Short: the path of a unix socket has 107 bytes.
     this.dir = mkdtempSync(join(tmpdir(), 'nsmt-'));
     this.#mtu = mtu;
+    this.#cableKind = cable;
     const network = underlay === 4 ? '10.9.0.' : 'fd00:9::';
     if (switched)
       this.registry = new RegistryProcess({
@@ -137,7 +150,10 @@ export class Mesh implements AsyncDisposable {
 
   /** Lays the cables between the nodes. */
   async joinNodes(): Promise<void> {
-    if (!this.registry) return await layCable(this.nodes, this.#mtu);
+    if (!this.registry) {
+      this.#cable = await layCable(this.nodes, this.#mtu, this.#cableKind);
+      return;
+    }
     this.#switch = await Switch.make(this.registry);
     for (const node of this.nodes) await this.#switch.plug(node, this.#mtu);
   }
@@ -258,6 +274,7 @@ export class Mesh implements AsyncDisposable {
     await Promise.all(this.#processes.splice(0).map((process) => process.stop()));
     await Promise.all(this.nodes.map((node) => node.stop()));
     await this.registry?.stop();
+    await this.#cable?.stop();
     for (const namespace of this.#namespaces) this.#removeNamespace(namespace);
     this.#pods.clear();
     rmSync(this.dir, { recursive: true, force: true });

@@ -211,6 +211,29 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     expect(await mesh.sweep()).toEqual([]);
   });
 
+  it('in the middle of a burst what was begun is ended before the store is closed, and nothing is lost', async () => {
+    const ids = Array.from({ length: 40 }, (_, n) => `burst-${n}`);
+    let told: string[] = [];
+    for (const after of [1, 5, 15]) {
+      told = [];
+      let ended: Promise<unknown> | undefined;
+      const burst = ids.map(async (id, n) => {
+        await ask(places[n % 2]!, id);
+        told.push(id);
+        if (told.length === after) ended ??= mesh.a.end('SIGTERM');
+      });
+      await Promise.allSettled(burst);
+      expect(await ended).toBe(0);
+      await mesh.a.start();
+    }
+    const kept = (await mesh.a.connections()).map(({ requestId }) => requestId);
+    expect(kept).toEqual(expect.arrayContaining(told));
+    expect(mesh.nodes.flatMap((node) => node.errors())).toEqual([]);
+    expect(mesh.a.log).not.toMatch(/"level":40.*(not on the disk|a step was not undone)/);
+    await mesh.a.closeAll();
+    expect(await mesh.sweep()).toEqual([]);
+  });
+
   it('leaves nothing behind', async () => {
     expect(await mesh.finish()).toEqual([]);
   });

@@ -1,5 +1,6 @@
 // The network between the nodes of a mesh under test: a cable between two, or a switch that more of them, and a registry, hang on.
-import { run, type TestNamespace } from '@nsm/testkit';
+import { type Running, run, type TestNamespace } from '@nsm/testkit';
+import { layTapWire } from './tap-wire.js';
 
 /** Device of every node that leads to the others. */
 export const underlayDevice = 'underlay';
@@ -14,13 +15,24 @@ export interface UnderlayMember {
 const bridgeDevice = 'switch';
 const partitions = 'partitions';
 
-/** Joins two members by a cable. */
-export async function layCable(members: readonly UnderlayMember[], mtu: number): Promise<void> {
+/** A veth pair, whose ends hand each other packets as they are; or TAP devices, between which only bytes pass. */
+export type CableKind = 'veth' | 'tap';
+
+/** Joins two members by a cable. Returns the process that is the cable, where it takes one. */
+export async function layCable(
+  members: readonly UnderlayMember[],
+  mtu: number,
+  kind: CableKind,
+): Promise<Running | undefined> {
   const [a, b] = members.map(({ namespace }) => namespace.name);
   if (a === undefined || b === undefined) throw new Error('a cable has two ends');
-  const peer = ['peer', 'name', underlayDevice, 'netns', b];
-  await run(undefined, 'ip', ['link', 'add', underlayDevice, 'netns', a, 'type', 'veth', ...peer]);
+  const wire = kind === 'tap' ? await layTapWire(underlayDevice, a, b) : undefined;
+  if (!wire) {
+    const peer = ['peer', 'name', underlayDevice, 'netns', b];
+    await run(undefined, 'ip', ['link', 'add', underlayDevice, 'netns', a, 'type', 'veth', ...peer]);
+  }
   for (const member of members) await address(member, mtu);
+  return wire;
 }
 
 /** An Ethernet switch in a namespace of its own. */

@@ -1,5 +1,6 @@
 // The one error class of the mesh, its stable codes, and their only mapping to gRPC status and admission_error.
 import { status } from '@grpc/grpc-js';
+import { exhaustionOf } from './exhaustion.js';
 
 /** Every way a call can fail. */
 export type NsmErrorKind =
@@ -29,6 +30,8 @@ export type NsmErrorKind =
   | 'dataplane'
   | 'no-packets'
   | 'privilege'
+  | 'own-branch'
+  | 'exhausted'
   | 'registry';
 
 /** A stable code for people and scripts, and the gRPC status a failure travels as. */
@@ -59,6 +62,8 @@ const kinds: Readonly<Record<NsmErrorKind, readonly [code: string, status: statu
   dataplane: ['NSM0601', status.INTERNAL],
   'no-packets': ['NSM0602', status.UNAVAILABLE],
   privilege: ['NSM0603', status.PERMISSION_DENIED],
+  'own-branch': ['NSM0604', status.FAILED_PRECONDITION],
+  exhausted: ['NSM0605', status.RESOURCE_EXHAUSTED],
   registry: ['NSM0801', status.UNAVAILABLE],
 };
 
@@ -96,10 +101,12 @@ export class NsmError extends Error {
     return match && kind ? new NsmError(kind, match[1] ?? '') : new NsmError(fallback, text);
   }
 
-  /** Makes one of anything thrown: itself, a gRPC status, an abort, or a surprise. */
+  /** Makes one of anything thrown: itself, a limit that is used up, a gRPC status, an abort, or a surprise. */
   static from(thrown: unknown): NsmError {
     if (thrown instanceof NsmError) return thrown;
     if (!(thrown instanceof Error)) return new NsmError('internal', String(thrown));
+    const usedUp = coded(thrown) ? undefined : exhaustionOf(thrown);
+    if (usedUp) return new NsmError(usedUp.kind, `${thrown.message}: ${usedUp.text}`, thrown);
     if (isServiceError(thrown)) {
       return withCause(NsmError.fromAdmissionError(thrown.details, kindOfStatus(thrown.code)), thrown);
     }
@@ -136,6 +143,11 @@ function isServiceError(error: Error): error is Error & { code: status; details:
     'details' in error &&
     typeof error.details === 'string'
   );
+}
+
+/** The other side of a call has said itself what it is. */
+function coded(error: Error): boolean {
+  return isServiceError(error) && /\(NSM\d{4}\)$/.test(error.details);
 }
 
 function kindOfStatus(code: status): NsmErrorKind {

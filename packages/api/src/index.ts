@@ -1,8 +1,12 @@
 // Generated messages and services of the Network Service Mesh API; typed gRPC servers and channels.
+
+export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
+export { maxRoutes, maxServices } from './bounds.js';
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
 export { interfaceNames, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
+export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export * from './gen/common_pb.js';
 export * from './gen/netmesh_pb.js';
 export * as endpoint from './gen/nseconnect_pb.js';
@@ -11,11 +15,13 @@ export * as connect from './gen/nsmconnect_pb.js';
 export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
+export { nameSome } from './name-some.js';
+export { takeOnly } from './only-one.js';
 export {
   type CallContext,
   descriptorOf,
-  type PeerCredentials,
   Server,
   type ServiceImplementation,
   type UnixOptions,
 } from './server.js';
+export type { PeerCredentials } from './unix-connections.js';

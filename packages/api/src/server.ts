@@ -23,14 +23,8 @@ import {
 } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
 import type { StandardServices } from './standard-services.js';
+import { type PeerCredentials, UnixConnections } from './unix-connections.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
-
-/** Who is at the other end of a unix socket: SO_PEERCRED, unix(7). */
-export interface PeerCredentials {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
 
 export interface CallContext {
   /** Aborted when the caller cancels, goes away, or its deadline passes. */
@@ -58,32 +52,33 @@ export interface UnixOptions extends UnixListenerOptions {
 type Reply = MessageInitShape<DescMessage>;
 type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
-/** Requests larger than this are refused: nothing in the contract needs more. Bytes. */
-const maxMessageBytes = 1 << 20;
+/** Requests larger than this are refused, unless a server is told otherwise: pods send to it, and they are many. Bytes. */
+const defaultMaxRequestBytes = 1 << 20;
 
-/** Connections to unix sockets that are open at the same time, of all processes and of one: a client needs one. */
-const maxSockets = 4096;
-const maxPerProcess = 256;
+export interface ServerOptions {
+  /** Requests larger than this are refused. Bytes; default 1 MiB. */
+  readonly maxRequestBytes?: number;
+}
 
 export class Server {
-  readonly #grpc = new GrpcServer({
-    'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.keepalive_time_ms': 10_000,
-    'grpc.keepalive_timeout_ms': 5_000,
-  });
+  readonly #grpc: GrpcServer;
   readonly #services: DescService[] = [];
   readonly #listeners: UnixListener[] = [];
-  readonly #sockets = new Map<
-    string,
-    { readonly socket: Socket; readonly peer: PeerCredentials | undefined }
-  >();
+  readonly #connections = new UnixConnections();
   readonly #onError: (error: NsmError, method: string) => void;
-  #nextSocket = 0;
   #standard: Promise<StandardServices> | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
-  constructor(onError: (error: NsmError, method: string) => void = () => {}) {
+  constructor(
+    onError: (error: NsmError, method: string) => void = () => {},
+    { maxRequestBytes = defaultMaxRequestBytes }: ServerOptions = {},
+  ) {
     this.#onError = onError;
+    this.#grpc = new GrpcServer({
+      'grpc.max_receive_message_length': maxRequestBytes,
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 5_000,
+    });
   }
 
   add<S extends DescService>(service: S, implementation: ServiceImplementation<S>): this {
@@ -120,16 +115,13 @@ export class Server {
     await this.#addStandardServices();
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
     const listener = new UnixListener(path, options, (socket) => {
-      const token = `unix:${this.#nextSocket++}`;
+      let token: string;
       try {
-        const peer = options.identify?.(descriptorOf(socket));
-        if (this.#isTooMuch(peer)) throw new NsmError('overload', 'too many connections');
-        this.#sockets.set(token, { socket, peer });
+        token = this.#connections.add(socket, options.identify?.(descriptorOf(socket)));
       } catch {
         socket.destroy();
         return;
       }
-      socket.once('close', () => this.#sockets.delete(token));
       socket.on('error', () => socket.destroy());
       // grpc-js reports the socket's remoteAddress as the peer of each call: it leads a call to its socket.
       Object.defineProperty(socket, 'remoteAddress', { value: token });
@@ -163,7 +155,7 @@ export class Server {
       ]);
     }
     this.#grpc.forceShutdown();
-    for (const { socket } of this.#sockets.values()) socket.destroy();
+    this.#connections.destroy();
     await Promise.all(closed);
   }
 
@@ -175,17 +167,12 @@ export class Server {
     await this.#standard;
   }
 
-  /** Descriptors are for all: neither one process nor all together may take them away. */
-  #isTooMuch(peer: PeerCredentials | undefined): boolean {
-    if (this.#sockets.size < maxPerProcess) return false;
-    const own = [...this.#sockets.values()].filter((other) => other.peer && other.peer.pid === peer?.pid);
-    return own.length >= maxPerProcess || this.#sockets.size >= maxSockets;
-  }
-
   #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
     const token = call.getPeer();
-    const unix = this.#sockets.get(token);
-    if (unix) return unix.peer ? { signal, peer: unix.peer } : { signal };
+    if (this.#connections.has(token)) {
+      const peer = this.#connections.peerOf(token);
+      return peer ? { signal, peer } : { signal };
+    }
     return { signal, remoteAddress: token.replace(/:\d+$/, '') };
   }
 
@@ -196,7 +183,10 @@ export class Server {
     ): void => {
       const life = lifeOf(call);
       Promise.resolve()
-        .then(() => run(call.request, this.#context(call, life.signal)))
+        .then(() => {
+          this.#connections.admit(call.getPeer());
+          return run(call.request, this.#context(call, life.signal));
+        })
         .finally(life.end)
         .then(
           (reply) => callback(null, create(method.output, reply as Reply)),
@@ -211,6 +201,7 @@ export class Server {
     ): Promise<void> => {
       const { signal, end } = lifeOf(call);
       try {
+        this.#connections.admit(call.getPeer());
         const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
         for await (const reply of replies) {
           if (signal.aborted) break;

@@ -1,10 +1,20 @@
 #!/usr/bin/env node
 // The nsm command. Everything it does is in src/, compiled to dist/.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`nsm needs Node.js 20.19 or newer; this is ${process.versions.node}`);
+  process.exit(1);
+}
+// Before the modules are loaded, which takes dozens of descriptors at once. Node.js has raised the soft limit to the hard one.
+const limit = Number(/^Max open files\s+(\d+)/m.exec(readLimits())?.[1] ?? Infinity);
+const needed = 128;
+if (limit < needed) {
+  console.error(
+    `nsm: this process may have ${limit} files open (RLIMIT_NOFILE), and needs ${needed} or more: raise that by \`ulimit -n\`, ` +
+      'by LimitNOFILE= of its systemd unit, or by --ulimit nofile= of its container (NSM0605)',
+  );
   process.exit(1);
 }
 const main = new URL('../dist/main.js', import.meta.url);
@@ -14,3 +24,11 @@ if (!existsSync(main)) {
 }
 const { run } = await import(main.href);
 await run(process.argv.slice(2));
+
+function readLimits() {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return '';
+  }
+}

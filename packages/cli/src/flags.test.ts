@@ -100,6 +100,20 @@ describe('flags', () => {
     expect(interfaces).toEqual([{ type: 'kernel', preference: 'first' }, { type: 'mem' }]);
   });
 
+  it('keep the text of a label as it was written', () => {
+    const labels = {
+      version: '1.10',
+      zone: '010',
+      hex: '0x10',
+      exp: '1e3',
+      half: '.5',
+      flag: 'no',
+      none: '',
+    };
+    const { label } = parse(Object.entries(labels).flatMap(([key, text]) => ['--label', `${key}=${text}`]));
+    expect(labelsOf(label as [])).toEqual(labels);
+  });
+
   it('are variables too, which the command line overrides', () => {
     process.env.NSM_LABEL = 'a=1,b=2';
     process.env.NSM_RUN_DIR = '/tmp/a';

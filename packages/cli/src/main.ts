@@ -13,7 +13,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   setInterval(() => {}, 2 ** 30);
   try {
     await buildProgram().parseAsync(argv, { from: 'user' });
-  } catch (thrown) {
+  } catch (caught) {
+    const thrown = await named(caught);
     // Commander has said its part already.
     if (!(thrown instanceof CommanderError))
       process.stderr.write(`${wordFailure(thrown, wantsJson(argv))}\n`);
@@ -25,6 +26,18 @@ export async function run(argv: readonly string[]): Promise<void> {
   const unfinished = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0);
   await Promise.all(unfinished.map((stream) => new Promise((done) => stream.write('', done))));
   process.exit();
+}
+
+/** What the system refuses for want of something is told as that; all else as it is. */
+async function named(thrown: unknown): Promise<unknown> {
+  if (!(thrown instanceof Error && 'code' in thrown) || thrown instanceof CommanderError) return thrown;
+  try {
+    const error = (await import('@nsm/api')).NsmError.from(thrown);
+    return error.kind === 'internal' ? thrown : error;
+  } catch {
+    // There may be nothing left to load it with.
+    return thrown;
+  }
 }
 
 function isDaemon([command]: readonly string[]): boolean {

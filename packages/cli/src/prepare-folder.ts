@@ -1,7 +1,7 @@
 // The folders that daemons write to: made, tried, and refused by the name of the flag that chose them.
 import { mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { NsmError } from '@nsm/api';
+import { fullDisk, NsmError } from '@nsm/api';
 
 const reasons: Readonly<Record<string, readonly [kind: NsmError['kind'], words: string]>> = {
   EACCES: ['privilege', 'this user may not write there'],
@@ -9,13 +9,12 @@ const reasons: Readonly<Record<string, readonly [kind: NsmError['kind'], words: 
   EROFS: ['invalid', 'the file system is read-only'],
   ENOTDIR: ['invalid', 'a part of the path is a file, not a folder'],
   ENOENT: ['invalid', 'no folder can be made there'],
-  ENOSPC: ['invalid', 'the disk is full'],
 };
 
 /**
  * Makes a folder that a flag names, and the folders above it, where they are missing.
  * @param mode permission bits of folders that are made.
- * @throws NsmError `privilege` or `invalid` when nothing can be written to it.
+ * @throws NsmError `privilege`, `invalid`, `disk` or `exhausted` when nothing can be written to it.
  */
 export function prepareFolder(flag: string, folder: string, mode = 0o755): void {
   try {
@@ -23,7 +22,11 @@ export function prepareFolder(flag: string, folder: string, mode = 0o755): void 
     rmdirSync(mkdtempSync(join(folder, '.nsm-')));
   } catch (thrown) {
     const { code = '', message } = thrown as NodeJS.ErrnoException;
-    const [kind, words] = reasons[code] ?? ['invalid', message];
+    const known = NsmError.from(thrown);
+    if (known.kind === 'exhausted')
+      throw new NsmError(known.kind, `${flag} ${folder}: ${known.message}`, thrown);
+    const [kind, words] =
+      code === 'ENOSPC' ? (['disk', fullDisk(folder)] as const) : (reasons[code] ?? ['invalid', message]);
     throw new NsmError(kind, `${flag} ${folder}: ${words}; choose another with ${flag}`, thrown);
   }
 }

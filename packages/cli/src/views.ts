@@ -32,7 +32,7 @@ export interface ConnectionView {
   readonly service: string;
   readonly requestId: string;
   readonly role: string;
-  /** CONNECTING, SYNCED, HEALING, FAILED or CLOSING. */
+  /** CONNECTING, SYNCED, STALE, HEALING, FAILED or CLOSING. */
   readonly state: string;
   readonly detail: string;
   /** When it entered its state. */
@@ -62,7 +62,10 @@ export interface SideView {
   readonly interfaceName: string;
   readonly namespace: string;
   readonly addresses: readonly string[];
+  /** Of thousands the first. */
   readonly routes: readonly string[];
+  /** How many there are. */
+  readonly routeCount: number;
   readonly dns: readonly string[];
   readonly mtu: number;
   readonly mac: string;
@@ -79,7 +82,7 @@ export interface StatisticsView {
   readonly drops: Readonly<Record<string, number>>;
 }
 
-/** SYNCED: all is as wanted. HEALING: it is being mended. FAILED: it cannot be, for the reason told; it is tried again. */
+/** SYNCED: all is as wanted. STALE: something undoes what is mended. HEALING: it is being mended. FAILED: it cannot be, for the reason told; it is tried again. */
 function stateWord(state: string): string {
   return state === 'UP' ? 'SYNCED' : state;
 }
@@ -110,8 +113,8 @@ export function connectionView(connection: admin.Connection): ConnectionView {
     endpointNamespace: connection.nseProviderNamespace || 'default',
     peerManager: connection.peerManager,
     interface: interfaceName(connection.interface?.type ?? 0),
-    client: sideView(connection.connectionParameters, crossConnect?.client),
-    endpointSide: sideView(connection.endpointParameters, crossConnect?.endpoint),
+    client: sideView(connection.connectionParameters, crossConnect?.client, connection.clientRoutes),
+    endpointSide: sideView(connection.endpointParameters, crossConnect?.endpoint, connection.endpointRoutes),
     tunnel: crossConnect?.tunnel ? tunnelView(crossConnect.tunnel) : null,
     statistics: statistics ? statisticsView(statistics) : null,
   };
@@ -121,15 +124,21 @@ function timeText(time: Timestamp | undefined): string | null {
   return time ? timestampDate(time).toISOString() : null;
 }
 
-function sideView(parameters: ConnectionParameters | undefined, port: forwarder.Port | undefined): SideView {
+function sideView(
+  parameters: ConnectionParameters | undefined,
+  port: forwarder.Port | undefined,
+  routeCount: number,
+): SideView {
+  const routes = parameters?.route.length
+    ? parameters.route
+    : (port?.routes ?? []).map((route) => route.destination);
   const given = parameters?.addresses.length ? parameters.addresses : [parameters?.address ?? ''];
   return {
     interfaceName: deviceName(parameters?.interfaceName || port?.name || ''),
     namespace: port?.namespace ? namespaceName(port.namespace) : '',
     addresses: (port?.addresses.length ? port.addresses : given).filter((address) => address !== ''),
-    routes: parameters?.route.length
-      ? parameters.route
-      : (port?.routes ?? []).map((route) => route.destination),
+    routes,
+    routeCount: Math.max(routeCount, routes.length),
     dns: parameters?.dns?.servers ?? [],
     mtu: parameters?.mtu || port?.mtu || 0,
     mac: parameters?.mac || port?.mac || '',
@@ -231,6 +240,8 @@ export function interfaceCapabilityView(capability: forwarder.InterfaceCapabilit
 export interface TunnelCapabilityView extends CapabilityView {
   /** Another engine carries this kind; this one does where that cannot. */
   readonly standsBy: boolean;
+  /** What runs before the mesh's programs and may keep packets from them. */
+  readonly obstacles: readonly string[];
 }
 
 export function tunnelCapabilityViews(
@@ -243,9 +254,10 @@ export function tunnelCapabilityViews(
       .reverse(),
   );
   return capabilities.map((one) => {
-    const { type, missing, engine } = one;
+    const { type, missing, engine, obstacles } = one;
     const works = missing === '';
-    return { type: tunnelName(type), works, missing, engine, standsBy: works && serving.get(type) !== one };
+    const standsBy = works && serving.get(type) !== one;
+    return { type: tunnelName(type), works, missing, engine, standsBy, obstacles };
   });
 }
 
@@ -255,8 +267,10 @@ export function howText({
   missing,
   engine,
   standsBy = false,
-}: CapabilityView & { readonly standsBy?: boolean }): string {
+  obstacles = [],
+}: CapabilityView & Partial<TunnelCapabilityView>): string {
   if (!works) return missing;
+  if (obstacles.length > 0) return `${engine}, but packets may not come to it: ${obstacles.join(', ')}`;
   return standsBy ? `${engine}, stands by` : engine;
 }
 

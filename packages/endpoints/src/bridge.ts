@@ -1,9 +1,8 @@
 // A bridge: all clients are in one Ethernet segment and one prefix, and reach each other directly.
 
-import { NsmError } from '@nsm/api';
+import { NsmError, takeOnly } from '@nsm/api';
 import { type EndpointAnswer, type EndpointRequest, serve } from '@nsm/sdk';
 import { BridgeDevice } from './bridge-device.js';
-import { takeOnly } from './only-one.js';
 import { ReadyMade, type ReadyMadeOptions } from './ready-made.js';
 import { SegmentAddresses } from './segment-addresses.js';
 
@@ -45,9 +44,9 @@ export async function bridge(options: BridgeOptions): Promise<ReadyMade> {
     const tell = options.onClient ?? (() => {});
     const answerTo = (request: EndpointRequest): EndpointAnswer => {
       if (request.interfaceName === '') return { refuse: 'the manager does not say how it names the device' };
-      if (request.mtu > 0 && request.mtu < mtu)
+      if (request.maxMtu > 0 && request.maxMtu < mtu)
         return {
-          refuse: `only ${request.mtu} bytes fit through this connection, and all clients have an MTU of ${mtu}: start the bridge with --mtu ${request.mtu}`,
+          refuse: `only ${request.maxMtu} bytes fit through this connection, and all clients have an MTU of ${mtu}: start the bridge with --mtu ${request.maxMtu}`,
         };
       const addresses = segments.map((segment) => segment.take(request));
       const taken = addresses.flatMap((address) => (address === undefined ? [] : [address]));

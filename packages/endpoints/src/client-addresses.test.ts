@@ -14,6 +14,7 @@ function request(requestId: string): EndpointRequest {
     interfaceName: '',
     mac: '',
     mtu: 0,
+    maxMtu: 0,
   };
 }
 

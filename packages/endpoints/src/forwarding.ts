@@ -1,6 +1,6 @@
 // The sysctls that make a network namespace forward packets, and the way back.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { NsmError } from '@nsm/api';
+import { NsmError, nameSome } from '@nsm/api';
 
 /**
  * Makes the calling thread's network namespace forward IPv4, and IPv6 where the kernel has it. Returns what restores
@@ -9,11 +9,13 @@ import { NsmError } from '@nsm/api';
  * @throws NsmError `invalid` when the outside device does not exist, `privilege` when sysctls cannot be written.
  */
 export function enableForwarding(outside: string): () => void {
-  const devices = [...readFileSync('/proc/net/dev', 'utf8').matchAll(/^\s*(\S+):/gm)].map(([, name]) => name);
+  const devices = [...readFileSync('/proc/net/dev', 'utf8').matchAll(/^\s*(\S+):/gm)].map(
+    ([, name = '']) => name,
+  );
   if (!devices.includes(outside))
     throw new NsmError(
       'invalid',
-      `there is no device "${outside}" in this network namespace; it has ${devices.join(', ')}`,
+      `there is no device "${outside}" in this network namespace; it has ${nameSome(devices)}`,
     );
   const undo: (() => void)[] = [];
   const restore = (): void => {

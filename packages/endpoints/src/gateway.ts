@@ -1,9 +1,10 @@
 // A gateway: clients reach the prefixes it serves through it, their addresses hidden behind its outside device.
+import { takeOnly } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { serve } from '@nsm/sdk';
+import { type EndpointHooks, serve } from '@nsm/sdk';
+import { trackingFull } from './connection-tracking.js';
 import { enableForwarding } from './forwarding.js';
 import { deleteGatewayTable, installGatewayTable } from './nftables.js';
-import { takeOnly } from './only-one.js';
 import { ReadyMade, type ReadyMadeOptions, readyMadeHooks } from './ready-made.js';
 
 export interface GatewayOptions extends ReadyMadeOptions {
@@ -27,7 +28,12 @@ export async function gateway(options: GatewayOptions): Promise<ReadyMade> {
     installGatewayTable(options.outside);
     steps.push(deleteGatewayTable);
     const hooks = readyMadeHooks(options, options.routes ?? defaultRoutes(options));
-    return new ReadyMade(await serve({ ...options, ...hooks }), undo);
+    const onConnect: EndpointHooks['onConnect'] = (request) => {
+      // Its packets would be dropped; another gateway may have room.
+      const full = trackingFull();
+      return full === undefined ? hooks.onConnect?.(request) : { refuse: full };
+    };
+    return new ReadyMade(await serve({ ...options, ...hooks, onConnect }), undo);
   } catch (thrown) {
     undo();
     throw thrown;

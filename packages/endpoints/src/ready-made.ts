@@ -1,5 +1,5 @@
 // What the ready-made endpoints have in common: routes and addresses given to each client, news of who comes and goes, an end.
-import { NsmError } from '@nsm/api';
+import { maxRoutes, NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { EndpointHooks, EndpointRequest, Served, ServeOptions } from '@nsm/sdk';
 import { type ClientAddress, ClientAddresses } from './client-addresses.js';
@@ -9,6 +9,8 @@ export interface ReadyMadeOptions extends Omit<ServeOptions, 'onConnect' | 'onCl
   readonly routes?: readonly string[] | undefined;
   /** Addresses to give to clients. Default: the manager allocates. */
   readonly addresses?: readonly ClientAddress[] | undefined;
+  /** MTU of its clients, bytes, as far as the way to them allows. Default: 1500 on its own node, elsewhere what fits through. */
+  readonly mtu?: number | undefined;
   /** Hears of every client that is accepted, refused, or gone. */
   readonly onClient?: ((event: ClientEvent) => void) | undefined;
 }
@@ -45,9 +47,15 @@ export class ReadyMade implements AsyncDisposable {
 
 /**
  * The hooks of such an endpoint.
- * @throws NsmError `invalid` for a route that none of the addresses leads to.
+ * @throws NsmError `invalid` for more routes than a connection may have, or one that none of the addresses leads to.
  */
 export function readyMadeHooks(options: ReadyMadeOptions, routes: readonly string[]): EndpointHooks {
+  // Its clients could do nothing about it.
+  if (routes.length > maxRoutes)
+    throw new NsmError(
+      'invalid',
+      `the endpoint has ${routes.length} routes for its clients; at most ${maxRoutes} are accepted: give prefixes that take several together`,
+    );
   const { addresses = [] } = options;
   const versions = new Set(addresses.map(({ client }) => IpPrefix.of(client).version));
   const lost = routes.find((route) => versions.size > 0 && !versions.has(IpPrefix.of(route).version));
@@ -60,7 +68,7 @@ export function readyMadeHooks(options: ReadyMadeOptions, routes: readonly strin
   const tell = options.onClient ?? (() => {});
   return {
     onConnect: (request) => {
-      const answer = { ...pool.take(request), routes };
+      const answer = { ...pool.take(request), routes, mtu: options.mtu };
       tell({ kind: answer.refuse ? 'refused' : 'accepted', request, reason: answer.refuse ?? '' });
       return answer;
     },

@@ -14,6 +14,7 @@ const request = (requestId: string): EndpointRequest => ({
   interfaceName: '',
   mac: '',
   mtu: 0,
+  maxMtu: 0,
 });
 
 describe('SegmentAddresses', () => {

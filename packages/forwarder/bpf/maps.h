@@ -1,4 +1,4 @@
-// What a tunnel is to the programs. packages/forwarder/src/bpf/tunnel-maps.ts writes and reads the same structures.
+// What a tunnel is to the programs. packages/forwarder/src/bpf/tunnel-structures.ts writes and reads the same structures.
 
 // The next forwarder goes on with maps of the same names: whoever changes a structure below raises the number in the
 // names, here and there.

@@ -262,15 +262,21 @@ inlined int listened_for(struct __sk_buff *skb, const struct arrival *arrival)
 	return 1;
 }
 
-// A packet like ours that belongs to no tunnel: nobody's where tunnels of its kind end, unless there is another owner.
-inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival, enum reason reason)
+// What is said of packets like this one where it has come in; 0: nothing, as no tunnel of its kind ends there.
+inlined const u32 *served_at(struct __sk_buff *skb, const struct address *to)
 {
-	struct address place = arrival->to;
-	u32 nobody = 0;
+	struct address place = *to;
 	place.identifier = 0;
 	if (place.kind == MPLS_OVER_ETHERNET)
 		place.local[0] = skb->ifindex;
-	const u32 *served = bpf_map_lookup_elem(&served_map, &place);
+	return bpf_map_lookup_elem(&served_map, &place);
+}
+
+// A packet like ours that belongs to no tunnel: nobody's where tunnels of its kind end, unless there is another owner.
+inlined int unknown(struct __sk_buff *skb, const struct arrival *arrival, enum reason reason)
+{
+	u32 nobody = 0;
+	const u32 *served = served_at(skb, &arrival->to);
 	if (!served)
 		return TC_ACT_UNSPEC;
 	// The kernel would put the fragments together, and its device take what may be of any tunnel.
@@ -306,8 +312,10 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival, u32 start)
 	u32 pod = in->ifindex;
 	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &pod);
 	const int labelled = arrival->to.kind == MPLS_OVER_ETHERNET;
-	if (labelled ? wrong_sender(skb, in) : different(in->remote, arrival->source))
-		return drop(traffic, RECEIVED, WRONG_SOURCE);
+	if (labelled ? wrong_sender(skb, in) : different(in->remote, arrival->source)) {
+		// Labels are another network's on a link that no tunnel of ours goes by.
+		return labelled && !served_at(skb, &arrival->to) ? TC_ACT_UNSPEC : drop(traffic, RECEIVED, WRONG_SOURCE);
+	}
 	if (arrival->fragment)
 		return drop(traffic, RECEIVED, FRAGMENTED);
 	if (!skb->gso_size && arrival->end > skb->len)

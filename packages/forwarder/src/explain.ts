@@ -9,6 +9,8 @@ const minIPv6Mtu = 1280;
 
 /** @param crossConnect what was being made, where that helps to say what is wrong with it. */
 export function explain(error: unknown, crossConnect?: fw.CrossConnect): NsmError {
+  const general = NsmError.from(error);
+  if (general.kind === 'exhausted') return general;
   if (error instanceof NamespaceError) {
     const kind = { invalid: 'invalid', denied: 'privilege' } as const;
     return new NsmError(
@@ -17,7 +19,7 @@ export function explain(error: unknown, crossConnect?: fw.CrossConnect): NsmErro
       error,
     );
   }
-  if (!(error instanceof NetlinkError)) return NsmError.from(error);
+  if (!(error instanceof NetlinkError)) return general;
   // EACCES is also what an address gets where IPv6 is switched off.
   const denied =
     error.code === 'EPERM' || (error.code === 'EACCES' && !/disabled/i.test(error.kernelText ?? ''));
@@ -36,8 +38,17 @@ function reasonOf(error: NetlinkError, crossConnect: fw.CrossConnect | undefined
   // A tunnel that exists already has the same error number; the kernel says so in words.
   if (code === 'EEXIST' && operation === 'add link' && kernelText === '')
     return nameTaken(object.split(' ')[0] ?? '');
+  if (code === 'EEXIST' && operation === 'add link' && crossConnect?.tunnel)
+    return `identifier ${crossConnect.tunnel.identifier} is a vxlan device's of somebody else on this node; ask again: another is drawn`;
   if (code === 'EADDRINUSE' && crossConnect?.tunnel)
     return `UDP port ${crossConnect.tunnel.port || 4789} belongs to another program of this node, or to a vxlan device with other settings, and eBPF, which could share it, does not work here`;
+  // With ipv6.disable=1 the kernel knows no such family, or nobody answers for it.
+  if (
+    (code === 'EAFNOSUPPORT' || code === 'EOPNOTSUPP') &&
+    operation === 'add address' &&
+    object.split(' ')[0]?.includes(':')
+  )
+    return 'this kernel has no IPv6; start it without ipv6.disable=1, or have the endpoint give IPv4 addresses only';
   if (code === 'EINVAL' && operation === 'add address' && object.split(' ')[0]?.includes(':'))
     return tooSmall(crossConnect);
   return undefined;

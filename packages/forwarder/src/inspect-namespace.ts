@@ -1,6 +1,8 @@
 // What is to be known of a network namespace that somebody names, and of the process that names it.
 import type { forwarder as fw } from '@nsm/api';
 import {
+  currentNamespace,
+  IpPrefix,
   type NetworkNamespace,
   namespaceOfProcess,
   openNamespace,
@@ -10,7 +12,14 @@ import {
 import { explain } from './explain.js';
 import { namespaceCookie } from './open-port.js';
 
-export type NamespaceReport = { inode: number; path: string; prefixes: string[]; cookie: bigint };
+export type NamespaceReport = {
+  inode: number;
+  path: string;
+  prefixes: string[];
+  cookie: bigint;
+  node?: boolean;
+  addresses?: string[];
+};
 
 /** @throws NsmError `namespace-unknown`, `invalid` or `privilege` */
 export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectNamespaceRequest): {
@@ -22,10 +31,15 @@ export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectN
   try {
     using namespace = openNamed(linuxNamespace, pid);
     using socket = RouteSocket.open(namespace);
-    // Default routes exclude nothing.
     const { inode, path } = namespace;
+    using own = currentNamespace();
+    const node = own.inode === inode;
+    const addresses = node ? socket.addresses().map(({ address }) => IpPrefix.of(address).address) : [];
     const prefixes = prefixesOf(socket);
-    return { namespace: { inode, path, prefixes, cookie: namespaceCookie(socket) }, pidInode };
+    return {
+      namespace: { inode, path, prefixes, cookie: namespaceCookie(socket), node, addresses },
+      pidInode,
+    };
   } catch (error) {
     throw explain(error);
   }

@@ -59,6 +59,7 @@ function ask(socket: RouteSocket, device: number, address: string): number {
 
 /**
  * Waits until every pod of a cross-connect on this node has heard from the other side.
+ * @param obstacles what others have put in the way of tunnels, for the error.
  * @throws NsmError `no-packets` when nothing comes back in time.
  */
 export async function requireAnswer(
@@ -66,6 +67,7 @@ export async function requireAnswer(
   devices: readonly Device[],
   ports: OpenPorts,
   signal: AbortSignal,
+  obstacles: () => readonly string[],
 ): Promise<void> {
   const asked = devices.flatMap(({ side, index }) => {
     const open = ports[side];
@@ -87,12 +89,15 @@ export async function requireAnswer(
     );
   }
   const { local, remote, port, type } = tunnel;
+  const inTheWay = obstacles().map(
+    (what) => `; ${what} runs before the mesh's programs and may end the way of its packets`,
+  );
   const passage = port
     ? `is UDP port ${port} open between the two nodes`
     : `does the network between the two nodes let ${tunnelNames[type]} through`;
   throw new NsmError(
     'no-packets',
-    `the tunnel carries no packets: nothing came back from ${remote} to ${local} within ${answerWithinMs} ms for ${who}; ${passage}?`,
+    `the tunnel carries no packets: nothing came back from ${remote} to ${local} within ${answerWithinMs} ms for ${who}; ${passage}?${inTheWay.join('')}`,
   );
 }
 

@@ -9,9 +9,11 @@ import {
   leaks,
   makeNamespace,
   namePrefix,
+  PacketSocket,
   ping,
   requireRoot,
   run,
+  spawnIn,
   type TestNamespace,
   waitFor,
 } from '@nsm/testkit';
@@ -189,6 +191,31 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     expect(await linkNames(client)).toEqual([]);
     expect(await linkNames(endpoint)).toEqual([]);
     await a.client.remove({ crossConnects: [applied] });
+  });
+
+  it('carries the first packets of two pods on a node where all links are busy', async () => {
+    using busy = makeNamespace('busy');
+    const churn = 'while :; do ip link add x type veth peer name y; ip link set x up; ip link del x; done';
+    await using _links = await spawnIn(busy.name, 'sh', ['-c', churn]);
+    // A question about one device would have it done: the list of all does not.
+    const indexOf = (pod: TestNamespace): number =>
+      pod.route.links().find(({ name }) => name !== 'lo')!.index;
+    const lost: number[] = [];
+    for (let n = 0; n < 20; n++) {
+      const applied = await a.client.apply(local());
+      using receiver = new PacketSocket(endpoint.namespace, indexOf(endpoint), { type: 0x88b5 });
+      using sender = new PacketSocket(client.namespace, indexOf(client));
+      const frame = Buffer.concat([Buffer.from('ffffffffffff02000000000188b5', 'hex'), Buffer.alloc(46)]);
+      for (let m = 0; m < 20; m++) sender.send(frame);
+      let seen = 0;
+      const all = (): boolean => {
+        seen += receiver.seen().length;
+        return seen === 20;
+      };
+      await waitFor(all, { timeout: 1_000 }).catch(() => lost.push(20 - seen));
+      await a.client.remove({ crossConnects: [applied] });
+    }
+    expect(lost).toEqual([]);
   });
 
   it.each([4, 6] as const)('joins two nodes over VXLAN on an IPv%d underlay', async (version) => {

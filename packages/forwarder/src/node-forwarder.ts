@@ -9,7 +9,9 @@ import {
 } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
+import { nodeEndName } from './bpf/node-end.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
+import { carrierHeard } from './carrier-heard.js';
 import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
@@ -34,7 +36,14 @@ import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
 import { Reaper } from './reaper.js';
-import { type StatisticsReport, statisticsOf, statisticsOfDevice } from './statistics.js';
+import {
+  beforeShared,
+  type StatisticsReport,
+  statisticsOf,
+  statisticsOfDevice,
+  statisticsOfShared,
+  statisticsOfSharedTunnel,
+} from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
@@ -71,7 +80,7 @@ export class NodeForwarder implements ForwarderService {
     this.#socket = RouteSocket.open();
     removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);
-    this.#tunnels = new TunnelEngine(this.#socket);
+    this.#tunnels = new TunnelEngine(this.#socket, runDir ?? '');
     this.#sockets = new SharedSockets(runDir);
     this.#shared = new SharedEngine(this.#sockets, (ids) => this.#watch.lost(ids));
     const { hwPools = [], sriovPools = [], sysfs = '/sys', folder, underlay = [], onStep } = lending;
@@ -135,6 +144,7 @@ export class NodeForwarder implements ForwarderService {
         type: wiring.tunnel ?? 0,
         missing,
         engine: wiring.engine,
+        obstacles: wiring instanceof BpfTunnel ? this.#tunnels.obstacles() : [],
       })),
       joins: this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [joinOf(wiring)])),
     };
@@ -186,6 +196,7 @@ export class NodeForwarder implements ForwarderService {
 
   async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
     signal.throwIfAborted();
+    crossConnect.mended = [];
     const possible = possibleWirings(this.#wirings, crossConnect);
     const ports: OpenPorts = {};
     try {
@@ -225,12 +236,16 @@ export class NodeForwarder implements ForwarderService {
       for (const device of devices) {
         const open = ports[device.side];
         if (!open) continue;
-        configureDevice(crossConnect.id, device, open);
+        crossConnect.mended.push(...(await configureDevice(crossConnect.id, device, open)));
         if (open.port.name.includes('%')) open.port.name = device.name;
         this.#watch.follow(crossConnect.id, open, device.index);
       }
       for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
-      if (crossConnect.answerWithinMs > 0) await requireAnswer(crossConnect, devices, ports, signal);
+      // Each end has its carrier when both are up.
+      for (const { side, index, fresh } of devices)
+        if (fresh && ports[side]) await carrierHeard(ports[side].socket, index, signal);
+      if (crossConnect.answerWithinMs > 0)
+        await requireAnswer(crossConnect, devices, ports, signal, () => this.#tunnels.obstacles());
       for (const device of devices) {
         const open = ports[device.side];
         if (open && device.fresh) requireWay(device, open);
@@ -308,18 +323,23 @@ export class NodeForwarder implements ForwarderService {
   async getStatistics({ crossConnect }: fw.GetStatisticsRequest): Promise<Partial<StatisticsReport>> {
     const port = crossConnect?.client ?? crossConnect?.endpoint;
     if (!crossConnect || !port) throw new NsmError('invalid', 'no port is named');
-    const traffic = this.#tunnels.traffic(crossConnect.id);
-    if (traffic) return statisticsOf(traffic);
+    const { id } = crossConnect;
+    const traffic = this.#tunnels.traffic(id);
+    const shared = this.#shared.traffic(id);
+    if (traffic) {
+      const tap = shared && this.#socket.link(nodeEndName(id))?.statistics;
+      return shared && tap ? statisticsOfSharedTunnel(traffic, shared, tap) : statisticsOf(traffic);
+    }
     if (isSocket(port.type)) {
-      const counted = this.#shared.traffic(crossConnect.id);
-      if (counted) return counted;
+      if (shared) return statisticsOfShared(shared);
       throw new NsmError('not-found', 'shared memory passes the forwarder by: its packets are not counted');
     }
     using open = new OpenPort(port);
-    const { statistics, kind } = open.find(crossConnect.id) ?? {};
+    const { statistics, kind } = open.find(id) ?? {};
     if (!statistics)
-      throw new NsmError('not-found', `no interface of ${crossConnect.id} in netns ${open.namespace.inode}`);
-    return statisticsOfDevice(statistics, kind, this.#tunnels.refused(crossConnect.id));
+      throw new NsmError('not-found', `no interface of ${id} in netns ${open.namespace.inode}`);
+    const report = statisticsOfDevice(statistics, kind, this.#tunnels.refused(id));
+    return shared ? beforeShared(report, shared) : report;
   }
 
   watch(
@@ -347,7 +367,7 @@ type InterfaceReport = Pick<
   fw.InterfaceCapability,
   'type' | 'missing' | 'engine' | 'pools' | 'missingOverTunnels'
 >;
-type TunnelReport = { type: TunnelType; missing: string; engine: string };
+type TunnelReport = Pick<fw.TunnelCapability, 'type' | 'missing' | 'engine' | 'obstacles'>;
 type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
 
 function joinOf({ interface: type, endpointInterface, tunnel }: Wiring): JoinReport {

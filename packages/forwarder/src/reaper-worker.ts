@@ -5,11 +5,12 @@ import {
   type Link,
   listNamespaces,
   NamespaceError,
+  NetlinkError,
   openNamespace,
   RouteSocket,
 } from '@nsm/netlink';
 import { doomed, scaffolding, unlessGone } from './device-groups.js';
-import type { Condemned } from './reaper.js';
+import type { Condemned, Failure } from './reaper.js';
 
 const port = workerData as MessagePort;
 const node = RouteSocket.open();
@@ -19,13 +20,13 @@ port.on('close', () => node.close());
 port.postMessage('ready');
 
 /** @returns for each id that could not be deleted, why. */
-function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
-  const failures = new Map<string, string>();
+function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, Failure> {
+  const failures = new Map<string, Failure>();
   const namespaces = byNamespace(batch);
   const grave = namespaces.size > 1 ? openGrave() : undefined;
   const missing: Condemned[] = [];
   const fail = (condemned: readonly Condemned[], error: unknown): void => {
-    for (const { id } of condemned) failures.set(id, error instanceof Error ? error.message : String(error));
+    for (const { id } of condemned) failures.set(id, failureOf(error));
   };
   for (const [inode, condemned] of namespaces) {
     try {
@@ -53,6 +54,13 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, string> {
     fail(batch, error);
   }
   return failures;
+}
+
+/** Of an error, which keeps no more than its message on the way to another thread, what the kernel refused. */
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const kernel = [error, error.cause].find((one) => one instanceof NetlinkError);
+  return { message: error.message, ...(kernel ? { code: kernel.code, operation: kernel.operation } : {}) };
 }
 
 /** Somebody has moved them to other namespaces, or has deleted them. */

@@ -18,6 +18,14 @@ export interface Condemned {
   readonly alone?: boolean;
 }
 
+/** Why a device could not be deleted. */
+export interface Failure {
+  readonly message: string;
+  /** Of a NetlinkError. */
+  readonly code?: string;
+  readonly operation?: string;
+}
+
 interface Job extends Condemned {
   readonly resolve: () => void;
   readonly reject: (error: NsmError) => void;
@@ -41,6 +49,8 @@ export class Reaper {
   readonly #underWay = new Set<number>();
   readonly #lanes = new Set<Lane>();
   readonly #idle: Lane[] = [];
+  /** As many as could be started when there was want of threads, until a batch is done. */
+  #most = maxLanes;
 
   constructor() {
     this.#idle.push(this.#open());
@@ -64,12 +74,15 @@ export class Reaper {
 
   async #condemn(condemned: Condemned, group: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const job: Job = { ...condemned, resolve, reject };
-      const jobs = this.#gathered.get(group);
-      if (jobs) jobs.push(job);
-      else this.#gathered.set(group, [job]);
+      this.#gather(group, [{ ...condemned, resolve, reject }]);
       this.#dispatch();
     });
+  }
+
+  #gather(group: number, jobs: readonly Job[]): void {
+    const waiting = this.#gathered.get(group);
+    if (waiting) waiting.push(...jobs);
+    else this.#gathered.set(group, [...jobs]);
   }
 
   async stop(): Promise<void> {
@@ -85,7 +98,7 @@ export class Reaper {
   #dispatch(): void {
     for (const [group, jobs] of this.#gathered) {
       if (this.#underWay.has(group)) continue;
-      const lane = this.#idle.pop() ?? (this.#lanes.size < maxLanes ? this.#open() : undefined);
+      const lane = this.#idle.pop() ?? (this.#lanes.size < this.#most ? this.#open() : undefined);
       if (!lane) return;
       this.#gathered.delete(group);
       this.#underWay.add(group);
@@ -99,13 +112,19 @@ export class Reaper {
       for (const { id, resolve, reject } of jobs) {
         const failure = failures.get(id);
         if (failure === undefined) resolve();
-        else reject(new NsmError('dataplane', failure));
+        else reject(refused(failure));
       }
       this.#idle.push(lane);
-    } catch (error) {
+      this.#most = maxLanes;
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
       // The thread has died; the next job gets another.
       this.#lanes.delete(lane);
-      for (const { reject } of jobs) reject(NsmError.from(error));
+      if (error.kind === 'exhausted' && this.#lanes.size > 0) {
+        // It was never there: those that are do it too, only later.
+        this.#most = this.#lanes.size;
+        this.#gather(group, jobs);
+      } else for (const { reject } of jobs) reject(error);
     }
     this.#underWay.delete(group);
     this.#dispatch();
@@ -127,8 +146,8 @@ class Lane {
       transferList: [port2],
     });
     this.#died = new Promise((_, reject) => {
-      this.#worker.once('error', (error) => reject(dead(NsmError.from(error).message)));
-      this.#worker.once('exit', (code) => reject(dead(`it ended with ${code}`)));
+      this.#worker.once('error', (error) => reject(dead(NsmError.from(error))));
+      this.#worker.once('exit', (code) => reject(dead(new NsmError('dataplane', `it ended with ${code}`))));
     });
     // Only who waits for an answer cares.
     this.#died.catch(() => undefined);
@@ -139,9 +158,9 @@ class Lane {
 
   /**
    * @returns for each id that could not be deleted, why.
-   * @throws NsmError `dataplane` when the thread has died.
+   * @throws NsmError `dataplane` when the thread has died, `exhausted` when there are no more threads.
    */
-  async deleteAll(batch: readonly Job[]): Promise<ReadonlyMap<string, string>> {
+  async deleteAll(batch: readonly Job[]): Promise<ReadonlyMap<string, Failure>> {
     this.#port.ref();
     try {
       await Promise.race([this.#started, this.#died]);
@@ -150,7 +169,7 @@ class Lane {
         batch.map(({ resolve: _resolve, reject: _reject, ...condemned }): Condemned => condemned),
       );
       const [failures] = await Promise.race([answer, this.#died]);
-      return failures as ReadonlyMap<string, string>;
+      return failures as ReadonlyMap<string, Failure>;
     } finally {
       this.#port.unref();
     }
@@ -165,6 +184,12 @@ class Lane {
   }
 }
 
-function dead(reason: string): NsmError {
-  return new NsmError('dataplane', `the thread that deletes interfaces died: ${reason}`);
+function refused({ message, ...kernel }: Failure): NsmError {
+  const error = NsmError.from(Object.assign(new Error(message), kernel));
+  return error.kind === 'exhausted' ? error : new NsmError('dataplane', message);
+}
+
+function dead(reason: NsmError): NsmError {
+  const kind = reason.kind === 'exhausted' ? reason.kind : 'dataplane';
+  return new NsmError(kind, `the thread that deletes interfaces died: ${reason.message}`, reason);
 }

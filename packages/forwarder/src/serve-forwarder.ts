@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { forwarder as fw, Server } from '@nsm/api';
 import { NodeForwarder, type NodeForwarderOptions } from './node-forwarder.js';
 
+/** Bytes: a cross-connect with the most routes on both sides has 3 MB. Only the manager sends. */
+const maxRequestBytes = 16 << 20;
+
 export interface ServedForwarder {
   readonly socket: string;
   stop(): Promise<void>;
@@ -28,7 +31,9 @@ export async function serveForwarder({
   mkdirSync(runDir, { recursive: true });
   const socket = join(runDir, 'forwarder.sock');
   const node = new NodeForwarder({ ...options, runDir });
-  const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'));
+  const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'), {
+    maxRequestBytes,
+  });
   server.add(fw.Forwarder, node);
   try {
     await server.listenUnix(socket, group === undefined ? {} : { mode: 0o660, group });

@@ -2,6 +2,7 @@
 import type { forwarder as fw } from '@nsm/api';
 import type { Link, LinkStatistics } from '@nsm/netlink';
 import type { TunnelTraffic } from './bpf/tunnel-maps.js';
+import type { SharedTraffic } from './interfaces/shared/shared-engine.js';
 
 export type StatisticsReport = Omit<fw.Statistics, '$typeName' | '$unknown'>;
 
@@ -22,6 +23,73 @@ export function statisticsOf({ sent, received, strays }: TunnelTraffic): Statist
   };
 }
 
+/** Seen from the pod with the shared memory, whose other side is a device in another pod. */
+export function statisticsOfShared({ sent, received, unheard }: SharedTraffic): StatisticsReport {
+  return {
+    receivedPackets: received.packets,
+    receivedBytes: received.bytes,
+    receivedDrops: received.drops + unheard,
+    sentPackets: sent.packets,
+    sentBytes: sent.bytes,
+    sentDrops: sent.drops,
+    drops: someOf({
+      'sent, not a frame': sent.drops,
+      'received, too large': received.drops,
+      'received, not taken by the pod': unheard,
+    }),
+  };
+}
+
+/** What a device counts whose other side is shared memory in another pod: not all that goes through the one gets to the other. */
+export function beforeShared(
+  report: StatisticsReport,
+  { sent, received, unheard }: SharedTraffic,
+): StatisticsReport {
+  return {
+    ...report,
+    receivedDrops: report.receivedDrops + sent.drops,
+    sentDrops: report.sentDrops + received.drops + unheard,
+    drops: {
+      ...report.drops,
+      ...someOf({
+        'sent, too large': received.drops,
+        'sent, not taken by the pod': unheard,
+        'received, not a frame': sent.drops,
+      }),
+    },
+  };
+}
+
+/**
+ * Seen from the pod with the shared memory, at the end of a tunnel. What came through that has yet to get there: the device
+ * between them drops what the pod's application does not take, and all while there is none, and does not tell.
+ * @param tap the device's counters, read after the tunnel's.
+ */
+export function statisticsOfSharedTunnel(
+  tunnel: TunnelTraffic,
+  { sent, received, unheard }: SharedTraffic,
+  tap: LinkStatistics,
+): StatisticsReport {
+  const report = statisticsOf(tunnel);
+  const [read, readBytes] = [BigInt(tap.txPackets), BigInt(tap.txBytes)];
+  const untaken = larger(report.receivedPackets - read, 0n) + unheard;
+  return {
+    ...report,
+    receivedPackets: larger(read - received.drops - unheard, 0n),
+    receivedBytes: readBytes,
+    receivedDrops: report.receivedDrops + received.drops + untaken,
+    sentDrops: report.sentDrops + sent.drops,
+    drops: {
+      ...report.drops,
+      ...someOf({
+        'sent, not a frame': sent.drops,
+        'received, too large': received.drops,
+        'received, not taken by the pod': untaken,
+      }),
+    },
+  };
+}
+
 /**
  * Seen from the pod, whose device it is.
  * @param refused what was kept from it.
@@ -32,11 +100,12 @@ export function statisticsOfDevice(
   refused?: TunnelTraffic,
 ): StatisticsReport {
   const guard = refused ? statisticsOf(refused) : undefined;
-  // The kernel does not tell why; of a tunnel's device there are two reasons.
+  // The kernel does not tell why; of a tunnel's device there are two reasons. What it calls dropped of what came in, it has
+  // received, and no protocol of the pod wanted it (Documentation/networking/statistics.rst).
   const unsent = kind === 'vxlan' ? 'sent, too large or without a way' : 'sent, by the device';
   const byDevice = {
     [unsent]: BigInt(device.txDropped),
-    'received, by the device': BigInt(device.rxDropped),
+    'received, not processed by the pod': BigInt(device.rxDropped),
   };
   return {
     receivedPackets: BigInt(device.rxPackets),
@@ -45,11 +114,17 @@ export function statisticsOfDevice(
     sentPackets: BigInt(device.txPackets),
     sentBytes: BigInt(device.txBytes),
     sentDrops: BigInt(device.txDropped),
-    drops: {
-      ...guard?.drops,
-      ...Object.fromEntries(Object.entries(byDevice).filter(([, count]) => count > 0n)),
-    },
+    drops: { ...guard?.drops, ...someOf(byDevice) },
   };
+}
+
+/** Those that there are. */
+function someOf(drops: Readonly<Record<string, bigint>>): Record<string, bigint> {
+  return Object.fromEntries(Object.entries(drops).filter(([, count]) => count > 0n));
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 type Drops = ReadonlyMap<string, bigint>;

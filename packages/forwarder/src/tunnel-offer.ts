@@ -81,6 +81,11 @@ export class TunnelOffers {
   }
 }
 
+/** Both ends of a tunnel would be this node's: neither the kernel nor eBPF could tell them apart. */
+function leadsHere(remote: string): string {
+  return `${remote} is an address of this node itself, so the other manager runs in the same network namespace, where it needs one of its own, or its --advertise is wrong`;
+}
+
 function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: string, local: string): Offer {
   const route = socket.routeTo(remote);
   const address = local || route.source;
@@ -94,7 +99,7 @@ function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: s
     const { tunnel: type, overhead, port = 0, engine } = wiring;
     // The first engine of a kind serves it.
     if (type === undefined || !overhead || tunnels.has(type)) continue;
-    const missing = wiring.obstacle?.(route, uplink) ?? '';
+    const missing = route.type === 'local' ? leadsHere(remote) : (wiring.obstacle?.(route, uplink) ?? '');
     if (missing !== '') obstacles.set(type, { type, missing, engine });
     else tunnels.set(type, { type, parameters: { address, mtu: underlayMtu - overhead[version], port } });
   }

@@ -57,98 +57,153 @@ checks: [{ from: p, to: "2001:DB8:0::0001" }]
   });
 
   it.each([
-    ['name: [', 'lab.yaml:1: '],
-    ['3', 'lab.yaml:1: the file: 3 is not accepted; accepted: a lab (name, underlay,'],
-    ['nodes: { a: }', 'lab.yaml:1: name is missing; needed: 1 to 24 of a-z, 0-9 and -, not at an end'],
-    ['name: x\nnodes: {}', 'lab.yaml:2: nodes: a lab needs at least one node'],
+    ['name: [', 'lab.yaml:1:8: Flow sequence'],
+    ['3', 'lab.yaml:1:1: the file: 3 is not accepted; accepted: a lab (name, underlay,'],
+    ['nodes: { a: }', 'lab.yaml:1:1: name is missing; needed: 1 to 24 of a-z, 0-9 and -, not at an end'],
+    ['name: x\nnodes: {}', 'lab.yaml:2:1: nodes: a lab needs at least one node'],
     [
       `${minimal}\nclents: []`,
-      'lab.yaml:4: clents: unknown key (did you mean clients?); known: name, underlay',
+      'lab.yaml:4:1: clents: unknown key (did you mean clients?); known: name, underlay',
     ],
-    [`${minimal}networks: { lan: { b: [eth1] } }`, 'lab.yaml:3: networks.lan.b: "b" is no node of this lab'],
+    [
+      `${minimal}networks: { lan: { b: [eth1] } }`,
+      'lab.yaml:3:20: networks.lan.b: "b" is no node of this lab',
+    ],
     [
       `${minimal}networks: { a: {} }`,
-      'lab.yaml:3: networks.a: there is also a node, pod or outside host of the',
+      'lab.yaml:3:13: networks.a: there is also a node, pod or outside host of the',
     ],
     [
       `${minimal}networks: { lan: { a: [UPPER] } }`,
-      'lab.yaml:3: networks.lan.a[0]: "UPPER" is not accepted; accepted: 1 to 15 of a-z',
+      'lab.yaml:3:24: networks.lan.a[0]: "UPPER" is not accepted; accepted: 1 to 15 of a-z',
     ],
     [
       'name: x\nnodes:\n  a:\n    prot: 1',
-      'lab.yaml:4: nodes.a.prot: unknown key (did you mean port?); known: address, port',
+      'lab.yaml:4:5: nodes.a.prot: unknown key (did you mean port?); known: address, port',
     ],
     [
       'name: x\nnodes:\n  a:\n    port: 0',
-      'lab.yaml:4: nodes.a.port: 0 is not accepted; accepted: a TCP port',
+      'lab.yaml:4:5: nodes.a.port: 0 is not accepted; accepted: a TCP port',
     ],
-    ['name: x\nnodes:\n  A:', 'lab.yaml:3: nodes.A: "A" is not accepted; accepted: 1 to 24 of a-z'],
+    ['name: x\nnodes:\n  A:', 'lab.yaml:3:3: nodes.A: "A" is not accepted; accepted: 1 to 24 of a-z'],
     [
       `${minimal}underlay: { prefix: 10.0.0.1/8 }`,
-      'lab.yaml:3: underlay.prefix: "10.0.0.1/8" is not accepted; accepted: an IPv4 or IPv6 prefix without host bits',
+      'lab.yaml:3:13: underlay.prefix: "10.0.0.1/8" is not accepted; accepted: an IPv4 or IPv6 prefix without host bits',
     ],
     [
       `${minimal}underlay: { prefix: 10.0.0.0/33 }`,
-      'lab.yaml:3: underlay.prefix: "10.0.0.0/33" is not accepted',
+      'lab.yaml:3:13: underlay.prefix: "10.0.0.0/33" is not accepted',
     ],
     [
       `${minimal}underlay: { mtu: 1000 }`,
-      'lab.yaml:3: underlay.mtu: 1000 is not accepted; accepted: bytes, 1400 to 65535',
+      'lab.yaml:3:13: underlay.mtu: 1000 is not accepted; accepted: bytes, 1400 to 65535',
     ],
     [
       `${minimal}pods: { p: b }`,
-      'lab.yaml:3: pods.p.node: "b" is no node of this lab (did you mean a?); accepted: a',
+      'lab.yaml:3:9: pods.p.node: "b" is no node of this lab (did you mean a?); accepted: a',
     ],
-    [`${minimal}pods: { a: a }`, 'lab.yaml:3: pods.a: there is also a node of the name "a"'],
+    [`${minimal}pods: { a: a }`, 'lab.yaml:3:9: pods.a: there is also a node of the name "a"'],
     [
       `${minimal}pods: { p: { node: a, links: [o] } }`,
-      'lab.yaml:3: pods.p.links[0]: "o" is no outside host of this lab; accepted: none, as the lab has none',
+      'lab.yaml:3:31: pods.p.links[0]: "o" is no outside host of this lab; accepted: none, as the lab has none',
     ],
-    [`${minimal}pods: { logs: a }`, 'lab.yaml:3: pods.logs: the name "logs" is taken by the lab itself'],
+    [`${minimal}pods: { logs: a }`, 'lab.yaml:3:9: pods.logs: the name "logs" is taken by the lab itself'],
     [
       `${minimal}endpoints: [{ kind: k }]`,
-      'lab.yaml:3: endpoints[0].pod is missing; needed: the name of a pod',
+      'lab.yaml:3:13: endpoints[0].pod is missing; needed: the name of a pod',
     ],
     [
       `${minimal}pods: { p: a }\nclients: [{ pod: p, service: s }]`,
-      'lab.yaml:4: clients[0].service: "s" is no service of this lab; accepted: none',
+      'lab.yaml:4:21: clients[0].service: "s" is no service of this lab; accepted: none',
     ],
     [
       `${minimal}pods: { p: a }\nendpoints: [{ pod: p, kind: gateway }, { pod: p, kind: gateway }]`,
-      'lab.yaml:4: endpoints[1]: gateway by p is there twice',
+      'lab.yaml:4:40: endpoints[1]: gateway by p is there twice',
     ],
     [
       `${minimal}pods: { p: a }\nendpoints:\n  - pod: p\n    kind: icmp-responer`,
-      'lab.yaml:6: endpoints[0].kind: "icmp-responer" is no kind of endpoint (did you mean icmp-responder?); accepted: icmp-responder, gateway',
+      'lab.yaml:6:5: endpoints[0].kind: "icmp-responer" is no kind of endpoint (did you mean icmp-responder?); accepted: icmp-responder, gateway',
     ],
     [
       `${minimal}checks: [{ from: a, to: nowhere }]`,
-      'lab.yaml:3: checks[0].to: "nowhere" is no outside host of this lab',
+      'lab.yaml:3:21: checks[0].to: "nowhere" is no outside host of this lab',
     ],
     [
       'name: x\nnodes: { a: { address: 10.9.9.9 } }',
-      `lab.yaml:2: nodes.a.address: "10.9.9.9" is not an address in the underlay's 172.30.0.0/24`,
+      `lab.yaml:2:15: nodes.a.address: "10.9.9.9" is not an address in the underlay's 172.30.0.0/24`,
     ],
     [
       'name: x\nnodes: { a: { address: 172.30.0.9 }, b: { address: 172.30.0.9 } }',
-      `lab.yaml:2: nodes.b.address: "172.30.0.9" is node a's already`,
+      `lab.yaml:2:43: nodes.b.address: "172.30.0.9" is node a's already`,
     ],
     [
       'name: x\nunderlay: { prefix: 10.0.0.0/31 }\nnodes: { a: , b: , c: }',
-      'lab.yaml:2: underlay.prefix: 10.0.0.0/31 has room for 2 nodes; the lab has 3',
+      'lab.yaml:2:13: underlay.prefix: 10.0.0.0/31 has room for 2 nodes; the lab has 3',
     ],
+    [
+      `${minimal}outside: { o: { prefix: 10.60 } }`,
+      'lab.yaml:3:17: outside.o.prefix[0]: "10.60" is not accepted; accepted: an IPv4 or IPv6 prefix',
+    ],
+    ['name: x\nnodes: { a: { port: 0x1389 } }', 'lab.yaml:2:15: nodes.a.port: "0x1389" is not accepted'],
+    [
+      `${minimal}pods: { p: a }\nclients: [{ pod: p, service: s, labels: { k: "a,b=c" } }]`,
+      'lab.yaml:4:43: clients[0].labels.k: "a,b=c" is not accepted; accepted: up to 63 of A-Z, a-z, 0-9, . _ and -',
+    ],
+    [`${minimal}pods: { p: 1.0 }`, 'lab.yaml:3:9: pods.p.node: "1.0" is no node of this lab'],
   ])('says what is wrong with %j', (text, expected) => {
     expect(problems(text)[0]).toContain(expected);
   });
 
   it('says everything at once, in the order of the lines', () => {
     const said = problems('name: X\nnodes: { a: { port: x } }\nfoo: 1\n');
-    expect(said.map((line) => line.split(' ')[0])).toEqual(['lab.yaml:1:', 'lab.yaml:2:', 'lab.yaml:3:']);
+    expect(said.map((line) => line.split(' ')[0])).toEqual([
+      'lab.yaml:1:1:',
+      'lab.yaml:2:15:',
+      'lab.yaml:3:1:',
+    ]);
   });
 
   it('lets clients ask for services of a registry that the lab does not make', () => {
     const text =
       'name: x\nnodes: { a: { registry: "etcd://10.0.0.1:2379" } }\npods: { p: a }\nclients: [{ pod: p, service: s }]\n';
     expect(problems(text)).toEqual([]);
+  });
+
+  it('keeps text as it was written, whatever YAML would make of it', () => {
+    const spellings =
+      '1.10 010 0x10 0o10 1e3 .5 00 -0 -5 1.0 1_000 12345678901234567890 .inf no yes on Off true True 2026-01-01';
+    const pairs = spellings.split(' ').map((text, index) => [`k${index}`, text] as const);
+    const written = Object.fromEntries(pairs);
+    const map = `{ ${pairs.map(([key, text]) => `${key}: ${text}`).join(', ')} }`;
+    const lab = parse(
+      'name: 010\nnodes: { 1e3: { environment: { V: 1.10, Z: 007, T: TRUE } } }\npods: { 08: 1e3, no: { node: 1e3 } }\n' +
+        `endpoints: [{ pod: 08, kind: gateway, service: 1.10, name: 00, labels: ${map} }]\n` +
+        `clients: [{ pod: no, service: 1.10, request_id: 0x10, labels: ${map} }]\n`,
+    );
+    expect(lab.name).toBe('010');
+    expect(lab.nodes['1e3']?.environment).toEqual({ V: '1.10', Z: '007', T: 'TRUE' });
+    expect(lab.pods).toMatchObject({ '08': { node: '1e3' }, no: { node: '1e3' } });
+    expect(lab.endpoints[0]).toMatchObject({ pod: '08', service: '1.10', name: '00', labels: written });
+    expect(lab.clients[0]).toMatchObject({ pod: 'no', service: '1.10', request_id: '0x10', labels: written });
+  });
+
+  it('tells true and false from text where a flag may be either', () => {
+    const options = '{ a: true, b: False, c: "true", d: no, e: 1.10, f: [0x10, TRUE], g: 5 }';
+    expect(parse(`name: x\nnodes: { a: { options: ${options} } }`).nodes.a?.options).toEqual({
+      ...{ a: true, b: false, c: 'true', d: 'no', e: '1.10', f: ['0x10', true], g: '5' },
+    });
+    expect(parse(`%YAML 1.1\n---\n${minimal}throughput: TRUE\n`).throughput).toBe(true);
+  });
+
+  it.each(['~', 'null', ''])('says that %j is to be quoted where text is meant', (nothing) => {
+    const [label, flag, variable] = problems(
+      `${minimal}pods: { p: a }\nendpoints:\n  - pod: p\n    kind: gateway\n    labels:\n      z: ${nothing}\n` +
+        `    options: { f: ${nothing} }\n    environment: { V: ${nothing} }\n`,
+    );
+    const quote =
+      'null is not accepted (~, null and no value are no text in YAML: quote what is meant as text)';
+    expect(label).toContain(`lab.yaml:8:7: endpoints[0].labels.z: ${quote}`);
+    expect(flag).toContain(`lab.yaml:9:16: endpoints[0].options.f: ${quote}`);
+    expect(variable).toContain(`lab.yaml:10:20: endpoints[0].environment.V: ${quote}`);
   });
 });

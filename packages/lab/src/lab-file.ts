@@ -1,15 +1,21 @@
 // A lab as its author writes it: one YAML file, read, checked, and its defaults filled in.
 import { readFileSync } from 'node:fs';
 import { NsmError } from '@nsm/api';
-import { isMap, LineCounter, parseDocument } from 'yaml';
+import {
+  type DocumentOptions,
+  isMap,
+  LineCounter,
+  parseDocument,
+  type ScalarTag,
+  type SchemaOptions,
+} from 'yaml';
 import { problemsOf } from './lab-problems.js';
 import { labSchema } from './lab-schema.js';
 
-export type Scalar = string | number | boolean;
-/** Flags of a command without their dashes; `true` for one that takes no value. */
-export type Options = Readonly<Record<string, Scalar | readonly Scalar[]>>;
-export type Variables = Readonly<Record<string, Scalar>>;
-export type Labels = Readonly<Record<string, string>>;
+/** Flags of a command without their dashes; `true` for one that takes no value, `false` for its --no-. */
+export type Options = Readonly<Record<string, FlagValue | readonly FlagValue[]>>;
+export type FlagValue = string | boolean;
+export type Texts = Readonly<Record<string, string>>;
 
 /** A lab file with its defaults filled in. Names that are optional here get theirs in the plan. */
 export interface LabFile {
@@ -38,7 +44,7 @@ export interface LabNode {
   readonly registry?: string | undefined;
   /** Further flags of `nsm manager`. */
   readonly options: Options;
-  readonly environment: Variables;
+  readonly environment: Texts;
 }
 
 export interface LabPod {
@@ -63,10 +69,10 @@ export interface LabEndpoint {
   readonly service?: string | undefined;
   /** Default: the pod's name. */
   readonly name?: string | undefined;
-  readonly labels: Labels;
+  readonly labels: Texts;
   /** Further flags of `nsm endpoint KIND`. */
   readonly options: Options;
-  readonly environment: Variables;
+  readonly environment: Texts;
 }
 
 export interface LabClient {
@@ -77,10 +83,10 @@ export interface LabClient {
   readonly interface?: string | undefined;
   /** What this machine cannot do is shown, with the reason, and is no failure. */
   readonly optional: boolean;
-  readonly labels: Labels;
+  readonly labels: Texts;
   /** Further flags of `nsm connect`. */
   readonly options: Options;
-  readonly environment: Variables;
+  readonly environment: Texts;
 }
 
 export interface LabCheck {
@@ -94,7 +100,7 @@ export interface LabProblem {
   readonly text: string;
 }
 
-/** Reads and checks a lab file. @throws NsmError `not-found` or `invalid`, naming every problem with its line */
+/** Reads and checks a lab file. @throws NsmError `not-found` or `invalid`, naming every problem with its line and column */
 export function readLabFile(path: string): LabFile {
   let text: string;
   try {
@@ -110,21 +116,46 @@ export function readLabFile(path: string): LabFile {
   return parseLabFile(text, path);
 }
 
+// Only what is spelled as JavaScript would spell it again is read as a number, true or false; everything else stays the text
+// that was written. YAML's core schema (YAML 1.2.2 section 10.3.2) makes 1.1 of 1.10, 10 of 010 and 16 of 0x10.
+const asWritten: Pick<DocumentOptions & SchemaOptions, 'schema' | 'customTags' | 'resolveKnownTags'> = {
+  schema: 'failsafe',
+  resolveKnownTags: false,
+  customTags: [
+    scalar('null', /^(?:~|null|Null|NULL)?$/, () => null),
+    scalar('bool', /^(?:true|false)$/, (text) => text === 'true'),
+    scalar('int', /^(?:0|-?[1-9][0-9]{0,14})$/, Number),
+  ],
+};
+
+function scalar(type: string, test: RegExp, resolve: (text: string) => unknown): ScalarTag {
+  return { tag: `tag:yaml.org,2002:${type}`, default: true, test, resolve };
+}
+
 /** Reads and checks the text of a lab file; `name` is how errors call it. @throws NsmError `invalid` */
 export function parseLabFile(text: string, name: string): LabFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const place = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${line}:${col}`;
+  };
+  const document = parseDocument(text, {
+    ...asWritten,
+    prettyErrors: false,
+    stringKeys: true,
+    lineCounter: lines,
+  });
   if (document.errors.length > 0)
     throw new NsmError(
       'invalid',
-      document.errors.map((error) => `${name}:${error.linePos?.[0].line ?? 1}: ${error.message}`).join('\n'),
+      document.errors.map(({ pos, message }) => `${name}:${place(pos[0])}: ${message}`).join('\n'),
     );
   const value: unknown = document.toJS();
   const parsed = labSchema.safeParse(value);
   const problems = problemsOf(parsed, value);
   if (problems.length === 0 && parsed.success) return parsed.data;
-  // A missing key has no line of its own: that of the nearest thing around it is given.
-  const lineOf = (path: readonly PropertyKey[]): number => {
+  // A missing key has no place of its own: that of the nearest thing around it is given.
+  const offsetOf = (path: readonly PropertyKey[]): number => {
     for (let length = path.length; length > 0; length--) {
       const parent = document.getIn(path.slice(0, length - 1), true) ?? document.contents;
       const key = path[length - 1];
@@ -132,16 +163,16 @@ export function parseLabFile(text: string, name: string): LabFile {
       const node = (pair?.key ?? document.getIn(path.slice(0, length), true)) as
         | { range?: number[] }
         | undefined;
-      if (node?.range) return lines.linePos(node.range[0] ?? 0).line;
+      if (node?.range) return node.range[0] ?? 0;
     }
-    return 1;
+    return 0;
   };
   throw new NsmError(
     'invalid',
     problems
-      .map(({ path, text }) => ({ line: lineOf(path), text }))
-      .sort((a, b) => a.line - b.line)
-      .map(({ line, text }) => `${name}:${line}: ${text}`)
+      .map(({ path, text }) => ({ offset: offsetOf(path), text }))
+      .sort((a, b) => a.offset - b.offset)
+      .map(({ offset, text }) => `${name}:${place(offset)}: ${text}`)
       .join('\n'),
   );
 }

@@ -1,4 +1,5 @@
 // Everything wrong with a lab file, in words: path, value, what is accepted, and the name that was probably meant.
+import { nameSome } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import type { z } from 'zod';
 import { closestName } from './closest-name.js';
@@ -38,7 +39,7 @@ function referenceProblems(lab: LabFile): LabProblem[] {
     if (!names.includes(name))
       add(
         path,
-        `${JSON.stringify(name)} is no ${what} of this lab${meant(name, names)}; accepted: ${names.join(', ') || 'none, as the lab has none'}`,
+        `${JSON.stringify(name)} is no ${what} of this lab${meant(name, names)}; accepted: ${nameSome(names) || 'none, as the lab has none'}`,
       );
   };
   const nodes = Object.keys(lab.nodes);
@@ -150,8 +151,8 @@ function dotted(path: readonly PropertyKey[]): string {
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
-    (at, key) =>
-      typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined,
+    // What has no parts is the short form of the one part that is asked for: a prefix for a list of one.
+    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : at),
     value,
   );
 }

@@ -14,8 +14,29 @@ const accepted = (what: string): Words => ({
     issue.input === undefined ? `is missing; needed: ${what}` : `is not accepted; accepted: ${what}`,
 });
 
-const text = (what: string, pattern: RegExp, longest: number) =>
-  z.string(accepted(what)).regex(pattern, accepted(what)).max(longest, accepted(what));
+/** What a schema of text says: of nothing at all, which `~`, `null` and no value mean in YAML, that it may be quoted. */
+const orQuoted = (what: string): Words => ({
+  error: (issue) =>
+    issue.input === null
+      ? `is not accepted (~, null and no value are no text in YAML: quote what is meant as text); accepted: ${what}`
+      : accepted(what).error(issue),
+});
+const text = (what: string) => z.string(orQuoted(what));
+const name = (what: string, pattern: RegExp, longest: number) =>
+  text(what).regex(pattern, accepted(what)).max(longest, accepted(what));
+
+const isScalar = (value: unknown): value is string | number | boolean =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+/** A place for text: what reads as a number, true or false elsewhere is here the text that was written. */
+const written = <Text extends z.ZodType>(schema: Text) =>
+  z.preprocess((value) => (isScalar(value) ? String(value) : value), schema);
+/** A place for true or false, in each spelling of YAML's core schema. */
+const truth = <Value extends z.ZodType>(schema: Value) =>
+  z.preprocess(
+    (value) =>
+      value === 'True' || value === 'TRUE' ? true : value === 'False' || value === 'FALSE' ? false : value,
+    schema,
+  );
 
 const strict = <Shape extends z.core.$ZodLooseShape>(what: string, shape: Shape) =>
   z.strictObject(shape, {
@@ -28,37 +49,40 @@ const strict = <Shape extends z.core.$ZodLooseShape>(what: string, shape: Shape)
 
 const lowerCase = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 // A member's name becomes part of a folder, a namespace and a socket path, which may have 107 bytes (unix(7)).
-const memberName = text('1 to 24 of a-z, 0-9 and -, not at an end', lowerCase, 24);
+const memberName = name('1 to 24 of a-z, 0-9 and -, not at an end', lowerCase, 24);
 // An interface in each linked pod carries the name, and Linux allows 15 bytes (IFNAMSIZ).
-const outsideName = text('1 to 15 of a-z, 0-9 and -, not at an end', lowerCase, 15);
-const deviceName = text('1 to 15 of a-z, 0-9 and -, not at an end', lowerCase, 15);
-const serviceName = text(
+const outsideName = name('1 to 15 of a-z, 0-9 and -, not at an end', lowerCase, 15);
+const deviceName = name('1 to 15 of a-z, 0-9 and -, not at an end', lowerCase, 15);
+const serviceName = name(
   '1 to 253 of A-Z, a-z, 0-9, . _ and -',
   /^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$/,
   253,
 );
 /** What `nsm endpoint` runs; a test of the command line holds the two together. */
 export const endpointKinds: readonly string[] = ['icmp-responder', 'gateway', 'bridge'];
-const kind = z.string(accepted(`a kind of endpoint: ${endpointKinds.join(', ')}`));
+const kind = written(text(`a kind of endpoint: ${endpointKinds.join(', ')}`));
 
-const prefix = z
-  .string(accepted('an IPv4 or IPv6 prefix, such as 172.30.0.0/24 or fd00:30::/64'))
-  .refine(
-    (value) => Subnet.parse(value) !== undefined,
-    accepted('an IPv4 or IPv6 prefix without host bits, such as 172.30.0.0/24 or fd00:30::/64'),
-  )
-  .transform((value) => String(Subnet.parse(value)));
+const prefix = written(
+  text('an IPv4 or IPv6 prefix, such as 172.30.0.0/24 or fd00:30::/64')
+    .refine(
+      (value) => Subnet.parse(value) !== undefined,
+      accepted('an IPv4 or IPv6 prefix without host bits, such as 172.30.0.0/24 or fd00:30::/64'),
+    )
+    .transform((value) => String(Subnet.parse(value))),
+);
 /** Written as the kernel writes it, so that the same address is the same text. */
 const asAddress = (value: string): string => IpPrefix.parseAddress(value)?.address ?? value;
 const prefixes = z.preprocess(
-  (value) => (typeof value === 'string' ? [value] : value),
+  (value) => (isScalar(value) ? [value] : value),
   z.array(prefix, accepted('a prefix, or a list of prefixes')).min(1, accepted('at least one prefix')),
 );
 
-const scalar = z.union([z.string(), z.number(), z.boolean()], accepted('text, a number, true or false'));
+const flagValue = truth(
+  z.union([z.boolean(), written(z.string())], orQuoted('text, a number, true or false')),
+);
 const flag = z.union(
-  [scalar, z.array(scalar)],
-  accepted('text, a number, true, false, or a list of these for a flag given several times'),
+  [flagValue, z.array(flagValue)],
+  orQuoted('text, a number, true, false, or a list of these for a flag given several times'),
 );
 const flagName = z.string().regex(/^[a-z][-a-z0-9]*$/, accepted('the name of a flag without its dashes'));
 const options = z
@@ -67,19 +91,22 @@ const options = z
 const environment = z
   .record(
     z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, accepted('the name of a variable')),
-    scalar,
+    written(text('text')),
     accepted('environment variables, such as `NSM_LOG_LEVEL: debug`'),
   )
   .default({});
 const labels = z
-  .record(z.string(), scalar, accepted('key: value pairs'))
-  .transform((record) => Object.fromEntries(Object.entries(record).map(([k, v]) => [k, String(v)])))
+  .record(
+    z.string().regex(/^[A-Za-z0-9._/-]{1,253}$/, accepted('1 to 253 of A-Z, a-z, 0-9, . _ / and -')),
+    written(name('up to 63 of A-Z, a-z, 0-9, . _ and -', /^[A-Za-z0-9._-]*$/, 63)),
+    accepted('key: value pairs'),
+  )
   .default({});
 
 const node = z.preprocess(
   (value) => value ?? {},
   strict('the options of a node', {
-    address: z.string(accepted('an address in underlay.prefix')).transform(asAddress).optional(),
+    address: written(text('an address in underlay.prefix').transform(asAddress)).optional(),
     port: z
       .int(accepted('a TCP port'))
       .min(1, accepted('a TCP port'))
@@ -98,14 +125,16 @@ const node = z.preprocess(
 );
 
 const pod = z.preprocess(
-  (value) => (typeof value === 'string' ? { node: value } : value),
+  (value) => (isScalar(value) ? { node: value } : value),
   strict('the name of a node, or the options of a pod', {
-    node: z.string(accepted('the name of a node')),
+    node: written(text('the name of a node')),
     links: z
-      .array(z.string(accepted('the name of an outside host')), accepted('a list of outside hosts'))
+      .array(written(text('the name of an outside host')), accepted('a list of outside hosts'))
       .default([]),
   }),
 );
+
+const yesOrNo = truth(z.boolean(accepted('true or false')));
 
 const mtu = (smallest: number) => {
   const what = `bytes, ${smallest} to 65535`;
@@ -118,7 +147,7 @@ const list = <Value extends z.ZodType>(what: string, value: Value) =>
   z.array(value, accepted(`a list of ${what}`));
 
 export const labSchema: z.ZodType<LabFile> = strict('a lab', {
-  name: memberName,
+  name: written(memberName),
   underlay: strict('the underlay', {
     prefix: prefix.default('172.30.0.0/24'),
     // Room for any tunnel's headers and an IPv6 packet of the smallest MTU allowed (RFC 8200 section 5).
@@ -137,16 +166,16 @@ export const labSchema: z.ZodType<LabFile> = strict('a lab', {
     named(
       'nodes with the names of devices',
       memberName,
-      z.array(deviceName, accepted('a list of names of devices')),
+      z.array(written(deviceName), accepted('a list of names of devices')),
     ),
   ).default({}),
   endpoints: list(
     'endpoints',
     strict('an endpoint', {
-      pod: z.string(accepted('the name of a pod')),
+      pod: written(text('the name of a pod')),
       kind,
-      service: serviceName.optional(),
-      name: memberName.optional(),
+      service: written(serviceName).optional(),
+      name: written(memberName).optional(),
       labels,
       options,
       environment,
@@ -155,24 +184,24 @@ export const labSchema: z.ZodType<LabFile> = strict('a lab', {
   clients: list(
     'clients',
     strict('a client', {
-      pod: z.string(accepted('the name of a pod')),
-      service: serviceName,
-      request_id: text('1 to 253 of A-Z, a-z, 0-9, . _ and -', /^[-._A-Za-z0-9]+$/, 253).optional(),
+      pod: written(text('the name of a pod')),
+      service: written(serviceName),
+      request_id: written(name('1 to 253 of A-Z, a-z, 0-9, . _ and -', /^[-._A-Za-z0-9]+$/, 253)).optional(),
       interface: z
         .string(accepted('as `nsm connect --interface` takes it, such as kernel or mem:first,kernel:second'))
         .optional(),
-      optional: z.boolean(accepted('true or false')).default(false),
+      optional: yesOrNo.default(false),
       labels,
       options,
       environment,
     }),
   ).default([]),
-  throughput: z.boolean(accepted('true or false')).default(false),
+  throughput: yesOrNo.default(false),
   checks: list(
     'checks',
     strict('a check', {
-      from: z.string(accepted('the name of a pod, node or outside host')),
-      to: z.string(accepted('the name of an outside host, or an IP address')).transform(asAddress),
+      from: written(text('the name of a pod, node or outside host')),
+      to: written(text('the name of an outside host, or an IP address').transform(asAddress)),
     }),
   ).default([]),
 });

@@ -8,7 +8,7 @@ const { parameters, mac, mtu, addresses } = JSON.parse(process.argv[2] ?? '') as
 const route = RouteSocket.open();
 const tap = openTap({ kind: 'tap', name: 'mem%d' });
 const carrier = (): boolean => route.link(tap.name)?.lowerUp === true;
-const said = { from: counted(), to: counted() };
+const said = { from: counted(), to: counted(), unheard: 0 };
 const { socket = '', role } = parameters;
 const settings = memifSettings(parameters, role === 'server' ? 'server' : 'client', mtu);
 

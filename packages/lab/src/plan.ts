@@ -1,6 +1,6 @@
 // What a lab file comes to: namespaces, networks, addresses and command lines. Pure; nothing is touched.
 import { isIPv6 } from 'node:net';
-import type { LabFile, Options, Scalar, Variables } from './lab-file.js';
+import type { FlagValue, LabFile, Options } from './lab-file.js';
 import { Subnet } from './subnet.js';
 
 export type Role = 'underlay' | 'outside' | 'network' | 'node' | 'pod';
@@ -118,7 +118,7 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
         ...['--listen', address, '--advertise', address, '--registry', registry],
         ...flags(node.options),
       ],
-      environment: variables(node.environment),
+      environment: node.environment,
     };
   });
 
@@ -138,7 +138,7 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
         ...labelFlags(endpoint.labels),
         ...flags(endpoint.options),
       ],
-      environment: variables(endpoint.environment),
+      environment: endpoint.environment,
     };
   });
 
@@ -159,7 +159,7 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
         ...labelFlags(client.labels),
         ...flags(client.options),
       ],
-      environment: variables(client.environment),
+      environment: client.environment,
     };
   });
 
@@ -280,15 +280,12 @@ const hostAndPort = (address: string, port: number): string =>
 
 function flags(options: Options): string[] {
   // The value stands behind an equals sign: it may begin with a dash.
-  const one = (name: string, value: Scalar): string =>
+  const one = (name: string, value: FlagValue): string =>
     value === true ? `--${name}` : value === false ? `--no-${name}` : `--${name}=${value}`;
   return Object.entries(options).flatMap(([name, value]) =>
-    [value].flat().map((each) => one(name, each as Scalar)),
+    [value].flat().map((each) => one(name, each as FlagValue)),
   );
 }
 
 const labelFlags = (labels: Readonly<Record<string, string>>): string[] =>
   Object.entries(labels).map(([key, value]) => `--label=${key}=${value}`);
-
-const variables = (environment: Variables): Record<string, string> =>
-  Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, String(value)]));

@@ -1,6 +1,6 @@
 // Two nodes with a manager each, as threads of the test, and pods whose endpoints the test itself serves.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
@@ -24,6 +24,72 @@ export interface TestManager {
   stop(): Promise<void>;
 }
 
+/** How the namespaces of two nodes are joined. */
+export interface TestUnderlay {
+  /** Those of node-a and node-b. */
+  readonly addresses: readonly [string, string];
+  /** Names of further namespaces that it needs. */
+  readonly others: readonly string[];
+  join(namespace: (name: string) => TestNamespace): void;
+}
+
+/** One link between both nodes. @param mtu bytes. */
+export function linked(mtu: number = 1500): TestUnderlay {
+  return {
+    addresses: ['10.9.0.1', '10.9.0.2'],
+    others: [],
+    join(namespace) {
+      joinByLink([namespace('node-a'), '10.9.0.1/24'], [namespace('node-b'), '10.9.0.2/24'], mtu);
+    },
+  };
+}
+
+/** Each node reaches the other by its default route, through `router`. */
+export function routed(version: 4 | 6): TestUnderlay {
+  const [net, length] = version === 4 ? ['10.9.', 24] : ['fd00:9:', 64];
+  const at = (node: number, host: number): string => `${net}${node}${version === 4 ? '.' : '::'}${host}`;
+  return {
+    addresses: [at(1, 1), at(2, 1)],
+    others: ['router'],
+    join(namespace) {
+      const router = namespace('router');
+      for (const [index, name] of ['node-a', 'node-b'].entries()) {
+        const node = namespace(name);
+        const own = index + 1;
+        joinByLink(
+          [node, `${at(own, 1)}/${length}`],
+          [router, `${at(own, 254)}/${length}`],
+          1500,
+          `to-${name}`,
+        );
+        node.route.addRoute({ destination: 'default', gateway: at(own, 254) });
+      }
+      router.namespace.run(() => {
+        const forwarding = version === 4 ? 'ipv4/ip_forward' : 'ipv6/conf/all/forwarding';
+        writeFileSync(`/proc/sys/net/${forwarding}`, '1');
+      });
+    },
+  };
+}
+
+type End = readonly [TestNamespace, address: string];
+
+function joinByLink([one, address]: End, [other, otherAddress]: End, mtu: number, otherName = 'under'): void {
+  one.route.addLink({
+    kind: 'veth',
+    name: 'under',
+    mtu,
+    up: true,
+    peer: { name: otherName, namespace: other.namespace, mtu, up: true },
+  });
+  one.route.addAddress(one.route.link('under')!.index, { address, nodad: true });
+  other.route.addAddress(other.route.link(otherName)!.index, { address: otherAddress, nodad: true });
+}
+
+function hostPort(address: string): string {
+  return address.includes(':') ? `[${address}]:5001` : `${address}:5001`;
+}
+
 async function startManager(
   folder: string,
   name: string,
@@ -40,8 +106,8 @@ async function startManager(
       name,
       runDir,
       stateDir: join(folder, `${name}-state`),
-      listen: `${address}:5001`,
-      advertise: `${address}:5001`,
+      listen: hostPort(address),
+      advertise: hostPort(address),
       registry: registryUrl,
       tunnels: [],
       prefixes: [{ cidr: '10.60.0.0/16' }, { cidr: 'fd60::/48' }],
@@ -97,7 +163,9 @@ export class TestMesh implements AsyncDisposable {
   readonly managers: TestManager[] = [];
   /** Request ids of connections that endpoints were told are closed. */
   readonly closed: string[] = [];
-  /** What endpoints wait for before they answer, and what they answer besides their namespace. */
+  /** What endpoints were asked. */
+  readonly asked: ep.EndpointConnectionRequest[] = [];
+  /** What endpoints wait for before they answer, and what they answer besides what they are served with. */
   readonly answering: { until: Promise<void>; with: (requestId: string) => EndpointReply } = {
     until: Promise.resolve(),
     with: () => ({}),
@@ -108,22 +176,21 @@ export class TestMesh implements AsyncDisposable {
   readonly #channels: Channel[] = [];
   readonly #servers = new Map<string, Server>();
 
-  /** @param pods names of pods; any of them may be on either node. */
-  static async start(pods: readonly string[]): Promise<TestMesh> {
+  /**
+   * @param pods names of pods; any of them may be on either node.
+   * @param underlay how the nodes are joined. Default: by one link of 1500 bytes.
+   */
+  static async start(pods: readonly string[], underlay: TestUnderlay = linked()): Promise<TestMesh> {
     const mesh = new TestMesh();
-    for (const name of ['node-a', 'node-b', ...pods]) mesh.#pods.set(name, makeNamespace(name));
-    const [a, b] = [mesh.pod('node-a'), mesh.pod('node-b')];
-    a.route.addLink({
-      kind: 'veth',
-      name: 'under',
-      up: true,
-      peer: { name: 'under', namespace: b.namespace, up: true },
-    });
-    a.route.addAddress(a.route.link('under')!.index, { address: '10.9.0.1/24' });
-    b.route.addAddress(b.route.link('under')!.index, { address: '10.9.0.2/24' });
+    for (const name of ['node-a', 'node-b', ...underlay.others, ...pods])
+      mesh.#pods.set(name, makeNamespace(name));
+    underlay.join((name) => mesh.pod(name));
+    const [a, b] = underlay.addresses;
     try {
-      mesh.managers.push(await startManager(mesh.folder, 'node-a', a, '10.9.0.1', 'embedded:'));
-      mesh.managers.push(await startManager(mesh.folder, 'node-b', b, '10.9.0.2', 'nsm://10.9.0.1:5001'));
+      mesh.managers.push(
+        await startManager(mesh.folder, 'node-a', mesh.pod('node-a'), a, 'embedded:'),
+        await startManager(mesh.folder, 'node-b', mesh.pod('node-b'), b, `nsm://${hostPort(a)}`),
+      );
     } catch (error) {
       await mesh[Symbol.asyncDispose]();
       throw error;
@@ -146,18 +213,24 @@ export class TestMesh implements AsyncDisposable {
     return this.#channel(node, 'admin.sock').client(admin.Admin);
   }
 
-  /** Serves an endpoint in a pod and advertises it. */
-  async serve(node: 0 | 1, service: string, pod: string): Promise<void> {
+  /**
+   * Serves an endpoint in a pod and advertises it.
+   * @param answer what it gives its clients. Default: nothing but its namespace.
+   */
+  async serve(
+    node: 0 | 1,
+    service: string | readonly string[],
+    pod: string,
+    answer: EndpointReply = {},
+  ): Promise<void> {
     const socketLocation = join(this.folder, `${pod}.sock`);
     const server = new Server().add(ep.EndpointConnection, {
-      requestEndpointConnection: async ({ requestId, networkServiceName }) => {
+      requestEndpointConnection: async (request) => {
+        const { requestId, networkServiceName } = request;
+        this.asked.push(request);
         await this.answering.until;
-        return {
-          requestId,
-          networkServiceName,
-          linuxNamespace: this.pod(pod).name,
-          ...this.answering.with(requestId),
-        };
+        const own = { requestId, networkServiceName, linuxNamespace: this.pod(pod).name };
+        return { ...own, ...answer, ...this.answering.with(requestId) };
       },
       closeEndpointConnection: async ({ requestId, reason }) => {
         this.closed.push(requestId);
@@ -170,9 +243,12 @@ export class TestMesh implements AsyncDisposable {
     const { accepted, admissionError } = await this.#channel(node, 'endpoint.sock')
       .client(ep.EndpointOperations)
       .advertiseEndpoint({
-        networkEndpoint: [
-          { networkServiceName: service, nseProviderName: pod, socketLocation, interface: [kernel] },
-        ],
+        networkEndpoint: [service].flat().map((networkServiceName) => ({
+          networkServiceName,
+          nseProviderName: pod,
+          socketLocation,
+          interface: [kernel],
+        })),
       });
     if (!accepted) throw new Error(admissionError);
   }

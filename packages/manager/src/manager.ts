@@ -16,23 +16,26 @@ import {
   tunnelNames,
 } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
-import { IpPrefix, peerCredentials } from '@nsm/netlink';
+import { currentNamespace, IpPrefix, peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
 import { Identifiers } from './addresses/identifiers.js';
 import { admitName, admitPool } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
+import { checkPidNamespace } from './admission/pid-namespace.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
 import { Lacking } from './choice/lacking.js';
 import { Joins } from './choice/negotiation.js';
 import { TunnelOffers } from './choice/tunnel-offers.js';
 import { endpointGone, processGone, watchForwarder } from './life/losses.js';
+import { MendPace } from './life/mend-pace.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
 import { recover } from './life/recovery.js';
 import { leave, register } from './life/registration.js';
+import { takeName } from './life/unique-name.js';
 import type { Node } from './node.js';
 import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
@@ -85,6 +88,14 @@ export interface ManagerOptions {
   readonly faults?: FaultInjector;
 }
 
+/** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
+const maxForwarderReplyBytes = 64 << 20;
+/**
+ * Milliseconds for which a manager that stops waits for what it has begun, and for what takes it back: most of it milliseconds, but
+ * another manager may be silent.
+ */
+const finishWithin = 3000;
+
 /** Ids begin with it and must fit into an ifalias of 255 bytes. */
 const maxNameLength = 128;
 
@@ -133,6 +144,8 @@ export class Manager {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const lock = FolderLock.take(stateDir, `manager ${name}`, logger);
     this.#stops.push(() => lock[Symbol.dispose]());
+    this.#stops.push(await takeName(name, logger));
+    checkPidNamespace(logger);
     const monotonic = (): number => performance.now();
 
     const stopping = new AbortController();
@@ -163,6 +176,13 @@ export class Manager {
       prefixes,
     );
     this.#stops.push(() => endpoints.stop());
+    // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
+    const mutex = new KeyedMutex();
+    const letFinish = async (): Promise<void> => {
+      if (!(await mutex.settled(finishWithin)))
+        logger.info('stopping in the middle of work: a restart ends it');
+    };
+    this.#stops.push(letFinish);
     const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
       if (missing)
@@ -177,6 +197,7 @@ export class Manager {
       name,
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
+      namespaceInode: ownNamespaceInode(),
       forwarder,
       joins: new Joins(joins),
       lacking,
@@ -185,9 +206,11 @@ export class Manager {
       guard,
       endpoints,
       connections: new ConnectionTable(store, Date.now),
-      mutex: new KeyedMutex(),
+      mutex,
       asking: new Set(),
       healing: new Set(),
+      mendPace: new MendPace(monotonic),
+      mendingLater: new Map(),
       pools: new AddressPools(registry, name),
       identifiers: new Identifiers(),
       offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? ''),
@@ -217,6 +240,7 @@ export class Manager {
     });
     await register(node);
     this.#stops.push(() => leave(node));
+    this.#stops.push(letFinish);
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
     void watchForwarder(node);
@@ -233,7 +257,7 @@ export class Manager {
     const { forwarderSocket, vxlanEngine } = this.#options;
     const logger = this.#logger;
     if (forwarderSocket !== undefined) {
-      const channel = new Channel(`unix:${forwarderSocket}`);
+      const channel = new Channel(`unix:${forwarderSocket}`, { maxReplyBytes: maxForwarderReplyBytes });
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
@@ -299,6 +323,11 @@ function openToAll(folder: string): void {
       error,
     );
   }
+}
+
+function ownNamespaceInode(): number {
+  using namespace = currentNamespace();
+  return namespace.inode;
 }
 
 /** An expected failure says all in its code and message; only a surprise needs its stack. */

@@ -12,6 +12,7 @@ import type { Joins } from './choice/negotiation.js';
 import type { Pools } from './choice/physical-networks.js';
 import type { Surroundings } from './choice/selection.js';
 import type { TunnelOffers } from './choice/tunnel-offers.js';
+import type { MendPace } from './life/mend-pace.js';
 import type { OwnerWatch } from './life/owner-watch.js';
 import type { LocalEndpoints } from './others/local-endpoints.js';
 import type { PeerManagers } from './others/peer-managers.js';
@@ -29,6 +30,8 @@ export interface Node {
   readonly incarnation: string;
   /** MANAGER:NODE-, what the ids of all connections on this node begin with. */
   readonly idPrefix: string;
+  /** Inode of the network namespace that this manager's own connections are in. */
+  readonly namespaceInode: number;
   readonly forwarder: Forwarder;
   /** What the forwarder can join. */
   readonly joins: Joins;
@@ -45,6 +48,10 @@ export interface Node {
   readonly asking: Set<string>;
   /** Ids of connections that are being tried to heal. */
   readonly healing: Set<string>;
+  /** How soon what somebody changes is mended. */
+  readonly mendPace: MendPace;
+  /** When connections that are not to be mended at once are, on the monotonic clock in milliseconds, by id. */
+  readonly mendingLater: Map<string, { readonly at: number; readonly timer: NodeJS.Timeout }>;
   readonly pools: AddressPools;
   readonly identifiers: Identifiers;
   readonly offers: TunnelOffers;

@@ -16,10 +16,6 @@ export const mmap: Call<
 export const munmap: Call<[address: number, size: number]> = define(
   'int munmap(uintptr_t address, size_t size)',
 );
-/** read(2) to an address. */
-export const readTo: Call<[fd: number, address: number, length: number]> = define(
-  'int64_t read(int fd, uintptr_t address, size_t length)',
-);
 /** write(2) from an address. */
 export const writeFrom: Call<[fd: number, address: number, length: number]> = define(
   'int64_t write(int fd, uintptr_t address, size_t length)',

@@ -1,4 +1,5 @@
 // The error for network namespaces that cannot be opened, made or removed.
+import type { NetlinkError } from './netlink-error.js';
 
 /**
  * - `invalid`: the reference has none of the accepted forms;
@@ -23,8 +24,9 @@ export class NamespaceError extends Error {
   /** The reference as it was given. */
   readonly reference: string;
 
-  constructor(code: NamespaceErrorCode, reference: string, reason: string) {
-    super(`network namespace ${JSON.stringify(clipped(reference))}: ${reason}`);
+  /** @param cause what the kernel refused, where it did. */
+  constructor(code: NamespaceErrorCode, reference: string, reason: string, cause?: NetlinkError) {
+    super(`network namespace ${JSON.stringify(clipped(reference))}: ${reason}`, cause && { cause });
     this.code = code;
     this.reference = reference;
   }

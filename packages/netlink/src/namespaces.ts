@@ -60,7 +60,8 @@ const openIf = (path: string, inode: number): NetworkNamespace | undefined => {
   try {
     namespace = NetworkNamespace.openPath(path);
   } catch (error) {
-    if (error instanceof NamespaceError) return undefined;
+    // That a namespace cannot be opened for want of something does not mean that it is not there.
+    if (error instanceof NamespaceError && error.code !== 'failed') return undefined;
     throw error;
   }
   if (namespace.inode === inode) return namespace;

@@ -13,6 +13,7 @@ import {
   setns,
 } from './libc.js';
 import { NamespaceError } from './namespace-error.js';
+import { NetlinkError } from './netlink-error.js';
 
 /** The calling thread's own namespace; `/proc/self` would be the main thread's. */
 export const OWN_NAMESPACE_PATH = '/proc/thread-self/ns/net';
@@ -96,6 +97,7 @@ export const permissionError = (errno: number, reference: string, what: string):
     errno === EPERM || errno === EACCES ? 'denied' : 'failed',
     reference,
     `${what}: ${errorText(errno)}`,
+    new NetlinkError(errno, what, reference),
   );
 
 /** Runs `fn`, which may change the thread's namespace, and brings the thread back. */

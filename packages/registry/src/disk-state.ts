@@ -23,7 +23,7 @@ export class DiskState {
     this.#refuses = true;
     this.#logger?.error(
       { folder: this.#folder, err: error },
-      'the disk does not take what is to be written: free space on the disk of --state-dir',
+      'the disk does not take what is to be written: free space on the disk of --state-dir (df, df -i)',
     );
   }
 

@@ -15,12 +15,15 @@ import {
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NsmError } from '@nsm/api';
+import { begun } from './lmdb-check-begun.js';
 import { moveAside } from './move-aside.js';
 
 /** Space on the disk below which nothing is written, bytes: room for the tree and for others who write. */
 const minSpaceBytes = 4 << 20;
 /** Milliseconds that reading a file may take; a page that leads back to itself is read for ever. */
 const checkTimeout = 10_000;
+/** Ends it then: no signal that others send. */
+const tooLong = 'SIGALRM';
 
 /**
  * lmdb 3.5 corrupts its heap when the disk is full, and ends the process: it must not come to that.
@@ -98,8 +101,14 @@ function readingEnds(path: string): string | undefined {
   removeCopy();
   try {
     copyFileSync(path, copy);
-    const { status, signal, error } = spawnSync(process.execPath, [checker, copy], { timeout: checkTimeout });
-    if (error && signal === null) return undefined;
+    const { status, signal, error, stdout } = spawnSync(process.execPath, [checker, copy], {
+      timeout: checkTimeout,
+      killSignal: tooLong,
+      encoding: 'utf8',
+    });
+    if ((error && signal === null) || !stdout.startsWith(begun)) return undefined;
+    // Whoever stops this process may stop the other with it, as systemd does.
+    if (signal === 'SIGTERM' || signal === 'SIGINT' || signal === 'SIGHUP') return undefined;
     return status === 0 ? undefined : `reading it ends with ${signal ?? `status ${status}`}`;
   } catch {
     // There is no room for a copy.

@@ -99,6 +99,25 @@ describe('RecordStore', () => {
     expect(open()[1]).toEqual({ a: '1' });
   });
 
+  it.each([
+    ['cannot begin', 'process.exit(1)'],
+    ['is stopped together with this one', "process.on('exit', () => process.kill(process.pid, 'SIGTERM'))"],
+  ])('keeps the file when the process that is to read it %s', async (_, code) => {
+    await fill(3);
+    rmSync(`${path}.closed`);
+    const preload = join(folder, 'preload.cjs');
+    writeFileSync(preload, code);
+    const before = process.env.NODE_OPTIONS;
+    process.env.NODE_OPTIONS = `--require=${preload}`;
+    try {
+      expect(open()[1]).toEqual({ k0: 'value 0', k1: 'value 1', k2: 'value 2' });
+    } finally {
+      if (before === undefined) delete process.env.NODE_OPTIONS;
+      else process.env.NODE_OPTIONS = before;
+    }
+    expect(errors).toEqual([]);
+  });
+
   const unreadable: [string, (path: string) => void][] = [
     ['a FIFO', (path) => execFileSync('mkfifo', [path])],
     ['a folder', (path) => mkdirSync(join(path, 'folder'), { recursive: true })],

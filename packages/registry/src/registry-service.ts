@@ -7,11 +7,15 @@ import {
   type ServiceImplementation,
   type registry as wire,
 } from '@nsm/api';
+import { failuresOf } from './gathered-writes.js';
 import type { RecordCache } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
 
-/** Events that may wait for a watcher: one that is further behind is cut off and begins anew. */
-const maxBacklog = 1024;
+/**
+ * Events that may wait for a watcher: one that is further behind is cut off and begins anew. An endpoint may come, or go, with
+ * thousands of services at once.
+ */
+const maxBacklog = 16_384;
 
 /** `stopped` ends the watches. */
 export function serveRecords(
@@ -40,6 +44,14 @@ export function serveRecords(
     async removeEndpoint(key) {
       await writer.removeEndpoint(key);
       return {};
+    },
+    async writeEndpoints({ writes }) {
+      const outcomes = writes.map(async ({ write }) => {
+        if (write.case === 'put') await writer.registerEndpoint(write.value);
+        else if (write.case === 'removal') await writer.removeEndpoint(write.value);
+        else throw new NsmError('invalid', 'a write of neither kind');
+      });
+      return { failures: await failuresOf(outcomes) };
     },
     async claim({ name, holder }) {
       return { holder: await writer.claim(name, holder) };

@@ -19,11 +19,31 @@ describe('RemoteRegistry', () => {
     ends.push(() => remote.stop());
     await remote.start();
     const heard = record(remote);
-    const names = Array.from({ length: 3000 }, (_, n) => `fw-${n}`);
+    const names = Array.from({ length: 17_000 }, (_, n) => `fw-${n}`);
     await Promise.all(names.map((name) => embedded.registerEndpoint(endpoint(name))));
-    await until(remote, () => remote.endpointsOf('firewall').length === 3000);
-    expect(heard).toHaveLength(3001);
+    await until(remote, () => remote.endpointsOf('firewall').length === 17_000);
+    expect(heard).toHaveLength(17_001);
     expect(contents(remote)).toEqual(contents(embedded));
+  });
+
+  it('writes thousands of endpoints in a few calls, of which each may be refused by itself', async () => {
+    const fixture = new RegistryFixture();
+    ends.push(() => fixture.close());
+    const embedded = await fixture.start();
+    const remote = new RemoteRegistry(fixture.url);
+    ends.push(() => remote.stop());
+    await remote.start();
+    // The registry looks again at what a client has looked at: a record that is too large only with its neighbours is not.
+    const large = (name: string) => ({ ...endpoint(name), prefixes: Array<string>(2000).fill('fd00::/48') });
+    const records = Array.from({ length: 3000 }, (_, n) =>
+      n % 100 === 0 ? large(`fw-${n}`) : endpoint(`fw-${n}`),
+    );
+    await Promise.all(records.map((one) => remote.registerEndpoint(one)));
+    expect(embedded.endpointsOf('firewall')).toHaveLength(3000);
+    await until(remote, () => remote.endpointsOf('firewall').length === 3000);
+    expect(contents(remote)).toEqual(contents(embedded));
+    await Promise.all(records.map((one) => remote.removeEndpoint(one)));
+    expect(embedded.endpointsOf('firewall')).toEqual([]);
   });
 
   it('notices within a second that the registry has gone, and that it is back', async () => {

@@ -1,7 +1,9 @@
 // `nsm://HOST:PORT`: the records are held by another manager or by `nsm registry`.
+import { create } from '@bufbuild/protobuf';
 import { Channel, NsmError, type ServiceClient, registry as wire } from '@nsm/api';
 import { CachedRegistry, type RegistryOptions } from './cached-registry.js';
 import { pause } from './clock.js';
+import { failuresOf, GatheredWrites } from './gathered-writes.js';
 import type { RecordEvent } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
 import type { WantedState } from './wanted-state.js';
@@ -103,6 +105,20 @@ export class RemoteRegistry extends CachedRegistry {
 /** One call for each write; fails at once while the registry is away. */
 function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWriter {
   const options = { timeoutMs: writePatienceMs };
+  const writeOne = async ({ write }: wire.EndpointWrite): Promise<void> => {
+    if (write.case === 'put') await client().registerEndpoint({ endpoint: write.value }, options);
+    else if (write.case === 'removal') await client().removeEndpoint(write.value, options);
+  };
+  const gathered = new GatheredWrites(async (writes) => {
+    const [first] = writes;
+    try {
+      if (first && writes.length > 1) return (await client().writeEndpoints({ writes }, options)).failures;
+    } catch (error) {
+      // An older registry takes them one by one.
+      if (NsmError.from(error).kind !== 'unimplemented') throw error;
+    }
+    return await failuresOf(writes.map(writeOne));
+  });
   return {
     async registerManager(manager, leaseMs) {
       await client().registerManager({ manager, leaseMs }, options);
@@ -114,10 +130,10 @@ function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWrit
       await client().endLease({ name }, options);
     },
     async registerEndpoint(endpoint) {
-      await client().registerEndpoint({ endpoint }, options);
+      await gathered.add({ case: 'put', value: endpoint });
     },
     async removeEndpoint(key) {
-      await client().removeEndpoint(key, options);
+      await gathered.add({ case: 'removal', value: create(wire.RemoveEndpointRequestSchema, key) });
     },
     async claim(name, holder) {
       return (await client().claim({ name, holder }, options)).holder;

@@ -18,8 +18,10 @@ export interface EndpointRequest {
   readonly connectionId: string;
   readonly interfaceName: string;
   readonly mac: string;
-  /** Bytes of IP packet that fit through; 0 where the manager does not say. */
+  /** MTU that the connection has unless the endpoint names another, bytes; 0 where the manager does not say. */
   readonly mtu: number;
+  /** Bytes of IP packet that fit through at most: an endpoint may name an MTU up to it. 0 where the manager does not say. */
+  readonly maxMtu: number;
 }
 
 /** What an endpoint gives to a connection; all of it may be left to the manager. */
@@ -37,7 +39,7 @@ export interface EndpointAnswer {
   readonly endpointRoutes?: readonly string[] | undefined;
   /** The addresses by which the client reaches the endpoint, without prefix length, where they are not this connection's. */
   readonly peerAddresses?: readonly string[] | undefined;
-  /** Largest packet for this connection, bytes; default: what fits through. */
+  /** Largest packet for this connection, bytes; what does not fit through is reduced to what does. Default: the request's. */
   readonly mtu?: number | undefined;
   /** Why the connection is refused; not remembered, so that the same client can be accepted later. */
   readonly refuse?: string | undefined;
@@ -219,5 +221,6 @@ function requestOf(message: endpoint.EndpointConnectionRequest): EndpointRequest
     interfaceName: message.endpointParameters?.interfaceName ?? '',
     mac: message.endpointParameters?.mac ?? '',
     mtu: message.endpointParameters?.mtu ?? 0,
+    maxMtu: message.maxMtu || (message.endpointParameters?.mtu ?? 0),
   };
 }

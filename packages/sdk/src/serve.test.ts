@@ -97,6 +97,7 @@ describe('serve', () => {
         interfaceName: 'nsm1',
         mac: '02:00:00:00:00:02',
         mtu: 0,
+        maxMtu: 0,
       },
     ]);
 

@@ -1,14 +1,14 @@
 // serve(): an endpoint that provides network services: answers its manager, and stays advertised while it lives.
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { endpoint, NsmError, Server } from '@nsm/api';
+import { advertisementsOf, endpoint, NsmError, Server } from '@nsm/api';
 import { runDirFromEnvironment } from './config.js';
 import { EndpointConnections, type EndpointHooks } from './endpoint-connections.js';
 import { type InterfaceOption, interfaceFields } from './interfaces.js';
 import { isManagerGone, ManagerLink } from './manager-link.js';
 import { ownNamespace } from './own-namespace.js';
+import { maxSocketPath, SocketPlace } from './socket-place.js';
 
 export interface ServeOptions extends EndpointHooks {
   /** The network service provided; `services` for several. */
@@ -48,14 +48,12 @@ const refusedMs = 5_000;
 const callMs = 10_000;
 /** Milliseconds for which an endpoint that closes serves on: its manager moves its connections to others within 10 s. */
 const leaveMs = 15_000;
-/** sun_path of unix(7) less its final zero byte. */
-const maxSocketPath = 107;
 
 interface ServedParts {
   readonly name: string;
   readonly namespace: string;
   readonly services: readonly string[];
-  readonly socket: string;
+  readonly place: SocketPlace;
   readonly server: Server;
   readonly link: ManagerLink;
   readonly advertise: (signal: AbortSignal, waitMs: number) => Promise<void>;
@@ -71,6 +69,7 @@ export class Served implements AsyncDisposable {
   readonly services: readonly string[];
   /** Path of the socket that the manager calls. */
   readonly socket: string;
+  readonly #place: SocketPlace;
   readonly #server: Server;
   readonly #link: ManagerLink;
   readonly #end = new AbortController();
@@ -82,7 +81,8 @@ export class Served implements AsyncDisposable {
     this.name = parts.name;
     this.namespace = parts.namespace;
     this.services = parts.services;
-    this.socket = parts.socket;
+    this.socket = parts.place.path;
+    this.#place = parts.place;
     this.#server = parts.server;
     this.#link = parts.link;
     this.#keeping = this.#keepAdvertised(parts);
@@ -128,6 +128,7 @@ export class Served implements AsyncDisposable {
     } finally {
       this.#link[Symbol.dispose]();
       await this.#server.stop();
+      this.#place[Symbol.dispose]();
     }
   }
 
@@ -166,34 +167,39 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const services = options.services ?? (options.service === undefined ? [] : [options.service]);
   if (services.length === 0) throw new NsmError('invalid', 'serve() needs a service, or services');
   const runDir = options.runDir ?? runDirFromEnvironment();
-  const socket = options.socket ?? socketPath(runDir, name, namespace);
-  if (Buffer.byteLength(socket) > maxSocketPath)
+  if (options.socket !== undefined && Buffer.byteLength(options.socket) > maxSocketPath)
     throw new NsmError(
       'invalid',
-      `${socket} is longer than a unix socket path may be (${maxSocketPath} bytes)`,
+      `${options.socket} is longer than a unix socket path may be (${maxSocketPath} bytes)`,
     );
-
+  const interfaces = (options.interfaces ?? ['kernel']).map(interfaceFields);
   const connections = new EndpointConnections(options.netns ?? ownNamespace(), options);
   const server = new Server().add(endpoint.EndpointConnection, connections);
+  const place = options.socket
+    ? SocketPlace.at(options.socket)
+    : await SocketPlace.choose(runDir, name, namespace);
+  const socket = place.path;
   const link = new ManagerLink(join(runDir, 'endpoint.sock'));
   const client = link.channel.client(endpoint.EndpointOperations);
-  const advertisement = {
-    networkEndpoint: services.map((service) => ({
+  const advertisements = advertisementsOf(
+    services.map((service) => ({
       networkServiceName: service,
       nseProviderName: name,
       nseProviderNamespace: namespace,
       socketLocation: socket,
-      interface: (options.interfaces ?? ['kernel']).map(interfaceFields),
+      interface: interfaces,
       labels: { selector: { ...options.labels } },
       prefixes: [...(options.prefixes ?? [])],
     })),
-  };
+  );
   const advertise = async (signal: AbortSignal | undefined, waitMs: number): Promise<void> => {
-    const reply = await link.call({ signal, timeoutMs: callMs + waitMs, waitMs }, (call) => {
-      openTo(link.socket, socket);
-      return client.advertiseEndpoint(advertisement, call);
-    });
-    if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+    for (const advertisement of advertisements) {
+      const reply = await link.call({ signal, timeoutMs: callMs + waitMs, waitMs }, (call) => {
+        openTo(link.socket, socket);
+        return client.advertiseEndpoint(advertisement, call);
+      });
+      if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+    }
   };
   const waitMs = options.waitMs ?? 0;
   try {
@@ -201,10 +207,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const lost = watchLoss(link, callMs + waitMs);
     await advertise(options.signal, waitMs);
     const onStatus = options.onStatus ?? (() => {});
-    return new Served({ name, namespace, services, socket, server, link, advertise, onStatus, lost });
+    return new Served({ name, namespace, services, place, server, link, advertise, onStatus, lost });
   } catch (thrown) {
     link[Symbol.dispose]();
     await server.stop();
+    place[Symbol.dispose]();
     throw NsmError.from(thrown);
   }
 }
@@ -224,20 +231,4 @@ function openTo(managerSocket: string, socket: string): void {
   } catch {
     // One of them is not there, or not any more: there will be another attempt.
   }
-}
-
-/** In the run directory, where the manager sees it too; a folder of its own where that one cannot be written to. */
-function socketPath(runDir: string, name: string, namespace: string): string {
-  const file = `${namespace === 'default' ? '' : `${namespace}.`}${name}.sock`.replaceAll('/', '_');
-  const folder = join(runDir, 'endpoints');
-  const path = join(folder, file);
-  if (Buffer.byteLength(path) <= maxSocketPath) {
-    try {
-      mkdirSync(folder, { recursive: true });
-      return path;
-    } catch {
-      // Read-only or not ours: the manager is told another path.
-    }
-  }
-  return join(mkdtempSync(join(tmpdir(), 'nsm-')), 'endpoint.sock');
 }

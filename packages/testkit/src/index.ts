@@ -10,6 +10,12 @@ export {
   spawnIn,
 } from './commands.js';
 export { leaks } from './leaks.js';
+export {
+  type Offload,
+  PacketSocket,
+  type PacketSocketOptions,
+  type SeenFrame,
+} from './packet-socket.js';
 export { missingPrivilege, requireRoot } from './privileges.js';
 export { makeNamespace, namePrefix, type TestNamespace, withNamespaces } from './test-namespaces.js';
 export { type WaitOptions, waitFor, waitForItem } from './wait-for.js';

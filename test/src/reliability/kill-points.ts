@@ -30,7 +30,7 @@ const preload = fileURLToPath(new URL('./kill-points-preload.js', import.meta.ur
 const marked = ['manager', 'forwarder'];
 /** Calls by which a forwarder changes something: of a netlink socket, of eBPF maps and programs. */
 const step =
-  /(socket|pod|node|programs|maps)\.(addLink|createLink|setLink|deleteLink|deleteGroup|batch|addAddress|deleteAddress|addRoute|deleteRoute|addFilter|deleteFilter|addQdisc|attach|detachUplinks|write|delete|serve)$/;
+  /(socket|pod|node|programs|hooks|former|maps)\.(addLink|createLink|setLink|deleteLink|deleteGroup|batch|addAddress|deleteAddress|addRoute|deleteRoute|addFilter|deleteFilter|addQdisc|attach|detach|detachAll|write|delete|serve)$/;
 
 /** A folder in which processes of a mesh are told where to die; `kill-points-preload.ts` reads and writes it as well. */
 export class KillPoints implements Disposable {

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmregistry.proto.
  */
 export const file_nsmregistry: GenFile = /*@__PURE__*/
-  fileDesc("ChFuc21yZWdpc3RyeS5wcm90bxILbnNtcmVnaXN0cnkifAoHTWFuYWdlchIMCgRuYW1lGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSEAoIZXh0ZXJuYWwYAyABKAgSDwoHdmVyc2lvbhgEIAEoCRINCgVhbGl2ZRgFIAEoCBIPCgdzdG9wcGVkGAYgASgIEg8KB2RyYWluZWQYByABKAgiUQoWUmVnaXN0ZXJNYW5hZ2VyUmVxdWVzdBIlCgdtYW5hZ2VyGAEgASgLMhQubnNtcmVnaXN0cnkuTWFuYWdlchIQCghsZWFzZV9tcxgCIAEoDSIWChRSZWdpc3Rlck1hbmFnZXJSZXBseSIkChRSZW1vdmVNYW5hZ2VyUmVxdWVzdBIMCgRuYW1lGAEgASgJIhQKElJlbW92ZU1hbmFnZXJSZXBseSIfCg9FbmRMZWFzZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIPCg1FbmRMZWFzZVJlcGx5IkwKF1JlZ2lzdGVyRW5kcG9pbnRSZXF1ZXN0EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50IhcKFVJlZ2lzdGVyRW5kcG9pbnRSZXBseSKOAQoVUmVtb3ZlRW5kcG9pbnRSZXF1ZXN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAIgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAyABKAkSHAoUbmV0d29ya19zZXJ2aWNlX2hvc3QYBCABKAkiFQoTUmVtb3ZlRW5kcG9pbnRSZXBseSIsCgxDbGFpbVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkiHAoKQ2xhaW1SZXBseRIOCgZob2xkZXIYASABKAkiMwoTUmVsZWFzZUNsYWltUmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBmhvbGRlchgCIAEoCSITChFSZWxlYXNlQ2xhaW1SZXBseSIOCgxXYXRjaFJlcXVlc3Qi6wEKDVJlZ2lzdHJ5RXZlbnQSKwoLbWFuYWdlcl9wdXQYASABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASGQoPbWFuYWdlcl9yZW1vdmVkGAIgASgJSAASNwoMZW5kcG9pbnRfcHV0GAMgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50SAASPgoQZW5kcG9pbnRfcmVtb3ZlZBgEIAEoCzIiLm5zbXJlZ2lzdHJ5LlJlbW92ZUVuZHBvaW50UmVxdWVzdEgAEhAKBnN5bmNlZBgFIAEoCEgAQgcKBWV2ZW50MocFCghSZWdpc3RyeRJZCg9SZWdpc3Rlck1hbmFnZXISIy5uc21yZWdpc3RyeS5SZWdpc3Rlck1hbmFnZXJSZXF1ZXN0GiEubnNtcmVnaXN0cnkuUmVnaXN0ZXJNYW5hZ2VyUmVwbHkSUwoNUmVtb3ZlTWFuYWdlchIhLm5zbXJlZ2lzdHJ5LlJlbW92ZU1hbmFnZXJSZXF1ZXN0Gh8ubnNtcmVnaXN0cnkuUmVtb3ZlTWFuYWdlclJlcGx5EkQKCEVuZExlYXNlEhwubnNtcmVnaXN0cnkuRW5kTGVhc2VSZXF1ZXN0GhoubnNtcmVnaXN0cnkuRW5kTGVhc2VSZXBseRJcChBSZWdpc3RlckVuZHBvaW50EiQubnNtcmVnaXN0cnkuUmVnaXN0ZXJFbmRwb2ludFJlcXVlc3QaIi5uc21yZWdpc3RyeS5SZWdpc3RlckVuZHBvaW50UmVwbHkSVgoOUmVtb3ZlRW5kcG9pbnQSIi5uc21yZWdpc3RyeS5SZW1vdmVFbmRwb2ludFJlcXVlc3QaIC5uc21yZWdpc3RyeS5SZW1vdmVFbmRwb2ludFJlcGx5EjsKBUNsYWltEhkubnNtcmVnaXN0cnkuQ2xhaW1SZXF1ZXN0GhcubnNtcmVnaXN0cnkuQ2xhaW1SZXBseRJQCgxSZWxlYXNlQ2xhaW0SIC5uc21yZWdpc3RyeS5SZWxlYXNlQ2xhaW1SZXF1ZXN0Gh4ubnNtcmVnaXN0cnkuUmVsZWFzZUNsYWltUmVwbHkSQAoFV2F0Y2gSGS5uc21yZWdpc3RyeS5XYXRjaFJlcXVlc3QaGi5uc21yZWdpc3RyeS5SZWdpc3RyeUV2ZW50MAFiBnByb3RvMw", [file_netmesh]);
+  fileDesc("ChFuc21yZWdpc3RyeS5wcm90bxILbnNtcmVnaXN0cnkifAoHTWFuYWdlchIMCgRuYW1lGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSEAoIZXh0ZXJuYWwYAyABKAgSDwoHdmVyc2lvbhgEIAEoCRINCgVhbGl2ZRgFIAEoCBIPCgdzdG9wcGVkGAYgASgIEg8KB2RyYWluZWQYByABKAgiUQoWUmVnaXN0ZXJNYW5hZ2VyUmVxdWVzdBIlCgdtYW5hZ2VyGAEgASgLMhQubnNtcmVnaXN0cnkuTWFuYWdlchIQCghsZWFzZV9tcxgCIAEoDSIWChRSZWdpc3Rlck1hbmFnZXJSZXBseSIkChRSZW1vdmVNYW5hZ2VyUmVxdWVzdBIMCgRuYW1lGAEgASgJIhQKElJlbW92ZU1hbmFnZXJSZXBseSIfCg9FbmRMZWFzZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIPCg1FbmRMZWFzZVJlcGx5IkwKF1JlZ2lzdGVyRW5kcG9pbnRSZXF1ZXN0EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50IhcKFVJlZ2lzdGVyRW5kcG9pbnRSZXBseSKOAQoVUmVtb3ZlRW5kcG9pbnRSZXF1ZXN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAIgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAyABKAkSHAoUbmV0d29ya19zZXJ2aWNlX2hvc3QYBCABKAkiFQoTUmVtb3ZlRW5kcG9pbnRSZXBseSIsCgxDbGFpbVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZob2xkZXIYAiABKAkiHAoKQ2xhaW1SZXBseRIOCgZob2xkZXIYASABKAkiMwoTUmVsZWFzZUNsYWltUmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBmhvbGRlchgCIAEoCSITChFSZWxlYXNlQ2xhaW1SZXBseSJ/Cg1FbmRwb2ludFdyaXRlEi4KA3B1dBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEjUKB3JlbW92YWwYAiABKAsyIi5uc21yZWdpc3RyeS5SZW1vdmVFbmRwb2ludFJlcXVlc3RIAEIHCgV3cml0ZSJDChVXcml0ZUVuZHBvaW50c1JlcXVlc3QSKgoGd3JpdGVzGAEgAygLMhoubnNtcmVnaXN0cnkuRW5kcG9pbnRXcml0ZSInChNXcml0ZUVuZHBvaW50c1JlcGx5EhAKCGZhaWx1cmVzGAEgAygJIg4KDFdhdGNoUmVxdWVzdCLrAQoNUmVnaXN0cnlFdmVudBIrCgttYW5hZ2VyX3B1dBgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXJIABIZCg9tYW5hZ2VyX3JlbW92ZWQYAiABKAlIABI3CgxlbmRwb2ludF9wdXQYAyABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnRIABI+ChBlbmRwb2ludF9yZW1vdmVkGAQgASgLMiIubnNtcmVnaXN0cnkuUmVtb3ZlRW5kcG9pbnRSZXF1ZXN0SAASEAoGc3luY2VkGAUgASgISABCBwoFZXZlbnQy3wUKCFJlZ2lzdHJ5ElkKD1JlZ2lzdGVyTWFuYWdlchIjLm5zbXJlZ2lzdHJ5LlJlZ2lzdGVyTWFuYWdlclJlcXVlc3QaIS5uc21yZWdpc3RyeS5SZWdpc3Rlck1hbmFnZXJSZXBseRJTCg1SZW1vdmVNYW5hZ2VyEiEubnNtcmVnaXN0cnkuUmVtb3ZlTWFuYWdlclJlcXVlc3QaHy5uc21yZWdpc3RyeS5SZW1vdmVNYW5hZ2VyUmVwbHkSRAoIRW5kTGVhc2USHC5uc21yZWdpc3RyeS5FbmRMZWFzZVJlcXVlc3QaGi5uc21yZWdpc3RyeS5FbmRMZWFzZVJlcGx5ElwKEFJlZ2lzdGVyRW5kcG9pbnQSJC5uc21yZWdpc3RyeS5SZWdpc3RlckVuZHBvaW50UmVxdWVzdBoiLm5zbXJlZ2lzdHJ5LlJlZ2lzdGVyRW5kcG9pbnRSZXBseRJWCg5SZW1vdmVFbmRwb2ludBIiLm5zbXJlZ2lzdHJ5LlJlbW92ZUVuZHBvaW50UmVxdWVzdBogLm5zbXJlZ2lzdHJ5LlJlbW92ZUVuZHBvaW50UmVwbHkSOwoFQ2xhaW0SGS5uc21yZWdpc3RyeS5DbGFpbVJlcXVlc3QaFy5uc21yZWdpc3RyeS5DbGFpbVJlcGx5ElAKDFJlbGVhc2VDbGFpbRIgLm5zbXJlZ2lzdHJ5LlJlbGVhc2VDbGFpbVJlcXVlc3QaHi5uc21yZWdpc3RyeS5SZWxlYXNlQ2xhaW1SZXBseRJACgVXYXRjaBIZLm5zbXJlZ2lzdHJ5LldhdGNoUmVxdWVzdBoaLm5zbXJlZ2lzdHJ5LlJlZ2lzdHJ5RXZlbnQwARJWCg5Xcml0ZUVuZHBvaW50cxIiLm5zbXJlZ2lzdHJ5LldyaXRlRW5kcG9pbnRzUmVxdWVzdBogLm5zbXJlZ2lzdHJ5LldyaXRlRW5kcG9pbnRzUmVwbHliBnByb3RvMw", [file_netmesh]);
 
 /**
  * @generated from message nsmregistry.Manager
@@ -324,6 +324,71 @@ export const ReleaseClaimReplySchema: GenMessage<ReleaseClaimReply> = /*@__PURE_
   messageDesc(file_nsmregistry, 14);
 
 /**
+ * @generated from message nsmregistry.EndpointWrite
+ */
+export type EndpointWrite = Message<"nsmregistry.EndpointWrite"> & {
+  /**
+   * @generated from oneof nsmregistry.EndpointWrite.write
+   */
+  write: {
+    /**
+     * @generated from field: netmesh.NetworkServiceEndpoint put = 1;
+     */
+    value: NetworkServiceEndpoint;
+    case: "put";
+  } | {
+    /**
+     * @generated from field: nsmregistry.RemoveEndpointRequest removal = 2;
+     */
+    value: RemoveEndpointRequest;
+    case: "removal";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message nsmregistry.EndpointWrite.
+ * Use `create(EndpointWriteSchema)` to create a new message.
+ */
+export const EndpointWriteSchema: GenMessage<EndpointWrite> = /*@__PURE__*/
+  messageDesc(file_nsmregistry, 15);
+
+/**
+ * @generated from message nsmregistry.WriteEndpointsRequest
+ */
+export type WriteEndpointsRequest = Message<"nsmregistry.WriteEndpointsRequest"> & {
+  /**
+   * @generated from field: repeated nsmregistry.EndpointWrite writes = 1;
+   */
+  writes: EndpointWrite[];
+};
+
+/**
+ * Describes the message nsmregistry.WriteEndpointsRequest.
+ * Use `create(WriteEndpointsRequestSchema)` to create a new message.
+ */
+export const WriteEndpointsRequestSchema: GenMessage<WriteEndpointsRequest> = /*@__PURE__*/
+  messageDesc(file_nsmregistry, 16);
+
+/**
+ * @generated from message nsmregistry.WriteEndpointsReply
+ */
+export type WriteEndpointsReply = Message<"nsmregistry.WriteEndpointsReply"> & {
+  /**
+   * Of each write in turn why it was refused or failed; empty where it was carried out.
+   *
+   * @generated from field: repeated string failures = 1;
+   */
+  failures: string[];
+};
+
+/**
+ * Describes the message nsmregistry.WriteEndpointsReply.
+ * Use `create(WriteEndpointsReplySchema)` to create a new message.
+ */
+export const WriteEndpointsReplySchema: GenMessage<WriteEndpointsReply> = /*@__PURE__*/
+  messageDesc(file_nsmregistry, 17);
+
+/**
  * @generated from message nsmregistry.WatchRequest
  */
 export type WatchRequest = Message<"nsmregistry.WatchRequest"> & {
@@ -334,7 +399,7 @@ export type WatchRequest = Message<"nsmregistry.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 15);
+  messageDesc(file_nsmregistry, 18);
 
 /**
  * @generated from message nsmregistry.RegistryEvent
@@ -385,7 +450,7 @@ export type RegistryEvent = Message<"nsmregistry.RegistryEvent"> & {
  * Use `create(RegistryEventSchema)` to create a new message.
  */
 export const RegistryEventSchema: GenMessage<RegistryEvent> = /*@__PURE__*/
-  messageDesc(file_nsmregistry, 16);
+  messageDesc(file_nsmregistry, 19);
 
 /**
  * @generated from service nsmregistry.Registry
@@ -464,6 +529,16 @@ export const Registry: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof RegistryEventSchema;
+  },
+  /**
+   * Many of RegisterEndpoint and RemoveEndpoint in one call: each is carried out, or refused, by itself.
+   *
+   * @generated from rpc nsmregistry.Registry.WriteEndpoints
+   */
+  writeEndpoints: {
+    methodKind: "unary";
+    input: typeof WriteEndpointsRequestSchema;
+    output: typeof WriteEndpointsReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmregistry, 0);

@@ -1,8 +1,9 @@
 // Tunnels that end in a device of the kernel's own, which looks neither at the sender nor for fragments: eBPF does for it.
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { nextOf } from './next-of.js';
-import { ofTheKernel, type TunnelEntry, type TunnelMaps, type TunnelTraffic } from './tunnel-maps.js';
+import { ofTheKernel, type TunnelMaps, type TunnelTraffic } from './tunnel-maps.js';
+import type { TunnelEntry } from './tunnel-structures.js';
 
 interface Guarded {
   /** Stands for the device in the maps. */
@@ -10,23 +11,40 @@ interface Guarded {
   readonly entry: TunnelEntry;
 }
 
+/** Tunnels that one forwarder may guard at the same time, and forwarders whose numbers are apart: together all numbers. */
+const rangeSize = 2 ** 18;
+const ranges = 2 ** 13;
+
 export class GuardedTunnels {
   readonly #maps: TunnelMaps;
   readonly #byId = new Map<string, Guarded>();
-  /** Another process beside this one, on the same maps, most likely begins elsewhere. */
-  #next = ofTheKernel + randomInt(2 ** 30);
+  /** Keys of their counters. */
+  readonly #numbers = new Set<number>();
+  /** The first of this forwarder's numbers. */
+  readonly #first: number;
+  #next = randomInt(rangeSize);
 
-  constructor(maps: TunnelMaps) {
+  /**
+   * @param owner tells this forwarder from others beside it on the same maps, and is the same after a restart: what is left
+   * of the former one is swept, what is another's is not.
+   */
+  constructor(maps: TunnelMaps, owner: string) {
     this.#maps = maps;
+    const range = createHash('sha256').update(owner).digest().readUInt32LE() % ranges;
+    this.#first = ofTheKernel + range * rangeSize;
   }
 
   get entries(): TunnelEntry[] {
     return [...this.#byId.values()].map(({ entry }) => entry);
   }
 
-  /** Keys of their counters. */
-  get numbers(): number[] {
-    return [...this.#byId.values()].map(({ number }) => number);
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Whether a number stands for a tunnel that is guarded: of another forwarder's this one does not know better. */
+  isLiving(number: number): boolean {
+    return this.#numbers.has(number) || number < this.#first || number >= this.#first + rangeSize;
   }
 
   /**
@@ -36,16 +54,18 @@ export class GuardedTunnels {
   add(id: string, entry: TunnelEntry, shared: boolean): void {
     const before = this.#byId.get(id);
     if (before && !isDeepStrictEqual(before.entry, entry)) this.remove(id);
-    const { number } = this.#byId.get(id) ?? { number: this.#next++ };
+    const { number } = this.#byId.get(id) ?? { number: this.#free() };
     this.#maps.guard(number, entry);
     this.#maps.serve(entry, shared, true);
     this.#byId.set(id, { number, entry });
+    this.#numbers.add(number);
   }
 
   remove(id: string): void {
     const guarded = this.#byId.get(id);
     if (!guarded) return;
     this.#byId.delete(id);
+    this.#numbers.delete(guarded.number);
     this.#maps.unguard(guarded.number, guarded.entry);
   }
 
@@ -53,6 +73,13 @@ export class GuardedTunnels {
   refused(id: string): TunnelTraffic | undefined {
     const guarded = this.#byId.get(id);
     return guarded && this.#maps.traffic(guarded.number);
+  }
+
+  #free(): number {
+    for (;;) {
+      const number = this.#first + (this.#next++ % rangeSize);
+      if (!this.#numbers.has(number)) return number;
+    }
   }
 
   /** Brings back the entries that someone took from the next few. */

@@ -16,8 +16,9 @@ import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { tryKind } from './try-kind.js';
 import type { TunnelKind } from './tunnel-kind.js';
-import type { TunnelEntry, TunnelTraffic } from './tunnel-maps.js';
+import { ofTheKernel, type TunnelTraffic } from './tunnel-maps.js';
 import { TunnelPrograms } from './tunnel-programs.js';
+import type { TunnelEntry } from './tunnel-structures.js';
 import type { Ends, Way } from './underlay.js';
 import { Ways, wayKey } from './ways.js';
 
@@ -42,12 +43,14 @@ export class TunnelEngine {
   readonly #missing: string;
   readonly #ways: Ways;
   #tidying: NodeJS.Timeout | undefined;
+  #stopped = false;
   /** By node's end. */
   readonly #wanted = new Map<number, TunnelEntry>();
   readonly #guarded: GuardedTunnels | undefined;
   readonly #looking = setInterval(() => this.#lookAfter(), lookAgainMs).unref();
 
-  constructor(socket: RouteSocket) {
+  /** @param owner tells this forwarder from others in the same network namespace; the same after a restart. */
+  constructor(socket: RouteSocket, owner: string) {
     this.#socket = socket;
     this.#home = currentNamespace();
     this.#ways = new Ways(socket, (moved) => this.#follow(moved), {
@@ -57,7 +60,7 @@ export class TunnelEngine {
     try {
       this.#programs = new TunnelPrograms(socket);
       this.#entrances = new Entrances(socket, this.#programs);
-      this.#guarded = new GuardedTunnels(this.#programs.maps);
+      this.#guarded = new GuardedTunnels(this.#programs.maps, owner);
       this.#missing = '';
       this.#sweep();
     } catch (error) {
@@ -172,7 +175,8 @@ export class TunnelEngine {
 
   /** Forgets tunnels whose devices have gone, once for all that go together. */
   tidySoon(): void {
-    if (!this.#programs) return;
+    // What was being removed when it stopped is found by the next.
+    if (!this.#programs || this.#stopped) return;
     this.#tidying ??= setTimeout(() => this.#tidy(), tidyAfterMs);
   }
 
@@ -190,6 +194,7 @@ export class TunnelEngine {
   /** Tunnels work on. */
   stop(): void {
     if (this.#tidying) this.#tidy();
+    this.#stopped = true;
     clearInterval(this.#looking);
     this.#ways.stop();
     this.#programs?.close();
@@ -299,16 +304,19 @@ export class TunnelEngine {
   #sweep(): void {
     const maps = this.#programs?.maps;
     if (!maps) return;
-    const links = new Set(this.#socket.links().map(({ index }) => index));
-    for (const nodeEnd of maps.nodeEnds()) if (!links.has(nodeEnd)) this.#forget(nodeEnd);
-    maps.sweep(this.#guarded?.numbers ?? []);
+    maps.sweep(() => {
+      const links = new Set(this.#socket.links().map(({ index }) => index));
+      for (const nodeEnd of this.#wanted.keys()) if (!links.has(nodeEnd)) this.#forget(nodeEnd);
+      return (number) =>
+        number < ofTheKernel ? links.has(number) : this.#guarded?.isLiving(number) === true;
+    });
   }
 
   #tidy(): void {
     clearTimeout(this.#tidying);
     this.#tidying = undefined;
     this.#sweep();
-    if (this.#guarded?.numbers.length || this.#programs?.maps.nodeEnds().length !== 0) return;
+    if (this.#guarded?.size || !this.#programs?.maps.isEmpty) return;
     this.#entrances?.close();
     this.#ways.stop();
   }

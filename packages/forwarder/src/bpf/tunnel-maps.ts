@@ -1,26 +1,15 @@
-// The maps of the eBPF programs: what bpf/maps.h describes, written and read.
-import { type BpfMap, formatIp, formatMac, IpPrefix, parseMac } from '@nsm/netlink';
-
-/** One tunnel as the programs know it. */
-export interface TunnelEntry {
-  /** Number of the kind in bpf/maps.h. */
-  readonly code: number;
-  readonly local: string;
-  readonly remote: string;
-  readonly identifier: number;
-  /** UDP destination; 0 without. */
-  readonly port: number;
-  /** Index of the device towards the other node. */
-  readonly uplink: number;
-  /** Bytes of the pod's largest IP packet. */
-  readonly mtu: number;
-  /** Frames go without IP: they are told apart by label alone, not by address. */
-  readonly needsLink: boolean;
-  /** MAC address of the other node, by which its frames without IP are known; undefined: any will do. */
-  readonly sender?: string | undefined;
-  /** The pod is in another network namespace than the node. */
-  readonly elsewhere: boolean;
-}
+// The maps of the eBPF programs that bpf/maps.h describes: tunnels, what they carried, and where they end.
+import type { BpfMap } from '@nsm/netlink';
+import {
+  addressesOf,
+  addressOf,
+  entryOf,
+  incomingOf,
+  outgoingOf,
+  placeOf,
+  type TunnelEntry,
+  word,
+} from './tunnel-structures.js';
 
 /** Why packets were dropped, in the order of `enum reason` in bpf/maps.h. */
 const reasons = [
@@ -59,7 +48,6 @@ const nameOf = (map: MapName): string => `nsm_${map}_${layout}`;
 /** Names of the maps in the object. */
 export const mapNames: readonly string[] = maps.map(nameOf);
 
-const size = { outgoing: 48, address: 24, incoming: 32 } as const;
 /** Indexes of the words of `struct traffic`; packets and bytes have one for each direction. */
 const at = { packets: 0, bytes: 2, handedOver: 4, left: 5, drops: 6 } as const;
 /** A frame is on its way from one counter to the other for a microsecond; a look takes two. */
@@ -72,17 +60,33 @@ const served = { shared: 1, guarded: 2 } as const;
 export const ofTheKernel: number = 2 ** 31;
 
 export class TunnelMaps {
-  readonly #outgoing: BpfMap;
-  readonly #incoming: BpfMap;
-  readonly #served: BpfMap;
-  readonly #traffic: BpfMap;
+  #maps: Readonly<Record<MapName, BpfMap>>;
 
   constructor(find: (name: string) => BpfMap) {
-    this.#outgoing = find(nameOf('outgoing'));
-    this.#incoming = find(nameOf('incoming'));
-    this.#served = find(nameOf('served'));
-    this.#traffic = find(nameOf('traffic'));
-    if (!this.#traffic.lookup(word(nobody))) this.#clear(nobody);
+    this.#maps = all(find);
+    this.#begin();
+  }
+
+  /** Goes on with others; what stands in the former ones is left behind. */
+  use(find: (name: string) => BpfMap): void {
+    this.#maps = all(find);
+    this.#begin();
+  }
+
+  get #outgoing(): BpfMap {
+    return this.#maps.outgoing;
+  }
+
+  get #incoming(): BpfMap {
+    return this.#maps.incoming;
+  }
+
+  get #served(): BpfMap {
+    return this.#maps.served;
+  }
+
+  get #traffic(): BpfMap {
+    return this.#maps.traffic;
   }
 
   /** Index of the node's end that packets with this address go to; undefined when there is none. */
@@ -93,6 +97,11 @@ export class TunnelMaps {
   /** Indexes of all node's ends that have a tunnel. */
   nodeEnds(): number[] {
     return this.#outgoing.keys().map((key) => key.readUInt32LE(0));
+  }
+
+  /** No tunnel is left, of any forwarder on this node. */
+  get isEmpty(): boolean {
+    return this.#outgoing.keys().length === 0 && this.#incoming.keys().length === 0;
   }
 
   /** The tunnel of a node's end; undefined when it has none. */
@@ -155,19 +164,22 @@ export class TunnelMaps {
   }
 
   /**
-   * Forgets addresses whose node's end has no tunnel, and places where no tunnel ends any more.
-   * @param guarded numbers of the tunnels that are guarded.
+   * Forgets what belongs to no tunnel any more.
+   * @param living gives what tells whether a number stands for a node's end that exists, or for a tunnel that is guarded. Called
+   * when everything has been listed: another forwarder on these maps may be making tunnels meanwhile, device first.
    */
-  sweep(guarded: Iterable<number>): void {
-    const living = new Set([...this.nodeEnds(), ...guarded]);
-    for (const key of this.#traffic.keys()) {
+  sweep(living: () => (number: number) => boolean): void {
+    const [nodeEnds, counters, addresses] = [this.nodeEnds(), this.#traffic.keys(), this.#incoming.keys()];
+    const isLiving = living();
+    for (const nodeEnd of nodeEnds) if (!isLiving(nodeEnd)) this.delete(nodeEnd);
+    for (const key of counters) {
       const number = key.readUInt32LE(0);
-      if (number >= ofTheKernel && !living.has(number)) this.#traffic.delete(key);
+      if (number >= ofTheKernel && !isLiving(number)) this.#traffic.delete(key);
     }
     const guardedAt = new Map<string, boolean>();
-    for (const key of this.#incoming.keys()) {
+    for (const key of addresses) {
       const owner = this.#incoming.lookup(key)?.readUInt32LE(0) ?? 0;
-      if (!living.has(owner)) {
+      if (!isLiving(owner)) {
         this.#incoming.delete(key);
         continue;
       }
@@ -175,10 +187,10 @@ export class TunnelMaps {
       guardedAt.set(place, owner >= ofTheKernel || (guardedAt.get(place) ?? false));
     }
     for (const place of this.#served.keys()) {
-      const isGuarded = guardedAt.get(place.toString('latin1'));
+      const guarded = guardedAt.get(place.toString('latin1'));
       const before = this.#served.lookup(place)?.readUInt32LE(0) ?? 0;
-      if (isGuarded === undefined) this.#served.delete(place);
-      else if (!isGuarded && before & served.guarded)
+      if (guarded === undefined) this.#served.delete(place);
+      else if (!guarded && before & served.guarded)
         this.#served.update(place, word(before & ~served.guarded));
     }
   }
@@ -217,6 +229,10 @@ export class TunnelMaps {
     return fewest;
   }
 
+  #begin(): void {
+    if (!this.#traffic.lookup(word(nobody))) this.#clear(nobody);
+  }
+
   #clear(nodeEnd: number): void {
     this.#traffic.update(word(nodeEnd), Buffer.alloc(this.#traffic.valueSize));
   }
@@ -243,6 +259,15 @@ export class TunnelMaps {
   }
 }
 
+function all(find: (name: string) => BpfMap): Readonly<Record<MapName, BpfMap>> {
+  return {
+    outgoing: find(nameOf('outgoing')),
+    incoming: find(nameOf('incoming')),
+    served: find(nameOf('served')),
+    traffic: find(nameOf('traffic')),
+  };
+}
+
 /** One direction of `struct traffic`: packets, bytes, and the drops for which there are any. */
 function part(sum: readonly bigint[], direction: 0 | 1): Traffic {
   const drops = reasons.map((reason, n): [string, bigint] => [
@@ -254,87 +279,4 @@ function part(sum: readonly bigint[], direction: 0 | 1): Traffic {
     bytes: sum[at.bytes + direction] ?? 0n,
     drops: new Map(drops.filter(([, count]) => count > 0n)),
   };
-}
-
-function word(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-
-function versionOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4;
-}
-
-/** `struct outgoing`. */
-function outgoingOf({ code, local, remote, identifier, port, uplink, mtu }: TunnelEntry): Buffer {
-  const bytes = Buffer.alloc(size.outgoing);
-  bytes.writeUInt8(code, 0);
-  bytes.writeUInt8(versionOf(remote), 1);
-  bytes.writeUInt16BE(port, 2);
-  bytes.writeUInt32LE(identifier, 4);
-  bytes.set(IpPrefix.ofAddress(local).bytes, 8);
-  bytes.set(IpPrefix.ofAddress(remote).bytes, 24);
-  bytes.writeUInt32LE(uplink, 40);
-  bytes.writeUInt32LE(mtu, 44);
-  return bytes;
-}
-
-/** `struct address`. */
-function addressOf({ code, local, identifier, needsLink }: TunnelEntry): Buffer {
-  const bytes = Buffer.alloc(size.address);
-  if (!needsLink) bytes.set(IpPrefix.ofAddress(local).bytes, 0);
-  bytes.writeUInt32LE(identifier, 16);
-  bytes.writeUInt8(code, 20);
-  bytes.writeUInt8(needsLink ? 0 : versionOf(local), 21);
-  return bytes;
-}
-
-/** Both forms of `struct address` that may belong to a `struct outgoing`. */
-function addressesOf(outgoing: Buffer): Buffer[] {
-  const byAddress = Buffer.alloc(size.address);
-  outgoing.copy(byAddress, 0, 8, 24);
-  outgoing.copy(byAddress, 16, 4, 8);
-  outgoing.copy(byAddress, 20, 0, 2);
-  const byLabel = Buffer.alloc(size.address);
-  outgoing.copy(byLabel, 16, 4, 8);
-  outgoing.copy(byLabel, 20, 0, 1);
-  return [byAddress, byLabel];
-}
-
-/** `struct incoming`. */
-function incomingOf(nodeEnd: number, { remote, elsewhere, sender }: TunnelEntry): Buffer {
-  const bytes = Buffer.alloc(size.incoming);
-  bytes.writeUInt32LE(nodeEnd, 0);
-  bytes.set(IpPrefix.ofAddress(remote).bytes, 4);
-  bytes.writeUInt32LE(elsewhere ? 1 : 0, 20);
-  if (sender !== undefined) {
-    bytes.set(parseMac(sender), 24);
-    bytes.writeUInt16LE(1, 30);
-  }
-  return bytes;
-}
-
-/** What was written, read. */
-function entryOf(outgoing: Buffer, incoming: Buffer, needsLink: boolean): TunnelEntry {
-  const length = outgoing.readUInt8(1) === 4 ? 4 : 16;
-  return {
-    code: outgoing.readUInt8(0),
-    port: outgoing.readUInt16BE(2),
-    identifier: outgoing.readUInt32LE(4),
-    local: formatIp(outgoing.subarray(8, 8 + length)),
-    remote: formatIp(outgoing.subarray(24, 24 + length)),
-    uplink: outgoing.readUInt32LE(40),
-    mtu: outgoing.readUInt32LE(44),
-    needsLink,
-    sender: incoming.readUInt16LE(30) ? formatMac(incoming.subarray(24, 30)) : undefined,
-    elsewhere: incoming.readUInt32LE(20) !== 0,
-  };
-}
-
-/** A `struct address` without identifier: where a tunnel ends. */
-function placeOf(entry: TunnelEntry): Buffer {
-  const place = addressOf({ ...entry, identifier: 0 });
-  if (entry.needsLink) place.writeUInt32LE(entry.uplink, 0);
-  return place;
 }

@@ -25,7 +25,6 @@ const hookOf: Readonly<Record<Program, Hook>> = {
   nsm_unwrap_ip: 'ingress',
   nsm_leave: 'egress',
 };
-const programs = Object.keys(hookOf) as readonly Program[];
 
 export class TunnelPrograms {
   readonly maps: TunnelMaps;
@@ -33,7 +32,7 @@ export class TunnelPrograms {
   readonly #hooks: Hooks;
   /** Where an earlier version put the programs, or nothing. */
   readonly #former: Hooks | undefined;
-  readonly #object: BpfObject;
+  #object: BpfObject;
   readonly #loaded = new Map<Program, LoadedProgram>();
   /** Devices of the node with programs of ours, and which. */
   readonly #devices = new Map<number, Set<Program>>();
@@ -52,14 +51,9 @@ export class TunnelPrograms {
     const byFilter = filters?.find(devices) ?? [];
     if (byFilter.length > 0) this.#former = filters;
     const standing = [...hooks.find(devices), ...byFilter];
-    const former = mapsOf(standing.map(({ id }) => id));
-    try {
-      this.#object = BpfObject.load(object, former);
-    } finally {
-      for (const map of former.values()) map.close();
-    }
+    this.#object = load(standing);
     this.maps = new TunnelMaps((name) => this.#object.map(name));
-    for (const { device, name } of standing) if (isUplinkProgram(name)) this.attach(device, name);
+    this.#replace(standing);
   }
 
   /** Descriptor of a program, for trying it out. */
@@ -69,6 +63,7 @@ export class TunnelPrograms {
 
   /** Puts a program on a device, in place of an earlier one of ours. Does nothing when it is there and comes first. */
   attach(device: number, program: Program): void {
+    if (this.#devices.size === 0) this.#join();
     if (isUplinkProgram(program))
       this.#devices.set(device, (this.#devices.get(device) ?? new Set()).add(program));
     this.#hooks.attach(device, hookOf[program], this.#load(program));
@@ -127,6 +122,27 @@ export class TunnelPrograms {
     this.#object.close();
   }
 
+  /** Before the first tunnel: another forwarder may have made tunnels since this one began, and both need the same maps. */
+  #join(): void {
+    const standing = this.#hooks
+      .find(this.#devicesToSearch())
+      .filter(({ id, name }) => !isProgram(name) || id !== this.#load(name).id);
+    if (standing.length === 0) return;
+    const before = this.#object;
+    this.#object = load(standing);
+    this.#loaded.clear();
+    this.maps.use((name) => this.#object.map(name));
+    before.close();
+    this.#replace(standing);
+  }
+
+  #replace(standing: readonly Standing[]): void {
+    const uplinks = standing.flatMap(({ device, name }) => (isUplinkProgram(name) ? [{ device, name }] : []));
+    for (const { device, name } of uplinks)
+      this.#devices.set(device, (this.#devices.get(device) ?? new Set()).add(name));
+    for (const { device, name } of uplinks) this.attach(device, name);
+  }
+
   #load(program: Program): LoadedProgram {
     const known = this.#loaded.get(program);
     if (known) return known;
@@ -156,8 +172,22 @@ function attempt(attach: () => void): boolean {
 }
 
 /** Of every device but node's ends. */
-function isUplinkProgram(name: Standing['name']): name is Program {
-  return name !== 'nsm_wrap' && programs.some((program) => program === name);
+function isUplinkProgram(name: string): name is Program {
+  return name !== 'nsm_wrap' && isProgram(name);
+}
+
+function isProgram(name: string): name is Program {
+  return name in hookOf;
+}
+
+/** New programs over the maps of those that stand somewhere. */
+function load(standing: readonly Standing[]): BpfObject {
+  const former = mapsOf(standing.map(({ id }) => id));
+  try {
+    return BpfObject.load(object, former);
+  } finally {
+    for (const map of former.values()) map.close();
+  }
 }
 
 /** The maps of programs that are attached already, when all are there. */

@@ -3,7 +3,7 @@
 import { NsmError } from '@nsm/api';
 import { NetlinkError, type RouteSocket } from '@nsm/netlink';
 import type { TunnelKind } from './tunnel-kind.js';
-import type { TunnelEntry } from './tunnel-maps.js';
+import type { TunnelEntry } from './tunnel-structures.js';
 import { type Ends, sameWay, type Way, wayTo } from './underlay.js';
 import { type UnderlayListener, UnderlayWatch } from './underlay-watch.js';
 

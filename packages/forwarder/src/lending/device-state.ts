@@ -1,5 +1,6 @@
 // What a device of the node is like before it is given away, and making it so again.
 import type { AddressSpec, Link, RouteSocket, RouteSpec } from '@nsm/netlink';
+import { readDisableIPv6, writeDisableIPv6 } from '../ipv6.js';
 
 /** Plain data, kept in a file while the device is away. */
 export interface DeviceState {
@@ -12,6 +13,8 @@ export interface DeviceState {
   readonly mtu: number;
   readonly alias: string;
   readonly up: boolean;
+  /** Its net.ipv6.conf.DEVICE.disable_ipv6, which a device loses when it moves; absent where there is no IPv6. */
+  readonly disableIPv6?: '0' | '1';
   readonly addresses: readonly AddressSpec[];
   /** Without the device, whose index may be another when it comes back. */
   readonly routes: readonly RouteSpec[];
@@ -51,6 +54,8 @@ export function stateOf(link: Link, socket: RouteSocket, now: number): DeviceSta
     .map(({ device: _device, flags: _flags, multipath: _multipath, ...route }): RouteSpec => route)
     // A gateway can be named only once the route to it is there.
     .toSorted((a, b) => Number(a.gateway !== undefined) - Number(b.gateway !== undefined));
+  using namespace = socket.openNamespace();
+  const disableIPv6 = namespace.run(() => readDisableIPv6(name));
   return {
     name,
     ...(kind ? { kind } : {}),
@@ -59,6 +64,7 @@ export function stateOf(link: Link, socket: RouteSocket, now: number): DeviceSta
     mtu,
     alias,
     up,
+    ...(disableIPv6 ? { disableIPv6 } : {}),
     addresses,
     routes,
     at: now,
@@ -84,6 +90,14 @@ export function restoreState(link: Link, state: DeviceState, socket: RouteSocket
     attempt(`hardware address ${state.mac}`, () => socket.setLink(index, { mac: state.mac }));
   if ((link.alias ?? '') !== state.alias)
     attempt('alias', () => socket.setLink(index, { alias: state.alias }));
+  const { disableIPv6 } = state;
+  if (disableIPv6)
+    attempt(`disable_ipv6 = ${disableIPv6}`, () => {
+      using namespace = socket.openNamespace();
+      namespace.run(() => {
+        if (readDisableIPv6(link.name) !== disableIPv6) writeDisableIPv6(link.name, disableIPv6);
+      });
+    });
   const elapsed = Math.floor((now - state.at) / 1000);
   for (const address of state.addresses) {
     const left = (seconds: number | undefined): number | undefined =>

@@ -57,6 +57,34 @@ describe.skipIf(!requireRoot('lending'))('a device of the node', () => {
     await forwarder.remove(removal(stage.local('node:1')));
   });
 
+  it('speaks IPv6 in a pod that has it switched off, and is back with the setting it had', async () => {
+    await using stage = new Stage(['hw0', 'hw1']);
+    const setting = (name: string, device: string, value?: string): Promise<string> =>
+      run(name, 'sysctl', [
+        ...(value === undefined ? ['-n'] : ['-qw']),
+        `net.ipv6.conf.${device}.disable_ipv6${value === undefined ? '' : `=${value}`}`,
+      ]);
+    for (const [n, value] of [
+      ['hw0', '1'],
+      ['hw1', '0'],
+    ] as const)
+      await setting(stage.node.name, n, value);
+    // What comes back to the node must not take over its default either.
+    await setting(stage.node.name, 'default', '1');
+    for (const pod of [stage.client, stage.endpoint])
+      for (const which of ['all', 'default']) await setting(pod.name, which, '1');
+    const forwarder = await stage.forwarder();
+    const wanted = stage.local('node:1');
+    Object.assign(wanted.client!, { addresses: ['fd60::1/127'], peerAddresses: ['fd60::'] });
+    Object.assign(wanted.endpoint!, { addresses: ['fd60::/127'], peerAddresses: ['fd60::1'] });
+    await forwarder.apply(wanted, { signal });
+    expect(await ping(stage.client.name, 'fd60::')).toMatchObject({ received: 1 });
+    expect((await setting(stage.client.name, 'default')).trim()).toBe('1');
+    await forwarder.remove(removal(wanted));
+    expect((await setting(stage.node.name, 'hw0')).trim()).toBe('1');
+    expect((await setting(stage.node.name, 'hw1')).trim()).toBe('0');
+  });
+
   it('can be named, and given another hardware address; the endpoint gets any', async () => {
     await using stage = new Stage(['hw0', 'hw1', 'hw2']);
     const before = await stage.devices();

@@ -51,6 +51,8 @@ export async function startForwarderThread(
 
 /** An error keeps nothing but its text on the way out of a thread; a kernel's begins with its name. */
 function cannotStart(error: NsmError): NsmError {
+  if (error.kind === 'exhausted')
+    return new NsmError(error.kind, `the forwarder cannot start: ${error.message}`, error);
   if (!/\b(EPERM|EACCES)\b/.test(error.message))
     return new NsmError('dataplane', `the forwarder cannot start: ${error.message}`, error);
   return new NsmError(

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { TunnelType, tunnelNames } from '@nsm/api';
 import { EthtoolSocket } from '@nsm/netlink';
-import { ipJson, leaks, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
+import { ipJson, leaks, PacketSocket, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { VxlanEngine } from '../index.js';
 import {
@@ -15,7 +15,6 @@ import {
   fromAnotherHost,
   fromElsewhere,
   ofAnother,
-  PacketSocket,
   pcap,
   stackedLabels,
   toElsewhere,
@@ -223,7 +222,7 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
         (await statistics(0)).drops['received by the whole node, unknown identifier'] ?? 0n;
       const before = await strays();
       // Bound to one EtherType, it sees what is left after traffic control.
-      using kernel = new PacketSocket(stage.nodes[0].namespace, under(0), good.readUInt16BE(12));
+      using kernel = new PacketSocket(stage.nodes[0].namespace, under(0), { type: good.readUInt16BE(12) });
       attacker.send(stray);
       attacker.send(others);
       const first = await kernel.receive(

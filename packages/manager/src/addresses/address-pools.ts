@@ -1,6 +1,6 @@
 // Gives out point-to-point address pairs from the prefixes of network services, no pair twice in the whole mesh.
 import { createHash } from 'node:crypto';
-import { NsmError } from '@nsm/api';
+import { NsmError, nameSome } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
 
@@ -34,9 +34,6 @@ interface Block {
 
 /** Blocks of this many bits: 128 pairs, so that a manager rarely has to claim and 256 managers share a /16. */
 const blockBits = 8;
-
-/** Routes in the way that an error names. */
-const maxNamed = 3;
 
 export class AddressPools {
   readonly #registry: Pick<Registry, 'claim'>;
@@ -105,11 +102,10 @@ export class AddressPools {
     }
     const { size } = pool.blocks;
     if (obstacles.length > 0 && (size === 0 || [...pool.blocks.values()].some(({ free }) => free > 0))) {
-      const routes = obstacles.slice(0, maxNamed).map(String).join(', ');
-      const more = obstacles.length > maxNamed ? ` and ${obstacles.length - maxNamed} more` : '';
+      const routes = nameSome(obstacles.map(String));
       throw new NsmError(
         'no-address',
-        `the client's or the endpoint's pod routes ${routes}${more}, which leaves no address pair in ${pool.name}; ` +
+        `the client's or the endpoint's pod routes ${routes}, which leaves no address pair in ${pool.name}; ` +
           'give the network service another --prefix, or remove the route',
       );
     }

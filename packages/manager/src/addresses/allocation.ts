@@ -13,6 +13,13 @@ export function prefixesOf({ prefixes }: Node, endpoint: NetworkServiceEndpoint)
   return prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? defaultPrefixes;
 }
 
+/** What another manager gives out addresses of for an endpoint of its own, as far as this one can know. */
+export function prefixesThere(node: Node, endpoint: NetworkServiceEndpoint): readonly string[] {
+  return [
+    ...new Set([...prefixesOf(node, endpoint), ...(endpoint.prefixes.length > 0 ? [] : defaultPrefixes)]),
+  ];
+}
+
 /** One pair for each version of IP that the prefixes have, from the first prefix of it that has one left. */
 export async function allocate(
   { pools }: Node,
@@ -39,9 +46,34 @@ export async function allocate(
   }
 }
 
+/**
+ * Of the prefixes that a pod routes, those that matter to who gives out addresses of `prefixes`, which hardly any of thousands do;
+ * of those that lie within others only the others.
+ */
+export function inTheWayOf(prefixes: readonly string[], routed: readonly string[]): string[] {
+  const wanted = prefixes.map(IpPrefix.of);
+  const concerned = routed
+    .map((text) => ({ text, prefix: IpPrefix.of(text) }))
+    .filter(({ prefix }) => wanted.some((other) => other.overlaps(prefix)))
+    .toSorted((a, b) => a.prefix.version - b.prefix.version || compare(a.prefix, b.prefix));
+  let last: IpPrefix | undefined;
+  return concerned.flatMap(({ text, prefix }) => {
+    // A default route excludes nothing, and so hides nothing.
+    if (last && prefix.length > 1 && last.version === prefix.version && prefix.last <= last.last) return [];
+    if (prefix.length > 1) last = prefix;
+    return [text];
+  });
+}
+
+/** The lowest first, and of those the largest. */
+function compare(a: IpPrefix, b: IpPrefix): number {
+  if (a.first !== b.first) return a.first < b.first ? -1 : 1;
+  return a.length - b.length;
+}
+
 /** Prefixes parsed before: pods of one node have the same routes, and are asked for them again and again. */
 const parsed = new Map<string, IpPrefix>();
-const maxParsed = 4096;
+const maxParsed = 65_536;
 
 /**
  * What addresses must not overlap, of the prefixes in use at a pod. Left out are the pairs that are given out from here,

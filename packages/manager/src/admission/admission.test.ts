@@ -38,7 +38,7 @@ describe('admitConnectionRequest', () => {
       admitConnectionRequest(
         request({
           requestId: 'd5a3f1c2-7b1e-4f59-9a43-0c7e1b2f3a4d',
-          labels: { selector: { 'app.io/tier': 'gold' } },
+          labels: { selector: { 'app.io/tier': 'gold', half: '.5', below: '-5' } },
         }),
       ),
     ).not.toThrow();

@@ -12,19 +12,34 @@ import {
   tunnelNames,
 } from '@nsm/api';
 import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
+import { askedMtu } from '../choice/mtu.js';
 import { hasOwnWire } from '../choice/negotiation.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
 const maxParameterLength = 253;
-/** Lists longer than this are refused: nothing real needs more. */
-const maxListLength = 64;
+/** Interfaces that one side names: each type a few times, for the physical networks of a node. */
+const maxInterfaces = 64;
+/** Parameters of one interface: a dozen are known, and each is kept and shown with the connection. */
+const maxParameters = 64;
+/** Labels: each candidate is compared with each. */
+const maxLabels = 64;
+/** Tunnel types: there are six. */
+const maxTunnels = 64;
+/** Identifiers proposed for one tunnel: of four hardly ever all are taken. */
+const maxIdentifiers = 64;
+/** Prefixes of one network service: they are searched one after the other for a free address. */
+const maxPrefixes = 64;
+/** Addresses of one side, of its other side, or proposed for both: one for each version of IP, and a few more. */
+export const maxAddresses = 64;
+/** Prefixes that a pod routes within those of the network service: as many of IPv6 are 0.7 MB, and a request has 1 MiB at most. */
+export const maxExcluded = 16_384;
 const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
 const preferences: ReadonlySet<number> = new Set(Object.values(InterfacePreference));
 const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
 const idPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$/;
-const labelKeyPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?$/;
-const labelValuePattern = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
+const labelKeyPattern = /^[A-Za-z0-9._/-]{1,253}$/;
+const labelValuePattern = /^[A-Za-z0-9._-]{0,63}$/;
 
 /** @throws NsmError `invalid` */
 export function admitConnectionRequest(request: connect.ConnectionRequest): void {
@@ -54,7 +69,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   if (request.clientManagerName !== '') admitName('client_manager_name', request.clientManagerName);
   if (request.interface.length > 0) admitInterfaces(request.interface);
   admitLabels(request.labels);
-  admitLength('tunnel_type', request.tunnelType);
+  admitLength('tunnel_type', request.tunnelType, maxTunnels);
   if (request.tunnelType.length === 0 && !request.interface.some(({ type }) => hasOwnWire(type)))
     throw invalid('tunnel_type is empty: list the tunnel types your side can do');
   if (request.connectionId !== '' && !connectionIdPattern.test(request.connectionId)) {
@@ -65,16 +80,15 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   for (const { type, parameters } of request.tunnelType) {
     if (parameters && parameters.address !== '')
       parameters.address = admitAddress('tunnel address', parameters.address);
-    admitLength('proposed_identifiers', parameters?.proposedIdentifiers ?? []);
+    admitLength('proposed_identifiers', parameters?.proposedIdentifiers ?? [], maxIdentifiers);
     if (!(type in tunnelNames))
       throw invalid(`tunnel type ${type} is unknown; known: ${Object.values(tunnelNames).join(', ')}`);
   }
-  if (request.excludedPrefixes.length > 16_384)
-    throw invalid('excluded_prefixes has more than 16384 entries');
+  admitLength('excluded_prefixes', request.excludedPrefixes, maxExcluded);
   request.excludedPrefixes = request.excludedPrefixes.map((text) =>
     String(prefixOf('excluded_prefixes', text).network),
   );
-  admitLength('address_pairs', request.addressPairs);
+  admitLength('address_pairs', request.addressPairs, maxAddresses);
   for (const pair of request.addressPairs) {
     const { network } = prefixOf('address_pairs', pair.prefix);
     const [client, endpoint] = [pair.client, pair.endpoint].map((text) => prefixOf('address_pairs', text));
@@ -98,7 +112,7 @@ export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: str
   }
   admitInterfaces(endpoint.interface);
   admitLabels(endpoint.labels);
-  admitLength('prefixes', endpoint.prefixes);
+  admitLength('prefixes', endpoint.prefixes, maxPrefixes);
   endpoint.prefixes = endpoint.prefixes.map((text) => admitPool('prefixes', text));
   if (!endpoint.socketLocation.startsWith('/') || hasControl(endpoint.socketLocation)) {
     throw invalid('socket_location must be the absolute path of the unix socket that the endpoint serves');
@@ -158,7 +172,7 @@ export function admitName(field: string, name: string): void {
 }
 
 function admitInterfaces(interfaces: readonly Interface[]): void {
-  admitLength('interface', interfaces);
+  admitLength('interface', interfaces, maxInterfaces);
   if (interfaces.length === 0) {
     throw invalid(
       'interface is empty: list at least one interface type; DEFAULT_INTERFACE lets the mesh choose',
@@ -177,13 +191,14 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     }
     seen.add(preference);
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
+    askedMtu(one);
     admitSharedMemory(one);
   }
 }
 
 /** They are kept with the connection, and shown with it. */
 function admitParameters(parameters: readonly (readonly [string, string])[]): void {
-  admitLength('interface_parameters', parameters);
+  admitLength('interface_parameters', parameters, maxParameters);
   for (const [key, value] of parameters) {
     if (key === 'name' && !isLinkName(value.replace('%d', '9')))
       throw invalid(`${quote(value)} cannot name an interface: ${linkNameRule}, save one "%d"`);
@@ -196,7 +211,7 @@ function admitParameters(parameters: readonly (readonly [string, string])[]): vo
 
 function admitLabels(labels: Label | undefined): void {
   const entries = Object.entries(labels?.selector ?? {});
-  admitLength('labels', entries);
+  admitLength('labels', entries, maxLabels);
   for (const [key, value] of entries) {
     if (!labelKeyPattern.test(key))
       throw invalid(`label key ${quote(key)} must be 1 to 253 letters, digits, ".", "_", "/" or "-"`);
@@ -205,9 +220,8 @@ function admitLabels(labels: Label | undefined): void {
   }
 }
 
-export function admitLength(field: string, list: readonly unknown[]): void {
-  if (list.length > maxListLength)
-    throw invalid(`${field} has ${list.length} entries; at most ${maxListLength} are accepted`);
+export function admitLength(field: string, list: readonly unknown[], most: number): void {
+  if (list.length > most) throw invalid(`${field} has ${list.length} entries; at most ${most} are accepted`);
 }
 
 function hasControl(text: string): boolean {

@@ -1,14 +1,15 @@
 // Single fields of an answer, read into values; what cannot be is refused with the field, the value and the reason.
 import { NsmError } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
-import { admitLength, quote } from './admission.js';
+import { agreedMtu, type Mtu } from '../choice/mtu.js';
+import { admitLength, maxAddresses, quote } from './admission.js';
 
 /** Bytes: RFC 791, and RFC 8200, section 5. */
 const minMtu = { 4: 68, 6: 1280 } as const;
 
 /** @throws NsmError `invalid` for one that no host can have, or one that is there with two lengths. */
 export function uniqueAddresses(field: string, texts: readonly string[]): IpPrefix[] {
-  admitLength(field, texts);
+  admitLength(field, texts, maxAddresses);
   const unique = new Map<string, IpPrefix>();
   for (const text of texts) {
     const address = IpPrefix.parse(text);
@@ -29,7 +30,7 @@ export function uniqueHosts(
   texts: readonly string[],
   objection: (host: IpPrefix) => string = whyNoHostAddress,
 ): IpPrefix[] {
-  admitLength(field, texts);
+  admitLength(field, texts, maxAddresses);
   const unique = new Map<string, IpPrefix>();
   for (const text of texts) {
     const host = IpPrefix.parseAddress(text);
@@ -41,10 +42,10 @@ export function uniqueHosts(
   return [...unique.values()];
 }
 
-/** The smallest of what fits through and what is wished for; 0 wishes nothing. @throws NsmError `invalid` */
+/** What is agreed on of what fits through and the smallest that is wished for; 0 wishes nothing. @throws NsmError `invalid` */
 export function mtuOf(
   wishes: Readonly<Record<string, number>>,
-  fits: number,
+  fits: Mtu,
   addresses: readonly IpPrefix[],
 ): number {
   const needed = Math.max(minMtu[4], ...addresses.map(({ version }) => minMtu[version]));
@@ -54,7 +55,8 @@ export function mtuOf(
         'invalid',
         `${field} ${wish} is below the ${needed} bytes that IPv${needed === minMtu[6] ? 6 : 4} needs`,
       );
-  return Math.min(fits, ...Object.values(wishes).filter((wish) => wish !== 0));
+  const named = Object.values(wishes).filter((wish) => wish !== 0);
+  return agreedMtu(fits, named.length > 0 ? Math.min(...named) : 0);
 }
 
 export function wrong(field: string, value: IpPrefix | undefined, why: string): NsmError {

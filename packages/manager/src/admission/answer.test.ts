@@ -44,7 +44,10 @@ function replyOf({
 
 function judge(given: Given): Answer {
   const reply = replyOf(given);
-  return judgeAnswer(endpoint, reply, { pairs: leavesAddresses(reply) ? [pair] : [], mtu: 1450 });
+  return judgeAnswer(endpoint, reply, {
+    pairs: leavesAddresses(reply) ? [pair] : [],
+    mtu: { usual: 1450, most: 1450 },
+  });
 }
 
 describe('judgeAnswer', () => {
@@ -215,7 +218,11 @@ describe('judgeAnswer', () => {
   it('wants of another manager that it names the endpoint to its client', () => {
     const { client } = replyOf({ a: ['10.0.0.5/24'] });
     expect(() =>
-      judgeAnswer({ kind: 'manager', name: 'node-b' }, { client }, { pairs: [], mtu: 1450 }),
+      judgeAnswer(
+        { kind: 'manager', name: 'node-b' },
+        { client },
+        { pairs: [], mtu: { usual: 1450, most: 1450 } },
+      ),
     ).toThrow(
       expect.objectContaining({
         kind: 'manager-refused',
@@ -252,7 +259,7 @@ describe('judgeAnswer', () => {
         const again = judgeAnswer(
           { kind: 'manager', name: 'm' },
           { client: sent.client },
-          { pairs: [], mtu },
+          { pairs: [], mtu: { usual: mtu, most: mtu } },
         );
         expect(again).toMatchObject({ client, mtu, dnsServers });
       }),
@@ -275,7 +282,10 @@ describe('judgeAnswer', () => {
 
 function outcomeOf(reply: RandomReply): Answer | NsmError {
   try {
-    return judgeAnswer(endpoint, reply, { pairs: leavesAddresses(reply) ? pairs : [], mtu: 1450 });
+    return judgeAnswer(endpoint, reply, {
+      pairs: leavesAddresses(reply) ? pairs : [],
+      mtu: { usual: 1450, most: 1450 },
+    });
   } catch (error) {
     if (error instanceof NsmError) return error;
     throw error;

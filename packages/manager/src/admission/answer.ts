@@ -1,7 +1,8 @@
 // What an endpoint answered, or another manager for one, judged as a whole before anything is touched.
-import { type ConnectionParameters, NsmError } from '@nsm/api';
+import { type ConnectionParameters, maxRoutes, NsmError } from '@nsm/api';
 import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
+import type { Mtu } from '../choice/mtu.js';
 import { addressesOf, admitLength, quote } from './admission.js';
 import { mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
@@ -20,8 +21,8 @@ export interface Reply {
 export interface Terms {
   /** Taken for an answer that leaves the addresses to the manager. */
   readonly pairs: readonly AddressPair[];
-  /** Bytes that fit through. */
-  readonly mtu: number;
+  /** What fits through. */
+  readonly mtu: Mtu;
 }
 
 /** One side of a connection; everything is written as the kernel writes it, and nothing is there twice. */
@@ -222,7 +223,7 @@ function routesOf(
   hosts: readonly IpPrefix[],
   notes: string[],
 ): string[] {
-  admitLength(field, texts);
+  admitLength(field, texts, maxRoutes);
   const routes = new Set(hosts.map(({ host }) => String(host)));
   const reached = new Set([...own, ...peers].map(({ host }) => String(host)));
   const connected = new Set(own.map(({ network }) => String(network)));

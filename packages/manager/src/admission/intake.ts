@@ -1,6 +1,6 @@
 // Requests beyond what a node can do at once wait their turn; beyond what can reasonably wait they are refused. Nobody gets
 // so much that nothing is left to others.
-import { NsmError } from '@nsm/api';
+import { descriptorsLeft, NsmError, openFiles } from '@nsm/api';
 import type { Logger } from 'pino';
 import { Tally } from './tally.js';
 
@@ -23,6 +23,9 @@ export interface Turn {
   readonly service: string;
   readonly requestId: string;
 }
+
+/** Descriptors that requests under way may need together: each needs a few for a moment. */
+const descriptorsForWork = 8;
 
 /** An asker may have this many times what is left to others: its requests for one service leave room for those for another. */
 const askerShare = 7;
@@ -50,9 +53,12 @@ export class Intake {
 
   /**
    * Runs as soon as it is its turn: askers take turns, so do the services that one asks for, and requests for one go in order.
-   * @throws NsmError `overload` when too many wait already; the signal's reason when it aborts while waiting.
+   * @throws NsmError `exhausted` when no descriptor is left for it; `overload` when too many wait already; the signal's reason when it aborts while waiting.
    */
   async run<T>(turn: Turn, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    // Before anything is touched: what would fail in the middle could not be taken back either.
+    if (descriptorsLeft() < descriptorsForWork)
+      throw new NsmError('exhausted', `this manager makes no more connections: ${openFiles()}`);
     if (this.#mayBegin(turn)) this.#count(turn, 1);
     else await this.#wait(turn, signal);
     try {

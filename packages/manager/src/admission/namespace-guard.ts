@@ -2,6 +2,7 @@
 import type { forwarder as fw, PeerCredentials, ServiceClient, forwarder as service } from '@nsm/api';
 import { NsmError } from '@nsm/api';
 import { quote } from './admission.js';
+import { orOutOfSight, outOfSight } from './pid-namespace.js';
 
 export type Forwarder = ServiceClient<typeof service.Forwarder>;
 
@@ -36,10 +37,14 @@ export class NamespaceGuard {
    * @throws NsmError `namespace-unknown`, `invalid`, or `namespace-foreign` when the caller is not in it.
    */
   async admitClient(linuxNamespace: string, peer: PeerCredentials | undefined): Promise<fw.Namespace> {
-    const { namespace, pidInode } = await this.#forwarder.inspectNamespace({
-      linuxNamespace,
-      pid: peer?.pid ?? 0,
-    });
+    // What a process that cannot be seen calls its own, or knows by /proc, is another here.
+    const isItsOwn = linuxNamespace === '' || linuxNamespace.startsWith('/proc/');
+    if (peer && isHidden(peer) && (isItsOwn || !this.speaksForOthers(peer))) throw outOfSight('asks');
+    const { namespace, pidInode } = await this.#forwarder
+      .inspectNamespace({ linuxNamespace, pid: peer?.pid ?? 0 })
+      .catch((thrown: unknown) => {
+        throw peer && isHidden(peer) ? orOutOfSight(thrown) : thrown;
+      });
     if (!namespace)
       throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
     if (!peer || (pidInode !== namespace.inode && !this.#allowedUids.has(peer.uid))) {
@@ -60,9 +65,17 @@ export class NamespaceGuard {
     return namespace;
   }
 
-  /** The inode of the namespace a caller is in; 0 when it no longer runs. */
-  async namespaceOf(peer: PeerCredentials | undefined): Promise<number> {
+  /**
+   * The inode of the namespace a process is in; 0 when it no longer runs, or need not be known.
+   * @param does what it does, such as `asks`.
+   * @throws NsmError `namespace-foreign` when it cannot be seen and may not speak for others.
+   */
+  async namespaceOf(peer: PeerCredentials | undefined, does = 'asks'): Promise<number> {
     if (!peer) throw new NsmError('namespace-foreign', 'the caller is unknown: call over the unix socket');
+    if (isHidden(peer)) {
+      if (this.speaksForOthers(peer)) return 0;
+      throw outOfSight(does);
+    }
     const { pidInode } = await this.#forwarder.inspectNamespace({ pid: peer.pid, inodeOnly: true });
     return pidInode;
   }
@@ -87,7 +100,7 @@ export class NamespaceGuard {
   async maySpeakFor(peer: PeerCredentials | undefined, namespace: number): Promise<boolean> {
     if (this.speaksForOthers(peer)) return true;
     const own = await this.namespaceOf(peer);
-    return own === namespace || (peer?.uid === 0 && own === (await this.#managerNamespace()));
+    return (own !== 0 && own === namespace) || (peer?.uid === 0 && own === (await this.#managerNamespace()));
   }
 
   /**
@@ -106,6 +119,7 @@ export class NamespaceGuard {
     });
     if (!namespace)
       throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
+    if (isHidden(listener) && !this.speaksForOthers(listener)) throw outOfSight('serves the endpoint');
     const entitled = pidInode === namespace.inode || (await this.maySpeakFor(listener, namespace.inode));
     if (!entitled) {
       throw new NsmError(
@@ -131,4 +145,9 @@ export class NamespaceGuard {
       if (namespace.inode === inode) this.#endpointNamespaces.delete(key);
     }
   }
+}
+
+/** SO_PEERCRED has no number for a process outside of the reader's pid namespace: pid_nr_ns() of kernel/pid.c gives 0. */
+function isHidden({ pid }: PeerCredentials): boolean {
+  return pid === 0;
 }

@@ -40,7 +40,7 @@ export class Lacking {
   }
 
   /**
-   * Of these kinds of tunnel those that no engine carries here, or that do not lead to another node: `KIND: why; …`.
+   * Of these kinds of tunnel those that no engine carries here, or that do not lead to another node: `KIND, KIND: why; …`.
    * @param obstacles on the way to that node.
    */
   ofTunnels(
@@ -48,9 +48,12 @@ export class Lacking {
     obstacles: readonly Pick<fw.TunnelCapability, 'type' | 'missing'>[],
   ): string {
     const inTheWay = new Map(obstacles.map(({ type, missing }) => [type, missing]));
-    return types
-      .map((type) => ({ type, why: this.#tunnels.get(type) ?? inTheWay.get(type) }))
-      .flatMap(({ type, why }) => (why === undefined ? [] : [`${tunnelNames[type]}: ${why}`]))
-      .join('; ');
+    const byReason = new Map<string, string[]>();
+    for (const type of types) {
+      const why = this.#tunnels.get(type) ?? inTheWay.get(type);
+      const name = tunnelNames[type];
+      if (why !== undefined && name !== undefined) byReason.set(why, [...(byReason.get(why) ?? []), name]);
+    }
+    return [...byReason].map(([why, names]) => `${names.join(', ')}: ${why}`).join('; ');
   }
 }

@@ -8,7 +8,7 @@ import {
   InterfaceType,
 } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
-import { inTurn, onOneNetwork, wireMtu } from './physical-networks.js';
+import { inTurn, onOneNetwork } from './physical-networks.js';
 
 const { DEFAULT_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE, SRIOV_INTERFACE, HW_INTERFACE } =
   InterfaceType;
@@ -113,12 +113,5 @@ describe('a physical network', () => {
   it('is no concern of what goes through tunnels', () => {
     const agreed = { client: of(KERNEL_INTERFACE), endpoint: of(MEM_INTERFACE) };
     expect(onOneNetwork(agreed, pools)).toBe(agreed);
-  });
-
-  it('has the MTU that is asked for', () => {
-    expect(wireMtu(of(HW_INTERFACE))).toBe(1500);
-    expect(wireMtu(of(HW_INTERFACE, { mtu: '9000' }))).toBe(9000);
-    for (const mtu of ['67', '65536', 'large', '-1', ''])
-      expect(() => wireMtu(of(HW_INTERFACE, { mtu }))).toThrow(/it must be 68 to 65535 bytes/);
   });
 });

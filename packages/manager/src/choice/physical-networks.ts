@@ -7,6 +7,7 @@ import {
   InterfaceType,
   interfaceNames,
   NsmError,
+  nameSome,
 } from '@nsm/api';
 import { type AgreedInterfaces, hasOwnWire, inOrderOfPreference, interfaceDefaults } from './negotiation.js';
 
@@ -15,12 +16,6 @@ export type Pools = ReadonlyMap<InterfaceType, readonly string[]>;
 
 /** Milliseconds within which the other side must answer: adapters take seconds to find their link when they come up. */
 export const wireAnswersWithinMs = 6000;
-
-/** Bytes, where nobody asks for another: every Ethernet carries it. */
-const usualMtu = 1500;
-
-/** Bytes, by IPv4's least (RFC 791) and what the kernel's Ethernet devices take. */
-const mtuRange = { least: 68, most: 65_535 };
 
 /** The physical network that an interface names. */
 export function poolOf({ parameters }: Interface): string | undefined {
@@ -76,7 +71,7 @@ export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInte
   const type = interfaceNames[client.type];
   const pool = poolOf(client) ?? '';
   const own = pools.get(client.type) ?? [];
-  const known = own.length === 0 ? 'no pool' : `pool ${own.map((name) => `"${name}"`).join(', ')}`;
+  const known = own.length === 0 ? 'no pool' : `pool ${nameSome(own.map((name) => `"${name}"`))}`;
   const problem = `no tunnel joins ${type}, so both sides must be on physical network "${pool}"`;
   if (!own.includes(pool))
     throw new NsmError('no-common-interface', `${problem}, and this node has ${known} of that type`);
@@ -93,19 +88,4 @@ export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInte
 function withParameters(one: Interface, parameters: Record<string, string>): Interface {
   const interfaceParameters = { ...one.parameters?.interfaceParameters, ...parameters };
   return { ...one, parameters: create(InterfaceParametersSchema, { interfaceParameters }) };
-}
-
-/**
- * MTU of a connection whose wire is there already, bytes.
- * @throws NsmError `invalid` when the client asks for what is no MTU.
- */
-export function wireMtu({ parameters }: Interface): number {
-  const asked = parameters?.interfaceParameters.mtu;
-  if (asked === undefined) return usualMtu;
-  const mtu = Number(asked);
-  if (/^\d+$/.test(asked) && mtu >= mtuRange.least && mtu <= mtuRange.most) return mtu;
-  throw new NsmError(
-    'invalid',
-    `interface parameter mtu is ${JSON.stringify(asked)}: it must be ${mtuRange.least} to ${mtuRange.most} bytes`,
-  );
 }

@@ -149,4 +149,15 @@ describe('selectEndpoints', () => {
       selectEndpoints({ ...wanted, service: 'firewal' }, around([]), () => ['vpn-gateway', 'firewall']),
     ).toThrowError('no endpoint provides network service "firewal"; known: firewall, vpn-gateway');
   });
+
+  it('names ten of many services and of many endpoints', () => {
+    const many = Array.from({ length: 1000 }, (_, n) => `s${String(n).padStart(3, '0')}`);
+    expect(() => selectEndpoints({ ...wanted, service: 'x' }, around([]), () => many)).toThrowError(
+      'known: s000, s001, s002, s003, s004, s005, s006, s007, s008, s009, … and 990 more',
+    );
+    const dead = many.map((name) => endpoint(name, 'dead'));
+    expect(() => selectEndpoints(wanted, around(dead), () => [])).toThrowError(
+      /fits: s000: its manager "dead" does not answer; s001: .*; s009: [^;]*; … and 990 more$/,
+    );
+  });
 });

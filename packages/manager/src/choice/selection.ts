@@ -1,5 +1,12 @@
 // Which endpoint serves a request: every candidate, in order, each with the reason for its place.
-import { type Interface, type Label, type NetworkServiceEndpoint, NsmError, type registry } from '@nsm/api';
+import {
+  type Interface,
+  type Label,
+  type NetworkServiceEndpoint,
+  NsmError,
+  nameSome,
+  type registry,
+} from '@nsm/api';
 import { quote } from '../admission/admission.js';
 import type { Lacking } from './lacking.js';
 import { chooseInterfaces, interfaceList, type Joins } from './negotiation.js';
@@ -56,10 +63,7 @@ export function selectEndpoints(
 ): NetworkServiceEndpoint[] {
   if (around.endpoints.length === 0) {
     const known = [...new Set(knownServices())].toSorted();
-    const list =
-      known.length === 0
-        ? 'no network service is advertised yet'
-        : `known: ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}`;
+    const list = known.length === 0 ? 'no network service is advertised yet' : `known: ${nameSome(known)}`;
     throw new NsmError(
       'no-endpoint',
       `no endpoint provides network service ${quote(wanted.service)}; ${list}`,
@@ -68,12 +72,10 @@ export function selectEndpoints(
   const candidates = rankEndpoints(wanted, around);
   const usable = candidates.filter((candidate) => candidate.usable).map(({ endpoint }) => endpoint);
   if (usable.length > 0) return usable;
-  const reasons = candidates
-    .map(({ endpoint, reason }) => `${endpoint.nseProviderName}: ${reason}`)
-    .join('; ');
+  const reasons = candidates.map(({ endpoint, reason }) => `${endpoint.nseProviderName}: ${reason}`);
   throw new NsmError(
     'no-matching-endpoint',
-    `no endpoint of network service ${quote(wanted.service)} fits: ${reasons}`,
+    `no endpoint of network service ${quote(wanted.service)} fits: ${nameSome(reasons, '; ')}`,
   );
 }
 

@@ -118,7 +118,8 @@ export async function reconnect(
   const namespace = await clientNamespace(node, lost);
   if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
   const { key, fingerprint, generation } = lost;
-  const former = { pairs, interfaceName: nameToBe(lost), interface: lost.interface };
+  const { mtu } = lost.clientParameters;
+  const former = { pairs, interfaceName: nameToBe(lost), interface: lost.interface, mtu };
   const healed = await establish(
     node,
     { request, key, fingerprint, owner, namespace, uid, generation, former },

@@ -3,10 +3,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
+import { fewAtATime } from '../few-at-a-time.js';
 import { lease, type Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { heal } from './healing.js';
-import { canMove, fewAtATime, move } from './moving.js';
+import { canMove, move } from './moving.js';
 
 /** Milliseconds for which an endpoint that leaves waits for its connections to move. */
 const patience = 10_000;
@@ -26,10 +27,10 @@ export async function leave(node: Node, record: NetworkServiceEndpoint): Promise
   const end = node.endpoints.withdraw(endpointKey(record));
   const reason = `endpoint ${record.nseProviderName} leaves`;
   const moving = moveAll(node, (connection) => isServedBy(connection, record), reason);
-  await Promise.race([
-    moving,
-    sleep(patience, undefined, { signal: node.stopping, ref: false }).catch(() => undefined),
-  ]);
+  const moved = new AbortController();
+  const signal = AbortSignal.any([node.stopping, moved.signal]);
+  await Promise.race([moving, sleep(patience, undefined, { signal, ref: false }).catch(() => undefined)]);
+  moved.abort();
   await end('it was removed');
 }
 

@@ -24,7 +24,8 @@ export async function watchForwarder(node: Node): Promise<void> {
         away = false;
         if (event.case === 'namespaceGone') namespaceGone(node, event.value);
         else if (event.case === 'offersChanged') underlayChanged(node);
-        else if (event.case === 'interfaceChanged') changedByOthers(node, event.value);
+        else if (event.case === 'interfaceChanged')
+          mend(node, event.value, 'its interface was changed by someone else');
       }
     } catch (error) {
       if (node.stopping.aborted) return;
@@ -43,12 +44,6 @@ function forwarderIsBack(node: Node): void {
     if (NsmError.from(error).kind !== 'unavailable')
       node.logger.warn({ err: error }, 'what belongs to no connection was not removed');
   });
-}
-
-function changedByOthers(node: Node, id: string): void {
-  const reason = 'its interface was changed by someone else';
-  node.logger.info({ connection: id, reason }, 'mending');
-  mend(node, id, reason);
 }
 
 /** Connections whose packets no longer fit through the underlay are made anew, with the MTU that does. */

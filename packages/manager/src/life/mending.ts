@@ -29,21 +29,48 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
   const present = node.connections.byId(id);
   if (present?.state.kind === 'CLOSING' && !present.state.removed)
     closeSoon(node, id, present.state.reason, present.state);
-  if (!present || !isInPlace(present)) return;
+  if (!present || !isInPlace(present) || mendLater(node, id, reason)) return;
   const mended = node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(id);
-    if (connection && isInPlace(connection)) await compare(node, connection, options);
+    // Many may have waited for their turn.
+    if (!connection || !isInPlace(connection) || mendLater(node, id, reason)) return;
+    await compare(node, connection, options);
   });
   mended.catch((thrown: unknown) => {
     const error = NsmError.from(thrown);
     // The end of the forwarder is told of by itself; that of a namespace is not while the forwarder is away.
-    if (error.kind === 'unavailable' || node.stopping.aborted) return;
+    // What cannot be looked at for want of something is looked at by the next comparison.
+    if (error.kind === 'unavailable' || error.kind === 'exhausted' || node.stopping.aborted) return;
     const connection = node.connections.byId(id);
     if (!connection || !isInPlace(connection)) return;
     if (error.kind === 'no-packets') return void unanswered(node, id);
     node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
     rebuild(node, connection, `${reason}; ${error.message}`);
   });
+}
+
+/**
+ * Puts mending off while somebody undoes it again and again.
+ * @param waitMs milliseconds. Default: as long as what was found of late says.
+ * @returns whether it was.
+ */
+function mendLater(
+  node: Node,
+  id: string,
+  reason: string,
+  waitMs: number = node.mendPace.waitMs(id),
+): boolean {
+  if (waitMs === 0) return false;
+  const at = performance.now() + waitMs;
+  const waiting = node.mendingLater.get(id);
+  if (waiting && waiting.at <= at) return true;
+  clearTimeout(waiting?.timer);
+  const timer = setTimeout(() => {
+    node.mendingLater.delete(id);
+    if (!node.stopping.aborted) mend(node, id, reason);
+  }, waitMs).unref();
+  node.mendingLater.set(id, { at, timer });
+  return true;
 }
 
 /**
@@ -58,13 +85,51 @@ export async function compare(
 ): Promise<Connection> {
   if (connection.replaces && connection.state.kind !== 'CONNECTING') return await takeOver(node, connection);
   const wanted = { ...connection.crossConnect, answerWithinMs };
-  return withNamesOf(await node.forwarder.apply(wanted), connection);
+  const startedAt = performance.now();
+  const applied = await node.forwarder.apply(wanted);
+  // That the other side takes its time is no work.
+  const tookMs = answerWithinMs > 0 ? 0 : performance.now() - startedAt;
+  return withState(node, withNamesOf(applied, connection), applied.mended, tookMs);
+}
+
+/** Operators are told of what somebody undoes again and again. */
+function withState(
+  node: Node,
+  connection: Connection,
+  mended: readonly string[],
+  tookMs: number,
+): Connection {
+  const { id } = connection;
+  const { contested, news } = node.mendPace.compared(id, mended, tookMs);
+  if (news)
+    node.logger.warn(
+      { connection: id, contested },
+      'something undoes what is mended: mending less and less often',
+    );
+  else if (mended.length > 0 && contested.length === 0)
+    node.logger.info({ connection: id, mended }, 'mended');
+  if (contested.length > 0)
+    mendLater(node, id, 'it is changed again and again', node.mendPace.lookAgainMs(id));
+  const present = node.connections.byId(id);
+  if (present?.state.kind !== 'UP') return connection;
+  const reason =
+    contested.length === 0
+      ? undefined
+      : `changed behind its back again and again: ${contested.join(', ')}; something else in the pod undoes it, and it ` +
+        'is mended less and less often: find what it is, and have it leave the interface alone';
+  if (present.state.reason === reason) return connection;
+  const { state, since } = node.connections.changeState(present, {
+    kind: 'UP',
+    ...(reason ? { reason } : {}),
+  });
+  return { ...connection, state, since };
 }
 
 /** Compares every connection once in a while, evenly spread, until the manager stops. */
 export async function keepComparing(node: Node): Promise<void> {
   while (!node.stopping.aborted) {
     const ids = [...node.connections.values()].map(({ id }) => id);
+    node.mendPace.keep(new Set(ids));
     const pause = Math.min(longestPause, round / Math.max(1, ids.length));
     for (const id of ids) {
       await rest(node, pause);

@@ -6,9 +6,6 @@ import { establish } from '../request/establish.js';
 import { closeReplaced, type ReplacingOptions, takeOver } from '../request/settling.js';
 import { type Connection, isInPlace } from '../state/connection.js';
 
-/** So many connections are moved at the same time when there are many. */
-const atOnce = 16;
-
 /** Only what the kernel drives can be there twice; an application that is attached by a socket has to be told of another. */
 export function canMove(connection: Connection): boolean {
   const { role, crossConnect } = connection;
@@ -38,7 +35,7 @@ export async function move(
     const namespace = await clientNamespace(node, present);
     if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
     await closeReplaced(node, present);
-    const { interfaceName } = clientParameters;
+    const { interfaceName, mtu } = clientParameters;
     const moved = await establish(
       node,
       {
@@ -46,20 +43,11 @@ export async function move(
         uid: crossConnect.client?.uid ?? 0,
         generation: generation + 1,
         beside: present,
-        former: { pairs, interfaceName, interface: present.interface },
+        former: { pairs, interfaceName, interface: present.interface, mtu },
       },
       AbortSignal.any([node.stopping, AbortSignal.timeout(node.requestTimeout)]),
     );
     node.logger.info({ connection: id, to: moved.id, endpoint: moved.endpoint.name, reason }, 'moved');
     await takeOver(node, moved, { reason: `moved to ${moved.id}: ${reason}`, ...options });
   });
-}
-
-/** Does something with each, a few at a time, in their order; `work` must not throw. */
-export async function fewAtATime<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const lane = async (): Promise<void> => {
-    for (const item of queue) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
 }

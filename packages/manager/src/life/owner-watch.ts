@@ -1,6 +1,7 @@
 // Connections that end with the process that asked for them: noticed by pidfd, the moment it dies.
-import { connect, type PeerCredentials } from '@nsm/api';
+import { connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { openProcess, Poller, type ProcessHandle } from '@nsm/netlink';
+import { outOfSight } from '../admission/pid-namespace.js';
 import type { Connection, Owner } from '../state/connection.js';
 
 export class OwnerWatch {
@@ -22,6 +23,7 @@ export class OwnerWatch {
     peer: PeerCredentials | undefined,
   ): Pick<Owner, 'process'> {
     if (lifetime !== connect.ConnectionLifetime.PROCESS_LIFETIME || !peer) return {};
+    if (peer.pid === 0) throw outOfSight('asks, to end the connection with it');
     using handle = openProcess(peer.pid);
     return { process: { pid: handle.pid, startTime: handle.startTime } };
   }
@@ -70,7 +72,8 @@ function openAlive(pid: number, startTime: number): ProcessHandle | undefined {
     const handle = openProcess(pid);
     if (handle.startTime === startTime) return handle;
     handle.close();
-  } catch {
+  } catch (error) {
+    if (NsmError.from(error).kind === 'exhausted') throw error;
     // It has gone.
   }
   return undefined;

@@ -55,6 +55,8 @@ async function resume(node: Node, connection: Connection): Promise<void> {
     node.owners.hold(up);
     if (up.replaces) mend(node, up.id, 'it has not taken the place of the one that it replaces');
   } catch (thrown) {
+    // Better not to start than to take down what cannot be looked at.
+    if (NsmError.from(thrown).kind === 'exhausted') throw thrown;
     const reason = `not found again after a restart: ${NsmError.from(thrown).message}`;
     const { state: now, replaces } = node.connections.byId(present.id) ?? present;
     // The client has the other one still. What replaces none it may have been told of: that it is up is written a little later.

@@ -3,13 +3,14 @@
 import { InterfaceType, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import { rankEndpoints } from '../choice/selection.js';
+import { fewAtATime } from '../few-at-a-time.js';
 import { type Node, surroundings } from '../node.js';
 import { declareUp } from '../request/programming.js';
 import { type Connection, isInPlace, isKept } from '../state/connection.js';
 import { tellOthers } from './closing.js';
 import { rebuild } from './healing.js';
 import { answerWithinMs, compare, mend } from './mending.js';
-import { canMove, fewAtATime, move } from './moving.js';
+import { canMove, move } from './moving.js';
 
 /** So many connections to one node stand for all: they share its fate. */
 const samples = 4;
@@ -103,7 +104,7 @@ async function resume(node: Node, id: string): Promise<void> {
       declareUp(node, await compare(node, present, { answerWithinMs }));
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      if (error.kind === 'unavailable' || node.stopping.aborted) return;
+      if (error.kind === 'unavailable' || error.kind === 'exhausted' || node.stopping.aborted) return;
       rebuild(
         node,
         present,

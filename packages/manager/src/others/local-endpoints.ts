@@ -1,34 +1,33 @@
 // The endpoints that this manager serves: advertised over its socket, called over theirs, and missed the moment they die.
 import {
-  Channel,
-  endpoint as ep,
+  type endpoint as ep,
   type forwarder as fw,
+  maxServices,
   type NetworkServiceEndpoint,
   NsmError,
   type PeerCredentials,
-  type ServiceClient,
 } from '@nsm/api';
 import { type EndpointKey, endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { admitEndpoint, quote } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import { fewAtATime } from '../few-at-a-time.js';
 import type { Store } from '../state/store.js';
+import { EndpointSocket, isExhausted, reachTimeout } from './endpoint-socket.js';
 import { isServed, listenerOf } from './socket-listener.js';
 
-/** Milliseconds within which an endpoint must accept a connection on its socket. */
-const reachTimeout = 2000;
-/** Milliseconds for which a connection to it is tried before its socket is looked at. */
-const lookAgainAfter = 250;
+/** What the process at an endpoint's socket does, in words. */
+const serves = 'serves the endpoint';
 /** Milliseconds within which it must answer a request. */
 const answerTimeout = 5000;
 
+/** So many of an endpoint's services are written down and told to the registry at the same time. */
+const atOnce = 256;
+
 interface LocalEndpoint {
   readonly record: NetworkServiceEndpoint;
-  readonly channel: Channel;
-  readonly client: ServiceClient<typeof ep.EndpointConnection>;
-  /** Process that listens on the endpoint's socket. */
-  readonly listener: PeerCredentials;
-  readonly stop: AbortController;
+  /** Shared by all services that are provided by it. */
+  readonly socket: EndpointSocket;
   /** Nobody is connected to it any more, and the mesh does not know it any more. */
   leaving: boolean;
 }
@@ -52,6 +51,8 @@ export class LocalEndpoints {
   readonly #manager: string;
   readonly #prefixes: ReadonlyMap<string, readonly string[]>;
   readonly #endpoints = new Map<string, LocalEndpoint>();
+  /** By path: those that are current. */
+  readonly #sockets = new Map<string, EndpointSocket>();
 
   /**
    * @param manager name of this manager.
@@ -81,34 +82,36 @@ export class LocalEndpoints {
   ): Promise<void> {
     if (endpoints.length === 0)
       throw new NsmError('invalid', 'network_endpoint is empty: advertise at least one endpoint');
-    if (endpoints.length > 64)
+    if (endpoints.length > maxServices)
       throw new NsmError(
         'invalid',
-        `network_endpoint has ${endpoints.length} entries; at most 64 are accepted`,
+        `network_endpoint has ${endpoints.length} entries; at most ${maxServices} are accepted in one advertisement`,
       );
     for (const endpoint of endpoints) admitEndpoint(endpoint, this.#manager);
-    const added: NetworkServiceEndpoint[] = [];
-    try {
-      for (const endpoint of endpoints) {
-        const record = this.#recordOf(endpoint);
-        await this.#admitSpeaker(record, peer);
-        if (await this.#add(record)) added.push(record);
-      }
-    } catch (error) {
-      for (const record of added) await this.remove(endpointKey(record), 'its advertisement was refused');
-      throw error;
-    }
+    const records = endpoints.map((endpoint) => this.#recordOf(endpoint));
+    const listeners = new Map<string, PeerCredentials>();
+    for (const path of new Set(records.map(({ socketLocation }) => socketLocation)))
+      listeners.set(path, await this.#admitSpeaker(path, peer));
+    for (const record of records) await this.#refuseTaken(record);
+    await this.#addAll(records, listeners);
   }
 
   /** Reconnects to the endpoints of an earlier life; those that no longer answer are removed. */
   async restore(): Promise<void> {
+    // The manager may have another name now.
+    const records = this.#components.store
+      .endpoints()
+      .map((record) => ({ ...record, networkServiceHost: this.#manager }));
+    const paths = new Set(records.map(({ socketLocation }) => socketLocation));
     await Promise.all(
-      this.#components.store.endpoints().map(async (record) => {
+      [...paths].map(async (path) => {
+        const served = records.filter(({ socketLocation }) => socketLocation === path);
         try {
-          // The manager may have another name now.
-          await this.#add({ ...record, networkServiceHost: this.#manager });
+          await this.#addAll(served, new Map([[path, await listenerOf(path, reachTimeout)]]));
         } catch (error) {
-          await this.#forget(record, NsmError.from(error).message);
+          if (isExhausted(error)) throw error;
+          const { message } = NsmError.from(error);
+          await fewAtATime(served, (record) => this.#forget(record, message), atOnce);
         }
       }),
     );
@@ -118,9 +121,7 @@ export class LocalEndpoints {
   async remove(key: string, reason: string): Promise<void> {
     const endpoint = this.#endpoints.get(key);
     if (!endpoint) return;
-    this.#endpoints.delete(key);
-    endpoint.stop.abort();
-    endpoint.channel.close();
+    this.#drop(key, endpoint);
     await this.#forget(endpoint.record, reason);
   }
 
@@ -162,7 +163,7 @@ export class LocalEndpoints {
 
   /** The user whose process listens on an endpoint's socket; undefined when the endpoint has gone. */
   uidOf(record: EndpointKey): number | undefined {
-    return this.#endpoints.get(endpointKey(record))?.listener.uid;
+    return this.#endpoints.get(endpointKey(record))?.socket.listener.uid;
   }
 
   /**
@@ -171,13 +172,13 @@ export class LocalEndpoints {
    */
   async request(
     record: NetworkServiceEndpoint,
-    request: Parameters<LocalEndpoint['client']['requestEndpointConnection']>[0],
+    request: Parameters<EndpointSocket['client']['requestEndpointConnection']>[0],
     signal: AbortSignal,
   ): Promise<EndpointAnswer> {
     const endpoint = this.#endpoints.get(endpointKey(record));
     if (!endpoint)
       throw new NsmError('endpoint-unreachable', `endpoint ${quote(record.nseProviderName)} has gone`);
-    const reply = await endpoint.client
+    const reply = await endpoint.socket.client
       .requestEndpointConnection(request, { signal, timeoutMs: answerTimeout })
       .catch((thrown: unknown) => {
         const error = NsmError.from(thrown);
@@ -203,7 +204,10 @@ export class LocalEndpoints {
         `endpoint ${quote(record.nseProviderName)} named no linux_namespace in its reply`,
       );
     }
-    const namespace = await this.#components.guard.admitEndpoint(reply.linuxNamespace, endpoint.listener);
+    const namespace = await this.#components.guard.admitEndpoint(
+      reply.linuxNamespace,
+      endpoint.socket.listener,
+    );
     return { reply, namespace };
   }
 
@@ -214,7 +218,11 @@ export class LocalEndpoints {
   async admitCaller(key: EndpointKey, peer: PeerCredentials | undefined): Promise<void> {
     const endpoint = this.#endpoints.get(endpointKey(key));
     const { guard } = this.#components;
-    if (!endpoint || (await guard.maySpeakFor(peer, await guard.namespaceOf(endpoint.listener)))) return;
+    if (
+      !endpoint ||
+      (await guard.maySpeakFor(peer, await guard.namespaceOf(endpoint.socket.listener, serves)))
+    )
+      return;
     throw new NsmError(
       'namespace-foreign',
       `endpoint ${quote(key.nseProviderName)} belongs to another network namespace; speak for it from there`,
@@ -224,7 +232,7 @@ export class LocalEndpoints {
   /** Tells an endpoint that a connection has ended; one that does not implement this, or has gone, need not know. */
   async close(record: EndpointKey, requestId: string, reason: string): Promise<void> {
     const endpoint = this.#endpoints.get(endpointKey(record));
-    await endpoint?.client
+    await endpoint?.socket.client
       .closeEndpointConnection(
         { requestId, networkServiceName: record.networkServiceName, reason },
         { timeoutMs: answerTimeout },
@@ -234,21 +242,20 @@ export class LocalEndpoints {
 
   /** Lets go of every endpoint without removing any: they are found again at the next start. */
   stop(): void {
-    for (const { stop, channel } of this.#endpoints.values()) {
-      stop.abort();
-      channel.close();
-    }
+    for (const socket of new Set([...this.#endpoints.values()].map((endpoint) => endpoint.socket)))
+      socket.close();
     this.#endpoints.clear();
+    this.#sockets.clear();
   }
 
   /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
-  async #admitSpeaker(record: NetworkServiceEndpoint, peer: PeerCredentials | undefined): Promise<void> {
+  async #admitSpeaker(path: string, peer: PeerCredentials | undefined): Promise<PeerCredentials> {
     const { guard } = this.#components;
-    const listener = await listenerOf(record.socketLocation, reachTimeout, 'serve it before advertising');
-    if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener))) return;
+    const listener = await listenerOf(path, reachTimeout, true);
+    if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener, serves))) return listener;
     throw new NsmError(
       'namespace-foreign',
-      `socket_location ${record.socketLocation} is served from another network namespace; advertise it from there`,
+      `socket_location ${path} is served from another network namespace; advertise it from there`,
     );
   }
 
@@ -259,72 +266,90 @@ export class LocalEndpoints {
     return { ...endpoint, networkServiceHost: this.#manager, prefixes };
   }
 
-  async #add(record: NetworkServiceEndpoint): Promise<boolean> {
-    const key = endpointKey(record);
-    const present = this.#endpoints.get(key);
-    if (
-      present &&
-      present.record.socketLocation !== record.socketLocation &&
-      (await isServed(present.record.socketLocation, reachTimeout))
-    ) {
-      throw new NsmError(
-        'conflict',
-        `endpoint ${quote(record.nseProviderName)} already provides ${quote(record.networkServiceName)} from ` +
-          `${present.record.socketLocation}; stop that one, or choose another nse_provider_name`,
-      );
+  async #refuseTaken(record: NetworkServiceEndpoint): Promise<void> {
+    const present = this.#endpoints.get(endpointKey(record))?.record;
+    if (!present || present.socketLocation === record.socketLocation) return;
+    if (!(await isServed(present.socketLocation, reachTimeout))) return;
+    throw new NsmError(
+      'conflict',
+      `endpoint ${quote(record.nseProviderName)} already provides ${quote(record.networkServiceName)} from ` +
+        `${present.socketLocation}; stop that one, or choose another nse_provider_name`,
+    );
+  }
+
+  /** @param listeners by the path of the socket. @throws NsmError when one cannot be written down; then none is added. */
+  async #addAll(
+    records: readonly NetworkServiceEndpoint[],
+    listeners: ReadonlyMap<string, PeerCredentials>,
+  ): Promise<void> {
+    const { registry, logger, store } = this.#components;
+    const added: NetworkServiceEndpoint[] = [];
+    for (const record of records) {
+      const listener = listeners.get(record.socketLocation);
+      if (listener && this.#put(record, listener)) added.push(record);
     }
-    const listener = await listenerOf(record.socketLocation, reachTimeout);
-    if (
-      present &&
-      !present.leaving &&
-      present.listener.pid === listener.pid &&
-      JSON.stringify(present.record) === JSON.stringify(record)
-    )
-      return false;
-    present?.stop.abort();
-    present?.channel.close();
-    const channel = new Channel(`unix:${record.socketLocation}`);
-    const endpoint: LocalEndpoint = {
-      record,
-      channel,
-      listener,
-      client: channel.client(ep.EndpointConnection),
-      stop: new AbortController(),
-      leaving: false,
+    const write = (record: NetworkServiceEndpoint) => store.putEndpoint(endpointKey(record), record);
+    try {
+      await fewAtATime(added, write, atOnce);
+    } catch (error) {
+      const reason = 'its advertisement was refused';
+      await fewAtATime(added, (record) => this.remove(endpointKey(record), reason), atOnce);
+      throw error;
+    }
+    const register = async (record: NetworkServiceEndpoint): Promise<void> => {
+      await registry
+        .registerEndpoint(record)
+        .catch((error: unknown) =>
+          logger.warn({ endpoint: endpointKey(record), err: error }, 'endpoint not registered yet'),
+        );
     };
-    this.#endpoints.set(key, endpoint);
-    await this.#components.store.putEndpoint(key, record);
-    const { registry, logger } = this.#components;
-    const registered = registry
-      .registerEndpoint(record)
-      .catch((error: unknown) => logger.warn({ endpoint: key, err: error }, 'endpoint not registered yet'));
+    const registered = fewAtATime(added, register, atOnce);
     // Where the registry is away it serves the clients of this node already, and the others when the registry is back.
     if (registry.synced) await registered;
-    void this.#watch(key, endpoint);
-    logger.info(
-      { endpoint: key, socket: record.socketLocation, servedBy: listener.pid },
-      'endpoint advertised',
-    );
+    for (const [socket, { pid: servedBy }] of listeners) {
+      const keys = added.filter((record) => record.socketLocation === socket).map(endpointKey);
+      const [endpoint, ...others] = keys;
+      if (endpoint) logger.info({ endpoint, others: others.length, socket, servedBy }, 'endpoint advertised');
+    }
+  }
+
+  /** @returns false when it is there already as it is. */
+  #put(record: NetworkServiceEndpoint, listener: PeerCredentials): boolean {
+    const key = endpointKey(record);
+    const present = this.#endpoints.get(key);
+    const same =
+      present?.socket.path === record.socketLocation && present.socket.listener.pid === listener.pid;
+    if (same && !present.leaving && JSON.stringify(present.record) === JSON.stringify(record)) return false;
+    if (present) this.#drop(key, present);
+    const socket = this.#socketOf(record.socketLocation, listener);
+    socket.services.add(key);
+    this.#endpoints.set(key, { record, socket, leaving: false });
     return true;
   }
 
-  /** Holds a connection to the endpoint's socket: when it breaks and nobody listens any more, the endpoint is dead. */
-  async #watch(key: string, { record, channel, stop }: LocalEndpoint): Promise<void> {
-    try {
-      for (let answeredAt = performance.now(); ; ) {
-        const answered = await channel.lost(lookAgainAfter, stop.signal).then(
-          () => true,
-          () => false,
-        );
-        stop.signal.throwIfAborted();
-        await listenerOf(record.socketLocation, reachTimeout);
-        if (answered) answeredAt = performance.now();
-        else if (performance.now() - answeredAt > reachTimeout)
-          throw new Error('it accepts connections but does not speak gRPC');
-      }
-    } catch (error) {
-      if (!stop.signal.aborted) await this.remove(key, `it died: ${NsmError.from(error).message}`);
-    }
+  /** Another process on the same path is another socket; what is not advertised anew stays with the one before. */
+  #socketOf(path: string, listener: PeerCredentials): EndpointSocket {
+    const present = this.#sockets.get(path);
+    if (present?.listener.pid === listener.pid) return present;
+    const socket: EndpointSocket = new EndpointSocket(
+      path,
+      listener,
+      (reason) => void this.#died(socket, reason),
+    );
+    this.#sockets.set(path, socket);
+    return socket;
+  }
+
+  async #died(socket: EndpointSocket, reason: string): Promise<void> {
+    await fewAtATime([...socket.services], (key) => this.remove(key, reason), atOnce);
+  }
+
+  #drop(key: string, { socket }: LocalEndpoint): void {
+    this.#endpoints.delete(key);
+    socket.services.delete(key);
+    if (socket.services.size > 0) return;
+    socket.close();
+    if (this.#sockets.get(socket.path) === socket) this.#sockets.delete(socket.path);
   }
 
   async #forget(record: NetworkServiceEndpoint, reason: string): Promise<void> {

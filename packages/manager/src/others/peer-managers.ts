@@ -129,7 +129,7 @@ export class PeerManagers {
    * @throws NsmError `manager-unreachable` when the name does not resolve.
    */
   async resolve(manager: string, address: string): Promise<string> {
-    const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    const host = hostOf(address);
     const known = IpPrefix.parseAddress(host)?.address;
     if (known !== undefined) return known;
     try {
@@ -144,8 +144,21 @@ export class PeerManagers {
     }
   }
 
+  /** All IP addresses that a HOST:PORT may mean now; none when its name does not resolve. */
+  async addressesOf(address: string): Promise<string[]> {
+    const host = hostOf(address);
+    const known = IpPrefix.parseAddress(host)?.address;
+    if (known !== undefined) return [known];
+    const found = await lookup(host, { all: true }).catch(() => []);
+    return found.map((one) => one.address);
+  }
+
   stop(): void {
     for (const { channel } of this.#channels.values()) channel.close();
     this.#channels.clear();
   }
+}
+
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }

@@ -34,6 +34,8 @@ export interface Admitted {
     readonly pairs: readonly AddressPair[];
     readonly interfaceName: string;
     readonly interface: Interface;
+    /** Bytes. */
+    readonly mtu: number;
   };
 }
 

@@ -63,8 +63,8 @@ async function verified(node: Node, connection: Connection, signal: AbortSignal)
     return await compare(node, connection);
   } catch (thrown) {
     const error = NsmError.from(thrown);
-    // A forwarder that is away says nothing of the connection.
-    if (error.kind === 'unavailable') throw error;
+    // A forwarder that is away, or that cannot look for want of something, says nothing of the connection.
+    if (error.kind === 'unavailable' || error.kind === 'exhausted') throw error;
     return await anew(node, connection, error.message, signal);
   }
 }

@@ -14,6 +14,7 @@ import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
+import type { Mtu } from '../choice/mtu.js';
 import { hasOwnWire } from '../choice/negotiation.js';
 import { tellEndpoint } from '../life/closing.js';
 import type { Node } from '../node.js';
@@ -35,8 +36,7 @@ export interface EndpointQuestion {
   readonly offered: readonly AddressPair[];
   /** Whether the pairs offered are from this manager's pools. Default: true. */
   readonly offeredIsOwn?: boolean;
-  /** Bytes. */
-  readonly mtu: number;
+  readonly mtu: Mtu;
 }
 
 /** What both sides of a connection will look like. */
@@ -81,7 +81,13 @@ export async function askEndpoint(
             networkServiceName: service,
             interface: question.interface,
             ...(question.labels ? { labels: question.labels } : {}),
-            endpointParameters: { interfaceName, mac: mac.endpoint, mtu: question.mtu, connectionId: id },
+            endpointParameters: {
+              interfaceName,
+              mac: mac.endpoint,
+              mtu: question.mtu.usual,
+              connectionId: id,
+            },
+            maxMtu: question.mtu.most,
           },
           transaction.signal,
         );
@@ -187,17 +193,17 @@ export function portOf(
   uid: number,
   parameters: ConnectionParameters,
 ): PortInit {
-  const peers = parameters.peerAddresses.map(IpPrefix.of);
-  const gateway = (destination: string): string => {
-    const { version, isHost, address } = IpPrefix.of(destination);
-    // A peer of its own is on the link, whatever the addresses say.
-    if (isHost && parameters.peerAddresses.includes(address)) return '';
-    return peers.find((peer) => peer.version === version)?.address ?? '';
-  };
+  const gateways = new Map<4 | 6, string>();
+  for (const address of parameters.peerAddresses.toReversed())
+    gateways.set(IpPrefix.of(address).version, address);
+  // A peer of its own is on the link, whatever the addresses say.
+  const onLink = new Set(parameters.peerAddresses.map((peer) => String(IpPrefix.of(peer))));
+  const gateway = (destination: string): string =>
+    onLink.has(destination) ? '' : (gateways.get(destination.includes(':') ? 6 : 4) ?? '');
   return {
     type: chosen.type,
     // Routes matter for the choice of addresses alone, and there may be many.
-    namespace: { ...namespace, prefixes: [] },
+    namespace: { ...namespace, prefixes: [], addresses: [] },
     name: parameters.interfaceName,
     mac: parameters.mac,
     mtu: parameters.mtu,

@@ -1,5 +1,5 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
-import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind } from '@nsm/api';
+import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind, nameSome } from '@nsm/api';
 import { quote } from '../admission/admission.js';
 import { interfaceList } from '../choice/negotiation.js';
 import { inTurn } from '../choice/physical-networks.js';
@@ -43,11 +43,11 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
       if (!blameless.has(error.kind)) node.health.failed(endpoint, error.message);
     }
   }
-  throw summary(failures);
+  throw summary(failures, candidates.length);
 }
 
-/** That this manager has no addresses, or the client's pod no room for them, says nothing of the endpoint. */
-const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry']);
+/** That this manager has no addresses, or the client's pod or node no room for what it is given, or is used up, says nothing of the endpoint. */
+const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry', 'own-branch', 'exhausted']);
 
 /** Another interface does not help against these. */
 const hopeless: ReadonlySet<NsmErrorKind> = new Set([
@@ -55,6 +55,8 @@ const hopeless: ReadonlySet<NsmErrorKind> = new Set([
   'endpoint-unreachable',
   'manager-unreachable',
   'registry',
+  'own-branch',
+  'exhausted',
 ]);
 
 /** Tries the client's interfaces in turn with one endpoint. */
@@ -97,17 +99,19 @@ async function connectTo(
   if (!first || others.length === 0) throw first ?? new NsmError('internal', 'no interface was tried');
   // Each pool may refuse for the same reason.
   const messages = new Set(failures.map(({ message }) => message));
-  throw new NsmError(first.kind, [...messages].join('; '), first);
+  throw new NsmError(first.kind, nameSome([...messages], '; '), first);
 }
 
-function summary(failures: readonly NsmError[]): NsmError {
+/** @param among how many endpoints could have been tried. */
+function summary(failures: readonly NsmError[], among: number): NsmError {
   const [first, ...others] = failures;
   if (!first) return new NsmError('internal', 'no endpoint was tried');
   if (others.length === 0) return first;
-  const messages = failures.map(({ message }) => message).join('; ');
+  const messages = nameSome([...new Set(failures.map(({ message }) => message))], '; ');
+  const rest = among > failures.length ? `; ${among - failures.length} more were not tried` : '';
   return new NsmError(
     first.kind,
-    `none of ${failures.length} endpoints could be connected: ${messages}`,
+    `none of ${failures.length} endpoints could be connected: ${messages}${rest}`,
     first,
   );
 }

@@ -9,19 +9,19 @@ import {
 } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
+import { localMtu, wireMtu } from '../choice/mtu.js';
 import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
-import { onOneNetwork, wireAnswersWithinMs, wireMtu } from '../choice/physical-networks.js';
+import { onOneNetwork, wireAnswersWithinMs } from '../choice/physical-networks.js';
+import { refuseCut } from '../lifelines/refuse-cut.js';
 import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
 import { fitClient } from './fit-into-pod.js';
 import { program } from './programming.js';
-import { placeSockets } from './shared-memory.js';
+import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
-/** MTU of a connection on one node, bytes: what every application expects of an Ethernet. */
-const localMtu = 1500;
 /** Milliseconds within which an endpoint that answers on another of its devices does so: it has to join the two first. */
 const elsewhereAnswersWithinMs = 3000;
 /** Milliseconds within which a pair of devices carries packets, however busy the node. */
@@ -53,8 +53,17 @@ export async function connectLocally(
     interface: chosen.endpoint,
     excluded: obstacles(node, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
-    mtu: ownWire ? wireMtu(chosen.client) : localMtu,
+    mtu: ownWire ? wireMtu(chosen.client) : localMtu(chosen.client, chosen.endpoint, attempt.former?.mtu),
   });
+  const given = { endpoint: endpoint.nseProviderName };
+  await refuseCut(node, [
+    ...(hasDevice(chosen.client)
+      ? [{ ...given, side: 'client' as const, namespace, parameters: plan.client }]
+      : []),
+    ...(hasDevice(chosen.endpoint)
+      ? [{ ...given, side: 'endpoint' as const, namespace: plan.namespace, parameters: plan.endpoint }]
+      : []),
+  ]);
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
   const siblings = await fitClient(node, attempt, { addresses, peers, routes }, plan.pairs);
   // Where the endpoint answers on another device than the connection's own, that may not lead there.

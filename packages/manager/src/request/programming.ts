@@ -52,7 +52,7 @@ export function withNamesOf(applied: fw.CrossConnect, planned: Connection): Conn
   return {
     ...planned,
     // It has answered: what mends it later must not wait for the other side.
-    crossConnect: { ...applied, answerWithinMs: 0 },
+    crossConnect: { ...applied, answerWithinMs: 0, mended: [] },
     clientParameters: {
       ...planned.clientParameters,
       interfaceName: client?.name ?? planned.clientParameters.interfaceName,

@@ -4,6 +4,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type CallContext, forwarder as fw, InterfaceSchema, InterfaceType, NsmError, proxy } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { quote } from '../admission/admission.js';
+import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
 import {
   chooseInterfaces,
   chooseTunnel,
@@ -11,14 +12,15 @@ import {
   interfaceList,
   restrictTunnels,
 } from '../choice/negotiation.js';
-import { onOneNetwork, poolOf, wireMtu } from '../choice/physical-networks.js';
+import { onOneNetwork, poolOf } from '../choice/physical-networks.js';
 import { closeConnection } from '../life/closing.js';
 import { compare } from '../life/mending.js';
+import { refuseCut } from '../lifelines/refuse-cut.js';
 import type { Node } from '../node.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { askEndpoint, portOf } from './endpoint-side.js';
 import { declareUp, program } from './programming.js';
-import { placeSockets } from './shared-memory.js';
+import { hasDevice, placeSockets } from './shared-memory.js';
 import { Transaction } from './transaction.js';
 
 /**
@@ -118,7 +120,7 @@ async function connectEndpoint(
   const tunnel = hasOwnWire(agreed.client.type)
     ? undefined
     : await agreeOnTunnel(node, request, agreed.endpoint.type, callerAddress, transaction);
-  const mtu = tunnel?.mtu ?? wireMtu(agreed.client);
+  const mtu = tunnel ? tunnelledMtu(tunnel.mtu, agreed.client, request.toldMtu) : wireMtu(agreed.client);
 
   const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
   const id = `${node.idPrefix}${hash}`;
@@ -144,6 +146,16 @@ async function connectEndpoint(
     offeredIsOwn: false,
     mtu,
   });
+  if (hasDevice(placed.endpoint))
+    await refuseCut(node, [
+      {
+        side: 'endpoint',
+        namespace: plan.namespace,
+        parameters: plan.endpoint,
+        endpoint: endpoint.nseProviderName,
+        ...(tunnel ? { remote: tunnel.end.remote } : {}),
+      },
+    ]);
   return await program(node, transaction, {
     id,
     ...identity,

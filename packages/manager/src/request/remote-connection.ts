@@ -8,7 +8,14 @@ import {
   type Tunnel,
   TunnelSchema,
 } from '@nsm/api';
-import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
+import {
+  allocate,
+  inTheWayOf,
+  obstacles,
+  prefixesOf,
+  prefixesThere,
+  releasePairs,
+} from '../addresses/allocation.js';
 import { addressesOf, quote } from '../admission/admission.js';
 import { judgeAnswer } from '../admission/answer.js';
 import {
@@ -19,6 +26,7 @@ import {
   tunnelable,
 } from '../choice/negotiation.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
+import { refuseCut } from '../lifelines/refuse-cut.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
@@ -95,8 +103,9 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
           clientManagerName: node.name,
           clientManagerAddress: node.advertise,
           connectionId: id,
+          toldMtu: attempt.former?.mtu ?? 0,
           interface: interfaces,
-          excludedPrefixes: namespace.prefixes,
+          excludedPrefixes: inTheWayOf(prefixesThere(node, endpoint), namespace.prefixes),
           addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
             client,
             endpoint: other,
@@ -120,9 +129,12 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     mtu,
     dnsServers,
     notes,
-  } = judgeAnswer({ kind: 'manager', name: manager }, { client: told }, { pairs: [], mtu: told.mtu });
+  } = judgeAnswer(
+    { kind: 'manager', name: manager },
+    { client: told },
+    { pairs: [], mtu: { usual: told.mtu, most: told.mtu } },
+  );
   if (notes.length > 0) node.logger.info({ connection: id, manager, notes }, 'answer put right');
-  const siblings = await fitClient(node, attempt, side, pairs);
   const parameters = withSide(told, side, mtu, dnsServers);
   if (tunnel) reservation.keepOnly(tunnel.identifier);
   else reservation.release();
@@ -142,6 +154,17 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     mac: tunnel ? macOf(hash, 'client') : '',
     connectionId: id,
   };
+  if (hasDevice(placed.client))
+    await refuseCut(node, [
+      {
+        side: 'client',
+        namespace,
+        parameters: clientParameters,
+        endpoint: endpoint.nseProviderName,
+        ...(tunnel ? { remote: tunnel.address } : {}),
+      },
+    ]);
+  const siblings = await fitClient(node, attempt, side, pairs);
   const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'CLIENT',

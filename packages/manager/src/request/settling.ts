@@ -97,6 +97,7 @@ async function settle(node: Node, connection: Connection): Promise<Connection> {
     ...settled,
     crossConnect: {
       ...applied,
+      mended: [],
       ...(applied.client ? { client: { ...applied.client, formerName: '' } } : {}),
     },
   };

@@ -175,8 +175,20 @@ async function inFull(node: Node, connection: Connection) {
   return { ...adminConnection(connection), history, ...(statistics ? { statistics } : {}) };
 }
 
+/** Of thousands of routes so many are told: all connections of a node go into one reply. */
+const maxRoutesTold = 64;
+
+function withFewRoutes<T extends { readonly route: readonly string[] }>(parameters: T) {
+  return { ...parameters, route: parameters.route.slice(0, maxRoutesTold) };
+}
+
+function portWithFewRoutes(port: fw.Port): fw.Port {
+  return { ...port, routes: port.routes.slice(0, maxRoutesTold) };
+}
+
 function adminConnection(connection: Connection) {
-  const { state } = connection;
+  const { state, crossConnect, clientParameters, endpointParameters } = connection;
+  const { client, endpoint } = crossConnect;
   return {
     id: connection.id,
     requestId: connection.requestId,
@@ -189,9 +201,15 @@ function adminConnection(connection: Connection) {
     nseProviderNamespace: connection.endpoint.namespace || 'default',
     peerManager: connection.peer?.manager ?? connection.id.slice(0, connection.id.lastIndexOf(':')),
     interface: connection.interface,
-    connectionParameters: connection.clientParameters,
-    endpointParameters: connection.endpointParameters,
-    crossConnect: connection.crossConnect,
+    connectionParameters: withFewRoutes(clientParameters),
+    endpointParameters: withFewRoutes(endpointParameters),
+    crossConnect: {
+      ...crossConnect,
+      ...(client ? { client: portWithFewRoutes(client) } : {}),
+      ...(endpoint ? { endpoint: portWithFewRoutes(endpoint) } : {}),
+    },
+    clientRoutes: clientParameters.route.length,
+    endpointRoutes: endpointParameters.route.length,
     since: timestampFromMs(connection.since),
   };
 }

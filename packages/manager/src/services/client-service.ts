@@ -7,7 +7,7 @@ import { closeConnection } from '../life/closing.js';
 import type { Node } from '../node.js';
 import { requestConnection } from '../request/client-requests.js';
 import { requestKey } from '../state/connection.js';
-import type { ConnectionChange } from '../state/connection-table.js';
+import { type ConnectionChange, reasonOf } from '../state/connection-table.js';
 import { refusable } from './refusable.js';
 
 export function clientService(node: Node): ServiceImplementation<typeof connect.ClientConnection> {
@@ -95,6 +95,6 @@ function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.
     networkServiceName: connection.service,
     connectionParameters: connection.clientParameters,
     interface: connection.interface,
-    detail: change.kind === 'removed' ? change.reason : 'reason' in state ? state.reason : '',
+    detail: change.kind === 'removed' ? change.reason : reasonOf(state),
   };
 }

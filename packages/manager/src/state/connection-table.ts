@@ -95,7 +95,9 @@ export class ConnectionTable {
 
   /** Nobody waits for the disk here: after a restart the kernel and the other manager tell in which state it is. */
   changeState(connection: Connection, state: ConnectionState): Connection {
-    const since = connection.state.kind === state.kind ? connection.since : this.#now();
+    const { state: before, since: entered } = connection;
+    const same = before.kind === state.kind && (before.kind !== 'UP' || phaseOf(before) === phaseOf(state));
+    const since = same ? entered : this.#now();
     const changed: Connection = { ...connection, state, since };
     this.#set(changed);
     this.#store.putConnectionSoon(changed);
@@ -176,7 +178,7 @@ export class ConnectionTable {
 /** Why a connection is in its state; '' when there is nothing to say. */
 export function reasonOf(state: ConnectionState): string {
   const unheard = state.kind === 'CLOSING' && state.removed ? '; the other manager has not heard yet' : '';
-  return 'reason' in state ? `${state.reason}${unheard}` : '';
+  return 'reason' in state ? `${state.reason ?? ''}${unheard}` : '';
 }
 
 function insert(index: Map<string, Map<string, Connection>>, key: string, connection: Connection): void {

@@ -11,7 +11,11 @@ export type Role = 'LOCAL' | 'CLIENT' | 'ENDPOINT';
 
 export type ConnectionState =
   | { readonly kind: 'CONNECTING' }
-  | { readonly kind: 'UP' }
+  | {
+      readonly kind: 'UP';
+      /** What somebody in the pod undoes each time it is mended. */
+      readonly reason?: string;
+    }
   | {
       readonly kind: 'HEALING';
       readonly reason: string;
@@ -32,8 +36,9 @@ export type ConnectionState =
 /** After so many attempts that failed it takes more than patience, though it is tried again, less and less often. */
 const failedAfter = 3;
 
-/** What operators are told: FAILED is HEALING that does not succeed. */
-export function phaseOf(state: ConnectionState): ConnectionState['kind'] | 'FAILED' {
+/** What operators are told: FAILED is HEALING that does not succeed, STALE what is undone each time it is mended. */
+export function phaseOf(state: ConnectionState): ConnectionState['kind'] | 'FAILED' | 'STALE' {
+  if (state.kind === 'UP' && state.reason !== undefined) return 'STALE';
   return state.kind === 'HEALING' && state.attempt >= failedAfter ? 'FAILED' : state.kind;
 }
 

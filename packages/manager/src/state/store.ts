@@ -34,6 +34,7 @@ export class Store {
   readonly doubtful: boolean;
   readonly #soon = new Map<string, Connection>();
   #gathering: NodeJS.Timeout | undefined;
+  #closed = false;
 
   /** @throws NsmError `disk` when the disk takes nothing, `internal` when the folder cannot be written for another reason. */
   constructor(stateDir: string, options: StoreOptions = {}) {
@@ -52,7 +53,7 @@ export class Store {
       this.#endpoints = this.#open(endpoints);
     } catch (error) {
       throw new NsmError(
-        isDiskRefusal(error) ? 'disk' : 'internal',
+        isDiskRefusal(error) ? 'disk' : NsmError.from(error).kind,
         `cannot open the store in ${stateDir}: ${NsmError.from(error).message}; check --state-dir`,
         error,
       );
@@ -82,11 +83,12 @@ export class Store {
   async putConnection(connection: Connection): Promise<void> {
     const { id } = connection;
     this.#soon.delete(id);
-    await this.#written(this.#connections.put(id, connection));
+    await this.#written(() => this.#connections.put(id, connection));
   }
 
   /** For what a restart finds out again by itself: written together with others, unless it is overtaken until then. */
   putConnectionSoon(connection: Connection): void {
+    if (this.#closed) return;
     this.#soon.set(connection.id, connection);
     this.#gathering ??= setTimeout(() => void this.#flush(), gatherFor).unref();
   }
@@ -94,6 +96,7 @@ export class Store {
   /** The connection has ended, whatever the disk says. It needs no room for that. */
   async removeConnection(id: string): Promise<void> {
     this.#soon.delete(id);
+    if (this.#closed) return;
     try {
       await this.#connections.remove(id);
     } catch (error) {
@@ -110,15 +113,17 @@ export class Store {
 
   /** @throws NsmError `disk` when the disk takes nothing, `internal` when it does not take it for another reason. */
   async putEndpoint(key: string, endpoint: NetworkServiceEndpoint): Promise<void> {
-    await this.#written(this.#endpoints.put(key, endpoint));
+    await this.#written(() => this.#endpoints.put(key, endpoint));
   }
 
   async removeEndpoint(key: string): Promise<void> {
-    await this.#written(this.#endpoints.remove(key));
+    await this.#written(() => this.#endpoints.remove(key));
   }
 
+  /** What changes from now on is what a restart finds out again. */
   async close(): Promise<void> {
     await this.#flush();
+    this.#closed = true;
     await Promise.all([this.#connections.close(), this.#endpoints.close()]);
   }
 
@@ -131,13 +136,14 @@ export class Store {
         this.#logger?.warn({ err: outcome.reason }, 'the state of a connection is not on the disk');
   }
 
-  async #written(write: Promise<void>): Promise<void> {
+  async #written(write: () => Promise<void>): Promise<void> {
+    if (this.#closed) throw new NsmError('stopping', 'this manager has stopped');
     try {
-      await write;
+      await write();
       this.#disk.took();
     } catch (error) {
       const message = `cannot write to ${this.#stateDir}: ${NsmError.from(error).message}`;
-      if (!isDiskRefusal(error)) throw new NsmError('internal', message, error);
+      if (!isDiskRefusal(error)) throw new NsmError(NsmError.from(error).kind, message, error);
       const refusal = new NsmError('disk', `${message}; free space on the disk of --state-dir`, error);
       this.#disk.refused(refusal);
       throw refusal;

@@ -1,4 +1,5 @@
 // Runs a ready-made endpoint until it is interrupted.
+import { nameSome } from '@nsm/api';
 import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import type { Served, ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
@@ -22,6 +23,7 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     prefixes: flags.prefix,
     routes: flags.route.length > 0 ? flags.route : undefined,
     addresses,
+    mtu: flags.mtu,
     signal,
     waitMs: flags.wait,
     onClient: (event: ClientEvent) => printClient(output, event),
@@ -34,8 +36,8 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     printServing(output, running.served);
     await aborted(signal);
   } else if (kind === 'bridge') {
-    const { device, mtu } = flags;
-    await using running = await bridge({ ...common, device, mtu });
+    const { device } = flags;
+    await using running = await bridge({ ...common, device });
     printServing(output, running.served);
     await aborted(signal);
   } else {
@@ -50,7 +52,7 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
 function printServing(output: Output, served: Served): void {
   const { name, namespace, services, socket } = served;
   if (output.json) output.value({ event: 'advertised', name, namespace, services, socket });
-  else output.line(`${name} provides ${services.join(', ')}; the manager calls it on ${socket}`);
+  else output.line(`${name} provides ${nameSome(services)}; the manager calls it on ${socket}`);
 }
 
 function printStatus(output: Output, name: string, { state, reason }: ServeStatus): void {

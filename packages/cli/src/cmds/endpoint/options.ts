@@ -75,7 +75,7 @@ export function endpointCommand(): Command {
     .addOption(
       flag(
         '--mtu <bytes>',
-        'bridge: of all its clients (default: 1430, which every kind of tunnel carries)',
+        'MTU of its clients, as far as the way to them allows (default: 1500 on its own node, elsewhere what fits; bridge: 1430, which every kind of tunnel carries)',
         {
           parse: parseInteger(68, 65_535),
         },
@@ -100,8 +100,8 @@ export function endpointCommand(): Command {
         command.error('error: a bridge needs --prefix CIDR, from which it gives its clients addresses');
       if (kind === 'bridge' && flags.address.length > 0)
         command.error('error: --address is not for a bridge, which gives addresses of its --prefix');
-      if (kind !== 'bridge' && (flags.device !== undefined || flags.mtu !== undefined))
-        command.error(`error: --device and --mtu are for a bridge, not for ${kind}`);
+      if (kind !== 'bridge' && flags.device !== undefined)
+        command.error(`error: --device is for a bridge, not for ${kind}`);
       const { runEndpoint } = await import('./handler.js');
       await runEndpoint(kind, { ...flags, name });
     });

@@ -1,5 +1,5 @@
 // Lists of services, endpoints, managers, connections, interface types and tunnels.
-import { NsmError } from '@nsm/api';
+import { NsmError, nameSome } from '@nsm/api';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { Output, orDash } from '../../output.js';
 import {
@@ -13,6 +13,7 @@ import {
   managerView,
   pathText,
   stateText,
+  type TunnelCapabilityView,
   tunnelCapabilityViews,
   tunnelView,
 } from '../../views.js';
@@ -47,7 +48,7 @@ const lists: Readonly<Record<GetKind, List>> = {
     if (output.json) return output.value(views);
     output.table(
       ['SERVICE', 'ENDPOINTS', 'MANAGERS'],
-      views.map(({ name, endpoints, managers }) => [name, String(endpoints), orDash(managers.join(', '))]),
+      views.map(({ name, endpoints, managers }) => [name, String(endpoints), orDash(nameSome(managers))]),
       'no network services: no endpoint is advertised (nsm endpoint --help)',
     );
   },
@@ -167,11 +168,16 @@ const lists: Readonly<Record<GetKind, List>> = {
     output.line('');
     output.table(
       ['TUNNEL', 'WORKS', 'HOW'],
-      capabilities.map((view) => [view.type, output.state(view.works ? 'yes' : 'no'), orDash(howText(view))]),
+      capabilities.map((view) => [view.type, output.state(worksText(view)), orDash(howText(view))]),
       'this node can do no tunnel',
     );
   },
 };
+
+function worksText({ works, obstacles }: TunnelCapabilityView): string {
+  if (!works) return 'no';
+  return obstacles.length > 0 ? 'unsure' : 'yes';
+}
 
 function managerState({ alive, stopped, drained }: ManagerView): string {
   if (alive) return drained ? 'drained' : 'alive';

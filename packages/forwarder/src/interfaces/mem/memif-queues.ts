@@ -1,6 +1,7 @@
 // What a memif sends and receives by, whichever of the two roles it has.
 import { memory } from '@nsm/netlink';
 import { settle, signal } from '../shared/event-fd.js';
+import { spill } from '../shared/frame-sizes.js';
 import type { Moved, ReceiveQueue, SendQueue } from '../shared/session.js';
 import type { MemifRing, Piece } from './memif-ring.js';
 
@@ -99,7 +100,7 @@ export class MemifSendQueue implements SendQueue {
   /** Bytes of the largest frame. */
   readonly #largest: number;
   readonly #pieces: Piece[] = [];
-  readonly #vectors = Buffer.alloc(memory.vectorSize * maxPieces);
+  readonly #vectors = Buffer.alloc(memory.vectorSize * (maxPieces + 1));
 
   constructor({ ring, eventfd }: Queue, ofServer: boolean, bufferSize: number, largest: number) {
     this.#ring = ring;
@@ -116,13 +117,10 @@ export class MemifSendQueue implements SendQueue {
     if (free > ring.size) throw new Error('more buffers than the ring can hold');
     let used = 0;
     let outcome: 'empty' | 'full' | 'more' = 'more';
-    for (let packets = 0; packets < budget; packets++) {
+    for (let packets = 0; packets < budget && outcome === 'more'; packets++) {
       const taken = this.#packet(fd, start + used, free - used, moved);
-      if (taken > 0) used += taken;
-      else {
-        outcome = taken === 0 ? 'empty' : 'full';
-        break;
-      }
+      if (typeof taken === 'number') used += taken;
+      else outcome = taken;
     }
     if (used > 0) {
       const end = (start + used) & 0xffff;
@@ -133,8 +131,8 @@ export class MemifSendQueue implements SendQueue {
     return outcome;
   }
 
-  /** @returns the slots taken; 0: there was no packet; −1: there are too few slots for any packet. */
-  #packet(fd: number, slot: number, free: number, moved: Moved): number {
+  /** @returns the slots taken; `'empty'`: there was no packet; `'full'`: there are too few slots for any packet. */
+  #packet(fd: number, slot: number, free: number, moved: Moved): number | 'empty' | 'full' {
     let room = 0;
     let count = 0;
     while (room < this.#largest && count < free && count < maxPieces) {
@@ -146,13 +144,14 @@ export class MemifSendQueue implements SendQueue {
       memory.putVector(this.#vectors, count++, piece.address, piece.length);
       room += piece.length;
     }
-    if (room < this.#largest) return -1;
-    const [first] = this.#pieces as [Piece];
-    const length =
-      count === 1
-        ? memory.readTo(fd, first.address, first.length)
-        : memory.readVectors(fd, this.#vectors, count);
-    if (length <= 0) return 0;
+    if (room < this.#largest) return 'full';
+    memory.putVector(this.#vectors, count, spill.address, spill.bytes.length);
+    const length = memory.readVectors(fd, this.#vectors, count + 1);
+    if (length <= 0) return 'empty';
+    if (length > room) {
+      moved.drops++;
+      return 0;
+    }
     moved.packets++;
     moved.bytes += length;
     let rest = length;

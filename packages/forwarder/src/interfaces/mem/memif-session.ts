@@ -1,6 +1,7 @@
 // One control connection of a memif: from the first message to the rings, in either role, and to the end.
 import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
 import { makeEventfd, requireEventfd, takeDescriptor } from '../shared/event-fd.js';
+import { largestFrame } from '../shared/frame-sizes.js';
 import type { Queues, Session } from '../shared/session.js';
 import { decodeMessage, encodeMessage, type MemifMessage, maxRegions } from './memif-messages.js';
 import { MemifReceiveQueue, MemifSendQueue, type Queue } from './memif-queues.js';
@@ -22,9 +23,6 @@ export interface MemifSettings {
   readonly largestFrame: number;
 }
 
-/** Bytes of Ethernet header with one VLAN tag. */
-const frameOverhead = 18;
-
 /** As a pod is told of its memif. @param mtu of the connection, bytes. */
 export function memifSettings(
   parameters: Readonly<Record<string, string>>,
@@ -36,7 +34,7 @@ export function memifSettings(
     ...{ role, id: Number(id), secret },
     log2RingSize: Math.log2(Number(ring_size)),
     bufferSize: Number(buffer_size),
-    largestFrame: mtu + frameOverhead,
+    largestFrame: largestFrame(mtu),
   };
 }
 

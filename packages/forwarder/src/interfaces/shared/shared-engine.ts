@@ -5,7 +5,6 @@ import { dirname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { type NetworkNamespace, openTap } from '@nsm/netlink';
-import type { StatisticsReport } from '../../statistics.js';
 import type { Side } from '../../wiring.js';
 import { memifSettings } from '../mem/memif-session.js';
 import { tryVhost } from '../vhost/try-vhost.js';
@@ -26,6 +25,20 @@ export interface TapDevice {
   readonly name: string;
   readonly index: number;
   readonly namespace?: NetworkNamespace;
+}
+
+/** Packets between a pod's shared memory and its TAP device since they were joined last. */
+export interface SharedTraffic {
+  readonly sent: Counted;
+  readonly received: Counted;
+  /** Packets for the pod while nobody was there. */
+  readonly unheard: bigint;
+}
+
+interface Counted {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+  readonly drops: bigint;
 }
 
 interface Wire {
@@ -68,7 +81,7 @@ export class SharedEngine {
     if (this.#wires.get(id)?.order === order && served) return;
     await this.release(id);
     const { fd } = openTap({ kind: 'tap', name: tap.name, namespace: tap.namespace });
-    const counters = new Float64Array(new SharedArrayBuffer(6 * Float64Array.BYTES_PER_ELEMENT));
+    const counters = new Float64Array(new SharedArrayBuffer(7 * Float64Array.BYTES_PER_ELEMENT));
     await this.#tell({ kind: 'open', id, wire: wire(fd), counters });
     this.#wires.set(id, { order, counters });
   }
@@ -79,12 +92,14 @@ export class SharedEngine {
   }
 
   /** Seen from the pod with the shared memory; undefined when there is none. */
-  traffic(id: string): StatisticsReport | undefined {
+  traffic(id: string): SharedTraffic | undefined {
     const counters = this.#wires.get(id)?.counters;
     if (!counters) return undefined;
-    const [sentPackets = 0n, sentBytes = 0n, sentDrops = 0n, ...received] = [...counters].map(BigInt);
-    const [receivedPackets = 0n, receivedBytes = 0n, receivedDrops = 0n] = received;
-    return { sentPackets, sentBytes, sentDrops, receivedPackets, receivedBytes, receivedDrops, drops: {} };
+    const counted = (first: number): Counted => {
+      const [packets = 0n, bytes = 0n, drops = 0n] = [...counters.subarray(first, first + 3)].map(BigInt);
+      return { packets, bytes, drops };
+    };
+    return { sent: counted(0), received: counted(3), unheard: BigInt(counters[6] ?? 0) };
   }
 
   async stop(): Promise<void> {
@@ -154,8 +169,9 @@ class Thread {
       const failure = await this.#answer();
       if (failure !== '') throw new Error(failure);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new NsmError('dataplane', `shared memory cannot be served: ${reason}`, error);
+      const { kind, message } = NsmError.from(error);
+      const kept = kind === 'exhausted' ? kind : 'dataplane';
+      throw new NsmError(kept, `shared memory cannot be served: ${message}`, error);
     } finally {
       if (this.#waiting.length === 0) this.#port.unref();
     }

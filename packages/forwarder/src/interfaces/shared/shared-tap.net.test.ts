@@ -1,6 +1,6 @@
 // Both roles of our peers in shared memory against each other: two TAP devices in two namespaces as the ends of one wire.
 import { isDeepStrictEqual } from 'node:util';
-import { ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
+import { PacketSocket, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Stage } from './shared-tap.test.stage.js';
 
@@ -60,6 +60,26 @@ describe.skipIf(!possible).each(['memif', 'vhost-user'] as const)('%s', (protoco
     stage.wire('server', stage.left, '10.1.0.1/24');
     await stage.connected();
     expect((await ping(stage.left.name, '10.1.0.2', { count: 3 })).received).toBe(3);
+  });
+
+  it('drops whole, and counts, what is too large for the peer’s buffers', async () => {
+    const { counted: server } = stage.wire('server', stage.left, '10.1.0.1/24');
+    const { counted: client } = stage.wire('client', stage.right, '10.1.0.2/24');
+    await stage.connected();
+    for (const pod of [stage.left, stage.right]) pod.route.setLink('tap0', { mtu: 9000 });
+    for (const [from, to, address, counted] of [
+      [stage.left, stage.right, '10.1.0.2', server],
+      [stage.right, stage.left, '10.1.0.1', client],
+    ] as const) {
+      using seen = new PacketSocket(to.namespace, to.route.link('tap0')!.index, { incoming: true });
+      // The neighbours know each other: the next packet is the large one.
+      expect((await ping(from.name, address)).received).toBe(1);
+      seen.seen();
+      expect((await ping(from.name, address, { size: 5000, deadline: 1 })).received).toBe(0);
+      expect(counted.to.drops).toBe(1);
+      expect((await ping(from.name, address, { count: 3 })).received).toBe(3);
+      expect(seen.seen().filter(({ frame }) => frame.length > 1000)).toEqual([]);
+    }
   });
 
   it('carries IPv6 and TCP', async () => {

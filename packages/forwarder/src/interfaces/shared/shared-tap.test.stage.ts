@@ -6,6 +6,7 @@ import { openTap, Poller } from '@nsm/netlink';
 import { makeNamespace, type TestNamespace, waitFor } from '@nsm/testkit';
 import { MemifTap } from '../mem/memif-tap.js';
 import { VhostTap } from '../vhost/vhost-tap.js';
+import { largestFrame } from './frame-sizes.js';
 import type { Counters, SharedTap } from './shared-tap.js';
 
 export type Role = 'server' | 'client';
@@ -41,12 +42,12 @@ export class Stage {
   ): { readonly made: SharedTap; readonly counted: Counters } {
     pod.route.addLink({ kind: 'tap', name: 'tap0', mtu, up: true });
     pod.route.addAddress(pod.route.link('tap0')!.index, { address, nodad: true });
-    const counted = { from: counter(), to: counter() };
+    const counted = { from: counter(), to: counter(), unheard: 0 };
     const lost = (): void => {
       this.gone.push(role);
     };
     const ends = {
-      ...{ role, socket: this.socket, largestFrame: mtu + 18 },
+      ...{ role, socket: this.socket, largestFrame: largestFrame(mtu) },
       tap: openTap({ kind: 'tap', name: 'tap0', namespace: pod.namespace }).fd,
     };
     const made =

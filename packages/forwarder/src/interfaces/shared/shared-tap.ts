@@ -34,6 +34,8 @@ export interface Protocol {
 export interface Counters {
   readonly from: Moved;
   readonly to: Moved;
+  /** Packets that were thrown away while nobody was at the other end. */
+  unheard: number;
 }
 
 /** Packets in one turn: enough to be quick, few enough to let others have theirs. */
@@ -191,7 +193,7 @@ export class SharedTap {
   #fill(): void {
     const { send } = this.#queues ?? {};
     if (!send) {
-      discard(this.#spec.tap);
+      this.#counters.unheard += discard(this.#spec.tap);
       return;
     }
     this.#unlessBroken(() => {
@@ -261,8 +263,10 @@ export class SharedTap {
   }
 }
 
-/** What was sent while nobody was at the other end is old. */
-function discard(tap: number): void {
-  const frame = Buffer.allocUnsafe(65_536);
-  for (let n = 0; n < 4096 && libc.read(tap, frame, frame.length) > 0; n++);
+/** What was sent while nobody was at the other end is old. @returns how many packets that were. */
+function discard(tap: number): number {
+  const start = Buffer.allocUnsafe(64);
+  let packets = 0;
+  while (packets < 4096 && libc.read(tap, start, start.length) > 0) packets++;
+  return packets;
 }

@@ -3,6 +3,7 @@ import { type MessagePort, workerData } from 'node:worker_threads';
 import { Poller } from '@nsm/netlink';
 import { MemifTap, type MemifTapSpec } from '../mem/memif-tap.js';
 import { VhostTap, type VhostTapSpec } from '../vhost/vhost-tap.js';
+import type { Counters } from './shared-tap.js';
 
 export type SharedWireSpec =
   | { readonly protocol: 'memif'; readonly spec: MemifTapSpec }
@@ -13,7 +14,7 @@ export type SharedOrder =
       readonly kind: 'open';
       readonly id: string;
       readonly wire: SharedWireSpec;
-      /** Packets, bytes and drops from the peer, then those to it. */
+      /** Packets, bytes and drops from the peer, those to it, and packets that no peer heard. */
       readonly counters: Float64Array;
     }
   | { readonly kind: 'close'; readonly id: string };
@@ -50,7 +51,15 @@ process.once('uncaughtException', (error) => {
 tell({ kind: 'done', failure: '' });
 
 function open({ id, wire, counters }: Extract<SharedOrder, { kind: 'open' }>): MemifTap | VhostTap {
-  const count = { from: moved(counters.subarray(0, 3)), to: moved(counters.subarray(3, 6)) };
+  const count: Counters = {
+    ...{ from: moved(counters.subarray(0, 3)), to: moved(counters.subarray(3, 6)) },
+    get unheard() {
+      return counters[6] ?? 0;
+    },
+    set unheard(value) {
+      counters[6] = value;
+    },
+  };
   const lost = (): void => tell({ kind: 'lost', id });
   return wire.protocol === 'memif'
     ? new MemifTap(wire.spec, poller, count, lost)

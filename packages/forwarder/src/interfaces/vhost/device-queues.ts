@@ -1,6 +1,7 @@
 // What a vhost-user device moves packets by: straight between the driver's memory and a descriptor.
 import { memory, SharedMemory } from '@nsm/netlink';
 import { settle, signal } from '../shared/event-fd.js';
+import { spill } from '../shared/frame-sizes.js';
 import type { Moved, ReceiveQueue, SendQueue } from '../shared/session.js';
 import { type Chain, type DeviceRing, makeChain, maxPieces, require } from './device-ring.js';
 
@@ -14,8 +15,6 @@ export interface DeviceQueue {
 
 /** Packets whose headers are written together. */
 const together = 64;
-/** Bytes of the largest frame that a TAP device gives. */
-const tapLimit = 65_536;
 /** −EFAULT */
 const noMemory = -14;
 /** Where in a header stands how many chains a packet takes; headers of the first kind have no such field. */
@@ -86,7 +85,7 @@ export class DeviceSendQueue implements SendQueue {
   readonly #queue: DeviceQueue;
   readonly #options: DeviceSendOptions;
   readonly #chain = makeChain();
-  /** Headers to be written, then what is too large for the driver's buffers. */
+  /** Headers to be written. */
   readonly #own: SharedMemory;
   readonly #headers: Uint16Array;
   readonly #headerVectors: Buffer;
@@ -100,7 +99,7 @@ export class DeviceSendQueue implements SendQueue {
     this.eventfd = queue.kick;
     this.#queue = queue;
     this.#options = options;
-    this.#own = SharedMemory.create('nsm-vhost', together * options.headerSize + tapLimit);
+    this.#own = SharedMemory.create('nsm-vhost', together * options.headerSize);
     this.#headers = new Uint16Array(this.#own.bytes);
     this.#headerVectors = Buffer.alloc(memory.vectorSize * together * options.headerSize);
   }
@@ -171,8 +170,7 @@ export class DeviceSendQueue implements SendQueue {
       this.#chains.push(chain.total);
       room += chain.total;
     } while (mergeable && room < largestFrame && this.#pieces < maxPieces);
-    const spill = together * headerSize;
-    memory.putVector(this.#vectors, this.#pieces++, this.#own.address + spill, tapLimit);
+    memory.putVector(this.#vectors, this.#pieces++, spill.address, spill.bytes.length);
     return room;
   }
 

@@ -1,6 +1,7 @@
 // What a vhost-user driver of ours moves packets by: straight between its own memory and a descriptor.
 import { memory } from '@nsm/netlink';
 import { settle, signal } from '../shared/event-fd.js';
+import { spill } from '../shared/frame-sizes.js';
 import type { Moved, ReceiveQueue, SendQueue } from '../shared/session.js';
 import type { DriverRing } from './driver-ring.js';
 
@@ -67,6 +68,8 @@ export class DriverSendQueue implements SendQueue {
   /** Buffers that the device does not have; the last is the next. */
   readonly #free: number[];
   readonly #isFree: boolean[];
+  /** A buffer, and what does not fit. */
+  readonly #vectors = Buffer.alloc(2 * memory.vectorSize);
   readonly #entry = { id: 0, length: 0 };
 
   constructor(queue: DriverQueue) {
@@ -74,26 +77,31 @@ export class DriverSendQueue implements SendQueue {
     this.#queue = queue;
     this.#free = Array.from({ length: queue.ring.size }, (_, id) => id);
     this.#isFree = this.#free.map(() => true);
+    memory.putVector(this.#vectors, 1, spill.address, spill.bytes.length);
     queue.ring.wantsCalls = false;
   }
 
   fillFrom(fd: number, budget: number, moved: Moved): 'empty' | 'full' | 'more' {
     const { ring, kick, buffers, bufferSize } = this.#queue;
     ring.wantsCalls = false;
+    const room = bufferSize - headerSize;
     let outcome: 'empty' | 'full' | 'more' = 'more';
     let packets = 0;
-    while (packets < budget) {
+    for (let left = budget; left > 0; left--) {
       const id = this.#buffer();
       if (id === undefined) {
         outcome = 'full';
         break;
       }
-      const length = memory.readTo(
-        ...([fd, buffers + id * bufferSize + headerSize, bufferSize - headerSize] as const),
-      );
+      memory.putVector(this.#vectors, 0, buffers + id * bufferSize + headerSize, room);
+      const length = memory.readVectors(fd, this.#vectors, 2);
       if (length <= 0) {
         outcome = 'empty';
         break;
+      }
+      if (length > room) {
+        moved.drops++;
+        continue;
       }
       this.#free.pop();
       this.#isFree[id] = false;

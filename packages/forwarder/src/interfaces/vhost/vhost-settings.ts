@@ -1,4 +1,5 @@
 // What both roles of a vhost-user connection need to know.
+import { largestFrame } from '../shared/frame-sizes.js';
 
 export interface VhostSettings {
   /** The server is the device, the client the driver. */
@@ -11,14 +12,11 @@ export interface VhostSettings {
   readonly largestFrame: number;
 }
 
-/** Bytes of Ethernet header with one VLAN tag. */
-const frameOverhead = 18;
-
 /** As a pod is told of its vhost-user interface. @param mtu of the connection, bytes. */
 export function vhostSettings(
   { queues = '1', ring_size = '256' }: Readonly<Record<string, string>>,
   role: VhostSettings['role'],
   mtu: number,
 ): VhostSettings {
-  return { role, queues: Number(queues), ringSize: Number(ring_size), largestFrame: mtu + frameOverhead };
+  return { role, queues: Number(queues), ringSize: Number(ring_size), largestFrame: largestFrame(mtu) };
 }

@@ -1,8 +1,9 @@
 // The kernel's vxlan device gets packets of its peer only, and tells the pod what does not fit.
 import { TunnelType } from '@nsm/api';
-import { leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
+import { leaks, PacketSocket, ping, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixChecksum, fragmented, fromElsewhere, ofAnother, PacketSocket } from '../frames.test.tool.js';
+import { mapsOn } from '../../bpf/standing-programs.test.tool.js';
+import { fixChecksum, fragmented, fromElsewhere, ofAnother } from '../frames.test.tool.js';
 import { transfer } from '../transfer.test.tool.js';
 import {
   half,
@@ -12,6 +13,7 @@ import {
   podAddresses,
   ports,
   type Stage,
+  startIn,
   underlayAddresses,
 } from '../tunnel.test.mesh.js';
 
@@ -110,6 +112,57 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     await waitFor(() => theirs() > before, { what: 'its arrival there' });
     route.deleteLink('others');
     await waitFor(counted, { what: 'one more that nobody wants' });
+  });
+
+  it('is checked by its own forwarder whatever another in the same node begins and ends beside it', async () => {
+    const { mtu } = await join(stage, TunnelType.VXLAN, 4);
+    const [{ route, namespace }, other] = stage.nodes;
+    const under = route.link('under')!.index;
+    using attacker = new PacketSocket(other.namespace, other.route.link('under')!.index);
+    using wire = new PacketSocket(namespace, under);
+    const [client, endpoint] = stage.pods;
+    const marked = (frame: Buffer): boolean =>
+      frame.length > 140 && frame.includes(Buffer.from('c0ffee44', 'hex'));
+    await ping(client.name, podAddresses[4][1]);
+    await run(endpoint.name, 'ping', ['-c', '1', '-p', 'c0ffee44', podAddresses[4][0]]);
+    const bad = fromElsewhere(await wire.receive(marked, 'a packet of the endpoint'));
+    const refused = async (): Promise<bigint> => {
+      const crossConnect = half(stage, 0, TunnelType.VXLAN, 4, mtu);
+      const { drops } = await stage.threads[0].client.getStatistics({ crossConnect });
+      return drops['received, wrong source address'] ?? 0n;
+    };
+    attacker.send(bad);
+    await waitFor(async () => (await refused()) === 1n, { what: 'a packet that is refused' });
+
+    // Nobody looks after what it takes away: the one that is looked at has no time to mend anything.
+    const beside = await startIn(stage.nodes[0], { runDir: '/run/beside' });
+    const entries = (): string[] => {
+      const maps = mapsOn(stage.nodes[0], 'under');
+      try {
+        return [...maps].flatMap(([name, map]) => map.keys().map((key) => `${name} ${key.toString('hex')}`));
+      } finally {
+        for (const map of maps.values()) map.close();
+      }
+    };
+    const before = entries();
+    expect(before).toHaveLength(4);
+    try {
+      for (const type of [TunnelType.GRE, TunnelType.VXLAN]) {
+        const more = { id: 'beside:x-1', name: 'nsm7', identifier: 77, addresses: [] };
+        const crossConnect = half(stage, 0, type, 4, mtu, more);
+        await beside.client.apply(crossConnect);
+        await beside.client.remove({ crossConnects: [crossConnect] });
+        await waitFor(() => entries().length <= before.length, { what: 'the end of the other tunnel' });
+        expect(entries()).toEqual(before);
+      }
+    } finally {
+      await beside.stop();
+    }
+    expect(entries()).toEqual(before);
+    expect(await refused()).toBe(1n);
+    attacker.send(bad);
+    await waitFor(async () => (await refused()) === 2n, { what: 'another one that is refused' });
+    expect(await ping(client.name, podAddresses[4][1])).toMatchObject({ received: 1 });
   });
 
   it('leaves it to eBPF where somebody else has the UDP port, and what eBPF carries stays there', async () => {

@@ -1,7 +1,7 @@
 // A lock for each network namespace, released by the kernel whatever becomes of its holder.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { NsmError } from '@nsm/api';
+import { NsmError } from './errors.js';
 
 /**
  * Takes a name in this process's network namespace: abstract unix sockets belong to the namespace they are bound in
@@ -14,6 +14,7 @@ export async function takeOnly(name: string, what: string): Promise<() => void> 
   try {
     await once(server, 'listening');
   } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw NsmError.from(thrown);
     throw new NsmError(
       'conflict',
       `${what} runs in this network namespace already; it can have only one`,

@@ -1,0 +1,245 @@
+// Packets of tunnels by whatever device they come to a node: taken there as Linux takes them, and their sender checked.
+import { TunnelType } from '@nsm/api';
+import { libc, openTap } from '@nsm/netlink';
+import { leaks, PacketSocket, ping, requireRoot, run, type TestNamespace, waitFor } from '@nsm/testkit';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fromElsewhere } from '../tunnels/frames.test.tool.js';
+import {
+  half,
+  identifier,
+  join,
+  makeStage,
+  missingKinds,
+  podAddresses,
+  type Stage,
+  underlayAddresses,
+} from '../tunnels/tunnel.test.mesh.js';
+import { hooked } from './standing-programs.test.tool.js';
+
+afterAll(() => expect(leaks()).toEqual([]));
+
+const { VXLAN, GRE, MPLSoUDP, MPLSoEthernet } = TunnelType;
+const rooted = requireRoot('arrivals');
+const [missing = ''] = rooted ? (await missingKinds()).values() : [];
+if (missing) process.stderr.write(`SKIPPED arrivals: ${missing}\n`);
+
+/** A second link between the nodes, with 10.10.0.0/24 and fd10::/64. */
+const addSecondLink = async ({ nodes: [a, b] }: Stage): Promise<void> => {
+  // No neighbour is asked for while the link-local address is tried for duplicates.
+  for (const { name } of [a, b]) await run(name, 'sysctl', ['-q', 'net.ipv6.conf.default.accept_dad=0']);
+  a.route.addLink({
+    kind: 'veth',
+    name: 'second',
+    up: true,
+    peer: { name: 'second', namespace: b.namespace, up: true },
+  });
+  for (const [n, { route }] of [a, b].entries())
+    for (const address of [`10.10.0.${n + 1}/24`, `fd10::${n + 1}/64`])
+      route.addAddress(route.link('second')!.index, { address, nodad: true });
+};
+
+const deviceOf = (node: TestNamespace, name: string): number => node.route.link(name)!.index;
+
+const isGuarded = (node: TestNamespace, name: string): boolean =>
+  hooked(node, name, (hooks, device) => hooks.ours(device, 'ingress') !== undefined);
+
+describe.skipIf(!rooted || missing !== '')('arrivals', () => {
+  let stage: Stage;
+  afterEach(async () => await stage.remove());
+
+  describe.each(['ebpf', 'kernel'] as const)('VXLAN by %s, and others', (vxlanEngine) => {
+    beforeEach(async () => {
+      stage = await makeStage([{ vxlanEngine }, { vxlanEngine }]);
+    });
+
+    it.each([
+      [VXLAN, 4],
+      [VXLAN, 6],
+      ...(vxlanEngine === 'ebpf'
+        ? ([
+            [GRE, 4],
+            [GRE, 6],
+            [MPLSoUDP, 4],
+            [MPLSoUDP, 6],
+          ] as const)
+        : []),
+    ] as const)(
+      '%s over IPv%s come back by another link than the one that is sent by',
+      async (type, version) => {
+        await addSecondLink(stage);
+        const { nodes, pods } = stage;
+        for (const name of nodes.map((node) => node.name))
+          for (const scope of ['all', 'default', 'under', 'second'])
+            await run(name, 'sysctl', ['-q', `net.ipv4.conf.${scope}.rp_filter=0`]);
+        await join(stage, type, version);
+        const gateway = version === 4 ? '10.10.0.1' : 'fd10::1';
+        await waitFor(async () => (await ping(nodes[1].name, gateway)).received === 1, {
+          what: 'the second link',
+        });
+        // Node 1 sends by the second link, node 0 by the first.
+        const [own] = underlayAddresses[version];
+        nodes[1].route.addRoute({
+          destination: `${own}/${version === 4 ? 32 : 128}`,
+          gateway,
+          source: underlayAddresses[version][1],
+        });
+        using second = new PacketSocket(nodes[1].namespace, deviceOf(nodes[1], 'second'));
+        let byTheSecond = false;
+        await waitFor(
+          async () => {
+            await run(pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee77', podAddresses[4][0]]);
+            byTheSecond ||= second.seen().some(({ frame }) => frame.includes(Buffer.from('c0ffee77', 'hex')));
+            return byTheSecond;
+          },
+          { what: 'its packets by the second link' },
+        );
+        for (const inner of [4, 6] as const)
+          for (const n of [0, 1] as const)
+            expect(await ping(pods[n].name, podAddresses[inner][1 - n]!)).toMatchObject({ received: 1 });
+      },
+    );
+
+    it('the sender is checked on every device: a second link, the loopback device, one that comes later', async () => {
+      const { nodes, pods, threads } = stage;
+      const type = VXLAN;
+      const { mtu } = await join(stage, type, 4);
+      const crossConnect = half(stage, 0, type, 4, mtu);
+      await addSecondLink(stage);
+      const [node, attacker] = nodes;
+      await waitFor(() => isGuarded(node, 'second'), { what: 'the program on the new device' });
+      attacker.route.addAddress(deviceOf(attacker, 'second'), { address: '10.10.0.66/24' });
+      attacker.route.addRoute({ destination: '10.9.0.1/32', gateway: '10.10.0.1', source: '10.10.0.66' });
+      const refused = async (): Promise<bigint> =>
+        (await threads[0].client.getStatistics({ crossConnect })).drops['received, wrong source address'] ??
+        0n;
+      using pod = new PacketSocket(pods[0].namespace, deviceOf(pods[0], 'nsm0'));
+      const inject = async (from: TestNamespace): Promise<void> => {
+        const before = await refused();
+        await waitFor(
+          async () => {
+            sendDatagram(from, '10.9.0.1', injection);
+            return (await refused()) > before;
+          },
+          { what: `a packet from ${from.name} refused` },
+        );
+      };
+      await inject(attacker);
+      await inject(node);
+      const marked = Buffer.from('c0ffee99', 'hex');
+      await run(pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee99', podAddresses[4][0]]);
+      const types: number[] = [];
+      await pod.receive((frame) => {
+        types.push(frame.readUInt16BE(12));
+        return frame.includes(marked);
+      }, 'a packet of the other pod');
+      expect(types).not.toContain(0x88b5);
+    });
+  });
+
+  it.each([
+    [VXLAN, 4],
+    [GRE, 6],
+  ] as const)(
+    '%s over IPv%s comes by a device without Ethernet, and its sender is checked',
+    async (type, version) => {
+      stage = await makeStage();
+      const { nodes, pods, threads } = stage;
+      const { mtu } = await join(stage, type, version);
+      const crossConnect = half(stage, 0, type, version, mtu);
+      using tun = openTap({ kind: 'tun', name: 'tun0', namespace: nodes[0].namespace });
+      nodes[0].route.setLink('tun0', { up: true });
+      await waitFor(() => isGuarded(nodes[0], 'tun0'), { what: 'the program on the new device' });
+      using wire = new PacketSocket(nodes[0].namespace, deviceOf(nodes[0], 'under'));
+      const marked = (frame: Buffer): boolean =>
+        frame.length > 130 && frame.includes(Buffer.from('c0ffeeaa', 'hex'));
+      await ping(pods[1].name, podAddresses[4][0]);
+      await run(pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffeeaa', podAddresses[4][0]]);
+      const good = await wire.receive(marked, 'a packet of the other node');
+      using pod = new PacketSocket(pods[0].namespace, deviceOf(pods[0], 'nsm0'), { incoming: true });
+      const write = (frame: Buffer): void => {
+        const packet = frame.subarray(14);
+        expect(libc.write(tun.fd, packet, packet.length)).toBe(packet.length);
+      };
+      const refused = async (): Promise<bigint> =>
+        (await threads[0].client.getStatistics({ crossConnect })).drops['received, wrong source address'] ??
+        0n;
+      write(fromElsewhere(good));
+      await waitFor(async () => (await refused()) === 1n, { what: 'a packet that is refused' });
+      expect(pod.seen().filter(({ frame }) => frame.includes(Buffer.from('c0ffeeaa', 'hex')))).toEqual([]);
+      write(good);
+      const inner = await pod.receive(
+        (frame) => frame.includes(Buffer.from('c0ffeeaa', 'hex')),
+        'the packet in the pod',
+      );
+      expect(inner).toEqual(good.subarray(-inner.length));
+    },
+  );
+
+  it('another program’s filter that ends the chain does not silence tunnels, before or after they are made', async () => {
+    stage = await makeStage();
+    const { nodes, pods } = stage;
+    const [, { route }] = nodes;
+    const device = deviceOf(nodes[1], 'under');
+    const takeLabels = (priority: number): void =>
+      route.addFilter({
+        kind: 'u32',
+        device,
+        parent: 'ingress',
+        priority,
+        protocol: 0x8847,
+        actions: [{ kind: 'redirect', device: 1 }],
+      });
+    route.addQdisc({ kind: 'clsact', device });
+    takeLabels(5);
+    await join(stage, MPLSoEthernet, 4);
+    expect(await ping(pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
+    takeLabels(2);
+    await waitFor(async () => (await ping(pods[0].name, podAddresses[4][1])).received === 1, {
+      what: 'an answer',
+    });
+    const { tunnels } = await stage.threads[1].client.getCapabilities({});
+    expect(tunnels.flatMap(({ obstacles }) => obstacles)).toEqual([]);
+  });
+
+  it('a frame of an uplink that moved into a bridge arrives, whatever the kind', async () => {
+    stage = await makeStage();
+    const { nodes, pods } = stage;
+    await join(stage, MPLSoEthernet, 4);
+    await ping(pods[0].name, podAddresses[4][1]);
+    const { route } = nodes[0];
+    const under = deviceOf(nodes[0], 'under');
+    route.addLink({ kind: 'bridge', name: 'br0', up: true });
+    const bridge = deviceOf(nodes[0], 'br0');
+    route.setLink(under, { master: bridge });
+    route.deleteAddress(under, { address: '10.9.0.1/24' });
+    route.addAddress(bridge, { address: '10.9.0.1/24' });
+    await waitFor(async () => (await ping(pods[0].name, podAddresses[4][1])).received === 1, {
+      what: 'an answer',
+    });
+    expect(await ping(pods[1].name, podAddresses[4][0])).toMatchObject({ received: 1 });
+  });
+});
+
+/** A frame of EtherType 0x88b5 to everyone, in VXLAN. */
+const injection = Buffer.concat([
+  Buffer.from(`08000000${identifier.toString(16).padStart(6, '0')}00`, 'hex'),
+  Buffer.from(`ffffffffffff02000000006688b5${'00'.repeat(50)}`, 'hex'),
+]);
+
+/** A datagram to UDP port 4789, as any program sends it. */
+function sendDatagram({ namespace }: TestNamespace, address: string, payload: Buffer): void {
+  const AF_INET = 2;
+  const SOCK_DGRAM = 2;
+  const fd = namespace.run(() => libc.socket(AF_INET, SOCK_DGRAM | libc.SOCK_CLOEXEC, 0));
+  try {
+    const to = Buffer.alloc(16);
+    to.writeUInt16LE(AF_INET, 0);
+    to.writeUInt16BE(4789, 2);
+    to.set(address.split('.').map(Number), 4);
+    const connected = libc.connect(fd, to, to.length);
+    if (connected < 0) throw new Error(`connect: ${libc.errorText(-connected)}`);
+    libc.send(fd, payload, payload.length, 0);
+  } finally {
+    libc.close(fd);
+  }
+}

@@ -1,0 +1,114 @@
+// The routes of a connection through its device: which they are, and how thousands of them are put in at once.
+import { setImmediate as turn } from 'node:timers/promises';
+import type { forwarder as fw } from '@nsm/api';
+import {
+  type Family,
+  IpPrefix,
+  NetlinkBatchError,
+  type Route,
+  type RouteConflict,
+  type RouteSocket,
+  type RouteSpec,
+} from '@nsm/netlink';
+
+/**
+ * Marks addresses (IFA_PROTO) and routes (rtm_protocol) as the mesh's: what a pod adds to its interface by itself is left
+ * alone. A number that rt_protos of iproute2 gives to nobody.
+ */
+export const ownProtocol = 78;
+
+/** The kernel takes some 20 µs for each: after so many the others of the event loop have their turn. */
+const atOnce = 256;
+
+/**
+ * A default route stands beside the pod's own: as its two halves, which are more specific, so that it goes before that one
+ * and leaves it as it was.
+ */
+export function routesOf(index: number, port: fw.Port, socket: RouteSocket): RouteSpec[] {
+  return port.routes.flatMap(({ destination, gateway }) => {
+    const common = {
+      device: index,
+      protocol: ownProtocol,
+      ...(gateway ? { gateway, onlink: true } : {}),
+    };
+    const whole = defaults[destination];
+    if (!whole) return [{ destination, ...common }];
+    const taken = socket
+      .routes({ family: whole.family })
+      .some(
+        ({ destination: other, device, protocol }) =>
+          other === 'default' && device !== index && protocol !== ownProtocol,
+      );
+    return taken
+      ? whole.halves.map((half) => ({ destination: half, ...common }))
+      : [{ destination: 'default', family: whole.family, ...common }];
+  });
+}
+
+const defaults: Readonly<Record<string, { readonly family: Family; readonly halves: readonly string[] }>> = {
+  '0.0.0.0/0': { family: 'ipv4', halves: ['0.0.0.0/1', '128.0.0.0/1'] },
+  '::/0': { family: 'ipv6', halves: ['::/1', '8000::/1'] },
+};
+
+/**
+ * A route of the connection that this one is to replace is left behind the new one, and goes with its interface: at no moment
+ * is there none.
+ * @throws NetlinkError for what the pod routes otherwise.
+ */
+export async function addRoutes(
+  routes: readonly RouteSpec[],
+  { takesOver, beside }: fw.Port,
+  socket: RouteSocket,
+): Promise<void> {
+  const refused = await addAll(routes, 'fail', socket);
+  if (!refused) return;
+  const links = socket.links();
+  const routedBy = (id: string): Set<string> => {
+    const link = id === '' ? undefined : links.find(({ alias }) => alias === id);
+    return new Set(link && socket.routes({ device: link.index }).map(destinationOf));
+  };
+  const [replaced, shared] = [routedBy(takesOver), routedBy(beside)];
+  const others = refused.failures.filter(({ index, error }) => {
+    const destination = destinationOf(routes[index]);
+    return error.code !== 'EEXIST' || !(replaced.has(destination) || shared.has(destination));
+  });
+  if (others[0]) throw new NetlinkBatchError(others[0], others);
+  const again = refused.failures.flatMap(({ index }) => routes[index] ?? []);
+  const before = again.filter((route) => replaced.has(destinationOf(route)));
+  // What stands beside another waits behind it.
+  const behind = again.filter((route) => !replaced.has(destinationOf(route)));
+  const failed = (await addAll(before, 'prepend', socket)) ?? (await addAll(behind, 'append', socket));
+  if (failed) throw failed;
+}
+
+/** @returns those that the kernel refused, by their place among all. */
+async function addAll(
+  routes: readonly RouteSpec[],
+  conflict: RouteConflict,
+  socket: RouteSocket,
+): Promise<NetlinkBatchError | undefined> {
+  const failures: NetlinkBatchError['failures'][number][] = [];
+  for (let start = 0; start < routes.length; start += atOnce) {
+    if (start > 0) await turn();
+    try {
+      socket.batch(() => {
+        for (const route of routes.slice(start, start + atOnce)) socket.addRoute(route, conflict);
+      });
+    } catch (error) {
+      if (!(error instanceof NetlinkBatchError)) throw error;
+      failures.push(...error.failures.map((failure) => ({ ...failure, index: start + failure.index })));
+    }
+  }
+  return failures[0] && new NetlinkBatchError(failures[0], failures);
+}
+
+/** As the kernel writes it: `10.0.0.0/8`, `default`. */
+export function destinationOf(route: RouteSpec | Route | undefined): string {
+  return route === undefined || route.destination === 'default'
+    ? 'default'
+    : String(IpPrefix.of(route.destination).network);
+}
+
+export function isIPv6Prefix(prefix: string): boolean {
+  return prefix.includes(':');
+}

@@ -1,0 +1,137 @@
+// Compares a pod's device that is there with what its port asks for, and mends what differs.
+import type { forwarder as fw } from '@nsm/api';
+import {
+  type AddressSpec,
+  IpPrefix,
+  type Link,
+  type Route,
+  type RouteSocket,
+  type RouteSpec,
+} from '@nsm/netlink';
+import { doomed } from './device-groups.js';
+import { addRoutes, destinationOf, isIPv6Prefix, ownProtocol, routesOf } from './device-routes.js';
+import type { Differences } from './differences.js';
+import { addLinkLocal, switchOnIPv6 } from './ipv6.js';
+import { type OpenPort, requireFreeName } from './open-port.js';
+import type { Device } from './wiring.js';
+
+/** Tables are read once each, however much there is to compare. @throws NetlinkError */
+export async function mendDevice(
+  id: string,
+  device: Device,
+  open: OpenPort,
+  found: Differences,
+): Promise<void> {
+  const { port, socket } = open;
+  mendLink(id, device, port, socket, found);
+  mendAddresses(device, open, found);
+  // After the addresses: the kernel takes away and gives routes with them.
+  const routes = socket.routes({ device: device.index });
+  mendConnected(device, port, socket, routes, found);
+  await mendRoutes(device, port, socket, routes, found);
+  if (port.takesOver !== '') takeConnected(port, socket);
+}
+
+export function ours(address: string): AddressSpec {
+  return { address, nodad: true, protocol: ownProtocol };
+}
+
+/**
+ * Where both have an address, packets go through the new device from now on; the old one keeps its address, so that those on
+ * their way arrive.
+ */
+function takeConnected({ addresses, takesOver }: fw.Port, socket: RouteSocket): void {
+  const before = socket.links().find(({ alias }) => alias === takesOver);
+  if (!before) return;
+  const connected = new Set(addresses.map((address) => String(IpPrefix.of(address).network)));
+  for (const { destination, family, protocol } of socket.routes({ device: before.index }))
+    if (protocol === 'kernel' && connected.has(destination))
+      socket.deleteRoute({ destination, family, protocol, device: before.index });
+}
+
+/** A device that is up can be renamed since Linux 6.2. */
+function rename(link: Link, { name, formerName }: fw.Port, socket: RouteSocket, found: Differences): void {
+  if (name === link.name || name.includes('%')) return;
+  requireFreeName(socket, name);
+  socket.setLink(link.index, { name });
+  // Otherwise it is to have another one from now on.
+  if (formerName === '') found.add('name');
+}
+
+function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket, found: Differences): void {
+  const link = socket.link(device.index);
+  if (!link) return;
+  rename(link, port, socket, found);
+  const wrong = [
+    link.mtu !== port.mtu && 'MTU',
+    link.mac !== port.mac && 'hardware address',
+    !link.up && 'state "up"',
+    link.alias !== id && 'alias',
+  ].filter((sort) => sort !== false);
+  if (wrong.length > 0) socket.setLink(device.index, { alias: id, mtu: port.mtu, mac: port.mac, up: true });
+  for (const sort of wrong) found.add(sort);
+  // Whoever was about to delete it was killed.
+  if (link.group === doomed) socket.setLink(device.index, { group: 0 });
+}
+
+function mendAddresses(device: Device, open: OpenPort, found: Differences): void {
+  const { port, socket } = open;
+  if (port.addresses.some(isIPv6Prefix) && switchOnIPv6(open, device)) found.add('IPv6');
+  const present = socket.addresses({ index: device.index });
+  const held = new Set(present.map(({ address }) => address));
+  const wanted = new Set(port.addresses);
+  for (const { address, protocol } of present) {
+    if (protocol !== ownProtocol || wanted.has(address)) continue;
+    socket.deleteAddress(device.index, { address });
+  }
+  const missing = [...wanted].filter((address) => !held.has(address));
+  const hasLinkLocal = present.some(({ scope, family }) => scope === 'link' && family === 'ipv6');
+  if (!hasLinkLocal && missing.some(isIPv6Prefix)) {
+    // It was made without IPv6.
+    socket.setLink(device.index, { ipv6AddressGeneration: 'eui64' });
+    addLinkLocal(device, port, socket);
+  }
+  for (const address of missing) socket.addAddress(device.index, ours(address));
+  found.addAll('address', missing);
+}
+
+/** The kernel makes the route to the network of an address once; someone may have taken it away since. */
+function mendConnected(
+  { index }: Device,
+  port: fw.Port,
+  socket: RouteSocket,
+  routes: readonly Route[],
+  found: Differences,
+): void {
+  const present = new Set(routes.map(({ destination }) => destination));
+  for (const address of port.addresses) {
+    const { address: source, network, isHost, version } = IpPrefix.of(address);
+    const destination = String(network);
+    if (isHost || present.has(destination)) continue;
+    const metric = version === 6 ? { metric: 256 } : { source, scope: 'link' as const };
+    socket.addRoute({ destination, device: index, protocol: 'kernel', ...metric });
+    found.add('route', destination);
+  }
+}
+
+async function mendRoutes(
+  device: Device,
+  port: fw.Port,
+  socket: RouteSocket,
+  routes: readonly Route[],
+  found: Differences,
+): Promise<void> {
+  const key = (route: RouteSpec | Route): string => `${destinationOf(route)} ${route.gateway ?? ''}`;
+  const missing = new Map(routesOf(device.index, port, socket).map((route) => [key(route), route]));
+  const surplus = routes.filter((route) => !missing.delete(key(route)) && route.protocol === ownProtocol);
+  if (surplus.length > 0)
+    socket.batch(() => {
+      for (const { destination, gateway, family } of surplus)
+        socket.deleteRoute({ destination, gateway, family, device: device.index });
+    });
+  await addRoutes([...missing.values()], port, socket);
+  found.addAll(
+    'route',
+    [...missing.values()].map(({ destination }) => destination),
+  );
+}

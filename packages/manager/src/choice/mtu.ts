@@ -1,0 +1,67 @@
+// The MTU of a connection: what its way allows at most, and what it is where nobody asks. Bytes throughout.
+import { type Interface, InterfaceType, NsmError } from '@nsm/api';
+
+/** By IPv4's least (RFC 791) and what the kernel's Ethernet devices take. */
+const askable = { least: 68, most: 65_535 } as const;
+
+/** Where nobody asks for another and the way allows more: what every application expects of an Ethernet. */
+const usualMtu = 1500;
+
+/** A veth device's largest, ETH_MAX_MTU. */
+const vethMost = 65_535;
+/** A TAP device's largest: the kernel counts its Ethernet header. */
+const tapMost = 65_521;
+
+export interface Mtu {
+  /** Where the endpoint does not name one. */
+  readonly usual: number;
+  /** What is beyond does not fit, or the client does not want it. */
+  readonly most: number;
+}
+
+/**
+ * What an interface's parameter `mtu` asks for.
+ * @throws NsmError `invalid` for what is no MTU.
+ */
+export function askedMtu({ parameters }: Interface): number | undefined {
+  const asked = parameters?.interfaceParameters.mtu;
+  if (asked === undefined) return undefined;
+  const mtu = Number(asked);
+  if (/^\d{1,5}$/.test(asked) && mtu >= askable.least && mtu <= askable.most) return mtu;
+  throw new NsmError(
+    'invalid',
+    `interface parameter mtu is ${JSON.stringify(asked.slice(0, 64))}: it must be ${askable.least} to ${askable.most} bytes`,
+  );
+}
+
+/** Of a wire that is there already: nobody knows what it carries but who asks. */
+export function wireMtu(client: Interface): Mtu {
+  const mtu = askedMtu(client) ?? usualMtu;
+  return { usual: mtu, most: mtu };
+}
+
+/**
+ * Between two pods of one node, where nothing but their devices limits it.
+ * @param told what the client was told before its connection was made anew. Default: nothing.
+ */
+export function localMtu(client: Interface, endpoint: Interface, told?: number): Mtu {
+  const { KERNEL_INTERFACE } = InterfaceType;
+  const device = client.type === KERNEL_INTERFACE && endpoint.type === KERNEL_INTERFACE ? vethMost : tapMost;
+  return within(device, client, told, usualMtu);
+}
+
+/** Through a tunnel that carries `way` bytes of the pod. @param told as for `localMtu`; 0: nothing. */
+export function tunnelledMtu(way: number, client: Interface, told: number): Mtu {
+  return within(way, client, told || undefined, way);
+}
+
+function within(way: number, client: Interface, told: number | undefined, otherwise: number): Mtu {
+  const asked = askedMtu(client);
+  const most = Math.min(way, asked ?? way);
+  return { most, usual: Math.min(most, asked ?? told ?? otherwise) };
+}
+
+/** @param named by the endpoint; 0: none. */
+export function agreedMtu({ usual, most }: Mtu, named: number): number {
+  return Math.min(most, named || usual);
+}

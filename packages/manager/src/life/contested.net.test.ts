@@ -1,0 +1,106 @@
+// Something else in a pod that keeps undoing what a connection is: it is mended less and less often, and operators are told.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RouteMonitor } from '@nsm/netlink';
+import { leaks, ping, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
+import { afterAll, describe, expect, it } from 'vitest';
+import { kernel, TestMesh } from '../manager.test.mesh.js';
+
+type Undo = (pod: TestNamespace, index: number, address: string) => void;
+
+describe.skipIf(!requireRoot('mending'))(
+  'a connection that something else undoes',
+  { timeout: 90_000 },
+  () => {
+    afterAll(() => expect(leaks()).toEqual([]));
+
+    it.each<[string, 0 | 1, string, Undo]>([
+      [
+        'its address, on one node',
+        0,
+        'address',
+        (pod, index, address) => pod.route.deleteAddress(index, { address }),
+      ],
+      [
+        'its address, over a tunnel',
+        1,
+        'address',
+        (pod, index, address) => pod.route.deleteAddress(index, { address }),
+      ],
+      [
+        'its route',
+        0,
+        'route 192.168.0.0/16',
+        (pod, device) => pod.route.deleteRoute({ destination: '192.168.0.0/16', device }),
+      ],
+      ['that it is up', 0, 'state "up"', (pod, index) => pod.route.setLink(index, { up: false })],
+    ])('is STALE: %s', async (_, where, what, undo) => {
+      await using mesh = await TestMesh.start(['client', 'endpoint']);
+      await mesh.serve(where, 'ping', 'endpoint', { clientParameters: { route: ['192.168.0.0/16'] } });
+      const client = mesh.pod('client');
+      const { connectionParameters } = await mesh.client(0).requestConnection({
+        requestId: 'pod-1',
+        networkServiceName: 'ping',
+        linuxNamespace: client.name,
+        interface: [kernel],
+      });
+      const { address, interfaceName, peerAddresses } = connectionParameters!;
+      const index = client.route.link(interfaceName)!.index;
+      let given = 0;
+      using monitor = RouteMonitor.open({
+        namespace: client.namespace,
+        groups: ['address', 'route', 'link'],
+      });
+      monitor.on('event', (event) => {
+        if (event.type === 'address' && event.action === 'new' && what === 'address') given++;
+        if (
+          event.type === 'route' &&
+          event.action === 'new' &&
+          event.route.destination === what.split(' ')[1]
+        )
+          given++;
+        if (event.type === 'link' && event.link.up && what.startsWith('state')) given++;
+      });
+      let undoing = true;
+      const undone = (async () => {
+        while (undoing) {
+          try {
+            undo(client, index, address);
+          } catch {
+            // It is not there at this moment.
+          }
+          await sleep(10);
+        }
+      })();
+      const state = async () => (await mesh.operator(0).listConnections({})).connections[0]!;
+      await waitFor(async () => (await state()).state === 'STALE', { what: 'it is STALE', timeout: 20_000 });
+      const { detail, history } = await state();
+      expect(detail).toContain('changed behind its back again and again');
+      expect(detail).toContain(
+        `${what}${what === 'address' ? ` ${address}` : ''} of ${interfaceName} (client)`,
+      );
+      expect(history.at(-1)).toMatchObject({ state: 'STALE', detail });
+      await sleep(2500);
+      undoing = false;
+      await undone;
+      // The first at once, and then after 1 s, 2 s and so on; a link that comes up is told of several times.
+      expect(given).toBeLessThanOrEqual(what.startsWith('state') ? 24 : 8);
+      await waitFor(
+        async () => (await ping(client.name, peerAddresses[0]!, { deadline: 1 })).received === 1,
+        {
+          what: 'packets come back when nobody undoes it any more',
+          timeout: 20_000,
+        },
+      );
+      const log = readFileSync(join(mesh.folder, 'node-a.log'), 'utf8');
+      expect(log.match(/something undoes what is mended/g)).toHaveLength(1);
+      expect(log.match(/"msg":"mended"/g)?.length ?? 0).toBeLessThanOrEqual(5);
+      await waitFor(async () => (await state()).state === 'UP', {
+        what: 'it is called up again',
+        timeout: 30_000,
+      });
+      expect((await state()).detail).toBe('');
+    });
+  },
+);

@@ -1,0 +1,200 @@
+// Managers where something stands between them and what they serve: a pid namespace, another manager in theirs, a private /tmp.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
+import { afterEach, describe, expect, it } from 'vitest';
+import { expectTraffic } from './expect-traffic.js';
+import { Mesh, type Pod } from './mesh.js';
+import { MeshNode } from './mesh-node.js';
+import { type Connected, nsm, nsmJson } from './nsm-command.js';
+
+const rooted = requireRoot('one host');
+
+const asking = (service: string, pod: Pod, node: MeshNode): string[] => [
+  ...['connect', service, '--request-id', pod.name, '--netns', pod.name, '--run-dir', node.runDir],
+];
+
+describe.skipIf(!rooted)('a manager in a pid namespace of its own', () => {
+  const inItsOwn = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
+  /** Names of namespaces are seen that are made later. */
+  const sharing = [...inItsOwn, '--propagation', 'slave'];
+  const remedy = 'run it with hostPID: true \\(docker --pid=host\\)';
+  const cannotSee = (who: string): RegExp =>
+    new RegExp(
+      `^(nsm: )?the manager runs in a pid namespace of its own and cannot see the process that ${who}: ${remedy} \\(NSM0103\\)$`,
+    );
+  let mesh: Mesh;
+  afterEach(async () => await mesh.stop());
+
+  it('says at the start that it sees nobody, refuses who asks from outside, and says why', async () => {
+    mesh = new Mesh({ before: inItsOwn });
+    await mesh.joinNodes();
+    await mesh.a.start();
+    expect(mesh.a.log).toMatch(
+      new RegExp(`"level":40,.*a pid namespace of its own and sees no process.*${remedy}`),
+    );
+    const [client, pod] = [mesh.pod('client'), mesh.pod('endpoint')];
+    const agent = await mesh.agent(pod);
+    const socket = join(mesh.dir, 'e.sock');
+    await agent.serve(socket, { kind: 'answer', netns: pod.netns });
+    const advertised = await agent.advertise(mesh.a.runDir, { service: 'echo', name: 'echo', socket });
+    expect(advertised.error).toMatch(cannotSee('serves the endpoint'));
+    const request = { requestId: 'one', service: 'echo', netns: client.netns };
+    expect((await agent.connect(mesh.a.runDir, request)).error).toMatch(cannotSee('asks'));
+    await expect(agent.close(mesh.a.runDir, 'one', 'echo')).rejects.toThrow(cannotSee('asks'));
+    expect((await nsm(...asking('echo', client, mesh.a))).stderr.trim()).toMatch(cannotSee('asks'));
+    expect(await mesh.a.endpoints()).toEqual([]);
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('serves those that may speak for others all the same, but for what it would have to see', async () => {
+    mesh = new Mesh({ before: sharing, flags: ['--allow-uid', '0'] });
+    await mesh.joinNodes();
+    await mesh.a.start();
+    const [client, pod] = [mesh.pod('client'), mesh.pod('endpoint')];
+    await mesh.endpoint(mesh.a, { pod, name: 'echo', services: ['echo'] });
+    const connected = await nsmJson<Connected>(...asking('echo', client, mesh.a));
+    await expectTraffic(client, pod, connected);
+    const agent = await mesh.agent(client);
+    for (const netns of ['/proc/self/ns/net', `/proc/${agent.pid}/ns/net`]) {
+      const { error } = await agent.connect(mesh.a.runDir, { requestId: 'own', service: 'echo', netns });
+      expect(error).toMatch(cannotSee('asks'));
+    }
+    const held = await nsm(...asking('echo', client, mesh.a), '--hold');
+    expect(held.stderr.trim()).toMatch(cannotSee('asks, to end the connection with it'));
+    const close = ['disconnect', 'echo', '--request-id', client.name, '--netns', client.name];
+    expect(await nsm(...close, '--run-dir', mesh.a.runDir)).toMatchObject({ status: 0 });
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('says why it does not find a namespace that it cannot see', async () => {
+    mesh = new Mesh({ before: inItsOwn, flags: ['--allow-uid', '0'] });
+    await mesh.joinNodes();
+    await mesh.a.start();
+    const { stderr } = await nsm(...asking('echo', mesh.pod('client'), mesh.a));
+    expect(stderr).toMatch(
+      new RegExp(
+        `no name and no process has it; the manager runs in a pid namespace of its own: ${remedy} \\(NSM0102\\)`,
+      ),
+    );
+  });
+
+  it('does not start where /proc is that of another one', async () => {
+    mesh = new Mesh({ before: ['unshare', '--pid', '--fork', '--kill-child'] });
+    await expect(mesh.a.start()).rejects.toThrow(/\/proc is that of another pid namespace.*hostPID: true/);
+  });
+});
+
+describe.skipIf(!rooted)('an endpoint with a /tmp of its own', () => {
+  it('is told that the manager does not see its socket', async () => {
+    await using mesh = new Mesh();
+    await mesh.joinNodes();
+    await mesh.a.start();
+    const pod = mesh.pod('endpoint');
+    const folder = join(mesh.dir, 'private');
+    mkdirSync(folder);
+    const before = ['unshare', '--mount', 'sh', '-c', `mount -t tmpfs none ${folder} && exec "$@"`, 'sh'];
+    const flags = ['--socket', join(folder, 'e.sock')];
+    await expect(
+      mesh.endpoint(mesh.a, { pod, name: 'echo', services: ['echo'], before, flags }),
+    ).rejects.toThrow(
+      /does not exist as the manager sees it; .*private \/tmp or a root of its own must put it where both see it, such as a folder below --run-dir/,
+    );
+    expect(await mesh.a.endpoints()).toEqual([]);
+  });
+});
+
+describe.skipIf(!rooted)('two managers in one network namespace', () => {
+  let mesh: Mesh;
+  let beside: MeshNode[];
+  let flags: readonly string[];
+  const start = async (...wanted: readonly string[]): Promise<void> => {
+    flags = wanted;
+    mesh = new Mesh({ flags });
+    beside = [];
+    await mesh.joinNodes();
+    for (const [n, { namespace }] of mesh.nodes.entries())
+      await run(namespace.name, 'ip', ['address', 'add', `10.9.0.${n + 11}/24`, 'dev', 'underlay']);
+    await mesh.startManagers();
+  };
+  const manager = (name: string, node: MeshNode, address: string, registry: string): MeshNode => {
+    const dir = join(mesh.dir, `beside-${name}`);
+    const made = new MeshNode({ name, namespace: node.namespace, address, dir, registry, flags });
+    beside.push(made);
+    return made;
+  };
+  afterEach(async () => {
+    for (const node of beside) await node.stop();
+    await mesh.stop();
+  });
+
+  it('are not joined by a tunnel that would end where it begins, and nothing is touched', async () => {
+    await start();
+    const other = manager('other', mesh.a, '10.9.0.11', `nsm://${mesh.a.tcp}`);
+    await other.start();
+    const [client, pod] = [mesh.pod('client'), mesh.pod('endpoint')];
+    await mesh.endpoint(other, { pod, name: 'echo', services: ['echo'] });
+    await mesh.a.knows('echo/echo');
+    const { stderr } = await nsm(...asking('echo', client, mesh.a));
+    expect(stderr).toMatch(
+      /^nsm: no tunnel of this node leads to manager "other": VXLAN, .*: 10\.9\.0\.11 is an address of this node itself, so the other manager runs in the same network namespace, .* \(NSM0302\)$/m,
+    );
+    // It was not even asked.
+    expect(other.log).not.toContain('endpoint not connected');
+    expect(await mesh.remains()).toEqual([]);
+    const far = mesh.pod('far');
+    await mesh.endpoint(mesh.b, { pod: far, name: 'far', services: ['echo'] });
+    await mesh.a.knows('echo/far');
+    await expectTraffic(client, far, await nsmJson<Connected>(...asking('echo', client, mesh.a)));
+    expect(mesh.a.errors()).toEqual([]);
+  });
+
+  it('have names of their own', async () => {
+    await start();
+    const twin = manager('node-a', mesh.a, '10.9.0.11', 'embedded:');
+    await expect(twin.start()).rejects.toThrow(
+      /a manager of the name "node-a" runs in this network namespace already \(process \d+\).*--name \(NSM0105\)/,
+    );
+    await mesh.a.restart('SIGKILL');
+    await mesh.a.end('SIGTERM');
+    await twin.start();
+  });
+
+  it.each(['VXLAN', 'GRE'])('of two meshes do not disturb each other: %s', async (kind) => {
+    await start('--tunnel', kind);
+    const near = manager('near', mesh.a, '10.9.0.11', 'embedded:');
+    const far = manager('far', mesh.b, '10.9.0.12', `nsm://${near.tcp}`);
+    await near.start();
+    await far.start();
+    const [client, pod, client2, pod2] = ['client', 'endpoint', 'client-2', 'endpoint-2'].map((label) =>
+      mesh.pod(label),
+    ) as [Pod, Pod, Pod, Pod];
+    await mesh.endpoint(mesh.b, { pod, name: 'one', services: ['echo'] });
+    await mesh.endpoint(far, { pod: pod2, name: 'two', services: ['echo'] });
+    await Promise.all([mesh.a.knows('echo/one'), near.knows('echo/two')]);
+    const first = await nsmJson<Connected>(...asking('echo', client, mesh.a));
+    await expectTraffic(client, pod, first);
+    await using pinging = await spawnIn(client.name, 'ping', ['-n', '-i', '0.02', first.peerAddresses[0]!]);
+    const replies = (): number => pinging.output().split(' bytes from ').length - 1;
+    const more = async (): Promise<void> => {
+      const before = replies();
+      await waitFor(() => replies() > before + 10, { what: 'replies in the first mesh' });
+    };
+    await more();
+    const second = await nsmJson<Connected>(...asking('echo', client2, near));
+    await expectTraffic(client2, pod2, second);
+    await more();
+    for (const node of [near, far]) await node.restart('SIGKILL');
+    await more();
+    await expectTraffic(client2, pod2, second);
+    await near.closeAll();
+    await more();
+    for (const node of [near, far]) await node.end('SIGTERM');
+    await more();
+    pinging.child.kill('SIGINT');
+    await pinging.exited;
+    expect(pinging.output()).toMatch(/ 0% packet loss/);
+    await mesh.a.closeAll();
+    expect(await mesh.remains()).toEqual([]);
+  });
+});

@@ -1,0 +1,169 @@
+// Packets of every length and make over every kind of tunnel, on every underlay, both ways.
+import { leaks, requireRoot } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { thorough } from '../reliability/config.js';
+import { counted, dropsAt } from './counters.js';
+import { cutFaults, overlongFaults } from './fragments.js';
+import { frameFaults } from './frames.js';
+import { contentOf } from './ip-packets.js';
+import { datagramFaults, lengthFaults } from './lengths.js';
+import { frameOf } from './link-frames.js';
+import { type Attachment, type Connection, kinds, PacketStage, type StageOptions } from './packet-stage.js';
+import { type Cell, type Direction, directionsOf, type Version, versions } from './pod-end.js';
+import { segmentFaults, virtualMachineFaults } from './segments.js';
+import { refusalFaults, transferFaults, withoutTimestamps } from './transfers.js';
+
+const [ebpf, kernel, mixed] = [
+  ['ebpf', 'ebpf'],
+  ['kernel', 'kernel'],
+  ['kernel', 'ebpf'],
+] as const;
+const everyStage: readonly StageOptions[] = ([4, 6] as const).flatMap((underlay) =>
+  (['veth', 'tap'] as const).flatMap((cable) =>
+    [ebpf, kernel, mixed].map((engines) => ({ underlay, cable, engines, mtu: 1500 })),
+  ),
+);
+/** Large packets, as between the machines of a data centre. */
+const jumbo = 9000;
+const stages: readonly StageOptions[] = thorough
+  ? [...everyStage, { underlay: 4, cable: 'tap', engines: ebpf, mtu: jumbo }]
+  : [
+      { underlay: 4, cable: 'veth', engines: ebpf, mtu: 1500 },
+      { underlay: 6, cable: 'veth', engines: mixed, mtu: 1500 },
+      { underlay: 4, cable: 'tap', engines: mixed, mtu: jumbo },
+      { underlay: 6, cable: 'tap', engines: ebpf, mtu: 1500 },
+    ];
+const nameOf = ({ underlay, cable, mtu, engines }: StageOptions): string =>
+  `IPv${underlay} over ${cable} of ${mtu} bytes, VXLAN by ${engines.join(' and ')}`;
+
+/** Pods of which one or both have shared memory. */
+const attachments: readonly (readonly [near: Attachment, far: Attachment])[] = [
+  ['mem', 'kernel'],
+  ['kernel', 'mem'],
+  ['mem', 'mem'],
+];
+/** Each is two processes: without the thorough run, every stage has some of them. */
+const shared = (options: StageOptions) =>
+  kinds.flatMap((kind, index) =>
+    attachments
+      .filter((_, n) => thorough || n === (index + stages.indexOf(options)) % (2 * attachments.length))
+      .map(([near, far]) => ({ kind, near, far })),
+  );
+
+/** All that can be joined without a tunnel. */
+const here = [['kernel', 'kernel'], ...attachments] as const;
+
+type Check = (direction: Direction, version: Version) => Promise<string[]>;
+
+/** Both ways, and with both versions of IP. */
+const bothWays = async (cell: Cell, ...checks: readonly Check[]): Promise<string[]> => {
+  const faults: string[] = [];
+  for (const check of checks)
+    for (const direction of directionsOf(cell))
+      for (const version of versions) faults.push(...(await check(direction, version)));
+  return faults;
+};
+const everything: readonly Check[] = [
+  lengthFaults,
+  datagramFaults,
+  overlongFaults,
+  cutFaults,
+  segmentFaults,
+  virtualMachineFaults,
+];
+/** From the near pod, for nobody. */
+const sendAll = async ({ near, far }: Cell): Promise<string[]> => {
+  using sender = near.frames();
+  for (let n = 0; n < 100; n++) sender.send(frameOf(far.mac, near.mac, 0x88b5, contentOf(n, 100)));
+  return [];
+};
+const framesBothWays = async (cell: Cell): Promise<string[]> =>
+  (await Promise.all(directionsOf(cell).map(frameFaults))).flat();
+const everyTransfer = async (cell: Cell): Promise<string[]> => {
+  const transfers = (): Promise<string[]> => bothWays(cell, transferFaults, refusalFaults);
+  return [...(await transfers()), ...(await withoutTimestamps([cell.near, cell.far], transfers))];
+};
+
+afterAll(() => expect(leaks()).toEqual([]));
+
+describe.skipIf(!requireRoot('packets')).each(stages.map((options) => [nameOf(options), options] as const))(
+  '%s',
+  { timeout: 120_000 },
+  (_name, options) => {
+    let stage: PacketStage;
+    const cells = new Map<string, Connection>();
+
+    beforeAll(async () => {
+      stage = await PacketStage.start(options);
+      for (const kind of kinds) cells.set(kind, await stage.connect(kind));
+    }, 60_000);
+    afterAll(async () => await stage?.[Symbol.asyncDispose]());
+
+    const addingUp = (cell: Connection, work: () => Promise<string[]>): Promise<string[]> =>
+      counted(stage.mesh.nodes, cell.id, work);
+
+    describe.each(kinds)('%s', (kind) => {
+      const cell = (): Connection => cells.get(kind)!;
+      /** The kernel's own device counts what is to be cut as one packet. */
+      const countsSegments = kind !== 'VXLAN' || options.engines === ebpf;
+
+      it('carries IP packets of every length', async () => {
+        expect(await addingUp(cell(), () => bothWays(cell(), lengthFaults, datagramFaults))).toEqual([]);
+      });
+
+      it('carries frames of every make', async () => {
+        expect(await addingUp(cell(), () => framesBothWays(cell()))).toEqual([]);
+      });
+
+      it('carries fragments of every cut', async () => {
+        expect(await addingUp(cell(), () => bothWays(cell(), overlongFaults, cutFaults))).toEqual([]);
+      });
+
+      it('carries datagrams that the sender leaves uncut', async () => {
+        const work = (): Promise<string[]> => bothWays(cell(), segmentFaults, virtualMachineFaults);
+        expect(countsSegments ? await addingUp(cell(), work) : await work()).toEqual([]);
+      });
+
+      it('carries TCP', async () => {
+        const work = (): Promise<string[]> => everyTransfer(cell());
+        expect(countsSegments ? await addingUp(cell(), work) : await work()).toEqual([]);
+      });
+
+      it.each(
+        kinds.filter(
+          (other, index) => thorough || index === (kinds.indexOf(kind) + 1) % kinds.length || other === kind,
+        ),
+      )('followed by %s, carries datagrams that the sender leaves uncut, and TCP', async (other) => {
+        const chain = await stage.chain(cell(), other);
+        expect(await bothWays(chain, segmentFaults, datagramFaults, transferFaults)).toEqual([]);
+      });
+    });
+
+    // No packet of these gets to the underlay: one stage has them all.
+    it.each(options === stages[0] ? here : [])(
+      'on one node: %s to %s carries all of that',
+      async (near, far) => {
+        const cell = await stage.connectHere(near, far);
+        expect(await framesBothWays(cell)).toEqual([]);
+        expect(await bothWays(cell, ...everything)).toEqual([]);
+        expect(await everyTransfer(cell)).toEqual([]);
+      },
+    );
+
+    it.each(shared(options))('$kind: $near to $far carries all of that', async ({ kind, near, far }) => {
+      const cell = await stage.connect(kind, near, far);
+      const whole = (): Promise<string[]> =>
+        bothWays(cell, lengthFaults, datagramFaults, overlongFaults, cutFaults);
+      expect(await addingUp(cell, whole)).toEqual([]);
+      expect(await addingUp(cell, () => framesBothWays(cell))).toEqual([]);
+      expect(await bothWays(cell, segmentFaults, virtualMachineFaults)).toEqual([]);
+      expect(await everyTransfer(cell)).toEqual([]);
+      if (near !== 'kernel') return;
+      // Nobody is left to take it.
+      for (const application of cell.applications) await application[Symbol.asyncDispose]();
+      expect(await addingUp(cell, () => sendAll(cell))).toEqual([]);
+      const drops = await dropsAt(stage.mesh.b, cell.id);
+      expect(drops['received, not taken by the pod']).toBeGreaterThanOrEqual(100n);
+    });
+  },
+);
