@@ -126,7 +126,9 @@ describe.skipIf(!requireRoot('packets')).each(stages.map((options) => [nameOf(op
 
       it('carries TCP', async () => {
         const work = (): Promise<string[]> => everyTransfer(cell());
-        expect(countsSegments ? await addingUp(cell(), work) : await work()).toEqual([]);
+        // In bulk, a TAP device drops what the wire does not take in time: neither node has lost that.
+        const countsAll = countsSegments && options.cable === 'veth';
+        expect(countsAll ? await addingUp(cell(), work) : await work()).toEqual([]);
       });
 
       it.each(
