@@ -1,2 +1,3 @@
 // The network service manager (NSM) of one node.
-export { Manager, type ManagerOptions } from './manager.js';
+export { Manager } from './manager.js';
+export type { ManagerOptions } from './manager-options.js';

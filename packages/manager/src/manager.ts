@@ -12,10 +12,9 @@ import {
   proxy,
   registry as reg,
   Server,
-  type TunnelType,
   tunnelNames,
 } from '@nsm/api';
-import { type LendingOptions, lentDevicesIn, startForwarderThread, type VxlanEngine } from '@nsm/forwarder';
+import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
 import { currentNamespace, IpPrefix, peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -36,11 +35,11 @@ import { watchPeers } from './life/peer-watch.js';
 import { recover } from './life/recovery.js';
 import { leave, register } from './life/registration.js';
 import { takeName } from './life/unique-name.js';
+import type { ManagerOptions } from './manager-options.js';
 import type { Node } from './node.js';
 import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
 import { PeerManagers } from './others/peer-managers.js';
-import type { FaultInjector } from './request/transaction.js';
 import { adminService } from './services/admin-service.js';
 import { clientService } from './services/client-service.js';
 import { endpointService } from './services/endpoint-service.js';
@@ -49,52 +48,13 @@ import { ConnectionTable } from './state/connection-table.js';
 import { KeyedMutex } from './state/keyed-mutex.js';
 import { Store } from './state/store.js';
 
-export interface ManagerOptions {
-  /** The manager's name: the `network_service_host` of the endpoints it serves. */
-  readonly name: string;
-  /** Folder of client.sock, endpoint.sock and admin.sock. */
-  readonly runDir: string;
-  /** Folder of what must outlast a restart. */
-  readonly stateDir: string;
-  /** HOST:PORT on which other managers are served. */
-  readonly listen: string;
-  /** HOST:PORT under which they find this one; port 0 is replaced by the port listened on. */
-  readonly advertise: string;
-  /** `embedded:` or `nsm://HOST:PORT`. */
-  readonly registry: string;
-  /** Underlay address of tunnels. Default: the one the kernel routes with. */
-  readonly tunnelAddress?: string;
-  /**
-   * The only tunnel types to use, in order of preference, for one network service or, without `service`, for all others.
-   * Default: all that work here, VXLAN first.
-   */
-  readonly tunnels: readonly { readonly service?: string; readonly type: TunnelType }[];
-  /** What carries VXLAN in the manager's own forwarder. Default: the kernel's vxlan device. */
-  readonly vxlanEngine?: VxlanEngine;
-  /** Devices of this node that its own forwarder may give to pods. Default: none. */
-  readonly lending?: Pick<LendingOptions, 'hwPools' | 'sriovPools' | 'sysfs'>;
-  /** Where addresses come from, for one network service or, without `service`, for all others. */
-  readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
-  /** Users whose processes may name network namespaces that are not their own. */
-  readonly allowedUids: readonly number[];
-  /** Socket of a forwarder in a process of its own. Default: one in a worker thread. */
-  readonly forwarderSocket?: string;
-  readonly logger: Logger;
-  /** Milliseconds a whole request may take. Default: 10000. */
-  readonly requestTimeout?: number;
-  /** Milliseconds between two looks at whether packets come back from each other node. Default: 500. */
-  readonly probeInterval?: number;
-  /** Called after each step of a request; tests make it throw. */
-  readonly faults?: FaultInjector;
-}
-
 /** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
 const maxForwarderReplyBytes = 64 << 20;
 /**
  * Milliseconds for which a manager that stops waits for what it has begun, and for what takes it back: most of it milliseconds, but
  * another manager may be silent.
  */
-const finishWithin = 3000;
+const finishWithinMs = 3000;
 
 /** Ids begin with it and must fit into an ifalias of 255 bytes. */
 const maxNameLength = 128;
@@ -178,7 +138,7 @@ export class Manager {
     this.#stops.push(() => endpoints.stop());
     // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
     const mutex = new KeyedMutex();
-    let patience = finishWithin;
+    let patience = finishWithinMs;
     const letFinish = async (): Promise<void> => {
       const began = monotonic();
       if (!(await mutex.settled(patience))) logger.info('stopping in the middle of work: a restart ends it');

@@ -1,0 +1,44 @@
+// What a manager is told at its start.
+import type { TunnelType } from '@nsm/api';
+import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
+import type { Logger } from 'pino';
+import type { FaultInjector } from './request/transaction.js';
+
+export interface ManagerOptions {
+  /** The manager's name: the `network_service_host` of the endpoints it serves. */
+  readonly name: string;
+  /** Folder of client.sock, endpoint.sock and admin.sock. */
+  readonly runDir: string;
+  /** Folder of what must outlast a restart. */
+  readonly stateDir: string;
+  /** HOST:PORT on which other managers are served. */
+  readonly listen: string;
+  /** HOST:PORT under which they find this one; port 0 is replaced by the port listened on. */
+  readonly advertise: string;
+  /** `embedded:` or `nsm://HOST:PORT`. */
+  readonly registry: string;
+  /** Underlay address of tunnels. Default: the one the kernel routes with. */
+  readonly tunnelAddress?: string;
+  /**
+   * The only tunnel types to use, in order of preference, for one network service or, without `service`, for all others.
+   * Default: all that work here, VXLAN first.
+   */
+  readonly tunnels: readonly { readonly service?: string; readonly type: TunnelType }[];
+  /** What carries VXLAN in the manager's own forwarder. Default: the kernel's vxlan device. */
+  readonly vxlanEngine?: VxlanEngine;
+  /** Devices of this node that its own forwarder may give to pods. Default: none. */
+  readonly lending?: Pick<LendingOptions, 'hwPools' | 'sriovPools' | 'sysfs'>;
+  /** Where addresses come from, for one network service or, without `service`, for all others. */
+  readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
+  /** Users whose processes may name network namespaces that are not their own. */
+  readonly allowedUids: readonly number[];
+  /** Socket of a forwarder in a process of its own. Default: one in a worker thread. */
+  readonly forwarderSocket?: string;
+  readonly logger: Logger;
+  /** Milliseconds a whole request may take. Default: 10000. */
+  readonly requestTimeout?: number;
+  /** Milliseconds between two looks at whether packets come back from each other node. Default: 500. */
+  readonly probeInterval?: number;
+  /** Called after each step of a request; tests make it throw. */
+  readonly faults?: FaultInjector;
+}
