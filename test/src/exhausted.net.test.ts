@@ -140,8 +140,7 @@ describe.skipIf(!requireRoot('exhausted'))('a disk without inodes', () => {
       await mesh.a.end('SIGTERM');
     } finally {
       // Whoever has files open in it keeps it until then.
-      await run(undefined, 'umount', ['--lazy', disk]);
-      await mesh.stop();
+      await run(undefined, 'umount', ['--lazy', disk]).finally(() => mesh.stop());
     }
   });
 });

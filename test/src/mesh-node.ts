@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { admin, Channel, connect, type ServiceClient } from '@nsm/api';
+import { admin, Channel, connect, type ServiceClient, tunnelNames } from '@nsm/api';
 import { type Running, type TestNamespace, waitFor } from '@nsm/testkit';
 import { spawnNsm } from './nsm-command.js';
 
@@ -156,6 +156,15 @@ export class MeshNode {
   async connections(): Promise<admin.Connection[]> {
     const client = this.#channel.client(admin.Admin);
     return (await client.listConnections({}, { timeoutMs: 5_000 })).connections;
+  }
+
+  /** Kinds of tunnel that nothing here carries, and why. */
+  async missingTunnels(): Promise<ReadonlyMap<string, string>> {
+    const client = this.#channel.client(admin.Admin);
+    const { capabilities } = await client.listTunnels({}, { timeoutMs: 5_000 });
+    const carried = new Set(capabilities.filter(({ missing }) => missing === '').map(({ type }) => type));
+    const lacking = capabilities.filter(({ type }) => !carried.has(type));
+    return new Map(lacking.map(({ type, missing }) => [tunnelNames[type] ?? '', missing]));
   }
 
   /** Closes every connection as an operator does: so that one failed test does not make others fail. */

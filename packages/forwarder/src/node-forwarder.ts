@@ -1,16 +1,11 @@
 // The dataplane of one node: makes cross-connects exist as wanted, and removes them.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import {
-  type forwarder as fw,
-  InterfaceType,
-  NsmError,
-  type ServiceImplementation,
-  TunnelType,
-} from '@nsm/api';
+import { type forwarder as fw, InterfaceType, NsmError, type ServiceImplementation } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { nodeEndName } from './bpf/node-end.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
+import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
 import { carrierHeard } from './carrier-heard.js';
 import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
@@ -119,35 +114,8 @@ export class NodeForwarder implements ForwarderService {
     this.#socket.close();
   }
 
-  async getCapabilities(): Promise<{
-    interfaces: InterfaceReport[];
-    tunnels: TunnelReport[];
-    nodeId: string;
-    joins: JoinReport[];
-  }> {
-    const local = this.#wirings.filter(
-      ({ wiring }) => wiring.tunnel === undefined && wiring.endpointInterface === undefined,
-    );
-    const remote = this.#wirings.filter(
-      ({ wiring }) => wiring.tunnel !== undefined && wiring.interface === InterfaceType.KERNEL_INTERFACE,
-    );
-    return {
-      interfaces: local.map(({ wiring, missing }) => ({
-        type: wiring.interface,
-        missing,
-        engine: wiring.engine,
-        pools: [...(wiring.pools ?? [])],
-        missingOverTunnels: this.#missingOverTunnels(wiring),
-      })),
-      nodeId: nodeId(),
-      tunnels: remote.map(({ wiring, missing }) => ({
-        type: wiring.tunnel ?? 0,
-        missing,
-        engine: wiring.engine,
-        obstacles: wiring instanceof BpfTunnel ? this.#tunnels.obstacles() : [],
-      })),
-      joins: this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [joinOf(wiring)])),
-    };
+  async getCapabilities(): Promise<CapabilitiesReport> {
+    return { ...capabilitiesOf(this.#wirings), nodeId: nodeId() };
   }
 
   async placeSockets({
@@ -245,7 +213,7 @@ export class NodeForwarder implements ForwarderService {
       for (const { side, index, fresh } of devices)
         if (fresh && ports[side]) await carrierHeard(ports[side].socket, index, signal);
       if (crossConnect.answerWithinMs > 0)
-        await requireAnswer(crossConnect, devices, ports, signal, () => this.#tunnels.obstacles());
+        await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
       for (const device of devices) {
         const open = ports[device.side];
         if (open && device.fresh) requireWay(device, open);
@@ -348,33 +316,10 @@ export class NodeForwarder implements ForwarderService {
   ): AsyncIterable<MessageInitShape<typeof fw.ForwarderEventSchema>> {
     return this.#watch.events(signal);
   }
-
-  #missingOverTunnels({ interface: type, pools }: Wiring): string {
-    if (pools) return '';
-    const ways = this.#wirings.filter(
-      ({ wiring }) => wiring.interface === type && wiring.tunnel !== undefined,
-    );
-    if (ways.some(({ missing }) => missing === '')) return '';
-    return ways[0]?.missing ?? 'nothing here joins the two';
-  }
 }
 
 function withDevice(port: fw.Port | undefined): fw.Port | undefined {
   return port && isSocket(port.type) ? undefined : port;
-}
-
-type InterfaceReport = Pick<
-  fw.InterfaceCapability,
-  'type' | 'missing' | 'engine' | 'pools' | 'missingOverTunnels'
->;
-type TunnelReport = Pick<fw.TunnelCapability, 'type' | 'missing' | 'engine' | 'obstacles'>;
-type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
-
-function joinOf({ interface: type, endpointInterface, tunnel }: Wiring): JoinReport {
-  const { DEFAULT_INTERFACE } = InterfaceType;
-  return tunnel === undefined
-    ? { client: type, endpoint: endpointInterface ?? type, tunnel: TunnelType.DEFAULT_TUNNEL }
-    : { client: type, endpoint: DEFAULT_INTERFACE, tunnel };
 }
 
 type ProbeReport = { answered: boolean; elapsedUs: number };

@@ -52,6 +52,9 @@ export interface Wiring {
    */
   obstacle?(route: RouteLookup, uplink: Link | undefined): string;
 
+  /** What others have put in the way of its packets on this node and may end it, for people: one line each. */
+  inTheWay?(): readonly string[];
+
   /**
    * Makes the devices exist, without addresses, and finds those that already do. What exists with other
    * parameters is replaced by `remove` and made again.

@@ -178,9 +178,11 @@ export class Manager {
     this.#stops.push(() => endpoints.stop());
     // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
     const mutex = new KeyedMutex();
+    let patience = finishWithin;
     const letFinish = async (): Promise<void> => {
-      if (!(await mutex.settled(finishWithin)))
-        logger.info('stopping in the middle of work: a restart ends it');
+      const began = monotonic();
+      if (!(await mutex.settled(patience))) logger.info('stopping in the middle of work: a restart ends it');
+      patience = Math.max(0, patience - (monotonic() - began));
     };
     this.#stops.push(letFinish);
     const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});

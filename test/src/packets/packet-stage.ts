@@ -41,6 +41,12 @@ export interface Connection extends Cell {
   readonly applications: readonly AsyncDisposable[];
 }
 
+/** The way from one pod to another by a third. */
+export interface Chain extends Cell {
+  /** The connection of the one between. */
+  readonly second: Connection;
+}
+
 /** A pod with an endpoint in it. */
 interface Server {
   readonly pod: Pod;
@@ -99,7 +105,7 @@ export class PacketStage implements AsyncDisposable {
   }
 
   /** A way through two tunnels: there over `first`, and back over another of `kind`; the pod between them forwards. */
-  async chain(first: Cell, kind: string): Promise<Cell> {
+  async chain(first: Cell, kind: string): Promise<Chain> {
     const { pod } = await this.#server('far');
     const second = await this.#connect(this.mesh.b, pod, 'kernel', 'near', kind);
     pod.namespace.namespace.run(() => {
@@ -119,7 +125,7 @@ export class PacketStage implements AsyncDisposable {
           },
           'replace',
         );
-    return { near: first.near, far: second.far, mtu: Math.min(first.mtu, second.mtu) };
+    return { near: first.near, far: second.far, mtu: Math.min(first.mtu, second.mtu), second };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

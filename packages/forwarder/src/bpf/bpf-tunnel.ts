@@ -32,6 +32,10 @@ export class BpfTunnel implements Wiring {
     return obstacle(this.#kind, route, uplink);
   }
 
+  inTheWay(): readonly string[] {
+    return this.#tunnels.obstacles();
+  }
+
   connect(
     crossConnect: fw.CrossConnect,
     ports: OpenPorts,

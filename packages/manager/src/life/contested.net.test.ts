@@ -7,7 +7,9 @@ import { leaks, ping, requireRoot, type TestNamespace, waitFor } from '@nsm/test
 import { afterAll, describe, expect, it } from 'vitest';
 import { kernel, TestMesh } from '../manager.test.mesh.js';
 
-type Undo = (pod: TestNamespace, index: number, address: string) => void;
+type Undo = (pod: TestNamespace, name: string, address: string) => void;
+
+const indexOf = ({ route }: TestNamespace, name: string): number => route.link(name)!.index;
 
 describe.skipIf(!requireRoot('mending'))(
   'a connection that something else undoes',
@@ -20,21 +22,21 @@ describe.skipIf(!requireRoot('mending'))(
         'its address, on one node',
         0,
         'address',
-        (pod, index, address) => pod.route.deleteAddress(index, { address }),
+        (pod, name, address) => pod.route.deleteAddress(indexOf(pod, name), { address }),
       ],
       [
         'its address, over a tunnel',
         1,
         'address',
-        (pod, index, address) => pod.route.deleteAddress(index, { address }),
+        (pod, name, address) => pod.route.deleteAddress(indexOf(pod, name), { address }),
       ],
       [
         'its route',
         0,
         'route 192.168.0.0/16',
-        (pod, device) => pod.route.deleteRoute({ destination: '192.168.0.0/16', device }),
+        (pod, name) => pod.route.deleteRoute({ destination: '192.168.0.0/16', device: indexOf(pod, name) }),
       ],
-      ['that it is up', 0, 'state "up"', (pod, index) => pod.route.setLink(index, { up: false })],
+      ['that it is up', 0, 'state "up"', (pod, name) => pod.route.setLink(name, { up: false })],
     ])('is STALE: %s', async (_, where, what, undo) => {
       await using mesh = await TestMesh.start(['client', 'endpoint']);
       await mesh.serve(where, 'ping', 'endpoint', { clientParameters: { route: ['192.168.0.0/16'] } });
@@ -46,7 +48,6 @@ describe.skipIf(!requireRoot('mending'))(
         interface: [kernel],
       });
       const { address, interfaceName, peerAddresses } = connectionParameters!;
-      const index = client.route.link(interfaceName)!.index;
       let given = 0;
       using monitor = RouteMonitor.open({
         namespace: client.namespace,
@@ -66,7 +67,7 @@ describe.skipIf(!requireRoot('mending'))(
       const undone = (async () => {
         while (undoing) {
           try {
-            undo(client, index, address);
+            undo(client, interfaceName, address);
           } catch {
             // It is not there at this moment.
           }
@@ -74,28 +75,31 @@ describe.skipIf(!requireRoot('mending'))(
         }
       })();
       const state = async () => (await mesh.operator(0).listConnections({})).connections[0]!;
-      await waitFor(async () => (await state()).state === 'STALE', { what: 'it is STALE', timeout: 20_000 });
-      const { detail, history } = await state();
-      expect(detail).toContain('changed behind its back again and again');
-      expect(detail).toContain(
-        `${what}${what === 'address' ? ` ${address}` : ''} of ${interfaceName} (client)`,
+      const { detail, history } = await waitFor(
+        async () => {
+          const now = await state();
+          return now.state === 'STALE' ? now : undefined;
+        },
+        { what: 'it is STALE', timeout: 30_000 },
       );
-      expect(history.at(-1)).toMatchObject({ state: 'STALE', detail });
+      expect(detail).toContain('changed behind its back again and again: ');
+      // What comes at a bad moment makes that it could not be mended.
+      const which = `${what}${what === 'address' ? ` ${address}` : ''} of ${interfaceName} (client)`;
+      if (!what.startsWith('state')) expect(detail).toContain(which);
+      expect(history.map((past) => past.state)).toContain('STALE');
       await sleep(2500);
       undoing = false;
       await undone;
       // The first at once, and then after 1 s, 2 s and so on; a link that comes up is told of several times.
-      expect(given).toBeLessThanOrEqual(what.startsWith('state') ? 24 : 8);
+      expect(given).toBeLessThanOrEqual(what.startsWith('state') ? 60 : 8);
       await waitFor(
         async () => (await ping(client.name, peerAddresses[0]!, { deadline: 1 })).received === 1,
-        {
-          what: 'packets come back when nobody undoes it any more',
-          timeout: 20_000,
-        },
+        { what: 'packets come back when nobody undoes it any more', timeout: 30_000 },
       );
       const log = readFileSync(join(mesh.folder, 'node-a.log'), 'utf8');
       expect(log.match(/something undoes what is mended/g)).toHaveLength(1);
-      expect(log.match(/"msg":"mended"/g)?.length ?? 0).toBeLessThanOrEqual(5);
+      // Each sort of difference is worth a line until it is contested.
+      expect(log.match(/"msg":"mended"/g)?.length ?? 0).toBeLessThanOrEqual(12);
       await waitFor(async () => (await state()).state === 'UP', {
         what: 'it is called up again',
         timeout: 30_000,

@@ -48,6 +48,11 @@ export class MendPace {
     return Math.max(0, entry.rested - this.#now(), entry.mendedAt + pauseMs(entry) - this.#now());
   }
 
+  /** What somebody undoes again and again, whether or not it is as it should be just now. */
+  contested(id: string): readonly string[] {
+    return againAndAgain(this.#entries.get(id)?.counts ?? new Map());
+  }
+
   /**
    * A connection was compared.
    * @param found what was other than wanted, and was mended.
@@ -60,7 +65,7 @@ export class MendPace {
     const held = now - mendedAt >= holdsMs;
     const counts = new Map(held ? [] : before?.counts);
     for (const one of found) counts.set(one, (counts.get(one) ?? 0) + 1);
-    const again = [...counts].flatMap(([one, count]) => (count >= atOnce ? [one] : []));
+    const again = againAndAgain(counts);
     const settled = found.length === 0 && now - mendedAt >= Math.max(settledMs, pauseMs({ counts }));
     const told = before?.told === true && !held;
     this.#entries.set(id, {
@@ -82,6 +87,10 @@ export class MendPace {
   keep(ids: ReadonlySet<string>): void {
     for (const id of this.#entries.keys()) if (!ids.has(id)) this.#entries.delete(id);
   }
+}
+
+function againAndAgain(counts: ReadonlyMap<string, number>): readonly string[] {
+  return [...counts].flatMap(([one, count]) => (count >= atOnce ? [one] : []));
 }
 
 function pauseMs({ counts }: Pick<Entry, 'counts'>): number {

@@ -16,6 +16,9 @@ export const answerWithinMs = 1000;
 /** Milliseconds between two comparisons when there are few connections. */
 const longestPause = 1000;
 
+/** What is told of one that had to be made anew. */
+const notMendable = 'its interface, which could not be mended';
+
 export interface ComparingOptions {
   /** Milliseconds within which the other side must answer. Default: it is not asked. */
   readonly answerWithinMs?: number;
@@ -29,11 +32,11 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
   const present = node.connections.byId(id);
   if (present?.state.kind === 'CLOSING' && !present.state.removed)
     closeSoon(node, id, present.state.reason, present.state);
-  if (!present || !isInPlace(present) || mendLater(node, id, reason)) return;
+  if (!present || !isInPlace(present) || putOff(node, id, reason)) return;
   const mended = node.mutex.run(present.key, async () => {
     const connection = node.connections.byId(id);
     // Many may have waited for their turn.
-    if (!connection || !isInPlace(connection) || mendLater(node, id, reason)) return;
+    if (!connection || !isInPlace(connection) || putOff(node, id, reason)) return;
     await compare(node, connection, options);
   });
   mended.catch((thrown: unknown) => {
@@ -45,32 +48,31 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
     if (!connection || !isInPlace(connection)) return;
     if (error.kind === 'no-packets') return void unanswered(node, id);
     node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
+    // Who makes it fail makes it fail again: it is made anew less and less often, too.
+    withState(node, connection, [notMendable], 0);
     rebuild(node, connection, `${reason}; ${error.message}`);
   });
 }
 
-/**
- * Puts mending off while somebody undoes it again and again.
- * @param waitMs milliseconds. Default: as long as what was found of late says.
- * @returns whether it was.
- */
-function mendLater(
-  node: Node,
-  id: string,
-  reason: string,
-  waitMs: number = node.mendPace.waitMs(id),
-): boolean {
+/** Whether mending is put off, because somebody undoes it again and again, or it was compared in vain a moment ago. */
+function putOff(node: Node, id: string, reason: string): boolean {
+  const waitMs = node.mendPace.waitMs(id);
   if (waitMs === 0) return false;
+  tell(node, id, node.mendPace.contested(id));
+  mendLater(node, id, reason, waitMs);
+  return true;
+}
+
+function mendLater(node: Node, id: string, reason: string, waitMs: number): void {
   const at = performance.now() + waitMs;
   const waiting = node.mendingLater.get(id);
-  if (waiting && waiting.at <= at) return true;
+  if (waiting && waiting.at <= at) return;
   clearTimeout(waiting?.timer);
   const timer = setTimeout(() => {
     node.mendingLater.delete(id);
     if (!node.stopping.aborted) mend(node, id, reason);
   }, waitMs).unref();
   node.mendingLater.set(id, { at, timer });
-  return true;
 }
 
 /**
@@ -92,7 +94,7 @@ export async function compare(
   return withState(node, withNamesOf(applied, connection), applied.mended, tookMs);
 }
 
-/** Operators are told of what somebody undoes again and again. */
+/** Takes down what was found, for the pace of mending and for operators. @returns the connection in its state now. */
 function withState(
   node: Node,
   connection: Connection,
@@ -110,19 +112,22 @@ function withState(
     node.logger.info({ connection: id, mended }, 'mended');
   if (contested.length > 0)
     mendLater(node, id, 'it is changed again and again', node.mendPace.lookAgainMs(id));
+  tell(node, id, contested);
+  const { state, since } = node.connections.byId(id) ?? connection;
+  return state.kind === 'UP' ? { ...connection, state, since } : connection;
+}
+
+/** Operators are told of what somebody undoes again and again. */
+function tell(node: Node, id: string, contested: readonly string[]): void {
   const present = node.connections.byId(id);
-  if (present?.state.kind !== 'UP') return connection;
+  if (present?.state.kind !== 'UP') return;
   const reason =
     contested.length === 0
       ? undefined
       : `changed behind its back again and again: ${contested.join(', ')}; something else in the pod undoes it, and it ` +
         'is mended less and less often: find what it is, and have it leave the interface alone';
-  if (present.state.reason === reason) return connection;
-  const { state, since } = node.connections.changeState(present, {
-    kind: 'UP',
-    ...(reason ? { reason } : {}),
-  });
-  return { ...connection, state, since };
+  if (present.state.reason !== reason)
+    node.connections.changeState(present, { kind: 'UP', ...(reason ? { reason } : {}) });
 }
 
 /** Compares every connection once in a while, evenly spread, until the manager stops. */

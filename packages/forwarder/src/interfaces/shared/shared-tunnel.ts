@@ -33,6 +33,10 @@ export class SharedTunnel implements Wiring {
     return this.#over.obstacle(route, uplink);
   }
 
+  inTheWay(): readonly string[] {
+    return this.#over.inTheWay();
+  }
+
   async connect(
     crossConnect: fw.CrossConnect,
     ports: OpenPorts,
