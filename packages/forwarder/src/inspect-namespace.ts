@@ -45,13 +45,25 @@ export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectN
   }
 }
 
-/** What is routed; default routes exclude nothing. An address that is alone in its network has no route but that to itself. */
+/**
+ * What is routed; default routes exclude nothing. An IPv4 address that is alone in its network has no route in the main table but
+ * the one to itself in the local one.
+ */
 function prefixesOf(socket: RouteSocket): string[] {
   const routes = socket.routes({ table: 'all' });
   const main = routes.filter(({ table, destination }) => table === 'main' && destination !== 'default');
-  const connected = new Set(main.flatMap(({ protocol, device }) => (protocol === 'kernel' ? [device] : [])));
+  const connected = new Set(
+    main.flatMap(({ protocol, family, device }) =>
+      protocol === 'kernel' && family === 'ipv4' ? [device] : [],
+    ),
+  );
   const alone = routes.filter(
-    ({ table, type, device }) => table === 'local' && type === 'local' && !connected.has(device),
+    ({ table, type, family, device, destination }) =>
+      table === 'local' &&
+      type === 'local' &&
+      family === 'ipv4' &&
+      !connected.has(device) &&
+      !destination.startsWith('127.'),
   );
   return [...new Set([...main, ...alone].map(({ destination }) => destination))];
 }

@@ -455,6 +455,30 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     expect(client.route.link('nsm0')).toMatchObject({ group: 0 });
   });
 
+  it('tells the networks of a namespace with their interfaces, and addresses that are alone in theirs', async () => {
+    const { name, route } = client;
+    route.addLink({ kind: 'bridge', name: 'eth0', up: true, alias: 'someone' });
+    const index = route.link('eth0')!.index;
+    route.addAddress(index, { address: '10.244.0.11/32', nodad: true });
+    route.addAddress(index, { address: 'fd44::11/128', nodad: true });
+    const { namespace } = await a.client.inspectNamespace({ linuxNamespace: name });
+    expect(namespace?.prefixes).toEqual(expect.arrayContaining(['10.244.0.11/32']));
+    const eth0 = { interface: 'eth0', id: 'someone' };
+    expect(await a.client.listNetworks(namespace!)).toMatchObject({
+      networks: [
+        { prefix: '10.244.0.11/32', ...eth0 },
+        { prefix: 'fd44::11/128', ...eth0 },
+      ],
+    });
+    route.addAddress(index, { address: '10.245.3.4/20' });
+    route.addAddress(index, { address: '10.246.0.1/32', peer: '10.247.0.1/24' });
+    const { networks } = await a.client.listNetworks(namespace!);
+    expect(networks.map(({ prefix }) => prefix).toSorted()).toEqual([
+      ...['10.244.0.11/32', '10.245.0.0/20', '10.246.0.1/32', '10.247.0.0/24', 'fd44::11/128'],
+    ]);
+    route.deleteLink('eth0');
+  });
+
   it('tells of a namespace that dies, an interface that goes, without keeping either', async () => {
     const name = `${namePrefix}dying`;
     createNamespace(name);
