@@ -1,6 +1,15 @@
 // Both roles of our peers in shared memory against each other: two TAP devices in two namespaces as the ends of one wire.
 import { isDeepStrictEqual } from 'node:util';
-import { PacketSocket, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
+import {
+  makeNamespace,
+  PacketSocket,
+  ping,
+  requireRoot,
+  run,
+  spawnIn,
+  type TestNamespace,
+  waitFor,
+} from '@nsm/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Stage } from './shared-tap.test.stage.js';
 
@@ -80,6 +89,34 @@ describe.skipIf(!possible).each(['memif', 'vhost-user'] as const)('%s', (protoco
       expect((await ping(from.name, address, { count: 3 })).received).toBe(3);
       expect(seen.seen().filter(({ frame }) => frame.length > 1000)).toEqual([]);
     }
+  });
+
+  it('carries the first packets on a machine where all links are busy', async () => {
+    using busy = makeNamespace('busy');
+    const churn = 'while :; do ip link add x type veth peer name y; ip link set x up; ip link del x; done';
+    await using _links = await spawnIn(busy.name, 'sh', ['-c', churn]);
+    stage.wire('server', stage.left, '10.1.0.1/24');
+    // A question about one device would let packets out: the list of all does not.
+    const tapOf = (pod: TestNamespace) => pod.route.links().find(({ name }) => name === 'tap0')!;
+    const frame = Buffer.concat([Buffer.from('ffffffffffff02000000000188b5', 'hex'), Buffer.alloc(46)]);
+    const lost: number[] = [];
+    for (let n = 0; n < 15; n++) {
+      const { made } = stage.wire('client', stage.right, `10.1.0.${n + 2}/24`);
+      using receiver = new PacketSocket(stage.right.namespace, tapOf(stage.right).index, { type: 0x88b5 });
+      using sender = new PacketSocket(stage.left.namespace, tapOf(stage.left).index);
+      await waitFor(() => tapOf(stage.left).lowerUp, { what: 'a carrier', interval: 0 });
+      for (let m = 0; m < 20; m++) sender.send(frame);
+      let seen = 0;
+      const all = (): boolean => {
+        seen += receiver.seen().length;
+        return seen === 20;
+      };
+      await waitFor(all, { timeout: 1_000 }).catch(() => lost.push(20 - seen));
+      made.close();
+      stage.right.route.deleteLink('tap0');
+      await waitFor(() => !tapOf(stage.left).lowerUp, { what: 'the server noticing' });
+    }
+    expect(lost).toEqual([]);
   });
 
   it('carries IPv6 and TCP', async () => {

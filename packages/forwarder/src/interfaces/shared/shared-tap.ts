@@ -1,17 +1,10 @@
 // A peer in shared memory and a TAP device as one wire: packets go from the one to the other while both are there.
 import { type FSWatcher, rmSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import {
-  libc,
-  NetlinkError,
-  type Poller,
-  setTapCarrier,
-  UnixListener,
-  UnixSocket,
-  type UnixSocketKind,
-} from '@nsm/netlink';
+import { libc, NetlinkError, type Poller, UnixListener, UnixSocket, type UnixSocketKind } from '@nsm/netlink';
 import { settle } from './event-fd.js';
 import type { Moved, Queues, ReceiveQueue, Session } from './session.js';
+import { showCarrier } from './tap-carrier.js';
 
 export interface SharedTapSpec {
   readonly role: 'server' | 'client';
@@ -72,7 +65,7 @@ export class SharedTap {
     this.#poller = poller;
     this.#counters = counters;
     this.#onTapGone = onTapGone;
-    this.#carrier(false);
+    showCarrier(this.#spec.tap, false);
     try {
       this.#watchTap();
       if (spec.role === 'server') {
@@ -168,7 +161,7 @@ export class SharedTap {
         `ring ${index}`,
         this.#poller.watch(receive.eventfd, () => this.#pump(receive)),
       );
-    this.#carrier(true);
+    showCarrier(this.#spec.tap, true);
     for (const receive of queues.receive) this.#pump(receive);
   }
 
@@ -176,7 +169,7 @@ export class SharedTap {
     if (!this.#queues) return;
     for (const index of this.#queues.receive.keys()) this.#unwatch(`ring ${index}`);
     this.#queues = undefined;
-    this.#carrier(false);
+    showCarrier(this.#spec.tap, false);
     if (this.#watches.has('room')) this.#fillAgain();
   }
 
@@ -251,15 +244,6 @@ export class SharedTap {
   #unwatch(name: string): void {
     this.#watches.get(name)?.[Symbol.dispose]();
     this.#watches.delete(name);
-  }
-
-  /** Without a peer the device has no carrier: nothing gathers in it. */
-  #carrier(on: boolean): void {
-    try {
-      setTapCarrier(this.#spec.tap, on);
-    } catch {
-      // A kernel before 4.20, or the device has gone.
-    }
   }
 }
 
