@@ -1,5 +1,5 @@
 // DPDK's testpmd as a pod's application: a stranger's memif and virtio, sending or counting packets. Without hugepages.
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Running, spawnIn, waitFor } from '@nsm/testkit';
 
@@ -43,9 +43,11 @@ export interface TestpmdOptions {
 /** A running testpmd with one port. */
 export class Testpmd implements AsyncDisposable {
   readonly #running: Running;
+  readonly #device: string;
 
-  private constructor(running: Running) {
+  private constructor(running: Running, device: string) {
     this.#running = running;
+    this.#device = device;
   }
 
   /** Resolves when it forwards; what it forwards to need not be there yet. @throws Error with its output */
@@ -65,7 +67,7 @@ export class Testpmd implements AsyncDisposable {
       '--',
       ...['--total-num-mbufs=4096', `--forward-mode=${mode}`, '--stats-period=1', '--disable-link-check'],
     ]);
-    const testpmd = new Testpmd(running);
+    const testpmd = new Testpmd(running, device);
     let ended = false;
     void running.exited.then(() => {
       ended = true;
@@ -108,12 +110,14 @@ export class Testpmd implements AsyncDisposable {
     await exited;
   }
 
-  /** Given time to remove its socket: one that is left behind keeps the next from listening. */
+  /** Given time to remove its socket: one that is left behind keeps the next from listening. Now and then it hangs as it ends. */
   async stop(): Promise<void> {
     const { child, exited } = this.#running;
     child.kill('SIGTERM');
-    await Promise.race([exited, pause(10_000, undefined, { ref: false })]);
+    const ended = await Promise.race([exited.then(() => true), pause(10_000, false, { ref: false })]);
     await this.#running.stop();
+    const [, socket] = /(?:role=server,socket|^net_vhost0,iface)=([^,]+)/.exec(this.#device) ?? [];
+    if (!ended && socket !== undefined) rmSync(socket, { force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
