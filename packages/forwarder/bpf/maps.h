@@ -6,6 +6,7 @@
 #define incoming_map nsm_incoming_3
 #define served_map nsm_served_3
 #define traffic_map nsm_traffic_3
+#define strict_map nsm_strict_3
 
 enum kind { VXLAN = 1, GRE, VXLAN_GPE, MPLS_OVER_GRE, MPLS_OVER_UDP, MPLS_OVER_ETHERNET };
 
@@ -61,6 +62,8 @@ struct incoming {
 	// MAC address of the other node, for MPLSoEthernet; only when known.
 	u8 sender[6];
 	u16 sender_known;
+	// Index of the device that packets to the other node leave by.
+	u32 uplink;
 };
 
 struct traffic {
@@ -114,6 +117,16 @@ struct {
 	__type(key, u32);
 	__type(value, struct traffic);
 } traffic_map SEC(".maps");
+
+// Devices, by index, that take packets only from where answers would leave by them: net.ipv4.conf.DEVICE.rp_filter is 1
+// (RFC 3704, strict reverse path forwarding). The value says nothing.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_PLACES);
+	__type(key, u32);
+	__type(value, u32);
+} strict_map SEC(".maps");
 
 inlined int drop(struct traffic *traffic, enum direction direction, enum reason reason)
 {

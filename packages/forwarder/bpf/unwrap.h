@@ -312,10 +312,16 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival, u32 start)
 	u32 pod = in->ifindex;
 	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &pod);
 	const int labelled = arrival->to.kind == MPLS_OVER_ETHERNET;
-	if (labelled ? wrong_sender(skb, in) : different(in->remote, arrival->source)) {
-		// Labels are another network's on a link that no tunnel of ours goes by.
-		return labelled && !served_at(skb, &arrival->to) ? TC_ACT_UNSPEC : drop(traffic, RECEIVED, WRONG_SOURCE);
-	}
+	u32 device = skb->ifindex;
+	const int elsewhere = in->uplink != device && !(pod & OF_THE_KERNEL);
+	// Labels belong to a link.
+	if (labelled && elsewhere)
+		return TC_ACT_UNSPEC;
+	if (labelled ? wrong_sender(skb, in) : different(in->remote, arrival->source))
+		return drop(traffic, RECEIVED, WRONG_SOURCE);
+	// As Linux does; before the kernel's own tunnel devices it will itself. The loopback device has what was cut here.
+	if (elsewhere && device != LOOPBACK && arrival->to.version == 4 && bpf_map_lookup_elem(&strict_map, &device))
+		return drop(traffic, RECEIVED, WRONG_SOURCE);
 	if (arrival->fragment)
 		return drop(traffic, RECEIVED, FRAGMENTED);
 	if (!skb->gso_size && arrival->end > skb->len)

@@ -1,4 +1,4 @@
-// The programs as traffic filters of a clsact qdisc, for kernels without tcx.
+// The programs as traffic filters of a clsact qdisc.
 import { type Filter, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { type Hook, type Hooks, isOurs, type LoadedProgram, type Standing } from './hooks.js';
 
@@ -10,7 +10,6 @@ const usualPriority = 10;
 const allProtocols = 3;
 
 export class FilterHooks implements Hooks {
-  readonly toldOf = true;
   readonly #socket: RouteSocket;
 
   constructor(socket: RouteSocket) {
@@ -34,8 +33,8 @@ export class FilterHooks implements Hooks {
     return name === undefined || id === undefined ? undefined : { name, id };
   }
 
-  /** The new one is there before the old one goes. */
-  attach(device: number, hook: Hook, { fd, id, name }: LoadedProgram): void {
+  /** The new one is there before the old one goes. @returns whether it comes first. */
+  attach(device: number, hook: Hook, { fd, id, name }: LoadedProgram): boolean {
     const present = this.#list(device, hook);
     const own = present.filter(isOurFilter);
     const others = present.filter((filter) => !isOurFilter(filter));
@@ -49,6 +48,7 @@ export class FilterHooks implements Hooks {
     }
     for (const former of own)
       if (former.priority !== priority) this.#socket.deleteFilter({ ...place, priority: former.priority });
+    return others.every((filter) => filter.priority >= priority);
   }
 
   detach(device: number, hook: Hook): void {

@@ -19,8 +19,6 @@ export interface Standing {
 
 /** Devices are given by index; one that is not there has no programs. Other methods throw NetlinkError. */
 export interface Hooks {
-  /** Whether the kernel tells, by an event of traffic control, when something is put there or taken off. */
-  readonly toldOf: boolean;
   /** All programs of ours on devices with these indexes. */
   find(devices: readonly number[]): Standing[];
   /** The program of ours there; undefined when there is none. */

@@ -3,11 +3,12 @@ import { attachTcx, detachTcx, NetlinkError, programName, tcxPrograms } from '@n
 import { type Hook, type Hooks, isOurs, type LoadedProgram, type Standing } from './hooks.js';
 
 export class TcxHooks implements Hooks {
-  readonly toldOf = false;
   /** By id, which the kernel gives to no second program before it has given all others. */
   readonly #names = new Map<number, string>();
   /** Ids of others' programs that ours has been put before once: who insists on being first is let be. */
   readonly #passed = new Set<number>();
+  /** Ids by device and hook, where there were any at the last look. */
+  readonly #seen = new Map<string, string>();
 
   find(devices: readonly number[]): Standing[] {
     return devices.flatMap((device) =>
@@ -52,6 +53,21 @@ export class TcxHooks implements Hooks {
     return names
       .slice(0, Math.max(at, 0))
       .map(([id, name = '']) => `eBPF program ${name || `#${id}`} by tcx`);
+  }
+
+  /** Whether nothing stands there. */
+  isFree(device: number, hook: Hook): boolean {
+    return this.#list(device, hook).length === 0;
+  }
+
+  /** Whether what stands there is other than at the last look. */
+  isOther(device: number, hook: Hook): boolean {
+    const key = `${device} ${hook}`;
+    const now = this.#list(device, hook).join();
+    const before = this.#seen.get(key) ?? '';
+    if (now === '') this.#seen.delete(key);
+    else this.#seen.set(key, now);
+    return now !== before;
   }
 
   #list(device: number, hook: Hook): number[] {

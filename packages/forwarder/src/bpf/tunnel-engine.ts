@@ -196,6 +196,7 @@ export class TunnelEngine {
     if (this.#tidying) this.#tidy();
     this.#stopped = true;
     clearInterval(this.#looking);
+    this.#entrances?.stop();
     this.#ways.stop();
     this.#programs?.close();
     this.#home.close();
@@ -211,7 +212,7 @@ export class TunnelEngine {
     const known = this.#ways.known(kind, ends);
     if (known) return known;
     const way = this.#ways.ask(kind, ends);
-    this.#entrances?.open();
+    this.#entrances?.open(way.uplink);
     return way;
   }
 
@@ -223,7 +224,7 @@ export class TunnelEngine {
   /** What has to be there before a tunnel goes that way. */
   #prepare({ uplink, shared }: Way, entry: TunnelEntry): void {
     const programs = this.#ready();
-    this.#entrances?.open();
+    this.#entrances?.open(uplink);
     programs.attach(uplink, 'nsm_leave');
     programs.maps.serve(entry, shared, false);
   }
@@ -277,7 +278,7 @@ export class TunnelEngine {
     const { maps } = this.#programs;
     const next = nextOf(this.#wanted);
     for (const [nodeEnd, entry] of next) if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
-    this.#programs.lookAfter(next.map(([nodeEnd]) => nodeEnd));
+    this.#programs.lookAfter();
     this.#guarded?.mend();
   }
 

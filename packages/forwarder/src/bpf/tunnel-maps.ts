@@ -38,7 +38,7 @@ export interface TunnelTraffic {
   readonly strays: ReadonlyMap<string, bigint>;
 }
 
-const maps = ['outgoing', 'incoming', 'served', 'traffic'] as const;
+const maps = ['outgoing', 'incoming', 'served', 'traffic', 'strict'] as const;
 type MapName = (typeof maps)[number];
 
 /** Number of the structures' layout, as in bpf/maps.h: a forwarder goes on with maps of its own layout only. */
@@ -87,6 +87,12 @@ export class TunnelMaps {
 
   get #traffic(): BpfMap {
     return this.#maps.traffic;
+  }
+
+  /** Whether a device takes IPv4 packets only from where answers would leave by it. */
+  setStrict(device: number, strict: boolean): void {
+    if (strict) this.#maps.strict.update(word(device), word(1));
+    else this.#maps.strict.delete(word(device));
   }
 
   /** Index of the node's end that packets with this address go to; undefined when there is none. */
@@ -265,6 +271,7 @@ function all(find: (name: string) => BpfMap): Readonly<Record<MapName, BpfMap>> 
     incoming: find(nameOf('incoming')),
     served: find(nameOf('served')),
     traffic: find(nameOf('traffic')),
+    strict: find(nameOf('strict')),
   };
 }
 

@@ -4,16 +4,14 @@ import {
   type BpfMap,
   BpfObject,
   describeProgram,
-  hasTcx,
   mapsOfProgram,
   NetlinkError,
   type RouteSocket,
 } from '@nsm/netlink';
-import { FilterHooks } from './filter-hooks.js';
-import type { Hook, Hooks, LoadedProgram, Standing } from './hooks.js';
+import { DeviceHooks } from './device-hooks.js';
+import type { Hook, LoadedProgram, Standing } from './hooks.js';
 import { nextOf } from './next-of.js';
 import { isNodeEnd } from './node-end.js';
-import { TcxHooks } from './tcx-hooks.js';
 import { mapNames, TunnelMaps } from './tunnel-maps.js';
 
 const object = fileURLToPath(new URL('../../bpf/tunnel.bpf.o', import.meta.url));
@@ -29,9 +27,7 @@ const hookOf: Readonly<Record<Program, Hook>> = {
 export class TunnelPrograms {
   readonly maps: TunnelMaps;
   readonly #socket: RouteSocket;
-  readonly #hooks: Hooks;
-  /** Where an earlier version put the programs, or nothing. */
-  readonly #former: Hooks | undefined;
+  readonly #hooks: DeviceHooks;
   #object: BpfObject;
   readonly #loaded = new Map<Program, LoadedProgram>();
   /** Devices of the node with programs of ours, and which. */
@@ -40,17 +36,12 @@ export class TunnelPrograms {
   /**
    * Loads the programs. Where devices of this node have some from before, by an earlier process or another beside this
    * one, the new ones take over their maps: every tunnel goes on, and no packet is lost when programs are exchanged.
-   * @param hooks Default: tcx where the kernel has it, from Linux 6.6, which runs it before every filter; else filters.
    * @throws NetlinkError, or Error when libbpf is not installed.
    */
-  constructor(socket: RouteSocket, hooks: Hooks = hasTcx() ? new TcxHooks() : new FilterHooks(socket)) {
+  constructor(socket: RouteSocket) {
     this.#socket = socket;
-    this.#hooks = hooks;
-    const devices = this.#devicesToSearch();
-    const filters = hooks instanceof FilterHooks ? undefined : new FilterHooks(socket);
-    const byFilter = filters?.find(devices) ?? [];
-    if (byFilter.length > 0) this.#former = filters;
-    const standing = [...hooks.find(devices), ...byFilter];
+    this.#hooks = new DeviceHooks(socket);
+    const standing = this.#hooks.find(this.#devicesToSearch());
     this.#object = load(standing);
     this.maps = new TunnelMaps((name) => this.#object.map(name));
     this.#replace(standing);
@@ -67,7 +58,6 @@ export class TunnelPrograms {
     if (isUplinkProgram(program))
       this.#devices.set(device, (this.#devices.get(device) ?? new Set()).add(program));
     this.#hooks.attach(device, hookOf[program], this.#load(program));
-    this.#former?.detach(device, hookOf[program]);
   }
 
   /** Devices with programs of ours, but for node's ends. */
@@ -84,14 +74,10 @@ export class TunnelPrograms {
     }
   }
 
-  /**
-   * Where nothing is told of what is taken off: looks at the next few devices, and brings it back.
-   * @param nodeEnds a line of node's ends, of which a few are looked at each time, too.
-   */
-  lookAfter(nodeEnds: Iterable<number>): void {
-    if (this.#hooks.toldOf) return;
-    for (const [device] of nextOf(this.#devices)) this.mend(device);
-    for (const nodeEnd of nodeEnds) this.mendNodeEnd(nodeEnd);
+  /** Looks at the next few devices for what the kernel does not tell of, and brings back what was taken off. */
+  lookAfter(): void {
+    for (const [device, set] of nextOf(this.#devices))
+      if ([...set].some((program) => this.#hooks.changedUnheard(device, hookOf[program]))) this.mend(device);
   }
 
   /** As `mend`, of a node's end. */
@@ -110,11 +96,15 @@ export class TunnelPrograms {
     );
   }
 
+  /** Takes what is ours off a device, which is none of the node's ends. */
+  detach(device: number): void {
+    for (const program of this.#devices.get(device) ?? []) this.#hooks.detach(device, hookOf[program]);
+    this.#devices.delete(device);
+  }
+
   /** Takes the programs off all devices but node's ends. */
   detachAll(): void {
-    for (const [device, set] of this.#devices)
-      for (const program of set) this.#hooks.detach(device, hookOf[program]);
-    this.#devices.clear();
+    for (const device of this.#devices.keys()) this.detach(device);
   }
 
   /** Programs that stand on devices stay, and work on. */

@@ -23,7 +23,7 @@ export interface TunnelEntry {
 }
 
 /** Bytes. */
-const size = { outgoing: 48, address: 24, incoming: 32 } as const;
+const size = { outgoing: 48, address: 24, incoming: 36 } as const;
 
 export function word(value: number): Buffer {
   const bytes = Buffer.alloc(4);
@@ -72,11 +72,12 @@ export function addressesOf(outgoing: Buffer): Buffer[] {
 }
 
 /** `struct incoming`. */
-export function incomingOf(nodeEnd: number, { remote, elsewhere, sender }: TunnelEntry): Buffer {
+export function incomingOf(nodeEnd: number, { remote, elsewhere, sender, uplink }: TunnelEntry): Buffer {
   const bytes = Buffer.alloc(size.incoming);
   bytes.writeUInt32LE(nodeEnd, 0);
   bytes.set(IpPrefix.ofAddress(remote).bytes, 4);
   bytes.writeUInt32LE(elsewhere ? 1 : 0, 20);
+  bytes.writeUInt32LE(uplink, 32);
   if (sender !== undefined) {
     bytes.set(parseMac(sender), 24);
     bytes.writeUInt16LE(1, 30);

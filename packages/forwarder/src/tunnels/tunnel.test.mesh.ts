@@ -112,7 +112,8 @@ export const half = (
   });
   const underlay = underlayAddresses[version];
   return create(fw.CrossConnectSchema, {
-    id: more.id ?? `node-${side}:x-1`,
+    // Test files run beside each other, and what a forwarder removes it looks for in every namespace.
+    id: `${more.id ?? `node-${side}:x-1`}-${process.pid}`,
     ...(side === 0 ? { client: port } : { endpoint: port }),
     tunnel: {
       type,
