@@ -15,7 +15,7 @@ import {
   tunnelNames,
 } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
-import { currentNamespace, IpPrefix, peerCredentials } from '@nsm/netlink';
+import { currentNamespace, IpPrefix, peerCredentials, whyNoHostAddress } from '@nsm/netlink';
 import { FolderLock, openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
@@ -70,6 +70,7 @@ export class Manager {
     admitName('the name of the manager', options.name);
     if (options.name.length > maxNameLength)
       throw new NsmError('invalid', `the name of the manager is longer than ${maxNameLength} characters`);
+    if (options.tunnelAddress !== undefined) admitTunnelAddress(options.tunnelAddress);
     this.#options = {
       ...options,
       prefixes: options.prefixes.map((one) => ({ ...one, cidr: admitPool('--prefix', one.cidr) })),
@@ -285,6 +286,13 @@ function openToAll(folder: string): void {
       error,
     );
   }
+}
+
+/** @throws NsmError `invalid` for an address that no other node can send to. */
+function admitTunnelAddress(text: string): void {
+  const address = IpPrefix.parseAddress(text);
+  const why = address ? whyNoHostAddress(address) : 'is not an IP address';
+  if (why !== '') throw new NsmError('invalid', `--tunnel-address ${text} ${why}`);
 }
 
 function ownNamespaceInode(): number {

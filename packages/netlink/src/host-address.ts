@@ -24,6 +24,8 @@ export function whyNoHostAddress(address: IpPrefix): string {
   if (why !== '') return why;
   const { version, value, first, last, length, bits } = address;
   if (length === 0) return 'has a network of all addresses there are';
+  // The kernel makes no route to it (inet_insert_ifa and fib_add_ifaddr, net/ipv4).
+  if (version === 4 && first < 1n << 24n) return `has a network that begins with 0, ${address.network}`;
   // Networks of two addresses, and single addresses, have neither (RFC 3021, RFC 6164).
   if (length >= bits - 1) return '';
   if (value === first)

@@ -238,3 +238,12 @@ export function quote(text: string): string {
 function invalid(message: string): NsmError {
   return new NsmError('invalid', message);
 }
+
+/** Characters of others' words that are passed on. */
+const maxWords = 1000;
+
+/** Others' words as one line of a message, which they cannot fill without end. */
+export function oneLine(text: string): string {
+  const line = text.slice(0, maxWords).replace(/\s*[\r\n]\s*/g, ' ');
+  return text.length > maxWords ? `${line}… (${text.length} characters)` : line;
+}

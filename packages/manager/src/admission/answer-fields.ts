@@ -42,6 +42,23 @@ export function uniqueHosts(
   return [...unique.values()];
 }
 
+/** One label of a domain name, RFC 1035, with the underscores that are in use. */
+const domainLabel = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
+
+/** @throws NsmError `invalid` for what is no domain name: who writes resolv.conf from them must not write anything else. */
+export function admitDomains(field: string, domains: readonly string[]): void {
+  admitLength(field, domains, maxAddresses);
+  for (const one of domains)
+    if (
+      one.length > 254 ||
+      !one
+        .replace(/\.$/, '')
+        .split('.')
+        .every((label) => domainLabel.test(label))
+    )
+      throw new NsmError('invalid', `${field} ${quote(one)} is no domain name`);
+}
+
 /** What is agreed on of what fits through and the smallest that is wished for; 0 wishes nothing. @throws NsmError `invalid` */
 export function mtuOf(
   wishes: Readonly<Record<string, number>>,

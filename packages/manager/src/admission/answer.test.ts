@@ -18,6 +18,7 @@ interface Given {
   readonly routes?: string[];
   readonly endpointRoutes?: string[];
   readonly dns?: string[];
+  readonly search?: string[];
   readonly mtu?: number;
 }
 
@@ -28,6 +29,7 @@ function replyOf({
   routes = [],
   endpointRoutes = [],
   dns = [],
+  search = [],
   mtu = 0,
 }: Given): Reply {
   return {
@@ -35,7 +37,7 @@ function replyOf({
       addresses: a,
       peerAddresses: peers,
       route: routes,
-      dns: { servers: dns },
+      dns: { servers: dns, searchDomains: search },
       mtu,
     }),
     endpoint: create(ConnectionParametersSchema, { addresses: e, route: endpointRoutes }),
@@ -151,7 +153,24 @@ describe('judgeAnswer', () => {
     },
   );
 
+  it.each([
+    ['mesh'],
+    ['svc.cluster.local'],
+    ['example.org.'],
+    ['_tcp.a-b.example'],
+    ['xn--bcher-kva.example'],
+  ])('takes the search domain %s', (one) =>
+    expect(judge({ search: [one] }).client.addresses).toHaveLength(1),
+  );
+
   it.each<[Given, string]>([
+    [{ search: ['a b'] }, 'client_parameters.dns.search_domains "a b" is no domain name'],
+    [{ search: ['x\nnameserver 6.6.6.6'] }, 'client_parameters.dns.search_domains'],
+    [
+      { search: ['a'.repeat(64)] },
+      `client_parameters.dns.search_domains "${'a'.repeat(64)}" is no domain name`,
+    ],
+    [{ search: [''] }, 'client_parameters.dns.search_domains "" is no domain name'],
     [
       { routes: ['fd00:99::/48'] },
       'client_parameters.route "fd00:99::/48" leads nowhere: there is no IPv6 address',

@@ -4,7 +4,7 @@ import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import type { Mtu } from '../choice/mtu.js';
 import { addressesOf, admitLength, quote } from './admission.js';
-import { mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
+import { admitDomains, mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
 /** Who answered: another manager speaks of the client's side alone, since the endpoint's is its own affair. */
 export interface Answerer {
@@ -73,6 +73,7 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
     kind === 'endpoint'
       ? { client: 'client_parameters', endpoint: 'endpoint_parameters' }
       : { client: 'connection_parameters', endpoint: '' };
+  admitDomains(`${fields.client}.dns.search_domains`, client?.dns?.searchDomains ?? []);
   const notes: string[] = [];
   const left = leavesAddresses({ client, endpoint });
   const told = uniqueHosts(`${fields.client}.peer_addresses`, client?.peerAddresses ?? []);

@@ -9,7 +9,7 @@ import {
 } from '@nsm/api';
 import { type EndpointKey, endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
-import { admitEndpoint, quote } from '../admission/admission.js';
+import { admitEndpoint, oneLine, quote } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import { fewAtATime } from '../few-at-a-time.js';
 import type { Store } from '../state/store.js';
@@ -195,7 +195,7 @@ export class LocalEndpoints {
     if (reply.admissionError !== '') {
       throw new NsmError(
         'endpoint-refused',
-        `endpoint ${quote(record.nseProviderName)} refuses: ${reply.admissionError}`,
+        `endpoint ${quote(record.nseProviderName)} refuses: ${oneLine(reply.admissionError)}`,
       );
     }
     if (reply.linuxNamespace === '') {
