@@ -110,11 +110,11 @@ export class Testpmd implements AsyncDisposable {
     await exited;
   }
 
-  /** Given time to remove its socket: one that is left behind keeps the next from listening. Now and then it hangs as it ends. */
+  /** Given time to remove its socket, which would keep the next from listening. It hangs where its signal handler prints while it prints. */
   async stop(): Promise<void> {
     const { child, exited } = this.#running;
     child.kill('SIGTERM');
-    const ended = await Promise.race([exited.then(() => true), pause(10_000, false, { ref: false })]);
+    const ended = await Promise.race([exited.then(() => true), pause(3_000, false, { ref: false })]);
     await this.#running.stop();
     const [, socket] = /(?:role=server,socket|^net_vhost0,iface)=([^,]+)/.exec(this.#device) ?? [];
     if (!ended && socket !== undefined) rmSync(socket, { force: true });

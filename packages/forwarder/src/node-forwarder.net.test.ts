@@ -523,10 +523,21 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
       ['link', () => client.route.setLink(index, { up: false })],
       ['address', () => client.route.deleteAddress(index, { address: made!.addresses[0]! })],
       ['route', () => client.route.deleteRoute({ destination: '10.77.0.0/16', device: index })],
+      ['MTU', () => client.route.setLink(index, { mtu: 1400 })],
       ['interface', () => client.route.deleteLink(index)],
     ];
     await a.client.getCapabilities({});
     expect(seen).toEqual([]);
+    // Another route in the place of its own, which is back when that has gone.
+    client.route.addRoute({ destination: '10.77.0.0/16', device: 1 }, 'replace');
+    await waitFor(() => seen.length > 0, { what: 'a route that was replaced' });
+    client.route.deleteRoute({ destination: '10.77.0.0/16', device: 1 });
+    await a.client.apply(local());
+    expect(client.route.routes({ device: index }).map(({ destination }) => destination)).toContain(
+      '10.77.0.0/16',
+    );
+    await a.client.getCapabilities({});
+    seen.length = 0;
     for (const [what, take] of takings) {
       const before = await state(client);
       take();

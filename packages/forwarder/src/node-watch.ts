@@ -10,12 +10,19 @@ type Event = MessageInitShape<typeof fw.ForwarderEventSchema>;
 /** A watcher that is this many events behind is cut off; it compares everything when it watches again. */
 const maxBacklog = 65_536;
 
-/** A namespace that the kernel reports on, and the ids of the cross-connects in it by index of their interfaces. */
+/** A namespace that the kernel reports on, and the cross-connects in it by index of their interfaces. */
 interface Followed {
   readonly key: bigint;
   readonly inode: number;
   readonly cookie: bigint;
-  readonly interfaces: Map<number, string>;
+  readonly interfaces: Map<number, FollowedInterface>;
+}
+
+interface FollowedInterface {
+  /** The cross-connect's. */
+  readonly id: string;
+  /** Bytes. */
+  readonly mtu: number;
 }
 
 /**
@@ -49,7 +56,7 @@ export class NodeWatch {
   follow(id: string, open: OpenPort, index?: number): void {
     const followed = this.#follow(open);
     if (index === undefined) return;
-    followed.interfaces.set(index, id);
+    followed.interfaces.set(index, { id, mtu: open.port.mtu });
     this.#places.set(id, [...(this.#places.get(id) ?? []), { followed, index }]);
   }
 
@@ -61,7 +68,7 @@ export class NodeWatch {
   /** What becomes of a cross-connect's interfaces is our own doing from now on. */
   unfollow(id: string): void {
     for (const { followed, index } of this.#places.get(id) ?? [])
-      if (followed.interfaces.get(index) === id) followed.interfaces.delete(index);
+      if (followed.interfaces.get(index)?.id === id) followed.interfaces.delete(index);
     this.#places.delete(id);
     this.#changed.delete(id);
   }
@@ -110,10 +117,12 @@ export class NodeWatch {
     else if (event.type === 'nsid') {
       if (event.namespaceId === undefined) this.#heedEnd(event.id);
     } else if (event.type !== 'traffic') {
-      const id = this.#byId.get(event.namespaceId)?.interfaces.get(indexOf(event) ?? 0);
-      // While it was made it was down too, but did not bear its id yet.
-      const making = event.type === 'link' && event.action === 'new' && event.link.alias !== id;
-      if (id !== undefined && !making) this.#tellChanged(id);
+      const interfaces = this.#byId.get(event.namespaceId)?.interfaces;
+      // A route may have been put in the place of one of any of them.
+      if (event.type === 'route' && event.action === 'new')
+        for (const { id } of interfaces?.values() ?? []) this.#tellChanged(id);
+      const known = interfaces?.get(indexOf(event) ?? 0);
+      if (known && !isAsWanted(event, known)) this.#tellChanged(known.id);
     }
   }
 
@@ -142,6 +151,13 @@ export class NodeWatch {
   tell(event: Event): void {
     for (const listener of this.#listeners) listener(event);
   }
+}
+
+/** While an interface was made it was down, too, but did not bear its id yet. */
+function isAsWanted(event: RouteEvent, { id, mtu }: FollowedInterface): boolean {
+  if (event.type !== 'link' || event.action === 'delete') return false;
+  const { link } = event;
+  return link.alias !== id || (link.up && (mtu === 0 || link.mtu === mtu));
 }
 
 function indexOf(event: Exclude<RouteEvent, { type: 'overrun' | 'nsid' | 'traffic' }>): number | undefined {

@@ -76,10 +76,6 @@ export const LINK_HEADER_SIZE = 16;
 export const IFF_UP = 0x1;
 const IFF_LOWER_UP = 0x10000;
 
-/** Reads no more of RTM_NEWLINK than whether the link is switched on. */
-export const linkIsUp = ({ bytes, start }: Message): boolean =>
-  (bytes.readUInt32LE(start + 8) & IFF_UP) !== 0;
-
 /** IFLA_ attribute types. */
 export const IFLA = {
   address: 1,

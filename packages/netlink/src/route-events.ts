@@ -1,7 +1,7 @@
 // What a RouteMonitor reports: decoding of multicast messages, and the groups they come in (linux/rtnetlink.h).
 import { type Address, decodeAddress } from './addresses.js';
-import { decodeLink, type Link, linkIsUp } from './link.js';
-import { attributesOf, type Message } from './message.js';
+import { decodeLink, type Link } from './link.js';
+import { attributesOf, type Message, NLM_F_REPLACE } from './message.js';
 import { decodeNamespaceId } from './namespace-ids.js';
 import { decodeNeighbour, type Neighbour } from './neighbours.js';
 import * as rtm from './route-messages.js';
@@ -54,9 +54,14 @@ const deviceOf = (message: Message): number => {
   return decodeTrafficHeader(message).device;
 };
 
-/** Whether a message tells of something deleted or of a link that is down, found out without decoding it. */
-export const tellsOfLoss = (message: Message): boolean =>
-  isDeletion(message.type) || (message.type === rtm.RTM_NEWLINK && !linkIsUp(message));
+/**
+ * Whether a message may tell that something was taken away or changed, found out without decoding it: deletions, a route put in
+ * the place of another, and every word of a link, which may be down or have another MTU.
+ */
+export const mayTellOfLoss = ({ type, flags }: Message): boolean =>
+  isDeletion(type) ||
+  type === rtm.RTM_NEWLINK ||
+  (type === rtm.RTM_NEWROUTE && (flags & NLM_F_REPLACE) !== 0);
 
 /** Decodes one message; undefined for those that tell nothing. @throws DecodeError */
 export const decodeRouteEvent = (

@@ -12,8 +12,8 @@ import {
   decodeRouteEvent,
   MONITOR_GROUPS,
   type MonitorGroup,
+  mayTellOfLoss,
   type RouteEvent,
-  tellsOfLoss,
 } from './route-events.js';
 import { NETLINK_ROUTE } from './route-messages.js';
 import { receiveLossesOnly } from './socket-filter.js';
@@ -24,7 +24,7 @@ export interface RouteMonitorOptions {
   readonly namespace?: NetworkNamespace | undefined;
   /** What to listen to; default everything. */
   readonly groups?: readonly MonitorGroup[] | undefined;
-  /** Tell only of what is taken away: deletions, and links that are down. The rest is not even decoded. Default false. */
+  /** Tell only of what is or may be taken away: deletions, routes put in the place of others, links. The rest is not even decoded. Default false. */
   readonly lossesOnly?: boolean | undefined;
   /**
    * Hear also of what happens in every namespace that this one has an id for (`RouteSocket.setNamespaceId`); events from
@@ -195,7 +195,7 @@ export class RouteMonitor
     const events: RouteEvent[] = [];
     try {
       for (const message of messagesIn(this.#receiver.data, size)) {
-        if (this.#lossesOnly && !tellsOfLoss(message)) continue;
+        if (this.#lossesOnly && !mayTellOfLoss(message)) continue;
         const event = decodeRouteEvent(message, namespaceId);
         if (event !== undefined) events.push(event);
       }

@@ -1,6 +1,6 @@
 // Classic BPF filters on netlink sockets (linux/filter.h): the kernel drops what nobody would read.
 import * as libc from './libc.js';
-import { RTM_NEWLINK } from './route-messages.js';
+import { RTM_NEWLINK, RTM_NEWROUTE } from './route-messages.js';
 
 const SO_ATTACH_FILTER = 26;
 /** `struct sock_filter`: code, jumps when true and when false, operand. */
@@ -14,17 +14,19 @@ const ifAnyBit = 0x45;
 const keepBits = 0x54;
 const give = 0x06;
 
-/** Offsets in a message: nlmsg_type, and ifi_flags behind the header (linux/netlink.h, linux/rtnetlink.h). */
+/** Offsets in a message: nlmsg_type, and the upper byte of nlmsg_flags (linux/netlink.h). */
 const typeAt = 4;
-const flagsAt = 16 + 8;
-const IFF_UP = 1;
+const upperFlagsAt = 7;
+/** NLM_F_REPLACE in that byte. */
+const replaced = 1;
 
-/** Passes what route-events.ts `tellsOfLoss` would pass: deletions, and links that are down. */
+/** Passes what route-events.ts `mayTellOfLoss` would pass. */
 const losses: readonly Instruction[] = [
   [loadHalf, 0, 0, typeAt],
-  [ifEqual, 0, 2, RTM_NEWLINK << 8],
-  [loadByte, 0, 0, flagsAt],
-  [ifAnyBit, 4, 3, IFF_UP],
+  [ifEqual, 6, 0, RTM_NEWLINK << 8],
+  [ifEqual, 0, 2, RTM_NEWROUTE << 8],
+  [loadByte, 0, 0, upperFlagsAt],
+  [ifAnyBit, 3, 4, replaced],
   [loadByte, 0, 0, typeAt],
   [keepBits, 0, 0, 3],
   [ifEqual, 0, 1, 1],

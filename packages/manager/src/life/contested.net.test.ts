@@ -36,6 +36,7 @@ describe.skipIf(!requireRoot('mending'))(
         'route 192.168.0.0/16',
         (pod, name) => pod.route.deleteRoute({ destination: '192.168.0.0/16', device: indexOf(pod, name) }),
       ],
+      ['its MTU', 0, 'MTU', (pod, name) => pod.route.setLink(name, { mtu: 1300 })],
       ['that it is up', 0, 'state "up"', (pod, name) => pod.route.setLink(name, { up: false })],
     ])('is STALE: %s', async (_, where, what, undo) => {
       await using mesh = await TestMesh.start(['client', 'endpoint']);
@@ -91,7 +92,7 @@ describe.skipIf(!requireRoot('mending'))(
       undoing = false;
       await undone;
       // The first at once, and then after 1 s, 2 s and so on; a link that comes up is told of several times.
-      expect(given).toBeLessThanOrEqual(what.startsWith('state') ? 60 : 8);
+      expect(given).toBeLessThanOrEqual(what.startsWith('state') ? 60 : 24);
       await waitFor(
         async () => (await ping(client.name, peerAddresses[0]!, { deadline: 1 })).received === 1,
         { what: 'packets come back when nobody undoes it any more', timeout: 30_000 },
