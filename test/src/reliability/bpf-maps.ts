@@ -13,10 +13,10 @@ export interface BpfMapDump {
 async function programsOf(namespace: string): Promise<number[]> {
   const links = await ipJson(namespace, ['link']);
   // Debian's bpftool and tc are older than tcx.
-  if (hasTcx()) {
-    using opened = openNamespace(`/run/netns/${namespace}`);
-    return opened.run(() => links.flatMap(({ ifindex }) => tcxPrograms(Number(ifindex), 'ingress')));
-  }
+  using opened = openNamespace(`/run/netns/${namespace}`);
+  const byTcx = opened.run(() =>
+    hasTcx() ? links.flatMap(({ ifindex }) => tcxPrograms(Number(ifindex), 'ingress')) : [],
+  );
   const found = await Promise.all(
     links.map(async ({ ifname }) => {
       const filters = await ipJson(namespace, ['filter', 'show', 'dev', String(ifname), 'ingress'], 'tc');
@@ -26,7 +26,7 @@ async function programsOf(namespace: string): Promise<number[]> {
       });
     }),
   );
-  return found.flat();
+  return [...byTcx, ...found.flat()];
 }
 
 interface Program {

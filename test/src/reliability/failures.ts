@@ -46,7 +46,7 @@ const removePrograms = async (node: MeshNode, from: (device: string) => boolean)
         for (const hook of ['ingress', 'egress'] as const)
           for (const id of tcxPrograms(Number(ifindex), hook)) detachTcx(Number(ifindex), hook, id);
       });
-    else await run(undefined, 'tc', ['-n', name, 'qdisc', 'del', 'dev', String(ifname), 'clsact']);
+    await run(undefined, 'tc', ['-n', name, 'qdisc', 'del', 'dev', String(ifname), 'clsact']);
   }
 };
 
