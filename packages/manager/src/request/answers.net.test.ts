@@ -138,6 +138,44 @@ describe.skipIf(!requireRoot('answers'))('an endpoint that answers', () => {
     expect(await mesh.remains()).toEqual([]);
   });
 
+  it.each(['near', 'far'])('with peers that nobody is, is told the field: %s', async (service) => {
+    await using mesh = await TestMesh.start(['client', 'near', 'far']);
+    await mesh.serve(0, 'near', 'near');
+    await mesh.serve(1, 'far', 'far');
+    mesh.answering.with = () => ({
+      clientParameters: create(ConnectionParametersSchema, {
+        addresses: ['10.60.7.5/24'],
+        peerAddresses: ['10.60.7.9'],
+      }),
+      endpointParameters: parameters(['10.60.7.1/24']),
+    });
+    const { admissionError } = await connect(mesh, service);
+    const named =
+      service === 'near'
+        ? /nobody in its pod answers for client_parameters.peer_addresses "10.60.7.9": .*\(NSM0204\)$/
+        : /have what its answer gives, client_parameters.peer_addresses .* "10.60.7.9"\? \(NSM0602\)$/;
+    expect(admissionError).toMatch(named);
+    expect(mesh.reasons.join()).toMatch(named);
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it.each(['near', 'far'])('in both versions of IP has no MTU below that of IPv6: %s', async (service) => {
+    await using mesh = await TestMesh.start(['client', 'near', 'far']);
+    await mesh.serve(0, 'near', 'near');
+    await mesh.serve(1, 'far', 'far');
+    answer(mesh, ['10.60.7.5/31', 'fd60:7::5/127'], []);
+    const { admissionError } = await mesh.client(0).requestConnection({
+      requestId: 'client',
+      networkServiceName: service,
+      linuxNamespace: mesh.pod('client').name,
+      interface: [{ ...kernel, parameters: { interfaceParameters: { mtu: '1279' } } }],
+    });
+    expect(admissionError).toMatch(
+      /interface parameter mtu 1279 is below the 1280 bytes that IPv6 needs.*ask for 1280 or more \(NSM0101\)$/,
+    );
+    expect(await mesh.remains()).toEqual([]);
+  });
+
   it.each(['near', 'far'])("addresses of the client's network is refused: %s", async (service) => {
     await using mesh = await TestMesh.start(['client', 'near', 'far']);
     await mesh.serve(0, 'near', 'near');
