@@ -1,4 +1,5 @@
 // The one error class of the mesh, its stable codes, and their only mapping to gRPC status and admission_error.
+import { inspect } from 'node:util';
 import { status } from '@grpc/grpc-js';
 import { exhaustionOf } from './exhaustion.js';
 
@@ -104,7 +105,7 @@ export class NsmError extends Error {
   /** Makes one of anything thrown: itself, a limit that is used up, a gRPC status, an abort, or a surprise. */
   static from(thrown: unknown): NsmError {
     if (thrown instanceof NsmError) return thrown;
-    if (!(thrown instanceof Error)) return new NsmError('internal', String(thrown));
+    if (!(thrown instanceof Error)) return new NsmError('internal', wordsOf(thrown));
     const usedUp = coded(thrown) ? undefined : exhaustionOf(thrown);
     if (usedUp) return new NsmError(usedUp.kind, `${thrown.message}: ${usedUp.text}`, thrown);
     if (isServiceError(thrown)) {
@@ -112,7 +113,7 @@ export class NsmError extends Error {
     }
     if (thrown.name === 'TimeoutError') return new NsmError('deadline', 'the deadline passed', thrown);
     if (thrown.name === 'AbortError') return new NsmError('cancelled', 'the call was cancelled', thrown);
-    return new NsmError('internal', thrown.message, thrown);
+    return new NsmError('internal', wordsOf(thrown.message), thrown);
   }
 
   /** Of what a signal ended: its reason, and what was under way. */
@@ -129,6 +130,11 @@ function printable(text: string): string {
     /[^\P{Cc}\n]/gu,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
+}
+
+/** Anything can be thrown, also what cannot be made a string. */
+function wordsOf(thrown: unknown): string {
+  return typeof thrown === 'string' ? thrown : inspect(thrown, { customInspect: false });
 }
 
 function withCause(error: NsmError, cause: Error): NsmError {

@@ -15,6 +15,11 @@ export function switchedOff(variable: string): boolean {
   return value !== undefined && !isOn(value);
 }
 
+/** True for a variable that is not there, or has no value. */
+export function unset(variable: string): boolean {
+  return !process.env[variable];
+}
+
 function isOn(value: string | undefined): boolean {
   return value !== undefined && !['', '0', 'false', 'no', 'off'].includes(value.toLowerCase());
 }

@@ -32,6 +32,8 @@ describe('values', () => {
     [parseHostPort, '[fd00::1]:5001', '[fd00::1]:5001'],
     [parseHostPort, '[FD00:0::0001]:5001', '[fd00::1]:5001'],
     [parseReachable, '[::FFFF:192.0.2.1]:5001', '192.0.2.1:5001'],
+    [parseReachable, '127.0.0.1:5001', '127.0.0.1:5001'],
+    [parseReachable, 'node-a:5001', 'node-a:5001'],
     [parseAddress, 'FD00:0::0001', 'fd00::1'],
     [parseAddress, '::ffff:192.0.2.1', '192.0.2.1'],
     [parseInteger(0, 10), '10', 10],
@@ -52,7 +54,20 @@ describe('values', () => {
     ],
     [parseDuration, ['', 'x', '-1', '5h'], /Write a duration/],
     [parseHostPort, ['', '5001', 'host:', 'host:99999', 'fd00::1:5001', '[fd00:::1]:5001'], /HOST:PORT/],
-    [parseReachable, ['0.0.0.0:1', '[::]:1', '[0:0::0]:1', '[::ffff:0.0.0.0]:1'], /Nobody can call/],
+    [
+      parseReachable,
+      [
+        '0.0.0.0:1',
+        '[::]:1',
+        '[0:0::0]:1',
+        '[::ffff:0.0.0.0]:1',
+        '224.0.0.1:1',
+        '[ff02::1]:1',
+        '255.255.255.255:1',
+        '[fe80::1]:1',
+      ],
+      /Nobody can call/,
+    ],
     [parseAddress, ['', 'x', '10.0.0.1/8', 'fe80::1%eth0'], /Write an address/],
     [parseInteger(0, 10), ['', '11', '-1', '1.5', '1e1'], /from 0 to 10/],
     [parseCidr, ['', '10.0.0.0', '10.0.0.0/33', '10.0.0/8', '10.0.0.0/8/8'], /Write a prefix/],
@@ -132,6 +147,11 @@ describe('flags', () => {
     });
   });
 
+  it('are not given by a variable without a value', () => {
+    for (const name of ['NSM_LABEL', 'NSM_RUN_DIR']) process.env[name] = '';
+    expect(parse([])).toEqual({ label: [], interface: [], runDir: '/run/nsm' });
+  });
+
   it('are off when a variable says so', () => {
     for (const off of ['0', 'false', 'no', '']) {
       process.env.NSM_HOLD = off;
@@ -192,8 +212,20 @@ describe('nsm', () => {
     [['describe', 'service'], 'which service? Write: nsm describe service NAME'],
     [['get', 'pods'], 'Allowed choices are services, endpoints, managers, connections, interfaces, tunnels'],
     [['manager', '--listen', '5001'], 'Write HOST:PORT'],
-    [['manager', '--advertise', '0.0.0.0:5001'], 'Nobody can call 0.0.0.0: write an address'],
-    [['manager', '--advertise', '[::]:5001'], 'Nobody can call [::]: write an address'],
+    [
+      ['manager', '--advertise', '0.0.0.0:5001'],
+      'Nobody can call 0.0.0.0, which stands for "this network" (RFC 1122): write an address',
+    ],
+    [
+      ['manager', '--advertise', '[::]:5001'],
+      'Nobody can call ::, which is the unspecified address: write an address',
+    ],
+    [['manager', '--advertise', '224.0.0.1:5001'], 'Nobody can call 224.0.0.1, which is a multicast address'],
+    [['manager', '--prefix', ''], 'Write a prefix as'],
+    [['endpoint', 'gateway', '--service', 'x', '--name', 'y', '--route', ''], 'Write a prefix as'],
+    [['endpoint', 'gateway', '--service', ' , '], 'Give it a value, or leave it out.'],
+    [['connect', 'x', '--netns', ''], 'Give it a value, or leave it out.'],
+    [['connect', 'x', '--run-dir', ''], 'Give it a value, or leave it out.'],
     [['manager', '--prefix', 'vpn=10.0.0.0'], 'Write a prefix as'],
     [['manager', '--allow-uid', 'root'], 'Write a whole number'],
     [['lab', 'up', 'x.yaml', '--once', '--keep'], '--once and --keep exclude each other'],

@@ -1,7 +1,8 @@
 // Flags: each is also an environment variable, and a bad value is answered with the accepted form.
+import { whyNoHostAddress } from '@nsm/netlink/host-address';
 import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import { InvalidArgumentError, Option } from 'commander';
-import { switchedOff } from './config.js';
+import { switchedOff, unset } from './config.js';
 
 export interface FlagSettings<T> {
   readonly default?: T;
@@ -18,14 +19,19 @@ export interface FlagSettings<T> {
 export function flag<T>(definition: string, description: string, settings: FlagSettings<T> = {}): Option {
   const option = new Option(definition, description);
   const variable = `NSM_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`;
-  // Commander takes a switch for on when its variable exists at all.
-  if (!option.isBoolean() || !switchedOff(variable)) option.env(variable);
-  const { parse = (text: string) => text as T } = settings;
+  // Commander takes a switch for on when its variable exists at all. A variable without a value is one that is not set.
+  if (option.isBoolean() ? !switchedOff(variable) : !unset(variable)) option.env(variable);
+  const { parse: read = (text: string) => text as T } = settings;
+  const parse = (text: string): T => {
+    const value = read(text);
+    if (text.trim() === '') throw new InvalidArgumentError('Give it a value, or leave it out.');
+    return value;
+  };
   if (settings.choices) option.choices(settings.choices);
   else if (settings.list) {
     option.default([], settings.defaultText);
     option.argParser((text: string, before: readonly T[]) => [...before, ...split(text).map(parse)]);
-  } else if (settings.parse) option.argParser((text: string) => parse(text));
+  } else if (!option.isBoolean()) option.argParser((text: string) => parse(text));
   if (settings.default !== undefined) option.default(settings.default, settings.defaultText);
   return option;
 }
@@ -66,20 +72,28 @@ export function parseHostPort(text: string): string {
   return address.version === 6 ? `[${address.address}]:${port}` : `${address.address}:${port}`;
 }
 
-/** `HOST:PORT` that others can call: not the address that stands for every one of this host. */
+/** `HOST:PORT` that others can call: not an address that stands for every one of this host, or for none of one. */
 export function parseReachable(text: string): string {
   const reachable = parseHostPort(text);
-  const host = reachable.replace(/:\d+$/, '');
-  if (host === '0.0.0.0' || host === '[::]')
+  const address = IpPrefix.parseAddress(reachable.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
+  const why = address && !isLoopback(address) ? whyNoHostAddress(address) : '';
+  if (why !== '')
     throw new InvalidArgumentError(
-      `Nobody can call ${host}: write an address or name of this host as others reach it, such as 192.0.2.1:5001.`,
+      `Nobody can call ${address?.address}, which ${why}: write an address or name of this host as others reach it, such as 192.0.2.1:5001.`,
     );
   return reachable;
 }
 
+/** Managers of one host call each other by it. */
+function isLoopback({ version, value }: IpPrefix): boolean {
+  return version === 4 ? value >> 24n === 127n : value === 1n;
+}
+
+/** Nothing at all is a value, too, and a bad one. */
 function split(text: string): string[] {
-  return text
+  const parts = text
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+  return parts.length > 0 ? parts : [''];
 }

@@ -23,7 +23,11 @@ export function parseClientAddress(text: string): ClientAddress {
       `"${text}" has no other address in its network for the endpoint: write CLIENT=ENDPOINT as in ${client}=10.60.1.1/32`,
     );
   if (!endpoint) return { client: String(client) };
-  if (client.version !== endpoint.version) throw invalid(text);
+  if (client.version !== endpoint.version)
+    throw new NsmError(
+      'invalid',
+      `"${text}" gives the client an IPv${client.version} address and the endpoint an IPv${endpoint.version} one: give each pair in one version, such as ${client}=${client.version === 4 ? '10.60.1.1/24' : 'fd00:60::1/64'}, and the other version in a pair of its own`,
+    );
   if (client.value === endpoint.value)
     throw new NsmError('invalid', `"${text}" gives client and endpoint the same address; give them two`);
   return { client: String(client), endpoint: String(endpoint) };

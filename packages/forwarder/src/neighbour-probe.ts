@@ -1,14 +1,14 @@
 // Finds out whether a connection carries packets: they go to the other side by it, and the other side answers (ARP or ND).
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type forwarder as fw, NsmError, tunnelNames } from '@nsm/api';
-import { IpPrefix, type Link, NetlinkError, type RouteSocket } from '@nsm/netlink';
-import type { OpenPort } from './open-port.js';
+import { NetlinkError, type RouteSocket } from '@nsm/netlink';
+import { peersOf } from './open-port.js';
 import type { Device, OpenPorts } from './wiring.js';
 
 /** Milliseconds between looks at the neighbour table: a healthy tunnel answers before the first, a slow one within a few. */
 const lookAgainAfter = [0.2, 0.5, 1, 2, 5, 10, 20, 50];
 /** Milliseconds after which an unanswered question is asked again; the kernel itself waits a second. */
-const askAgainAfter = 100;
+export const askAgainAfter = 100;
 
 /**
  * Asks the kernel to resolve a neighbour (NTF_USE, linux/neighbour.h) and waits until it has. A packet goes out,
@@ -34,27 +34,41 @@ export async function resolvesNeighbour(
     const now = performance.now();
     if (now >= deadline || signal.aborted) return false;
     if (now - askedAt >= askAgainAfter) askedAt = ask(socket, device, address);
-    await sleep(lookAgainAfter[Math.min(look, lookAgainAfter.length - 1)]);
+    await pauseBeforeLook(look);
   }
+}
+
+/** The pause after the first look is that of 0, and so on: short while an answer may come at once. */
+export async function pauseBeforeLook(look: number): Promise<void> {
+  await sleep(lookAgainAfter[Math.min(look, lookAgainAfter.length - 1)]);
 }
 
 /**
  * What the kernel has resolved already it resolves anew while packets go on (NUD_PROBE); it asks each time the entry enters that
  * state. What is not resolved is forgotten first, because it would wait a second before it asks again.
  */
-function ask(socket: RouteSocket, device: number, address: string): number {
+export function ask(socket: RouteSocket, device: number, address: string): number {
   const { mac } = socket.neighbour(address, device) ?? {};
-  try {
-    if (mac === undefined) socket.deleteNeighbour({ address, device });
-    else
-      for (const state of ['stale', 'probe'] as const)
-        socket.addNeighbour({ address, device, mac, state }, { replace: true });
-  } catch (error) {
-    if (!(error instanceof NetlinkError && error.code === 'ENOENT')) throw error;
-  }
+  if (mac === undefined) forgetNeighbour(socket, device, address);
+  else
+    for (const state of ['stale', 'probe'] as const)
+      unlessGone(() => socket.addNeighbour({ address, device, mac, state }, { replace: true }));
   if (mac === undefined)
     socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
   return performance.now();
+}
+
+/** So that the next packet asks at once, where the kernel would wait a second. */
+export function forgetNeighbour(socket: RouteSocket, device: number, address: string): void {
+  unlessGone(() => socket.deleteNeighbour({ address, device }));
+}
+
+function unlessGone(change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'ENOENT')) throw error;
+  }
 }
 
 /**
@@ -99,38 +113,4 @@ export async function requireAnswer(
     'no-packets',
     `the tunnel carries no packets: nothing came back from ${remote} to ${local} within ${answerWithinMs} ms for ${who}; ${passage}?${inTheWay.join('')}`,
   );
-}
-
-/**
- * Looks up, as an application's packet would be, which way packets to the other side leave a pod. A pod's own rules and routes may
- * lead them elsewhere, and the question asked of a device alone would not show that.
- * @throws NsmError `dataplane`: by which interface they would leave instead.
- */
-export function requireWay({ side, index, name }: Device, open: OpenPort): void {
-  const { port, socket } = open;
-  // Until it carries packets a device has no IPv6 routes, and one beside another is not the way yet.
-  if (port.beside !== '' || port.takesOver !== '' || !carries(socket.link(index))) return;
-  for (const peer of peersOf(open)) {
-    const { type, device } = socket.routeTo(peer);
-    if (type === 'unicast' && device === index) continue;
-    const other = socket.link(device);
-    if (other?.alias !== undefined && port.siblings.includes(other.alias)) continue;
-    throw new NsmError(
-      'dataplane',
-      type === 'unicast'
-        ? `packets from the ${side}'s pod to ${peer} would leave by ${other?.name ?? `#${device}`} and not by ${name}: remove the pod's route or rule to it, or have the endpoint give other addresses`
-        : `the ${side}'s pod has a ${type} route to ${peer}: remove it, or have the endpoint give other addresses`,
-    );
-  }
-}
-
-/** Devices without a carrier of their own say `unknown` (Documentation/networking/operstates.rst). */
-function carries(link: Link | undefined): boolean {
-  return link?.operstate === 'up' || link?.operstate === 'unknown';
-}
-
-/** The other side's addresses that this one has an address to speak to from: a member of a bridge has none. */
-function peersOf({ port: { addresses, peerAddresses } }: OpenPort): string[] {
-  const versions = new Set(addresses.map((own) => IpPrefix.of(own).version));
-  return peerAddresses.filter((peer) => versions.has(IpPrefix.ofAddress(peer).version));
 }

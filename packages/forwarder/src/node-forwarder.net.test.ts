@@ -296,6 +296,7 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
       client.route.addRoute({ destination: 'default', device: index, family });
       const wanted = local({
         client: port(client, 'nsm0', address, gateway, { routes: [{ destination: route, gateway }] }),
+        endpoint: port(endpoint, 'nse1', `${gateway}/${address.split('/')[1]}`, address.split('/')[0]!),
       });
       for (const _ of ['at first', 'again']) {
         await a.client.apply(wanted);

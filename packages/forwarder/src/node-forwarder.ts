@@ -26,10 +26,11 @@ import type { LendingOptions } from './lending/lending-options.js';
 import { LentDevice } from './lending/lent-device.js';
 import { LoanBook } from './lending/loan-book.js';
 import { listNetworks, type NetworkReport } from './list-networks.js';
-import { requireAnswer, requireWay, resolvesNeighbour } from './neighbour-probe.js';
+import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
+import { requireWay } from './packet-way.js';
 import { Reaper } from './reaper.js';
 import {
   beforeShared,
@@ -214,10 +215,7 @@ export class NodeForwarder implements ForwarderService {
         if (fresh && ports[side]) await carrierHeard(ports[side].socket, index, signal);
       if (crossConnect.answerWithinMs > 0)
         await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
-      for (const device of devices) {
-        const open = ports[device.side];
-        if (open && device.fresh) requireWay(device, open);
-      }
+      await requireWay(crossConnect, devices, ports, signal);
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.

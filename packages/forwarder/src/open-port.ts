@@ -1,6 +1,6 @@
 // One pod's side of a cross-connect with its network namespace opened and a netlink socket inside, for one operation.
 import { type forwarder as fw, NsmError } from '@nsm/api';
-import { type Link, libc, type NetworkNamespace, openNamespace, RouteSocket } from '@nsm/netlink';
+import { IpPrefix, type Link, libc, type NetworkNamespace, openNamespace, RouteSocket } from '@nsm/netlink';
 
 /**
  * Held only as long as an operation lasts: an open descriptor or socket keeps a network namespace alive
@@ -55,6 +55,12 @@ export class OpenPort implements Disposable {
     this.socket.close();
     this.namespace.close();
   }
+}
+
+/** The other side's addresses that this one has an address to speak to from: a member of a bridge has none. */
+export function peersOf({ port: { addresses, peerAddresses } }: OpenPort): string[] {
+  const versions = new Set(addresses.map((own) => IpPrefix.of(own).version));
+  return peerAddresses.filter((peer) => versions.has(IpPrefix.ofAddress(peer).version));
 }
 
 /** What to say of a name that another device of the pod has. */

@@ -86,6 +86,11 @@ function leadsHere(remote: string): string {
   return `${remote} is an address of this node itself, so the other manager runs in the same network namespace, where it needs one of its own, or its --advertise is wrong`;
 }
 
+/** It may come yet, or again: by DHCP, or from another node that had it. */
+function notHere(local: string): string {
+  return `no device of this node has the address ${local}, which --tunnel-address names`;
+}
+
 function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: string, local: string): Offer {
   const route = socket.routeTo(remote);
   const address = local || route.source;
@@ -95,11 +100,14 @@ function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: s
   const tunnels = new Map<TunnelType, TunnelOffer>();
   const obstacles = new Map<TunnelType, Offer['obstacles'][number]>();
   const { version } = IpPrefix.ofAddress(remote);
+  const absent =
+    local !== '' && socket.addresses().every((own) => IpPrefix.of(own.address).address !== local);
   for (const wiring of wirings) {
     const { tunnel: type, overhead, port = 0, engine } = wiring;
     // The first engine of a kind serves it.
     if (type === undefined || !overhead || tunnels.has(type)) continue;
-    const missing = route.type === 'local' ? leadsHere(remote) : (wiring.obstacle?.(route, uplink) ?? '');
+    const inTheWay = route.type === 'local' ? leadsHere(remote) : absent ? notHere(local) : '';
+    const missing = inTheWay || (wiring.obstacle?.(route, uplink) ?? '');
     if (missing !== '') obstacles.set(type, { type, missing, engine });
     else tunnels.set(type, { type, parameters: { address, mtu: underlayMtu - overhead[version], port } });
   }

@@ -154,6 +154,18 @@ checks: [{ from: p, to: "2001:DB8:0::0001" }]
     expect(problems(text)[0]).toContain(expected);
   });
 
+  it.each([
+    [`${minimal}pods: { p: *x }\n`, 'lab.yaml:3:12: *x stands for nothing: no &x is before it'],
+    [`${minimal}pods: { p: *x, q: &x a }\n`, 'lab.yaml:3:12: *x stands for nothing'],
+    [`${minimal}pods: &x { p: *x }\n`, 'lab.yaml:3:15: *x is within what it stands for'],
+    [
+      `name: x\n${'bcdefghi'.replace(/./g, (c) => `${c}: &${c} [${Array(9).fill(c === 'b' ? 'x' : `*${String.fromCharCode(c.charCodeAt(0) - 1)}`)}]\n`)}`,
+      'lab.yaml:1:1: it cannot be read: Excessive alias count',
+    ],
+  ])('says where an alias of YAML is wrong: %j', (text, expected) => {
+    expect(problems(text)[0]).toContain(expected);
+  });
+
   it('says everything at once, in the order of the lines', () => {
     const said = problems('name: X\nnodes: { a: { port: x } }\nfoo: 1\n');
     expect(said.map((line) => line.split(' ')[0])).toEqual([

@@ -2,12 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { NsmError } from '@nsm/api';
 import {
+  type Document,
   type DocumentOptions,
   isMap,
   LineCounter,
   parseDocument,
   type ScalarTag,
   type SchemaOptions,
+  visit,
 } from 'yaml';
 import { problemsOf } from './lab-problems.js';
 import { labSchema } from './lab-schema.js';
@@ -150,7 +152,13 @@ export function parseLabFile(text: string, name: string): LabFile {
       'invalid',
       document.errors.map(({ pos, message }) => `${name}:${place(pos[0])}: ${message}`).join('\n'),
     );
-  const value: unknown = document.toJS();
+  const aliases = aliasProblems(document);
+  if (aliases.length > 0)
+    throw new NsmError(
+      'invalid',
+      aliases.map(({ offset, text }) => `${name}:${place(offset)}: ${text}`).join('\n'),
+    );
+  const value: unknown = readValue(document, name);
   const parsed = labSchema.safeParse(value);
   const problems = problemsOf(parsed, value);
   if (problems.length === 0 && parsed.success) return parsed.data;
@@ -175,4 +183,32 @@ export function parseLabFile(text: string, name: string): LabFile {
       .map(({ offset, text }) => `${name}:${place(offset)}: ${text}`)
       .join('\n'),
   );
+}
+
+/** YAML itself lets an alias stand for anything; the library throws where it cannot be followed, without saying where it is. */
+function aliasProblems(document: Document.Parsed): { readonly offset: number; readonly text: string }[] {
+  const problems: { offset: number; text: string }[] = [];
+  visit(document, {
+    Alias(_, alias) {
+      const offset = alias.range?.[0] ?? 0;
+      const source = alias.resolve(document);
+      if (!source)
+        problems.push({
+          offset,
+          text: `*${alias.source} stands for nothing: no &${alias.source} is before it`,
+        });
+      else if (source.range && source.range[0] <= offset && offset < source.range[2])
+        problems.push({ offset, text: `*${alias.source} is within what it stands for` });
+    },
+  });
+  return problems;
+}
+
+/** @throws NsmError `invalid` for aliases of aliases that would fill the memory. */
+function readValue(document: Document.Parsed, name: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new NsmError('invalid', `${name}:1:1: it cannot be read: ${NsmError.from(error).message}`, error);
+  }
 }

@@ -136,9 +136,10 @@ describe('labUp', () => {
 
   it('gives up at once when a manager ends, with the end of its log', async () => {
     const broken = file(small.replace('node-b:', 'node-b: { options: { fail: true } }'));
-    await expect(up(broken)).rejects.toThrow(
-      /nsm manager in node-b exited with status 7: out of order, as asked/,
-    );
+    await expect(up(broken)).rejects.toMatchObject({
+      code: 'NSM0105',
+      message: 'nsm manager in node-b exited with status 7: nsm: out of order, as asked',
+    });
   });
 
   it('removes what was made so far when it is stopped halfway', async () => {

@@ -41,7 +41,7 @@ const stay = (): unknown => setInterval(() => {}, 2 ** 30);
 
 async function manager(): Promise<void> {
   if (values.fail) {
-    console.error('out of order, as asked');
+    console.error('nsm: out of order, as asked (NSM0105)');
     process.exit(7);
   }
   const none = async (): Promise<never> => {

@@ -10,6 +10,10 @@ import { identifyProcess, isAlive, killGroup, signalProcess } from './process-id
 /** How a process ended, in words. */
 export type Ending = string;
 
+const exited = (status: number | null): Ending => `exited with status ${status}`;
+/** As every nsm command does when its command line is wrong: here by `options` of the lab file. */
+const wrongUsage = exited(2);
+
 export class RunningProgram {
   readonly program: Program;
   /** Resolves when it has ended; never rejects. */
@@ -26,9 +30,7 @@ export class RunningProgram {
     if (this.#record) folder.addProcess(this.#record);
     this.ended = new Promise((resolve) => {
       child.once('error', (error) => resolve(`could not be started: ${error.message}`));
-      child.once('close', (code, signal) =>
-        resolve(signal ? `was ended by ${signal}` : `exited with status ${code}`),
-      );
+      child.once('close', (code, signal) => resolve(signal ? `was ended by ${signal}` : exited(code)));
     });
     void this.ended.then((ending) => {
       this.#ending = ending;
@@ -80,9 +82,13 @@ export class RunningProgram {
   /** What went wrong, with the end of its log: on the same line when it has only one. */
   failure(ending: Ending): NsmError {
     const { name, member, arguments: argv } = this.program;
-    const tail = this.#folder.tail(name);
+    // What it ended with may bear a code already, and has one code.
+    const { kind, message: tail } = NsmError.fromAdmissionError(
+      this.#folder.tail(name).trimEnd(),
+      ending === wrongUsage ? 'invalid' : 'unavailable',
+    );
     const log = tail.includes('\n') ? `; the end of its log:\n${tail}` : tail && `: ${tail}`;
-    return new NsmError('unavailable', `nsm ${argv[0]} in ${member} ${ending}${log}`);
+    return new NsmError(kind, `nsm ${argv[0]} in ${member} ${ending}${log}`);
   }
 }
 

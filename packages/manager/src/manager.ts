@@ -15,13 +15,14 @@ import {
   tunnelNames,
 } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
-import { currentNamespace, IpPrefix, peerCredentials, whyNoHostAddress } from '@nsm/netlink';
+import { currentNamespace, IpPrefix, peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
 import { Identifiers } from './addresses/identifiers.js';
 import { admitName, admitPool } from './admission/admission.js';
 import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
+import { admitTunnelAddress, warnOfStrangeAddresses } from './admission/own-addresses.js';
 import { checkPidNamespace } from './admission/pid-namespace.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
 import { Lacking } from './choice/lacking.js';
@@ -107,6 +108,7 @@ export class Manager {
     this.#stops.push(() => lock[Symbol.dispose]());
     this.#stops.push(await takeName(name, logger));
     checkPidNamespace(logger);
+    warnOfStrangeAddresses(this.#options, logger);
     const monotonic = (): number => performance.now();
 
     const stopping = new AbortController();
@@ -286,13 +288,6 @@ function openToAll(folder: string): void {
       error,
     );
   }
-}
-
-/** @throws NsmError `invalid` for an address that no other node can send to. */
-function admitTunnelAddress(text: string): void {
-  const address = IpPrefix.parseAddress(text);
-  const why = address ? whyNoHostAddress(address) : 'is not an IP address';
-  if (why !== '') throw new NsmError('invalid', `--tunnel-address ${text} ${why}`);
 }
 
 function ownNamespaceInode(): number {

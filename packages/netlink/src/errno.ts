@@ -38,3 +38,4 @@ export const EINVAL = 22;
 export const EMSGSIZE = 90;
 export const EOPNOTSUPP = 95;
 export const ENOBUFS = 105;
+export const EHOSTUNREACH = 113;

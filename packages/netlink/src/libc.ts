@@ -195,6 +195,15 @@ export const getSocketOption = (
   return result < 0 ? result : optionLength.readUInt32LE();
 };
 
+const rawGetsockname: Call<[number, Uint8Array, Uint8Array]> = define(
+  'int getsockname(int fd, void *address, void *length)',
+);
+/** getsockname(2) into `address`, a raw sockaddr. */
+export const socketName = (fd: number, address: Uint8Array): SystemResult => {
+  optionLength.writeUInt32LE(address.length);
+  return rawGetsockname(fd, address, optionLength);
+};
+
 const rawRecvmsg: Call<[number, Uint8Array, number]> = define(
   'int64_t recvmsg(int fd, void *message, int flags)',
 );

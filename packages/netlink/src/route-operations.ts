@@ -126,7 +126,7 @@ const describe = (spec: RouteSpec): string => {
   return `${spec.destination}${via}${spec.device === undefined ? '' : ` dev #${spec.device}`}`;
 };
 
-const look = (socket: NetlinkSocket, address: string, flags: number): Route => {
+const look = (socket: NetlinkSocket, address: string, from: string | undefined, flags: number): Route => {
   const { version, family, bits, bytes } = IpPrefix.ofAddress(address);
   return socket.get(
     { type: RTM_GETROUTE, operation: 'look up route', object: `to ${address}` },
@@ -134,19 +134,21 @@ const look = (socket: NetlinkSocket, address: string, flags: number): Route => {
       const at = writer.reserve(ROUTE_HEADER_SIZE);
       writer.bytes.writeUInt8(family, at);
       writer.bytes.writeUInt8(bits, at + 1);
+      if (from !== undefined) writer.bytes.writeUInt8(bits, at + 2);
       // IPv6 tells the table in any case and refuses to be asked (net/ipv6/route.c).
       const lookup = version === 4 ? RTM_F_LOOKUP_TABLE : 0;
       writer.bytes.writeUInt32LE(flags | lookup, at + 8);
       writer.raw(RTA.destination, bytes);
+      if (from !== undefined) writer.raw(RTA.source, IpPrefix.ofAddress(from).bytes);
     },
     decodeRoute,
   );
 };
 
 /** See `RouteSocket.routeTo`. */
-export const routeTo = (socket: NetlinkSocket, address: string): RouteLookup => {
-  const resolved = look(socket, address, 0);
-  const match = look(socket, address, RTM_F_FIB_MATCH);
+export const routeTo = (socket: NetlinkSocket, address: string, from?: string): RouteLookup => {
+  const resolved = look(socket, address, from, 0);
+  const match = look(socket, address, from, RTM_F_FIB_MATCH);
   const device = resolved.device ?? 0;
   return {
     type: resolved.type,

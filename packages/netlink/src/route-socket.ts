@@ -160,9 +160,12 @@ export class RouteSocket implements Disposable {
     routes.deleteRoute(this.#socket, route);
   }
 
-  /** How a packet to `address` would go. ENETUNREACH, EHOSTUNREACH, EACCES …: it would not. */
-  routeTo(address: string): RouteLookup {
-    return routes.routeTo(this.#socket, address);
+  /**
+   * How a packet to `address` would go. ENETUNREACH, EHOSTUNREACH, EACCES …: it would not.
+   * @param from its source, which rules may ask for. Default: none yet.
+   */
+  routeTo(address: string, from?: string): RouteLookup {
+    return routes.routeTo(this.#socket, address, from);
   }
 
   // Neighbours and forwarding entries.

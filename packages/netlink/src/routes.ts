@@ -90,6 +90,7 @@ export const ROUTE_HEADER_SIZE = 12;
 /** RTA_ attribute types. */
 export const RTA = {
   destination: 1,
+  source: 2,
   device: 4,
   gateway: 5,
   priority: 6,

@@ -74,6 +74,25 @@ describe('connect', () => {
     });
   });
 
+  it('says that the manager was stopped under it, when none comes back', async () => {
+    await using manager = await new ManagerSide().start();
+    const asked = new Promise<void>((resolve) => {
+      manager.onRequest = async () => {
+        resolve();
+        await new Promise(() => undefined);
+      };
+    });
+    const refused = expect(
+      connect({ ...key, runDir: manager.runDir, timeoutMs: 1000, lifetime: 'namespace' }),
+    ).rejects.toMatchObject({
+      code: 'NSM0007',
+      message: `the manager on ${join(manager.runDir, 'client.sock')} was stopped during the call: ask again when it is back`,
+    });
+    await asked;
+    await manager.stop();
+    await refused;
+  });
+
   it('waits for a manager when asked to', async () => {
     await using manager = new ManagerSide();
     const connecting = connect({ ...key, runDir: manager.runDir, waitMs: 20_000, lifetime: 'namespace' });

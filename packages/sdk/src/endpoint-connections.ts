@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CallContext, endpoint, ServiceImplementation } from '@nsm/api';
 import { NsmError } from '@nsm/api';
 import { type InterfaceKind, interfaceName } from './interfaces.js';
+import { readAnswer } from './read-answer.js';
 
 /** A connection as the endpoint hears of it. */
 export interface EndpointRequest {
@@ -54,8 +55,8 @@ export interface EndpointHooks {
     | ((request: EndpointRequest) => EndpointAnswer | undefined | Promise<EndpointAnswer | undefined>)
     | undefined;
   /**
-   * A connection that was accepted could not be made: `error` says why, such as which field of the answer cannot be used. onClose is
-   * called next. Default: a line on stderr, because nobody else tells whoever wrote the answer.
+   * A connection that onConnect accepted could not be made: `error` says why, such as which field of the answer cannot be used. onClose
+   * is called next. Default: a line on stderr, because nobody else tells whoever wrote the answer.
    */
   readonly onFailed?: ((request: EndpointRequest, error: NsmError) => void) | undefined;
   /** A connection has ended. */
@@ -152,7 +153,7 @@ export class EndpointConnections implements ServiceImplementation<typeof endpoin
     const ended = known.answer.then(async ({ refuse }) => {
       if (refuse) return;
       const error = failureOf(reason);
-      if (error) (this.#hooks.onFailed ?? printFailure)(known.request, error);
+      if (error) this.#tellFailure(known.request, error);
       await this.#hooks.onClose?.(known.request, reason);
     });
     this.#ending.set(key, ended);
@@ -164,11 +165,28 @@ export class EndpointConnections implements ServiceImplementation<typeof endpoin
   }
 
   async #decide(request: EndpointRequest): Promise<EndpointAnswer> {
+    let given: unknown;
     try {
-      return (await this.#hooks.onConnect?.(request)) ?? {};
+      given = await this.#hooks.onConnect?.(request);
     } catch (thrown) {
-      return { refuse: NsmError.from(thrown).message };
+      return { refuse: NsmError.from(thrown).message || 'without a reason' };
     }
+    try {
+      return readAnswer(given);
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      try {
+        this.#tellFailure(request, error);
+        await this.#hooks.onClose?.(request, error.toAdmissionError());
+      } catch (thrownByHook) {
+        console.error('nsm: a hook of the endpoint failed:', thrownByHook);
+      }
+      return { refuse: error.message };
+    }
+  }
+
+  #tellFailure(request: EndpointRequest, error: NsmError): void {
+    (this.#hooks.onFailed ?? printFailure)(request, error);
   }
 }
 

@@ -28,7 +28,8 @@ export class ManagerLink implements Disposable {
 
   /**
    * Makes a call that is safe to repeat, and repeats it when the manager restarts under it.
-   * @throws NsmError `unavailable` at once when no manager answers (after `waitMs`), `deadline`, `cancelled`.
+   * @throws NsmError `unavailable` at once when no manager answers (after `waitMs`), `stopping` when one was stopped during the call and
+   * none came after it, `deadline`, `cancelled`.
    */
   async call<T>(
     limits: CallLimits,
@@ -37,6 +38,7 @@ export class ManagerLink implements Disposable {
     const start = performance.now();
     const { signal, timeoutMs } = limits;
     let patience = Math.min(limits.waitMs, timeoutMs);
+    let stopped: NsmError | undefined;
     for (;;) {
       try {
         const left = Math.max(1, Math.ceil(timeoutMs - (performance.now() - start)));
@@ -46,7 +48,8 @@ export class ManagerLink implements Disposable {
         if (!isManagerGone(error)) throw error;
         // A call that reached a manager was cut off by its restart: the next manager answers it.
         if (!neverConnected(error)) patience = timeoutMs;
-        if (performance.now() - start + retryMs > patience) throw error;
+        if (error.kind === 'stopping') stopped = error;
+        if (performance.now() - start + retryMs > patience) throw stopped ?? error;
         await pause(retryMs, undefined, signal ? { signal } : {}).catch((aborted: unknown) => {
           throw NsmError.from(aborted);
         });
@@ -59,7 +62,11 @@ export class ManagerLink implements Disposable {
     const error = NsmError.from(thrown);
     // A server that is stopped at once resets its calls, which reads as a cancellation that nobody here asked for.
     if (error.kind === 'cancelled' && !signal?.aborted)
-      return new NsmError('unavailable', `the manager on ${this.socket} stopped during the call`, error);
+      return new NsmError(
+        'stopping',
+        `the manager on ${this.socket} was stopped during the call: ask again when it is back`,
+        error,
+      );
     if (error.kind !== 'unavailable' || isReply(error)) return error;
     if (/\bEACCES\b|\bEPERM\b/.test(error.message))
       return new NsmError('privilege', `${this.socket} may not be opened by this user: run as root`, error);

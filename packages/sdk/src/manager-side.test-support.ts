@@ -18,6 +18,8 @@ export class ManagerSide implements AsyncDisposable {
   /** Watches begun so far. */
   watches = 0;
   refuse = '';
+  /** Awaited before a request is answered. */
+  onRequest: () => Promise<void> = async () => {};
   /** Awaited before a removal is answered. */
   onRemove: () => Promise<void> = async () => {};
   nextId = 'node-a:1';
@@ -31,6 +33,7 @@ export class ManagerSide implements AsyncDisposable {
     const clients = new Server().add(connect.ClientConnection, {
       requestConnection: async (request) => {
         this.requests.push(request);
+        await this.onRequest();
         if (this.refuse) return { accepted: false, admissionError: this.refuse };
         this.connections.add(`${request.requestId} ${request.networkServiceName}`);
         return {

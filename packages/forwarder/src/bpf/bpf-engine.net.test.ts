@@ -93,6 +93,19 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     }
   });
 
+  it('offers nothing from an address that the node does not have, until it has it', async () => {
+    const [{ route }] = stage.nodes;
+    const asked = { remote: '10.9.0.2', local: '10.9.0.77' };
+    const before = await stage.threads[0].client.offerTunnels(asked);
+    expect(before.tunnels).toEqual([]);
+    expect(new Set(before.obstacles.map(({ missing }) => missing))).toEqual(
+      new Set(['no device of this node has the address 10.9.0.77, which --tunnel-address names']),
+    );
+    route.addAddress(route.link('under')!.index, { address: '10.9.0.77/24' });
+    const { tunnels } = await stage.threads[0].client.offerTunnels(asked);
+    expect(new Set(tunnels.map(({ parameters }) => parameters?.address))).toEqual(new Set(['10.9.0.77']));
+  });
+
   it('brings back the programs and the map entries that someone takes away', async () => {
     await join(stage, GRE, 4);
     const [node] = stage.nodes;

@@ -1,11 +1,8 @@
 // Single fields of an answer, read into values; what cannot be is refused with the field, the value and the reason.
 import { NsmError } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
-import { agreedMtu, type Mtu } from '../choice/mtu.js';
+import { agreedMtu, type Mtu, neededMtu } from '../choice/mtu.js';
 import { admitLength, maxAddresses, quote } from './admission.js';
-
-/** Bytes: RFC 791, and RFC 8200, section 5. */
-const minMtu = { 4: 68, 6: 1280 } as const;
 
 /** @throws NsmError `invalid` for one that no host can have, or one that is there with two lengths. */
 export function uniqueAddresses(field: string, texts: readonly string[]): IpPrefix[] {
@@ -24,18 +21,14 @@ export function uniqueAddresses(field: string, texts: readonly string[]): IpPref
   return [...unique.values()];
 }
 
-/** As `uniqueAddresses`, of addresses without length. @param objection why one cannot be; '' when it can. */
-export function uniqueHosts(
-  field: string,
-  texts: readonly string[],
-  objection: (host: IpPrefix) => string = whyNoHostAddress,
-): IpPrefix[] {
+/** As `uniqueAddresses`, of addresses without length. */
+export function uniqueHosts(field: string, texts: readonly string[]): IpPrefix[] {
   admitLength(field, texts, maxAddresses);
   const unique = new Map<string, IpPrefix>();
   for (const text of texts) {
     const host = IpPrefix.parseAddress(text);
     if (!host) throw new NsmError('invalid', `${field} ${quote(text)} is no address without length`);
-    const why = objection(host);
+    const why = whyNoHostAddress(host);
     if (why !== '') throw wrong(field, host, why);
     unique.set(host.address, host);
   }
@@ -65,12 +58,12 @@ export function mtuOf(
   fits: Mtu,
   addresses: readonly IpPrefix[],
 ): number {
-  const needed = Math.max(minMtu[4], ...addresses.map(({ version }) => minMtu[version]));
+  const needed = neededMtu(addresses.map(String));
   for (const [field, wish] of Object.entries(wishes))
-    if (wish !== 0 && wish < needed)
+    if (wish !== 0 && wish < needed.bytes)
       throw new NsmError(
         'invalid',
-        `${field} ${wish} is below the ${needed} bytes that IPv${needed === minMtu[6] ? 6 : 4} needs`,
+        `${field} ${wish} is below the ${needed.bytes} bytes that IPv${needed.version} needs`,
       );
   const named = Object.values(wishes).filter((wish) => wish !== 0);
   return agreedMtu(fits, named.length > 0 ? Math.min(...named) : 0);

@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { type ConnectionParameters, ConnectionParametersSchema } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import fc from 'fast-check';
+import type { Mtu } from '../choice/mtu.js';
 
 export interface RandomReply {
   readonly client: ConnectionParameters;
@@ -54,6 +55,22 @@ const peer = fc.oneof(
   { weight: 30, arbitrary: host.map(({ address: text }) => text) },
   { weight: 1, arbitrary: fc.constantFrom('10.70.0.1/24', '10.70.0.255', 'fe80::1', 'y') },
 );
+const server = fc.oneof(
+  { weight: 4, arbitrary: peer },
+  { weight: 2, arbitrary: fc.constantFrom('9.9.9.9', '2620:fe::fe', '169.254.20.10') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      '0.0.0.0',
+      '::',
+      '224.0.0.251',
+      'ff02::fb',
+      '255.255.255.255',
+      '127.0.0.1',
+      '10.70.0.255',
+    ),
+  },
+);
 const route = fc.oneof(
   {
     weight: 12,
@@ -86,7 +103,7 @@ export const randomReply: fc.Arbitrary<RandomReply> = fc
     endpointMtu: fc.constantFrom(0, 0, 0, 1300),
     dns: fc.oneof(
       { weight: 5, arbitrary: fc.constant<string[]>([]) },
-      { weight: 1, arbitrary: few(peer, 1) },
+      { weight: 2, arbitrary: few(server, 2) },
     ),
   })
   .map((answer) => ({
@@ -116,3 +133,13 @@ export function respellReply({ client, endpoint }: RandomReply, how: number): Ra
   });
   return { client: respell(client), endpoint: respell(endpoint) };
 }
+
+/** What fits through, mostly enough for everything, and what the client asks for. */
+export const randomMtu: fc.Arbitrary<Mtu> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant({ usual: 1450, most: 1450 }) },
+  { weight: 1, arbitrary: fc.constantFrom(1250, 1279, 1280).map((way) => ({ usual: way, most: way })) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(68, 1279, 1280).map((asked) => ({ usual: asked, most: asked, asked })),
+  },
+);

@@ -4,8 +4,9 @@ import { ConnectionParametersSchema, NsmError } from '@nsm/api';
 import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Mtu } from '../choice/mtu.js';
 import { type Answer, type Answerer, judgeAnswer, leavesAddresses, type Reply, type Side } from './answer.js';
-import { type RandomReply, randomReply, respellReply } from './answer.test.arbitrary.js';
+import { type RandomReply, randomMtu, randomReply, respellReply } from './answer.test.arbitrary.js';
 
 const endpoint: Answerer = { kind: 'endpoint', name: 'odd' };
 const pair = { client: '10.60.0.1/31', endpoint: '10.60.0.0/31', prefix: '10.60.0.0/31' };
@@ -211,6 +212,16 @@ describe('judgeAnswer', () => {
     ],
     [{ mtu: 67 }, 'client_parameters.mtu 67 is below the 68 bytes that IPv4 needs'],
     [{ mtu: 1279, a: ['fd00::5/64'] }, 'client_parameters.mtu 1279 is below the 1280 bytes that IPv6 needs'],
+    [{ dns: ['0.0.0.0'] }, 'client_parameters.dns.servers "0.0.0.0/32" stands for "this network"'],
+    [{ dns: ['::'] }, 'client_parameters.dns.servers "::/128" is the unspecified address'],
+    [{ dns: ['224.0.0.251'] }, 'client_parameters.dns.servers "224.0.0.251/32" is a multicast address'],
+    [{ dns: ['ff02::fb'] }, 'client_parameters.dns.servers "ff02::fb/128" is a multicast address'],
+    [{ dns: ['255.255.255.255'] }, 'client_parameters.dns.servers "255.255.255.255/32" is of the reserved'],
+    [{ dns: ['127.0.0.53'] }, 'client_parameters.dns.servers "127.0.0.53/32" is a loopback address'],
+    [
+      { a: ['10.0.0.5/24'], dns: ['9.9.9.9', '10.0.0.255'] },
+      'client_parameters.dns.servers "10.0.0.255/32" is the broadcast address of its network, 10.0.0.0/24',
+    ],
     [{ dns: ['dns.example'] }, 'client_parameters.dns.servers "dns.example" is no address'],
     [
       { a: Array.from({ length: 65 }, (_, n) => `10.0.0.${n + 1}/16`) },
@@ -232,6 +243,26 @@ describe('judgeAnswer', () => {
       'client_parameters.route "10.99.1.5/16" has host bits: 10.99.0.0/16 it is',
       'client_parameters.route "10.60.0.0/31" left out: the address leads there',
     ]);
+  });
+
+  it.each<[Mtu, Given, string, string]>([
+    [
+      { usual: 1279, most: 1279, asked: 1279 },
+      { a: ['10.0.0.5/31', 'fd00::5/127'] },
+      'invalid',
+      'interface parameter mtu 1279 is below the 1280 bytes that IPv6 needs, of which the connection has addresses; ask for 1280 or more',
+    ],
+    [
+      { usual: 1250, most: 1250 },
+      { a: ['fd00::5/127'] },
+      'dataplane',
+      'the way to the endpoint carries packets of 1250 bytes, below the 1280 bytes that IPv6 needs',
+    ],
+  ])('refuses %j for %j', (mtu, given, kind, message) => {
+    expect(() => judgeAnswer(endpoint, replyOf(given), { pairs: [], mtu })).toThrow(
+      expect.objectContaining({ kind, message: expect.stringContaining(message) }),
+    );
+    expect(judgeAnswer(endpoint, replyOf({ a: ['10.0.0.5/31'] }), { pairs: [], mtu }).mtu).toBe(mtu.most);
   });
 
   it('wants of another manager that it names the endpoint to its client', () => {
@@ -257,9 +288,13 @@ describe('judgeAnswer', () => {
   }, () => {
     let accepted = 0;
     fc.assert(
-      fc.property(randomReply, (reply) => {
-        const answer = outcomeOf(reply);
+      fc.property(randomReply, randomMtu, (reply, fits) => {
+        const answer = outcomeOf(reply, fits);
         if (answer instanceof NsmError) {
+          if (answer.kind === (fits.asked === undefined ? 'dataplane' : 'invalid')) {
+            expect(answer.message).toMatch(/ below the 1280 bytes that IPv6 needs, /);
+            return;
+          }
           expect(answer.kind).toBe('endpoint-refused');
           expect(answer.message).toMatch(/^endpoint "odd" .*(client|endpoint)_parameters\.[a-z_.]+ /);
           return;
@@ -299,11 +334,11 @@ describe('judgeAnswer', () => {
   });
 });
 
-function outcomeOf(reply: RandomReply): Answer | NsmError {
+function outcomeOf(reply: RandomReply, mtu: Mtu = { usual: 1450, most: 1450 }): Answer | NsmError {
   try {
     return judgeAnswer(endpoint, reply, {
       pairs: leavesAddresses(reply) ? pairs : [],
-      mtu: { usual: 1450, most: 1450 },
+      mtu,
     });
   } catch (error) {
     if (error instanceof NsmError) return error;
@@ -311,7 +346,7 @@ function outcomeOf(reply: RandomReply): Answer | NsmError {
   }
 }
 
-function holds({ client, endpoint: other, mtu }: Answer): void {
+function holds({ client, endpoint: other, mtu, dnsServers }: Answer): void {
   const [own, theirs] = [client, other].map(({ addresses }) => addresses.map(IpPrefix.of)) as [
     IpPrefix[],
     IpPrefix[],
@@ -328,6 +363,7 @@ function holds({ client, endpoint: other, mtu }: Answer): void {
   for (const peer of own)
     if (theirs.some(({ version }) => version === peer.version))
       expect(reaches(theirs, other.routes, peer)).toBe(true);
+  for (const server of dnsServers) expect(whyNoHostAddress(IpPrefix.ofAddress(server))).toBe('');
   expect(mtu).toBeLessThanOrEqual(1450);
   expect(mtu).toBeGreaterThanOrEqual(own.some(({ version }) => version === 6) ? 1280 : 68);
 }

@@ -2,7 +2,7 @@
 import { type ConnectionParameters, maxRoutes, NsmError } from '@nsm/api';
 import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
-import type { Mtu } from '../choice/mtu.js';
+import { type Mtu, requireRoom } from '../choice/mtu.js';
 import { addressesOf, admitLength, quote } from './admission.js';
 import { admitDomains, mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
@@ -51,9 +51,16 @@ export function leavesAddresses({ client, endpoint }: Reply): boolean {
 
 /**
  * Completes an answer, or refuses it.
- * @throws NsmError `endpoint-refused` or `manager-refused`: who, which field, which value, and why not.
+ * @throws NsmError `endpoint-refused` or `manager-refused`: who, which field, which value, and why not. `invalid` or `dataplane`: what
+ * the client asks for, or its way, is too small for an answer that can be used.
  */
 export function judgeAnswer(answerer: Answerer, reply: Reply, terms: Terms): Answer {
+  const answer = judgeOf(answerer, reply, terms);
+  requireRoom(answer.mtu, terms.mtu, answer.client.addresses);
+  return answer;
+}
+
+function judgeOf(answerer: Answerer, reply: Reply, terms: Terms): Answer {
   try {
     return judge(answerer.kind, reply, terms);
   } catch (thrown) {
@@ -95,6 +102,9 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
     both.peers.push(...(sides.told.length > 0 ? sides.told : whole.endpoint));
   }
   refuseConfusion({ ...both, told }, fields);
+  const dnsField = `${fields.client}.dns.servers`;
+  const dnsServers = uniqueHosts(dnsField, client?.dns?.servers ?? []);
+  for (const own of both.client) for (const server of dnsServers) refuseWithin(own, server, dnsField);
   const clientHosts = both.peers.filter(
     (peer) => !both.client.some((own) => !own.isHost && own.contains(peer)),
   );
@@ -134,9 +144,7 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
       mtu,
       both.client,
     ),
-    dnsServers: uniqueHosts(`${fields.client}.dns.servers`, client?.dns?.servers ?? [], () => '').map(
-      ({ address }) => address,
-    ),
+    dnsServers: dnsServers.map(({ address }) => address),
     notes,
   };
 }

@@ -49,7 +49,7 @@ describe('the MTU', () => {
 
   it('of a wire is what is asked for', () => {
     expect(wireMtu(side())).toEqual({ usual: 1500, most: 1500 });
-    expect(wireMtu(side('9000'))).toEqual({ usual: 9000, most: 9000 });
+    expect(wireMtu(side('9000'))).toEqual({ usual: 9000, most: 9000, asked: 9000 });
   });
 
   it.each(['', '0', '67', '65536', '1e3', '-1', '1500 '])('is refused when it is asked for as %j', (text) => {

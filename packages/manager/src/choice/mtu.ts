@@ -1,8 +1,12 @@
 // The MTU of a connection: what its way allows at most, and what it is where nobody asks. Bytes throughout.
 import { type Interface, InterfaceType, NsmError } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
 
-/** By IPv4's least (RFC 791) and what the kernel's Ethernet devices take. */
-const askable = { least: 68, most: 65_535 } as const;
+/** RFC 791, and RFC 8200, section 5. */
+const least = { 4: 68, 6: 1280 } as const;
+
+/** By IPv4's least and what the kernel's Ethernet devices take. */
+const askable = { least: least[4], most: 65_535 } as const;
 
 /** Where nobody asks for another and the way allows more: what every application expects of an Ethernet. */
 const usualMtu = 1500;
@@ -17,6 +21,8 @@ export interface Mtu {
   readonly usual: number;
   /** What is beyond does not fit, or the client does not want it. */
   readonly most: number;
+  /** What the client asks for, which may not fit. Absent: nothing. */
+  readonly asked?: number | undefined;
 }
 
 /**
@@ -36,8 +42,9 @@ export function askedMtu({ parameters }: Interface): number | undefined {
 
 /** Of a wire that is there already: nobody knows what it carries but who asks. */
 export function wireMtu(client: Interface): Mtu {
-  const mtu = askedMtu(client) ?? usualMtu;
-  return { usual: mtu, most: mtu };
+  const asked = askedMtu(client);
+  const mtu = asked ?? usualMtu;
+  return { usual: mtu, most: mtu, asked };
 }
 
 /**
@@ -58,10 +65,32 @@ export function tunnelledMtu(way: number, client: Interface, told: number): Mtu 
 function within(way: number, client: Interface, told: number | undefined, otherwise: number): Mtu {
   const asked = askedMtu(client);
   const most = Math.min(way, asked ?? way);
-  return { most, usual: Math.min(most, asked ?? told ?? otherwise) };
+  return { most, usual: Math.min(most, asked ?? told ?? otherwise), asked };
 }
 
 /** @param named by the endpoint; 0: none. */
 export function agreedMtu({ usual, most }: Mtu, named: number): number {
   return Math.min(most, named || usual);
+}
+
+/** What the version of IP that needs most needs, of those of which there are addresses, with prefix length. */
+export function neededMtu(addresses: readonly string[]): { readonly version: 4 | 6; readonly bytes: number } {
+  const version = addresses.some((address) => IpPrefix.of(address).version === 6) ? 6 : 4;
+  return { version, bytes: least[version] };
+}
+
+/**
+ * @param mtu agreed on; 0: not known.
+ * @throws NsmError `invalid` where the client asks for less than its addresses need, `dataplane` where its way carries less.
+ */
+export function requireRoom(mtu: number, { asked }: Mtu, addresses: readonly string[]): void {
+  const { version, bytes } = neededMtu(addresses);
+  if (mtu === 0 || mtu >= bytes) return;
+  const need = `below the ${bytes} bytes that IPv${version} needs, of which the connection has addresses`;
+  throw asked === mtu
+    ? new NsmError('invalid', `interface parameter mtu ${mtu} is ${need}; ask for ${bytes} or more`)
+    : new NsmError(
+        'dataplane',
+        `the way to the endpoint carries packets of ${mtu} bytes, ${need}; raise the MTU of the network between the nodes, or give addresses of IPv4 alone`,
+      );
 }

@@ -188,7 +188,7 @@ export class LocalEndpoints {
         const kind = silent ? 'endpoint-unreachable' : 'endpoint-refused';
         throw new NsmError(
           kind,
-          `endpoint ${quote(record.nseProviderName)} on ${record.socketLocation}: ${error.message}`,
+          `endpoint ${quote(record.nseProviderName)} on ${record.socketLocation}: ${error.kind === 'cancelled' ? 'it was stopped before it had answered' : error.message}`,
           error,
         );
       });

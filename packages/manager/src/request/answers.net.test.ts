@@ -32,6 +32,11 @@ async function close(mesh: TestMesh, service: string, requestId = 'client'): Pro
   await mesh.client(0).closeConnection({ requestId, networkServiceName: service });
 }
 
+/** A packet filter of the pod's own. */
+async function filter({ name }: TestNamespace, chain: string, rule: string): Promise<void> {
+  await run(name, 'nft', [`table inet own {\nchain own {\n${chain} priority 0\n${rule}\n}\n}`]);
+}
+
 /** What is taken away in a namespace, or given by the mesh: the kernel tells of new IPv6 addresses some time after they were given. */
 function changesIn({ namespace }: TestNamespace): { readonly seen: RouteEvent[]; stop(): void } {
   const monitor = RouteMonitor.open({ namespace, groups: ['link', 'address', 'route'] });
@@ -133,6 +138,44 @@ describe.skipIf(!requireRoot('answers'))('an endpoint that answers', () => {
     expect(await mesh.remains()).toEqual([]);
   });
 
+  it.each(['near', 'far'])('with peers that nobody is, is told the field: %s', async (service) => {
+    await using mesh = await TestMesh.start(['client', 'near', 'far']);
+    await mesh.serve(0, 'near', 'near');
+    await mesh.serve(1, 'far', 'far');
+    mesh.answering.with = () => ({
+      clientParameters: create(ConnectionParametersSchema, {
+        addresses: ['10.60.7.5/24'],
+        peerAddresses: ['10.60.7.9'],
+      }),
+      endpointParameters: parameters(['10.60.7.1/24']),
+    });
+    const { admissionError } = await connect(mesh, service);
+    const named =
+      service === 'near'
+        ? /nobody in its pod answers for client_parameters.peer_addresses "10.60.7.9": .*\(NSM0204\)$/
+        : /have what its answer gives, client_parameters.peer_addresses .* "10.60.7.9"\? \(NSM0602\)$/;
+    expect(admissionError).toMatch(named);
+    expect(mesh.reasons.join()).toMatch(named);
+    expect(await mesh.remains()).toEqual([]);
+  });
+
+  it.each(['near', 'far'])('in both versions of IP has no MTU below that of IPv6: %s', async (service) => {
+    await using mesh = await TestMesh.start(['client', 'near', 'far']);
+    await mesh.serve(0, 'near', 'near');
+    await mesh.serve(1, 'far', 'far');
+    answer(mesh, ['10.60.7.5/31', 'fd60:7::5/127'], []);
+    const { admissionError } = await mesh.client(0).requestConnection({
+      requestId: 'client',
+      networkServiceName: service,
+      linuxNamespace: mesh.pod('client').name,
+      interface: [{ ...kernel, parameters: { interfaceParameters: { mtu: '1279' } } }],
+    });
+    expect(admissionError).toMatch(
+      /interface parameter mtu 1279 is below the 1280 bytes that IPv6 needs.*ask for 1280 or more \(NSM0101\)$/,
+    );
+    expect(await mesh.remains()).toEqual([]);
+  });
+
   it.each(['near', 'far'])("addresses of the client's network is refused: %s", async (service) => {
     await using mesh = await TestMesh.start(['client', 'near', 'far']);
     await mesh.serve(0, 'near', 'near');
@@ -171,22 +214,50 @@ describe.skipIf(!requireRoot('answers'))('an endpoint that answers', () => {
     expect(await mesh.remains()).toEqual([]);
   });
 
-  it('is refused when the pod sends packets to it another way', async () => {
+  it.each([
+    ['to it', '10.60.7.5/24', '10.60.7.1/24', 'to 10.60.7.0/24'],
+    ['from its own address', '10.60.7.5/24', '10.60.7.1/24', 'from 10.60.7.5'],
+    ['from its own network, IPv6', 'fd60:7::5/64', 'fd60:7::1/64', 'from fd60:7::/64'],
+    ['by a mark that its packet filter sets', '10.60.7.5/24', '10.60.7.1/24', 'fwmark 7'],
+  ])('is refused when a rule of the pod sends packets another way: %s', async (_, own, peer, rule) => {
     await using mesh = await TestMesh.start(['client', 'near', 'far']);
     await mesh.serve(0, 'near', 'near');
     await mesh.serve(1, 'far', 'far');
     const { route, name } = mesh.pod('client');
     route.addLink({ kind: 'bridge', name: 'eth0', up: true });
     route.addAddress(route.link('eth0')!.index, { address: '10.244.0.11/16' });
-    await run(name, 'ip', ['route', 'add', '10.60.7.0/24', 'dev', 'eth0', 'table', '77']);
-    await run(name, 'ip', ['rule', 'add', 'to', '10.60.7.0/24', 'lookup', '77']);
-    answer(mesh, ['10.60.7.5/24'], ['10.60.7.1/24']);
+    const ip = async (...words: string[]) =>
+      await run(name, 'ip', [own.includes(':') ? '-6' : '-4', ...words]);
+    await ip('route', 'add', 'default', 'dev', 'eth0', 'table', '77');
+    await ip('rule', 'add', ...rule.split(' '), 'lookup', '77');
+    if (rule.startsWith('fwmark'))
+      await filter(mesh.pod('client'), 'type route hook output', 'meta mark set 7');
+    answer(mesh, [own], [peer]);
     for (const service of ['near', 'far'])
-      expect((await connect(mesh, service)).admissionError).toMatch(
-        /packets from the client's pod to 10.60.7.1 would leave by eth0 and not by nsm0/,
+      expect((await connect(mesh, service)).admissionError).toContain(
+        `packets from the client's pod to ${peer.split('/')[0]} would leave by eth0 and not by nsm0`,
       );
+    await ip('rule', 'delete', ...rule.split(' '), 'lookup', '77');
+    await run(name, 'nft', ['flush', 'ruleset']);
     await run(name, 'ip', ['link', 'delete', 'eth0']);
     expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('is reached by a pod whose firewall lets no ping out, and by one whose endpoint lets none in', async () => {
+    await using mesh = await TestMesh.start(['client', 'near', 'far']);
+    await mesh.serve(0, 'near', 'near');
+    await mesh.serve(1, 'far', 'far');
+    for (const hook of ['input', 'output']) {
+      const pods = hook === 'output' ? ['client'] : ['near', 'far'];
+      for (const pod of pods)
+        await filter(mesh.pod(pod), `type filter hook ${hook}`, 'meta l4proto icmp drop');
+      answer(mesh, ['10.60.7.5/24'], ['10.60.7.1/24']);
+      for (const service of ['near', 'far']) {
+        expect(await connect(mesh, service)).toMatchObject({ accepted: true });
+        await close(mesh, service);
+      }
+      for (const pod of pods) await run(mesh.pod(pod).name, 'nft', ['flush', 'ruleset']);
+    }
   });
 });
 

@@ -67,7 +67,9 @@ export async function connectLocally(
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
   const siblings = await fitClient(node, attempt, { addresses, peers, routes }, plan.pairs);
   // Where the endpoint answers on another device than the connection's own, that may not lead there.
-  const elsewhere = peers.some((peer) => !plan.endpoint.addresses.some((own) => own.startsWith(`${peer}/`)));
+  const elsewhere = peers.filter(
+    (peer) => !plan.endpoint.addresses.some((own) => own.startsWith(`${peer}/`)),
+  );
   const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'LOCAL',
@@ -85,8 +87,21 @@ export async function connectLocally(
         beside: plan.beside,
       },
       // A pair of devices made for each other cannot fail to carry packets; a wire can.
-      answerWithinMs: ownWire ? wireAnswersWithinMs : bothKernel && elsewhere ? elsewhereAnswersWithinMs : 0,
+      answerWithinMs: ownWire
+        ? wireAnswersWithinMs
+        : bothKernel && elsewhere.length > 0
+          ? elsewhereAnswersWithinMs
+          : 0,
     }),
+  }).catch((thrown) => {
+    const error = NsmError.from(thrown);
+    // A pair of devices carries packets, so it is the address.
+    if (!bothKernel || elsewhere.length === 0 || error.kind !== 'no-packets') throw error;
+    throw new NsmError(
+      'endpoint-refused',
+      `endpoint ${quote(endpoint.nseProviderName)} gave an answer that cannot be used: nobody in its pod answers for client_parameters.peer_addresses ${elsewhere.map(quote).join(', ')}: ${error.message}`,
+      error,
+    );
   });
   if (bothKernel && (attempt.beside || attempt.former)) await ready(node, connection);
   return connection;

@@ -165,6 +165,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
       },
     ]);
   const siblings = await fitClient(node, attempt, side, pairs);
+  const given = side.peers.filter((peer) => !pairs.some((pair) => pair.endpoint.startsWith(`${peer}/`)));
   const connection = await program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'CLIENT',
@@ -192,6 +193,8 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
       // An application that is attached by a socket may come to it only when it has heard of it.
       answerWithinMs: reply.endpointInterface && !hasDevice(reply.endpointInterface) ? 0 : patience,
     }),
+  }).catch((thrown) => {
+    throw orNobodyHas(given, NsmError.from(thrown));
   });
   // Nothing can fail any more that would give them back a second time.
   releasePairs(
@@ -199,6 +202,16 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     pairs.filter((pair) => !kept.includes(pair)),
   );
   return connection;
+}
+
+/** Where no packets come back from addresses that the endpoint gave, that may be why. */
+function orNobodyHas(given: readonly string[], error: NsmError): NsmError {
+  if (error.kind !== 'no-packets' || given.length === 0) return error;
+  return new NsmError(
+    error.kind,
+    `${error.message} Or does nobody in the endpoint's pod have what its answer gives, client_parameters.peer_addresses or else endpoint_parameters.addresses ${given.map(quote).join(', ')}?`,
+    error,
+  );
 }
 
 function proposing({ type, parameters }: Tunnel, identifiers: readonly number[]): Tunnel {
