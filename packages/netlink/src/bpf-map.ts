@@ -18,6 +18,8 @@ export class BpfMap implements Disposable {
   readonly keySize: number;
   /** Bytes of one value; of a per-CPU map, of one CPU's. */
   readonly valueSize: number;
+  /** Entries that it holds at most. */
+  readonly size: number;
   /** One value for each possible CPU. */
   readonly perCpu: boolean;
   #fd: number;
@@ -34,6 +36,7 @@ export class BpfMap implements Disposable {
     this.perCpu = PER_CPU_TYPES.has(info.readUInt32LE(0));
     this.keySize = info.readUInt32LE(8);
     this.valueSize = info.readUInt32LE(12);
+    this.size = info.readUInt32LE(16);
     this.name = info.toString('latin1', 24, 40).split('\0', 1)[0] ?? '';
   }
 
@@ -120,7 +123,8 @@ export class BpfMap implements Disposable {
     if (key !== null) attributes.writeBigUInt64LE(addressOf(key), 8);
     if (value !== undefined) attributes.writeBigUInt64LE(addressOf(value), 16);
     attributes.writeBigUInt64LE(flags, 24);
-    callBpf(command, attributes, operation, `eBPF map ${this.name}`);
+    const size = command === BPF.update ? ` of ${this.size} entries` : '';
+    callBpf(command, attributes, operation, `eBPF map ${this.name}${size}`);
   }
 
   #found(call: () => void): boolean {
