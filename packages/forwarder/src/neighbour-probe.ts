@@ -1,7 +1,7 @@
 // Finds out whether a connection carries packets: they go to the other side by it, and the other side answers (ARP or ND).
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type forwarder as fw, NsmError, tunnelNames } from '@nsm/api';
-import { IpPrefix, type Link, NetlinkError, type RouteSocket } from '@nsm/netlink';
+import { IpPrefix, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import type { OpenPort } from './open-port.js';
 import type { Device, OpenPorts } from './wiring.js';
 
@@ -104,16 +104,17 @@ export async function requireAnswer(
 /**
  * Looks up, as an application's packet would be, which way packets to the other side leave a pod. A pod's own rules and routes may
  * lead them elsewhere, and the question asked of a device alone would not show that.
+ * @param device one that carries packets: until then it has no IPv6 routes.
  * @throws NsmError `dataplane`: by which interface they would leave instead.
  */
 export function requireWay({ side, index, name }: Device, open: OpenPort): void {
   const { port, socket } = open;
-  // Until it carries packets a device has no IPv6 routes, and one beside another is not the way yet.
-  if (port.beside !== '' || port.takesOver !== '' || !carries(socket.link(index))) return;
+  // One beside another is not the way yet.
+  if (port.beside !== '' || port.takesOver !== '') return;
   for (const peer of peersOf(open)) {
-    const { type, device } = socket.routeTo(peer);
+    const { type, device } = socket.wayTo(peer);
     if (type === 'unicast' && device === index) continue;
-    const other = socket.link(device);
+    const other = device === undefined ? undefined : socket.link(device);
     if (other?.alias !== undefined && port.siblings.includes(other.alias)) continue;
     throw new NsmError(
       'dataplane',
@@ -122,11 +123,6 @@ export function requireWay({ side, index, name }: Device, open: OpenPort): void 
         : `the ${side}'s pod has a ${type} route to ${peer}: remove it, or have the endpoint give other addresses`,
     );
   }
-}
-
-/** Devices without a carrier of their own say `unknown` (Documentation/networking/operstates.rst). */
-function carries(link: Link | undefined): boolean {
-  return link?.operstate === 'up' || link?.operstate === 'unknown';
 }
 
 /** The other side's addresses that this one has an address to speak to from: a member of a bridge has none. */

@@ -210,14 +210,15 @@ export class NodeForwarder implements ForwarderService {
       }
       for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
       // Each end has its carrier when both are up.
-      for (const { side, index, fresh } of devices)
-        if (fresh && ports[side]) await carrierHeard(ports[side].socket, index, signal);
-      if (crossConnect.answerWithinMs > 0)
-        await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
+      const carrying: { readonly device: Device; readonly open: OpenPort }[] = [];
       for (const device of devices) {
         const open = ports[device.side];
-        if (open && device.fresh) requireWay(device, open);
+        if (device.fresh && open && (await carrierHeard(open.socket, device.index, signal)))
+          carrying.push({ device, open });
       }
+      if (crossConnect.answerWithinMs > 0)
+        await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
+      for (const { device, open } of carrying) requireWay(device, open);
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.

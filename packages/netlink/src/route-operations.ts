@@ -143,9 +143,12 @@ const look = (socket: NetlinkSocket, address: string, flags: number): Route => {
   );
 };
 
+/** See `RouteSocket.wayTo`. */
+export const wayTo = (socket: NetlinkSocket, address: string): Route => look(socket, address, 0);
+
 /** See `RouteSocket.routeTo`. */
 export const routeTo = (socket: NetlinkSocket, address: string): RouteLookup => {
-  const resolved = look(socket, address, 0);
+  const resolved = wayTo(socket, address);
   const match = look(socket, address, RTM_F_FIB_MATCH);
   const device = resolved.device ?? 0;
   return {
