@@ -151,7 +151,7 @@ export function fullDisk(path: string): string {
 
 function sysctl(path: string, what: string): string {
   const name = path.replaceAll('/', '.');
-  const value = read(`/proc/sys/${path}`);
+  const value = read(`/proc/sys/${path}`).replaceAll('\t', ' ');
   return `no more ${what}: ${name}${value ? ` is ${value}` : ', which is set on the host'}; raise it by \`sysctl -w ${name}=…\``;
 }
 
