@@ -1,7 +1,9 @@
 // More limits that are reached for real: each is named with its value and what raises it, nothing is left, others are served.
 import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BpfMap, NetlinkError } from '@nsm/netlink';
-import { requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
+import { namePrefix, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
 import { expectTraffic } from './expect-traffic.js';
 import { Mesh } from './mesh.js';
@@ -78,6 +80,72 @@ describe.skipIf(!requireRoot('limits'))('a map of eBPF that is full', () => {
     await expectTraffic(client!, far!, second);
     await mesh.a.closeAll();
     expect(await mesh.finish()).toEqual([]);
+  });
+});
+
+/** A control group with so many bytes, and the file that says so in its version of control groups; undefined where none can be made. */
+const memoryGroup = (bytes: number): { folder: string; file: string } | undefined => {
+  for (const [parent, file] of [
+    ['/sys/fs/cgroup/memory', 'memory.limit_in_bytes'],
+    ['/sys/fs/cgroup', 'memory.max'],
+  ] as const) {
+    const folder = join(parent, `${namePrefix}memory`);
+    try {
+      mkdirSync(folder);
+      if (existsSync(join(folder, file))) {
+        writeFileSync(join(folder, file), String(bytes));
+        return { folder, file };
+      }
+      rmdirSync(folder);
+    } catch {
+      // Read-only, or not there.
+    }
+  }
+  process.stderr.write('SKIPPED memory of eBPF: no control group for memory can be made here\n');
+  return undefined;
+};
+
+describe.skipIf(!requireRoot('limits'))('memory for eBPF', () => {
+  const bytes = 160 << 20;
+  const group = memoryGroup(bytes);
+  /** Writes entries of 4 KiB until there is no more memory: BPF_MAP_CREATE of a hash that is not made in full at once. */
+  const program = `
+    import { NsmError } from '@nsm/api';
+    import { BpfMap, libc } from '@nsm/netlink';
+    const attributes = Buffer.alloc(72);
+    for (const [n, value] of [1, 4, 4096, 100_000, 1].entries()) attributes.writeUInt32LE(value, 4 * n);
+    const map = new BpfMap(libc.bpf(0, attributes));
+    const key = Buffer.alloc(4);
+    try {
+      for (let n = 0; ; n++) {
+        key.writeUInt32LE(n);
+        map.update(key, Buffer.alloc(4096));
+      }
+    } catch (error) {
+      console.log(NsmError.from(error).toAdmissionError());
+    }`;
+
+  it.skipIf(!group)('is that of the control group, which is named', async () => {
+    const node = [process.execPath, '--input-type=module', '-e', program];
+    const inside = `echo $$ > ${group!.folder}/cgroup.procs && exec "$@"`;
+    const said = await new Promise<string>((resolve) => {
+      const options = { cwd: import.meta.dirname, timeout: 60_000 };
+      execFile('sh', ['-c', inside, 'sh', ...node], options, (_, stdout, stderr) => resolve(stdout + stderr));
+    });
+    await waitFor(() => {
+      try {
+        rmdirSync(group!.folder);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    const escaped = group!.file.replace('.', '\\.');
+    expect(said).toMatch(
+      new RegExp(
+        `^ENOMEM: write to eBPF map .*: no more memory: \\d+ kB are available, ${escaped} of the control group is ${bytes} \\(MemoryMax= .*\\(NSM0605\\)\n$`,
+      ),
+    );
   });
 });
 

@@ -31,6 +31,8 @@ describe('what is used up', () => {
     [{ code: 'ENOBUFS', operation: 'add neighbour', object: 'fd00::1 on 3' }, `${neighbours('ipv6')} is `],
     [{ code: 'E2BIG', operation: 'write to', object: 'eBPF map x of 8 entries' }, 'close connections'],
     [{ code: 'ENOMEM', operation: 'add link' }, 'kB are available'],
+    // Since Linux 5.11 it counts as the control group's memory, and no longer as locked.
+    [{ code: 'ENOMEM', operation: 'write to', object: 'eBPF map x of 8 entries' }, 'no more memory'],
   ])('%j', (fields, words) => {
     const error = NsmError.from(failing(fields));
     expect(error).toMatchObject({

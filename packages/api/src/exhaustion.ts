@@ -30,7 +30,7 @@ interface Limit {
   readonly describe: (refusal: Refusal) => string;
 }
 
-/** The first that fits counts. */
+/** The first that fits and has something to say counts. */
 const limits: readonly Limit[] = [
   {
     codes: ['EMFILE'],
@@ -88,14 +88,11 @@ const limits: readonly Limit[] = [
 /** What is used up, and what to do; undefined of an error that says nothing of the kind, nor does what caused it. */
 export function exhaustionOf(error: Error): Exhaustion | undefined {
   const refusal = refusalOf(error);
-  const limit = limits.find(
-    ({ codes, operation }) =>
-      refusal &&
-      codes.includes(refusal.code) &&
-      (operation === undefined || operation.test(refusal.operation)),
-  );
-  const text = (refusal && limit?.describe(refusal)) ?? '';
-  if (text !== '') return { kind: limit?.kind ?? 'exhausted', text };
+  for (const { codes, operation, kind = 'exhausted', describe } of limits) {
+    if (!refusal || !codes.includes(refusal.code)) continue;
+    const text = operation === undefined || operation.test(refusal.operation) ? describe(refusal) : '';
+    if (text !== '') return { kind, text };
+  }
   return error.cause instanceof Error ? exhaustionOf(error.cause) : undefined;
 }
 
@@ -177,7 +174,7 @@ function processes(): string {
   const group = groupLimit('pids', 'pids.max', 'pids.max');
   return (
     `no more threads or processes: RLIMIT_NPROC is ${own} (\`ulimit -u\`)` +
-    `${group ? `, pids.max of the control group is ${group} (TasksMax= of its systemd unit, --pids-limit of its container)` : ''}, ` +
+    `${group ? `, ${group} (TasksMax= of its systemd unit, --pids-limit of its container)` : ''}, ` +
     `kernel.threads-max is ${read('/proc/sys/kernel/threads-max') || 'unknown'}`
   );
 }
@@ -196,18 +193,23 @@ function memory(): string {
   const group = groupLimit('memory', 'memory.max', 'memory.limit_in_bytes');
   return (
     `no more memory: ${available} are available` +
-    `${group ? `, memory.max of the control group is ${group} (MemoryMax= of its systemd unit, --memory of its container)` : ''}`
+    `${group ? `, ${group} (MemoryMax= of its systemd unit, --memory of its container)` : ''}`
   );
 }
 
-/** What this process's control group may have, by the name of the file in either version of control groups (cgroups(7)); '' unknown. */
+/** Version 1 of control groups writes no limit as the largest number that fits. */
+const unlimited = 2 ** 62;
+
+/** What this process's control group may have, in words, by the file in either version of control groups (cgroups(7)); '' unknown. */
 function groupLimit(controller: string, file: string, formerFile: string): string {
   for (const line of read('/proc/self/cgroup').split('\n')) {
     const [id, controllers = '', path = ''] = line.split(':');
-    if (controllers.split(',').includes(controller))
-      return read(`/sys/fs/cgroup/${controllers}${path}/${formerFile}`);
-    const value = id === '0' ? read(`/sys/fs/cgroup${path}/${file}`) : '';
-    if (value) return value;
+    const isFormer = controllers.split(',').includes(controller);
+    if (!isFormer && id !== '0') continue;
+    const [folder, name] = isFormer ? [`/${controllers}`, formerFile] : ['', file];
+    const value = read(`/sys/fs/cgroup${folder}${path}/${name}`);
+    if (value && !(Number(value) >= unlimited)) return `${name} of the control group is ${value}`;
+    if (isFormer) return '';
   }
   return '';
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { quote } from '../admission/admission.js';
+import { requireShare } from '../admission/pod-share.js';
 import { heal, reconnect } from '../life/healing.js';
 import { compare } from '../life/mending.js';
 import type { Node } from '../node.js';
@@ -9,12 +10,6 @@ import { type Connection, type Owner, requestKey } from '../state/connection.js'
 import type { Admitted } from './attempt.js';
 import { establish } from './establish.js';
 import { closeReplaced, takeOver } from './settling.js';
-
-/**
- * Connections of one pod. Each is a device or two, an entry in maps that hold 65,536 tunnels of the whole node, an address of the
- * service's prefix: for all pods, and for none to take away.
- */
-const maxOfPod = 1024;
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
@@ -44,12 +39,7 @@ export async function requestConnection(
       if (present.state.kind === 'UP') return await verified(node, present, signal);
       if (present.state.kind === 'HEALING') return await anew(node, present, present.state.reason, signal);
     }
-    const own = node.connections.countIn(owner.namespace);
-    if (!present && own >= maxOfPod)
-      throw new NsmError(
-        'overload',
-        `the pod of network namespace ${owner.namespace} has ${own} connections, as many as one pod may have: close some`,
-      );
+    if (!present) requireShare(owner.namespace, node.connections.countIn(owner.namespace));
     const replaced = present?.state.kind === 'CLOSING' ? undefined : present;
     if (replaced) await closeReplaced(node, replaced);
     const generation = (present?.generation ?? 0) + 1;

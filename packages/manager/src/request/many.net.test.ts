@@ -113,29 +113,4 @@ describe.skipIf(!requireRoot('thousands'))('thousands', { timeout: 120_000 }, ()
     expect(Number(connectionParameters!.address.split('.')[2])).toBeGreaterThan(127);
     expect(await ping(client.name, connectionParameters!.peerAddresses[0]!)).toMatchObject({ received: 1 });
   });
-
-  it('of connections of one pod end at 1024, and others are served', { timeout: 300_000 }, async () => {
-    await using mesh = await TestMesh.start(['greedy', 'other', 'endpoint']);
-    await mesh.serve(0, 'vpn', 'endpoint');
-    const ask = async (pod: string, n: number) =>
-      await mesh.client(0).requestConnection({
-        requestId: `${pod}-${n}`,
-        networkServiceName: 'vpn',
-        linuxNamespace: mesh.pod(pod).name,
-        interface: [kernel],
-      });
-    const most = 1024;
-    for (let n = 0; n < most; n += 64) {
-      const replies = await Promise.all(Array.from({ length: 64 }, (_, at) => ask('greedy', n + at)));
-      expect(replies.map(({ admissionError }) => admissionError).filter((error) => error !== '')).toEqual([]);
-    }
-    expect((await ask('greedy', most)).admissionError).toMatch(
-      /^the pod of network namespace \d+ has 1024 connections, as many as one pod may have: close some \(NSM0006\)$/,
-    );
-    // What it has it is given again.
-    expect((await ask('greedy', 7)).admissionError).toBe('');
-    expect((await ask('other', 0)).admissionError).toBe('');
-    await mesh.client(0).closeConnection({ requestId: 'greedy-0', networkServiceName: 'vpn' });
-    expect((await ask('greedy', most)).admissionError).toBe('');
-  });
 });
