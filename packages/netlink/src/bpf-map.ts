@@ -62,7 +62,8 @@ export class BpfMap implements Disposable {
     const deadline = performance.now() + REFILL_MS;
     for (;;) {
       try {
-        return this.#call(BPF.update, 'write to', key, all, FLAGS[conflict]);
+        this.#call(BPF.update, 'write to', key, all, FLAGS[conflict]);
+        return;
       } catch (error) {
         const isDry = error instanceof NetlinkError && error.errno === ENOMEM;
         if (!isDry || performance.now() > deadline) throw error;
