@@ -106,32 +106,30 @@ const memoryGroup = (bytes: number): { folder: string; file: string } | undefine
 };
 
 describe.skipIf(!requireRoot('limits'))('memory for eBPF', () => {
-  const bytes = 160 << 20;
+  const bytes = 300 << 20;
   const group = memoryGroup(bytes);
-  /** Writes entries of 4 KiB until there is no more memory: BPF_MAP_CREATE of a hash that is not made in full at once. */
+  /** BPF_MAP_CREATE of an array of 400 MB: what is refused is refused as a whole, and the process itself is not short of memory. */
   const program = `
     import { NsmError } from '@nsm/api';
-    import { BpfMap, libc } from '@nsm/netlink';
+    import { libc, NetlinkError } from '@nsm/netlink';
     const attributes = Buffer.alloc(72);
-    for (const [n, value] of [1, 4, 4096, 100_000, 1].entries()) attributes.writeUInt32LE(value, 4 * n);
-    const map = new BpfMap(libc.bpf(0, attributes));
-    const key = Buffer.alloc(4);
-    try {
-      for (let n = 0; ; n++) {
-        key.writeUInt32LE(n);
-        map.update(key, Buffer.alloc(4096));
-      }
-    } catch (error) {
-      console.log(NsmError.from(error).toAdmissionError());
-    }`;
+    for (const [n, value] of [2, 4, 4096, 100_000].entries()) attributes.writeUInt32LE(value, 4 * n);
+    const error = new NetlinkError(-libc.bpf(0, attributes), 'load eBPF object', 'of 400 MB');
+    console.log(NsmError.from(error).toAdmissionError());`;
 
   it.skipIf(!group)('is that of the control group, which is named', async () => {
     const node = [process.execPath, '--input-type=module', '-e', program];
     const inside = `echo $$ > ${group!.folder}/cgroup.procs && exec "$@"`;
-    const said = await new Promise<string>((resolve) => {
-      const options = { cwd: import.meta.dirname, timeout: 60_000 };
-      execFile('sh', ['-c', inside, 'sh', ...node], options, (_, stdout, stderr) => resolve(stdout + stderr));
-    });
+    const attempt = (): Promise<string> =>
+      new Promise((resolve) => {
+        const options = { cwd: import.meta.dirname, timeout: 30_000 };
+        execFile('sh', ['-c', inside, 'sh', ...node], options, (_, stdout, stderr) =>
+          resolve(stdout + stderr),
+        );
+      });
+    let said = '';
+    // A thread of Node.js's own that asks for a page in that very moment has the kernel end it all.
+    for (let n = 0; n < 5 && said === ''; n++) said = await attempt();
     await waitFor(() => {
       try {
         rmdirSync(group!.folder);
@@ -143,7 +141,7 @@ describe.skipIf(!requireRoot('limits'))('memory for eBPF', () => {
     const escaped = group!.file.replace('.', '\\.');
     expect(said).toMatch(
       new RegExp(
-        `^ENOMEM: write to eBPF map .*: no more memory: \\d+ kB are available, ${escaped} of the control group is ${bytes} \\(MemoryMax= .*\\(NSM0605\\)\n$`,
+        `^ENOMEM: load eBPF object of 400 MB: .*: no more memory: \\d+ kB are available, ${escaped} of the control group is ${bytes} \\(MemoryMax= .*\\(NSM0605\\)\n$`,
       ),
     );
   });
