@@ -29,7 +29,7 @@ export interface MeshOptions {
   readonly flags?: readonly string[];
   /** More flags for the manager of one node, of which `dir` is the folder. */
   readonly flagsOf?: (node: { readonly dir: string }) => readonly string[];
-  /** Put before the commands of managers and forwarders, such as `setpriv …`. */
+  /** Put before the commands of managers, forwarders and the registry, such as `setpriv …`. */
   readonly before?: readonly string[];
   /**
    * More than the two nodes, and a registry, each in a process of its own: nodes hang on a switch, with the registry.
@@ -98,6 +98,7 @@ export class Mesh implements AsyncDisposable {
         namespace: this.#namespace('switch'),
         address: `${network}99`,
         dir: join(this.dir, 'registry'),
+        ...(before ? { before } : {}),
       });
     const forwarders = switched?.forwarders;
     const node = (index: number, registry: string): MeshNode => {

@@ -11,16 +11,20 @@ export class RegistryProcess {
   readonly url: string;
   readonly #listen: string;
   readonly #stateDir: string;
+  readonly #before: readonly string[];
   #process: Running | undefined;
 
   constructor(options: {
     readonly namespace: TestNamespace;
     readonly address: string;
     readonly dir: string;
+    /** Put before its command. */
+    readonly before?: readonly string[];
   }) {
     this.namespace = options.namespace;
     this.address = options.address;
     this.#stateDir = options.dir;
+    this.#before = options.before ?? [];
     this.#listen = `${isIPv6(options.address) ? `[${options.address}]` : options.address}:5000`;
     this.url = `nsm://${this.#listen}`;
     mkdirSync(options.dir, { recursive: true });
@@ -32,9 +36,16 @@ export class RegistryProcess {
     return this.#process.pid;
   }
 
+  /** Everything it has printed. */
+  get log(): string {
+    return this.#process?.output() ?? '';
+  }
+
   async start(): Promise<void> {
     const args = ['registry', '--listen', this.#listen, '--state-dir', this.#stateDir];
-    this.#process = await spawnNsm(this.namespace.name, '"msg":"ready"', args);
+    this.#process = await spawnNsm(this.namespace.name, '"msg":"ready"', args, {
+      before: this.#before,
+    });
   }
 
   /** Ends it by SIGKILL and waits until it is gone. */

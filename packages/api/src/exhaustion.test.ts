@@ -10,7 +10,7 @@ import { descriptorsLeft, openFileLimit } from './exhaustion.js';
 const failing = (fields: object, message = 'it failed', cause?: Error): Error =>
   Object.assign(new Error(message, cause && { cause }), fields);
 const sysctl = (path: string): string => readFileSync(`/proc/sys/${path}`, 'utf8').trim();
-const neighbours = 'net.ipv4.neigh.default.gc_thresh3';
+const neighbours = (family: string): string => `net.${family}.neigh.default.gc_thresh3`;
 
 describe('what is used up', () => {
   it.each([
@@ -27,8 +27,12 @@ describe('what is used up', () => {
     [{ code: 'ENFILE', operation: 'open' }, `fs.file-max is ${sysctl('fs/file-max')}`],
     [{ code: 'EAGAIN', syscall: 'spawn nft' }, `kernel.threads-max is ${sysctl('kernel/threads-max')}`],
     [{ code: 'ERR_WORKER_INIT_FAILED' }, 'RLIMIT_NPROC is '],
-    [{ code: 'ENOBUFS', operation: 'add neighbour' }, neighbours],
+    [{ code: 'ENOBUFS', operation: 'add neighbour', object: '10.9.0.1 on 3' }, `${neighbours('ipv4')} is `],
+    [{ code: 'ENOBUFS', operation: 'add neighbour', object: 'fd00::1 on 3' }, `${neighbours('ipv6')} is `],
+    [{ code: 'E2BIG', operation: 'write to', object: 'eBPF map x of 8 entries' }, 'close connections'],
     [{ code: 'ENOMEM', operation: 'add link' }, 'kB are available'],
+    // Since Linux 5.11 it counts as the control group's memory, and no longer as locked.
+    [{ code: 'ENOMEM', operation: 'write to', object: 'eBPF map x of 8 entries' }, 'no more memory'],
   ])('%j', (fields, words) => {
     const error = NsmError.from(failing(fields));
     expect(error).toMatchObject({
@@ -59,6 +63,9 @@ describe('what is used up', () => {
 
   it.each([
     [{ code: 'EAGAIN', operation: 'read' }],
+    // This machine has free ports: it is the address that it does not have.
+    [{ code: 'EADDRNOTAVAIL', syscall: 'connect' }],
+    [{ code: 'E2BIG', syscall: 'spawn' }],
     [{ code: 'ENOBUFS', operation: 'receive' }],
     [{ code: 'EPERM', operation: 'load eBPF object' }],
     [{ code: 'ENOENT', syscall: 'open' }],

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 interface Refusal {
   /** Name of the error number, such as EMFILE. */
   readonly code: string;
-  /** What was tried: the system call or the operation on an object, as far as the error says so. */
+  /** What was tried: the system call, or the operation and its object, as far as the error says so. */
   readonly operation: string;
   /** The file it was tried with; '' without. */
   readonly path: string;
@@ -30,17 +30,17 @@ interface Limit {
   readonly describe: (refusal: Refusal) => string;
 }
 
-/** The first that fits counts. */
+/** The first that fits and has something to say counts. */
 const limits: readonly Limit[] = [
   {
     codes: ['EMFILE'],
     operation: /^(watch|inotify)/,
-    describe: () => sysctl('fs/inotify/max_user_instances', 'inotify instances of this user'),
+    describe: () => inotify('instances', 'inotify instances of this user'),
   },
   {
     codes: ['ENOSPC'],
     operation: /^(watch|inotify)/,
-    describe: () => sysctl('fs/inotify/max_user_watches', 'files watched by inotify for this user'),
+    describe: () => inotify('watches', 'files watched by inotify for this user'),
   },
   { codes: ['EMFILE'], describe: () => openFiles() },
   {
@@ -55,8 +55,21 @@ const limits: readonly Limit[] = [
   {
     codes: ['ENOBUFS'],
     operation: /neighbour/,
-    describe: () => sysctl('net/ipv4/neigh/default/gc_thresh3', 'entries of the neighbour table'),
+    describe: ({ operation }) =>
+      sysctl(
+        // Both are the whole machine's, whatever the network namespace.
+        `net/${/neighbour \S*:/.test(operation) ? 'ipv6' : 'ipv4'}/neigh/default/gc_thresh3`,
+        'entries of the neighbour table',
+      ),
   },
+  {
+    codes: ['E2BIG'],
+    operation: /^write to eBPF map/,
+    describe: () =>
+      'that map is full, for it holds the tunnels of a whole node: close connections; its size is MAX_TUNNELS or MAX_PLACES of ' +
+      'packages/forwarder/bpf/maps.h',
+  },
+  { codes: ['EADDRNOTAVAIL'], operation: /^connect/, describe: localPorts },
   {
     codes: ['EPERM', 'ENOMEM'],
     operation: /eBPF (map|object)|BPF_(MAP|PROG)/,
@@ -75,14 +88,11 @@ const limits: readonly Limit[] = [
 /** What is used up, and what to do; undefined of an error that says nothing of the kind, nor does what caused it. */
 export function exhaustionOf(error: Error): Exhaustion | undefined {
   const refusal = refusalOf(error);
-  const limit = limits.find(
-    ({ codes, operation }) =>
-      refusal &&
-      codes.includes(refusal.code) &&
-      (operation === undefined || operation.test(refusal.operation)),
-  );
-  const text = (refusal && limit?.describe(refusal)) ?? '';
-  if (text !== '') return { kind: limit?.kind ?? 'exhausted', text };
+  for (const { codes, operation, kind = 'exhausted', describe } of limits) {
+    if (!refusal || !codes.includes(refusal.code)) continue;
+    const text = operation === undefined || operation.test(refusal.operation) ? describe(refusal) : '';
+    if (text !== '') return { kind, text };
+  }
   return error.cause instanceof Error ? exhaustionOf(error.cause) : undefined;
 }
 
@@ -103,13 +113,22 @@ function refusalOf(error: Error): Refusal | undefined {
   if (!('code' in error)) return undefined;
   // A gRPC channel tells of the system's error in its text alone, and of no other errors by their names.
   if (typeof error.code === 'number') {
-    const code = /\b(EMFILE|ENFILE)\b/.exec(error.message)?.[1];
+    const code = /\b(EMFILE|ENFILE|EADDRNOTAVAIL)\b/.exec(error.message)?.[1];
     return code ? { code, operation: 'connect', path: '' } : undefined;
   }
   if (typeof error.code !== 'string') return undefined;
-  const { operation = '', syscall = '', path = '' } = error as Partial<Refusal> & { syscall?: string };
+  const {
+    operation = '',
+    object = '',
+    syscall = '',
+    path = '',
+  } = error as Partial<Refusal & Readonly<Record<'object' | 'syscall', string>>>;
   const isWorker = error.code.startsWith('ERR_WORKER');
-  return { code: error.code, operation: isWorker ? 'worker' : operation || syscall, path };
+  return {
+    code: error.code,
+    operation: isWorker ? 'worker' : `${operation || syscall} ${object}`.trim(),
+    path,
+  };
 }
 
 /** What a full disk has no more of, and how to see it. @param path a file on it, which need not exist; '' for one that has its inode. */
@@ -129,8 +148,25 @@ export function fullDisk(path: string): string {
 
 function sysctl(path: string, what: string): string {
   const name = path.replaceAll('/', '.');
-  const value = read(`/proc/sys/${path}`);
+  const value = read(`/proc/sys/${path}`).replaceAll('\t', ' ');
   return `no more ${what}: ${name}${value ? ` is ${value}` : ', which is set on the host'}; raise it by \`sysctl -w ${name}=…\``;
+}
+
+/** The host's bound is for each user; that of a user namespace, which its owner may set, is for it all (namespaces(7)). */
+function inotify(of: 'instances' | 'watches', what: string): string {
+  const [host, own] = [`fs/inotify/max_user_${of}`, `user/max_inotify_${of}`] as const;
+  const isOwn = Number(read(`/proc/sys/${own}`) || Infinity) < Number(read(`/proc/sys/${host}`) || Infinity);
+  return sysctl(isOwn ? own : host, what);
+}
+
+/** '' when some are free, and the address is what there is not. */
+function localPorts(): string {
+  const [first = 0, last = 0] = read('/proc/sys/net/ipv4/ip_local_port_range').split(/\s+/).map(Number);
+  const sockets = ['sockstat', 'sockstat6'].map((file) => read(`/proc/self/net/${file}`)).join('\n');
+  const counts = [...sockets.matchAll(/^TCP6?: inuse (\d+)(?:.* tw (\d+))?/gm)];
+  const inUse = counts.reduce((sum, [, inUse = 0, waiting = 0]) => sum + Number(inUse) + Number(waiting), 0);
+  if (inUse < last - first + 1) return '';
+  return sysctl('net/ipv4/ip_local_port_range', 'local ports to connect from');
 }
 
 function processes(): string {
@@ -138,7 +174,7 @@ function processes(): string {
   const group = groupLimit('pids', 'pids.max', 'pids.max');
   return (
     `no more threads or processes: RLIMIT_NPROC is ${own} (\`ulimit -u\`)` +
-    `${group ? `, pids.max of the control group is ${group} (TasksMax= of its systemd unit, --pids-limit of its container)` : ''}, ` +
+    `${group ? `, ${group} (TasksMax= of its systemd unit, --pids-limit of its container)` : ''}, ` +
     `kernel.threads-max is ${read('/proc/sys/kernel/threads-max') || 'unknown'}`
   );
 }
@@ -157,18 +193,23 @@ function memory(): string {
   const group = groupLimit('memory', 'memory.max', 'memory.limit_in_bytes');
   return (
     `no more memory: ${available} are available` +
-    `${group ? `, memory.max of the control group is ${group} (MemoryMax= of its systemd unit, --memory of its container)` : ''}`
+    `${group ? `, ${group} (MemoryMax= of its systemd unit, --memory of its container)` : ''}`
   );
 }
 
-/** What this process's control group may have, by the name of the file in either version of control groups (cgroups(7)); '' unknown. */
+/** Version 1 of control groups writes no limit as the largest number that fits. */
+const unlimited = 2 ** 62;
+
+/** What this process's control group may have, in words, by the file in either version of control groups (cgroups(7)); '' unknown. */
 function groupLimit(controller: string, file: string, formerFile: string): string {
   for (const line of read('/proc/self/cgroup').split('\n')) {
     const [id, controllers = '', path = ''] = line.split(':');
-    if (controllers.split(',').includes(controller))
-      return read(`/sys/fs/cgroup/${controllers}${path}/${formerFile}`);
-    const value = id === '0' ? read(`/sys/fs/cgroup${path}/${file}`) : '';
-    if (value) return value;
+    const isFormer = controllers.split(',').includes(controller);
+    if (!isFormer && id !== '0') continue;
+    const [folder, name] = isFormer ? [`/${controllers}`, formerFile] : ['', file];
+    const value = read(`/sys/fs/cgroup${folder}${path}/${name}`);
+    if (value && !(Number(value) >= unlimited)) return `${name} of the control group is ${value}`;
+    if (isFormer) return '';
   }
   return '';
 }

@@ -24,4 +24,4 @@ export {
   type ServiceImplementation,
   type UnixOptions,
 } from './server.js';
-export type { PeerCredentials } from './unix-connections.js';
+export type { PeerCredentials } from './server-connections.js';

@@ -13,24 +13,24 @@ describe('Server and Channel', () => {
   let server: Server;
   let channel: Channel;
   const errors: string[] = [];
+  const crowds: string[] = [];
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'nsm-api-'));
-    server = new Server((error, method) => errors.push(`${method}: ${error.message}`)).add(
-      connect.ClientConnection,
-      {
-        async requestConnection(request, { peer }) {
-          if (request.requestId === 'refuse') throw new NsmError('no-endpoint', 'nobody');
-          if (request.requestId === 'bug') throw new TypeError('oops');
-          return { accepted: true, admissionError: `${request.networkServiceName} for ${peer?.pid}` };
-        },
-        closeConnection: (_, { signal }) =>
-          new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
-        async *watchConnections() {
-          for (let n = 0; n < 3; n++) yield { requestId: String(n) };
-        },
+    server = new Server((error, method) => errors.push(`${method}: ${error.message}`), {
+      onCrowd: ({ message }) => crowds.push(message),
+    }).add(connect.ClientConnection, {
+      async requestConnection(request, { peer }) {
+        if (request.requestId === 'refuse') throw new NsmError('no-endpoint', 'nobody');
+        if (request.requestId === 'bug') throw new TypeError('oops');
+        return { accepted: true, admissionError: `${request.networkServiceName} for ${peer?.pid}` };
       },
-    );
+      closeConnection: (_, { signal }) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+      async *watchConnections() {
+        for (let n = 0; n < 3; n++) yield { requestId: String(n) };
+      },
+    });
     await server.listenUnix(join(folder, 's'), { identify: () => ({ pid: 42, uid: 0, gid: 0 }) });
     channel = new Channel(`unix:${join(folder, 's')}`);
   });
@@ -39,6 +39,7 @@ describe('Server and Channel', () => {
     await server.stop();
     rmSync(folder, { recursive: true });
     errors.length = 0;
+    crowds.length = 0;
   });
 
   it('answers a unary call and knows its peer', async () => {
@@ -156,10 +157,13 @@ describe('Server and Channel', () => {
       return socket;
     };
     const sockets = await Promise.all(Array.from({ length: 256 }, open));
+    expect(crowds).toEqual([]);
     // Those are served: a server greets.
     await Promise.all(sockets.map((socket) => once(socket, 'data')));
     const [refused] = await Promise.all([open().then((socket) => once(socket.resume(), 'close'))]);
     expect(refused).toEqual([false]);
+    await open().then((socket) => once(socket.resume(), 'close'));
+    expect(crowds).toEqual([expect.stringMatching(/^256 connections of process 42 are open, and no more/)]);
     for (const socket of sockets) socket.destroy();
     const client = channel.client(connect.ClientConnection);
     await vi.waitFor(async () => await client.requestConnection({}), { timeout: 10_000 });

@@ -22,8 +22,9 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
+import { type Caller, type PeerCredentials, ServerConnections } from './server-connections.js';
 import type { StandardServices } from './standard-services.js';
-import { type PeerCredentials, UnixConnections } from './unix-connections.js';
+import { TcpListener } from './tcp-listener.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
 
 export interface CallContext {
@@ -58,22 +59,25 @@ const defaultMaxRequestBytes = 1 << 20;
 export interface ServerOptions {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
+  /** Hears once of each process or host that has opened too many connections, and of descriptors that are used up. */
+  readonly onCrowd?: (error: NsmError) => void;
 }
 
 export class Server {
   readonly #grpc: GrpcServer;
   readonly #services: DescService[] = [];
-  readonly #listeners: UnixListener[] = [];
-  readonly #connections = new UnixConnections();
+  readonly #listeners: { stop(): Promise<void> }[] = [];
+  readonly #connections: ServerConnections;
   readonly #onError: (error: NsmError, method: string) => void;
   #standard: Promise<StandardServices> | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
   constructor(
     onError: (error: NsmError, method: string) => void = () => {},
-    { maxRequestBytes = defaultMaxRequestBytes }: ServerOptions = {},
+    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {} }: ServerOptions = {},
   ) {
     this.#onError = onError;
+    this.#connections = new ServerConnections(onCrowd);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
@@ -113,35 +117,32 @@ export class Server {
    */
   async listenUnix(path: string, options: UnixOptions = {}): Promise<void> {
     await this.#addStandardServices();
-    const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
-    const listener = new UnixListener(path, options, (socket) => {
-      let token: string;
-      try {
-        token = this.#connections.add(socket, options.identify?.(descriptorOf(socket)));
-      } catch {
-        socket.destroy();
-        return;
-      }
-      socket.on('error', () => socket.destroy());
-      // grpc-js reports the socket's remoteAddress as the peer of each call: it leads a call to its socket.
-      Object.defineProperty(socket, 'remoteAddress', { value: token });
-      injector.injectConnection(socket);
-    });
+    const { identify } = options;
+    const listener = new UnixListener(
+      path,
+      options,
+      this.#acceptor((socket) => (identify ? { peer: identify(descriptorOf(socket)) } : {})),
+    );
     await listener.start();
     this.#listeners.push(listener);
   }
 
   /**
    * Listens on `HOST:PORT`; port 0 takes a free one. Returns the port.
-   * @throws NsmError `conflict` when the port is in use, `privilege`, or `invalid`.
+   * @throws NsmError `conflict` when the port is in use, `privilege`, `exhausted`, or `invalid`.
    */
   async listenTcp(address: string): Promise<number> {
     await this.#addStandardServices();
-    return await new Promise((resolve, reject) =>
-      this.#grpc.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
-        error ? reject(cannotListen(address, error)) : resolve(port),
-      ),
+    const listener = new TcpListener(
+      this.#acceptor(({ remoteAddress }) => {
+        // It was closed again before it was accepted.
+        if (remoteAddress === undefined) throw new NsmError('cancelled', 'the caller went away');
+        return { remoteAddress };
+      }),
     );
+    const port = await listener.start(address);
+    this.#listeners.push(listener);
+    return port;
   }
 
   /** Ends every call and closes every socket; calls under way are given `graceMs` to finish. */
@@ -159,6 +160,27 @@ export class Server {
     await Promise.all(closed);
   }
 
+  /**
+   * What to do with each new connection. One that says nothing is closed by the keepalive.
+   * @param identify who is at its other end
+   */
+  #acceptor(identify: (socket: Socket) => Caller): (socket: Socket) => void {
+    const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    return (socket) => {
+      let token: string;
+      try {
+        token = this.#connections.add(socket, identify(socket));
+      } catch {
+        socket.destroy();
+        return;
+      }
+      socket.on('error', () => socket.destroy());
+      // grpc-js reports the socket's remoteAddress as the peer of each call: it leads a call to its connection.
+      Object.defineProperties(socket, { remoteAddress: { value: token }, remotePort: { value: undefined } });
+      injector.injectConnection(socket);
+    };
+  }
+
   /** Loaded when first needed: a process that only calls others does not pay for them. */
   async #addStandardServices(): Promise<void> {
     this.#standard ??= import('./standard-services.js').then(({ addStandardServices }) =>
@@ -168,12 +190,7 @@ export class Server {
   }
 
   #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
-    const token = call.getPeer();
-    if (this.#connections.has(token)) {
-      const peer = this.#connections.peerOf(token);
-      return peer ? { signal, peer } : { signal };
-    }
-    return { signal, remoteAddress: token.replace(/:\d+$/, '') };
+    return { signal, ...this.#connections.callerOf(call.getPeer()) };
   }
 
   #unary(method: DescMethod, run: Method) {
@@ -251,17 +268,4 @@ function lifeOf(call: { once(event: 'cancelled', listener: () => void): unknown 
 
 async function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
   await once(call, 'drain', { signal }).catch(() => undefined);
-}
-
-/** grpc-js hands the system's error on as a part of its text alone. */
-function cannotListen(address: string, error: Error): NsmError {
-  const refusals = {
-    EADDRINUSE: ['conflict', 'another process listens there; stop that one, or choose another --listen'],
-    EADDRNOTAVAIL: ['invalid', 'this machine does not have that address; choose another --listen'],
-    EACCES: ['privilege', 'ports below 1024 are for root; choose another --listen'],
-  } as const;
-  for (const [code, [kind, words]] of Object.entries(refusals))
-    if (error.message.includes(code))
-      return new NsmError(kind, `cannot listen on ${address}: ${words}`, error);
-  return new NsmError('invalid', `cannot listen on ${address}: ${error.message}`, error);
 }

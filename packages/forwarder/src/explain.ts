@@ -10,7 +10,7 @@ const minIPv6Mtu = 1280;
 /** @param crossConnect what was being made, where that helps to say what is wrong with it. */
 export function explain(error: unknown, crossConnect?: fw.CrossConnect): NsmError {
   const general = NsmError.from(error);
-  if (general.kind === 'exhausted') return general;
+  if (general.kind === 'exhausted' || general.kind === 'disk') return general;
   if (error instanceof NamespaceError) {
     const kind = { invalid: 'invalid', denied: 'privilege' } as const;
     return new NsmError(

@@ -15,8 +15,8 @@ export interface ServedForwarder {
 export interface ServeForwarderOptions extends NodeForwarderOptions {
   /** Folder of the socket, `forwarder.sock`. Only the owner, and the manager if it is the same user, may connect. */
   readonly runDir: string;
-  /** Hears of internal errors. */
-  readonly logger?: { error(fields: object, message: string): void };
+  /** Hears of internal errors, and of too many connections. */
+  readonly logger?: Readonly<Record<'error' | 'warn', (fields: object, message: string) => void>>;
   /** Numeric group that may connect too, for a manager of another user. Default: none. */
   readonly group?: number;
 }
@@ -33,6 +33,7 @@ export async function serveForwarder({
   const node = new NodeForwarder({ ...options, runDir });
   const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'), {
     maxRequestBytes,
+    onCrowd: (error) => logger?.warn({ err: error }, 'connections are refused'),
   });
   server.add(fw.Forwarder, node);
   try {

@@ -247,9 +247,10 @@ export class Manager {
   }
 
   #server(): Server {
-    const server = new Server((error, method) =>
-      this.#logger.error({ err: error, method }, 'internal error'),
-    );
+    const logger = this.#logger;
+    const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
+      onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
+    });
     this.#stops.push(() => server.stop());
     return server;
   }

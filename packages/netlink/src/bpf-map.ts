@@ -1,7 +1,7 @@
 // An eBPF map by its descriptor: bytes in, bytes out.
 import { readFileSync } from 'node:fs';
 import { BPF, callBpf, openById } from './bpf-call.js';
-import { ENOENT } from './errno.js';
+import { ENOENT, ENOMEM } from './errno.js';
 import { addressOf, close } from './libc.js';
 import { NetlinkError } from './netlink-error.js';
 
@@ -11,6 +11,11 @@ export type MapConflict = 'replace' | 'create' | 'change';
 const FLAGS: Readonly<Record<MapConflict, bigint>> = { replace: 0n, create: 1n, change: 2n };
 const PER_CPU_TYPES: ReadonlySet<number> = new Set([5, 6, 10, 21]);
 const INFO_SIZE = 40;
+/**
+ * Maps that are not made in full at once take their memory from a reserve that the kernel refills in its own time
+ * (kernel/bpf/memalloc.c): what is written faster finds none for a moment, seen as long as a few milliseconds.
+ */
+const REFILL_MS = 20;
 
 /** All throw {@link NetlinkError}. A call takes about two microseconds. */
 export class BpfMap implements Disposable {
@@ -18,6 +23,8 @@ export class BpfMap implements Disposable {
   readonly keySize: number;
   /** Bytes of one value; of a per-CPU map, of one CPU's. */
   readonly valueSize: number;
+  /** Entries that it holds at most. */
+  readonly size: number;
   /** One value for each possible CPU. */
   readonly perCpu: boolean;
   #fd: number;
@@ -34,6 +41,7 @@ export class BpfMap implements Disposable {
     this.perCpu = PER_CPU_TYPES.has(info.readUInt32LE(0));
     this.keySize = info.readUInt32LE(8);
     this.valueSize = info.readUInt32LE(12);
+    this.size = info.readUInt32LE(16);
     this.name = info.toString('latin1', 24, 40).split('\0', 1)[0] ?? '';
   }
 
@@ -51,7 +59,16 @@ export class BpfMap implements Disposable {
   update(key: Uint8Array, value: Uint8Array, conflict: MapConflict = 'replace'): void {
     this.#check(key, value);
     const all = this.perCpu ? repeat(value, this.#stride(), possibleCpus()) : value;
-    this.#call(BPF.update, 'write to', key, all, FLAGS[conflict]);
+    const deadline = performance.now() + REFILL_MS;
+    for (;;) {
+      try {
+        this.#call(BPF.update, 'write to', key, all, FLAGS[conflict]);
+        return;
+      } catch (error) {
+        const isDry = error instanceof NetlinkError && error.errno === ENOMEM;
+        if (!isDry || performance.now() > deadline) throw error;
+      }
+    }
   }
 
   /** The value, or undefined when there is none. Of a per-CPU map the values of all CPUs, one after the other. */
@@ -120,7 +137,8 @@ export class BpfMap implements Disposable {
     if (key !== null) attributes.writeBigUInt64LE(addressOf(key), 8);
     if (value !== undefined) attributes.writeBigUInt64LE(addressOf(value), 16);
     attributes.writeBigUInt64LE(flags, 24);
-    callBpf(command, attributes, operation, `eBPF map ${this.name}`);
+    const size = command === BPF.update ? ` of ${this.size} entries` : '';
+    callBpf(command, attributes, operation, `eBPF map ${this.name}${size}`);
   }
 
   #found(call: () => void): boolean {

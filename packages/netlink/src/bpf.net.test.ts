@@ -41,7 +41,7 @@ describe.skipIf(tried < 0)('eBPF', () => {
 
   it('reads, writes, lists and deletes entries of a map', () => {
     using map = new BpfMap(createMap(1, 4, 8));
-    expect(map).toMatchObject({ name: 'test_map', keySize: 4, valueSize: 8, perCpu: false });
+    expect(map).toMatchObject({ name: 'test_map', keySize: 4, valueSize: 8, size: 8, perCpu: false });
     expect(map.lookup(key(1))).toBeUndefined();
     expect(map.keys()).toEqual([]);
     map.update(key(1), Buffer.from('12345678'));
@@ -56,7 +56,9 @@ describe.skipIf(tried < 0)('eBPF', () => {
     expect(() => map.lookup(Buffer.alloc(3))).toThrow(RangeError);
     expect(() => map.update(key(1), Buffer.alloc(7))).toThrow(RangeError);
     for (let n = 10; n < 17; n++) map.update(key(n), Buffer.alloc(8));
-    expect(() => map.update(key(17), Buffer.alloc(8))).toThrow('E2BIG');
+    expect(() => map.update(key(17), Buffer.alloc(8))).toThrow(
+      'E2BIG: write to eBPF map test_map of 8 entries',
+    );
     map.close();
     expect(() => map.lookup(key(1))).toThrow('EBADF');
   });

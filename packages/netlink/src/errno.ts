@@ -28,6 +28,7 @@ export const errnoName = (number: number): string => byNumber.get(number) ?? `er
 
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ENOMEM = 12;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EACCES = 13;

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { quote } from '../admission/admission.js';
+import { requireShare } from '../admission/pod-share.js';
 import { heal, reconnect } from '../life/healing.js';
 import { compare } from '../life/mending.js';
 import type { Node } from '../node.js';
@@ -38,6 +39,7 @@ export async function requestConnection(
       if (present.state.kind === 'UP') return await verified(node, present, signal);
       if (present.state.kind === 'HEALING') return await anew(node, present, present.state.reason, signal);
     }
+    if (!present) requireShare(owner.namespace, node.connections.countIn(owner.namespace));
     const replaced = present?.state.kind === 'CLOSING' ? undefined : present;
     if (replaced) await closeReplaced(node, replaced);
     const generation = (present?.generation ?? 0) + 1;

@@ -50,6 +50,17 @@ describe('ConnectionTable', () => {
     expect([connections.size, countOf()]).toEqual([0, 0]);
   });
 
+  it('counts those of each pod, of whose connections it is the manager', async () => {
+    const connections = table();
+    const owned = (id: string, namespace: number) => ({ ...connection(id), owner: { namespace } });
+    for (const one of [owned('a', 1), owned('b', 1), owned('c', 2), connection('d')])
+      await connections.put(one);
+    await connections.changeState(owned('a', 1), { kind: 'CLOSING', reason: 'gone' });
+    expect([1, 2, 3].map((namespace) => connections.countIn(namespace))).toEqual([2, 1, 0]);
+    await connections.remove(connections.byId('a')!, 'gone');
+    expect(connections.countIn(1)).toBe(1);
+  });
+
   it('tells first what there is, then what changes', async () => {
     const connections = table();
     for (const id of ['a', 'b', 'c']) await connections.put(connection(id));

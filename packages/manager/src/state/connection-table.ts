@@ -28,6 +28,7 @@ export class ConnectionTable {
   readonly #byKey = new Map<string, Map<string, Connection>>();
   readonly #byRequest = new Map<string, Map<string, Connection>>();
   readonly #perEndpoint = new Map<string, number>();
+  readonly #perPod = new Map<string, number>();
   readonly #healing = new Set<string>();
   readonly #histories = new Map<string, PastState[]>();
   readonly #listeners = new Set<(change: ConnectionChange) => void>();
@@ -80,6 +81,11 @@ export class ConnectionTable {
         counter(endpoint.networkServiceName, endpoint.nseProviderName, endpoint.nseProviderNamespace),
       ) ?? 0
     );
+  }
+
+  /** Connections that the clients in a network namespace have, by its inode. */
+  countIn(namespace: number): number {
+    return this.#perPod.get(String(namespace)) ?? 0;
   }
 
   /** Adds a connection that the store has already. */
@@ -167,12 +173,16 @@ export class ConnectionTable {
     this.#count(connection, -1);
   }
 
-  #count({ service, endpoint }: Connection, by: 1 | -1): void {
-    const key = counter(service, endpoint.name, endpoint.namespace);
-    const count = (this.#perEndpoint.get(key) ?? 0) + by;
-    if (count === 0) this.#perEndpoint.delete(key);
-    else this.#perEndpoint.set(key, count);
+  #count({ service, endpoint, owner }: Connection, by: 1 | -1): void {
+    count(this.#perEndpoint, counter(service, endpoint.name, endpoint.namespace), by);
+    if (owner) count(this.#perPod, String(owner.namespace), by);
   }
+}
+
+function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const now = (counts.get(key) ?? 0) + by;
+  if (now === 0) counts.delete(key);
+  else counts.set(key, now);
 }
 
 /** Why a connection is in its state; '' when there is nothing to say. */

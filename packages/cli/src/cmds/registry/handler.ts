@@ -15,7 +15,9 @@ export async function runRegistry({ listen, store, logLevel, ...flags }: Registr
   const stateDir = prepareStateFolder(flags.stateDir, standIn.path, logger);
   using _lock = FolderLock.take(stateDir, 'a registry', logger);
   const registry = new EmbeddedRegistry({ stateDir, logger });
-  const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'));
+  const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'), {
+    onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
+  });
   await registry.start();
   try {
     server.add(wire.Registry, registry.service);

@@ -10,7 +10,7 @@ import { memifSettings } from '../mem/memif-session.js';
 import { tryVhost } from '../vhost/try-vhost.js';
 import { vhostSettings } from '../vhost/vhost-settings.js';
 import type { SharedSockets } from './shared-sockets.js';
-import type { SharedOrder, SharedWireSpec, SharedWord } from './shared-worker.js';
+import type { Failure, SharedOrder, SharedWireSpec, SharedWord } from './shared-worker.js';
 import { identityOf } from './socket-link.js';
 
 /** The interface types of shared memory, and what they are called. */
@@ -133,9 +133,9 @@ function wireOf({ type, parameters, mtu }: fw.Port, side: Side, socket: string, 
 class Thread {
   readonly #port: MessagePort;
   readonly #died: Promise<never>;
-  readonly #ready: Promise<string>;
+  readonly #ready: Promise<Failure | undefined>;
   /** For each order, and the start before them, who waits for what becomes of it. */
-  readonly #waiting: ((failure: string) => void)[] = [];
+  readonly #waiting: ((failure: Failure | undefined) => void)[] = [];
 
   /** @param onLost hears of wires whose TAP device was deleted. */
   constructor(onDeath: () => void, onLost: (id: string) => void) {
@@ -167,10 +167,10 @@ class Thread {
     this.#port.postMessage(order);
     try {
       const failure = await this.#answer();
-      if (failure !== '') throw new Error(failure);
+      if (failure) throw Object.assign(new Error(failure.message), failure);
     } catch (error) {
       const { kind, message } = NsmError.from(error);
-      const kept = kind === 'exhausted' ? kind : 'dataplane';
+      const kept = kind === 'exhausted' || kind === 'disk' ? kind : 'dataplane';
       throw new NsmError(kept, `shared memory cannot be served: ${message}`, error);
     } finally {
       if (this.#waiting.length === 0) this.#port.unref();
@@ -185,7 +185,8 @@ class Thread {
     await this.#died.catch(() => undefined);
   }
 
-  #answer(): Promise<string> {
-    return Promise.race([new Promise<string>((resolve) => this.#waiting.push(resolve)), this.#died]);
+  #answer(): Promise<Failure | undefined> {
+    const answered = new Promise<Failure | undefined>((resolve) => this.#waiting.push(resolve));
+    return Promise.race([answered, this.#died]);
   }
 }

@@ -53,7 +53,7 @@ export class SharedSockets {
   /**
    * Makes a side's folder exist.
    * @returns the path that the side's socket will have.
-   * @throws NsmError `dataplane`
+   * @throws NsmError `disk`, `exhausted`, `dataplane`
    */
   place(id: string, side: Side, type: InterfaceType, uid: number): string {
     const socket = this.#pathOf(id, side, type);
@@ -66,8 +66,12 @@ export class SharedSockets {
       if (statSync(folder).uid !== uid) chownSync(folder, uid, -1);
       return socket;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new NsmError('dataplane', `cannot make the folder of ${socket}: ${reason}`, error);
+      const { kind, message } = NsmError.from(error);
+      throw new NsmError(
+        kind === 'internal' ? 'dataplane' : kind,
+        `cannot make the folder of ${socket}: ${message}`,
+        error,
+      );
     }
   }
 

@@ -19,9 +19,12 @@ export type SharedOrder =
     }
   | { readonly kind: 'close'; readonly id: string };
 
+/** The fields of an error, which on its way out of a thread would keep nothing but its text: its code tells what is used up. */
+export type Failure = Readonly<Record<string, unknown>> & { readonly message: string };
+
 export type SharedWord =
-  /** What became of the last order: why it failed, or ''. */
-  | { readonly kind: 'done'; readonly failure: string }
+  /** What became of the last order, and why it failed. */
+  | { readonly kind: 'done'; readonly failure?: Failure }
   /** Someone has deleted the TAP device of a wire. */
   | { readonly kind: 'lost'; readonly id: string };
 
@@ -30,15 +33,15 @@ const poller = new Poller({ keepAlive: false });
 const wires = new Map<string, MemifTap | VhostTap>();
 
 port.on('message', (order: SharedOrder) => {
-  let failure = '';
+  let failure: Failure | undefined;
   try {
     wires.get(order.id)?.close();
     wires.delete(order.id);
     if (order.kind === 'open') wires.set(order.id, open(order));
   } catch (error) {
-    failure = error instanceof Error ? error.message : String(error);
+    failure = error instanceof Error ? { ...error, message: error.message } : { message: String(error) };
   }
-  tell({ kind: 'done', failure });
+  tell({ kind: 'done', ...(failure ? { failure } : {}) });
 });
 port.on('close', closeAll);
 process.once('uncaughtException', (error) => {
@@ -48,7 +51,7 @@ process.once('uncaughtException', (error) => {
     throw error;
   });
 });
-tell({ kind: 'done', failure: '' });
+tell({ kind: 'done' });
 
 function open({ id, wire, counters }: Extract<SharedOrder, { kind: 'open' }>): MemifTap | VhostTap {
   const count: Counters = {
