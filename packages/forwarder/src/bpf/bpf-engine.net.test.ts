@@ -191,10 +191,12 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       expect(outgoing.get('nsm_outgoing_4')!.keys()).toHaveLength(1);
       // Its own, and that of packets which belong to no tunnel.
       expect(incoming.get('nsm_traffic_4')!.keys()).toHaveLength(2);
+      expect(incoming.get('nsm_senders_4')!.keys()).toHaveLength(1);
       expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
       await client.remove({ crossConnects: [halves[0]] });
       expect(incoming.get('nsm_incoming_4')!.keys()).toEqual([]);
       expect(outgoing.get('nsm_outgoing_4')!.keys()).toEqual([]);
+      await waitFor(() => incoming.get('nsm_senders_4')!.keys().length === 0, { what: 'nobody known' });
     } finally {
       for (const map of [...incoming.values(), ...outgoing.values()]) map.close();
     }

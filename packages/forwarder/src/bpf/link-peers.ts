@@ -61,12 +61,12 @@ export class LinkPeers {
     return true;
   }
 
+  /** What is allowed stays until no tunnel to that node is left: another forwarder beside this one may have some. */
   forget(ends: Ends): void {
     this.#peers.delete(keyOf(ends));
     this.#fresh.delete(keyOf(ends));
     const { remote } = ends;
     if ([...this.#peers.values()].some((peer) => peer.ends.remote === remote)) return;
-    for (const sender of this.#senders.get(remote) ?? []) this.#maps()?.forbid(sender);
     this.#senders.delete(remote);
   }
 

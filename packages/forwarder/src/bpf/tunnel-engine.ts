@@ -324,9 +324,11 @@ export class TunnelEngine {
     clearTimeout(this.#tidying);
     this.#tidying = undefined;
     this.#sweep();
+    const used = [...this.#wanted.values(), ...(this.#guarded?.entries ?? [])];
+    this.#ways.keep(new Set(used.map(wayKey)));
     if (this.#guarded?.size || !this.#programs?.maps.isEmpty) return;
     this.#entrances?.close();
-    this.#ways.forgetAll();
+    this.#ways.stop();
   }
 }
 

@@ -194,6 +194,7 @@ export class TunnelMaps {
    * when everything has been listed: another forwarder on these maps may be making tunnels meanwhile, device first.
    */
   sweep(living: () => (number: number) => boolean): void {
+    const senders = this.#maps.senders.keys();
     const [nodeEnds, counters, addresses] = [this.nodeEnds(), this.#traffic.keys(), this.#incoming.keys()];
     const isLiving = living();
     for (const nodeEnd of nodeEnds) if (!isLiving(nodeEnd)) this.delete(nodeEnd);
@@ -202,15 +203,20 @@ export class TunnelMaps {
       if (number >= ofTheKernel && !isLiving(number)) this.#traffic.delete(key);
     }
     const guardedAt = new Map<string, boolean>();
+    const remotes = new Set<string>();
     for (const key of addresses) {
-      const owner = this.#incoming.lookup(key)?.readUInt32LE(0) ?? 0;
+      const incoming = this.#incoming.lookup(key);
+      const owner = incoming?.readUInt32LE(0) ?? 0;
       if (!isLiving(owner)) {
         this.#incoming.delete(key);
         continue;
       }
+      remotes.add(incoming?.toString('latin1', 4, 20) ?? '');
       const place = this.#placeWhere(key, owner)?.toString('latin1') ?? '';
       guardedAt.set(place, owner >= ofTheKernel || (guardedAt.get(place) ?? false));
     }
+    for (const sender of senders)
+      if (!remotes.has(sender.toString('latin1', 0, 16))) this.#maps.senders.delete(sender);
     for (const place of this.#served.keys()) {
       const guarded = guardedAt.get(place.toString('latin1'));
       const before = this.#served.lookup(place)?.readUInt32LE(0) ?? 0;

@@ -65,9 +65,9 @@ export class Ways {
     this.#peers.delete(key);
   }
 
-  forgetAll(): void {
-    for (const key of this.#peers.keys()) this.forget(key);
-    this.stop();
+  /** Forgets all others. */
+  keep(keys: ReadonlySet<string>): void {
+    for (const key of this.#peers.keys()) if (!keys.has(key)) this.forget(key);
   }
 
   /** Follows nothing, until the kernel is asked again. */
