@@ -84,7 +84,8 @@ struct traffic {
 	u64 drops[DIRECTIONS][REASONS];
 };
 
-enum { MAX_TUNNELS = 65536, MAX_PLACES = 4096 };
+// Senders are few for each device and node, but whoever speaks ARP on a device makes some there.
+enum { MAX_TUNNELS = 65536, MAX_PLACES = 4096, MAX_SENDERS = 1 << 20 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -141,7 +142,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, MAX_TUNNELS);
+	__uint(max_entries, MAX_SENDERS);
 	__type(key, struct sender);
 	__type(value, u32);
 } senders_map SEC(".maps");

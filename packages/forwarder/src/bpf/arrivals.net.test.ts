@@ -243,6 +243,15 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
     second.send(fromAnotherHost(good));
     second.send(Buffer.concat([good.subarray(0, 6), macOf(nodes[1], 'under'), good.subarray(12)]));
     await waitFor(async () => (await refused()) === before + 2n, { what: 'two frames that are refused' });
+    // Whoever passes for it on a third link passes for it there alone, and pushes nobody out.
+    nodes[0].route.addLink({ kind: 'veth', name: 'third', up: true, peer: { name: 'third-peer', up: true } });
+    const third = deviceOf(nodes[0], 'third');
+    for (let n = 0; n < 40; n++)
+      nodes[0].route.addNeighbour(
+        { address: '10.9.0.2', device: third, mac: `02:00:00:00:66:${String(10 + n)}`, state: 'stale' },
+        { replace: true },
+      );
+    expect(await ping(pods[0].name, podAddresses[4][1], { count: 20 })).toMatchObject({ received: 20 });
     expect(pod.seen().filter(({ frame }) => frame.includes(marked))).toEqual([]);
   });
 
@@ -252,6 +261,9 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
     const answered = async (): Promise<boolean> =>
       (await ping(pods[0].name, podAddresses[4][1], { deadline: 0.2 })).received === 1;
     await waitFor(answered, { what: 'an answer by the second link' });
+    // A device that filters does not answer for the address either: it is known all the while.
+    const [device, mac] = [deviceOf(nodes[1], 'second'), nodes[0].route.link('second')!.mac];
+    nodes[1].route.addNeighbour({ address: '10.9.0.1', device, mac }, { replace: true });
     for (const scope of ['second', 'all']) {
       const set = (value: 0 | 1): Promise<string> =>
         run(nodes[0].name, 'sysctl', ['-q', `net.ipv4.conf.${scope}.rp_filter=${value}`]);

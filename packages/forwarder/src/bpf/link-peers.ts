@@ -1,12 +1,12 @@
 // Other nodes on links of this one, for tunnels without IP: who they are is what the kernel's neighbour tables say, link by link.
-import type { Neighbour, RouteSocket } from '@nsm/netlink';
+import { type Neighbour, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { Announcer } from './announcer.js';
 import type { TunnelMaps } from './tunnel-maps.js';
 import type { Sender } from './tunnel-structures.js';
 import type { Ends } from './underlay.js';
 
-/** Hardware addresses that one node is known by at a time. Several devices may answer for one address, each when it likes. */
-const maxSenders = 32;
+/** Hardware addresses by which one node is known on one device. Several of its own may answer for its address, each when it likes. */
+const maxSenders = 8;
 /** A way that is new is told of so often and so many times: a device that has just come may not carry the first. */
 const repeatAfterMs = 20;
 const repetitions = 6;
@@ -61,6 +61,11 @@ export class LinkPeers {
     return true;
   }
 
+  deviceGone(device: number): void {
+    const senders = [...this.#senders.values()].flat();
+    for (const sender of senders) if (sender.device === device) this.#forbid(sender);
+  }
+
   /** What is allowed stays until no tunnel to that node is left: another forwarder beside this one may have some. */
   forget(ends: Ends): void {
     this.#peers.delete(keyOf(ends));
@@ -96,9 +101,17 @@ export class LinkPeers {
     const senders = this.#senders.get(sender.remote) ?? [];
     const at = senders.findIndex(({ device, mac }) => device === sender.device && mac === sender.mac);
     if (at >= 0) senders.splice(at, 1);
-    else this.#maps()?.allow(sender);
     senders.push(sender);
-    for (const former of senders.splice(0, senders.length - maxSenders)) this.#maps()?.forbid(former);
+    // What is said on one device pushes nothing out on another.
+    const [oldest, ...others] = senders.filter(({ device }) => device === sender.device);
+    if (oldest && others.length >= maxSenders) this.#forbid(oldest);
+    if (at < 0) attempt(() => this.#maps()?.allow(sender));
+  }
+
+  #forbid(sender: Sender): void {
+    const senders = this.#senders.get(sender.remote);
+    senders?.splice(senders.indexOf(sender), 1);
+    this.#maps()?.forbid(sender);
   }
 
   #repeat(): void {
@@ -120,4 +133,13 @@ export class LinkPeers {
 
 function keyOf({ local, remote }: Ends): string {
   return `${local} ${remote}`;
+}
+
+/** When there is no room left for more, the others stay. */
+function attempt(allow: () => void): void {
+  try {
+    allow();
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+  }
 }

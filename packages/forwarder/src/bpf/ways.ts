@@ -37,6 +37,10 @@ export class Ways {
     this.#onLinks = new LinkPeers(socket, maps);
     this.#watch = new UnderlayWatch(socket, {
       ...listener,
+      device: (link, gone) => {
+        if (gone) this.#onLinks.deviceGone(link.index);
+        listener.device?.(link, gone);
+      },
       neighbour: (neighbour) => this.#onLinks.note(neighbour),
       changed: () => {
         const ways = this.#follow();
