@@ -85,7 +85,7 @@ struct traffic {
 };
 
 // Senders are few for each device and node, but whoever speaks ARP on a device makes some there.
-enum { MAX_TUNNELS = 65536, MAX_PLACES = 4096, MAX_SENDERS = 1 << 20 };
+enum { MAX_TUNNELS = 65536, MAX_PLACES = 4096, MAX_SENDERS = 1 << 17 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
