@@ -34,7 +34,11 @@ export const startMemif = async (pod: Pod, told: Told): Promise<Application> => 
 export const startVhost = async (pod: Pod, { parameters, addresses, mtu }: Told): Promise<Application> => {
   const testpmd = await Testpmd.start(pod.name, vhost(parameters), 'io', { tap: 'fast0' });
   await run(pod.name, 'ip', ['link', 'set', 'fast0', 'mtu', String(mtu), 'up']);
-  for (const address of addresses) await run(pod.name, 'ip', ['address', 'add', address, 'dev', 'fast0']);
+  for (const address of addresses) {
+    // It would be tried for duplicates first, and answer nobody meanwhile.
+    const flags = address.includes(':') ? ['nodad'] : [];
+    await run(pod.name, 'ip', ['address', 'add', address, 'dev', 'fast0', ...flags]);
+  }
   // It does not tell.
   return { connected: async () => undefined, [Symbol.asyncDispose]: () => testpmd.stop() };
 };

@@ -18,7 +18,8 @@ export class BridgeDevice implements Disposable {
   readonly #socket: RouteSocket;
   readonly #monitor: RouteMonitor;
   readonly #index: number;
-  readonly #expected = new Set<string>();
+  /** Names of devices, by whose they are. */
+  readonly #expected = new Map<string, string>();
   #closed = false;
 
   /**
@@ -46,17 +47,20 @@ export class BridgeDevice implements Disposable {
     this.#monitor.on('event', (event) => this.#heed(event));
   }
 
-  /** Takes in a device when it appears, and whenever it appears again. */
-  expect(name: string): void {
-    this.#expected.add(name);
+  /**
+   * Takes in a device when it appears, and whenever it appears again.
+   * @param owner has one device: of an earlier name no notice is taken any more.
+   */
+  expect(owner: string, name: string): void {
+    this.#expected.set(owner, name);
     // It may be there already, when this process is the one that came back.
     const link = this.#socket.link(name);
     if (link) this.#takeIn(link.index, link.master);
   }
 
   /** Takes no notice of a device any more. */
-  forget(name: string): void {
-    this.#expected.delete(name);
+  forget(owner: string, name: string): void {
+    if (this.#expected.get(owner) === name) this.#expected.delete(owner);
   }
 
   [Symbol.dispose](): void {
@@ -73,11 +77,16 @@ export class BridgeDevice implements Disposable {
   }
 
   #heed(event: RouteEvent): void {
-    if (event.type === 'link' && event.action === 'new' && this.#expected.has(event.link.name))
+    if (event.type === 'link' && event.action === 'new' && this.#isExpected(event.link.name))
       this.#takeIn(event.link.index, event.link.master);
     if (event.type !== 'overrun') return;
     for (const { name, index, master } of this.#socket.links())
-      if (this.#expected.has(name)) this.#takeIn(index, master);
+      if (this.#isExpected(name)) this.#takeIn(index, master);
+  }
+
+  #isExpected(name: string): boolean {
+    for (const expected of this.#expected.values()) if (expected === name) return true;
+    return false;
   }
 
   #takeIn(index: number, master: number | undefined): void {

@@ -4,7 +4,7 @@ import { NsmError, takeOnly } from '@nsm/api';
 import { type EndpointAnswer, type EndpointRequest, serve } from '@nsm/sdk';
 import { BridgeDevice } from './bridge-device.js';
 import { ReadyMade, type ReadyMadeOptions } from './ready-made.js';
-import { SegmentAddresses } from './segment-addresses.js';
+import { keyOf, SegmentAddresses } from './segment-addresses.js';
 
 export interface BridgeOptions extends Omit<ReadyMadeOptions, 'addresses' | 'prefixes'> {
   /** Prefixes of the segment, one of each version of IP: the bridge has the first address, each client another. */
@@ -55,7 +55,7 @@ export async function bridge(options: BridgeOptions): Promise<ReadyMade> {
         const full = segments[addresses.indexOf(undefined)];
         return { refuse: `all ${full?.size} IPv${full?.family} addresses of the segment are taken` };
       }
-      members.expect(request.interfaceName);
+      members.expect(keyOf(request), request.interfaceName);
       const peerAddresses = own.map((address) => address.replace(/\/\d+$/, ''));
       return { addresses: taken, peerAddresses, mtu, routes };
     };
@@ -70,7 +70,7 @@ export async function bridge(options: BridgeOptions): Promise<ReadyMade> {
         },
         onClose: (request, reason) => {
           for (const segment of segments) segment.release(request);
-          members.forget(request.interfaceName);
+          members.forget(keyOf(request), request.interfaceName);
           tell({ kind: 'gone', request, reason });
         },
       });

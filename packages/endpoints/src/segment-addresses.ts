@@ -56,6 +56,7 @@ export class SegmentAddresses {
   }
 }
 
-function keyOf({ requestId, service }: EndpointRequest): string {
+/** Whose an address is: the same when a client asks again. */
+export function keyOf({ requestId, service }: EndpointRequest): string {
   return JSON.stringify([requestId, service]);
 }

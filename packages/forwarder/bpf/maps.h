@@ -2,11 +2,12 @@
 
 // The next forwarder goes on with maps of the same names: whoever changes a structure below raises the number in the
 // names, here and there.
-#define outgoing_map nsm_outgoing_3
-#define incoming_map nsm_incoming_3
-#define served_map nsm_served_3
-#define traffic_map nsm_traffic_3
-#define strict_map nsm_strict_3
+#define outgoing_map nsm_outgoing_4
+#define incoming_map nsm_incoming_4
+#define served_map nsm_served_4
+#define traffic_map nsm_traffic_4
+#define strict_map nsm_strict_4
+#define senders_map nsm_senders_4
 
 enum kind { VXLAN = 1, GRE, VXLAN_GPE, MPLS_OVER_GRE, MPLS_OVER_UDP, MPLS_OVER_ETHERNET };
 
@@ -59,11 +60,19 @@ struct incoming {
 	u32 remote[4];
 	// Not 0 when the pod is in another network namespace than the node.
 	u32 elsewhere;
-	// MAC address of the other node, for MPLSoEthernet; only when known.
-	u8 sender[6];
-	u16 sender_known;
+	// For MPLSoEthernet: senders_map has the other node's on the uplink. Until then any will do there.
+	u32 sender_known;
 	// Index of the device that packets to the other node leave by.
 	u32 uplink;
+};
+
+// Another node as its frames without IP show it on a link.
+struct sender {
+	u32 remote[4];
+	// Index of the device that they come in by.
+	u32 device;
+	u8 mac[6];
+	u16 zero;
 };
 
 struct traffic {
@@ -75,7 +84,8 @@ struct traffic {
 	u64 drops[DIRECTIONS][REASONS];
 };
 
-enum { MAX_TUNNELS = 65536, MAX_PLACES = 4096 };
+// Senders are few for each device and node, but whoever speaks ARP on a device makes some there.
+enum { MAX_TUNNELS = 65536, MAX_PLACES = 4096, MAX_SENDERS = 1 << 17 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -127,6 +137,15 @@ struct {
 	__type(key, u32);
 	__type(value, u32);
 } strict_map SEC(".maps");
+
+// From where frames of MPLSoEthernet may come. The value says nothing.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_SENDERS);
+	__type(key, struct sender);
+	__type(value, u32);
+} senders_map SEC(".maps");
 
 inlined int drop(struct traffic *traffic, enum direction direction, enum reason reason)
 {

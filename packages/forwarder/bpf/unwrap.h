@@ -220,19 +220,18 @@ inlined int cut(struct __sk_buff *skb)
 	return bpf_skb_store_bytes(skb, 0, loopback, sizeof(loopback), 0) ? TC_ACT_SHOT : bpf_redirect(LOOPBACK, 0);
 }
 
-// Only frames of the other node are its own, as far as its MAC address is known.
-inlined int wrong_sender(struct __sk_buff *skb, const struct incoming *in)
+// Labels belong to a link: there the other node is known by its MAC addresses, as far as any is.
+inlined int wrong_sender(struct __sk_buff *skb, const struct incoming *in, int elsewhere)
 {
 	struct ethernet ethernet;
-	if (!in->sender_known)
+	struct sender sender = { .device = skb->ifindex };
+	if (!in->sender_known && !elsewhere)
 		return 0;
 	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)))
 		return 1;
-	int wrong = 0;
-#pragma unroll
-	for (int n = 0; n < 6; n++)
-		wrong |= ethernet.source[n] ^ in->sender[n];
-	return wrong;
+	__builtin_memcpy(sender.remote, in->remote, sizeof(sender.remote));
+	__builtin_memcpy(sender.mac, ethernet.source, sizeof(sender.mac));
+	return !bpf_map_lookup_elem(&senders_map, &sender);
 }
 
 // Whether a socket of the node listens for it: a program's, or that of a tunnel device of the kernel.
@@ -314,10 +313,12 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival, u32 start)
 	const int labelled = arrival->to.kind == MPLS_OVER_ETHERNET;
 	u32 device = skb->ifindex;
 	const int elsewhere = in->uplink != device && !(pod & OF_THE_KERNEL);
-	// Labels belong to a link.
-	if (labelled && elsewhere)
-		return TC_ACT_UNSPEC;
-	if (labelled ? wrong_sender(skb, in) : different(in->remote, arrival->source))
+	// On another link than its own the same label may be another application's.
+	if (labelled && wrong_sender(skb, in, elsewhere)) {
+		drop(traffic, RECEIVED, WRONG_SOURCE);
+		return elsewhere ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	}
+	if (!labelled && different(in->remote, arrival->source))
 		return drop(traffic, RECEIVED, WRONG_SOURCE);
 	// As Linux does; before the kernel's own tunnel devices it will itself. The loopback device has what was cut here.
 	if (elsewhere && device != LOOPBACK && arrival->to.version == 4 && bpf_map_lookup_elem(&strict_map, &device))

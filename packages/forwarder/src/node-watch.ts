@@ -116,7 +116,7 @@ export class NodeWatch {
     // Other namespaces tell of the ends of their ids as well.
     else if (event.type === 'nsid') {
       if (event.namespaceId === undefined) this.#heedEnd(event.id);
-    } else if (event.type !== 'traffic') {
+    } else if (event.type !== 'traffic' && event.type !== 'setting') {
       const interfaces = this.#byId.get(event.namespaceId)?.interfaces;
       // A route may have been put in the place of one of any of them.
       if (event.type === 'route' && event.action === 'new')
@@ -160,7 +160,9 @@ function isAsWanted(event: RouteEvent, { id, mtu }: FollowedInterface): boolean 
   return link.alias !== id || (link.up && (mtu === 0 || link.mtu === mtu));
 }
 
-function indexOf(event: Exclude<RouteEvent, { type: 'overrun' | 'nsid' | 'traffic' }>): number | undefined {
+function indexOf(
+  event: Exclude<RouteEvent, { type: 'overrun' | 'nsid' | 'traffic' | 'setting' }>,
+): number | undefined {
   switch (event.type) {
     case 'link':
       return event.link.index;

@@ -15,11 +15,17 @@ export const MONITOR_GROUPS = {
   traffic: [4],
   address: [5, 9],
   route: [7, 11],
+  setting: [24],
   nsid: [28],
 } as const;
 
 /** What can be listened to. */
 export type MonitorGroup = keyof typeof MONITOR_GROUPS;
+
+/** `struct netconfmsg`, aligned, and attributes behind it: linux/netconf.h. */
+const NETCONF_HEADER_SIZE = 4;
+const NETCONFA_IFINDEX = 1;
+const NETCONFA_RP_FILTER = 3;
 
 interface Origin {
   /** `new` also for changes. */
@@ -32,6 +38,7 @@ interface Origin {
  * Something that happened.
  *
  * - `traffic` tells that a qdisc or filter on a device came, changed or went;
+ * - `setting` tells that reverse path filtering of IPv4 was set on a device, or (undefined) on all;
  * - `nsid` tells that the namespace known as `id` got that id, or (`delete`) that it is gone;
  * - `overrun` tells that events were lost: read everything anew.
  */
@@ -41,6 +48,7 @@ export type RouteEvent =
   | ({ readonly type: 'route'; readonly route: Route } & Origin)
   | ({ readonly type: 'neighbour'; readonly neighbour: Neighbour } & Origin)
   | ({ readonly type: 'traffic'; readonly device: number } & Origin)
+  | ({ readonly type: 'setting'; readonly device: number | undefined } & Origin)
   | ({ readonly type: 'nsid'; readonly id: number } & Origin)
   | { readonly type: 'overrun' };
 
@@ -53,6 +61,19 @@ const deviceOf = (message: Message): number => {
   attributesOf(message, TRAFFIC_HEADER_SIZE);
   return decodeTrafficHeader(message).device;
 };
+
+/** Index of the device whose settings changed (linux/netconf.h); those of all have a negative one. @throws DecodeError */
+const deviceOfSetting = (message: Message): number | undefined => {
+  const attributes = attributesOf(message, NETCONF_HEADER_SIZE);
+  const device = (attributes.u32(NETCONFA_IFINDEX) ?? 0) | 0;
+  return device > 0 ? device : undefined;
+};
+
+/** Decodes what is told of settings; undefined for those that are of no concern. @throws DecodeError */
+const decodeSetting = (message: Message, origin: Origin): RouteEvent | undefined =>
+  attributesOf(message, NETCONF_HEADER_SIZE).u32(NETCONFA_RP_FILTER) === undefined
+    ? undefined
+    : { type: 'setting', device: deviceOfSetting(message), ...origin };
 
 /**
  * Whether a message may tell that something was taken away or changed, found out without decoding it: deletions, a route put in
@@ -93,6 +114,8 @@ export const decodeRouteEvent = (
     case rtm.RTM_DELQDISC:
     case rtm.RTM_DELTFILTER:
       return { type: 'traffic', device: deviceOf(message), ...deleted };
+    case rtm.RTM_NEWNETCONF:
+      return decodeSetting(message, created);
     case rtm.RTM_NEWNSID:
       return { type: 'nsid', id: decodeNamespaceId(message), ...created };
     case rtm.RTM_DELNSID:

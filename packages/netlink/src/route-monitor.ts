@@ -46,6 +46,7 @@ export interface RouteMonitorEvents {
   route: [event: EventOf<'route'>];
   neighbour: [event: EventOf<'neighbour'>];
   traffic: [event: EventOf<'traffic'>];
+  setting: [event: EventOf<'setting'>];
   nsid: [event: EventOf<'nsid'>];
   overrun: [event: EventOf<'overrun'>];
   /** Every event. */

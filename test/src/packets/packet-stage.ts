@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { InterfaceType, TunnelType, tunnelNames } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
-import { type Running, waitFor } from '@nsm/testkit';
-import { type Application, startMemif } from '../applications.js';
+import { ping, type Running, waitFor } from '@nsm/testkit';
+import { type Application, startMemif, startVhost } from '../applications.js';
 import { Mesh, type Pod } from '../mesh.js';
 import type { MeshNode } from '../mesh-node.js';
 import { hashOf } from '../pod-network.js';
@@ -30,8 +30,13 @@ export const kinds: readonly string[] = [
 ].map((type) => tunnelNames[type] ?? '');
 
 /** How a pod is attached. */
-export type Attachment = 'kernel' | 'mem';
-const interfaceTypes = { kernel: InterfaceType.KERNEL_INTERFACE, mem: InterfaceType.MEM_INTERFACE } as const;
+export type Attachment = 'kernel' | 'mem' | 'vhost';
+const interfaceTypes = {
+  kernel: InterfaceType.KERNEL_INTERFACE,
+  mem: InterfaceType.MEM_INTERFACE,
+  vhost: InterfaceType.VHOST_INTERFACE,
+} as const;
+const applicationOf = { mem: startMemif, vhost: startVhost } as const;
 
 /** A connection as the managers made it. */
 export interface Connection extends Cell {
@@ -58,12 +63,14 @@ interface Server {
 const places = {
   far: { node: 'b', attachment: 'kernel' },
   'far-mem': { node: 'b', attachment: 'mem' },
+  'far-vhost': { node: 'b', attachment: 'vhost' },
   near: { node: 'a', attachment: 'kernel' },
   'near-mem': { node: 'a', attachment: 'mem' },
+  'near-vhost': { node: 'a', attachment: 'vhost' },
 } as const satisfies Record<string, { readonly node: 'a' | 'b'; readonly attachment: Attachment }>;
 type Place = keyof typeof places;
 const placeOf = (node: 'near' | 'far', attachment: Attachment): Place =>
-  attachment === 'mem' ? `${node}-mem` : node;
+  attachment === 'kernel' ? node : `${node}-${attachment}`;
 const serviceOf = (place: Place, kind: string): string => `${place}-${kind.toLowerCase()}`;
 
 export class PacketStage implements AsyncDisposable {
@@ -173,24 +180,33 @@ export class PacketStage implements AsyncDisposable {
     // Where both have shared memory on one node, they are each other's peers.
     const applications: Application[] = [];
     for (const end of [far, near])
-      if (end.attachment === 'mem')
-        applications.push(await this.#startMemif(end.pod, await end.parameters(), end.addresses, mtu));
+      if (end.attachment !== 'kernel')
+        applications.push(await this.#startApplication(end, await end.parameters(), mtu));
     for (const application of applications) await application.connected();
+    // Which testpmd does not tell.
+    if ([near.attachment, far.attachment].includes('vhost'))
+      await waitFor(
+        async () => (await ping(pod.name, peerAddresses[0] ?? '', { deadline: 0.5 })).received === 1,
+        {
+          timeout: 20_000,
+          what: 'the vhost-user’s peer',
+        },
+      );
     const [nearEnd, farEnd] = [near, far].map((end) => endOf(end.pod, end.attachment, id, end.addresses));
     if (!nearEnd || !farEnd) throw new Error('a connection has two ends');
     return { id, near: nearEnd, far: farEnd, mtu, applications };
   }
 
-  async #startMemif(
-    pod: Pod,
+  async #startApplication(
+    { pod, attachment, addresses }: Pick<Server, 'pod' | 'attachment'> & { addresses: readonly string[] },
     parameters: Readonly<Record<string, string>>,
-    addresses: readonly string[],
     mtu: number,
   ): Promise<Application> {
+    if (attachment === 'kernel') throw new Error('the kernel is there already');
     const withLength = addresses.map((one) =>
       one.includes('/') ? one : `${one}/${one.includes(':') ? 127 : 31}`,
     );
-    const application = await startMemif(pod, { parameters, addresses: withLength, mtu });
+    const application = await applicationOf[attachment](pod, { parameters, addresses: withLength, mtu });
     this.#applications.push(application);
     return application;
   }
@@ -219,7 +235,7 @@ const endOf = (
   const index = route.addresses().find((one) => one.address.split('/')[0] === address.split('/')[0])?.index;
   const device = route
     .links()
-    .find((link) => (attachment === 'mem' ? link.index === index : link.alias?.endsWith(hashOf(id))));
+    .find((link) => (attachment === 'kernel' ? link.alias?.endsWith(hashOf(id)) : link.index === index));
   if (!device) throw new Error(`${namespace.name} has no device of ${id}`);
   return new PodEnd(namespace, device, addresses);
 };

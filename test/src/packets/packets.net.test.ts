@@ -2,6 +2,7 @@
 import { leaks, requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { thorough } from '../reliability/config.js';
+import { missingTestpmd } from '../testpmd.js';
 import { counted, dropsAt } from './counters.js';
 import { cutFaults, overlongFaults } from './fragments.js';
 import { frameFaults } from './frames.js';
@@ -49,6 +50,14 @@ const shared = (options: StageOptions) =>
       .filter((_, n) => thorough || n === (index + stages.indexOf(options)) % (2 * attachments.length))
       .map(([near, far]) => ({ kind, near, far })),
   );
+
+/** Pods of which one has DPDK's vhost-user, which keeps a processor busy: two kinds of tunnel of each stage. */
+const withVhost = (options: StageOptions) =>
+  (['near', 'far'] as const).map((end, n) => ({
+    kind: kinds[(2 * stages.indexOf(options) + n) % kinds.length] ?? '',
+    near: end === 'near' ? ('vhost' as const) : ('kernel' as const),
+    far: end === 'far' ? ('vhost' as const) : ('kernel' as const),
+  }));
 
 /** All that can be joined without a tunnel. */
 const here = [['kernel', 'kernel'], ...attachments] as const;
@@ -168,6 +177,24 @@ describe.skipIf(!requireRoot('packets')).each(stages.map((options) => [nameOf(op
         expect(await everyTransfer(cell)).toEqual([]);
       },
     );
+
+    it.for(withVhost(options))('$kind: $near to $far carries all of that', async (how, { skip }) => {
+      requireKinds(skip, how.kind, 'GRE');
+      const why = options.mtu > 1500 ? 'testpmd has no buffers so large' : missingTestpmd();
+      if (why !== undefined) skip(why);
+      const cell = await stage.connect(how.kind, how.near, how.far);
+      try {
+        const whole = (): Promise<string[]> =>
+          bothWays(cell, lengthFaults, datagramFaults, overlongFaults, cutFaults);
+        expect(await addingUp(cell, whole)).toEqual([]);
+        expect(await addingUp(cell, () => framesBothWays(cell))).toEqual([]);
+        expect(await bothWays(cell, segmentFaults)).toEqual([]);
+        expect(await everyTransfer(cell)).toEqual([]);
+      } finally {
+        // Its device has the name that the next one's will have.
+        for (const application of cell.applications) await application[Symbol.asyncDispose]();
+      }
+    });
 
     it.for(shared(options))(
       '$kind: $near to $far carries all of that',

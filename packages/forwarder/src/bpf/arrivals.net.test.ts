@@ -3,7 +3,7 @@ import { TunnelType } from '@nsm/api';
 import { libc, openTap } from '@nsm/netlink';
 import { leaks, PacketSocket, ping, requireRoot, run, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fromElsewhere } from '../tunnels/frames.test.tool.js';
+import { fromAnotherHost, fromElsewhere } from '../tunnels/frames.test.tool.js';
 import {
   half,
   identifier,
@@ -39,6 +39,9 @@ const addSecondLink = async ({ nodes: [a, b] }: Stage): Promise<void> => {
 };
 
 const deviceOf = (node: TestNamespace, name: string): number => node.route.link(name)!.index;
+
+const macOf = (node: TestNamespace, name: string): Buffer =>
+  Buffer.from(node.route.link(name)!.mac!.replaceAll(':', ''), 'hex');
 
 const isGuarded = (node: TestNamespace, name: string): boolean =>
   hooked(node, name, (hooks, device) => hooks.ours(device, 'ingress') !== undefined);
@@ -201,22 +204,75 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
     expect(tunnels.flatMap(({ obstacles }) => obstacles)).toEqual([]);
   });
 
-  it('a frame of an uplink that moved into a bridge arrives, whatever the kind', async () => {
+  /** Node 1 sends by a second link, node 0 by the first. @returns what counts refusals of node 0. */
+  const joinAsymmetric = async (type: TunnelType): Promise<() => Promise<bigint>> => {
     stage = await makeStage();
-    const { nodes, pods } = stage;
-    await join(stage, MPLSoEthernet, 4);
+    const { nodes, pods, threads } = stage;
+    await addSecondLink(stage);
+    for (const { name } of nodes)
+      for (const scope of ['all', 'default', 'under', 'second'])
+        await run(name, 'sysctl', ['-q', `net.ipv4.conf.${scope}.rp_filter=0`]);
+    const { mtu } = await join(stage, type, 4);
     await ping(pods[0].name, podAddresses[4][1]);
-    const { route } = nodes[0];
-    const under = deviceOf(nodes[0], 'under');
-    route.addLink({ kind: 'bridge', name: 'br0', up: true });
-    const bridge = deviceOf(nodes[0], 'br0');
-    route.setLink(under, { master: bridge });
-    route.deleteAddress(under, { address: '10.9.0.1/24' });
-    route.addAddress(bridge, { address: '10.9.0.1/24' });
-    await waitFor(async () => (await ping(pods[0].name, podAddresses[4][1])).received === 1, {
-      what: 'an answer',
+    // Right on the link: the other node answers for its address there, too.
+    nodes[1].route.addRoute({
+      destination: '10.9.0.1/32',
+      device: deviceOf(nodes[1], 'second'),
+      source: '10.9.0.2',
     });
-    expect(await ping(pods[1].name, podAddresses[4][0])).toMatchObject({ received: 1 });
+    const crossConnect = half(stage, 0, type, 4, mtu);
+    return async () =>
+      (await threads[0].client.getStatistics({ crossConnect })).drops['received, wrong source address'] ?? 0n;
+  };
+
+  it('labels come back by another link than the one that is sent by, from the other node alone', async () => {
+    const refused = await joinAsymmetric(MPLSoEthernet);
+    const { nodes, pods } = stage;
+    using second = new PacketSocket(nodes[1].namespace, deviceOf(nodes[1], 'second'));
+    await waitFor(async () => (await ping(pods[0].name, podAddresses[4][1])).received === 1, {
+      what: 'an answer by the second link',
+    });
+    expect(await ping(pods[0].name, podAddresses[4][1], { count: 20 })).toMatchObject({ received: 20 });
+    expect(await ping(pods[1].name, podAddresses[4][0], { count: 20 })).toMatchObject({ received: 20 });
+    await run(pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffeebb', podAddresses[4][0]]);
+    const marked = Buffer.from('c0ffeebb', 'hex');
+    const good = await second.receive((frame) => frame.includes(marked), 'a frame by the second link');
+    const before = await refused();
+    using pod = new PacketSocket(pods[0].namespace, deviceOf(pods[0], 'nsm0'), { incoming: true });
+    // Neither a host of that link, nor one of another that has the address which the other node has on the first.
+    second.send(fromAnotherHost(good));
+    second.send(Buffer.concat([good.subarray(0, 6), macOf(nodes[1], 'under'), good.subarray(12)]));
+    await waitFor(async () => (await refused()) === before + 2n, { what: 'two frames that are refused' });
+    // Whoever passes for it on a third link passes for it there alone, and pushes nobody out.
+    nodes[0].route.addLink({ kind: 'veth', name: 'third', up: true, peer: { name: 'third-peer', up: true } });
+    const third = deviceOf(nodes[0], 'third');
+    for (let n = 0; n < 40; n++)
+      nodes[0].route.addNeighbour(
+        { address: '10.9.0.2', device: third, mac: `02:00:00:00:66:${String(10 + n)}`, state: 'stale' },
+        { replace: true },
+      );
+    expect(await ping(pods[0].name, podAddresses[4][1], { count: 20 })).toMatchObject({ received: 20 });
+    expect(pod.seen().filter(({ frame }) => frame.includes(marked))).toEqual([]);
+  });
+
+  it('reverse path filtering that is set and taken back on a device holds at once', async () => {
+    const refused = await joinAsymmetric(VXLAN);
+    const { nodes, pods } = stage;
+    const answered = async (): Promise<boolean> =>
+      (await ping(pods[0].name, podAddresses[4][1], { deadline: 0.2 })).received === 1;
+    await waitFor(answered, { what: 'an answer by the second link' });
+    // A device that filters does not answer for the address either: it is known all the while.
+    const [device, mac] = [deviceOf(nodes[1], 'second'), nodes[0].route.link('second')!.mac];
+    nodes[1].route.addNeighbour({ address: '10.9.0.1', device, mac }, { replace: true });
+    for (const scope of ['second', 'all']) {
+      const set = (value: 0 | 1): Promise<string> =>
+        run(nodes[0].name, 'sysctl', ['-q', `net.ipv4.conf.${scope}.rp_filter=${value}`]);
+      const before = await refused();
+      await set(1);
+      await waitFor(async () => !(await answered()) && (await refused()) > before, { what: 'refusals' });
+      await set(0);
+      await waitFor(answered, { what: 'an answer again' });
+    }
   });
 });
 

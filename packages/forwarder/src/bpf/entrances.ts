@@ -57,6 +57,14 @@ export class Entrances {
     }
   }
 
+  /** Reverse path filtering of a device, or of all where none is named, may have been set. */
+  noteSetting(device?: number): void {
+    for (const index of device === undefined ? this.#open : [device]) {
+      const link = this.#open.has(index) ? this.#socket.link(index) : undefined;
+      if (link) this.#programs.maps.setStrict(index, isStrict(link.name));
+    }
+  }
+
   /** After the last tunnel. */
   close(): void {
     this.stop();

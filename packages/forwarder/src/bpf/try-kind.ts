@@ -38,6 +38,7 @@ function tryFrame(kind: TunnelKind, programs: TunnelPrograms, version: 4 | 6, fr
     uplink: loopback,
     mtu: 1500,
     needsLink: kind.needsLink ?? false,
+    senderKnown: false,
     elsewhere: false,
   });
   const sent = testRun(programs.descriptor('nsm_wrap'), frame);

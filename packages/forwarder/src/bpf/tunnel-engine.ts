@@ -53,10 +53,17 @@ export class TunnelEngine {
   constructor(socket: RouteSocket, owner: string) {
     this.#socket = socket;
     this.#home = currentNamespace();
-    this.#ways = new Ways(socket, (moved) => this.#follow(moved), {
-      device: (link, gone) => this.#entrances?.note(link, gone),
-      filters: (device) => this.#mendPrograms(device),
-    });
+    const listener = {
+      device: (link: Link, gone: boolean) => this.#entrances?.note(link, gone),
+      setting: (device?: number) => this.#entrances?.noteSetting(device),
+      filters: (device?: number) => this.#mendPrograms(device),
+    };
+    this.#ways = new Ways(
+      socket,
+      (moved) => this.#follow(moved),
+      listener,
+      () => this.#programs?.maps,
+    );
     try {
       this.#programs = new TunnelPrograms(socket);
       this.#entrances = new Entrances(socket, this.#programs);
@@ -101,7 +108,7 @@ export class TunnelEngine {
       uplink: way.uplink,
       mtu: pod.port.mtu,
       needsLink: kind.needsLink ?? false,
-      sender: way.sender,
+      senderKnown: way.senderKnown,
       elsewhere: withDevice && pod.namespace.inode !== this.#home.inode,
     };
     const { end, peer } = this.#find(id, pod, remove);
@@ -111,7 +118,7 @@ export class TunnelEngine {
         'dataplane',
         `identifier ${tunnel.identifier} from ${tunnel.remote} to ${tunnel.local} is in use on this node`,
       );
-    if (kind.needsLink && !way.sender) this.#resolve(ends.remote, way.uplink);
+    if (kind.needsLink && !way.senderKnown) this.#resolve(ends.remote, way.uplink);
     this.#prepare(way, entry);
     if (end && peer) {
       this.#wanted.set(end.index, entry);
@@ -145,7 +152,7 @@ export class TunnelEngine {
     if (!this.#guarded) return;
     const ends = { local: tunnel.local, remote: tunnel.remote };
     const { identifier } = tunnel;
-    const others = { port: kind.port ?? 0, mtu: 0, needsLink: false, elsewhere: true };
+    const others = { port: kind.port ?? 0, mtu: 0, needsLink: false, senderKnown: false, elsewhere: true };
     try {
       const { uplink, shared } = this.#guardedWay(kind, ends);
       this.#guarded.add(id, { code: kind.code, ...ends, identifier, uplink, ...others }, shared);
@@ -239,11 +246,11 @@ export class TunnelEngine {
       const way = entry && moved.get(wayKey(entry));
       if (!entry || !way) continue;
       unused.delete(wayKey(entry));
-      const { uplink, sender } = way;
+      const { uplink, senderKnown } = way;
       try {
         if (entry.needsLink && uplink !== entry.uplink) this.#resolve(entry.remote, uplink);
         this.#prepare(way, entry);
-        const moving = { ...entry, uplink, sender };
+        const moving = { ...entry, uplink, senderKnown };
         maps.write(nodeEnd, moving);
         if (this.#wanted.has(nodeEnd)) this.#wanted.set(nodeEnd, moving);
       } catch (error) {
@@ -317,6 +324,8 @@ export class TunnelEngine {
     clearTimeout(this.#tidying);
     this.#tidying = undefined;
     this.#sweep();
+    const used = [...this.#wanted.values(), ...(this.#guarded?.entries ?? [])];
+    this.#ways.keep(new Set(used.map(wayKey)));
     if (this.#guarded?.size || !this.#programs?.maps.isEmpty) return;
     this.#entrances?.close();
     this.#ways.stop();

@@ -7,6 +7,9 @@ import {
   incomingOf,
   outgoingOf,
   placeOf,
+  type Sender,
+  senderIn,
+  senderOf,
   type TunnelEntry,
   word,
 } from './tunnel-structures.js';
@@ -38,11 +41,11 @@ export interface TunnelTraffic {
   readonly strays: ReadonlyMap<string, bigint>;
 }
 
-const maps = ['outgoing', 'incoming', 'served', 'traffic', 'strict'] as const;
+const maps = ['outgoing', 'incoming', 'served', 'traffic', 'strict', 'senders'] as const;
 type MapName = (typeof maps)[number];
 
 /** Number of the structures' layout, as in bpf/maps.h: a forwarder goes on with maps of its own layout only. */
-const layout = 3;
+const layout = 4;
 const nameOf = (map: MapName): string => `nsm_${map}_${layout}`;
 
 /** Names of the maps in the object. */
@@ -93,6 +96,22 @@ export class TunnelMaps {
   setStrict(device: number, strict: boolean): void {
     if (strict) this.#maps.strict.update(word(device), word(1));
     else this.#maps.strict.delete(word(device));
+  }
+
+  /** Has frames without IP taken from there. */
+  allow(sender: Sender): void {
+    this.#maps.senders.update(senderOf(sender), word(1));
+  }
+
+  /** From where frames without IP of another node are taken. */
+  senders(remote: string): Sender[] {
+    const senders = this.#maps.senders.keys().map((key) => senderIn(key, remote));
+    return senders.filter((sender) => sender !== undefined);
+  }
+
+  /** Ends what `allow` began. */
+  forbid(sender: Sender): void {
+    this.#maps.senders.delete(senderOf(sender));
   }
 
   /** Index of the node's end that packets with this address go to; undefined when there is none. */
@@ -175,6 +194,7 @@ export class TunnelMaps {
    * when everything has been listed: another forwarder on these maps may be making tunnels meanwhile, device first.
    */
   sweep(living: () => (number: number) => boolean): void {
+    const senders = this.#maps.senders.keys();
     const [nodeEnds, counters, addresses] = [this.nodeEnds(), this.#traffic.keys(), this.#incoming.keys()];
     const isLiving = living();
     for (const nodeEnd of nodeEnds) if (!isLiving(nodeEnd)) this.delete(nodeEnd);
@@ -183,15 +203,20 @@ export class TunnelMaps {
       if (number >= ofTheKernel && !isLiving(number)) this.#traffic.delete(key);
     }
     const guardedAt = new Map<string, boolean>();
+    const remotes = new Set<string>();
     for (const key of addresses) {
-      const owner = this.#incoming.lookup(key)?.readUInt32LE(0) ?? 0;
+      const incoming = this.#incoming.lookup(key);
+      const owner = incoming?.readUInt32LE(0) ?? 0;
       if (!isLiving(owner)) {
         this.#incoming.delete(key);
         continue;
       }
+      remotes.add(incoming?.toString('latin1', 4, 20) ?? '');
       const place = this.#placeWhere(key, owner)?.toString('latin1') ?? '';
       guardedAt.set(place, owner >= ofTheKernel || (guardedAt.get(place) ?? false));
     }
+    for (const sender of senders)
+      if (!remotes.has(sender.toString('latin1', 0, 16))) this.#maps.senders.delete(sender);
     for (const place of this.#served.keys()) {
       const guarded = guardedAt.get(place.toString('latin1'));
       const before = this.#served.lookup(place)?.readUInt32LE(0) ?? 0;
@@ -272,6 +297,7 @@ function all(find: (name: string) => BpfMap): Readonly<Record<MapName, BpfMap>> 
     served: find(nameOf('served')),
     traffic: find(nameOf('traffic')),
     strict: find(nameOf('strict')),
+    senders: find(nameOf('senders')),
   };
 }
 

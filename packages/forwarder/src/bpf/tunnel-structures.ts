@@ -16,14 +16,14 @@ export interface TunnelEntry {
   readonly mtu: number;
   /** Frames go without IP: they are told apart by label alone, not by address. */
   readonly needsLink: boolean;
-  /** MAC address of the other node, by which its frames without IP are known; undefined: any will do. */
-  readonly sender?: string | undefined;
+  /** Of frames without IP: the other node's MAC address on the uplink is known. Until then any will do there. */
+  readonly senderKnown: boolean;
   /** The pod is in another network namespace than the node. */
   readonly elsewhere: boolean;
 }
 
 /** Bytes. */
-const size = { outgoing: 48, address: 24, incoming: 36 } as const;
+const size = { outgoing: 48, address: 24, incoming: 32, sender: 28 } as const;
 
 export function word(value: number): Buffer {
   const bytes = Buffer.alloc(4);
@@ -72,17 +72,38 @@ export function addressesOf(outgoing: Buffer): Buffer[] {
 }
 
 /** `struct incoming`. */
-export function incomingOf(nodeEnd: number, { remote, elsewhere, sender, uplink }: TunnelEntry): Buffer {
+export function incomingOf(nodeEnd: number, { remote, elsewhere, senderKnown, uplink }: TunnelEntry): Buffer {
   const bytes = Buffer.alloc(size.incoming);
   bytes.writeUInt32LE(nodeEnd, 0);
   bytes.set(IpPrefix.ofAddress(remote).bytes, 4);
   bytes.writeUInt32LE(elsewhere ? 1 : 0, 20);
-  bytes.writeUInt32LE(uplink, 32);
-  if (sender !== undefined) {
-    bytes.set(parseMac(sender), 24);
-    bytes.writeUInt16LE(1, 30);
-  }
+  bytes.writeUInt32LE(senderKnown ? 1 : 0, 24);
+  bytes.writeUInt32LE(uplink, 28);
   return bytes;
+}
+
+/** Another node as its frames without IP show it on a link. */
+export interface Sender {
+  /** Its underlay address. */
+  readonly remote: string;
+  /** Index of the device that they come in by. */
+  readonly device: number;
+  readonly mac: string;
+}
+
+/** `struct sender`. */
+export function senderOf({ remote, device, mac }: Sender): Buffer {
+  const bytes = Buffer.alloc(size.sender);
+  bytes.set(IpPrefix.ofAddress(remote).bytes, 0);
+  bytes.writeUInt32LE(device, 16);
+  bytes.set(parseMac(mac), 20);
+  return bytes;
+}
+
+/** What `senderOf` wrote, read; undefined when it is of another node. */
+export function senderIn(bytes: Buffer, remote: string): Sender | undefined {
+  const sender = { remote, device: bytes.readUInt32LE(16), mac: formatMac(bytes.subarray(20, 26)) };
+  return senderOf(sender).equals(bytes) ? sender : undefined;
 }
 
 /** What was written, read. */
@@ -97,7 +118,7 @@ export function entryOf(outgoing: Buffer, incoming: Buffer, needsLink: boolean):
     uplink: outgoing.readUInt32LE(40),
     mtu: outgoing.readUInt32LE(44),
     needsLink,
-    sender: incoming.readUInt16LE(30) ? formatMac(incoming.subarray(24, 30)) : undefined,
+    senderKnown: incoming.readUInt32LE(24) !== 0,
     elsewhere: incoming.readUInt32LE(20) !== 0,
   };
 }

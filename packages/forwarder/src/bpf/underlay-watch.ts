@@ -1,6 +1,13 @@
 // Tells when the underlay may have changed, or a filter was taken off a device: tunnels follow at once, not when they are
 // applied again.
-import { type Link, type MonitorGroup, type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
+import {
+  type Link,
+  type MonitorGroup,
+  type Neighbour,
+  type RouteEvent,
+  RouteMonitor,
+  type RouteSocket,
+} from '@nsm/netlink';
 import { isNodeEnd } from './node-end.js';
 import { type Taken, takenBy } from './other-owners.js';
 
@@ -8,10 +15,12 @@ import { type Taken, takenBy } from './other-owners.js';
 export interface UnderlayListener {
   /** The underlay may have changed: called once for all events that came together. */
   changed(): void;
-  /** Whether the neighbour entry of an address matters. Default: none does. */
-  neighbour?(address: string): boolean;
+  /** A neighbour is known, or its MAC address another one. @returns whether that may change the underlay. Default: it does not. */
+  neighbour?(neighbour: Neighbour): boolean;
   /** A device, other than the node's end of a tunnel, has come, changed or gone. */
   device?(link: Link, gone: boolean): void;
+  /** Reverse path filtering of a device, or of all where none is named, has been set. Default: it is not listened for. */
+  setting?(device?: number): void;
   /** Filters of a device, or of any where none is named, may have changed. Default: filters are not listened for. */
   filters?(device?: number): void;
 }
@@ -39,10 +48,16 @@ export class UnderlayWatch {
   start(): void {
     if (this.#monitor) return;
     const groups: MonitorGroup[] = ['link', 'address', 'route', 'neighbour'];
-    const { filters } = this.#listener;
-    this.#monitor = RouteMonitor.open({ groups: filters ? [...groups, 'traffic'] : groups });
+    const { filters, setting } = this.#listener;
+    if (filters) groups.push('traffic');
+    if (setting) groups.push('setting');
+    this.#monitor = RouteMonitor.open({ groups });
+    this.#monitor.on('setting', ({ device }) => this.#listener.setting?.(device));
     this.#monitor.on('traffic', ({ device }) => this.#listener.filters?.(device));
-    this.#monitor.on('overrun', () => this.#listener.filters?.());
+    this.#monitor.on('overrun', () => {
+      this.#listener.filters?.();
+      this.#listener.setting?.();
+    });
     this.#monitor.on('event', (event) => {
       if (this.#concerns(event)) this.#pending ??= setImmediate(() => this.#tell());
     });
@@ -57,8 +72,8 @@ export class UnderlayWatch {
   }
 
   #concerns(event: RouteEvent): boolean {
-    if (event.type === 'neighbour') return this.#listener.neighbour?.(event.neighbour.address ?? '') === true;
-    if (event.type === 'traffic') return false;
+    if (event.type === 'neighbour') return this.#listener.neighbour?.(event.neighbour) === true;
+    if (event.type === 'traffic' || event.type === 'setting') return false;
     if (event.type === 'overrun') this.#findTakers();
     if (event.type !== 'link') return true;
     const { link, action } = event;

@@ -13,8 +13,8 @@ export type Ends = Pick<fw.TunnelEnd, 'local' | 'remote'>;
 export interface Way {
   /** Index of the device to send by. */
   readonly uplink: number;
-  /** MAC address of the other node, where its frames have no IP address to be known by; undefined while not resolved. */
-  readonly sender: string | undefined;
+  /** The other node's MAC address there is known, where its frames have no IP address to be known by. */
+  readonly senderKnown: boolean;
   /** Somebody else on this node may want packets of that kind. */
   readonly shared: boolean;
 }
@@ -44,9 +44,10 @@ export function wayTo(
   if (why || !link) throw new NsmError('dataplane', `no such tunnel to ${remote}: ${why}`);
   const uplink = link.index;
   const shared = isShared(kind, link, taken);
-  return { uplink, sender: kind.needsLink ? socket.neighbour(remote, uplink)?.mac : undefined, shared };
+  const senderKnown = kind.needsLink === true && socket.neighbour(remote, uplink)?.mac !== undefined;
+  return { uplink, senderKnown, shared };
 }
 
 export function sameWay(a: Way, b: Way): boolean {
-  return a.uplink === b.uplink && a.sender === b.sender && a.shared === b.shared;
+  return a.uplink === b.uplink && a.senderKnown === b.senderKnown && a.shared === b.shared;
 }

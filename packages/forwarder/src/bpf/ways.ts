@@ -2,7 +2,9 @@
 
 import { NsmError } from '@nsm/api';
 import { NetlinkError, type RouteSocket } from '@nsm/netlink';
+import { LinkPeers } from './link-peers.js';
 import type { TunnelKind } from './tunnel-kind.js';
+import type { TunnelMaps } from './tunnel-maps.js';
 import type { TunnelEntry } from './tunnel-structures.js';
 import { type Ends, sameWay, type Way, wayTo } from './underlay.js';
 import { type UnderlayListener, UnderlayWatch } from './underlay-watch.js';
@@ -17,22 +19,29 @@ interface Peer {
 export class Ways {
   readonly #socket: RouteSocket;
   readonly #watch: UnderlayWatch;
+  readonly #onLinks: LinkPeers;
   readonly #peers = new Map<string, Peer>();
 
   /**
    * @param moved called with the ways that are others now, by what `wayKey` says.
    * @param listener is told of what else there is to be told while ways are followed.
+   * @param maps undefined while there are none.
    */
   constructor(
     socket: RouteSocket,
     moved: (ways: ReadonlyMap<string, Way>) => void,
-    listener: Pick<UnderlayListener, 'device' | 'filters'>,
+    listener: Pick<UnderlayListener, 'device' | 'filters' | 'setting'>,
+    maps: () => TunnelMaps | undefined,
   ) {
     this.#socket = socket;
+    this.#onLinks = new LinkPeers(socket, maps);
     this.#watch = new UnderlayWatch(socket, {
       ...listener,
-      neighbour: (address) =>
-        [...this.#peers.values()].some(({ kind, ends }) => kind.needsLink && ends.remote === address),
+      device: (link, gone) => {
+        if (gone) this.#onLinks.deviceGone(link.index);
+        listener.device?.(link, gone);
+      },
+      neighbour: (neighbour) => this.#onLinks.note(neighbour),
       changed: () => {
         const ways = this.#follow();
         if (ways.size > 0) moved(ways);
@@ -45,6 +54,7 @@ export class Ways {
     this.#watch.start();
     const way = wayTo(this.#socket, ends, kind, this.#watch.taken);
     this.#peers.set(wayKey({ code: kind.code, ...ends }), { kind, ends, way });
+    if (kind.needsLink) this.#onLinks.follow(ends, way.uplink);
     return way;
   }
 
@@ -54,11 +64,19 @@ export class Ways {
   }
 
   forget(key: string): void {
+    const { kind, ends } = this.#peers.get(key) ?? {};
+    if (kind?.needsLink && ends) this.#onLinks.forget(ends);
     this.#peers.delete(key);
+  }
+
+  /** Forgets all others. */
+  keep(keys: ReadonlySet<string>): void {
+    for (const key of this.#peers.keys()) if (!keys.has(key)) this.forget(key);
   }
 
   /** Follows nothing, until the kernel is asked again. */
   stop(): void {
+    this.#onLinks.stop();
     this.#watch.stop();
     this.#peers.clear();
   }
@@ -70,16 +88,17 @@ export class Ways {
       const way = this.#newWay(peer);
       if (!way || sameWay(way, peer.way)) continue;
       peer.way = way;
+      if (peer.kind.needsLink) this.#onLinks.follow(peer.ends, way.uplink);
       moved.set(key, way);
     }
     return moved;
   }
 
-  /** A neighbour that is not resolved, now or by another device, is believed to be the same still. */
+  /** Who was known once is known still, on whatever device. */
   #newWay({ kind, ends, way: before }: Peer): Way | undefined {
     try {
       const way = wayTo(this.#socket, ends, kind, this.#watch.taken);
-      return { ...way, sender: way.sender ?? before.sender };
+      return { ...way, senderKnown: way.senderKnown || before.senderKnown };
     } catch (error) {
       if (error instanceof NetlinkError || error instanceof NsmError) return undefined;
       throw error;
