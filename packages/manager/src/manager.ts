@@ -32,7 +32,7 @@ import { MendPace } from './life/mend-pace.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
-import { recover } from './life/recovery.js';
+import { recover, remember } from './life/recovery.js';
 import { leave, register } from './life/registration.js';
 import { takeName } from './life/unique-name.js';
 import type { ManagerOptions } from './manager-options.js';
@@ -156,6 +156,7 @@ export class Manager {
     const server = this.#server();
     if (registry.service) server.add(reg.Registry, registry.service);
 
+    let recovered = (): void => undefined;
     const node: Node = {
       name,
       incarnation: randomUUID(),
@@ -181,6 +182,9 @@ export class Manager {
       health,
       owners,
       logger,
+      recovered: new Promise((resolve) => {
+        recovered = resolve;
+      }),
       stopping: stopping.signal,
       advertise: '',
       drained: false,
@@ -191,6 +195,7 @@ export class Manager {
       now: Date.now,
       ...(this.#options.faults ? { faults: this.#options.faults } : {}),
     };
+    remember(node, store);
     server.add(proxy.ProxyConnection, proxyService(node));
     this.#port = await server.listenTcp(this.#options.listen);
     node.advertise = this.#options.advertise.replace(/:0$/, `:${this.#port}`);
@@ -206,6 +211,7 @@ export class Manager {
     this.#stops.push(letFinish);
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
+    recovered();
     void watchForwarder(node);
     void keepComparing(node);
     void watchPeers(node);

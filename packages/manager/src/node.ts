@@ -59,6 +59,8 @@ export interface Node {
   readonly health: EndpointHealth;
   readonly owners: OwnerWatch;
   readonly logger: Logger;
+  /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */
+  readonly recovered: Promise<void>;
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   /** Address that other managers call, HOST:PORT. */

@@ -22,7 +22,11 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
         const { requestId, networkServiceName: service } = request;
         // Where a call comes from is a fact; the name in it is not.
         const turn = { asker: context.remoteAddress ?? '', service, requestId };
-        const work = () => requestProxyConnection(node, request, context);
+        const work = async () => {
+          // Its endpoint may be one that is still being found again.
+          await node.recovered;
+          return await requestProxyConnection(node, request, context);
+        };
         return proxyReply(await intake.run(turn, context.signal, work));
       }),
     closeProxyConnection: (request) =>
