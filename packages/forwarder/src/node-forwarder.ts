@@ -21,6 +21,7 @@ import { SharedToKernel } from './interfaces/shared/shared-to-kernel.js';
 import { SharedTunnel } from './interfaces/shared/shared-tunnel.js';
 import { SocketPair } from './interfaces/shared/socket-pair.js';
 import { VirtualFunctions } from './interfaces/sriov/virtual-functions.js';
+import { keepWays } from './keep-ways.js';
 import { Lending } from './lending/lending.js';
 import type { LendingOptions } from './lending/lending-options.js';
 import { LentDevice } from './lending/lent-device.js';
@@ -132,6 +133,14 @@ export class NodeForwarder implements ForwarderService {
     request: fw.InspectNamespaceRequest,
   ): Promise<{ namespace?: NamespaceReport; pidInode: number }> {
     return inspectNamespace(request);
+  }
+
+  async keepWays(request: fw.KeepWaysRequest): Promise<{ kept: string[] }> {
+    try {
+      return { kept: keepWays(this.#socket, request) };
+    } catch (error) {
+      throw explain(error);
+    }
   }
 
   async listNetworks(namespace: fw.Namespace): Promise<{ networks: NetworkReport[] }> {

@@ -32,9 +32,11 @@ import { MendPace } from './life/mend-pace.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
+import { Rarely } from './life/rarely.js';
 import { recover, remember } from './life/recovery.js';
 import { leave, register } from './life/registration.js';
 import { takeName } from './life/unique-name.js';
+import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import type { Node } from './node.js';
 import { externalForwarder } from './others/external-forwarder.js';
@@ -174,10 +176,12 @@ export class Manager {
       asking: new Set(),
       healing: new Set(),
       mendPace: new MendPace(monotonic),
+      rarely: new Rarely(monotonic),
       mendingLater: new Map(),
       pools: new AddressPools(registry, name),
       identifiers: new Identifiers(),
       offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? ''),
+      underlayChanged: new Set(),
       peers,
       health,
       owners,
@@ -215,6 +219,7 @@ export class Manager {
     void watchForwarder(node);
     void keepComparing(node);
     void watchPeers(node);
+    void keepReachable(node);
     await this.#serveUnix(node);
     logger.info(
       { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },

@@ -26,6 +26,7 @@ import {
   tunnelable,
 } from '../choice/negotiation.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
+import { whyNoPackets } from '../life/undone-there.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
@@ -165,7 +166,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
       },
     ]);
   const siblings = await fitClient(node, attempt, side, pairs);
-  const connection = await program(node, transaction, {
+  const programmed = program(node, transaction, {
     ...recordOf(node, attempt),
     role: 'CLIENT',
     peer,
@@ -192,6 +193,10 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
       // An application that is attached by a socket may come to it only when it has heard of it.
       answerWithinMs: reply.endpointInterface && !hasDevice(reply.endpointInterface) ? 0 : patience,
     }),
+  });
+  const connection = await programmed.catch(async (thrown: unknown) => {
+    const error = NsmError.from(thrown);
+    throw error.kind === 'no-packets' ? await whyNoPackets(node, peer, id, error) : error;
   });
   // Nothing can fail any more that would give them back a second time.
   releasePairs(

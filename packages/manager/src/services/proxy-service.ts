@@ -8,6 +8,7 @@ import {
   moveProxyConnection,
   sharesConnection,
 } from '../life/other-half.js';
+import { troubledConnections } from '../life/undone-there.js';
 import type { Node } from '../node.js';
 import { proxyReply, requestProxyConnection } from '../request/proxy-requests.js';
 import { refusable } from './refusable.js';
@@ -50,6 +51,7 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
       ended: connections.flatMap(
         ({ connectionId }) => endedConnection(node, connectionId, managerName) ?? [],
       ),
+      troubled: [...troubledConnections(node, managerName)],
     }),
   };
 }
