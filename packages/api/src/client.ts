@@ -13,6 +13,7 @@ import {
 } from '@bufbuild/protobuf';
 import { Client, type ClientOptions, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
+import './tcp-connections.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;

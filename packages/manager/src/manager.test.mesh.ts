@@ -74,7 +74,12 @@ export function routed(version: 4 | 6): TestUnderlay {
 
 type End = readonly [TestNamespace, address: string];
 
-function joinByLink([one, address]: End, [other, otherAddress]: End, mtu: number, otherName = 'under'): void {
+export function joinByLink(
+  [one, address]: End,
+  [other, otherAddress]: End,
+  mtu: number,
+  otherName = 'under',
+): void {
   one.route.addLink({
     kind: 'veth',
     name: 'under',
@@ -174,6 +179,7 @@ export class TestMesh implements AsyncDisposable {
   readonly reasons: string[] = [];
   readonly #pods = new Map<string, TestNamespace>();
   readonly #channels: Channel[] = [];
+  #registry = '';
   readonly #servers = new Map<string, Server>();
 
   /**
@@ -186,16 +192,22 @@ export class TestMesh implements AsyncDisposable {
       mesh.#pods.set(name, makeNamespace(name));
     underlay.join((name) => mesh.pod(name));
     const [a, b] = underlay.addresses;
+    mesh.#registry = `nsm://${hostPort(a)}`;
     try {
       mesh.managers.push(
         await startManager(mesh.folder, 'node-a', mesh.pod('node-a'), a, 'embedded:'),
-        await startManager(mesh.folder, 'node-b', mesh.pod('node-b'), b, `nsm://${hostPort(a)}`),
+        await startManager(mesh.folder, 'node-b', mesh.pod('node-b'), b, mesh.#registry),
       );
     } catch (error) {
       await mesh[Symbol.asyncDispose]();
       throw error;
     }
     return mesh;
+  }
+
+  /** A manager more, in a pod of its name, that finds the others by the registry of the first. */
+  async join(name: string, address: string): Promise<void> {
+    this.managers.push(await startManager(this.folder, name, this.pod(name), address, this.#registry));
   }
 
   pod(name: string): TestNamespace {
@@ -218,7 +230,7 @@ export class TestMesh implements AsyncDisposable {
    * @param answer what it gives its clients. Default: nothing but its namespace.
    */
   async serve(
-    node: 0 | 1,
+    node: number,
     service: string | readonly string[],
     pod: string,
     answer: EndpointReply = {},
@@ -296,7 +308,7 @@ export class TestMesh implements AsyncDisposable {
     rmSync(this.folder, { recursive: true });
   }
 
-  #channel(node: 0 | 1, socket: string): Channel {
+  #channel(node: number, socket: string): Channel {
     const address = `unix:${join(this.managers[node]!.runDir, socket)}`;
     const present = this.#channels.find((channel) => channel.address === address);
     const channel = present ?? new Channel(address);

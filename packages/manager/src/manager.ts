@@ -33,9 +33,11 @@ import { MendPace } from './life/mend-pace.js';
 import { keepComparing } from './life/mending.js';
 import { OwnerWatch } from './life/owner-watch.js';
 import { watchPeers } from './life/peer-watch.js';
-import { recover } from './life/recovery.js';
+import { Rarely } from './life/rarely.js';
+import { recover, remember } from './life/recovery.js';
 import { leave, register } from './life/registration.js';
 import { takeName } from './life/unique-name.js';
+import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import type { Node } from './node.js';
 import { externalForwarder } from './others/external-forwarder.js';
@@ -158,6 +160,7 @@ export class Manager {
     const server = this.#server();
     if (registry.service) server.add(reg.Registry, registry.service);
 
+    let recovered = (): void => undefined;
     const node: Node = {
       name,
       incarnation: randomUUID(),
@@ -175,14 +178,19 @@ export class Manager {
       asking: new Set(),
       healing: new Set(),
       mendPace: new MendPace(monotonic),
+      rarely: new Rarely(monotonic),
       mendingLater: new Map(),
       pools: new AddressPools(registry, name),
       identifiers: new Identifiers(),
       offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? ''),
+      underlayChanged: new Set(),
       peers,
       health,
       owners,
       logger,
+      recovered: new Promise((resolve) => {
+        recovered = resolve;
+      }),
       stopping: stopping.signal,
       advertise: '',
       drained: false,
@@ -193,6 +201,7 @@ export class Manager {
       now: Date.now,
       ...(this.#options.faults ? { faults: this.#options.faults } : {}),
     };
+    remember(node, store);
     server.add(proxy.ProxyConnection, proxyService(node));
     this.#port = await server.listenTcp(this.#options.listen);
     node.advertise = this.#options.advertise.replace(/:0$/, `:${this.#port}`);
@@ -208,9 +217,11 @@ export class Manager {
     this.#stops.push(letFinish);
     this.#stops.push(() => stopping.abort());
     await recover(node, store);
+    recovered();
     void watchForwarder(node);
     void keepComparing(node);
     void watchPeers(node);
+    void keepReachable(node);
     await this.#serveUnix(node);
     logger.info(
       { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },

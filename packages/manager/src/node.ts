@@ -14,6 +14,7 @@ import type { Surroundings } from './choice/selection.js';
 import type { TunnelOffers } from './choice/tunnel-offers.js';
 import type { MendPace } from './life/mend-pace.js';
 import type { OwnerWatch } from './life/owner-watch.js';
+import type { Rarely } from './life/rarely.js';
 import type { LocalEndpoints } from './others/local-endpoints.js';
 import type { PeerManagers } from './others/peer-managers.js';
 import type { FaultInjector } from './request/transaction.js';
@@ -50,15 +51,21 @@ export interface Node {
   readonly healing: Set<string>;
   /** How soon what somebody changes is mended. */
   readonly mendPace: MendPace;
+  /** What the log has been told. */
+  readonly rarely: Rarely;
   /** When connections that are not to be mended at once are, on the monotonic clock in milliseconds, by id. */
   readonly mendingLater: Map<string, { readonly at: number; readonly timer: NodeJS.Timeout }>;
   readonly pools: AddressPools;
   readonly identifiers: Identifiers;
   readonly offers: TunnelOffers;
+  /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
+  readonly underlayChanged: Set<() => void>;
   readonly peers: PeerManagers;
   readonly health: EndpointHealth;
   readonly owners: OwnerWatch;
   readonly logger: Logger;
+  /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */
+  readonly recovered: Promise<void>;
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   /** Address that other managers call, HOST:PORT. */

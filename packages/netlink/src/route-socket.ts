@@ -168,11 +168,6 @@ export class RouteSocket implements Disposable {
     return routes.routeTo(this.#socket, address, from);
   }
 
-  /** As `routeTo`, and only by which route: a third of its price, and nothing that waits for the kernel's lock of all links. */
-  wayTo(address: string): Route {
-    return routes.wayTo(this.#socket, address);
-  }
-
   // Neighbours and forwarding entries.
 
   neighbours(filter: NeighbourFilter & DumpOptions = {}): Neighbour[] {

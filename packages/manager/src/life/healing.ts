@@ -59,20 +59,26 @@ async function keepTrying(node: Node, id: string, reason: string): Promise<void>
         return true;
       } catch (thrown) {
         const error = NsmError.from(thrown);
-        node.logger.warn({ connection: id, attempt, err: error }, 'not healed yet');
+        if (node.rarely.isNews(id, error.message))
+          node.logger.warn({ connection: id, attempt, err: error }, 'not healed yet');
         const current = node.connections.byId(id);
         if (current?.state.kind !== 'HEALING') return true;
         node.connections.changeState(current, {
           kind: 'HEALING',
-          reason: `${reason}; ${error.message}`,
+          reason: withCause(reason, error.message),
           attempt,
         });
         return false;
       }
     });
-    if (settled) return;
+    if (settled) return node.rarely.forget(id);
     await pause(node, id, attempt);
   }
+}
+
+/** What is said already is not said twice. */
+export function withCause(reason: string, cause: string): string {
+  return reason.includes(cause) ? reason : `${reason}; ${cause}`;
 }
 
 /**

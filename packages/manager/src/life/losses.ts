@@ -49,6 +49,7 @@ function forwarderIsBack(node: Node): void {
 /** Connections whose packets no longer fit through the underlay are made anew, with the MTU that does. */
 function underlayChanged(node: Node): void {
   node.offers.forget();
+  for (const told of node.underlayChanged) told();
   for (const connection of node.connections.values()) {
     const { client, endpoint, tunnel } = connection.crossConnect;
     const mtu = (client ?? endpoint)?.mtu ?? 0;

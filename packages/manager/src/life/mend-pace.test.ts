@@ -38,7 +38,9 @@ describe('the pace of mending', () => {
       return pace.compared('a', [address], 0);
     });
     expect(said.map(({ contested }) => contested.length)).toEqual([0, 0, 0, 0, ...Array<number>(8).fill(1)]);
-    expect(said.filter(({ news }) => news)).toEqual([{ contested: [address], news: true }]);
+    expect(said.filter(({ news }) => news)).toEqual([
+      { contested: [{ what: address, times: atOnce }], news: true },
+    ]);
   });
 
   it('takes different differences for different meddlings', () => {
@@ -54,11 +56,14 @@ describe('the pace of mending', () => {
     contest(pace, clock, atOnce + 2);
     expect(pace.lookAgainMs('a')).toBe(settledMs);
     clock.ms += settledMs - 1;
-    expect(pace.compared('a', [], 0).contested).toEqual([address]);
+    expect(pace.compared('a', [], 0).contested).toEqual([{ what: address, times: atOnce }]);
     clock.ms += 1;
     expect(pace.compared('a', [], 0).contested).toEqual([]);
     // Whoever comes back after a short while is known.
-    expect(pace.compared('a', [address], 0)).toEqual({ contested: [address], news: false });
+    expect(pace.compared('a', [address], 0)).toEqual({
+      contested: [{ what: address, times: 8 }],
+      news: false,
+    });
     expect(pace.waitMs('a')).toBeGreaterThan(0);
     clock.ms += holdsMs;
     expect(pace.compared('a', [], 0).contested).toEqual([]);

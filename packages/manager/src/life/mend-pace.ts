@@ -24,10 +24,17 @@ interface Entry {
   readonly told: boolean;
 }
 
+/** Something that is undone again and again. */
+export interface Contested {
+  readonly what: string;
+  /** At least so many times; told in powers of two, as what is told shall not change each time. */
+  readonly times: number;
+}
+
 /** What came of comparing. */
 export interface Compared {
   /** What somebody undoes again and again; empty when nothing. */
-  readonly contested: readonly string[];
+  readonly contested: readonly Contested[];
   /** It was not said yet. */
   readonly news: boolean;
 }
@@ -49,8 +56,13 @@ export class MendPace {
   }
 
   /** What somebody undoes again and again, whether or not it is as it should be just now. */
-  contested(id: string): readonly string[] {
+  contested(id: string): readonly Contested[] {
     return againAndAgain(this.#entries.get(id)?.counts ?? new Map());
+  }
+
+  /** How many times in a row a difference was found. */
+  times(id: string, what: string): number {
+    return this.#entries.get(id)?.counts.get(what) ?? 0;
   }
 
   /**
@@ -89,8 +101,10 @@ export class MendPace {
   }
 }
 
-function againAndAgain(counts: ReadonlyMap<string, number>): readonly string[] {
-  return [...counts].flatMap(([one, count]) => (count >= atOnce ? [one] : []));
+function againAndAgain(counts: ReadonlyMap<string, number>): readonly Contested[] {
+  return [...counts].flatMap(([what, count]) =>
+    count >= atOnce ? [{ what, times: Math.max(atOnce, 2 ** Math.floor(Math.log2(count))) }] : [],
+  );
 }
 
 function pauseMs({ counts }: Pick<Entry, 'counts'>): number {

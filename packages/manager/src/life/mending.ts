@@ -6,7 +6,8 @@ import { withNamesOf } from '../request/programming.js';
 import { takeOver } from '../request/settling.js';
 import { type Connection, isInPlace } from '../state/connection.js';
 import { closeSoon } from './closing.js';
-import { rebuild } from './healing.js';
+import { rebuild, withCause } from './healing.js';
+import type { Contested } from './mend-pace.js';
 import { unanswered } from './silence.js';
 
 /** Milliseconds in which every connection is compared once, also where no event told of a difference. */
@@ -15,6 +16,9 @@ const round = 30_000;
 export const answerWithinMs = 1000;
 /** Milliseconds between two comparisons when there are few connections. */
 const longestPause = 1000;
+
+/** So many times in a row something could not be mended before it is made anew. */
+const tries = 3;
 
 /** What is told of one that had to be made anew. */
 const notMendable = 'its interface, which could not be mended';
@@ -47,10 +51,18 @@ export function mend(node: Node, id: string, reason: string, options: ComparingO
     const connection = node.connections.byId(id);
     if (!connection || !isInPlace(connection)) return;
     if (error.kind === 'no-packets') return void unanswered(node, id);
-    node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
+    if (node.rarely.isNews(id, error.message))
+      node.logger.warn({ connection: id, reason, err: error }, 'cannot be mended');
     // Who makes it fail makes it fail again: it is made anew less and less often, too.
     withState(node, connection, [notMendable], 0);
-    rebuild(node, connection, `${reason}; ${error.message}`);
+    const contested = node.mendPace.contested(id).map(({ what }) => what);
+    // Made anew it would be undone all the same.
+    if (contested.length > 0 && !contested.includes(notMendable)) return;
+    // Somebody may have come in between.
+    if (node.mendPace.times(id, notMendable) < tries) return mend(node, id, reason, options);
+    const { state } = node.connections.byId(id) ?? connection;
+    const undone = state.kind === 'UP' ? state.reason : undefined;
+    rebuild(node, connection, withCause(undone ?? reason, error.message));
   });
 }
 
@@ -105,7 +117,7 @@ function withState(
   const { contested, news } = node.mendPace.compared(id, mended, tookMs);
   if (news)
     node.logger.warn(
-      { connection: id, contested },
+      { connection: id, contested: contested.map(({ what }) => what) },
       'something undoes what is mended: mending less and less often',
     );
   else if (mended.length > 0 && contested.length === 0)
@@ -118,16 +130,24 @@ function withState(
 }
 
 /** Operators are told of what somebody undoes again and again. */
-function tell(node: Node, id: string, contested: readonly string[]): void {
+function tell(node: Node, id: string, contested: readonly Contested[]): void {
   const present = node.connections.byId(id);
   if (present?.state.kind !== 'UP') return;
+  const undone = contested.map(({ what, times }) => `${what}, ${times} times and more`).join('; ');
   const reason =
-    contested.length === 0
+    undone === ''
       ? undefined
-      : `changed behind its back again and again: ${contested.join(', ')}; something else in the pod undoes it, and it ` +
+      : `changed behind its back again and again: ${undone}; something else in ${podOf(present, undone)} undoes it, and it ` +
         'is mended less and less often: find what it is, and have it leave the interface alone';
-  if (present.state.reason !== reason)
-    node.connections.changeState(present, { kind: 'UP', ...(reason ? { reason } : {}) });
+  const { reason: before, ...state } = present.state;
+  if (before !== reason) node.connections.changeState(present, { ...state, ...(reason ? { reason } : {}) });
+}
+
+/** The pod in which something was undone. */
+function podOf({ crossConnect, requestId, endpoint }: Connection, undone: string): string {
+  const side = crossConnect.client && !undone.includes('(endpoint)') ? 'client' : 'endpoint';
+  const name = side === 'client' ? `request "${requestId}"` : `endpoint "${endpoint.name}"`;
+  return `the pod of ${name} (net:[${crossConnect[side]?.namespace?.inode}])`;
 }
 
 /** Compares every connection once in a while, evenly spread, until the manager stops. */

@@ -24,7 +24,7 @@ export async function closeProxyConnection(
   await node.mutex.run(key, async () => {
     const half = node.connections.byKey(key);
     if (half && isMeant(half, request))
-      await closeConnection(node, half, reasonOf(request), { tellPeer: false });
+      await closeConnection(node, half, wordsOf(request), { tellPeer: false });
   });
 }
 
@@ -37,11 +37,11 @@ async function closeClientSide(
   if (state.kind === 'CLOSING') return;
   // A client that was connected elsewhere meanwhile is no longer that manager's to close.
   if (request.managerName !== '' && request.managerName !== peer?.manager) return;
-  if (request.reconnect) return isMeant(own, request) ? heal(node, id, reasonOf(request)) : undefined;
+  if (request.reconnect) return isMeant(own, request) ? heal(node, id, wordsOf(request)) : undefined;
   await node.mutex.run(key, async () => {
     const connection = node.connections.byId(id);
     if (connection && isMeant(connection, request))
-      await closeConnection(node, connection, reasonOf(request), { tellPeer: false });
+      await closeConnection(node, connection, wordsOf(request), { tellPeer: false });
   });
 }
 
@@ -61,7 +61,7 @@ export async function moveProxyConnection(
   const own = node.connections.byId(connectionId);
   // Moved already, or not that manager's to move.
   if (own?.role !== 'CLIENT' || own.peer?.manager !== managerName) return;
-  await moveAway(node, own.id, reasonOf({ reason }));
+  await moveAway(node, own.id, wordsOf({ reason }));
 }
 
 /** Whether this manager has its half of a connection with another, and both mean the same tunnel, or is about to have it. */
@@ -94,6 +94,6 @@ function halfOf(node: Node, connectionId: string): Connection | undefined {
   return own?.role === 'CLIENT' ? own : node.connections.byKey(`proxy ${connectionId}`);
 }
 
-function reasonOf({ reason }: { readonly reason: string }): string {
+export function wordsOf({ reason }: { readonly reason: string }): string {
   return reason === '' ? 'closed by the other manager' : reason.slice(0, 1024);
 }

@@ -8,6 +8,7 @@ import { type Connection, isInPlace } from '../state/connection.js';
 import { closeSoon } from './closing.js';
 import { rebuild } from './healing.js';
 import { Silence } from './silence.js';
+import { hearTroubled } from './undone-there.js';
 
 /** Milliseconds between two calls of one manager. */
 const callAgain = 500;
@@ -107,6 +108,7 @@ class PeerWatch implements Watch {
     const ask = (asked: typeof shared) =>
       peers.check(peer, { managerName: name, connections: asked }, answerWithin);
     const first = await ask(due ? shared : []);
+    hearTroubled(this.#node, held, first.troubled);
     const restarted = first.incarnation !== this.#incarnation;
     if (!due && !restarted) return;
     const { incarnation, unknownConnectionIds, pendingConnectionIds, ended } = due
@@ -146,6 +148,8 @@ class PeerWatch implements Watch {
     this.#missed++;
     if (this.#missed === 1) this.#silentSince = now;
     if (this.#missed < misses) return;
+    // What it told of is no excuse any more for packets that do not come back.
+    hearTroubled(this.#node, connections, []);
     if (this.#missed === misses)
       this.#node.logger.warn({ manager, err: error }, 'the manager does not answer');
     if (now - this.#silentSince < orphaned || this.#node.registry.managers().get(manager)?.alive) return;

@@ -9,15 +9,22 @@ import { heal, rebuild } from './healing.js';
 import { compare, mend } from './mending.js';
 import { removeStrays } from './strays.js';
 
-/** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
-export async function recover(node: Node, store: Store): Promise<void> {
-  const connections = store.connections();
-  for (const connection of connections) {
+/**
+ * Reads what was written down. Before any other manager is listened to: it makes anew, or ends, whatever it is told that this one
+ * does not have.
+ */
+export function remember(node: Node, store: Store): void {
+  for (const connection of store.connections()) {
     const { pairs, tunnel } = connection;
     for (const { prefix } of pairs) node.pools.restore(prefix);
     if (tunnel) node.identifiers.take(tunnel.identifier);
     node.connections.restore(connection);
   }
+}
+
+/** Packets of connections that are intact keep flowing meanwhile: nothing of theirs is touched. */
+export async function recover(node: Node, store: Store): Promise<void> {
+  const connections = [...node.connections.values()];
   await node.endpoints.restore();
   const found = await removeStrays(node);
   await Promise.all(

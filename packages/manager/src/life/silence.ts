@@ -6,7 +6,7 @@ import { rankEndpoints } from '../choice/selection.js';
 import { fewAtATime } from '../few-at-a-time.js';
 import { type Node, surroundings } from '../node.js';
 import { declareUp } from '../request/programming.js';
-import { type Connection, isInPlace, isKept } from '../state/connection.js';
+import { type Connection, isInPlace, isKept, phaseOf } from '../state/connection.js';
 import { tellOthers } from './closing.js';
 import { rebuild } from './healing.js';
 import { answerWithinMs, compare, mend } from './mending.js';
@@ -27,6 +27,8 @@ export class Silence {
   readonly #manager: string;
   #looking = false;
   #unanswered = 0;
+  /** Looks in a row at which only those did not answer whose pods something else undoes. */
+  #undone = 0;
   #turn = 0;
   #offerAt = 0;
   #pause = 0;
@@ -45,8 +47,9 @@ export class Silence {
       // Once something did not come back, the next look follows at once.
       do {
         const answered = await this.#answered(clients);
-        if (answered) return await this.#heard(clients);
-        if (answered === undefined) return;
+        if (answered === 'yes') return await this.#heard(clients);
+        if (answered === 'unknown') return;
+        if (answered === 'undone') return await this.#notLeftAlone(clients);
         this.#unanswered++;
       } while (this.#unanswered < looks && !this.#node.stopping.aborted);
       await this.#silent(clients);
@@ -57,20 +60,20 @@ export class Silence {
 
   /**
    * While all is well one is asked, another each time; several when it did not answer, because it may be alone in that.
-   * @returns undefined when nobody could be asked.
    */
-  async #answered(clients: readonly Connection[]): Promise<boolean | undefined> {
+  async #answered(clients: readonly Connection[]): Promise<Answer> {
     if (this.#unanswered === 0) this.#turn++;
     const first = this.#turn % clients.length;
     const inTurn = [...clients.slice(first), ...clients.slice(0, first)];
     const asked = inTurn.slice(0, this.#unanswered === 0 ? 1 : samples);
-    const answered = await Promise.all(asked.map((connection) => answers(this.#node, connection)));
-    return answered.includes(true) || (answered.includes(false) ? false : undefined);
+    const answers = await Promise.all(asked.map((connection) => answerOf(this.#node, connection)));
+    return (['yes', 'no', 'undone'] as const).find((answer) => answers.includes(answer)) ?? 'unknown';
   }
 
   /** That one is answered says only that the node is there: each of those that wait is tried by itself. */
   async #heard(clients: readonly Connection[]): Promise<void> {
     this.#unanswered = 0;
+    this.#undone = 0;
     this.#pause = 0;
     await fewAtATime(clients, ({ id }) => resume(this.#node, id));
   }
@@ -84,13 +87,29 @@ export class Silence {
     if (this.#unanswered > looks && now < this.#offerAt) {
       // What was made meanwhile was not offered yet.
       offered = clients.filter(({ id }) => connections.byId(id)?.state.kind === 'UP');
-    } else {
-      this.#pause = Math.min(offerAgain.longest, 2 * this.#pause || offerAgain.first);
-      this.#offerAt = now + this.#pause;
-    }
+    } else this.#offered(now);
     await fewAtATime(offered, ({ id }) => unanswered(this.#node, id));
   }
+
+  /** Something in their pods undoes them: that says nothing of the node, but another endpoint may serve those better. */
+  async #notLeftAlone(clients: readonly Connection[]): Promise<void> {
+    this.#undone++;
+    const now = performance.now();
+    if (this.#undone < looks || now < this.#offerAt) return;
+    this.#offered(now);
+    await fewAtATime(clients.filter(this.#isUndone), ({ id }) => unanswered(this.#node, id));
+  }
+
+  readonly #isUndone = ({ id }: Connection): boolean => isUndone(this.#node, id);
+
+  #offered(now: number): void {
+    this.#pause = Math.min(offerAgain.longest, 2 * this.#pause || offerAgain.first);
+    this.#offerAt = now + this.#pause;
+  }
 }
+
+/** `undone`: it did not answer, and something in a pod of its undoes it; `unknown`: it could not be asked. */
+type Answer = 'yes' | 'no' | 'undone' | 'unknown';
 
 /** One that waits for packets is up when they come back to it; when they only come back to others, it is made anew. */
 async function resume(node: Node, id: string): Promise<void> {
@@ -103,13 +122,12 @@ async function resume(node: Node, id: string): Promise<void> {
     try {
       declareUp(node, await compare(node, present, { answerWithinMs }));
     } catch (thrown) {
-      const error = NsmError.from(thrown);
-      if (error.kind === 'unavailable' || error.kind === 'exhausted' || node.stopping.aborted) return;
-      rebuild(
-        node,
-        present,
-        `packets come back from node ${present.peer?.manager}, but not to it: ${error.message}`,
-      );
+      const { kind, message } = NsmError.from(thrown);
+      if (kind === 'unavailable' || kind === 'exhausted' || node.stopping.aborted) return;
+      // Made anew it would be undone, too.
+      if (isUndone(node, id)) return;
+      const reason = `packets come back from node ${present.peer?.manager}, but not to it`;
+      rebuild(node, present, kind === 'no-packets' ? reason : `${reason}: ${message}`);
     }
   });
 }
@@ -119,8 +137,15 @@ export async function unanswered(node: Node, id: string): Promise<void> {
   const connection = node.connections.byId(id);
   if (!connection || !hasInterface(connection)) return;
   const { peer, state } = connection;
-  const reason = `no packets come back from node ${peer?.manager}`;
-  const { current, others } = candidates(node, connection);
+  const there = state.kind === 'UP' ? state.there : undefined;
+  // No other endpoint helps against what happens in the client's own pod.
+  if (there === undefined && isUndone(node, id)) return;
+  const reason = there ?? `no packets come back from node ${peer?.manager}`;
+  const avoid = (other: NetworkServiceEndpoint): boolean =>
+    there === undefined
+      ? other.networkServiceHost === peer?.manager
+      : endpointKey(other) === endpointKeyOf(connection);
+  const { current, others } = candidates(node, connection, avoid);
   if (current) node.health.failed(current, reason);
   const attempt = state.kind === 'HEALING' ? state.attempt + 1 : 1;
   let waiting = 'waiting, as no other endpoint can take its client';
@@ -128,9 +153,7 @@ export async function unanswered(node: Node, id: string): Promise<void> {
     if (!canMove(connection)) return rebuild(node, connection, reason);
     try {
       // Nobody waits for a silent manager: it finds out when it is back.
-      await move(node, id, reason, (endpoint) => endpoint.networkServiceHost === peer?.manager, {
-        tellPeer: false,
-      });
+      await move(node, id, reason, avoid, { tellPeer: false });
       tellOthers(node, connection, reason, { hearWithin }).catch(() => undefined);
       return;
     } catch (thrown) {
@@ -139,6 +162,8 @@ export async function unanswered(node: Node, id: string): Promise<void> {
   }
   const present = node.connections.byId(id);
   if (!present || !hasInterface(present)) return;
+  // It is told as what it is.
+  if (isUndone(node, id)) return;
   if (present.state.kind === 'UP') node.logger.warn({ connection: id, reason }, waiting);
   node.connections.changeState(present, {
     kind: 'HEALING',
@@ -155,31 +180,45 @@ function hasInterface(connection: Connection): boolean {
   return connection.role === 'CLIENT' && driven && isInPlace(connection);
 }
 
-/** @returns undefined where it cannot be asked: an interface that is not there, or a forwarder that is away, proves nothing. */
-async function answers(node: Node, { id, crossConnect }: Connection): Promise<boolean | undefined> {
+/** Whether something else in one of its pods, here or there, undoes a connection again and again. */
+export function isUndone(node: Node, id: string): boolean {
+  const state = node.connections.byId(id)?.state;
+  if (state?.kind === 'UP') return phaseOf(state) === 'STALE';
+  return node.mendPace.contested(id).length > 0;
+}
+
+/** An interface that is not there, or a forwarder that is away, proves nothing. */
+async function answerOf(node: Node, { id, crossConnect }: Connection): Promise<Answer> {
   try {
-    return (await node.forwarder.probe({ crossConnect, timeoutMs: node.probeInterval })).answered;
+    const { answered } = await node.forwarder.probe({ crossConnect, timeoutMs: node.probeInterval });
+    if (answered) return 'yes';
+    return isUndone(node, id) ? 'undone' : 'no';
   } catch (thrown) {
     const { kind, message } = NsmError.from(thrown);
     if (kind === 'dataplane') mend(node, id, message);
-    return undefined;
+    return 'unknown';
   }
 }
 
 function candidates(
   node: Node,
-  { request, service, endpoint, peer }: Connection,
+  connection: Connection,
+  avoid: (endpoint: NetworkServiceEndpoint) => boolean,
 ): { readonly current: NetworkServiceEndpoint | undefined; readonly others: readonly unknown[] } {
+  const { request, service } = connection;
   const wanted = { service, labels: request?.labels, interfaces: request?.interface ?? [] };
   const ranked = rankEndpoints(wanted, surroundings(node, service)).filter(({ usable }) => usable);
-  const { name, namespace } = endpoint;
-  const key = endpointKey({
+  const key = endpointKeyOf(connection);
+  return {
+    current: node.registry.endpointsOf(service).find((record) => endpointKey(record) === key),
+    others: ranked.filter(({ endpoint }) => !avoid(endpoint)),
+  };
+}
+
+function endpointKeyOf({ service, endpoint: { name, namespace } }: Connection): string {
+  return endpointKey({
     networkServiceName: service,
     nseProviderName: name,
     nseProviderNamespace: namespace,
   });
-  return {
-    current: node.registry.endpointsOf(service).find((record) => endpointKey(record) === key),
-    others: ranked.filter(({ endpoint: other }) => other.networkServiceHost !== peer?.manager),
-  };
 }

@@ -1,9 +1,9 @@
 // Never cut the branch: what would lead a node's own lifelines into a connection is refused before the kernel is touched.
 import { type ConnectionParameters, type forwarder as fw, NsmError } from '@nsm/api';
-import { IpPrefix } from '@nsm/netlink';
 import { addressesOf } from '../admission/admission.js';
 import type { Node } from '../node.js';
-import { findCut, type Lifeline } from './find-cut.js';
+import { findCut } from './find-cut.js';
+import { lifelinesOf } from './lifelines.js';
 
 export interface Side {
   readonly side: 'client' | 'endpoint';
@@ -39,27 +39,4 @@ export async function refuseCut(node: Node, sides: readonly Side[]): Promise<voi
         `address out, give the node a more specific route to it, or ${elsewhere} from a pod with a network of its own`,
     );
   }
-}
-
-async function lifelinesOf(node: Node, remote: string | undefined): Promise<Lifeline[]> {
-  const { connections, registry, peers } = node;
-  const found = new Map<string, string>();
-  const add = (text: string, what: string): void => {
-    const address = IpPrefix.parseAddress(text)?.address;
-    if (address === undefined || address.startsWith('127.')) return;
-    if (!found.has(address)) found.set(address, what);
-  };
-  if (remote) add(remote, 'the other end of its tunnel');
-  for (const { peer, crossConnect } of connections.values())
-    add(crossConnect.tunnel?.remote ?? '', `the other end of tunnels to node "${peer?.manager}"`);
-  const others = [...registry.managers().values()].filter(({ name }) => name !== node.name);
-  const served = others.map(({ name, address }) => ({ address, what: `manager "${name}"` }));
-  const [, registryAddress] = /^\w+:\/\/(.+)$/.exec(registry.url) ?? [];
-  if (registryAddress) served.push({ address: registryAddress, what: `the registry ${registry.url}` });
-  await Promise.all(
-    served.map(async ({ address, what }) => {
-      for (const resolved of await peers.addressesOf(address)) add(resolved, what);
-    }),
-  );
-  return [...found].map(([address, what]) => ({ address, what }));
 }

@@ -81,7 +81,10 @@ async function connectTo(
       const error = transaction.failure(thrown);
       for (const failure of await transaction.rollback(error))
         node.logger.error({ err: failure }, 'a step was not undone');
-      node.logger.info(
+      // Healing tries again and again.
+      const news =
+        !admitted.former || node.rarely.isNews(admitted.key, `${endpoint.nseProviderName}: ${error.message}`);
+      node.logger[news ? 'info' : 'debug'](
         {
           service: request.networkServiceName,
           request: request.requestId,

@@ -26,6 +26,7 @@ import {
   tunnelable,
 } from '../choice/negotiation.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
+import { whyNoPackets } from '../life/undone-there.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { addressOf, type Node } from '../node.js';
 import { type Connection, macOf } from '../state/connection.js';
@@ -193,8 +194,11 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
       // An application that is attached by a socket may come to it only when it has heard of it.
       answerWithinMs: reply.endpointInterface && !hasDevice(reply.endpointInterface) ? 0 : patience,
     }),
-  }).catch((thrown) => {
-    throw orNobodyHas(given, NsmError.from(thrown));
+  }).catch(async (thrown: unknown) => {
+    const error = NsmError.from(thrown);
+    throw error.kind === 'no-packets'
+      ? await whyNoPackets(node, peer, id, orNobodyHas(given, error))
+      : error;
   });
   // Nothing can fail any more that would give them back a second time.
   releasePairs(

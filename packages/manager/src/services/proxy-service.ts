@@ -8,6 +8,7 @@ import {
   moveProxyConnection,
   sharesConnection,
 } from '../life/other-half.js';
+import { troubledConnections } from '../life/undone-there.js';
 import type { Node } from '../node.js';
 import { proxyReply, requestProxyConnection } from '../request/proxy-requests.js';
 import { refusable } from './refusable.js';
@@ -22,7 +23,11 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
         const { requestId, networkServiceName: service } = request;
         // Where a call comes from is a fact; the name in it is not.
         const turn = { asker: context.remoteAddress ?? '', service, requestId };
-        const work = () => requestProxyConnection(node, request, context);
+        const work = async () => {
+          // Its endpoint may be one that is still being found again.
+          await node.recovered;
+          return await requestProxyConnection(node, request, context);
+        };
         return proxyReply(await intake.run(turn, context.signal, work));
       }),
     closeProxyConnection: (request) =>
@@ -46,6 +51,7 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
       ended: connections.flatMap(
         ({ connectionId }) => endedConnection(node, connectionId, managerName) ?? [],
       ),
+      troubled: [...troubledConnections(node, managerName)],
     }),
   };
 }

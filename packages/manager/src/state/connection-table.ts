@@ -30,6 +30,7 @@ export class ConnectionTable {
   readonly #perEndpoint = new Map<string, number>();
   readonly #perPod = new Map<string, number>();
   readonly #healing = new Set<string>();
+  readonly #contested = new Set<string>();
   readonly #histories = new Map<string, PastState[]>();
   readonly #listeners = new Set<(change: ConnectionChange) => void>();
 
@@ -50,6 +51,11 @@ export class ConnectionTable {
   /** Those that are HEALING now. */
   healing(): Connection[] {
     return [...this.#healing].flatMap((id) => this.#byId.get(id) ?? []);
+  }
+
+  /** Those that somebody in a pod of this node undoes again and again. */
+  contested(): Connection[] {
+    return [...this.#contested].flatMap((id) => this.#byId.get(id) ?? []);
   }
 
   byId(id: string): Connection | undefined {
@@ -146,7 +152,9 @@ export class ConnectionTable {
     if (before) this.#forget(before);
     this.#remember(connection);
     this.#byId.set(connection.id, connection);
-    if (connection.state.kind === 'HEALING') this.#healing.add(connection.id);
+    const { state } = connection;
+    if (state.kind === 'HEALING') this.#healing.add(connection.id);
+    if (state.kind === 'UP' && state.reason !== undefined) this.#contested.add(connection.id);
     insert(this.#byKey, connection.key, connection);
     insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
     this.#count(connection, 1);
@@ -168,6 +176,7 @@ export class ConnectionTable {
 
   #forget(connection: Connection): void {
     this.#healing.delete(connection.id);
+    this.#contested.delete(connection.id);
     drop(this.#byKey, connection.key, connection);
     drop(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
     this.#count(connection, -1);
@@ -187,6 +196,7 @@ function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
 
 /** Why a connection is in its state; '' when there is nothing to say. */
 export function reasonOf(state: ConnectionState): string {
+  if (state.kind === 'UP') return [state.reason, state.there].filter(Boolean).join('; ');
   const unheard = state.kind === 'CLOSING' && state.removed ? '; the other manager has not heard yet' : '';
   return 'reason' in state ? `${state.reason ?? ''}${unheard}` : '';
 }

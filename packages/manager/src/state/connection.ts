@@ -13,8 +13,10 @@ export type ConnectionState =
   | { readonly kind: 'CONNECTING' }
   | {
       readonly kind: 'UP';
-      /** What somebody in the pod undoes each time it is mended. */
+      /** What somebody in a pod of this node undoes each time it is mended. */
       readonly reason?: string;
+      /** The same, as the other manager tells of its half. */
+      readonly there?: string;
     }
   | {
       readonly kind: 'HEALING';
@@ -38,7 +40,7 @@ const failedAfter = 3;
 
 /** What operators are told: FAILED is HEALING that does not succeed, STALE what is undone each time it is mended. */
 export function phaseOf(state: ConnectionState): ConnectionState['kind'] | 'FAILED' | 'STALE' {
-  if (state.kind === 'UP' && state.reason !== undefined) return 'STALE';
+  if (state.kind === 'UP' && (state.reason ?? state.there) !== undefined) return 'STALE';
   return state.kind === 'HEALING' && state.attempt >= failedAfter ? 'FAILED' : state.kind;
 }
 

@@ -1,0 +1,137 @@
+// Something in the endpoint's pod that keeps undoing its half: the client's node tells why packets do not come back.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { leaks, ping, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
+import { afterAll, describe, expect, it } from 'vitest';
+import { kernel, TestMesh } from '../manager.test.mesh.js';
+
+type Undo = (pod: TestNamespace, device: number) => void;
+
+const withoutAddress: Undo = ({ route }, device) => {
+  for (const { address, index, family } of route.addresses())
+    if (index === device && family === 'ipv4') route.deleteAddress(device, { address });
+};
+const down: Undo = ({ route }, device) => route.setLink(device, { up: false });
+
+/** Undoes it again and again on all interfaces that the mesh has in a pod, until it is stopped. */
+function keepUndoing(pod: TestNamespace, undo: Undo, everyMs = 20): () => Promise<void> {
+  let undoing = true;
+  const undone = (async () => {
+    while (undoing) {
+      try {
+        for (const { name, index } of pod.route.links()) if (name.startsWith('nse')) undo(pod, index);
+      } catch {
+        // It is not there at this moment.
+      }
+      await sleep(everyMs);
+    }
+  })();
+  return async () => {
+    undoing = false;
+    await undone;
+  };
+}
+
+const request = (mesh: TestMesh, requestId: string) =>
+  mesh.client(0).requestConnection({
+    requestId,
+    networkServiceName: 'ping',
+    linuxNamespace: mesh.pod('client').name,
+    interface: [kernel],
+  });
+
+describe.skipIf(!requireRoot('undone there'))(
+  'a half that something in its pod undoes',
+  { timeout: 120_000 },
+  () => {
+    afterAll(() => expect(leaks()).toEqual([]));
+
+    it.each([
+      ['its address', withoutAddress, 'address '],
+      ['that it is up', down, 'state "up"'],
+    ] as const)('is told of on the other node, which is not called silent: %s', async (_, undo, what) => {
+      await using mesh = await TestMesh.start(['client', 'far']);
+      await mesh.serve(1, 'ping', 'far');
+      const { connectionParameters } = await request(mesh, 'pod-1');
+      const stop = keepUndoing(mesh.pod('far'), undo);
+      const half = async (node: 0 | 1) => (await mesh.operator(node).listConnections({})).connections[0]!;
+      const stale = await waitFor(
+        async () => {
+          const now = await half(0);
+          return now.state === 'STALE' ? now : undefined;
+        },
+        { what: "the client's half is STALE", timeout: 40_000 },
+      );
+      for (const words of ['on node "node-b": changed behind its back again and again', what])
+        expect(stale.detail).toContain(words);
+      expect(stale.detail).toMatch(/\d times and more; something else in the pod of endpoint "far" \(net:\[/);
+      // Much longer than it takes to call a node silent.
+      await sleep(6000);
+      const later = await half(0);
+      const { candidates } = await mesh.operator(0).explainSelection({
+        networkServiceName: 'ping',
+        interface: [kernel],
+      });
+      expect(candidates[0]?.reason).toContain('on node "node-b": changed behind its back');
+      // Where somebody comes in between each mend, the half is made anew now and then.
+      expect(later.detail).toContain('changed behind its back again and again');
+      for (const { detail } of later.history) expect(detail).not.toContain('no packets come back');
+      await stop();
+      const [peer = ''] = connectionParameters!.peerAddresses;
+      await waitFor(async () => (await ping(mesh.pod('client').name, peer, { deadline: 1 })).received === 1, {
+        what: 'packets come back when nobody undoes it any more',
+        timeout: 40_000,
+      });
+      for (const node of [0, 1] as const)
+        await waitFor(async () => (await half(node)).state === 'UP' && (await half(node)).detail === '', {
+          what: 'it is called up again on both nodes',
+          timeout: 60_000,
+        });
+      const log = readFileSync(join(mesh.folder, 'node-a.log'), 'utf8');
+      expect(log.match(/something on the other node undoes/g)).toHaveLength(1);
+      expect(log).not.toContain('no packets come back');
+    });
+
+    it('is the reason for which a request is refused', async () => {
+      await using mesh = await TestMesh.start(['client', 'far']);
+      await mesh.serve(1, 'ping', 'far');
+      await request(mesh, 'pod-1');
+      const stop = keepUndoing(mesh.pod('far'), withoutAddress, 1);
+      const state = async () => (await mesh.operator(1).listConnections({})).connections[0]?.state;
+      await waitFor(async () => (await state()) === 'STALE', { timeout: 40_000 });
+      // A packet may come through before it is undone.
+      const admissionError = await waitFor(
+        async () => {
+          await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
+          return (await request(mesh, 'pod-1')).admissionError;
+        },
+        { what: 'a request is refused', timeout: 20_000 },
+      );
+      // Or while it is made.
+      expect(admissionError).toMatch(
+        /on node "node-b": changed behind its back again and again.*\(NSM0602\)|manager "node-b": .*\(NSM0601\)/,
+      );
+      expect(admissionError).not.toContain('is UDP port');
+      await stop();
+      expect((await request(mesh, 'pod-1')).admissionError).toBe('');
+    });
+
+    it('is left for another endpoint where there is one, on the same node too', async () => {
+      await using mesh = await TestMesh.start(['client', 'far', 'other']);
+      await mesh.serve(1, 'ping', 'far');
+      await request(mesh, 'pod-1');
+      await mesh.serve(1, 'ping', 'other');
+      const stop = keepUndoing(mesh.pod('far'), withoutAddress);
+      const serving = async () =>
+        (await mesh.operator(0).listConnections({})).connections.map(
+          ({ state, nseProviderName }) => `${state} ${nseProviderName}`,
+        );
+      await waitFor(async () => (await serving()).join() === 'UP other', {
+        what: 'it has moved',
+        timeout: 20_000,
+      });
+      await stop();
+    });
+  },
+);
