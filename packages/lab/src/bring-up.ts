@@ -89,7 +89,8 @@ export async function bringUp(
       await Promise.all(
         clients.map(async (client) => {
           const ending = await Promise.race([client.ended, timeout]);
-          if (ending !== succeeded) failures.set(client.program.name, client.failure(ending).message);
+          if (ending !== succeeded)
+            failures.set(client.program.name, client.failure(ending).toAdmissionError());
         }),
       );
       signal.throwIfAborted();

@@ -4,6 +4,6 @@ export { labExec } from './exec.js';
 export { labInspect } from './inspect.js';
 export { endpointKinds } from './lab-schema.js';
 export { type LabSummary, labList } from './list.js';
-export type { LabOptions, LabOutput, LabResult } from './options.js';
+export type { LabOptions, LabOutput, LabResult, LabUpOptions } from './options.js';
 export type { Checked, ConnectionRow, LabReport, RoundTrip } from './report.js';
-export { type LabUpOptions, labUp } from './up.js';
+export { labUp } from './up.js';

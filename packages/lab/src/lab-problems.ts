@@ -3,8 +3,8 @@ import { nameSome } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import type { z } from 'zod';
 import { closestName } from './closest-name.js';
-import type { LabFile, LabProblem } from './lab-file.js';
 import { endpointKinds } from './lab-schema.js';
+import type { LabFile, LabProblem } from './lab-types.js';
 import { Subnet } from './subnet.js';
 
 /** Problems of shape, or, where there are none, of names and addresses that do not fit together. */

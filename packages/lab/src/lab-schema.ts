@@ -1,7 +1,7 @@
 // The shape of a lab file: every key, its default, and the words for what is accepted.
 import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import { z } from 'zod';
-import type { LabFile } from './lab-file.js';
+import type { LabFile } from './lab-types.js';
 import { Subnet } from './subnet.js';
 
 interface Words {

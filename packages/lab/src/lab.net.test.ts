@@ -8,9 +8,8 @@ import { createNamespace, deleteNamespace } from '@nsm/netlink';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { labDown, labExec, labInspect, labList, labUp } from './index.js';
 import { LabFolder } from './lab-folder.js';
-import type { LabStream } from './options.js';
+import type { LabStream, LabUpOptions } from './options.js';
 import { isAlive } from './process-identity.js';
-import type { LabUpOptions } from './up.js';
 
 const command = [process.execPath, fileURLToPath(new URL('./nsm.test.stand-in.js', import.meta.url))];
 const namespaces = (): string[] => (existsSync('/run/netns') ? readdirSync('/run/netns') : []);

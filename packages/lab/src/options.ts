@@ -19,6 +19,19 @@ export interface LabOptions {
   readonly output?: LabOutput;
 }
 
+export interface LabUpOptions extends LabOptions {
+  /** Take the lab down again as soon as it has been measured. Default: false, stay until `signal`. */
+  readonly once?: boolean;
+  /** Print what would be made, make nothing. Default: false. */
+  readonly dryRun?: boolean;
+  /** Return once the lab is up and leave it to `labDown`. Needs root. Default: false. */
+  readonly keep?: boolean;
+  /** Takes the lab down. Default: SIGINT, SIGTERM and SIGHUP of this process do. */
+  readonly signal?: AbortSignal;
+  /** How `nsm` is run. Default: the command of this installation. */
+  readonly command?: readonly string[];
+}
+
 export interface LabResult {
   /** What the exit status should say: true for 0. */
   readonly ok: boolean;

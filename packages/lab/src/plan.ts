@@ -1,6 +1,6 @@
 // What a lab file comes to: namespaces, networks, addresses and command lines. Pure; nothing is touched.
 import { isIPv6 } from 'node:net';
-import type { FlagValue, LabFile, Options } from './lab-file.js';
+import type { FlagValue, LabFile, Options } from './lab-types.js';
 import { Subnet } from './subnet.js';
 
 export type Role = 'underlay' | 'outside' | 'network' | 'node' | 'pod';

@@ -9,7 +9,7 @@ import { readLabFile } from './lab-file.js';
 import { LabFolder, type LabRecord, labsFolder } from './lab-folder.js';
 import { LabLock } from './lab-lock.js';
 import { existingMembers, namespaceDirectoryExists } from './lab-network.js';
-import type { LabOptions, LabResult } from './options.js';
+import type { LabResult, LabUpOptions } from './options.js';
 import { type Plan, planLab } from './plan.js';
 import { mayMakeNamespaces } from './privilege.js';
 import { identifyProcess } from './process-identity.js';
@@ -18,19 +18,6 @@ import { StopSignal } from './stop-signal.js';
 import { formatReport, paintFor } from './table.js';
 import { takeDown } from './take-down.js';
 import { upInUserNamespace } from './user-namespace.js';
-
-export interface LabUpOptions extends LabOptions {
-  /** Take the lab down again as soon as it has been measured. Default: false, stay until `signal`. */
-  readonly once?: boolean;
-  /** Print what would be made, make nothing. Default: false. */
-  readonly dryRun?: boolean;
-  /** Return once the lab is up and leave it to `labDown`. Needs root. Default: false. */
-  readonly keep?: boolean;
-  /** Takes the lab down. Default: SIGINT, SIGTERM and SIGHUP of this process do. */
-  readonly signal?: AbortSignal;
-  /** How `nsm` is run. Default: the command of this installation. */
-  readonly command?: readonly string[];
-}
 
 /**
  * Brings the lab of a file up. The result is ok when every connection carried packets in both directions, every check was
@@ -109,7 +96,7 @@ async function show(
   progress.say('Ctrl-C removes it');
   for (const program of running)
     void program.ended.then((ending) => {
-      if (!signal.aborted) progress.say(program.failure(ending).message);
+      if (!signal.aborted) progress.say(program.failure(ending).toAdmissionError());
     });
   await new Promise<void>((done) => {
     signal.addEventListener('abort', () => done(), { once: true });

@@ -7,10 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { NsmError, type NsmErrorKind } from '@nsm/api';
 import { insideVariable, type LabConfig } from './config.js';
 import { LabLock } from './lab-lock.js';
-import type { LabOptions, LabResult } from './options.js';
+import type { LabOptions, LabResult, LabUpOptions } from './options.js';
 import { explainRefusal } from './privilege.js';
 import { identifyProcess, isAlive, type ProcessIdentity } from './process-identity.js';
-import type { LabUpOptions } from './up.js';
 
 /** What runs inside, and with what. */
 export type InsideRequest =

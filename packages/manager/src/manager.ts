@@ -21,34 +21,43 @@ import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
 import { Identifiers } from './addresses/identifiers.js';
 import { admitName, admitPool } from './admission/admission.js';
-import { type Forwarder, NamespaceGuard } from './admission/namespace-guard.js';
+import { NamespaceGuard } from './admission/namespace-guard.js';
 import { admitTunnelAddress, warnOfStrangeAddresses } from './admission/own-addresses.js';
 import { checkPidNamespace } from './admission/pid-namespace.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
 import { Lacking } from './choice/lacking.js';
 import { Joins } from './choice/negotiation.js';
 import { TunnelOffers } from './choice/tunnel-offers.js';
-import { endpointGone, processGone, watchForwarder } from './life/losses.js';
-import { MendPace } from './life/mend-pace.js';
-import { keepComparing } from './life/mending.js';
-import { OwnerWatch } from './life/owner-watch.js';
-import { watchPeers } from './life/peer-watch.js';
-import { Rarely } from './life/rarely.js';
-import { recover, remember } from './life/recovery.js';
-import { leave, register } from './life/registration.js';
-import { takeName } from './life/unique-name.js';
+import { monotonicClock } from './clock.js';
+import { ConnectionActs } from './connection/acts.js';
+import { Reconciler } from './connection/reconciler.js';
+import type { Forwarder } from './forwarder-client.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
-import type { Node } from './node.js';
+import { Catalogue } from './others/catalogue.js';
 import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
+import { OwnerWatch } from './others/owner-watch.js';
 import { PeerManagers } from './others/peer-managers.js';
+import { leave, register } from './others/registration.js';
+import { Rarely } from './rarely.js';
+import type { RequestComponents } from './request/components.js';
+import { establish } from './request/establish.js';
+import type { Self } from './self.js';
 import { adminService } from './services/admin-service.js';
 import { clientService } from './services/client-service.js';
+import type { ServiceComponents } from './services/components.js';
 import { endpointService } from './services/endpoint-service.js';
 import { proxyService } from './services/proxy-service.js';
+import { keepComparing } from './signals/comparing.js';
+import type { SignalComponents } from './signals/components.js';
+import { endpointGone, processGone, watchForwarder } from './signals/losses.js';
+import { watchNewEndpoints } from './signals/new-endpoints.js';
+import { watchPeers } from './signals/peer-watch.js';
+import { silenceOf } from './signals/silence-of.js';
+import { load, resume } from './start/recovery.js';
+import { takeName } from './start/unique-name.js';
 import { ConnectionTable } from './state/connection-table.js';
-import { KeyedMutex } from './state/keyed-mutex.js';
 import { Store } from './state/store.js';
 
 /** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
@@ -98,7 +107,13 @@ export class Manager {
 
   /** Leaves connections and endpoints as they are: the next start finds them again. Idempotent. */
   async stop(): Promise<void> {
-    for (const stop of this.#stops.splice(0).reverse()) await stop();
+    for (const stop of this.#stops.splice(0).reverse()) {
+      try {
+        await stop();
+      } catch (error) {
+        this.#logger.error({ err: error }, 'a part was not stopped as it should be');
+      }
+    }
   }
 
   async #start(): Promise<void> {
@@ -111,7 +126,8 @@ export class Manager {
     this.#stops.push(await takeName(name, logger));
     checkPidNamespace(logger);
     warnOfStrangeAddresses(this.#options, logger);
-    const monotonic = (): number => performance.now();
+    const clock = monotonicClock;
+    const monotonic = (): number => clock.now();
 
     const stopping = new AbortController();
     const store = new Store(stateDir, { logger: logger.child({ module: 'store' }) });
@@ -123,11 +139,11 @@ export class Manager {
       logger: logger.child({ module: 'registry' }),
     });
     const prefixes = byService(this.#options.prefixes, ({ cidr }) => cidr);
-    const peers = new PeerManagers();
+    const peers = new PeerManagers(() => registry.managers());
     this.#stops.push(() => peers.stop());
     const guard = new NamespaceGuard(forwarder, this.#options.allowedUids, monotonic);
     const health = new EndpointHealth(monotonic);
-    const owners = new OwnerWatch((ids) => processGone(node, ids));
+    const owners = new OwnerWatch((ids) => processGone(signals, ids));
     this.#stops.push(() => owners.stop());
     const endpoints = new LocalEndpoints(
       {
@@ -135,21 +151,12 @@ export class Manager {
         store,
         guard,
         logger,
-        onGone: (record, reason) => endpointGone(node, record, reason),
+        onGone: (record, reason) => endpointGone(signals, record, reason),
       },
       name,
       prefixes,
     );
     this.#stops.push(() => endpoints.stop());
-    // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
-    const mutex = new KeyedMutex();
-    let patience = finishWithinMs;
-    const letFinish = async (): Promise<void> => {
-      const began = monotonic();
-      if (!(await mutex.settled(patience))) logger.info('stopping in the middle of work: a restart ends it');
-      patience = Math.max(0, patience - (monotonic() - began));
-    };
-    this.#stops.push(letFinish);
     const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
       if (missing)
@@ -157,54 +164,88 @@ export class Manager {
     const lacking = new Lacking({ interfaces, tunnels });
     for (const [type, missing] of lacking.tunnels)
       logger.warn({ type: tunnelNames[type], missing }, 'tunnel type not available on this node');
+
+    const self = this.#self(nodeId);
+    const connections = new ConnectionTable(store, Date.now);
+    const joinable = new Joins(joins);
+    const catalogue = new Catalogue(
+      { registry, endpoints, connections, health, joins: joinable, lacking },
+      name,
+    );
+    const pools = new AddressPools(registry, name);
+    const identifiers = new Identifiers();
+    const offers = new TunnelOffers(forwarder, this.#options.tunnelAddress ?? '');
+    const requestTimeoutMs = this.#options.requestTimeout ?? 10_000;
+    const rarely = new Rarely(monotonic);
+    const known = { self, registry, connections, catalogue, health, endpoints, peers, owners, guard, rarely };
+    const making: RequestComponents = {
+      ...known,
+      forwarder,
+      joins: joinable,
+      lacking,
+      physical: new Map(interfaces.map(({ type, pools: names }) => [type, names])),
+      offers,
+      tunnels: byService(this.#options.tunnels, ({ type }) => type),
+      pools,
+      prefixes,
+      identifiers,
+      logger,
+      ...(this.#options.faults ? { faults: this.#options.faults } : {}),
+    };
+    const acts = new ConnectionActs({
+      ...known,
+      forwarder,
+      pools,
+      identifiers,
+      clock,
+      logger,
+      stopping: stopping.signal,
+      establish: (admitted, signal) => establish(making, admitted, signal),
+      silenceOf: (connection) => silenceOf(known, connection),
+      requestTimeoutMs,
+    });
+    const reconciler = new Reconciler({
+      table: connections,
+      acts,
+      clock,
+      logger,
+      stopping: stopping.signal,
+    });
+    // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
+    let patience = finishWithinMs;
+    const letFinish = async (): Promise<void> => {
+      const began = monotonic();
+      if (!(await reconciler.settled(patience)))
+        logger.info('stopping in the middle of work: a restart ends it');
+      patience = Math.max(0, patience - (monotonic() - began));
+    };
+    this.#stops.push(letFinish);
     const server = this.#server();
     if (registry.service) server.add(reg.Registry, registry.service);
-
-    let recovered = (): void => undefined;
-    const node: Node = {
-      name,
-      incarnation: randomUUID(),
-      idPrefix: `${name}:${nodeId}-`,
-      namespaceInode: ownNamespaceInode(),
+    const signals: SignalComponents = {
+      ...known,
+      reconciler,
       forwarder,
-      joins: new Joins(joins),
-      lacking,
-      physical: new Map(interfaces.map(({ type, pools }) => [type, pools])),
-      registry,
-      guard,
-      endpoints,
-      connections: new ConnectionTable(store, Date.now),
-      mutex,
-      asking: new Set(),
-      healing: new Set(),
-      mendPace: new MendPace(monotonic),
-      rarely: new Rarely(monotonic),
-      mendingLater: new Map(),
-      pools: new AddressPools(registry, name),
-      identifiers: new Identifiers(),
-      offers: new TunnelOffers(forwarder, this.#options.tunnelAddress ?? ''),
-      underlayChanged: new Set(),
-      peers,
-      health,
-      owners,
+      offers,
+      clock,
       logger,
+      stopping: stopping.signal,
+      underlayListeners: new Set(),
+      probeIntervalMs: this.#options.probeInterval ?? 500,
+    };
+    let recovered = (): void => undefined;
+    const services: ServiceComponents = {
+      ...making,
+      ...signals,
+      requestTimeoutMs,
       recovered: new Promise((resolve) => {
         recovered = resolve;
       }),
-      stopping: stopping.signal,
-      advertise: '',
-      drained: false,
-      tunnels: byService(this.#options.tunnels, ({ type }) => type),
-      prefixes,
-      requestTimeout: this.#options.requestTimeout ?? 10_000,
-      probeInterval: this.#options.probeInterval ?? 500,
-      now: Date.now,
-      ...(this.#options.faults ? { faults: this.#options.faults } : {}),
     };
-    remember(node, store);
-    server.add(proxy.ProxyConnection, proxyService(node));
+    // Whoever asks for a connection must not hear that there is none, only because it is not known yet.
+    load(making, store);
+    server.add(proxy.ProxyConnection, proxyService(services));
     this.#port = await server.listenTcp(this.#options.listen);
-    node.advertise = this.#options.advertise.replace(/:0$/, `:${this.#port}`);
 
     await registry.start();
     this.#stops.push(() => registry.stop());
@@ -212,21 +253,35 @@ export class Manager {
     registry.watch(({ event }) => {
       if (event.case === 'endpointRemoved') health.forget(event.value);
     });
-    await register(node);
-    this.#stops.push(() => leave(node));
+    await register(services);
+    this.#stops.push(() => leave(services));
     this.#stops.push(letFinish);
     this.#stops.push(() => stopping.abort());
-    await recover(node, store);
+    await resume(services, store);
     recovered();
-    void watchForwarder(node);
-    void keepComparing(node);
-    void watchPeers(node);
-    void keepReachable(node);
-    await this.#serveUnix(node);
-    logger.info(
-      { name, port: this.#port, advertise: node.advertise, runDir, registry: registry.url },
-      'ready',
-    );
+    const newEndpoints = watchNewEndpoints(signals);
+    this.#stops.push(() => newEndpoints[Symbol.dispose]());
+    void watchForwarder(signals);
+    void keepComparing(signals);
+    void watchPeers(signals);
+    void keepReachable(signals);
+    await this.#serveUnix(services);
+    logger.info({ name, port: this.#port, advertise: self.address, runDir, registry: registry.url }, 'ready');
+  }
+
+  /** Its address is known as soon as it listens. */
+  #self(nodeId: string): Self {
+    const { name, advertise } = this.#options;
+    const port = (): number => this.#port;
+    return {
+      name,
+      incarnation: randomUUID(),
+      idPrefix: `${name}:${nodeId}-`,
+      namespaceInode: ownNamespaceInode(),
+      get address() {
+        return advertise.replace(/:0$/, `:${port()}`);
+      },
+    };
   }
 
   async #forwarder(): Promise<Forwarder> {
@@ -266,7 +321,7 @@ export class Manager {
     return server;
   }
 
-  async #serveUnix(node: Node): Promise<void> {
+  async #serveUnix(components: ServiceComponents): Promise<void> {
     const { runDir } = this.#options;
     const identify = peerCredentials;
     const onRemoved = (socket: string, error?: NsmError): void => {
@@ -277,9 +332,9 @@ export class Manager {
     // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
     openToAll(runDir);
     const sockets = [
-      ['client.sock', 0o666, this.#server().add(connect.ClientConnection, clientService(node))],
-      ['endpoint.sock', 0o666, this.#server().add(endpoint.EndpointOperations, endpointService(node))],
-      ['admin.sock', 0o600, this.#server().add(admin.Admin, adminService(node))],
+      ['client.sock', 0o666, this.#server().add(connect.ClientConnection, clientService(components))],
+      ['endpoint.sock', 0o666, this.#server().add(endpoint.EndpointOperations, endpointService(components))],
+      ['admin.sock', 0o600, this.#server().add(admin.Admin, adminService(components))],
     ] as const;
     for (const [file, mode, server] of sockets) {
       await server.listenUnix(join(runDir, file), { mode, identify, onRemoved });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CallContext, endpoint, ServiceImplementation } from '@nsm/api';
 import { NsmError } from '@nsm/api';
 import { type InterfaceKind, interfaceName } from './interfaces.js';
-import { readAnswer } from './read-answer.js';
+import { type EndpointAnswer, readAnswer } from './read-answer.js';
 
 /** A connection as the endpoint hears of it. */
 export interface EndpointRequest {
@@ -23,27 +23,6 @@ export interface EndpointRequest {
   readonly mtu: number;
   /** Bytes of IP packet that fit through at most: an endpoint may name an MTU up to it. 0 where the manager does not say. */
   readonly maxMtu: number;
-}
-
-/** What an endpoint gives to a connection; all of it may be left to the manager. */
-export interface EndpointAnswer {
-  /** The client's addresses with prefix length. Default: the manager allocates from the prefixes. */
-  readonly addresses?: readonly string[] | undefined;
-  /** Prefixes that the client reaches through the endpoint. */
-  readonly routes?: readonly string[] | undefined;
-  readonly dns?:
-    | { readonly servers?: readonly string[]; readonly searchDomains?: readonly string[] }
-    | undefined;
-  /** The endpoint's own addresses on this connection, with prefix length. */
-  readonly endpointAddresses?: readonly string[] | undefined;
-  /** Prefixes that the endpoint reaches through the client. */
-  readonly endpointRoutes?: readonly string[] | undefined;
-  /** The addresses by which the client reaches the endpoint, without prefix length, where they are not this connection's. */
-  readonly peerAddresses?: readonly string[] | undefined;
-  /** Largest packet for this connection, bytes; what does not fit through is reduced to what does. Default: the request's. */
-  readonly mtu?: number | undefined;
-  /** Why the connection is refused; not remembered, so that the same client can be accepted later. */
-  readonly refuse?: string | undefined;
 }
 
 export interface EndpointHooks {

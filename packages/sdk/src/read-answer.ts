@@ -1,7 +1,27 @@
 // What an application's onConnect gave, read into an answer: JavaScript lets it be anything, and says so in words of its own.
 import { inspect } from 'node:util';
 import { NsmError } from '@nsm/api';
-import type { EndpointAnswer } from './endpoint-connections.js';
+
+/** What an endpoint gives to a connection; all of it may be left to the manager. */
+export interface EndpointAnswer {
+  /** The client's addresses with prefix length. Default: the manager allocates from the prefixes. */
+  readonly addresses?: readonly string[] | undefined;
+  /** Prefixes that the client reaches through the endpoint. */
+  readonly routes?: readonly string[] | undefined;
+  readonly dns?:
+    | { readonly servers?: readonly string[]; readonly searchDomains?: readonly string[] }
+    | undefined;
+  /** The endpoint's own addresses on this connection, with prefix length. */
+  readonly endpointAddresses?: readonly string[] | undefined;
+  /** Prefixes that the endpoint reaches through the client. */
+  readonly endpointRoutes?: readonly string[] | undefined;
+  /** The addresses by which the client reaches the endpoint, without prefix length, where they are not this connection's. */
+  readonly peerAddresses?: readonly string[] | undefined;
+  /** Largest packet for this connection, bytes; what does not fit through is reduced to what does. Default: the request's. */
+  readonly mtu?: number | undefined;
+  /** Why the connection is refused; not remembered, so that the same client can be accepted later. */
+  readonly refuse?: string | undefined;
+}
 
 interface FieldType {
   /** Ends "must be …". */

@@ -1,28 +1,43 @@
 // Which addresses a connection gets: one pair for each version of IP that its network service has prefixes of.
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import type { Node } from '../node.js';
-import type { AddressPair } from './address-pools.js';
+import type { AddressPair, AddressPools } from './address-pools.js';
+
+/** By network service; under '' for services without their own. */
+export type ConfiguredPrefixes = ReadonlyMap<string, readonly string[]>;
 
 /** Used where nothing is configured: shared address space, RFC 6598, which pods rarely route. */
 const defaultPrefixes = ['100.64.0.0/16'];
 
 /** Those in the endpoint's record, else those configured here for its network service, or for all. */
-export function prefixesOf({ prefixes }: Node, endpoint: NetworkServiceEndpoint): readonly string[] {
+export function prefixesOf(
+  { prefixes }: { readonly prefixes: ConfiguredPrefixes },
+  endpoint: NetworkServiceEndpoint,
+): readonly string[] {
   if (endpoint.prefixes.length > 0) return endpoint.prefixes;
   return prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? defaultPrefixes;
 }
 
 /** What another manager gives out addresses of for an endpoint of its own, as far as this one can know. */
-export function prefixesThere(node: Node, endpoint: NetworkServiceEndpoint): readonly string[] {
+export function prefixesThere(
+  configured: { readonly prefixes: ConfiguredPrefixes },
+  endpoint: NetworkServiceEndpoint,
+): readonly string[] {
   return [
-    ...new Set([...prefixesOf(node, endpoint), ...(endpoint.prefixes.length > 0 ? [] : defaultPrefixes)]),
+    ...new Set([
+      ...prefixesOf(configured, endpoint),
+      ...(endpoint.prefixes.length > 0 ? [] : defaultPrefixes),
+    ]),
   ];
+}
+
+interface Giving {
+  readonly pools: AddressPools;
 }
 
 /** One pair for each version of IP that the prefixes have, from the first prefix of it that has one left. */
 export async function allocate(
-  { pools }: Node,
+  { pools }: Giving,
   prefixes: readonly string[],
   excluded: readonly IpPrefix[],
 ): Promise<AddressPair[]> {
@@ -81,7 +96,7 @@ const maxParsed = 65_536;
  * halves.
  * @param prefixes in canonical text.
  */
-export function obstacles({ pools }: Pick<Node, 'pools'>, prefixes: readonly string[]): IpPrefix[] {
+export function obstacles({ pools }: Giving, prefixes: readonly string[]): IpPrefix[] {
   return prefixes
     .filter((text) => !pools.has(text) && !text.startsWith('fe80:'))
     .map(parseOnce)
@@ -97,6 +112,6 @@ function parseOnce(text: string): IpPrefix {
   return prefix;
 }
 
-export function releasePairs({ pools }: Pick<Node, 'pools'>, pairs: readonly AddressPair[]): void {
+export function releasePairs({ pools }: Giving, pairs: readonly AddressPair[]): void {
   for (const { prefix } of pairs) pools.release(prefix);
 }

@@ -14,6 +14,7 @@ import {
 import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
 import { askedMtu } from '../choice/mtu.js';
 import { hasOwnWire } from '../choice/negotiation.js';
+import { quote } from '../others-words.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
@@ -229,21 +230,6 @@ function hasControl(text: string): boolean {
   return /[\x00-\x1f\x7f]/.test(text);
 }
 
-/** Shows a value in a message without letting it fill the log or speak to the terminal. */
-export function quote(text: string): string {
-  const shown = text.length > 64 ? `${text.slice(0, 64)}… (${text.length} characters)` : text;
-  return JSON.stringify(shown);
-}
-
 function invalid(message: string): NsmError {
   return new NsmError('invalid', message);
-}
-
-/** Characters of others' words that are passed on. */
-const maxWords = 1000;
-
-/** Others' words as one line of a message, which they cannot fill without end. */
-export function oneLine(text: string): string {
-  const line = text.slice(0, maxWords).replace(/\s*[\r\n]\s*/g, ' ');
-  return text.length > maxWords ? `${line}… (${text.length} characters)` : line;
 }

@@ -3,7 +3,8 @@ import { type ConnectionParameters, maxRoutes, NsmError } from '@nsm/api';
 import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { type Mtu, requireRoom } from '../choice/mtu.js';
-import { addressesOf, admitLength, quote } from './admission.js';
+import { quote } from '../others-words.js';
+import { addressesOf, admitLength } from './admission.js';
 import { admitDomains, mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
 /** Who answered: another manager speaks of the client's side alone, since the endpoint's is its own affair. */

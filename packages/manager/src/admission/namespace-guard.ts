@@ -1,10 +1,9 @@
 // Who may name which network namespace: a process its own, unless configuration lets its user speak for others.
-import type { forwarder as fw, PeerCredentials, ServiceClient, forwarder as service } from '@nsm/api';
+import type { forwarder as fw, PeerCredentials } from '@nsm/api';
 import { NsmError } from '@nsm/api';
-import { quote } from './admission.js';
+import type { Forwarder } from '../forwarder-client.js';
+import { quote } from '../others-words.js';
 import { orOutOfSight, outOfSight } from './pid-namespace.js';
-
-export type Forwarder = ServiceClient<typeof service.Forwarder>;
 
 /** Milliseconds for which the routes of an endpoint's namespace are taken as known: it may have hundreds of them. */
 const remember = 1000;

@@ -7,7 +7,7 @@ import {
   nameSome,
   type registry,
 } from '@nsm/api';
-import { quote } from '../admission/admission.js';
+import { quote } from '../others-words.js';
 import type { Lacking } from './lacking.js';
 import { chooseInterfaces, interfaceList, type Joins } from './negotiation.js';
 

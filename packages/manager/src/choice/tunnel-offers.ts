@@ -1,6 +1,6 @@
 // The kinds of tunnel towards other nodes, as the forwarder offered them: asked for once, until it says that they changed.
 import type { forwarder as fw } from '@nsm/api';
-import type { Forwarder } from '../admission/namespace-guard.js';
+import type { Forwarder } from '../forwarder-client.js';
 
 /** Other nodes whose offers are kept. */
 const maxKept = 4096;

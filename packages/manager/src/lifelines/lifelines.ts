@@ -1,11 +1,23 @@
 // What a node must reach past all its connections: the other ends of its tunnels, the other managers, the registry.
 import { IpPrefix } from '@nsm/netlink';
-import type { Node } from '../node.js';
+import type { Registry } from '@nsm/registry';
+import type { PeerManagers } from '../others/peer-managers.js';
+import type { Self } from '../self.js';
+import type { ConnectionTable } from '../state/connection-table.js';
 import type { Lifeline } from './find-cut.js';
 
+export interface LifelinesComponents {
+  readonly self: Self;
+  readonly connections: Pick<ConnectionTable, 'values'>;
+  readonly registry: Pick<Registry, 'managers' | 'url'>;
+  readonly peers: Pick<PeerManagers, 'addressesOf'>;
+}
+
 /** @param remote the other end of a tunnel that no connection has yet. */
-export async function lifelinesOf(node: Node, remote?: string): Promise<Lifeline[]> {
-  const { connections, registry, peers } = node;
+export async function lifelinesOf(
+  { self, connections, registry, peers }: LifelinesComponents,
+  remote?: string,
+): Promise<Lifeline[]> {
   const found = new Map<string, string>();
   const add = (text: string, what: string): void => {
     const address = IpPrefix.parseAddress(text)?.address;
@@ -15,7 +27,7 @@ export async function lifelinesOf(node: Node, remote?: string): Promise<Lifeline
   if (remote) add(remote, 'the other end of its tunnel');
   for (const { peer, crossConnect } of connections.values())
     add(crossConnect.tunnel?.remote ?? '', `the other end of tunnels to node "${peer?.manager}"`);
-  const others = [...registry.managers().values()].filter(({ name }) => name !== node.name);
+  const others = [...registry.managers().values()].filter(({ name }) => name !== self.name);
   const served = others.map(({ name, address }) => ({ address, what: `manager "${name}"` }));
   const [, registryAddress] = /^\w+:\/\/(.+)$/.exec(registry.url) ?? [];
   if (registryAddress) served.push({ address: registryAddress, what: `the registry ${registry.url}` });

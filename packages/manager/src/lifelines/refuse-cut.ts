@@ -1,9 +1,8 @@
 // Never cut the branch: what would lead a node's own lifelines into a connection is refused before the kernel is touched.
 import { type ConnectionParameters, type forwarder as fw, NsmError } from '@nsm/api';
 import { addressesOf } from '../admission/admission.js';
-import type { Node } from '../node.js';
 import { findCut } from './find-cut.js';
-import { lifelinesOf } from './lifelines.js';
+import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
 
 export interface Side {
   readonly side: 'client' | 'endpoint';
@@ -20,11 +19,11 @@ export interface Side {
  * must stay within reach.
  * @throws NsmError `own-branch` that names route, lifeline and what to do.
  */
-export async function refuseCut(node: Node, sides: readonly Side[]): Promise<void> {
+export async function refuseCut(components: LifelinesComponents, sides: readonly Side[]): Promise<void> {
   for (const { side, namespace, parameters, endpoint, remote } of sides) {
-    if (!namespace.node && namespace.inode !== node.namespaceInode) continue;
+    if (!namespace.node && namespace.inode !== components.self.namespaceInode) continue;
     const own = new Set(namespace.addresses);
-    const lifelines = (await lifelinesOf(node, remote)).filter(({ address }) => !own.has(address));
+    const lifelines = (await lifelinesOf(components, remote)).filter(({ address }) => !own.has(address));
     const cut = findCut(lifelines, namespace.prefixes, {
       routes: parameters.route,
       addresses: addressesOf(parameters),
@@ -34,7 +33,7 @@ export async function refuseCut(node: Node, sides: readonly Side[]): Promise<voi
     const elsewhere = side === 'client' ? 'ask' : 'serve';
     throw new NsmError(
       'own-branch',
-      `${by}, which endpoint "${endpoint}" gives, would lead what node "${node.name}" sends to ${lifeline.address}, ` +
+      `${by}, which endpoint "${endpoint}" gives, would lead what node "${components.self.name}" sends to ${lifeline.address}, ` +
         `${lifeline.what}, into the connection itself; nothing was changed: have the endpoint give what leaves that ` +
         `address out, give the node a more specific route to it, or ${elsewhere} from a pod with a network of its own`,
     );

@@ -1,6 +1,6 @@
 // A forwarder in a process of its own: what its silence means is told in words, also to clients.
 import { type Channel, forwarder, NsmError } from '@nsm/api';
-import type { Forwarder } from '../admission/namespace-guard.js';
+import type { Forwarder } from '../forwarder-client.js';
 
 /** Milliseconds for which one that does not answer, because it is being restarted, is waited for. */
 const patience = 3000;

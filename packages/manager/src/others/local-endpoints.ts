@@ -9,9 +9,10 @@ import {
 } from '@nsm/api';
 import { type EndpointKey, endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
-import { admitEndpoint, oneLine, quote } from '../admission/admission.js';
+import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import { fewAtATime } from '../few-at-a-time.js';
+import { oneLine, quote } from '../others-words.js';
 import type { Store } from '../state/store.js';
 import { EndpointSocket, isExhausted, reachTimeout } from './endpoint-socket.js';
 import { isServed, listenerOf } from './socket-listener.js';

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
 import { Channel, NsmError, proxy, type ServiceClient } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { quote } from '../admission/admission.js';
+import { quote } from '../others-words.js';
 
 type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
 
@@ -22,7 +22,36 @@ export interface Peer {
 }
 
 export class PeerManagers {
+  /** Ids of connections that other managers are being asked for just now: their halves there are not orphans. */
+  readonly #asked = new Set<string>();
   readonly #channels = new Map<string, { readonly channel: Channel; readonly client: ProxyClient }>();
+
+  readonly #managers: () => ReadonlyMap<string, { readonly address: string }>;
+
+  /** @param managers those that are registered now, by name. */
+  constructor(managers: () => ReadonlyMap<string, { readonly address: string }>) {
+    this.#managers = managers;
+  }
+
+  /**
+   * HOST:PORT of a manager.
+   * @throws NsmError `manager-unreachable` when it is not registered.
+   */
+  addressOf(manager: string): string {
+    const record = this.#managers().get(manager);
+    if (!record) throw new NsmError('manager-unreachable', `manager ${quote(manager)} is not registered`);
+    return record.address;
+  }
+
+  /** From now on, until it is disposed of, `isAsking` for a connection. */
+  asking(connectionId: string): Disposable {
+    this.#asked.add(connectionId);
+    return { [Symbol.dispose]: () => void this.#asked.delete(connectionId) };
+  }
+
+  isAsking(connectionId: string): boolean {
+    return this.#asked.has(connectionId);
+  }
 
   /**
    * Asks another manager for its half of a connection.
@@ -35,7 +64,7 @@ export class PeerManagers {
   ): Promise<proxy.ProxyConnectionReply> {
     const until = performance.now() + answerTimeout;
     const ask = () =>
-      this.#client(peer.address).requestProxyConnection(request, {
+      this.#client(peer).requestProxyConnection(request, {
         signal,
         timeoutMs: Math.max(1, until - performance.now()),
       });
@@ -43,7 +72,7 @@ export class PeerManagers {
       .catch((thrown: unknown) => {
         if (NsmError.from(thrown).kind !== 'unavailable' || signal.aborted) throw thrown;
         // The channel may still be waiting to try again a manager that is back already: a new one tries at once.
-        this.#forget(peer.address);
+        this.#forget(this.#current(peer));
         return ask();
       })
       .catch((thrown: unknown) => {
@@ -65,7 +94,7 @@ export class PeerManagers {
     request: Init<typeof proxy.CloseProxyConnectionRequestSchema>,
     timeoutMs: number = answerTimeout,
   ): Promise<void> {
-    await this.#client(peer.address).closeProxyConnection(request, { timeoutMs });
+    await this.#client(peer).closeProxyConnection(request, { timeoutMs });
   }
 
   /**
@@ -73,7 +102,7 @@ export class PeerManagers {
    * @throws NsmError what it refuses with, `unimplemented` where it knows only the specification.
    */
   async move(peer: Peer, request: Init<typeof proxy.MoveConnectionRequestSchema>): Promise<void> {
-    const reply = await this.#client(peer.address).moveConnection(request, { timeoutMs: answerTimeout });
+    const reply = await this.#client(peer).moveConnection(request, { timeoutMs: answerTimeout });
     if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
   }
 
@@ -82,11 +111,11 @@ export class PeerManagers {
    * @throws NsmError `unavailable` or `deadline` when it does not answer within `timeoutMs`.
    */
   async check(
-    { address }: Peer,
+    peer: Peer,
     request: Init<typeof proxy.CheckConnectionsRequestSchema>,
     timeoutMs: number,
   ): Promise<proxy.CheckConnectionsReply> {
-    return await this.#client(address).checkConnections(request, { timeoutMs });
+    return await this.#client(peer).checkConnections(request, { timeoutMs });
   }
 
   #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {
@@ -105,7 +134,13 @@ export class PeerManagers {
     this.#channels.delete(address);
   }
 
-  #client(address: string): ProxyClient {
+  /** One that came back at another address is called there. */
+  #current({ manager, address }: Peer): string {
+    return this.#managers().get(manager)?.address ?? address;
+  }
+
+  #client(peer: Peer): ProxyClient {
+    const address = this.#current(peer);
     const present = this.#channels.get(address);
     if (present) {
       // Keeps the map in order of use.

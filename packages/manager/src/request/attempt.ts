@@ -7,10 +7,9 @@ import type {
   NetworkServiceEndpoint,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
-import type { Node } from '../node.js';
 import { type Connection, connectionHash, type Owner } from '../state/connection.js';
-import { type PortInit, portOf } from './endpoint-side.js';
-import { nameToBe } from './settling.js';
+import type { RequestComponents } from './components.js';
+import { type PortInit, portOf } from './port.js';
 import { hasDevice } from './shared-memory.js';
 
 /** A request that has been admitted, with what admission found out. */
@@ -49,19 +48,19 @@ export interface Attempt extends Admitted {
 }
 
 export function attemptOf(
-  node: Node,
+  components: RequestComponents,
   admitted: Admitted,
   endpoint: NetworkServiceEndpoint,
   interfaces: readonly Interface[],
 ): Attempt {
   // The node's name is in the hash because other managers name their halves by it.
-  const hash = connectionHash(node.name, admitted.key, admitted.generation);
-  return { ...admitted, endpoint, interfaces, hash, id: `${node.idPrefix}${hash}` };
+  const hash = connectionHash(components.self.name, admitted.key, admitted.generation);
+  return { ...admitted, endpoint, interfaces, hash, id: `${components.self.idPrefix}${hash}` };
 }
 
 /** What a connection's record has in common however it is made. */
 export function recordOf(
-  node: Node,
+  components: RequestComponents,
   { id, key, request, fingerprint, generation, owner, namespace, beside, endpoint }: Attempt,
 ): Pick<
   Connection,
@@ -75,7 +74,8 @@ export function recordOf(
   | 'replaces'
   | 'request'
   | 'endpoint'
-  | 'state'
+  | 'intent'
+  | 'phase'
   | 'since'
 > {
   return {
@@ -89,8 +89,9 @@ export function recordOf(
     ...(beside ? { replaces: replacing(beside, namespace.inode) } : {}),
     request,
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
-    state: { kind: 'CONNECTING' },
-    since: node.now(),
+    intent: { kind: 'connected' },
+    phase: { kind: 'CONNECTING' },
+    since: components.connections.now(),
   };
 }
 
@@ -102,10 +103,10 @@ function replacing(beside: Connection, inode: number): NonNullable<Connection['r
 
 /**
  * The client's side of the cross-connect. Its interface gets the name it had, or the client gives it, or the first free
- * of nsm0, nsm1, …; beside the connection it is to replace, that name and the routes are left to `settle`.
+ * of nsm0, nsm1, …; beside the connection it is to replace, that name and the routes come later.
  */
 export function clientPort(
-  node: Node,
+  components: RequestComponents,
   { id, former, beside, namespace, uid }: Attempt,
   chosen: Interface,
   parameters: ConnectionParameters,
@@ -118,15 +119,27 @@ export function clientPort(
       ...parameters,
       interfaceName: beside && !name.includes('%d') ? 'nsm%d' : name,
     }),
-    reservedNames: namesToBe(node, id, namespace),
+    reservedNames: namesToBe(components, id, namespace),
     siblings: [...siblings],
   };
   return beside ? { ...port, routes: [], beside: beside.id } : port;
 }
 
+/** The interface's name when it has been taken over: what the client gives it, or what the replaced one had. */
+export function nameToBe({ replaces, interface: chosen, clientParameters }: Connection): string {
+  const { interfaceName } = clientParameters;
+  if (!hasDevice(chosen)) return interfaceName;
+  const inherited = replaces?.interfaceName || interfaceName;
+  const wanted = chosen.parameters?.interfaceParameters.name ?? inherited;
+  if (!wanted.includes('%d')) return wanted;
+  const [before = '', after = ''] = wanted.split('%d');
+  const number = inherited.slice(before.length, inherited.length - after.length);
+  return inherited === `${before}${number}${after}` && /^\d+$/.test(number) ? inherited : interfaceName;
+}
+
 /** Of other connections in the same pod that have no interface now, and are to have it again. */
-function namesToBe(node: Node, id: string, { inode, cookie }: fw.Namespace): string[] {
-  return node.connections
+function namesToBe(components: RequestComponents, id: string, { inode, cookie }: fw.Namespace): string[] {
+  return components.connections
     .healing()
     .filter((other) => other.id !== id)
     .filter(({ crossConnect: { client } }) => {

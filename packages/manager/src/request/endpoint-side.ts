@@ -16,9 +16,9 @@ import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allo
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
 import { hasOwnWire } from '../choice/negotiation.js';
-import { tellEndpoint } from '../life/closing.js';
-import type { Node } from '../node.js';
-import { type Connection, endpointInterfaceName, macOf } from '../state/connection.js';
+import { type ServedConnection, tellEndpoint } from '../others/tell-others.js';
+import { endpointInterfaceName, macOf } from '../state/connection.js';
+import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
 import { hasDevice } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
@@ -52,7 +52,7 @@ export interface Plan {
 }
 
 export async function askEndpoint(
-  node: Node,
+  components: RequestComponents,
   transaction: Transaction,
   question: EndpointQuestion,
 ): Promise<Plan> {
@@ -63,18 +63,18 @@ export async function askEndpoint(
     hasOwnWire(question.interface.type) ? '' : macOf(hash, side);
   const mac = { client: macFor('client'), endpoint: macFor('endpoint') };
   const { networkServiceName: service, nseProviderName, nseProviderNamespace } = endpoint;
-  const served: Served = {
+  const served: ServedConnection = {
     id,
     requestId,
     service,
     endpoint: { name: nseProviderName, namespace: nseProviderNamespace },
   };
-  const takeBack = (why: NsmError) => tellEndpoint(node, served, why.toAdmissionError());
+  const takeBack = (why: NsmError) => tellEndpoint(components, served, why.toAdmissionError());
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
     async () => {
       try {
-        return await node.endpoints.request(
+        return await components.endpoints.request(
           endpoint,
           {
             requestId,
@@ -102,14 +102,17 @@ export async function askEndpoint(
   );
   const given = { client: reply.clientParameters, endpoint: reply.endpointParameters };
   const { pairs, own } = leavesAddresses(given)
-    ? await takeAddresses(node, transaction, question, namespace)
+    ? await takeAddresses(components, transaction, question, namespace)
     : { pairs: [], own: [] };
   const answerer = { kind: 'endpoint', name: nseProviderName } as const;
   const answer = judgeAnswer(answerer, given, { pairs, mtu: question.mtu });
   if (answer.notes.length > 0)
-    node.logger.info({ connection: id, endpoint: nseProviderName, notes: answer.notes }, 'answer put right');
-  const beside = formerHalf(node, served);
-  await fitEndpoint(node, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] });
+    components.logger.info(
+      { connection: id, endpoint: nseProviderName, notes: answer.notes },
+      'answer put right',
+    );
+  const beside = formerHalf(components, served);
+  await fitEndpoint(components, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] });
   return {
     namespace,
     pairs: own,
@@ -134,28 +137,31 @@ export async function askEndpoint(
 
 /** The pairs offered where they are free in the endpoint's pod, else others; `own` are those of this manager's pools. */
 async function takeAddresses(
-  node: Node,
+  components: RequestComponents,
   transaction: Transaction,
   { endpoint, excluded, offered, offeredIsOwn = true }: EndpointQuestion,
   { prefixes }: fw.Namespace,
 ): Promise<{ readonly pairs: readonly AddressPair[]; readonly own: readonly AddressPair[] }> {
-  const routed = obstacles(node, prefixes);
+  const routed = obstacles(components, prefixes);
   const collides = offered.some(
     ({ prefix }) =>
-      (!offeredIsOwn && node.pools.has(prefix)) ||
+      (!offeredIsOwn && components.pools.has(prefix)) ||
       routed.some((other) => other.overlaps(IpPrefix.of(prefix))),
   );
   if (offered.length > 0 && !collides) return { pairs: offered, own: offeredIsOwn ? offered : [] };
   const taken = await transaction.step(
     'allocate addresses',
-    () => allocate(node, prefixesOf(node, endpoint), [...excluded, ...routed]),
-    (allocated) => releasePairs(node, allocated),
+    () => allocate(components, prefixesOf(components, endpoint), [...excluded, ...routed]),
+    (allocated) => releasePairs(components, allocated),
   );
   return { pairs: taken, own: taken };
 }
 
 /** The id of the half that the endpoint has for the same request already, until this one takes its place; '' for none. */
-function formerHalf({ connections }: Node, { id, requestId, service, endpoint }: Served): string {
+function formerHalf(
+  { connections }: RequestComponents,
+  { id, requestId, service, endpoint }: ServedConnection,
+): string {
   const former = connections
     .byRequest(requestId, service)
     .find((other) => other.id !== id && other.role !== 'CLIENT' && other.endpoint.name === endpoint.name);
@@ -178,48 +184,5 @@ export function withSide(
     peerAddresses: [...peers],
     route: [...routes],
     ...(dns ? { dns: { ...dns, servers: [...dnsServers] } } : {}),
-  };
-}
-
-/** What an endpoint knows a connection by. */
-type Served = Pick<Connection, 'id' | 'requestId' | 'service' | 'endpoint'>;
-
-export type PortInit = Omit<fw.Port, '$typeName' | '$unknown'>;
-
-/** A pod's side of a cross-connect, with each route through the other side's address of the same version. */
-export function portOf(
-  chosen: Interface,
-  namespace: fw.Namespace,
-  uid: number,
-  parameters: ConnectionParameters,
-): PortInit {
-  const gateways = new Map<4 | 6, string>();
-  for (const address of parameters.peerAddresses.toReversed())
-    gateways.set(IpPrefix.of(address).version, address);
-  // A peer of its own is on the link, whatever the addresses say.
-  const onLink = new Set(parameters.peerAddresses.map((peer) => String(IpPrefix.of(peer))));
-  const gateway = (destination: string): string =>
-    onLink.has(destination) ? '' : (gateways.get(destination.includes(':') ? 6 : 4) ?? '');
-  return {
-    type: chosen.type,
-    // Routes matter for the choice of addresses alone, and there may be many.
-    namespace: { ...namespace, prefixes: [], addresses: [] },
-    name: parameters.interfaceName,
-    mac: parameters.mac,
-    mtu: parameters.mtu,
-    addresses: parameters.addresses,
-    routes: parameters.route.map((destination) => ({
-      $typeName: 'common.Route',
-      destination,
-      gateway: gateway(destination),
-    })),
-    parameters: chosen.parameters?.interfaceParameters ?? {},
-    peerAddresses: parameters.peerAddresses,
-    formerName: '',
-    takesOver: '',
-    beside: '',
-    siblings: [],
-    reservedNames: [],
-    uid,
   };
 }

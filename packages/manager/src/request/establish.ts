@@ -1,12 +1,11 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
 import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind, nameSome } from '@nsm/api';
-import { quote } from '../admission/admission.js';
 import { interfaceList } from '../choice/negotiation.js';
 import { inTurn } from '../choice/physical-networks.js';
-import { selectEndpoints } from '../choice/selection.js';
-import { knownServices, type Node, surroundings } from '../node.js';
+import { quote } from '../others-words.js';
 import type { Connection } from '../state/connection.js';
 import { type Admitted, attemptOf } from './attempt.js';
+import type { RequestComponents } from './components.js';
 import { connectLocally } from './local-connection.js';
 import { declareUp } from './programming.js';
 import { connectRemotely } from './remote-connection.js';
@@ -16,7 +15,11 @@ import { Transaction } from './transaction.js';
 const maxCandidates = 5;
 
 /** Tries the endpoints in order until one carries packets. */
-export async function establish(node: Node, admitted: Admitted, signal: AbortSignal): Promise<Connection> {
+export async function establish(
+  components: RequestComponents,
+  admitted: Admitted,
+  signal: AbortSignal,
+): Promise<Connection> {
   const { request } = admitted;
   const wanted = {
     service: request.networkServiceName,
@@ -24,7 +27,7 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
     interfaces: request.interface,
   };
   const { avoid = () => false } = admitted;
-  const fitting = selectEndpoints(wanted, surroundings(node, wanted.service), () => knownServices(node));
+  const fitting = components.catalogue.select(wanted);
   const candidates = fitting.filter((endpoint) => !avoid(endpoint));
   if (candidates.length === 0)
     throw new NsmError(
@@ -33,14 +36,14 @@ export async function establish(node: Node, admitted: Admitted, signal: AbortSig
     );
   const failures: NsmError[] = [];
   for (const endpoint of candidates.slice(0, maxCandidates)) {
-    node.health.chosen(endpoint);
+    components.health.chosen(endpoint);
     try {
-      return await connectTo(node, admitted, endpoint, signal);
+      return await connectTo(components, admitted, endpoint, signal);
     } catch (thrown) {
       const error = NsmError.from(thrown);
       failures.push(error);
       if (signal.aborted || error.kind === 'namespace-unknown') break;
-      if (!blameless.has(error.kind)) node.health.failed(endpoint, error.message);
+      if (!blameless.has(error.kind)) components.health.failed(endpoint, error.message);
     }
   }
   throw summary(failures, candidates.length);
@@ -61,30 +64,31 @@ const hopeless: ReadonlySet<NsmErrorKind> = new Set([
 
 /** Tries the client's interfaces in turn with one endpoint. */
 async function connectTo(
-  node: Node,
+  components: RequestComponents,
   admitted: Admitted,
   endpoint: NetworkServiceEndpoint,
   signal: AbortSignal,
 ): Promise<Connection> {
   const { request } = admitted;
-  const local = endpoint.networkServiceHost === node.name;
+  const local = endpoint.networkServiceHost === components.self.name;
   const connect = local ? connectLocally : connectRemotely;
   const failures: NsmError[] = [];
-  for (const interfaces of inTurn(request.interface, endpoint.interface, node.physical)) {
-    const transaction = new Transaction(signal, node.faults);
+  for (const interfaces of inTurn(request.interface, endpoint.interface, components.physical)) {
+    const transaction = new Transaction(signal, components.faults);
     try {
-      const attempt = attemptOf(node, admitted, endpoint, interfaces);
-      const connection = await connect(node, attempt, transaction);
-      node.owners.hold(connection);
-      return declareUp(node, connection);
+      const attempt = attemptOf(components, admitted, endpoint, interfaces);
+      const connection = await connect(components, attempt, transaction);
+      components.owners.hold(connection);
+      return declareUp(components, connection);
     } catch (thrown) {
       const error = transaction.failure(thrown);
       for (const failure of await transaction.rollback(error))
-        node.logger.error({ err: failure }, 'a step was not undone');
+        components.logger.error({ err: failure }, 'a step was not undone');
       // Healing tries again and again.
       const news =
-        !admitted.former || node.rarely.isNews(admitted.key, `${endpoint.nseProviderName}: ${error.message}`);
-      node.logger[news ? 'info' : 'debug'](
+        !admitted.former ||
+        components.rarely.isNews(admitted.key, `${endpoint.nseProviderName}: ${error.message}`);
+      components.logger[news ? 'info' : 'debug'](
         {
           service: request.networkServiceName,
           request: request.requestId,

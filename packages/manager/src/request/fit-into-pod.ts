@@ -5,8 +5,8 @@ import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import type { Side } from '../admission/answer.js';
 import { refuseInTheWay } from '../admission/in-the-way.js';
-import type { Node } from '../node.js';
 import type { Attempt } from './attempt.js';
+import type { RequestComponents } from './components.js';
 
 type Given = Pick<Side, 'addresses' | 'peers'>;
 
@@ -17,7 +17,7 @@ type Given = Pick<Side, 'addresses' | 'peers'>;
  * @throws NsmError `no-address`
  */
 export async function fitClient(
-  { forwarder, connections }: Node,
+  { forwarder, connections }: RequestComponents,
   { id, beside, endpoint, namespace }: Attempt,
   side: Side,
   pairs: readonly AddressPair[],
@@ -40,7 +40,7 @@ export async function fitClient(
  * @throws NsmError `no-address`
  */
 export async function fitEndpoint(
-  { forwarder }: Node,
+  { forwarder }: RequestComponents,
   endpoint: string,
   namespace: fw.Namespace,
   side: Side,

@@ -8,55 +8,56 @@ import {
   NsmError,
 } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
-import { quote } from '../admission/admission.js';
 import { localMtu, wireMtu } from '../choice/mtu.js';
 import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
 import { onOneNetwork, wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
-import type { Node } from '../node.js';
+import { quote } from '../others-words.js';
 import type { Connection } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
-import { askEndpoint, portOf } from './endpoint-side.js';
+import type { RequestComponents } from './components.js';
+import { askEndpoint } from './endpoint-side.js';
 import { fitClient } from './fit-into-pod.js';
+import { portOf } from './port.js';
 import { program } from './programming.js';
 import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 /** Milliseconds within which an endpoint that answers on another of its devices does so: it has to join the two first. */
 const elsewhereAnswersWithinMs = 3000;
-/** Milliseconds within which a pair of devices carries packets, however busy the node. */
+/** Milliseconds within which a pair of devices carries packets, however busy the components. */
 const readyWithinMs = 1000;
 
 export async function connectLocally(
-  node: Node,
+  components: RequestComponents,
   attempt: Attempt,
   transaction: Transaction,
 ): Promise<Connection> {
   const { id, hash, request, endpoint, namespace, interfaces } = attempt;
-  const agreed = onOneNetwork(agreeOnInterfaces(interfaces, endpoint, node), node.physical);
-  const uid = node.endpoints.uidOf(endpoint) ?? 0;
+  const agreed = onOneNetwork(agreeOnInterfaces(interfaces, endpoint, components), components.physical);
+  const uid = components.endpoints.uidOf(endpoint) ?? 0;
   const sides = {
     client: { interface: agreed.client, uid: attempt.uid },
     endpoint: { interface: agreed.endpoint, uid },
   };
-  const chosen = await placeSockets(node, transaction, id, sides, attempt.former?.interface);
+  const chosen = await placeSockets(components, transaction, id, sides, attempt.former?.interface);
   const ownWire = hasOwnWire(chosen.client.type);
   const bothKernel = [chosen.client, chosen.endpoint].every(
     ({ type }) => type === InterfaceType.KERNEL_INTERFACE,
   );
-  const plan = await askEndpoint(node, transaction, {
+  const plan = await askEndpoint(components, transaction, {
     id,
     hash,
     requestId: request.requestId,
     endpoint,
     labels: request.labels,
     interface: chosen.endpoint,
-    excluded: obstacles(node, namespace.prefixes),
+    excluded: obstacles(components, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
     mtu: ownWire ? wireMtu(chosen.client) : localMtu(chosen.client, chosen.endpoint, attempt.former?.mtu),
   });
   const given = { endpoint: endpoint.nseProviderName };
-  await refuseCut(node, [
+  await refuseCut(components, [
     ...(hasDevice(chosen.client)
       ? [{ ...given, side: 'client' as const, namespace, parameters: plan.client }]
       : []),
@@ -65,13 +66,13 @@ export async function connectLocally(
       : []),
   ]);
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
-  const siblings = await fitClient(node, attempt, { addresses, peers, routes }, plan.pairs);
+  const siblings = await fitClient(components, attempt, { addresses, peers, routes }, plan.pairs);
   // Where the endpoint answers on another device than the connection's own, that may not lead there.
   const elsewhere = peers.filter(
     (peer) => !plan.endpoint.addresses.some((own) => own.startsWith(`${peer}/`)),
   );
-  const connection = await program(node, transaction, {
-    ...recordOf(node, attempt),
+  const connection = await program(components, transaction, {
+    ...recordOf(components, attempt),
     role: 'LOCAL',
     interface: chosen.client,
     endpointInterface: chosen.endpoint,
@@ -80,7 +81,7 @@ export async function connectLocally(
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(node, attempt, chosen.client, plan.client, siblings),
+      client: clientPort(components, attempt, chosen.client, plan.client, siblings),
       endpoint: {
         ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
         ...(attempt.beside ? { routes: [] } : {}),
@@ -103,7 +104,7 @@ export async function connectLocally(
       error,
     );
   });
-  if (bothKernel && (attempt.beside || attempt.former)) await ready(node, connection);
+  if (bothKernel && (attempt.beside || attempt.former)) await ready(components, connection);
   return connection;
 }
 
@@ -112,7 +113,10 @@ export async function connectLocally(
  * a neighbour once a second only: too long for packets that went through another connection until now. Where nothing answers,
  * nothing is wrong with the pair.
  */
-async function ready({ forwarder, logger }: Node, { id, crossConnect }: Connection): Promise<void> {
+async function ready(
+  { forwarder, logger }: RequestComponents,
+  { id, crossConnect }: Connection,
+): Promise<void> {
   try {
     await forwarder.probe({ crossConnect, timeoutMs: readyWithinMs });
   } catch (error) {
@@ -123,9 +127,9 @@ async function ready({ forwarder, logger }: Node, { id, crossConnect }: Connecti
 function agreeOnInterfaces(
   wanted: readonly Interface[],
   endpoint: NetworkServiceEndpoint,
-  node: Node,
+  components: RequestComponents,
 ): AgreedInterfaces {
-  const chosen = chooseInterfaces(wanted, endpoint.interface, node.joins.locally);
+  const chosen = chooseInterfaces(wanted, endpoint.interface, components.joins.locally);
   if (!chosen)
     throw new NsmError(
       'no-common-interface',

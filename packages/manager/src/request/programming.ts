@@ -1,8 +1,8 @@
 // The last steps of every request: the connection is recorded and the dataplane programmed, both or neither.
 
 import type { forwarder as fw } from '@nsm/api';
-import type { Node } from '../node.js';
 import type { Connection } from '../state/connection.js';
+import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
 /**
@@ -10,20 +10,20 @@ import type { Transaction } from './transaction.js';
  * @returns the connection with the name its interface really got.
  */
 export async function program(
-  node: Node,
+  components: RequestComponents,
   transaction: Transaction,
   planned: Connection,
 ): Promise<Connection> {
-  const before = node.connections.byId(planned.id);
+  const before = components.connections.byId(planned.id);
   const { crossConnect } = planned;
-  const remove = () => node.forwarder.remove({ crossConnects: [crossConnect] });
+  const remove = () => components.forwarder.remove({ crossConnects: [crossConnect] });
   // The record takes about as long as the kernel does, so both go on at the same time.
   const [programmed, recorded] = await Promise.allSettled([
     transaction.step(
       'program the dataplane',
       async () => {
         try {
-          return await node.forwarder.apply(crossConnect, { signal: transaction.signal });
+          return await components.forwarder.apply(crossConnect, { signal: transaction.signal });
         } catch (error) {
           // A forwarder that is a process may have done it all the same.
           if (transaction.signal.aborted) await remove();
@@ -34,11 +34,11 @@ export async function program(
     ),
     transaction.step(
       'record the connection',
-      () => node.connections.put(planned),
+      () => components.connections.put(planned),
       () =>
         before
-          ? node.connections.put(before)
-          : node.connections.remove(planned, 'the connection could not be made'),
+          ? components.connections.put(before)
+          : components.connections.remove(planned, 'the connection could not be made'),
     ),
   ]);
   if (recorded.status === 'rejected') throw recorded.reason;
@@ -67,9 +67,12 @@ export function withNamesOf(applied: fw.CrossConnect, planned: Connection): Conn
 }
 
 /** The connection carries packets. */
-export function declareUp(node: Node, connection: Connection): Connection {
-  const up = node.connections.changeState(connection, { kind: 'UP' });
-  node.logger.info(
+export function declareUp(
+  { connections, logger }: Pick<RequestComponents, 'connections' | 'logger'>,
+  connection: Connection,
+): Connection {
+  const up = connections.change(connection, { phase: { kind: 'UP' } });
+  logger.info(
     {
       connection: up.id,
       role: up.role,

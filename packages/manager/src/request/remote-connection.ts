@@ -16,7 +16,7 @@ import {
   prefixesThere,
   releasePairs,
 } from '../addresses/allocation.js';
-import { addressesOf, quote } from '../admission/admission.js';
+import { addressesOf } from '../admission/admission.js';
 import { judgeAnswer } from '../admission/answer.js';
 import {
   hasOwnWire,
@@ -26,16 +26,17 @@ import {
   tunnelable,
 } from '../choice/negotiation.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
-import { whyNoPackets } from '../life/undone-there.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
-import { addressOf, type Node } from '../node.js';
+import { quote } from '../others-words.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
+import type { RequestComponents } from './components.js';
 import { withSide } from './endpoint-side.js';
 import { fitClient } from './fit-into-pod.js';
 import { program } from './programming.js';
 import { hasDevice, placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
+import { whyNoPackets } from './why-no-packets.js';
 
 /** Milliseconds within which the first packet must have gone through a new tunnel and back. */
 const answerWithinMs = 3000;
@@ -43,57 +44,60 @@ const answerWithinMs = 3000;
 const identifiersProposed = 4;
 
 export async function connectRemotely(
-  node: Node,
+  components: RequestComponents,
   attempt: Attempt,
   transaction: Transaction,
 ): Promise<Connection> {
-  node.asking.add(attempt.id);
-  try {
-    return await connect(node, attempt, transaction);
-  } finally {
-    node.asking.delete(attempt.id);
-  }
+  using _asking = components.peers.asking(attempt.id);
+  return await connect(components, attempt, transaction);
 }
 
-async function connect(node: Node, attempt: Attempt, transaction: Transaction): Promise<Connection> {
+async function connect(
+  components: RequestComponents,
+  attempt: Attempt,
+  transaction: Transaction,
+): Promise<Connection> {
   const { id, hash, request, endpoint, namespace } = attempt;
   const { requestId, networkServiceName } = request;
   const manager = endpoint.networkServiceHost;
-  const peer = { manager, address: addressOf(node, manager), connectionId: id };
-  const remote = await node.peers.resolve(manager, peer.address);
-  const offer = await node.offers.to(remote);
-  const tunnels = restrictTunnels(offer.tunnels, node.tunnels, networkServiceName);
+  const peer = { manager, address: components.peers.addressOf(manager), connectionId: id };
+  const remote = await components.peers.resolve(manager, peer.address);
+  const offer = await components.offers.to(remote);
+  const tunnels = restrictTunnels(offer.tunnels, components.tunnels, networkServiceName);
   if (tunnels.length === 0 && !attempt.interfaces.every(({ type }) => hasOwnWire(type)))
     throw new NsmError(
       'no-common-tunnel',
       `no tunnel of this node leads to manager ${quote(manager)}: ` +
-        node.lacking.ofTunnels(impossibleTunnels(node.tunnels, networkServiceName), offer.obstacles),
+        components.lacking.ofTunnels(
+          impossibleTunnels(components.tunnels, networkServiceName),
+          offer.obstacles,
+        ),
     );
-  const interfaces = tunnelable(attempt.interfaces, tunnels, node.joins);
+  const interfaces = tunnelable(attempt.interfaces, tunnels, components.joins);
   if (interfaces.length === 0)
     throw new NsmError(
       'no-common-interface',
-      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${node.joins.list('tunnelled')} to another node` +
-        node.lacking.ofInterfaces(new Set(attempt.interfaces.map(({ type }) => type)), 'tunnelled'),
+      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${components.joins.list('tunnelled')} to another node` +
+        components.lacking.ofInterfaces(new Set(attempt.interfaces.map(({ type }) => type)), 'tunnelled'),
     );
 
   const reservation = await transaction.step(
     'propose tunnel identifiers',
-    () => node.identifiers.propose(identifiersProposed),
+    () => components.identifiers.propose(identifiersProposed),
     (reserved) => reserved.release(),
   );
-  // The client's manager allocates: the addresses then outlive the endpoint, and its node.
+  // The client's manager allocates: the addresses then outlive the endpoint, and its components.
   const pairs =
     attempt.former?.pairs ??
     (await transaction.step(
       'propose addresses',
-      () => allocate(node, prefixesOf(node, endpoint), obstacles(node, namespace.prefixes)),
-      (taken) => releasePairs(node, taken),
+      () => allocate(components, prefixesOf(components, endpoint), obstacles(components, namespace.prefixes)),
+      (taken) => releasePairs(components, taken),
     ));
   const reply = await transaction.step(
     'ask the other manager',
     () =>
-      node.peers.request(
+      components.peers.request(
         peer,
         {
           requestId,
@@ -101,12 +105,12 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
           nseProviderName: endpoint.nseProviderName,
           nseProviderNamespace: endpoint.nseProviderNamespace,
           tunnelType: tunnels.map((tunnel) => proposing(tunnel, reservation.identifiers)),
-          clientManagerName: node.name,
-          clientManagerAddress: node.advertise,
+          clientManagerName: components.self.name,
+          clientManagerAddress: components.self.address,
           connectionId: id,
           toldMtu: attempt.former?.mtu ?? 0,
           interface: interfaces,
-          excludedPrefixes: inTheWayOf(prefixesThere(node, endpoint), namespace.prefixes),
+          excludedPrefixes: inTheWayOf(prefixesThere(components, endpoint), namespace.prefixes),
           addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
             client,
             endpoint: other,
@@ -117,7 +121,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
         transaction.signal,
       ),
     (_, why) =>
-      node.peers.close(peer, {
+      components.peers.close(peer, {
         requestId,
         networkServiceName,
         connectionId: id,
@@ -135,7 +139,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     { client: told },
     { pairs: [], mtu: { usual: told.mtu, most: told.mtu } },
   );
-  if (notes.length > 0) node.logger.info({ connection: id, manager, notes }, 'answer put right');
+  if (notes.length > 0) components.logger.info({ connection: id, manager, notes }, 'answer put right');
   const parameters = withSide(told, side, mtu, dnsServers);
   if (tunnel) reservation.keepOnly(tunnel.identifier);
   else reservation.release();
@@ -144,7 +148,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
   const own = tunnels.find(({ type }) => type === tunnel?.type)?.parameters;
   const patience = tunnel ? answerWithinMs : wireAnswersWithinMs;
   const placed = await placeSockets(
-    node,
+    components,
     transaction,
     id,
     { client: { interface: chosen, uid: attempt.uid } },
@@ -156,7 +160,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     connectionId: id,
   };
   if (hasDevice(placed.client))
-    await refuseCut(node, [
+    await refuseCut(components, [
       {
         side: 'client',
         namespace,
@@ -165,10 +169,10 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
         ...(tunnel ? { remote: tunnel.address } : {}),
       },
     ]);
-  const siblings = await fitClient(node, attempt, side, pairs);
+  const siblings = await fitClient(components, attempt, side, pairs);
   const given = side.peers.filter((peer) => !pairs.some((pair) => pair.endpoint.startsWith(`${peer}/`)));
-  const connection = await program(node, transaction, {
-    ...recordOf(node, attempt),
+  const connection = await program(components, transaction, {
+    ...recordOf(components, attempt),
     role: 'CLIENT',
     peer,
     halfId: reply.halfId,
@@ -179,7 +183,7 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
     pairs: kept,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(node, attempt, placed.client, clientParameters, siblings),
+      client: clientPort(components, attempt, placed.client, clientParameters, siblings),
       ...(tunnel
         ? {
             tunnel: {
@@ -197,12 +201,12 @@ async function connect(node: Node, attempt: Attempt, transaction: Transaction): 
   }).catch(async (thrown: unknown) => {
     const error = NsmError.from(thrown);
     throw error.kind === 'no-packets'
-      ? await whyNoPackets(node, peer, id, orNobodyHas(given, error))
+      ? await whyNoPackets(components, peer, id, orNobodyHas(given, error))
       : error;
   });
   // Nothing can fail any more that would give them back a second time.
   releasePairs(
-    node,
+    components,
     pairs.filter((pair) => !kept.includes(pair)),
   );
   return connection;

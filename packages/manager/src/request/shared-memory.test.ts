@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type forwarder as fw, type Interface, InterfaceSchema, InterfaceType, NsmError } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
-import type { Node } from '../node.js';
+import type { RequestComponents } from './components.js';
 import { placeSockets } from './shared-memory.js';
 import { Transaction } from './transaction.js';
 
@@ -23,7 +23,13 @@ async function place(client: Interface, endpoint: Interface, former?: Interface)
   };
   const transaction = new Transaction(new AbortController().signal);
   const sides = { client: { interface: client, uid: 1001 }, endpoint: { interface: endpoint, uid: 1002 } };
-  const placed = await placeSockets({ forwarder } as unknown as Node, transaction, 'id', sides, former);
+  const placed = await placeSockets(
+    { forwarder } as unknown as RequestComponents,
+    transaction,
+    'id',
+    sides,
+    former,
+  );
   await transaction.rollback(new NsmError('dataplane', 'it is a test'));
   return {
     client: placed.client.parameters?.interfaceParameters ?? {},

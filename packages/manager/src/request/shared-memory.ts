@@ -2,10 +2,10 @@
 import { create } from '@bufbuild/protobuf';
 import { type Interface, InterfaceParametersSchema } from '@nsm/api';
 import { agreeOnMemory, isShared } from '../admission/shared-memory-parameters.js';
-import type { Node } from '../node.js';
+import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
-/** A side of a connection that is on this node. */
+/** A side of a connection that is on this components. */
 interface SideWish {
   readonly interface: Interface;
   /** User of its process. */
@@ -19,7 +19,7 @@ interface SideWish {
  * @throws NsmError `invalid` for parameters that cannot be.
  */
 export async function placeSockets<Side extends 'client' | 'endpoint'>(
-  node: Node,
+  components: RequestComponents,
   transaction: Transaction,
   id: string,
   sides: Readonly<Record<Side, SideWish>>,
@@ -43,7 +43,7 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
     const sockets = await transaction.step(
       'place the sockets',
       () =>
-        node.forwarder.placeSockets({
+        components.forwarder.placeSockets({
           id,
           ...Object.fromEntries(
             asked.map(
@@ -57,7 +57,7 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
             ),
           ),
         }),
-      () => node.forwarder.remove({ crossConnects: [{ id }] }),
+      () => components.forwarder.remove({ crossConnects: [{ id }] }),
     );
     for (const [side, wish] of asked)
       result[side] = withParameters(wish.interface, {

@@ -1,41 +1,37 @@
 // nsmadmin.Admin on admin.sock: what operators call.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import {
-  admin,
-  type forwarder as fw,
-  type NetworkServiceEndpoint,
-  NsmError,
-  type ServiceImplementation,
-} from '@nsm/api';
-import { quote } from '../admission/admission.js';
-import { absence, rankEndpoints, type Surroundings } from '../choice/selection.js';
-import { closeConnection } from '../life/closing.js';
-import { drain } from '../life/leaving.js';
-import { endpointsOf, knownEndpoints, knownServices, type Node, surroundings } from '../node.js';
-import { type Connection, phaseOf } from '../state/connection.js';
-import { reasonOf } from '../state/connection-table.js';
+import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
+import { quote } from '../others-words.js';
+import { drain } from '../signals/leaving.js';
+import { type Connection, detailOf, stateOf } from '../state/connection.js';
+import type { ServiceComponents } from './components.js';
 import { refusable } from './refusable.js';
 
-export function adminService(node: Node): ServiceImplementation<typeof admin.Admin> {
+export function adminService(components: ServiceComponents): ServiceImplementation<typeof admin.Admin> {
   return {
     async getManager() {
       return {
-        ...(await capabilitiesOf(node)),
-        manager: { name: node.name, address: node.advertise, alive: true, drained: node.drained },
-        registry: node.registry.url,
-        registrySynced: node.registry.synced,
-        connections: node.connections.size,
-        endpoints: node.endpoints.size,
-        addressPairs: node.pools.size,
-        tunnelIdentifiers: node.identifiers.size,
+        ...(await capabilitiesOf(components)),
+        manager: {
+          name: components.self.name,
+          address: components.self.address,
+          alive: true,
+          drained: components.catalogue.drained,
+        },
+        registry: components.registry.url,
+        registrySynced: components.registry.synced,
+        connections: components.connections.size,
+        endpoints: components.endpoints.size,
+        addressPairs: components.pools.size,
+        tunnelIdentifiers: components.identifiers.size,
       };
     },
 
     async listServices() {
       return {
-        services: [...knownServices(node)].toSorted().map((name) => {
-          const endpoints = endpointsOf(node, name);
+        services: [...components.catalogue.services()].toSorted().map((name) => {
+          const endpoints = components.catalogue.of(name);
           const managers = [
             ...new Set(endpoints.map(({ networkServiceHost }) => networkServiceHost)),
           ].toSorted();
@@ -45,31 +41,30 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
     },
 
     async listEndpoints() {
-      const managers = node.registry.managers();
       return {
-        endpoints: knownEndpoints(node).map((endpoint) => ({
+        endpoints: components.catalogue.all().map((endpoint) => ({
           endpoint,
-          connections: node.connections.countOf(endpoint),
-          unavailable: unavailable(node, endpoint, managers),
+          connections: components.connections.countOf(endpoint),
+          unavailable: components.catalogue.unavailable(endpoint),
         })),
       };
     },
 
     async listManagers() {
-      return { managers: [...node.registry.managers().values()] };
+      return { managers: [...components.registry.managers().values()] };
     },
 
     async listConnections() {
       return {
         connections: await Promise.all(
-          [...node.connections.values()].map((connection) => inFull(node, connection)),
+          [...components.connections.values()].map((connection) => inFull(components, connection)),
         ),
       };
     },
 
     async listTunnels() {
-      const { capabilities } = await capabilitiesOf(node);
-      const tunnels = [...node.connections.values()].flatMap(
+      const { capabilities } = await capabilitiesOf(components);
+      const tunnels = [...components.connections.values()].flatMap(
         ({ id, peer, crossConnect: { tunnel }, clientParameters }) =>
           tunnel
             ? [{ connectionId: id, peerManager: peer?.manager ?? '', tunnel, mtu: clientParameters.mtu }]
@@ -79,10 +74,7 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
     },
 
     async explainSelection({ networkServiceName, labels, interface: interfaces }) {
-      const ranked = rankEndpoints(
-        { service: networkServiceName, labels, interfaces },
-        surroundings(node, networkServiceName),
-      );
+      const ranked = components.catalogue.rank({ service: networkServiceName, labels, interfaces });
       return {
         candidates: ranked.map(({ endpoint, usable, reason }, index) => ({
           endpoint,
@@ -94,43 +86,28 @@ export function adminService(node: Node): ServiceImplementation<typeof admin.Adm
 
     closeConnection: ({ id }) =>
       refusable(async () => {
-        const present = node.connections.byId(id);
-        if (!present)
+        if (!components.connections.byId(id))
           throw new NsmError('not-found', `no connection ${quote(id)}; "nsm get connections" lists them`);
-        await node.mutex.run(present.key, async () => {
-          const connection = node.connections.byId(id);
-          if (connection) await closeConnection(node, connection, 'closed by an operator');
-        });
+        await components.reconciler.close(id, 'closed by an operator');
         return undefined;
       }),
 
     drain: ({ undo }) =>
       refusable(async () => {
-        const { moved, staying } = await drain(node, undo);
+        const { moved, staying } = await drain(components, undo);
         return { accepted: true, admissionError: '', moved, staying: [...staying] };
       }),
 
     async *watchConnections(_request, { signal }) {
       const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
       const kinds = { present: PRESENT, changed: CHANGED, removed: REMOVED };
-      for await (const change of node.connections.watch(signal)) {
-        const time = timestampFromMs(node.now());
+      for await (const change of components.connections.watch(signal)) {
+        const time = timestampFromMs(components.connections.now());
         if (change.kind === 'synced') yield { kind: SYNCED, time };
         else yield { kind: kinds[change.kind], connection: adminConnection(change.connection), time };
       }
     },
   };
-}
-
-/** Why an endpoint would not be chosen now; empty when it would. */
-function unavailable(
-  node: Node,
-  endpoint: NetworkServiceEndpoint,
-  managers: Surroundings['managers'],
-): string {
-  const { networkServiceHost: host } = endpoint;
-  if (node.drained && host === node.name) return 'this node is drained';
-  return node.health.recentFailure(endpoint) ?? absence(host, managers) ?? '';
 }
 
 /** Milliseconds for which whoever looks waits for the forwarder: that it hangs may be what is to be seen. */
@@ -153,24 +130,27 @@ async function withinPatience<T>(answer: Promise<T>): Promise<T> {
 }
 
 async function capabilitiesOf(
-  node: Node,
+  components: ServiceComponents,
 ): Promise<{ readonly capabilities?: fw.Capabilities; readonly forwarderError: string }> {
   try {
-    return { capabilities: await withinPatience(node.forwarder.getCapabilities({})), forwarderError: '' };
+    return {
+      capabilities: await withinPatience(components.forwarder.getCapabilities({})),
+      forwarderError: '',
+    };
   } catch (error) {
     return { forwarderError: NsmError.from(error).message };
   }
 }
 
-async function inFull(node: Node, connection: Connection) {
+async function inFull(components: ServiceComponents, connection: Connection) {
   // An interface that has just gone has no counters; the connection's state says why.
   const statistics = await withinPatience(
-    node.forwarder.getStatistics({ crossConnect: connection.crossConnect }),
+    components.forwarder.getStatistics({ crossConnect: connection.crossConnect }),
   ).catch(() => undefined);
-  const history = node.connections.historyOf(connection.id).map(({ time, state }) => ({
+  const history = components.connections.historyOf(connection.id).map(({ time, state, detail }) => ({
     time: timestampFromMs(time),
-    state: phaseOf(state),
-    detail: reasonOf(state),
+    state,
+    detail,
   }));
   return { ...adminConnection(connection), history, ...(statistics ? { statistics } : {}) };
 }
@@ -187,16 +167,16 @@ function portWithFewRoutes(port: fw.Port): fw.Port {
 }
 
 function adminConnection(connection: Connection) {
-  const { state, crossConnect, clientParameters, endpointParameters } = connection;
+  const { phase, crossConnect, clientParameters, endpointParameters } = connection;
   const { client, endpoint } = crossConnect;
   return {
     id: connection.id,
     requestId: connection.requestId,
     networkServiceName: connection.service,
     role: connection.role,
-    state: phaseOf(state),
-    detail: reasonOf(state),
-    attempt: 'attempt' in state ? state.attempt : 0,
+    state: stateOf(connection),
+    detail: detailOf(connection),
+    attempt: 'attempt' in phase ? phase.attempt : 0,
     nseProviderName: connection.endpoint.name,
     nseProviderNamespace: connection.endpoint.namespace || 'default',
     peerManager: connection.peer?.manager ?? connection.id.slice(0, connection.id.lastIndexOf(':')),

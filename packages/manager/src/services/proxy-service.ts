@@ -2,20 +2,23 @@
 import type { proxy, ServiceImplementation } from '@nsm/api';
 import { admitProxyRequest } from '../admission/admission.js';
 import { Intake } from '../admission/intake.js';
+import { proxyReply } from '../request/endpoint-half.js';
 import {
   closeProxyConnection,
   endedConnection,
   moveProxyConnection,
   sharesConnection,
-} from '../life/other-half.js';
-import { troubledConnections } from '../life/undone-there.js';
-import type { Node } from '../node.js';
-import { proxyReply, requestProxyConnection } from '../request/proxy-requests.js';
+} from '../signals/peer-notifications.js';
+import { troubledConnections } from '../signals/undone-there.js';
+import type { ServiceComponents } from './components.js';
+import { requestProxyConnection } from './proxy-requests.js';
 import { refusable } from './refusable.js';
 
-export function proxyService(node: Node): ServiceImplementation<typeof proxy.ProxyConnection> {
+export function proxyService(
+  components: ServiceComponents,
+): ServiceImplementation<typeof proxy.ProxyConnection> {
   // Apart from the clients' own, which wait for those of other managers.
-  const intake = new Intake(node);
+  const intake = new Intake(components);
   return {
     requestProxyConnection: (request, context) =>
       refusable(async () => {
@@ -25,33 +28,33 @@ export function proxyService(node: Node): ServiceImplementation<typeof proxy.Pro
         const turn = { asker: context.remoteAddress ?? '', service, requestId };
         const work = async () => {
           // Its endpoint may be one that is still being found again.
-          await node.recovered;
-          return await requestProxyConnection(node, request, context);
+          await components.recovered;
+          return await requestProxyConnection(components, request, context);
         };
         return proxyReply(await intake.run(turn, context.signal, work));
       }),
     closeProxyConnection: (request) =>
       refusable(async () => {
-        await closeProxyConnection(node, request);
+        await closeProxyConnection(components, request);
         return undefined;
       }),
     moveConnection: (request) =>
       refusable(async () => {
-        await moveProxyConnection(node, request);
+        await moveProxyConnection(components, request);
         return undefined;
       }),
     checkConnections: async ({ managerName, connections }) => ({
-      incarnation: node.incarnation,
+      incarnation: components.self.incarnation,
       unknownConnectionIds: connections
-        .filter((connection) => !sharesConnection(node, connection, managerName))
+        .filter((connection) => !sharesConnection(components, connection, managerName))
         .map(({ connectionId }) => connectionId),
       pendingConnectionIds: connections
         .map(({ connectionId }) => connectionId)
-        .filter((id) => node.asking.has(id)),
+        .filter((id) => components.peers.isAsking(id)),
       ended: connections.flatMap(
-        ({ connectionId }) => endedConnection(node, connectionId, managerName) ?? [],
+        ({ connectionId }) => endedConnection(components, connectionId, managerName) ?? [],
       ),
-      troubled: [...troubledConnections(node, managerName)],
+      troubled: [...troubledConnections(components, managerName)],
     }),
   };
 }

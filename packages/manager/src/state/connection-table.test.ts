@@ -21,7 +21,8 @@ const connection = (id: string, generation = 1): Connection =>
     service: 'service',
     generation,
     endpoint: { name: 'one', namespace: '' },
-    state: { kind: 'UP' },
+    intent: { kind: 'connected' },
+    phase: { kind: 'UP' },
   }) as unknown as Connection;
 const ids = (connections: readonly Connection[]): string[] => connections.map(({ id }) => id);
 
@@ -31,7 +32,7 @@ describe('ConnectionTable', () => {
     const [first, second] = [connection('a', 1), connection('b', 2)];
     await connections.put(first);
     await connections.put(second);
-    await connections.changeState(first, { kind: 'CLOSING', reason: 'replaced' });
+    connections.change(first, { intent: { kind: 'closed', reason: 'replaced', tell: 'peer' } });
     expect(connections.byKey('service/pod')?.id).toBe('b');
     expect(ids(connections.byRequest('pod', 'service')).toSorted()).toEqual(['a', 'b']);
     const countOf = (): number =>
@@ -55,7 +56,7 @@ describe('ConnectionTable', () => {
     const owned = (id: string, namespace: number) => ({ ...connection(id), owner: { namespace } });
     for (const one of [owned('a', 1), owned('b', 1), owned('c', 2), connection('d')])
       await connections.put(one);
-    await connections.changeState(owned('a', 1), { kind: 'CLOSING', reason: 'gone' });
+    connections.change(owned('a', 1), { intent: { kind: 'closed', reason: 'gone', tell: 'peer' } });
     expect([1, 2, 3].map((namespace) => connections.countIn(namespace))).toEqual([2, 1, 0]);
     await connections.remove(connections.byId('a')!, 'gone');
     expect(connections.countIn(1)).toBe(1);

@@ -1,6 +1,13 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
 import { Backlog, type NetworkServiceEndpoint } from '@nsm/api';
-import { type Connection, type ConnectionState, phaseOf, requestKey } from './connection.js';
+import {
+  type Connection,
+  detailOf,
+  isHealing,
+  type OperatorState,
+  requestKey,
+  stateOf,
+} from './connection.js';
 import type { Store } from './store.js';
 
 export type ConnectionChange =
@@ -12,7 +19,8 @@ export type ConnectionChange =
 export interface PastState {
   /** Milliseconds since the Unix epoch. */
   readonly time: number;
-  readonly state: ConnectionState;
+  readonly state: OperatorState;
+  readonly detail: string;
 }
 
 /** States of one connection that are remembered. */
@@ -38,6 +46,11 @@ export class ConnectionTable {
   constructor(store: Store, now: () => number) {
     this.#store = store;
     this.#now = now;
+  }
+
+  /** Milliseconds since the Unix epoch. */
+  now(): number {
+    return this.#now();
   }
 
   get size(): number {
@@ -69,10 +82,18 @@ export class ConnectionTable {
 
   /** The newest connection of a key. */
   byKey(key: string): Connection | undefined {
-    let newest: Connection | undefined;
-    for (const connection of this.#byKey.get(key)?.values() ?? [])
-      if (!newest || newest.generation <= connection.generation) newest = connection;
-    return newest;
+    return this.ofKey(key).at(-1);
+  }
+
+  /** All connections of a key, the oldest first: a changed request's stands beside the one it replaces. */
+  ofKey(key: string): readonly Connection[] {
+    const found = [...(this.#byKey.get(key)?.values() ?? [])];
+    return found.toSorted((a, b) => a.generation - b.generation);
+  }
+
+  /** Of a connection that is made now under a key: above all that there are. */
+  nextGeneration(key: string): number {
+    return (this.byKey(key)?.generation ?? 0) + 1;
   }
 
   /** All connections of a client's request to a service, whatever their role and generation. */
@@ -101,16 +122,18 @@ export class ConnectionTable {
 
   /** Adds or replaces a connection; resolves when it would survive the death of this process. */
   async put(connection: Connection): Promise<void> {
-    this.#set(connection);
-    await this.#store.putConnection(connection);
+    const dated = this.#dated(connection);
+    this.#set(dated);
+    await this.#store.putConnection(dated);
   }
 
-  /** Nobody waits for the disk here: after a restart the kernel and the other manager tell in which state it is. */
-  changeState(connection: Connection, state: ConnectionState): Connection {
-    const { state: before, since: entered } = connection;
-    const same = before.kind === state.kind && (before.kind !== 'UP' || phaseOf(before) === phaseOf(state));
-    const since = same ? entered : this.#now();
-    const changed: Connection = { ...connection, state, since };
+  /**
+   * Records what it is meant to be, or what there is of it. Nobody waits for the disk here: after a restart the kernel and the
+   * other manager tell.
+   * @returns the connection as it is recorded now.
+   */
+  change(connection: Connection, change: Partial<Pick<Connection, 'intent' | 'phase'>>): Connection {
+    const changed = this.#dated({ ...connection, ...change });
     this.#set(changed);
     this.#store.putConnectionSoon(changed);
     return changed;
@@ -152,20 +175,29 @@ export class ConnectionTable {
     if (before) this.#forget(before);
     this.#remember(connection);
     this.#byId.set(connection.id, connection);
-    const { state } = connection;
-    if (state.kind === 'HEALING') this.#healing.add(connection.id);
-    if (state.kind === 'UP' && state.reason !== undefined) this.#contested.add(connection.id);
+    if (isHealing(connection)) this.#healing.add(connection.id);
+    if (connection.phase.kind === 'UP' && connection.phase.contested !== undefined)
+      this.#contested.add(connection.id);
     insert(this.#byKey, connection.key, connection);
     insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
     this.#count(connection, 1);
     this.#tell({ kind: before ? 'changed' : 'present', connection });
   }
 
-  #remember({ id, state }: Connection): void {
+  /** With the time at which it entered its state. */
+  #dated(connection: Connection): Connection {
+    const before = this.#byId.get(connection.id);
+    if (!before) return connection;
+    return { ...connection, since: stateOf(before) === stateOf(connection) ? before.since : this.#now() };
+  }
+
+  #remember(connection: Connection): void {
+    const { id } = connection;
     const history = this.#histories.get(id) ?? [];
-    const last = history.at(-1)?.state;
-    if (last && phaseOf(last) === phaseOf(state) && reasonOf(last) === reasonOf(state)) return;
-    history.push({ time: this.#now(), state });
+    const [state, detail] = [stateOf(connection), detailOf(connection)];
+    const last = history.at(-1);
+    if (last?.state === state && last.detail === detail) return;
+    history.push({ time: this.#now(), state, detail });
     if (history.length > maxHistory) history.shift();
     this.#histories.set(id, history);
   }
@@ -192,13 +224,6 @@ function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
   const now = (counts.get(key) ?? 0) + by;
   if (now === 0) counts.delete(key);
   else counts.set(key, now);
-}
-
-/** Why a connection is in its state; '' when there is nothing to say. */
-export function reasonOf(state: ConnectionState): string {
-  if (state.kind === 'UP') return [state.reason, state.there].filter(Boolean).join('; ');
-  const unheard = state.kind === 'CLOSING' && state.removed ? '; the other manager has not heard yet' : '';
-  return 'reason' in state ? `${state.reason ?? ''}${unheard}` : '';
 }
 
 function insert(index: Map<string, Map<string, Connection>>, key: string, connection: Connection): void {

@@ -9,48 +9,103 @@ import type { AddressPair } from '../addresses/address-pools.js';
  */
 export type Role = 'LOCAL' | 'CLIENT' | 'ENDPOINT';
 
-export type ConnectionState =
+/** What is meant to be; changed by orders and losses only. */
+export type Intent =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'closed'; readonly reason: string; readonly tell: Tell };
+
+/**
+ * Who else hears of an end, beside an endpoint of this node. `peer`: the other manager, until it has heard. `reconnect`: the same,
+ * and it is to connect its client elsewhere. `once`: the other manager where it answers now. `nobody`: it knows.
+ */
+export type Tell = 'peer' | 'reconnect' | 'once' | 'nobody';
+
+/** What there is of it. */
+export type Phase =
+  /** Being made; nobody has been told yet that it carries packets. */
   | { readonly kind: 'CONNECTING' }
   | {
       readonly kind: 'UP';
       /** What somebody in a pod of this node undoes each time it is mended. */
-      readonly reason?: string;
+      readonly contested?: string;
       /** The same, as the other manager tells of its half. */
-      readonly there?: string;
+      readonly contestedThere?: string;
     }
+  /** Its interface is as it was, and packets do not come back. */
+  | { readonly kind: 'WAITING'; readonly reason: string; readonly attempt: number }
+  /** Its endpoint was lost, or is left: what leads there is being taken away. */
+  | { readonly kind: 'DETACHING'; readonly reason: string }
+  /** Nothing of it is left but what is its client's own, its addresses above all: it is to be made anew. */
   | {
-      readonly kind: 'HEALING';
+      readonly kind: 'LOST';
       readonly reason: string;
       readonly attempt: number;
-      /** Its interface is as it was, waiting for packets to come back. */
-      readonly kept?: true;
+      /** Of the latest attempt to make it anew. */
+      readonly failure?: string;
     }
-  | {
-      readonly kind: 'CLOSING';
-      readonly reason: string;
-      /** How it is closed: see `ClosingOptions`. */
-      readonly tellPeer?: boolean;
-      readonly reconnect?: boolean;
-      /** Nothing of it is left on this node; the other manager has to hear of it. */
-      readonly removed?: true;
-    };
+  /** Nothing of it is left on this node; the other manager has to hear of it. */
+  | { readonly kind: 'REMOVED' };
 
 /** After so many attempts that failed it takes more than patience, though it is tried again, less and less often. */
 const failedAfter = 3;
 
-/** What operators are told: FAILED is HEALING that does not succeed, STALE what is undone each time it is mended. */
-export function phaseOf(state: ConnectionState): ConnectionState['kind'] | 'FAILED' | 'STALE' {
-  if (state.kind === 'UP' && (state.reason ?? state.there) !== undefined) return 'STALE';
-  return state.kind === 'HEALING' && state.attempt >= failedAfter ? 'FAILED' : state.kind;
+/** What operators are told. FAILED is HEALING that does not succeed, STALE what is undone each time it is mended. */
+export type OperatorState = 'CONNECTING' | 'UP' | 'STALE' | 'HEALING' | 'FAILED' | 'CLOSING';
+
+type Lived = Pick<Connection, 'intent' | 'phase'>;
+
+export function stateOf({ intent, phase }: Lived): OperatorState {
+  if (intent.kind === 'closed') return 'CLOSING';
+  switch (phase.kind) {
+    case 'CONNECTING':
+      return 'CONNECTING';
+    case 'UP':
+      return (phase.contested ?? phase.contestedThere) === undefined ? 'UP' : 'STALE';
+    case 'DETACHING':
+      return 'HEALING';
+    case 'WAITING':
+    case 'LOST':
+      return phase.attempt >= failedAfter ? 'FAILED' : 'HEALING';
+    case 'REMOVED':
+      return 'CLOSING';
+  }
 }
 
-/** Its interface is there, and looked after: up, or waiting for packets to come back. */
-export function isInPlace({ state }: Connection): boolean {
-  return state.kind === 'UP' || isKept(state);
+/** Why a connection is in its state; '' when there is nothing to say. */
+export function detailOf({ intent, phase }: Lived): string {
+  if (intent.kind === 'closed')
+    return phase.kind === 'REMOVED' ? `${intent.reason}; the other manager has not heard yet` : intent.reason;
+  if (phase.kind === 'UP') return [phase.contested, phase.contestedThere].filter(Boolean).join('; ');
+  if (phase.kind === 'LOST') return withCause(phase.reason, phase.failure ?? '');
+  return 'reason' in phase ? phase.reason : '';
 }
 
-export function isKept(state: ConnectionState): boolean {
-  return state.kind === 'HEALING' && state.kept === true;
+/** What is said already is not said twice. */
+export function withCause(reason: string, cause: string): string {
+  return reason.includes(cause) ? reason : `${reason}; ${cause}`;
+}
+
+/** It is meant to be, and its interface is there: up, or waiting for packets to come back. */
+export function isInPlace({ intent, phase }: Lived): boolean {
+  return intent.kind === 'connected' && (phase.kind === 'UP' || phase.kind === 'WAITING');
+}
+
+export function isUp({ intent, phase }: Lived): boolean {
+  return intent.kind === 'connected' && phase.kind === 'UP';
+}
+
+export function isClosed({ intent }: Pick<Connection, 'intent'>): boolean {
+  return intent.kind === 'closed';
+}
+
+/** It is to carry packets, and does not. */
+export function isHealing({ intent, phase }: Lived): boolean {
+  return intent.kind === 'connected' && (phase.kind === 'WAITING' || isDetached(phase));
+}
+
+/** What leads to its endpoint is gone, or is being taken away. */
+export function isDetached({ kind }: Phase): boolean {
+  return kind === 'DETACHING' || kind === 'LOST';
 }
 
 /** Whom a connection is held for, and until when. */
@@ -94,7 +149,8 @@ export interface Connection {
   readonly tunnel?: { readonly type: TunnelType; readonly identifier: number };
   /** Address pairs taken for it from this manager's pools. */
   readonly pairs: readonly AddressPair[];
-  readonly state: ConnectionState;
+  readonly intent: Intent;
+  readonly phase: Phase;
   /** Milliseconds since the Unix epoch at which it entered its state. */
   readonly since: number;
 }
@@ -102,6 +158,19 @@ export interface Connection {
 /** The key under which a client's request is idempotent. */
 export function requestKey(requestId: string, service: string): string {
   return `${service}/${requestId}`;
+}
+
+/** Under which a request of another manager is idempotent. */
+export function proxyKey({
+  connectionId,
+  requestId,
+  networkServiceName,
+}: {
+  connectionId: string;
+  requestId: string;
+  networkServiceName: string;
+}): string {
+  return connectionId === '' ? `proxy ${networkServiceName}/${requestId}` : `proxy ${connectionId}`;
 }
 
 /** 64 bits that name a connection on every node it touches. */

@@ -18,6 +18,7 @@ import { NetworkServiceEndpointSchema } from '@nsm/api';
 import { requireRoot } from '@nsm/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from './connection.js';
+import { Journal } from './journal.js';
 import { Store, type StoreOptions } from './store.js';
 
 const run = (command: string, args: string[]): void => void execFileSync(command, args);
@@ -60,6 +61,42 @@ describe('Store', () => {
   afterEach(async () => {
     await close();
     rmSync(folder, { recursive: true });
+  });
+
+  it('reads what the version before wrote', async () => {
+    const states = [
+      { kind: 'UP' },
+      { kind: 'HEALING', reason: 'gone', attempt: 2 },
+      { kind: 'HEALING', reason: 'silent', attempt: 4, kept: true },
+      { kind: 'CLOSING', reason: 'closed', tellPeer: true, reconnect: false },
+      { kind: 'CLOSING', reason: 'lost', tellPeer: true, reconnect: true, removed: true },
+      { kind: 'CLOSING', reason: 'they know', tellPeer: false, reconnect: false },
+    ];
+    const journal = new Journal<object>(file());
+    for (const [index, state] of states.entries())
+      await journal.put(String(index), { id: `node:1-${index}`, state });
+    await journal.close();
+    const intent = { kind: 'connected' };
+    expect(open().connections()).toEqual(
+      [
+        { intent, phase: { kind: 'UP' } },
+        { intent, phase: { kind: 'DETACHING', reason: 'gone' } },
+        { intent, phase: { kind: 'WAITING', reason: 'silent', attempt: 4 } },
+        { intent: { kind: 'closed', reason: 'closed', tell: 'peer' }, phase: { kind: 'UP' } },
+        { intent: { kind: 'closed', reason: 'lost', tell: 'reconnect' }, phase: { kind: 'REMOVED' } },
+        { intent: { kind: 'closed', reason: 'they know', tell: 'nobody' }, phase: { kind: 'UP' } },
+      ].map((lived, index) => ({ id: `node:1-${index}`, ...lived })),
+    );
+  });
+
+  it('refuses what a later version wrote, and leaves it as it is', async () => {
+    const journal = new Journal<object>(file());
+    await journal.put('a', { id: 'node:1-a', schema: 3 });
+    await journal.close();
+    const before = readFileSync(file());
+    expect(() => open().connections()).toThrow(/later version \(schema 3; this one knows 2\)/);
+    await close();
+    expect(readFileSync(file())).toEqual(before);
   });
 
   it('keeps what it is given', async () => {

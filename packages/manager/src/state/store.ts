@@ -5,6 +5,7 @@ import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { DiskState, isDiskRefusal, moveUnreadableAside, type RegistryLogger } from '@nsm/registry';
 import type { Connection } from './connection.js';
 import { Journal } from './journal.js';
+import { restored, type StoredConnection, stored } from './stored-connection.js';
 
 export interface StoreOptions {
   /** Hears of damage. Default: nobody does. */
@@ -27,7 +28,7 @@ const gatherFor = 50;
 export class Store {
   readonly #stateDir: string;
   readonly #logger: StoreOptions['logger'];
-  readonly #connections: Journal<Connection>;
+  readonly #connections: Journal<StoredConnection>;
   readonly #endpoints: Journal<NetworkServiceEndpoint>;
   readonly #disk: DiskState;
   /** True when what the file says of connections may be wrong: damage may have taken their end, or their last state. */
@@ -60,8 +61,13 @@ export class Store {
     }
   }
 
+  /** @throws NsmError `conflict` when a later version wrote them; nothing is changed then. */
   connections(): Connection[] {
-    return this.#connections.values();
+    try {
+      return this.#connections.values().map(restored);
+    } catch (error) {
+      throw new NsmError('conflict', `${this.#stateDir}: ${NsmError.from(error).message}`, error);
+    }
   }
 
   /**
@@ -83,7 +89,7 @@ export class Store {
   async putConnection(connection: Connection): Promise<void> {
     const { id } = connection;
     this.#soon.delete(id);
-    await this.#written(() => this.#connections.put(id, connection));
+    await this.#written(() => this.#connections.put(id, stored(connection)));
   }
 
   /** For what a restart finds out again by itself: written together with others, unless it is overtaken until then. */

@@ -1,0 +1,116 @@
+// What is done to a connection: one line for each step and each service of decide.ts. The files that these lines call are the only
+// ones that write the table, beside the record of a connection in the making.
+import { NsmError } from '@nsm/api';
+import { quote } from '../others-words.js';
+import type { Connection } from '../state/connection.js';
+import { closeAll, end, remove, tellAgain } from './closing.js';
+import { compare, mend, noteContestedThere, saysNothing, verify } from './comparing.js';
+import type { ActsComponents } from './components.js';
+import type { Service, Step } from './decide.js';
+import { type Facts, forgetHalf } from './facts.js';
+import type { ConnectOrder, Order } from './orders.js';
+import { policy } from './policy.js';
+import type { Acts, Present } from './reconciler.js';
+import { awaitPackets, detach, evade, heal, move, reconnectNow } from './reconnecting.js';
+import { promote, replace, replacedByAnother } from './replacement.js';
+
+export class ConnectionActs implements Acts {
+  readonly #components: ActsComponents;
+
+  constructor(components: ActsComponents) {
+    this.#components = components;
+  }
+
+  async take(
+    step: Exclude<Step, { do: 'rest' }>,
+    connection: Connection,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const components = this.#components;
+    switch (step.do) {
+      case 'remove':
+        return await remove(components, connection);
+      case 'tell':
+        return await tellAgain(components, connection);
+      case 'end':
+        delete facts.lost;
+        return void end(components, connection, step.reason, step.tell);
+      case 'detach':
+        forgetHalf(facts);
+        return void (await detach(components, connection, step.reason));
+      case 'reconnect':
+        forgetHalf(facts);
+        return await heal(components, connection, signal);
+      case 'verify':
+        return await verify(components, connection, facts);
+      case 'promote':
+        return void (await promote(components, connection));
+      case 'evade':
+        delete facts.silent;
+        return await evade(components, connection, step.silence, signal);
+      case 'note':
+        delete facts.contestedThere;
+        return noteContestedThere(components, connection, step.contestedThere);
+      case 'await-packets':
+        delete facts.silent;
+        return awaitPackets(components, connection, step.reason);
+      case 'compare':
+        return await mend(components, connection, facts);
+    }
+  }
+
+  async serve(
+    { serve }: Service,
+    order: Order,
+    { connection, all }: Present,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<Connection | undefined> {
+    const components = this.#components;
+    if (serve === 'done') return connection;
+    if (order.kind === 'close') return await closeAll(components, all, order);
+    if (order.kind === 'move') {
+      if (serve === 'lose') facts.lost = order.reason;
+      else if (connection) await move(components, connection, order, signal, policy.lingerMs);
+      return connection;
+    }
+    if (serve === 'refuse')
+      throw new NsmError(
+        'conflict',
+        `request_id ${quote(order.requestId)} is in use by a pod in another network namespace; use the Pod UID`,
+      );
+    if (serve === 'make' || !connection) return await order.make();
+    switch (serve) {
+      case 'confirm':
+        return await this.#confirm(connection, order, facts);
+      case 'reconnect':
+        return await reconnectNow(components, connection, order, facts);
+      case 'replace':
+        return await replace(components, connection, order);
+      case 'close-and-make':
+        return await this.#makeAnew(connection, order);
+    }
+    return connection;
+  }
+
+  /** Whoever asks for what it has gets it: what was changed behind its back is mended, or all of it made anew. */
+  async #confirm(connection: Connection, order: ConnectOrder, facts: Facts): Promise<Connection> {
+    const components = this.#components;
+    try {
+      return await compare(components, connection, facts, 0);
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      if (connection.role === 'ENDPOINT') return await this.#makeAnew(connection, order);
+      if (saysNothing(error)) throw error;
+      facts.lost = error.message;
+      return await reconnectNow(components, connection, order, facts);
+    }
+  }
+
+  async #makeAnew(connection: Connection, order: ConnectOrder): Promise<Connection> {
+    const components = this.#components;
+    await remove(components, end(components, connection, replacedByAnother, 'nobody'));
+    return await order.make();
+  }
+}

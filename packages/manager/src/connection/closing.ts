@@ -1,0 +1,103 @@
+// The end of a connection, whoever ends it: both halves, the endpoint, and everything taken for it.
+import { NsmError } from '@nsm/api';
+import type { AddressPair } from '../addresses/address-pools.js';
+import { releasePairs } from '../addresses/allocation.js';
+import { tellEndpoint, tellOtherManager } from '../others/tell-others.js';
+import { type Connection, isClosed, type Tell } from '../state/connection.js';
+import type { ActsComponents } from './components.js';
+import type { CloseOrder } from './orders.js';
+import { policy } from './policy.js';
+
+/** From now on it is meant to be closed. */
+export function end(
+  components: ActsComponents,
+  connection: Connection,
+  reason: string,
+  tell: Tell,
+): Connection {
+  return components.connections.change(connection, { intent: { kind: 'closed', reason, tell } });
+}
+
+export async function closeAll(
+  components: ActsComponents,
+  connections: readonly Connection[],
+  { reason, tell, concerns }: CloseOrder,
+): Promise<undefined> {
+  const { connections: table } = components;
+  for (const { id } of connections) {
+    const connection = table.byId(id);
+    if (!connection || connection.phase.kind === 'REMOVED' || (await concerns?.(connection)) === false)
+      continue;
+    await remove(components, isClosed(connection) ? connection : end(components, connection, reason, tell));
+  }
+}
+
+/** Where the other manager does not answer, the record stays until it has been told, so that a restart knows of it. */
+export async function remove(components: ActsComponents, connection: Connection): Promise<void> {
+  const { id, service, intent, tunnel, crossConnect } = connection;
+  if (intent.kind !== 'closed') return;
+  const [removed, told] = await Promise.allSettled([
+    components.forwarder.remove({ crossConnects: [crossConnect] }),
+    tellOthers(components, connection, intent.reason, intent.tell),
+  ]);
+  if (removed.status === 'rejected') throw NsmError.from(removed.reason);
+  forgetRoutes(components, connection);
+  releasePairs(components, ownPairs(components, connection));
+  if (tunnel) components.identifiers.release(tunnel.identifier);
+  components.owners.letGo(connection);
+  if (told.status === 'rejected') {
+    const { tunnel: _released, ...bare } = connection;
+    await components.connections.put({ ...bare, pairs: [], phase: { kind: 'REMOVED' } });
+    return;
+  }
+  await components.connections.remove(connection, intent.reason);
+  components.logger.info({ connection: id, service, reason: intent.reason }, 'connection closed');
+}
+
+export async function tellAgain(components: ActsComponents, connection: Connection): Promise<void> {
+  const { registry, connections } = components;
+  const { intent, peer } = connection;
+  if (intent.kind !== 'closed') return;
+  try {
+    await tellOthers(components, connection, intent.reason, intent.tell);
+  } catch (error) {
+    if (registry.managers().has(peer?.manager ?? '')) throw error;
+  }
+  await connections.remove(connection, intent.reason);
+}
+
+/** @throws NsmError when the other manager has to hear, and does not answer. */
+export async function tellOthers(
+  components: ActsComponents,
+  connection: Connection,
+  reason: string,
+  tell: Tell,
+): Promise<void> {
+  const { hearWithinMs } = policy;
+  const telling =
+    tell === 'nobody'
+      ? undefined
+      : tellOtherManager(components, connection, reason, {
+          reconnect: tell === 'reconnect',
+          hearWithinMs,
+        });
+  await Promise.all([
+    connection.role === 'CLIENT' ? undefined : tellEndpoint(components, connection, reason),
+    tell === 'once' ? void telling?.catch(() => undefined) : telling,
+  ]);
+}
+
+/** The same addresses may be asked for again at once: they must not be taken for the endpoint's own. */
+export function forgetRoutes(components: ActsComponents, { crossConnect: { endpoint } }: Connection): void {
+  if (endpoint?.namespace) components.guard.forget(endpoint.namespace.inode);
+}
+
+/** Not those that another connection of the client has as well, because one takes the other's place. */
+function ownPairs(
+  components: ActsComponents,
+  { id, pairs, requestId, service }: Connection,
+): readonly AddressPair[] {
+  const others = components.connections.byRequest(requestId, service).filter((other) => other.id !== id);
+  const shared = new Set(others.flatMap((other) => other.pairs.map(({ prefix }) => prefix)));
+  return pairs.filter(({ prefix }) => !shared.has(prefix));
+}

@@ -1,0 +1,42 @@
+// What the steps of a connection's life use.
+
+import type { Registry } from '@nsm/registry';
+import type { Logger } from 'pino';
+import type { AddressPools } from '../addresses/address-pools.js';
+import type { Identifiers } from '../addresses/identifiers.js';
+import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import type { Clock } from '../clock.js';
+import type { Forwarder } from '../forwarder-client.js';
+import type { LocalEndpoints } from '../others/local-endpoints.js';
+import type { OwnerWatch } from '../others/owner-watch.js';
+import type { PeerManagers } from '../others/peer-managers.js';
+import type { Rarely } from '../rarely.js';
+import type { Admitted } from '../request/attempt.js';
+import type { Self } from '../self.js';
+import type { Connection } from '../state/connection.js';
+import type { ConnectionTable } from '../state/connection-table.js';
+import type { Silence } from './facts.js';
+
+export interface ActsComponents {
+  readonly self: Self;
+  readonly connections: ConnectionTable;
+  readonly forwarder: Pick<Forwarder, 'apply' | 'remove' | 'inspectNamespace'>;
+  readonly registry: Pick<Registry, 'managers'>;
+  readonly endpoints: Pick<LocalEndpoints, 'close'>;
+  readonly peers: Pick<PeerManagers, 'close'>;
+  readonly guard: Pick<NamespaceGuard, 'forget'>;
+  readonly pools: AddressPools;
+  readonly identifiers: Pick<Identifiers, 'release'>;
+  readonly owners: Pick<OwnerWatch, 'letGo'>;
+  readonly rarely: Rarely;
+  readonly logger: Logger;
+  /** Aborts when the manager stops. */
+  readonly stopping: AbortSignal;
+  readonly clock: Clock;
+  /** Makes a connection at some endpoint, until packets go through it. @throws NsmError when none can be connected now. */
+  readonly establish: (admitted: Admitted, signal: AbortSignal) => Promise<Connection>;
+  /** What it means for a client that no packets come back; undefined when it is told as something else. */
+  readonly silenceOf: (connection: Connection) => Silence | undefined;
+  /** Milliseconds an attempt to connect a client again may take. */
+  readonly requestTimeoutMs: number;
+}

@@ -1,0 +1,272 @@
+// What a connection needs next: one table, read from top to bottom, and one for those who wait for an answer. Nothing here looks
+// at a clock, a kernel or another manager.
+import { InterfaceType } from '@nsm/api';
+import { type Connection, isClosed, isInPlace, isUp, type Phase, type Tell } from '../state/connection.js';
+import type { Facts, Silence } from './facts.js';
+import type { Order } from './orders.js';
+
+export interface Situation {
+  readonly connection: Connection;
+  /** The connection whose place it is to take, where that still stands. */
+  readonly replaced?: Connection;
+  readonly facts: Readonly<Facts>;
+  /** Monotonic milliseconds. */
+  readonly nowMs: number;
+}
+
+export type Step =
+  /** Nothing until something happens, or until `untilMs`. */
+  | { readonly do: 'rest'; readonly untilMs?: number }
+  /** Its interface and all that was taken for it go, and others are told. */
+  | { readonly do: 'remove' }
+  /** The other manager is told again. */
+  | { readonly do: 'tell' }
+  /** From now on it is meant to be closed. */
+  | { readonly do: 'end'; readonly reason: string; readonly tell: Tell }
+  /** What leads to its endpoint goes; what is the client's own, its addresses above all, is kept for it. */
+  | { readonly do: 'detach'; readonly reason: string }
+  /** It is made anew, at whatever endpoint there is. */
+  | { readonly do: 'reconnect' }
+  /** It is up when packets go through it, and lost when they do not. */
+  | { readonly do: 'verify' }
+  /** It takes the place of the other. */
+  | { readonly do: 'promote' }
+  /** Another connection to another endpoint takes its place, if one can. */
+  | { readonly do: 'evade'; readonly silence: Silence }
+  /** What the other manager tells is taken down. */
+  | { readonly do: 'note'; readonly contestedThere: string }
+  /** It is kept as it is until packets come back. */
+  | { readonly do: 'await-packets'; readonly reason: string }
+  /** The kernel is brought to what it wants. */
+  | { readonly do: 'compare' };
+
+interface Row {
+  readonly intent: 'connected' | 'closed';
+  readonly phases: readonly Phase['kind'][];
+  /** In words, for docs/architecture.md; '' for always. */
+  readonly when: string;
+  readonly holds?: (situation: Situation) => boolean;
+  readonly does: Step['do'];
+  readonly step: (situation: Situation) => Step;
+}
+
+/** The steps in words, for docs/architecture.md. */
+export const steps: Readonly<Record<Step['do'], string>> = {
+  rest: 'rest',
+  remove: 'remove all of it from this node, and tell the others',
+  tell: 'tell the other manager',
+  end: 'mean it to be closed',
+  detach: 'take away what leads to its endpoint',
+  reconnect: 'connect its client elsewhere',
+  verify: 'see whether packets go through it',
+  promote: 'take the place of the other',
+  evade: 'move its client to another endpoint',
+  note: 'take down what is undone on the other node',
+  'await-packets': 'keep it, and wait for packets',
+  compare: 'bring the kernel to what it wants',
+};
+
+const inPlace = ['UP', 'WAITING'] as const;
+const anything = ['CONNECTING', 'UP', 'WAITING', 'DETACHING', 'LOST'] as const;
+
+const waits = ({ facts, nowMs }: Situation): boolean => nowMs < facts.retryAtMs;
+const retry = ({ facts }: Situation): Step => ({ do: 'rest', untilMs: facts.retryAtMs });
+
+function compareAt({ compareAtMs, compare }: Readonly<Facts>): number {
+  return Math.max(compareAtMs, compare?.notBeforeMs ?? 0);
+}
+
+/** The first row that fits is the step. */
+export const rows: readonly Row[] = [
+  {
+    intent: 'closed',
+    phases: [...anything, 'REMOVED'],
+    when: 'the last attempt failed a moment ago',
+    holds: waits,
+    does: 'rest',
+    step: retry,
+  },
+  { intent: 'closed', phases: ['REMOVED'], when: '', does: 'tell', step: () => ({ do: 'tell' }) },
+  { intent: 'closed', phases: anything, when: '', does: 'remove', step: () => ({ do: 'remove' }) },
+  {
+    intent: 'connected',
+    phases: anything,
+    when: 'lost, and its client is on another node',
+    holds: ({ connection, facts }) => facts.lost !== undefined && connection.role === 'ENDPOINT',
+    does: 'end',
+    step: ({ facts }) => ({ do: 'end', reason: facts.lost ?? '', tell: 'reconnect' }),
+  },
+  {
+    intent: 'connected',
+    phases: ['CONNECTING'],
+    when: 'lost, and its client still has the one it was to replace',
+    holds: ({ facts, replaced }) => facts.lost !== undefined && replaced !== undefined,
+    does: 'end',
+    step: ({ facts }) => ({ do: 'end', reason: facts.lost ?? '', tell: 'peer' }),
+  },
+  {
+    intent: 'connected',
+    phases: ['CONNECTING', ...inPlace],
+    when: 'lost',
+    holds: ({ facts }) => facts.lost !== undefined,
+    does: 'detach',
+    step: ({ facts }) => ({ do: 'detach', reason: facts.lost ?? '' }),
+  },
+  {
+    intent: 'connected',
+    phases: ['CONNECTING', 'DETACHING', 'LOST'],
+    when: 'the last attempt failed a moment ago',
+    holds: waits,
+    does: 'rest',
+    step: retry,
+  },
+  {
+    intent: 'connected',
+    phases: ['DETACHING'],
+    when: '',
+    does: 'detach',
+    step: ({ connection: { phase } }) => ({ do: 'detach', reason: 'reason' in phase ? phase.reason : '' }),
+  },
+  { intent: 'connected', phases: ['LOST'], when: '', does: 'reconnect', step: () => ({ do: 'reconnect' }) },
+  { intent: 'connected', phases: ['CONNECTING'], when: '', does: 'verify', step: () => ({ do: 'verify' }) },
+  {
+    intent: 'connected',
+    phases: inPlace,
+    when: 'it is to take the place of another, and no attempt failed a moment ago',
+    holds: (situation) => situation.connection.replaces !== undefined && !waits(situation),
+    does: 'promote',
+    step: () => ({ do: 'promote' }),
+  },
+  {
+    intent: 'connected',
+    phases: inPlace,
+    when: 'the other manager tells that somebody undoes its half, or does not any more',
+    holds: ({ facts }) => facts.contestedThere !== undefined,
+    does: 'note',
+    step: ({ facts }) => ({ do: 'note', contestedThere: facts.contestedThere ?? '' }),
+  },
+  {
+    intent: 'connected',
+    phases: inPlace,
+    when: 'no packets come back, another endpoint can take its client, and two of it can stand side by side',
+    holds: ({ connection, facts }) => facts.silent?.elsewhere === true && canMove(connection),
+    does: 'evade',
+    step: ({ facts: { silent } }) => (silent ? { do: 'evade', silence: silent } : { do: 'rest' }),
+  },
+  {
+    intent: 'connected',
+    phases: inPlace,
+    when: 'no packets come back, and another endpoint can take its client',
+    holds: ({ facts }) => facts.silent?.elsewhere === true,
+    does: 'detach',
+    step: ({ facts }) => ({ do: 'detach', reason: facts.silent?.reason ?? '' }),
+  },
+  {
+    intent: 'connected',
+    phases: inPlace,
+    when: 'no packets come back',
+    holds: ({ facts }) => facts.silent !== undefined,
+    does: 'await-packets',
+    step: ({ facts }) => ({
+      do: 'await-packets',
+      reason: `${facts.silent?.reason}; waiting, as no other endpoint can take its client`,
+    }),
+  },
+  {
+    intent: 'connected',
+    phases: ['WAITING'],
+    when: 'packets come back from the other node, and no attempt failed a moment ago',
+    holds: (situation) => situation.facts.heard === true && !waits(situation),
+    does: 'verify',
+    step: () => ({ do: 'verify' }),
+  },
+  {
+    intent: 'connected',
+    phases: inPlace,
+    when: 'it may differ from what it wants, and somebody undoes what is mended',
+    holds: ({ facts, nowMs }) => facts.compare !== undefined && nowMs < compareAt(facts),
+    does: 'rest',
+    step: ({ facts }) => ({ do: 'rest', untilMs: compareAt(facts) }),
+  },
+  {
+    intent: 'connected',
+    phases: inPlace,
+    when: 'it may differ from what it wants',
+    holds: ({ facts }) => facts.compare !== undefined,
+    does: 'compare',
+    step: () => ({ do: 'compare' }),
+  },
+  {
+    intent: 'connected',
+    phases: inPlace,
+    when: '',
+    does: 'rest',
+    step: (situation) => (waits(situation) ? retry(situation) : { do: 'rest' }),
+  },
+];
+
+export function decide(situation: Situation): Step {
+  const { intent, phase } = situation.connection;
+  const row = rows.find(
+    ({ intent: meant, phases, holds }) =>
+      meant === intent.kind && phases.includes(phase.kind) && (holds?.(situation) ?? true),
+  );
+  return row?.step(situation) ?? { do: 'rest' };
+}
+
+/** How somebody who waits is served, with the connection that the key has. Asked when no step is due. */
+export type Service =
+  /** There is nothing to do, or nothing to do it with. */
+  | { readonly serve: 'done' }
+  /** Another pod's. */
+  | { readonly serve: 'refuse' }
+  /** It is made. */
+  | { readonly serve: 'make' }
+  /** It is compared; made anew where it is not what its record says. */
+  | { readonly serve: 'confirm' }
+  /** It is made anew at once. */
+  | { readonly serve: 'reconnect' }
+  /** Another is made beside it, and takes its place. */
+  | { readonly serve: 'replace' }
+  /** It is closed. */
+  | { readonly serve: 'close' }
+  /** It is closed without a word to who asked, and made. */
+  | { readonly serve: 'close-and-make' }
+  /** Another at another endpoint takes its place. */
+  | { readonly serve: 'move' }
+  /** What cannot be there twice is made anew elsewhere. */
+  | { readonly serve: 'lose' };
+
+export function serve(order: Order, present: Connection | undefined): Service {
+  switch (order.kind) {
+    case 'close':
+      return !present || present.phase.kind === 'REMOVED' ? { serve: 'done' } : { serve: 'close' };
+    case 'move':
+      if (
+        !present ||
+        present.id !== order.id ||
+        present.role === 'ENDPOINT' ||
+        present.intent.kind === 'closed'
+      )
+        return { serve: 'done' };
+      return canMove(present) ? { serve: 'move' } : { serve: 'lose' };
+    case 'connect': {
+      if (!present || isClosed(present)) return { serve: 'make' };
+      const { owner, speaksForOthers, fingerprint } = order;
+      if (owner && owner.namespace !== present.owner?.namespace && !speaksForOthers)
+        return { serve: 'refuse' };
+      const same = present.fingerprint === fingerprint;
+      if (same && isUp(present)) return { serve: 'confirm' };
+      // The client's manager knows best: what it asked for before, it no longer has.
+      if (present.role === 'ENDPOINT') return { serve: 'close-and-make' };
+      return same ? { serve: 'reconnect' } : { serve: 'replace' };
+    }
+  }
+}
+
+/** Only what the kernel drives can be there twice; an application that is attached by a socket has to be told of another. */
+export function canMove(connection: Connection): boolean {
+  const { role, crossConnect } = connection;
+  const isKernels = crossConnect.client?.type === InterfaceType.KERNEL_INTERFACE;
+  return role !== 'ENDPOINT' && isKernels && isInPlace(connection);
+}

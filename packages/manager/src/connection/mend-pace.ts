@@ -1,0 +1,92 @@
+// How soon a connection that was changed by somebody else is mended again: at once, until somebody keeps undoing it.
+
+/** The same difference is mended at once so many times in a row. */
+export const atOnce = 5;
+/** Milliseconds until it is mended again after that: doubles from first to longest. */
+export const pause = { firstMs: 1000, longestMs: 30_000 } as const;
+/** Milliseconds for which a mend must hold until whoever undid it counts as gone; long enough for two rounds of comparing. */
+export const holdsMs = 90_000;
+/** Milliseconds for which a mend must hold until it is not called contested any more, at least. */
+export const settledMs = 10_000;
+/** Comparing in vain takes at most one part in so many of the forwarder's time, whoever makes it compare. */
+const share = 5;
+/** Milliseconds for which comparing that found nothing is put off at most. */
+const longestShareMs = 1000;
+
+/** Something that is undone again and again. */
+export interface Contested {
+  readonly what: string;
+  /** At least so many times; told in powers of two, as what is told shall not change each time. */
+  readonly times: number;
+}
+
+/** What came of comparing. */
+export interface Compared {
+  /** What somebody undoes again and again; empty when nothing. */
+  readonly contested: readonly Contested[];
+  /** It was not said yet. */
+  readonly news: boolean;
+}
+
+/** How one connection fared when it was compared. Times are milliseconds of a monotonic clock. */
+export class MendPace {
+  /** How many times in a row each difference was found. */
+  #counts: ReadonlyMap<string, number> = new Map();
+  /** When something was mended last. */
+  #mendedAt = Number.NEGATIVE_INFINITY;
+  /** When it may be compared again, whatever was found. */
+  #rested = 0;
+  /** It was said already that somebody undoes them. */
+  #told = false;
+
+  /** Milliseconds until the connection is to be compared; 0: now. */
+  waitMs(now: number): number {
+    return Math.max(0, this.#rested - now, this.#mendedAt + pauseMs(this.#counts) - now);
+  }
+
+  /** What somebody undoes again and again, whether or not it is as it should be just now. */
+  get contested(): readonly Contested[] {
+    return againAndAgain(this.#counts);
+  }
+
+  /** How many times in a row a difference was found. */
+  times(what: string): number {
+    return this.#counts.get(what) ?? 0;
+  }
+
+  /**
+   * The connection was compared.
+   * @param found what was other than wanted, and was mended.
+   * @param tookMs how long it took.
+   */
+  compared(found: readonly string[], tookMs: number, now: number): Compared {
+    const held = now - this.#mendedAt >= holdsMs;
+    const counts = new Map(held ? [] : this.#counts);
+    for (const one of found) counts.set(one, (counts.get(one) ?? 0) + 1);
+    const again = againAndAgain(counts);
+    const settled = found.length === 0 && now - this.#mendedAt >= Math.max(settledMs, pauseMs(counts));
+    const told = this.#told && !held;
+    this.#counts = counts;
+    this.#rested = found.length > 0 ? now : now + Math.min((share - 1) * tookMs, longestShareMs);
+    if (found.length > 0) this.#mendedAt = now;
+    this.#told = told || again.length > 0;
+    return { contested: settled ? [] : again, news: again.length > 0 && !told };
+  }
+
+  /** Milliseconds after which a contested connection is looked at again, whether or not somebody is heard. */
+  lookAgainMs(now: number): number {
+    return Math.max(0, this.#mendedAt + Math.max(settledMs, pauseMs(this.#counts)) - now);
+  }
+}
+
+function againAndAgain(counts: ReadonlyMap<string, number>): readonly Contested[] {
+  return [...counts].flatMap(([what, count]) =>
+    count >= atOnce ? [{ what, times: Math.max(atOnce, 2 ** Math.floor(Math.log2(count))) }] : [],
+  );
+}
+
+function pauseMs(counts: ReadonlyMap<string, number>): number {
+  const most = Math.max(0, ...counts.values());
+  if (most < atOnce) return 0;
+  return Math.min(pause.firstMs * 2 ** (most - atOnce), pause.longestMs);
+}

@@ -1,0 +1,41 @@
+// What somebody asks of a connection and waits for. Orders of one key are served one after the other, in the order they came.
+import type { NetworkServiceEndpoint } from '@nsm/api';
+import type { Connection, Owner, Tell } from '../state/connection.js';
+
+/** A client, or the manager of one, wants to be connected. */
+export interface ConnectOrder {
+  readonly kind: 'connect';
+  /** Tells a repeated request from a changed one. */
+  readonly fingerprint: string;
+  readonly requestId: string;
+  /** The client's; absent where another manager asks. */
+  readonly owner?: Owner;
+  /** Whoever asks may do so for other pods. */
+  readonly speaksForOthers: boolean;
+  readonly signal: AbortSignal;
+  /**
+   * Makes the connection until packets go through it.
+   * @param beside the connection that stands until the new one carries packets, if there is one.
+   * @throws NsmError for every refusal; then nothing of it is left.
+   */
+  readonly make: (beside?: Connection) => Promise<Connection>;
+}
+
+/** All connections of the key are to be closed. */
+export interface CloseOrder {
+  readonly kind: 'close';
+  readonly reason: string;
+  readonly tell: Tell;
+  /** Whether this one is meant, asked when it is its turn. @throws NsmError when whoever asks may not close it. */
+  readonly concerns?: (connection: Connection) => boolean | Promise<boolean>;
+}
+
+/** A connection is to leave its endpoint, for one that is not to be avoided. */
+export interface MoveOrder {
+  readonly kind: 'move';
+  readonly id: string;
+  readonly reason: string;
+  readonly avoid: (endpoint: NetworkServiceEndpoint) => boolean;
+}
+
+export type Order = ConnectOrder | CloseOrder | MoveOrder;

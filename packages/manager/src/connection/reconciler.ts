@@ -1,0 +1,255 @@
+// One worker for each key: it brings the connections of the key to what is meant to be, one step after the other, and serves those
+// who wait. Everything that happens only marks a connection, or hands in an order.
+import { NsmError } from '@nsm/api';
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.js';
+import { type Connection, isClosed, type Tell } from '../state/connection.js';
+import type { ConnectionTable } from '../state/connection-table.js';
+import { decide, type Service, type Step, serve } from './decide.js';
+import { type Facts, noFacts } from './facts.js';
+import type { CloseOrder, Order } from './orders.js';
+import { pauseAfter, policy } from './policy.js';
+
+/** Who does what was decided, and alone writes the table. */
+export interface Acts {
+  /** Takes one step, and what it deals with out of the facts. @throws what keeps it from that: it is tried again. */
+  take(
+    step: Exclude<Step, { do: 'rest' }>,
+    connection: Connection,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Serves an order. @param facts of the present connection. */
+  serve(
+    service: Service,
+    order: Order,
+    present: Present,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<Connection | undefined>;
+}
+
+/** What there is of a key. */
+export interface Present {
+  /** The newest that is meant to be connected, else the newest. */
+  readonly connection?: Connection;
+  /** All, the oldest first. */
+  readonly all: readonly Connection[];
+}
+
+export interface ReconcilerComponents {
+  readonly table: Pick<ConnectionTable, 'byId' | 'ofKey'>;
+  readonly acts: Acts;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, 'warn' | 'error'>;
+  /** Aborts when the manager stops: orders are served to the end, and no step is begun any more. */
+  readonly stopping: AbortSignal;
+}
+
+interface Waiting {
+  readonly order: Order;
+  readonly resolve: (connection: Connection | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** All that is going on with one key. */
+interface Slot {
+  readonly key: string;
+  readonly facts: Map<string, Facts>;
+  readonly waiting: Waiting[];
+  /** Set while a step or an order is worked on. */
+  work?: Promise<void>;
+  /** Ends the step that is under way, where another order makes it pointless. */
+  interrupt?: AbortController;
+  callOff?: () => void;
+}
+
+type Next =
+  | { readonly rest: true; readonly untilMs: number }
+  | { readonly rest: false; readonly run: () => Promise<void> };
+
+export class Reconciler {
+  readonly #components: ReconcilerComponents;
+  readonly #slots = new Map<string, Slot>();
+
+  constructor(components: ReconcilerComponents) {
+    this.#components = components;
+  }
+
+  /**
+   * Takes down what happened to a connection, and looks at what follows from that. One that is not there needs nothing.
+   * @returns what resolves when the step that is under way for its key then is done.
+   */
+  mark(id: string, note: (facts: Facts) => void): Promise<void> | undefined {
+    const connection = this.#components.table.byId(id);
+    if (!connection) return undefined;
+    const slot = this.#slotOf(connection.key);
+    note(factsOf(slot, id));
+    this.#work(slot);
+    return slot.work;
+  }
+
+  /**
+   * Hands in an order, and waits until it is served. On a key at which nothing goes on it is begun at once.
+   * @throws NsmError what keeps it from being served.
+   */
+  order(key: string, order: Order): Promise<Connection | undefined> {
+    const slot = this.#slotOf(key);
+    return new Promise((resolve, reject) => {
+      slot.waiting.push({ order, resolve, reject });
+      if (order.kind === 'close') slot.interrupt?.abort();
+      this.#work(slot);
+    });
+  }
+
+  /**
+   * Closes a connection, if it is still there when it is its turn.
+   * @throws NsmError when its interface could not be removed; it is tried again.
+   */
+  async close(
+    id: string,
+    reason: string,
+    { tell = 'peer', concerns }: { readonly tell?: Tell; readonly concerns?: CloseOrder['concerns'] } = {},
+  ): Promise<void> {
+    const connection = this.#components.table.byId(id);
+    if (!connection) return;
+    await this.order(connection.key, {
+      kind: 'close',
+      reason,
+      tell,
+      concerns: (one) => one.id === id && (concerns?.(one) ?? true),
+    });
+  }
+
+  /** As `close`, for those who do not wait for it. */
+  end(...[id, ...rest]: Parameters<Reconciler['close']>): void {
+    this.close(id, ...rest).catch((error: unknown) =>
+      this.#components.logger.error({ connection: id, err: error }, 'a connection could not be closed'),
+    );
+  }
+
+  /** Resolves when nothing is under way any more, with true; or after `withinMs`, with false. */
+  async settled(withinMs: number): Promise<boolean> {
+    const over = new AbortController();
+    const late = this.#components.clock.sleep(withinMs, over.signal).then(() => false);
+    try {
+      for (;;) {
+        const working = [...this.#slots.values()].flatMap(({ work }) => work ?? []);
+        if (working.length === 0) return true;
+        if (!(await Promise.race([Promise.allSettled(working).then(() => true), late]))) return false;
+      }
+    } finally {
+      over.abort();
+    }
+  }
+
+  #slotOf(key: string): Slot {
+    const present = this.#slots.get(key);
+    if (present) return present;
+    const slot: Slot = { key, facts: new Map(), waiting: [] };
+    this.#slots.set(key, slot);
+    return slot;
+  }
+
+  /** Begins to work on a key, unless that is going on: then it comes to what is new by itself. */
+  #work(slot: Slot): void {
+    if (slot.work) return;
+    slot.callOff?.();
+    delete slot.callOff;
+    const next = this.#next(slot);
+    if (next.rest) {
+      this.#rest(slot, next.untilMs);
+      return;
+    }
+    // What the work itself marks, before it waits for anything, must not begin other work.
+    slot.work = Promise.resolve();
+    slot.work = next.run().finally(() => {
+      delete slot.work;
+      this.#work(slot);
+    });
+  }
+
+  #rest(slot: Slot, untilMs: number): void {
+    const { clock, table } = this.#components;
+    if (table.ofKey(slot.key).length === 0) this.#slots.delete(slot.key);
+    else if (untilMs < Number.POSITIVE_INFINITY)
+      slot.callOff = clock.after(Math.max(0, untilMs - clock.now()), () => this.#work(slot));
+  }
+
+  #next(slot: Slot): Next {
+    const { table, clock, stopping } = this.#components;
+    const connections = table.ofKey(slot.key);
+    for (const id of slot.facts.keys())
+      if (!connections.some((connection) => connection.id === id)) slot.facts.delete(id);
+    let untilMs = Number.POSITIVE_INFINITY;
+    for (const connection of stopping.aborted ? [] : connections) {
+      const { id, replaces } = connection;
+      const facts = factsOf(slot, id);
+      const replaced = replaces && table.byId(replaces.id);
+      const step = decide({ connection, facts, nowMs: clock.now(), ...(replaced ? { replaced } : {}) });
+      if (step.do !== 'rest') return { rest: false, run: () => this.#take(slot, step, connection, facts) };
+      untilMs = Math.min(untilMs, step.untilMs ?? Number.POSITIVE_INFINITY);
+    }
+    const first = slot.waiting.shift();
+    if (first) return { rest: false, run: () => this.#serve(slot, first, connections) };
+    return { rest: true, untilMs };
+  }
+
+  async #take(
+    slot: Slot,
+    step: Exclude<Step, { do: 'rest' }>,
+    connection: Connection,
+    facts: Facts,
+  ): Promise<void> {
+    const { acts, clock, logger, stopping } = this.#components;
+    const interrupt = new AbortController();
+    slot.interrupt = interrupt;
+    try {
+      await acts.take(step, connection, facts, AbortSignal.any([stopping, interrupt.signal]));
+      facts.failures = 0;
+      facts.retryAtMs = 0;
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      facts.failures++;
+      facts.retryAtMs = clock.now() + pauseAfter(facts.failures, backOffOf(step), clock);
+      // At the first failure, and then less and less often: at 2, 4, 8, …
+      const telling = (facts.failures & (facts.failures - 1)) === 0;
+      if (telling && !stopping.aborted)
+        logger.warn(
+          { connection: connection.id, step: step.do, failures: facts.failures, err: error },
+          'to be tried again',
+        );
+    } finally {
+      delete slot.interrupt;
+    }
+  }
+
+  async #serve(
+    slot: Slot,
+    { order, resolve, reject }: Waiting,
+    connections: readonly Connection[],
+  ): Promise<void> {
+    const connection = connections.findLast((one) => !isClosed(one)) ?? connections.at(-1);
+    const present = { all: connections, ...(connection ? { connection } : {}) };
+    const facts = connection ? factsOf(slot, connection.id) : noFacts();
+    const { acts, stopping } = this.#components;
+    try {
+      resolve(await acts.serve(serve(order, connection), order, present, facts, stopping));
+    } catch (error) {
+      reject(error);
+    }
+  }
+}
+
+function factsOf({ facts }: Slot, id: string): Facts {
+  const present = facts.get(id);
+  if (present) return present;
+  const none = noFacts();
+  facts.set(id, none);
+  return none;
+}
+
+function backOffOf(step: Step) {
+  if (step.do === 'reconnect') return policy.reconnect;
+  return step.do === 'tell' ? policy.tell : policy.retry;
+}

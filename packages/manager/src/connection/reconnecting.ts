@@ -1,0 +1,181 @@
+// A client whose endpoint was lost, or is to be left, is connected elsewhere without asking: same interface name and, where the
+// endpoint allows, same addresses.
+import { type forwarder as fw, NsmError } from '@nsm/api';
+import { releasePairs } from '../addresses/allocation.js';
+import { nameToBe } from '../request/attempt.js';
+import { type Connection, isClosed, stateOf, type Tell } from '../state/connection.js';
+import { end, forgetRoutes, tellOthers } from './closing.js';
+import type { ActsComponents } from './components.js';
+import { type Facts, forgetHalf, type Silence } from './facts.js';
+import type { ConnectOrder, MoveOrder } from './orders.js';
+import { closeReplaced, promote } from './replacement.js';
+
+/** Takes down what led to the lost endpoint; what is the client's own, its addresses above all, is kept for it. */
+export async function detach(
+  components: ActsComponents,
+  connection: Connection,
+  reason: string,
+): Promise<Connection> {
+  const { connections, forwarder, identifiers, logger } = components;
+  const leaving = connections.change(connection, { phase: { kind: 'DETACHING', reason } });
+  logger.info({ connection: connection.id, reason }, 'healing');
+  await Promise.all([
+    forwarder.remove({ crossConnects: [leaving.crossConnect] }),
+    // A manager that does not answer is the likely reason; when it does again, it is asked anew or told at the end.
+    tellOthers(components, leaving, reason, 'peer').catch(() => undefined),
+  ]);
+  forgetRoutes(components, leaving);
+  if (leaving.tunnel) identifiers.release(leaving.tunnel.identifier);
+  const { tunnel: _released, ...rest } = leaving;
+  const lost: Connection = { ...rest, phase: { kind: 'LOST', reason, attempt: 0 } };
+  await connections.put(lost);
+  return lost;
+}
+
+/** @throws NsmError when no endpoint can be connected now. */
+export async function heal(
+  components: ActsComponents,
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<void> {
+  const { connections } = components;
+  const { phase } = connection;
+  if (phase.kind !== 'LOST') return;
+  try {
+    await reconnect(
+      components,
+      connection,
+      AbortSignal.any([signal, AbortSignal.timeout(components.requestTimeoutMs)]),
+    );
+  } catch (thrown) {
+    const current = connections.byId(connection.id);
+    if (current && isClosed(current)) return;
+    if (current?.phase.kind === 'LOST') {
+      const failure = NsmError.from(thrown).message;
+      connections.change(current, { phase: { ...phase, attempt: phase.attempt + 1, failure } });
+    }
+    throw thrown;
+  }
+}
+
+/** One attempt to connect a client that has lost its endpoint; one whose namespace is gone needs none. */
+async function reconnect(
+  components: ActsComponents,
+  lost: Connection,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const { request, owner, crossConnect, pairs, key, fingerprint, generation, clientParameters } = lost;
+  if (!request || !owner) throw new NsmError('internal', `${lost.id} has no client to reconnect`);
+  await closeReplaced(components, lost);
+  const namespace = await clientNamespace(components, lost);
+  if (!namespace) {
+    const reason = 'the network namespace of the client is gone';
+    end(components, lost, reason, 'peer');
+    throw new NsmError('namespace-unknown', reason);
+  }
+  const former = {
+    pairs,
+    interfaceName: nameToBe(lost),
+    interface: lost.interface,
+    mtu: clientParameters.mtu,
+  };
+  const uid = crossConnect.client?.uid ?? 0;
+  const healed = await components.establish(
+    { request, key, fingerprint, owner, namespace, uid, generation, former },
+    signal,
+  );
+  releasePairs(
+    components,
+    pairs.filter(({ prefix }) => !healed.pairs.some((pair) => pair.prefix === prefix)),
+  );
+  return healed;
+}
+
+/** At once, for the client that waits; where that fails, later. */
+export async function reconnectNow(
+  components: ActsComponents,
+  connection: Connection,
+  { signal }: ConnectOrder,
+  facts: Facts,
+): Promise<Connection> {
+  const { phase } = connection;
+  const reason = facts.lost ?? ('reason' in phase ? phase.reason : 'its client asks for it again');
+  forgetHalf(facts);
+  const lost = phase.kind === 'LOST' ? connection : await detach(components, connection, reason);
+  return await reconnect(components, lost, signal);
+}
+
+/**
+ * Another connection at an endpoint that is not to be avoided takes its place: same interface name and, where the endpoint
+ * allows, same addresses.
+ * @throws NsmError when nobody else can take the client; then it is as before.
+ */
+export async function move(
+  components: ActsComponents,
+  present: Connection,
+  { reason, avoid }: Pick<MoveOrder, 'reason' | 'avoid'>,
+  signal: AbortSignal,
+  lingerMs: number,
+  tell: Tell = 'peer',
+): Promise<void> {
+  const { id, request, owner, fingerprint, pairs, clientParameters, crossConnect, key } = present;
+  if (!request || !owner) throw new NsmError('internal', `${id} has no client to move`);
+  const namespace = await clientNamespace(components, present);
+  if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
+  await closeReplaced(components, present);
+  const { interfaceName, mtu } = clientParameters;
+  const moved = await components.establish(
+    {
+      ...{ request, key, fingerprint, owner, namespace, avoid },
+      uid: crossConnect.client?.uid ?? 0,
+      generation: components.connections.nextGeneration(key),
+      beside: present,
+      former: { pairs, interfaceName, interface: present.interface, mtu },
+    },
+    AbortSignal.any([signal, AbortSignal.timeout(components.requestTimeoutMs)]),
+  );
+  components.logger.info({ connection: id, to: moved.id, endpoint: moved.endpoint.name, reason }, 'moved');
+  await promote(components, moved, { reason: `moved to ${moved.id}: ${reason}`, tell, lingerMs });
+}
+
+/** From an endpoint that no packets come back from; where nobody else can take the client, it waits for them. */
+export async function evade(
+  components: ActsComponents,
+  connection: Connection,
+  { reason, avoid }: Silence,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await move(components, connection, { reason, avoid }, signal, 0, 'once');
+  } catch (thrown) {
+    const present = components.connections.byId(connection.id);
+    // What somebody undoes is told as what it is.
+    if (!present || isClosed(present) || stateOf(present) === 'STALE') return;
+    const why = NsmError.from(thrown).message;
+    awaitPackets(components, present, `${reason}; waiting, as no other endpoint can take its client: ${why}`);
+  }
+}
+
+export function awaitPackets(components: ActsComponents, connection: Connection, reason: string): void {
+  const { connections, logger } = components;
+  const { id, phase } = connection;
+  if (phase.kind === 'UP') logger.warn({ connection: id }, reason);
+  const attempt = phase.kind === 'WAITING' ? phase.attempt + 1 : 1;
+  connections.change(connection, { phase: { kind: 'WAITING', reason, attempt } });
+}
+
+/** The client's network namespace as it is now; undefined when it is gone, and another may have its inode. */
+async function clientNamespace(
+  { forwarder }: Pick<ActsComponents, 'forwarder'>,
+  { crossConnect }: Connection,
+): Promise<fw.Namespace | undefined> {
+  const { inode, cookie } = crossConnect.client?.namespace ?? {};
+  if (inode === undefined) return undefined;
+  try {
+    const { namespace } = await forwarder.inspectNamespace({ linuxNamespace: String(inode) });
+    return namespace?.cookie === cookie ? namespace : undefined;
+  } catch (thrown) {
+    if (NsmError.from(thrown).kind === 'namespace-unknown') return undefined;
+    throw thrown;
+  }
+}

@@ -1,0 +1,142 @@
+// A connection that takes the place of another, make before break: packets go through the new one before the old one is removed,
+// and then it takes over what two cannot have at once, the interface's name.
+import { nameToBe } from '../request/attempt.js';
+import { type PortInit, portOf } from '../request/port.js';
+import { type Connection, isClosed, type Tell } from '../state/connection.js';
+import { end, remove } from './closing.js';
+import type { ActsComponents } from './components.js';
+import type { ConnectOrder } from './orders.js';
+
+export const replacedByAnother = 'replaced by a changed request';
+
+/** Makes a connection as it is asked for now, beside the present one, and puts it in its place. */
+export async function replace(
+  components: ActsComponents,
+  present: Connection,
+  order: ConnectOrder,
+): Promise<Connection> {
+  await closeReplaced(components, present);
+  const connection = await order.make(present);
+  // Only now that the changed connection carries packets may the old one go.
+  return connection.replaces ? await promote(components, connection) : connection;
+}
+
+/** Ends the connection whose place another one takes, if it is still there. */
+export async function closeReplaced(components: ActsComponents, { replaces }: Connection): Promise<void> {
+  const replaced = replaces && components.connections.byId(replaces.id);
+  if (replaced) await remove(components, end(components, replaced, replacedByAnother, 'peer'));
+}
+
+/**
+ * Puts an established connection in the place of the one that it replaces, and has that closed. One that a kill or a
+ * forwarder's absence kept from it goes on where it was.
+ * @throws NsmError when it cannot take over; where the other one was there to begin with, that stands as before, and this
+ * one is closed.
+ */
+export async function promote(
+  components: ActsComponents,
+  connection: Connection,
+  {
+    reason = replacedByAnother,
+    tell = 'peer',
+    lingerMs = 0,
+  }: { readonly reason?: string; readonly tell?: Tell; readonly lingerMs?: number } = {},
+): Promise<Connection> {
+  const { connections, forwarder, stopping } = components;
+  const replaced = connection.replaces && connections.byId(connection.replaces.id);
+  if (!replaced) return await settle(components, connection);
+  const routed = isClosed(replaced) ? connection : await routeBefore(components, connection, replaced);
+  const ending = end(components, replaced, reason, tell);
+  // Once the new one stands alone, nothing else tells a restart that the old one is to go.
+  await connections.put(ending);
+  if (lingerMs > 0) await components.clock.sleep(lingerMs, stopping);
+  await forwarder.remove({ crossConnects: [ending.crossConnect] });
+  const settled = await settle(components, routed);
+  await remove(components, ending);
+  return settled;
+}
+
+/** The interface gets the name that it is to have, which nobody else has any more: it stands alone from now on. */
+async function settle(
+  { connections, forwarder }: ActsComponents,
+  connection: Connection,
+): Promise<Connection> {
+  const { replaces: _replaced, ...rest } = connection;
+  const { clientParameters } = rest;
+  const interfaceName = nameToBe(connection);
+  const { crossConnect, ...settled } = withPorts(
+    { ...rest, clientParameters: { ...clientParameters, interfaceName } },
+    { formerName: clientParameters.interfaceName },
+  );
+  const applied = await forwarder.apply(crossConnect);
+  const done: Connection = {
+    ...settled,
+    crossConnect: {
+      ...applied,
+      mended: [],
+      ...(applied.client ? { client: { ...applied.client, formerName: '' } } : {}),
+    },
+  };
+  await connections.put(done);
+  return connections.byId(done.id) ?? done;
+}
+
+/** The new one's routes go before those of the old one, and it has its name, unless that is the old one's. */
+async function routeBefore(
+  components: ActsComponents,
+  connection: Connection,
+  replaced: Connection,
+): Promise<Connection> {
+  const { connections, forwarder } = components;
+  const { clientParameters } = connection;
+  const takes = { takesOver: replaced.id };
+  const interfaceName = nameToBe(connection);
+  const routed =
+    interfaceName === replaced.clientParameters.interfaceName
+      ? withPorts(connection, takes)
+      : withPorts(
+          { ...connection, clientParameters: { ...clientParameters, interfaceName } },
+          { ...takes, formerName: clientParameters.interfaceName },
+        );
+  try {
+    await forwarder.apply(routed.crossConnect);
+    await connections.put(routed);
+    return routed;
+  } catch (error) {
+    await remove(components, end(components, routed, 'it could not take over', 'peer'));
+    // Some of its routes may have been taken; if they are not put back now, a comparison does it.
+    await forwarder.apply(replaced.crossConnect).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A connection whose ports are all that its parameters say: beside the replaced one they were without routes. */
+function withPorts(connection: Connection, more: Partial<PortInit>): Connection {
+  const { crossConnect, interface: chosen, clientParameters, endpointParameters } = connection;
+  const { endpointInterface = chosen } = connection;
+  const { client, endpoint } = crossConnect;
+  return {
+    ...connection,
+    crossConnect: {
+      ...crossConnect,
+      ...(client?.namespace
+        ? {
+            client: {
+              ...client,
+              ...portOf(chosen, client.namespace, client.uid, clientParameters),
+              ...more,
+            },
+          }
+        : {}),
+      ...(endpoint?.namespace
+        ? {
+            endpoint: {
+              ...endpoint,
+              ...portOf(endpointInterface, endpoint.namespace, endpoint.uid, endpointParameters),
+              takesOver: more.takesOver ?? '',
+            },
+          }
+        : {}),
+    },
+  };
+}

@@ -1,0 +1,25 @@
+// What is worth a line in the log.
+import { expect, it } from 'vitest';
+import { Rarely } from './rarely.js';
+import { withCause } from './state/connection.js';
+
+it('says what is new, and the same again only after five minutes', () => {
+  let now = 0;
+  const rarely = new Rarely(() => now);
+  expect(rarely.isNews('a', 'broken')).toBe(true);
+  expect(rarely.isNews('a', 'broken')).toBe(false);
+  expect(rarely.isNews('a', 'worse')).toBe(true);
+  expect(rarely.isNews('b', 'broken')).toBe(true);
+  // Two that take turns are both known.
+  expect(rarely.isNews('a', 'broken')).toBe(false);
+  now = 300_000;
+  expect(rarely.isNews('a', 'broken')).toBe(true);
+  rarely.forget('a');
+  expect(rarely.isNews('a', 'broken')).toBe(true);
+  expect(rarely.isNews('b', 'worse')).toBe(true);
+});
+
+it('says nothing twice in one reason', () => {
+  expect(withCause('gone', 'no endpoint')).toBe('gone; no endpoint');
+  expect(withCause('gone; no endpoint', 'no endpoint')).toBe('gone; no endpoint');
+});

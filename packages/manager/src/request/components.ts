@@ -1,0 +1,49 @@
+// What making a connection uses, from the first word of a request to the kernel.
+import type { TunnelType } from '@nsm/api';
+import type { Logger } from 'pino';
+import type { AddressPools } from '../addresses/address-pools.js';
+import type { ConfiguredPrefixes } from '../addresses/allocation.js';
+import type { Identifiers } from '../addresses/identifiers.js';
+import type { EndpointHealth } from '../choice/endpoint-health.js';
+import type { Lacking } from '../choice/lacking.js';
+import type { Joins } from '../choice/negotiation.js';
+import type { Pools } from '../choice/physical-networks.js';
+import type { TunnelOffers } from '../choice/tunnel-offers.js';
+import type { Forwarder } from '../forwarder-client.js';
+import type { LifelinesComponents } from '../lifelines/lifelines.js';
+import type { Catalogue } from '../others/catalogue.js';
+import type { LocalEndpoints } from '../others/local-endpoints.js';
+import type { OwnerWatch } from '../others/owner-watch.js';
+import type { PeerManagers } from '../others/peer-managers.js';
+import type { Rarely } from '../rarely.js';
+import type { ConnectionTable } from '../state/connection-table.js';
+import type { FaultInjector } from './transaction.js';
+
+export interface RequestComponents extends LifelinesComponents {
+  readonly catalogue: Catalogue;
+  readonly health: EndpointHealth;
+  readonly endpoints: LocalEndpoints;
+  readonly peers: PeerManagers;
+  readonly owners: OwnerWatch;
+  readonly forwarder: Forwarder;
+  /** What the forwarder can join. */
+  readonly joins: Joins;
+  /** What it cannot do, and why. */
+  readonly lacking: Lacking;
+  /** Physical networks whose devices this node can give to pods. */
+  readonly physical: Pools;
+  readonly offers: TunnelOffers;
+  /**
+   * The only tunnel types to use by network service, in order of preference; under '' those for services without their own.
+   * Without either: whatever the forwarder can do, in its order.
+   */
+  readonly tunnels: ReadonlyMap<string, readonly TunnelType[]>;
+  readonly pools: AddressPools;
+  readonly prefixes: ConfiguredPrefixes;
+  readonly identifiers: Identifiers;
+  readonly connections: ConnectionTable;
+  /** What the log has been told. */
+  readonly rarely: Rarely;
+  readonly logger: Logger;
+  readonly faults?: FaultInjector;
+}

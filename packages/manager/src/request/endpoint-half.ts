@@ -1,0 +1,241 @@
+// The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
+import { randomUUID } from 'node:crypto';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { forwarder as fw, InterfaceSchema, InterfaceType, NsmError, type proxy } from '@nsm/api';
+import { obstacles } from '../addresses/allocation.js';
+import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
+import {
+  chooseInterfaces,
+  chooseTunnel,
+  hasOwnWire,
+  interfaceList,
+  restrictTunnels,
+} from '../choice/negotiation.js';
+import { onOneNetwork, poolOf } from '../choice/physical-networks.js';
+import { refuseCut } from '../lifelines/refuse-cut.js';
+import { quote } from '../others-words.js';
+import { type Connection, connectionHash, hashOf } from '../state/connection.js';
+import type { RequestComponents } from './components.js';
+import { askEndpoint } from './endpoint-side.js';
+import { portOf } from './port.js';
+import { declareUp, program } from './programming.js';
+import { hasDevice, placeSockets } from './shared-memory.js';
+import { Transaction } from './transaction.js';
+
+/**
+ * Makes this node's half of a connection, whose client is on another components.
+ * @throws NsmError for every refusal; then nothing of the request is left on this components.
+ */
+export async function makeHalf(
+  components: RequestComponents,
+  request: proxy.ProxyConnectionRequest,
+  identity: { readonly key: string; readonly fingerprint: string },
+  callerAddress: string,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const transaction = new Transaction(signal, components.faults);
+  try {
+    const connection = await connectEndpoint(components, request, identity, callerAddress, transaction);
+    // A caller that has gone does not hear that there is a half to close.
+    signal.throwIfAborted();
+    return declareUp(components, connection);
+  } catch (thrown) {
+    const error = transaction.failure(thrown);
+    for (const failure of await transaction.rollback(error))
+      components.logger.error({ err: failure }, 'a step was not undone');
+    components.logger.info(
+      {
+        service: request.networkServiceName,
+        request: request.requestId,
+        endpoint: request.nseProviderName,
+        manager: request.clientManagerName,
+        err: error,
+      },
+      'endpoint not connected',
+    );
+    throw error;
+  }
+}
+
+async function connectEndpoint(
+  components: RequestComponents,
+  request: proxy.ProxyConnectionRequest,
+  identity: { readonly key: string; readonly fingerprint: string },
+  callerAddress: string,
+  transaction: Transaction,
+): Promise<Connection> {
+  const [endpoint] = components.endpoints.matching(
+    request.nseProviderName,
+    request.nseProviderNamespace,
+    request.networkServiceName,
+  );
+  if (components.catalogue.drained)
+    throw new NsmError('no-endpoint', `node ${quote(components.self.name)} is drained`);
+  if (!endpoint || components.endpoints.isLeaving(endpoint)) {
+    throw new NsmError(
+      'no-endpoint',
+      `endpoint ${quote(request.nseProviderName)} does not provide ${quote(request.networkServiceName)} here`,
+    );
+  }
+  const wanted =
+    request.interface.length > 0
+      ? request.interface
+      : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
+  // A manager that knows only the specification names no physical network.
+  const onNetwork = (type: InterfaceType): boolean => wanted.some((one) => one.type === type && poolOf(one));
+  const chosen = chooseInterfaces(
+    wanted,
+    endpoint.interface,
+    (theirs, own) => components.joins.remotely(own, theirs) && (!hasOwnWire(own) || onNetwork(own)),
+  );
+  if (!chosen) {
+    throw new NsmError(
+      'no-common-interface',
+      `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
+        `${interfaceList(endpoint.interface)}, its node can join ${components.joins.list('tunnelled')} to another node` +
+        components.lacking.ofInterfaces(new Set(endpoint.interface.map(({ type }) => type)), 'tunnelled'),
+    );
+  }
+
+  const agreed = onOneNetwork(chosen, components.physical);
+  const tunnel = hasOwnWire(agreed.client.type)
+    ? undefined
+    : await agreeOnTunnel(components, request, agreed.endpoint.type, callerAddress, transaction);
+  const mtu = tunnel ? tunnelledMtu(tunnel.mtu, agreed.client, request.toldMtu) : wireMtu(agreed.client);
+
+  const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
+  const id = `${components.self.idPrefix}${hash}`;
+  const holder = components.connections.byId(id);
+  if (holder && holder.key !== identity.key)
+    throw new NsmError(
+      'conflict',
+      `connection ${quote(request.connectionId)} collides with another; use another request_id`,
+    );
+  const uid = components.endpoints.uidOf(endpoint) ?? 0;
+  const placed = await placeSockets(components, transaction, id, {
+    endpoint: { interface: agreed.endpoint, uid },
+  });
+  const plan = await askEndpoint(components, transaction, {
+    id,
+    hash,
+    requestId: request.requestId,
+    endpoint,
+    labels: request.labels,
+    interface: placed.endpoint,
+    excluded: obstacles(components, request.excludedPrefixes),
+    offered: request.addressPairs,
+    offeredIsOwn: false,
+    mtu,
+  });
+  if (hasDevice(placed.endpoint))
+    await refuseCut(components, [
+      {
+        side: 'endpoint',
+        namespace: plan.namespace,
+        parameters: plan.endpoint,
+        endpoint: endpoint.nseProviderName,
+        ...(tunnel ? { remote: tunnel.end.remote } : {}),
+      },
+    ]);
+  return await program(components, transaction, {
+    id,
+    ...identity,
+    role: 'ENDPOINT',
+    requestId: request.requestId,
+    service: request.networkServiceName,
+    generation: 1,
+    endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
+    peer: {
+      manager: request.clientManagerName,
+      address: request.clientManagerAddress,
+      connectionId: request.connectionId,
+    },
+    halfId: randomUUID(),
+    interface: agreed.client,
+    endpointInterface: placed.endpoint,
+    clientParameters: plan.client,
+    endpointParameters: plan.endpoint,
+    ...(tunnel ? { tunnel: { type: tunnel.end.type, identifier: tunnel.end.identifier } } : {}),
+    pairs: plan.pairs,
+    crossConnect: create(fw.CrossConnectSchema, {
+      id,
+      endpoint: { ...portOf(placed.endpoint, plan.namespace, uid, plan.endpoint), beside: plan.beside },
+      ...(tunnel ? { tunnel: tunnel.end } : {}),
+    }),
+    intent: { kind: 'connected' },
+    phase: { kind: 'CONNECTING' },
+    since: components.connections.now(),
+  });
+}
+
+/** This node's end of the tunnel, and the MTU through it, bytes. */
+async function agreeOnTunnel(
+  components: RequestComponents,
+  request: proxy.ProxyConnectionRequest,
+  own: InterfaceType,
+  callerAddress: string,
+  transaction: Transaction,
+) {
+  // A manager that knows only the specification tells no address: its call came from one.
+  const remote =
+    request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
+  const { tunnels, obstacles } = await components.offers.to(remote);
+  const { theirs, ours } = chooseTunnel(
+    request.tunnelType,
+    restrictTunnels(tunnels, components.tunnels, request.networkServiceName).filter(({ type }) =>
+      components.joins.tunnelled(own, type),
+    ),
+    (types) => components.lacking.ofTunnels(types, obstacles),
+  );
+  const identifier = await transaction.step(
+    'take a tunnel identifier',
+    () => takeIdentifier(components, theirs.parameters?.proposedIdentifiers ?? []),
+    (taken) => components.identifiers.release(taken),
+  );
+  const { address: local = '', port = 0, mtu = 0 } = ours.parameters ?? {};
+  return {
+    end: { type: ours.type, local, remote, identifier, port },
+    mtu: Math.min(theirs.parameters?.mtu || Number.POSITIVE_INFINITY, mtu),
+  };
+}
+
+/** The reply that tells the client's manager what was agreed. */
+export function proxyReply({
+  crossConnect: { tunnel },
+  interface: chosen,
+  endpointInterface,
+  clientParameters,
+  halfId = '',
+}: Connection): Reply {
+  return {
+    accepted: true,
+    halfId,
+    ...(tunnel
+      ? {
+          tunnel: {
+            type: tunnel.type,
+            parameters: {
+              address: tunnel.local,
+              identifier: tunnel.identifier,
+              port: tunnel.port,
+              mtu: clientParameters.mtu,
+            },
+          },
+        }
+      : {}),
+    interface: chosen,
+    ...(endpointInterface ? { endpointInterface: { type: endpointInterface.type } } : {}),
+    connectionParameters: clientParameters,
+  };
+}
+
+type Reply = MessageInitShape<typeof proxy.ProxyConnectionReplySchema>;
+
+function takeIdentifier({ identifiers }: RequestComponents, proposed: readonly number[]): number {
+  const candidates = proposed.length > 0 ? proposed : identifiers.propose(1).identifiers;
+  const taken =
+    proposed.length > 0 ? candidates.find((identifier) => identifiers.take(identifier)) : candidates[0];
+  if (taken === undefined)
+    throw new NsmError('no-identifier', 'every tunnel identifier proposed is in use on this node; try again');
+  return taken;
+}

@@ -1,0 +1,21 @@
+// No packets come back through a new tunnel: something in the endpoint's pod may undo its half, which its manager knows.
+import { NsmError } from '@nsm/api';
+import type { Peer } from '../others/peer-managers.js';
+import { toldBy, wordsOf } from '../others-words.js';
+import type { RequestComponents } from './components.js';
+
+/** Milliseconds within which a manager says why no packets come back. */
+const sayWhyWithinMs = 1000;
+
+/** @returns the error that says so, or the one that was given. */
+export async function whyNoPackets(
+  { self, peers }: Pick<RequestComponents, 'self' | 'peers'>,
+  peer: Peer,
+  id: string,
+  error: NsmError,
+): Promise<NsmError> {
+  const asked = { managerName: self.name, connections: [] };
+  const reply = await peers.check(peer, asked, sayWhyWithinMs).catch(() => undefined);
+  const why = reply?.troubled.find(({ connectionId }) => connectionId === id);
+  return why ? new NsmError(error.kind, toldBy(peer.manager, wordsOf(why)), error) : error;
+}

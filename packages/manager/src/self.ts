@@ -1,0 +1,13 @@
+// Who this manager is, to others and in the kernel.
+
+export interface Self {
+  readonly name: string;
+  /** Another one after each start. */
+  readonly incarnation: string;
+  /** MANAGER:NODE-, what the ids of all connections on this node begin with. */
+  readonly idPrefix: string;
+  /** Inode of the network namespace that this manager's own connections are in. */
+  readonly namespaceInode: number;
+  /** Address that other managers call, HOST:PORT. */
+  readonly address: string;
+}

@@ -1,0 +1,33 @@
+// What another manager asks for becomes an order.
+import { createHash } from 'node:crypto';
+import { toBinary } from '@bufbuild/protobuf';
+import { type CallContext, NsmError, proxy } from '@nsm/api';
+import { makeHalf } from '../request/endpoint-half.js';
+import { type Connection, proxyKey } from '../state/connection.js';
+import type { ServiceComponents } from './components.js';
+
+/**
+ * Makes this node's half of a connection, for a well-formed request. The same request gets the same half, however often it comes.
+ * @throws NsmError for every refusal; then nothing of the request is left on this components.
+ */
+export async function requestProxyConnection(
+  components: ServiceComponents,
+  request: proxy.ProxyConnectionRequest,
+  caller: CallContext,
+): Promise<Connection> {
+  const key = proxyKey(request);
+  const fingerprint = createHash('sha256')
+    .update(toBinary(proxy.ProxyConnectionRequestSchema, request))
+    .digest('hex');
+  const signal = AbortSignal.any([caller.signal, AbortSignal.timeout(components.requestTimeoutMs)]);
+  const connection = await components.reconciler.order(key, {
+    kind: 'connect',
+    fingerprint,
+    requestId: request.requestId,
+    speaksForOthers: true,
+    signal,
+    make: () => makeHalf(components, request, { key, fingerprint }, caller.remoteAddress ?? '', signal),
+  });
+  if (!connection) throw new NsmError('internal', `no half of connection ${request.connectionId}`);
+  return connection;
+}

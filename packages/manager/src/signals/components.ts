@@ -1,0 +1,39 @@
+// What the signals use: those who listen to what happens, and mark connections with it.
+import type { Registry } from '@nsm/registry';
+import type { Logger } from 'pino';
+import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import type { EndpointHealth } from '../choice/endpoint-health.js';
+import type { TunnelOffers } from '../choice/tunnel-offers.js';
+import type { Clock } from '../clock.js';
+import type { Reconciler } from '../connection/reconciler.js';
+import type { Forwarder } from '../forwarder-client.js';
+import type { Catalogue } from '../others/catalogue.js';
+import type { LocalEndpoints } from '../others/local-endpoints.js';
+import type { PeerManagers } from '../others/peer-managers.js';
+import type { Rarely } from '../rarely.js';
+import type { Self } from '../self.js';
+import type { ConnectionTable } from '../state/connection-table.js';
+
+export interface SignalComponents {
+  readonly self: Self;
+  readonly reconciler: Reconciler;
+  readonly connections: ConnectionTable;
+  readonly forwarder: Forwarder;
+  readonly registry: Registry;
+  readonly catalogue: Catalogue;
+  readonly health: EndpointHealth;
+  readonly endpoints: LocalEndpoints;
+  readonly peers: PeerManagers;
+  readonly guard: NamespaceGuard;
+  readonly offers: TunnelOffers;
+  /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
+  readonly underlayListeners: Set<() => void>;
+  readonly clock: Clock;
+  /** What the log has been told. */
+  readonly rarely: Rarely;
+  readonly logger: Logger;
+  /** Aborts when the manager stops. */
+  readonly stopping: AbortSignal;
+  /** Milliseconds between two looks at whether packets come back from each other node. */
+  readonly probeIntervalMs: number;
+}

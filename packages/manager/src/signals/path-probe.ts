@@ -1,0 +1,145 @@
+// A node from which no packets come back: its clients go to other endpoints where there are any, and else keep what they
+// have until packets come back.
+import { InterfaceType, NsmError } from '@nsm/api';
+import { policy } from '../connection/policy.js';
+import { fewAtATime } from '../few-at-a-time.js';
+import { type Connection, isInPlace, isUp, stateOf } from '../state/connection.js';
+import { compareSoon } from './comparing.js';
+import type { SignalComponents } from './components.js';
+import { silenceOf } from './silence-of.js';
+
+/** Whether packets come back to this node's clients from one other node. Times are monotonic milliseconds. */
+export class PathProbe {
+  readonly #components: SignalComponents;
+  readonly #manager: string;
+  #looking = false;
+  #unanswered = 0;
+  /** Looks in a row at which only those did not answer whose pods something else undoes. */
+  #undone = 0;
+  #turn = 0;
+  #offerAt = 0;
+  #pause = 0;
+
+  constructor(components: SignalComponents, manager: string) {
+    this.#components = components;
+    this.#manager = manager;
+  }
+
+  /** Sends a packet and waits for the answer, and does what follows from it. Does nothing while the look before is not over. */
+  async look(connections: readonly Connection[]): Promise<void> {
+    const clients = connections.filter(hasInterface);
+    if (this.#looking || clients.length === 0) return;
+    this.#looking = true;
+    try {
+      // Once something did not come back, the next look follows at once.
+      do {
+        const answered = await this.#answered(clients);
+        if (answered === 'yes') return await this.#heard(clients);
+        if (answered === 'unknown') return;
+        if (answered === 'undone') return await this.#notLeftAlone(clients);
+        this.#unanswered++;
+      } while (this.#unanswered < policy.probesUntilSilent && !this.#components.stopping.aborted);
+      await this.#silent(clients);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  /**
+   * While all is well one is asked, another each time; several when it did not answer, because it may be alone in that.
+   */
+  async #answered(clients: readonly Connection[]): Promise<Answer> {
+    if (this.#unanswered === 0) this.#turn++;
+    const first = this.#turn % clients.length;
+    const inTurn = [...clients.slice(first), ...clients.slice(0, first)];
+    const asked = inTurn.slice(0, this.#unanswered === 0 ? 1 : policy.probeSamples);
+    const answers = await Promise.all(asked.map((connection) => this.#answerOf(connection)));
+    return (['yes', 'no', 'undone'] as const).find((answer) => answers.includes(answer)) ?? 'unknown';
+  }
+
+  /** That one is answered says only that the node is there: each of those that wait is tried by itself. */
+  async #heard(clients: readonly Connection[]): Promise<void> {
+    this.#unanswered = 0;
+    this.#undone = 0;
+    this.#pause = 0;
+    const waiting = clients.filter(({ phase }) => phase.kind === 'WAITING');
+    await fewAtATime(waiting, async ({ id }) =>
+      this.#components.reconciler.mark(id, (facts) => {
+        facts.heard = true;
+      }),
+    );
+  }
+
+  async #silent(clients: readonly Connection[]): Promise<void> {
+    const { connections, logger, clock } = this.#components;
+    const now = clock.now();
+    if (this.#unanswered === policy.probesUntilSilent)
+      logger.warn({ manager: this.#manager }, 'no packets come back from the node');
+    let offered = clients;
+    if (this.#unanswered > policy.probesUntilSilent && now < this.#offerAt) {
+      // What was made meanwhile was not offered yet.
+      offered = clients.filter(({ id }) => {
+        const present = connections.byId(id);
+        return present !== undefined && isUp(present);
+      });
+    } else this.#offered(now);
+    await this.#offer(offered);
+  }
+
+  /** Something in their pods undoes them: that says nothing of the node, but another endpoint may serve those better. */
+  async #notLeftAlone(clients: readonly Connection[]): Promise<void> {
+    this.#undone++;
+    const now = this.#components.clock.now();
+    if (this.#undone < policy.probesUntilSilent || now < this.#offerAt) return;
+    this.#offered(now);
+    await this.#offer(clients.filter(({ id }) => this.#isUndone(id)));
+  }
+
+  #isUndone(id: string): boolean {
+    const present = this.#components.connections.byId(id);
+    return present !== undefined && stateOf(present) === 'STALE';
+  }
+
+  #offered(now: number): void {
+    const { firstMs, longestMs } = policy.offer;
+    this.#pause = Math.min(longestMs, 2 * this.#pause || firstMs);
+    this.#offerAt = now + this.#pause;
+  }
+
+  /** Clients are offered to other endpoints, where there are any. */
+  async #offer(clients: readonly Connection[]): Promise<void> {
+    const { connections, reconciler } = this.#components;
+    await fewAtATime(clients, async ({ id }) => {
+      const present = connections.byId(id);
+      const silence = present && hasInterface(present) ? silenceOf(this.#components, present) : undefined;
+      if (silence)
+        await reconciler.mark(id, (facts) => {
+          facts.silent = silence;
+        });
+    });
+  }
+
+  /** An interface that is not there, or a forwarder that is away, proves nothing. */
+  async #answerOf({ id, crossConnect }: Connection): Promise<Answer> {
+    const { forwarder, probeIntervalMs, reconciler } = this.#components;
+    try {
+      const { answered } = await forwarder.probe({ crossConnect, timeoutMs: probeIntervalMs });
+      if (answered) return 'yes';
+      return this.#isUndone(id) ? 'undone' : 'no';
+    } catch (thrown) {
+      const { kind, message } = NsmError.from(thrown);
+      if (kind === 'dataplane') void compareSoon(reconciler, id, message);
+      return 'unknown';
+    }
+  }
+}
+
+/** `undone`: it did not answer, and something in a pod of its undoes it; `unknown`: it could not be asked. */
+type Answer = 'yes' | 'no' | 'undone' | 'unknown';
+
+/** A client's that the kernel drives, up or waiting; while it is being made anew there is nothing to ask. */
+function hasInterface(connection: Connection): boolean {
+  const type = connection.crossConnect.client?.type;
+  const driven = type !== InterfaceType.MEM_INTERFACE && type !== InterfaceType.VHOST_INTERFACE;
+  return connection.role === 'CLIENT' && driven && isInPlace(connection);
+}

@@ -1,0 +1,157 @@
+// Watches over the other ends of connections: the managers there, and whether packets come back. A manager that is silent
+// does no harm while they do.
+import { NsmError } from '@nsm/api';
+import { policy } from '../connection/policy.js';
+import type { Peer } from '../others/peer-managers.js';
+import { type Connection, isClosed, isInPlace } from '../state/connection.js';
+import type { SignalComponents } from './components.js';
+import { lose } from './losses.js';
+import { PathProbe } from './path-probe.js';
+import { hearTroubled } from './undone-there.js';
+
+/** Watches until the manager stops. */
+export async function watchPeers(components: SignalComponents): Promise<void> {
+  await Promise.all([
+    watch(components, policy.callAgainMs, () => new PeerWatch(components)),
+    watch(components, components.probeIntervalMs, (manager) => new PathProbe(components, manager)),
+  ]);
+}
+
+/** Something that looks at all connections that this manager shares with one other. */
+interface Watch {
+  look(connections: readonly Connection[]): Promise<void>;
+}
+
+async function watch(
+  components: SignalComponents,
+  intervalMs: number,
+  begin: (manager: string) => Watch,
+): Promise<void> {
+  const watches = new Map<string, Watch>();
+  while (!components.stopping.aborted) {
+    await components.clock.sleep(intervalMs, components.stopping);
+    const shared = sharedByManager(components);
+    for (const manager of watches.keys()) if (!shared.has(manager)) watches.delete(manager);
+    for (const [manager, connections] of shared) {
+      const present = watches.get(manager) ?? begin(manager);
+      watches.set(manager, present);
+      void present.look(connections);
+    }
+  }
+}
+
+/** Connections whose other half is elsewhere. Managers that know only the specification name none, and are left out. */
+function sharedByManager(components: SignalComponents): Map<string, Connection[]> {
+  const shared = new Map<string, Connection[]>();
+  for (const connection of components.connections.values()) {
+    const { peer, phase } = connection;
+    const held = !isClosed(connection) && phase.kind !== 'CONNECTING';
+    if (!held || !peer?.address || peer.connectionId === '') continue;
+    const present = shared.get(peer.manager);
+    if (present) present.push(connection);
+    else shared.set(peer.manager, [connection]);
+  }
+  return shared;
+}
+
+/** What is known of one other manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
+class PeerWatch implements Watch {
+  readonly #components: SignalComponents;
+  #looking = false;
+  #missed = 0;
+  #silentSince = 0;
+  #incarnation = '';
+  #comparedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(components: SignalComponents) {
+    this.#components = components;
+  }
+
+  /** Does nothing while the look before is not over. */
+  async look(connections: readonly Connection[]): Promise<void> {
+    const peer = connections[0]?.peer;
+    if (this.#looking || !peer) return;
+    this.#looking = true;
+    try {
+      await this.#compare(peer, connections);
+      if (this.#missed >= policy.callsUntilSilent)
+        this.#components.logger.info({ manager: peer.manager }, 'the manager answers again');
+      this.#missed = 0;
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      if (error.kind !== 'unimplemented' && !this.#components.stopping.aborted)
+        this.#unheard(peer, connections, error);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #compare(peer: Peer, connections: readonly Connection[]): Promise<void> {
+    const { peers, self } = this.#components;
+    const age = this.#components.clock.now() - this.#comparedAt;
+    // What it was to be told while it did not answer, it has not heard.
+    const due = age > policy.compareWithPeerMs || this.#missed > 0;
+    // One that is being made anew is in nobody's hands.
+    const held = connections.filter(isInPlace);
+    const shared = held.map((connection) => ({
+      connectionId: connection.peer?.connectionId ?? '',
+      tunnelIdentifier: connection.tunnel?.identifier ?? 0,
+    }));
+    const ask = (asked: typeof shared) =>
+      peers.check(peer, { managerName: self.name, connections: asked }, policy.callAnswerMs);
+    const first = await ask(due ? shared : []);
+    hearTroubled(this.#components, held, first.troubled);
+    const restarted = first.incarnation !== this.#incarnation;
+    if (!due && !restarted) return;
+    const { incarnation, unknownConnectionIds, pendingConnectionIds, ended } = due
+      ? first
+      : await ask(shared);
+    this.#incarnation = incarnation;
+    // What is being asked for may end up elsewhere.
+    this.#comparedAt =
+      pendingConnectionIds.length > 0 ? Number.NEGATIVE_INFINITY : this.#components.clock.now();
+    const reasons = new Map(ended.map(({ connectionId, reason }) => [connectionId, reason]));
+    this.#part(held, new Set(unknownConnectionIds), reasons);
+  }
+
+  /**
+   * The other manager does not have these: it was set up anew, or its half ended without this one hearing of it.
+   * @param ended why those ended that were to end.
+   */
+  #part(
+    connections: readonly Connection[],
+    unknown: ReadonlySet<string>,
+    ended: ReadonlyMap<string, string>,
+  ): void {
+    for (const connection of connections) {
+      const { id, role, peer, tunnel } = connection;
+      const present = this.#components.connections.byId(id);
+      if (!peer || !present || !unknown.has(peer.connectionId)) continue;
+      const reason = ended.get(peer.connectionId) ?? `manager ${peer.manager} does not have it any more`;
+      // One that was made anew since the question is another's: the answer is not about it.
+      const asked = (current: Connection): boolean => current.tunnel?.identifier === tunnel?.identifier;
+      if (role === 'ENDPOINT' || ended.has(peer.connectionId))
+        this.#components.reconciler.end(id, reason, { tell: 'nobody', concerns: asked });
+      else if (asked(present)) lose(this.#components.reconciler, present, reason);
+    }
+  }
+
+  #unheard({ manager }: Peer, connections: readonly Connection[], error: NsmError): void {
+    const now = this.#components.clock.now();
+    this.#missed++;
+    if (this.#missed === 1) this.#silentSince = now;
+    if (this.#missed < policy.callsUntilSilent) return;
+    // What it told of is no excuse any more for packets that do not come back.
+    hearTroubled(this.#components, connections, []);
+    if (this.#missed === policy.callsUntilSilent)
+      this.#components.logger.warn({ manager, err: error }, 'the manager does not answer');
+    if (
+      now - this.#silentSince < policy.orphanedMs ||
+      this.#components.registry.managers().get(manager)?.alive
+    )
+      return;
+    for (const { id, role } of connections)
+      if (role === 'ENDPOINT')
+        this.#components.reconciler.end(id, `manager ${manager} is gone`, { tell: 'nobody' });
+  }
+}

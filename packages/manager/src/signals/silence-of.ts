@@ -1,0 +1,32 @@
+// What it means for a client that no packets come back from the node of its endpoint.
+import type { NetworkServiceEndpoint } from '@nsm/api';
+import { endpointKey } from '@nsm/registry';
+import type { Silence } from '../connection/facts.js';
+import type { Connection } from '../state/connection.js';
+import type { SignalComponents } from './components.js';
+
+/**
+ * Also takes down for the choice of endpoints that its endpoint cannot be relied on.
+ * @returns undefined when something undoes a half of it, and no other endpoint helps against that: it is told as what it is.
+ */
+export function silenceOf(
+  { catalogue, health, registry }: Pick<SignalComponents, 'catalogue' | 'health' | 'registry'>,
+  { request, service, endpoint, peer, phase }: Connection,
+): Silence | undefined {
+  const { contested, contestedThere } = phase.kind === 'UP' ? phase : {};
+  if (contested !== undefined && contestedThere === undefined) return undefined;
+  const key = endpointKey({
+    networkServiceName: service,
+    nseProviderName: endpoint.name,
+    nseProviderNamespace: endpoint.namespace,
+  });
+  // What is undone in the endpoint's pod is not in another's of the same node.
+  const avoid = (other: NetworkServiceEndpoint): boolean =>
+    contestedThere === undefined ? other.networkServiceHost === peer?.manager : endpointKey(other) === key;
+  const reason = contestedThere ?? `no packets come back from node ${peer?.manager}`;
+  const current = registry.endpointsOf(service).find((record) => endpointKey(record) === key);
+  if (current) health.failed(current, reason);
+  const wanted = { service, labels: request?.labels, interfaces: request?.interface ?? [] };
+  const elsewhere = catalogue.rank(wanted).some(({ usable, endpoint: other }) => usable && !avoid(other));
+  return contestedThere !== undefined && !elsewhere ? undefined : { reason, avoid, elsewhere };
+}
