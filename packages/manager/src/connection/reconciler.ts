@@ -59,7 +59,7 @@ interface Slot {
   readonly waiting: Waiting[];
   /** Set while a step or an order is worked on. */
   work?: Promise<void>;
-  /** Ends the step that is under way, where another order makes it pointless. */
+  /** Ends the attempt that is under way to connect the client elsewhere: an order to close makes it pointless. */
   interrupt?: AbortController;
   callOff?: () => void;
 }
@@ -202,10 +202,13 @@ export class Reconciler {
     facts: Facts,
   ): Promise<void> {
     const { acts, clock, logger, stopping } = this.#components;
-    const interrupt = new AbortController();
-    slot.interrupt = interrupt;
+    let signal = stopping;
+    if (step.do === 'reconnect' || step.do === 'evade') {
+      slot.interrupt = new AbortController();
+      signal = AbortSignal.any([stopping, slot.interrupt.signal]);
+    }
     try {
-      await acts.take(step, connection, facts, AbortSignal.any([stopping, interrupt.signal]));
+      await acts.take(step, connection, facts, signal);
       facts.failures = 0;
       facts.retryAtMs = 0;
     } catch (thrown) {
