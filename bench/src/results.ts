@@ -5,7 +5,14 @@ import type { MemoryFigure } from './measure-memory.js';
 import type { BurstFigure, CpuFigure, FloorParts, RequestFigure } from './measure-requests.js';
 import type { ScaleFigure } from './measure-scale.js';
 import type { TunnelFigure } from './measure-tunnels.js';
-import type { Target } from './targets.js';
+
+export interface Target {
+  readonly name: string;
+  readonly limit: number;
+  readonly value: number;
+  readonly unit: string;
+  readonly pass: boolean;
+}
 
 export interface Results {
   readonly benchmark: 'network-service-mesh';

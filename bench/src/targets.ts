@@ -1,13 +1,5 @@
 // What the figures should be. A miss is printed and fails nothing: a busy machine must not break a build.
-import type { Results } from './results.js';
-
-export interface Target {
-  readonly name: string;
-  readonly limit: number;
-  readonly value: number;
-  readonly unit: string;
-  readonly pass: boolean;
-}
+import type { Results, Target } from './results.js';
 
 /** A set-up may take this many times what its kernel operations and round trips take by themselves. */
 const overFloor = 2;

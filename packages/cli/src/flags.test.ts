@@ -4,7 +4,7 @@ import { preferenceNames, interfaceKinds as sdkKinds } from '@nsm/sdk';
 import { Command, type CommanderError } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseAddress, parseCidr, parseServicePrefix } from './cidr.js';
-import { endpointKinds } from './cmds/endpoint/options.js';
+import { endpointKinds } from './cmds/endpoint/flags.js';
 import { interfaceFlag, labelFlag, labelsOf } from './common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from './flags.js';
 import { interfaceKinds, parseInterface, preferences } from './interface-flag.js';

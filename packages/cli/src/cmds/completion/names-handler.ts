@@ -1,6 +1,6 @@
 // Names for completion, one a line; nothing when they cannot be had at once.
 import { withAdmin } from '../../admin-client.js';
-import type { NameKind } from './names-options.js';
+import type { NameKind } from './name-kinds.js';
 
 /** Milliseconds that a shell may be kept waiting. */
 const timeoutMs = 300;

@@ -1,9 +1,7 @@
 // What completion scripts call for names that only the manager knows; not for people.
 import { Argument, Command } from 'commander';
 import { runDirFlag } from '../../common-flags.js';
-
-export const nameKinds = ['services', 'endpoints', 'connections', 'labs'] as const;
-export type NameKind = (typeof nameKinds)[number];
+import { type NameKind, nameKinds } from './name-kinds.js';
 
 export function namesCommand(): Command {
   return new Command('__names')

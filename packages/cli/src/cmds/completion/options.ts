@@ -1,8 +1,6 @@
 // nsm completion: scripts that let a shell complete commands, flags and names.
 import { Argument, Command } from 'commander';
-
-export const shells = ['bash', 'zsh', 'fish'] as const;
-export type Shell = (typeof shells)[number];
+import { type Shell, shells } from './shells.js';
 
 export function completionCommand(): Command {
   return new Command('completion')

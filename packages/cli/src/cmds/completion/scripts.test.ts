@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildProgram } from '../../program.js';
-import { type Shell, shells } from './options.js';
 import { completionScript } from './scripts.js';
+import { type Shell, shells } from './shells.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nsm-completion-'));
 const scriptOf = (shell: Shell): string => join(folder, `script.${shell}`);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { bashScript } from './bash-script.js';
 import { fishScript } from './fish-script.js';
-import type { Shell } from './options.js';
+import type { Shell } from './shells.js';
 import { commandWords } from './words.js';
 import { zshScript } from './zsh-script.js';
 

@@ -1,6 +1,6 @@
 // The command tree as completion sees it: for each command its words, its flags, and what its arguments are.
 import type { Argument, Command, Option } from 'commander';
-import type { NameKind } from './names-options.js';
+import type { NameKind } from './name-kinds.js';
 
 /** What can stand in one place of a command line. */
 export type Values =

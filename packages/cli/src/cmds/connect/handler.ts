@@ -8,7 +8,7 @@ import { defaultRunDir, labelsOf } from '../../common-flags.js';
 import { interrupted } from '../../interrupted.js';
 import { Output } from '../../output.js';
 import { type ConnectionView, connectionView } from '../../views.js';
-import type { ConnectFlags } from './options.js';
+import type { ConnectFlags } from './flags.js';
 
 /** Milliseconds for what is nice to know but not needed. */
 const niceMs = 500;

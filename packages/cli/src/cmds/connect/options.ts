@@ -1,5 +1,3 @@
-// nsm connect: the client, as an init step, as a sidecar, or by hand.
-import type { InterfaceOptions } from '@nsm/sdk';
 import { Command } from 'commander';
 import {
   interfaceFlag,
@@ -11,19 +9,7 @@ import {
   waitFlag,
 } from '../../common-flags.js';
 import { flag } from '../../flags.js';
-
-export interface ConnectFlags {
-  readonly requestId?: string;
-  readonly netns?: string;
-  readonly interface: readonly InterfaceOptions[];
-  readonly label: readonly (readonly [string, string])[];
-  readonly lifetime?: 'namespace' | 'process';
-  readonly hold?: boolean;
-  readonly runDir: string;
-  readonly timeout: number;
-  readonly wait: number;
-  readonly json?: boolean;
-}
+import type { ConnectFlags } from './flags.js';
 
 export function connectCommand(): Command {
   return new Command('connect')

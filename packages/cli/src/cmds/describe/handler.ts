@@ -20,7 +20,7 @@ import {
   tunnelCapabilityViews,
 } from '../../views.js';
 import { runGet } from '../get/handler.js';
-import type { DescribeFlags, DescribeKind } from './options.js';
+import type { DescribeFlags, DescribeKind } from './flags.js';
 
 export async function runDescribe(what: DescribeKind, name: string, flags: DescribeFlags): Promise<void> {
   if (what === 'tunnel') return await runGet('tunnels', flags);

@@ -1,14 +1,7 @@
 // nsm describe: all there is to know of one thing.
 import { Argument, Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
-
-export const describeKinds = ['manager', 'service', 'endpoint', 'connection', 'tunnel'] as const;
-export type DescribeKind = (typeof describeKinds)[number];
-
-export interface DescribeFlags {
-  readonly runDir: string;
-  readonly json?: boolean;
-}
+import { type DescribeFlags, type DescribeKind, describeKinds } from './flags.js';
 
 export function describeCommand(): Command {
   return new Command('describe')

@@ -3,7 +3,7 @@ import { NsmError } from '@nsm/api';
 import { disconnect } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { Output } from '../../output.js';
-import type { DisconnectFlags } from './options.js';
+import type { DisconnectFlags } from './flags.js';
 
 export async function disconnectByKey(
   service: string,

@@ -3,15 +3,7 @@ import { Command } from 'commander';
 import { jsonFlag, netnsFlag, runDirFlag, timeoutFlag } from '../../common-flags.js';
 import { podUid } from '../../config.js';
 import { flag } from '../../flags.js';
-
-export interface DisconnectFlags {
-  readonly requestId?: string;
-  readonly id?: string;
-  readonly netns?: string;
-  readonly runDir: string;
-  readonly timeout: number;
-  readonly json?: boolean;
-}
+import type { DisconnectFlags } from './flags.js';
 
 export function disconnectCommand(): Command {
   return new Command('disconnect')

@@ -2,7 +2,7 @@
 import { NsmError } from '@nsm/api';
 import { withAdmin } from '../../admin-client.js';
 import { Output } from '../../output.js';
-import type { DrainFlags } from './options.js';
+import type { DrainFlags } from './flags.js';
 
 export async function runDrain({ undo = false, runDir, json }: DrainFlags): Promise<void> {
   const output = new Output(json === true);

@@ -2,12 +2,7 @@
 import { Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { flag } from '../../flags.js';
-
-export interface DrainFlags {
-  readonly undo?: boolean;
-  readonly runDir: string;
-  readonly json?: boolean;
-}
+import type { DrainFlags } from './flags.js';
 
 export function drainCommand(): Command {
   return new Command('drain')

@@ -5,7 +5,7 @@ import type { Served, ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { Output } from '../../output.js';
-import type { EndpointFlags, EndpointKind } from './options.js';
+import type { EndpointFlags, EndpointKind } from './flags.js';
 
 export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Promise<void> {
   const output = new Output(flags.json === true);

@@ -1,31 +1,8 @@
-// nsm endpoint: the ready-made endpoints.
-import type { InterfaceOptions } from '@nsm/sdk';
 import { Argument, Command } from 'commander';
 import { parseCidr } from '../../cidr.js';
 import { interfaceFlag, jsonFlag, labelFlag, netnsFlag, runDirFlag, waitFlag } from '../../common-flags.js';
 import { flag, parseInteger } from '../../flags.js';
-
-export const endpointKinds = ['icmp-responder', 'gateway', 'bridge'] as const;
-export type EndpointKind = (typeof endpointKinds)[number];
-
-export interface EndpointFlags {
-  readonly service: readonly string[];
-  readonly name: string;
-  readonly namespace: string;
-  readonly netns?: string;
-  readonly label: readonly (readonly [string, string])[];
-  readonly interface: readonly InterfaceOptions[];
-  readonly prefix: readonly string[];
-  readonly route: readonly string[];
-  readonly address: readonly string[];
-  readonly outside?: string;
-  readonly device?: string;
-  readonly mtu?: number;
-  readonly socket?: string;
-  readonly runDir: string;
-  readonly wait: number;
-  readonly json?: boolean;
-}
+import { type EndpointFlags, type EndpointKind, endpointKinds } from './flags.js';
 
 /** Commander would ask for a flag that must be given before it looks at the kind. */
 type GivenFlags = Omit<EndpointFlags, 'name'> & { readonly name?: string };

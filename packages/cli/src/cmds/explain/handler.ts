@@ -7,7 +7,7 @@ import { labelsOf } from '../../common-flags.js';
 import { exitStatus } from '../../exit-status.js';
 import { Output } from '../../output.js';
 import { candidateView } from '../../views.js';
-import type { ExplainFlags } from './options.js';
+import type { ExplainFlags } from './flags.js';
 
 export async function runExplain(service: string, flags: ExplainFlags): Promise<void> {
   const output = new Output(flags.json === true);

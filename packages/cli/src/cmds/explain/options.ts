@@ -1,14 +1,6 @@
-// nsm explain: which endpoint a request would get, and why.
-import type { InterfaceOptions } from '@nsm/sdk';
 import { Command } from 'commander';
 import { interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../common-flags.js';
-
-export interface ExplainFlags {
-  readonly label: readonly (readonly [string, string])[];
-  readonly interface: readonly InterfaceOptions[];
-  readonly runDir: string;
-  readonly json?: boolean;
-}
+import type { ExplainFlags } from './flags.js';
 
 export function explainCommand(): Command {
   return new Command('explain')

@@ -5,7 +5,7 @@ import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { prepareRunDir } from '../../prepare-folder.js';
-import type { ForwarderFlags } from './options.js';
+import type { ForwarderFlags } from './flags.js';
 
 export async function runForwarder(flags: ForwarderFlags): Promise<void> {
   const { runDir, stateDir, logLevel, group, vxlanEngine } = flags;

@@ -1,17 +1,8 @@
-// nsm forwarder: the dataplane in a process of its own.
-import type { VxlanEngine } from '@nsm/forwarder';
 import { Command } from 'commander';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseInteger } from '../../flags.js';
-import { type LendingFlags, lendingFlags } from '../../lending-flags.js';
-
-export interface ForwarderFlags extends LendingFlags {
-  readonly runDir: string;
-  readonly vxlanEngine: VxlanEngine;
-  readonly stateDir: string;
-  readonly logLevel: string;
-  readonly group?: number;
-}
+import { lendingFlags } from '../../lending-flags.js';
+import type { ForwarderFlags } from './flags.js';
 
 export function forwarderCommand(): Command {
   const command = new Command('forwarder')

@@ -17,7 +17,7 @@ import {
   tunnelCapabilityViews,
   tunnelView,
 } from '../../views.js';
-import type { GetFlags, GetKind } from './options.js';
+import type { GetFlags, GetKind } from './flags.js';
 
 export async function runGet(what: GetKind, flags: GetFlags): Promise<void> {
   const output = new Output(flags.json === true);

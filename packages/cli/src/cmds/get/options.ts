@@ -1,21 +1,7 @@
 // nsm get: lists of what the manager knows.
 import { Argument, Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
-
-export const getKinds = [
-  'services',
-  'endpoints',
-  'managers',
-  'connections',
-  'interfaces',
-  'tunnels',
-] as const;
-export type GetKind = (typeof getKinds)[number];
-
-export interface GetFlags {
-  readonly runDir: string;
-  readonly json?: boolean;
-}
+import { type GetFlags, type GetKind, getKinds } from './flags.js';
 
 export function getCommand(): Command {
   return new Command('get')

@@ -7,7 +7,7 @@ import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { prepareRunDir } from '../../prepare-folder.js';
 import { prepareStateFolder } from '../../state-folder.js';
-import type { ManagerFlags } from './options.js';
+import type { ManagerFlags } from './flags.js';
 
 export async function runManager(flags: ManagerFlags): Promise<void> {
   const signal = interrupted();

@@ -1,31 +1,12 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
-import type { TunnelType } from '@nsm/api';
-import type { VxlanEngine } from '@nsm/forwarder';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
-import { type LendingFlags, lendingFlags } from '../../lending-flags.js';
+import { lendingFlags } from '../../lending-flags.js';
 import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
-
-export interface ManagerFlags extends LendingFlags {
-  readonly name: string;
-  readonly runDir: string;
-  readonly stateDir: string;
-  readonly listen: string;
-  readonly advertise?: string;
-  readonly registry: string;
-  readonly tunnelAddress?: string;
-  readonly tunnel: readonly { readonly service?: string; readonly type: TunnelType }[];
-  readonly vxlanEngine: VxlanEngine;
-  readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
-  readonly allowUid: readonly number[];
-  readonly forwarder: 'internal' | 'external';
-  readonly forwarderSocket?: string;
-  readonly probeInterval: number;
-  readonly logLevel: string;
-}
+import type { ManagerFlags } from './flags.js';
 
 export function managerCommand(): Command {
   const command = new Command('manager')

@@ -4,7 +4,7 @@ import { EmbeddedRegistry, FolderLock } from '@nsm/registry';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import { prepareStateFolder } from '../../state-folder.js';
-import type { RegistryFlags } from './options.js';
+import type { RegistryFlags } from './flags.js';
 import { StandIn } from './stand-in.js';
 
 export async function runRegistry({ listen, store, logLevel, ...flags }: RegistryFlags): Promise<void> {

@@ -2,13 +2,7 @@
 import { Command } from 'commander';
 import { logLevelFlag } from '../../common-flags.js';
 import { flag, parseHostPort } from '../../flags.js';
-
-export interface RegistryFlags {
-  readonly listen: string;
-  readonly store: string;
-  readonly stateDir: string;
-  readonly logLevel: string;
-}
+import type { RegistryFlags } from './flags.js';
 
 export function registryCommand(): Command {
   return new Command('registry')

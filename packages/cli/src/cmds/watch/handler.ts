@@ -4,7 +4,7 @@ import { withAdmin } from '../../admin-client.js';
 import { interrupted } from '../../interrupted.js';
 import { Output } from '../../output.js';
 import { connectionView, pathText } from '../../views.js';
-import type { WatchFlags } from './options.js';
+import type { WatchFlags } from './flags.js';
 
 const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
 const kinds = new Map<number, string>([

@@ -1,11 +1,7 @@
 // nsm watch: every change of every connection, as it happens.
 import { Argument, Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
-
-export interface WatchFlags {
-  readonly runDir: string;
-  readonly json?: boolean;
-}
+import type { WatchFlags } from './flags.js';
 
 export function watchCommand(): Command {
   return new Command('watch')

@@ -1,0 +1,4 @@
+// Of what names can be completed.
+export const nameKinds = ['services', 'endpoints', 'connections', 'labs'] as const;
+
+export type NameKind = (typeof nameKinds)[number];

@@ -1,0 +1,11 @@
+// What the command line of `nsm forwarder` says.
+import type { VxlanEngine } from '@nsm/forwarder';
+import type { LendingFlags } from '../../lending-flags.js';
+
+export interface ForwarderFlags extends LendingFlags {
+  readonly runDir: string;
+  readonly vxlanEngine: VxlanEngine;
+  readonly stateDir: string;
+  readonly logLevel: string;
+  readonly group?: number;
+}
