@@ -82,12 +82,15 @@ export class MeshNode {
     return this.log.split('\n').filter((line) => /^\{"level":[56]0,/.test(line));
   }
 
-  /** Starts `nsm manager` and waits until it is ready; the forwarder before it, where that is a process and away. */
-  async start(): Promise<void> {
+  /**
+   * Starts `nsm manager` and waits until it is ready; the forwarder before it, where that is a process and away.
+   * @param tcp HOST:PORT where it listens and is found. Default: that of the node's underlay address.
+   */
+  async start(tcp: string = this.tcp): Promise<void> {
     const { registry, flags, before = [], forwarder = false } = this.#options;
     if (forwarder && !this.#forwarder) await this.startForwarder();
     const args = ['manager', '--name', this.name, '--run-dir', this.runDir, '--state-dir', this.stateDir];
-    args.push('--listen', this.tcp, '--advertise', this.tcp, '--registry', registry, ...flags);
+    args.push('--listen', tcp, '--advertise', tcp, '--registry', registry, ...flags);
     if (forwarder) args.push('--forwarder', 'external');
     this.#manager = await spawnNsm(this.namespace.name, '"msg":"ready"', args, { before });
   }

@@ -40,7 +40,7 @@ function look(): void {
       probe.close();
       if (code !== 'EADDRNOTAVAIL') return;
       for (const socket of sockets)
-        socket.destroy(new Error(`${address}, from which it was connected, has left this node`));
+        socket.destroy(gaveUp(`${address}, from which it was connected, has left this node`));
     });
     probe.bind({ address, port: 0, exclusive: true }, () => probe.close());
   }
@@ -60,7 +60,7 @@ connector.tcpConnect = function (this: Connector, address, options): Promise<Soc
     const socket = connect(address);
     watch(socket);
     const late = setTimeout(
-      () => socket.destroy(new Error(`not connected within ${connectWithinMs / 1000} s`)),
+      () => socket.destroy(gaveUp(`not connected within ${connectWithinMs / 1000} s`)),
       connectWithinMs,
     );
     socket.once('error', reject);
@@ -75,3 +75,8 @@ connector.tcpConnect = function (this: Connector, address, options): Promise<Soc
     });
   });
 };
+
+/** With a code by which grpc-js takes the end of a connection for `unavailable`. */
+function gaveUp(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
+}

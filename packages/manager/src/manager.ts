@@ -53,6 +53,7 @@ import { keepComparing } from './signals/comparing.js';
 import type { SignalComponents } from './signals/components.js';
 import { endpointGone, processGone, watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
+import { watchOwnAddresses } from './signals/own-addresses.js';
 import { watchPeers } from './signals/peer-watch.js';
 import { silenceOf } from './signals/silence-of.js';
 import { load, resume } from './start/recovery.js';
@@ -265,6 +266,7 @@ export class Manager {
     void keepComparing(signals);
     void watchPeers(signals);
     void keepReachable(signals);
+    void watchOwnAddresses(signals);
     await this.#serveUnix(services);
     logger.info({ name, port: this.#port, advertise: self.address, runDir, registry: registry.url }, 'ready');
   }

@@ -1,4 +1,5 @@
 // The allocator: nothing twice, nothing excluded, nothing lost, whoever asks and in whatever order.
+import { NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -38,6 +39,25 @@ describe('AddressPools', () => {
     expect(IpPrefix.of(client).overlaps(IpPrefix.of(endpoint))).toBe(true);
     const six = await new AddressPools(claims(), 'node-a').take('fd00:60::/48', []);
     expect(six.client).toMatch(/^fd00:60:.*\/127$/);
+  });
+
+  it('claims one block for all who ask at the same time, and leaves the others to other managers', async () => {
+    const registry = claims();
+    const pools = new AddressPools(registry, 'node-a');
+    const taken = await Promise.all(Array.from({ length: 40 }, () => pools.take('10.50.0.0/20', [])));
+    expect(new Set(taken.map(({ prefix }) => prefix)).size).toBe(40);
+    expect(registry.holders.size).toBe(1);
+    const other = await new AddressPools(registry, 'node-b').take('10.50.0.0/20', []);
+    expect(other.prefix).toMatch(/^10\.50\./);
+  });
+
+  it('tells all who wait that no block can be claimed', async () => {
+    const claim = async (): Promise<string> => {
+      throw new NsmError('registry', 'it is away');
+    };
+    const pools = new AddressPools({ claim }, 'node-a');
+    const asked = await Promise.allSettled([1, 2, 3].map(() => pools.take('10.50.0.0/20', [])));
+    for (const outcome of asked) expect(outcome).toMatchObject({ reason: { kind: 'registry' } });
   });
 
   it.each(['10.0.0.0/24', '10.0.0.0/28', '10.0.0.0/31', 'fd00::/120', 'fd00::/127'])(

@@ -18,6 +18,8 @@ interface Pool {
   readonly name: string;
   /** Parts of it that this manager has claimed for itself, by their first address. */
   readonly blocks: Map<bigint, Block>;
+  /** Resolves when the block that is being claimed is there, or cannot be had. */
+  claiming?: Promise<void>;
 }
 
 /** A part of a prefix that this manager has claimed for itself. */
@@ -82,23 +84,14 @@ export class AddressPools {
   async take(prefixText: string, excluded: readonly IpPrefix[]): Promise<AddressPair> {
     const pool = this.#pool(prefixText);
     const obstacles = excluded.filter((other) => this.#isInTheWay(other, pool.prefix));
-    for (const block of pool.blocks.values()) {
-      const pair = this.#takeFrom(block, pool.prefix, obstacles);
-      if (pair) return pair;
-    }
-    try {
-      for await (const block of this.#claimBlocks(pool, obstacles)) {
+    for (;;) {
+      for (const block of pool.blocks.values()) {
         const pair = this.#takeFrom(block, pool.prefix, obstacles);
         if (pair) return pair;
       }
-    } catch (thrown) {
-      const { kind, message } = NsmError.from(thrown);
-      if (kind !== 'registry') throw thrown;
-      throw new NsmError(
-        kind,
-        `this manager has no free addresses of ${pool.name} and cannot claim any: ${message}; try again when it is back`,
-        thrown,
-      );
+      // Who comes while a block is being claimed takes from that: each would claim one of its own, until others find none.
+      if (pool.claiming) await pool.claiming;
+      else if (!(await this.#claimAlone(pool, obstacles))) break;
     }
     const { size } = pool.blocks;
     if (obstacles.length > 0 && (size === 0 || [...pool.blocks.values()].some(({ free }) => free > 0))) {
@@ -113,6 +106,28 @@ export class AddressPools {
       'no-address',
       `no address pair is left in ${pool.name}; close connections, or give the network service a larger --prefix`,
     );
+  }
+
+  /** @returns false when there is none for these obstacles. @throws NsmError `registry` */
+  async #claimAlone(pool: Pool, obstacles: readonly IpPrefix[]): Promise<boolean> {
+    const claimed = this.#claimBlock(pool, obstacles);
+    pool.claiming = claimed.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await claimed;
+    } catch (thrown) {
+      const { kind, message } = NsmError.from(thrown);
+      if (kind !== 'registry') throw thrown;
+      throw new NsmError(
+        kind,
+        `this manager has no free addresses of ${pool.name} and cannot claim any: ${message}; try again when it is back`,
+        thrown,
+      );
+    } finally {
+      delete pool.claiming;
+    }
   }
 
   #pool(text: string): Pool {
@@ -178,8 +193,8 @@ export class AddressPools {
     }
   }
 
-  /** Blocks that are in the way as a whole are left to others. */
-  async *#claimBlocks({ name, prefix, blocks }: Pool, obstacles: readonly IpPrefix[]): AsyncGenerator<Block> {
+  /** Blocks that are in the way as a whole are left to others. @returns false when there is none. */
+  async #claimBlock({ name, prefix, blocks }: Pool, obstacles: readonly IpPrefix[]): Promise<boolean> {
     const { version, bits } = prefix;
     // Small prefixes are cut into at most 16 parts, of at least one pair.
     const length = Math.min(Math.max(bits - blockBits, Math.min(prefix.length + 4, bits - 1)), bits - 1);
@@ -194,11 +209,11 @@ export class AddressPools {
       const range = new IpPrefix(version, first, blockLength);
       if (obstacles.some((other) => other.first <= range.first && range.last <= other.last)) continue;
       const holder = await this.#registry.claim(claimName(name, String(range)), this.#holder);
-      if (holder !== this.#holder || blocks.has(first)) continue;
-      const block = this.#blockOf(range, prefix);
-      blocks.set(first, block);
-      yield block;
+      if (holder !== this.#holder) continue;
+      blocks.set(first, this.#blockOf(range, prefix));
+      return true;
     }
+    return false;
   }
 
   #blockOf(range: IpPrefix, prefix: IpPrefix): Block {

@@ -80,37 +80,42 @@ export class ConnectionActs implements Acts {
         'conflict',
         `request_id ${quote(order.requestId)} is in use by a pod in another network namespace; use the Pod UID`,
       );
-    if (serve === 'make' || !connection) return await order.make();
+    if (serve === 'make' || !connection) return await order.make(signal);
     switch (serve) {
       case 'confirm':
-        return await this.#confirm(connection, order, facts);
+        return await this.#confirm(connection, order, facts, signal);
       case 'reconnect':
-        return await reconnectNow(components, connection, order, facts);
+        return await reconnectNow(components, connection, order, facts, signal);
       case 'replace':
-        return await replace(components, connection, order);
+        return await replace(components, connection, order, signal);
       case 'close-and-make':
-        return await this.#makeAnew(connection, order);
+        return await this.#makeAnew(connection, order, signal);
     }
     return connection;
   }
 
   /** Whoever asks for what it has gets it: what was changed behind its back is mended, or all of it made anew. */
-  async #confirm(connection: Connection, order: ConnectOrder, facts: Facts): Promise<Connection> {
+  async #confirm(
+    connection: Connection,
+    order: ConnectOrder,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<Connection> {
     const components = this.#components;
     try {
       return await compare(components, connection, facts, 0);
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      if (connection.role === 'ENDPOINT') return await this.#makeAnew(connection, order);
+      if (connection.role === 'ENDPOINT') return await this.#makeAnew(connection, order, signal);
       if (saysNothing(error)) throw error;
       facts.lost = error.message;
-      return await reconnectNow(components, connection, order, facts);
+      return await reconnectNow(components, connection, order, facts, signal);
     }
   }
 
-  async #makeAnew(connection: Connection, order: ConnectOrder): Promise<Connection> {
+  async #makeAnew(connection: Connection, order: ConnectOrder, signal: AbortSignal): Promise<Connection> {
     const components = this.#components;
     await remove(components, end(components, connection, replacedByAnother, 'nobody'));
-    return await order.make();
+    return await order.make(signal);
   }
 }

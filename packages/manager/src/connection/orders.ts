@@ -15,10 +15,11 @@ export interface ConnectOrder {
   readonly signal: AbortSignal;
   /**
    * Makes the connection until packets go through it.
+   * @param interrupted aborts when the key is to be closed meanwhile.
    * @param beside the connection that stands until the new one carries packets, if there is one.
    * @throws NsmError for every refusal; then nothing of it is left.
    */
-  readonly make: (beside?: Connection) => Promise<Connection>;
+  readonly make: (interrupted: AbortSignal, beside?: Connection) => Promise<Connection>;
 }
 
 /** All connections of the key are to be closed. */

@@ -49,6 +49,9 @@ export const policy = {
   /** So many probes in a row that nothing came back from make a node silent: fewer, and a hiccup of the network moves everybody. */
   probesUntilSilent: 3,
 
+  /** For which an underlay address may be away: an uplink moves, a lease is renewed. */
+  addressAwayMs: 1000,
+
   /** Until a forwarder that has gone is called again. */
   callForwarderAgainMs: 200,
 } as const;

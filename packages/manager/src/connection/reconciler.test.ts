@@ -112,7 +112,7 @@ class TestNode {
       owner: { namespace: 1 },
       speaksForOthers: false,
       signal: new AbortController().signal,
-      make: (beside) =>
+      make: (_interrupted, beside) =>
         this.#establish({
           fingerprint,
           generation: this.table.nextGeneration('service/pod'),

@@ -19,7 +19,11 @@ export interface Acts {
     facts: Facts,
     signal: AbortSignal,
   ): Promise<void>;
-  /** Serves an order. @param facts of the present connection. */
+  /**
+   * Serves an order.
+   * @param facts of the present connection.
+   * @param signal aborts when a connection that is being made is to be closed; for what nobody asked for, when the manager stops.
+   */
   serve(
     service: Service,
     order: Order,
@@ -38,7 +42,7 @@ export interface Present {
 }
 
 export interface ReconcilerComponents {
-  readonly table: Pick<ConnectionTable, 'byId' | 'ofKey'>;
+  readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey'>;
   readonly acts: Acts;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
@@ -59,7 +63,7 @@ interface Slot {
   readonly waiting: Waiting[];
   /** Set while a step or an order is worked on. */
   work?: Promise<void>;
-  /** Ends the attempt that is under way to connect the client elsewhere: an order to close makes it pointless. */
+  /** Ends the attempt that is under way to connect the client: an order to close makes it pointless. */
   interrupt?: AbortController;
   callOff?: () => void;
 }
@@ -97,7 +101,7 @@ export class Reconciler {
     const slot = this.#slotOf(key);
     return new Promise((resolve, reject) => {
       slot.waiting.push({ order, resolve, reject });
-      if (order.kind === 'close') slot.interrupt?.abort();
+      if (order.kind === 'close') void this.#interrupt(slot, order);
       this.#work(slot);
     });
   }
@@ -149,6 +153,15 @@ export class Reconciler {
     const slot: Slot = { key, facts: new Map(), waiting: [] };
     this.#slots.set(key, slot);
     return slot;
+  }
+
+  /** Whoever may close a connection need not wait until it has been made anew. */
+  async #interrupt({ key, interrupt }: Slot, { concerns }: CloseOrder): Promise<void> {
+    const connection = this.#components.table.byKey(key);
+    if (!interrupt || !connection) return;
+    const concerned = await Promise.resolve(concerns?.(connection) ?? true).catch(() => false);
+    if (concerned)
+      interrupt.abort(new NsmError('conflict', 'the connection was closed while it was being made'));
   }
 
   /** Begins to work on a key, unless that is going on: then it comes to what is new by itself. */
@@ -236,10 +249,17 @@ export class Reconciler {
     const present = { all: connections, ...(connection ? { connection } : {}) };
     const facts = connection ? factsOf(slot, connection.id) : noFacts();
     const { acts, stopping } = this.#components;
+    let signal = stopping;
+    if (order.kind === 'connect') {
+      slot.interrupt = new AbortController();
+      signal = slot.interrupt.signal;
+    }
     try {
-      resolve(await acts.serve(serve(order, connection), order, present, facts, stopping));
+      resolve(await acts.serve(serve(order, connection), order, present, facts, signal));
     } catch (error) {
       reject(error);
+    } finally {
+      delete slot.interrupt;
     }
   }
 }

@@ -97,12 +97,13 @@ export async function reconnectNow(
   connection: Connection,
   { signal }: ConnectOrder,
   facts: Facts,
+  interrupted: AbortSignal,
 ): Promise<Connection> {
   const { phase } = connection;
   const reason = facts.lost ?? ('reason' in phase ? phase.reason : 'its client asks for it again');
   forgetHalf(facts);
   const lost = phase.kind === 'LOST' ? connection : await detach(components, connection, reason);
-  return await reconnect(components, lost, signal);
+  return await reconnect(components, lost, AbortSignal.any([signal, interrupted]));
 }
 
 /**

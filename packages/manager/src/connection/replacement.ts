@@ -14,9 +14,10 @@ export async function replace(
   components: ActsComponents,
   present: Connection,
   order: ConnectOrder,
+  interrupted: AbortSignal,
 ): Promise<Connection> {
   await closeReplaced(components, present);
-  const connection = await order.make(present);
+  const connection = await order.make(interrupted, present);
   // Only now that the changed connection carries packets may the old one go.
   return connection.replaces ? await promote(components, connection) : connection;
 }

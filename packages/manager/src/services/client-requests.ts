@@ -29,11 +29,15 @@ export async function requestConnection(
     owner,
     speaksForOthers: components.guard.speaksForOthers(peer),
     signal,
-    make: (beside) => {
+    make: (interrupted, beside) => {
       const { connections } = components;
       if (!beside) requireShare(owner.namespace, connections.countIn(owner.namespace));
       const generation = connections.nextGeneration(key);
-      return establish(components, { ...admitted, generation, ...(beside ? { beside } : {}) }, signal);
+      return establish(
+        components,
+        { ...admitted, generation, ...(beside ? { beside } : {}) },
+        AbortSignal.any([signal, interrupted]),
+      );
     },
   });
   if (!connection) throw new NsmError('internal', `no connection for request_id ${request.requestId}`);

@@ -26,7 +26,14 @@ export async function requestProxyConnection(
     requestId: request.requestId,
     speaksForOthers: true,
     signal,
-    make: () => makeHalf(components, request, { key, fingerprint }, caller.remoteAddress ?? '', signal),
+    make: (interrupted) =>
+      makeHalf(
+        components,
+        request,
+        { key, fingerprint },
+        caller.remoteAddress ?? '',
+        AbortSignal.any([signal, interrupted]),
+      ),
   });
   if (!connection) throw new NsmError('internal', `no half of connection ${request.connectionId}`);
   return connection;
