@@ -25,7 +25,8 @@ describe.skipIf(!requireRoot('renumbered node'))(
       try {
         const both = await Promise.all(['pod-1', 'pod-2'].map((id) => connect('there', id)));
         const { b } = mesh;
-        await b.end('SIGKILL');
+        // It tells the registry, which would else keep its name for it for a while.
+        await b.end('SIGTERM');
         await moveAddress(b.namespace.name, b.address, '10.9.0.22');
         await b.start('10.9.0.22:5001');
         for (const { peerAddresses } of both)

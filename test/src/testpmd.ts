@@ -110,14 +110,14 @@ export class Testpmd implements AsyncDisposable {
     await exited;
   }
 
-  /** Given time to remove its socket, which would keep the next from listening. It hangs where its signal handler prints while it prints. */
+  /** Takes its socket with it, which would keep the next from listening. It hangs where its signal handler prints while it prints. */
   async stop(): Promise<void> {
     const { child, exited } = this.#running;
     child.kill('SIGTERM');
-    const ended = await Promise.race([exited.then(() => true), pause(3_000, false, { ref: false })]);
+    await Promise.race([exited, pause(3_000, undefined, { ref: false })]);
     await this.#running.stop();
     const [, socket] = /(?:role=server,socket|^net_vhost0,iface)=([^,]+)/.exec(this.#device) ?? [];
-    if (!ended && socket !== undefined) rmSync(socket, { force: true });
+    if (socket !== undefined) rmSync(socket, { force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
