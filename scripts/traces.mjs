@@ -1,20 +1,26 @@
 // What programs can leave behind on this machine: namespaces, links, mounts, lab folders, processes.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Everything that is there now, by kind. Processes count when their environment has `marker`. */
-export function takeTraces(marker) {
+/**
+ * Everything that is there now, by kind.
+ * @param marker processes count when their environment has it.
+ * @param isolated whether network and /run are the caller's alone: only then what is there can be told from what others make.
+ */
+export function takeTraces(marker, isolated) {
+  const processes = { process: new Set(processesWith(marker)) };
+  if (!isolated) return processes;
   return {
+    ...processes,
     'network namespace': new Set(list('/run/netns')),
     link: new Set(list('/sys/class/net')),
     mount: new Set(mounts()),
     'lab folder': new Set(list('/run/nsm/lab')),
-    process: new Set(processesWith(marker)),
   };
 }
 
 /** What is there now and was not there before, in words. */
-export function newTraces(before, marker) {
-  return Object.entries(takeTraces(marker)).flatMap(([kind, names]) =>
+export function newTraces(before, marker, isolated) {
+  return Object.entries(takeTraces(marker, isolated)).flatMap(([kind, names]) =>
     [...names].filter((name) => !before[kind].has(name)).map((name) => `${kind} ${name}`),
   );
 }

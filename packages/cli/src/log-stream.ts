@@ -48,9 +48,9 @@ export class LogStream {
     this.#lines.push(Buffer.from(line));
     this.#waiting += size;
     if (this.#state !== 'idle') return;
-    // Lines of the same moment share a write.
+    // Lines of the same moment share a write, and no answer waits for it.
     this.#state = 'due';
-    process.nextTick(() => this.#next());
+    setImmediate(() => this.#next());
   }
 
   #next(): void {

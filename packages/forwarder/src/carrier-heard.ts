@@ -6,15 +6,24 @@ import type { RouteSocket } from '@nsm/netlink';
 const patience = { look: 1, all: 1_000 };
 
 /**
- * Resolves when what is sent by a device leaves it. A device without carrier is not waited for.
+ * Waits until what is sent by a device leaves it. A device without carrier is not waited for.
  *
  * Link watch (net/core/link_watch.c) puts the queue of a device into the place of the one that drops all, in its own time: it
  * needs the kernel's lock of all links. From Linux 6.9 on, to ask for the device is enough for it to be done at once.
+ *
+ * @returns whether packets leave it.
  */
-export async function carrierHeard(socket: RouteSocket, device: number, signal: AbortSignal): Promise<void> {
+export async function carrierHeard(
+  socket: RouteSocket,
+  device: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   for (let waited = 0; waited < patience.all; waited += patience.look) {
     const link = socket.link(device);
-    if (!link?.lowerUp || link.operstate === 'up' || link.operstate === 'unknown') return;
+    // Devices without a carrier of their own say `unknown` (Documentation/networking/operstates.rst).
+    if (link?.operstate === 'up' || link?.operstate === 'unknown') return true;
+    if (!link?.lowerUp) return false;
     await pause(patience.look, undefined, { signal });
   }
+  return false;
 }

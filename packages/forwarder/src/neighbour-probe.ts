@@ -1,12 +1,14 @@
 // Finds out whether a connection carries packets: they go to the other side by it, and the other side answers (ARP or ND).
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import { type forwarder as fw, NsmError, tunnelNames } from '@nsm/api';
 import { NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { peersOf } from './open-port.js';
 import type { Device, OpenPorts } from './wiring.js';
 
-/** Milliseconds between looks at the neighbour table: a healthy tunnel answers before the first, a slow one within a few. */
-const lookAgainAfter = [0.2, 0.5, 1, 2, 5, 10, 20, 50];
+/** Milliseconds for which a look follows another as soon as the thread has nothing else to do: a healthy tunnel answers within. */
+const lookBusilyMs = 1;
+/** Milliseconds between later looks at the neighbour table. */
+const lookAgainAfterMs = [1, 2, 5, 10, 20, 50];
 /** Milliseconds after which an unanswered question is asked again; the kernel itself waits a second. */
 export const askAgainAfter = 100;
 
@@ -27,20 +29,25 @@ export async function resolvesNeighbour(
   const [address] = addresses;
   if (address === undefined) return true;
   const deadline = performance.now() + timeoutMs;
+  const pause = pauseBetweenLooks();
   let askedAt = ask(socket, device, address);
-  for (let look = 0; ; look++) {
-    const entry = socket.neighbours({ device }).find((neighbour) => neighbour.address === address);
-    if (entry?.state === 'reachable') return true;
+  for (;;) {
+    if (socket.neighbour(address, device)?.state === 'reachable') return true;
     const now = performance.now();
     if (now >= deadline || signal.aborted) return false;
     if (now - askedAt >= askAgainAfter) askedAt = ask(socket, device, address);
-    await pauseBeforeLook(look);
+    await pause();
   }
 }
 
-/** The pause after the first look is that of 0, and so on: short while an answer may come at once. */
-export async function pauseBeforeLook(look: number): Promise<void> {
-  await sleep(lookAgainAfter[Math.min(look, lookAgainAfter.length - 1)]);
+/** Pauses that grow, and begin with none while an answer may come at once. */
+export function pauseBetweenLooks(): () => Promise<void> {
+  const startedAt = performance.now();
+  let pauses = 0;
+  return async () => {
+    if (performance.now() - startedAt < lookBusilyMs) await immediate();
+    else await sleep(lookAgainAfterMs[Math.min(pauses++, lookAgainAfterMs.length - 1)]);
+  };
 }
 
 /**
@@ -48,13 +55,15 @@ export async function pauseBeforeLook(look: number): Promise<void> {
  * state. What is not resolved is forgotten first, because it would wait a second before it asks again.
  */
 export function ask(socket: RouteSocket, device: number, address: string): number {
-  const { mac } = socket.neighbour(address, device) ?? {};
-  if (mac === undefined) forgetNeighbour(socket, device, address);
-  else
+  const known = socket.neighbour(address, device);
+  if (known?.mac === undefined) {
+    if (known) forgetNeighbour(socket, device, address);
+    socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
+  } else {
+    const { mac } = known;
     for (const state of ['stale', 'probe'] as const)
       unlessGone(() => socket.addNeighbour({ address, device, mac, state }, { replace: true }));
-  if (mac === undefined)
-    socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
+  }
   return performance.now();
 }
 

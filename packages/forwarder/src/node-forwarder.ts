@@ -209,7 +209,7 @@ export class NodeForwarder implements ForwarderService {
     try {
       devices = await wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
         this.#tunnels.release(crossConnect.id);
-        ports[device.side]?.socket.deleteLink(device.index);
+        ports[device.side]?.delete(device.index);
       });
       for (const device of devices) {
         const open = ports[device.side];
@@ -220,11 +220,14 @@ export class NodeForwarder implements ForwarderService {
       }
       for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
       // Each end has its carrier when both are up.
-      for (const { side, index, fresh } of devices)
-        if (fresh && ports[side]) await carrierHeard(ports[side].socket, index, signal);
+      const carrying: Device[] = [];
+      for (const device of devices) {
+        const open = device.fresh ? ports[device.side] : undefined;
+        if (open && (await carrierHeard(open.socket, device.index, signal))) carrying.push(device);
+      }
       if (crossConnect.answerWithinMs > 0)
         await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
-      await requireWay(crossConnect, devices, ports, signal);
+      await requireWay(crossConnect, carrying, ports, signal);
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.

@@ -12,6 +12,7 @@ export class OpenPort implements Disposable {
   readonly socket: RouteSocket;
   /** The index that its device had, if that is known: somebody may have renamed it. */
   lastIndex: number | undefined;
+  #listed: readonly Link[] | undefined;
 
   /** @throws NsmError `namespace-unknown` when the namespace no longer exists. */
   constructor(port: fw.Port) {
@@ -36,19 +37,31 @@ export class OpenPort implements Disposable {
         .map((candidate) => (candidate === undefined ? undefined : this.socket.link(candidate)))
         .find((link) => link?.alias === id);
     }
-    return this.socket.links().find((link) => link.alias === id);
+    return this.#links().find((link) => link.alias === id);
   }
 
   /** The wanted name, a `%d` in it replaced by the lowest number that is free in the pod and reserved for nobody. */
   freeName(): string {
     const { name, reservedNames } = this.port;
     if (!name.includes('%d')) return name;
-    const inUse = this.socket.links().flatMap((link) => [link.name, ...link.altNames]);
+    const inUse = this.#links().flatMap((link) => [link.name, ...link.altNames]);
     const taken = new Set([...inUse, ...reservedNames]);
     for (let n = 0; ; n++) {
       const candidate = name.replace('%d', String(n));
       if (!taken.has(candidate)) return candidate;
     }
+  }
+
+  /** Deletes a device of the pod, whose name is free then. */
+  delete(index: number): void {
+    this.#listed = undefined;
+    this.socket.deleteLink(index);
+  }
+
+  /** The pod's devices as they were before the operation made any. */
+  #links(): readonly Link[] {
+    this.#listed ??= this.socket.links();
+    return this.#listed;
   }
 
   [Symbol.dispose](): void {

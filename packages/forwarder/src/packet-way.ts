@@ -1,7 +1,7 @@
 // Finds out which way packets take: one is sent to the other side as an application's would be, and the kernel tells by which device.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
-import { EchoSocket, IpPrefix, type Link, NetlinkError } from '@nsm/netlink';
-import { ask, askAgainAfter, forgetNeighbour, pauseBeforeLook } from './neighbour-probe.js';
+import { EchoSocket, IpPrefix, NetlinkError } from '@nsm/netlink';
+import { ask, askAgainAfter, forgetNeighbour, pauseBetweenLooks } from './neighbour-probe.js';
 import { type OpenPort, peersOf } from './open-port.js';
 import type { Device, OpenPorts } from './wiring.js';
 
@@ -10,7 +10,8 @@ const pairAnswersWithinMs = 1000;
 
 /**
  * Sends a packet to each peer from an ordinary socket in the pod. Its own rules, routes and packet filters may lead packets elsewhere,
- * and the question asked of a device alone would not show that. Devices that are there already are not tried.
+ * and the question asked of a device alone would not show that.
+ * @param devices the new ones that packets leave.
  * @throws NsmError `dataplane`: by which interface they would leave instead. `no-packets`: they wait for a neighbour for ever.
  */
 export async function requireWay(
@@ -22,27 +23,22 @@ export async function requireWay(
   // Applications behind shared memory answer when they come to it.
   const answers =
     crossConnect.answerWithinMs > 0 ||
-    (devices.length === 2 &&
-      Object.values(ports).every(({ port }) => port.type === InterfaceType.KERNEL_INTERFACE));
+    (ports.client?.port.type === InterfaceType.KERNEL_INTERFACE &&
+      ports.endpoint?.port.type === InterfaceType.KERNEL_INTERFACE);
   const patienceMs = answers ? crossConnect.answerWithinMs || pairAnswersWithinMs : 0;
   await Promise.all(
     devices.flatMap((device) => {
       const open = ports[device.side];
-      return open && device.fresh && isWay(device, open)
+      return open && isWay(open)
         ? peersOf(open).map((peer) => tryPeer(device, open, peer, patienceMs, signal))
         : [];
     }),
   );
 }
 
-/** Until it carries packets a device has no IPv6 routes, and one beside another is not the way yet. */
-function isWay({ index }: Device, { port, socket }: OpenPort): boolean {
-  return port.beside === '' && port.takesOver === '' && carries(socket.link(index));
-}
-
-/** Devices without a carrier of their own say `unknown` (Documentation/networking/operstates.rst). */
-function carries(link: Link | undefined): boolean {
-  return link?.operstate === 'up' || link?.operstate === 'unknown';
+/** A device beside another is not the way yet. */
+function isWay({ port }: OpenPort): boolean {
+  return port.beside === '' && port.takesOver === '';
 }
 
 async function tryPeer(
@@ -96,9 +92,10 @@ async function departure(
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const startedAt = performance.now();
+  const pause = pauseBetweenLooks();
   let sentAt = startedAt;
   echo.send();
-  for (let look = 0; ; look++) {
+  for (;;) {
     const by = echo.departedBy();
     const now = performance.now();
     if (by !== undefined || now - startedAt >= patienceMs || signal.aborted) return by;
@@ -106,7 +103,7 @@ async function departure(
       sentAt = ask(socket, index, peer);
       echo.send();
     }
-    await pauseBeforeLook(look);
+    await pause();
   }
 }
 

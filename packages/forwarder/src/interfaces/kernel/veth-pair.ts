@@ -43,7 +43,7 @@ export class VethPair implements Wiring {
     });
     return [
       { side: 'client', index: made.index, name: made.name, fresh: true },
-      { side: 'endpoint', index: endpoint.socket.link(name)?.index ?? 0, name, fresh: true },
+      { side: 'endpoint', index: made.linkIndex ?? 0, name, fresh: true },
     ];
   }
 }
