@@ -1,8 +1,8 @@
 // Programs the Linux dataplane of one node.
 export { memifSettings } from './interfaces/mem/memif-session.js';
 export { MemifTap } from './interfaces/mem/memif-tap.js';
-export type { VfPool } from './interfaces/sriov/virtual-functions.js';
-export type { DeviceMatch, DevicePool } from './lending/device-source.js';
+
+export type { DeviceMatch, DevicePool, VfPool } from './lending/device-source.js';
 export { type LendingOptions, lentDevicesIn } from './lending/lending-options.js';
 export { NodeForwarder, type NodeForwarderOptions, type VxlanEngine } from './node-forwarder.js';
 export { type ServedForwarder, type ServeForwarderOptions, serveForwarder } from './serve-forwarder.js';

@@ -1,6 +1,12 @@
 // The dataplane of one node: makes cross-connects exist as wanted, and removes them.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type forwarder as fw, InterfaceType, NsmError, type ServiceImplementation } from '@nsm/api';
+import {
+  type forwarder as fw,
+  interfaceTypes,
+  NsmError,
+  type ServiceImplementation,
+  traitsOf,
+} from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { nodeEndName } from './bpf/node-end.js';
@@ -15,8 +21,8 @@ import { type FoundReport, findInterfaces } from './find-interfaces.js';
 import { inspectNamespace, type NamespaceReport } from './inspect-namespace.js';
 import { NetworkDevices } from './interfaces/hw/network-devices.js';
 import { VethPair } from './interfaces/kernel/veth-pair.js';
-import { SharedEngine, type SharedType } from './interfaces/shared/shared-engine.js';
-import { isSocket, SharedSockets } from './interfaces/shared/shared-sockets.js';
+import { SharedEngine } from './interfaces/shared/shared-engine.js';
+import { SharedSockets } from './interfaces/shared/shared-sockets.js';
 import { SharedToKernel } from './interfaces/shared/shared-to-kernel.js';
 import { SharedTunnel } from './interfaces/shared/shared-tunnel.js';
 import { SocketPair } from './interfaces/shared/socket-pair.js';
@@ -87,8 +93,7 @@ export class NodeForwarder implements ForwarderService {
     const byKernel = [new VxlanDevice(this.#tunnels)];
     // In order of preference; a new engine is one more entry here, a new kind one in tunnels/kinds.ts.
     const engines = vxlanEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
-    const { MEM_INTERFACE, VHOST_INTERFACE } = InterfaceType;
-    const sharedTypes: readonly SharedType[] = [MEM_INTERFACE, VHOST_INTERFACE];
+    const sharedTypes = interfaceTypes.filter((type) => traitsOf(type).sharedMemory);
     const byMemory = sharedTypes.map((type) => new SocketPair(type, this.#sockets));
     const byPeer = sharedTypes.flatMap((type) => [
       new SharedToKernel(type, 'client', this.#shared),
@@ -305,7 +310,7 @@ export class NodeForwarder implements ForwarderService {
       const tap = shared && this.#socket.link(nodeEndName(id))?.statistics;
       return shared && tap ? statisticsOfSharedTunnel(traffic, shared, tap) : statisticsOf(traffic);
     }
-    if (isSocket(port.type)) {
+    if (!traitsOf(port.type).hasDevice) {
       if (shared) return statisticsOfShared(shared);
       throw new NsmError('not-found', 'shared memory passes the forwarder by: its packets are not counted');
     }
@@ -326,7 +331,7 @@ export class NodeForwarder implements ForwarderService {
 }
 
 function withDevice(port: fw.Port | undefined): fw.Port | undefined {
-  return port && isSocket(port.type) ? undefined : port;
+  return port && traitsOf(port.type).hasDevice ? port : undefined;
 }
 
 type ProbeReport = { answered: boolean; elapsedUs: number };

@@ -1,5 +1,5 @@
 // Finds out which way packets take: one is sent to the other side as an application's would be, and the kernel tells by which device.
-import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import { EchoSocket, IpPrefix, type Link, NetlinkError } from '@nsm/netlink';
 import { ask, askAgainAfter, forgetNeighbour, pauseBeforeLook } from './neighbour-probe.js';
 import { type OpenPort, peersOf } from './open-port.js';
@@ -22,8 +22,7 @@ export async function requireWay(
   // Applications behind shared memory answer when they come to it.
   const answers =
     crossConnect.answerWithinMs > 0 ||
-    (devices.length === 2 &&
-      Object.values(ports).every(({ port }) => port.type === InterfaceType.KERNEL_INTERFACE));
+    (devices.length === 2 && Object.values(ports).every(({ port }) => traitsOf(port.type).makesPair));
   const patienceMs = answers ? crossConnect.answerWithinMs || pairAnswersWithinMs : 0;
   await Promise.all(
     devices.flatMap((device) => {

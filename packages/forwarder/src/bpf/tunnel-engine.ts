@@ -1,5 +1,5 @@
 // All eBPF tunnels of one node: one program for them all, each a pair of map entries and a veth pair.
-import { type forwarder as fw, NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import {
   currentNamespace,
   type Link,
@@ -7,7 +7,6 @@ import {
   type NetworkNamespace,
   type RouteSocket,
 } from '@nsm/netlink';
-import { isSocket } from '../interfaces/shared/shared-sockets.js';
 import type { OpenPort } from '../open-port.js';
 import { Entrances } from './entrances.js';
 import { GuardedTunnels } from './guarded-tunnels.js';
@@ -99,7 +98,7 @@ export class TunnelEngine {
       throw new NsmError('invalid', `this engine knows UDP port ${kind.port} only, not ${tunnel.port}`);
     const ends = { local: tunnel.local, remote: tunnel.remote };
     const way = this.#ways.ask(kind, ends);
-    const withDevice = !isSocket(pod.port.type);
+    const withDevice = traitsOf(pod.port.type).hasDevice;
     const entry: TunnelEntry = {
       code: kind.code,
       ...ends,
@@ -270,7 +269,7 @@ export class TunnelEngine {
   /** Both ends of a tunnel's veth pair; what is there without the other, or does not belong together, is deleted. */
   #find(id: string, pod: OpenPort, remove: (device: Link) => void): { end?: Link; peer?: Link } {
     const end = this.#socket.link(nodeEndName(id));
-    if (end?.kind === 'tun' && isSocket(pod.port.type)) return { end, peer: end };
+    if (end?.kind === 'tun' && !traitsOf(pod.port.type).hasDevice) return { end, peer: end };
     const peer = pod.find(id);
     if (end && peer && end.linkIndex === peer.index) return { end, peer };
     if (end) this.#delete(end.index);

@@ -1,5 +1,5 @@
 // The MTU of a connection: what its way allows at most, and what it is where nobody asks. Bytes throughout.
-import { type Interface, InterfaceType, NsmError } from '@nsm/api';
+import { type Interface, NsmError, traitsOf } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 
 /** RFC 791, and RFC 8200, section 5. */
@@ -52,9 +52,8 @@ export function wireMtu(client: Interface): Mtu {
  * @param told what the client was told before its connection was made anew. Default: nothing.
  */
 export function localMtu(client: Interface, endpoint: Interface, told?: number): Mtu {
-  const { KERNEL_INTERFACE } = InterfaceType;
-  const device = client.type === KERNEL_INTERFACE && endpoint.type === KERNEL_INTERFACE ? vethMost : tapMost;
-  return within(device, client, told, usualMtu);
+  const pair = traitsOf(client.type).makesPair && traitsOf(endpoint.type).makesPair;
+  return within(pair ? vethMost : tapMost, client, told, usualMtu);
 }
 
 /** Through a tunnel that carries `way` bytes of the pod. @param told as for `localMtu`; 0: nothing. */

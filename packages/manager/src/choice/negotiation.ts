@@ -7,25 +7,13 @@ import {
   InterfaceSchema,
   InterfaceType,
   interfaceNames,
+  interfaceTypes,
   NsmError,
   type Tunnel,
   TunnelType,
+  traitsOf,
   tunnelNames,
 } from '@nsm/api';
-
-/** What DEFAULT_INTERFACE stands for, the best first. */
-export const interfaceDefaults: readonly InterfaceType[] = [
-  InterfaceType.KERNEL_INTERFACE,
-  InterfaceType.MEM_INTERFACE,
-  InterfaceType.VHOST_INTERFACE,
-  InterfaceType.SRIOV_INTERFACE,
-  InterfaceType.HW_INTERFACE,
-];
-
-/** HW and SRIOV: a wire that is there already joins the two sides, and no tunnel does. */
-export function hasOwnWire(type: InterfaceType): boolean {
-  return type === InterfaceType.HW_INTERFACE || type === InterfaceType.SRIOV_INTERFACE;
-}
 
 /** FIRST to FIFTH, then those without a preference in list order. */
 export function inOrderOfPreference(interfaces: readonly Interface[]): Interface[] {
@@ -56,9 +44,9 @@ export function chooseInterfaces(
   const open = endpoint.length === 0 || listed.length < endpoint.length;
   // Who leaves the choice open gets what the other side prefers.
   const theirs = listed.map(({ type }) => type);
-  const accepted = open ? [...theirs, ...interfaceDefaults] : theirs;
+  const accepted = open ? [...theirs, ...interfaceTypes] : theirs;
   for (const wanted of inOrderOfPreference(client)) {
-    const types = wanted.type === DEFAULT_INTERFACE ? [...theirs, ...interfaceDefaults] : [wanted.type];
+    const types = wanted.type === DEFAULT_INTERFACE ? [...theirs, ...interfaceTypes] : [wanted.type];
     for (const type of types) {
       const same = accepted.filter((other) => other === type);
       const other = [...same, ...accepted].find((candidate) => joined(type, candidate));
@@ -82,12 +70,12 @@ export function tunnelable(
   const { DEFAULT_INTERFACE } = InterfaceType;
   const { NO_PREFERENCE } = InterfacePreference;
   const spelledOut = inOrderOfPreference(client).flatMap((wanted) =>
-    wanted.type === DEFAULT_INTERFACE ? interfaceDefaults.map((type) => ({ ...wanted, type })) : [wanted],
+    wanted.type === DEFAULT_INTERFACE ? interfaceTypes.map((type) => ({ ...wanted, type })) : [wanted],
   );
   return spelledOut
     .filter(({ type }, index) => spelledOut.findIndex((other) => other.type === type) === index)
     .filter(({ type }) =>
-      hasOwnWire(type)
+      traitsOf(type).hasOwnWire
         ? joins.remotely(type, type)
         : tunnels.length > 0 && tunnels.every((tunnel) => joins.tunnelled(type, tunnel.type)),
     )
@@ -123,7 +111,9 @@ export class Joins {
    * both are on.
    */
   readonly remotely = (own: InterfaceType, other: InterfaceType): boolean =>
-    hasOwnWire(own) || hasOwnWire(other) ? own === other && this.locally(own, own) : this.tunnelled(own);
+    traitsOf(own).hasOwnWire || traitsOf(other).hasOwnWire
+      ? own === other && this.locally(own, own)
+      : this.tunnelled(own);
 
   /** For people: what joins two sides of one node, or a side and a tunnel. */
   list(where: 'locally' | 'tunnelled'): string {
@@ -131,7 +121,9 @@ export class Joins {
     const name = (type: InterfaceType): string => interfaceNames[type] ?? `type ${type}`;
     const names = this.#joins
       .filter(({ client, tunnel }) =>
-        where === 'locally' ? tunnel === DEFAULT_TUNNEL : tunnel !== DEFAULT_TUNNEL || hasOwnWire(client),
+        where === 'locally'
+          ? tunnel === DEFAULT_TUNNEL
+          : tunnel !== DEFAULT_TUNNEL || traitsOf(client).hasOwnWire,
       )
       .map(({ client, endpoint }) =>
         where === 'tunnelled' || client === endpoint ? name(client) : `${name(client)} to ${name(endpoint)}`,

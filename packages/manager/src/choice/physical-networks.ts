@@ -6,10 +6,12 @@ import {
   InterfacePreference,
   InterfaceType,
   interfaceNames,
+  interfaceTypes,
   NsmError,
   nameSome,
+  traitsOf,
 } from '@nsm/api';
-import { type AgreedInterfaces, hasOwnWire, inOrderOfPreference, interfaceDefaults } from './negotiation.js';
+import { type AgreedInterfaces, inOrderOfPreference } from './negotiation.js';
 
 /** Names of the physical networks whose devices a node can give away, by interface type. */
 export type Pools = ReadonlyMap<InterfaceType, readonly string[]>;
@@ -35,14 +37,14 @@ export function inTurn(
   if ([...pools.values()].every((names) => names.length === 0)) return [client];
   const { DEFAULT_INTERFACE } = InterfaceType;
   const theirs = inOrderOfPreference(endpoint).map(({ type }) => type);
-  const order = [...new Set([...theirs, ...interfaceDefaults])].filter((type) => type !== DEFAULT_INTERFACE);
+  const order = [...new Set([...theirs, ...interfaceTypes])].filter((type) => type !== DEFAULT_INTERFACE);
   const spelledOut = inOrderOfPreference(client).flatMap((wanted) =>
     wanted.type === DEFAULT_INTERFACE ? order.map((type) => ({ ...wanted, type })) : [wanted],
   );
   const turns: Interface[][] = [];
   let tunnelled: Interface[] | undefined;
   for (const wanted of spelledOut.map((one) => ({ ...one, preference: InterfacePreference.NO_PREFERENCE }))) {
-    if (hasOwnWire(wanted.type)) {
+    if (traitsOf(wanted.type).hasOwnWire) {
       turns.push(...inPools(wanted, pools).map((one) => [one]));
       tunnelled = undefined;
     } else if (tunnelled) tunnelled.push(wanted);
@@ -67,7 +69,7 @@ function inPools(wanted: Interface, pools: Pools): Interface[] {
  */
 export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInterfaces {
   const { client, endpoint } = agreed;
-  if (!hasOwnWire(client.type)) return agreed;
+  if (!traitsOf(client.type).hasOwnWire) return agreed;
   const type = interfaceNames[client.type];
   const pool = poolOf(client) ?? '';
   const own = pools.get(client.type) ?? [];

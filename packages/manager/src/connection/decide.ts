@@ -1,6 +1,6 @@
 // What a connection needs next: one table, read from top to bottom, and one for those who wait for an answer. Nothing here looks
 // at a clock, a kernel or another manager.
-import { InterfaceType } from '@nsm/api';
+import { traitsOf } from '@nsm/api';
 import { type Connection, isClosed, isInPlace, isUp, type Phase, type Tell } from '../state/connection.js';
 import type { Facts, Silence } from './facts.js';
 import type { Order } from './orders.js';
@@ -264,9 +264,9 @@ export function serve(order: Order, present: Connection | undefined): Service {
   }
 }
 
-/** Only what the kernel drives can be there twice; an application that is attached by a socket has to be told of another. */
+/** An application that is attached by a socket would have to be told of another. */
 export function canMove(connection: Connection): boolean {
   const { role, crossConnect } = connection;
-  const isKernels = crossConnect.client?.type === InterfaceType.KERNEL_INTERFACE;
-  return role !== 'ENDPOINT' && isKernels && isInPlace(connection);
+  const movable = crossConnect.client !== undefined && traitsOf(crossConnect.client.type).canMove;
+  return role !== 'ENDPOINT' && movable && isInPlace(connection);
 }

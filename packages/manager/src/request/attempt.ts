@@ -1,16 +1,16 @@
 // One attempt to connect an admitted request to one endpoint.
-import type {
-  ConnectionParameters,
-  connect,
-  forwarder as fw,
-  Interface,
-  NetworkServiceEndpoint,
+import {
+  type ConnectionParameters,
+  type connect,
+  type forwarder as fw,
+  type Interface,
+  type NetworkServiceEndpoint,
+  traitsOf,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { type Connection, connectionHash, type Owner } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { type PortInit, portOf } from './port.js';
-import { hasDevice } from './shared-memory.js';
 
 /** A request that has been admitted, with what admission found out. */
 export interface Admitted {
@@ -112,7 +112,7 @@ export function clientPort(
   parameters: ConnectionParameters,
   siblings: readonly string[],
 ): PortInit {
-  if (!hasDevice(chosen)) return portOf(chosen, namespace, uid, parameters);
+  if (!traitsOf(chosen.type).hasDevice) return portOf(chosen, namespace, uid, parameters);
   const name = (former?.interfaceName || chosen.parameters?.interfaceParameters.name) ?? 'nsm%d';
   const port = {
     ...portOf(chosen, namespace, uid, {
@@ -128,7 +128,7 @@ export function clientPort(
 /** The interface's name when it has been taken over: what the client gives it, or what the replaced one had. */
 export function nameToBe({ replaces, interface: chosen, clientParameters }: Connection): string {
   const { interfaceName } = clientParameters;
-  if (!hasDevice(chosen)) return interfaceName;
+  if (!traitsOf(chosen.type).hasDevice) return interfaceName;
   const inherited = replaces?.interfaceName || interfaceName;
   const wanted = chosen.parameters?.interfaceParameters.name ?? inherited;
   if (!wanted.includes('%d')) return wanted;

@@ -1,16 +1,10 @@
 // The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
 import { randomUUID } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { forwarder as fw, InterfaceSchema, InterfaceType, NsmError, type proxy } from '@nsm/api';
+import { forwarder as fw, InterfaceSchema, InterfaceType, NsmError, type proxy, traitsOf } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
-import {
-  chooseInterfaces,
-  chooseTunnel,
-  hasOwnWire,
-  interfaceList,
-  restrictTunnels,
-} from '../choice/negotiation.js';
+import { chooseInterfaces, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
 import { onOneNetwork, poolOf } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { quote } from '../others-words.js';
@@ -19,7 +13,7 @@ import type { RequestComponents } from './components.js';
 import { askEndpoint } from './endpoint-side.js';
 import { portOf } from './port.js';
 import { declareUp, program } from './programming.js';
-import { hasDevice, placeSockets } from './shared-memory.js';
+import { placeSockets } from './shared-memory.js';
 import { Transaction } from './transaction.js';
 
 /**
@@ -86,7 +80,7 @@ async function connectEndpoint(
   const chosen = chooseInterfaces(
     wanted,
     endpoint.interface,
-    (theirs, own) => components.joins.remotely(own, theirs) && (!hasOwnWire(own) || onNetwork(own)),
+    (theirs, own) => components.joins.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
   );
   if (!chosen) {
     throw new NsmError(
@@ -98,7 +92,7 @@ async function connectEndpoint(
   }
 
   const agreed = onOneNetwork(chosen, components.physical);
-  const tunnel = hasOwnWire(agreed.client.type)
+  const tunnel = traitsOf(agreed.client.type).hasOwnWire
     ? undefined
     : await agreeOnTunnel(components, request, agreed.endpoint.type, callerAddress, transaction);
   const mtu = tunnel ? tunnelledMtu(tunnel.mtu, agreed.client, request.toldMtu) : wireMtu(agreed.client);
@@ -127,7 +121,7 @@ async function connectEndpoint(
     offeredIsOwn: false,
     mtu,
   });
-  if (hasDevice(placed.endpoint))
+  if (traitsOf(placed.endpoint.type).hasDevice)
     await refuseCut(components, [
       {
         side: 'endpoint',

@@ -9,18 +9,17 @@ import {
   type Label,
   type NetworkServiceEndpoint,
   NsmError,
+  traitsOf,
 } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
-import { hasOwnWire } from '../choice/negotiation.js';
 import { type ServedConnection, tellEndpoint } from '../others/tell-others.js';
 import { endpointInterfaceName, macOf } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
-import { hasDevice } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {
@@ -57,10 +56,10 @@ export async function askEndpoint(
   question: EndpointQuestion,
 ): Promise<Plan> {
   const { id, hash, requestId, endpoint } = question;
-  const interfaceName = hasDevice(question.interface) ? endpointInterfaceName(hash) : '';
+  const interfaceName = traitsOf(question.interface.type).hasDevice ? endpointInterfaceName(hash) : '';
   // A device of the node's has one already.
   const macFor = (side: 'client' | 'endpoint'): string =>
-    hasOwnWire(question.interface.type) ? '' : macOf(hash, side);
+    traitsOf(question.interface.type).hasOwnWire ? '' : macOf(hash, side);
   const mac = { client: macFor('client'), endpoint: macFor('endpoint') };
   const { networkServiceName: service, nseProviderName, nseProviderNamespace } = endpoint;
   const served: ServedConnection = {

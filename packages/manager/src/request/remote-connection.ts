@@ -7,6 +7,7 @@ import {
   type proxy,
   type Tunnel,
   TunnelSchema,
+  traitsOf,
 } from '@nsm/api';
 import {
   allocate,
@@ -18,13 +19,7 @@ import {
 } from '../addresses/allocation.js';
 import { addressesOf } from '../admission/admission.js';
 import { judgeAnswer } from '../admission/answer.js';
-import {
-  hasOwnWire,
-  impossibleTunnels,
-  interfaceList,
-  restrictTunnels,
-  tunnelable,
-} from '../choice/negotiation.js';
+import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { quote } from '../others-words.js';
@@ -34,7 +29,7 @@ import type { RequestComponents } from './components.js';
 import { withSide } from './endpoint-side.js';
 import { fitClient } from './fit-into-pod.js';
 import { program } from './programming.js';
-import { hasDevice, placeSockets } from './shared-memory.js';
+import { placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 import { whyNoPackets } from './why-no-packets.js';
 
@@ -64,7 +59,7 @@ async function connect(
   const remote = await components.peers.resolve(manager, peer.address);
   const offer = await components.offers.to(remote);
   const tunnels = restrictTunnels(offer.tunnels, components.tunnels, networkServiceName);
-  if (tunnels.length === 0 && !attempt.interfaces.every(({ type }) => hasOwnWire(type)))
+  if (tunnels.length === 0 && !attempt.interfaces.every(({ type }) => traitsOf(type).hasOwnWire))
     throw new NsmError(
       'no-common-tunnel',
       `no tunnel of this node leads to manager ${quote(manager)}: ` +
@@ -159,7 +154,7 @@ async function connect(
     mac: tunnel ? macOf(hash, 'client') : '',
     connectionId: id,
   };
-  if (hasDevice(placed.client))
+  if (traitsOf(placed.client.type).hasDevice)
     await refuseCut(components, [
       {
         side: 'client',
@@ -196,7 +191,8 @@ async function connect(
           }
         : {}),
       // An application that is attached by a socket may come to it only when it has heard of it.
-      answerWithinMs: reply.endpointInterface && !hasDevice(reply.endpointInterface) ? 0 : patience,
+      answerWithinMs:
+        reply.endpointInterface && !traitsOf(reply.endpointInterface.type).hasDevice ? 0 : patience,
     }),
   }).catch(async (thrown: unknown) => {
     const error = NsmError.from(thrown);
@@ -236,7 +232,7 @@ function agreed(
   manager: string,
   proposed: readonly number[],
 ) {
-  if (chosen && connectionParameters && hasOwnWire(chosen.type))
+  if (chosen && connectionParameters && traitsOf(chosen.type).hasOwnWire)
     return { tunnel: undefined, chosen, parameters: connectionParameters };
   const { parameters } = tunnel ?? {};
   if (

@@ -1,7 +1,7 @@
 // Pods attached by shared memory: what both sides are told, and the socket by which each meets the other.
 import { create } from '@bufbuild/protobuf';
-import { type Interface, InterfaceParametersSchema } from '@nsm/api';
-import { agreeOnMemory, isShared } from '../admission/shared-memory-parameters.js';
+import { type Interface, InterfaceParametersSchema, traitsOf } from '@nsm/api';
+import { agreeOnMemory } from '../admission/shared-memory-parameters.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
@@ -26,7 +26,9 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
   former?: Interface,
 ): Promise<Record<Side, Interface>> {
   const wishes = Object.entries(sides) as [Side, SideWish][];
-  const asked = wishes.flatMap(([side, wish]) => (isShared(wish.interface) ? [[side, wish] as const] : []));
+  const asked = wishes.flatMap(([side, wish]) =>
+    traitsOf(wish.interface.type).sharedMemory ? [[side, wish] as const] : [],
+  );
   const result = Object.fromEntries(wishes.map(([side, wish]) => [side, wish.interface]));
   if (asked.length > 0) {
     const heard = [...(former ? [former] : []), ...wishes.map(([, wish]) => wish.interface)];
@@ -67,11 +69,6 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
       });
   }
   return result as Record<Side, Interface>;
-}
-
-/** False for what is attached by a socket alone. */
-export function hasDevice(side: Interface): boolean {
-  return !isShared(side);
 }
 
 function withParameters(wanted: Interface, parameters: Readonly<Record<string, string>>): Interface {

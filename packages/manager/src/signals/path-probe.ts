@@ -1,6 +1,6 @@
 // A node from which no packets come back: its clients go to other endpoints where there are any, and else keep what they
 // have until packets come back.
-import { InterfaceType, NsmError } from '@nsm/api';
+import { NsmError, traitsOf } from '@nsm/api';
 import { policy } from '../connection/policy.js';
 import { fewAtATime } from '../few-at-a-time.js';
 import { type Connection, isInPlace, isUp, stateOf } from '../state/connection.js';
@@ -139,7 +139,7 @@ type Answer = 'yes' | 'no' | 'undone' | 'unknown';
 
 /** A client's that the kernel drives, up or waiting; while it is being made anew there is nothing to ask. */
 function hasInterface(connection: Connection): boolean {
-  const type = connection.crossConnect.client?.type;
-  const driven = type !== InterfaceType.MEM_INTERFACE && type !== InterfaceType.VHOST_INTERFACE;
+  const { client } = connection.crossConnect;
+  const driven = client !== undefined && traitsOf(client.type).hasDevice;
   return connection.role === 'CLIENT' && driven && isInPlace(connection);
 }
