@@ -1,6 +1,6 @@
 // What is told of shared memory: at each end packets add up, and every drop has its reason.
 import { describe, expect, it } from 'vitest';
-import type { TunnelTraffic } from './bpf/tunnel-maps.js';
+import type { TunnelTraffic } from './bpf/tunnel-counters.js';
 import type { SharedTraffic } from './interfaces/shared/shared-engine.js';
 import {
   beforeShared,

@@ -1,7 +1,7 @@
 // Counters of tunnels and devices as the forwarder reports them.
 import type { forwarder as fw } from '@nsm/api';
 import type { Link, LinkStatistics } from '@nsm/netlink';
-import type { TunnelTraffic } from './bpf/tunnel-maps.js';
+import type { TunnelTraffic } from './bpf/tunnel-counters.js';
 import type { SharedTraffic } from './interfaces/shared/shared-engine.js';
 
 export type StatisticsReport = Omit<fw.Statistics, '$typeName' | '$unknown'>;

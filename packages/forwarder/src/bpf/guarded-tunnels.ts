@@ -2,7 +2,8 @@
 import { createHash, randomInt } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { nextOf } from './next-of.js';
-import { ofTheKernel, type TunnelMaps, type TunnelTraffic } from './tunnel-maps.js';
+import type { TunnelTraffic } from './tunnel-counters.js';
+import { ofTheKernel, type TunnelMaps } from './tunnel-maps.js';
 import type { TunnelEntry } from './tunnel-structures.js';
 
 interface Guarded {

@@ -6,13 +6,14 @@ import type { Connection } from '../state/connection.js';
 import { closeAll, end, remove, tellAgain } from './closing.js';
 import { compare, mend, noteContestedThere, saysNothing, verify } from './comparing.js';
 import type { ActsComponents } from './components.js';
-import type { Service, Step } from './decide.js';
+import type { Step } from './decide.js';
 import { type Facts, forgetHalf } from './facts.js';
 import type { ConnectOrder, Order } from './orders.js';
 import { policy } from './policy.js';
 import type { Acts, Present } from './reconciler.js';
 import { awaitPackets, detach, evade, heal, move, reconnectNow } from './reconnecting.js';
 import { promote, replace, replacedByAnother } from './replacement.js';
+import type { Service } from './serve.js';
 
 export class ConnectionActs implements Acts {
   readonly #components: ActsComponents;

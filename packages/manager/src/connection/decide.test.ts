@@ -4,9 +4,10 @@ import { InterfaceType } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Connection, Intent, Phase, Role } from '../state/connection.js';
-import { decide, rows, type Situation, type Step, serve, steps } from './decide.js';
+import { decide, rows, type Situation, type Step, steps } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
 import type { ConnectOrder } from './orders.js';
+import { serve } from './serve.js';
 
 const nowMs = 1000;
 const closed: Intent = { kind: 'closed', reason: 'closed by the client', tell: 'peer' };

@@ -1,9 +1,7 @@
-// What a connection needs next: one table, read from top to bottom, and one for those who wait for an answer. Nothing here looks
-// at a clock, a kernel or another manager.
+// What a connection needs next: one table, read from top to bottom. Nothing here looks at a clock, a kernel or another manager.
 import { traitsOf } from '@nsm/api';
-import { type Connection, isClosed, isInPlace, isUp, type Phase, type Tell } from '../state/connection.js';
+import { type Connection, isInPlace, type Phase, type Tell } from '../state/connection.js';
 import type { Facts, Silence } from './facts.js';
-import type { Order } from './orders.js';
 
 export interface Situation {
   readonly connection: Connection;
@@ -212,56 +210,6 @@ export function decide(situation: Situation): Step {
       meant === intent.kind && phases.includes(phase.kind) && (holds?.(situation) ?? true),
   );
   return row?.step(situation) ?? { do: 'rest' };
-}
-
-/** How somebody who waits is served, with the connection that the key has. Asked when no step is due. */
-export type Service =
-  /** There is nothing to do, or nothing to do it with. */
-  | { readonly serve: 'done' }
-  /** Another pod's. */
-  | { readonly serve: 'refuse' }
-  /** It is made. */
-  | { readonly serve: 'make' }
-  /** It is compared; made anew where it is not what its record says. */
-  | { readonly serve: 'confirm' }
-  /** It is made anew at once. */
-  | { readonly serve: 'reconnect' }
-  /** Another is made beside it, and takes its place. */
-  | { readonly serve: 'replace' }
-  /** It is closed. */
-  | { readonly serve: 'close' }
-  /** It is closed without a word to who asked, and made. */
-  | { readonly serve: 'close-and-make' }
-  /** Another at another endpoint takes its place. */
-  | { readonly serve: 'move' }
-  /** What cannot be there twice is made anew elsewhere. */
-  | { readonly serve: 'lose' };
-
-export function serve(order: Order, present: Connection | undefined): Service {
-  switch (order.kind) {
-    case 'close':
-      return !present || present.phase.kind === 'REMOVED' ? { serve: 'done' } : { serve: 'close' };
-    case 'move':
-      if (
-        !present ||
-        present.id !== order.id ||
-        present.role === 'ENDPOINT' ||
-        present.intent.kind === 'closed'
-      )
-        return { serve: 'done' };
-      return canMove(present) ? { serve: 'move' } : { serve: 'lose' };
-    case 'connect': {
-      if (!present || isClosed(present)) return { serve: 'make' };
-      const { owner, speaksForOthers, fingerprint } = order;
-      if (owner && owner.namespace !== present.owner?.namespace && !speaksForOthers)
-        return { serve: 'refuse' };
-      const same = present.fingerprint === fingerprint;
-      if (same && isUp(present)) return { serve: 'confirm' };
-      // The client's manager knows best: what it asked for before, it no longer has.
-      if (present.role === 'ENDPOINT') return { serve: 'close-and-make' };
-      return same ? { serve: 'reconnect' } : { serve: 'replace' };
-    }
-  }
 }
 
 /** An application that is attached by a socket would have to be told of another. */

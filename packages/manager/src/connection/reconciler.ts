@@ -5,10 +5,11 @@ import type { Logger } from 'pino';
 import type { Clock } from '../clock.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
-import { decide, type Service, type Step, serve } from './decide.js';
+import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
 import type { CloseOrder, Order } from './orders.js';
 import { pauseAfter, policy } from './policy.js';
+import { type Service, serve } from './serve.js';
 
 /** Who does what was decided, and alone writes the table. */
 export interface Acts {

@@ -3,21 +3,21 @@ import { NsmError, nameSome } from '@nsm/api';
 import { interfaceFields } from '@nsm/sdk';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
+import {
+  interfaceCapabilityView,
+  type JoinView,
+  joinView,
+  tunnelCapabilityViews,
+} from '../../capability-views.js';
 import { Output, orDash } from '../../output.js';
+import { howText, labelsText, stateText } from '../../view-texts.js';
 import {
   type ConnectionView,
   candidateView,
   connectionView,
   endpointView,
-  howText,
-  interfaceCapabilityView,
-  type JoinView,
-  joinView,
-  labelsText,
   managerView,
   type SideView,
-  stateText,
-  tunnelCapabilityViews,
 } from '../../views.js';
 import { runGet } from '../get/handler.js';
 import type { DescribeFlags, DescribeKind } from './flags.js';
