@@ -25,9 +25,9 @@ import { NamespaceGuard } from './admission/namespace-guard.js';
 import { admitTunnelAddress, warnOfStrangeAddresses } from './admission/own-addresses.js';
 import { checkPidNamespace } from './admission/pid-namespace.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
-import { Lacking } from './choice/lacking.js';
-import { Joins } from './choice/negotiation.js';
+import { MissingCapabilities } from './choice/missing-capabilities.js';
 import { TunnelOffers } from './choice/tunnel-offers.js';
+import { WiringMatrix } from './choice/wiring-matrix.js';
 import { monotonicClock } from './clock.js';
 import { ConnectionActs } from './connection/acts.js';
 import { Reconciler } from './connection/reconciler.js';
@@ -162,15 +162,15 @@ export class Manager {
     for (const { missing, type } of interfaces)
       if (missing)
         logger.info({ type: interfaceNames[type], missing }, 'interface type not available on this node');
-    const lacking = new Lacking({ interfaces, tunnels });
-    for (const [type, missing] of lacking.tunnels)
+    const missingCapabilities = new MissingCapabilities({ interfaces, tunnels });
+    for (const [type, missing] of missingCapabilities.tunnels)
       logger.warn({ type: tunnelNames[type], missing }, 'tunnel type not available on this node');
 
     const self = this.#self(nodeId);
     const connections = new ConnectionTable(store, Date.now);
-    const joinable = new Joins(joins);
+    const wirings = new WiringMatrix(joins);
     const catalogue = new Catalogue(
-      { registry, endpoints, connections, health, joins: joinable, lacking },
+      { registry, endpoints, connections, health, wirings, missingCapabilities },
       name,
     );
     const pools = new AddressPools(registry, name);
@@ -182,8 +182,8 @@ export class Manager {
     const making: RequestComponents = {
       ...known,
       forwarder,
-      joins: joinable,
-      lacking,
+      wirings,
+      missingCapabilities,
       physical: new Map(interfaces.map(({ type, pools: names }) => [type, names])),
       offers,
       tunnels: byService(this.#options.tunnels, ({ type }) => type),

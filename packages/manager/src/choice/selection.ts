@@ -8,8 +8,9 @@ import {
   type registry,
 } from '@nsm/api';
 import { quote } from '../others-words.js';
-import type { Lacking } from './lacking.js';
-import { chooseInterfaces, interfaceList, type Joins } from './negotiation.js';
+import type { MissingCapabilities } from './missing-capabilities.js';
+import { chooseInterfaces, interfaceList } from './negotiation.js';
+import type { WiringMatrix } from './wiring-matrix.js';
 
 export interface Wanted {
   readonly service: string;
@@ -25,8 +26,8 @@ export interface Surroundings {
   readonly endpoints: readonly NetworkServiceEndpoint[];
   readonly managers: ReadonlyMap<string, registry.Manager>;
   /** What the local forwarder can join. */
-  readonly joins: Joins;
-  readonly lacking: Lacking;
+  readonly wirings: WiringMatrix;
+  readonly missingCapabilities: MissingCapabilities;
   connections(endpoint: NetworkServiceEndpoint): number;
   /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -101,15 +102,15 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
   if (local && around.drained) return dropped('this node is drained');
   const absent = local ? undefined : absence(host, around.managers);
   if (absent) return dropped(`its ${absent}`);
-  const { joins } = around;
+  const { wirings } = around;
   // What the other node can do with the endpoint's types is its manager's to say.
-  const joined = local ? joins.locally : joins.remotely;
+  const joined = local ? wirings.locally : wirings.remotely;
   if (!chooseInterfaces(wanted.interfaces, endpoint.interface, joined)) {
     const asked = new Set(wanted.interfaces.map(({ type }) => type));
-    const lacking = around.lacking.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
+    const reasons = around.missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
     return dropped(
       `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, this node can join ${local ? joins.list('locally') : `${joins.list('tunnelled')} to another node`}${lacking}`,
+        `${interfaceList(endpoint.interface)}, this node can join ${local ? wirings.list('locally') : `${wirings.list('tunnelled')} to another node`}${reasons}`,
     );
   }
   const failure = around.recentFailure(endpoint);

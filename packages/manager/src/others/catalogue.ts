@@ -2,8 +2,7 @@
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
-import type { Lacking } from '../choice/lacking.js';
-import type { Joins } from '../choice/negotiation.js';
+import type { MissingCapabilities } from '../choice/missing-capabilities.js';
 import {
   absence,
   type Candidate,
@@ -12,6 +11,7 @@ import {
   selectEndpoints,
   type Wanted,
 } from '../choice/selection.js';
+import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { LocalEndpoints } from './local-endpoints.js';
 
@@ -20,8 +20,8 @@ export interface CatalogueComponents {
   readonly endpoints: Pick<LocalEndpoints, 'isLeaving' | 'records'>;
   readonly connections: Pick<ConnectionTable, 'countOf'>;
   readonly health: EndpointHealth;
-  readonly joins: Joins;
-  readonly lacking: Lacking;
+  readonly wirings: WiringMatrix;
+  readonly missingCapabilities: MissingCapabilities;
 }
 
 export class Catalogue {
@@ -83,12 +83,12 @@ export class Catalogue {
   }
 
   #surroundings(service: string): Surroundings {
-    const { registry, connections, health, joins, lacking } = this.#components;
+    const { registry, connections, health, wirings, missingCapabilities } = this.#components;
     return {
       manager: this.#manager,
       drained: this.drained,
-      joins,
-      lacking,
+      wirings,
+      missingCapabilities,
       endpoints: this.of(service),
       managers: registry.managers(),
       connections: (endpoint) => connections.countOf(endpoint),

@@ -75,17 +75,20 @@ export async function askManager(
     throw new NsmError(
       'no-common-tunnel',
       `no tunnel of this node leads to manager ${quote(manager)}: ` +
-        components.lacking.ofTunnels(
+        components.missingCapabilities.ofTunnels(
           impossibleTunnels(components.tunnels, networkServiceName),
           offer.obstacles,
         ),
     );
-  const interfaces = tunnelable(attempt.interfaces, tunnels, components.joins);
+  const interfaces = tunnelable(attempt.interfaces, tunnels, components.wirings);
   if (interfaces.length === 0)
     throw new NsmError(
       'no-common-interface',
-      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${components.joins.list('tunnelled')} to another node` +
-        components.lacking.ofInterfaces(new Set(attempt.interfaces.map(({ type }) => type)), 'tunnelled'),
+      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${components.wirings.list('tunnelled')} to another node` +
+        components.missingCapabilities.ofInterfaces(
+          new Set(attempt.interfaces.map(({ type }) => type)),
+          'tunnelled',
+        ),
     );
 
   const reservation = await transaction.step(

@@ -5,10 +5,10 @@ import type { AddressPools } from '../addresses/address-pools.js';
 import type { ConfiguredPrefixes } from '../addresses/allocation.js';
 import type { Identifiers } from '../addresses/identifiers.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
-import type { Lacking } from '../choice/lacking.js';
-import type { Joins } from '../choice/negotiation.js';
+import type { MissingCapabilities } from '../choice/missing-capabilities.js';
 import type { Pools } from '../choice/physical-networks.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
+import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LifelinesComponents } from '../lifelines/lifelines.js';
 import type { Catalogue } from '../others/catalogue.js';
@@ -27,9 +27,9 @@ export interface RequestComponents extends LifelinesComponents {
   readonly owners: OwnerWatch;
   readonly forwarder: Forwarder;
   /** What the forwarder can join. */
-  readonly joins: Joins;
+  readonly wirings: WiringMatrix;
   /** What it cannot do, and why. */
-  readonly lacking: Lacking;
+  readonly missingCapabilities: MissingCapabilities;
   /** Physical networks whose devices this node can give to pods. */
   readonly physical: Pools;
   readonly offers: TunnelOffers;

@@ -80,14 +80,18 @@ async function connectEndpoint(
   const chosen = chooseInterfaces(
     wanted,
     endpoint.interface,
-    (theirs, own) => components.joins.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
+    (theirs, own) =>
+      components.wirings.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
   );
   if (!chosen) {
     throw new NsmError(
       'no-common-interface',
       `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, its node can join ${components.joins.list('tunnelled')} to another node` +
-        components.lacking.ofInterfaces(new Set(endpoint.interface.map(({ type }) => type)), 'tunnelled'),
+        `${interfaceList(endpoint.interface)}, its node can join ${components.wirings.list('tunnelled')} to another node` +
+        components.missingCapabilities.ofInterfaces(
+          new Set(endpoint.interface.map(({ type }) => type)),
+          'tunnelled',
+        ),
     );
   }
 
@@ -177,9 +181,9 @@ async function agreeOnTunnel(
   const { theirs, ours } = chooseTunnel(
     request.tunnelType,
     restrictTunnels(tunnels, components.tunnels, request.networkServiceName).filter(({ type }) =>
-      components.joins.tunnelled(own, type),
+      components.wirings.tunnelled(own, type),
     ),
-    (types) => components.lacking.ofTunnels(types, obstacles),
+    (types) => components.missingCapabilities.ofTunnels(types, obstacles),
   );
   const identifier = await transaction.step(
     'take a tunnel identifier',

@@ -121,7 +121,7 @@ function agreeOnInterfaces(
   endpoint: NetworkServiceEndpoint,
   components: RequestComponents,
 ): AgreedInterfaces {
-  const chosen = chooseInterfaces(wanted, endpoint.interface, components.joins.locally);
+  const chosen = chooseInterfaces(wanted, endpoint.interface, components.wirings.locally);
   if (!chosen)
     throw new NsmError(
       'no-common-interface',

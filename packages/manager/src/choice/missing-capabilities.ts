@@ -9,7 +9,7 @@ import {
 
 export type Capabilities = Pick<fw.Capabilities, 'interfaces' | 'tunnels'>;
 
-export class Lacking {
+export class MissingCapabilities {
   readonly #interfaces: Capabilities['interfaces'];
   readonly #tunnels: ReadonlyMap<TunnelType, string>;
 
