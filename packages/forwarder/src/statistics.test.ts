@@ -37,7 +37,7 @@ describe('statistics of shared memory', () => {
     const tunnel: TunnelTraffic = {
       sent: { packets: 19n, bytes: 1900n, drops: new Map([['too large', 1n]]) },
       received: { packets: 50n, bytes: 5000n, drops: new Map([['truncated', 5n]]) },
-      strays: new Map(),
+      unmatched: new Map(),
     };
     const report = statisticsOfSharedTunnel(tunnel, shared, device);
     expect(report).toEqual({

@@ -26,7 +26,7 @@ export interface TunnelTraffic {
   readonly sent: Traffic;
   readonly received: Traffic;
   /** Drops of packets that belong to no tunnel. */
-  readonly strays: ReadonlyMap<string, bigint>;
+  readonly unmatched: ReadonlyMap<string, bigint>;
 }
 
 /** Indexes of the words of `struct traffic`; packets and bytes have one for each direction. */
@@ -69,8 +69,8 @@ export class TunnelCounters {
     const sent = part(sum, 0);
     const lost = this.#lost(nodeEnd, sum);
     const drops = lost > 0n ? new Map([...sent.drops, ['no neighbour', lost]]) : sent.drops;
-    const strays = part(this.#sum(nobody) ?? [], 1).drops;
-    return { sent: { ...sent, drops }, received: part(sum, 1), strays };
+    const unmatched = part(this.#sum(nobody) ?? [], 1).drops;
+    return { sent: { ...sent, drops }, received: part(sum, 1), unmatched };
   }
 
   /** Frames that never left by an uplink. Those between its two counters are taken for lost: the fewest of some looks count. */
