@@ -26,16 +26,19 @@ export async function measureLab(
 ): Promise<LabReport> {
   const found = await findConnections(plan, signal);
   const subjects = plan.clients.map((client) => subjectOf(plan, client, found, failures.get(client.name)));
-  const pinged = await inTurn(subjects, async (subject) =>
+  const pinged = await oneAfterAnother(subjects, async (subject) =>
     subject.applications.length > 0 ? subject.row : await withPings(subject, signal),
   );
   const connections: ConnectionRow[] = [];
   for (const [index, subject] of subjects.entries())
     connections.push(await alone(subject, pinged[index] ?? subject.row, plan.throughput, signal));
-  const checks = await inTurn(plan.checks, async ({ from, namespace, to, addresses }): Promise<Checked> => {
-    const roundTrips = await pingAll({ member: from, namespace }, addresses, signal);
-    return { from, to, roundTrips, ok: answered(roundTrips) };
-  });
+  const checks = await oneAfterAnother(
+    plan.checks,
+    async ({ from, namespace, to, addresses }): Promise<Checked> => {
+      const roundTrips = await pingAll({ member: from, namespace }, addresses, signal);
+      return { from, to, roundTrips, ok: answered(roundTrips) };
+    },
+  );
   const ok = connections.every((row) => carries(row) || row.notHere) && checks.every((check) => check.ok);
   return { lab: plan.name, ok, connections, checks };
 }
@@ -114,7 +117,7 @@ async function pingAll(
   return trips;
 }
 
-async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+async function oneAfterAnother<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (let first = 0; first < items.length; first += atOnce)
     results.push(...(await Promise.all(items.slice(first, first + atOnce).map(work))));

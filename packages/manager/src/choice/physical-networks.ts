@@ -29,7 +29,7 @@ export function poolOf({ parameters }: Interface): string | undefined {
  * the other side, shows only when it is tried. One that can be of several physical networks is a list for each.
  * @param endpoint the endpoint's interfaces, whose order counts where the client leaves the choice open.
  */
-export function inTurn(
+export function byPreference(
   client: readonly Interface[],
   endpoint: readonly Interface[],
   pools: Pools,

@@ -1,7 +1,7 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
 import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind, nameSome } from '@nsm/api';
 import { interfaceList } from '../choice/negotiation.js';
-import { inTurn } from '../choice/physical-networks.js';
+import { byPreference } from '../choice/physical-networks.js';
 import { quote } from '../others-words.js';
 import type { Connection } from '../state/connection.js';
 import { type Admitted, attemptOf } from './attempt.js';
@@ -73,7 +73,7 @@ async function connectTo(
   const local = endpoint.networkServiceHost === components.self.name;
   const connect = local ? connectLocally : connectRemotely;
   const failures: NsmError[] = [];
-  for (const interfaces of inTurn(request.interface, endpoint.interface, components.physical)) {
+  for (const interfaces of byPreference(request.interface, endpoint.interface, components.physical)) {
     const transaction = new Transaction(signal, components.faults);
     try {
       const attempt = attemptOf(components, admitted, endpoint, interfaces);

@@ -51,8 +51,8 @@ export class PathProbe {
   async #answered(clients: readonly Connection[]): Promise<Answer> {
     if (this.#unanswered === 0) this.#turn++;
     const first = this.#turn % clients.length;
-    const inTurn = [...clients.slice(first), ...clients.slice(0, first)];
-    const asked = inTurn.slice(0, this.#unanswered === 0 ? 1 : policy.probeSamples);
+    const rotated = [...clients.slice(first), ...clients.slice(0, first)];
+    const asked = rotated.slice(0, this.#unanswered === 0 ? 1 : policy.probeSamples);
     const answers = await Promise.all(asked.map((connection) => this.#answerOf(connection)));
     return (['yes', 'no', 'undone'] as const).find((answer) => answers.includes(answer)) ?? 'unknown';
   }
