@@ -43,17 +43,22 @@ export async function establish(
       const error = NsmError.from(thrown);
       failures.push(error);
       if (signal.aborted || error.kind === 'namespace-unknown') break;
-      if (!blameless.has(error.kind)) components.health.failed(endpoint, error.message);
+      if (!notEndpointsFault.has(error.kind)) components.health.failed(endpoint, error.message);
     }
   }
   throw summary(failures, candidates.length);
 }
 
 /** That this manager has no addresses, or the client's pod or node no room for what it is given, or is used up, says nothing of the endpoint. */
-const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry', 'own-branch', 'exhausted']);
+const notEndpointsFault: ReadonlySet<NsmErrorKind> = new Set([
+  'no-address',
+  'registry',
+  'own-branch',
+  'exhausted',
+]);
 
 /** Another interface does not help against these. */
-const hopeless: ReadonlySet<NsmErrorKind> = new Set([
+const notRetryable: ReadonlySet<NsmErrorKind> = new Set([
   'namespace-unknown',
   'endpoint-unreachable',
   'manager-unreachable',
@@ -99,7 +104,7 @@ async function connectTo(
         'endpoint not connected',
       );
       failures.push(error);
-      if (signal.aborted || hopeless.has(error.kind)) break;
+      if (signal.aborted || notRetryable.has(error.kind)) break;
     }
   }
   const [first, ...others] = failures;
