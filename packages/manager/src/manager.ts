@@ -54,8 +54,8 @@ import type { SignalComponents } from './signals/components.js';
 import { endpointGone, processGone, watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
 import { watchOwnAddresses } from './signals/own-addresses.js';
+import { pathFailureOf } from './signals/path-failure.js';
 import { watchPeers } from './signals/peer-watch.js';
-import { silenceOf } from './signals/silence-of.js';
 import { load, resume } from './start/recovery.js';
 import { takeName } from './start/unique-name.js';
 import { ConnectionTable } from './state/connection-table.js';
@@ -202,7 +202,7 @@ export class Manager {
       logger,
       stopping: stopping.signal,
       establish: (admitted, signal) => establish(making, admitted, signal),
-      silenceOf: (connection) => silenceOf(known, connection),
+      pathFailureOf: (connection) => pathFailureOf(known, connection),
       requestTimeoutMs,
     });
     const reconciler = new Reconciler({

@@ -48,13 +48,13 @@ export class ConnectionActs implements Acts {
       case 'promote':
         return void (await promote(components, connection));
       case 'evade':
-        delete facts.silent;
-        return await evade(components, connection, step.silence, signal);
+        delete facts.pathFailure;
+        return await evade(components, connection, step.pathFailure, signal);
       case 'note':
         delete facts.contestedThere;
         return noteContestedThere(components, connection, step.contestedThere);
       case 'await-packets':
-        delete facts.silent;
+        delete facts.pathFailure;
         return awaitPackets(components, connection, step.reason);
       case 'compare':
         return await mend(components, connection, facts);

@@ -40,8 +40,8 @@ export async function mend(components: ActsComponents, connection: Connection, f
     // What cannot be looked at for want of something is looked at by the next comparison.
     if (saysNothing(error) || components.stopping.aborted) return;
     if (error.kind === 'no-packets') {
-      const silence = components.silenceOf(connection);
-      if (silence) facts.silent = silence;
+      const pathFailure = components.pathFailureOf(connection);
+      if (pathFailure) facts.pathFailure = pathFailure;
       return;
     }
     if (components.rarely.isNews(connection.id, error.message))

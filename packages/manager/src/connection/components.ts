@@ -15,7 +15,7 @@ import type { Admitted } from '../request/attempt.js';
 import type { Self } from '../self.js';
 import type { Connection } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
-import type { Silence } from './facts.js';
+import type { PathFailure } from './facts.js';
 
 export interface ActsComponents {
   readonly self: Self;
@@ -36,7 +36,7 @@ export interface ActsComponents {
   /** Makes a connection at some endpoint, until packets go through it. @throws NsmError when none can be connected now. */
   readonly establish: (admitted: Admitted, signal: AbortSignal) => Promise<Connection>;
   /** What it means for a client that no packets come back; undefined when it is told as something else. */
-  readonly silenceOf: (connection: Connection) => Silence | undefined;
+  readonly pathFailureOf: (connection: Connection) => PathFailure | undefined;
   /** Milliseconds an attempt to connect a client again may take. */
   readonly requestTimeoutMs: number;
 }

@@ -1,7 +1,7 @@
 // What a connection needs next: one table, read from top to bottom. Nothing here looks at a clock, a kernel or another manager.
 import { traitsOf } from '@nsm/api';
 import { type Connection, isInPlace, type Phase, type Tell } from '../state/connection.js';
-import type { Facts, Silence } from './facts.js';
+import type { Facts, PathFailure } from './facts.js';
 
 export interface Situation {
   readonly connection: Connection;
@@ -30,7 +30,7 @@ export type Step =
   /** It takes the place of the other. */
   | { readonly do: 'promote' }
   /** Another connection to another endpoint takes its place, if one can. */
-  | { readonly do: 'evade'; readonly silence: Silence }
+  | { readonly do: 'evade'; readonly pathFailure: PathFailure }
   /** What the other manager tells is taken down. */
   | { readonly do: 'note'; readonly contestedThere: string }
   /** It is kept as it is until packets come back. */
@@ -147,27 +147,27 @@ export const rows: readonly Row[] = [
     intent: 'connected',
     phases: inPlace,
     when: 'no packets come back, another endpoint can take its client, and two of it can stand side by side',
-    holds: ({ connection, facts }) => facts.silent?.elsewhere === true && canMove(connection),
+    holds: ({ connection, facts }) => facts.pathFailure?.elsewhere === true && canMove(connection),
     does: 'evade',
-    step: ({ facts: { silent } }) => (silent ? { do: 'evade', silence: silent } : { do: 'rest' }),
+    step: ({ facts: { pathFailure } }) => (pathFailure ? { do: 'evade', pathFailure } : { do: 'rest' }),
   },
   {
     intent: 'connected',
     phases: inPlace,
     when: 'no packets come back, and another endpoint can take its client',
-    holds: ({ facts }) => facts.silent?.elsewhere === true,
+    holds: ({ facts }) => facts.pathFailure?.elsewhere === true,
     does: 'detach',
-    step: ({ facts }) => ({ do: 'detach', reason: facts.silent?.reason ?? '' }),
+    step: ({ facts }) => ({ do: 'detach', reason: facts.pathFailure?.reason ?? '' }),
   },
   {
     intent: 'connected',
     phases: inPlace,
     when: 'no packets come back',
-    holds: ({ facts }) => facts.silent !== undefined,
+    holds: ({ facts }) => facts.pathFailure !== undefined,
     does: 'await-packets',
     step: ({ facts }) => ({
       do: 'await-packets',
-      reason: `${facts.silent?.reason}; waiting, as no other endpoint can take its client`,
+      reason: `${facts.pathFailure?.reason}; waiting, as no other endpoint can take its client`,
     }),
   },
   {

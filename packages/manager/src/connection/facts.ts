@@ -2,7 +2,7 @@
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import { MendPace } from './mend-pace.js';
 
-export interface Silence {
+export interface PathFailure {
   readonly reason: string;
   /** Endpoints that its client is not to be connected to, as they would be silent as well. */
   readonly avoid: (endpoint: NetworkServiceEndpoint) => boolean;
@@ -22,7 +22,7 @@ export interface Facts {
   /** Why what it leads to, or what there is of it, is of no use any more. */
   lost?: string;
   /** Packets do not come back from the other node. */
-  silent?: Silence;
+  pathFailure?: PathFailure;
   /** What somebody undoes on the other node, as its manager tells; '' when nothing any more. */
   contestedThere?: string;
   /** Packets come back from the other node again, whether or not to this connection. */
@@ -45,7 +45,7 @@ export function noFacts(): Facts {
 /** What happened to a half that is to be made anew does not matter any more. */
 export function forgetHalf(facts: Facts): void {
   delete facts.lost;
-  delete facts.silent;
+  delete facts.pathFailure;
   delete facts.contestedThere;
   delete facts.heard;
   delete facts.compare;

@@ -47,7 +47,7 @@ export const policy = {
   /** So many connections to one node stand for all: they share its fate. */
   probeSamples: 4,
   /** So many probes in a row that nothing came back from make a node silent: fewer, and a hiccup of the network moves everybody. */
-  probesUntilSilent: 3,
+  failuresUntilDown: 3,
 
   /** For which an underlay address may be away: an uplink moves, a lease is renewed. */
   addressAwayMs: 1000,

@@ -6,7 +6,7 @@ import { nameToBe } from '../request/attempt.js';
 import { type Connection, isClosed, stateOf, type Tell } from '../state/connection.js';
 import { end, forgetRoutes, tellOthers } from './closing.js';
 import type { ActsComponents } from './components.js';
-import { type Facts, forgetHalf, type Silence } from './facts.js';
+import { type Facts, forgetHalf, type PathFailure } from './facts.js';
 import type { ConnectOrder, MoveOrder } from './orders.js';
 import { closeReplaced, promote } from './replacement.js';
 
@@ -143,7 +143,7 @@ export async function move(
 export async function evade(
   components: ActsComponents,
   connection: Connection,
-  { reason, avoid }: Silence,
+  { reason, avoid }: PathFailure,
   signal: AbortSignal,
 ): Promise<void> {
   try {

@@ -6,7 +6,7 @@ import { fewAtATime } from '../few-at-a-time.js';
 import { type Connection, isInPlace, isUp, stateOf } from '../state/connection.js';
 import { compareSoon } from './comparing.js';
 import type { SignalComponents } from './components.js';
-import { silenceOf } from './silence-of.js';
+import { pathFailureOf } from './path-failure.js';
 
 /** Whether packets come back to this node's clients from one other node. Times are monotonic milliseconds. */
 export class PathProbe {
@@ -38,8 +38,8 @@ export class PathProbe {
         if (answered === 'unknown') return;
         if (answered === 'undone') return await this.#notLeftAlone(clients);
         this.#unanswered++;
-      } while (this.#unanswered < policy.probesUntilSilent && !this.#components.stopping.aborted);
-      await this.#silent(clients);
+      } while (this.#unanswered < policy.failuresUntilDown && !this.#components.stopping.aborted);
+      await this.#reportFailures(clients);
     } finally {
       this.#looking = false;
     }
@@ -70,13 +70,13 @@ export class PathProbe {
     );
   }
 
-  async #silent(clients: readonly Connection[]): Promise<void> {
+  async #reportFailures(clients: readonly Connection[]): Promise<void> {
     const { connections, logger, clock } = this.#components;
     const now = clock.now();
-    if (this.#unanswered === policy.probesUntilSilent)
+    if (this.#unanswered === policy.failuresUntilDown)
       logger.warn({ manager: this.#manager }, 'no packets come back from the node');
     let offered = clients;
-    if (this.#unanswered > policy.probesUntilSilent && now < this.#offerAt) {
+    if (this.#unanswered > policy.failuresUntilDown && now < this.#offerAt) {
       // What was made meanwhile was not offered yet.
       offered = clients.filter(({ id }) => {
         const present = connections.byId(id);
@@ -90,7 +90,7 @@ export class PathProbe {
   async #notLeftAlone(clients: readonly Connection[]): Promise<void> {
     this.#undone++;
     const now = this.#components.clock.now();
-    if (this.#undone < policy.probesUntilSilent || now < this.#offerAt) return;
+    if (this.#undone < policy.failuresUntilDown || now < this.#offerAt) return;
     this.#offered(now);
     await this.#offer(clients.filter(({ id }) => this.#isUndone(id)));
   }
@@ -111,10 +111,11 @@ export class PathProbe {
     const { connections, reconciler } = this.#components;
     await fewAtATime(clients, async ({ id }) => {
       const present = connections.byId(id);
-      const silence = present && hasInterface(present) ? silenceOf(this.#components, present) : undefined;
-      if (silence)
+      const pathFailure =
+        present && hasInterface(present) ? pathFailureOf(this.#components, present) : undefined;
+      if (pathFailure)
         await reconciler.mark(id, (facts) => {
-          facts.silent = silence;
+          facts.pathFailure = pathFailure;
         });
     });
   }

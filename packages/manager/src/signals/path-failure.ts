@@ -1,7 +1,7 @@
 // What it means for a client that no packets come back from the node of its endpoint.
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
-import type { Silence } from '../connection/facts.js';
+import type { PathFailure } from '../connection/facts.js';
 import type { Connection } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 
@@ -9,10 +9,10 @@ import type { SignalComponents } from './components.js';
  * Also takes down for the choice of endpoints that its endpoint cannot be relied on.
  * @returns undefined when something undoes a half of it, and no other endpoint helps against that: it is told as what it is.
  */
-export function silenceOf(
+export function pathFailureOf(
   { catalogue, health, registry }: Pick<SignalComponents, 'catalogue' | 'health' | 'registry'>,
   { request, service, endpoint, peer, phase }: Connection,
-): Silence | undefined {
+): PathFailure | undefined {
   const { contested, contestedThere } = phase.kind === 'UP' ? phase : {};
   if (contested !== undefined && contestedThere === undefined) return undefined;
   const key = endpointKey({
