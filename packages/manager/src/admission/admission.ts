@@ -14,7 +14,7 @@ import {
 } from '@nsm/api';
 import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
 import { askedMtu } from '../choice/mtu.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */

@@ -3,7 +3,7 @@ import { type ConnectionParameters, maxRoutes, NsmError } from '@nsm/api';
 import { IpPrefix, whyNoDestination } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { type Mtu, requireRoom } from '../choice/mtu.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import { addressesOf, admitLength } from './admission.js';
 import { completed, noWay, refuseConfusion, refuseWithin, withPeers } from './answer-addresses.js';
 import { admitDomains, mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';

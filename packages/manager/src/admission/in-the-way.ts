@@ -1,8 +1,8 @@
 // Addresses that lie in a network which the pod has already are refused: its packets would go where they did not before.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { quote } from '../others-words.js';
 import { isEndpointInterfaceName } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import type { Side } from './answer.js';
 
 /** What is given to one side of a connection, and what its pod has. */

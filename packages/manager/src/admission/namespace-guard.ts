@@ -2,7 +2,7 @@
 import type { forwarder as fw, PeerCredentials } from '@nsm/api';
 import { NsmError } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import { orOutOfSight, outOfSight } from './pid-namespace.js';
 
 /** Milliseconds for which the routes of an endpoint's namespace are taken as known: it may have hundreds of them. */

@@ -7,7 +7,7 @@ import {
   nameSome,
   type registry,
 } from '@nsm/api';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import type { MissingCapabilities } from './missing-capabilities.js';
 import { chooseInterfaces, interfaceList } from './negotiation.js';
 import type { WiringMatrix } from './wiring-matrix.js';

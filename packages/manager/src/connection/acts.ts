@@ -1,8 +1,8 @@
 // What is done to a connection: one line for each step and each service of decide.ts. The files that these lines call are the only
 // ones that write the table, beside the record of a connection in the making.
 import { NsmError } from '@nsm/api';
-import { quote } from '../others-words.js';
 import type { Connection } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import { closeAll, end, remove, tellAgain } from './closing.js';
 import { compare, mend, noteContestedThere, saysNothing, verify } from './comparing.js';
 import type { ActsComponents } from './components.js';

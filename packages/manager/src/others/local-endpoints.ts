@@ -12,8 +12,8 @@ import type { Logger } from 'pino';
 import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import { fewAtATime } from '../few-at-a-time.js';
-import { oneLine, quote } from '../others-words.js';
 import type { Store } from '../state/store.js';
+import { oneLine, quote } from '../untrusted-text.js';
 import { EndpointSocket, isExhausted, reachTimeout } from './endpoint-socket.js';
 import { isServed, listenerOf } from './socket-listener.js';
 

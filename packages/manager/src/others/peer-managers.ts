@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
 import { Channel, NsmError, proxy, type ServiceClient } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 
 type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
 

@@ -22,7 +22,7 @@ import {
 import type { Reservation } from '../addresses/identifiers.js';
 import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
 import type { Peer } from '../others/peer-managers.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';

@@ -2,8 +2,8 @@
 import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind, nameSome } from '@nsm/api';
 import { interfaceList } from '../choice/negotiation.js';
 import { byPreference } from '../choice/physical-networks.js';
-import { quote } from '../others-words.js';
 import type { Connection } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import { type Admitted, attemptOf } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { connectLocally } from './local-connection.js';

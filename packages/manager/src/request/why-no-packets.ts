@@ -1,7 +1,7 @@
 // No packets come back through a new tunnel: something in the endpoint's pod may undo its half, which its manager knows.
 import { NsmError } from '@nsm/api';
 import type { Peer } from '../others/peer-managers.js';
-import { toldBy, wordsOf } from '../others-words.js';
+import { toldBy, wordsOf } from '../untrusted-text.js';
 import type { RequestComponents } from './components.js';
 
 /** Milliseconds within which a manager says why no packets come back. */

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
-import { quote } from '../others-words.js';
 import { drain } from '../signals/leaving.js';
 import { type Connection, detailOf, stateOf } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
 import { refusable } from './refusable.js';
 

@@ -1,8 +1,8 @@
 // What something in a pod undoes again and again is told by the manager of its node to that of the other: packets do not come back
 // there for the same cause.
 import type { proxy } from '@nsm/api';
-import { toldBy, wordsOf } from '../others-words.js';
 import { type Connection, isInPlace } from '../state/connection.js';
+import { toldBy, wordsOf } from '../untrusted-text.js';
 import type { SignalComponents } from './components.js';
 
 /** More than these are not told of at once: it is asked again twice a second. */

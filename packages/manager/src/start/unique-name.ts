@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { NsmError, takeOnly } from '@nsm/api';
 import type { Logger } from 'pino';
 import { listenerOf } from '../others/socket-listener.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 
 /** Milliseconds within which the one that has the name tells who it is. */
 const answerTimeout = 1000;
