@@ -33,6 +33,7 @@ import { ConnectionActs } from './connection/acts.js';
 import { Reconciler } from './connection/reconciler.js';
 import type { Forwarder } from './forwarder-client.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
+import { LogThrottle } from './log-throttle.js';
 import type { ManagerOptions } from './manager-options.js';
 import { Catalogue } from './others/catalogue.js';
 import { externalForwarder } from './others/external-forwarder.js';
@@ -40,7 +41,6 @@ import { LocalEndpoints } from './others/local-endpoints.js';
 import { OwnerWatch } from './others/owner-watch.js';
 import { PeerManagers } from './others/peer-managers.js';
 import { leave, register } from './others/registration.js';
-import { Rarely } from './rarely.js';
 import type { RequestComponents } from './request/components.js';
 import { establish } from './request/establish.js';
 import type { Self } from './self.js';
@@ -177,7 +177,7 @@ export class Manager {
     const identifiers = new Identifiers();
     const offers = new TunnelOffers(forwarder, this.#options.tunnelAddress ?? '');
     const requestTimeoutMs = this.#options.requestTimeout ?? 10_000;
-    const rarely = new Rarely(monotonic);
+    const rarely = new LogThrottle(monotonic);
     const known = { self, registry, connections, catalogue, health, endpoints, peers, owners, guard, rarely };
     const making: RequestComponents = {
       ...known,

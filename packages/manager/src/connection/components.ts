@@ -7,10 +7,10 @@ import type { Identifiers } from '../addresses/identifiers.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
+import type { LogThrottle } from '../log-throttle.js';
 import type { LocalEndpoints } from '../others/local-endpoints.js';
 import type { OwnerWatch } from '../others/owner-watch.js';
 import type { PeerManagers } from '../others/peer-managers.js';
-import type { Rarely } from '../rarely.js';
 import type { Admitted } from '../request/attempt.js';
 import type { Self } from '../self.js';
 import type { Connection } from '../state/connection.js';
@@ -28,7 +28,7 @@ export interface ActsComponents {
   readonly pools: AddressPools;
   readonly identifiers: Pick<Identifiers, 'release'>;
   readonly owners: Pick<OwnerWatch, 'letGo'>;
-  readonly rarely: Rarely;
+  readonly rarely: LogThrottle;
   readonly logger: Logger;
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { addressesOf } from '../admission/admission.js';
 import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { Rarely } from '../rarely.js';
+import type { LogThrottle } from '../log-throttle.js';
 import type { Connection } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
@@ -22,7 +22,7 @@ export interface KeepReachableComponents extends LifelinesComponents {
   readonly forwarder: Pick<Forwarder, 'keepWays'>;
   /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
   readonly underlayListeners: Set<() => void>;
-  readonly rarely: Rarely;
+  readonly rarely: LogThrottle;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
   readonly stopping: AbortSignal;

@@ -11,11 +11,11 @@ import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LifelinesComponents } from '../lifelines/lifelines.js';
+import type { LogThrottle } from '../log-throttle.js';
 import type { Catalogue } from '../others/catalogue.js';
 import type { LocalEndpoints } from '../others/local-endpoints.js';
 import type { OwnerWatch } from '../others/owner-watch.js';
 import type { PeerManagers } from '../others/peer-managers.js';
-import type { Rarely } from '../rarely.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { FaultInjector } from './transaction.js';
 
@@ -43,7 +43,7 @@ export interface RequestComponents extends LifelinesComponents {
   readonly identifiers: Identifiers;
   readonly connections: ConnectionTable;
   /** What the log has been told. */
-  readonly rarely: Rarely;
+  readonly rarely: LogThrottle;
   readonly logger: Logger;
   readonly faults?: FaultInjector;
 }

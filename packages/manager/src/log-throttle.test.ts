@@ -1,11 +1,11 @@
 // What is worth a line in the log.
 import { expect, it } from 'vitest';
-import { Rarely } from './rarely.js';
+import { LogThrottle } from './log-throttle.js';
 import { withCause } from './state/connection.js';
 
 it('says what is new, and the same again only after five minutes', () => {
   let now = 0;
-  const rarely = new Rarely(() => now);
+  const rarely = new LogThrottle(() => now);
   expect(rarely.isNews('a', 'broken')).toBe(true);
   expect(rarely.isNews('a', 'broken')).toBe(false);
   expect(rarely.isNews('a', 'worse')).toBe(true);

@@ -5,7 +5,7 @@ const againMs = 300_000;
 /** Texts that are remembered; beyond them the oldest are forgotten. */
 const most = 4096;
 
-export class Rarely {
+export class LogThrottle {
   readonly #now: () => number;
   /** When each was said last, the oldest first. */
   readonly #said = new Map<string, number>();
