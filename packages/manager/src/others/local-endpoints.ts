@@ -11,7 +11,7 @@ import { type EndpointKey, endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
-import { fewAtATime } from '../few-at-a-time.js';
+import { forEachLimited } from '../limited-concurrency.js';
 import type { Store } from '../state/store.js';
 import { oneLine, quote } from '../untrusted-text.js';
 import { EndpointSocket, isExhausted, reachTimeout } from './endpoint-socket.js';
@@ -112,7 +112,7 @@ export class LocalEndpoints {
         } catch (error) {
           if (isExhausted(error)) throw error;
           const { message } = NsmError.from(error);
-          await fewAtATime(served, (record) => this.#forget(record, message), atOnce);
+          await forEachLimited(served, (record) => this.#forget(record, message), atOnce);
         }
       }),
     );
@@ -291,10 +291,10 @@ export class LocalEndpoints {
     }
     const write = (record: NetworkServiceEndpoint) => store.putEndpoint(endpointKey(record), record);
     try {
-      await fewAtATime(added, write, atOnce);
+      await forEachLimited(added, write, atOnce);
     } catch (error) {
       const reason = 'its advertisement was refused';
-      await fewAtATime(added, (record) => this.remove(endpointKey(record), reason), atOnce);
+      await forEachLimited(added, (record) => this.remove(endpointKey(record), reason), atOnce);
       throw error;
     }
     const register = async (record: NetworkServiceEndpoint): Promise<void> => {
@@ -304,7 +304,7 @@ export class LocalEndpoints {
           logger.warn({ endpoint: endpointKey(record), err: error }, 'endpoint not registered yet'),
         );
     };
-    const registered = fewAtATime(added, register, atOnce);
+    const registered = forEachLimited(added, register, atOnce);
     // Where the registry is away it serves the clients of this node already, and the others when the registry is back.
     if (registry.synced) await registered;
     for (const [socket, { pid: servedBy }] of listeners) {
@@ -342,7 +342,7 @@ export class LocalEndpoints {
   }
 
   async #died(socket: EndpointSocket, reason: string): Promise<void> {
-    await fewAtATime([...socket.services], (key) => this.remove(key, reason), atOnce);
+    await forEachLimited([...socket.services], (key) => this.remove(key, reason), atOnce);
   }
 
   #drop(key: string, { socket }: LocalEndpoint): void {

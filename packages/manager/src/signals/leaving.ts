@@ -3,7 +3,7 @@
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import { policy } from '../connection/policy.js';
-import { fewAtATime } from '../few-at-a-time.js';
+import { forEachLimited } from '../limited-concurrency.js';
 import { tellDrained } from '../others/registration.js';
 import { type Connection, isUp } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
@@ -57,7 +57,7 @@ export async function moveAll(
   const there = [...components.connections.values()].filter(
     (connection) => isUp(connection) && concerns(connection),
   );
-  await fewAtATime(there, async ({ id, role, peer }) => {
+  await forEachLimited(there, async ({ id, role, peer }) => {
     try {
       if (role !== 'ENDPOINT') await moveAway(components, id, reason);
       else if (peer)

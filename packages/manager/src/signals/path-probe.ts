@@ -2,7 +2,7 @@
 // have until packets come back.
 import { NsmError, traitsOf } from '@nsm/api';
 import { policy } from '../connection/policy.js';
-import { fewAtATime } from '../few-at-a-time.js';
+import { forEachLimited } from '../limited-concurrency.js';
 import { type Connection, isInPlace, isUp, stateOf } from '../state/connection.js';
 import { compareSoon } from './comparing.js';
 import type { SignalComponents } from './components.js';
@@ -63,7 +63,7 @@ export class PathProbe {
     this.#undone = 0;
     this.#pause = 0;
     const waiting = clients.filter(({ phase }) => phase.kind === 'WAITING');
-    await fewAtATime(waiting, async ({ id }) =>
+    await forEachLimited(waiting, async ({ id }) =>
       this.#components.reconciler.mark(id, (facts) => {
         facts.heard = true;
       }),
@@ -109,7 +109,7 @@ export class PathProbe {
   /** Clients are offered to other endpoints, where there are any. */
   async #offer(clients: readonly Connection[]): Promise<void> {
     const { connections, reconciler } = this.#components;
-    await fewAtATime(clients, async ({ id }) => {
+    await forEachLimited(clients, async ({ id }) => {
       const present = connections.byId(id);
       const pathFailure =
         present && hasInterface(present) ? pathFailureOf(this.#components, present) : undefined;

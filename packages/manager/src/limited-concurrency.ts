@@ -8,7 +8,7 @@ const defaultAtOnce = 16;
  * @param atOnce how many are under way at the same time. Default: 16.
  * @throws what the first of them threw, when no other is under way any more; what was not begun by then is not.
  */
-export async function fewAtATime<T>(
+export async function forEachLimited<T>(
   items: readonly T[],
   work: (item: T) => Promise<void>,
   atOnce: number = defaultAtOnce,
