@@ -2,7 +2,7 @@
 import { NsmError } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { releasePairs } from '../addresses/allocation.js';
-import { tellEndpoint, tellOtherManager } from '../others/tell-others.js';
+import { notifyEndpoint, notifyPeerManager } from '../others/close-notifications.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import type { ActsComponents } from './components.js';
 import type { CloseOrder } from './orders.js';
@@ -77,12 +77,12 @@ export async function tellOthers(
   const telling =
     tell === 'nobody'
       ? undefined
-      : tellOtherManager(components, connection, reason, {
+      : notifyPeerManager(components, connection, reason, {
           reconnect: tell === 'reconnect',
           hearWithinMs,
         });
   await Promise.all([
-    connection.role === 'CLIENT' ? undefined : tellEndpoint(components, connection, reason),
+    connection.role === 'CLIENT' ? undefined : notifyEndpoint(components, connection, reason),
     tell === 'once' ? void telling?.catch(() => undefined) : telling,
   ]);
 }

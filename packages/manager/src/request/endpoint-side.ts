@@ -16,7 +16,7 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
-import { type ServedConnection, tellEndpoint } from '../others/tell-others.js';
+import { notifyEndpoint, type ServedConnection } from '../others/close-notifications.js';
 import { endpointInterfaceName, macOf } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
@@ -68,7 +68,7 @@ export async function askEndpoint(
     service,
     endpoint: { name: nseProviderName, namespace: nseProviderNamespace },
   };
-  const takeBack = (why: NsmError) => tellEndpoint(components, served, why.toAdmissionError());
+  const takeBack = (why: NsmError) => notifyEndpoint(components, served, why.toAdmissionError());
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
     async () => {

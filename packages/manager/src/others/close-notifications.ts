@@ -9,7 +9,7 @@ import type { PeerManagers } from './peer-managers.js';
 /** What an endpoint of this node knows a connection by. */
 export type ServedConnection = Pick<Connection, 'id' | 'requestId' | 'service' | 'endpoint'>;
 
-export interface TellingComponents {
+export interface NotificationComponents {
   readonly self: Pick<Self, 'name'>;
   readonly connections: Pick<ConnectionTable, 'byRequest'>;
   readonly endpoints: Pick<LocalEndpoints, 'close'>;
@@ -18,8 +18,8 @@ export interface TellingComponents {
 }
 
 /** Tells an endpoint of this node that a connection has ended, unless it serves another of the same request. */
-export async function tellEndpoint(
-  { connections, endpoints }: Pick<TellingComponents, 'connections' | 'endpoints'>,
+export async function notifyEndpoint(
+  { connections, endpoints }: Pick<NotificationComponents, 'connections' | 'endpoints'>,
   { id, requestId, service, endpoint: { name, namespace } }: ServedConnection,
   reason: string,
 ): Promise<void> {
@@ -40,8 +40,8 @@ export async function tellEndpoint(
  * @param reconnect the endpoint was lost: the client's manager is to connect the client elsewhere.
  * @throws NsmError when it does not answer within `hearWithinMs`.
  */
-export async function tellOtherManager(
-  { self, peers, logger }: Pick<TellingComponents, 'self' | 'peers' | 'logger'>,
+export async function notifyPeerManager(
+  { self, peers, logger }: Pick<NotificationComponents, 'self' | 'peers' | 'logger'>,
   { peer, requestId, service, id, role, halfId = '' }: Connection,
   reason: string,
   { reconnect, hearWithinMs }: { readonly reconnect: boolean; readonly hearWithinMs: number },
