@@ -11,12 +11,12 @@ import { quote } from '../untrusted-text.js';
 import { askManager } from './ask-manager.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import type { RequestComponents } from './components.js';
+import { diagnoseNoPackets } from './diagnose-no-packets.js';
 import { withSide } from './endpoint-side.js';
 import { fitClient } from './fit-into-pod.js';
 import { program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
-import { whyNoPackets } from './why-no-packets.js';
 
 /** Milliseconds within which the first packet must have gone through a new tunnel and back. */
 const answerWithinMs = 3000;
@@ -110,7 +110,7 @@ async function connect(
   }).catch(async (thrown: unknown) => {
     const error = NsmError.from(thrown);
     throw error.kind === 'no-packets'
-      ? await whyNoPackets(components, peer, id, orNobodyHas(given, error))
+      ? await diagnoseNoPackets(components, peer, id, orNobodyHas(given, error))
       : error;
   });
   // Nothing can fail any more that would give them back a second time.

@@ -8,7 +8,7 @@ import type { RequestComponents } from './components.js';
 const sayWhyWithinMs = 1000;
 
 /** @returns the error that says so, or the one that was given. */
-export async function whyNoPackets(
+export async function diagnoseNoPackets(
   { self, peers }: Pick<RequestComponents, 'self' | 'peers'>,
   peer: Peer,
   id: string,
