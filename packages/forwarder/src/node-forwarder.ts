@@ -5,7 +5,6 @@ import { RouteSocket } from '@nsm/netlink';
 import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
-import { carrierHeard } from './carrier-heard.js';
 import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
@@ -31,6 +30,7 @@ import { SerialById } from './serial-by-id.js';
 import type { StatisticsReport } from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { validCrossConnect } from './valid-cross-connect.js';
+import { waitForCarrier } from './wait-for-carrier.js';
 import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
 
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
@@ -185,7 +185,7 @@ export class NodeForwarder implements ForwarderService {
       for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
       // Each end has its carrier when both are up.
       for (const { side, index, fresh } of devices)
-        if (fresh && ports[side]) await carrierHeard(ports[side].socket, index, signal);
+        if (fresh && ports[side]) await waitForCarrier(ports[side].socket, index, signal);
       if (crossConnect.answerWithinMs > 0)
         await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
       await requireWay(crossConnect, devices, ports, signal);

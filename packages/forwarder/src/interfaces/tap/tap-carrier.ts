@@ -17,7 +17,7 @@ export function showCarrier(tap: number, on: boolean): void {
   }
 }
 
-/** To ask for the device has what it sends let out at once, and not when the kernel's link watch runs: see carrierHeard. */
+/** To ask for the device has what it sends let out at once, and not when the kernel's link watch runs: see waitForCarrier. */
 function hear(tap: number): void {
   const request = Buffer.alloc(requestSize);
   const fd = libc.ioctl(tap, TUNGETIFF, request) < 0 ? -1 : libc.ioctlNumber(tap, TUNGETDEVNETNS, 0);

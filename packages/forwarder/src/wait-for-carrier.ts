@@ -11,7 +11,11 @@ const patience = { look: 1, all: 1_000 };
  * Link watch (net/core/link_watch.c) puts the queue of a device into the place of the one that drops all, in its own time: it
  * needs the kernel's lock of all links. From Linux 6.9 on, to ask for the device is enough for it to be done at once.
  */
-export async function carrierHeard(socket: RouteSocket, device: number, signal: AbortSignal): Promise<void> {
+export async function waitForCarrier(
+  socket: RouteSocket,
+  device: number,
+  signal: AbortSignal,
+): Promise<void> {
   for (let waited = 0; waited < patience.all; waited += patience.look) {
     const link = socket.link(device);
     if (!link?.lowerUp || link.operstate === 'up' || link.operstate === 'unknown') return;
