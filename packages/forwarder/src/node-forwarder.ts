@@ -13,7 +13,6 @@ import { type FoundReport, findInterfaces } from './find-interfaces.js';
 import { inspectNamespace, type NamespaceReport } from './inspect-namespace.js';
 import { SharedEngine } from './interfaces/shared/shared-engine.js';
 import { SharedSockets } from './interfaces/shared/shared-sockets.js';
-import { keepWays } from './keep-ways.js';
 import { Lending } from './lending/lending.js';
 import type { LendingOptions } from './lending/lending-options.js';
 import { LoanBook } from './lending/loan-book.js';
@@ -29,6 +28,7 @@ import { Reaper } from './reaper.js';
 import { SerialById } from './serial-by-id.js';
 import type { StatisticsReport } from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
+import { keepUnderlayRoutes } from './underlay-routes.js';
 import { validCrossConnect } from './valid-cross-connect.js';
 import { waitForCarrier } from './wait-for-carrier.js';
 import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
@@ -112,7 +112,7 @@ export class NodeForwarder implements ForwarderService {
 
   async keepWays(request: fw.KeepWaysRequest): Promise<{ kept: string[] }> {
     try {
-      return { kept: keepWays(this.#socket, request) };
+      return { kept: keepUnderlayRoutes(this.#socket, request) };
     } catch (error) {
       throw explain(error);
     }

@@ -8,7 +8,7 @@ import { ownProtocol } from './device-routes.js';
 const firstMetric = 0x4e534d00;
 
 /** @returns the addresses that have a host route now. @throws NetlinkError */
-export function keepWays(
+export function keepUnderlayRoutes(
   socket: RouteSocket,
   { idPrefix, addresses, interfaces }: Pick<fw.KeepWaysRequest, 'idPrefix' | 'addresses' | 'interfaces'>,
 ): string[] {
