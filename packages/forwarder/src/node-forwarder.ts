@@ -21,10 +21,10 @@ import { requireAnswer } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
-import { requireWay } from './packet-way.js';
 import { type ProbeReport, probe } from './probe.js';
 import { readStatistics } from './read-statistics.js';
 import { Reaper } from './reaper.js';
+import { requireEgress } from './require-egress.js';
 import { SerialById } from './serial-by-id.js';
 import type { StatisticsReport } from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
@@ -188,7 +188,7 @@ export class NodeForwarder implements ForwarderService {
         if (fresh && ports[side]) await waitForCarrier(ports[side].socket, index, signal);
       if (crossConnect.answerWithinMs > 0)
         await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
-      await requireWay(crossConnect, devices, ports, signal);
+      await requireEgress(crossConnect, devices, ports, signal);
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.

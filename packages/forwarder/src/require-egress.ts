@@ -13,7 +13,7 @@ const pairAnswersWithinMs = 1000;
  * and the question asked of a device alone would not show that. Devices that are there already are not tried.
  * @throws NsmError `dataplane`: by which interface they would leave instead. `no-packets`: they wait for a neighbour for ever.
  */
-export async function requireWay(
+export async function requireEgress(
   crossConnect: fw.CrossConnect,
   devices: readonly Device[],
   ports: OpenPorts,
