@@ -3,7 +3,7 @@
 import { type Link, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { Entrances } from './entrances.js';
 import { GuardedTunnels } from './guarded-tunnels.js';
-import { nextOf } from './next-of.js';
+import { nextInRound } from './round-robin.js';
 import type { TunnelKind } from './tunnel-kind.js';
 import { ofTheKernel } from './tunnel-maps.js';
 import { TunnelPrograms } from './tunnel-programs.js';
@@ -134,7 +134,7 @@ export class TunnelUpkeep {
   /** Brings back what someone took from the next few tunnels and devices. */
   #lookAfter(): void {
     const { maps } = this.programs;
-    const next = nextOf(this.#wanted);
+    const next = nextInRound(this.#wanted);
     for (const [nodeEnd, entry] of next) if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
     this.programs.lookAfter();
     this.guarded.mend();

@@ -3,7 +3,7 @@
 const atOnce = 256;
 
 /** The next few; those go to the end of the line. */
-export function nextOf<K, V>(line: Map<K, V>): [K, V][] {
+export function nextInRound<K, V>(line: Map<K, V>): [K, V][] {
   const next = [...line].slice(0, atOnce);
   for (const [key, value] of next) {
     line.delete(key);
