@@ -25,7 +25,7 @@ export {
   withFallbacks,
 } from './interface-traits.js';
 export { nameSome } from './name-some.js';
-export { takeOnly } from './only-one.js';
+export { takeNamespaceLock } from './namespace-lock.js';
 export {
   type CallContext,
   descriptorOf,

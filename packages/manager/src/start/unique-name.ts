@@ -1,6 +1,6 @@
 // One manager of a name in a network namespace: by its name it knows its interfaces, and takes away those it does not.
 import { createHash } from 'node:crypto';
-import { NsmError, takeOnly } from '@nsm/api';
+import { NsmError, takeNamespaceLock } from '@nsm/api';
 import type { Logger } from 'pino';
 import { listenerOf } from '../others/socket-listener.js';
 import { quote } from '../untrusted-text.js';
@@ -15,7 +15,7 @@ const answerTimeout = 1000;
 export async function takeName(name: string, logger: Logger): Promise<() => void> {
   const place = `nsm-manager-${createHash('sha256').update(name).digest('hex')}`;
   try {
-    return await takeOnly(place, `a manager of the name ${quote(name)}`);
+    return await takeNamespaceLock(place, `a manager of the name ${quote(name)}`);
   } catch (thrown) {
     if (NsmError.from(thrown).kind !== 'conflict') throw thrown;
     const { pid, uid } = await listenerOf(`\0${place}`, answerTimeout).catch(() => ({ pid: 0, uid: 0 }));

@@ -8,7 +8,7 @@ import { NsmError } from './errors.js';
  * (unix(7)). Returns what releases it.
  * @throws NsmError `conflict` when a living process holds it; `what` says of it what it is.
  */
-export async function takeOnly(name: string, what: string): Promise<() => void> {
+export async function takeNamespaceLock(name: string, what: string): Promise<() => void> {
   const server = createServer((socket) => socket.destroy());
   server.listen(`\0${name}`);
   try {
