@@ -1,5 +1,6 @@
 // Generated messages and services of the Network Service Mesh API; typed gRPC servers and channels.
 
+export { abbreviatedList } from './abbreviated-list.js';
 export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
@@ -24,7 +25,6 @@ export {
   traitsOf,
   withFallbacks,
 } from './interface-traits.js';
-export { nameSome } from './name-some.js';
 export { takeNamespaceLock } from './namespace-lock.js';
 export {
   type CallContext,

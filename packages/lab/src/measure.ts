@@ -1,5 +1,5 @@
 // The report of a lab that is up: each client's connection as its manager sees it, and packets sent through it.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { missingApplications, startApplications } from './applications.js';
 import { type Found, NodeView } from './node-view.js';
 import { ping } from './ping.js';
@@ -103,7 +103,7 @@ function unanswered({ state, there, back, peerAddresses }: ConnectionRow): strin
   if (state !== 'UP') return `it is ${state}`;
   if (peerAddresses.length === 0) return 'the other side has no address to send packets to';
   const lost = [...there, ...back].filter(({ received }) => received === 0);
-  return `no answer to ping of ${nameSome(lost.map(({ what }) => what))}`;
+  return `no answer to ping of ${abbreviatedList(lost.map(({ what }) => what))}`;
 }
 
 async function pingAll(

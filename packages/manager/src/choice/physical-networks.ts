@@ -1,6 +1,7 @@
 // HW and SRIOV: both sides get a device of one physical network, and its wire joins them: no tunnel can, and none is needed.
 import { create } from '@bufbuild/protobuf';
 import {
+  abbreviatedList,
   type Interface,
   InterfaceParametersSchema,
   InterfacePreference,
@@ -8,7 +9,6 @@ import {
   interfaceNames,
   interfaceTypes,
   NsmError,
-  nameSome,
   traitsOf,
 } from '@nsm/api';
 import { type AgreedInterfaces, inOrderOfPreference } from './negotiation.js';
@@ -73,7 +73,7 @@ export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInte
   const type = interfaceNames[client.type];
   const pool = poolOf(client) ?? '';
   const own = pools.get(client.type) ?? [];
-  const known = own.length === 0 ? 'no pool' : `pool ${nameSome(own.map((name) => `"${name}"`))}`;
+  const known = own.length === 0 ? 'no pool' : `pool ${abbreviatedList(own.map((name) => `"${name}"`))}`;
   const problem = `no tunnel joins ${type}, so both sides must be on physical network "${pool}"`;
   if (!own.includes(pool))
     throw new NsmError('no-common-interface', `${problem}, and this node has ${known} of that type`);

@@ -1,10 +1,10 @@
 // Which endpoint serves a request: every candidate, in order, each with the reason for its place.
 import {
+  abbreviatedList,
   type Interface,
   type Label,
   type NetworkServiceEndpoint,
   NsmError,
-  nameSome,
   type registry,
 } from '@nsm/api';
 import { quote } from '../untrusted-text.js';
@@ -64,7 +64,8 @@ export function selectEndpoints(
 ): NetworkServiceEndpoint[] {
   if (around.endpoints.length === 0) {
     const known = [...new Set(knownServices())].toSorted();
-    const list = known.length === 0 ? 'no network service is advertised yet' : `known: ${nameSome(known)}`;
+    const list =
+      known.length === 0 ? 'no network service is advertised yet' : `known: ${abbreviatedList(known)}`;
     throw new NsmError(
       'no-endpoint',
       `no endpoint provides network service ${quote(wanted.service)}; ${list}`,
@@ -76,7 +77,7 @@ export function selectEndpoints(
   const reasons = candidates.map(({ endpoint, reason }) => `${endpoint.nseProviderName}: ${reason}`);
   throw new NsmError(
     'no-matching-endpoint',
-    `no endpoint of network service ${quote(wanted.service)} fits: ${nameSome(reasons, '; ')}`,
+    `no endpoint of network service ${quote(wanted.service)} fits: ${abbreviatedList(reasons, '; ')}`,
   );
 }
 

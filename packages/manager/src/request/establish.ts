@@ -1,5 +1,5 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
-import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind, nameSome } from '@nsm/api';
+import { abbreviatedList, type NetworkServiceEndpoint, NsmError, type NsmErrorKind } from '@nsm/api';
 import { interfaceList } from '../choice/negotiation.js';
 import { byPreference } from '../choice/physical-networks.js';
 import type { Connection } from '../state/connection.js';
@@ -111,7 +111,7 @@ async function connectTo(
   if (!first || others.length === 0) throw first ?? new NsmError('internal', 'no interface was tried');
   // Each pool may refuse for the same reason.
   const messages = new Set(failures.map(({ message }) => message));
-  throw new NsmError(first.kind, nameSome([...messages], '; '), first);
+  throw new NsmError(first.kind, abbreviatedList([...messages], '; '), first);
 }
 
 /** @param among how many endpoints could have been tried. */
@@ -119,7 +119,7 @@ function summary(failures: readonly NsmError[], among: number): NsmError {
   const [first, ...others] = failures;
   if (!first) return new NsmError('internal', 'no endpoint was tried');
   if (others.length === 0) return first;
-  const messages = nameSome([...new Set(failures.map(({ message }) => message))], '; ');
+  const messages = abbreviatedList([...new Set(failures.map(({ message }) => message))], '; ');
   const rest = among > failures.length ? `; ${among - failures.length} more were not tried` : '';
   return new NsmError(
     first.kind,

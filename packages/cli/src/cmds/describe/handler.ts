@@ -1,5 +1,5 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { interfaceFields } from '@nsm/sdk';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
@@ -103,7 +103,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
     output.list([
       ['service', name],
       ['endpoints', String(view.endpoints)],
-      ['managers', nameSome(view.managers)],
+      ['managers', abbreviatedList(view.managers)],
     ]);
     output.line('');
     printCandidates(output, name, view.candidates);
@@ -211,12 +211,12 @@ function sideEntries(side: string, view: SideView): [string, string][] {
     [`${side} interface`, device],
     [`${side} namespace`, view.namespace],
     [`${side} address`, view.addresses.join(', ')],
-    [`${side} routes`, nameSome(view.routes, ', ', view.routeCount)],
+    [`${side} routes`, abbreviatedList(view.routes, ', ', view.routeCount)],
     [`${side} dns`, view.dns.join(', ')],
   ];
 }
 
 function notFound(what: string, name: string, known: readonly string[]): NsmError {
-  const others = known.length > 0 ? `known: ${nameSome(known)}` : 'there is none';
+  const others = known.length > 0 ? `known: ${abbreviatedList(known)}` : 'there is none';
   return new NsmError('not-found', `no ${what} "${name}"; ${others}`);
 }

@@ -1,5 +1,5 @@
 // Lists of services, endpoints, managers, connections, interface types and tunnels.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import {
   interfaceCapabilityView,
@@ -40,7 +40,11 @@ const lists: Readonly<Record<GetKind, List>> = {
     if (output.json) return output.value(views);
     output.table(
       ['SERVICE', 'ENDPOINTS', 'MANAGERS'],
-      views.map(({ name, endpoints, managers }) => [name, String(endpoints), orDash(nameSome(managers))]),
+      views.map(({ name, endpoints, managers }) => [
+        name,
+        String(endpoints),
+        orDash(abbreviatedList(managers)),
+      ]),
       'no network services: no endpoint is advertised (nsm endpoint --help)',
     );
   },

@@ -1,6 +1,6 @@
 // Lists in messages: short ones whole, long ones cut.
 import { expect, it } from 'vitest';
-import { nameSome } from './name-some.js';
+import { abbreviatedList } from './abbreviated-list.js';
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, n) => `e${n}`);
 
@@ -11,9 +11,9 @@ it.each([
   [11, 'e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, … and 1 more'],
   [1000, 'e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, … and 990 more'],
 ])('names ten of %i at most', (count, expected) => {
-  expect(nameSome(names(count))).toBe(expected);
+  expect(abbreviatedList(names(count))).toBe(expected);
 });
 
 it('puts between them what it is told', () => {
-  expect(nameSome(names(12), '; ')).toMatch(/^e0; e1;.* e9; … and 2 more$/);
+  expect(abbreviatedList(names(12), '; ')).toMatch(/^e0; e1;.* e9; … and 2 more$/);
 });
