@@ -2,7 +2,7 @@
 import { NsmError } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { releasePairs } from '../addresses/allocation.js';
-import { notifyEndpoint, notifyPeerManager } from '../others/close-notifications.js';
+import { notifyEndpoint, notifyPeerManager } from '../peers/close-notifications.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import type { ActsComponents } from './components.js';
 import type { CloseOrder } from './orders.js';

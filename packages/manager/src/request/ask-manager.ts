@@ -21,7 +21,7 @@ import {
 } from '../addresses/allocation.js';
 import type { Reservation } from '../addresses/identifiers.js';
 import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
-import type { Peer } from '../others/peer-managers.js';
+import type { Peer } from '../peers/peer-managers.js';
 import { quote } from '../untrusted-text.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';

@@ -12,10 +12,10 @@ import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LifelinesComponents } from '../lifelines/lifelines.js';
 import type { LogThrottle } from '../log-throttle.js';
-import type { Catalogue } from '../others/catalogue.js';
-import type { LocalEndpoints } from '../others/local-endpoints.js';
-import type { OwnerWatch } from '../others/owner-watch.js';
-import type { PeerManagers } from '../others/peer-managers.js';
+import type { Catalogue } from '../peers/catalogue.js';
+import type { LocalEndpoints } from '../peers/local-endpoints.js';
+import type { OwnerWatch } from '../peers/owner-watch.js';
+import type { PeerManagers } from '../peers/peer-managers.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { FaultInjector } from './transaction.js';
 

@@ -1,6 +1,6 @@
 // No packets come back through a new tunnel: something in the endpoint's pod may undo its half, which its manager knows.
 import { NsmError } from '@nsm/api';
-import type { Peer } from '../others/peer-managers.js';
+import type { Peer } from '../peers/peer-managers.js';
 import { toldBy, wordsOf } from '../untrusted-text.js';
 import type { RequestComponents } from './components.js';
 

@@ -16,7 +16,7 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
-import { notifyEndpoint, type ServedConnection } from '../others/close-notifications.js';
+import { notifyEndpoint, type ServedConnection } from '../peers/close-notifications.js';
 import { endpointInterfaceName, macOf } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';

@@ -8,9 +8,9 @@ import type { Clock } from '../clock.js';
 import type { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LogThrottle } from '../log-throttle.js';
-import type { Catalogue } from '../others/catalogue.js';
-import type { LocalEndpoints } from '../others/local-endpoints.js';
-import type { PeerManagers } from '../others/peer-managers.js';
+import type { Catalogue } from '../peers/catalogue.js';
+import type { LocalEndpoints } from '../peers/local-endpoints.js';
+import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 

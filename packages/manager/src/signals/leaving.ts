@@ -4,7 +4,7 @@ import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import { policy } from '../connection/policy.js';
 import { forEachLimited } from '../limited-concurrency.js';
-import { tellDrained } from '../others/registration.js';
+import { tellDrained } from '../peers/registration.js';
 import { type Connection, isUp } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 

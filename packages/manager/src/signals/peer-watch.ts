@@ -2,7 +2,7 @@
 // does no harm while they do.
 import { NsmError } from '@nsm/api';
 import { policy } from '../connection/policy.js';
-import type { Peer } from '../others/peer-managers.js';
+import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed, isInPlace } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 import { lose } from './losses.js';
