@@ -38,7 +38,7 @@ const vxlanMtu = 1450;
 /** The same as the forwarder's, so that nothing differs but the number; no device stays in it. */
 const removalGroup = 0x6e736d01;
 /** Milliseconds for which a neighbour may take to answer. */
-const patience = 3000;
+const patienceMs = 3000;
 
 /** @param node socket in the node's own namespace, where the sockets of tunnels are. */
 export function work(job: Job, node: RouteSocket): void {
@@ -108,7 +108,7 @@ function configure(socket: RouteSocket, index: number, alias: string, { address 
 /** Waits without sleeping: a floor has no reason to look again later than it could. */
 function resolveNeighbour(socket: RouteSocket, device: number, address: string): void {
   socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
-  const deadline = performance.now() + patience;
+  const deadline = performance.now() + patienceMs;
   while (socket.neighbour(address, device)?.state !== 'reachable') {
     if (performance.now() > deadline) throw new Error(`${address} does not answer through the bare tunnel`);
   }

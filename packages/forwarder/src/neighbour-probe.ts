@@ -6,9 +6,9 @@ import { peersOf } from './open-port.js';
 import type { Device, OpenPorts } from './wiring.js';
 
 /** Milliseconds between looks at the neighbour table: a healthy tunnel answers before the first, a slow one within a few. */
-const lookAgainAfter = [0.2, 0.5, 1, 2, 5, 10, 20, 50];
+const lookAgainAfterMs = [0.2, 0.5, 1, 2, 5, 10, 20, 50];
 /** Milliseconds after which an unanswered question is asked again; the kernel itself waits a second. */
-export const askAgainAfter = 100;
+export const askAgainAfterMs = 100;
 
 /**
  * Asks the kernel to resolve a neighbour (NTF_USE, linux/neighbour.h) and waits until it has. A packet goes out,
@@ -33,14 +33,14 @@ export async function resolvesNeighbour(
     if (entry?.state === 'reachable') return true;
     const now = performance.now();
     if (now >= deadline || signal.aborted) return false;
-    if (now - askedAt >= askAgainAfter) askedAt = ask(socket, device, address);
+    if (now - askedAt >= askAgainAfterMs) askedAt = ask(socket, device, address);
     await pauseBeforeLook(look);
   }
 }
 
 /** The pause after the first look is that of 0, and so on: short while an answer may come at once. */
 export async function pauseBeforeLook(look: number): Promise<void> {
-  await sleep(lookAgainAfter[Math.min(look, lookAgainAfter.length - 1)]);
+  await sleep(lookAgainAfterMs[Math.min(look, lookAgainAfterMs.length - 1)]);
 }
 
 /**

@@ -1,7 +1,7 @@
 // Finds out which way packets take: one is sent to the other side as an application's would be, and the kernel tells by which device.
 import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import { EchoSocket, IpPrefix, type Link, NetlinkError } from '@nsm/netlink';
-import { ask, askAgainAfter, forgetNeighbour, pauseBeforeLook } from './neighbour-probe.js';
+import { ask, askAgainAfterMs, forgetNeighbour, pauseBeforeLook } from './neighbour-probe.js';
 import { type OpenPort, peersOf } from './open-port.js';
 import type { Device, OpenPorts } from './wiring.js';
 
@@ -101,7 +101,7 @@ async function departure(
     const by = echo.departedBy();
     const now = performance.now();
     if (by !== undefined || now - startedAt >= patienceMs || signal.aborted) return by;
-    if (now - sentAt >= askAgainAfter) {
+    if (now - sentAt >= askAgainAfterMs) {
       sentAt = ask(socket, index, peer);
       echo.send();
     }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { RouteSocket } from '@nsm/netlink';
 
 /** Milliseconds between looks, and until it is left to come by itself. */
-const patience = { look: 1, all: 1_000 };
+const patienceMs = { look: 1, all: 1_000 };
 
 /**
  * Resolves when what is sent by a device leaves it. A device without carrier is not waited for.
@@ -16,9 +16,9 @@ export async function waitForCarrier(
   device: number,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let waited = 0; waited < patience.all; waited += patience.look) {
+  for (let waited = 0; waited < patienceMs.all; waited += patienceMs.look) {
     const link = socket.link(device);
     if (!link?.lowerUp || link.operstate === 'up' || link.operstate === 'unknown') return;
-    await pause(patience.look, undefined, { signal });
+    await pause(patienceMs.look, undefined, { signal });
   }
 }

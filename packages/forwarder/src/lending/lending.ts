@@ -35,10 +35,10 @@ export type StepListener = (
 ) => void;
 
 /** Milliseconds that the kernel is given to bring the devices of a namespace that has ended back to its first one. */
-const comesBackWithin = 10_000;
+const comesBackWithinMs = 10_000;
 
 /** Milliseconds between looks. */
-const lookAgainAfter = 50;
+const lookAgainAfterMs = 50;
 
 /** Milliseconds: what is written down is void after the machine restarts, and no clock that is set changes it. */
 function sinceBoot(): number {
@@ -143,7 +143,7 @@ export class Lending {
    */
   async giveBack(id: string): Promise<void> {
     for (const loan of this.#book.of(id)) {
-      const until = sinceBoot() + comesBackWithin;
+      const until = sinceBoot() + comesBackWithinMs;
       while (!this.#takeBack(loan)) {
         // What is made of software ends with its namespace; hardware comes back, but not before the namespace has been
         // cleaned up (net/core/dev.c, default_device_exit_net).
@@ -151,7 +151,7 @@ export class Lending {
         if (gone) this.#book.remove(loan);
         else if (sinceBoot() > until) this.#book.put({ ...loan, awaited: true });
         else {
-          await sleep(lookAgainAfter);
+          await sleep(lookAgainAfterMs);
           continue;
         }
         break;

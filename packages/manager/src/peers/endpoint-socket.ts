@@ -3,9 +3,9 @@ import { Channel, endpoint as ep, NsmError, type PeerCredentials, type ServiceCl
 import { listenerOf } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
-export const reachTimeout = 2000;
+export const reachTimeoutMs = 2000;
 /** Milliseconds for which a connection to it is tried before its socket is looked at. */
-const lookAgainAfter = 250;
+const lookAgainAfterMs = 250;
 
 export class EndpointSocket {
   readonly path: string;
@@ -37,17 +37,17 @@ export class EndpointSocket {
   async #watch(): Promise<void> {
     const { signal } = this.#stop;
     for (let answeredAt = performance.now(); ; ) {
-      const answered = await this.#channel.lost(lookAgainAfter, signal).then(
+      const answered = await this.#channel.lost(lookAgainAfterMs, signal).then(
         () => true,
         () => false,
       );
       signal.throwIfAborted();
-      const looked = await listenerOf(this.path, reachTimeout).catch((thrown: unknown) => {
+      const looked = await listenerOf(this.path, reachTimeoutMs).catch((thrown: unknown) => {
         if (!isExhausted(thrown)) throw thrown;
       });
       // That this manager cannot look says nothing of the endpoint.
       if (answered || !looked) answeredAt = performance.now();
-      else if (performance.now() - answeredAt > reachTimeout)
+      else if (performance.now() - answeredAt > reachTimeoutMs)
         throw new Error('it accepts connections but does not speak gRPC');
     }
   }

@@ -3,7 +3,7 @@ import { type Channel, forwarder, NsmError } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
 
 /** Milliseconds for which one that does not answer, because it is being restarted, is waited for. */
-const patience = 3000;
+const patienceMs = 3000;
 
 export function externalForwarder(channel: Channel): Forwarder {
   const calls = Object.entries(channel.client(forwarder.Forwarder)).map(([name, call]) => {
@@ -17,7 +17,7 @@ export function externalForwarder(channel: Channel): Forwarder {
           .catch(async (thrown: unknown) => {
             const error = explain(thrown, channel);
             if (error.kind !== 'unavailable') throw error;
-            await channel.ready(patience);
+            await channel.ready(patienceMs);
             // Every call may be repeated.
             return await start(...args);
           })

@@ -14,7 +14,7 @@ import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import type { Store } from '../state/store.js';
 import { oneLine, quote } from '../untrusted-text.js';
-import { EndpointSocket, isExhausted, reachTimeout } from './endpoint-socket.js';
+import { EndpointSocket, isExhausted, reachTimeoutMs } from './endpoint-socket.js';
 import { isServed, listenerOf } from './socket-listener.js';
 
 /** What the process at an endpoint's socket does, in words. */
@@ -108,7 +108,7 @@ export class LocalEndpoints {
       [...paths].map(async (path) => {
         const served = records.filter(({ socketLocation }) => socketLocation === path);
         try {
-          await this.#addAll(served, new Map([[path, await listenerOf(path, reachTimeout)]]));
+          await this.#addAll(served, new Map([[path, await listenerOf(path, reachTimeoutMs)]]));
         } catch (error) {
           if (isExhausted(error)) throw error;
           const { message } = NsmError.from(error);
@@ -252,7 +252,7 @@ export class LocalEndpoints {
   /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
   async #admitSpeaker(path: string, peer: PeerCredentials | undefined): Promise<PeerCredentials> {
     const { guard } = this.#components;
-    const listener = await listenerOf(path, reachTimeout, true);
+    const listener = await listenerOf(path, reachTimeoutMs, true);
     if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener, serves))) return listener;
     throw new NsmError(
       'namespace-foreign',
@@ -270,7 +270,7 @@ export class LocalEndpoints {
   async #refuseTaken(record: NetworkServiceEndpoint): Promise<void> {
     const present = this.#endpoints.get(endpointKey(record))?.record;
     if (!present || present.socketLocation === record.socketLocation) return;
-    if (!(await isServed(present.socketLocation, reachTimeout))) return;
+    if (!(await isServed(present.socketLocation, reachTimeoutMs))) return;
     throw new NsmError(
       'conflict',
       `endpoint ${quote(record.nseProviderName)} already provides ${quote(record.networkServiceName)} from ` +

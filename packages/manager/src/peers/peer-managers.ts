@@ -11,7 +11,7 @@ type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
 const maxChannels = 256;
 
 /** Milliseconds within which another manager must answer, its endpoint's time included. */
-const answerTimeout = 8000;
+const answerTimeoutMs = 8000;
 
 type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, Message>;
 
@@ -62,7 +62,7 @@ export class PeerManagers {
     request: Init<typeof proxy.ProxyConnectionRequestSchema>,
     signal: AbortSignal,
   ): Promise<proxy.ProxyConnectionReply> {
-    const until = performance.now() + answerTimeout;
+    const until = performance.now() + answerTimeoutMs;
     const ask = () =>
       this.#client(peer).requestProxyConnection(request, {
         signal,
@@ -92,7 +92,7 @@ export class PeerManagers {
   async close(
     peer: Peer,
     request: Init<typeof proxy.CloseProxyConnectionRequestSchema>,
-    timeoutMs: number = answerTimeout,
+    timeoutMs: number = answerTimeoutMs,
   ): Promise<void> {
     await this.#client(peer).closeProxyConnection(request, { timeoutMs });
   }
@@ -102,7 +102,7 @@ export class PeerManagers {
    * @throws NsmError what it refuses with, `unimplemented` where it knows only the specification.
    */
   async move(peer: Peer, request: Init<typeof proxy.MoveConnectionRequestSchema>): Promise<void> {
-    const reply = await this.#client(peer).moveConnection(request, { timeoutMs: answerTimeout });
+    const reply = await this.#client(peer).moveConnection(request, { timeoutMs: answerTimeoutMs });
     if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
   }
 

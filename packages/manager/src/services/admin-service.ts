@@ -111,14 +111,14 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 }
 
 /** Milliseconds for which whoever looks waits for the forwarder: that it hangs may be what is to be seen. */
-const patience = 2000;
+const patienceMs = 2000;
 
 async function withinPatience<T>(answer: Promise<T>): Promise<T> {
   const timer = new AbortController();
-  const late = sleep(patience, undefined, { signal: timer.signal }).then(() => {
+  const late = sleep(patienceMs, undefined, { signal: timer.signal }).then(() => {
     throw new NsmError(
       'unavailable',
-      `the forwarder of this node has not answered for ${patience / 1000} s: is it stopped, or overloaded?`,
+      `the forwarder of this node has not answered for ${patienceMs / 1000} s: is it stopped, or overloaded?`,
     );
   });
   try {

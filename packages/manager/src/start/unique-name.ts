@@ -6,7 +6,7 @@ import { listenerOf } from '../peers/socket-listener.js';
 import { quote } from '../untrusted-text.js';
 
 /** Milliseconds within which the one that has the name tells who it is. */
-const answerTimeout = 1000;
+const answerTimeoutMs = 1000;
 
 /**
  * Takes the name until what it returns is called, or the process ends.
@@ -18,7 +18,7 @@ export async function takeName(name: string, logger: Logger): Promise<() => void
     return await takeNamespaceLock(place, `a manager of the name ${quote(name)}`);
   } catch (thrown) {
     if (NsmError.from(thrown).kind !== 'conflict') throw thrown;
-    const { pid, uid } = await listenerOf(`\0${place}`, answerTimeout).catch(() => ({ pid: 0, uid: 0 }));
+    const { pid, uid } = await listenerOf(`\0${place}`, answerTimeoutMs).catch(() => ({ pid: 0, uid: 0 }));
     // Any process of the node may take an abstract socket; it shall not keep a manager from starting.
     if (uid !== 0 && uid !== process.getuid?.()) {
       logger.warn(

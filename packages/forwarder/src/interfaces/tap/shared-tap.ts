@@ -34,7 +34,7 @@ export interface Counters {
 /** Packets in one turn: enough to be quick, few enough to let others have theirs. */
 const budget = 256;
 /** Milliseconds until a peer without free buffers, or a server that is not there, is looked at again. */
-const lookAgain = { buffers: 1, server: 200 };
+const retryMs = { buffers: 1, server: 200 };
 
 export class SharedTap {
   readonly #spec: SharedTapSpec;
@@ -126,7 +126,7 @@ export class SharedTap {
   #connectLater(): void {
     if (this.#closed || this.#spec.role === 'server') return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#connect(), lookAgain.server);
+    this.#timer = setTimeout(() => this.#connect(), retryMs.server);
   }
 
   #begin(socket: UnixSocket): void {
@@ -203,7 +203,7 @@ export class SharedTap {
         settle(eventfd);
         this.#fillAgain();
       });
-    const timer = setTimeout(() => this.#fillAgain(), lookAgain.buffers);
+    const timer = setTimeout(() => this.#fillAgain(), retryMs.buffers);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
