@@ -11,7 +11,7 @@ export interface Placing {
   /** Its addresses, and the peers that get a route of their own. */
   readonly given: Pick<Side, 'addresses' | 'peers'>;
   readonly networks: readonly Pick<fw.Network, 'prefix' | 'interface' | 'id'>[];
-  /** Connections whose interfaces may have the same: those that this one is to replace, and those that lead to the same endpoint. */
+  /** Connections whose interfaces may have the same addresses: the replaced connection, and those to the same endpoint. */
   readonly shared: readonly string[];
 }
 

@@ -5,7 +5,7 @@ import type { Forwarder } from '../forwarder-client.js';
 import { quote } from '../untrusted-text.js';
 import { orOutOfSight, outOfSight } from './pid-namespace.js';
 
-/** Milliseconds for which the routes of an endpoint's namespace are taken as known: it may have hundreds of them. */
+/** Milliseconds for which the routes of an endpoint's namespace are taken as known: a namespace may have hundreds of them. */
 const rememberMs = 1000;
 
 export class NamespaceGuard {

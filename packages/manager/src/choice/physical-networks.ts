@@ -26,7 +26,7 @@ export function poolOf({ parameters }: Interface): string | undefined {
 
 /**
  * A client's interfaces as lists to be tried one after the other: whether a device is free, and whether its wire leads to
- * the other side, shows only when it is tried. One that can be of several physical networks is a list for each.
+ * the other side, shows only when the interface is tried. An interface that can be of several physical networks is a list for each.
  * @param endpoint the endpoint's interfaces, whose order counts where the client leaves the choice open.
  */
 export function byPreference(
@@ -56,7 +56,7 @@ export function byPreference(
   return turns.length > 0 ? turns : [client];
 }
 
-/** The interface once for each pool it may be of: the one it names, or each of this node's. */
+/** The interface once for each pool it may be of: the pool it names, or each pool of this node. */
 function inPools(wanted: Interface, pools: Pools): Interface[] {
   const named = poolOf(wanted);
   const possible = named === undefined ? (pools.get(wanted.type) ?? []) : [named];
@@ -64,7 +64,7 @@ function inPools(wanted: Interface, pools: Pools): Interface[] {
 }
 
 /**
- * Brings the endpoint's side onto the physical network that the client's names; what needs none is left as it is.
+ * Brings the endpoint's side onto the physical network that the client's side names; an interface that needs none is left as it is.
  * @throws NsmError `no-common-interface` when this node is not on it, or the endpoint wants another.
  */
 export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInterfaces {

@@ -43,7 +43,7 @@ export interface Candidate {
 
 /**
  * Usable candidates first, the best leading: healthy before failed, local before remote, then the fewest
- * connections, then the one not chosen for the longest time.
+ * connections, then the endpoint not chosen for the longest time.
  */
 export function rankEndpoints(wanted: Wanted, around: Surroundings): Candidate[] {
   const judged = around.endpoints.map((endpoint) => judge(endpoint, wanted, around));
@@ -55,7 +55,7 @@ export function rankEndpoints(wanted: Wanted, around: Surroundings): Candidate[]
 
 /**
  * The usable candidates in order.
- * @throws NsmError `no-endpoint` when nobody provides the service, `no-matching-endpoint` when nobody fits.
+ * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits.
  */
 export function selectEndpoints(
   wanted: Wanted,

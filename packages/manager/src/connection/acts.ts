@@ -95,7 +95,7 @@ export class ConnectionActs implements Acts {
     return connection;
   }
 
-  /** Whoever asks for what it has gets it: what was changed behind its back is mended, or all of it made anew. */
+  /** A repeated request gets the connection that its client has: differences are mended, or the connection is made anew. */
   async #confirm(
     connection: Connection,
     order: ConnectOrder,

@@ -8,7 +8,7 @@ import type { ActsComponents } from './components.js';
 import type { CloseOrder } from './orders.js';
 import { policy } from './policy.js';
 
-/** From now on it is meant to be closed. */
+/** Records that the connection is meant to be closed from now on. */
 export function end(
   components: ActsComponents,
   connection: Connection,
@@ -32,7 +32,7 @@ export async function closeAll(
   }
 }
 
-/** Where the other manager does not answer, the record stays until it has been told, so that a restart knows of it. */
+/** Where the other manager does not answer, the record stays until that manager has been told: a restart then goes on with it. */
 export async function remove(components: ActsComponents, connection: Connection): Promise<void> {
   const { id, service, intent, tunnel, crossConnect } = connection;
   if (intent.kind !== 'closed') return;
@@ -87,12 +87,12 @@ export async function tellOthers(
   ]);
 }
 
-/** The same addresses may be asked for again at once: they must not be taken for the endpoint's own. */
+/** The same addresses may be asked for again at once: the guard must not take them for the endpoint's own. */
 export function forgetRoutes(components: ActsComponents, { crossConnect: { endpoint } }: Connection): void {
   if (endpoint?.namespace) components.guard.forget(endpoint.namespace.inode);
 }
 
-/** Not those that another connection of the client has as well, because one takes the other's place. */
+/** The address pairs of this connection alone: a connection that replaces another has the same pairs as the replaced one. */
 function ownPairs(
   components: ActsComponents,
   { id, pairs, requestId, service }: Connection,

@@ -35,7 +35,7 @@ export interface ActsComponents {
   readonly clock: Clock;
   /** Makes a connection at some endpoint, until packets go through it. @throws NsmError when none can be connected now. */
   readonly establish: (admitted: Admitted, signal: AbortSignal) => Promise<Connection>;
-  /** What it means for a client that no packets come back; undefined when it is told as something else. */
+  /** The consequence for a client when no packets come back; undefined when the connection's record tells the cause already. */
   readonly pathFailureOf: (connection: Connection) => PathFailure | undefined;
   /** Milliseconds an attempt to connect a client again may take. */
   readonly requestTimeoutMs: number;

@@ -5,7 +5,7 @@ import type { Facts, PathFailure } from './facts.js';
 
 export interface Situation {
   readonly connection: Connection;
-  /** The connection whose place it is to take, where that still stands. */
+  /** The connection that this connection is to replace, where it still stands. */
   readonly replaced?: Connection;
   readonly facts: Readonly<Facts>;
   /** Monotonic milliseconds. */
@@ -15,27 +15,27 @@ export interface Situation {
 export type Step =
   /** Nothing until something happens, or until `untilMs`. */
   | { readonly do: 'rest'; readonly untilMs?: number }
-  /** Its interface and all that was taken for it go, and others are told. */
+  /** The connection's interface and all that was taken for it go; endpoint and other manager are told. */
   | { readonly do: 'remove' }
   /** The other manager is told again. */
   | { readonly do: 'tell' }
-  /** From now on it is meant to be closed. */
+  /** The connection is meant to be closed from now on. */
   | { readonly do: 'end'; readonly reason: string; readonly tell: Tell }
-  /** What leads to its endpoint goes; what is the client's own, its addresses above all, is kept for it. */
+  /** The interface and the tunnel to the endpoint go; the client's own, its addresses above all, is kept for the client. */
   | { readonly do: 'detach'; readonly reason: string }
-  /** It is made anew, at whatever endpoint there is. */
+  /** The client is connected again, to whatever endpoint there is. */
   | { readonly do: 'reconnect' }
-  /** It is up when packets go through it, and lost when they do not. */
+  /** The connection is up when packets go through it, and lost when they do not. */
   | { readonly do: 'verify' }
-  /** It takes the place of the other. */
+  /** The connection replaces the older one. */
   | { readonly do: 'promote' }
-  /** Another connection to another endpoint takes its place, if one can. */
+  /** A connection to another endpoint replaces this one, where an endpoint can take the client. */
   | { readonly do: 'evade'; readonly pathFailure: PathFailure }
-  /** What the other manager tells is taken down. */
+  /** What the other manager tells of its half is recorded. */
   | { readonly do: 'note'; readonly contestedThere: string }
-  /** It is kept as it is until packets come back. */
+  /** The connection is kept as it is until packets come back. */
   | { readonly do: 'await-packets'; readonly reason: string }
-  /** The kernel is brought to what it wants. */
+  /** The kernel is brought to what the connection wants. */
   | { readonly do: 'compare' };
 
 interface Row {
@@ -212,7 +212,7 @@ export function decide(situation: Situation): Step {
   return row?.step(situation) ?? { do: 'rest' };
 }
 
-/** An application that is attached by a socket would have to be told of another. */
+/** Only interfaces of which two can stand in a pod: an application attached by a socket would have to be told of another. */
 export function canMove(connection: Connection): boolean {
   const { role, crossConnect } = connection;
   const movable = crossConnect.client !== undefined && traitsOf(crossConnect.client.type).canMove;

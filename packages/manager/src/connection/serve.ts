@@ -7,23 +7,23 @@ import type { Order } from './orders.js';
 export type Service =
   /** There is nothing to do, or nothing to do it with. */
   | { readonly serve: 'done' }
-  /** Another pod's. */
+  /** The key belongs to another pod. */
   | { readonly serve: 'refuse' }
-  /** It is made. */
+  /** A connection is made. */
   | { readonly serve: 'make' }
-  /** It is compared; made anew where it is not what its record says. */
+  /** The connection is compared with the kernel, and made anew where the kernel differs for good. */
   | { readonly serve: 'confirm' }
-  /** It is made anew at once. */
+  /** The connection is made anew at once. */
   | { readonly serve: 'reconnect' }
-  /** Another is made beside it, and takes its place. */
+  /** A second connection is made beside the present one, and replaces it. */
   | { readonly serve: 'replace' }
-  /** It is closed. */
+  /** The connection is closed. */
   | { readonly serve: 'close' }
-  /** It is closed without a word to who asked, and made. */
+  /** The connection is closed without a word to the manager that asks, and made again. */
   | { readonly serve: 'close-and-make' }
-  /** Another at another endpoint takes its place. */
+  /** A connection to another endpoint replaces the present one. */
   | { readonly serve: 'move' }
-  /** What cannot be there twice is made anew elsewhere. */
+  /** A connection of which two cannot stand side by side is made anew at another endpoint. */
   | { readonly serve: 'lose' };
 
 export function serve(order: Order, present: Connection | undefined): Service {

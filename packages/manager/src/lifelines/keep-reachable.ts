@@ -13,7 +13,7 @@ import type { ConnectionTable } from '../state/connection-table.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
 import { LongestMatch } from './longest-match.js';
 
-/** Milliseconds after which ways are compared again, though nobody told that one has changed. */
+/** Milliseconds after which routes are compared again, though no event told of a change. */
 const againMs = 30_000;
 
 export interface KeepReachableComponents extends LifelinesComponents {

@@ -37,8 +37,8 @@ export class Catalogue {
   }
 
   /**
-   * Those of the registry, without those of this node that are leaving; while it is away also those of this node that it has not
-   * heard of yet.
+   * The registry's endpoints, without those of this node that are leaving; while the registry is away also those of this node that
+   * the registry has not heard of yet.
    */
   all(): readonly NetworkServiceEndpoint[] {
     const { registry, endpoints } = this.#components;
@@ -67,8 +67,8 @@ export class Catalogue {
   }
 
   /**
-   * Those that can take a client, the best first.
-   * @throws NsmError `no-endpoint` when nobody provides the service, `no-matching-endpoint` when nobody fits.
+   * The endpoints that can take a client, the best first.
+   * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits.
    */
   select(wanted: Wanted): NetworkServiceEndpoint[] {
     return selectEndpoints(wanted, this.#surroundings(wanted.service), () => this.services());

@@ -36,9 +36,9 @@ export async function notifyEndpoint(
 }
 
 /**
- * Tells the manager of the other half that this one has ended.
+ * Tells the manager of the other half that this half has ended.
  * @param reconnect the endpoint was lost: the client's manager is to connect the client elsewhere.
- * @throws NsmError when it does not answer within `hearWithinMs`.
+ * @throws NsmError when that manager does not answer within `hearWithinMs`.
  */
 export async function notifyPeerManager(
   { self, peers, logger }: Pick<NotificationComponents, 'self' | 'peers' | 'logger'>,

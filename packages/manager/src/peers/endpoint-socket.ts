@@ -4,20 +4,20 @@ import { listenerOf } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
 export const reachTimeoutMs = 2000;
-/** Milliseconds for which a connection to it is tried before its socket is looked at. */
+/** Milliseconds for which a lost endpoint is called again before the owner of its socket is looked at. */
 const lookAgainAfterMs = 250;
 
 export class EndpointSocket {
   readonly path: string;
-  /** Process that listens on it. */
+  /** Process that listens on the socket. */
   readonly listener: PeerCredentials;
-  /** Keys of what is provided by it. */
+  /** Keys of the network services that are provided by this socket. */
   readonly services: Set<string> = new Set();
   readonly client: ServiceClient<typeof ep.EndpointConnection>;
   readonly #channel: Channel;
   readonly #stop = new AbortController();
 
-  /** @param onDead called once, when nobody listens any more, with the reason. */
+  /** @param onDead called once, when no process listens any more, with the reason. */
   constructor(path: string, listener: PeerCredentials, onDead: (reason: string) => void) {
     this.path = path;
     this.listener = listener;
@@ -33,7 +33,7 @@ export class EndpointSocket {
     this.#channel.close();
   }
 
-  /** Holds a connection to the socket: when it breaks and nobody listens any more, the endpoint is dead. */
+  /** Holds a connection to the socket: when the connection breaks and no process listens any more, the endpoint is dead. */
   async #watch(): Promise<void> {
     const { signal } = this.#stop;
     for (let answeredAt = performance.now(); ; ) {

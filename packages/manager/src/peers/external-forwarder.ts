@@ -1,8 +1,8 @@
-// A forwarder in a process of its own: what its silence means is told in words, also to clients.
+// A forwarder in a process of its own: that it does not answer is told in words, also to clients.
 import { type Channel, forwarder, NsmError } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
 
-/** Milliseconds for which one that does not answer, because it is being restarted, is waited for. */
+/** Milliseconds for which a forwarder that is being restarted is waited for. */
 const patienceMs = 3000;
 
 export function externalForwarder(channel: Channel): Forwarder {

@@ -28,14 +28,14 @@ export class PeerManagers {
 
   readonly #managers: () => ReadonlyMap<string, { readonly address: string }>;
 
-  /** @param managers those that are registered now, by name. */
+  /** @param managers the managers that are registered now, by name. */
   constructor(managers: () => ReadonlyMap<string, { readonly address: string }>) {
     this.#managers = managers;
   }
 
   /**
    * HOST:PORT of a manager.
-   * @throws NsmError `manager-unreachable` when it is not registered.
+   * @throws NsmError `manager-unreachable` when the manager is not registered.
    */
   addressOf(manager: string): string {
     const record = this.#managers().get(manager);
@@ -43,7 +43,7 @@ export class PeerManagers {
     return record.address;
   }
 
-  /** From now on, until it is disposed of, `isAsking` for a connection. */
+  /** Until the returned object is disposed of, `isAsking` says yes of the connection. */
   asking(connectionId: string): Disposable {
     this.#asked.add(connectionId);
     return { [Symbol.dispose]: () => void this.#asked.delete(connectionId) };
@@ -55,7 +55,7 @@ export class PeerManagers {
 
   /**
    * Asks another manager for its half of a connection.
-   * @throws NsmError what it refuses with, its own words behind its name; `manager-unreachable` when it is silent.
+   * @throws NsmError the other manager's refusal, its own words behind its name; `manager-unreachable` when it does not answer.
    */
   async request(
     peer: Peer,
@@ -76,7 +76,7 @@ export class PeerManagers {
         return ask();
       })
       .catch((thrown: unknown) => {
-        // It may have done its half without our hearing of it.
+        // The other manager may have made its half without our hearing of it.
         const { requestId = '', networkServiceName = '', connectionId = '' } = request;
         this.close(peer, { requestId, networkServiceName, connectionId, reason: 'no reply' }).catch(
           () => undefined,
@@ -88,7 +88,7 @@ export class PeerManagers {
     throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
   }
 
-  /** Tells another manager that a connection has ended. @param timeoutMs within which it must have heard. */
+  /** Tells another manager that a connection has ended. @param timeoutMs within which that manager must have heard. */
   async close(
     peer: Peer,
     request: Init<typeof proxy.CloseProxyConnectionRequestSchema>,

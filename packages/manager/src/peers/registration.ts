@@ -1,4 +1,4 @@
-// A manager tells the registry where it is, and that it goes.
+// The manager tells the registry its address, and that it stops.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
@@ -21,7 +21,7 @@ const leaveTimeoutMs = 1000;
 
 /**
  * A manager that comes back under another address waits until the lease of its former self has run out. Where the registry is
- * away, nobody waits: pods of this node are served, and the others hear of it when the registry is back.
+ * away, the start does not wait: pods of this node are served, and other managers hear of this one when the registry is back.
  * @throws NsmError `conflict` when another manager of that name goes on.
  */
 export async function register(components: RegistrationComponents): Promise<void> {
@@ -48,7 +48,7 @@ async function tryToRegister({ registry, self, logger }: RegistrationComponents)
   }
 }
 
-/** Says whether its endpoints are out of service. Where the registry is away, it is told when it is back. */
+/** Tells the registry whether this node's endpoints are out of service; a registry that is away is told when it is back. */
 export async function tellDrained(
   { registry, self, logger }: RegistrationComponents,
   drained: boolean,
@@ -61,7 +61,7 @@ export async function tellDrained(
     });
 }
 
-/** Says that it is not there from now on: with connections, that it will be back; without any, nothing of it stays. */
+/** Tells the registry that the manager stops: with connections its record stays, as it will be back; without any the record goes. */
 export async function leave({ registry, self, connections, logger }: RegistrationComponents): Promise<void> {
   const { name, address } = self;
   if (!registry.synced || registry.managers().get(name)?.address !== address) return;

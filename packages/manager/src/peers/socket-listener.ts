@@ -1,12 +1,12 @@
-// Who listens on a unix socket, and whether anybody does.
+// Which process listens on a unix socket, if any.
 import { connect as connectSocket } from 'node:net';
 import { descriptorOf, NsmError, type PeerCredentials } from '@nsm/api';
 import { peerCredentials } from '@nsm/netlink';
 
 /**
  * The process that listens on a unix socket.
- * @param timeoutMs milliseconds within which it must accept a connection.
- * @param isAdvertised whoever says so is told what to do when nobody does.
+ * @param timeoutMs milliseconds within which the process must accept a connection.
+ * @param isAdvertised the socket was advertised by an endpoint, which is told what to do when no process listens.
  * @throws NsmError `endpoint-unreachable`
  */
 export async function listenerOf(

@@ -7,7 +7,7 @@ import type { RequestComponents } from './components.js';
 /** Milliseconds within which a manager says why no packets come back. */
 const sayWhyWithinMs = 1000;
 
-/** @returns the error that says so, or the one that was given. */
+/** @returns an error with the other manager's reason, or the given error. */
 export async function diagnoseNoPackets(
   { self, peers }: Pick<RequestComponents, 'self' | 'peers'>,
   peer: Peer,

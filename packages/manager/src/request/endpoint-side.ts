@@ -92,7 +92,7 @@ export async function askEndpoint(
         );
       } catch (thrown) {
         const error = NsmError.from(thrown);
-        // Unless it has refused, it may have accepted, or do so yet. Nobody waits for one that is slow.
+        // Unless the endpoint has refused, it may have accepted, or do so yet. A slow endpoint is not waited for.
         if (error.kind !== 'endpoint-refused') void takeBack(error);
         throw error;
       }
@@ -167,7 +167,7 @@ function formerHalf(
   return former?.id ?? '';
 }
 
-/** Parameters of a side as it was judged. */
+/** The parameters of a side, with the addresses, MTU and DNS servers that were judged. */
 export function withSide(
   parameters: ConnectionParameters,
   { addresses, peers, routes }: Side,

@@ -49,7 +49,7 @@ export async function establish(
   throw summary(failures, candidates.length);
 }
 
-/** That this manager has no addresses, or the client's pod or node no room for what it is given, or is used up, says nothing of the endpoint. */
+/** Errors of this manager, of the client's pod or of this node: they say nothing of the endpoint. */
 const notEndpointsFault: ReadonlySet<NsmErrorKind> = new Set([
   'no-address',
   'registry',

@@ -17,7 +17,7 @@ import { program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
-/** Milliseconds within which an endpoint that answers on another of its devices does so: it has to join the two first. */
+/** Milliseconds within which an endpoint that answers on another of its devices does so: the endpoint joins both devices first. */
 const elsewhereAnswersWithinMs = 3000;
 /** Milliseconds within which a pair of devices carries packets, however busy the components. */
 const readyWithinMs = 1000;
@@ -88,7 +88,7 @@ export async function connectLocally(
     }),
   }).catch((thrown) => {
     const error = NsmError.from(thrown);
-    // A pair of devices carries packets, so it is the address.
+    // A veth pair carries packets, so the address is at fault.
     if (!pair || elsewhere.length === 0 || error.kind !== 'no-packets') throw error;
     throw new NsmError(
       'endpoint-refused',

@@ -104,7 +104,7 @@ async function connect(
             },
           }
         : {}),
-      // An application that is attached by a socket may come to it only when it has heard of it.
+      // An application that is attached by a socket may open the socket only after it has heard of the connection.
       answerWithinMs: endpointInterface && !traitsOf(endpointInterface.type).hasDevice ? 0 : patience,
     }),
   }).catch(async (thrown: unknown) => {

@@ -5,7 +5,7 @@ import { agreeOnMemory } from '../admission/shared-memory-parameters.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
-/** A side of a connection that is on this components. */
+/** A side of a connection that is on this node. */
 interface SideWish {
   readonly interface: Interface;
   /** User of its process. */
@@ -14,7 +14,7 @@ interface SideWish {
 
 /**
  * Completes the interfaces of those sides that are attached by shared memory, and makes the folders of their sockets; what
- * is attached otherwise is left as it is.
+ * has a device is left as it is.
  * @param former what the client had before its endpoint was lost: its application still goes by that.
  * @throws NsmError `invalid` for parameters that cannot be.
  */

@@ -75,8 +75,8 @@ export async function moveAll(
 }
 
 /**
- * Moves a client of this node away from the endpoint that it has.
- * @throws NsmError when nobody else can take it.
+ * Moves a client of this node away from its endpoint.
+ * @throws NsmError when no other endpoint can take the client.
  */
 export async function moveAway(
   { connections, reconciler }: SignalComponents,

@@ -1,4 +1,4 @@
-// What it means for a client that no packets come back from the node of its endpoint.
+// The consequence for a client when no packets come back from the node of its endpoint.
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import type { PathFailure } from '../connection/facts.js';
@@ -6,8 +6,9 @@ import type { Connection } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 
 /**
- * Also takes down for the choice of endpoints that its endpoint cannot be relied on.
- * @returns undefined when something undoes a half of it, and no other endpoint helps against that: it is told as what it is.
+ * Also notes, for the choice of endpoints, that the client's endpoint cannot be relied on.
+ * @returns undefined when a half of the connection is undone again and again, and no other endpoint helps against that: the
+ * connection's record tells so already.
  */
 export function pathFailureOf(
   { catalogue, health, registry }: Pick<SignalComponents, 'catalogue' | 'health' | 'registry'>,

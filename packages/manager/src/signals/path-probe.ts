@@ -46,7 +46,8 @@ export class PathProbe {
   }
 
   /**
-   * While all is well one is asked, another each time; several when it did not answer, because it may be alone in that.
+   * While all is well a single client's path is probed, another each time; several when it did not answer, because that client may be
+   * the only one concerned.
    */
   async #answered(clients: readonly Connection[]): Promise<Answer> {
     if (this.#unanswered === 0) this.#turn++;
@@ -57,7 +58,7 @@ export class PathProbe {
     return (['yes', 'no', 'undone'] as const).find((answer) => answers.includes(answer)) ?? 'unknown';
   }
 
-  /** That one is answered says only that the node is there: each of those that wait is tried by itself. */
+  /** An answered probe says only that the node is there: each waiting connection is verified by itself. */
   async #heard(clients: readonly Connection[]): Promise<void> {
     this.#unanswered = 0;
     this.#undone = 0;
@@ -86,7 +87,7 @@ export class PathProbe {
     await this.#offer(offered);
   }
 
-  /** Something in their pods undoes them: that says nothing of the node, but another endpoint may serve those better. */
+  /** Clients whose half is undone in a pod: that says nothing of the node, but another endpoint may serve those clients better. */
   async #notLeftAlone(clients: readonly Connection[]): Promise<void> {
     this.#undone++;
     const now = this.#components.clock.now();
@@ -135,10 +136,10 @@ export class PathProbe {
   }
 }
 
-/** `undone`: it did not answer, and something in a pod of its undoes it; `unknown`: it could not be asked. */
+/** `undone`: no answer, and a pod undoes the connection; `unknown`: the forwarder could not probe. */
 type Answer = 'yes' | 'no' | 'undone' | 'unknown';
 
-/** A client's that the kernel drives, up or waiting; while it is being made anew there is nothing to ask. */
+/** A client's connection with a device, up or waiting; while the connection is being made anew there is nothing to probe. */
 function hasInterface(connection: Connection): boolean {
   const { client } = connection.crossConnect;
   const driven = client !== undefined && traitsOf(client.type).hasDevice;

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { listenerOf } from '../peers/socket-listener.js';
 import { quote } from '../untrusted-text.js';
 
-/** Milliseconds within which the one that has the name tells who it is. */
+/** Milliseconds within which the manager that has the name tells its process id. */
 const answerTimeoutMs = 1000;
 
 /**
