@@ -5,18 +5,18 @@ import { withCause } from './state/connection.js';
 
 it('says what is new, and the same again only after five minutes', () => {
   let now = 0;
-  const rarely = new LogThrottle(() => now);
-  expect(rarely.isNews('a', 'broken')).toBe(true);
-  expect(rarely.isNews('a', 'broken')).toBe(false);
-  expect(rarely.isNews('a', 'worse')).toBe(true);
-  expect(rarely.isNews('b', 'broken')).toBe(true);
+  const logThrottle = new LogThrottle(() => now);
+  expect(logThrottle.isNews('a', 'broken')).toBe(true);
+  expect(logThrottle.isNews('a', 'broken')).toBe(false);
+  expect(logThrottle.isNews('a', 'worse')).toBe(true);
+  expect(logThrottle.isNews('b', 'broken')).toBe(true);
   // Two that take turns are both known.
-  expect(rarely.isNews('a', 'broken')).toBe(false);
+  expect(logThrottle.isNews('a', 'broken')).toBe(false);
   now = 300_000;
-  expect(rarely.isNews('a', 'broken')).toBe(true);
-  rarely.forget('a');
-  expect(rarely.isNews('a', 'broken')).toBe(true);
-  expect(rarely.isNews('b', 'worse')).toBe(true);
+  expect(logThrottle.isNews('a', 'broken')).toBe(true);
+  logThrottle.forget('a');
+  expect(logThrottle.isNews('a', 'broken')).toBe(true);
+  expect(logThrottle.isNews('b', 'worse')).toBe(true);
 });
 
 it('says nothing twice in one reason', () => {

@@ -177,8 +177,19 @@ export class Manager {
     const identifiers = new Identifiers();
     const offers = new TunnelOffers(forwarder, this.#options.tunnelAddress ?? '');
     const requestTimeoutMs = this.#options.requestTimeout ?? 10_000;
-    const rarely = new LogThrottle(monotonic);
-    const known = { self, registry, connections, catalogue, health, endpoints, peers, owners, guard, rarely };
+    const logThrottle = new LogThrottle(monotonic);
+    const known = {
+      self,
+      registry,
+      connections,
+      catalogue,
+      health,
+      endpoints,
+      peers,
+      owners,
+      guard,
+      logThrottle,
+    };
     const making: RequestComponents = {
       ...known,
       forwarder,

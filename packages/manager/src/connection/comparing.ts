@@ -44,7 +44,7 @@ export async function mend(components: ActsComponents, connection: Connection, f
       if (pathFailure) facts.pathFailure = pathFailure;
       return;
     }
-    if (components.rarely.isNews(connection.id, error.message))
+    if (components.logThrottle.isNews(connection.id, error.message))
       components.logger.warn({ connection: connection.id, reason, err: error }, 'cannot be mended');
     // A pod that makes mending fail does so again: the interface is made anew less and less often, too.
     const { phase } = noteDifferences(components, connection, facts, [notMendable], 0);
@@ -134,7 +134,7 @@ function podOf({ crossConnect, requestId, endpoint }: Connection, undone: string
 
 /** Records what is undone again and again on the other node: the reason why packets do not come back. */
 export function noteContestedThere(
-  { connections, logger, rarely }: ActsComponents,
+  { connections, logger, logThrottle }: ActsComponents,
   connection: Connection,
   told: string,
 ): void {
@@ -143,7 +143,7 @@ export function noteContestedThere(
   const there = told === '' ? {} : { contestedThere: told };
   // A connection that waits for packets has them when nothing on the other node undoes its half any more.
   connections.change(connection, { phase: { kind: 'UP', ...own, ...there } });
-  if (told !== '' && rarely.isNews(`other half of ${id}`, 'undone'))
+  if (told !== '' && logThrottle.isNews(`other half of ${id}`, 'undone'))
     logger.warn({ connection: id, reason: told }, 'something on the other node undoes what is mended there');
 }
 

@@ -28,7 +28,7 @@ export interface ActsComponents {
   readonly pools: AddressPools;
   readonly identifiers: Pick<Identifiers, 'release'>;
   readonly owners: Pick<OwnerWatch, 'letGo'>;
-  readonly rarely: LogThrottle;
+  readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;

@@ -261,7 +261,7 @@ class TestNode {
         avoid: () => false,
         elsewhere: this.endpoints > 1,
       }),
-      rarely: { isNews: () => true },
+      logThrottle: { isNews: () => true },
       requestTimeoutMs: 10_000,
     } as unknown as ActsComponents;
   }

@@ -22,7 +22,7 @@ export interface KeepReachableComponents extends LifelinesComponents {
   readonly forwarder: Pick<Forwarder, 'keepWays'>;
   /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
   readonly underlayListeners: Set<() => void>;
-  readonly rarely: LogThrottle;
+  readonly logThrottle: LogThrottle;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
   readonly stopping: AbortSignal;
@@ -67,7 +67,7 @@ async function compare(
       addresses,
       interfaces: own.map(({ name }) => name),
     });
-    if (kept.length > 0 && components.rarely.isNews('ways', kept.join()))
+    if (kept.length > 0 && components.logThrottle.isNews('ways', kept.join()))
       components.logger.warn(
         { addresses: kept },
         'a connection of this node routes these: kept reachable past it',
@@ -75,7 +75,7 @@ async function compare(
     return kept.length > 0;
   } catch (error) {
     if (components.stopping.aborted) return before;
-    if (components.rarely.isNews('ways', String(error)))
+    if (components.logThrottle.isNews('ways', String(error)))
       components.logger.error({ err: error }, 'ways to other nodes are not kept');
     return true;
   }

@@ -43,7 +43,7 @@ export interface RequestComponents extends LifelinesComponents {
   readonly identifiers: Identifiers;
   readonly connections: ConnectionTable;
   /** What the log has been told. */
-  readonly rarely: LogThrottle;
+  readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   readonly faults?: FaultInjector;
 }

@@ -92,7 +92,7 @@ async function connectTo(
       // Healing tries again and again.
       const news =
         !admitted.former ||
-        components.rarely.isNews(admitted.key, `${endpoint.nseProviderName}: ${error.message}`);
+        components.logThrottle.isNews(admitted.key, `${endpoint.nseProviderName}: ${error.message}`);
       components.logger[news ? 'info' : 'debug'](
         {
           service: request.networkServiceName,

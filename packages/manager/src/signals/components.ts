@@ -30,7 +30,7 @@ export interface SignalComponents {
   readonly underlayListeners: Set<() => void>;
   readonly clock: Clock;
   /** What the log has been told. */
-  readonly rarely: LogThrottle;
+  readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
