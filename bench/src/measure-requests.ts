@@ -193,7 +193,7 @@ function kernelAlone(
   using namespace = openNamespace(nodes.a.path);
   using node = RouteSocket.open(namespace);
   const times: number[] = [];
-  const graves = pods.slice(0, count).map((pod, n) => {
+  const removals = pods.slice(0, count).map((pod, n) => {
     const alias = bareRequestId(++lastNumber);
     const client = clientEnd(alias, pod.path);
     const endpoint = endpointEnd(alias, endpoints.a.path);
@@ -206,6 +206,6 @@ function kernelAlone(
     if (n >= count / 4) times.push(performance.now() - before);
     return { kind, ...endpoint };
   });
-  work({ kind: 'delete', graves }, node);
+  work({ kind: 'delete', removals }, node);
   return median(times);
 }

@@ -64,7 +64,7 @@ function kernelAlone({ pods, endpoints, nodes }: Mesh, scale: number): number[] 
   using namespace = openNamespace(nodes.a.path);
   using node = RouteSocket.open(namespace);
   const times: number[] = [];
-  const graves = Array.from({ length: scale }, (_, n) => {
+  const removals = Array.from({ length: scale }, (_, n) => {
     const alias = bareRequestId(500_000_000 + n);
     const endpoint = endpointEnd(alias, endpoints.a.path);
     const before = performance.now();
@@ -75,6 +75,6 @@ function kernelAlone({ pods, endpoints, nodes }: Mesh, scale: number): number[] 
     times.push(performance.now() - before);
     return { kind: 'veth', ...endpoint } as const;
   });
-  work({ kind: 'delete', graves }, node);
+  work({ kind: 'delete', removals }, node);
   return Array.from({ length: scale / step }, (_, n) => median(times.slice(n * step, (n + 1) * step)));
 }

@@ -3,7 +3,7 @@
 import { Channel, connect, endpoint, proxy, Server } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { KernelThread } from './kernel-thread.js';
-import { type End, type Grave, work } from './kernel-work.js';
+import { type End, type Removal, work } from './kernel-work.js';
 
 export interface BareManagerOptions {
   readonly socket: string;
@@ -36,7 +36,7 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
   const thread = new KernelThread();
   await thread.started();
   const node = RouteSocket.open();
-  const graves = new Map<string, Grave>();
+  const removals = new Map<string, Removal>();
 
   const ask = async (requestId: string, networkServiceName: string): Promise<string> =>
     (await endpoints.requestEndpointConnection({ requestId, networkServiceName })).linuxNamespace;
@@ -55,13 +55,13 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
         const other = endpointEnd(requestId, namespace);
         work({ kind: 'veth', alias: requestId, client: side, endpoint: other }, node);
         // The endpoint's pod has the ends of many connections: there they can be deleted by group.
-        graves.set(requestId, { kind: 'veth', ...other });
+        removals.set(requestId, { kind: 'veth', ...other });
       }
       if (networkServiceName === bareServices.remote) {
         await managers.requestProxyConnection({ requestId, networkServiceName });
         const tunnel = { id: numberOf(requestId), local, remote };
         work({ kind: 'vxlan', alias: requestId, end: side, tunnel, resolve: true }, node);
-        graves.set(requestId, { kind: 'vxlan', ...side });
+        removals.set(requestId, { kind: 'vxlan', ...side });
       }
       const { address, peerAddress, name: interfaceName, mac } = side;
       return {
@@ -76,11 +76,11 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
       };
     },
     async closeConnection({ requestId, networkServiceName }) {
-      const grave = graves.get(requestId);
-      graves.delete(requestId);
-      if (grave)
+      const removal = removals.get(requestId);
+      removals.delete(requestId);
+      if (removal)
         await Promise.all([
-          thread.remove(grave),
+          thread.remove(removal),
           networkServiceName === bareServices.local
             ? tell(requestId, networkServiceName)
             : managers.closeProxyConnection({ requestId, networkServiceName }),
@@ -96,16 +96,16 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
       if (networkServiceName === bareServices.remote) {
         const tunnel = { id: numberOf(requestId), local, remote };
         work({ kind: 'vxlan', alias: requestId, end, tunnel, resolve: false }, node);
-        graves.set(requestId, { kind: 'vxlan', ...end });
+        removals.set(requestId, { kind: 'vxlan', ...end });
       }
       return { accepted: true };
     },
     checkConnections: async () => ({}),
     moveConnection: async () => ({ accepted: false }),
     async closeProxyConnection({ requestId, networkServiceName }) {
-      const grave = graves.get(requestId);
-      graves.delete(requestId);
-      await Promise.all([grave && thread.remove(grave), tell(requestId, networkServiceName)]);
+      const removal = removals.get(requestId);
+      removals.delete(requestId);
+      await Promise.all([removal && thread.remove(removal), tell(requestId, networkServiceName)]);
       return { accepted: true };
     },
   });

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { RouteSocket } from '@nsm/netlink';
-import { type Grave, type Job, work } from './kernel-work.js';
+import { type Job, type Removal, work } from './kernel-work.js';
 
 interface Doomed {
-  readonly grave: Grave;
+  readonly removal: Removal;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -21,9 +21,9 @@ export class KernelThread {
   }
 
   /** Resolves when the kernel has done it. */
-  async remove(grave: Grave): Promise<void> {
+  async remove(removal: Removal): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#gathered.push({ grave, resolve, reject });
+      this.#gathered.push({ removal, resolve, reject });
       if (!this.#busy) void this.#bury();
     });
   }
@@ -34,7 +34,10 @@ export class KernelThread {
       const batch = this.#gathered;
       this.#gathered = [];
       const answer = once(this.#worker, 'message') as Promise<[string | undefined]>;
-      this.#worker.postMessage({ kind: 'delete', graves: batch.map(({ grave }) => grave) } satisfies Job);
+      this.#worker.postMessage({
+        kind: 'delete',
+        removals: batch.map(({ removal }) => removal),
+      } satisfies Job);
       const [error] = await answer;
       for (const { resolve, reject } of batch) error === undefined ? resolve() : reject(new Error(error));
     }

@@ -26,19 +26,19 @@ export type Job =
       readonly tunnel: Vxlan;
       readonly resolve: boolean;
     }
-  | { readonly kind: 'delete'; readonly graves: readonly Grave[] };
+  | { readonly kind: 'delete'; readonly removals: readonly Removal[] };
 
 /** A device to delete. */
-export interface Grave extends Pick<End, 'namespace' | 'name'> {
+export interface Removal extends Pick<End, 'namespace' | 'name'> {
   readonly kind: 'veth' | 'vxlan';
 }
 
 const vethMtu = 1500;
 const vxlanMtu = 1450;
 /** The same as the forwarder's, so that nothing differs but the number; no device stays in it. */
-const doomed = 0x6e736d01;
+const removalGroup = 0x6e736d01;
 /** Milliseconds for which a neighbour may take to answer. */
-const patience = 3000;
+const patienceMs = 3000;
 
 /** @param node socket in the node's own namespace, where the sockets of tunnels are. */
 export function work(job: Job, node: RouteSocket): void {
@@ -50,7 +50,7 @@ export function work(job: Job, node: RouteSocket): void {
       connectVxlan(job, node);
       break;
     case 'delete':
-      remove(job.graves, node);
+      remove(job.removals, node);
   }
 }
 
@@ -108,7 +108,7 @@ function configure(socket: RouteSocket, index: number, alias: string, { address 
 /** Waits without sleeping: a floor has no reason to look again later than it could. */
 function resolveNeighbour(socket: RouteSocket, device: number, address: string): void {
   socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
-  const deadline = performance.now() + patience;
+  const deadline = performance.now() + patienceMs;
   while (socket.neighbour(address, device)?.state !== 'reachable') {
     if (performance.now() > deadline) throw new Error(`${address} does not answer through the bare tunnel`);
   }
@@ -118,10 +118,10 @@ function resolveNeighbour(socket: RouteSocket, device: number, address: string):
  * One by itself; several together, because nearly all of a deletion is waiting for other processors (RCU), which many
  * can do at once: veth pairs of one namespace by group, vxlan devices of any namespaces with the device they hang on.
  */
-function remove(graves: readonly Grave[], node: RouteSocket): void {
-  const tunnels = graves.filter(({ kind }) => kind === 'vxlan');
+function remove(removals: readonly Removal[], node: RouteSocket): void {
+  const tunnels = removals.filter(({ kind }) => kind === 'vxlan');
   if (tunnels.length > 1) removeTunnels(tunnels, node);
-  const rest = tunnels.length > 1 ? graves.filter(({ kind }) => kind !== 'vxlan') : graves;
+  const rest = tunnels.length > 1 ? removals.filter(({ kind }) => kind !== 'vxlan') : removals;
   for (const path of new Set(rest.map(({ namespace }) => namespace)))
     within(path, (socket) => {
       const [first = '', ...others] = rest.flatMap(({ namespace, name }) =>
@@ -132,17 +132,17 @@ function remove(graves: readonly Grave[], node: RouteSocket): void {
         return;
       }
       socket.batch(() => {
-        for (const name of [first, ...others]) socket.setLink(name, { group: doomed });
+        for (const name of [first, ...others]) socket.setLink(name, { group: removalGroup });
       });
-      socket.deleteGroup(doomed);
+      socket.deleteGroup(removalGroup);
     });
 }
 
 /** With a device go the vxlan devices that use it as their lower one, in one wait (vxlan_lowerdev_event, drivers/net/vxlan). */
-function removeTunnels(graves: readonly Grave[], node: RouteSocket): void {
+function removeTunnels(removals: readonly Removal[], node: RouteSocket): void {
   const { index } = node.createLink({ kind: 'veth', name: 'bench-doomed', peer: { name: 'bench-doomed-p' } });
   try {
-    for (const { namespace, name } of graves)
+    for (const { namespace, name } of removals)
       within(namespace, (socket) => socket.setLink(name, { vxlan: { link: index } }));
   } finally {
     node.deleteLink(index);

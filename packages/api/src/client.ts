@@ -153,7 +153,7 @@ export class Channel implements Disposable {
 }
 
 /** What gRPC lets the other side know a call's time by has 8 digits. */
-const longestTimeout = 99_999_999;
+const longestTimeoutMs = 99_999_999;
 
 /**
  * How long a call may take, and what is said when that has passed. It is measured here: a deadline of grpc-js is a time of day, and
@@ -169,7 +169,7 @@ class CallTime {
   constructor(timeoutMs: number | undefined) {
     this.#timeoutMs = timeoutMs;
     if (timeoutMs !== undefined)
-      this.metadata.set('grpc-timeout', `${Math.max(1, Math.min(longestTimeout, Math.ceil(timeoutMs)))}m`);
+      this.metadata.set('grpc-timeout', `${Math.max(1, Math.min(longestTimeoutMs, Math.ceil(timeoutMs)))}m`);
   }
 
   begin(cancel: () => void): void {

@@ -1,5 +1,6 @@
 // Generated messages and services of the Network Service Mesh API; typed gRPC servers and channels.
 
+export { abbreviatedList } from './abbreviated-list.js';
 export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
@@ -15,8 +16,16 @@ export * as connect from './gen/nsmconnect_pb.js';
 export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
-export { nameSome } from './name-some.js';
-export { takeOnly } from './only-one.js';
+export {
+  type InterfaceTraits,
+  type InterfaceWord,
+  interfaceTypes,
+  type NumberParameter,
+  type SharedMemoryProtocol,
+  traitsOf,
+  withFallbacks,
+} from './interface-traits.js';
+export { takeNamespaceLock } from './namespace-lock.js';
 export {
   type CallContext,
   descriptorOf,

@@ -27,7 +27,7 @@ export interface UnixListenerOptions {
 }
 
 /** Milliseconds between two looks at the file. Not inotify: of its instances a user has 128, for all processes. */
-const lookEvery = 1000;
+const checkEveryMs = 1000;
 
 export class UnixListener {
   readonly #path: string;
@@ -37,7 +37,7 @@ export class UnixListener {
   /** The file and its folder as they were last seen. */
   #file: Stats | undefined;
   #folder: Stats | undefined;
-  #looks: NodeJS.Timeout | undefined;
+  #checkTimer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #failed = false;
 
@@ -65,9 +65,9 @@ export class UnixListener {
 
   /** Accepts no more connections and removes the file, if it is still this one's. Resolves when the last has ended. */
   async stop(): Promise<void> {
-    clearTimeout(this.#looks);
+    clearTimeout(this.#checkTimer);
     await this.#looking;
-    clearTimeout(this.#looks);
+    clearTimeout(this.#checkTimer);
     const listener = this.#listener;
     this.#listener = undefined;
     if (!listener) return;
@@ -106,9 +106,9 @@ export class UnixListener {
   }
 
   #look(): void {
-    this.#looks = setTimeout(() => {
+    this.#checkTimer = setTimeout(() => {
       this.#looking = this.#restore().finally(() => this.#look());
-    }, lookEvery).unref();
+    }, checkEveryMs).unref();
   }
 
   async #restore(): Promise<void> {

@@ -1,6 +1,7 @@
 // The endpoints that could serve a request, best first, with the reason of each.
 import { type Output, orDash } from './output.js';
-import { type CandidateView, labelsText } from './views.js';
+import { labelsText } from './view-texts.js';
+import type { CandidateView } from './views.js';
 
 export function printCandidates(output: Output, service: string, candidates: readonly CandidateView[]): void {
   const ranked = [...candidates].sort((a, b) => (a.rank || Infinity) - (b.rank || Infinity));

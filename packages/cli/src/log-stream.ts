@@ -4,11 +4,11 @@ import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'nod
 /** Bytes that may wait. */
 const maxWaiting = 1 << 20;
 /** Milliseconds until a disk that takes nothing is tried again. */
-const retryPause = 1_000;
+const retryPauseMs = 1_000;
 /** Milliseconds until a pipe that is full is tried again: doubles from first to last. */
-const fullPause = { first: 5, last: 100 };
+const fullPauseMs = { first: 5, last: 100 };
 /** Milliseconds that a write under way has when the process ends: what follows it must not overtake it. */
-const lastPause = 20;
+const lastPauseMs = 20;
 
 /**
  * What is not written yet waits, up to 1 MiB; then lines are dropped, until all that waits is written and a line says how many
@@ -26,7 +26,7 @@ export class LogStream {
   #waiting = 0;
   #dropped = 0;
   #state: 'idle' | 'due' | 'writing' | 'ended' = 'idle';
-  #fullPause = fullPause.first;
+  #fullPauseMs = fullPauseMs.first;
 
   /** @param fields that each line has, also the one that tells of dropped ones. */
   constructor(fd: number, fields: Readonly<Record<string, unknown>>) {
@@ -96,7 +96,7 @@ export class LogStream {
   #advance(written: number): void {
     this.#chunk = this.#chunk.subarray(written);
     this.#waiting -= written;
-    this.#fullPause = fullPause.first;
+    this.#fullPauseMs = fullPauseMs.first;
   }
 
   #failed({ code }: NodeJS.ErrnoException): void {
@@ -104,8 +104,8 @@ export class LogStream {
       this.#end();
       return;
     }
-    const pause = code === 'EAGAIN' ? this.#fullPause : retryPause;
-    this.#fullPause = Math.min(2 * this.#fullPause, fullPause.last);
+    const pause = code === 'EAGAIN' ? this.#fullPauseMs : retryPauseMs;
+    this.#fullPauseMs = Math.min(2 * this.#fullPauseMs, fullPauseMs.last);
     this.#state = 'due';
     setTimeout(() => this.#next(), pause).unref();
   }
@@ -130,7 +130,7 @@ export class LogStream {
     if (this.#state === 'writing') {
       // Its thread is waited for after this; how far it comes is not known any more.
       this.#chunk = Buffer.alloc(0);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lastPause);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lastPauseMs);
     }
     try {
       while (this.#take()) this.#advance(writeSync(this.#fd, this.#chunk));

@@ -1,7 +1,7 @@
 // What people and programs get to read.
 import { describe, expect, it } from 'vitest';
 import { alignTable, Output } from './output.js';
-import { ageText } from './views.js';
+import { ageText } from './view-texts.js';
 
 function sink(isTTY: boolean) {
   let text = '';

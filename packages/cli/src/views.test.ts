@@ -3,7 +3,9 @@ import { readlinkSync, statSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { admin, forwarder, TunnelType } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
-import { connectionView, howText, tunnelCapabilityViews } from './views.js';
+import { tunnelCapabilityViews } from './capability-views.js';
+import { howText } from './view-texts.js';
+import { connectionView } from './views.js';
 
 describe('connectionView', () => {
   const { ino: inode } = statSync('/proc/self/ns/net');

@@ -3,15 +3,8 @@
 import { statSync } from 'node:fs';
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import type { admin, ConnectionParameters, forwarder, NetworkServiceEndpoint, registry } from '@nsm/api';
-import { TunnelType } from '@nsm/api';
 import { interfaceName } from '@nsm/sdk';
-
-const tunnelNames = new Map<number, string>(Object.entries(TunnelType).map(([name, type]) => [type, name]));
-
-/** Name of a tunnel type as in the specification, such as VXLAN or MPLSoUDP. */
-export function tunnelName(type: TunnelType): string {
-  return tunnelNames.get(type) ?? `type ${type}`;
-}
+import { tunnelName } from './tunnel-type.js';
 
 export interface TunnelView {
   readonly type: string;
@@ -85,12 +78,6 @@ export interface StatisticsView {
 /** SYNCED: all is as wanted. STALE: something undoes what is mended. HEALING: it is being mended. FAILED: it cannot be, for the reason told; it is tried again. */
 function stateWord(state: string): string {
   return state === 'UP' ? 'SYNCED' : state;
-}
-
-/** Its state and, where there is something to say, which attempt it is and why. */
-export function stateText({ attempt, detail }: ConnectionView, word: string): string {
-  const which = attempt > 0 ? ` (attempt ${attempt})` : '';
-  return `${word}${which}${detail ? `: ${detail}` : ''}`;
 }
 
 export function connectionView(connection: admin.Connection): ConnectionView {
@@ -224,74 +211,6 @@ export function managerView(manager: registry.Manager | undefined): ManagerView 
   };
 }
 
-export interface CapabilityView {
-  readonly type: string;
-  readonly works: boolean;
-  /** What is missing and why; empty when it works. */
-  readonly missing: string;
-  readonly engine: string;
-}
-
-export function interfaceCapabilityView(capability: forwarder.InterfaceCapability): CapabilityView {
-  const { type, missing, engine } = capability;
-  return { type: interfaceName(type), works: missing === '', missing, engine };
-}
-
-export interface TunnelCapabilityView extends CapabilityView {
-  /** Another engine carries this kind; this one does where that cannot. */
-  readonly standsBy: boolean;
-  /** What runs before the mesh's programs and may keep packets from them. */
-  readonly obstacles: readonly string[];
-}
-
-export function tunnelCapabilityViews(
-  capabilities: readonly forwarder.TunnelCapability[],
-): TunnelCapabilityView[] {
-  const serving = new Map(
-    capabilities
-      .filter(({ missing }) => missing === '')
-      .map((one) => [one.type, one] as const)
-      .reverse(),
-  );
-  return capabilities.map((one) => {
-    const { type, missing, engine, obstacles } = one;
-    const works = missing === '';
-    const standsBy = works && serving.get(type) !== one;
-    return { type: tunnelName(type), works, missing, engine, standsBy, obstacles };
-  });
-}
-
-/** By what it works, or why it does not. */
-export function howText({
-  works,
-  missing,
-  engine,
-  standsBy = false,
-  obstacles = [],
-}: CapabilityView & Partial<TunnelCapabilityView>): string {
-  if (!works) return missing;
-  if (obstacles.length > 0) return `${engine}, but packets may not come to it: ${obstacles.join(', ')}`;
-  return standsBy ? `${engine}, stands by` : engine;
-}
-
-/** What the forwarder can join: two sides of one node, or a side and a tunnel. */
-export interface JoinView {
-  readonly client: string;
-  /** Empty with a tunnel. */
-  readonly endpoint: string;
-  /** Empty on one node. */
-  readonly tunnel: string;
-}
-
-export function joinView({ client, endpoint, tunnel }: forwarder.Join): JoinView {
-  const local = tunnel === TunnelType.DEFAULT_TUNNEL;
-  return {
-    client: interfaceName(client),
-    endpoint: local ? interfaceName(endpoint) : '',
-    tunnel: local ? '' : tunnelName(tunnel),
-  };
-}
-
 export interface CandidateView extends EndpointView {
   /** 1 is chosen first; 0 means dropped. */
   readonly rank: number;
@@ -301,40 +220,4 @@ export interface CandidateView extends EndpointView {
 export function candidateView(candidate: admin.Candidate): CandidateView {
   const { endpoint, rank, reason } = candidate;
   return { ...endpointView(endpoint), rank, reason };
-}
-
-/** `k=v,k=v`. */
-export function labelsText(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',');
-}
-
-/** How the two sides are joined: `local`, the tunnel as `VXLAN 7`, or a physical network that both nodes are on. */
-export function pathText({ role, tunnel }: ConnectionView): string {
-  if (tunnel) return `${tunnel.type} ${tunnel.identifier}`;
-  return role === 'LOCAL' ? 'local' : 'wire';
-}
-
-/** Time since, as `3m` or `2d4h`. */
-export function ageText(since: string | null, now: number): string {
-  if (since === null) return '';
-  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
-  const units: readonly (readonly [string, number])[] = [
-    ['d', 86_400],
-    ['h', 3600],
-    ['m', 60],
-    ['s', 1],
-  ];
-  const first = units.findIndex(([, size]) => seconds >= size);
-  if (first < 0) return '0s';
-  let left = seconds;
-  return units
-    .slice(first, first + 2)
-    .map(([unit, size]) => {
-      const count = Math.floor(left / size);
-      left -= count * size;
-      return count > 0 ? `${count}${unit}` : '';
-    })
-    .join('');
 }

@@ -1,6 +1,6 @@
 // A bridge: all clients are in one Ethernet segment and one prefix, and reach each other directly.
 
-import { NsmError, takeOnly } from '@nsm/api';
+import { NsmError, takeNamespaceLock } from '@nsm/api';
 import { type EndpointAnswer, type EndpointRequest, serve } from '@nsm/sdk';
 import { BridgeDevice } from './bridge-device.js';
 import { ReadyMade, type ReadyMadeOptions } from './ready-made.js';
@@ -33,7 +33,7 @@ export async function bridge(options: BridgeOptions): Promise<ReadyMade> {
       'invalid',
       'a bridge needs one prefix, or one of each version of IP: --prefix 10.70.0.0/24',
     );
-  const release = await takeOnly(`nsm-bridge-${device}`, `a bridge "${device}"`);
+  const release = await takeNamespaceLock(`nsm-bridge-${device}`, `a bridge "${device}"`);
   try {
     const own = segments.map((segment) => segment.own);
     const members = new BridgeDevice({ name: device, mtu, addresses: own });

@@ -1,6 +1,6 @@
 // The sysctls that make a network namespace forward packets, and the way back.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 
 /**
  * Makes the calling thread's network namespace forward IPv4, and IPv6 where the kernel has it. Returns what restores
@@ -15,7 +15,7 @@ export function enableForwarding(outside: string): () => void {
   if (!devices.includes(outside))
     throw new NsmError(
       'invalid',
-      `there is no device "${outside}" in this network namespace; it has ${nameSome(devices)}`,
+      `there is no device "${outside}" in this network namespace; it has ${abbreviatedList(devices)}`,
     );
   const undo: (() => void)[] = [];
   const restore = (): void => {

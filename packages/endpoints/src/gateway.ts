@@ -1,5 +1,5 @@
 // A gateway: clients reach the prefixes it serves through it, their addresses hidden behind its outside device.
-import { takeOnly } from '@nsm/api';
+import { takeNamespaceLock } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import { type EndpointHooks, serve } from '@nsm/sdk';
 import { trackingFull } from './connection-tracking.js';
@@ -23,7 +23,7 @@ export async function gateway(options: GatewayOptions): Promise<ReadyMade> {
   const undo = (): void => undoAll(steps);
   try {
     // Another gateway's table must not be replaced, nor removed when this one fails.
-    steps.push(await takeOnly('nsm-gateway', 'a gateway'));
+    steps.push(await takeNamespaceLock('nsm-gateway', 'a gateway'));
     steps.push(enableForwarding(options.outside));
     installGatewayTable(options.outside);
     steps.push(deleteGatewayTable);

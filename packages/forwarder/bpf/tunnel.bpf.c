@@ -5,6 +5,8 @@
 #include "maps.h"
 #include "too-big.h"
 #include "wrap.h"
+#include "arrival.h"
+#include "owner.h"
 #include "unwrap.h"
 
 // Ingress of the node's end of a pod's veth pair. Nothing of a pod may enter the node itself.

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { NetlinkBatchError, NetlinkError, type RouteSocket } from '@nsm/netlink';
 
 /** Devices that are to be deleted together: "nsm" and a zero, so that nobody else's is in it by chance. */
-export const doomed = 0x6e736d00;
+export const removalGroup = 0x6e736d00;
 /** Devices that a forwarder makes for itself and deletes at once. */
 export const scaffolding = 0x6e736d01;
 

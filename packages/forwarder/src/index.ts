@@ -1,9 +1,10 @@
 // Programs the Linux dataplane of one node.
+export type { VxlanEngine } from './all-wirings.js';
 export { memifSettings } from './interfaces/mem/memif-session.js';
 export { MemifTap } from './interfaces/mem/memif-tap.js';
-export type { VfPool } from './interfaces/sriov/virtual-functions.js';
-export type { DeviceMatch, DevicePool } from './lending/device-source.js';
+
+export type { DeviceMatch, DevicePool, VfPool } from './lending/device-source.js';
 export { type LendingOptions, lentDevicesIn } from './lending/lending-options.js';
-export { NodeForwarder, type NodeForwarderOptions, type VxlanEngine } from './node-forwarder.js';
+export { NodeForwarder, type NodeForwarderOptions } from './node-forwarder.js';
 export { type ServedForwarder, type ServeForwarderOptions, serveForwarder } from './serve-forwarder.js';
 export { type ForwarderThread, startForwarderThread } from './thread/start-forwarder-thread.js';

@@ -8,7 +8,7 @@ import {
   type RouteSocket,
   type RouteSpec,
 } from '@nsm/netlink';
-import { doomed } from './device-groups.js';
+import { removalGroup } from './device-groups.js';
 import { addRoutes, destinationOf, isIPv6Prefix, ownProtocol, routesOf } from './device-routes.js';
 import type { Differences } from './differences.js';
 import { addLinkLocal, switchOnIPv6 } from './ipv6.js';
@@ -71,7 +71,7 @@ function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket
   if (wrong.length > 0) socket.setLink(device.index, { alias: id, mtu: port.mtu, mac: port.mac, up: true });
   for (const sort of wrong) found.add(sort);
   // Whoever was about to delete it was killed.
-  if (link.group === doomed) socket.setLink(device.index, { group: 0 });
+  if (link.group === removalGroup) socket.setLink(device.index, { group: 0 });
 }
 
 function mendAddresses(device: Device, open: OpenPort, found: Differences): void {

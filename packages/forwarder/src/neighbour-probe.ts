@@ -10,7 +10,7 @@ const lookBusilyMs = 1;
 /** Milliseconds between later looks at the neighbour table. */
 const lookAgainAfterMs = [1, 2, 5, 10, 20, 50];
 /** Milliseconds after which an unanswered question is asked again; the kernel itself waits a second. */
-export const askAgainAfter = 100;
+export const askAgainAfterMs = 100;
 
 /**
  * Asks the kernel to resolve a neighbour (NTF_USE, linux/neighbour.h) and waits until it has. A packet goes out,
@@ -35,7 +35,7 @@ export async function resolvesNeighbour(
     if (socket.neighbour(address, device)?.state === 'reachable') return true;
     const now = performance.now();
     if (now >= deadline || signal.aborted) return false;
-    if (now - askedAt >= askAgainAfter) askedAt = ask(socket, device, address);
+    if (now - askedAt >= askAgainAfterMs) askedAt = ask(socket, device, address);
     await pause();
   }
 }

@@ -18,7 +18,7 @@ import {
   waitFor,
 } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { doomed, scaffolding, unfinishedGroup } from './device-groups.js';
+import { removalGroup, scaffolding, unfinishedGroup } from './device-groups.js';
 import { type ForwarderThread, startForwarderThread } from './index.js';
 
 const KERNEL = InterfaceType.KERNEL_INTERFACE;
@@ -429,7 +429,7 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
   });
 
   it('removes at its start what a forwarder that died had made for itself', async () => {
-    nodeA.route.addLink({ kind: 'bridge', name: 'nsmgrave1', group: scaffolding });
+    nodeA.route.addLink({ kind: 'bridge', name: 'nsmgone1', group: scaffolding });
     nodeA.route.addLink({ kind: 'veth', name: 'nsmp1', group: scaffolding, peer: { name: 'nsmp1p' } });
     nodeA.route.addLink({ kind: 'bridge', name: 'nsmp2' });
     const another = await startIn(nodeA);
@@ -451,7 +451,7 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
   it('keeps what a forwarder that died was about to delete, when it is wanted', async () => {
     const wanted = local();
     await a.client.apply(wanted);
-    client.route.setLink(client.route.link('nsm0')!.index, { group: doomed });
+    client.route.setLink(client.route.link('nsm0')!.index, { group: removalGroup });
     await a.client.apply(wanted);
     expect(client.route.link('nsm0')).toMatchObject({ group: 0 });
   });

@@ -1,55 +1,39 @@
 // The dataplane of one node: makes cross-connects exist as wanted, and removes them.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type forwarder as fw, InterfaceType, NsmError, type ServiceImplementation } from '@nsm/api';
+import { type forwarder as fw, type ServiceImplementation, traitsOf } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
-import { BpfTunnel } from './bpf/bpf-tunnel.js';
-import { nodeEndName } from './bpf/node-end.js';
+import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
-import { carrierHeard } from './carrier-heard.js';
 import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
 import { type FoundReport, findInterfaces } from './find-interfaces.js';
 import { inspectNamespace, type NamespaceReport } from './inspect-namespace.js';
-import { NetworkDevices } from './interfaces/hw/network-devices.js';
-import { VethPair } from './interfaces/kernel/veth-pair.js';
-import { SharedEngine, type SharedType } from './interfaces/shared/shared-engine.js';
-import { isSocket, SharedSockets } from './interfaces/shared/shared-sockets.js';
-import { SharedToKernel } from './interfaces/shared/shared-to-kernel.js';
-import { SharedTunnel } from './interfaces/shared/shared-tunnel.js';
-import { SocketPair } from './interfaces/shared/socket-pair.js';
-import { VirtualFunctions } from './interfaces/sriov/virtual-functions.js';
-import { keepWays } from './keep-ways.js';
+import { SharedEngine } from './interfaces/shared/shared-engine.js';
+import { SharedSockets } from './interfaces/shared/shared-sockets.js';
 import { Lending } from './lending/lending.js';
 import type { LendingOptions } from './lending/lending-options.js';
-import { LentDevice } from './lending/lent-device.js';
 import { LoanBook } from './lending/loan-book.js';
 import { listNetworks, type NetworkReport } from './list-networks.js';
-import { requireAnswer, resolvesNeighbour } from './neighbour-probe.js';
+import { requireAnswer } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
-import { requireWay } from './packet-way.js';
+import { type ProbeReport, probe } from './probe.js';
+import { readStatistics } from './read-statistics.js';
 import { Reaper } from './reaper.js';
-import {
-  beforeShared,
-  type StatisticsReport,
-  statisticsOf,
-  statisticsOfDevice,
-  statisticsOfShared,
-  statisticsOfSharedTunnel,
-} from './statistics.js';
+import { requireEgress } from './require-egress.js';
+import { SerialById } from './serial-by-id.js';
+import type { StatisticsReport } from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
-import { tunnelKinds } from './tunnels/kinds.js';
-import { VxlanDevice } from './tunnels/vxlan/vxlan-device.js';
+import { keepUnderlayRoutes } from './underlay-routes.js';
 import { validCrossConnect } from './valid-cross-connect.js';
+import { waitForCarrier } from './wait-for-carrier.js';
 import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
 
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
-
-export type VxlanEngine = 'kernel' | 'ebpf';
 
 export interface NodeForwarderOptions {
   /** What carries VXLAN where both can: the kernel's own device, or eBPF as all other kinds. Default `kernel`. */
@@ -69,8 +53,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #sockets: SharedSockets;
   readonly #shared: SharedEngine;
   readonly #lending: Lending;
-  /** The last that was begun with each cross-connect: the next waits for it, also where nobody waits for its outcome any more. */
-  readonly #underWay = new Map<string, Promise<unknown>>();
+  readonly #serial = new SerialById();
   readonly #wirings: readonly TriedWiring[];
 
   constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
@@ -80,25 +63,16 @@ export class NodeForwarder implements ForwarderService {
     this.#tunnels = new TunnelEngine(this.#socket, runDir ?? '');
     this.#sockets = new SharedSockets(runDir);
     this.#shared = new SharedEngine(this.#sockets, (ids) => this.#watch.lost(ids));
-    const { hwPools = [], sriovPools = [], sysfs = '/sys', folder, underlay = [], onStep } = lending;
+    const { folder, underlay = [], onStep } = lending;
     this.#lending = new Lending(this.#socket, new LoanBook(folder, nodeId()), underlay, onStep);
     const node = { socket: this.#socket };
-    const byBpf = tunnelKinds.map((kind) => new BpfTunnel(kind, this.#tunnels));
-    const byKernel = [new VxlanDevice(this.#tunnels)];
-    // In order of preference; a new engine is one more entry here, a new kind one in tunnels/kinds.ts.
-    const engines = vxlanEngine === 'kernel' ? [...byKernel, ...byBpf] : [...byBpf, ...byKernel];
-    const { MEM_INTERFACE, VHOST_INTERFACE } = InterfaceType;
-    const sharedTypes: readonly SharedType[] = [MEM_INTERFACE, VHOST_INTERFACE];
-    const byMemory = sharedTypes.map((type) => new SocketPair(type, this.#sockets));
-    const byPeer = sharedTypes.flatMap((type) => [
-      new SharedToKernel(type, 'client', this.#shared),
-      new SharedToKernel(type, 'endpoint', this.#shared),
-      ...byBpf.map((tunnel) => new SharedTunnel(type, tunnel, this.#shared)),
-    ]);
-    const byDevice = [new NetworkDevices(hwPools), new VirtualFunctions(sriovPools, sysfs)].map(
-      (source) => new LentDevice(source, this.#lending),
-    );
-    const wirings: Wiring[] = [new VethPair(), ...byMemory, ...byDevice, ...engines, ...byPeer];
+    const engines = {
+      tunnels: this.#tunnels,
+      sockets: this.#sockets,
+      shared: this.#shared,
+      lending: this.#lending,
+    };
+    const wirings = allWirings(engines, vxlanEngine, lending);
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
     const working = this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [wiring]));
     this.#offers = new TunnelOffers(this.#socket, working, () =>
@@ -138,7 +112,7 @@ export class NodeForwarder implements ForwarderService {
 
   async keepWays(request: fw.KeepWaysRequest): Promise<{ kept: string[] }> {
     try {
-      return { kept: keepWays(this.#socket, request) };
+      return { kept: keepUnderlayRoutes(this.#socket, request) };
     } catch (error) {
       throw explain(error);
     }
@@ -159,17 +133,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
-    return this.#inTurn([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
-  }
-
-  async #inTurn<T>(ids: readonly string[], run: () => Promise<T>): Promise<T> {
-    const turn = Promise.allSettled(ids.map((id) => this.#underWay.get(id))).then(run);
-    for (const id of ids) this.#underWay.set(id, turn);
-    try {
-      return await turn;
-    } finally {
-      for (const id of ids) if (this.#underWay.get(id) === turn) this.#underWay.delete(id);
-    }
+    return this.#serial.run([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
   }
 
   async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
@@ -223,11 +187,11 @@ export class NodeForwarder implements ForwarderService {
       const carrying: Device[] = [];
       for (const device of devices) {
         const open = device.fresh ? ports[device.side] : undefined;
-        if (open && (await carrierHeard(open.socket, device.index, signal))) carrying.push(device);
+        if (open && (await waitForCarrier(open.socket, device.index, signal))) carrying.push(device);
       }
       if (crossConnect.answerWithinMs > 0)
         await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
-      await requireWay(crossConnect, carrying, ports, signal);
+      await requireEgress(crossConnect, carrying, ports, signal);
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.
@@ -243,7 +207,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
-    return this.#inTurn(
+    return this.#serial.run(
       crossConnects.map(({ id }) => id),
       () => this.#remove(crossConnects),
     );
@@ -282,42 +246,12 @@ export class NodeForwarder implements ForwarderService {
     return { interfaces: [...interfaces, ...findInterfaces(idPrefix)] };
   }
 
-  async probe(
-    { crossConnect: wanted, timeoutMs }: fw.ProbeRequest,
-    { signal }: { signal: AbortSignal },
-  ): Promise<ProbeReport> {
-    const crossConnect = wanted && validCrossConnect(wanted);
-    const port = crossConnect?.client ?? crossConnect?.endpoint;
-    if (!crossConnect || !port) throw new NsmError('invalid', 'the probe names no port');
-    using open = new OpenPort(port);
-    const link = open.find(crossConnect.id);
-    if (!link)
-      throw new NsmError('dataplane', `no interface of ${crossConnect.id} in netns ${open.namespace.inode}`);
-    const startedAt = process.hrtime.bigint();
-    const answered = await resolvesNeighbour(open.socket, link.index, port.peerAddresses, timeoutMs, signal);
-    return { answered, elapsedUs: Number((process.hrtime.bigint() - startedAt) / 1000n) };
+  async probe(request: fw.ProbeRequest, { signal }: { signal: AbortSignal }): Promise<ProbeReport> {
+    return probe(request, signal);
   }
 
   async getStatistics({ crossConnect }: fw.GetStatisticsRequest): Promise<Partial<StatisticsReport>> {
-    const port = crossConnect?.client ?? crossConnect?.endpoint;
-    if (!crossConnect || !port) throw new NsmError('invalid', 'no port is named');
-    const { id } = crossConnect;
-    const traffic = this.#tunnels.traffic(id);
-    const shared = this.#shared.traffic(id);
-    if (traffic) {
-      const tap = shared && this.#socket.link(nodeEndName(id))?.statistics;
-      return shared && tap ? statisticsOfSharedTunnel(traffic, shared, tap) : statisticsOf(traffic);
-    }
-    if (isSocket(port.type)) {
-      if (shared) return statisticsOfShared(shared);
-      throw new NsmError('not-found', 'shared memory passes the forwarder by: its packets are not counted');
-    }
-    using open = new OpenPort(port);
-    const { statistics, kind } = open.find(id) ?? {};
-    if (!statistics)
-      throw new NsmError('not-found', `no interface of ${id} in netns ${open.namespace.inode}`);
-    const report = statisticsOfDevice(statistics, kind, this.#tunnels.refused(id));
-    return shared ? beforeShared(report, shared) : report;
+    return readStatistics(this.#socket, { tunnels: this.#tunnels, shared: this.#shared }, crossConnect);
   }
 
   watch(
@@ -329,7 +263,5 @@ export class NodeForwarder implements ForwarderService {
 }
 
 function withDevice(port: fw.Port | undefined): fw.Port | undefined {
-  return port && isSocket(port.type) ? undefined : port;
+  return port && traitsOf(port.type).hasDevice ? port : undefined;
 }
-
-type ProbeReport = { answered: boolean; elapsedUs: number };

@@ -9,7 +9,7 @@ import {
   openNamespace,
   RouteSocket,
 } from '@nsm/netlink';
-import { doomed, scaffolding, unlessGone } from './device-groups.js';
+import { removalGroup, scaffolding, unlessGone } from './device-groups.js';
 import type { Condemned, Failure } from './reaper.js';
 
 const port = workerData as MessagePort;
@@ -23,7 +23,7 @@ port.postMessage('ready');
 function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, Failure> {
   const failures = new Map<string, Failure>();
   const namespaces = byNamespace(batch);
-  const grave = namespaces.size > 1 ? openGrave() : undefined;
+  const bridge = namespaces.size > 1 ? openRemovalBridge() : undefined;
   const missing: Condemned[] = [];
   const fail = (condemned: readonly Condemned[], error: unknown): void => {
     for (const { id } of condemned) failures.set(id, failureOf(error));
@@ -39,7 +39,7 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, Failure> {
       const links = find(pod, condemned);
       const found = new Set(links.map(({ alias }) => alias));
       missing.push(...condemned.filter(({ alias, alone }) => alone && !found.has(alias)));
-      const left = grave ? links.filter((link) => !grave.take(pod, link)) : links;
+      const left = bridge ? links.filter((link) => !bridge.take(pod, link)) : links;
       deleteTogether(pod, left);
     } catch (error) {
       // With a namespace go its devices.
@@ -49,7 +49,7 @@ function deleteAll(batch: readonly Condemned[]): ReadonlyMap<string, Failure> {
   }
   if (missing.length > 0) deleteElsewhere(missing);
   try {
-    grave?.close();
+    bridge?.close();
   } catch (error) {
     fail(batch, error);
   }
@@ -87,14 +87,14 @@ function deleteTogether(pod: RouteSocket, links: readonly Link[]): void {
   }
   unlessGone(() =>
     pod.batch(() => {
-      for (const { index } of links) pod.setLink(index, { group: doomed });
+      for (const { index } of links) pod.setLink(index, { group: removalGroup });
     }),
   );
-  unlessGone(() => pod.deleteGroup(doomed));
+  unlessGone(() => pod.deleteGroup(removalGroup));
 }
 
-interface Grave {
-  /** True when the device will go with the grave. */
+interface RemovalBridge {
+  /** True when the device is deleted with the others. */
   take(pod: RouteSocket, link: Link): boolean;
   /** Deletes itself and what it took. */
   close(): void;
@@ -105,11 +105,11 @@ interface Grave {
  * share a lower device all at once when that goes (vxlan_handle_lowerdev_unregister, drivers/net/vxlan): they are put
  * on a bridge made for the purpose. Undefined on a kernel without bridges.
  */
-function openGrave(): Grave | undefined {
+function openRemovalBridge(): RemovalBridge | undefined {
   try {
     const { index } = node.createLink({
       kind: 'bridge',
-      name: `nsmgrave${process.pid}`.slice(0, 15),
+      name: `nsmgone${process.pid}`.slice(0, 15),
       group: scaffolding,
     });
     return {

@@ -1,6 +1,6 @@
 // What is told of shared memory: at each end packets add up, and every drop has its reason.
 import { describe, expect, it } from 'vitest';
-import type { TunnelTraffic } from './bpf/tunnel-maps.js';
+import type { TunnelTraffic } from './bpf/tunnel-counters.js';
 import type { SharedTraffic } from './interfaces/shared/shared-engine.js';
 import {
   beforeShared,
@@ -37,7 +37,7 @@ describe('statistics of shared memory', () => {
     const tunnel: TunnelTraffic = {
       sent: { packets: 19n, bytes: 1900n, drops: new Map([['too large', 1n]]) },
       received: { packets: 50n, bytes: 5000n, drops: new Map([['truncated', 5n]]) },
-      strays: new Map(),
+      unmatched: new Map(),
     };
     const report = statisticsOfSharedTunnel(tunnel, shared, device);
     expect(report).toEqual({

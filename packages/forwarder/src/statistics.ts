@@ -1,13 +1,13 @@
 // Counters of tunnels and devices as the forwarder reports them.
 import type { forwarder as fw } from '@nsm/api';
 import type { Link, LinkStatistics } from '@nsm/netlink';
-import type { TunnelTraffic } from './bpf/tunnel-maps.js';
+import type { TunnelTraffic } from './bpf/tunnel-counters.js';
 import type { SharedTraffic } from './interfaces/shared/shared-engine.js';
 
 export type StatisticsReport = Omit<fw.Statistics, '$typeName' | '$unknown'>;
 
 /** Seen from the pod, whose sending is the tunnel's too. */
-export function statisticsOf({ sent, received, strays }: TunnelTraffic): StatisticsReport {
+export function statisticsOf({ sent, received, unmatched }: TunnelTraffic): StatisticsReport {
   return {
     receivedPackets: received.packets,
     receivedBytes: received.bytes,
@@ -18,7 +18,7 @@ export function statisticsOf({ sent, received, strays }: TunnelTraffic): Statist
     drops: Object.fromEntries([
       ...named('sent', sent.drops),
       ...named('received', received.drops),
-      ...named('received by the whole node', strays),
+      ...named('received by the whole node', unmatched),
     ]),
   };
 }

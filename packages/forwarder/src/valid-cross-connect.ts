@@ -1,7 +1,6 @@
 // What a cross-connect must be before the kernel is asked, with every address written as the kernel writes it.
-import { type forwarder as fw, NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import { IpPrefix, isLinkName, linkNameRule } from '@nsm/netlink';
-import { isSocket } from './interfaces/shared/shared-sockets.js';
 
 /**
  * What is wanted is compared with what the kernel has, so an address that is written otherwise would never be there.
@@ -25,7 +24,7 @@ export function validAddress(text: string): string {
 }
 
 function validPort(port: fw.Port): fw.Port {
-  if (!isSocket(port.type) && !isLinkName(port.name.replace('%d', '9')))
+  if (traitsOf(port.type).hasDevice && !isLinkName(port.name.replace('%d', '9')))
     throw new NsmError(
       'invalid',
       `${JSON.stringify(port.name)} cannot name an interface: ${linkNameRule}, save one "%d"`,

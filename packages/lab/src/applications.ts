@@ -20,7 +20,7 @@ const testpmd = 'dpdk-testpmd';
 /** Of the pod; testpmd makes it. */
 const vhostTap = 'vhost0';
 /** Milliseconds for both to start and meet. */
-const timeout = 20_000;
+const timeoutMs = 20_000;
 
 /** Why not all of them can be run here; '' when they can. */
 export function missingApplications(applications: readonly Application[]): string {
@@ -36,7 +36,7 @@ export async function startApplications(
   applications: readonly Application[],
   signal: AbortSignal,
 ): Promise<AsyncDisposable> {
-  const either = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+  const either = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const running: Running[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(running.splice(0).map(end));

@@ -1,5 +1,5 @@
 // Bringing a planned lab up, step by step: namespaces, managers, endpoints, clients, measurement.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import type { LabFolder } from './lab-folder.js';
 import { buildNetworks } from './lab-network.js';
 import { measureLab } from './measure.js';
@@ -59,7 +59,7 @@ export async function bringUp(
         const until = deadline();
         await alive(Promise.all(views.map((view) => view.ready(until))));
       },
-      () => nameSome(plan.managers.map(({ name, address }) => `${name} at ${address}`)),
+      () => abbreviatedList(plan.managers.map(({ name, address }) => `${name} at ${address}`)),
     );
     if (plan.endpoints.length > 0)
       await progress.step(
@@ -70,7 +70,7 @@ export async function bringUp(
           const until = deadline();
           await alive(Promise.all(views.map((view) => view.knows(plan.endpoints, until))));
         },
-        () => nameSome(plan.endpoints.map(({ provider, node }) => `${provider} on ${node}`)),
+        () => abbreviatedList(plan.endpoints.map(({ provider, node }) => `${provider} on ${node}`)),
       );
   } finally {
     for (const view of views) view[Symbol.dispose]();

@@ -1,5 +1,5 @@
 // `nsm lab down`: removes a lab from any shell, whether its `up` still runs, was killed, or left it.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { readConfig } from './config.js';
 import { findLab, labNameOf } from './find-lab.js';
 import { LabFolder } from './lab-folder.js';
@@ -30,7 +30,7 @@ export async function labDown(
     return { ok: remains.length === 0 };
   };
   if (!found && !new LabFolder(name).exists) {
-    const others = nameSome(labNames(config)) || 'none';
+    const others = abbreviatedList(labNames(config)) || 'none';
     return say(json ? 'is not up' : `is not up; up: ${others}`);
   }
   if (found?.where !== 'user namespace' && !mayMakeNamespaces())

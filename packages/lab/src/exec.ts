@@ -1,7 +1,7 @@
 // `nsm lab exec`: any command inside a node, a pod or an outside host of a lab.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { openNamespace } from '@nsm/netlink';
 import { closestName } from './closest-name.js';
 import { readConfig } from './config.js';
@@ -77,6 +77,6 @@ function findMember({ plan }: LabRecord, name: string): Member {
   const closest = closestName(name, names);
   throw new NsmError(
     'not-found',
-    `lab ${plan.name} has no ${JSON.stringify(name)}${closest ? ` (did you mean ${closest}?)` : ''}; it has ${nameSome(names)}`,
+    `lab ${plan.name} has no ${JSON.stringify(name)}${closest ? ` (did you mean ${closest}?)` : ''}; it has ${abbreviatedList(names)}`,
   );
 }

@@ -1,5 +1,5 @@
 // The lab that a command line names: one that is up on this machine, root's or the user's own.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { closestName } from './closest-name.js';
 import type { LabConfig } from './config.js';
 import { readLabFile } from './lab-file.js';
@@ -31,6 +31,6 @@ export function needLab(name: string, config: LabConfig): FoundLab {
   const closest = closestName(name, names);
   throw new NsmError(
     'not-found',
-    `no lab ${JSON.stringify(name)} is up${closest ? ` (did you mean ${closest}?)` : ''}; up: ${nameSome(names) || 'none'}`,
+    `no lab ${JSON.stringify(name)} is up${closest ? ` (did you mean ${closest}?)` : ''}; up: ${abbreviatedList(names) || 'none'}`,
   );
 }

@@ -10,7 +10,8 @@ import {
   openNamespace,
   RouteSocket,
 } from '@nsm/netlink';
-import type { Member, Network, Plan } from './plan.js';
+import type { Member, Plan } from './plan.js';
+import type { Network } from './plan-networks.js';
 
 const pathOf = (namespace: string): string => `${NAMESPACE_DIRECTORY}/${namespace}`;
 const bridgeName = 'bridge';

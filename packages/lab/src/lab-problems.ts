@@ -1,5 +1,5 @@
 // Everything wrong with a lab file, in words: path, value, what is accepted, and the name that was probably meant.
-import { nameSome } from '@nsm/api';
+import { abbreviatedList } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import type { z } from 'zod';
 import { closestName } from './closest-name.js';
@@ -39,7 +39,7 @@ function referenceProblems(lab: LabFile): LabProblem[] {
     if (!names.includes(name))
       add(
         path,
-        `${JSON.stringify(name)} is no ${what} of this lab${meant(name, names)}; accepted: ${nameSome(names) || 'none, as the lab has none'}`,
+        `${JSON.stringify(name)} is no ${what} of this lab${meant(name, names)}; accepted: ${abbreviatedList(names) || 'none, as the lab has none'}`,
       );
   };
   const nodes = Object.keys(lab.nodes);

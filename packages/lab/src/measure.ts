@@ -1,5 +1,5 @@
 // The report of a lab that is up: each client's connection as its manager sees it, and packets sent through it.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { missingApplications, startApplications } from './applications.js';
 import { type Found, NodeView } from './node-view.js';
 import { ping } from './ping.js';
@@ -26,16 +26,19 @@ export async function measureLab(
 ): Promise<LabReport> {
   const found = await findConnections(plan, signal);
   const subjects = plan.clients.map((client) => subjectOf(plan, client, found, failures.get(client.name)));
-  const pinged = await inTurn(subjects, async (subject) =>
+  const pinged = await oneAfterAnother(subjects, async (subject) =>
     subject.applications.length > 0 ? subject.row : await withPings(subject, signal),
   );
   const connections: ConnectionRow[] = [];
   for (const [index, subject] of subjects.entries())
     connections.push(await alone(subject, pinged[index] ?? subject.row, plan.throughput, signal));
-  const checks = await inTurn(plan.checks, async ({ from, namespace, to, addresses }): Promise<Checked> => {
-    const roundTrips = await pingAll({ member: from, namespace }, addresses, signal);
-    return { from, to, roundTrips, ok: answered(roundTrips) };
-  });
+  const checks = await oneAfterAnother(
+    plan.checks,
+    async ({ from, namespace, to, addresses }): Promise<Checked> => {
+      const roundTrips = await pingAll({ member: from, namespace }, addresses, signal);
+      return { from, to, roundTrips, ok: answered(roundTrips) };
+    },
+  );
   const ok = connections.every((row) => carries(row) || row.notHere) && checks.every((check) => check.ok);
   return { lab: plan.name, ok, connections, checks };
 }
@@ -100,7 +103,7 @@ function unanswered({ state, there, back, peerAddresses }: ConnectionRow): strin
   if (state !== 'UP') return `it is ${state}`;
   if (peerAddresses.length === 0) return 'the other side has no address to send packets to';
   const lost = [...there, ...back].filter(({ received }) => received === 0);
-  return `no answer to ping of ${nameSome(lost.map(({ what }) => what))}`;
+  return `no answer to ping of ${abbreviatedList(lost.map(({ what }) => what))}`;
 }
 
 async function pingAll(
@@ -114,7 +117,7 @@ async function pingAll(
   return trips;
 }
 
-async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+async function oneAfterAnother<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (let first = 0; first < items.length; first += atOnce)
     results.push(...(await Promise.all(items.slice(first, first + atOnce).map(work))));

@@ -1,6 +1,6 @@
 // What a node's manager says of itself, over its admin.sock.
 import { existsSync, watch } from 'node:fs';
-import { admin, Channel, NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, admin, Channel, NsmError } from '@nsm/api';
 import type { EndpointPlan, ManagerPlan } from './plan.js';
 
 /** Connections of a manager, or why it does not tell. */
@@ -34,7 +34,7 @@ export class NodeView implements Disposable {
     const missing = new Set(endpoints);
     await until(
       signal,
-      () => `${this.manager.name} to know ${nameSome([...missing].map(({ provider }) => provider))}`,
+      () => `${this.manager.name} to know ${abbreviatedList([...missing].map(({ provider }) => provider))}`,
       async () => {
         const reply = await client.listEndpoints({}, { signal });
         for (const wanted of missing)

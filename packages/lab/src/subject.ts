@@ -1,5 +1,5 @@
 // What is to be measured of one client: its row of the table, without packets yet, and who sends and answers them.
-import { type admin, type forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
+import { type admin, type forwarder as fw, InterfaceType, TunnelType, traitsOf } from '@nsm/api';
 import type { Application } from './applications.js';
 import type { Found } from './node-view.js';
 import type { ClientPlan, EndpointPlan, Plan } from './plan.js';
@@ -48,17 +48,13 @@ export function subjectOf(
     client,
     endpoint,
     applications: sides.flatMap(({ place, port }) =>
-      place && port && isShared(port) ? [{ place, port }] : [],
+      place && port && traitsOf(port.type).sharedMemory ? [{ place, port }] : [],
     ),
   };
 }
 
 function isOf(client: ClientPlan, { requestId, networkServiceName }: admin.Connection): boolean {
   return requestId === client.requestId && networkServiceName === client.service;
-}
-
-function isShared({ type }: fw.Port): boolean {
-  return type === InterfaceType.MEM_INTERFACE || type === InterfaceType.VHOST_INTERFACE;
 }
 
 function rowOf(

@@ -7,9 +7,9 @@ import { openNamespace } from '@nsm/netlink';
 
 const program = fileURLToPath(new URL('./stream-main.js', import.meta.url));
 /** Long enough for TCP to reach its pace, milliseconds. */
-const duration = 500;
+const durationMs = 500;
 /** Milliseconds for both processes to start and end as well. */
-const timeout = 10_000;
+const timeoutMs = 10_000;
 
 interface Place {
   readonly namespace: string;
@@ -26,13 +26,13 @@ export async function throughput(
   signal: AbortSignal,
 ): Promise<number> {
   const abort = new AbortController();
-  const either = AbortSignal.any([signal, abort.signal, AbortSignal.timeout(timeout)]);
+  const either = AbortSignal.any([signal, abort.signal, AbortSignal.timeout(timeoutMs)]);
   try {
     const receiver = start(to, ['receive', address], either);
     const lines = createInterface(receiver.stdout)[Symbol.asyncIterator]();
     const port = (await lines.next()).value as string | undefined;
     if (port === undefined) return 0;
-    const sender = start(from, ['send', address, port, String(duration)], either);
+    const sender = start(from, ['send', address, port, String(durationMs)], either);
     const [status] = (await once(sender, 'close')) as [number | null];
     if (status !== 0) return 0;
     return Number((await lines.next()).value ?? 0);

@@ -25,22 +25,22 @@ import { NamespaceGuard } from './admission/namespace-guard.js';
 import { admitTunnelAddress, warnOfStrangeAddresses } from './admission/own-addresses.js';
 import { checkPidNamespace } from './admission/pid-namespace.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
-import { Lacking } from './choice/lacking.js';
-import { Joins } from './choice/negotiation.js';
+import { MissingCapabilities } from './choice/missing-capabilities.js';
 import { TunnelOffers } from './choice/tunnel-offers.js';
+import { WiringMatrix } from './choice/wiring-matrix.js';
 import { monotonicClock } from './clock.js';
 import { ConnectionActs } from './connection/acts.js';
 import { Reconciler } from './connection/reconciler.js';
 import type { Forwarder } from './forwarder-client.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
+import { LogThrottle } from './log-throttle.js';
 import type { ManagerOptions } from './manager-options.js';
-import { Catalogue } from './others/catalogue.js';
-import { externalForwarder } from './others/external-forwarder.js';
-import { LocalEndpoints } from './others/local-endpoints.js';
-import { OwnerWatch } from './others/owner-watch.js';
-import { PeerManagers } from './others/peer-managers.js';
-import { leave, register } from './others/registration.js';
-import { Rarely } from './rarely.js';
+import { Catalogue } from './peers/catalogue.js';
+import { externalForwarder } from './peers/external-forwarder.js';
+import { LocalEndpoints } from './peers/local-endpoints.js';
+import { OwnerWatch } from './peers/owner-watch.js';
+import { PeerManagers } from './peers/peer-managers.js';
+import { leave, register } from './peers/registration.js';
 import type { RequestComponents } from './request/components.js';
 import { establish } from './request/establish.js';
 import type { Self } from './self.js';
@@ -54,8 +54,8 @@ import type { SignalComponents } from './signals/components.js';
 import { endpointGone, processGone, watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
 import { watchOwnAddresses } from './signals/own-addresses.js';
+import { pathFailureOf } from './signals/path-failure.js';
 import { watchPeers } from './signals/peer-watch.js';
-import { silenceOf } from './signals/silence-of.js';
 import { load, resume } from './start/recovery.js';
 import { takeName } from './start/unique-name.js';
 import { ConnectionTable } from './state/connection-table.js';
@@ -162,28 +162,39 @@ export class Manager {
     for (const { missing, type } of interfaces)
       if (missing)
         logger.info({ type: interfaceNames[type], missing }, 'interface type not available on this node');
-    const lacking = new Lacking({ interfaces, tunnels });
-    for (const [type, missing] of lacking.tunnels)
+    const missingCapabilities = new MissingCapabilities({ interfaces, tunnels });
+    for (const [type, missing] of missingCapabilities.tunnels)
       logger.warn({ type: tunnelNames[type], missing }, 'tunnel type not available on this node');
 
     const self = this.#self(nodeId);
     const connections = new ConnectionTable(store, Date.now);
-    const joinable = new Joins(joins);
+    const wirings = new WiringMatrix(joins);
     const catalogue = new Catalogue(
-      { registry, endpoints, connections, health, joins: joinable, lacking },
+      { registry, endpoints, connections, health, wirings, missingCapabilities },
       name,
     );
     const pools = new AddressPools(registry, name);
     const identifiers = new Identifiers();
     const offers = new TunnelOffers(forwarder, this.#options.tunnelAddress ?? '');
     const requestTimeoutMs = this.#options.requestTimeout ?? 10_000;
-    const rarely = new Rarely(monotonic);
-    const known = { self, registry, connections, catalogue, health, endpoints, peers, owners, guard, rarely };
+    const logThrottle = new LogThrottle(monotonic);
+    const known = {
+      self,
+      registry,
+      connections,
+      catalogue,
+      health,
+      endpoints,
+      peers,
+      owners,
+      guard,
+      logThrottle,
+    };
     const making: RequestComponents = {
       ...known,
       forwarder,
-      joins: joinable,
-      lacking,
+      wirings,
+      missingCapabilities,
       physical: new Map(interfaces.map(({ type, pools: names }) => [type, names])),
       offers,
       tunnels: byService(this.#options.tunnels, ({ type }) => type),
@@ -202,7 +213,7 @@ export class Manager {
       logger,
       stopping: stopping.signal,
       establish: (admitted, signal) => establish(making, admitted, signal),
-      silenceOf: (connection) => silenceOf(known, connection),
+      pathFailureOf: (connection) => pathFailureOf(known, connection),
       requestTimeoutMs,
     });
     const reconciler = new Reconciler({

@@ -202,11 +202,11 @@ describe.skipIf(!requireRoot('links'))('links', () => {
           remote: '10.0.0.2',
         });
     });
-    const grave = a.route.createLink({ kind: 'bridge', name: 'grave' });
+    const lower = a.route.createLink({ kind: 'bridge', name: 'lower' });
     for (const pod of pods)
       for (const link of pod.route.links({ kind: 'vxlan' }))
-        pod.route.setLink(link.index, { vxlan: { link: grave.index } });
-    a.route.deleteLink(grave.index);
+        pod.route.setLink(link.index, { vxlan: { link: lower.index } });
+    a.route.deleteLink(lower.index);
     expect(pods.flatMap((pod) => pod.route.links({ kind: 'vxlan' }))).toEqual([]);
     for (const pod of pods) pod.remove();
   });

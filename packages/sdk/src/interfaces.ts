@@ -1,8 +1,8 @@
 // Interface types and preferences in words, and the messages they stand for.
-import { InterfacePreference, InterfaceType } from '@nsm/api';
+import { InterfacePreference, InterfaceType, type InterfaceWord } from '@nsm/api';
 
 /** How a pod is attached; `default` lets the other side choose. */
-export type InterfaceKind = 'default' | 'kernel' | 'vhost' | 'mem' | 'sriov' | 'hw';
+export type InterfaceKind = InterfaceWord;
 
 /** Place in the order of preference; interfaces without one come last, in list order. */
 export type Preference = 'first' | 'second' | 'third' | 'fourth' | 'fifth';
@@ -24,14 +24,9 @@ export interface InterfaceFields {
   readonly parameters?: { readonly interfaceParameters: Record<string, string> };
 }
 
-const types: Readonly<Record<InterfaceKind, InterfaceType>> = {
-  default: InterfaceType.DEFAULT_INTERFACE,
-  kernel: InterfaceType.KERNEL_INTERFACE,
-  vhost: InterfaceType.VHOST_INTERFACE,
-  mem: InterfaceType.MEM_INTERFACE,
-  sriov: InterfaceType.SRIOV_INTERFACE,
-  hw: InterfaceType.HW_INTERFACE,
-};
+const types = Object.fromEntries(
+  Object.entries(InterfaceType).map(([name, type]) => [name.replace('_INTERFACE', '').toLowerCase(), type]),
+) as Readonly<Record<InterfaceKind, InterfaceType>>;
 
 const preferences: Readonly<Record<Preference, InterfacePreference>> = {
   first: InterfacePreference.FIRST,

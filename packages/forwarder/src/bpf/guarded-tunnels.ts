@@ -1,8 +1,9 @@
 // Tunnels that end in a device of the kernel's own, which looks neither at the sender nor for fragments: eBPF does for it.
 import { createHash, randomInt } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { nextOf } from './next-of.js';
-import { ofTheKernel, type TunnelMaps, type TunnelTraffic } from './tunnel-maps.js';
+import { nextInRound } from './round-robin.js';
+import type { TunnelTraffic } from './tunnel-counters.js';
+import { ofTheKernel, type TunnelMaps } from './tunnel-maps.js';
 import type { TunnelEntry } from './tunnel-structures.js';
 
 interface Guarded {
@@ -84,7 +85,7 @@ export class GuardedTunnels {
 
   /** Brings back the entries that someone took from the next few. */
   mend(): void {
-    for (const [, { number, entry }] of nextOf(this.#byId))
+    for (const [, { number, entry }] of nextInRound(this.#byId))
       if (this.#maps.owner(entry) !== number) this.#maps.guard(number, entry);
   }
 }

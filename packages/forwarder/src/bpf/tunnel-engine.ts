@@ -1,5 +1,5 @@
 // All eBPF tunnels of one node: one program for them all, each a pair of map entries and a veth pair.
-import { type forwarder as fw, NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import {
   currentNamespace,
   type Link,
@@ -7,20 +7,14 @@ import {
   type NetworkNamespace,
   type RouteSocket,
 } from '@nsm/netlink';
-import { isSocket } from '../interfaces/shared/shared-sockets.js';
 import type { OpenPort } from '../open-port.js';
-import { Entrances } from './entrances.js';
-import { GuardedTunnels } from './guarded-tunnels.js';
-import { nextOf } from './next-of.js';
 import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { tryKind } from './try-kind.js';
+import type { TunnelTraffic } from './tunnel-counters.js';
 import type { TunnelKind } from './tunnel-kind.js';
-import { ofTheKernel, type TunnelTraffic } from './tunnel-maps.js';
-import { TunnelPrograms } from './tunnel-programs.js';
 import type { TunnelEntry } from './tunnel-structures.js';
-import type { Ends, Way } from './underlay.js';
-import { Ways, wayKey } from './ways.js';
+import { TunnelUpkeep } from './tunnel-upkeep.js';
 
 /** A device that takes everything of a tunnel with it. */
 export interface Remains {
@@ -29,47 +23,18 @@ export interface Remains {
   readonly alias: string;
 }
 
-/** Looking through all tunnels takes a few milliseconds when there are thousands. */
-const tidyAfterMs = 50;
-
-/** Nobody tells when a map entry or a program is taken away: a few tunnels are looked at so often, a few microseconds each. */
-const lookAgainMs = 250;
-
 export class TunnelEngine {
   readonly #socket: RouteSocket;
   readonly #home: NetworkNamespace;
-  readonly #programs: TunnelPrograms | undefined;
-  readonly #entrances: Entrances | undefined;
-  readonly #missing: string;
-  readonly #ways: Ways;
-  #tidying: NodeJS.Timeout | undefined;
-  #stopped = false;
-  /** By node's end. */
-  readonly #wanted = new Map<number, TunnelEntry>();
-  readonly #guarded: GuardedTunnels | undefined;
-  readonly #looking = setInterval(() => this.#lookAfter(), lookAgainMs).unref();
+  readonly #missing: string = '';
+  readonly #upkeep: TunnelUpkeep | undefined;
 
   /** @param owner tells this forwarder from others in the same network namespace; the same after a restart. */
   constructor(socket: RouteSocket, owner: string) {
     this.#socket = socket;
     this.#home = currentNamespace();
-    const listener = {
-      device: (link: Link, gone: boolean) => this.#entrances?.note(link, gone),
-      setting: (device?: number) => this.#entrances?.noteSetting(device),
-      filters: (device?: number) => this.#mendPrograms(device),
-    };
-    this.#ways = new Ways(
-      socket,
-      (moved) => this.#follow(moved),
-      listener,
-      () => this.#programs?.maps,
-    );
     try {
-      this.#programs = new TunnelPrograms(socket);
-      this.#entrances = new Entrances(socket, this.#programs);
-      this.#guarded = new GuardedTunnels(this.#programs.maps, owner);
-      this.#missing = '';
-      this.#sweep();
+      this.#upkeep = new TunnelUpkeep(socket, owner);
     } catch (error) {
       this.#missing = whyNotLoaded(error);
     }
@@ -77,8 +42,7 @@ export class TunnelEngine {
 
   /** What a kind needs and does not find here; '' when it works, for both underlays. */
   missing(kind: TunnelKind): string {
-    if (!this.#programs) return this.#missing;
-    return tryKind(kind, this.#programs);
+    return this.#upkeep ? tryKind(kind, this.#upkeep.programs) : this.#missing;
   }
 
   /**
@@ -93,13 +57,14 @@ export class TunnelEngine {
     pod: OpenPort,
     remove: (device: Link) => void,
   ): { index: number; name: string; fresh: boolean } {
-    const programs = this.#ready();
+    const upkeep = this.#ready();
+    const { programs } = upkeep;
     if (!tunnel) throw new NsmError('invalid', 'a remote cross-connect needs a tunnel');
     if (kind.port !== undefined && tunnel.port !== 0 && tunnel.port !== kind.port)
       throw new NsmError('invalid', `this engine knows UDP port ${kind.port} only, not ${tunnel.port}`);
     const ends = { local: tunnel.local, remote: tunnel.remote };
-    const way = this.#ways.ask(kind, ends);
-    const withDevice = !isSocket(pod.port.type);
+    const way = upkeep.ways.ask(kind, ends);
+    const withDevice = traitsOf(pod.port.type).hasDevice;
     const entry: TunnelEntry = {
       code: kind.code,
       ...ends,
@@ -118,11 +83,10 @@ export class TunnelEngine {
         'dataplane',
         `identifier ${tunnel.identifier} from ${tunnel.remote} to ${tunnel.local} is in use on this node`,
       );
-    if (kind.needsLink && !way.senderKnown) this.#resolve(ends.remote, way.uplink);
-    this.#prepare(way, entry);
+    if (kind.needsLink && !way.senderKnown) upkeep.resolve(ends.remote, way.uplink);
+    upkeep.prepare(way, entry);
     if (end && peer) {
-      this.#wanted.set(end.index, entry);
-      programs.maps.write(end.index, entry);
+      upkeep.write(end.index, entry);
       programs.attach(end.index, 'nsm_wrap');
       if (!end.up) this.#socket.setLink(end.index, { up: true });
       return { index: peer.index, name: peer.name, fresh: false };
@@ -133,8 +97,7 @@ export class TunnelEngine {
       if (withDevice) setOffloads(made.index, pod, kind);
       // Before it is up: nothing of the pod may enter the node.
       programs.attach(index, 'nsm_wrap');
-      programs.maps.write(index, entry);
-      this.#wanted.set(index, entry);
+      upkeep.write(index, entry);
       this.#socket.setLink(index, { up: true, alias: nodeEndAlias(id) });
       return { index: made.index, name: made.name, fresh: true };
     } catch (error) {
@@ -149,13 +112,13 @@ export class TunnelEngine {
    * truncated or fragmented: it does not look at that by itself. Where there is no eBPF, or no Ethernet, nobody does.
    */
   guard(kind: TunnelKind, id: string, tunnel: fw.TunnelEnd): void {
-    if (!this.#guarded) return;
+    if (!this.#upkeep) return;
     const ends = { local: tunnel.local, remote: tunnel.remote };
     const { identifier } = tunnel;
     const others = { port: kind.port ?? 0, mtu: 0, needsLink: false, senderKnown: false, elsewhere: true };
     try {
-      const { uplink, shared } = this.#guardedWay(kind, ends);
-      this.#guarded.add(id, { code: kind.code, ...ends, identifier, uplink, ...others }, shared);
+      const { uplink, shared } = this.#upkeep.guardedWay(kind, ends);
+      this.#upkeep.guarded.add(id, { code: kind.code, ...ends, identifier, uplink, ...others }, shared);
     } catch (error) {
       // It carries packets all the same.
       if (!(error instanceof NetlinkError || error instanceof NsmError)) throw error;
@@ -164,7 +127,7 @@ export class TunnelEngine {
 
   /** Counters of what was not let through to a device of the kernel's own; undefined when nobody looks. */
   refused(id: string): TunnelTraffic | undefined {
-    return this.#guarded?.refused(id);
+    return this.#upkeep?.guarded.refused(id);
   }
 
   /**
@@ -172,105 +135,45 @@ export class TunnelEngine {
    * @returns what to delete; undefined when there is no device of it on the node.
    */
   release(id: string): Remains | undefined {
-    if (!this.#programs) return undefined;
-    this.#guarded?.remove(id);
+    if (!this.#upkeep) return undefined;
+    this.#upkeep.guarded.remove(id);
     const end = this.#socket.link(nodeEndName(id));
-    if (end) this.#forget(end.index);
+    if (end) this.#upkeep.forget(end.index);
     this.tidySoon();
     return end ? { inode: this.#home.inode, name: end.name, alias: nodeEndAlias(id) } : undefined;
   }
 
   /** Forgets tunnels whose devices have gone, once for all that go together. */
   tidySoon(): void {
-    // What was being removed when it stopped is found by the next.
-    if (!this.#programs || this.#stopped) return;
-    this.#tidying ??= setTimeout(() => this.#tidy(), tidyAfterMs);
+    this.#upkeep?.tidySoon();
   }
 
   /** What others have put before the programs and may keep packets from them, for people: one line each. */
   obstacles(): string[] {
-    return this.#programs?.obstacles() ?? [];
+    return this.#upkeep?.programs.obstacles() ?? [];
   }
 
   /** Counters, seen from the node: sent is what the pod sent. Undefined when there is no such tunnel. */
   traffic(id: string): TunnelTraffic | undefined {
-    const end = this.#programs && this.#socket.link(nodeEndName(id));
-    return end && this.#programs?.maps.traffic(end.index);
+    const end = this.#upkeep && this.#socket.link(nodeEndName(id));
+    return end && this.#upkeep?.programs.maps.traffic(end.index);
   }
 
   /** Tunnels work on. */
   stop(): void {
-    if (this.#tidying) this.#tidy();
-    this.#stopped = true;
-    clearInterval(this.#looking);
-    this.#entrances?.stop();
-    this.#ways.stop();
-    this.#programs?.close();
+    this.#upkeep?.stop();
     this.#home.close();
   }
 
-  #ready(): TunnelPrograms {
-    if (this.#programs) return this.#programs;
+  #ready(): TunnelUpkeep {
+    if (this.#upkeep) return this.#upkeep;
     throw new NsmError('dataplane', this.#missing);
-  }
-
-  /** The way of guarded tunnels is prepared for the first of them. */
-  #guardedWay(kind: TunnelKind, ends: Ends): Way {
-    const known = this.#ways.known(kind, ends);
-    if (known) return known;
-    const way = this.#ways.ask(kind, ends);
-    this.#entrances?.open(way.uplink);
-    return way;
-  }
-
-  /** The kernel tells when it has. */
-  #resolve(address: string, device: number): void {
-    this.#socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
-  }
-
-  /** What has to be there before a tunnel goes that way. */
-  #prepare({ uplink, shared }: Way, entry: TunnelEntry): void {
-    const programs = this.#ready();
-    this.#entrances?.open(uplink);
-    programs.attach(uplink, 'nsm_leave');
-    programs.maps.serve(entry, shared, false);
-  }
-
-  /** Has tunnels go the way that the kernel's routes lead now. */
-  #follow(moved: ReadonlyMap<string, Way>): void {
-    if (!this.#programs) return;
-    const unused = new Set(moved.keys());
-    const { maps } = this.#programs;
-    for (const nodeEnd of maps.nodeEnds()) {
-      const entry = maps.entry(nodeEnd);
-      const way = entry && moved.get(wayKey(entry));
-      if (!entry || !way) continue;
-      unused.delete(wayKey(entry));
-      const { uplink, senderKnown } = way;
-      try {
-        if (entry.needsLink && uplink !== entry.uplink) this.#resolve(entry.remote, uplink);
-        this.#prepare(way, entry);
-        const moving = { ...entry, uplink, senderKnown };
-        maps.write(nodeEnd, moving);
-        if (this.#wanted.has(nodeEnd)) this.#wanted.set(nodeEnd, moving);
-      } catch (error) {
-        // The device has gone already; its end is an event too.
-        if (!(error instanceof NetlinkError)) throw error;
-      }
-    }
-    for (const entry of this.#guarded?.entries ?? []) {
-      const way = moved.get(wayKey(entry));
-      if (!way) continue;
-      unused.delete(wayKey(entry));
-      maps.serve(entry, way.shared, true);
-    }
-    for (const key of unused) this.#ways.forget(key);
   }
 
   /** Both ends of a tunnel's veth pair; what is there without the other, or does not belong together, is deleted. */
   #find(id: string, pod: OpenPort, remove: (device: Link) => void): { end?: Link; peer?: Link } {
     const end = this.#socket.link(nodeEndName(id));
-    if (end?.kind === 'tun' && isSocket(pod.port.type)) return { end, peer: end };
+    if (end?.kind === 'tun' && !traitsOf(pod.port.type).hasDevice) return { end, peer: end };
     const peer = pod.find(id);
     if (end && peer && end.linkIndex === peer.index) return { end, peer };
     if (end) this.#delete(end.index);
@@ -279,56 +182,9 @@ export class TunnelEngine {
     return {};
   }
 
-  /** Brings back what someone took from the next few tunnels and devices. */
-  #lookAfter(): void {
-    if (!this.#programs) return;
-    const { maps } = this.#programs;
-    const next = nextOf(this.#wanted);
-    for (const [nodeEnd, entry] of next) if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
-    this.#programs.lookAfter();
-    this.#guarded?.mend();
-  }
-
-  /** Brings back programs that someone took off a device, or off any. */
-  #mendPrograms(device?: number): void {
-    const programs = this.#programs;
-    if (!programs) return;
-    for (const one of device === undefined ? [...programs.devices, ...this.#wanted.keys()] : [device])
-      if (this.#wanted.has(one)) programs.mendNodeEnd(one);
-      else programs.mend(one);
-  }
-
-  #forget(nodeEnd: number): void {
-    this.#wanted.delete(nodeEnd);
-    this.#programs?.maps.delete(nodeEnd);
-  }
-
   #delete(nodeEnd: number): void {
-    this.#forget(nodeEnd);
+    this.#upkeep?.forget(nodeEnd);
     this.#socket.deleteLink(nodeEnd);
-  }
-
-  /** Forgets what belongs to devices that no longer exist. */
-  #sweep(): void {
-    const maps = this.#programs?.maps;
-    if (!maps) return;
-    maps.sweep(() => {
-      const links = new Set(this.#socket.links().map(({ index }) => index));
-      for (const nodeEnd of this.#wanted.keys()) if (!links.has(nodeEnd)) this.#forget(nodeEnd);
-      return (number) =>
-        number < ofTheKernel ? links.has(number) : this.#guarded?.isLiving(number) === true;
-    });
-  }
-
-  #tidy(): void {
-    clearTimeout(this.#tidying);
-    this.#tidying = undefined;
-    this.#sweep();
-    const used = [...this.#wanted.values(), ...(this.#guarded?.entries ?? [])];
-    this.#ways.keep(new Set(used.map(wayKey)));
-    if (this.#guarded?.size || !this.#programs?.maps.isEmpty) return;
-    this.#entrances?.close();
-    this.#ways.stop();
   }
 }
 

@@ -1,5 +1,6 @@
 // The maps of the eBPF programs that bpf/maps.h describes: tunnels, what they carried, and where they end.
 import type { BpfMap } from '@nsm/netlink';
+import { TunnelCounters, type TunnelTraffic } from './tunnel-counters.js';
 import {
   addressesOf,
   addressOf,
@@ -14,33 +15,6 @@ import {
   word,
 } from './tunnel-structures.js';
 
-/** Why packets were dropped, in the order of `enum reason` in bpf/maps.h. */
-const reasons = [
-  'too large',
-  'unsupported',
-  'wrong source address',
-  'truncated',
-  'fragmented',
-  'malformed',
-  'congestion',
-  'unknown identifier',
-] as const;
-
-export interface Traffic {
-  readonly packets: bigint;
-  readonly bytes: bigint;
-  readonly drops: ReadonlyMap<string, bigint>;
-}
-
-/** What went through a tunnel. */
-export interface TunnelTraffic {
-  /** By the pod. */
-  readonly sent: Traffic;
-  readonly received: Traffic;
-  /** Drops of packets that belong to no tunnel. */
-  readonly strays: ReadonlyMap<string, bigint>;
-}
-
 const maps = ['outgoing', 'incoming', 'served', 'traffic', 'strict', 'senders'] as const;
 type MapName = (typeof maps)[number];
 
@@ -51,12 +25,6 @@ const nameOf = (map: MapName): string => `nsm_${map}_${layout}`;
 /** Names of the maps in the object. */
 export const mapNames: readonly string[] = maps.map(nameOf);
 
-/** Indexes of the words of `struct traffic`; packets and bytes have one for each direction. */
-const at = { packets: 0, bytes: 2, handedOver: 4, left: 5, drops: 6 } as const;
-/** A frame is on its way from one counter to the other for a microsecond; a look takes two. */
-const looks = 8;
-/** Key of the counters of packets that belong to no tunnel. */
-const nobody = 0;
 /** `enum served`. */
 const served = { shared: 1, guarded: 2 } as const;
 /** Numbers from here up stand for devices of the kernel's own: OF_THE_KERNEL in bpf/maps.h. */
@@ -64,16 +32,17 @@ export const ofTheKernel: number = 2 ** 31;
 
 export class TunnelMaps {
   #maps: Readonly<Record<MapName, BpfMap>>;
+  #counters: TunnelCounters;
 
   constructor(find: (name: string) => BpfMap) {
     this.#maps = all(find);
-    this.#begin();
+    this.#counters = new TunnelCounters(this.#maps.traffic);
   }
 
   /** Goes on with others; what stands in the former ones is left behind. */
   use(find: (name: string) => BpfMap): void {
     this.#maps = all(find);
-    this.#begin();
+    this.#counters = new TunnelCounters(this.#maps.traffic);
   }
 
   get #outgoing(): BpfMap {
@@ -88,8 +57,9 @@ export class TunnelMaps {
     return this.#maps.served;
   }
 
-  get #traffic(): BpfMap {
-    return this.#maps.traffic;
+  /** Counters of a node's end or a guarded tunnel; undefined when it has no tunnel. */
+  traffic(number: number): TunnelTraffic | undefined {
+    return this.#counters.of(number);
   }
 
   /** Whether a device takes IPv4 packets only from where answers would leave by it. */
@@ -144,7 +114,7 @@ export class TunnelMaps {
   write(nodeEnd: number, entry: TunnelEntry): void {
     const before = this.#outgoing.lookup(word(nodeEnd));
     const value = outgoingOf(entry);
-    if (!before) this.#clear(nodeEnd);
+    if (!before) this.#counters.begin(nodeEnd);
     this.#incoming.update(addressOf(entry), incomingOf(nodeEnd, entry));
     if (before?.equals(value)) return;
     this.#outgoing.update(word(nodeEnd), value);
@@ -156,7 +126,7 @@ export class TunnelMaps {
     const before = this.#outgoing.lookup(word(nodeEnd));
     if (before) this.#forgetAddress(nodeEnd, before);
     this.#outgoing.delete(word(nodeEnd));
-    this.#traffic.delete(word(nodeEnd));
+    this.#counters.delete(nodeEnd);
   }
 
   /**
@@ -164,14 +134,14 @@ export class TunnelMaps {
    * @param number from `ofTheKernel` up: the key of its counters.
    */
   guard(number: number, entry: TunnelEntry): void {
-    if (!this.#traffic.lookup(word(number))) this.#clear(number);
+    if (!this.#counters.has(number)) this.#counters.begin(number);
     this.#incoming.update(addressOf(entry), incomingOf(number, entry));
   }
 
   /** Ends what `guard` began. */
   unguard(number: number, entry: TunnelEntry): void {
     if (this.owner(entry) === number) this.#incoming.delete(addressOf(entry));
-    this.#traffic.delete(word(number));
+    this.#counters.delete(number);
   }
 
   /**
@@ -195,13 +165,15 @@ export class TunnelMaps {
    */
   sweep(living: () => (number: number) => boolean): void {
     const senders = this.#maps.senders.keys();
-    const [nodeEnds, counters, addresses] = [this.nodeEnds(), this.#traffic.keys(), this.#incoming.keys()];
+    const [nodeEnds, counters, addresses] = [
+      this.nodeEnds(),
+      this.#counters.numbers(),
+      this.#incoming.keys(),
+    ];
     const isLiving = living();
     for (const nodeEnd of nodeEnds) if (!isLiving(nodeEnd)) this.delete(nodeEnd);
-    for (const key of counters) {
-      const number = key.readUInt32LE(0);
-      if (number >= ofTheKernel && !isLiving(number)) this.#traffic.delete(key);
-    }
+    for (const number of counters)
+      if (number >= ofTheKernel && !isLiving(number)) this.#counters.delete(number);
     const guardedAt = new Map<string, boolean>();
     const remotes = new Set<string>();
     for (const key of addresses) {
@@ -236,57 +208,12 @@ export class TunnelMaps {
     return outgoing && place;
   }
 
-  /** Counters of a node's end; undefined when it has no tunnel. */
-  traffic(nodeEnd: number): TunnelTraffic | undefined {
-    const sum = this.#sum(nodeEnd);
-    if (!sum) return undefined;
-    const sent = part(sum, 0);
-    const lost = this.#lost(nodeEnd, sum);
-    const drops = lost > 0n ? new Map([...sent.drops, ['no neighbour', lost]]) : sent.drops;
-    const strays = part(this.#sum(nobody) ?? [], 1).drops;
-    return { sent: { ...sent, drops }, received: part(sum, 1), strays };
-  }
-
-  /** Frames that never left by an uplink. Those between its two counters are taken for lost: the fewest of some looks count. */
-  #lost(nodeEnd: number, first: readonly bigint[]): bigint {
-    let sum: readonly bigint[] | undefined = first;
-    let fewest = first[at.handedOver] ?? 0n;
-    for (let look = 0; look < looks && sum; look++) {
-      const lost = (sum[at.handedOver] ?? 0n) - (sum[at.left] ?? 0n);
-      if (lost <= 0n) return 0n;
-      if (lost < fewest) fewest = lost;
-      sum = this.#sum(nodeEnd);
-    }
-    return fewest;
-  }
-
-  #begin(): void {
-    if (!this.#traffic.lookup(word(nobody))) this.#clear(nobody);
-  }
-
-  #clear(nodeEnd: number): void {
-    this.#traffic.update(word(nodeEnd), Buffer.alloc(this.#traffic.valueSize));
-  }
-
   /** Deletes the address that belongs to an outgoing entry, unless it is `kept` or has become another's. */
   #forgetAddress(nodeEnd: number, outgoing: Buffer, kept?: Buffer): void {
     for (const key of addressesOf(outgoing)) {
       if (kept?.equals(key)) continue;
       if (this.#incoming.lookup(key)?.readUInt32LE(0) === nodeEnd) this.#incoming.delete(key);
     }
-  }
-
-  /** The counters of all CPUs together. */
-  #sum(nodeEnd: number): bigint[] | undefined {
-    const values = this.#traffic.lookup(word(nodeEnd));
-    if (!values) return undefined;
-    const { stride } = this.#traffic;
-    const sum = Array.from({ length: stride / 8 }, () => 0n);
-    for (let offset = 0; offset < values.length; offset += 8) {
-      const n = (offset % stride) / 8;
-      sum[n] = (sum[n] ?? 0n) + values.readBigUInt64LE(offset);
-    }
-    return sum;
   }
 }
 
@@ -298,18 +225,5 @@ function all(find: (name: string) => BpfMap): Readonly<Record<MapName, BpfMap>> 
     traffic: find(nameOf('traffic')),
     strict: find(nameOf('strict')),
     senders: find(nameOf('senders')),
-  };
-}
-
-/** One direction of `struct traffic`: packets, bytes, and the drops for which there are any. */
-function part(sum: readonly bigint[], direction: 0 | 1): Traffic {
-  const drops = reasons.map((reason, n): [string, bigint] => [
-    reason,
-    sum[at.drops + direction * reasons.length + n] ?? 0n,
-  ]);
-  return {
-    packets: sum[at.packets + direction] ?? 0n,
-    bytes: sum[at.bytes + direction] ?? 0n,
-    drops: new Map(drops.filter(([, count]) => count > 0n)),
   };
 }

@@ -10,8 +10,8 @@ import {
 } from '@nsm/netlink';
 import { DeviceHooks } from './device-hooks.js';
 import type { Hook, LoadedProgram, Standing } from './hooks.js';
-import { nextOf } from './next-of.js';
 import { isNodeEnd } from './node-end.js';
+import { nextInRound } from './round-robin.js';
 import { mapNames, TunnelMaps } from './tunnel-maps.js';
 
 const object = fileURLToPath(new URL('../../bpf/tunnel.bpf.o', import.meta.url));
@@ -76,7 +76,7 @@ export class TunnelPrograms {
 
   /** Looks at the next few devices for what the kernel does not tell of, and brings back what was taken off. */
   lookAfter(): void {
-    for (const [device, set] of nextOf(this.#devices))
+    for (const [device, set] of nextInRound(this.#devices))
       if ([...set].some((program) => this.#hooks.changedUnheard(device, hookOf[program]))) this.mend(device);
   }
 

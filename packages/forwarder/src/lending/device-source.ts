@@ -18,6 +18,12 @@ export interface DevicePool {
   readonly match: DeviceMatch;
 }
 
+/** The match is of the adapter: the physical function's name, driver and PCI address. */
+export interface VfPool extends DevicePool {
+  /** How every virtual function is set while a pod has it. */
+  readonly settings: Omit<VfChanges, 'index' | 'mac'>;
+}
+
 /** A virtual function as its physical function numbers it, and how it is to be set. */
 export interface VirtualFunctionOf {
   /** Name of the physical function. */

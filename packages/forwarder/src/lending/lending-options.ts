@@ -1,7 +1,6 @@
 // Which devices of the node may be given to pods, and how that is remembered.
 import { join } from 'node:path';
-import type { VfPool } from '../interfaces/sriov/virtual-functions.js';
-import type { DevicePool } from './device-source.js';
+import type { DevicePool, VfPool } from './device-source.js';
 import type { StepListener } from './lending.js';
 
 export interface LendingOptions {

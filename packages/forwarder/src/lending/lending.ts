@@ -1,20 +1,14 @@
 // Gives devices of the node to pods, and takes them back as they were: after a crash too, and wherever the kernel put them.
 import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { interfaceNames, NsmError, nameSome } from '@nsm/api';
-import {
-  type Link,
-  type LinkChanges,
-  NamespaceError,
-  NetlinkError,
-  openNamespace,
-  RouteSocket,
-  type VfChanges,
-} from '@nsm/netlink';
+import { abbreviatedList, interfaceNames, NsmError } from '@nsm/api';
+import type { Link, LinkChanges, RouteSocket } from '@nsm/netlink';
 import { type OpenPort, requireFreeName } from '../open-port.js';
 import type { Side } from '../wiring.js';
-import type { DeviceSource, PooledDevice, VirtualFunctionOf } from './device-source.js';
+import type { DeviceSource, PooledDevice } from './device-source.js';
 import { restoreState, stateOf } from './device-state.js';
+import { type Place, withLent } from './find-lent.js';
+import { functionBefore, setFunction } from './function-settings.js';
 import type { Loan, LoanBook } from './loan-book.js';
 import { sparedDevices } from './spared-devices.js';
 
@@ -41,10 +35,10 @@ export type StepListener = (
 ) => void;
 
 /** Milliseconds that the kernel is given to bring the devices of a namespace that has ended back to its first one. */
-const comesBackWithin = 10_000;
+const comesBackWithinMs = 10_000;
 
 /** Milliseconds between looks. */
-const lookAgainAfter = 50;
+const lookAgainAfterMs = 50;
 
 /** Milliseconds: what is written down is void after the machine restarts, and no clock that is set changes it. */
 function sinceBoot(): number {
@@ -104,7 +98,7 @@ export class Lending {
     const present = known?.pod.inode === pod.namespace.inode ? known : undefined;
     if (known && !present) this.#takeBack(known);
     if (present) {
-      const placed = this.#at(present, (socket, link, where) => {
+      const placed = withLent(this.#node, present, (socket, link, where) => {
         if (where === 'pod') return { link, fresh: false };
         return { link: this.#move(present, socket, link, pod), fresh: true };
       });
@@ -120,7 +114,7 @@ export class Lending {
       pod: { inode: pod.namespace.inode, path: pod.namespace.path },
       mac: wish.mac ?? link.mac ?? '',
       before: stateOf(link, this.#node, sinceBoot()),
-      ...(vf ? this.#functionBefore(vf, wish.mac) : {}),
+      ...(vf ? functionBefore(this.#node, vf, wish.mac) : {}),
       awaited: false,
     };
     this.#step('record');
@@ -128,11 +122,11 @@ export class Lending {
     try {
       if (vf && loan.function) {
         this.#step('set function');
-        this.#setFunction(vf.physical, { ...vf.settings, index: vf.index, mac: wish.mac });
+        setFunction(this.#node, vf.physical, { ...vf.settings, index: vf.index, mac: wish.mac });
       }
       return { link: this.#move(loan, this.#node, link, pod), fresh: true };
     } catch (error) {
-      this.#at(loan, (socket, found, where) => this.#return(loan, socket, found, where));
+      withLent(this.#node, loan, (socket, found, where) => this.#return(loan, socket, found, where));
       this.#book.remove(loan);
       throw error;
     }
@@ -149,7 +143,7 @@ export class Lending {
    */
   async giveBack(id: string): Promise<void> {
     for (const loan of this.#book.of(id)) {
-      const until = sinceBoot() + comesBackWithin;
+      const until = sinceBoot() + comesBackWithinMs;
       while (!this.#takeBack(loan)) {
         // What is made of software ends with its namespace; hardware comes back, but not before the namespace has been
         // cleaned up (net/core/dev.c, default_device_exit_net).
@@ -157,7 +151,7 @@ export class Lending {
         if (gone) this.#book.remove(loan);
         else if (sinceBoot() > until) this.#book.put({ ...loan, awaited: true });
         else {
-          await sleep(lookAgainAfter);
+          await sleep(lookAgainAfterMs);
           continue;
         }
         break;
@@ -171,7 +165,7 @@ export class Lending {
   }
 
   #takeBack(loan: Loan): boolean {
-    const found = this.#at(loan, (socket, link, where) => {
+    const found = withLent(this.#node, loan, (socket, link, where) => {
       this.#return(loan, socket, link, where);
       return true;
     });
@@ -195,7 +189,7 @@ export class Lending {
     const what = device === undefined ? 'no free device' : `no free device "${device}"`;
     throw new NsmError(
       'dataplane',
-      `${interfaceNames[source.interface]}: pool "${pool}" has ${what} on this node: ${nameSome(reasons, '; ') || 'none fits the pool'}`,
+      `${interfaceNames[source.interface]}: pool "${pool}" has ${what} on this node: ${abbreviatedList(reasons, '; ') || 'none fits the pool'}`,
     );
   }
 
@@ -203,35 +197,6 @@ export class Lending {
   #lentFunctionOf({ name }: Link): string | undefined {
     const loan = this.#book.all().find((other) => other.function?.physical === name);
     return loan && `has a virtual function that is lent to ${loan.id}`;
-  }
-
-  #functionBefore(vf: VirtualFunctionOf, mac: string | undefined): Required<Pick<Loan, 'function'>> {
-    const { physical, index, settings } = vf;
-    const changed = { ...settings, mac };
-    const present = this.#node.virtualFunctions(physical).find((one) => one.index === index);
-    const former = Object.entries(changed).flatMap(([key, value]) =>
-      value === undefined ? [] : [[key, present?.[key as keyof typeof present]]],
-    );
-    const before: VfChanges = { ...Object.fromEntries(former), index };
-    return { function: { physical, before } };
-  }
-
-  /** @throws NsmError `dataplane` in the words of the adapter. */
-  #setFunction(physical: string, changes: VfChanges): void {
-    const settings = Object.entries(changes).flatMap(([key, value]) =>
-      key === 'index' || value === undefined ? [] : [key],
-    );
-    if (settings.length === 0) return;
-    try {
-      this.#node.setLink(physical, { virtualFunctions: [changes] });
-    } catch (error) {
-      if (!(error instanceof NetlinkError)) throw error;
-      throw new NsmError(
-        'dataplane',
-        `adapter ${physical} does not take ${settings.join(', ')} for virtual function ${changes.index} (${error.message})`,
-        error,
-      );
-    }
   }
 
   /** One request: moved, named and marked at once, so that no crash can come between. */
@@ -272,29 +237,13 @@ export class Lending {
     if (loan.function) {
       const { physical, before: settings } = loan.function;
       try {
-        this.#setFunction(physical, settings);
+        setFunction(this.#node, physical, settings);
       } catch (error) {
         failures.push(NsmError.from(error).message);
       }
     }
     if (failures.length > 0)
       process.emitWarning(`${before.name} came back from ${loan.id} without ${failures.join('; ')}`);
-  }
-
-  /** Finds a lent device: in its pod, on the node, or where the kernel puts hardware whose namespace has ended. */
-  #at<T>(loan: Loan, use: (socket: RouteSocket, link: Link, where: Place) => T): T | undefined {
-    const places: readonly (readonly [Place, () => RouteSocket | undefined])[] = [
-      ['pod', () => socketIn({ inode: loan.pod.inode, hint: loan.pod.path })],
-      ['node', () => undefined],
-      ['first', () => socketIn({ pid: 1 })],
-    ];
-    for (const [where, open] of places) {
-      using opened = open();
-      const socket = where === 'node' ? this.#node : opened;
-      const link = socket?.links().find((candidate) => isIt(loan, candidate, where));
-      if (socket && link) return use(socket, link, where);
-    }
-    return undefined;
   }
 }
 
@@ -303,32 +252,7 @@ function functionOf({ function: vf }: Loan): string | undefined {
   return vf && `${vf.physical} ${vf.before.index}`;
 }
 
-/** `first` is the machine's first network namespace. */
-type Place = 'pod' | 'node' | 'first';
-
-/** A pod may have taken away the alias or changed the hardware address, not both; the one burnt in stays. */
-function isIt({ id, mac, before }: Loan, link: Link, where: Place): boolean {
-  if (link.kind !== before.kind) return false;
-  const burntIn = before.permanentMac !== undefined && link.permanentMac === before.permanentMac;
-  const same = burntIn || link.mac === mac || link.mac === before.mac;
-  const marked = link.alias === id;
-  if (where === 'pod') return marked || same;
-  if (where === 'node') return marked || (same && link.name === before.name);
-  return burntIn || (marked && same);
-}
-
 function isNamed({ name }: Link, pattern: string): boolean {
   const [start = '', digits] = pattern.split('%d');
   return digits === undefined ? name === pattern : name.startsWith(start);
-}
-
-function socketIn(namespace: Parameters<typeof openNamespace>[0]): RouteSocket | undefined {
-  try {
-    using opened = openNamespace(namespace);
-    return RouteSocket.open(opened);
-  } catch (error) {
-    // It has gone, or belongs to another user.
-    if (error instanceof NamespaceError) return undefined;
-    throw error;
-  }
 }

@@ -218,9 +218,9 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
       const stray = ofAnother(good, headersBelow(type, version) + identifierEnd[type]!);
       // A node's address at which no tunnel ends; without addresses, labels below the first.
       const others = type === MPLSoEthernet ? stackedLabels(stray) : toElsewhere(stray);
-      const strays = async (): Promise<bigint> =>
+      const unmatched = async (): Promise<bigint> =>
         (await statistics(0)).drops['received by the whole node, unknown identifier'] ?? 0n;
-      const before = await strays();
+      const before = await unmatched();
       // Bound to one EtherType, it sees what is left after traffic control.
       using kernel = new PacketSocket(stage.nodes[0].namespace, under(0), { type: good.readUInt16BE(12) });
       attacker.send(stray);
@@ -230,7 +230,7 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
         'a packet passed on',
       );
       expect(first).toEqual(others);
-      expect(await strays()).toBe(before + 1n);
+      expect(await unmatched()).toBe(before + 1n);
 
       const port = ports[type];
       if (port === undefined) return;
@@ -242,7 +242,7 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
       expect(
         await kernel.receive((frame) => frame.includes(Buffer.from('c0ffee33', 'hex')), 'a packet passed on'),
       ).toEqual(stray);
-      expect(await strays()).toBe(before + 1n);
+      expect(await unmatched()).toBe(before + 1n);
       expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
     });
 

@@ -1,6 +1,6 @@
 // Gives out point-to-point address pairs from the prefixes of network services, no pair twice in the whole mesh.
 import { createHash } from 'node:crypto';
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
 
@@ -95,7 +95,7 @@ export class AddressPools {
     }
     const { size } = pool.blocks;
     if (obstacles.length > 0 && (size === 0 || [...pool.blocks.values()].some(({ free }) => free > 0))) {
-      const routes = nameSome(obstacles.map(String));
+      const routes = abbreviatedList(obstacles.map(String));
       throw new NsmError(
         'no-address',
         `the client's or the endpoint's pod routes ${routes}, which leaves no address pair in ${pool.name}; ` +

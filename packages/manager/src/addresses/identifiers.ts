@@ -9,7 +9,7 @@ import { NsmError } from '@nsm/api';
 const lowest = 16;
 const highest = 0xfffff;
 
-/** Identifiers held by one request until it is settled. */
+/** Identifiers held by a request until its tunnel is agreed on. */
 export interface Reservation {
   readonly identifiers: readonly number[];
   /** Gives all others back. */
@@ -22,7 +22,7 @@ export class Identifiers {
   readonly #taken = new Set<number>();
 
   /**
-   * Reserves some that are free here, for the other manager to choose from: it takes one that is free there too.
+   * Reserves identifiers that are free here; the other manager takes the first of them that is free on its node too.
    * They are drawn at random, so that managers that draw at the same moment rarely meet.
    * @throws NsmError `no-identifier` when the space is full.
    */
@@ -44,7 +44,7 @@ export class Identifiers {
     };
   }
 
-  /** Takes one if it is free and in range. */
+  /** Takes an identifier if it is free and in range. */
   take(identifier: number): boolean {
     if (identifier < lowest || identifier > highest || this.#taken.has(identifier)) return false;
     this.#taken.add(identifier);

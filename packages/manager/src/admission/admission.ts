@@ -9,12 +9,12 @@ import {
   type NetworkServiceEndpoint,
   NsmError,
   type proxy,
+  traitsOf,
   tunnelNames,
 } from '@nsm/api';
 import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
 import { askedMtu } from '../choice/mtu.js';
-import { hasOwnWire } from '../choice/negotiation.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
@@ -71,7 +71,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   if (request.interface.length > 0) admitInterfaces(request.interface);
   admitLabels(request.labels);
   admitLength('tunnel_type', request.tunnelType, maxTunnels);
-  if (request.tunnelType.length === 0 && !request.interface.some(({ type }) => hasOwnWire(type)))
+  if (request.tunnelType.length === 0 && !request.interface.some(({ type }) => traitsOf(type).hasOwnWire))
     throw invalid('tunnel_type is empty: list the tunnel types your side can do');
   if (request.connectionId !== '' && !connectionIdPattern.test(request.connectionId)) {
     throw invalid(

@@ -2,7 +2,7 @@
 import { NsmError } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
 import { agreedMtu, type Mtu, neededMtu } from '../choice/mtu.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import { admitLength, maxAddresses } from './admission.js';
 
 /** @throws NsmError `invalid` for one that no host can have, or one that is there with two lengths. */

@@ -1,10 +1,11 @@
 // What an endpoint answered, or another manager for one, judged as a whole before anything is touched.
 import { type ConnectionParameters, maxRoutes, NsmError } from '@nsm/api';
-import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
+import { IpPrefix, whyNoDestination } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { type Mtu, requireRoom } from '../choice/mtu.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import { addressesOf, admitLength } from './admission.js';
+import { completed, noWay, refuseConfusion, refuseWithin, withPeers } from './answer-addresses.js';
 import { admitDomains, mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
 /** Who answered: another manager speaks of the client's side alone, since the endpoint's is its own affair. */
@@ -150,81 +151,6 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
   };
 }
 
-interface Fields {
-  readonly client: string;
-  readonly endpoint: string;
-}
-
-/** Addresses of one version of IP, as an endpoint gave them. */
-interface Given {
-  readonly client: readonly IpPrefix[];
-  readonly endpoint: readonly IpPrefix[];
-  readonly told: readonly IpPrefix[];
-}
-
-/** A side without an address gets one of the other's network, where that says which; an endpoint may answer elsewhere (`told`). */
-function completed({ client, endpoint, told }: Given, fields: Fields): Omit<Given, 'told'> {
-  const [own] = client;
-  const [other] = endpoint;
-  if (!own && !other) throw noWay(`${fields.client}.peer_addresses`, told[0], 'the client');
-  if (own && !other && told.length === 0)
-    return {
-      client,
-      endpoint: [mateOf(own, client, `${fields.client}.addresses`, `${fields.endpoint}.addresses`)],
-    };
-  if (!own && other) {
-    if (other.length !== other.bits - 1)
-      throw wrong(
-        `${fields.endpoint}.addresses`,
-        other,
-        `has no address of the client beside it; give ${fields.client}.addresses too, or leave both to the manager`,
-      );
-    return { client: [new IpPrefix(other.version, other.value ^ 1n, other.length)], endpoint };
-  }
-  return { client, endpoint };
-}
-
-/** What the other manager has made of its endpoint's side is not this one's to complete. */
-function withPeers({ client, told }: Given, field: string): Omit<Given, 'told'> {
-  const [own] = client;
-  if (!own) throw noWay(`${field}.peer_addresses`, told[0], 'the client');
-  if (told.length === 0)
-    throw wrong(`${field}.addresses`, own, 'has no address of the endpoint in peer_addresses beside it');
-  return { client, endpoint: [] };
-}
-
-/** The other address of a network of two, else the lowest that is free. */
-function mateOf(own: IpPrefix, taken: readonly IpPrefix[], field: string, missing: string): IpPrefix {
-  if (own.length === own.bits - 1) return new IpPrefix(own.version, own.value ^ 1n, own.length);
-  for (let offset = 1n; !own.isHost && own.first + offset < own.last; offset++) {
-    const mate = own.at(offset);
-    if (taken.every(({ value }) => value !== mate.value)) return mate;
-  }
-  throw wrong(field, own, `leaves no address of its network to the endpoint; give ${missing} too`);
-}
-
-/** No address stands on both sides, and none of one is the network's or everybody's in a network of the other. */
-function refuseConfusion({ client, endpoint, told }: Given, fields: Fields): void {
-  const others = [
-    ...endpoint.map((other) => [other, `${fields.endpoint}.addresses`] as const),
-    ...told.map((other) => [other, `${fields.client}.peer_addresses`] as const),
-  ];
-  for (const own of client) {
-    for (const [other, field] of others) {
-      if (other.version === own.version && other.value === own.value)
-        throw wrong(`${fields.client}.addresses`, own, `stands in ${field} as well; give each side its own`);
-      refuseWithin(own, other, field);
-    }
-    for (const other of endpoint) refuseWithin(other, own, `${fields.client}.addresses`);
-  }
-}
-
-function refuseWithin(network: IpPrefix, address: IpPrefix, field: string): void {
-  if (!network.contains(address)) return;
-  const why = whyNoHostAddress(new IpPrefix(address.version, address.value, network.length));
-  if (why !== '') throw wrong(field, address, `${why}, ${network.network} of the other side`);
-}
-
 function routesOf(
   field: string,
   texts: readonly string[],
@@ -256,13 +182,4 @@ function routesOf(
 /** In the order in which they come first. */
 function versionsOf(addresses: readonly IpPrefix[]): Set<4 | 6> {
   return new Set(addresses.map(({ version }) => version));
-}
-
-function noWay(field: string, to: IpPrefix | undefined, side: string): NsmError {
-  const version = to?.version ?? 4;
-  return wrong(
-    field,
-    to,
-    `leads nowhere: there is no IPv${version} address of ${side} to go through; give one, or leave it out`,
-  );
 }

@@ -1,8 +1,8 @@
 // Addresses that lie in a network which the pod has already are refused: its packets would go where they did not before.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { quote } from '../others-words.js';
 import { isEndpointInterfaceName } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import type { Side } from './answer.js';
 
 /** What is given to one side of a connection, and what its pod has. */
@@ -11,7 +11,7 @@ export interface Placing {
   /** Its addresses, and the peers that get a route of their own. */
   readonly given: Pick<Side, 'addresses' | 'peers'>;
   readonly networks: readonly Pick<fw.Network, 'prefix' | 'interface' | 'id'>[];
-  /** Connections whose interfaces may have the same: those that this one is to replace, and those that lead to the same endpoint. */
+  /** Connections whose interfaces may have the same addresses: the replaced connection, and those to the same endpoint. */
   readonly shared: readonly string[];
 }
 

@@ -1,5 +1,5 @@
-// Requests beyond what a node can do at once wait their turn; beyond what can reasonably wait they are refused. Nobody gets
-// so much that nothing is left to others.
+// Requests beyond what a node can do at once wait their turn; beyond what can reasonably wait they are refused. Each
+// asker and each service gets a share that leaves room for the others.
 import { descriptorsLeft, NsmError, openFiles } from '@nsm/api';
 import type { Logger } from 'pino';
 import { Tally } from './tally.js';
@@ -15,7 +15,7 @@ export interface IntakeOptions {
   readonly waiting?: number;
 }
 
-/** Whose turn it is. */
+/** The asker and the service by which requests take turns. */
 export interface Turn {
   /** The pod or the manager that asks. */
   readonly asker: string;
@@ -52,7 +52,7 @@ export class Intake {
   }
 
   /**
-   * Runs as soon as it is its turn: askers take turns, so do the services that one asks for, and requests for one go in order.
+   * Runs the work at its turn: askers take turns, so do the services of each asker, and requests for the same service keep their order.
    * @throws NsmError `exhausted` when no descriptor is left for it; `overload` when too many wait already; the signal's reason when it aborts while waiting.
    */
   async run<T>(turn: Turn, signal: AbortSignal, work: () => Promise<T>): Promise<T> {

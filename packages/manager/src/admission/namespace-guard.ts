@@ -2,11 +2,11 @@
 import type { forwarder as fw, PeerCredentials } from '@nsm/api';
 import { NsmError } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
-import { quote } from '../others-words.js';
+import { quote } from '../untrusted-text.js';
 import { orOutOfSight, outOfSight } from './pid-namespace.js';
 
-/** Milliseconds for which the routes of an endpoint's namespace are taken as known: it may have hundreds of them. */
-const remember = 1000;
+/** Milliseconds for which the routes of an endpoint's namespace are taken as known: a namespace may have hundreds of them. */
+const rememberMs = 1000;
 
 export class NamespaceGuard {
   readonly #forwarder: Forwarder;
@@ -129,7 +129,7 @@ export class NamespaceGuard {
     }
     if (this.#endpointNamespaces.size > 4096) this.#endpointNamespaces.clear();
     if (forgotten === this.#forgotten)
-      this.#endpointNamespaces.set(key, { namespace, until: this.#now() + remember });
+      this.#endpointNamespaces.set(key, { namespace, until: this.#now() + rememberMs });
     return namespace;
   }
 

@@ -25,7 +25,7 @@ export function orOutOfSight(thrown: unknown): NsmError {
 }
 
 /**
- * Warns where nobody outside can be seen.
+ * Warns where processes outside this PID namespace cannot be seen.
  * @throws NsmError `invalid` where /proc tells of other processes than the kernel does.
  */
 export function checkPidNamespace(logger: Logger): void {

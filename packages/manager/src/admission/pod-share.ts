@@ -9,8 +9,8 @@ const maxOfPod = 1024;
 
 /**
  * @param namespace inode of the pod's network namespace.
- * @param own connections that it has.
- * @throws NsmError `overload` when it may have no more
+ * @param own connections that the pod has.
+ * @throws NsmError `overload` when the pod may have no more
  */
 export function requireShare(namespace: number, own: number): void {
   if (own < maxOfPod) return;

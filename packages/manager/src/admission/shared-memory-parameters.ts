@@ -1,42 +1,17 @@
 // Interface parameters of pods that are attached by shared memory: what each side may wish for, and what both are told.
 import { randomBytes } from 'node:crypto';
-import { type Interface, InterfaceType, NsmError } from '@nsm/api';
+import { type Interface, type InterfaceType, NsmError, type NumberParameter, traitsOf } from '@nsm/api';
 
-interface Limit {
-  readonly fallback: number;
-  readonly lowest: number;
-  readonly highest: number;
-  readonly powerOfTwo: boolean;
-}
-
-type Limits = Readonly<Record<string, Limit>>;
-
-/** Of memif: descriptors in a ring, rings in each direction, bytes of a buffer. */
-const memLimits: Limits = {
-  ring_size: { fallback: 1024, lowest: 64, highest: 16_384, powerOfTwo: true },
-  rings: { fallback: 1, lowest: 1, highest: 16, powerOfTwo: false },
-  buffer_size: { fallback: 2048, lowest: 2048, highest: 65_472, powerOfTwo: false },
-};
-/** Of vhost-user: descriptors in a virtqueue, and pairs of virtqueues. */
-const vhostLimits: Limits = {
-  ring_size: { fallback: 256, lowest: 64, highest: 1024, powerOfTwo: true },
-  queues: { fallback: 1, lowest: 1, highest: 16, powerOfTwo: false },
-};
-const memId: Limit = { fallback: 0, lowest: 0, highest: 0xffff_ffff, powerOfTwo: false };
+const memId: NumberParameter = { fallback: 0, lowest: 0, highest: 0xffff_ffff, powerOfTwo: false };
 /** Characters of a memif secret that every implementation takes: one of the 24 bytes may end it. */
 const maxSecret = 23;
 /** Bytes of a memif's memory, which our own peer takes at most; and what a buffer takes beside itself, rounded up. */
 const maxMemory = 2 ** 30;
 const perBuffer = 64;
 
-/** False for interfaces that are a network device. */
-export function isShared({ type }: Interface): boolean {
-  return type === InterfaceType.MEM_INTERFACE || type === InterfaceType.VHOST_INTERFACE;
-}
-
 /** @throws NsmError `invalid` for wishes that cannot be. */
 export function admitSharedMemory(wish: Interface): void {
-  if (isShared(wish)) agreeOnMemory(wish.type, [wish], false);
+  if (traitsOf(wish.type).sharedMemory) agreeOnMemory(wish.type, [wish], false);
 }
 
 /**
@@ -55,14 +30,14 @@ export function agreeOnMemory(
       .filter((one) => one.type === type)
       .map((one) => one.parameters?.interfaceParameters[name] ?? '')
       .filter((text) => text !== '');
-  const memif = type === InterfaceType.MEM_INTERFACE;
+  const { protocol, parameters = {} } = traitsOf(type).sharedMemory ?? {};
   const numbers = Object.fromEntries(
-    Object.entries(memif ? memLimits : vhostLimits).map(([name, limit]) => {
+    Object.entries(parameters).map(([name, limit]) => {
       const wishes = said(name).map((text) => admit(name, text, limit));
       return [name, wishes.length > 0 ? Math.min(...wishes) : limit.fallback];
     }),
   );
-  if (!memif) return texts(numbers);
+  if (protocol !== 'memif') return texts(numbers);
   if (joined) numbers.rings = 1;
   const { ring_size: size = 0, rings = 0, buffer_size: bytes = 0 } = numbers;
   if (2 * rings * size * (bytes + perBuffer) > maxMemory)
@@ -81,7 +56,7 @@ function texts(numbers: Readonly<Record<string, number>>): Record<string, string
   return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, String(value)]));
 }
 
-function admit(name: string, text: string, { lowest, highest, powerOfTwo }: Limit): number {
+function admit(name: string, text: string, { lowest, highest, powerOfTwo }: NumberParameter): number {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= lowest && value <= highest && (!powerOfTwo || Number.isInteger(Math.log2(value))))
     return value;

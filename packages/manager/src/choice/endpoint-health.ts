@@ -3,7 +3,7 @@ import type { NetworkServiceEndpoint } from '@nsm/api';
 import { type EndpointKey, endpointKey } from '@nsm/registry';
 
 /** Milliseconds for which an endpoint that failed is tried last. */
-const failureLasts = 30_000;
+const failureLastsMs = 30_000;
 
 export class EndpointHealth {
   readonly #now: () => number;
@@ -17,7 +17,7 @@ export class EndpointHealth {
   }
 
   failed(endpoint: NetworkServiceEndpoint, reason: string): void {
-    this.#failures.set(endpointKey(endpoint), { reason, until: this.#now() + failureLasts });
+    this.#failures.set(endpointKey(endpoint), { reason, until: this.#now() + failureLastsMs });
   }
 
   chosen(endpoint: NetworkServiceEndpoint): void {

@@ -1,5 +1,5 @@
-// The MTU of a connection: what its way allows at most, and what it is where nobody asks. Bytes throughout.
-import { type Interface, InterfaceType, NsmError } from '@nsm/api';
+// The MTU of a connection: what its way allows at most, and its default. Bytes throughout.
+import { type Interface, NsmError, traitsOf } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 
 /** RFC 791, and RFC 8200, section 5. */
@@ -8,7 +8,7 @@ const least = { 4: 68, 6: 1280 } as const;
 /** By IPv4's least and what the kernel's Ethernet devices take. */
 const askable = { least: least[4], most: 65_535 } as const;
 
-/** Where nobody asks for another and the way allows more: what every application expects of an Ethernet. */
+/** The default where the way allows more: what every application expects of an Ethernet. */
 const usualMtu = 1500;
 
 /** A veth device's largest, ETH_MAX_MTU. */
@@ -40,7 +40,7 @@ export function askedMtu({ parameters }: Interface): number | undefined {
   );
 }
 
-/** Of a wire that is there already: nobody knows what it carries but who asks. */
+/** Of a physical network: only the client's operator knows what the network carries. */
 export function wireMtu(client: Interface): Mtu {
   const asked = askedMtu(client);
   const mtu = asked ?? usualMtu;
@@ -52,9 +52,8 @@ export function wireMtu(client: Interface): Mtu {
  * @param told what the client was told before its connection was made anew. Default: nothing.
  */
 export function localMtu(client: Interface, endpoint: Interface, told?: number): Mtu {
-  const { KERNEL_INTERFACE } = InterfaceType;
-  const device = client.type === KERNEL_INTERFACE && endpoint.type === KERNEL_INTERFACE ? vethMost : tapMost;
-  return within(device, client, told, usualMtu);
+  const pair = traitsOf(client.type).makesPair && traitsOf(endpoint.type).makesPair;
+  return within(pair ? vethMost : tapMost, client, told, usualMtu);
 }
 
 /** Through a tunnel that carries `way` bytes of the pod. @param told as for `localMtu`; 0: nothing. */

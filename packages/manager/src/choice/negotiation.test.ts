@@ -14,10 +14,10 @@ import {
   chooseInterfaces,
   chooseTunnel,
   inOrderOfPreference,
-  Joins,
   restrictTunnels,
   tunnelable,
 } from './negotiation.js';
+import { WiringMatrix } from './wiring-matrix.js';
 
 const { DEFAULT_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE, SRIOV_INTERFACE, HW_INTERFACE } =
   InterfaceType;
@@ -190,7 +190,7 @@ describe('chooseInterfaces', () => {
 
 describe('tunnelable', () => {
   const { DEFAULT_TUNNEL } = TunnelType;
-  const forwarder = new Joins([
+  const forwarder = new WiringMatrix([
     { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: DEFAULT_TUNNEL },
     { client: KERNEL_INTERFACE, endpoint: DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
     { client: KERNEL_INTERFACE, endpoint: DEFAULT_INTERFACE, tunnel: TunnelType.GRE },

@@ -1,31 +1,19 @@
 // Agreeing on an interface type between client, endpoint and forwarder, and on a tunnel type between two managers.
 import { create } from '@bufbuild/protobuf';
 import {
-  type forwarder as fw,
   type Interface,
   InterfacePreference,
   InterfaceSchema,
   InterfaceType,
   interfaceNames,
+  interfaceTypes,
   NsmError,
   type Tunnel,
   TunnelType,
+  traitsOf,
   tunnelNames,
 } from '@nsm/api';
-
-/** What DEFAULT_INTERFACE stands for, the best first. */
-export const interfaceDefaults: readonly InterfaceType[] = [
-  InterfaceType.KERNEL_INTERFACE,
-  InterfaceType.MEM_INTERFACE,
-  InterfaceType.VHOST_INTERFACE,
-  InterfaceType.SRIOV_INTERFACE,
-  InterfaceType.HW_INTERFACE,
-];
-
-/** HW and SRIOV: a wire that is there already joins the two sides, and no tunnel does. */
-export function hasOwnWire(type: InterfaceType): boolean {
-  return type === InterfaceType.HW_INTERFACE || type === InterfaceType.SRIOV_INTERFACE;
-}
+import type { WiringMatrix } from './wiring-matrix.js';
 
 /** FIRST to FIFTH, then those without a preference in list order. */
 export function inOrderOfPreference(interfaces: readonly Interface[]): Interface[] {
@@ -56,9 +44,9 @@ export function chooseInterfaces(
   const open = endpoint.length === 0 || listed.length < endpoint.length;
   // Who leaves the choice open gets what the other side prefers.
   const theirs = listed.map(({ type }) => type);
-  const accepted = open ? [...theirs, ...interfaceDefaults] : theirs;
+  const accepted = open ? [...theirs, ...interfaceTypes] : theirs;
   for (const wanted of inOrderOfPreference(client)) {
-    const types = wanted.type === DEFAULT_INTERFACE ? [...theirs, ...interfaceDefaults] : [wanted.type];
+    const types = wanted.type === DEFAULT_INTERFACE ? [...theirs, ...interfaceTypes] : [wanted.type];
     for (const type of types) {
       const same = accepted.filter((other) => other === type);
       const other = [...same, ...accepted].find((candidate) => joined(type, candidate));
@@ -77,67 +65,21 @@ export function chooseInterfaces(
 export function tunnelable(
   client: readonly Interface[],
   tunnels: readonly Tunnel[],
-  joins: Joins,
+  wirings: WiringMatrix,
 ): Interface[] {
   const { DEFAULT_INTERFACE } = InterfaceType;
   const { NO_PREFERENCE } = InterfacePreference;
   const spelledOut = inOrderOfPreference(client).flatMap((wanted) =>
-    wanted.type === DEFAULT_INTERFACE ? interfaceDefaults.map((type) => ({ ...wanted, type })) : [wanted],
+    wanted.type === DEFAULT_INTERFACE ? interfaceTypes.map((type) => ({ ...wanted, type })) : [wanted],
   );
   return spelledOut
     .filter(({ type }, index) => spelledOut.findIndex((other) => other.type === type) === index)
     .filter(({ type }) =>
-      hasOwnWire(type)
-        ? joins.remotely(type, type)
-        : tunnels.length > 0 && tunnels.every((tunnel) => joins.tunnelled(type, tunnel.type)),
+      traitsOf(type).hasOwnWire
+        ? wirings.remotely(type, type)
+        : tunnels.length > 0 && tunnels.every((tunnel) => wirings.tunnelled(type, tunnel.type)),
     )
     .map((wanted) => ({ ...wanted, preference: NO_PREFERENCE }));
-}
-
-/** What the forwarder of this node can join. */
-export class Joins {
-  readonly #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[];
-
-  constructor(joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[]) {
-    this.#joins = joins;
-  }
-
-  /** A client's side and an endpoint's, both on this node. */
-  readonly locally = (client: InterfaceType, endpoint: InterfaceType): boolean =>
-    this.#joins.some(
-      (join) =>
-        join.tunnel === TunnelType.DEFAULT_TUNNEL && join.client === client && join.endpoint === endpoint,
-    );
-
-  /** A side on this node and a tunnel, of a given type or any. */
-  readonly tunnelled = (type: InterfaceType, tunnel?: TunnelType): boolean =>
-    this.#joins.some(
-      (join) =>
-        join.tunnel !== TunnelType.DEFAULT_TUNNEL &&
-        join.client === type &&
-        (tunnel === undefined || join.tunnel === tunnel),
-    );
-
-  /**
-   * The sides of two nodes, of which `own` is on this one: by some tunnel, whatever the other side is, or by a wire that
-   * both are on.
-   */
-  readonly remotely = (own: InterfaceType, other: InterfaceType): boolean =>
-    hasOwnWire(own) || hasOwnWire(other) ? own === other && this.locally(own, own) : this.tunnelled(own);
-
-  /** For people: what joins two sides of one node, or a side and a tunnel. */
-  list(where: 'locally' | 'tunnelled'): string {
-    const { DEFAULT_TUNNEL } = TunnelType;
-    const name = (type: InterfaceType): string => interfaceNames[type] ?? `type ${type}`;
-    const names = this.#joins
-      .filter(({ client, tunnel }) =>
-        where === 'locally' ? tunnel === DEFAULT_TUNNEL : tunnel !== DEFAULT_TUNNEL || hasOwnWire(client),
-      )
-      .map(({ client, endpoint }) =>
-        where === 'tunnelled' || client === endpoint ? name(client) : `${name(client)} to ${name(endpoint)}`,
-      );
-    return [...new Set(names)].join(', ') || 'nothing';
-  }
 }
 
 type WantedTunnels = ReadonlyMap<string, readonly TunnelType[]>;
@@ -168,20 +110,20 @@ export function impossibleTunnels(wantedFor: WantedTunnels, service: string): re
  * The first tunnel type in the client manager's order that this node can do too.
  * @param offered what the client's manager can do, in its order of preference.
  * @param own what this node can do towards it, in its own order.
- * @param lacking says of types that were offered why this node cannot do them.
+ * @param whyMissing says of types that were offered why this node cannot do them.
  * @throws NsmError `no-common-tunnel`
  */
 export function chooseTunnel(
   offered: readonly Tunnel[],
   own: readonly Tunnel[],
-  lacking: (types: readonly TunnelType[]) => string,
+  whyMissing: (types: readonly TunnelType[]) => string,
 ): { readonly theirs: Tunnel; readonly ours: Tunnel } {
   for (const theirs of offered) {
     const ours =
       theirs.type === TunnelType.DEFAULT_TUNNEL ? own[0] : own.find(({ type }) => type === theirs.type);
     if (ours) return { theirs, ours };
   }
-  const reasons = lacking(
+  const reasons = whyMissing(
     offered.map(({ type }) => type).filter((type) => type !== TunnelType.DEFAULT_TUNNEL),
   );
   throw new NsmError(

@@ -8,7 +8,7 @@ import {
   InterfaceType,
 } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
-import { inTurn, onOneNetwork } from './physical-networks.js';
+import { byPreference, onOneNetwork } from './physical-networks.js';
 
 const { DEFAULT_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE, SRIOV_INTERFACE, HW_INTERFACE } =
   InterfaceType;
@@ -81,12 +81,12 @@ describe('interfaces in turn', () => {
     ],
   ];
   it.each(cases)('%s', (_, client, endpoint, expected) => {
-    expect(words(inTurn(client, endpoint, pools))).toEqual(expected);
+    expect(words(byPreference(client, endpoint, pools))).toEqual(expected);
   });
 
   it('are left as they are on a node without networks', () => {
     const client = [of(HW_INTERFACE, {}, FIRST), of(DEFAULT_INTERFACE)];
-    expect(inTurn(client, [], new Map([[HW_INTERFACE, []]]))).toEqual([client]);
+    expect(byPreference(client, [], new Map([[HW_INTERFACE, []]]))).toEqual([client]);
   });
 });
 

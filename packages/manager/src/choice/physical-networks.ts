@@ -1,15 +1,17 @@
 // HW and SRIOV: both sides get a device of one physical network, and its wire joins them: no tunnel can, and none is needed.
 import { create } from '@bufbuild/protobuf';
 import {
+  abbreviatedList,
   type Interface,
   InterfaceParametersSchema,
   InterfacePreference,
   InterfaceType,
   interfaceNames,
+  interfaceTypes,
   NsmError,
-  nameSome,
+  traitsOf,
 } from '@nsm/api';
-import { type AgreedInterfaces, hasOwnWire, inOrderOfPreference, interfaceDefaults } from './negotiation.js';
+import { type AgreedInterfaces, inOrderOfPreference } from './negotiation.js';
 
 /** Names of the physical networks whose devices a node can give away, by interface type. */
 export type Pools = ReadonlyMap<InterfaceType, readonly string[]>;
@@ -24,10 +26,10 @@ export function poolOf({ parameters }: Interface): string | undefined {
 
 /**
  * A client's interfaces as lists to be tried one after the other: whether a device is free, and whether its wire leads to
- * the other side, shows only when it is tried. One that can be of several physical networks is a list for each.
+ * the other side, shows only when the interface is tried. An interface that can be of several physical networks is a list for each.
  * @param endpoint the endpoint's interfaces, whose order counts where the client leaves the choice open.
  */
-export function inTurn(
+export function byPreference(
   client: readonly Interface[],
   endpoint: readonly Interface[],
   pools: Pools,
@@ -35,14 +37,14 @@ export function inTurn(
   if ([...pools.values()].every((names) => names.length === 0)) return [client];
   const { DEFAULT_INTERFACE } = InterfaceType;
   const theirs = inOrderOfPreference(endpoint).map(({ type }) => type);
-  const order = [...new Set([...theirs, ...interfaceDefaults])].filter((type) => type !== DEFAULT_INTERFACE);
+  const order = [...new Set([...theirs, ...interfaceTypes])].filter((type) => type !== DEFAULT_INTERFACE);
   const spelledOut = inOrderOfPreference(client).flatMap((wanted) =>
     wanted.type === DEFAULT_INTERFACE ? order.map((type) => ({ ...wanted, type })) : [wanted],
   );
   const turns: Interface[][] = [];
   let tunnelled: Interface[] | undefined;
   for (const wanted of spelledOut.map((one) => ({ ...one, preference: InterfacePreference.NO_PREFERENCE }))) {
-    if (hasOwnWire(wanted.type)) {
+    if (traitsOf(wanted.type).hasOwnWire) {
       turns.push(...inPools(wanted, pools).map((one) => [one]));
       tunnelled = undefined;
     } else if (tunnelled) tunnelled.push(wanted);
@@ -54,7 +56,7 @@ export function inTurn(
   return turns.length > 0 ? turns : [client];
 }
 
-/** The interface once for each pool it may be of: the one it names, or each of this node's. */
+/** The interface once for each pool it may be of: the pool it names, or each pool of this node. */
 function inPools(wanted: Interface, pools: Pools): Interface[] {
   const named = poolOf(wanted);
   const possible = named === undefined ? (pools.get(wanted.type) ?? []) : [named];
@@ -62,16 +64,16 @@ function inPools(wanted: Interface, pools: Pools): Interface[] {
 }
 
 /**
- * Brings the endpoint's side onto the physical network that the client's names; what needs none is left as it is.
+ * Brings the endpoint's side onto the physical network that the client's side names; an interface that needs none is left as it is.
  * @throws NsmError `no-common-interface` when this node is not on it, or the endpoint wants another.
  */
 export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInterfaces {
   const { client, endpoint } = agreed;
-  if (!hasOwnWire(client.type)) return agreed;
+  if (!traitsOf(client.type).hasOwnWire) return agreed;
   const type = interfaceNames[client.type];
   const pool = poolOf(client) ?? '';
   const own = pools.get(client.type) ?? [];
-  const known = own.length === 0 ? 'no pool' : `pool ${nameSome(own.map((name) => `"${name}"`))}`;
+  const known = own.length === 0 ? 'no pool' : `pool ${abbreviatedList(own.map((name) => `"${name}"`))}`;
   const problem = `no tunnel joins ${type}, so both sides must be on physical network "${pool}"`;
   if (!own.includes(pool))
     throw new NsmError('no-common-interface', `${problem}, and this node has ${known} of that type`);

@@ -11,9 +11,9 @@ import {
 } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Lacking } from './lacking.js';
-import { Joins } from './negotiation.js';
+import { MissingCapabilities } from './missing-capabilities.js';
 import { rankEndpoints, type Surroundings, selectEndpoints, type Wanted } from './selection.js';
+import { WiringMatrix } from './wiring-matrix.js';
 
 const { KERNEL_INTERFACE } = InterfaceType;
 const kernel = create(InterfaceSchema, { type: KERNEL_INTERFACE });
@@ -35,7 +35,7 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],
     ['dead', create(registry.ManagerSchema, { name: 'dead' })],
   ]),
-  lacking: new Lacking({
+  missingCapabilities: new MissingCapabilities({
     interfaces: [
       create(fw.InterfaceCapabilitySchema, {
         type: InterfaceType.HW_INTERFACE,
@@ -44,7 +44,7 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ],
     tunnels: [],
   }),
-  joins: new Joins([
+  wirings: new WiringMatrix([
     { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
     { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
   ]),

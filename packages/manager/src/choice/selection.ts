@@ -1,15 +1,16 @@
 // Which endpoint serves a request: every candidate, in order, each with the reason for its place.
 import {
+  abbreviatedList,
   type Interface,
   type Label,
   type NetworkServiceEndpoint,
   NsmError,
-  nameSome,
   type registry,
 } from '@nsm/api';
-import { quote } from '../others-words.js';
-import type { Lacking } from './lacking.js';
-import { chooseInterfaces, interfaceList, type Joins } from './negotiation.js';
+import { quote } from '../untrusted-text.js';
+import type { MissingCapabilities } from './missing-capabilities.js';
+import { chooseInterfaces, interfaceList } from './negotiation.js';
+import type { WiringMatrix } from './wiring-matrix.js';
 
 export interface Wanted {
   readonly service: string;
@@ -25,8 +26,8 @@ export interface Surroundings {
   readonly endpoints: readonly NetworkServiceEndpoint[];
   readonly managers: ReadonlyMap<string, registry.Manager>;
   /** What the local forwarder can join. */
-  readonly joins: Joins;
-  readonly lacking: Lacking;
+  readonly wirings: WiringMatrix;
+  readonly missingCapabilities: MissingCapabilities;
   connections(endpoint: NetworkServiceEndpoint): number;
   /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -42,7 +43,7 @@ export interface Candidate {
 
 /**
  * Usable candidates first, the best leading: healthy before failed, local before remote, then the fewest
- * connections, then the one not chosen for the longest time.
+ * connections, then the endpoint not chosen for the longest time.
  */
 export function rankEndpoints(wanted: Wanted, around: Surroundings): Candidate[] {
   const judged = around.endpoints.map((endpoint) => judge(endpoint, wanted, around));
@@ -54,7 +55,7 @@ export function rankEndpoints(wanted: Wanted, around: Surroundings): Candidate[]
 
 /**
  * The usable candidates in order.
- * @throws NsmError `no-endpoint` when nobody provides the service, `no-matching-endpoint` when nobody fits.
+ * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits.
  */
 export function selectEndpoints(
   wanted: Wanted,
@@ -63,7 +64,8 @@ export function selectEndpoints(
 ): NetworkServiceEndpoint[] {
   if (around.endpoints.length === 0) {
     const known = [...new Set(knownServices())].toSorted();
-    const list = known.length === 0 ? 'no network service is advertised yet' : `known: ${nameSome(known)}`;
+    const list =
+      known.length === 0 ? 'no network service is advertised yet' : `known: ${abbreviatedList(known)}`;
     throw new NsmError(
       'no-endpoint',
       `no endpoint provides network service ${quote(wanted.service)}; ${list}`,
@@ -75,7 +77,7 @@ export function selectEndpoints(
   const reasons = candidates.map(({ endpoint, reason }) => `${endpoint.nseProviderName}: ${reason}`);
   throw new NsmError(
     'no-matching-endpoint',
-    `no endpoint of network service ${quote(wanted.service)} fits: ${nameSome(reasons, '; ')}`,
+    `no endpoint of network service ${quote(wanted.service)} fits: ${abbreviatedList(reasons, '; ')}`,
   );
 }
 
@@ -101,15 +103,15 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
   if (local && around.drained) return dropped('this node is drained');
   const absent = local ? undefined : absence(host, around.managers);
   if (absent) return dropped(`its ${absent}`);
-  const { joins } = around;
+  const { wirings } = around;
   // What the other node can do with the endpoint's types is its manager's to say.
-  const joined = local ? joins.locally : joins.remotely;
+  const joined = local ? wirings.locally : wirings.remotely;
   if (!chooseInterfaces(wanted.interfaces, endpoint.interface, joined)) {
     const asked = new Set(wanted.interfaces.map(({ type }) => type));
-    const lacking = around.lacking.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
+    const reasons = around.missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
     return dropped(
       `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, this node can join ${local ? joins.list('locally') : `${joins.list('tunnelled')} to another node`}${lacking}`,
+        `${interfaceList(endpoint.interface)}, this node can join ${local ? wirings.list('locally') : `${wirings.list('tunnelled')} to another node`}${reasons}`,
     );
   }
   const failure = around.recentFailure(endpoint);

@@ -1,18 +1,19 @@
 // What is done to a connection: one line for each step and each service of decide.ts. The files that these lines call are the only
 // ones that write the table, beside the record of a connection in the making.
 import { NsmError } from '@nsm/api';
-import { quote } from '../others-words.js';
 import type { Connection } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import { closeAll, end, remove, tellAgain } from './closing.js';
 import { compare, mend, noteContestedThere, saysNothing, verify } from './comparing.js';
 import type { ActsComponents } from './components.js';
-import type { Service, Step } from './decide.js';
+import type { Step } from './decide.js';
 import { type Facts, forgetHalf } from './facts.js';
 import type { ConnectOrder, Order } from './orders.js';
 import { policy } from './policy.js';
 import type { Acts, Present } from './reconciler.js';
 import { awaitPackets, detach, evade, heal, move, reconnectNow } from './reconnecting.js';
 import { promote, replace, replacedByAnother } from './replacement.js';
+import type { Service } from './serve.js';
 
 export class ConnectionActs implements Acts {
   readonly #components: ActsComponents;
@@ -47,13 +48,13 @@ export class ConnectionActs implements Acts {
       case 'promote':
         return void (await promote(components, connection));
       case 'evade':
-        delete facts.silent;
-        return await evade(components, connection, step.silence, signal);
+        delete facts.pathFailure;
+        return await evade(components, connection, step.pathFailure, signal);
       case 'note':
         delete facts.contestedThere;
         return noteContestedThere(components, connection, step.contestedThere);
       case 'await-packets':
-        delete facts.silent;
+        delete facts.pathFailure;
         return awaitPackets(components, connection, step.reason);
       case 'compare':
         return await mend(components, connection, facts);
@@ -94,7 +95,7 @@ export class ConnectionActs implements Acts {
     return connection;
   }
 
-  /** Whoever asks for what it has gets it: what was changed behind its back is mended, or all of it made anew. */
+  /** A repeated request gets the connection that its client has: differences are mended, or the connection is made anew. */
   async #confirm(
     connection: Connection,
     order: ConnectOrder,

@@ -2,13 +2,13 @@
 import { NsmError } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { releasePairs } from '../addresses/allocation.js';
-import { tellEndpoint, tellOtherManager } from '../others/tell-others.js';
+import { notifyEndpoint, notifyPeerManager } from '../peers/close-notifications.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import type { ActsComponents } from './components.js';
 import type { CloseOrder } from './orders.js';
 import { policy } from './policy.js';
 
-/** From now on it is meant to be closed. */
+/** Records that the connection is meant to be closed from now on. */
 export function end(
   components: ActsComponents,
   connection: Connection,
@@ -32,7 +32,7 @@ export async function closeAll(
   }
 }
 
-/** Where the other manager does not answer, the record stays until it has been told, so that a restart knows of it. */
+/** Where the other manager does not answer, the record stays until that manager has been told: a restart then goes on with it. */
 export async function remove(components: ActsComponents, connection: Connection): Promise<void> {
   const { id, service, intent, tunnel, crossConnect } = connection;
   if (intent.kind !== 'closed') return;
@@ -77,22 +77,22 @@ export async function tellOthers(
   const telling =
     tell === 'nobody'
       ? undefined
-      : tellOtherManager(components, connection, reason, {
+      : notifyPeerManager(components, connection, reason, {
           reconnect: tell === 'reconnect',
           hearWithinMs,
         });
   await Promise.all([
-    connection.role === 'CLIENT' ? undefined : tellEndpoint(components, connection, reason),
+    connection.role === 'CLIENT' ? undefined : notifyEndpoint(components, connection, reason),
     tell === 'once' ? void telling?.catch(() => undefined) : telling,
   ]);
 }
 
-/** The same addresses may be asked for again at once: they must not be taken for the endpoint's own. */
+/** The same addresses may be asked for again at once: the guard must not take them for the endpoint's own. */
 export function forgetRoutes(components: ActsComponents, { crossConnect: { endpoint } }: Connection): void {
   if (endpoint?.namespace) components.guard.forget(endpoint.namespace.inode);
 }
 
-/** Not those that another connection of the client has as well, because one takes the other's place. */
+/** The address pairs of this connection alone: a connection that replaces another has the same pairs as the replaced one. */
 function ownPairs(
   components: ActsComponents,
   { id, pairs, requestId, service }: Connection,

@@ -7,12 +7,12 @@ import type { Facts } from './facts.js';
 import type { Contested } from './mend-pace.js';
 import { policy } from './policy.js';
 
-/** What is told of one that had to be made anew. */
+/** The difference that stands for an interface that could not be mended and was made anew. */
 const notMendable = 'its interface, which could not be mended';
 
 /**
- * Brings the kernel to what a connection wants; where it is so already, nothing is touched.
- * @param answerWithinMs in which the other side must answer; 0: it is not asked.
+ * Brings the kernel to what a connection wants; what is as wanted already is not touched.
+ * @param answerWithinMs in which the other side must answer; 0: the other side is not asked.
  * @throws NsmError when the kernel cannot be brought there.
  */
 export async function compare(
@@ -37,19 +37,19 @@ export async function mend(components: ActsComponents, connection: Connection, f
   } catch (thrown) {
     const error = NsmError.from(thrown);
     // The end of the forwarder is told of by itself; that of a namespace is not while the forwarder is away.
-    // What cannot be looked at for want of something is looked at by the next comparison.
+    // A connection that cannot be compared for want of memory or descriptors is compared the next time.
     if (saysNothing(error) || components.stopping.aborted) return;
     if (error.kind === 'no-packets') {
-      const silence = components.silenceOf(connection);
-      if (silence) facts.silent = silence;
+      const pathFailure = components.pathFailureOf(connection);
+      if (pathFailure) facts.pathFailure = pathFailure;
       return;
     }
-    if (components.rarely.isNews(connection.id, error.message))
+    if (components.logThrottle.isNews(connection.id, error.message))
       components.logger.warn({ connection: connection.id, reason, err: error }, 'cannot be mended');
-    // Who makes it fail makes it fail again: it is made anew less and less often, too.
+    // A pod that makes mending fail does so again: the interface is made anew less and less often, too.
     const { phase } = noteDifferences(components, connection, facts, [notMendable], 0);
     const contested = facts.pace.contested.map(({ what }) => what);
-    // Made anew it would be undone all the same.
+    // An interface made anew would be undone all the same.
     if (contested.length > 0 && !contested.includes(notMendable)) return;
     if (facts.pace.times(notMendable) < policy.mendsUntilLost) {
       facts.compare ??= { reason, answerWithinMs };
@@ -59,7 +59,7 @@ export async function mend(components: ActsComponents, connection: Connection, f
   }
 }
 
-/** What had not answered, or does not any more, must do so before it counts as up. */
+/** A connection whose other side did not answer counts as up only when that side answers. */
 export async function verify(
   components: ActsComponents,
   connection: Connection,
@@ -75,7 +75,7 @@ export async function verify(
     const error = NsmError.from(thrown);
     if (waiting && (saysNothing(error) || components.stopping.aborted)) return;
     if (saysNothing(error)) throw error;
-    // Made anew it would be undone, too.
+    // A connection made anew would be undone, too.
     if (waiting && facts.pace.contested.length > 0) return;
     const butNotHere = `packets come back from node ${peer?.manager}, but not to it`;
     if (!waiting) facts.lost = `not found again after a restart: ${error.message}`;
@@ -83,7 +83,7 @@ export async function verify(
   }
 }
 
-/** Takes down what was found, for the pace of mending and for operators. @returns the connection as it is recorded now. */
+/** Records the differences that were found, for the pace of mending and for operators. @returns the connection's new record. */
 function noteDifferences(
   components: ActsComponents,
   connection: Connection,
@@ -132,18 +132,18 @@ function podOf({ crossConnect, requestId, endpoint }: Connection, undone: string
   return `the pod of ${name} (net:[${crossConnect[side]?.namespace?.inode}])`;
 }
 
-/** What somebody undoes on the other node is told of on this one, too: it is why packets do not come back. */
+/** Records what is undone again and again on the other node: the reason why packets do not come back. */
 export function noteContestedThere(
-  { connections, logger, rarely }: ActsComponents,
+  { connections, logger, logThrottle }: ActsComponents,
   connection: Connection,
   told: string,
 ): void {
   const { id, phase } = connection;
   const own = phase.kind === 'UP' && phase.contested !== undefined ? { contested: phase.contested } : {};
   const there = told === '' ? {} : { contestedThere: told };
-  // What waits for packets of its node has them when nobody undoes it any more.
+  // A connection that waits for packets has them when nothing on the other node undoes its half any more.
   connections.change(connection, { phase: { kind: 'UP', ...own, ...there } });
-  if (told !== '' && rarely.isNews(`other half of ${id}`, 'undone'))
+  if (told !== '' && logThrottle.isNews(`other half of ${id}`, 'undone'))
     logger.warn({ connection: id, reason: told }, 'something on the other node undoes what is mended there');
 }
 

@@ -7,15 +7,15 @@ import type { Identifiers } from '../addresses/identifiers.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { LocalEndpoints } from '../others/local-endpoints.js';
-import type { OwnerWatch } from '../others/owner-watch.js';
-import type { PeerManagers } from '../others/peer-managers.js';
-import type { Rarely } from '../rarely.js';
+import type { LogThrottle } from '../log-throttle.js';
+import type { LocalEndpoints } from '../peers/local-endpoints.js';
+import type { OwnerWatch } from '../peers/owner-watch.js';
+import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Admitted } from '../request/attempt.js';
 import type { Self } from '../self.js';
 import type { Connection } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
-import type { Silence } from './facts.js';
+import type { PathFailure } from './facts.js';
 
 export interface ActsComponents {
   readonly self: Self;
@@ -28,15 +28,15 @@ export interface ActsComponents {
   readonly pools: AddressPools;
   readonly identifiers: Pick<Identifiers, 'release'>;
   readonly owners: Pick<OwnerWatch, 'letGo'>;
-  readonly rarely: Rarely;
+  readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   readonly clock: Clock;
   /** Makes a connection at some endpoint, until packets go through it. @throws NsmError when none can be connected now. */
   readonly establish: (admitted: Admitted, signal: AbortSignal) => Promise<Connection>;
-  /** What it means for a client that no packets come back; undefined when it is told as something else. */
-  readonly silenceOf: (connection: Connection) => Silence | undefined;
+  /** The consequence for a client when no packets come back; undefined when the connection's record tells the cause already. */
+  readonly pathFailureOf: (connection: Connection) => PathFailure | undefined;
   /** Milliseconds an attempt to connect a client again may take. */
   readonly requestTimeoutMs: number;
 }

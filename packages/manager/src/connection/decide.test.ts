@@ -4,9 +4,10 @@ import { InterfaceType } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Connection, Intent, Phase, Role } from '../state/connection.js';
-import { decide, rows, type Situation, type Step, serve, steps } from './decide.js';
+import { decide, rows, type Situation, type Step, steps } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
 import type { ConnectOrder } from './orders.js';
+import { serve } from './serve.js';
 
 const nowMs = 1000;
 const closed: Intent = { kind: 'closed', reason: 'closed by the client', tell: 'peer' };
@@ -44,7 +45,7 @@ function situation(one: Connection, facts: Partial<Facts> = {}, replaced?: Conne
 
 const later = { retryAtMs: nowMs + 50 };
 const avoid = (): boolean => false;
-const silent = { reason: 'no packets come back', avoid, elsewhere: true };
+const pathFailure = { reason: 'no packets come back', avoid, elsewhere: true };
 const compare = { reason: 'changed', answerWithinMs: 0 };
 const beside = { replaces: { id: 'old', interfaceName: 'nsm0' } };
 
@@ -66,7 +67,7 @@ const cases: [string, Situation, Step][] = [
   ],
   [
     'a closed one needs nothing that happened',
-    situation(connection('UP', { intent: closed }), { lost: 'gone', silent, compare }),
+    situation(connection('UP', { intent: closed }), { lost: 'gone', pathFailure, compare }),
     { do: 'remove' },
   ],
   ['a removed one is told of', situation(connection('REMOVED', { intent: closed })), { do: 'tell' }],
@@ -124,18 +125,21 @@ const cases: [string, Situation, Step][] = [
   ],
   [
     'a silent one moves where others can take its client',
-    situation(connection('UP'), { silent }),
-    { do: 'evade', silence: silent },
+    situation(connection('UP'), { pathFailure }),
+    { do: 'evade', pathFailure },
   ],
   [
     'a silent one that cannot be there twice is made anew',
-    situation(connection('UP', {}, InterfaceType.MEM_INTERFACE), { silent }),
-    { do: 'detach', reason: silent.reason },
+    situation(connection('UP', {}, InterfaceType.MEM_INTERFACE), { pathFailure }),
+    { do: 'detach', reason: pathFailure.reason },
   ],
   [
     'a silent one that nobody can take waits',
-    situation(connection('UP'), { silent: { ...silent, elsewhere: false } }),
-    { do: 'await-packets', reason: `${silent.reason}; waiting, as no other endpoint can take its client` },
+    situation(connection('UP'), { pathFailure: { ...pathFailure, elsewhere: false } }),
+    {
+      do: 'await-packets',
+      reason: `${pathFailure.reason}; waiting, as no other endpoint can take its client`,
+    },
   ],
   [
     'one that waits is verified when its node is heard',
@@ -177,7 +181,7 @@ describe('decide', () => {
 
   const facts = fc.record({
     lost: fc.option(fc.constant('gone'), { nil: undefined }),
-    silent: fc.option(
+    pathFailure: fc.option(
       fc.record({ reason: fc.constant('no packets'), avoid: fc.constant(avoid), elsewhere: fc.boolean() }),
       {
         nil: undefined,
@@ -212,7 +216,7 @@ describe('decide', () => {
         if (step.do !== 'rest') return;
         if (step.untilMs === undefined) {
           expect(phase === 'UP' || phase === 'WAITING').toBe(true);
-          expect([happened.lost, happened.silent, happened.compare]).toEqual([
+          expect([happened.lost, happened.pathFailure, happened.compare]).toEqual([
             undefined,
             undefined,
             undefined,

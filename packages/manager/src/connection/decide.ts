@@ -1,13 +1,11 @@
-// What a connection needs next: one table, read from top to bottom, and one for those who wait for an answer. Nothing here looks
-// at a clock, a kernel or another manager.
-import { InterfaceType } from '@nsm/api';
-import { type Connection, isClosed, isInPlace, isUp, type Phase, type Tell } from '../state/connection.js';
-import type { Facts, Silence } from './facts.js';
-import type { Order } from './orders.js';
+// What a connection needs next: one table, read from top to bottom. Nothing here looks at a clock, a kernel or another manager.
+import { traitsOf } from '@nsm/api';
+import { type Connection, isInPlace, type Phase, type Tell } from '../state/connection.js';
+import type { Facts, PathFailure } from './facts.js';
 
 export interface Situation {
   readonly connection: Connection;
-  /** The connection whose place it is to take, where that still stands. */
+  /** The connection that this connection is to replace, where it still stands. */
   readonly replaced?: Connection;
   readonly facts: Readonly<Facts>;
   /** Monotonic milliseconds. */
@@ -17,27 +15,27 @@ export interface Situation {
 export type Step =
   /** Nothing until something happens, or until `untilMs`. */
   | { readonly do: 'rest'; readonly untilMs?: number }
-  /** Its interface and all that was taken for it go, and others are told. */
+  /** The connection's interface and all that was taken for it go; endpoint and other manager are told. */
   | { readonly do: 'remove' }
   /** The other manager is told again. */
   | { readonly do: 'tell' }
-  /** From now on it is meant to be closed. */
+  /** The connection is meant to be closed from now on. */
   | { readonly do: 'end'; readonly reason: string; readonly tell: Tell }
-  /** What leads to its endpoint goes; what is the client's own, its addresses above all, is kept for it. */
+  /** The interface and the tunnel to the endpoint go; the client's own, its addresses above all, is kept for the client. */
   | { readonly do: 'detach'; readonly reason: string }
-  /** It is made anew, at whatever endpoint there is. */
+  /** The client is connected again, to whatever endpoint there is. */
   | { readonly do: 'reconnect' }
-  /** It is up when packets go through it, and lost when they do not. */
+  /** The connection is up when packets go through it, and lost when they do not. */
   | { readonly do: 'verify' }
-  /** It takes the place of the other. */
+  /** The connection replaces the older one. */
   | { readonly do: 'promote' }
-  /** Another connection to another endpoint takes its place, if one can. */
-  | { readonly do: 'evade'; readonly silence: Silence }
-  /** What the other manager tells is taken down. */
+  /** A connection to another endpoint replaces this one, where an endpoint can take the client. */
+  | { readonly do: 'evade'; readonly pathFailure: PathFailure }
+  /** What the other manager tells of its half is recorded. */
   | { readonly do: 'note'; readonly contestedThere: string }
-  /** It is kept as it is until packets come back. */
+  /** The connection is kept as it is until packets come back. */
   | { readonly do: 'await-packets'; readonly reason: string }
-  /** The kernel is brought to what it wants. */
+  /** The kernel is brought to what the connection wants. */
   | { readonly do: 'compare' };
 
 interface Row {
@@ -149,27 +147,27 @@ export const rows: readonly Row[] = [
     intent: 'connected',
     phases: inPlace,
     when: 'no packets come back, another endpoint can take its client, and two of it can stand side by side',
-    holds: ({ connection, facts }) => facts.silent?.elsewhere === true && canMove(connection),
+    holds: ({ connection, facts }) => facts.pathFailure?.elsewhere === true && canMove(connection),
     does: 'evade',
-    step: ({ facts: { silent } }) => (silent ? { do: 'evade', silence: silent } : { do: 'rest' }),
+    step: ({ facts: { pathFailure } }) => (pathFailure ? { do: 'evade', pathFailure } : { do: 'rest' }),
   },
   {
     intent: 'connected',
     phases: inPlace,
     when: 'no packets come back, and another endpoint can take its client',
-    holds: ({ facts }) => facts.silent?.elsewhere === true,
+    holds: ({ facts }) => facts.pathFailure?.elsewhere === true,
     does: 'detach',
-    step: ({ facts }) => ({ do: 'detach', reason: facts.silent?.reason ?? '' }),
+    step: ({ facts }) => ({ do: 'detach', reason: facts.pathFailure?.reason ?? '' }),
   },
   {
     intent: 'connected',
     phases: inPlace,
     when: 'no packets come back',
-    holds: ({ facts }) => facts.silent !== undefined,
+    holds: ({ facts }) => facts.pathFailure !== undefined,
     does: 'await-packets',
     step: ({ facts }) => ({
       do: 'await-packets',
-      reason: `${facts.silent?.reason}; waiting, as no other endpoint can take its client`,
+      reason: `${facts.pathFailure?.reason}; waiting, as no other endpoint can take its client`,
     }),
   },
   {
@@ -214,59 +212,9 @@ export function decide(situation: Situation): Step {
   return row?.step(situation) ?? { do: 'rest' };
 }
 
-/** How somebody who waits is served, with the connection that the key has. Asked when no step is due. */
-export type Service =
-  /** There is nothing to do, or nothing to do it with. */
-  | { readonly serve: 'done' }
-  /** Another pod's. */
-  | { readonly serve: 'refuse' }
-  /** It is made. */
-  | { readonly serve: 'make' }
-  /** It is compared; made anew where it is not what its record says. */
-  | { readonly serve: 'confirm' }
-  /** It is made anew at once. */
-  | { readonly serve: 'reconnect' }
-  /** Another is made beside it, and takes its place. */
-  | { readonly serve: 'replace' }
-  /** It is closed. */
-  | { readonly serve: 'close' }
-  /** It is closed without a word to who asked, and made. */
-  | { readonly serve: 'close-and-make' }
-  /** Another at another endpoint takes its place. */
-  | { readonly serve: 'move' }
-  /** What cannot be there twice is made anew elsewhere. */
-  | { readonly serve: 'lose' };
-
-export function serve(order: Order, present: Connection | undefined): Service {
-  switch (order.kind) {
-    case 'close':
-      return !present || present.phase.kind === 'REMOVED' ? { serve: 'done' } : { serve: 'close' };
-    case 'move':
-      if (
-        !present ||
-        present.id !== order.id ||
-        present.role === 'ENDPOINT' ||
-        present.intent.kind === 'closed'
-      )
-        return { serve: 'done' };
-      return canMove(present) ? { serve: 'move' } : { serve: 'lose' };
-    case 'connect': {
-      if (!present || isClosed(present)) return { serve: 'make' };
-      const { owner, speaksForOthers, fingerprint } = order;
-      if (owner && owner.namespace !== present.owner?.namespace && !speaksForOthers)
-        return { serve: 'refuse' };
-      const same = present.fingerprint === fingerprint;
-      if (same && isUp(present)) return { serve: 'confirm' };
-      // The client's manager knows best: what it asked for before, it no longer has.
-      if (present.role === 'ENDPOINT') return { serve: 'close-and-make' };
-      return same ? { serve: 'reconnect' } : { serve: 'replace' };
-    }
-  }
-}
-
-/** Only what the kernel drives can be there twice; an application that is attached by a socket has to be told of another. */
+/** Only interfaces of which two can stand in a pod: an application attached by a socket would have to be told of another. */
 export function canMove(connection: Connection): boolean {
   const { role, crossConnect } = connection;
-  const isKernels = crossConnect.client?.type === InterfaceType.KERNEL_INTERFACE;
-  return role !== 'ENDPOINT' && isKernels && isInPlace(connection);
+  const movable = crossConnect.client !== undefined && traitsOf(crossConnect.client.type).canMove;
+  return role !== 'ENDPOINT' && movable && isInPlace(connection);
 }

@@ -1,42 +1,42 @@
-// How soon a connection that was changed by somebody else is mended again: at once, until somebody keeps undoing it.
+// How soon a connection that was changed from outside is mended again: at once, until the same mend is undone again and again.
 
 /** The same difference is mended at once so many times in a row. */
 export const atOnce = 5;
-/** Milliseconds until it is mended again after that: doubles from first to longest. */
+/** Milliseconds until that difference is mended again after that: doubles from first to longest. */
 export const pause = { firstMs: 1000, longestMs: 30_000 } as const;
-/** Milliseconds for which a mend must hold until whoever undid it counts as gone; long enough for two rounds of comparing. */
+/** Milliseconds for which a mend must hold until the process that undid it counts as gone; two rounds of comparing and more. */
 export const holdsMs = 90_000;
-/** Milliseconds for which a mend must hold until it is not called contested any more, at least. */
+/** Milliseconds for which a mend must hold, at least, until its difference is not called contested any more. */
 export const settledMs = 10_000;
-/** Comparing in vain takes at most one part in so many of the forwarder's time, whoever makes it compare. */
+/** Comparing in vain takes at most one part in so many of the forwarder's time, whatever causes the comparisons. */
 const share = 5;
 /** Milliseconds for which comparing that found nothing is put off at most. */
 const longestShareMs = 1000;
 
-/** Something that is undone again and again. */
+/** A difference that comes back after each mend. */
 export interface Contested {
   readonly what: string;
-  /** At least so many times; told in powers of two, as what is told shall not change each time. */
+  /** At least so many times; told in powers of two, so that the text does not change each time. */
   readonly times: number;
 }
 
-/** What came of comparing. */
+/** The outcome of a comparison. */
 export interface Compared {
-  /** What somebody undoes again and again; empty when nothing. */
+  /** Differences that come back after each mend; empty when there are none. */
   readonly contested: readonly Contested[];
-  /** It was not said yet. */
+  /** The contested differences were not told yet. */
   readonly news: boolean;
 }
 
-/** How one connection fared when it was compared. Times are milliseconds of a monotonic clock. */
+/** The history of a connection's comparisons. Times are milliseconds of a monotonic clock. */
 export class MendPace {
   /** How many times in a row each difference was found. */
   #counts: ReadonlyMap<string, number> = new Map();
   /** When something was mended last. */
   #mendedAt = Number.NEGATIVE_INFINITY;
-  /** When it may be compared again, whatever was found. */
+  /** When the connection may be compared again, whatever was found. */
   #rested = 0;
-  /** It was said already that somebody undoes them. */
+  /** The contested differences were told already. */
   #told = false;
 
   /** Milliseconds until the connection is to be compared; 0: now. */
@@ -44,7 +44,7 @@ export class MendPace {
     return Math.max(0, this.#rested - now, this.#mendedAt + pauseMs(this.#counts) - now);
   }
 
-  /** What somebody undoes again and again, whether or not it is as it should be just now. */
+  /** Differences that come back after each mend, whether or not they are mended just now. */
   get contested(): readonly Contested[] {
     return againAndAgain(this.#counts);
   }
@@ -73,7 +73,7 @@ export class MendPace {
     return { contested: settled ? [] : again, news: again.length > 0 && !told };
   }
 
-  /** Milliseconds after which a contested connection is looked at again, whether or not somebody is heard. */
+  /** Milliseconds after which a contested connection is compared again, whether or not an event tells of a change. */
   lookAgainMs(now: number): number {
     return Math.max(0, this.#mendedAt + Math.max(settledMs, pauseMs(this.#counts)) - now);
   }

@@ -1,4 +1,5 @@
-// What somebody asks of a connection and waits for. Orders of one key are served one after the other, in the order they came.
+// Orders: requests of clients, endpoints, managers and operators that wait for an answer. Orders of one key are served one after
+// the other, in the order they came.
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import type { Connection, Owner, Tell } from '../state/connection.js';
 
@@ -10,14 +11,14 @@ export interface ConnectOrder {
   readonly requestId: string;
   /** The client's; absent where another manager asks. */
   readonly owner?: Owner;
-  /** Whoever asks may do so for other pods. */
+  /** The asking process may ask for other pods. */
   readonly speaksForOthers: boolean;
   readonly signal: AbortSignal;
   /**
    * Makes the connection until packets go through it.
    * @param interrupted aborts when the key is to be closed meanwhile.
    * @param beside the connection that stands until the new one carries packets, if there is one.
-   * @throws NsmError for every refusal; then nothing of it is left.
+   * @throws NsmError for every refusal; then nothing of the connection is left.
    */
   readonly make: (interrupted: AbortSignal, beside?: Connection) => Promise<Connection>;
 }
@@ -27,11 +28,11 @@ export interface CloseOrder {
   readonly kind: 'close';
   readonly reason: string;
   readonly tell: Tell;
-  /** Whether this one is meant, asked when it is its turn. @throws NsmError when whoever asks may not close it. */
+  /** Whether the order concerns a connection, asked at the order's turn. @throws NsmError when the asking process may not close it. */
   readonly concerns?: (connection: Connection) => boolean | Promise<boolean>;
 }
 
-/** A connection is to leave its endpoint, for one that is not to be avoided. */
+/** A connection is to leave its endpoint for another endpoint that is not to be avoided. */
 export interface MoveOrder {
   readonly kind: 'move';
   readonly id: string;

@@ -1,5 +1,5 @@
-// Removes interfaces of this manager on this node that belong to no connection: what it, or its forwarder, was making when it was
-// killed.
+// Removes interfaces of this manager on this node that belong to no connection: manager or forwarder was killed while
+// it made them.
 import type { Logger } from 'pino';
 import type { Forwarder } from '../forwarder-client.js';
 import type { Self } from '../self.js';
@@ -12,7 +12,7 @@ export interface OrphanComponents {
   readonly logger: Pick<Logger, 'warn'>;
 }
 
-/** @returns the ids of all interfaces that it found. */
+/** @returns the ids of all interfaces of this manager on this node. */
 export async function removeOrphanedInterfaces(components: OrphanComponents): Promise<ReadonlySet<string>> {
   const { interfaces } = await components.forwarder.list({ idPrefix: components.self.idPrefix });
   const found = new Set(interfaces.map(({ id }) => id));

@@ -14,14 +14,14 @@ export const policy = {
   tell: { firstMs: 500, longestMs: 30_000 },
   /** Between two attempts at what the forwarder did not do. */
   retry: { firstMs: 200, longestMs: 30_000 },
-  /** Until clients of a silent node, which nobody could take, are offered to others again. */
+  /** Until clients of a silent node, which no other endpoint could take, are offered to other endpoints again. */
   offer: { firstMs: 1000, longestMs: 10_000 },
 
   /** Within which the manager of a lost endpoint must have heard: its client shall not wait for a dead node. */
   hearWithinMs: 1000,
   /** Within which a packet must come back from the other node, where one came back before. */
   answerWithinMs: 1000,
-  /** So many times in a row a connection could not be mended before it is made anew: somebody may have come in between. */
+  /** So many times in a row a connection could not be mended before it is made anew: a change may have come in between. */
   mendsUntilLost: 3,
   /** In which every connection is compared once with the kernel, also where no event told of a difference. */
   compareRoundMs: 30_000,
@@ -35,19 +35,19 @@ export const policy = {
 
   /** Between two calls of one other manager. */
   callAgainMs: 500,
-  /** Within which it must answer. */
+  /** Within which the other manager must answer. */
   callAnswerMs: 1000,
   /** So many calls in a row without an answer make a manager silent. */
   callsUntilSilent: 2,
   /** After which all connections are compared with the other manager's again, though it did not restart. */
   compareWithPeerMs: 30_000,
-  /** Of silence after which the endpoint's half of a connection is taken for an orphan. */
+  /** Without an answer from the client's manager, after which the endpoint's half of a connection is taken for an orphan. */
   orphanedMs: 300_000,
 
   /** So many connections to one node stand for all: they share its fate. */
   probeSamples: 4,
-  /** So many probes in a row that nothing came back from make a node silent: fewer, and a hiccup of the network moves everybody. */
-  probesUntilSilent: 3,
+  /** So many probes in a row that nothing came back from make a node silent: fewer, and a hiccup of the network moves all clients. */
+  failuresUntilDown: 3,
 
   /** For which an underlay address may be away: an uplink moves, a lease is renewed. */
   addressAwayMs: 1000,

@@ -148,7 +148,7 @@ class TestNode {
   silent(elsewhere: boolean): void {
     for (const { id } of this.table.values())
       void this.reconciler.mark(id, (facts) => {
-        facts.silent = { reason: 'no packets come back', avoid: () => false, elsewhere };
+        facts.pathFailure = { reason: 'no packets come back', avoid: () => false, elsewhere };
       });
   }
 
@@ -256,12 +256,12 @@ class TestNode {
       stopping: this.stopping.signal,
       clock: this.clock,
       establish: (admitted: Admitted) => this.#establish(admitted),
-      silenceOf: () => ({
+      pathFailureOf: () => ({
         reason: 'no packets come back',
         avoid: () => false,
         elsewhere: this.endpoints > 1,
       }),
-      rarely: { isNews: () => true },
+      logThrottle: { isNews: () => true },
       requestTimeoutMs: 10_000,
     } as unknown as ActsComponents;
   }

@@ -1,18 +1,19 @@
-// One worker for each key: it brings the connections of the key to what is meant to be, one step after the other, and serves those
-// who wait. Everything that happens only marks a connection, or hands in an order.
+// One worker for each key brings the connections of the key to what is meant to be, one step after the other, and serves the orders
+// that wait. Everything that happens only marks a connection, or hands in an order.
 import { NsmError } from '@nsm/api';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
-import { decide, type Service, type Step, serve } from './decide.js';
+import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
 import type { CloseOrder, Order } from './orders.js';
 import { pauseAfter, policy } from './policy.js';
+import { type Service, serve } from './serve.js';
 
-/** Who does what was decided, and alone writes the table. */
+/** Carries out what was decided; nothing else writes the table. */
 export interface Acts {
-  /** Takes one step, and what it deals with out of the facts. @throws what keeps it from that: it is tried again. */
+  /** Takes a step, and removes the facts that the step deals with. @throws what keeps the step from being taken: it is tried again. */
   take(
     step: Exclude<Step, { do: 'rest' }>,
     connection: Connection,
@@ -22,7 +23,7 @@ export interface Acts {
   /**
    * Serves an order.
    * @param facts of the present connection.
-   * @param signal aborts when a connection that is being made is to be closed; for what nobody asked for, when the manager stops.
+   * @param signal aborts when a connection that is being made is to be closed; for orders to move, when the manager stops.
    */
   serve(
     service: Service,
@@ -33,7 +34,7 @@ export interface Acts {
   ): Promise<Connection | undefined>;
 }
 
-/** What there is of a key. */
+/** The connections of a key. */
 export interface Present {
   /** The newest that is meant to be connected, else the newest. */
   readonly connection?: Connection;
@@ -81,8 +82,8 @@ export class Reconciler {
   }
 
   /**
-   * Takes down what happened to a connection, and looks at what follows from that. One that is not there needs nothing.
-   * @returns what resolves when the step that is under way for its key then is done.
+   * Notes an event of a connection and looks at what follows from it. Does nothing for an id without a connection.
+   * @returns a promise that resolves when the step that is then under way for the connection's key is done.
    */
   mark(id: string, note: (facts: Facts) => void): Promise<void> | undefined {
     const connection = this.#components.table.byId(id);
@@ -94,8 +95,8 @@ export class Reconciler {
   }
 
   /**
-   * Hands in an order, and waits until it is served. On a key at which nothing goes on it is begun at once.
-   * @throws NsmError what keeps it from being served.
+   * Hands in an order, and waits until the order is served. On an idle key the order is begun at once.
+   * @throws NsmError what keeps the order from being served.
    */
   order(key: string, order: Order): Promise<Connection | undefined> {
     const slot = this.#slotOf(key);
@@ -107,8 +108,8 @@ export class Reconciler {
   }
 
   /**
-   * Closes a connection, if it is still there when it is its turn.
-   * @throws NsmError when its interface could not be removed; it is tried again.
+   * Closes a connection, if there is still one at the order's turn.
+   * @throws NsmError when the interface could not be removed; the removal is tried again.
    */
   async close(
     id: string,
@@ -155,7 +156,7 @@ export class Reconciler {
     return slot;
   }
 
-  /** Whoever may close a connection need not wait until it has been made anew. */
+  /** An order to close does not wait until the connection has been made anew. */
   async #interrupt({ key, interrupt }: Slot, { concerns }: CloseOrder): Promise<void> {
     const connection = this.#components.table.byKey(key);
     if (!interrupt || !connection) return;

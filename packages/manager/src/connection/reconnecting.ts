@@ -6,7 +6,7 @@ import { nameToBe } from '../request/attempt.js';
 import { type Connection, isClosed, stateOf, type Tell } from '../state/connection.js';
 import { end, forgetRoutes, tellOthers } from './closing.js';
 import type { ActsComponents } from './components.js';
-import { type Facts, forgetHalf, type Silence } from './facts.js';
+import { type Facts, forgetHalf, type PathFailure } from './facts.js';
 import type { ConnectOrder, MoveOrder } from './orders.js';
 import { closeReplaced, promote } from './replacement.js';
 
@@ -21,7 +21,7 @@ export async function detach(
   logger.info({ connection: connection.id, reason }, 'healing');
   await Promise.all([
     forwarder.remove({ crossConnects: [leaving.crossConnect] }),
-    // A manager that does not answer is the likely reason; when it does again, it is asked anew or told at the end.
+    // A manager that does not answer is the likely reason; once that manager answers, it is asked anew or told of the end.
     tellOthers(components, leaving, reason, 'peer').catch(() => undefined),
   ]);
   forgetRoutes(components, leaving);
@@ -107,9 +107,9 @@ export async function reconnectNow(
 }
 
 /**
- * Another connection at an endpoint that is not to be avoided takes its place: same interface name and, where the endpoint
+ * Replaces a connection by one to an endpoint that is not to be avoided: same interface name and, where the endpoint
  * allows, same addresses.
- * @throws NsmError when nobody else can take the client; then it is as before.
+ * @throws NsmError when no other endpoint can take the client; then the connection is as before.
  */
 export async function move(
   components: ActsComponents,
@@ -139,18 +139,18 @@ export async function move(
   await promote(components, moved, { reason: `moved to ${moved.id}: ${reason}`, tell, lingerMs });
 }
 
-/** From an endpoint that no packets come back from; where nobody else can take the client, it waits for them. */
+/** Moves a client away from an endpoint that no packets come back from; where no other endpoint can take it, the client waits. */
 export async function evade(
   components: ActsComponents,
   connection: Connection,
-  { reason, avoid }: Silence,
+  { reason, avoid }: PathFailure,
   signal: AbortSignal,
 ): Promise<void> {
   try {
     await move(components, connection, { reason, avoid }, signal, 0, 'once');
   } catch (thrown) {
     const present = components.connections.byId(connection.id);
-    // What somebody undoes is told as what it is.
+    // A connection that is undone again and again keeps that as its reason.
     if (!present || isClosed(present) || stateOf(present) === 'STALE') return;
     const why = NsmError.from(thrown).message;
     awaitPackets(components, present, `${reason}; waiting, as no other endpoint can take its client: ${why}`);
@@ -165,7 +165,7 @@ export function awaitPackets(components: ActsComponents, connection: Connection,
   connections.change(connection, { phase: { kind: 'WAITING', reason, attempt } });
 }
 
-/** The client's network namespace as it is now; undefined when it is gone, and another may have its inode. */
+/** The client's network namespace as it is now; undefined when the namespace is gone, though another may have its inode. */
 async function clientNamespace(
   { forwarder }: Pick<ActsComponents, 'forwarder'>,
   { crossConnect }: Connection,

@@ -1,5 +1,5 @@
-// A connection that takes the place of another, make before break: packets go through the new one before the old one is removed,
-// and then it takes over what two cannot have at once, the interface's name.
+// A connection that takes the place of another, make before break: packets go through the new connection before the old
+// one is removed; then the new one takes over what two cannot have at once, the interface's name.
 import { nameToBe } from '../request/attempt.js';
 import { type PortInit, portOf } from '../request/port.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
@@ -9,7 +9,7 @@ import type { ConnectOrder } from './orders.js';
 
 export const replacedByAnother = 'replaced by a changed request';
 
-/** Makes a connection as it is asked for now, beside the present one, and puts it in its place. */
+/** Makes a connection as the changed request asks for, beside the present one, and has it replace that one. */
 export async function replace(
   components: ActsComponents,
   present: Connection,
@@ -22,17 +22,17 @@ export async function replace(
   return connection.replaces ? await promote(components, connection) : connection;
 }
 
-/** Ends the connection whose place another one takes, if it is still there. */
+/** Ends the connection that this one replaces, if it still stands. */
 export async function closeReplaced(components: ActsComponents, { replaces }: Connection): Promise<void> {
   const replaced = replaces && components.connections.byId(replaces.id);
   if (replaced) await remove(components, end(components, replaced, replacedByAnother, 'peer'));
 }
 
 /**
- * Puts an established connection in the place of the one that it replaces, and has that closed. One that a kill or a
- * forwarder's absence kept from it goes on where it was.
- * @throws NsmError when it cannot take over; where the other one was there to begin with, that stands as before, and this
- * one is closed.
+ * Puts an established connection in the place of the replaced one, and has that closed. A promotion that a kill or a
+ * forwarder's absence interrupted goes on where it was.
+ * @throws NsmError when the connection cannot take over; where the replaced one still stands, it stands as before, and the new
+ * connection is closed.
  */
 export async function promote(
   components: ActsComponents,
@@ -48,7 +48,7 @@ export async function promote(
   if (!replaced) return await settle(components, connection);
   const routed = isClosed(replaced) ? connection : await routeBefore(components, connection, replaced);
   const ending = end(components, replaced, reason, tell);
-  // Once the new one stands alone, nothing else tells a restart that the old one is to go.
+  // Once the new connection stands alone, only this record tells a restart that the old one is to go.
   await connections.put(ending);
   if (lingerMs > 0) await components.clock.sleep(lingerMs, stopping);
   await forwarder.remove({ crossConnects: [ending.crossConnect] });
@@ -57,7 +57,7 @@ export async function promote(
   return settled;
 }
 
-/** The interface gets the name that it is to have, which nobody else has any more: it stands alone from now on. */
+/** Gives the interface its final name, which no other interface has any more: the connection stands alone from now on. */
 async function settle(
   { connections, forwarder }: ActsComponents,
   connection: Connection,
@@ -82,7 +82,7 @@ async function settle(
   return connections.byId(done.id) ?? done;
 }
 
-/** The new one's routes go before those of the old one, and it has its name, unless that is the old one's. */
+/** Routes of the new connection go before those of the old one; its interface gets its name, unless the old one has that name. */
 async function routeBefore(
   components: ActsComponents,
   connection: Connection,

@@ -26,7 +26,7 @@ export interface Cut {
 }
 
 /**
- * Packets follow the longest prefix; metrics count between equal ones only, where the new one may win. So a default route cuts
+ * Packets follow the longest prefix; metrics count between equal prefixes only, where the new route may win. So a default route cuts
  * whatever is reached by another, put as two halves or not, and a more specific route of the underlay protects.
  * @param present prefixes that the namespace routes already; default routes may be left out.
  */

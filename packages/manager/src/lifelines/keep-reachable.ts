@@ -7,13 +7,13 @@ import type { Logger } from 'pino';
 import { addressesOf } from '../admission/admission.js';
 import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { Rarely } from '../rarely.js';
+import type { LogThrottle } from '../log-throttle.js';
 import type { Connection } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
 import { LongestMatch } from './longest-match.js';
 
-/** Milliseconds after which ways are compared again, though nobody told that one has changed. */
+/** Milliseconds after which routes are compared again, though no event told of a change. */
 const againMs = 30_000;
 
 export interface KeepReachableComponents extends LifelinesComponents {
@@ -22,7 +22,7 @@ export interface KeepReachableComponents extends LifelinesComponents {
   readonly forwarder: Pick<Forwarder, 'keepWays'>;
   /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
   readonly underlayListeners: Set<() => void>;
-  readonly rarely: Rarely;
+  readonly logThrottle: LogThrottle;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
   readonly stopping: AbortSignal;
@@ -67,7 +67,7 @@ async function compare(
       addresses,
       interfaces: own.map(({ name }) => name),
     });
-    if (kept.length > 0 && components.rarely.isNews('ways', kept.join()))
+    if (kept.length > 0 && components.logThrottle.isNews('ways', kept.join()))
       components.logger.warn(
         { addresses: kept },
         'a connection of this node routes these: kept reachable past it',
@@ -75,7 +75,7 @@ async function compare(
     return kept.length > 0;
   } catch (error) {
     if (components.stopping.aborted) return before;
-    if (components.rarely.isNews('ways', String(error)))
+    if (components.logThrottle.isNews('ways', String(error)))
       components.logger.error({ err: error }, 'ways to other nodes are not kept');
     return true;
   }

@@ -1,7 +1,7 @@
 // What a node must reach past all its connections: the other ends of its tunnels, the other managers, the registry.
 import { IpPrefix } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
-import type { PeerManagers } from '../others/peer-managers.js';
+import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { Lifeline } from './find-cut.js';

@@ -1,16 +1,16 @@
 // One attempt to connect an admitted request to one endpoint.
-import type {
-  ConnectionParameters,
-  connect,
-  forwarder as fw,
-  Interface,
-  NetworkServiceEndpoint,
+import {
+  type ConnectionParameters,
+  type connect,
+  type forwarder as fw,
+  type Interface,
+  type NetworkServiceEndpoint,
+  traitsOf,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { type Connection, connectionHash, type Owner } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { type PortInit, portOf } from './port.js';
-import { hasDevice } from './shared-memory.js';
 
 /** A request that has been admitted, with what admission found out. */
 export interface Admitted {
@@ -20,13 +20,13 @@ export interface Admitted {
   readonly owner: Owner;
   /** The client's. */
   readonly namespace: fw.Namespace;
-  /** The client's, by which a socket that it shares is open to it alone. */
+  /** User of the client's process: sockets for the client are open to that user alone. */
   readonly uid: number;
   /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
   readonly generation: number;
-  /** Set while the connection that this one is to replace still stands: its interface keeps name and routes until then. */
+  /** The connection that this one is to replace, while it still stands: its interface keeps name and routes until then. */
   readonly beside?: Connection;
-  /** Endpoints that it must not be connected to, because it is to leave them. Default: none. */
+  /** Endpoints that the client must not be connected to, because it is to leave them. Default: none. */
   readonly avoid?: (endpoint: NetworkServiceEndpoint) => boolean;
   /** What a connection that is being healed had, and is to have again where possible. */
   readonly former?: {
@@ -58,7 +58,7 @@ export function attemptOf(
   return { ...admitted, endpoint, interfaces, hash, id: `${components.self.idPrefix}${hash}` };
 }
 
-/** What a connection's record has in common however it is made. */
+/** The fields of a connection's record that do not depend on where its endpoint is. */
 export function recordOf(
   components: RequestComponents,
   { id, key, request, fingerprint, generation, owner, namespace, beside, endpoint }: Attempt,
@@ -102,8 +102,8 @@ function replacing(beside: Connection, inode: number): NonNullable<Connection['r
 }
 
 /**
- * The client's side of the cross-connect. Its interface gets the name it had, or the client gives it, or the first free
- * of nsm0, nsm1, …; beside the connection it is to replace, that name and the routes come later.
+ * The client's side of the cross-connect. Its interface gets its former name, or the name that the client asks for, or the first
+ * free of nsm0, nsm1, …; beside the connection that is to be replaced, name and routes come later.
  */
 export function clientPort(
   components: RequestComponents,
@@ -112,7 +112,7 @@ export function clientPort(
   parameters: ConnectionParameters,
   siblings: readonly string[],
 ): PortInit {
-  if (!hasDevice(chosen)) return portOf(chosen, namespace, uid, parameters);
+  if (!traitsOf(chosen.type).hasDevice) return portOf(chosen, namespace, uid, parameters);
   const name = (former?.interfaceName || chosen.parameters?.interfaceParameters.name) ?? 'nsm%d';
   const port = {
     ...portOf(chosen, namespace, uid, {
@@ -125,10 +125,10 @@ export function clientPort(
   return beside ? { ...port, routes: [], beside: beside.id } : port;
 }
 
-/** The interface's name when it has been taken over: what the client gives it, or what the replaced one had. */
+/** The interface's name once the connection stands alone: the name that the client asks for, or that of the replaced interface. */
 export function nameToBe({ replaces, interface: chosen, clientParameters }: Connection): string {
   const { interfaceName } = clientParameters;
-  if (!hasDevice(chosen)) return interfaceName;
+  if (!traitsOf(chosen.type).hasDevice) return interfaceName;
   const inherited = replaces?.interfaceName || interfaceName;
   const wanted = chosen.parameters?.interfaceParameters.name ?? inherited;
   if (!wanted.includes('%d')) return wanted;

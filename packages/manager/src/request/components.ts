@@ -5,17 +5,17 @@ import type { AddressPools } from '../addresses/address-pools.js';
 import type { ConfiguredPrefixes } from '../addresses/allocation.js';
 import type { Identifiers } from '../addresses/identifiers.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
-import type { Lacking } from '../choice/lacking.js';
-import type { Joins } from '../choice/negotiation.js';
+import type { MissingCapabilities } from '../choice/missing-capabilities.js';
 import type { Pools } from '../choice/physical-networks.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
+import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LifelinesComponents } from '../lifelines/lifelines.js';
-import type { Catalogue } from '../others/catalogue.js';
-import type { LocalEndpoints } from '../others/local-endpoints.js';
-import type { OwnerWatch } from '../others/owner-watch.js';
-import type { PeerManagers } from '../others/peer-managers.js';
-import type { Rarely } from '../rarely.js';
+import type { LogThrottle } from '../log-throttle.js';
+import type { Catalogue } from '../peers/catalogue.js';
+import type { LocalEndpoints } from '../peers/local-endpoints.js';
+import type { OwnerWatch } from '../peers/owner-watch.js';
+import type { PeerManagers } from '../peers/peer-managers.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { FaultInjector } from './transaction.js';
 
@@ -27,9 +27,9 @@ export interface RequestComponents extends LifelinesComponents {
   readonly owners: OwnerWatch;
   readonly forwarder: Forwarder;
   /** What the forwarder can join. */
-  readonly joins: Joins;
+  readonly wirings: WiringMatrix;
   /** What it cannot do, and why. */
-  readonly lacking: Lacking;
+  readonly missingCapabilities: MissingCapabilities;
   /** Physical networks whose devices this node can give to pods. */
   readonly physical: Pools;
   readonly offers: TunnelOffers;
@@ -43,7 +43,7 @@ export interface RequestComponents extends LifelinesComponents {
   readonly identifiers: Identifiers;
   readonly connections: ConnectionTable;
   /** What the log has been told. */
-  readonly rarely: Rarely;
+  readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   readonly faults?: FaultInjector;
 }

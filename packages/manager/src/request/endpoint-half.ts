@@ -1,25 +1,19 @@
 // The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
 import { randomUUID } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { forwarder as fw, InterfaceSchema, InterfaceType, NsmError, type proxy } from '@nsm/api';
+import { forwarder as fw, InterfaceSchema, InterfaceType, NsmError, type proxy, traitsOf } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
-import {
-  chooseInterfaces,
-  chooseTunnel,
-  hasOwnWire,
-  interfaceList,
-  restrictTunnels,
-} from '../choice/negotiation.js';
+import { chooseInterfaces, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
 import { onOneNetwork, poolOf } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
-import { quote } from '../others-words.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import type { RequestComponents } from './components.js';
 import { askEndpoint } from './endpoint-side.js';
 import { portOf } from './port.js';
 import { declareUp, program } from './programming.js';
-import { hasDevice, placeSockets } from './shared-memory.js';
+import { placeSockets } from './shared-memory.js';
 import { Transaction } from './transaction.js';
 
 /**
@@ -86,19 +80,23 @@ async function connectEndpoint(
   const chosen = chooseInterfaces(
     wanted,
     endpoint.interface,
-    (theirs, own) => components.joins.remotely(own, theirs) && (!hasOwnWire(own) || onNetwork(own)),
+    (theirs, own) =>
+      components.wirings.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
   );
   if (!chosen) {
     throw new NsmError(
       'no-common-interface',
       `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, its node can join ${components.joins.list('tunnelled')} to another node` +
-        components.lacking.ofInterfaces(new Set(endpoint.interface.map(({ type }) => type)), 'tunnelled'),
+        `${interfaceList(endpoint.interface)}, its node can join ${components.wirings.list('tunnelled')} to another node` +
+        components.missingCapabilities.ofInterfaces(
+          new Set(endpoint.interface.map(({ type }) => type)),
+          'tunnelled',
+        ),
     );
   }
 
   const agreed = onOneNetwork(chosen, components.physical);
-  const tunnel = hasOwnWire(agreed.client.type)
+  const tunnel = traitsOf(agreed.client.type).hasOwnWire
     ? undefined
     : await agreeOnTunnel(components, request, agreed.endpoint.type, callerAddress, transaction);
   const mtu = tunnel ? tunnelledMtu(tunnel.mtu, agreed.client, request.toldMtu) : wireMtu(agreed.client);
@@ -127,7 +125,7 @@ async function connectEndpoint(
     offeredIsOwn: false,
     mtu,
   });
-  if (hasDevice(placed.endpoint))
+  if (traitsOf(placed.endpoint.type).hasDevice)
     await refuseCut(components, [
       {
         side: 'endpoint',
@@ -183,9 +181,9 @@ async function agreeOnTunnel(
   const { theirs, ours } = chooseTunnel(
     request.tunnelType,
     restrictTunnels(tunnels, components.tunnels, request.networkServiceName).filter(({ type }) =>
-      components.joins.tunnelled(own, type),
+      components.wirings.tunnelled(own, type),
     ),
-    (types) => components.lacking.ofTunnels(types, obstacles),
+    (types) => components.missingCapabilities.ofTunnels(types, obstacles),
   );
   const identifier = await transaction.step(
     'take a tunnel identifier',

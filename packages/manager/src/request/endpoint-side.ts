@@ -9,18 +9,17 @@ import {
   type Label,
   type NetworkServiceEndpoint,
   NsmError,
+  traitsOf,
 } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
-import { hasOwnWire } from '../choice/negotiation.js';
-import { type ServedConnection, tellEndpoint } from '../others/tell-others.js';
+import { notifyEndpoint, type ServedConnection } from '../peers/close-notifications.js';
 import { endpointInterfaceName, macOf } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
-import { hasDevice } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {
@@ -57,10 +56,10 @@ export async function askEndpoint(
   question: EndpointQuestion,
 ): Promise<Plan> {
   const { id, hash, requestId, endpoint } = question;
-  const interfaceName = hasDevice(question.interface) ? endpointInterfaceName(hash) : '';
+  const interfaceName = traitsOf(question.interface.type).hasDevice ? endpointInterfaceName(hash) : '';
   // A device of the node's has one already.
   const macFor = (side: 'client' | 'endpoint'): string =>
-    hasOwnWire(question.interface.type) ? '' : macOf(hash, side);
+    traitsOf(question.interface.type).hasOwnWire ? '' : macOf(hash, side);
   const mac = { client: macFor('client'), endpoint: macFor('endpoint') };
   const { networkServiceName: service, nseProviderName, nseProviderNamespace } = endpoint;
   const served: ServedConnection = {
@@ -69,7 +68,7 @@ export async function askEndpoint(
     service,
     endpoint: { name: nseProviderName, namespace: nseProviderNamespace },
   };
-  const takeBack = (why: NsmError) => tellEndpoint(components, served, why.toAdmissionError());
+  const takeBack = (why: NsmError) => notifyEndpoint(components, served, why.toAdmissionError());
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
     async () => {
@@ -93,7 +92,7 @@ export async function askEndpoint(
         );
       } catch (thrown) {
         const error = NsmError.from(thrown);
-        // Unless it has refused, it may have accepted, or do so yet. Nobody waits for one that is slow.
+        // Unless the endpoint has refused, it may have accepted, or do so yet. A slow endpoint is not waited for.
         if (error.kind !== 'endpoint-refused') void takeBack(error);
         throw error;
       }
@@ -168,7 +167,7 @@ function formerHalf(
   return former?.id ?? '';
 }
 
-/** Parameters of a side as it was judged. */
+/** The parameters of a side, with the addresses, MTU and DNS servers that were judged. */
 export function withSide(
   parameters: ConnectionParameters,
   { addresses, peers, routes }: Side,

@@ -1,9 +1,9 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
-import { type NetworkServiceEndpoint, NsmError, type NsmErrorKind, nameSome } from '@nsm/api';
+import { abbreviatedList, type NetworkServiceEndpoint, NsmError, type NsmErrorKind } from '@nsm/api';
 import { interfaceList } from '../choice/negotiation.js';
-import { inTurn } from '../choice/physical-networks.js';
-import { quote } from '../others-words.js';
+import { byPreference } from '../choice/physical-networks.js';
 import type { Connection } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import { type Admitted, attemptOf } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { connectLocally } from './local-connection.js';
@@ -43,17 +43,22 @@ export async function establish(
       const error = NsmError.from(thrown);
       failures.push(error);
       if (signal.aborted || error.kind === 'namespace-unknown') break;
-      if (!blameless.has(error.kind)) components.health.failed(endpoint, error.message);
+      if (!notEndpointsFault.has(error.kind)) components.health.failed(endpoint, error.message);
     }
   }
   throw summary(failures, candidates.length);
 }
 
-/** That this manager has no addresses, or the client's pod or node no room for what it is given, or is used up, says nothing of the endpoint. */
-const blameless: ReadonlySet<NsmErrorKind> = new Set(['no-address', 'registry', 'own-branch', 'exhausted']);
+/** Errors of this manager, of the client's pod or of this node: they say nothing of the endpoint. */
+const notEndpointsFault: ReadonlySet<NsmErrorKind> = new Set([
+  'no-address',
+  'registry',
+  'own-branch',
+  'exhausted',
+]);
 
 /** Another interface does not help against these. */
-const hopeless: ReadonlySet<NsmErrorKind> = new Set([
+const notRetryable: ReadonlySet<NsmErrorKind> = new Set([
   'namespace-unknown',
   'endpoint-unreachable',
   'manager-unreachable',
@@ -73,7 +78,7 @@ async function connectTo(
   const local = endpoint.networkServiceHost === components.self.name;
   const connect = local ? connectLocally : connectRemotely;
   const failures: NsmError[] = [];
-  for (const interfaces of inTurn(request.interface, endpoint.interface, components.physical)) {
+  for (const interfaces of byPreference(request.interface, endpoint.interface, components.physical)) {
     const transaction = new Transaction(signal, components.faults);
     try {
       const attempt = attemptOf(components, admitted, endpoint, interfaces);
@@ -87,7 +92,7 @@ async function connectTo(
       // Healing tries again and again.
       const news =
         !admitted.former ||
-        components.rarely.isNews(admitted.key, `${endpoint.nseProviderName}: ${error.message}`);
+        components.logThrottle.isNews(admitted.key, `${endpoint.nseProviderName}: ${error.message}`);
       components.logger[news ? 'info' : 'debug'](
         {
           service: request.networkServiceName,
@@ -99,14 +104,14 @@ async function connectTo(
         'endpoint not connected',
       );
       failures.push(error);
-      if (signal.aborted || hopeless.has(error.kind)) break;
+      if (signal.aborted || notRetryable.has(error.kind)) break;
     }
   }
   const [first, ...others] = failures;
   if (!first || others.length === 0) throw first ?? new NsmError('internal', 'no interface was tried');
   // Each pool may refuse for the same reason.
   const messages = new Set(failures.map(({ message }) => message));
-  throw new NsmError(first.kind, nameSome([...messages], '; '), first);
+  throw new NsmError(first.kind, abbreviatedList([...messages], '; '), first);
 }
 
 /** @param among how many endpoints could have been tried. */
@@ -114,7 +119,7 @@ function summary(failures: readonly NsmError[], among: number): NsmError {
   const [first, ...others] = failures;
   if (!first) return new NsmError('internal', 'no endpoint was tried');
   if (others.length === 0) return first;
-  const messages = nameSome([...new Set(failures.map(({ message }) => message))], '; ');
+  const messages = abbreviatedList([...new Set(failures.map(({ message }) => message))], '; ');
   const rest = among > failures.length ? `; ${among - failures.length} more were not tried` : '';
   return new NsmError(
     first.kind,

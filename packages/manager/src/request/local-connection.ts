@@ -1,29 +1,23 @@
 // Client and endpoint on this node: one wire between two pods.
 import { create } from '@bufbuild/protobuf';
-import {
-  forwarder as fw,
-  type Interface,
-  InterfaceType,
-  type NetworkServiceEndpoint,
-  NsmError,
-} from '@nsm/api';
+import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError, traitsOf } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { localMtu, wireMtu } from '../choice/mtu.js';
-import { type AgreedInterfaces, chooseInterfaces, hasOwnWire } from '../choice/negotiation.js';
+import { type AgreedInterfaces, chooseInterfaces } from '../choice/negotiation.js';
 import { onOneNetwork, wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
-import { quote } from '../others-words.js';
 import type { Connection } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { askEndpoint } from './endpoint-side.js';
 import { fitClient } from './fit-into-pod.js';
 import { portOf } from './port.js';
 import { program } from './programming.js';
-import { hasDevice, placeSockets } from './shared-memory.js';
+import { placeSockets } from './shared-memory.js';
 import type { Transaction } from './transaction.js';
 
-/** Milliseconds within which an endpoint that answers on another of its devices does so: it has to join the two first. */
+/** Milliseconds within which an endpoint that answers on another of its devices does so: the endpoint joins both devices first. */
 const elsewhereAnswersWithinMs = 3000;
 /** Milliseconds within which a pair of devices carries packets, however busy the components. */
 const readyWithinMs = 1000;
@@ -41,10 +35,8 @@ export async function connectLocally(
     endpoint: { interface: agreed.endpoint, uid },
   };
   const chosen = await placeSockets(components, transaction, id, sides, attempt.former?.interface);
-  const ownWire = hasOwnWire(chosen.client.type);
-  const bothKernel = [chosen.client, chosen.endpoint].every(
-    ({ type }) => type === InterfaceType.KERNEL_INTERFACE,
-  );
+  const ownWire = traitsOf(chosen.client.type).hasOwnWire;
+  const pair = traitsOf(chosen.client.type).makesPair && traitsOf(chosen.endpoint.type).makesPair;
   const plan = await askEndpoint(components, transaction, {
     id,
     hash,
@@ -58,10 +50,10 @@ export async function connectLocally(
   });
   const given = { endpoint: endpoint.nseProviderName };
   await refuseCut(components, [
-    ...(hasDevice(chosen.client)
+    ...(traitsOf(chosen.client.type).hasDevice
       ? [{ ...given, side: 'client' as const, namespace, parameters: plan.client }]
       : []),
-    ...(hasDevice(chosen.endpoint)
+    ...(traitsOf(chosen.endpoint.type).hasDevice
       ? [{ ...given, side: 'endpoint' as const, namespace: plan.namespace, parameters: plan.endpoint }]
       : []),
   ]);
@@ -90,21 +82,21 @@ export async function connectLocally(
       // A pair of devices made for each other cannot fail to carry packets; a wire can.
       answerWithinMs: ownWire
         ? wireAnswersWithinMs
-        : bothKernel && elsewhere.length > 0
+        : pair && elsewhere.length > 0
           ? elsewhereAnswersWithinMs
           : 0,
     }),
   }).catch((thrown) => {
     const error = NsmError.from(thrown);
-    // A pair of devices carries packets, so it is the address.
-    if (!bothKernel || elsewhere.length === 0 || error.kind !== 'no-packets') throw error;
+    // A veth pair carries packets, so the address is at fault.
+    if (!pair || elsewhere.length === 0 || error.kind !== 'no-packets') throw error;
     throw new NsmError(
       'endpoint-refused',
       `endpoint ${quote(endpoint.nseProviderName)} gave an answer that cannot be used: nobody in its pod answers for client_parameters.peer_addresses ${elsewhere.map(quote).join(', ')}: ${error.message}`,
       error,
     );
   });
-  if (bothKernel && (attempt.beside || attempt.former)) await ready(components, connection);
+  if (pair && (attempt.beside || attempt.former)) await ready(components, connection);
   return connection;
 }
 
@@ -129,7 +121,7 @@ function agreeOnInterfaces(
   endpoint: NetworkServiceEndpoint,
   components: RequestComponents,
 ): AgreedInterfaces {
-  const chosen = chooseInterfaces(wanted, endpoint.interface, components.joins.locally);
+  const chosen = chooseInterfaces(wanted, endpoint.interface, components.wirings.locally);
   if (!chosen)
     throw new NsmError(
       'no-common-interface',

@@ -1,11 +1,11 @@
 // Pods attached by shared memory: what both sides are told, and the socket by which each meets the other.
 import { create } from '@bufbuild/protobuf';
-import { type Interface, InterfaceParametersSchema } from '@nsm/api';
-import { agreeOnMemory, isShared } from '../admission/shared-memory-parameters.js';
+import { type Interface, InterfaceParametersSchema, traitsOf } from '@nsm/api';
+import { agreeOnMemory } from '../admission/shared-memory-parameters.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
-/** A side of a connection that is on this components. */
+/** A side of a connection that is on this node. */
 interface SideWish {
   readonly interface: Interface;
   /** User of its process. */
@@ -14,7 +14,7 @@ interface SideWish {
 
 /**
  * Completes the interfaces of those sides that are attached by shared memory, and makes the folders of their sockets; what
- * is attached otherwise is left as it is.
+ * has a device is left as it is.
  * @param former what the client had before its endpoint was lost: its application still goes by that.
  * @throws NsmError `invalid` for parameters that cannot be.
  */
@@ -26,7 +26,9 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
   former?: Interface,
 ): Promise<Record<Side, Interface>> {
   const wishes = Object.entries(sides) as [Side, SideWish][];
-  const asked = wishes.flatMap(([side, wish]) => (isShared(wish.interface) ? [[side, wish] as const] : []));
+  const asked = wishes.flatMap(([side, wish]) =>
+    traitsOf(wish.interface.type).sharedMemory ? [[side, wish] as const] : [],
+  );
   const result = Object.fromEntries(wishes.map(([side, wish]) => [side, wish.interface]));
   if (asked.length > 0) {
     const heard = [...(former ? [former] : []), ...wishes.map(([, wish]) => wish.interface)];
@@ -67,11 +69,6 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
       });
   }
   return result as Record<Side, Interface>;
-}
-
-/** False for what is attached by a socket alone. */
-export function hasDevice(side: Interface): boolean {
-  return !isShared(side);
 }
 
 function withParameters(wanted: Interface, parameters: Readonly<Record<string, string>>): Interface {

@@ -20,7 +20,7 @@ export class Transaction {
   }
 
   /**
-   * Runs a step and remembers how to undo it, which hears why it has to. A step that fails must itself leave nothing behind.
+   * Runs a step and remembers its undo, which is told the reason. A step that fails must itself leave nothing behind.
    * @throws whatever the step throws, or the signal's reason.
    */
   async step<T>(

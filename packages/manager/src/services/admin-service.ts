@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
-import { quote } from '../others-words.js';
 import { drain } from '../signals/leaving.js';
 import { type Connection, detailOf, stateOf } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
 import { refusable } from './refusable.js';
 
@@ -111,14 +111,14 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 }
 
 /** Milliseconds for which whoever looks waits for the forwarder: that it hangs may be what is to be seen. */
-const patience = 2000;
+const patienceMs = 2000;
 
 async function withinPatience<T>(answer: Promise<T>): Promise<T> {
   const timer = new AbortController();
-  const late = sleep(patience, undefined, { signal: timer.signal }).then(() => {
+  const late = sleep(patienceMs, undefined, { signal: timer.signal }).then(() => {
     throw new NsmError(
       'unavailable',
-      `the forwarder of this node has not answered for ${patience / 1000} s: is it stopped, or overloaded?`,
+      `the forwarder of this node has not answered for ${patienceMs / 1000} s: is it stopped, or overloaded?`,
     );
   });
   try {

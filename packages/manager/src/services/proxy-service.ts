@@ -24,7 +24,7 @@ export function proxyService(
       refusable(async () => {
         admitProxyRequest(request);
         const { requestId, networkServiceName: service } = request;
-        // Where a call comes from is a fact; the name in it is not.
+        // The address that a call comes from is a fact; the name in the call is not.
         const turn = { asker: context.remoteAddress ?? '', service, requestId };
         const work = async () => {
           // Its endpoint may be one that is still being found again.

@@ -4,8 +4,8 @@ import type { SignalComponents } from './components.js';
 
 /**
  * A connection may differ from what it wants.
- * @param answerWithinMs in which the other side must answer. Default: it is not asked.
- * @returns what resolves when the step that is under way for it is done.
+ * @param answerWithinMs in which the other side must answer. Default: the other side is not asked.
+ * @returns a promise that resolves when the step that is under way for the connection is done.
  */
 export function compareSoon(
   reconciler: SignalComponents['reconciler'],

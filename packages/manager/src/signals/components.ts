@@ -7,10 +7,10 @@ import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
 import type { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { Catalogue } from '../others/catalogue.js';
-import type { LocalEndpoints } from '../others/local-endpoints.js';
-import type { PeerManagers } from '../others/peer-managers.js';
-import type { Rarely } from '../rarely.js';
+import type { LogThrottle } from '../log-throttle.js';
+import type { Catalogue } from '../peers/catalogue.js';
+import type { LocalEndpoints } from '../peers/local-endpoints.js';
+import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 
@@ -30,7 +30,7 @@ export interface SignalComponents {
   readonly underlayListeners: Set<() => void>;
   readonly clock: Clock;
   /** What the log has been told. */
-  readonly rarely: Rarely;
+  readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;

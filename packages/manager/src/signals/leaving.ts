@@ -3,8 +3,8 @@
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import { policy } from '../connection/policy.js';
-import { fewAtATime } from '../few-at-a-time.js';
-import { tellDrained } from '../others/registration.js';
+import { forEachLimited } from '../limited-concurrency.js';
+import { tellDrained } from '../peers/registration.js';
 import { type Connection, isUp } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 
@@ -57,7 +57,7 @@ export async function moveAll(
   const there = [...components.connections.values()].filter(
     (connection) => isUp(connection) && concerns(connection),
   );
-  await fewAtATime(there, async ({ id, role, peer }) => {
+  await forEachLimited(there, async ({ id, role, peer }) => {
     try {
       if (role !== 'ENDPOINT') await moveAway(components, id, reason);
       else if (peer)
@@ -75,8 +75,8 @@ export async function moveAll(
 }
 
 /**
- * Moves a client of this node away from the endpoint that it has.
- * @throws NsmError when nobody else can take it.
+ * Moves a client of this node away from its endpoint.
+ * @throws NsmError when no other endpoint can take the client.
  */
 export async function moveAway(
   { connections, reconciler }: SignalComponents,

@@ -19,7 +19,7 @@ export function lose(
   });
 }
 
-/** Listens to the forwarder until the manager stops; after a silence it is told again what is wanted. */
+/** Listens to the forwarder until the manager stops; a forwarder that was away is told again what is wanted. */
 export async function watchForwarder(components: SignalComponents): Promise<void> {
   const { forwarder, offers, stopping, logger, clock } = components;
   let away = false;
@@ -45,7 +45,7 @@ export async function watchForwarder(components: SignalComponents): Promise<void
   }
 }
 
-/** What it was in the middle of when it went was left, and what it was told meanwhile it did not hear. */
+/** A forwarder that was away left work unfinished, and heard nothing of what it was told meanwhile. */
 function forwarderIsBack(components: SignalComponents): void {
   for (const connection of components.connections.values()) {
     if (isClosed(connection)) tryAgainNow(components.reconciler, connection.id);
@@ -56,7 +56,7 @@ function forwarderIsBack(components: SignalComponents): void {
   );
 }
 
-/** What failed before is tried again without waiting. */
+/** A step that failed before is tried again without waiting. */
 export function tryAgainNow(reconciler: SignalComponents['reconciler'], id: string): void {
   void reconciler.mark(id, (facts) => {
     facts.retryAtMs = 0;
@@ -120,7 +120,7 @@ function namespaceGone(components: SignalComponents, gone: fw.Namespace): void {
   }
 }
 
-/** Another namespace may have got the inode; where the kernel gives no cookies, it has to do. */
+/** Another namespace may have got the same inode; where the kernel gives no cookies, the inode has to do. */
 function sameNamespace(one: fw.Namespace | undefined, other: fw.Namespace): boolean {
   return one?.inode === other.inode && one.cookie === other.cookie;
 }

@@ -3,7 +3,7 @@
 import type { SignalComponents } from './components.js';
 import { tryAgainNow } from './losses.js';
 
-/** Listens until it is disposed of. */
+/** Listens to the registry until the returned object is disposed of. */
 export function watchNewEndpoints({ connections, registry, reconciler }: SignalComponents): Disposable {
   return registry.watch(({ event }) => {
     if (event.case !== 'endpointPut') return;

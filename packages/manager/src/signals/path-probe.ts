@@ -1,12 +1,12 @@
 // A node from which no packets come back: its clients go to other endpoints where there are any, and else keep what they
 // have until packets come back.
-import { InterfaceType, NsmError } from '@nsm/api';
+import { NsmError, traitsOf } from '@nsm/api';
 import { policy } from '../connection/policy.js';
-import { fewAtATime } from '../few-at-a-time.js';
+import { forEachLimited } from '../limited-concurrency.js';
 import { type Connection, isInPlace, isUp, stateOf } from '../state/connection.js';
 import { compareSoon } from './comparing.js';
 import type { SignalComponents } from './components.js';
-import { silenceOf } from './silence-of.js';
+import { pathFailureOf } from './path-failure.js';
 
 /** Whether packets come back to this node's clients from one other node. Times are monotonic milliseconds. */
 export class PathProbe {
@@ -38,45 +38,46 @@ export class PathProbe {
         if (answered === 'unknown') return;
         if (answered === 'undone') return await this.#notLeftAlone(clients);
         this.#unanswered++;
-      } while (this.#unanswered < policy.probesUntilSilent && !this.#components.stopping.aborted);
-      await this.#silent(clients);
+      } while (this.#unanswered < policy.failuresUntilDown && !this.#components.stopping.aborted);
+      await this.#reportFailures(clients);
     } finally {
       this.#looking = false;
     }
   }
 
   /**
-   * While all is well one is asked, another each time; several when it did not answer, because it may be alone in that.
+   * While all is well a single client's path is probed, another each time; several when it did not answer, because that client may be
+   * the only one concerned.
    */
   async #answered(clients: readonly Connection[]): Promise<Answer> {
     if (this.#unanswered === 0) this.#turn++;
     const first = this.#turn % clients.length;
-    const inTurn = [...clients.slice(first), ...clients.slice(0, first)];
-    const asked = inTurn.slice(0, this.#unanswered === 0 ? 1 : policy.probeSamples);
+    const rotated = [...clients.slice(first), ...clients.slice(0, first)];
+    const asked = rotated.slice(0, this.#unanswered === 0 ? 1 : policy.probeSamples);
     const answers = await Promise.all(asked.map((connection) => this.#answerOf(connection)));
     return (['yes', 'no', 'undone'] as const).find((answer) => answers.includes(answer)) ?? 'unknown';
   }
 
-  /** That one is answered says only that the node is there: each of those that wait is tried by itself. */
+  /** An answered probe says only that the node is there: each waiting connection is verified by itself. */
   async #heard(clients: readonly Connection[]): Promise<void> {
     this.#unanswered = 0;
     this.#undone = 0;
     this.#pause = 0;
     const waiting = clients.filter(({ phase }) => phase.kind === 'WAITING');
-    await fewAtATime(waiting, async ({ id }) =>
+    await forEachLimited(waiting, async ({ id }) =>
       this.#components.reconciler.mark(id, (facts) => {
         facts.heard = true;
       }),
     );
   }
 
-  async #silent(clients: readonly Connection[]): Promise<void> {
+  async #reportFailures(clients: readonly Connection[]): Promise<void> {
     const { connections, logger, clock } = this.#components;
     const now = clock.now();
-    if (this.#unanswered === policy.probesUntilSilent)
+    if (this.#unanswered === policy.failuresUntilDown)
       logger.warn({ manager: this.#manager }, 'no packets come back from the node');
     let offered = clients;
-    if (this.#unanswered > policy.probesUntilSilent && now < this.#offerAt) {
+    if (this.#unanswered > policy.failuresUntilDown && now < this.#offerAt) {
       // What was made meanwhile was not offered yet.
       offered = clients.filter(({ id }) => {
         const present = connections.byId(id);
@@ -86,11 +87,11 @@ export class PathProbe {
     await this.#offer(offered);
   }
 
-  /** Something in their pods undoes them: that says nothing of the node, but another endpoint may serve those better. */
+  /** Clients whose half is undone in a pod: that says nothing of the node, but another endpoint may serve those clients better. */
   async #notLeftAlone(clients: readonly Connection[]): Promise<void> {
     this.#undone++;
     const now = this.#components.clock.now();
-    if (this.#undone < policy.probesUntilSilent || now < this.#offerAt) return;
+    if (this.#undone < policy.failuresUntilDown || now < this.#offerAt) return;
     this.#offered(now);
     await this.#offer(clients.filter(({ id }) => this.#isUndone(id)));
   }
@@ -109,12 +110,13 @@ export class PathProbe {
   /** Clients are offered to other endpoints, where there are any. */
   async #offer(clients: readonly Connection[]): Promise<void> {
     const { connections, reconciler } = this.#components;
-    await fewAtATime(clients, async ({ id }) => {
+    await forEachLimited(clients, async ({ id }) => {
       const present = connections.byId(id);
-      const silence = present && hasInterface(present) ? silenceOf(this.#components, present) : undefined;
-      if (silence)
+      const pathFailure =
+        present && hasInterface(present) ? pathFailureOf(this.#components, present) : undefined;
+      if (pathFailure)
         await reconciler.mark(id, (facts) => {
-          facts.silent = silence;
+          facts.pathFailure = pathFailure;
         });
     });
   }
@@ -134,12 +136,12 @@ export class PathProbe {
   }
 }
 
-/** `undone`: it did not answer, and something in a pod of its undoes it; `unknown`: it could not be asked. */
+/** `undone`: no answer, and a pod undoes the connection; `unknown`: the forwarder could not probe. */
 type Answer = 'yes' | 'no' | 'undone' | 'unknown';
 
-/** A client's that the kernel drives, up or waiting; while it is being made anew there is nothing to ask. */
+/** A client's connection with a device, up or waiting; while the connection is being made anew there is nothing to probe. */
 function hasInterface(connection: Connection): boolean {
-  const type = connection.crossConnect.client?.type;
-  const driven = type !== InterfaceType.MEM_INTERFACE && type !== InterfaceType.VHOST_INTERFACE;
+  const { client } = connection.crossConnect;
+  const driven = client !== undefined && traitsOf(client.type).hasDevice;
   return connection.role === 'CLIENT' && driven && isInPlace(connection);
 }

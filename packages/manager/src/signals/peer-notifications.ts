@@ -1,7 +1,7 @@
 // What another manager says of connections that the two share, and what it asks about them.
 import type { proxy } from '@nsm/api';
-import { wordsOf } from '../others-words.js';
 import { type Connection, isClosed, proxyKey } from '../state/connection.js';
+import { wordsOf } from '../untrusted-text.js';
 import type { SignalComponents } from './components.js';
 import { moveAway } from './leaving.js';
 import { lose } from './losses.js';

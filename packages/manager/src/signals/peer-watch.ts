@@ -1,8 +1,8 @@
-// Watches over the other ends of connections: the managers there, and whether packets come back. A manager that is silent
-// does no harm while they do.
+// Watches over the other ends of connections: the managers there, and whether packets come back. A manager that does not
+// answer does no harm while packets come back.
 import { NsmError } from '@nsm/api';
 import { policy } from '../connection/policy.js';
-import type { Peer } from '../others/peer-managers.js';
+import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed, isInPlace } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 import { lose } from './losses.js';
@@ -17,7 +17,7 @@ export async function watchPeers(components: SignalComponents): Promise<void> {
   ]);
 }
 
-/** Something that looks at all connections that this manager shares with one other. */
+/** Checks all connections that this manager shares with another manager. */
 interface Watch {
   look(connections: readonly Connection[]): Promise<void>;
 }
@@ -54,7 +54,7 @@ function sharedByManager(components: SignalComponents): Map<string, Connection[]
   return shared;
 }
 
-/** What is known of one other manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
+/** What is known of another manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
 class PeerWatch implements Watch {
   readonly #components: SignalComponents;
   #looking = false;
@@ -89,9 +89,9 @@ class PeerWatch implements Watch {
   async #compare(peer: Peer, connections: readonly Connection[]): Promise<void> {
     const { peers, self } = this.#components;
     const age = this.#components.clock.now() - this.#comparedAt;
-    // What it was to be told while it did not answer, it has not heard.
+    // A manager that did not answer has not heard what it was to be told meanwhile.
     const due = age > policy.compareWithPeerMs || this.#missed > 0;
-    // One that is being made anew is in nobody's hands.
+    // A connection that is being made anew has no other half yet.
     const held = connections.filter(isInPlace);
     const shared = held.map((connection) => ({
       connectionId: connection.peer?.connectionId ?? '',
@@ -107,7 +107,7 @@ class PeerWatch implements Watch {
       ? first
       : await ask(shared);
     this.#incarnation = incarnation;
-    // What is being asked for may end up elsewhere.
+    // A half that is being asked for may end up at another endpoint.
     this.#comparedAt =
       pendingConnectionIds.length > 0 ? Number.NEGATIVE_INFINITY : this.#components.clock.now();
     const reasons = new Map(ended.map(({ connectionId, reason }) => [connectionId, reason]));
@@ -115,8 +115,8 @@ class PeerWatch implements Watch {
   }
 
   /**
-   * The other manager does not have these: it was set up anew, or its half ended without this one hearing of it.
-   * @param ended why those ended that were to end.
+   * The other manager does not have these connections: it was set up anew, or its half ended without this manager hearing of it.
+   * @param ended by id, why a half was ended.
    */
   #part(
     connections: readonly Connection[],
@@ -128,7 +128,7 @@ class PeerWatch implements Watch {
       const present = this.#components.connections.byId(id);
       if (!peer || !present || !unknown.has(peer.connectionId)) continue;
       const reason = ended.get(peer.connectionId) ?? `manager ${peer.manager} does not have it any more`;
-      // One that was made anew since the question is another's: the answer is not about it.
+      // A connection that was made anew since the question has another tunnel: the answer is not about it.
       const asked = (current: Connection): boolean => current.tunnel?.identifier === tunnel?.identifier;
       if (role === 'ENDPOINT' || ended.has(peer.connectionId))
         this.#components.reconciler.end(id, reason, { tell: 'nobody', concerns: asked });
@@ -141,7 +141,7 @@ class PeerWatch implements Watch {
     this.#missed++;
     if (this.#missed === 1) this.#silentSince = now;
     if (this.#missed < policy.callsUntilSilent) return;
-    // What it told of is no excuse any more for packets that do not come back.
+    // The troubles that this manager told of explain missing packets no longer.
     hearTroubled(this.#components, connections, []);
     if (this.#missed === policy.callsUntilSilent)
       this.#components.logger.warn({ manager, err: error }, 'the manager does not answer');

@@ -1,14 +1,14 @@
-// What something in a pod undoes again and again is told by the manager of its node to that of the other: packets do not come back
+// A half that is undone again and again in a pod of one node is told of to the manager of the other node: packets do not come back
 // there for the same cause.
 import type { proxy } from '@nsm/api';
-import { toldBy, wordsOf } from '../others-words.js';
 import { type Connection, isInPlace } from '../state/connection.js';
+import { toldBy, wordsOf } from '../untrusted-text.js';
 import type { SignalComponents } from './components.js';
 
-/** More than these are not told of at once: it is asked again twice a second. */
+/** Connections told of in one answer at most: the other manager asks again twice a second. */
 const mostTroubled = 1024;
 
-/** What the two share whose half here somebody undoes again and again. */
+/** Connections shared with a manager whose half on this node is undone again and again. */
 export function troubledConnections(
   { connections }: Pick<SignalComponents, 'connections'>,
   manager: string,

@@ -1,12 +1,12 @@
 // One manager of a name in a network namespace: by its name it knows its interfaces, and takes away those it does not.
 import { createHash } from 'node:crypto';
-import { NsmError, takeOnly } from '@nsm/api';
+import { NsmError, takeNamespaceLock } from '@nsm/api';
 import type { Logger } from 'pino';
-import { listenerOf } from '../others/socket-listener.js';
-import { quote } from '../others-words.js';
+import { listenerOf } from '../peers/socket-listener.js';
+import { quote } from '../untrusted-text.js';
 
-/** Milliseconds within which the one that has the name tells who it is. */
-const answerTimeout = 1000;
+/** Milliseconds within which the manager that has the name tells its process id. */
+const answerTimeoutMs = 1000;
 
 /**
  * Takes the name until what it returns is called, or the process ends.
@@ -15,10 +15,10 @@ const answerTimeout = 1000;
 export async function takeName(name: string, logger: Logger): Promise<() => void> {
   const place = `nsm-manager-${createHash('sha256').update(name).digest('hex')}`;
   try {
-    return await takeOnly(place, `a manager of the name ${quote(name)}`);
+    return await takeNamespaceLock(place, `a manager of the name ${quote(name)}`);
   } catch (thrown) {
     if (NsmError.from(thrown).kind !== 'conflict') throw thrown;
-    const { pid, uid } = await listenerOf(`\0${place}`, answerTimeout).catch(() => ({ pid: 0, uid: 0 }));
+    const { pid, uid } = await listenerOf(`\0${place}`, answerTimeoutMs).catch(() => ({ pid: 0, uid: 0 }));
     // Any process of the node may take an abstract socket; it shall not keep a manager from starting.
     if (uid !== 0 && uid !== process.getuid?.()) {
       logger.warn(

@@ -1,5 +1,6 @@
 // The command tree as completion sees it: for each command its words, its flags, and what its arguments are.
 import type { Argument, Command, Option } from 'commander';
+import { interfaceKinds } from '../../interface-flag.js';
 import type { NameKind } from './name-kinds.js';
 
 /** What can stand in one place of a command line. */
@@ -86,7 +87,7 @@ function flagValues(option: Option): Values {
     case '--registry':
       return { kind: 'words', words: ['embedded:', 'nsm://', 'etcd://', 'kubernetes:'] };
     case '--interface':
-      return { kind: 'words', words: ['kernel', 'vhost', 'mem', 'sriov', 'hw'] };
+      return { kind: 'words', words: interfaceKinds.filter((kind) => kind !== 'default') };
     default:
       return { kind: 'none' };
   }

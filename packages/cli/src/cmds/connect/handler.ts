@@ -1,7 +1,7 @@
 // Connects, prints what the manager gave, and with --hold stays for what becomes of it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { type Connection, type ConnectionEvent, connect } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { defaultRunDir, labelsOf } from '../../common-flags.js';
@@ -102,7 +102,7 @@ export function printConnected(
     ],
     ['address', connection.addresses.join(', ')],
     ['peer', connection.peerAddresses.join(', ')],
-    ['routes', nameSome(connection.routes)],
+    ['routes', abbreviatedList(connection.routes)],
     ['dns', connection.dns.servers.join(', ')],
     ['mtu', connection.mtu > 0 ? String(connection.mtu) : ''],
     ['endpoint', known ? [known.endpoint, known.peerManager && `on ${known.peerManager}`].join(' ') : ''],

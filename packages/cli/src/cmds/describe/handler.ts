@@ -1,23 +1,23 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { interfaceFields } from '@nsm/sdk';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
+import {
+  interfaceCapabilityView,
+  type JoinView,
+  joinView,
+  tunnelCapabilityViews,
+} from '../../capability-views.js';
 import { Output, orDash } from '../../output.js';
+import { howText, labelsText, stateText } from '../../view-texts.js';
 import {
   type ConnectionView,
   candidateView,
   connectionView,
   endpointView,
-  howText,
-  interfaceCapabilityView,
-  type JoinView,
-  joinView,
-  labelsText,
   managerView,
   type SideView,
-  stateText,
-  tunnelCapabilityViews,
 } from '../../views.js';
 import { runGet } from '../get/handler.js';
 import type { DescribeFlags, DescribeKind } from './flags.js';
@@ -103,7 +103,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
     output.list([
       ['service', name],
       ['endpoints', String(view.endpoints)],
-      ['managers', nameSome(view.managers)],
+      ['managers', abbreviatedList(view.managers)],
     ]);
     output.line('');
     printCandidates(output, name, view.candidates);
@@ -211,12 +211,12 @@ function sideEntries(side: string, view: SideView): [string, string][] {
     [`${side} interface`, device],
     [`${side} namespace`, view.namespace],
     [`${side} address`, view.addresses.join(', ')],
-    [`${side} routes`, nameSome(view.routes, ', ', view.routeCount)],
+    [`${side} routes`, abbreviatedList(view.routes, ', ', view.routeCount)],
     [`${side} dns`, view.dns.join(', ')],
   ];
 }
 
 function notFound(what: string, name: string, known: readonly string[]): NsmError {
-  const others = known.length > 0 ? `known: ${nameSome(known)}` : 'there is none';
+  const others = known.length > 0 ? `known: ${abbreviatedList(known)}` : 'there is none';
   return new NsmError('not-found', `no ${what} "${name}"; ${others}`);
 }

@@ -1,5 +1,5 @@
 // Runs a ready-made endpoint until it is interrupted.
-import { nameSome } from '@nsm/api';
+import { abbreviatedList } from '@nsm/api';
 import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import type { Served, ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
@@ -52,7 +52,7 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
 function printServing(output: Output, served: Served): void {
   const { name, namespace, services, socket } = served;
   if (output.json) output.value({ event: 'advertised', name, namespace, services, socket });
-  else output.line(`${name} provides ${nameSome(services)}; the manager calls it on ${socket}`);
+  else output.line(`${name} provides ${abbreviatedList(services)}; the manager calls it on ${socket}`);
 }
 
 function printStatus(output: Output, name: string, { state, reason }: ServeStatus): void {

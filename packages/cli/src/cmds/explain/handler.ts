@@ -1,5 +1,5 @@
 // Asks the manager how it would choose.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { interfaceFields } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
@@ -31,7 +31,7 @@ function unknownService(
   service: string,
   { services }: { readonly services: readonly { name: string }[] },
 ): NsmError {
-  const known = nameSome(services.map(({ name }) => name));
+  const known = abbreviatedList(services.map(({ name }) => name));
   return new NsmError(
     'no-endpoint',
     `no endpoint provides network service "${service}"; ${known ? `known: ${known}` : 'there is none yet'}`,

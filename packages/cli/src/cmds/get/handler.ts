@@ -1,22 +1,14 @@
 // Lists of services, endpoints, managers, connections, interface types and tunnels.
-import { NsmError, nameSome } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
-import { Output, orDash } from '../../output.js';
 import {
-  ageText,
-  connectionView,
-  endpointView,
-  howText,
   interfaceCapabilityView,
-  labelsText,
-  type ManagerView,
-  managerView,
-  pathText,
-  stateText,
   type TunnelCapabilityView,
   tunnelCapabilityViews,
-  tunnelView,
-} from '../../views.js';
+} from '../../capability-views.js';
+import { Output, orDash } from '../../output.js';
+import { ageText, howText, labelsText, pathText, stateText } from '../../view-texts.js';
+import { connectionView, endpointView, type ManagerView, managerView, tunnelView } from '../../views.js';
 import type { GetFlags, GetKind } from './flags.js';
 
 export async function runGet(what: GetKind, flags: GetFlags): Promise<void> {
@@ -48,7 +40,11 @@ const lists: Readonly<Record<GetKind, List>> = {
     if (output.json) return output.value(views);
     output.table(
       ['SERVICE', 'ENDPOINTS', 'MANAGERS'],
-      views.map(({ name, endpoints, managers }) => [name, String(endpoints), orDash(nameSome(managers))]),
+      views.map(({ name, endpoints, managers }) => [
+        name,
+        String(endpoints),
+        orDash(abbreviatedList(managers)),
+      ]),
       'no network services: no endpoint is advertised (nsm endpoint --help)',
     );
   },

@@ -3,7 +3,8 @@ import { admin, NsmError } from '@nsm/api';
 import { withAdmin } from '../../admin-client.js';
 import { interrupted } from '../../interrupted.js';
 import { Output } from '../../output.js';
-import { connectionView, pathText } from '../../views.js';
+import { pathText } from '../../view-texts.js';
+import { connectionView } from '../../views.js';
 import type { WatchFlags } from './flags.js';
 
 const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;

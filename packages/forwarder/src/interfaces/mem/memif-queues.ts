@@ -1,8 +1,8 @@
 // What a memif sends and receives by, whichever of the two roles it has.
 import { memory } from '@nsm/netlink';
-import { settle, signal } from '../shared/event-fd.js';
-import { spill } from '../shared/frame-sizes.js';
-import type { Moved, ReceiveQueue, SendQueue } from '../shared/session.js';
+import { settle, signal } from '../tap/event-fd.js';
+import { spill } from '../tap/frame-sizes.js';
+import type { Moved, ReceiveQueue, SendQueue } from '../tap/session.js';
 import type { MemifRing, Piece } from './memif-ring.js';
 
 /** A ring with the descriptor by which its producer wakes its consumer. */

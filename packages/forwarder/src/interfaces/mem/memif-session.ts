@@ -1,8 +1,9 @@
 // One control connection of a memif: from the first message to the rings, in either role, and to the end.
+import { InterfaceType, withFallbacks } from '@nsm/api';
 import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
-import { makeEventfd, requireEventfd, takeDescriptor } from '../shared/event-fd.js';
-import { largestFrame } from '../shared/frame-sizes.js';
-import type { Queues, Session } from '../shared/session.js';
+import { makeEventfd, requireEventfd, takeDescriptor } from '../tap/event-fd.js';
+import { largestFrame } from '../tap/frame-sizes.js';
+import type { Queues, Session } from '../tap/session.js';
 import { decodeMessage, encodeMessage, type MemifMessage, maxRegions } from './memif-messages.js';
 import { MemifReceiveQueue, MemifSendQueue, type Queue } from './memif-queues.js';
 import { MemifRing, ringBytes } from './memif-ring.js';
@@ -29,7 +30,8 @@ export function memifSettings(
   role: MemifSettings['role'],
   mtu: number,
 ): MemifSettings {
-  const { id = '0', secret = '', ring_size = '1024', buffer_size = '2048' } = parameters;
+  const all = withFallbacks(InterfaceType.MEM_INTERFACE, parameters);
+  const { id = '0', secret = '', ring_size, buffer_size } = all;
   return {
     ...{ role, id: Number(id), secret },
     log2RingSize: Math.log2(Number(ring_size)),

@@ -1,6 +1,6 @@
 // A memif and a TAP device as one wire.
 import type { Poller, UnixSocket } from '@nsm/netlink';
-import { type Counters, SharedTap, type SharedTapSpec } from '../shared/shared-tap.js';
+import { type Counters, SharedTap, type SharedTapSpec } from '../tap/shared-tap.js';
 import { messageSize } from './memif-messages.js';
 import { MemifSession, type MemifSettings } from './memif-session.js';
 

@@ -3,7 +3,13 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
+import {
+  type forwarder as fw,
+  type InterfaceType,
+  NsmError,
+  type SharedMemoryProtocol,
+  traitsOf,
+} from '@nsm/api';
 import { type NetworkNamespace, openTap } from '@nsm/netlink';
 import type { Side } from '../../wiring.js';
 import { memifSettings } from '../mem/memif-session.js';
@@ -13,12 +19,36 @@ import type { SharedSockets } from './shared-sockets.js';
 import type { Failure, SharedOrder, SharedWireSpec, SharedWord } from './shared-worker.js';
 import { identityOf } from './socket-link.js';
 
-/** The interface types of shared memory, and what they are called. */
-export type SharedType = typeof InterfaceType.MEM_INTERFACE | typeof InterfaceType.VHOST_INTERFACE;
-export const sharedNames: Readonly<Record<SharedType, string>> = {
-  [InterfaceType.MEM_INTERFACE]: 'memif',
-  [InterfaceType.VHOST_INTERFACE]: 'vhost-user',
+/** A protocol of shared memory as the forwarder speaks it. */
+interface Protocol {
+  /** What is missing here beside the sockets; '' when it works. */
+  missing(): string;
+  wire(port: fw.Port, role: 'server' | 'client', ends: { socket: string; tap: number }): SharedWireSpec;
+}
+
+const protocols: Readonly<Record<SharedMemoryProtocol, Protocol>> = {
+  memif: {
+    missing: () => '',
+    wire: ({ parameters, mtu }, role, ends) => ({
+      protocol: 'memif',
+      spec: { ...ends, ...memifSettings(parameters, role, mtu) },
+    }),
+  },
+  'vhost-user': {
+    missing: tryVhost,
+    wire: ({ parameters, mtu }, role, ends) => ({
+      protocol: 'vhost-user',
+      spec: { ...ends, ...vhostSettings(parameters, role, mtu) },
+    }),
+  },
 };
+
+/** @throws NsmError `invalid` for an interface type without shared memory. */
+export function protocolOf(type: InterfaceType): SharedMemoryProtocol {
+  const { sharedMemory } = traitsOf(type);
+  if (sharedMemory) return sharedMemory.protocol;
+  throw new NsmError('invalid', `interface type ${type} has no shared memory`);
+}
 
 /** An existing TAP device; without a namespace it is in the node's. */
 export interface TapDevice {
@@ -59,8 +89,8 @@ export class SharedEngine {
   }
 
   /** What is missing here; '' when it works. */
-  missing(type: SharedType): string {
-    return this.#sockets.missing(type) || (type === InterfaceType.VHOST_INTERFACE ? tryVhost() : '');
+  missing(type: InterfaceType): string {
+    return this.#sockets.missing(type) || protocols[protocolOf(type)].missing();
   }
 
   /**
@@ -74,7 +104,9 @@ export class SharedEngine {
     const other = side === 'client' ? 'endpoint' : 'client';
     const socket = this.#sockets.place(id, other, type, process.getuid?.() ?? 0);
     this.#sockets.join(id, type);
-    const wire = (tap: number): SharedWireSpec => wireOf(port, side, socket, tap);
+    const role = side === 'client' ? 'server' : 'client';
+    const wire = (tap: number): SharedWireSpec =>
+      protocols[protocolOf(type)].wire(port, role, { socket, tap });
     // A folder that was removed and made again is not the one that is watched.
     const order = JSON.stringify([wire(0), tap.index, identityOf(dirname(socket))]);
     const served = side === 'endpoint' || existsSync(socket);
@@ -119,14 +151,6 @@ export class SharedEngine {
     );
     await this.#thread.tell(order);
   }
-}
-
-function wireOf({ type, parameters, mtu }: fw.Port, side: Side, socket: string, tap: number): SharedWireSpec {
-  const role = side === 'client' ? 'server' : 'client';
-  const ends = { socket, tap };
-  return type === InterfaceType.MEM_INTERFACE
-    ? { protocol: 'memif', spec: { ...ends, ...memifSettings(parameters, role, mtu) } }
-    : { protocol: 'vhost-user', spec: { ...ends, ...vhostSettings(parameters, role, mtu) } };
 }
 
 /** Started when the first is joined: most nodes have none. */

@@ -1,22 +1,13 @@
 // Where pods of this node meet by a unix socket: a folder for each side of a connection, open to that side's user alone.
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { InterfaceType, NsmError } from '@nsm/api';
+import { type InterfaceType, NsmError, traitsOf } from '@nsm/api';
 import { libc } from '@nsm/netlink';
 import type { Side } from '../../wiring.js';
 import { linkSocket, SocketLink } from './socket-link.js';
 
 /** sun_path of unix(7) less its final zero byte. */
 const maxSocketPath = 107;
-const files: Readonly<Partial<Record<InterfaceType, string>>> = {
-  [InterfaceType.MEM_INTERFACE]: 'memif.sock',
-  [InterfaceType.VHOST_INTERFACE]: 'vhost.sock',
-};
-
-/** True for interfaces that are a socket in a folder and no network device. */
-export function isSocket(type: InterfaceType | undefined): boolean {
-  return type !== undefined && type in files;
-}
 
 /**
  * Layout: RUN/shared/CONNECTION/client/FILE and …/endpoint/FILE. Others may pass the upper two folders, not list them;
@@ -116,7 +107,7 @@ export class SharedSockets {
   }
 
   #pathOf(id: string, side: Side, type: InterfaceType): string {
-    const file = files[type];
+    const file = traitsOf(type).sharedMemory?.socketFile;
     if (file === undefined) throw new NsmError('invalid', `interface type ${type} has no socket`);
     return join(this.#folderOf(id), side, file);
   }

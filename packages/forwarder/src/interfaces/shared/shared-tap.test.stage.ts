@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { openTap, Poller } from '@nsm/netlink';
 import { makeNamespace, type TestNamespace, waitFor } from '@nsm/testkit';
 import { MemifTap } from '../mem/memif-tap.js';
+import { largestFrame } from '../tap/frame-sizes.js';
+import type { Counters, SharedTap } from '../tap/shared-tap.js';
 import { VhostTap } from '../vhost/vhost-tap.js';
-import { largestFrame } from './frame-sizes.js';
-import type { Counters, SharedTap } from './shared-tap.js';
 
 export type Role = 'server' | 'client';
 

@@ -2,21 +2,21 @@
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { tryDevice } from '../../trial-device.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
-import { type SharedEngine, type SharedType, sharedNames } from './shared-engine.js';
+import { protocolOf, type SharedEngine } from './shared-engine.js';
 
 export class SharedToKernel implements Wiring {
   readonly engine: string;
   readonly interface: InterfaceType;
   readonly endpointInterface: InterfaceType;
-  readonly #type: SharedType;
+  readonly #type: InterfaceType;
   readonly #shared: Side;
   readonly #kernel: Side;
   readonly #peers: SharedEngine;
 
   /** @param shared the side that has the shared memory. */
-  constructor(type: SharedType, shared: Side, peers: SharedEngine) {
+  constructor(type: InterfaceType, shared: Side, peers: SharedEngine) {
     const { KERNEL_INTERFACE } = InterfaceType;
-    this.engine = `${sharedNames[type]} and TAP device`;
+    this.engine = `${protocolOf(type)} and TAP device`;
     this.#type = type;
     this.#shared = shared;
     this.#kernel = shared === 'client' ? 'endpoint' : 'client';

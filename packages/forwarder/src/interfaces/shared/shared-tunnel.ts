@@ -1,22 +1,22 @@
 // MEM or VHOST over any kind of tunnel by eBPF: shared memory with the pod, and a TAP device as the node's end of the tunnel.
-import { type forwarder as fw, NsmError, type TunnelType } from '@nsm/api';
+import { type forwarder as fw, type InterfaceType, NsmError, type TunnelType } from '@nsm/api';
 import type { Link, RouteLookup } from '@nsm/netlink';
 import type { BpfTunnel } from '../../bpf/bpf-tunnel.js';
 import { nodeEndName } from '../../bpf/node-end.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
-import { type SharedEngine, type SharedType, sharedNames } from './shared-engine.js';
+import { protocolOf, type SharedEngine } from './shared-engine.js';
 
 export class SharedTunnel implements Wiring {
   readonly engine: string;
-  readonly interface: SharedType;
+  readonly interface: InterfaceType;
   readonly tunnel: TunnelType;
   readonly overhead: Readonly<Record<4 | 6, number>>;
   readonly port: number;
   readonly #over: BpfTunnel;
   readonly #peers: SharedEngine;
 
-  constructor(type: SharedType, over: BpfTunnel, peers: SharedEngine) {
-    this.engine = `${sharedNames[type]} and eBPF`;
+  constructor(type: InterfaceType, over: BpfTunnel, peers: SharedEngine) {
+    this.engine = `${protocolOf(type)} and eBPF`;
     this.interface = type;
     this.#over = over;
     this.#peers = peers;

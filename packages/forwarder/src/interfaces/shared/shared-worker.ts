@@ -2,8 +2,8 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { Poller } from '@nsm/netlink';
 import { MemifTap, type MemifTapSpec } from '../mem/memif-tap.js';
+import type { Counters } from '../tap/shared-tap.js';
 import { VhostTap, type VhostTapSpec } from '../vhost/vhost-tap.js';
-import type { Counters } from './shared-tap.js';
 
 export type SharedWireSpec =
   | { readonly protocol: 'memif'; readonly spec: MemifTapSpec }

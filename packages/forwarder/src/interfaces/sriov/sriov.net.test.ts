@@ -3,11 +3,11 @@
 import { type forwarder as fw, InterfaceType } from '@nsm/api';
 import { leaks, ping, requireRoot } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { VfPool } from '../../lending/device-source.js';
 import { Stage } from '../../lending/lending.test.stage.js';
 import type { LendingOptions } from '../../lending/lending-options.js';
 import { adaptersIn } from './adapters.js';
 import { makeSysfs } from './sysfs.test.tree.js';
-import type { VfPool } from './virtual-functions.js';
 
 const { signal } = new AbortController();
 const SRIOV = InterfaceType.SRIOV_INTERFACE;

@@ -1,20 +1,14 @@
 // SRIOV: virtual functions of the node's adapters, set by their physical function before a pod gets them.
 import { InterfaceType } from '@nsm/api';
-import type { RouteSocket, VfChanges } from '@nsm/netlink';
+import type { RouteSocket } from '@nsm/netlink';
 import {
   type Absent,
-  type DevicePool,
   type DeviceSource,
   fits,
   type PooledDevice,
+  type VfPool,
 } from '../../lending/device-source.js';
 import { adaptersIn } from './adapters.js';
-
-/** The match is of the adapter: the physical function's name, driver and PCI address. */
-export interface VfPool extends DevicePool {
-  /** How every virtual function is set while a pod has it. */
-  readonly settings: Omit<VfChanges, 'index' | 'mac'>;
-}
 
 export class VirtualFunctions implements DeviceSource {
   readonly interface: InterfaceType = InterfaceType.SRIOV_INTERFACE;

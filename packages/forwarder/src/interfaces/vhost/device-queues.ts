@@ -1,8 +1,8 @@
 // What a vhost-user device moves packets by: straight between the driver's memory and a descriptor.
 import { memory, SharedMemory } from '@nsm/netlink';
-import { settle, signal } from '../shared/event-fd.js';
-import { spill } from '../shared/frame-sizes.js';
-import type { Moved, ReceiveQueue, SendQueue } from '../shared/session.js';
+import { settle, signal } from '../tap/event-fd.js';
+import { spill } from '../tap/frame-sizes.js';
+import type { Moved, ReceiveQueue, SendQueue } from '../tap/session.js';
 import { type Chain, type DeviceRing, makeChain, maxPieces, require } from './device-ring.js';
 
 /** A ring with its descriptors, of which a driver that polls has no `call`. */

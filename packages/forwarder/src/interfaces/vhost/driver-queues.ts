@@ -1,8 +1,8 @@
 // What a vhost-user driver of ours moves packets by: straight between its own memory and a descriptor.
 import { memory } from '@nsm/netlink';
-import { settle, signal } from '../shared/event-fd.js';
-import { spill } from '../shared/frame-sizes.js';
-import type { Moved, ReceiveQueue, SendQueue } from '../shared/session.js';
+import { settle, signal } from '../tap/event-fd.js';
+import { spill } from '../tap/frame-sizes.js';
+import type { Moved, ReceiveQueue, SendQueue } from '../tap/session.js';
 import type { DriverRing } from './driver-ring.js';
 
 /** A ring with its buffers, and the descriptors by which either side wakes the other. */

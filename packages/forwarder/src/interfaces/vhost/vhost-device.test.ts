@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { libc, memory, UnixListener, UnixSocket } from '@nsm/netlink';
 import { waitFor } from '@nsm/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Moved, Queues } from '../shared/session.js';
+import type { Moved, Queues } from '../tap/session.js';
 import { VhostDevice } from './vhost-device.js';
 import {
   decodeNumber,

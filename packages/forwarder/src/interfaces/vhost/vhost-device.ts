@@ -1,7 +1,7 @@
 // The device of a vhost-user connection: the pod's application is the driver, and lends its memory and its rings.
 import { libc, type UnixSocket } from '@nsm/netlink';
-import { requireEventfd, takeDescriptor } from '../shared/event-fd.js';
-import type { Queues, Session } from '../shared/session.js';
+import { requireEventfd, takeDescriptor } from '../tap/event-fd.js';
+import type { Queues, Session } from '../tap/session.js';
 import { type DeviceQueue, DeviceReceiveQueue, DeviceSendQueue } from './device-queues.js';
 import { DeviceRing } from './device-ring.js';
 import { DriverMemory } from './driver-memory.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { libc, SharedMemory, UnixListener, UnixSocket } from '@nsm/netlink';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Moved, Queues } from '../shared/session.js';
+import type { Moved, Queues } from '../tap/session.js';
 import { VhostDriver } from './vhost-driver.js';
 import {
   decodeRegions,

@@ -1,7 +1,7 @@
 // The driver of a vhost-user connection: the pod's application is the device, and is lent memory and rings of ours.
 import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
-import { makeEventfd } from '../shared/event-fd.js';
-import type { Queues, Session } from '../shared/session.js';
+import { makeEventfd } from '../tap/event-fd.js';
+import type { Queues, Session } from '../tap/session.js';
 import { type DriverQueue, DriverReceiveQueue, DriverSendQueue, headerSize } from './driver-queues.js';
 import { DriverRing, ringBytes } from './driver-ring.js';
 import {

@@ -1,5 +1,6 @@
 // What both roles of a vhost-user connection need to know.
-import { largestFrame } from '../shared/frame-sizes.js';
+import { InterfaceType, withFallbacks } from '@nsm/api';
+import { largestFrame } from '../tap/frame-sizes.js';
 
 export interface VhostSettings {
   /** The server is the device, the client the driver. */
@@ -14,9 +15,10 @@ export interface VhostSettings {
 
 /** As a pod is told of its vhost-user interface. @param mtu of the connection, bytes. */
 export function vhostSettings(
-  { queues = '1', ring_size = '256' }: Readonly<Record<string, string>>,
+  parameters: Readonly<Record<string, string>>,
   role: VhostSettings['role'],
   mtu: number,
 ): VhostSettings {
+  const { queues, ring_size } = withFallbacks(InterfaceType.VHOST_INTERFACE, parameters);
   return { role, queues: Number(queues), ringSize: Number(ring_size), largestFrame: largestFrame(mtu) };
 }

@@ -1,6 +1,6 @@
 // A vhost-user port and a TAP device as one wire.
 import type { Poller, UnixSocket } from '@nsm/netlink';
-import { type Counters, SharedTap, type SharedTapSpec } from '../shared/shared-tap.js';
+import { type Counters, SharedTap, type SharedTapSpec } from '../tap/shared-tap.js';
 import { VhostDevice } from './vhost-device.js';
 import { VhostDriver } from './vhost-driver.js';
 import { messageSize } from './vhost-messages.js';

@@ -1,0 +1,58 @@
+// Views as texts for people, in the cells of tables and in what `nsm describe` says.
+import type { CapabilityView, TunnelCapabilityView } from './capability-views.js';
+import type { ConnectionView } from './views.js';
+
+/** Its state and, where there is something to say, which attempt it is and why. */
+export function stateText({ attempt, detail }: ConnectionView, word: string): string {
+  const which = attempt > 0 ? ` (attempt ${attempt})` : '';
+  return `${word}${which}${detail ? `: ${detail}` : ''}`;
+}
+
+/** By what it works, or why it does not. */
+export function howText({
+  works,
+  missing,
+  engine,
+  standsBy = false,
+  obstacles = [],
+}: CapabilityView & Partial<TunnelCapabilityView>): string {
+  if (!works) return missing;
+  if (obstacles.length > 0) return `${engine}, but packets may not come to it: ${obstacles.join(', ')}`;
+  return standsBy ? `${engine}, stands by` : engine;
+}
+
+/** `k=v,k=v`. */
+export function labelsText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+}
+
+/** How the two sides are joined: `local`, the tunnel as `VXLAN 7`, or a physical network that both nodes are on. */
+export function pathText({ role, tunnel }: ConnectionView): string {
+  if (tunnel) return `${tunnel.type} ${tunnel.identifier}`;
+  return role === 'LOCAL' ? 'local' : 'wire';
+}
+
+/** Time since, as `3m` or `2d4h`. */
+export function ageText(since: string | null, now: number): string {
+  if (since === null) return '';
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
+  const units: readonly (readonly [string, number])[] = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+    ['s', 1],
+  ];
+  const first = units.findIndex(([, size]) => seconds >= size);
+  if (first < 0) return '0s';
+  let left = seconds;
+  return units
+    .slice(first, first + 2)
+    .map(([unit, size]) => {
+      const count = Math.floor(left / size);
+      left -= count * size;
+      return count > 0 ? `${count}${unit}` : '';
+    })
+    .join('');
+}

@@ -1,0 +1,256 @@
+// A peer in shared memory and a TAP device as one wire: packets go from the one to the other while both are there.
+import { type FSWatcher, rmSync, watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { libc, NetlinkError, type Poller, UnixListener, UnixSocket, type UnixSocketKind } from '@nsm/netlink';
+import { settle } from './event-fd.js';
+import type { Moved, Queues, ReceiveQueue, Session } from './session.js';
+import { showCarrier } from './tap-carrier.js';
+
+export interface SharedTapSpec {
+  readonly role: 'server' | 'client';
+  /** Where a server listens, and a client finds its server. */
+  readonly socket: string;
+  /** Open TAP device, taken over. */
+  readonly tap: number;
+}
+
+/** How a protocol speaks over its socket. */
+export interface Protocol {
+  readonly kind: UnixSocketKind;
+  /** Bytes of the largest message. */
+  readonly messageSize: number;
+  /** Takes over the socket. */
+  begin(socket: UnixSocket): Session;
+}
+
+/** From the peer, and to it. */
+export interface Counters {
+  readonly from: Moved;
+  readonly to: Moved;
+  /** Packets that were thrown away while nobody was at the other end. */
+  unheard: number;
+}
+
+/** Packets in one turn: enough to be quick, few enough to let others have theirs. */
+const budget = 256;
+/** Milliseconds until a peer without free buffers, or a server that is not there, is looked at again. */
+const retryMs = { buffers: 1, server: 200 };
+
+export class SharedTap {
+  readonly #spec: SharedTapSpec;
+  readonly #protocol: Protocol;
+  readonly #poller: Poller;
+  readonly #counters: Counters;
+  readonly #onTapGone: () => void;
+  readonly #listener: UnixListener | undefined;
+  readonly #watcher: FSWatcher | undefined;
+  readonly #watches = new Map<string, Disposable>();
+  readonly #pumping = new Set<ReceiveQueue>();
+  #session: Session | undefined;
+  /** Those of the session that are watched. */
+  #queues: Queues | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** @throws NetlinkError when the socket cannot be made; the TAP device is closed then. */
+  constructor(
+    spec: SharedTapSpec,
+    protocol: Protocol,
+    poller: Poller,
+    counters: Counters,
+    onTapGone: () => void,
+  ) {
+    this.#spec = spec;
+    this.#protocol = protocol;
+    this.#poller = poller;
+    this.#counters = counters;
+    this.#onTapGone = onTapGone;
+    showCarrier(this.#spec.tap, false);
+    try {
+      this.#watchTap();
+      if (spec.role === 'server') {
+        rmSync(spec.socket, { force: true });
+        const listener = new UnixListener(spec.socket, protocol.kind);
+        this.#listener = listener;
+        this.#watches.set(
+          'listener',
+          poller.watch(listener.fd, () => this.#accept(listener)),
+        );
+      } else {
+        this.#watcher = watch(dirname(spec.socket), { persistent: false }, (_event, file) => {
+          if (file === basename(spec.socket)) this.#connect();
+        });
+        this.#watcher.on('error', () => this.#watcher?.close());
+        this.#connect();
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#end('the connection is closed');
+    clearTimeout(this.#timer);
+    this.#watcher?.close();
+    for (const watch of this.#watches.values()) watch[Symbol.dispose]();
+    this.#listener?.close();
+    libc.close(this.#spec.tap);
+  }
+
+  #accept(listener: UnixListener): void {
+    const socket = listener.accept(this.#protocol.messageSize);
+    if (!socket) return;
+    // One that is connected stays; one that never got there makes room.
+    if (this.#queues) socket.close();
+    else {
+      this.#end('another client connects');
+      this.#begin(socket);
+    }
+  }
+
+  #connect(): void {
+    if (this.#closed || this.#session) return;
+    try {
+      const { messageSize, kind } = this.#protocol;
+      this.#begin(UnixSocket.connect(this.#spec.socket, messageSize, kind));
+    } catch (error) {
+      // Not made yet: its folder is watched. Made, and nobody listens yet: it will not tell.
+      if (error instanceof NetlinkError && error.code === 'ENOENT') return;
+      this.#connectLater();
+    }
+  }
+
+  #connectLater(): void {
+    if (this.#closed || this.#spec.role === 'server') return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#connect(), retryMs.server);
+  }
+
+  #begin(socket: UnixSocket): void {
+    try {
+      const session = this.#protocol.begin(socket);
+      this.#session = session;
+      this.#watches.set(
+        'session',
+        this.#poller.watch(session.fd, () => this.#heed(session)),
+      );
+    } catch (error) {
+      if (this.#session) this.#end(String(error));
+      else socket.close();
+      this.#connectLater();
+    }
+  }
+
+  #heed(session: Session): void {
+    this.#unlessBroken(() => {
+      session.heed();
+      this.#join(session.queues);
+    });
+  }
+
+  #join(queues: Queues | undefined): void {
+    if (queues === this.#queues) return;
+    this.#leave();
+    this.#queues = queues;
+    if (!queues) return;
+    for (const [index, receive] of queues.receive.entries())
+      this.#watches.set(
+        `ring ${index}`,
+        this.#poller.watch(receive.eventfd, () => this.#pump(receive)),
+      );
+    showCarrier(this.#spec.tap, true);
+    for (const receive of queues.receive) this.#pump(receive);
+  }
+
+  #leave(): void {
+    if (!this.#queues) return;
+    for (const index of this.#queues.receive.keys()) this.#unwatch(`ring ${index}`);
+    this.#queues = undefined;
+    showCarrier(this.#spec.tap, false);
+    if (this.#watches.has('room')) this.#fillAgain();
+  }
+
+  #watchTap(): void {
+    const watch = this.#poller.watch(this.#spec.tap, ({ readable, closed }) => {
+      if (closed && !readable) {
+        this.#unwatch('tap');
+        this.#onTapGone();
+      } else this.#fill();
+    });
+    this.#watches.set('tap', watch);
+  }
+
+  #fill(): void {
+    const { send } = this.#queues ?? {};
+    if (!send) {
+      this.#counters.unheard += discard(this.#spec.tap);
+      return;
+    }
+    this.#unlessBroken(() => {
+      if (send.fillFrom(this.#spec.tap, budget, this.#counters.to) !== 'full') return;
+      // Meanwhile the kernel queues, and drops what is too much.
+      this.#unwatch('tap');
+      this.#watches.set('room', this.#awaitRoom(send.eventfd));
+    });
+  }
+
+  #awaitRoom(eventfd: number | undefined): Disposable {
+    if (eventfd !== undefined)
+      return this.#poller.watch(eventfd, () => {
+        settle(eventfd);
+        this.#fillAgain();
+      });
+    const timer = setTimeout(() => this.#fillAgain(), retryMs.buffers);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  }
+
+  #fillAgain(): void {
+    this.#unwatch('room');
+    this.#watchTap();
+  }
+
+  #pump(receive: ReceiveQueue): void {
+    if (this.#pumping.has(receive)) return;
+    this.#unlessBroken(() => {
+      if (!receive.drainTo(this.#spec.tap, budget, this.#counters.from)) return;
+      this.#pumping.add(receive);
+      setImmediate(() => {
+        this.#pumping.delete(receive);
+        if (this.#queues?.receive.includes(receive)) this.#pump(receive);
+      });
+    });
+  }
+
+  #unlessBroken(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#end(error instanceof Error ? error.message : String(error));
+      this.#connectLater();
+    }
+  }
+
+  #end(reason: string): void {
+    this.#leave();
+    this.#unwatch('session');
+    const session = this.#session;
+    this.#session = undefined;
+    session?.close(reason);
+  }
+
+  #unwatch(name: string): void {
+    this.#watches.get(name)?.[Symbol.dispose]();
+    this.#watches.delete(name);
+  }
+}
+
+/** What was sent while nobody was at the other end is old. @returns how many packets that were. */
+function discard(tap: number): number {
+  const start = Buffer.allocUnsafe(64);
+  let packets = 0;
+  while (packets < 4096 && libc.read(tap, start, start.length) > 0) packets++;
+  return packets;
+}

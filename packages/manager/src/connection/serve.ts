@@ -1,0 +1,54 @@
+// How an order is served, with the connection that its key has. Asked when no step is due; nothing here looks at a clock, a kernel
+// or another manager.
+import { type Connection, isClosed, isUp } from '../state/connection.js';
+import { canMove } from './decide.js';
+import type { Order } from './orders.js';
+
+export type Service =
+  /** There is nothing to do, or nothing to do it with. */
+  | { readonly serve: 'done' }
+  /** The key belongs to another pod. */
+  | { readonly serve: 'refuse' }
+  /** A connection is made. */
+  | { readonly serve: 'make' }
+  /** The connection is compared with the kernel, and made anew where the kernel differs for good. */
+  | { readonly serve: 'confirm' }
+  /** The connection is made anew at once. */
+  | { readonly serve: 'reconnect' }
+  /** A second connection is made beside the present one, and replaces it. */
+  | { readonly serve: 'replace' }
+  /** The connection is closed. */
+  | { readonly serve: 'close' }
+  /** The connection is closed without a word to the manager that asks, and made again. */
+  | { readonly serve: 'close-and-make' }
+  /** A connection to another endpoint replaces the present one. */
+  | { readonly serve: 'move' }
+  /** A connection of which two cannot stand side by side is made anew at another endpoint. */
+  | { readonly serve: 'lose' };
+
+export function serve(order: Order, present: Connection | undefined): Service {
+  switch (order.kind) {
+    case 'close':
+      return !present || present.phase.kind === 'REMOVED' ? { serve: 'done' } : { serve: 'close' };
+    case 'move':
+      if (
+        !present ||
+        present.id !== order.id ||
+        present.role === 'ENDPOINT' ||
+        present.intent.kind === 'closed'
+      )
+        return { serve: 'done' };
+      return canMove(present) ? { serve: 'move' } : { serve: 'lose' };
+    case 'connect': {
+      if (!present || isClosed(present)) return { serve: 'make' };
+      const { owner, speaksForOthers, fingerprint } = order;
+      if (owner && owner.namespace !== present.owner?.namespace && !speaksForOthers)
+        return { serve: 'refuse' };
+      const same = present.fingerprint === fingerprint;
+      if (same && isUp(present)) return { serve: 'confirm' };
+      // The client's manager knows best: what it asked for before, it no longer has.
+      if (present.role === 'ENDPOINT') return { serve: 'close-and-make' };
+      return same ? { serve: 'reconnect' } : { serve: 'replace' };
+    }
+  }
+}

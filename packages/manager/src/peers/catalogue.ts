@@ -1,0 +1,108 @@
+// Who provides which network service, as far as this node knows, and in which order it would choose among them.
+import type { NetworkServiceEndpoint } from '@nsm/api';
+import { endpointKey, type Registry } from '@nsm/registry';
+import type { EndpointHealth } from '../choice/endpoint-health.js';
+import type { MissingCapabilities } from '../choice/missing-capabilities.js';
+import {
+  absence,
+  type Candidate,
+  rankEndpoints,
+  type Surroundings,
+  selectEndpoints,
+  type Wanted,
+} from '../choice/selection.js';
+import type { WiringMatrix } from '../choice/wiring-matrix.js';
+import type { ConnectionTable } from '../state/connection-table.js';
+import type { LocalEndpoints } from './local-endpoints.js';
+
+export interface CatalogueComponents {
+  readonly registry: Pick<Registry, 'endpoints' | 'endpointsOf' | 'managers' | 'synced'>;
+  readonly endpoints: Pick<LocalEndpoints, 'isLeaving' | 'records'>;
+  readonly connections: Pick<ConnectionTable, 'countOf'>;
+  readonly health: EndpointHealth;
+  readonly wirings: WiringMatrix;
+  readonly missingCapabilities: MissingCapabilities;
+}
+
+export class Catalogue {
+  readonly #components: CatalogueComponents;
+  readonly #manager: string;
+  /** This node's endpoints are out of service, by an operator's wish, until that is undone or the manager restarts. */
+  drained = false;
+
+  /** @param manager name of this one. */
+  constructor(components: CatalogueComponents, manager: string) {
+    this.#components = components;
+    this.#manager = manager;
+  }
+
+  /**
+   * The registry's endpoints, without those of this node that are leaving; while the registry is away also those of this node that
+   * the registry has not heard of yet.
+   */
+  all(): readonly NetworkServiceEndpoint[] {
+    const { registry, endpoints } = this.#components;
+    const heard = [...registry.endpoints()].filter((record) => !endpoints.isLeaving(record));
+    return withUnheard(heard, registry.synced ? [] : endpoints.records());
+  }
+
+  /** As `all`, of one network service. */
+  of(service: string): readonly NetworkServiceEndpoint[] {
+    const { registry, endpoints } = this.#components;
+    const own = registry.synced ? [] : endpoints.records();
+    return withUnheard(
+      registry.endpointsOf(service).filter((record) => !endpoints.isLeaving(record)),
+      own.filter(({ networkServiceName }) => networkServiceName === service),
+    );
+  }
+
+  /** Names of network services. */
+  services(): Set<string> {
+    return new Set(this.all().map(({ networkServiceName }) => networkServiceName));
+  }
+
+  /** All endpoints of a service, the best first, each with the reason for its place. */
+  rank(wanted: Wanted): Candidate[] {
+    return rankEndpoints(wanted, this.#surroundings(wanted.service));
+  }
+
+  /**
+   * The endpoints that can take a client, the best first.
+   * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits.
+   */
+  select(wanted: Wanted): NetworkServiceEndpoint[] {
+    return selectEndpoints(wanted, this.#surroundings(wanted.service), () => this.services());
+  }
+
+  /** Why an endpoint would not be chosen now; '' when it would. */
+  unavailable(endpoint: NetworkServiceEndpoint): string {
+    const { networkServiceHost: host } = endpoint;
+    const { health, registry } = this.#components;
+    if (this.drained && host === this.#manager) return 'this node is drained';
+    return health.recentFailure(endpoint) ?? absence(host, registry.managers()) ?? '';
+  }
+
+  #surroundings(service: string): Surroundings {
+    const { registry, connections, health, wirings, missingCapabilities } = this.#components;
+    return {
+      manager: this.#manager,
+      drained: this.drained,
+      wirings,
+      missingCapabilities,
+      endpoints: this.of(service),
+      managers: registry.managers(),
+      connections: (endpoint) => connections.countOf(endpoint),
+      recentFailure: (endpoint) => health.recentFailure(endpoint),
+      lastChosen: (endpoint) => health.lastChosen(endpoint),
+    };
+  }
+}
+
+function withUnheard(
+  heard: readonly NetworkServiceEndpoint[],
+  own: readonly NetworkServiceEndpoint[],
+): readonly NetworkServiceEndpoint[] {
+  if (own.length === 0) return heard;
+  const keys = new Set(heard.map(endpointKey));
+  return [...heard, ...own.filter((record) => !keys.has(endpointKey(record)))];
+}

@@ -1,0 +1,69 @@
+// The endpoint and the other manager of a connection hear that it has ended.
+import type { Logger } from 'pino';
+import type { Self } from '../self.js';
+import type { Connection } from '../state/connection.js';
+import type { ConnectionTable } from '../state/connection-table.js';
+import type { LocalEndpoints } from './local-endpoints.js';
+import type { PeerManagers } from './peer-managers.js';
+
+/** What an endpoint of this node knows a connection by. */
+export type ServedConnection = Pick<Connection, 'id' | 'requestId' | 'service' | 'endpoint'>;
+
+export interface NotificationComponents {
+  readonly self: Pick<Self, 'name'>;
+  readonly connections: Pick<ConnectionTable, 'byRequest'>;
+  readonly endpoints: Pick<LocalEndpoints, 'close'>;
+  readonly peers: Pick<PeerManagers, 'close'>;
+  readonly logger: Pick<Logger, 'warn'>;
+}
+
+/** Tells an endpoint of this node that a connection has ended, unless it serves another of the same request. */
+export async function notifyEndpoint(
+  { connections, endpoints }: Pick<NotificationComponents, 'connections' | 'endpoints'>,
+  { id, requestId, service, endpoint: { name, namespace } }: ServedConnection,
+  reason: string,
+): Promise<void> {
+  // While a changed request replaces a connection, the endpoint knows both by one request_id.
+  const goesOn = connections
+    .byRequest(requestId, service)
+    .some((other) => other.id !== id && other.role !== 'CLIENT' && other.endpoint.name === name);
+  if (goesOn) return;
+  await endpoints.close(
+    { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName: service },
+    requestId,
+    reason,
+  );
+}
+
+/**
+ * Tells the manager of the other half that this half has ended.
+ * @param reconnect the endpoint was lost: the client's manager is to connect the client elsewhere.
+ * @throws NsmError when that manager does not answer within `hearWithinMs`.
+ */
+export async function notifyPeerManager(
+  { self, peers, logger }: Pick<NotificationComponents, 'self' | 'peers' | 'logger'>,
+  { peer, requestId, service, id, role, halfId = '' }: Connection,
+  reason: string,
+  { reconnect, hearWithinMs }: { readonly reconnect: boolean; readonly hearWithinMs: number },
+): Promise<void> {
+  if (!peer?.address) return;
+  const connectionId = role === 'CLIENT' ? id : peer.connectionId;
+  const request = {
+    requestId,
+    networkServiceName: service,
+    connectionId,
+    reason,
+    reconnect,
+    managerName: self.name,
+    halfId,
+  };
+  try {
+    await peers.close(peer, request, hearWithinMs);
+  } catch (error) {
+    logger.warn(
+      { connection: id, manager: peer.manager, err: error },
+      'the other manager did not hear that the connection ended',
+    );
+    throw error;
+  }
+}

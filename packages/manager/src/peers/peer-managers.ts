@@ -1,0 +1,199 @@
+// Channels to other managers, one for each address, kept while they are in use.
+import { lookup } from 'node:dns/promises';
+import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
+import { Channel, NsmError, proxy, type ServiceClient } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
+import { quote } from '../untrusted-text.js';
+
+type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
+
+/** Managers that are called less often than this keep no channel. */
+const maxChannels = 256;
+
+/** Milliseconds within which another manager must answer, its endpoint's time included. */
+const answerTimeoutMs = 8000;
+
+type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, Message>;
+
+export interface Peer {
+  readonly manager: string;
+  /** HOST:PORT. */
+  readonly address: string;
+}
+
+export class PeerManagers {
+  /** Ids of connections that other managers are being asked for just now: their halves there are not orphans. */
+  readonly #asked = new Set<string>();
+  readonly #channels = new Map<string, { readonly channel: Channel; readonly client: ProxyClient }>();
+
+  readonly #managers: () => ReadonlyMap<string, { readonly address: string }>;
+
+  /** @param managers the managers that are registered now, by name. */
+  constructor(managers: () => ReadonlyMap<string, { readonly address: string }>) {
+    this.#managers = managers;
+  }
+
+  /**
+   * HOST:PORT of a manager.
+   * @throws NsmError `manager-unreachable` when the manager is not registered.
+   */
+  addressOf(manager: string): string {
+    const record = this.#managers().get(manager);
+    if (!record) throw new NsmError('manager-unreachable', `manager ${quote(manager)} is not registered`);
+    return record.address;
+  }
+
+  /** Until the returned object is disposed of, `isAsking` says yes of the connection. */
+  asking(connectionId: string): Disposable {
+    this.#asked.add(connectionId);
+    return { [Symbol.dispose]: () => void this.#asked.delete(connectionId) };
+  }
+
+  isAsking(connectionId: string): boolean {
+    return this.#asked.has(connectionId);
+  }
+
+  /**
+   * Asks another manager for its half of a connection.
+   * @throws NsmError the other manager's refusal, its own words behind its name; `manager-unreachable` when it does not answer.
+   */
+  async request(
+    peer: Peer,
+    request: Init<typeof proxy.ProxyConnectionRequestSchema>,
+    signal: AbortSignal,
+  ): Promise<proxy.ProxyConnectionReply> {
+    const until = performance.now() + answerTimeoutMs;
+    const ask = () =>
+      this.#client(peer).requestProxyConnection(request, {
+        signal,
+        timeoutMs: Math.max(1, until - performance.now()),
+      });
+    const reply = await ask()
+      .catch((thrown: unknown) => {
+        if (NsmError.from(thrown).kind !== 'unavailable' || signal.aborted) throw thrown;
+        // The channel may still be waiting to try again a manager that is back already: a new one tries at once.
+        this.#forget(this.#current(peer));
+        return ask();
+      })
+      .catch((thrown: unknown) => {
+        // The other manager may have made its half without our hearing of it.
+        const { requestId = '', networkServiceName = '', connectionId = '' } = request;
+        this.close(peer, { requestId, networkServiceName, connectionId, reason: 'no reply' }).catch(
+          () => undefined,
+        );
+        throw this.#unheard(peer, NsmError.from(thrown), signal);
+      });
+    if (reply.accepted) return reply;
+    const refusal = NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+    throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
+  }
+
+  /** Tells another manager that a connection has ended. @param timeoutMs within which that manager must have heard. */
+  async close(
+    peer: Peer,
+    request: Init<typeof proxy.CloseProxyConnectionRequestSchema>,
+    timeoutMs: number = answerTimeoutMs,
+  ): Promise<void> {
+    await this.#client(peer).closeProxyConnection(request, { timeoutMs });
+  }
+
+  /**
+   * Has the manager of a client move it to another endpoint.
+   * @throws NsmError what it refuses with, `unimplemented` where it knows only the specification.
+   */
+  async move(peer: Peer, request: Init<typeof proxy.MoveConnectionRequestSchema>): Promise<void> {
+    const reply = await this.#client(peer).moveConnection(request, { timeoutMs: answerTimeoutMs });
+    if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+  }
+
+  /**
+   * Which of the connections that two managers share the other does not have, or has with another tunnel.
+   * @throws NsmError `unavailable` or `deadline` when it does not answer within `timeoutMs`.
+   */
+  async check(
+    peer: Peer,
+    request: Init<typeof proxy.CheckConnectionsRequestSchema>,
+    timeoutMs: number,
+  ): Promise<proxy.CheckConnectionsReply> {
+    return await this.#client(peer).checkConnections(request, { timeoutMs });
+  }
+
+  #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {
+    if (signal.aborted) return error;
+    // A manager that is stopping resets its calls, which arrives as cancelled.
+    if (error.kind !== 'unavailable' && error.kind !== 'deadline' && error.kind !== 'cancelled') return error;
+    return new NsmError(
+      'manager-unreachable',
+      `manager ${quote(manager)} does not answer on ${address}: ${error.message}; is it running, and is TCP open between the nodes?`,
+      error,
+    );
+  }
+
+  #forget(address: string): void {
+    this.#channels.get(address)?.channel.close();
+    this.#channels.delete(address);
+  }
+
+  /** One that came back at another address is called there. */
+  #current({ manager, address }: Peer): string {
+    return this.#managers().get(manager)?.address ?? address;
+  }
+
+  #client(peer: Peer): ProxyClient {
+    const address = this.#current(peer);
+    const present = this.#channels.get(address);
+    if (present) {
+      // Keeps the map in order of use.
+      this.#channels.delete(address);
+      this.#channels.set(address, present);
+      return present.client;
+    }
+    const channel = new Channel(address);
+    const client = channel.client(proxy.ProxyConnection);
+    this.#channels.set(address, { channel, client });
+    for (const [oldest, { channel: unused }] of this.#channels) {
+      if (this.#channels.size <= maxChannels) break;
+      unused.close();
+      this.#channels.delete(oldest);
+    }
+    return client;
+  }
+
+  /**
+   * The IP address of a manager's HOST:PORT, towards which tunnels are made.
+   * @throws NsmError `manager-unreachable` when the name does not resolve.
+   */
+  async resolve(manager: string, address: string): Promise<string> {
+    const host = hostOf(address);
+    const known = IpPrefix.parseAddress(host)?.address;
+    if (known !== undefined) return known;
+    try {
+      return (await lookup(host)).address;
+    } catch (error) {
+      throw new NsmError(
+        'manager-unreachable',
+        `the address ${quote(address)} of manager ${quote(manager)} does not resolve: ${NsmError.from(error).message}; ` +
+          'start that manager with an --advertise that this node can resolve',
+        error,
+      );
+    }
+  }
+
+  /** All IP addresses that a HOST:PORT may mean now; none when its name does not resolve. */
+  async addressesOf(address: string): Promise<string[]> {
+    const host = hostOf(address);
+    const known = IpPrefix.parseAddress(host)?.address;
+    if (known !== undefined) return [known];
+    const found = await lookup(host, { all: true }).catch(() => []);
+    return found.map((one) => one.address);
+  }
+
+  stop(): void {
+    for (const { channel } of this.#channels.values()) channel.close();
+    this.#channels.clear();
+  }
+}
+
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+}

@@ -1,0 +1,193 @@
+// Asks the manager of an endpoint on another node for its half, and agrees with it on an interface, a tunnel and addresses.
+import { create } from '@bufbuild/protobuf';
+import {
+  type ConnectionParameters,
+  type Interface,
+  NsmError,
+  type proxy,
+  type Tunnel,
+  TunnelSchema,
+  type TunnelType,
+  traitsOf,
+} from '@nsm/api';
+import type { AddressPair } from '../addresses/address-pools.js';
+import {
+  allocate,
+  inTheWayOf,
+  obstacles,
+  prefixesOf,
+  prefixesThere,
+  releasePairs,
+} from '../addresses/allocation.js';
+import type { Reservation } from '../addresses/identifiers.js';
+import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
+import type { Peer } from '../peers/peer-managers.js';
+import { quote } from '../untrusted-text.js';
+import type { Attempt } from './attempt.js';
+import type { RequestComponents } from './components.js';
+import type { Transaction } from './transaction.js';
+
+/** Tunnel identifiers proposed to the other manager: hardly ever are all of them taken there. */
+const identifiersProposed = 4;
+
+/** What the other manager agreed to. */
+export interface ManagerAnswer {
+  readonly peer: Peer & { readonly connectionId: string };
+  readonly halfId: string;
+  /** Of the endpoint; undefined when its manager does not say. */
+  readonly endpointInterface: Interface | undefined;
+  /** Undefined where a wire joins both sides. */
+  readonly tunnel: AgreedTunnel | undefined;
+  /** The client's. */
+  readonly chosen: Interface;
+  /** What the client is told. */
+  readonly told: ConnectionParameters;
+  /** Of the tunnel identifiers that were proposed. */
+  readonly reservation: Reservation;
+  /** The addresses that were proposed. */
+  readonly pairs: readonly AddressPair[];
+}
+
+export interface AgreedTunnel {
+  readonly type: TunnelType;
+  readonly identifier: number;
+  /** Address of this node's end. */
+  readonly local: string;
+  /** Address of the other node's end. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** @throws NsmError for every refusal. What was taken is given back by the transaction. */
+export async function askManager(
+  components: RequestComponents,
+  attempt: Attempt,
+  transaction: Transaction,
+): Promise<ManagerAnswer> {
+  const { id, request, endpoint, namespace } = attempt;
+  const { requestId, networkServiceName } = request;
+  const manager = endpoint.networkServiceHost;
+  const peer = { manager, address: components.peers.addressOf(manager), connectionId: id };
+  const remote = await components.peers.resolve(manager, peer.address);
+  const offer = await components.offers.to(remote);
+  const tunnels = restrictTunnels(offer.tunnels, components.tunnels, networkServiceName);
+  if (tunnels.length === 0 && !attempt.interfaces.every(({ type }) => traitsOf(type).hasOwnWire))
+    throw new NsmError(
+      'no-common-tunnel',
+      `no tunnel of this node leads to manager ${quote(manager)}: ` +
+        components.missingCapabilities.ofTunnels(
+          impossibleTunnels(components.tunnels, networkServiceName),
+          offer.obstacles,
+        ),
+    );
+  const interfaces = tunnelable(attempt.interfaces, tunnels, components.wirings);
+  if (interfaces.length === 0)
+    throw new NsmError(
+      'no-common-interface',
+      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${components.wirings.list('tunnelled')} to another node` +
+        components.missingCapabilities.ofInterfaces(
+          new Set(attempt.interfaces.map(({ type }) => type)),
+          'tunnelled',
+        ),
+    );
+
+  const reservation = await transaction.step(
+    'propose tunnel identifiers',
+    () => components.identifiers.propose(identifiersProposed),
+    (reserved) => reserved.release(),
+  );
+  // The client's manager allocates: the addresses then outlive the endpoint, and its components.
+  const pairs =
+    attempt.former?.pairs ??
+    (await transaction.step(
+      'propose addresses',
+      () => allocate(components, prefixesOf(components, endpoint), obstacles(components, namespace.prefixes)),
+      (taken) => releasePairs(components, taken),
+    ));
+  const reply = await transaction.step(
+    'ask the other manager',
+    () =>
+      components.peers.request(
+        peer,
+        {
+          requestId,
+          networkServiceName,
+          nseProviderName: endpoint.nseProviderName,
+          nseProviderNamespace: endpoint.nseProviderNamespace,
+          tunnelType: tunnels.map((tunnel) => proposing(tunnel, reservation.identifiers)),
+          clientManagerName: components.self.name,
+          clientManagerAddress: components.self.address,
+          connectionId: id,
+          toldMtu: attempt.former?.mtu ?? 0,
+          interface: interfaces,
+          excludedPrefixes: inTheWayOf(prefixesThere(components, endpoint), namespace.prefixes),
+          addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
+            client,
+            endpoint: other,
+            prefix,
+          })),
+          ...(request.labels ? { labels: request.labels } : {}),
+        },
+        transaction.signal,
+      ),
+    (_, why) =>
+      components.peers.close(peer, {
+        requestId,
+        networkServiceName,
+        connectionId: id,
+        reason: why.toAdmissionError(),
+      }),
+  );
+  return {
+    ...agreed(reply, manager, reservation.identifiers, tunnels),
+    peer,
+    halfId: reply.halfId,
+    endpointInterface: reply.endpointInterface,
+    reservation,
+    pairs,
+  };
+}
+
+function proposing({ type, parameters }: Tunnel, identifiers: readonly number[]): Tunnel {
+  const { address = '', mtu = 0, port = 0 } = parameters ?? {};
+  return create(TunnelSchema, {
+    type,
+    parameters: { address, mtu, port, proposedIdentifiers: [...identifiers] },
+  });
+}
+
+/** Reads the other manager's reply; one that lacks what a tunnel needs is as good as a refusal. */
+function agreed(
+  { tunnel, interface: chosen, connectionParameters }: proxy.ProxyConnectionReply,
+  manager: string,
+  proposed: readonly number[],
+  own: readonly Tunnel[],
+): Pick<ManagerAnswer, 'tunnel' | 'chosen' | 'told'> {
+  if (chosen && connectionParameters && traitsOf(chosen.type).hasOwnWire)
+    return { tunnel: undefined, chosen, told: connectionParameters };
+  const { parameters } = tunnel ?? {};
+  if (
+    !tunnel ||
+    !parameters ||
+    !chosen ||
+    !connectionParameters ||
+    !proposed.includes(parameters.identifier)
+  ) {
+    throw new NsmError(
+      'manager-refused',
+      `manager ${quote(manager)} accepted without agreeing on a tunnel; do both managers run the same version?`,
+    );
+  }
+  const { identifier, address, port } = parameters;
+  return {
+    tunnel: {
+      type: tunnel.type,
+      identifier,
+      local: own.find(({ type }) => type === tunnel.type)?.parameters?.address ?? '',
+      address,
+      port,
+    },
+    chosen,
+    told: connectionParameters,
+  };
+}
