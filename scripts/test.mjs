@@ -9,7 +9,7 @@ import { join, relative } from 'node:path';
 import { root, setup } from './setup.mjs';
 import { newTraces, takeTraces } from './traces.mjs';
 
-setup('test');
+await setup('test');
 
 const args = process.argv.slice(2);
 const say = (text) => process.stdout.write(`${text}\n`);

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The nsm command. Everything it does is in src/, compiled to dist/.
+// The nsm command. Everything it does is in src/, compiled to dist/ and put together in dist/bundle/ (scripts/bundle.mjs).
 import { existsSync, readFileSync } from 'node:fs';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -17,7 +17,7 @@ if (limit < needed) {
   );
   process.exit(1);
 }
-const main = new URL('../dist/main.js', import.meta.url);
+const main = new URL('../dist/bundle/main.js', import.meta.url);
 if (!existsSync(main)) {
   console.error('nsm is not compiled yet: run `npm run build` in the root of the repository');
   process.exit(1);
