@@ -12,7 +12,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   // What a command waits for may be in a worker thread, which does not keep the process alive by itself.
   setInterval(() => {}, 2 ** 30);
   try {
-    await buildProgram().parseAsync(argv, { from: 'user' });
+    const program = await buildProgram(argv);
+    await program.parseAsync(argv, { from: 'user' });
   } catch (caught) {
     const thrown = await named(caught);
     // Commander has said its part already.
