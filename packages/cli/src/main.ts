@@ -33,7 +33,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 async function named(thrown: unknown): Promise<unknown> {
   if (!(thrown instanceof Error && 'code' in thrown) || thrown instanceof CommanderError) return thrown;
   try {
-    const error = (await import('@nsm/api')).NsmError.from(thrown);
+    const error = (await import('@nsm/api/errors')).NsmError.from(thrown);
     return error.kind === 'internal' ? thrown : error;
   } catch {
     // There may be nothing left to load it with.
