@@ -1,5 +1,6 @@
 // Puts the compiled packages and what they import together into few files, packages/cli/dist/bundle: what `nsm` runs.
 // Used by setup.mjs and the tests, and by itself: node scripts/bundle.mjs. Quick when nothing has changed.
+import { spawnSync } from 'node:child_process';
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const packages = join(root, 'packages');
 const command = join(packages, 'cli');
 const output = join(command, 'dist/bundle');
-/** Every file that went into the bundle, and the time that it was made. */
+/** Every file that went into the bundle, and the version of Node.js that it is for. */
 const list = join(output, 'inputs.json');
 
 /** Stay in node_modules: koffi and lmdb load libraries beside them, and the third is only for what nobody asks of gRPC. */
@@ -29,15 +30,22 @@ export async function bundle() {
       external,
       plugins: [placeFiles],
     });
-    await build.write({
+    const { output: written } = await build.write({
       dir: folder,
-      format: 'esm',
+      format: 'cjs',
       entryFileNames: '[name].js',
       chunkFileNames: ({ name, facadeModuleId: module }) => `${module ? nameOf(module) : name}.js`,
     });
     const inputs = (await build.watchFiles).filter((file) => !file.includes('node_modules'));
-    writeFileSync(join(folder, basename(list)), JSON.stringify(inputs));
     await build.close();
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));
+    // Loaded by commands; threads and programs begin to work when they are loaded.
+    const parts = written.filter(({ isDynamicEntry, isEntry }) => isDynamicEntry && !isEntry);
+    writeCode(
+      folder,
+      parts.map(({ fileName }) => fileName),
+    );
+    writeFileSync(join(folder, basename(list)), JSON.stringify({ node: process.version, inputs }));
     rmSync(output, { recursive: true, force: true });
     renameSync(folder, output);
   } catch (error) {
@@ -49,14 +57,29 @@ export async function bundle() {
 /** By this name vitest calls it before the tests, whoever has compiled them. */
 export { bundle as setup };
 
+/** A start is a third shorter with it. Without it everything works. */
+function writeCode(folder, files) {
+  const program = join(root, 'scripts/bundle-code.cjs');
+  const { error } = spawnSync(process.execPath, [program, folder, ...files], { stdio: 'ignore' });
+  if (error) throw error;
+}
+
 function isFresh() {
   const made = timeOf(list);
   if (made === 0) return false;
-  const others = [fileURLToPath(import.meta.url), join(root, 'node_modules/.package-lock.json')];
-  return [...JSON.parse(readFileSync(list, 'utf8')), ...others].every((file) => {
-    const changed = timeOf(file);
-    return changed > 0 && changed < made;
-  });
+  const { node, inputs = [] } = JSON.parse(readFileSync(list, 'utf8'));
+  const others = ['scripts/bundle.mjs', 'scripts/bundle-code.cjs', 'packages/cli/bin/load.js'];
+  const files = [
+    ...inputs,
+    ...[...others, 'node_modules/.package-lock.json'].map((file) => join(root, file)),
+  ];
+  return (
+    node === process.version &&
+    files.every((file) => {
+      const changed = timeOf(file);
+      return changed > 0 && changed < made;
+    })
+  );
 }
 
 /**
@@ -72,8 +95,12 @@ const placeFiles = {
         if (file.startsWith(`${command}${sep}`) && !file.startsWith(join(command, 'dist')))
           return relative(output, file);
         const fileName = basename(file);
-        if (file.endsWith('.js')) this.emitFile({ type: 'chunk', id: file, fileName });
-        else {
+        if (file.endsWith('.js')) {
+          const entry = fileName.replace(/js$/, 'entry.js');
+          this.emitFile({ type: 'chunk', id: file, fileName: entry });
+          const source = `require('../../bin/load.js').load(require('node:path').join(__dirname, '${entry}'));\n`;
+          this.emitFile({ type: 'asset', fileName, source });
+        } else {
           this.addWatchFile(file);
           this.emitFile({ type: 'asset', fileName, source: readFileSync(file) });
         }

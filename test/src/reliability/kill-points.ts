@@ -3,7 +3,7 @@
 // `--import kill-points-preload.js` for it.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseAst } from 'vite';
 
 /** Before: what is waited for has begun. After: it is done. Changed: the forwarder has just changed something. */
@@ -21,7 +21,7 @@ export interface Place {
   readonly moment: Moment;
 }
 
-/** Source text to load instead, by URL. */
+/** Source text to load instead, by file. */
 export type MarkedSources = Readonly<Record<string, string>>;
 
 const preload = fileURLToPath(new URL('./kill-points-preload.js', import.meta.url));
@@ -113,7 +113,7 @@ function markedSources(): MarkedSources {
     files.flatMap((file) => {
       const source = readFileSync(join(bundle, file), 'utf8');
       const text = mark(source);
-      return text === source ? [] : [[pathToFileURL(join(bundle, file)).href, text]];
+      return text === source ? [] : [[join(bundle, file), text]];
     }),
   );
 }
