@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     // The files that run at the same time share one kernel, and its lock of all links.
     maxWorkers: 2,
+    // Many start the nsm command, which is to be that of the same sources.
+    globalSetup: 'scripts/bundle.mjs',
     projects: [
       {
         test: {

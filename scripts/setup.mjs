@@ -10,11 +10,11 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const oldestNode = [20, 19];
 
 /** Ends the process when something is missing without which nothing works. */
-export function setup(purpose) {
+export async function setup(purpose) {
   checkNode();
   installNpmPackages();
   removeOrphans();
-  compile();
+  await compile();
   installDebianPackages(purpose);
 }
 
@@ -55,12 +55,14 @@ function installNpmPackages() {
   if (run('npm', ['install', '--no-save', ...options]).status !== 0) fail('npm install failed; see above');
 }
 
-function compile() {
+async function compile() {
   const compiler = join(root, 'node_modules/typescript/bin/tsc');
   if (!existsSync(compiler))
     fail('node_modules has no TypeScript compiler; remove node_modules and run this again');
   const { status } = run(process.execPath, [compiler, '-b']);
   if (status !== 0) fail('the TypeScript sources do not compile; see above');
+  const { bundle } = await import('./bundle.mjs');
+  await bundle();
 }
 
 /** Compiled files whose source is gone would still be run, tests among them. */
@@ -140,4 +142,5 @@ function timeOf(path) {
   }
 }
 
-if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) setup(process.argv[2] ?? 'start');
+if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1])
+  await setup(process.argv[2] ?? 'start');

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
 
-setup('start');
+await setup('start');
 
 // In this process, so that Ctrl-C and the exit status are those of nsm itself.
 const nsm = join(root, 'packages/cli/bin/nsm.js');

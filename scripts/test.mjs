@@ -10,7 +10,7 @@ const makePrivate =
   'for dir in /run/netns /run/nsm; do mkdir -p "$dir" && mount -t tmpfs tmpfs "$dir" || exit; done; ip link set lo up && exec "$@"';
 const isolation = ['unshare', '--mount', '--net', '--propagation', 'private', 'sh', '-c', makePrivate, 'sh'];
 
-setup('test');
+await setup('test');
 const whyNot = whyNotIsolated();
 const [command, ...args] = [
   ...(whyNot === '' ? isolation : []),

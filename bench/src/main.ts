@@ -7,6 +7,7 @@ import { searchPath } from './config.js';
 import { findCommand } from './find-command.js';
 import { describeMachine } from './machine.js';
 import { measureDataplane } from './measure-dataplane.js';
+import { measureFootprint } from './measure-footprint.js';
 import { measureMemory } from './measure-memory.js';
 import { measureBursts, measureRequests } from './measure-requests.js';
 import { measureScale } from './measure-scale.js';
@@ -48,7 +49,8 @@ async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): P
     skipped.push(...without);
     const memory = only.has('memory') ? await measureMemory(mesh, plan, say) : undefined;
     const scale = only.has('scale') ? await measureScale(mesh, plan, say) : [];
-    const figures = { requests: requests?.requests ?? [], bursts, dataplane, tunnels, scale };
+    const footprint = only.has('footprint') ? await measureFootprint(mesh, plan, cleanup, say) : [];
+    const figures = { requests: requests?.requests ?? [], bursts, dataplane, tunnels, scale, footprint };
     return {
       benchmark: 'network-service-mesh',
       version: 1,

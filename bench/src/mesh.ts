@@ -10,7 +10,8 @@ import { type Cleanup, folderPrefix } from './cleanup.js';
 import { makePod, type Pod } from './pod.js';
 import { Program } from './program.js';
 
-const nsm = fileURLToPath(new URL('../../packages/cli/bin/nsm.js', import.meta.url));
+/** Path of the command. */
+export const nsm: string = fileURLToPath(new URL('../../packages/cli/bin/nsm.js', import.meta.url));
 const bare = fileURLToPath(new URL('./bare/bare-main.js', import.meta.url));
 /** Node.js flags by which a command can be asked for its memory and ends with the benchmark. */
 const preloaded = ['--import', new URL('./probe.js', import.meta.url).href];

@@ -10,7 +10,7 @@ export interface Options {
   readonly plan: Plan;
 }
 
-export const parts = ['requests', 'burst', 'dataplane', 'tunnels', 'memory', 'scale'] as const;
+export const parts = ['requests', 'burst', 'dataplane', 'tunnels', 'memory', 'scale', 'footprint'] as const;
 export type Part = (typeof parts)[number];
 
 /** How much is measured. */
@@ -33,6 +33,8 @@ export interface Plan {
   readonly held: number;
   /** Connections held at the end of the measurement of growth; a multiple of 250. */
   readonly scale: number;
+  /** Times that each command is started. */
+  readonly footprintRounds: number;
 }
 
 const full: Plan = {
@@ -47,6 +49,7 @@ const full: Plan = {
   pings: 30_000,
   held: 500,
   scale: 2000,
+  footprintRounds: 5,
 };
 
 const quick: Plan = {
@@ -58,6 +61,7 @@ const quick: Plan = {
   tunnelRounds: 5,
   pings: 10_000,
   scale: 1000,
+  footprintRounds: 3,
 };
 
 export const usage: string = `npm run bench -- [--quick] [--json] [--only ${parts.join('|')}]… [--profile DIR]`;

@@ -1,6 +1,7 @@
 // The results for people: aligned tables, each with a line on how to read it.
 import type { RequestFigure } from './measure-requests.js';
 import type { Results } from './results.js';
+import { fixed, section } from './tables.js';
 
 export function report(results: Results): string {
   const sections = [
@@ -27,6 +28,7 @@ export function report(results: Results): string {
     tunnelSection(results),
     memorySection(results),
     scaleSection(results),
+    footprintSection(results),
     targetSection(results),
     results.skipped.map((text) => `not measured: ${text}`).join('\n'),
   ];
@@ -193,6 +195,25 @@ function scaleSection({ scale }: Results): string {
   ]);
 }
 
+function footprintSection({ footprint }: Results): string {
+  if (footprint.length === 0) return '';
+  const mebibytes = (bytes: number | undefined): string =>
+    bytes === undefined ? '' : fixed(bytes / 2 ** 20, 0);
+  const rows = footprint.map(({ command, ms, bareMs, ratio, rss, bareRss }) => [
+    command,
+    fixed(ms, 0),
+    fixed(bareMs, 0),
+    `${fixed(ratio)}×`,
+    mebibytes(rss),
+    mebibytes(bareRss),
+  ]);
+  const columns = ['', 'start ms', 'bare node ms', 'ratio', 'RSS MiB', 'bare node MiB'];
+  return section('Start and memory of each command', columns, rows, [
+    'From its start until it says that it is ready or, where it does one thing, until it has ended; beside a bare Node.js',
+    'process of the same round. RSS: a second later, with nothing to do.',
+  ]);
+}
+
 function targetSection({ targets }: Results): string {
   if (targets.length === 0) return '';
   const missed = targets.filter(({ pass }) => !pass).length;
@@ -205,37 +226,4 @@ function targetSection({ targets }: Results): string {
   const verdict =
     missed === 0 ? 'All targets are met.' : `${missed} of ${targets.length} targets are missed.`;
   return section('Targets', ['', 'target', 'value', 'limit'], rows, [verdict]);
-}
-
-function section(
-  title: string,
-  columns: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
-  reading: readonly string[],
-): string {
-  return [
-    title,
-    ...table([columns, ...rows.map((row) => row.map(String))]),
-    ...reading.map((line) => `  ${line}`),
-  ].join('\n');
-}
-
-/** Words to the left, numbers to the right. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const [columns = []] = rows;
-  const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const numeric = columns.map((_, column) =>
-    rows.slice(1).every((row) => /^[\d.]*×?$/.test(row[column] ?? '')),
-  );
-  return rows.map((row) => {
-    const cells = row.map((cell, column) => {
-      const width = widths[column] ?? 0;
-      return numeric[column] ? cell.padStart(width) : cell.padEnd(width);
-    });
-    return `  ${cells.join('  ')}`.trimEnd();
-  });
-}
-
-function fixed(value: number, digits = 2): string {
-  return value.toFixed(digits);
 }

@@ -1,6 +1,7 @@
 // The document that `--json` prints: additions are allowed, changes of meaning need another `version`.
 import type { Machine } from './machine.js';
 import type { DataplaneFigure } from './measure-dataplane.js';
+import type { FootprintFigure } from './measure-footprint.js';
 import type { MemoryFigure } from './measure-memory.js';
 import type { BurstFigure, CpuFigure, FloorParts, RequestFigure } from './measure-requests.js';
 import type { ScaleFigure } from './measure-scale.js';
@@ -30,6 +31,7 @@ export interface Results {
   readonly tunnels: readonly TunnelFigure[];
   readonly memory?: MemoryFigure;
   readonly scale: readonly ScaleFigure[];
+  readonly footprint: readonly FootprintFigure[];
   readonly targets: readonly Target[];
   /** What was not measured, and why. */
   readonly skipped: readonly string[];

@@ -12,6 +12,14 @@ const throughput = 0.95;
 const tunnelThroughput = 0.9;
 /** A set-up on a full node by one on an empty node; the kernel's part alone grows by half of that. */
 const growth = 2;
+/** Milliseconds until a command is ready, or has ended. */
+const startMs: Readonly<Record<string, number>> = { 'nsm manager': 400, 'nsm get': 250 };
+/** MiB that a command holds idle. */
+const idleMiB: Readonly<Record<string, number>> = {
+  'nsm manager': 90,
+  'nsm endpoint': 50,
+  'nsm connect --hold': 45,
+};
 /** p99 by p50. */
 const tail = 10;
 
@@ -21,7 +29,8 @@ export function judge({
   dataplane,
   tunnels,
   scale,
-}: Pick<Results, 'requests' | 'bursts' | 'dataplane' | 'tunnels' | 'scale'>): Target[] {
+  footprint,
+}: Pick<Results, 'requests' | 'bursts' | 'dataplane' | 'tunnels' | 'scale' | 'footprint'>): Target[] {
   const targets: Target[] = [];
   const atMost = (name: string, value: number, limit: number, unit: string): void => {
     targets.push({ name, value, limit, unit, pass: value <= limit });
@@ -50,6 +59,11 @@ export function judge({
   for (const { operation, kind, inFlight, measured } of requests) {
     const ratio = Math.round((100 * measured.p99) / measured.p50) / 100;
     atMost(`${kind} ${operation} p99 by p50, ${inFlight} in flight`, ratio, tail, '×');
+  }
+  for (const { command, ms, rss = 0 } of footprint) {
+    const [milliseconds, mebibytes] = [startMs[command], idleMiB[command]];
+    if (milliseconds !== undefined) atMost(`start of ${command}`, ms, milliseconds, 'ms');
+    if (mebibytes !== undefined) atMost(`memory of ${command}, idle`, rss / 2 ** 20, mebibytes, 'MiB');
   }
   return targets;
 }

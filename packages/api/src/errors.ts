@@ -1,6 +1,6 @@
 // The one error class of the mesh, its stable codes, and their only mapping to gRPC status and admission_error.
 import { inspect } from 'node:util';
-import { status } from '@grpc/grpc-js';
+import { Status as status } from '@grpc/grpc-js/build/src/constants.js';
 import { exhaustionOf } from './exhaustion.js';
 
 /** Every way a call can fail. */

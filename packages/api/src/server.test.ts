@@ -4,8 +4,16 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Health, HealthCheckResponse_ServingStatus } from './gen/grpc/health/v1/health_pb.js';
+import {
+  ServerReflectionRequestSchema,
+  type ServerReflectionResponse,
+  ServerReflectionResponseSchema,
+} from './gen/grpc/reflection/v1/reflection_pb.js';
 import { Channel, connect, NsmError, Server } from './index.js';
 
 describe('Server and Channel', () => {
@@ -190,29 +198,67 @@ describe('Server and Channel', () => {
     expect(reply.admissionError).toBe('svc for undefined');
   });
 
-  it('answers health and reflection, as every server does', async () => {
+  it('tells its health, and that it stops', async () => {
+    const health = channel.client(Health);
+    const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus;
+    const service = 'nsmconnect.ClientConnection';
+    expect(await health.check({})).toMatchObject({ status: SERVING });
+    expect(await health.check({ service })).toMatchObject({ status: SERVING });
+    await expect(health.check({ service: 'other' })).rejects.toMatchObject({ kind: 'not-found' });
+    expect((await health.list({})).statuses[service]).toMatchObject({ status: SERVING });
+    const unknown = health.watch({ service: 'other' })[Symbol.asyncIterator]();
+    expect((await unknown.next()).value).toMatchObject({ status: SERVICE_UNKNOWN });
+    await unknown.return?.();
+    const watched = health.watch({ service })[Symbol.asyncIterator]();
+    expect((await watched.next()).value).toMatchObject({ status: SERVING });
+    const told = watched.next();
+    const stopped = server.stop(500);
+    expect((await told).value).toMatchObject({ status: NOT_SERVING });
+    await watched.return?.();
+    await stopped;
+  });
+
+  it.each(['v1', 'v1alpha'])('answers reflection %s', async (version) => {
     const raw = new Client(`unix:${join(folder, 's')}`, credentials.createInsecure());
-    const same = (bytes: Buffer): Buffer => bytes;
-    const health = await new Promise<Buffer | undefined>((resolve, reject) =>
-      raw.makeUnaryRequest('/grpc.health.v1.Health/Check', same, same, Buffer.alloc(0), (error, reply) =>
-        error ? reject(error) : resolve(reply),
-      ),
+    const call = raw.makeBidiStreamRequest(
+      `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+      (request: NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>['messageRequest']>) =>
+        Buffer.from(
+          toBinary(
+            ServerReflectionRequestSchema,
+            create(ServerReflectionRequestSchema, { messageRequest: request }),
+          ),
+        ),
+      (bytes: Buffer) => fromBinary(ServerReflectionResponseSchema, bytes),
     );
-    // status = 1: SERVING.
-    expect(health).toEqual(Buffer.from([0x08, 0x01]));
-    for (const version of ['v1', 'v1alpha']) {
-      const call = raw.makeBidiStreamRequest(
-        `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
-        same,
-        same,
+    call.write({ case: 'listServices', value: '' });
+    call.write({ case: 'fileContainingSymbol', value: 'nsmconnect.ClientConnection.RequestConnection' });
+    call.write({ case: 'fileContainingSymbol', value: 'nsmconnect.ConnectionRequest.request_id' });
+    call.write({ case: 'fileByFilename', value: 'common.proto' });
+    call.write({ case: 'fileContainingSymbol', value: 'nsmconnect.Nothing' });
+    call.end({ case: 'allExtensionNumbersOfType', value: 'nsmconnect.ConnectionRequest' });
+    const answers: unknown[] = [];
+    for await (const { messageResponse } of call as AsyncIterable<ServerReflectionResponse>)
+      answers.push(
+        messageResponse.case === 'fileDescriptorResponse'
+          ? messageResponse.value.fileDescriptorProto.map(
+              (bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name,
+            )
+          : messageResponse.case === 'listServicesResponse'
+            ? messageResponse.value.service.map(({ name }) => name)
+            : messageResponse.case === 'errorResponse'
+              ? messageResponse.value.errorCode
+              : messageResponse.case,
       );
-      // list_services = 7.
-      call.end(Buffer.from([0x3a, 0x00]));
-      const [reply] = (await once(call, 'data')) as [Buffer];
-      expect(reply.toString('latin1')).toContain('nsmconnect.ClientConnection');
-      call.cancel();
-      call.on('error', () => undefined);
-    }
     raw.close();
+    const imports = ['nsmconnect.proto', 'common.proto'];
+    expect(answers).toEqual([
+      ['nsmconnect.ClientConnection', 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection'],
+      imports,
+      imports,
+      ['common.proto'],
+      5,
+      5,
+    ]);
   });
 });

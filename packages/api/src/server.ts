@@ -21,9 +21,11 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js';
+import { addReflection } from './add-reflection.js';
 import { NsmError } from './errors.js';
+import { Health as HealthService } from './gen/grpc/health/v1/health_pb.js';
+import { Health } from './health.js';
 import { type Caller, type PeerCredentials, ServerConnections } from './server-connections.js';
-import type { StandardServices } from './standard-services.js';
 import { TcpListener } from './tcp-listener.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
 
@@ -69,7 +71,7 @@ export class Server {
   readonly #listeners: { stop(): Promise<void> }[] = [];
   readonly #connections: ServerConnections;
   readonly #onError: (error: NsmError, method: string) => void;
-  #standard: Promise<StandardServices> | undefined;
+  #health: Health | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
   constructor(
@@ -116,7 +118,7 @@ export class Server {
    * @throws NsmError `conflict` when somebody does serve it.
    */
   async listenUnix(path: string, options: UnixOptions = {}): Promise<void> {
-    await this.#addStandardServices();
+    this.#addStandardServices();
     const { identify } = options;
     const listener = new UnixListener(
       path,
@@ -132,7 +134,7 @@ export class Server {
    * @throws NsmError `conflict` when the port is in use, `privilege`, `exhausted`, or `invalid`.
    */
   async listenTcp(address: string): Promise<number> {
-    await this.#addStandardServices();
+    this.#addStandardServices();
     const listener = new TcpListener(
       this.#acceptor(({ remoteAddress }) => {
         // It was closed again before it was accepted.
@@ -147,7 +149,7 @@ export class Server {
 
   /** Ends every call and closes every socket; calls under way are given `graceMs` to finish. */
   async stop(graceMs = 0): Promise<void> {
-    (await this.#standard)?.stopServing();
+    this.#health?.stopServing();
     const closed = this.#listeners.splice(0).map((listener) => listener.stop());
     if (graceMs > 0) {
       await Promise.race([
@@ -181,12 +183,12 @@ export class Server {
     };
   }
 
-  /** Loaded when first needed: a process that only calls others does not pay for them. */
-  async #addStandardServices(): Promise<void> {
-    this.#standard ??= import('./standard-services.js').then(({ addStandardServices }) =>
-      addStandardServices(this.#grpc, this.#services),
-    );
-    await this.#standard;
+  /** When it begins to listen, all services of its own are there. */
+  #addStandardServices(): void {
+    if (this.#health) return;
+    this.#health = new Health(this.#services.map(({ typeName }) => typeName));
+    this.add(HealthService, this.#health);
+    addReflection(this.#grpc, this.#services);
   }
 
   #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-// The nsm command. Everything it does is in src/, compiled to dist/.
-import { existsSync, readFileSync } from 'node:fs';
+// The nsm command. Everything it does is in src/, compiled to dist/ and put together in dist/bundle/ (scripts/bundle.mjs).
+const { existsSync, readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { load } = require('./load.js');
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -17,13 +19,12 @@ if (limit < needed) {
   );
   process.exit(1);
 }
-const main = new URL('../dist/main.js', import.meta.url);
+const main = join(__dirname, '../dist/bundle/main.js');
 if (!existsSync(main)) {
   console.error('nsm is not compiled yet: run `npm run build` in the root of the repository');
   process.exit(1);
 }
-const { run } = await import(main.href);
-await run(process.argv.slice(2));
+load(main).run(process.argv.slice(2));
 
 function readLimits() {
   try {

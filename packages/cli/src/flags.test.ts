@@ -167,7 +167,7 @@ it('the kinds of endpoint are those that a lab file takes', () => {
 describe('nsm', () => {
   const refuse = async (...argv: string[]): Promise<string> => {
     let said = '';
-    const program = buildProgram();
+    const program = await buildProgram(argv);
     const quiet = (command: Command): void => {
       command.configureOutput({
         writeErr: (text) => {

@@ -12,7 +12,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   // What a command waits for may be in a worker thread, which does not keep the process alive by itself.
   setInterval(() => {}, 2 ** 30);
   try {
-    await buildProgram().parseAsync(argv, { from: 'user' });
+    const program = await buildProgram(argv);
+    await program.parseAsync(argv, { from: 'user' });
   } catch (caught) {
     const thrown = await named(caught);
     // Commander has said its part already.
@@ -32,7 +33,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 async function named(thrown: unknown): Promise<unknown> {
   if (!(thrown instanceof Error && 'code' in thrown) || thrown instanceof CommanderError) return thrown;
   try {
-    const error = (await import('@nsm/api')).NsmError.from(thrown);
+    const error = (await import('@nsm/api/errors')).NsmError.from(thrown);
     return error.kind === 'internal' ? thrown : error;
   } catch {
     // There may be nothing left to load it with.

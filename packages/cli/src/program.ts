@@ -1,24 +1,43 @@
-// The tree of commands. Each loads what it needs only when it runs.
+// The tree of commands. Only those that a command line can mean are loaded, and what they need only when they run.
 import { Command, type Help } from 'commander';
-import { namesCommand } from './cmds/completion/names-options.js';
-import { completionCommand } from './cmds/completion/options.js';
-import { connectCommand } from './cmds/connect/options.js';
-import { describeCommand } from './cmds/describe/options.js';
-import { disconnectCommand } from './cmds/disconnect/options.js';
-import { drainCommand } from './cmds/drain/options.js';
-import { endpointCommand } from './cmds/endpoint/options.js';
-import { explainCommand } from './cmds/explain/options.js';
-import { forwarderCommand } from './cmds/forwarder/options.js';
-import { getCommand } from './cmds/get/options.js';
-import { labCommand } from './cmds/lab/options.js';
-import { managerCommand } from './cmds/manager/options.js';
-import { registryCommand } from './cmds/registry/options.js';
-import { ownVersion, versionCommand } from './cmds/version.js';
-import { watchCommand } from './cmds/watch/options.js';
 import { jsonFlag } from './common-flags.js';
 import { exitStatusHelp } from './exit-status.js';
+import { ownVersion } from './own-version.js';
 
-export function buildProgram(): Command {
+const [use, provide, look, run, attempt, own] = [
+  'Use a network service:',
+  'Provide one:',
+  'Look:',
+  'Run a node:',
+  'Try it on one machine:',
+  'This command:',
+];
+
+/** Every command: its name, under what `nsm --help` shows it, and how it is loaded. */
+const commands: readonly (readonly [
+  name: string,
+  group: string | undefined,
+  load: () => Promise<Command>,
+])[] = [
+  ['connect', use, async () => (await import('./cmds/connect/options.js')).connectCommand()],
+  ['disconnect', use, async () => (await import('./cmds/disconnect/options.js')).disconnectCommand()],
+  ['endpoint', provide, async () => (await import('./cmds/endpoint/options.js')).endpointCommand()],
+  ['get', look, async () => (await import('./cmds/get/options.js')).getCommand()],
+  ['describe', look, async () => (await import('./cmds/describe/options.js')).describeCommand()],
+  ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],
+  ['watch', look, async () => (await import('./cmds/watch/options.js')).watchCommand()],
+  ['manager', run, async () => (await import('./cmds/manager/options.js')).managerCommand()],
+  ['drain', run, async () => (await import('./cmds/drain/options.js')).drainCommand()],
+  ['forwarder', run, async () => (await import('./cmds/forwarder/options.js')).forwarderCommand()],
+  ['registry', run, async () => (await import('./cmds/registry/options.js')).registryCommand()],
+  ['lab', attempt, async () => (await import('./cmds/lab/options.js')).labCommand()],
+  ['completion', own, async () => (await import('./cmds/completion/options.js')).completionCommand()],
+  ['version', own, async () => (await import('./cmds/version.js')).versionCommand()],
+  ['__names', undefined, async () => (await import('./cmds/completion/names-options.js')).namesCommand()],
+];
+
+/** @param argv begins with the command's name. Default: any. */
+export async function buildProgram(argv: readonly string[] = []): Promise<Command> {
   const program = new Command('nsm')
     .description(
       'Network Service Mesh: connects pods and Linux network namespaces to network services, by name',
@@ -32,17 +51,11 @@ export function buildProgram(): Command {
       if (all.opts().json) command.setOptionValue('json', true);
     })
     .addHelpText('after', exitStatusHelp);
-  const groups: readonly (readonly [string, readonly Command[]])[] = [
-    ['Use a network service:', [connectCommand(), disconnectCommand()]],
-    ['Provide one:', [endpointCommand()]],
-    ['Look:', [getCommand(), describeCommand(), explainCommand(), watchCommand()]],
-    ['Run a node:', [managerCommand(), drainCommand(), forwarderCommand(), registryCommand()]],
-    ['Try it on one machine:', [labCommand()]],
-    ['This command:', [completionCommand(), versionCommand()]],
-  ];
-  for (const [heading, commands] of groups)
-    for (const command of commands) program.addCommand(command.helpGroup(heading));
-  program.addCommand(namesCommand(), { hidden: true });
+  const meant = commandsMeantBy(argv);
+  const loaded = await Promise.all(meant.map(async ([, group, load]) => ({ group, command: await load() })));
+  for (const { group, command } of loaded)
+    if (group === undefined) program.addCommand(command, { hidden: true });
+    else program.addCommand(command.helpGroup(group));
   const help = new Command('help').argument('[command]').description('show help for a command');
   program.addHelpCommand(help.helpGroup('This command:'));
   everyCommand(program, (command) => {
@@ -54,6 +67,13 @@ export function buildProgram(): Command {
       .showHelpAfterError(`See: ${pathOf(command)} --help`);
   });
   return program;
+}
+
+/** A completion script is about all commands, as is help, and a word that is none of them is like some of them. */
+function commandsMeantBy([first]: readonly string[]): typeof commands {
+  if (first === '-V' || first === '--version') return [];
+  const one = commands.filter(([name]) => name === first && name !== 'completion');
+  return one.length > 0 ? one : commands;
 }
 
 function everyCommand(command: Command, visit: (command: Command) => void): void {

@@ -4,7 +4,7 @@ import { NetlinkBatchError, NetlinkError, type RouteSocket } from '@nsm/netlink'
 
 /** Devices that are to be deleted together: "nsm" and a zero, so that nobody else's is in it by chance. */
 export const removalGroup = 0x6e736d00;
-/** Devices that a forwarder makes for itself and deletes at once. */
+/** Devices that a forwarder makes for itself and deletes soon. */
 export const scaffolding = 0x6e736d01;
 
 /** Above what people use, and apart from those above. */
@@ -19,7 +19,7 @@ export function unfinishedGroup(id: string): number {
   return lowest + (createHash('sha256').update(owner).digest().readUInt32LE() & 0x1fff_ffff);
 }
 
-/** Deletes what a forwarder made for itself and, being killed, did not delete. One beside it bears the loss. */
+/** Deletes what a forwarder made for itself, or one that was killed. One beside it bears the loss. */
 export function removeScaffolding(socket: RouteSocket): void {
   unlessGone(() => socket.deleteGroup(scaffolding));
 }

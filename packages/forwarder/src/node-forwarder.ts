@@ -74,6 +74,7 @@ export class NodeForwarder implements ForwarderService {
     };
     const wirings = allWirings(engines, vxlanEngine, lending);
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
+    removeScaffolding(this.#socket);
     const working = this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [wiring]));
     this.#offers = new TunnelOffers(this.#socket, working, () =>
       this.#watch.tell({ event: { case: 'offersChanged', value: true } }),
@@ -138,6 +139,7 @@ export class NodeForwarder implements ForwarderService {
 
   async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
     signal.throwIfAborted();
+    this.#reaper.prepare();
     crossConnect.mended = [];
     const possible = possibleWirings(this.#wirings, crossConnect);
     const ports: OpenPorts = {};

@@ -33,7 +33,7 @@ interface Job extends Condemned {
 
 /**
  * A deletion holds up only its own thread, so this many namespaces can wait for the kernel at once. A thread is started
- * when it is first needed, and costs about 15 MB.
+ * when it is first needed, and costs about 10 MB.
  */
 const maxLanes = 4;
 
@@ -52,8 +52,9 @@ export class Reaper {
   /** As many as could be started when there was want of threads, until a batch is done. */
   #most = maxLanes;
 
-  constructor() {
-    this.#idle.push(this.#open());
+  /** There will be something to delete: it shall not have to wait until a thread has started. */
+  prepare(): void {
+    if (this.#lanes.size === 0) this.#idle.push(this.#open());
   }
 
   /**

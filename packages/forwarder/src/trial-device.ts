@@ -1,16 +1,17 @@
-// Finds out whether this kernel and these privileges make a kind of device: one is made, and deleted again.
+// Finds out whether this kernel and these privileges make a kind of device: one is made, and deleted with all that were tried.
 import type { LinkSpec, RouteSocket } from '@nsm/netlink';
-import { scaffolding, unlessGone } from './device-groups.js';
+import { scaffolding } from './device-groups.js';
+
+let tried = 0;
 
 /**
+ * What it makes is deleted by `removeScaffolding`, all at once: the kernel waits as long for one.
  * @param describe the device to make, by the name it is to have; nobody sees it when it is down.
  * @returns why the kernel refuses, or ''.
  */
 export function tryDevice(socket: RouteSocket, describe: (name: string) => LinkSpec): string {
-  const name = `nsmp${process.pid}`;
   try {
-    socket.addLink({ ...describe(name), group: scaffolding });
-    unlessGone(() => socket.deleteLink(name));
+    socket.addLink({ ...describe(`nsmp${process.pid}-${++tried % 100}`), group: scaffolding });
     return '';
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -24,10 +24,12 @@ async function run(request: InsideRequest): Promise<InsideAnswer> {
   }
 }
 
-const answer = await run(JSON.parse(process.argv[2] ?? '') as InsideRequest).catch(
-  (thrown: unknown): InsideAnswer => {
+// Not awaited here: the bundle is made of modules that are loaded synchronously.
+void run(JSON.parse(process.argv[2] ?? '') as InsideRequest)
+  .catch((thrown: unknown): InsideAnswer => {
     const { kind, message } = NsmError.from(thrown);
     return { error: { kind, message } };
-  },
-);
-if (process.connected) process.send?.(answer, () => process.disconnect());
+  })
+  .then((answer) => {
+    if (process.connected) process.send?.(answer, () => process.disconnect());
+  });

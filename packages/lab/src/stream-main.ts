@@ -33,4 +33,4 @@ async function send(address: string, port: number, milliseconds: number): Promis
 }
 
 const [role, address = '', port, milliseconds] = process.argv.slice(2);
-await (role === 'receive' ? receive(address) : send(address, Number(port), Number(milliseconds)));
+void (role === 'receive' ? receive(address) : send(address, Number(port), Number(milliseconds)));

@@ -1,4 +1,5 @@
 // What a manager is told at its start.
+import type { Worker } from 'node:worker_threads';
 import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
 import type { Logger } from 'pino';
@@ -34,6 +35,8 @@ export interface ManagerOptions {
   readonly allowedUids: readonly number[];
   /** Socket of a forwarder in a process of its own. Default: one in a worker thread. */
   readonly forwarderSocket?: string;
+  /** A thread that has begun to load a forwarder already, by `loadForwarderThread`. Default: a new one. */
+  readonly forwarderThread?: Worker;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeout?: number;

@@ -298,18 +298,22 @@ export class Manager {
   }
 
   async #forwarder(): Promise<Forwarder> {
-    const { forwarderSocket, vxlanEngine } = this.#options;
+    const { forwarderSocket, forwarderThread, vxlanEngine } = this.#options;
     const logger = this.#logger;
     if (forwarderSocket !== undefined) {
       const channel = new Channel(`unix:${forwarderSocket}`, { maxReplyBytes: maxForwarderReplyBytes });
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
-    const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'), {
-      runDir: this.#options.runDir,
-      lending: this.#lending(),
-      ...(vxlanEngine ? { vxlanEngine } : {}),
-    });
+    const thread = await startForwarderThread(
+      (error) => logger.fatal({ err: error }, 'the forwarder died'),
+      {
+        runDir: this.#options.runDir,
+        lending: this.#lending(),
+        ...(vxlanEngine ? { vxlanEngine } : {}),
+      },
+      forwarderThread,
+    );
     this.#stops.push(() => thread.stop());
     return thread.client;
   }

@@ -2,7 +2,7 @@
 import { IpPrefix } from './ip-prefix.js';
 
 /** What stands for something else than one host, wherever it is written. */
-const special: readonly (readonly [range: IpPrefix, what: string])[] = [
+const specialRanges = (): readonly (readonly [range: IpPrefix, what: string])[] => [
   [IpPrefix.of('0.0.0.0/8'), 'stands for "this network" (RFC 1122)'],
   [IpPrefix.of('127.0.0.0/8'), 'is a loopback address'],
   [IpPrefix.of('224.0.0.0/4'), 'is a multicast address'],
@@ -17,6 +17,8 @@ const special: readonly (readonly [range: IpPrefix, what: string])[] = [
     'is link-local, and applications would have to name the interface with it: take one of fd00::/8',
   ],
 ];
+/** Read when first asked for. */
+let special: ReturnType<typeof specialRanges> | undefined;
 
 /** Why no host can have an address on an interface; '' when one can. */
 export function whyNoHostAddress(address: IpPrefix): string {
@@ -37,5 +39,6 @@ export function whyNoHostAddress(address: IpPrefix): string {
 
 /** Why a network cannot be routed to; '' when it can. */
 export function whyNoDestination(network: IpPrefix): string {
+  special ??= specialRanges();
   return special.find(([range]) => range.length <= network.length && range.contains(network))?.[1] ?? '';
 }

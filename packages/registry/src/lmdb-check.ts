@@ -12,7 +12,8 @@ const database = open<Uint8Array, string>({ path, noSubdir: true, encoding: 'bin
 const keys = [...database.getKeys()];
 for (const key of keys) database.get(key);
 // Pages that are free are read when something is written.
-await database.batch(() => {
-  for (const key of keys) void database.remove(key);
-});
-await database.close();
+void database
+  .batch(() => {
+    for (const key of keys) void database.remove(key);
+  })
+  .then(() => database.close());

@@ -1,9 +1,9 @@
-// Loaded before a process under test, in each of its threads: what is marked calls this, and where one is armed the process kills
-// itself.
-import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
-import { register } from 'node:module';
+// Loaded before a process under test, in each of its threads: it is given marked sources in place of those on the disk, what is
+// marked calls this, and where one is armed the process kills itself.
+import fs, { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isMainThread, threadId } from 'node:worker_threads';
+import type { MarkedSources } from './kill-points.js';
 
 const dir = process.env.KILL_POINTS ?? '';
 if (isMainThread) {
@@ -38,7 +38,11 @@ if (dir !== '') {
     return value;
   };
   Object.assign(globalThis, { killPoint });
-  register('./kill-points-loader.js', import.meta.url, { data: { sources: join(dir, 'sources.json') } });
+  const sources: MarkedSources = JSON.parse(read(join(dir, 'sources.json')));
+  // The bundle is read by packages/cli/bin/load.js.
+  const markedOrRead = (file: string, options: BufferEncoding): string | Buffer =>
+    sources[file] ?? readFileSync(file, options);
+  Object.assign(fs, { readFileSync: markedOrRead });
 }
 
 function read(file: string): string {

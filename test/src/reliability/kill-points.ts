@@ -1,9 +1,9 @@
 // Every await of a manager and of a forwarder, and every step by which a forwarder changes the kernel, as a place to die at: found
-// in the compiled sources by a parser, and marked there as they are loaded. The product knows nothing of it; it is started with
+// in the bundle by a parser, and marked there as they are loaded. The product knows nothing of it; it is started with
 // `--import kill-points-preload.js` for it.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseAst } from 'vite';
 
 /** Before: what is waited for has begun. After: it is done. Changed: the forwarder has just changed something. */
@@ -21,13 +21,14 @@ export interface Place {
   readonly moment: Moment;
 }
 
-/** Source text to load instead, by URL. */
+/** Source text to load instead, by file. */
 export type MarkedSources = Readonly<Record<string, string>>;
 
-const packages = fileURLToPath(new URL('../../../packages/', import.meta.url));
 const preload = fileURLToPath(new URL('./kill-points-preload.js', import.meta.url));
+/** What the nsm command runs: each file has many modules, and before each a line that says where it comes from. */
+const bundle = fileURLToPath(new URL('../../../packages/cli/dist/bundle/', import.meta.url));
 /** All that a manager does, and all of its forwarder, which is a thread of it or a process of its own. */
-const marked = ['manager', 'forwarder'];
+const marked = /^packages\/(manager|forwarder)\/dist\/(.*)$/;
 /** Calls by which a forwarder changes something: of a netlink socket, of eBPF maps and programs. */
 const step =
   /(socket|pod|node|programs|hooks|former|maps)\.(addLink|createLink|setLink|deleteLink|deleteGroup|batch|addAddress|deleteAddress|addRoute|deleteRoute|addFilter|deleteFilter|addQdisc|attach|detach|detachAll|write|delete|serve)$/;
@@ -107,39 +108,46 @@ interface SyntaxNode {
 }
 
 function markedSources(): MarkedSources {
-  const files = marked.flatMap((name) =>
-    readdirSync(join(packages, name, 'dist'), { recursive: true, encoding: 'utf8' })
-      .filter((file) => /^[^.]+\.js$/.test(file))
-      .map((file) => join(name, 'dist', file)),
-  );
+  const files = readdirSync(bundle).filter((file) => file.endsWith('.js'));
   return Object.fromEntries(
-    files.map((file) => [
-      pathToFileURL(join(packages, file)).href,
-      mark(file.replace('/dist/', '/'), readFileSync(join(packages, file), 'utf8')),
-    ]),
+    files.flatMap((file) => {
+      const source = readFileSync(join(bundle, file), 'utf8');
+      const text = mark(source);
+      return text === source ? [] : [[join(bundle, file), text]];
+    }),
   );
 }
 
 /** `await X` becomes `killPoint(POINT, 'after', await killPoint(POINT, 'before', X))`, a step `killPoint(POINT, 'changed', STEP)`. */
-function mark(file: string, source: string): string {
+function mark(source: string): string {
+  const origins = [...source.matchAll(/^\/\/ ((?:packages|node_modules)\/.*\.[cm]?js)$/gm)];
   const inserts: { readonly at: number; readonly text: string }[] = [];
-  const inForwarder = file.startsWith('forwarder/');
-  const visit = (node: unknown): void => {
+  /** `since` is where the module begins, `folder/file.js`. */
+  const visit = (node: unknown, module: string, since: number): void => {
     if (typeof node !== 'object' || node === null) return;
     const { type, start, end, argument, callee } = node as SyntaxNode;
-    const line = source.slice(0, start).split('\n').length;
-    const point = JSON.stringify(`${file}:${line}:${start - source.lastIndexOf('\n', start)}`);
+    const point = (): string => {
+      const line = source.slice(since, start).split('\n').length - 1;
+      return JSON.stringify(`${module}:${line}:${start - source.lastIndexOf('\n', start)}`);
+    };
     const isStep =
-      inForwarder && type === 'CallExpression' && callee && step.test(source.slice(callee.start, callee.end));
+      module.startsWith('forwarder/') &&
+      type === 'CallExpression' &&
+      callee &&
+      step.test(source.slice(callee.start, callee.end));
     if (type === 'AwaitExpression' && argument) {
-      inserts.push({ at: start, text: `killPoint(${point},'after',` });
-      inserts.push({ at: argument.start, text: `killPoint(${point},'before',` }, { at: end, text: '))' });
+      inserts.push({ at: start, text: `killPoint(${point()},'after',` });
+      inserts.push({ at: argument.start, text: `killPoint(${point()},'before',` }, { at: end, text: '))' });
     } else if (isStep)
-      inserts.push({ at: start, text: `killPoint(${point},'changed',` }, { at: end, text: ')' });
+      inserts.push({ at: start, text: `killPoint(${point()},'changed',` }, { at: end, text: ')' });
     // What a batch gathers happens when it is sent.
-    if (!isStep) Object.values(node).forEach(visit);
+    if (!isStep) for (const child of Object.values(node)) visit(child, module, since);
   };
-  visit(parseAst(source));
+  for (const statement of parseAst(source).body) {
+    const origin = origins.findLast(({ index }) => index < statement.start);
+    const [, folder, file] = marked.exec(origin?.[1] ?? '') ?? [];
+    if (origin && folder) visit(statement, `${folder}/${file}`, origin.index);
+  }
   let text = source;
   // From the end, so that places before stay where they are.
   for (const { at, text: added } of inserts.toSorted((a, b) => b.at - a.at))

@@ -1,8 +1,8 @@
 // nsm version.
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { jsonFlag } from '../common-flags.js';
 import { Output } from '../output.js';
+import { ownVersion } from '../own-version.js';
 
 export function versionCommand(): Command {
   return new Command('version')
@@ -15,11 +15,4 @@ export function versionCommand(): Command {
       if (output.json) output.value(view);
       else output.line(`nsm ${view.nsm} (Node.js ${view.node})`);
     });
-}
-
-export function ownVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string;
-  };
-  return version;
 }

@@ -1,17 +1,18 @@
 // The worker thread in which a manager's own forwarder lives: nothing it waits for in the kernel holds up the manager.
-import { type MessagePort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { forwarder as fw } from '@nsm/api';
 import { NodeForwarder, type NodeForwarderOptions } from '../node-forwarder.js';
 import { servePort } from './port-rpc.js';
 
-export interface ForwarderWorkerData {
+export interface ForwarderStart {
   readonly port: MessagePort;
   readonly options: NodeForwarderOptions;
 }
 
-const { port, options } = workerData as ForwarderWorkerData;
-const node = new NodeForwarder(options);
-servePort(port, fw.Forwarder, node);
-// A port that closes ends the thread; what the node forwarder holds goes with it.
-port.on('close', () => void node.stop());
-port.postMessage('ready');
+parentPort?.once('message', ({ port, options }: ForwarderStart) => {
+  const node = new NodeForwarder(options);
+  servePort(port, fw.Forwarder, node);
+  // A port that closes ends the thread; what the node forwarder holds goes with it.
+  port.on('close', () => void node.stop());
+  port.postMessage('ready');
+});

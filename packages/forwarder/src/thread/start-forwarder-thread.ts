@@ -1,9 +1,10 @@
 // Starts a forwarder in a worker thread of this process.
 import { once } from 'node:events';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, type Worker } from 'node:worker_threads';
 import { forwarder as fw, NsmError, type ServiceClient } from '@nsm/api';
 import type { NodeForwarderOptions } from '../node-forwarder.js';
-import type { ForwarderWorkerData } from './forwarder-worker.js';
+import type { ForwarderStart } from './forwarder-worker.js';
+import { loadForwarderThread } from './load-forwarder-thread.js';
 import { PortClient } from './port-rpc.js';
 
 export interface ForwarderThread {
@@ -14,17 +15,16 @@ export interface ForwarderThread {
 /**
  * Resolves when the forwarder answers.
  * @param onDeath called when the thread ends without being stopped.
+ * @param worker that has been loading meanwhile.
  * @throws NsmError `privilege` or `dataplane` when it cannot start.
  */
 export async function startForwarderThread(
   onDeath: (error: NsmError) => void,
   options: NodeForwarderOptions = {},
+  worker: Worker = loadForwarderThread(),
 ): Promise<ForwarderThread> {
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(new URL('./forwarder-worker.js', import.meta.url), {
-    workerData: { port: port2, options } satisfies ForwarderWorkerData,
-    transferList: [port2],
-  });
+  worker.postMessage({ port: port2, options } satisfies ForwarderStart, [port2]);
   let stopping = false;
   await new Promise<void>((resolve, reject) => {
     port1.once('message', () => resolve());

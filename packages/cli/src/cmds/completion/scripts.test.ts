@@ -12,8 +12,10 @@ const folder = mkdtempSync(join(tmpdir(), 'nsm-completion-'));
 const scriptOf = (shell: Shell): string => join(folder, `script.${shell}`);
 const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, HOME: folder };
 
+const program = await buildProgram();
+
 beforeAll(() => {
-  for (const shell of shells) writeFileSync(scriptOf(shell), completionScript(shell, buildProgram()));
+  for (const shell of shells) writeFileSync(scriptOf(shell), completionScript(shell, program));
   // What the manager would know, and proof of the run directory it was asked in.
   writeFileSync(
     join(folder, 'nsm'),
@@ -121,7 +123,7 @@ describe('bash', () => {
   });
 
   it('knows every flag of every command', () => {
-    for (const command of buildProgram().commands.filter((one) => !one.name().startsWith('__')))
+    for (const command of program.commands.filter((one) => !one.name().startsWith('__')))
       for (const option of command.options)
         expect(complete.bash(`nsm ${command.name()} ${option.long}`)).toContain(option.long);
   });

@@ -1,5 +1,6 @@
 // Runs a manager until it is interrupted.
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { Manager } from '@nsm/manager';
 import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
@@ -9,7 +10,8 @@ import { prepareRunDir } from '../../prepare-folder.js';
 import { prepareStateFolder } from '../../state-folder.js';
 import type { ManagerFlags } from './flags.js';
 
-export async function runManager(flags: ManagerFlags): Promise<void> {
+/** @param forwarderThread unless the forwarder is a process of its own. */
+export async function runManager(flags: ManagerFlags, forwarderThread: Worker | undefined): Promise<void> {
   const signal = interrupted();
   const { name, runDir, listen, registry, tunnelAddress } = flags;
   const logger = createLogger(flags.logLevel, { manager: name });
@@ -33,6 +35,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
     allowedUids: flags.allowUid,
     probeInterval: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
+    ...(forwarderThread ? { forwarderThread } : {}),
     logger,
   });
   await manager.start();

@@ -1,5 +1,6 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
+import { loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
@@ -86,8 +87,11 @@ export function managerCommand(): Command {
     )
     .addOption(logLevelFlag())
     .action(async (flags: ManagerFlags) => {
+      // The thread of its forwarder loads what it needs while this one does.
+      const thread =
+        flags.forwarder === 'internal' && !flags.forwarderSocket ? loadForwarderThread() : undefined;
       const { runManager } = await import('./handler.js');
-      await runManager(flags);
+      await runManager(flags, thread);
     });
   for (const option of lendingFlags()) command.addOption(option);
   return command;

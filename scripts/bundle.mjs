@@ -1,0 +1,131 @@
+// Puts the compiled packages and what they import together into few files, packages/cli/dist/bundle: what `nsm` runs.
+// Used by setup.mjs and the tests, and by itself: node scripts/bundle.mjs. Quick when nothing has changed.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const packages = join(root, 'packages');
+const command = join(packages, 'cli');
+const output = join(command, 'dist/bundle');
+/** Every file that went into the bundle, and the version of Node.js that it is for. */
+const list = join(output, 'inputs.json');
+
+/** Stay in node_modules: koffi and lmdb load libraries beside them, and the third is only for what nobody asks of gRPC. */
+const external = ['koffi', 'lmdb', '@grpc/proto-loader'];
+
+/** Makes the bundle anew when anything that went into it has changed. */
+export async function bundle() {
+  if (isFresh()) return;
+  const { rolldown } = await import('rolldown');
+  // Beside the old one, which processes may be running.
+  const folder = `${output}.${process.pid}`;
+  try {
+    const build = await rolldown({
+      // What comes from where is told by paths from here.
+      cwd: root,
+      input: { main: join(command, 'dist/main.js') },
+      platform: 'node',
+      external,
+      plugins: [placeFiles],
+    });
+    const { output: written } = await build.write({
+      dir: folder,
+      format: 'cjs',
+      entryFileNames: '[name].js',
+      chunkFileNames: ({ name, facadeModuleId: module }) => `${module ? nameOf(module) : name}.js`,
+    });
+    const inputs = (await build.watchFiles).filter((file) => !file.includes('node_modules'));
+    await build.close();
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));
+    // Loaded by commands; threads and programs begin to work when they are loaded.
+    const parts = written.filter(({ isDynamicEntry, isEntry }) => isDynamicEntry && !isEntry);
+    writeCode(
+      folder,
+      parts.map(({ fileName }) => fileName),
+    );
+    writeFileSync(join(folder, basename(list)), JSON.stringify({ node: process.version, inputs }));
+    rmSync(output, { recursive: true, force: true });
+    renameSync(folder, output);
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** By this name vitest calls it before the tests, whoever has compiled them. */
+export { bundle as setup };
+
+/** A start is a third shorter with it. Without it everything works. */
+function writeCode(folder, files) {
+  const program = join(root, 'scripts/bundle-code.cjs');
+  const { error } = spawnSync(process.execPath, [program, folder, ...files], { stdio: 'ignore' });
+  if (error) throw error;
+}
+
+function isFresh() {
+  const made = timeOf(list);
+  if (made === 0) return false;
+  const { node, inputs = [] } = JSON.parse(readFileSync(list, 'utf8'));
+  const others = ['scripts/bundle.mjs', 'scripts/bundle-code.cjs', 'packages/cli/bin/load.js'];
+  const files = [
+    ...inputs,
+    ...[...others, 'node_modules/.package-lock.json'].map((file) => join(root, file)),
+  ];
+  return (
+    node === process.version &&
+    files.every((file) => {
+      const changed = timeOf(file);
+      return changed > 0 && changed < made;
+    })
+  );
+}
+
+/**
+ * What a module finds by `new URL('./x', import.meta.url)`: programs and threads become entries of the bundle, other files are
+ * copied beside it. Those of the command's own package stay where they are.
+ */
+const placeFiles = {
+  name: 'place-files',
+  transform: {
+    filter: { code: /new URL\(.*import\.meta\.url\)/ },
+    handler(code, module) {
+      const place = (file) => {
+        if (file.startsWith(`${command}${sep}`) && !file.startsWith(join(command, 'dist')))
+          return relative(output, file);
+        const fileName = basename(file);
+        if (file.endsWith('.js')) {
+          const entry = fileName.replace(/js$/, 'entry.js');
+          this.emitFile({ type: 'chunk', id: file, fileName: entry });
+          const source = `require('../../bin/load.js').load(require('node:path').join(__dirname, '${entry}'));\n`;
+          this.emitFile({ type: 'asset', fileName, source });
+        } else {
+          this.addWatchFile(file);
+          this.emitFile({ type: 'asset', fileName, source: readFileSync(file) });
+        }
+        return `./${fileName}`;
+      };
+      return code.replace(
+        /new URL\((['"])(\.[^'"]+)\1, import\.meta\.url\)/g,
+        (_, quote, path) => `new URL(${quote}${place(join(dirname(module), path))}${quote}, import.meta.url)`,
+      );
+    },
+  },
+};
+
+/** `get-handler` for packages/cli/dist/cmds/get/handler.js. */
+function nameOf(module) {
+  const parts = relative(packages, module).replace(/\.js$/, '').split(sep);
+  return parts.filter((part) => !['cli', 'dist', 'cmds', 'index'].includes(part)).join('-');
+}
+
+function timeOf(path) {
+  try {
+    return statSync(path).mtimeMs;
+  } catch {
+    return 0;
+  }
+}
+
+if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) await bundle();
