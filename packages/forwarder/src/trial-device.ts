@@ -1,9 +1,9 @@
-// Finds out whether this kernel and these privileges make a kind of device: one is made, and deleted again.
+// Finds out whether this kernel and these privileges make a kind of device: a device is made, and deleted again.
 import type { LinkSpec, RouteSocket } from '@nsm/netlink';
 import { scaffolding, unlessGone } from './device-groups.js';
 
 /**
- * @param describe the device to make, by the name it is to have; nobody sees it when it is down.
+ * @param describe the device to make, by the name it is to have; a device that is down carries no packets.
  * @returns why the kernel refuses, or ''.
  */
 export function tryDevice(socket: RouteSocket, describe: (name: string) => LinkSpec): string {
