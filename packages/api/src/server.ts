@@ -93,8 +93,8 @@ export class Server {
   }
 
   /**
-   * Listens on a unix socket. A socket file that nobody serves any more is replaced; one that is removed is made again.
-   * @throws NsmError `conflict` when somebody does serve it.
+   * Listens on a unix socket. A socket file without a server is replaced; a socket file that is removed is made again.
+   * @throws NsmError `conflict` when another process serves the socket.
    */
   async listenUnix(path: string, options: UnixOptions = {}): Promise<void> {
     await this.#addStandardServices();
@@ -142,8 +142,8 @@ export class Server {
   }
 
   /**
-   * What to do with each new connection. One that says nothing is closed by the keepalive.
-   * @param identify who is at its other end
+   * What to do with each new connection. A connection that says nothing is closed by the keepalive.
+   * @param identify says who is at the other end of a connection.
    */
   #acceptor(identify: (socket: Socket) => Caller): (socket: Socket) => void {
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
