@@ -156,11 +156,11 @@ export class Channel implements Disposable {
 const longestTimeoutMs = 99_999_999;
 
 /**
- * How long a call may take, and what is said when that has passed. It is measured here: a deadline of grpc-js is a time of day, and
+ * How long a call may take, and what is said when that has passed. The time is measured here: a deadline of grpc-js is a time of day, and
  * a clock that jumps while a call is begun would end it at once.
  */
 class CallTime {
-  /** The time tells the other side too, which then ends what nobody waits for. */
+  /** The time tells the other side too, which then ends work that is not waited for any more. */
   readonly metadata = new Metadata();
   readonly #timeoutMs: number | undefined;
   #timer: NodeJS.Timeout | undefined;

@@ -4,6 +4,7 @@ export { abbreviatedList } from './abbreviated-list.js';
 export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
+export type { CallContext } from './call-handlers.js';
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
 export { interfaceNames, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
@@ -27,7 +28,6 @@ export {
 } from './interface-traits.js';
 export { takeNamespaceLock } from './namespace-lock.js';
 export {
-  type CallContext,
   descriptorOf,
   Server,
   type ServiceImplementation,

@@ -10,7 +10,7 @@ export interface PeerCredentials {
   readonly gid: number;
 }
 
-/** Who is at the other end; nothing is known of one on a unix socket where nobody asked. */
+/** The process or host at the other end; empty on a unix socket without `identify`. */
 export interface Caller {
   readonly peer?: PeerCredentials;
   /** IP address, over TCP. */

@@ -1,10 +1,7 @@
 // Typed gRPC servers on unix sockets and TCP, with health and reflection.
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import {
-  create,
   type DescMessage,
-  type DescMethod,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type DescService,
@@ -13,30 +10,15 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import {
-  Server as GrpcServer,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServiceDefinition,
-  type sendUnaryData,
-} from '@grpc/grpc-js';
+import { Server as GrpcServer, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
+import { type CallContext, CallHandlers, type Method } from './call-handlers.js';
 import { NsmError } from './errors.js';
 import { Health as HealthService } from './gen/grpc/health/v1/health_pb.js';
 import { Health } from './health.js';
 import { type Caller, type PeerCredentials, ServerConnections } from './server-connections.js';
 import { TcpListener } from './tcp-listener.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
-
-export interface CallContext {
-  /** Aborted when the caller cancels, goes away, or its deadline passes. */
-  readonly signal: AbortSignal;
-  /** Set for calls over a unix socket that was opened with `identify`. */
-  readonly peer?: PeerCredentials;
-  /** IP address of the caller, for calls over TCP. */
-  readonly remoteAddress?: string;
-}
 
 /** What implements a service: one function for each method. */
 export type ServiceImplementation<S extends DescService> = {
@@ -51,9 +33,6 @@ export interface UnixOptions extends UnixListenerOptions {
   /** Reads the credentials of a connection from its descriptor; without it `context.peer` stays unset. */
   readonly identify?: (fd: number) => PeerCredentials;
 }
-
-type Reply = MessageInitShape<DescMessage>;
-type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
 /** Requests larger than this are refused, unless a server is told otherwise: pods send to it, and they are many. Bytes. */
 const defaultMaxRequestBytes = 1 << 20;
@@ -70,7 +49,7 @@ export class Server {
   readonly #services: DescService[] = [];
   readonly #listeners: { stop(): Promise<void> }[] = [];
   readonly #connections: ServerConnections;
-  readonly #onError: (error: NsmError, method: string) => void;
+  readonly #calls: CallHandlers;
   #health: Health | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
@@ -78,8 +57,8 @@ export class Server {
     onError: (error: NsmError, method: string) => void = () => {},
     { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {} }: ServerOptions = {},
   ) {
-    this.#onError = onError;
     this.#connections = new ServerConnections(onCrowd);
+    this.#calls = new CallHandlers(this.#connections, onError);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
@@ -106,7 +85,9 @@ export class Server {
       if (!run) throw new TypeError(`${service.typeName}/${method.name} has no implementation`);
       const bound = run.bind(implementation);
       handlers[method.name] =
-        method.methodKind === 'unary' ? this.#unary(method, bound) : this.#serverStreaming(method, bound);
+        method.methodKind === 'unary'
+          ? this.#calls.unary(method, bound)
+          : this.#calls.serverStreaming(method, bound);
     }
     this.#grpc.addService(definition, handlers as never);
     this.#services.push(service);
@@ -114,8 +95,8 @@ export class Server {
   }
 
   /**
-   * Listens on a unix socket. A socket file that nobody serves any more is replaced; one that is removed is made again.
-   * @throws NsmError `conflict` when somebody does serve it.
+   * Listens on a unix socket. A socket file without a server is replaced; a socket file that is removed is made again.
+   * @throws NsmError `conflict` when another process serves the socket.
    */
   async listenUnix(path: string, options: UnixOptions = {}): Promise<void> {
     this.#addStandardServices();
@@ -163,8 +144,8 @@ export class Server {
   }
 
   /**
-   * What to do with each new connection. One that says nothing is closed by the keepalive.
-   * @param identify who is at its other end
+   * What to do with each new connection. A connection that says nothing is closed by the keepalive.
+   * @param identify says who is at the other end of a connection.
    */
   #acceptor(identify: (socket: Socket) => Caller): (socket: Socket) => void {
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
@@ -190,57 +171,6 @@ export class Server {
     this.add(HealthService, this.#health);
     addReflection(this.#grpc, this.#services);
   }
-
-  #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
-    return { signal, ...this.#connections.callerOf(call.getPeer()) };
-  }
-
-  #unary(method: DescMethod, run: Method) {
-    return (
-      call: ServerUnaryCall<MessageShape<DescMessage>, MessageShape<DescMessage>>,
-      callback: sendUnaryData<MessageShape<DescMessage>>,
-    ): void => {
-      const life = lifeOf(call);
-      Promise.resolve()
-        .then(() => {
-          this.#connections.admit(call.getPeer());
-          return run(call.request, this.#context(call, life.signal));
-        })
-        .finally(life.end)
-        .then(
-          (reply) => callback(null, create(method.output, reply as Reply)),
-          (thrown: unknown) => callback(this.#failure(method, thrown)),
-        );
-    };
-  }
-
-  #serverStreaming(method: DescMethod, run: Method) {
-    return async (
-      call: ServerWritableStream<MessageShape<DescMessage>, MessageShape<DescMessage>>,
-    ): Promise<void> => {
-      const { signal, end } = lifeOf(call);
-      try {
-        this.#connections.admit(call.getPeer());
-        const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
-        for await (const reply of replies) {
-          if (signal.aborted) break;
-          if (!call.write(create(method.output, reply))) await drained(call, signal);
-        }
-        end();
-        call.end();
-      } catch (thrown) {
-        end();
-        if (signal.aborted) call.end();
-        else call.emit('error', this.#failure(method, thrown));
-      }
-    };
-  }
-
-  #failure(method: DescMethod, thrown: unknown): { code: number; details: string } {
-    const error = NsmError.from(thrown);
-    if (error.kind === 'internal') this.#onError(error, `${method.parent.typeName}/${method.name}`);
-    return { code: error.grpcStatus, details: error.toAdmissionError() };
-  }
 }
 
 /** The file descriptor of a socket. Node keeps it on an internal handle and offers no other way to it. */
@@ -248,26 +178,4 @@ export function descriptorOf(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd: number } };
   if (!handle || handle.fd < 0) throw new NsmError('internal', 'the socket is closed');
   return handle.fd;
-}
-
-/** The signal of a call, and what to call when it needs no signal any more: grpc-js says `cancelled` at every end. */
-function lifeOf(call: { once(event: 'cancelled', listener: () => void): unknown }): {
-  readonly signal: AbortSignal;
-  readonly end: () => void;
-} {
-  const abort = new AbortController();
-  let done = false;
-  call.once('cancelled', () => {
-    if (!done) abort.abort(new NsmError('cancelled', 'the caller went away'));
-  });
-  return {
-    signal: abort.signal,
-    end: () => {
-      done = true;
-    },
-  };
-}
-
-async function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
-  await once(call, 'drain', { signal }).catch(() => undefined);
 }

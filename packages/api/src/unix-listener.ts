@@ -48,8 +48,8 @@ export class UnixListener {
   }
 
   /**
-   * Listens. A socket file that nobody serves any more is replaced.
-   * @throws NsmError `conflict` when somebody does serve it, `invalid` or `privilege` when none can be made there.
+   * Listens. A socket file without a server is replaced.
+   * @throws NsmError `conflict` when another process serves the socket, `invalid` or `privilege` when none can be made there.
    */
   async start(): Promise<void> {
     await removeStaleSocket(this.#path);
@@ -96,7 +96,7 @@ export class UnixListener {
     }
   }
 
-  /** Remembers how it is, for somebody may have changed its group or mode. */
+  /** Remembers the socket file's owner and mode, which an operator may have changed. */
   #isThere(): boolean {
     const now = lstatSync(this.#path, { throwIfNoEntry: false });
     if (now === undefined || now.ino !== this.#file?.ino) return false;

@@ -1,4 +1,4 @@
-// The address by which others reach this host, where nobody says.
+// The address by which other nodes reach this host, where no flag says.
 import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';

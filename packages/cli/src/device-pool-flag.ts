@@ -33,7 +33,7 @@ export function parseSriovPool(text: string): VfPool {
 
 type Values = Map<string, string>;
 
-/** Takes a value out, so that what is left is what nobody knows. */
+/** Takes a value out, so that only unknown keys are left in the end. */
 function take(values: Values, key: string): string | undefined {
   const value = values.get(key);
   values.delete(key);

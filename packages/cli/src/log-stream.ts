@@ -28,7 +28,7 @@ export class LogStream {
   #state: 'idle' | 'due' | 'writing' | 'ended' = 'idle';
   #fullPauseMs = fullPauseMs.first;
 
-  /** @param fields that each line has, also the one that tells of dropped ones. */
+  /** @param fields that each line has, also the line that tells of dropped lines. */
   constructor(fd: number, fields: Readonly<Record<string, unknown>>) {
     this.#fields = fields;
     const prompt = promptly(fd);

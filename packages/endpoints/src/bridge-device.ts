@@ -24,7 +24,7 @@ export class BridgeDevice implements Disposable {
 
   /**
    * A bridge that a crash left behind is replaced.
-   * @throws NsmError `conflict` when the name is somebody else's, `privilege`, `dataplane`.
+   * @throws NsmError `conflict` when the name is another program's, `privilege`, `dataplane`.
    */
   constructor({ name, mtu, addresses }: BridgeDeviceOptions) {
     this.#socket = RouteSocket.open();
@@ -53,7 +53,7 @@ export class BridgeDevice implements Disposable {
    */
   expect(owner: string, name: string): void {
     this.#expected.set(owner, name);
-    // It may be there already, when this process is the one that came back.
+    // The bridge may be there already, when this process was restarted.
     const link = this.#socket.link(name);
     if (link) this.#takeIn(link.index, link.master);
   }
@@ -101,7 +101,7 @@ export class BridgeDevice implements Disposable {
 
 /**
  * Without one of its own a bridge has the lowest of its members' hardware addresses, another whenever one comes or goes.
- * It follows from the addresses, so that nobody's neighbour entry goes stale when the bridge is made again.
+ * The hardware address follows from the addresses, so that no neighbour entry goes stale when the bridge is made again.
  */
 function macOf(addresses: readonly string[]): string {
   const bytes = createHash('sha256').update(addresses.join()).digest().subarray(0, 6);
@@ -110,7 +110,7 @@ function macOf(addresses: readonly string[]): string {
   return formatMac(bytes);
 }
 
-/** A device that has gone since is nobody's concern. */
+/** A device that has gone since needs nothing. */
 function isGone(error: unknown): boolean {
   return error instanceof NetlinkError && error.code === 'ENODEV';
 }

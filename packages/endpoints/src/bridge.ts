@@ -12,7 +12,7 @@ export interface BridgeOptions extends Omit<ReadyMadeOptions, 'addresses' | 'pre
   /** Name of the bridge. Default: `nsm-bridge`. */
   readonly device?: string | undefined;
   /**
-   * Of all clients, bytes: a bridge can tell nobody that a packet is too large for somebody else. Default: 1430, what
+   * Of all clients, bytes: a bridge cannot tell a client that a packet is too large for another client. Default: 1430, what
    * fits through every kind of tunnel where Ethernet is between the nodes.
    */
   readonly mtu?: number | undefined;

@@ -9,8 +9,8 @@ import type { OpenPort } from './open-port.js';
 import type { Device } from './wiring.js';
 
 /**
- * A fresh device gets all it needs; one that was there is compared first and only mended.
- * @returns what was found other than wanted, in words. @throws NetlinkError with the request that the kernel refused.
+ * A fresh device gets all that the port wants; a device that was there is compared first and only mended.
+ * @returns the differences that were found, in words. @throws NetlinkError with the request that the kernel refused.
  */
 export async function configureDevice(id: string, device: Device, open: OpenPort): Promise<string[]> {
   const found = new Differences(device.side, open.port.name.includes('%') ? device.name : open.port.name);
@@ -32,7 +32,7 @@ async function equip(id: string, device: Device, open: OpenPort): Promise<void> 
   toleratingNoIPv6(withIPv6, () =>
     socket.batch(() => {
       if (withIPv6) addLinkLocal(device, port, socket);
-      // No link-local address, route, duplicate address detection and listener report where nobody speaks IPv6.
+      // No link-local address, route, duplicate address detection and listener report on an interface without IPv6.
       else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
       socket.setLink(device.index, { alias: id, group: 0, up: true });
       for (const address of port.addresses) socket.addAddress(device.index, ours(address));

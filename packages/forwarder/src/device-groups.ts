@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { NetlinkBatchError, NetlinkError, type RouteSocket } from '@nsm/netlink';
 
-/** Devices that are to be deleted together: "nsm" and a zero, so that nobody else's is in it by chance. */
+/** Devices that are to be deleted together: "nsm" and a zero, so that no other program's device is in the group by chance. */
 export const removalGroup = 0x6e736d00;
 /** Devices that a forwarder makes for itself and deletes soon. */
 export const scaffolding = 0x6e736d01;
@@ -11,7 +11,7 @@ export const scaffolding = 0x6e736d01;
 const lowest = 0x4000_0000;
 
 /**
- * The group of devices that are being made by one manager on one node: one gets its alias only after it was made.
+ * The group of devices that are being made for one manager on one node: a device gets its alias only after it was made.
  * @param id of a cross-connect, MANAGER:NODE-CONNECTION, or what such ids begin with, MANAGER:NODE-.
  */
 export function unfinishedGroup(id: string): number {
@@ -19,12 +19,12 @@ export function unfinishedGroup(id: string): number {
   return lowest + (createHash('sha256').update(owner).digest().readUInt32LE() & 0x1fff_ffff);
 }
 
-/** Deletes what a forwarder made for itself, or one that was killed. One beside it bears the loss. */
+/** Deletes the devices that this forwarder, or a killed one, made for itself. Another forwarder on this node bears the loss of its own. */
 export function removeScaffolding(socket: RouteSocket): void {
   unlessGone(() => socket.deleteGroup(scaffolding));
 }
 
-/** What goes by itself meanwhile, with its other end or its pod, is as good as deleted. @throws whatever else went wrong. */
+/** A device that goes by itself meanwhile, with its other end or its pod, is as good as deleted. @throws all other errors. */
 export function unlessGone(remove: () => void): void {
   try {
     remove();

@@ -12,8 +12,8 @@ import {
 } from '@nsm/netlink';
 
 /**
- * Marks addresses (IFA_PROTO) and routes (rtm_protocol) as the mesh's: what a pod adds to its interface by itself is left
- * alone. A number that rt_protos of iproute2 gives to nobody.
+ * Marks addresses (IFA_PROTO) and routes (rtm_protocol) as the mesh's: addresses and routes that a pod adds to its
+ * interface by itself are left alone. The number is free in rt_protos of iproute2.
  */
 export const ownProtocol = 78;
 
@@ -21,8 +21,8 @@ export const ownProtocol = 78;
 const atOnce = 256;
 
 /**
- * A default route stands beside the pod's own: as its two halves, which are more specific, so that it goes before that one
- * and leaves it as it was.
+ * A default route stands beside the pod's own: as two halves, which are more specific, so that they go before the pod's
+ * own default route and leave that as it was.
  */
 export function routesOf(index: number, port: fw.Port, socket: RouteSocket): RouteSpec[] {
   return port.routes.flatMap(({ destination, gateway }) => {
@@ -51,8 +51,8 @@ const defaults: Readonly<Record<string, { readonly family: Family; readonly halv
 };
 
 /**
- * A route of the connection that this one is to replace is left behind the new one, and goes with its interface: at no moment
- * is there none.
+ * A route of the replaced connection is left behind the new route, and goes with its interface: at no moment is there no
+ * route.
  * @throws NetlinkError for what the pod routes otherwise.
  */
 export async function addRoutes(

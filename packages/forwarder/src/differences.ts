@@ -1,7 +1,7 @@
 // What was found other than wanted and put right, in words: a few of each sort are named, and the rest counted.
 import type { Side } from './wiring.js';
 
-/** Of thousands of routes that somebody took away so many are named. */
+/** Of thousands of routes that were taken away so many are named. */
 const maxNamed = 4;
 
 export class Differences {

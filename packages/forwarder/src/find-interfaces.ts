@@ -5,7 +5,7 @@ import type { NamespaceReport } from './inspect-namespace.js';
 
 export type FoundReport = { id: string; namespace?: NamespaceReport; name: string; index: number };
 
-/** What was being made when a forwarder died bears no alias, but a group; it is given one. */
+/** An interface that was being made when a forwarder died bears no alias, but a group; it is given an alias. */
 export function findInterfaces(idPrefix: string): FoundReport[] {
   const unfinished = unfinishedGroup(idPrefix);
   const interfaces: FoundReport[] = [];
@@ -26,7 +26,7 @@ export function findInterfaces(idPrefix: string): FoundReport[] {
         });
       }
     } catch {
-      // Gone since it was listed, or another user's.
+      // The namespace has gone since it was listed, or is another user's.
     }
   }
   return interfaces;

@@ -1,4 +1,4 @@
-// What is to be known of a network namespace that somebody names, and of the process that names it.
+// Facts of a network namespace that a request names, and of the process that names it.
 import type { forwarder as fw } from '@nsm/api';
 import {
   currentNamespace,
@@ -46,8 +46,8 @@ export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectN
 }
 
 /**
- * What is routed; default routes exclude nothing. An IPv4 address that is alone in its network has no route in the main table but
- * the one to itself in the local one.
+ * The prefixes that are routed; default routes exclude nothing. An IPv4 address that is alone in its network has no route in the
+ * main table, but a route to itself in the local table.
  */
 function prefixesOf(socket: RouteSocket): string[] {
   const routes = socket.routes({ table: 'all' });
@@ -68,7 +68,7 @@ function prefixesOf(socket: RouteSocket): string[] {
   return [...new Set([...main, ...alone].map(({ destination }) => destination))];
 }
 
-/** The namespace a caller names: it is most often its own, so that is looked at before any search. */
+/** The namespace that a caller names: most often the caller's own, which is tried before any search. */
 function openNamed(reference: string, pid: number): NetworkNamespace {
   const own = `/proc/${pid}/ns/net`;
   if (reference === '' || reference === '/proc/self/ns/net') return openNamespace(own);

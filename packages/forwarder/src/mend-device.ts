@@ -54,7 +54,7 @@ function rename(link: Link, { name, formerName }: fw.Port, socket: RouteSocket, 
   if (name === link.name || name.includes('%')) return;
   requireFreeName(socket, name);
   socket.setLink(link.index, { name });
-  // Otherwise it is to have another one from now on.
+  // With a former name the port wants a new name from now on, which is no difference.
   if (formerName === '') found.add('name');
 }
 
@@ -70,7 +70,7 @@ function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket
   ].filter((sort) => sort !== false);
   if (wrong.length > 0) socket.setLink(device.index, { alias: id, mtu: port.mtu, mac: port.mac, up: true });
   for (const sort of wrong) found.add(sort);
-  // Whoever was about to delete it was killed.
+  // A forwarder that was about to delete the device was killed.
   if (link.group === removalGroup) socket.setLink(device.index, { group: 0 });
 }
 

@@ -227,7 +227,7 @@ export class NodeForwarder implements ForwarderService {
         const outside = this.#tunnels.release(id);
         if (outside || client || endpoint)
           await this.#reaper.remove({ ...crossConnect, client, endpoint }, outside);
-        // It may have been the other end of one that was not finished, and of which nobody knew whose it was to be.
+        // The pod's device may have been the other end of an unfinished tunnel, which bore no id yet.
         if (!outside && !(client && endpoint)) this.#tunnels.tidySoon();
       }),
     );

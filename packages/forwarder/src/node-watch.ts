@@ -52,7 +52,7 @@ export class NodeWatch {
     this.#monitor.on('event', (event) => this.#heed(event));
   }
 
-  /** Reports on a cross-connect's interface, if it has one there, and on its namespace, from now on. */
+  /** Reports on a cross-connect's interface in that namespace, if there is one, and on the namespace, from now on. */
   follow(id: string, open: OpenPort, index?: number): void {
     const followed = this.#follow(open);
     if (index === undefined) return;
@@ -153,7 +153,7 @@ export class NodeWatch {
   }
 }
 
-/** While an interface was made it was down, too, but did not bear its id yet. */
+/** An interface that is being made is down, too, but does not bear its id yet. */
 function isAsWanted(event: RouteEvent, { id, mtu }: FollowedInterface): boolean {
   if (event.type !== 'link' || event.action === 'delete') return false;
   const { link } = event;

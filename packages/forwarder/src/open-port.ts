@@ -10,7 +10,7 @@ export class OpenPort implements Disposable {
   readonly port: fw.Port;
   readonly namespace: NetworkNamespace;
   readonly socket: RouteSocket;
-  /** The index that its device had, if that is known: somebody may have renamed it. */
+  /** The former index of the port's device, if known: the device may have been renamed. */
   lastIndex: number | undefined;
   #listed: readonly Link[] | undefined;
 
@@ -40,7 +40,7 @@ export class OpenPort implements Disposable {
     return this.#links().find((link) => link.alias === id);
   }
 
-  /** The wanted name, a `%d` in it replaced by the lowest number that is free in the pod and reserved for nobody. */
+  /** The wanted name, a `%d` in it replaced by the lowest number that is free in the pod and reserved for no other connection. */
   freeName(): string {
     const { name, reservedNames } = this.port;
     if (!name.includes('%d')) return name;
@@ -70,7 +70,7 @@ export class OpenPort implements Disposable {
   }
 }
 
-/** The other side's addresses that this one has an address to speak to from: a member of a bridge has none. */
+/** The other side's addresses of those IP versions of which this side has an address: a member of a bridge has none. */
 export function peersOf({ port: { addresses, peerAddresses } }: OpenPort): string[] {
   const versions = new Set(addresses.map((own) => IpPrefix.of(own).version));
   return peerAddresses.filter((peer) => versions.has(IpPrefix.ofAddress(peer).version));

@@ -12,9 +12,9 @@ export interface Condemned {
   readonly path: string;
   /** Name of the device; a hint. */
   readonly name: string;
-  /** What the device bears as its alias: of a pod's, the id. */
+  /** The device's alias: of a pod's device, the cross-connect's id. */
   readonly alias: string;
-  /** Nothing else takes it along, wherever somebody has moved it. */
+  /** No other device takes this device along when it goes, wherever the device was moved. */
   readonly alone?: boolean;
 }
 

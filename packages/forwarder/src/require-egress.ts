@@ -1,4 +1,5 @@
-// Finds out which way packets take: one is sent to the other side as an application's would be, and the kernel tells by which device.
+// Requires that packets of a pod leave by the connection's device: a packet is sent to the other side as an application would, and
+// the kernel tells by which device it left.
 import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import { EchoSocket, IpPrefix, NetlinkError } from '@nsm/netlink';
 import { ask, askAgainAfterMs, forgetNeighbour, pauseBetweenLooks } from './neighbour-probe.js';

@@ -1,7 +1,7 @@
 // Work on cross-connects, one after the other for each id, and at the same time for different ids.
 
 export class SerialById {
-  /** The last work that was begun for each id: the next waits for it, also where nobody waits for its outcome any more. */
+  /** The last work that was begun for each id: the next work waits for it, even when the caller has stopped waiting. */
   readonly #last = new Map<string, Promise<unknown>>();
 
   /** Runs when all that was begun for any of the ids has ended, however it ended. */

@@ -40,7 +40,7 @@ export function statisticsOfShared({ sent, received, unheard }: SharedTraffic): 
   };
 }
 
-/** What a device counts whose other side is shared memory in another pod: not all that goes through the one gets to the other. */
+/** The counters of a device whose other side is shared memory in another pod: some of its packets do not reach that pod. */
 export function beforeShared(
   report: StatisticsReport,
   { sent, received, unheard }: SharedTraffic,
@@ -61,8 +61,8 @@ export function beforeShared(
 }
 
 /**
- * Seen from the pod with the shared memory, at the end of a tunnel. What came through that has yet to get there: the device
- * between them drops what the pod's application does not take, and all while there is none, and does not tell.
+ * Seen from the pod with the shared memory, at the end of a tunnel. Packets of the tunnel have yet to get to the pod: the device
+ * between them drops, without telling, what the pod's application does not take, and all while there is no application.
  * @param tap the device's counters, read after the tunnel's.
  */
 export function statisticsOfSharedTunnel(
@@ -91,8 +91,8 @@ export function statisticsOfSharedTunnel(
 }
 
 /**
- * Seen from the pod, whose device it is.
- * @param refused what was kept from it.
+ * Seen from the pod that has the device.
+ * @param refused packets that were kept from the device.
  */
 export function statisticsOfDevice(
   device: LinkStatistics,
@@ -100,8 +100,8 @@ export function statisticsOfDevice(
   refused?: TunnelTraffic,
 ): StatisticsReport {
   const guard = refused ? statisticsOf(refused) : undefined;
-  // The kernel does not tell why; of a tunnel's device there are two reasons. What it calls dropped of what came in, it has
-  // received, and no protocol of the pod wanted it (Documentation/networking/statistics.rst).
+  // The kernel does not tell why; of a tunnel's device there are two reasons. Incoming packets that it calls dropped were received,
+  // and no protocol of the pod wanted them (Documentation/networking/statistics.rst).
   const unsent = kind === 'vxlan' ? 'sent, too large or without a way' : 'sent, by the device';
   const byDevice = {
     [unsent]: BigInt(device.txDropped),

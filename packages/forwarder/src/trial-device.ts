@@ -6,7 +6,7 @@ let tried = 0;
 
 /**
  * What it makes is deleted by `removeScaffolding`, all at once: the kernel waits as long for one.
- * @param describe the device to make, by the name it is to have; nobody sees it when it is down.
+ * @param describe the device to make, by the name it is to have; a device that is down carries no packets.
  * @returns why the kernel refuses, or ''.
  */
 export function tryDevice(socket: RouteSocket, describe: (name: string) => LinkSpec): string {

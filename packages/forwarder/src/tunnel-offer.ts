@@ -19,7 +19,7 @@ export interface Offer {
 /** Other nodes whose offers are watched over; beyond that all are forgotten, and said to have changed. */
 const maxRemembered = 4096;
 
-/** Offers hold until it is told that they may not. */
+/** Offers of tunnels to other nodes: an offer holds until `changed` is called. */
 export class TunnelOffers {
   readonly #socket: RouteSocket;
   readonly #wirings: readonly Wiring[];
@@ -31,7 +31,7 @@ export class TunnelOffers {
   >();
 
   /**
-   * @param wirings those that work, in order of preference.
+   * @param wirings the wirings that work, in order of preference.
    * @param changed called when an offer would not be made like that any more.
    */
   constructor(socket: RouteSocket, wirings: readonly Wiring[], changed: () => void) {
@@ -43,7 +43,7 @@ export class TunnelOffers {
 
   /**
    * @param remoteText underlay address of the other node.
-   * @param localText this node's underlay address; '' takes the one that the kernel routes with.
+   * @param localText this node's underlay address; '' takes the address that the kernel routes with.
    * @throws NetlinkError when there is no route, NsmError `invalid` for what is no address.
    */
   offer(remoteText: string, localText: string): Offer {

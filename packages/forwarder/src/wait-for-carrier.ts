@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RouteSocket } from '@nsm/netlink';
 
-/** Milliseconds between looks, and until it is left to come by itself. */
+/** Milliseconds between looks, and until the carrier is left to come by itself. */
 const patienceMs = { look: 1, all: 1_000 };
 
 /**

@@ -5,7 +5,7 @@ import type { OpenPort } from './open-port.js';
 
 export type Side = 'client' | 'endpoint';
 
-/** The sides of a cross-connect that lie on this node, opened: both when it is local, one when it has a tunnel. */
+/** The sides of a cross-connect that lie on this node, opened: both of a local cross-connect, one of a cross-connect with a tunnel. */
 export type OpenPorts = Partial<Record<Side, OpenPort>>;
 
 /** A network device in a pod, by the side it serves. */
@@ -13,7 +13,7 @@ export interface Device {
   readonly side: Side;
   readonly index: number;
   readonly name: string;
-  /** False when it was there before and only has to be brought up to date. */
+  /** False when the device was there before and only has to be brought up to date. */
   readonly fresh: boolean;
 }
 
@@ -25,34 +25,34 @@ export interface Node {
 export interface Wiring {
   /** What carries the packets, for people: "kernel vxlan device". */
   readonly engine: string;
-  /** The interface type it attaches pods by. */
+  /** The interface type by which the wiring attaches pods. */
   readonly interface: InterfaceType;
-  /** That of the endpoint, where it is another than the client's. */
+  /** The endpoint's interface type, where that differs from the client's. */
   readonly endpointInterface?: InterfaceType;
-  /** The tunnel type it joins nodes by; absent when it joins two pods of one node. */
+  /** The tunnel type by which the wiring joins nodes; absent when the wiring joins two pods of one node. */
   readonly tunnel?: TunnelType;
-  /** Names of the physical networks it joins pods by; absent where it makes the wire itself. */
+  /** Names of the physical networks by which the wiring joins pods; absent where the wiring makes the wire itself. */
   readonly pools?: readonly string[];
   /** Bytes of underlay packet that are not the pod's, by version of IP underlay. */
   readonly overhead?: Readonly<Record<4 | 6, number>>;
   /** Registered UDP port, where the kind has one. */
   readonly port?: number;
-  /** Kind of the pods' devices, where several engines do the same: what one has made stays that one's. */
+  /** Kind of the pods' devices, where several engines do the same: a device stays with the engine that made it. */
   readonly deviceKind?: string;
 
   /**
-   * Finds out by trying whether this kernel and these privileges can do it.
+   * Finds out by trying whether the wiring works with this kernel and these privileges.
    * @returns what is missing and why, or '' when it works.
    */
   probe(node: Node): string;
 
   /**
-   * Says why it cannot reach another node by a route through a device, or '' when it can.
-   * Left out by what goes wherever IP does.
+   * Says why the wiring cannot reach another node by a route through a device, or '' when it can.
+   * Left out by wirings that go wherever IP does.
    */
   obstacle?(route: RouteLookup, uplink: Link | undefined): string;
 
-  /** What others have put in the way of its packets on this node and may end it, for people: one line each. */
+  /** Programs of others on this node that may keep packets from the wiring, for people: one line each. */
   inTheWay?(): readonly string[];
 
   /**

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { type forwarder as fw, InterfaceType } from '@nsm/api';
+import { type forwarder as fw, traitsOf } from '@nsm/api';
 import { openNamespace, RouteSocket } from '@nsm/netlink';
 
 export interface Application {
@@ -63,12 +63,12 @@ export async function startApplications(
 
 type Running = ChildProcessByStdio<Writable, Readable, null>;
 
-function start({ place, port }: Application, signal: AbortSignal): Running {
+function start(application: Application, signal: AbortSignal): Running {
+  const { place, port } = application;
   const { parameters, mac, mtu, addresses } = port;
-  const [command, args] =
-    port.type === InterfaceType.VHOST_INTERFACE
-      ? ['stdbuf', ['-oL', testpmd, ...testpmdFlags(parameters)]]
-      : [process.execPath, [memifProgram, JSON.stringify({ parameters, mac, mtu, addresses })]];
+  const [command, args] = isVhost(application)
+    ? ['stdbuf', ['-oL', testpmd, ...testpmdFlags(parameters)]]
+    : [process.execPath, [memifProgram, JSON.stringify({ parameters, mac, mtu, addresses })]];
   using namespace = openNamespace(`/run/netns/${place.namespace}`);
   const child = namespace.run(() =>
     // They read their standard input, which ends with this process however it ends; and then they end.
@@ -121,7 +121,7 @@ async function end(child: Running): Promise<void> {
 }
 
 function isVhost({ port }: Application): boolean {
-  return port.type === InterfaceType.VHOST_INTERFACE;
+  return traitsOf(port.type).sharedMemory?.protocol === 'vhost-user';
 }
 
 function isInstalled(command: string): boolean {

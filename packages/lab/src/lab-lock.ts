@@ -42,7 +42,7 @@ export class LabLock implements AsyncDisposable {
     });
   }
 
-  /** A promise of the holder's end, or undefined when nobody holds the lab. */
+  /** A promise of the holder's end, or undefined when no process holds the lab. */
   static async held(lab: string): Promise<{ readonly released: Promise<void> } | undefined> {
     const socket = connect(address(lab));
     const released = new Promise<void>((resolve) => socket.once('close', () => resolve()));

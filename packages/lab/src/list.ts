@@ -9,7 +9,7 @@ import { findUserLab } from './user-namespace.js';
 
 export interface LabSummary {
   readonly name: string;
-  /** `up`, `kept` (nobody takes it down but `labDown`), or `left behind` (its `up` was killed). */
+  /** `up`, `kept` (only `labDown` takes the lab down), or `left behind` (its `up` was killed). */
   readonly state: 'up' | 'kept' | 'left behind';
   /** True for one in a user namespace of its own. */
   readonly rootless: boolean;

@@ -30,7 +30,7 @@ function end(): void {
   process.exit();
 }
 
-/** The device has a carrier as long as somebody is at the other end of the memif. */
+/** The device has a carrier as long as a peer is at the other end of the memif. */
 function tell(): void {
   monitor.close();
   process.stdout.write('connected\n');

@@ -10,7 +10,7 @@ export interface TakenDown {
   readonly remains: readonly string[];
 }
 
-/** A manager removes its interfaces and its records in this time, milliseconds; after it, it is killed. */
+/** A manager removes its interfaces and its records in this time, milliseconds; after that the manager is killed. */
 const defaultGraceMs = 5000;
 
 /** Safe to repeat, and safe for a lab of which only parts exist. */

@@ -14,7 +14,7 @@ export interface AttributeValue {
 }
 
 /**
- * The attributes of a message or of a nested attribute. It looks into the receive buffer, which the next message
+ * The attributes of a message or of a nested attribute. The object looks into the receive buffer, which the next message
  * overwrites: take out what you need, keep no `Attributes`. Getters return undefined for what is absent and throw
  * {@link DecodeError} for what is too short.
  */

@@ -25,7 +25,7 @@ export interface Feature {
   readonly active: boolean;
   /** Asked for, though it may be off because of another one. */
   readonly wanted: boolean;
-  /** False: nobody can change it on this device. */
+  /** False: the feature cannot be changed on this device. */
   readonly changeable: boolean;
 }
 

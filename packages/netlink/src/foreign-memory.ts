@@ -7,7 +7,7 @@ import { check, NetlinkError } from './netlink-error.js';
 const F_GET_SEALS = 1034;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 0x01;
-/** Huge pages that nobody has touched stay available to others. */
+/** Huge pages that were never touched stay available to other processes. */
 const MAP_NORESERVE = 0x4000;
 const EINVAL = 22;
 

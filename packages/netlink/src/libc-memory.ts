@@ -67,7 +67,7 @@ const unused = Buffer.allocUnsafeSlow(4);
 
 /**
  * Adds a power of two to a word of 32 bits at an address, or sets or clears that bit, atomically and in order with all that
- * was written before. It is done by the kernel, on behalf of futex(2), which wakes nobody here: memory that is not there any
+ * was written before. The kernel writes, on behalf of futex(2), which wakes no thread here: memory that is not there any
  * more is an EFAULT, and no signal.
  * @param address a multiple of 4.
  */

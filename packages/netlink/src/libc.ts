@@ -298,7 +298,7 @@ export interface LoopWatch {
 /**
  * Calls `callback` for each turn of the event loop in which `fd` is readable (level-triggered). The callback runs
  * outside any JavaScript callback scope: promises resolved in it do not continue until something else runs, and an
- * exception is lost. It should only schedule work (`setImmediate`).
+ * exception is lost. The callback should only schedule work (`setImmediate`).
  */
 export const watchReadable = (fd: number, callback: () => void): LoopWatch =>
   koffi.node.poll(fd, { readable: true }, callback);

@@ -60,7 +60,7 @@ export interface BatchFailure {
 }
 
 /**
- * A batch of which some requests were refused. It is itself the first refusal; the kernel has carried out every
+ * A batch of which some requests were refused. The error is itself the first refusal; the kernel has carried out every
  * request that is not among {@link failures}, also those after the first failure.
  */
 export class NetlinkBatchError extends NetlinkError {

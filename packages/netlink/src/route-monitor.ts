@@ -67,7 +67,7 @@ const DATAGRAMS_PER_TURN = 64;
 const QUEUE_LIMIT = 16_384;
 
 /**
- * One listening socket. It holds its own namespace open until closed. Use it by events, or by `for await`, which ends when
+ * A listening socket, which holds its own namespace open until it is closed. Use it by events, or by `for await`, which ends when
  * the monitor closes; what happens before iteration begins is not seen by it.
  */
 export class RouteMonitor

@@ -34,7 +34,7 @@ export interface AddOptions {
 }
 
 /**
- * One NETLINK_ROUTE socket. It stays in the namespace it was opened in, whatever the thread does later, and keeps that
+ * A NETLINK_ROUTE socket, which stays in the namespace it was opened in, whatever the thread does later, and keeps that
  * namespace alive until it is closed. Every method is synchronous and blocks as long as the kernel takes: microseconds,
  * but some 20 ms to delete or move a link. All throw {@link NetlinkError} for what the kernel refuses and `DecodeError`
  * for what cannot be encoded.
@@ -257,7 +257,7 @@ export class RouteSocket implements Disposable {
   }
 
   /**
-   * Gives `namespace` an id in this one, −1 (default) for the next free, and returns it. It cannot be changed
+   * Gives `namespace` an id in this one, −1 (default) for the next free, and returns the id, which cannot be changed
    * afterwards and goes with the namespace; it does not keep it alive. EEXIST: `namespace` has another id already, or
    * the id is taken.
    */

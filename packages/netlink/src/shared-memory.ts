@@ -17,7 +17,7 @@ const HUGETLBFS_MAGIC = 0x958458f6;
 
 /**
  * A mapping of a whole descriptor. Touching {@link bytes} after {@link close}, or beyond the end of a file that another
- * process has cut short, ends this process: nobody may keep views of it, and files of others must be sealed.
+ * process has cut short, ends this process: no views of the memory may be kept, and files of others must be sealed.
  */
 export class SharedMemory implements Disposable {
   /** Of the first byte, in this process. */
@@ -34,7 +34,7 @@ export class SharedMemory implements Disposable {
     this.bytes = memory.viewOf(address, size);
   }
 
-  /** Makes memory of a size that nobody can take back. @throws NetlinkError */
+  /** Makes memory whose size no process can reduce. @throws NetlinkError */
   static create(name: string, size: number): SharedMemory {
     const fd = check(memory.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), 'make shared memory', name);
     try {

@@ -1,4 +1,4 @@
-// Classic BPF filters on netlink sockets (linux/filter.h): the kernel drops what nobody would read.
+// Classic BPF filters on netlink sockets (linux/filter.h): the kernel drops messages that would not be read.
 import * as libc from './libc.js';
 import { RTM_NEWLINK, RTM_NEWROUTE } from './route-messages.js';
 

@@ -68,7 +68,7 @@ export const openTap = (options: TapOptions): Tap => {
 };
 
 /**
- * Says whether somebody is at the other end: without a carrier, nothing is sent to the device.
+ * Says whether a peer is at the other end: without a carrier, nothing is sent to the device.
  * @param fd an open device's. @throws NetlinkError EINVAL before Linux 4.20
  */
 export const setTapCarrier = (fd: number, on: boolean): void => {
@@ -77,7 +77,7 @@ export const setTapCarrier = (fd: number, on: boolean): void => {
   check(libc.ioctl(fd, TUNSETCARRIER, value), 'set carrier of tap link', '');
 };
 
-/** Has a device stay when nobody has it open. @throws NetlinkError */
+/** Has a device stay when no process has it open. @throws NetlinkError */
 export const keepTap = ({ fd, name }: Tap): void => {
   check(libc.ioctlNumber(fd, TUNSETPERSIST, 1), 'make persistent', name);
 };

@@ -34,7 +34,7 @@ export class UnixSocket implements Disposable {
     this.#receiver = new libc.MessageReceiver(size, CONTROL_HEADER + 4 * MAX_DESCRIPTORS);
   }
 
-  /** @throws NetlinkError ENOENT, ECONNREFUSED: nobody listens there; EACCES */
+  /** @throws NetlinkError ENOENT, ECONNREFUSED: no process listens there; EACCES */
   static connect(path: string, size: number, kind: UnixSocketKind = 'packets'): UnixSocket {
     const fd = openSocket(kind);
     const address = addressOf(path);
@@ -110,7 +110,7 @@ export class UnixListener implements Disposable {
     check(result, 'listen on', path);
   }
 
-  /** The next connection, or undefined when nobody waits. */
+  /** The next connection, or undefined when none waits. */
   accept(size: number): UnixSocket | undefined {
     const fd = libc.accept(this.fd, null, null, libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK);
     return fd < 0 ? undefined : new UnixSocket(fd, size);

@@ -21,7 +21,7 @@ export interface ConnectionParts {
   readonly session: ManagerSession;
   readonly requestId: string;
   readonly service: string;
-  /** Watch from the beginning, not only once somebody asks for events. */
+  /** Watch from the beginning, not only once events are read. */
   readonly follow: boolean;
   /** The manager tells of connections in the caller's own namespace only. */
   readonly ownNamespace: boolean;

@@ -35,7 +35,7 @@ export interface EndpointHooks {
     | undefined;
   /**
    * A connection that onConnect accepted could not be made: `error` says why, such as which field of the answer cannot be used. onClose
-   * is called next. Default: a line on stderr, because nobody else tells whoever wrote the answer.
+   * is called next. Default: a line on stderr, because nothing else tells the author of the answer.
    */
   readonly onFailed?: ((request: EndpointRequest, error: NsmError) => void) | undefined;
   /** A connection has ended. */

@@ -60,7 +60,7 @@ export class ManagerLink implements Disposable {
   /** Turns a broken call into an error that says which manager was asked and what to do. */
   explain(thrown: unknown, signal?: AbortSignal): NsmError {
     const error = NsmError.from(thrown);
-    // A server that is stopped at once resets its calls, which reads as a cancellation that nobody here asked for.
+    // A server that is stopped at once resets its calls, which reads as a cancellation, though this process asked for none.
     if (error.kind === 'cancelled' && !signal?.aborted)
       return new NsmError(
         'stopping',

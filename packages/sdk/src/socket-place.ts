@@ -20,7 +20,7 @@ export class SocketPlace implements Disposable {
     this.#folder = folder;
   }
 
-  /** That of a path given by somebody who takes care of it. */
+  /** The place of a path that was given by the application, which takes care of it. */
   static at(path: string): SocketPlace {
     return new SocketPlace(path);
   }
@@ -52,7 +52,7 @@ function canMakeIn(folder: string): boolean {
   }
 }
 
-/** Only what is this user's, holds a socket and nothing else, and is served by nobody: then its process has ended. */
+/** Removes only folders of this user that hold a socket without a server and nothing else: their process has ended. */
 async function removeLeft(): Promise<void> {
   const user = process.getuid?.();
   for (const name of readdirSync(tmpdir())) {
@@ -63,7 +63,7 @@ async function removeLeft(): Promise<void> {
       if (uid === user && `${readdirSync(folder)}` === file && (await isLeft(join(folder, file))))
         rmSync(folder, { recursive: true });
     } catch {
-      // It goes by itself, or is somebody else's.
+      // The folder goes by itself, or is another user's.
     }
   }
 }

@@ -37,7 +37,7 @@ const removeAll = (): void => {
   }
 };
 
-// What a run that was killed outright (SIGKILL, a crash) has left behind: nobody else will remove it.
+// What a run that was killed outright (SIGKILL, a crash) has left behind: no other run will remove it.
 const removeOrphans = (): void => {
   for (const { names } of listNamespaces())
     for (const name of names) {

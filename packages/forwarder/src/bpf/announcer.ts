@@ -16,9 +16,10 @@ export class Announcer {
   }
 
   /**
-   * Asks the other node for its own address, as this node's kernel does when it does not know it: who is asked learns who asks.
+   * Asks the other node for its own address, as this node's kernel does when it does not know it: thereby the
+   * other node learns this node's address.
    * Does nothing where there is no such link, or the address is not this node's any more.
-   * @param toAll on the link; otherwise to the node alone, as far as it is known.
+   * @param toAll to all nodes on the link; otherwise to the other node alone, as far as its hardware address is known.
    */
   announce({ local, remote }: Ends, device: number, toAll: boolean): void {
     try {
@@ -38,7 +39,7 @@ export class Announcer {
   }
 
   #send(device: number, frame: Buffer): void {
-    // One for all, and of no protocol: the kernel waits when one is closed, or bound anew while it listens.
+    // One socket for all frames, of no protocol: the kernel waits when a socket that listens is closed or bound anew.
     if (this.#fd < 0) this.#fd = libc.socket(AF_PACKET, libc.SOCK_RAW | libc.SOCK_CLOEXEC, 0);
     if (this.#fd < 0) return;
     // struct sockaddr_ll: family, protocol, index.

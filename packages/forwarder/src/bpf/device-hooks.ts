@@ -41,7 +41,7 @@ export class DeviceHooks implements Hooks {
     return this.#tcx?.ours(device, hook) ? byTcx : [...byTcx, ...this.#filters.before(device, hook)];
   }
 
-  /** Whether somebody may have come before, or have taken ours off, without an event of traffic control. */
+  /** Whether a program may have come before ours, or ours may have been taken off, without an event of traffic control. */
   changedUnheard(device: number, hook: Hook): boolean {
     return this.#tcx?.isOther(device, hook) ?? false;
   }

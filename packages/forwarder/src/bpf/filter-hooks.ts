@@ -33,7 +33,7 @@ export class FilterHooks implements Hooks {
     return name === undefined || id === undefined ? undefined : { name, id };
   }
 
-  /** The new one is there before the old one goes. @returns whether it comes first. */
+  /** The new filter is there before the old filter goes. @returns whether the new filter comes first. */
   attach(device: number, hook: Hook, { fd, id, name }: LoadedProgram): boolean {
     const present = this.#list(device, hook);
     const own = present.filter(isOurFilter);

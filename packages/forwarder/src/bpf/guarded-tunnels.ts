@@ -26,8 +26,8 @@ export class GuardedTunnels {
   #next = randomInt(rangeSize);
 
   /**
-   * @param owner tells this forwarder from others beside it on the same maps, and is the same after a restart: what is left
-   * of the former one is swept, what is another's is not.
+   * @param owner tells this forwarder from others beside it on the same maps, and is the same after a restart: entries
+   * of the former process are swept, those of other forwarders are not.
    */
   constructor(maps: TunnelMaps, owner: string) {
     this.#maps = maps;
@@ -43,14 +43,14 @@ export class GuardedTunnels {
     return this.#byId.size;
   }
 
-  /** Whether a number stands for a tunnel that is guarded: of another forwarder's this one does not know better. */
+  /** Whether a number stands for a tunnel that is guarded; numbers of other forwarders are taken to. */
   isLiving(number: number): boolean {
     return this.#numbers.has(number) || number < this.#first || number >= this.#first + rangeSize;
   }
 
   /**
    * @param id of the cross-connect.
-   * @param shared somebody else may want packets of that kind.
+   * @param shared a program or device beside the mesh may want packets of that kind.
    */
   add(id: string, entry: TunnelEntry, shared: boolean): void {
     const before = this.#byId.get(id);
@@ -83,7 +83,7 @@ export class GuardedTunnels {
     }
   }
 
-  /** Brings back the entries that someone took from the next few. */
+  /** Brings back entries that were taken from the maps, of the next few tunnels. */
   mend(): void {
     for (const [, { number, entry }] of nextInRound(this.#byId))
       if (this.#maps.owner(entry) !== number) this.#maps.guard(number, entry);

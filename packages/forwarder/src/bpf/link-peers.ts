@@ -1,4 +1,4 @@
-// Other nodes on links of this one, for tunnels without IP: who they are is what the kernel's neighbour tables say, link by link.
+// Other nodes on links of this node, for tunnels without IP: their hardware addresses are those of the kernel's neighbour tables.
 import { type Neighbour, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { Announcer } from './announcer.js';
 import type { TunnelMaps } from './tunnel-maps.js';
@@ -37,14 +37,17 @@ export class LinkPeers {
     this.#announcer = new Announcer(socket);
   }
 
-  /** The way to another node leads by this device now: it is told, and its frames are taken there and wherever it is a neighbour. */
+  /**
+   * The way to another node leads by this device now: the node is told, and its frames are taken from there and from each link on
+   * which it is a neighbour.
+   */
   follow(ends: Ends, uplink: number): void {
     const key = keyOf(ends);
     const before = this.#peers.get(key);
     if (before?.uplink === uplink) return;
     this.#peers.set(key, { ends, uplink });
     const senders = this.#senders.get(ends.remote) ?? this.#begin(ends.remote);
-    // Who it is on the new link is not known yet.
+    // The other node's hardware address on the new link is not known yet.
     if (!senders.some(({ device }) => device === uplink))
       for (const sender of senders.filter(({ device }) => device === before?.uplink))
         this.#allow({ ...sender, device: uplink });
@@ -54,7 +57,7 @@ export class LinkPeers {
     this.#reminding ??= setInterval(() => this.#remind(), remindAfterMs).unref();
   }
 
-  /** The kernel knows a neighbour, or another hardware address of it. @returns whether it is one of these nodes. */
+  /** The kernel has learnt a neighbour's hardware address. @returns whether the neighbour is one of the followed nodes. */
   note({ address = '', device, mac }: Neighbour): boolean {
     if (!this.#senders.has(address)) return false;
     if (mac !== undefined) this.#allow({ remote: address, device, mac });
@@ -66,7 +69,7 @@ export class LinkPeers {
     for (const sender of senders) if (sender.device === device) this.#forbid(sender);
   }
 
-  /** What is allowed stays until no tunnel to that node is left: another forwarder beside this one may have some. */
+  /** Allowed senders stay until no tunnel to that node is left: another forwarder on this node may have tunnels to it. */
   forget(ends: Ends): void {
     this.#peers.delete(keyOf(ends));
     this.#fresh.delete(keyOf(ends));

@@ -6,7 +6,7 @@ import type { Link, NetworkNamespace, RouteSocket } from '@nsm/netlink';
 import { unfinishedGroup } from '../device-groups.js';
 import type { OpenPort } from '../open-port.js';
 
-/** Any frame with its tunnel headers passes the node's end once more when it is not IP. */
+/** A frame that is not IP passes the node's end a second time, with its tunnel headers. */
 const mtu = 65_535;
 const pattern = /^nst[0-9a-f]{12}$/;
 
@@ -14,7 +14,7 @@ export function isNodeEnd(name: string): boolean {
   return pattern.test(name);
 }
 
-/** The name follows from the cross-connect's id: whoever has the one finds the other. */
+/** The name follows from the cross-connect's id, so that a restarted forwarder finds the device. */
 export function nodeEndName(id: string): string {
   return `nst${createHash('sha256').update(id).digest('hex').slice(0, 12)}`;
 }
@@ -24,7 +24,7 @@ export function nodeEndAlias(id: string): string {
   return `tunnel of ${id}`;
 }
 
-/** Makes the node's end of a pod that has no device: what is written to it comes from the pod. It is down. */
+/** Makes the node's end of a pod that has no device, down: frames that are written to the TAP device come from the pod. */
 export function makeTap(socket: RouteSocket, id: string): Link {
   const name = nodeEndName(id);
   // The kernel's largest for a TAP device: 65535 less the Ethernet header.

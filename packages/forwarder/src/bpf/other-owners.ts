@@ -23,14 +23,14 @@ export function takenBy({ kind, up, data }: Link): Taken | undefined {
 }
 
 /**
- * Whether the kernel or somebody's device takes what belongs to no tunnel of ours of this kind.
- * @param taken by devices in the node's namespace.
+ * Whether the kernel or a device beside the mesh takes packets of this kind that belong to no tunnel of ours.
+ * @param taken kinds that devices in the node's namespace take.
  */
 export function isShared({ port, needsLink }: TunnelKind, uplink: Link, taken: ReadonlySet<Taken>): boolean {
   return needsLink ? routesLabels(uplink.name) : taken.has(port ?? 'gre');
 }
 
-/** Whether the kernel is set to forward MPLS that comes in there; it has no such setting without support for MPLS. */
+/** Whether the kernel is set to forward MPLS that comes in there; a kernel without support for MPLS has no such setting. */
 function routesLabels(device: string): boolean {
   try {
     return readFileSync(`/proc/sys/net/mpls/conf/${device}/input`, 'utf8').trim() === '1';

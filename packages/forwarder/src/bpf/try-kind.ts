@@ -46,7 +46,7 @@ function tryFrame(kind: TunnelKind, programs: TunnelPrograms, version: 4 | 6, fr
   const length = frame.length + kind.overhead[version];
   if (sent.packet.length !== length)
     return `it becomes ${sent.packet.length} bytes long instead of ${length}`;
-  // On the way out of the uplink it is given its EtherType.
+  // A labelled frame gets its EtherType on its way out of the uplink.
   if (kind.needsLink) sent.packet.writeUInt16BE(0x8847, 12);
   const received = testRun(programs.descriptor('nsm_unwrap'), sent.packet);
   if (received.verdict !== redirect) return 'the kernel refuses to unwrap it (bpf_skb_adjust_room)';

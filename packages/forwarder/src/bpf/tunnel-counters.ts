@@ -31,8 +31,8 @@ export interface TunnelTraffic {
 
 /** Indexes of the words of `struct traffic`; packets and bytes have one for each direction. */
 const at = { packets: 0, bytes: 2, handedOver: 4, left: 5, drops: 6 } as const;
-/** A frame is on its way from one counter to the other for a microsecond; a look takes two. */
-const looks = 8;
+/** A frame is on its way from one counter to the other for a microsecond; a sample takes two. */
+const samples = 8;
 /** Key of the counters of packets that belong to no tunnel. */
 const nobody = 0;
 
@@ -62,7 +62,7 @@ export class TunnelCounters {
     this.#map.delete(word(number));
   }
 
-  /** Counters of a node's end; undefined when it has no tunnel. */
+  /** Counters of a node's end; undefined when the node's end has no tunnel. */
   of(nodeEnd: number): TunnelTraffic | undefined {
     const sum = this.#sum(nodeEnd);
     if (!sum) return undefined;
@@ -73,11 +73,11 @@ export class TunnelCounters {
     return { sent: { ...sent, drops }, received: part(sum, 1), unmatched };
   }
 
-  /** Frames that never left by an uplink. Those between its two counters are taken for lost: the fewest of some looks count. */
+  /** Frames that never left by an uplink: the least difference of both counters in some samples, as frames on their way are in it. */
   #lost(nodeEnd: number, first: readonly bigint[]): bigint {
     let sum: readonly bigint[] | undefined = first;
     let fewest = first[at.handedOver] ?? 0n;
-    for (let look = 0; look < looks && sum; look++) {
+    for (let n = 0; n < samples && sum; n++) {
       const lost = (sum[at.handedOver] ?? 0n) - (sum[at.left] ?? 0n);
       if (lost <= 0n) return 0n;
       if (lost < fewest) fewest = lost;

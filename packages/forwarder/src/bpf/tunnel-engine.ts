@@ -95,7 +95,7 @@ export class TunnelEngine {
     const index = made.linkIndex ?? 0;
     try {
       if (withDevice) setOffloads(made.index, pod, kind);
-      // Before it is up: nothing of the pod may enter the node.
+      // Before the node's end is up: no frame of the pod may enter the node.
       programs.attach(index, 'nsm_wrap');
       upkeep.write(index, entry);
       this.#socket.setLink(index, { up: true, alias: nodeEndAlias(id) });
@@ -108,8 +108,8 @@ export class TunnelEngine {
   }
 
   /**
-   * Has the device of the kernel's own that a tunnel ends in get what comes from the tunnel's other end only, and nothing that is
-   * truncated or fragmented: it does not look at that by itself. Where there is no eBPF, or no Ethernet, nobody does.
+   * Has a tunnel device of the kernel's own get only packets from the tunnel's other end, and none that is truncated or fragmented:
+   * the device itself does not check that. Without eBPF, or Ethernet, packets are not checked.
    */
   guard(kind: TunnelKind, id: string, tunnel: fw.TunnelEnd): void {
     if (!this.#upkeep) return;
@@ -120,12 +120,12 @@ export class TunnelEngine {
       const { uplink, shared } = this.#upkeep.guardedWay(kind, ends);
       this.#upkeep.guarded.add(id, { code: kind.code, ...ends, identifier, uplink, ...others }, shared);
     } catch (error) {
-      // It carries packets all the same.
+      // The device carries packets all the same.
       if (!(error instanceof NetlinkError || error instanceof NsmError)) throw error;
     }
   }
 
-  /** Counters of what was not let through to a device of the kernel's own; undefined when nobody looks. */
+  /** Counters of packets that were kept from a device of the kernel's own; undefined when the tunnel is not guarded. */
   refused(id: string): TunnelTraffic | undefined {
     return this.#upkeep?.guarded.refused(id);
   }

@@ -57,7 +57,7 @@ export class TunnelMaps {
     return this.#maps.served;
   }
 
-  /** Counters of a node's end or a guarded tunnel; undefined when it has no tunnel. */
+  /** Counters of a node's end or a guarded tunnel; undefined for a number without a tunnel. */
   traffic(number: number): TunnelTraffic | undefined {
     return this.#counters.of(number);
   }
@@ -99,7 +99,7 @@ export class TunnelMaps {
     return this.#outgoing.keys().length === 0 && this.#incoming.keys().length === 0;
   }
 
-  /** The tunnel of a node's end; undefined when it has none. */
+  /** The tunnel of a node's end; undefined when there is none. */
   entry(nodeEnd: number): TunnelEntry | undefined {
     const outgoing = this.#outgoing.lookup(word(nodeEnd));
     if (!outgoing) return undefined;
@@ -146,8 +146,8 @@ export class TunnelMaps {
 
   /**
    * Has packets that belong to no tunnel dropped where this one ends.
-   * @param shared somebody else may want such packets: they are passed on.
-   * @param guarded this one ends in a device of the kernel's own, which drops them: they are counted all the same.
+   * @param shared a program or device beside the mesh may want such packets: they are passed on.
+   * @param guarded the tunnel ends in a device of the kernel's own, which drops such packets: they are counted all the same.
    */
   serve(entry: TunnelEntry, shared: boolean, guarded: boolean): void {
     const place = placeOf(entry);

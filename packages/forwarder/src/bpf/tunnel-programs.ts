@@ -52,7 +52,7 @@ export class TunnelPrograms {
     return this.#object.program(program);
   }
 
-  /** Puts a program on a device, in place of an earlier one of ours. Does nothing when it is there and comes first. */
+  /** Puts a program on a device, in place of an earlier program of ours. Does nothing when the program is there and comes first. */
   attach(device: number, program: Program): void {
     if (this.#devices.size === 0) this.#join();
     if (isUplinkProgram(program))
@@ -65,7 +65,7 @@ export class TunnelPrograms {
     return [...this.#devices.keys()];
   }
 
-  /** Brings back what someone took off a device; what stands there of another process beside this one does as well. */
+  /** Brings back programs that were taken off a device; the same program of another process on this node does as well. */
   mend(device: number): void {
     for (const program of this.#devices.get(device) ?? []) {
       const hook = hookOf[program];
@@ -150,7 +150,7 @@ export class TunnelPrograms {
   }
 }
 
-/** Whether it was done: otherwise the device has gone, which is an event of its own. */
+/** @returns false when the device has gone, which is an event of its own. */
 function attempt(attach: () => void): boolean {
   try {
     attach();

@@ -100,7 +100,7 @@ export function senderOf({ remote, device, mac }: Sender): Buffer {
   return bytes;
 }
 
-/** What `senderOf` wrote, read; undefined when it is of another node. */
+/** Reads what `senderOf` wrote; undefined when the sender belongs to another node. */
 export function senderIn(bytes: Buffer, remote: string): Sender | undefined {
   const sender = { remote, device: bytes.readUInt32LE(16), mac: formatMac(bytes.subarray(20, 26)) };
   return senderOf(sender).equals(bytes) ? sender : undefined;

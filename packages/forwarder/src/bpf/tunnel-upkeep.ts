@@ -14,7 +14,7 @@ import { Ways, wayKey } from './ways.js';
 /** Looking through all tunnels takes a few milliseconds when there are thousands. */
 const tidyAfterMs = 50;
 
-/** Nobody tells when a map entry or a program is taken away: a few tunnels are looked at so often, a few microseconds each. */
+/** No event tells when a map entry or a program is taken away: a few tunnels are checked so often, a few microseconds each. */
 const lookAgainMs = 250;
 
 export class TunnelUpkeep {
@@ -53,14 +53,14 @@ export class TunnelUpkeep {
     this.#looking = setInterval(() => this.#lookAfter(), lookAgainMs).unref();
   }
 
-  /** What has to be there before a tunnel goes that way. */
+  /** Attaches the programs and writes the entry that a way needs before a tunnel goes by it. */
   prepare({ uplink, shared }: Way, entry: TunnelEntry): void {
     this.#entrances.open(uplink);
     this.programs.attach(uplink, 'nsm_leave');
     this.programs.maps.serve(entry, shared, false);
   }
 
-  /** The kernel tells when it has. */
+  /** Asks the kernel to resolve a neighbour, of which it then tells. */
   resolve(address: string, device: number): void {
     this.#socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
   }
@@ -87,7 +87,7 @@ export class TunnelUpkeep {
 
   /** Forgets tunnels whose devices have gone, once for all that go together. */
   tidySoon(): void {
-    // What was being removed when it stopped is found by the next.
+    // Tunnels that were being removed at the stop are found by the next forwarder.
     if (!this.#stopped) this.#tidying ??= setTimeout(() => this.#tidy(), tidyAfterMs);
   }
 

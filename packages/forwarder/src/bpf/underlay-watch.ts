@@ -15,11 +15,11 @@ import { type Taken, takenBy } from './other-owners.js';
 export interface UnderlayListener {
   /** The underlay may have changed: called once for all events that came together. */
   changed(): void;
-  /** A neighbour is known, or its MAC address another one. @returns whether that may change the underlay. Default: it does not. */
+  /** A neighbour is known, or its MAC address another one. @returns whether that may change the underlay. Default: no. */
   neighbour?(neighbour: Neighbour): boolean;
   /** A device, other than the node's end of a tunnel, has come, changed or gone. */
   device?(link: Link, gone: boolean): void;
-  /** Reverse path filtering of a device, or of all where none is named, has been set. Default: it is not listened for. */
+  /** Reverse path filtering of a device, or of all where none is named, has been set. Default: the setting is not listened for. */
   setting?(device?: number): void;
   /** Filters of a device, or of any where none is named, may have changed. Default: filters are not listened for. */
   filters?(device?: number): void;

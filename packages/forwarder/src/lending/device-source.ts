@@ -38,7 +38,7 @@ export interface PooledDevice {
   readonly function?: VirtualFunctionOf;
 }
 
-/** Something of a pool that has no device on the node now: perhaps because it is lent. */
+/** An adapter or virtual function of a pool that has no device on the node now: its device may be lent. */
 export interface Absent {
   readonly physical: string;
   /** Of the virtual function; undefined: the adapter as a whole. */

@@ -5,7 +5,11 @@ import type { Loan } from './loan-book.js';
 /** `first` is the machine's first network namespace. */
 export type Place = 'pod' | 'node' | 'first';
 
-/** Has a lent device used where it is found: in its pod, on the node, or where the kernel puts hardware whose namespace has ended. Undefined: nowhere. */
+/**
+ * Calls `use` for a lent device where it is now: in its pod, on the node, or where the kernel puts hardware whose namespace has
+ * ended.
+ * @returns undefined when the device is nowhere.
+ */
 export function withLent<T>(
   node: RouteSocket,
   loan: Loan,
@@ -25,7 +29,7 @@ export function withLent<T>(
   return undefined;
 }
 
-/** A pod may have taken away the alias or changed the hardware address, not both; the one burnt in stays. */
+/** A pod may have taken away the alias or changed the hardware address, not both; the address burnt in stays. */
 function isIt({ id, mac, before }: Loan, link: Link, where: Place): boolean {
   if (link.kind !== before.kind) return false;
   const burntIn = before.permanentMac !== undefined && link.permanentMac === before.permanentMac;

@@ -89,9 +89,9 @@ export class Lending {
   }
 
   /**
-   * The device of one side of a cross-connect, in its pod: the one that is there already, or the one that was chosen
-   * before a crash, or another of the pool.
-   * @throws NsmError `dataplane` when there is none; NetlinkError when the kernel refuses to move it.
+   * The device of one side of a cross-connect, in its pod: the device that is there already, or that was chosen before a
+   * crash, or another of the pool.
+   * @throws NsmError `dataplane` when no device is free; NetlinkError when the kernel refuses to move the device.
    */
   place(source: DeviceSource, wish: Wish, pod: OpenPort): { readonly link: Link; readonly fresh: boolean } {
     const known = this.#book.find(wish.id, wish.side);

@@ -63,7 +63,7 @@ export class LentDevice implements Wiring {
   }
 }
 
-/** @throws NsmError `invalid` for what is no address of one device: of six bytes, not a group's (IEEE 802, 8.2). */
+/** @throws NsmError `invalid` unless the text is a device's address: six bytes, not a group's (IEEE 802, 8.2). */
 function admitMac(mac: string | undefined): string | undefined {
   if (mac === undefined || /^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/i.test(mac)) return mac?.toLowerCase();
   throw new NsmError('invalid', `interface parameter mac ${JSON.stringify(mac)} is no address of a device`);

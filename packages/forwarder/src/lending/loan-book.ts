@@ -13,7 +13,7 @@ export interface Loan {
   readonly interface: InterfaceType;
   readonly pool: string;
   readonly pod: { readonly inode: number; readonly path: string };
-  /** Hardware address it has in the pod. */
+  /** Hardware address of the device in the pod. */
   readonly mac: string;
   readonly before: DeviceState;
   /** Of a virtual function: its physical function, its number, and how it was set as far as that was changed. */

@@ -1,4 +1,5 @@
-// The addresses that a manager is told to be its own: refused where no node can have them, warned of where this node does not have them yet.
+// The addresses that a manager is told to be its own: refused where no node can have them, warned of
+// where this node does not have them yet.
 import { NsmError } from '@nsm/api';
 import { IpPrefix, RouteSocket, whyNoHostAddress } from '@nsm/netlink';
 import type { Logger } from 'pino';

@@ -51,17 +51,17 @@ interface Row {
 /** The steps in words, for docs/architecture.md. */
 export const steps: Readonly<Record<Step['do'], string>> = {
   rest: 'rest',
-  remove: 'remove all of it from this node, and tell the others',
+  remove: 'remove its interface, and tell its endpoint and the other manager',
   tell: 'tell the other manager',
   end: 'mean it to be closed',
-  detach: 'take away what leads to its endpoint',
+  detach: 'remove its interface and tunnel, and keep its addresses',
   reconnect: 'connect its client elsewhere',
   verify: 'see whether packets go through it',
-  promote: 'take the place of the other',
+  promote: 'replace the other connection',
   evade: 'move its client to another endpoint',
-  note: 'take down what is undone on the other node',
+  note: 'record what is undone on the other node',
   'await-packets': 'keep it, and wait for packets',
-  compare: 'bring the kernel to what it wants',
+  compare: 'bring the kernel to what the record says',
 };
 
 const inPlace = ['UP', 'WAITING'] as const;
@@ -97,7 +97,7 @@ export const rows: readonly Row[] = [
   {
     intent: 'connected',
     phases: ['CONNECTING'],
-    when: 'lost, and its client still has the one it was to replace',
+    when: 'lost, and the connection that it was to replace still stands',
     holds: ({ facts, replaced }) => facts.lost !== undefined && replaced !== undefined,
     does: 'end',
     step: ({ facts }) => ({ do: 'end', reason: facts.lost ?? '', tell: 'peer' }),
@@ -130,7 +130,7 @@ export const rows: readonly Row[] = [
   {
     intent: 'connected',
     phases: inPlace,
-    when: 'it is to take the place of another, and no attempt failed a moment ago',
+    when: 'it is to replace another connection, and no attempt failed a moment ago',
     holds: (situation) => situation.connection.replaces !== undefined && !waits(situation),
     does: 'promote',
     step: () => ({ do: 'promote' }),
@@ -138,7 +138,7 @@ export const rows: readonly Row[] = [
   {
     intent: 'connected',
     phases: inPlace,
-    when: 'the other manager tells that somebody undoes its half, or does not any more',
+    when: 'the other manager tells that its half is undone again and again, or no longer',
     holds: ({ facts }) => facts.contestedThere !== undefined,
     does: 'note',
     step: ({ facts }) => ({ do: 'note', contestedThere: facts.contestedThere ?? '' }),
@@ -146,7 +146,7 @@ export const rows: readonly Row[] = [
   {
     intent: 'connected',
     phases: inPlace,
-    when: 'no packets come back, another endpoint can take its client, and two of it can stand side by side',
+    when: 'no packets come back, another endpoint can take its client, and two interfaces can stand side by side',
     holds: ({ connection, facts }) => facts.pathFailure?.elsewhere === true && canMove(connection),
     does: 'evade',
     step: ({ facts: { pathFailure } }) => (pathFailure ? { do: 'evade', pathFailure } : { do: 'rest' }),
@@ -181,7 +181,7 @@ export const rows: readonly Row[] = [
   {
     intent: 'connected',
     phases: inPlace,
-    when: 'it may differ from what it wants, and somebody undoes what is mended',
+    when: 'the kernel may differ from its record, and mends are undone again',
     holds: ({ facts, nowMs }) => facts.compare !== undefined && nowMs < compareAt(facts),
     does: 'rest',
     step: ({ facts }) => ({ do: 'rest', untilMs: compareAt(facts) }),
@@ -189,7 +189,7 @@ export const rows: readonly Row[] = [
   {
     intent: 'connected',
     phases: inPlace,
-    when: 'it may differ from what it wants',
+    when: 'the kernel may differ from its record',
     holds: ({ facts }) => facts.compare !== undefined,
     does: 'compare',
     step: () => ({ do: 'compare' }),

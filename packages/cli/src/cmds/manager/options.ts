@@ -97,7 +97,7 @@ export function managerCommand(): Command {
   return command;
 }
 
-/** Less than a packet may take on its way proves nothing; more than a minute helps nobody. */
+/** Less than a packet may take on its way proves nothing; more than a minute is of no use. */
 function parseProbeInterval(text: string): number {
   const interval = parseDuration(text);
   if (interval < 50 || interval > 60_000)

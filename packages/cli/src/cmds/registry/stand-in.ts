@@ -21,7 +21,7 @@ export class StandIn implements Disposable {
   }
 }
 
-/** Leaves what is somebody else's, or in use. */
+/** Leaves files that are another program's, or in use. */
 function sweep(path: string): void {
   try {
     const stat = lstatSync(path);

@@ -1,4 +1,4 @@
-// What a memif sends and receives by, whichever of the two roles it has.
+// The queues by which a memif sends and receives, in either role.
 import { memory } from '@nsm/netlink';
 import { settle, signal } from '../tap/event-fd.js';
 import { spill } from '../tap/frame-sizes.js';

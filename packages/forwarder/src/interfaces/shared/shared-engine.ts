@@ -50,7 +50,7 @@ export function protocolOf(type: InterfaceType): SharedMemoryProtocol {
   throw new NsmError('invalid', `interface type ${type} has no shared memory`);
 }
 
-/** An existing TAP device; without a namespace it is in the node's. */
+/** An existing TAP device; without a namespace: in the node's own. */
 export interface TapDevice {
   readonly name: string;
   readonly index: number;
@@ -61,7 +61,7 @@ export interface TapDevice {
 export interface SharedTraffic {
   readonly sent: Counted;
   readonly received: Counted;
-  /** Packets for the pod while nobody was there. */
+  /** Packets for the pod while no application was attached. */
   readonly unheard: bigint;
 }
 
@@ -94,8 +94,8 @@ export class SharedEngine {
   }
 
   /**
-   * Joins a pod's shared memory and a TAP device. What is joined already as wanted is left alone.
-   * @param side the pod's, of which the forwarder is the peer.
+   * Joins a pod's shared memory and a TAP device. A wire that is as wanted already is left alone.
+   * @param side of the pod whose peer the forwarder is.
    * @throws NsmError `dataplane`, NetlinkError
    */
   async join(id: string, side: Side, port: fw.Port, tap: TapDevice): Promise<void> {
@@ -107,7 +107,7 @@ export class SharedEngine {
     const role = side === 'client' ? 'server' : 'client';
     const wire = (tap: number): SharedWireSpec =>
       protocols[protocolOf(type)].wire(port, role, { socket, tap });
-    // A folder that was removed and made again is not the one that is watched.
+    // A folder that was removed and made again is not watched yet.
     const order = JSON.stringify([wire(0), tap.index, identityOf(dirname(socket))]);
     const served = side === 'endpoint' || existsSync(socket);
     if (this.#wires.get(id)?.order === order && served) return;

@@ -66,7 +66,7 @@ export class SharedSockets {
     }
   }
 
-  /** From now on the client's side reaches whatever socket the endpoint's side makes. Mends what somebody has removed. */
+  /** From now on the client's side reaches whatever socket the endpoint's side makes. Links that were removed are made again. */
   join(id: string, type: InterfaceType): void {
     const present = this.#links.get(id);
     if (present?.mend()) return;
@@ -83,7 +83,7 @@ export class SharedSockets {
       rmSync(join(this.#root, hashOf(id)), { recursive: true, force: true });
   }
 
-  /** Ids of the connections that have folders; all of them are of the one manager whose run directory this is. */
+  /** Ids of the connections that have folders; all of them are connections of the manager whose run directory this is. */
   ids(prefix: string): string[] {
     try {
       return readdirSync(this.#root ?? '').map((connection) => `${prefix}${connection}`);
@@ -120,7 +120,7 @@ function hashOf(id: string): string {
   return id.slice(id.lastIndexOf('-') + 1);
 }
 
-/** A socket that nobody listens on: enough to try links with. */
+/** A socket without a listener: enough to try links with. */
 function makeEmptySocket(path: string): void {
   const address = Buffer.alloc(2 + maxSocketPath + 1);
   address.writeUInt16LE(libc.AF_UNIX, 0);

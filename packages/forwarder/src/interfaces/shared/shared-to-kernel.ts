@@ -1,4 +1,4 @@
-// MEM or VHOST to KERNEL on one node, either way round: shared memory with the one pod, a TAP device in the other.
+// MEM or VHOST to KERNEL on one node, either way round: shared memory with a pod, and a TAP device in the other pod.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { tryDevice } from '../../trial-device.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';

@@ -49,7 +49,7 @@ export class SharedTunnel implements Wiring {
     if (!pod || !end) throw new NsmError('invalid', 'a remote cross-connect needs one port');
     const { id } = crossConnect;
     await this.#peers.join(id, side, pod.port, { name: nodeEndName(id), index: end.index });
-    // None of them is in the pod.
+    // No device is in the pod.
     return [];
   }
 }

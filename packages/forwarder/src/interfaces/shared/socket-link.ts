@@ -23,7 +23,7 @@ export class SocketLink {
   readonly #folder: string;
 
   /**
-   * @param socket where the one side will listen.
+   * @param socket where a side will listen.
    * @param link where the other side will find it.
    */
   constructor(socket: string, link: string) {
@@ -39,8 +39,8 @@ export class SocketLink {
   }
 
   /**
-   * Makes the link again if somebody has removed it.
-   * @returns false when the folder of the socket is another one by now, which is not watched.
+   * Makes the link again if it was removed.
+   * @returns false when the socket's folder was replaced by another, which is not watched.
    */
   mend(): boolean {
     if (identityOf(dirname(this.#socket)) !== this.#folder) return false;
@@ -58,7 +58,7 @@ export class SocketLink {
       rmSync(this.#link, { force: true });
       linkSocket(this.#socket, this.#link);
     } catch {
-      // Not there, no socket, or just being replaced: then there is nothing to reach, and the next event tells more.
+      // The socket is not there, is no socket, or is being replaced: there is nothing to reach, and the next event tells more.
     }
   }
 }
@@ -74,8 +74,8 @@ function inodeOf(path: string): bigint | undefined {
 }
 
 /**
- * The folder of `socket` belongs to a pod, which may put anything there at any moment: it is opened without following
- * links, looked at, and only what was looked at is touched.
+ * The folder of `socket` belongs to a pod, which may put anything there at any moment: the socket is opened without following
+ * links, checked, and only the opened socket is touched.
  * @throws Error when there is no socket.
  */
 export function linkSocket(socket: string, link: string): void {
@@ -85,7 +85,7 @@ export function linkSocket(socket: string, link: string): void {
     if (!found.isSocket()) throw new Error(`${socket} is no socket`);
     if (found.nlink !== 1) throw new Error(`${socket} is somebody else's socket: it has another name too`);
     const opened = `/proc/self/fd/${fd}`;
-    // Whoever can reach it may connect: its folders decide.
+    // Every process that can reach the socket may connect: its folders decide.
     chmodSync(opened, 0o666);
     const result = libc.linkFollowing(opened, link);
     if (result < 0) throw new NetlinkError(-result, 'link', `${socket} to ${link}`);

@@ -8,7 +8,7 @@ export interface Adapter {
   readonly driver: string;
   /** PCI address. */
   readonly pci: string;
-  /** Virtual functions it can have; those it has are fewer until somebody writes to `sriov_numvfs`. */
+  /** Virtual functions that the adapter can have; it has fewer until `sriov_numvfs` is written. */
   readonly total: number;
   readonly functions: readonly AdapterFunction[];
 }
@@ -19,7 +19,7 @@ export interface AdapterFunction {
   readonly pci: string;
   /** '' when no driver serves it. */
   readonly driver: string;
-  /** Its network device; undefined when the driver makes none or it is in another network namespace. */
+  /** Its network device; undefined when the driver makes none, or the device is in another network namespace. */
   readonly device: string | undefined;
 }
 

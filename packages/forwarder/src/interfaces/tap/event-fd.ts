@@ -1,4 +1,4 @@
-// Eventfds that are shared with a peer: by them the one wakes the other.
+// Eventfds that are shared with a peer: by them each peer wakes the other.
 import { readlinkSync } from 'node:fs';
 import { libc } from '@nsm/netlink';
 

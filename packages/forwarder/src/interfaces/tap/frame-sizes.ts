@@ -13,11 +13,11 @@ export function largestFrame(mtu: number): number {
 const bytes = Buffer.allocUnsafeSlow(65_536);
 
 /**
- * The last piece of what a frame is read into: where the rest of one goes that is too large for the peer, to be dropped whole and
- * not cut. What it holds nobody reads.
+ * The last piece of the memory that a frame is read into: the rest of a frame that is too large for the peer goes there, so that the
+ * frame is dropped whole and not cut. These bytes are never read.
  */
 export const spill: { readonly bytes: Buffer; readonly address: number } = {
-  // Memory that nobody refers to is given away, whatever its address is used for.
+  // Memory without a reference is given away, whatever its address is used for.
   bytes,
   address: Number(libc.addressOf(bytes)),
 };

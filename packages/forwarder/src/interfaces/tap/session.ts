@@ -1,4 +1,4 @@
-// What a protocol of shared memory gives to the wire between it and a TAP device: a control connection, and queues.
+// A protocol of shared memory, as the wire to a TAP device uses it: a control connection, and queues.
 
 /** What was moved. */
 export interface Moved {
@@ -44,9 +44,9 @@ export interface Session {
   readonly queues: Queues | undefined;
   /**
    * Answers what the peer has said.
-   * @throws Error when it is over: the peer has gone, said so, or said what it may not. `close()` is next.
+   * @throws Error when the session is over: the peer has gone, said so, or broke the protocol. `close()` is next.
    */
   heed(): void;
-  /** Nobody may use the queues any more. @param reason told to the peer, where the protocol can. */
+  /** The queues must not be used any more. @param reason told to the peer, where the protocol can. */
   close(reason: string): void;
 }

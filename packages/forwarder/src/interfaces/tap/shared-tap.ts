@@ -1,4 +1,4 @@
-// A peer in shared memory and a TAP device as one wire: packets go from the one to the other while both are there.
+// A peer in shared memory and a TAP device as one wire: packets go both ways while both ends are there.
 import { type FSWatcher, rmSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { libc, NetlinkError, type Poller, UnixListener, UnixSocket, type UnixSocketKind } from '@nsm/netlink';
@@ -27,7 +27,7 @@ export interface Protocol {
 export interface Counters {
   readonly from: Moved;
   readonly to: Moved;
-  /** Packets that were thrown away while nobody was at the other end. */
+  /** Packets that were thrown away while no peer was at the other end. */
   unheard: number;
 }
 
@@ -117,7 +117,7 @@ export class SharedTap {
       const { messageSize, kind } = this.#protocol;
       this.#begin(UnixSocket.connect(this.#spec.socket, messageSize, kind));
     } catch (error) {
-      // Not made yet: its folder is watched. Made, and nobody listens yet: it will not tell.
+      // The socket is not made yet: its folder is watched. Or it is made and has no listener yet: no event will tell of that.
       if (error instanceof NetlinkError && error.code === 'ENOENT') return;
       this.#connectLater();
     }
@@ -247,7 +247,7 @@ export class SharedTap {
   }
 }
 
-/** What was sent while nobody was at the other end is old. @returns how many packets that were. */
+/** Drops the packets that were sent while no peer was at the other end. @returns how many they were. */
 function discard(tap: number): number {
   const start = Buffer.allocUnsafe(64);
   let packets = 0;

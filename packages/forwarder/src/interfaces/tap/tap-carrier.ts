@@ -1,4 +1,4 @@
-// The carrier of a TAP device: on as long as somebody is at the other end, and the kernel sends from that moment on.
+// The carrier of a TAP device: on as long as a peer is at the other end, and the kernel sends from that moment on.
 import { libc, NetworkNamespace, RouteSocket, setTapCarrier } from '@nsm/netlink';
 
 // linux/if_tun.h: the device of a descriptor, and the namespace that it is in.

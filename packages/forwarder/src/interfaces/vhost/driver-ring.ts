@@ -71,14 +71,14 @@ export class DriverRing {
     Atomics.store(this.#short, this.#available / 2 + 1, this.#lent);
   }
 
-  /** How many buffers the device has done with. @throws Error when it has more than it was lent. */
+  /** How many buffers the device has done with. @throws Error when the device gives back more than it was lent. */
   get ready(): number {
     const ready = (Atomics.load(this.#short, this.#used / 2 + 1) - this.#back) & 0xffff;
     if (ready > this.size) throw new Error('more buffers than the ring can hold');
     return ready;
   }
 
-  /** Takes the next of those back. @throws Error when it is none of ours. */
+  /** Takes the next buffer back. @throws Error when the buffer is none of ours. */
   takeBack(entry: { id: number; length: number }): void {
     const at = this.#used / 4 + 1 + (this.#back & this.#mask) * 2;
     this.#back = (this.#back + 1) & 0xffff;

@@ -21,14 +21,14 @@ import {
 import type { VhostSettings } from './vhost-settings.js';
 import { type VhostMessage, VhostStream } from './vhost-stream.js';
 
-/** What is known of a ring. It works when all but `call` and `position` is, and it is enabled. */
+/** The state of a ring. The ring works when it is enabled and all but `call` and `position` are known. */
 interface RingState {
   size?: number;
   addresses?: RingAddresses;
   kick?: number;
   call?: number;
   enabled: boolean;
-  /** Where it goes on, of one that has worked. */
+  /** Where a ring that has worked goes on. */
   position: number;
 }
 
@@ -44,7 +44,7 @@ export class VhostDevice implements Session {
   readonly #settings: VhostSettings;
   /** The ring `2n` takes packets to the driver, `2n + 1` packets from it. */
   readonly #rings: RingState[];
-  /** Closed when nobody watches them any more. */
+  /** Descriptors to close once they are not watched any more. */
   readonly #retired: number[] = [];
   /** By index. */
   readonly #working = new Map<number, DeviceQueue>();

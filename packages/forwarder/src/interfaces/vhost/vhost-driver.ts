@@ -17,7 +17,7 @@ import {
 import type { VhostSettings } from './vhost-settings.js';
 import { VhostStream } from './vhost-stream.js';
 
-/** Where the device is told that our memory is: it needs an address to count from, and not the true one. */
+/** The address that the device is told of our memory: the device needs an address to count from, not the true one. */
 const claimed = 2 ** 32;
 /** Rings by their index: packets from the device, and to it. */
 const [fromDevice, toDevice] = [0, 1];

@@ -134,12 +134,12 @@ export function decodeRingAddresses(payload: Buffer): RingAddresses {
 
 /** A piece of the driver's memory. Its descriptor comes with the message. */
 export interface Region {
-  /** Where descriptors of buffers say it is. */
+  /** The region's address in descriptors of buffers. */
   readonly guest: number;
   readonly size: number;
-  /** Where it is in the driver's process: addresses of rings are such. */
+  /** The region's address in the driver's process, as addresses of rings are given. */
   readonly user: number;
-  /** Where it begins in the descriptor. */
+  /** Offset of the region in its descriptor. */
   readonly offset: number;
 }
 

@@ -5,7 +5,7 @@ import { largestFrame } from '../tap/frame-sizes.js';
 export interface VhostSettings {
   /** The server is the device, the client the driver. */
   readonly role: 'server' | 'client';
-  /** Pairs of queues that a driver may use. One of ours uses one. */
+  /** Pairs of queues that a driver may use. Our own driver uses one pair. */
   readonly queues: number;
   /** Descriptors in each queue of a driver of ours. */
   readonly ringSize: number;

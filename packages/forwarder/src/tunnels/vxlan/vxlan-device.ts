@@ -72,7 +72,7 @@ export class VxlanDevice implements Wiring {
       port,
       // RFC 7348, section 5; the kernel's own choice is where its applications' ports are.
       sourcePorts: [0xc000, 0xffff],
-      // One peer at the far end: nothing to learn, and nobody may teach us another.
+      // One peer at the far end: nothing to learn, and no packet may teach the device another.
       learning: false,
       // As eBPF does: what does not fit is told to the pod, not cut in pieces on the way.
       df: 'set',

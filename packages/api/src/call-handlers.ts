@@ -1,0 +1,108 @@
+// What a server does with each call: it runs the method, ends it when the caller goes away, and turns errors into gRPC statuses.
+import { once } from 'node:events';
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import { NsmError } from './errors.js';
+import type { PeerCredentials, ServerConnections } from './server-connections.js';
+
+export interface CallContext {
+  /** Aborted when the caller cancels, goes away, or its deadline passes. */
+  readonly signal: AbortSignal;
+  /** Set for calls over a unix socket that was opened with `identify`. */
+  readonly peer?: PeerCredentials;
+  /** IP address of the caller, for calls over TCP. */
+  readonly remoteAddress?: string;
+}
+
+type Reply = MessageInitShape<DescMessage>;
+export type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
+
+export class CallHandlers {
+  readonly #connections: ServerConnections;
+  readonly #onError: (error: NsmError, method: string) => void;
+
+  /** @param onError hears of every call that ends in an internal error. */
+  constructor(connections: ServerConnections, onError: (error: NsmError, method: string) => void) {
+    this.#connections = connections;
+    this.#onError = onError;
+  }
+
+  #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
+    return { signal, ...this.#connections.callerOf(call.getPeer()) };
+  }
+
+  unary(method: DescMethod, run: Method) {
+    return (
+      call: ServerUnaryCall<MessageShape<DescMessage>, MessageShape<DescMessage>>,
+      callback: sendUnaryData<MessageShape<DescMessage>>,
+    ): void => {
+      const life = lifeOf(call);
+      Promise.resolve()
+        .then(() => {
+          this.#connections.admit(call.getPeer());
+          return run(call.request, this.#context(call, life.signal));
+        })
+        .finally(life.end)
+        .then(
+          (reply) => callback(null, create(method.output, reply as Reply)),
+          (thrown: unknown) => callback(this.#failure(method, thrown)),
+        );
+    };
+  }
+
+  serverStreaming(method: DescMethod, run: Method) {
+    return async (
+      call: ServerWritableStream<MessageShape<DescMessage>, MessageShape<DescMessage>>,
+    ): Promise<void> => {
+      const { signal, end } = lifeOf(call);
+      try {
+        this.#connections.admit(call.getPeer());
+        const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
+        for await (const reply of replies) {
+          if (signal.aborted) break;
+          if (!call.write(create(method.output, reply))) await drained(call, signal);
+        }
+        end();
+        call.end();
+      } catch (thrown) {
+        end();
+        if (signal.aborted) call.end();
+        else call.emit('error', this.#failure(method, thrown));
+      }
+    };
+  }
+
+  #failure(method: DescMethod, thrown: unknown): { code: number; details: string } {
+    const error = NsmError.from(thrown);
+    if (error.kind === 'internal') this.#onError(error, `${method.parent.typeName}/${method.name}`);
+    return { code: error.grpcStatus, details: error.toAdmissionError() };
+  }
+}
+
+/** The signal of a call, and what to call when it needs no signal any more: grpc-js says `cancelled` at every end. */
+function lifeOf(call: { once(event: 'cancelled', listener: () => void): unknown }): {
+  readonly signal: AbortSignal;
+  readonly end: () => void;
+} {
+  const abort = new AbortController();
+  let done = false;
+  call.once('cancelled', () => {
+    if (!done) abort.abort(new NsmError('cancelled', 'the caller went away'));
+  });
+  return {
+    signal: abort.signal,
+    end: () => {
+      done = true;
+    },
+  };
+}
+
+async function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+  await once(call, 'drain', { signal }).catch(() => undefined);
+}
