@@ -33,6 +33,8 @@ export async function bundle() {
     const { output: written } = await build.write({
       dir: folder,
       format: 'cjs',
+      // V8 holds the text of all that it runs, and each thread of a manager its own.
+      comments: { legal: true, annotation: false, jsdoc: false },
       entryFileNames: '[name].js',
       chunkFileNames: ({ name, facadeModuleId: module }) => `${module ? nameOf(module) : name}.js`,
     });
