@@ -33,21 +33,21 @@ export async function bundle() {
     const { output: written } = await build.write({
       dir: folder,
       format: 'cjs',
+      // V8 holds the text of all that it runs, and each thread of a manager its own.
+      comments: { legal: true, annotation: false, jsdoc: false },
       entryFileNames: '[name].js',
       chunkFileNames: ({ name, facadeModuleId: module }) => `${module ? nameOf(module) : name}.js`,
     });
     const inputs = (await build.watchFiles).filter((file) => !file.includes('node_modules'));
     await build.close();
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));
-    // Loaded by commands; threads and programs begin to work when they are loaded.
-    const parts = written.filter(({ isDynamicEntry, isEntry }) => isDynamicEntry && !isEntry);
-    writeCode(
-      folder,
-      parts.map(({ fileName }) => fileName),
-    );
-    writeFileSync(join(folder, basename(list)), JSON.stringify({ node: process.version, inputs }));
     rmSync(output, { recursive: true, force: true });
     renameSync(folder, output);
+    // Loaded by commands; threads and programs begin to work when they are loaded.
+    const parts = written.filter(({ isDynamicEntry, isEntry }) => isDynamicEntry && !isEntry);
+    writeCode(parts.map(({ fileName }) => fileName));
+    // Last: without it the bundle is made anew.
+    writeFileSync(list, JSON.stringify({ node: process.version, inputs }));
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
@@ -57,10 +57,10 @@ export async function bundle() {
 /** By this name vitest calls it before the tests, whoever has compiled them. */
 export { bundle as setup };
 
-/** A start is a third shorter with it. Without it everything works. */
-function writeCode(folder, files) {
+/** A start is a third shorter with it. Without it everything works. Stack traces name the folder in which it was made. */
+function writeCode(files) {
   const program = join(root, 'scripts/bundle-code.cjs');
-  const { error } = spawnSync(process.execPath, [program, folder, ...files], { stdio: 'ignore' });
+  const { error } = spawnSync(process.execPath, [program, output, ...files], { stdio: 'ignore' });
   if (error) throw error;
 }
 

@@ -2,29 +2,9 @@
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { type forwarder as fw, NsmError } from '@nsm/api';
+import { RouteSocket } from '@nsm/netlink';
 import type { Remains } from './bpf/tunnel-engine.js';
-
-/** What a deletion needs to know: any device in the namespace that carries the id. */
-export interface Condemned {
-  readonly id: string;
-  readonly inode: number;
-  /** Where the namespace was found; a hint. */
-  readonly path: string;
-  /** Name of the device; a hint. */
-  readonly name: string;
-  /** The device's alias: of a pod's device, the cross-connect's id. */
-  readonly alias: string;
-  /** No other device takes this device along when it goes, wherever the device was moved. */
-  readonly alone?: boolean;
-}
-
-/** Why a device could not be deleted. */
-export interface Failure {
-  readonly message: string;
-  /** Of a NetlinkError. */
-  readonly code?: string;
-  readonly operation?: string;
-}
+import { type Condemned, deleteDevices, type Failure } from './delete-devices.js';
 
 interface Job extends Condemned {
   readonly resolve: () => void;
@@ -54,7 +34,8 @@ export class Reaper {
 
   /** There will be something to delete: it shall not have to wait until a thread has started. */
   prepare(): void {
-    if (this.#lanes.size === 0) this.#idle.push(this.#open());
+    const lane = this.#lanes.size === 0 ? this.#open() : undefined;
+    if (lane) this.#idle.push(lane);
   }
 
   /**
@@ -90,18 +71,31 @@ export class Reaper {
     await Promise.all([...this.#lanes].map((lane) => lane.stop()));
   }
 
-  #open(): Lane {
-    const lane = new Lane();
-    this.#lanes.add(lane);
-    return lane;
+  /** Undefined when there are as many as there may be. */
+  #open(): Lane | undefined {
+    if (this.#lanes.size >= this.#most) return undefined;
+    try {
+      const lane = new Lane();
+      this.#lanes.add(lane);
+      return lane;
+    } catch (thrown) {
+      if (NsmError.from(thrown).kind !== 'exhausted') throw thrown;
+      this.#most = this.#lanes.size;
+      return undefined;
+    }
   }
 
   #dispatch(): void {
     for (const [group, jobs] of this.#gathered) {
       if (this.#underWay.has(group)) continue;
-      const lane = this.#idle.pop() ?? (this.#lanes.size < this.#most ? this.#open() : undefined);
-      if (!lane) return;
+      const lane = this.#idle.pop() ?? this.#open();
+      if (!lane && this.#lanes.size > 0) return;
       this.#gathered.delete(group);
+      if (!lane) {
+        deleteHere(jobs);
+        this.#most = maxLanes;
+        continue;
+      }
       this.#underWay.add(group);
       void this.#work(lane, group, jobs);
     }
@@ -109,12 +103,7 @@ export class Reaper {
 
   async #work(lane: Lane, group: number, jobs: readonly Job[]): Promise<void> {
     try {
-      const failures = await lane.deleteAll(jobs);
-      for (const { id, resolve, reject } of jobs) {
-        const failure = failures.get(id);
-        if (failure === undefined) resolve();
-        else reject(refused(failure));
-      }
+      settle(jobs, await lane.deleteAll(jobs));
       this.#idle.push(lane);
       this.#most = maxLanes;
     } catch (thrown) {
@@ -125,10 +114,29 @@ export class Reaper {
         // It was never there: those that are do it too, only later.
         this.#most = this.#lanes.size;
         this.#gather(group, jobs);
-      } else for (const { reject } of jobs) reject(error);
+      } else if (error.kind === 'exhausted') deleteHere(jobs);
+      else for (const { reject } of jobs) reject(error);
     }
     this.#underWay.delete(group);
     this.#dispatch();
+  }
+}
+
+/** There is no thread for it: everything else waits for it instead. */
+function deleteHere(jobs: readonly Job[]): void {
+  try {
+    using node = RouteSocket.open();
+    settle(jobs, deleteDevices(node, jobs));
+  } catch (thrown) {
+    for (const { reject } of jobs) reject(NsmError.from(thrown));
+  }
+}
+
+function settle(jobs: readonly Job[], failures: ReadonlyMap<string, Failure>): void {
+  for (const { id, resolve, reject } of jobs) {
+    const failure = failures.get(id);
+    if (failure === undefined) resolve();
+    else reject(refused(failure));
   }
 }
 
