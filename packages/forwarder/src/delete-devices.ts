@@ -81,7 +81,7 @@ function failureOf(error: unknown): Failure {
   return { message: error.message, ...(kernel ? { code: kernel.code, operation: kernel.operation } : {}) };
 }
 
-/** Somebody has moved them to other namespaces, or has deleted them. */
+/** Devices that are not where they were: they were moved to other namespaces, or have been deleted. */
 function deleteElsewhere(missing: readonly Condemned[]): void {
   const aliases = new Set(missing.map(({ alias }) => alias));
   for (const { inode, path } of listNamespaces()) {
@@ -90,7 +90,7 @@ function deleteElsewhere(missing: readonly Condemned[]): void {
       using pod = RouteSocket.open(namespace);
       deleteTogether(pod, withAlias(pod, aliases));
     } catch {
-      // Gone since it was listed, or another user's.
+      // The namespace has gone since it was listed, or is another user's.
     }
   }
 }
