@@ -15,6 +15,7 @@ export * as connect from './gen/nsmconnect_pb.js';
 export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
+export * as state from './gen/nsmstate_pb.js';
 export { nameSome } from './name-some.js';
 export { takeOnly } from './only-one.js';
 export {

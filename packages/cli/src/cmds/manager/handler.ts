@@ -5,8 +5,7 @@ import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
-import { prepareRunDir } from '../../prepare-folder.js';
-import { prepareStateFolder } from '../../state-folder.js';
+import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ManagerFlags } from './flags.js';
 
 export async function runManager(flags: ManagerFlags): Promise<void> {
@@ -17,11 +16,10 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
   prepareRunDir(runDir);
-  const stateDir = prepareStateFolder(flags.stateDir, join(runDir, 'state-dir'), logger);
   const manager = new Manager({
     name,
     runDir,
-    stateDir,
+    stateDir: flags.stateDir,
     listen,
     advertise,
     registry,
