@@ -5,7 +5,10 @@ import { crc32 } from 'node:zlib';
 import { NsmError } from '@nsm/api';
 import type { Connection, Intent, Phase } from './connection.js';
 
-/** Magic number, mark, length of the body and its CRC-32, 4 bytes each in little endian; the body is a key and a record. */
+/**
+ * Magic number, mark, length of the body and its CRC-32, which began with that length, 4 bytes each in little endian; the body is a
+ * key and a record.
+ */
 const headerBytes = 16;
 const magic = Buffer.from('NSM1');
 /** The mark of a record that is not removed. */
@@ -41,9 +44,8 @@ function sizeAt(bytes: Buffer, offset: number): number {
   const mark = bytes.readUInt32LE(offset + 4);
   const end = offset + headerBytes + bytes.readUInt32LE(offset + 8);
   if (end > bytes.length || (mark !== 0 && mark !== live)) return 0;
-  return crc32(bytes.subarray(offset + headerBytes, end)) === bytes.readUInt32LE(offset + 12)
-    ? end - offset
-    : 0;
+  const body = bytes.subarray(offset + headerBytes, end);
+  return crc32(body, body.length) === bytes.readUInt32LE(offset + 12) ? end - offset : 0;
 }
 
 /** What is meant and what there is were one state in schema 1, whose records had no number. */

@@ -33,9 +33,22 @@ function journalFrame(key: string, record: object, removed = false): Buffer {
   header.write('NSM1');
   header.writeUInt32LE(removed ? 0 : 0x4556_494c, 4);
   header.writeUInt32LE(body.length, 8);
-  header.writeUInt32LE(crc32(body), 12);
+  header.writeUInt32LE(crc32(body, body.length), 12);
   return Buffer.concat([header, body]);
 }
+
+/** A journal as version 0.1.0 wrote it: of the endpoint `one` of `echo`, and of one that had gone. */
+const journalOfEndpoints = Buffer.from(
+  [
+    'TlNNMUxJVkXWAAAA4BcSb/8PQQIiEGVjaG8vZGVmYXVsdC9vbmVvIgkkdHlwZU5hbWUiHm5ldG1lc2guTmV0d29ya1NlcnZpY2VF',
+    'bmRwb2ludCISbmV0d29ya1NlcnZpY2VOYW1lIgRlY2hvIhJuZXR3b3JrU2VydmljZUhvc3QiACIPbnNlUHJvdmlkZXJOYW1lIgNv',
+    'bmUiFG5zZVByb3ZpZGVyTmFtZXNwYWNlIgAiDnNvY2tldExvY2F0aW9uIgAiCWludGVyZmFjZUEAJAAAIghwcmVmaXhlc0EAJAAA',
+    'ewgkAAJOU00xAAAAAMcAAAB0L5u3/w9BAiIEZ29uZW8iCSR0eXBlTmFtZSIebmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50',
+    'IhJuZXR3b3JrU2VydmljZU5hbWUiACISbmV0d29ya1NlcnZpY2VIb3N0IgAiD25zZVByb3ZpZGVyTmFtZSIEZ29uZSIUbnNlUHJv',
+    'dmlkZXJOYW1lc3BhY2UiACIOc29ja2V0TG9jYXRpb24iACIJaW50ZXJmYWNlQQAkAAAiCHByZWZpeGVzQQAkAAB7CCQAAg==',
+  ].join(''),
+  'base64',
+);
 
 describe('Store', () => {
   let folder: string;
@@ -71,7 +84,10 @@ describe('Store', () => {
   });
   const file = (): string => join(folder, 'connections.first.records');
   const idsOf = (store: Store): string[] => store.connections().map(({ id }) => id);
-  const endpoint = create(NetworkServiceEndpointSchema, { nseProviderName: 'one' });
+  const endpoint = create(NetworkServiceEndpointSchema, {
+    networkServiceName: 'echo',
+    nseProviderName: 'one',
+  });
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'nsm-store-'));
@@ -103,7 +119,7 @@ describe('Store', () => {
         journalFrame(schema2.id, schema2),
       ]),
     );
-    writeFileSync(join(folder, 'endpoints.first'), journalFrame('one', endpoint));
+    writeFileSync(join(folder, 'endpoints.first'), journalOfEndpoints);
     const intent = { kind: 'connected' };
     const expected = [
       { intent, phase: { kind: 'UP' } },
