@@ -7,14 +7,8 @@ const writeOnce = promisify(write);
 const truncateTo = promisify(ftruncate);
 const sync = promisify(fdatasync);
 
-/** Bytes by which a file grows where the disk has them, and which are copied at once. */
+/** Bytes by which a file grows where the disk has them. */
 const stepBytes = 1 << 16;
-
-export interface Extent {
-  readonly offset: number;
-  /** Bytes. */
-  readonly size: number;
-}
 
 export class GrowingFile {
   readonly #fd: number;
@@ -57,24 +51,15 @@ export class GrowingFile {
     }
   }
 
-  /** Adds parts of another file, and has room for so many bytes more. @param extents in their order there. @throws as `append` does. */
-  async appendFrom(other: GrowingFile, extents: readonly Extent[], room: number): Promise<void> {
-    for (let first = 0; first < extents.length; ) {
-      const from = extents[first]?.offset ?? 0;
-      const isFar = ({ offset, size }: Extent, index: number): boolean =>
-        index > first && offset + size > from + stepBytes;
-      const far = extents.findIndex(isFar);
-      const near = extents.slice(first, far < 0 ? extents.length : far);
-      const bytes = await readAt(
-        other.#fd,
-        near.reduce((_, { offset, size }) => offset + size, 0) - from,
-        from,
-      );
-      const parts = near.map(({ offset, size }) => bytes.subarray(offset - from, offset - from + size));
-      await this.append(Buffer.concat(parts), 0);
-      first += near.length;
+  /** Everything up to the end. @throws Error of the file system, also when the file is shorter. */
+  async read(): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafe(this.#end);
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await readOnce(this.#fd, bytes, done, bytes.length - done, done);
+      if (bytesRead === 0) throw new Error(`the file ends at ${done} bytes`);
+      done += bytesRead;
     }
-    await this.append(Buffer.alloc(0), room);
+    return bytes;
   }
 
   /** Has the disk write soon what was added. What is added while it does is for the next time. */
@@ -123,15 +108,4 @@ export class GrowingFile {
 async function writeAt(fd: number, bytes: Buffer, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; )
     done += (await writeOnce(fd, bytes, done, bytes.length - done, position + done)).bytesWritten;
-}
-
-/** @throws Error of the file system, also when the file is shorter. */
-async function readAt(fd: number, length: number, position: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await readOnce(fd, bytes, done, length - done, position + done);
-    if (bytesRead === 0) throw new Error(`the file ends at ${position + done} bytes`);
-    done += bytesRead;
-  }
-  return bytes;
 }

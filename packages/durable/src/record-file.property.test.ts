@@ -1,5 +1,6 @@
 // Whatever is written, and wherever a crash cuts it off: the file has the first so many of the changes, and all that were acknowledged.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,6 +106,44 @@ describe('RecordFile', () => {
       }),
       { numRuns: 15 },
     );
+  });
+
+  it('has what was acknowledged when its process is killed, also while it is written anew', async () => {
+    const program = `
+      import { writeSync } from 'node:fs';
+      import { RecordFile } from ${JSON.stringify(new URL('./record-file.js', import.meta.url).href)};
+      const codec = { schema: 1, encode: (text) => Buffer.from(text), decode: (bytes) => Buffer.from(bytes).toString() };
+      const file = new RecordFile(process.argv[1], codec, { outlivesMachine: true });
+      for (let n = Number(process.argv[2]); ; n++) {
+        const record = String(n).padEnd(20_000);
+        file.write([['key ' + n % 50, record], ['short', record], ['short', undefined]]).then(() => writeSync(1, n + ' '));
+        if (n % 20 === 0) await new Promise((done) => setTimeout(done, 2));
+      }`;
+    rmSync(path, { force: true });
+    let next = 0;
+    for (const written of [1, 300, 300]) {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program, path, String(next)]);
+      const ended = once(child, 'close');
+      let acknowledged = next - 1;
+      for await (const text of child.stdout.setEncoding('utf8')) {
+        acknowledged = Math.max(acknowledged, ...text.split(' ').slice(0, -1).map(Number));
+        if (acknowledged >= next + written) child.kill('SIGKILL');
+      }
+      await ended;
+      const { contents, doubtful } = await read(readFileSync(path));
+      const numbers = [...contents].filter(([key]) => key !== 'short').map(([, record]) => Number(record));
+      const newest = Math.max(...numbers);
+      expect(newest).toBeGreaterThanOrEqual(acknowledged);
+      // All of those before it, and the newest of each.
+      expect(numbers.toSorted((a, b) => a - b)).toEqual(
+        Array.from({ length: Math.min(50, newest + 1) }, (_, n) => Math.max(0, newest - 49) + n),
+      );
+      expect([undefined, newest]).toContain(
+        contents.has('short') ? Number(contents.get('short')) : undefined,
+      );
+      expect(doubtful).toBe(false);
+      next = newest + 1;
+    }
   });
 
   describe.runIf(requireRoot('a full disk'))('on a disk that is full now and then', () => {

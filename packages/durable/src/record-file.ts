@@ -4,7 +4,7 @@ import { rename, rm } from 'node:fs/promises';
 import { NsmError } from '@nsm/api';
 import { DiskState, isDiskRefusal } from './disk-state.js';
 import { endBytes, type Frame, frameOf, framesIn } from './frames.js';
-import { type Extent, GrowingFile } from './growing-file.js';
+import { GrowingFile } from './growing-file.js';
 import { moveUnreadableAside } from './move-aside.js';
 import type { StateLogger } from './state-logger.js';
 
@@ -30,8 +30,11 @@ export interface RecordFileOptions {
 /** A file is written anew when it is larger than this, in bytes, and so many times larger than what is needed of it. */
 const bloated = { bytes: 1 << 20, times: 4 };
 /** A record, and where its newest version lies in the file. */
-interface Placed<T> extends Extent {
+interface Placed<T> {
   readonly record: T;
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
 }
 
 /** What one caller writes. */
@@ -207,13 +210,15 @@ export class RecordFile<T> {
   async #renew(): Promise<void> {
     this.#damaged = false;
     const unfinished = `${this.path}.new`;
-    const placed = [...this.#placed].toSorted(([, a], [, b]) => a.offset - b.offset);
-    const extents = placed.map(([, place]) => place);
     let renewed: GrowingFile | undefined;
     try {
       await rm(unfinished, { recursive: true, force: true });
       renewed = new GrowingFile(openSync(unfinished, 'wx+', 0o600), 0, 0);
-      await renewed.appendFrom(this.#file, extents, this.#ends);
+      const bytes = await this.#file.read();
+      const kept = [...this.#placed.values()].map(({ offset, size }) =>
+        bytes.subarray(offset, offset + size),
+      );
+      await renewed.append(Buffer.concat(kept), this.#ends);
       if (this.#outlivesMachine) await renewed.sync();
       await rename(unfinished, this.path);
     } catch {
@@ -226,7 +231,7 @@ export class RecordFile<T> {
     this.#file = renewed;
     this.#renewFrom = bloated.bytes;
     let offset = 0;
-    for (const [key, { record, size }] of placed) {
+    for (const [key, { record, size }] of this.#placed) {
       this.#place(key, { record, offset, size });
       offset += size;
     }

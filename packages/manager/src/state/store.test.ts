@@ -21,7 +21,7 @@ import {
   NetworkServiceEndpointSchema,
 } from '@nsm/api';
 import { RecordFile } from '@nsm/durable';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Connection } from './connection.js';
 import { connectionCodec } from './connection-codec.js';
 import { Store, type StoreOptions } from './store.js';
@@ -252,6 +252,21 @@ describe('Store', () => {
     await store.removeConnection('a');
     await close();
     expect((await open()).connections()).toEqual([]);
+  });
+
+  it('has nothing left to write when it is closed', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const store = await open();
+    store.putConnectionSoon(connection('a'));
+    const closed = close();
+    store.putConnectionSoon(connection('b'));
+    await store.removeConnection('a');
+    await closed;
+    await expect(store.putConnection(connection('c'))).rejects.toMatchObject({ kind: 'stopping' });
+    await vi.advanceTimersByTimeAsync(1000);
+    vi.useRealTimers();
+    expect(idsOf(await open())).toEqual(['a']);
+    expect(told).toEqual([]);
   });
 
   it('says what is wrong with a folder that cannot be', async () => {

@@ -141,8 +141,8 @@ export class Store {
 
   /** What changes from now on is what a restart finds out again. */
   async close(): Promise<void> {
-    await this.#flush();
     this.#closed = true;
+    await this.#flush();
     await Promise.all([this.#connections.close(), this.#endpoints.close()]);
   }
 
