@@ -12,8 +12,8 @@ const output = join(command, 'dist/bundle');
 /** Every file that went into the bundle, and the version of Node.js that it is for. */
 const list = join(output, 'inputs.json');
 
-/** Stay in node_modules: koffi and lmdb load libraries beside them, and the third is only for what nobody asks of gRPC. */
-const external = ['koffi', 'lmdb', '@grpc/proto-loader'];
+/** Stay in node_modules: koffi loads a library beside it, and the other is only for what no part asks of gRPC. */
+const external = ['koffi', '@grpc/proto-loader'];
 
 /** Makes the bundle anew when anything that went into it has changed. */
 export async function bundle() {

@@ -134,6 +134,14 @@ describe.skipIf(!requireRoot('exhausted'))('a disk without inodes', () => {
       await mesh.endpoint(mesh.a, { pod: here, name: 'here', services: ['echo'] });
       await expectTraffic(client, here, await nsmJson<Connected>(...asking(mesh, client, 'first')));
       for (const path of fillers) rmSync(path, { force: true });
+      // Another one would bring the copy back, and this one lives on it.
+      const again = ['--name', 'node-a', '--run-dir', mesh.a.runDir, '--state-dir', join(disk, 'state')];
+      expect(await nsm('manager', ...again, '--listen', '127.0.0.1:0')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(
+          `is in use by manager node-a, pid ${mesh.a.manager.pid}; give each its own`,
+        ),
+      });
       await mesh.a.restart('SIGTERM');
       expect(mesh.a.log).toContain('the state folder can be written again');
       expect((await mesh.a.connections()).map(({ requestId }) => requestId)).toEqual(['first']);

@@ -138,9 +138,8 @@ export class MeshNode {
   /** Its store comes from a former life of the machine: the kernel's boot id cannot be changed, but the files' names can. */
   forgetBoot(): void {
     for (const name of readdirSync(this.stateDir)) {
-      const [kind, life] = name.split('.');
-      if (life && (kind === 'connections' || kind === 'endpoints'))
-        renameSync(join(this.stateDir, name), join(this.stateDir, `${kind}.another`));
+      const kind = /^(connections|endpoints)\..*\.records$/.exec(name)?.[1];
+      if (kind) renameSync(join(this.stateDir, name), join(this.stateDir, `${kind}.another.records`));
     }
   }
 

@@ -17,6 +17,7 @@ export * as connect from './gen/nsmconnect_pb.js';
 export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
+export * as state from './gen/nsmstate_pb.js';
 export {
   type InterfaceTraits,
   type InterfaceWord,

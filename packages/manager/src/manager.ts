@@ -14,9 +14,10 @@ import {
   Server,
   tunnelNames,
 } from '@nsm/api';
+import { StateFolder } from '@nsm/durable';
 import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
 import { currentNamespace, IpPrefix, peerCredentials } from '@nsm/netlink';
-import { FolderLock, openRegistry } from '@nsm/registry';
+import { openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from './addresses/address-pools.js';
 import { Identifiers } from './addresses/identifiers.js';
@@ -118,12 +119,13 @@ export class Manager {
   }
 
   async #start(): Promise<void> {
-    const { name, runDir, stateDir } = this.#options;
+    const { name, runDir } = this.#options;
     const logger = this.#logger;
     mkdirSync(runDir, { recursive: true });
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-    const lock = FolderLock.take(stateDir, `manager ${name}`, logger);
-    this.#stops.push(() => lock[Symbol.dispose]());
+    const standIn = join(runDir, 'state-dir');
+    const state = StateFolder.take(this.#options.stateDir, { standIn, holder: `manager ${name}`, logger });
+    this.#stops.push(() => state[Symbol.dispose]());
+    const stateDir = state.path;
     this.#stops.push(await takeName(name, logger));
     checkPidNamespace(logger);
     warnOfStrangeAddresses(this.#options, logger);
@@ -131,10 +133,10 @@ export class Manager {
     const monotonic = (): number => clock.now();
 
     const stopping = new AbortController();
-    const store = new Store(stateDir, { logger: logger.child({ module: 'store' }) });
+    const store = await Store.open(stateDir, { logger: logger.child({ module: 'store' }) });
     this.#stops.push(() => store.close());
     store.admitManager(name);
-    const forwarder = await this.#forwarder();
+    const forwarder = await this.#forwarder(stateDir);
     const registry = openRegistry(this.#options.registry, {
       stateDir,
       logger: logger.child({ module: 'registry' }),
@@ -297,7 +299,7 @@ export class Manager {
     };
   }
 
-  async #forwarder(): Promise<Forwarder> {
+  async #forwarder(stateDir: string): Promise<Forwarder> {
     const { forwarderSocket, forwarderThread, vxlanEngine } = this.#options;
     const logger = this.#logger;
     if (forwarderSocket !== undefined) {
@@ -309,7 +311,7 @@ export class Manager {
       (error) => logger.fatal({ err: error }, 'the forwarder died'),
       {
         runDir: this.#options.runDir,
-        lending: this.#lending(),
+        lending: this.#lending(stateDir),
         ...(vxlanEngine ? { vxlanEngine } : {}),
       },
       forwarderThread,
@@ -318,8 +320,8 @@ export class Manager {
     return thread.client;
   }
 
-  #lending(): LendingOptions {
-    const { lending, stateDir, tunnelAddress, listen, advertise } = this.#options;
+  #lending(stateDir: string): LendingOptions {
+    const { lending, tunnelAddress, listen, advertise } = this.#options;
     // Where other managers find this one, tunnels end too, unless it is said otherwise.
     const hosts = [listen, advertise].map((address) =>
       address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, ''),

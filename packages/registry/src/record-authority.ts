@@ -1,15 +1,11 @@
 // The records themselves, where they are decided: checks, leases, claims, and the durable copy.
-import { clone, create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import {
-  type NetworkServiceEndpoint,
-  NetworkServiceEndpointSchema,
-  NsmError,
-  registry as wire,
-} from '@nsm/api';
+import { clone, create } from '@bufbuild/protobuf';
+import { type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
+import { type Change, RecordFile } from '@nsm/durable';
 import type { Clock } from './clock.js';
 import { LeaseTable } from './lease-table.js';
 import { type RecordCache, removalOf } from './record-cache.js';
-import type { Change, RecordStore } from './record-store.js';
+import { recordCodec, type StoredRecord } from './record-codec.js';
 import type {
   EndpointKey,
   EndpointRemoval,
@@ -25,53 +21,59 @@ import { endpointKey, validEndpoint, validKey, validLease, validManager, validNa
  */
 export class RecordAuthority implements RecordWriter {
   readonly #cache: RecordCache;
-  readonly #store: RecordStore;
+  readonly #path: string;
   readonly #logger: RegistryLogger;
   readonly #leases: LeaseTable;
   readonly #leaseMs = new Map<string, number>();
   /** Holders by claim. */
   readonly #claims = new Map<string, string>();
+  /** Latest changes that the file does not have, by key: being written, or refused by the disk. */
+  readonly #unwritten = new Map<string, Change<StoredRecord>>();
+  /** Those that were refused. */
+  readonly #refused = new Map<string, Change<StoredRecord>>();
+  #file: RecordFile<StoredRecord> | undefined;
 
-  constructor(cache: RecordCache, store: RecordStore, clock: Clock, logger: RegistryLogger) {
+  /** @param path of the file, whose folder must exist at the start. */
+  constructor(cache: RecordCache, path: string, clock: Clock, logger: RegistryLogger) {
     this.#cache = cache;
-    this.#store = store;
+    this.#path = path;
     this.#logger = logger;
     this.#leases = new LeaseTable(clock, (name) => void this.#depose(name, false).catch(() => undefined));
   }
 
-  /** Reads the file. Managers that were alive have a whole lease to say that they still are. */
+  /**
+   * Reads the file. Managers that were alive have a whole lease to say that they still are.
+   * @throws NsmError what `RecordFile` throws when it cannot be opened.
+   */
   start(): void {
-    for (const [key, bytes] of this.#store.open()) {
-      try {
-        this.#load(key, bytes);
-      } catch (error) {
-        this.#logger.error({ err: error, record: key }, 'a record in the registry file is damaged: left out');
-      }
-    }
+    this.#file = new RecordFile(this.#path, recordCodec, { logger: this.#logger, outlivesMachine: true });
+    for (const [, record] of this.#file.entries()) this.#load(record);
     this.#cache.synced = true;
   }
 
-  #load(key: string, bytes: Uint8Array): void {
-    const [kind] = key.split('/', 1);
-    if (kind === 'manager') {
-      const { manager, leaseMs } = fromBinary(wire.RegisterManagerRequestSchema, bytes);
-      if (!manager) return;
-      this.#leaseMs.set(manager.name, validLease(leaseMs));
-      this.#cache.apply({ case: 'managerPut', value: manager });
-      if (manager.alive) this.#leases.renew(manager.name, leaseMs);
-    } else if (kind === 'endpoint') {
-      const endpoint = validEndpoint(fromBinary(NetworkServiceEndpointSchema, bytes));
-      this.#cache.apply({ case: 'endpointPut', value: endpoint });
-    } else if (kind === 'claim') {
-      const { name, holder } = fromBinary(wire.ClaimRequestSchema, bytes);
-      this.#claims.set(name, holder);
+  #load(record: StoredRecord): void {
+    switch (record.case) {
+      case 'manager': {
+        const { manager, leaseMs } = record.value;
+        if (!manager) return;
+        this.#leaseMs.set(manager.name, leaseMs);
+        this.#cache.apply({ case: 'managerPut', value: manager });
+        if (manager.alive) this.#leases.renew(manager.name, leaseMs);
+        return;
+      }
+      case 'endpoint':
+        this.#cache.apply({ case: 'endpointPut', value: record.value });
+        return;
+      case 'claim':
+        this.#claims.set(record.value.name, record.value.holder);
     }
   }
 
   async stop(): Promise<void> {
     this.#cache.synced = false;
     this.#leases.clear();
-    await this.#store.close();
+    await this.#file?.close();
+    this.#file = undefined;
   }
 
   async registerManager(record: ManagerRecord, leaseMs: number): Promise<void> {
@@ -95,19 +97,20 @@ export class RecordAuthority implements RecordWriter {
     this.#check();
     this.#leases.drop(name);
     this.#leaseMs.delete(name);
-    const changes: Change[] = [[managerKey(name), undefined]];
+    const keys: string[] = [];
     for (const endpoint of [...this.#cache.endpoints()]) {
       if (endpoint.networkServiceHost !== name) continue;
-      changes.push([storeKey(endpoint), undefined]);
+      keys.push(storeKey(endpoint));
       this.#cache.apply(removalOf(endpoint));
     }
     for (const [claim, holder] of this.#claims) {
       if (holder !== name) continue;
-      changes.push([claimKey(claim), undefined]);
+      keys.push(claimKey(claim));
       this.#claims.delete(claim);
     }
     this.#cache.apply({ case: 'managerRemoved', value: name });
-    await this.#store.write(changes);
+    // The manager last: should this process die in between, the rest is not left to nobody.
+    await this.#write([...keys, managerKey(name)].map((key) => [key, undefined]));
   }
 
   async endLease(name: string): Promise<void> {
@@ -121,7 +124,7 @@ export class RecordAuthority implements RecordWriter {
     const endpoint = validEndpoint(record);
     this.#check();
     const changed = this.#cache.apply({ case: 'endpointPut', value: endpoint });
-    await this.#put(storeKey(endpoint), changed, toBinary(NetworkServiceEndpointSchema, endpoint));
+    await this.#put(storeKey(endpoint), changed, { case: 'endpoint', value: endpoint });
   }
 
   async removeEndpoint({ networkServiceHost: host, ...record }: EndpointRemoval): Promise<void> {
@@ -139,8 +142,8 @@ export class RecordAuthority implements RecordWriter {
     const present = this.#claims.get(name);
     if (present !== undefined && present !== holder) return present;
     this.#claims.set(name, holder);
-    const request = create(wire.ClaimRequestSchema, { name, holder });
-    await this.#put(claimKey(name), present === undefined, toBinary(wire.ClaimRequestSchema, request));
+    const value = create(wire.ClaimRequestSchema, { name, holder });
+    await this.#put(claimKey(name), present === undefined, { case: 'claim', value });
     return holder;
   }
 
@@ -165,18 +168,40 @@ export class RecordAuthority implements RecordWriter {
     const changed = this.#cache.apply({ case: 'managerPut', value: manager });
     const renewed = this.#leaseMs.get(manager.name) === leaseMs;
     this.#leaseMs.set(manager.name, leaseMs);
-    const record = create(wire.RegisterManagerRequestSchema, { manager, leaseMs });
-    const bytes = toBinary(wire.RegisterManagerRequestSchema, record);
-    await this.#put(managerKey(manager.name), changed || !renewed, bytes);
+    const value = create(wire.RegisterManagerRequestSchema, { manager, leaseMs });
+    await this.#put(managerKey(manager.name), changed || !renewed, { case: 'manager', value });
   }
 
-  async #put(key: string, changed: boolean, bytes: Uint8Array | undefined): Promise<void> {
-    if (changed || !this.#store.isWritten(key)) await this.#store.write([[key, bytes]]);
+  async #put(key: string, changed: boolean, record: StoredRecord | undefined): Promise<void> {
+    if (changed || this.#unwritten.has(key)) await this.#write([[key, record]]);
+  }
+
+  async #write(changes: readonly Change<StoredRecord>[]): Promise<void> {
+    if (!this.#file) throw stopped();
+    for (const change of changes) {
+      this.#unwritten.set(change[0], change);
+      this.#refused.delete(change[0]);
+    }
+    const latest = (): Change<StoredRecord>[] => changes.filter((one) => this.#unwritten.get(one[0]) === one);
+    try {
+      await this.#file.write(changes);
+    } catch (error) {
+      for (const change of latest()) this.#refused.set(change[0], change);
+      throw new NsmError('registry', NsmError.from(error).message, error);
+    }
+    for (const [key] of latest()) this.#unwritten.delete(key);
+    // The disk has room again, also for what nobody asks for any more.
+    if (this.#refused.size > 0 && changes.some(([, record]) => record !== undefined))
+      void this.#write([...this.#refused.values()]).catch(() => undefined);
   }
 
   #check(): void {
-    if (!this.#cache.synced) throw new NsmError('stopping', 'the registry is not running');
+    if (!this.#cache.synced) throw stopped();
   }
+}
+
+function stopped(): NsmError {
+  return new NsmError('stopping', 'the registry is not running');
 }
 
 const managerKey = (name: string): string => `manager/${name}`;

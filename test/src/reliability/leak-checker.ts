@@ -2,8 +2,8 @@
 // allocators, stores. Seen by `ip`, `tc`, `bpftool` and the files themselves, not by the library that made them.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { deserialize } from 'node:v8';
-import { admin, Channel, TunnelType } from '@nsm/api';
+import { fromBinary } from '@bufbuild/protobuf';
+import { admin, Channel, state, TunnelType } from '@nsm/api';
 import { waitFor } from '@nsm/testkit';
 import type { Mesh } from '../mesh.js';
 import type { MeshNode } from '../mesh-node.js';
@@ -184,19 +184,19 @@ async function statusOf({ runDir }: MeshNode): Promise<admin.ManagerStatus> {
 }
 
 /**
- * Read from the file itself, beside the manager that writes it: magic number, mark, length and checksum of 4 bytes each, then
- * what v8 serializes; the last one of a key counts.
+ * Read from the file itself, beside the manager that writes it: magic number, length and checksum of 4 bytes each, then a
+ * `nsmstate.Change`; the last one of a key counts. Zeros follow.
  */
 function storedIds({ stateDir }: MeshNode): string[] {
-  const journal = readdirSync(stateDir).find((name) => /^connections\.[^.]+$/.test(name));
-  if (journal === undefined) throw new Error(`${stateDir} has no journal of connections`);
-  const bytes = readFileSync(join(stateDir, journal));
+  const file = readdirSync(stateDir).find((name) => /^connections\.[^.]+\.records$/.test(name));
+  if (file === undefined) throw new Error(`${stateDir} has no file of connections`);
+  const bytes = readFileSync(join(stateDir, file));
   const stored = new Set<string>();
-  for (let at = 0; at < bytes.length; ) {
-    const end = at + 16 + bytes.readUInt32LE(at + 8);
-    const [id] = deserialize(bytes.subarray(at + 16, end)) as [string];
-    if (bytes.readUInt32LE(at + 4) === 0) stored.delete(id);
-    else stored.add(id);
+  for (let at = 0; at < bytes.length && bytes.readUInt32LE(at) !== 0; ) {
+    const end = at + 12 + bytes.readUInt32LE(at + 4);
+    const { key, value } = fromBinary(state.ChangeSchema, bytes.subarray(at + 12, end));
+    if (value) stored.add(key);
+    else stored.delete(key);
     at = end;
   }
   return [...stored];

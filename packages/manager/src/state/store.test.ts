@@ -1,58 +1,93 @@
 // The durable file of a manager: what it keeps, and what it does with damage, a full disk, and a machine that restarted.
-import { execFileSync, spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { serialize } from 'node:v8';
+import { crc32 } from 'node:zlib';
 import { create } from '@bufbuild/protobuf';
-import { NetworkServiceEndpointSchema } from '@nsm/api';
-import { requireRoot } from '@nsm/testkit';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  ConnectionParametersSchema,
+  forwarder as fw,
+  InterfaceSchema,
+  InterfaceType,
+  NetworkServiceEndpointSchema,
+} from '@nsm/api';
+import { RecordFile } from '@nsm/durable';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Connection } from './connection.js';
-import { Journal } from './journal.js';
+import { connectionCodec } from './connection-codec.js';
 import { Store, type StoreOptions } from './store.js';
 
-const run = (command: string, args: string[]): void => void execFileSync(command, args);
-/** A socket that nobody serves any more. */
-const bindSocket = (path: string): void =>
-  void spawnSync(process.execPath, [
-    '-e',
-    `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`,
-  ]);
-const flipped = (bytes: Buffer, at: number): Buffer => {
-  const copy = Buffer.from(bytes);
-  copy[at] = (copy[at] ?? 0) ^ 0x55;
-  return copy;
-};
+/** A record of a journal, as the versions before protobuf wrote it. */
+function journalFrame(key: string, record: object, removed = false): Buffer {
+  const body = serialize([key, record]);
+  const header = Buffer.alloc(16);
+  header.write('NSM1');
+  header.writeUInt32LE(removed ? 0 : 0x4556_494c, 4);
+  header.writeUInt32LE(body.length, 8);
+  header.writeUInt32LE(crc32(body, body.length), 12);
+  return Buffer.concat([header, body]);
+}
+
+/** A journal as version 0.1.0 wrote it: of the endpoint `one` of `echo`, and of one that had gone. */
+const journalOfEndpoints = Buffer.from(
+  [
+    'TlNNMUxJVkXWAAAA4BcSb/8PQQIiEGVjaG8vZGVmYXVsdC9vbmVvIgkkdHlwZU5hbWUiHm5ldG1lc2guTmV0d29ya1NlcnZpY2VF',
+    'bmRwb2ludCISbmV0d29ya1NlcnZpY2VOYW1lIgRlY2hvIhJuZXR3b3JrU2VydmljZUhvc3QiACIPbnNlUHJvdmlkZXJOYW1lIgNv',
+    'bmUiFG5zZVByb3ZpZGVyTmFtZXNwYWNlIgAiDnNvY2tldExvY2F0aW9uIgAiCWludGVyZmFjZUEAJAAAIghwcmVmaXhlc0EAJAAA',
+    'ewgkAAJOU00xAAAAAMcAAAB0L5u3/w9BAiIEZ29uZW8iCSR0eXBlTmFtZSIebmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50',
+    'IhJuZXR3b3JrU2VydmljZU5hbWUiACISbmV0d29ya1NlcnZpY2VIb3N0IgAiD25zZVByb3ZpZGVyTmFtZSIEZ29uZSIUbnNlUHJv',
+    'dmlkZXJOYW1lc3BhY2UiACIOc29ja2V0TG9jYXRpb24iACIJaW50ZXJmYWNlQQAkAAAiCHByZWZpeGVzQQAkAAB7CCQAAg==',
+  ].join(''),
+  'base64',
+);
 
 describe('Store', () => {
   let folder: string;
   const told: string[] = [];
   const note = (_: object, message: string): void => void told.push(message);
   const opened: Store[] = [];
-  const open = (options: StoreOptions = {}): Store => {
+  const open = async (options: StoreOptions = {}): Promise<Store> => {
     const logger = { info: note, warn: note, error: note };
-    const store = new Store(folder, { logger, bootId: 'first', ...options });
+    const store = await Store.open(folder, { logger, bootId: 'first', ...options });
     opened.push(store);
     return store;
   };
   const close = async (): Promise<void> => {
     for (const store of opened.splice(0)) await store.close();
   };
-  const connection = (id: string): Connection =>
-    ({ id, key: `service/${id}`, filler: 'x'.repeat(200) }) as unknown as Connection;
-  const file = (): string => join(folder, 'connections.first');
+  const connection = (id: string): Connection => ({
+    id,
+    key: `service/${id}`,
+    role: 'LOCAL',
+    requestId: id,
+    service: 'service',
+    fingerprint: 'x'.repeat(200),
+    generation: 1,
+    endpoint: { name: 'one', namespace: 'default' },
+    interface: create(InterfaceSchema, { type: InterfaceType.KERNEL_INTERFACE }),
+    clientParameters: create(ConnectionParametersSchema),
+    endpointParameters: create(ConnectionParametersSchema),
+    crossConnect: create(fw.CrossConnectSchema, { id }),
+    pairs: [],
+    intent: { kind: 'connected' },
+    phase: { kind: 'UP' },
+    since: 1,
+  });
+  const file = (): string => join(folder, 'connections.first.records');
   const idsOf = (store: Store): string[] => store.connections().map(({ id }) => id);
-  const endpoint = create(NetworkServiceEndpointSchema, { nseProviderName: 'one' });
+  const endpoint = create(NetworkServiceEndpointSchema, {
+    networkServiceName: 'echo',
+    nseProviderName: 'one',
+  });
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'nsm-store-'));
@@ -63,7 +98,7 @@ describe('Store', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('reads what the version before wrote', async () => {
+  it('takes over the journals of earlier versions', async () => {
     const states = [
       { kind: 'UP' },
       { kind: 'HEALING', reason: 'gone', attempt: 2 },
@@ -72,35 +107,72 @@ describe('Store', () => {
       { kind: 'CLOSING', reason: 'lost', tellPeer: true, reconnect: true, removed: true },
       { kind: 'CLOSING', reason: 'they know', tellPeer: false, reconnect: false },
     ];
-    const journal = new Journal<object>(file());
-    for (const [index, state] of states.entries())
-      await journal.put(String(index), { id: `node:1-${index}`, state });
-    await journal.close();
-    const intent = { kind: 'connected' };
-    expect(open().connections()).toEqual(
-      [
-        { intent, phase: { kind: 'UP' } },
-        { intent, phase: { kind: 'DETACHING', reason: 'gone' } },
-        { intent, phase: { kind: 'WAITING', reason: 'silent', attempt: 4 } },
-        { intent: { kind: 'closed', reason: 'closed', tell: 'peer' }, phase: { kind: 'UP' } },
-        { intent: { kind: 'closed', reason: 'lost', tell: 'reconnect' }, phase: { kind: 'REMOVED' } },
-        { intent: { kind: 'closed', reason: 'they know', tell: 'nobody' }, phase: { kind: 'UP' } },
-      ].map((lived, index) => ({ id: `node:1-${index}`, ...lived })),
+    const { intent: _, phase: __, ...rest } = connection('a');
+    const schema1 = states.map((state, n) => ({ ...rest, id: `node:1-${n}`, state }));
+    const schema2 = { ...connection('node:1-6'), schema: 2 };
+    writeFileSync(
+      join(folder, 'connections.first'),
+      Buffer.concat([
+        journalFrame('node:1-0', { id: 'an older one' }),
+        ...schema1.map((one) => journalFrame(one.id, one)),
+        journalFrame('removed', schema2, true),
+        journalFrame(schema2.id, schema2),
+      ]),
     );
+    writeFileSync(join(folder, 'endpoints.first'), journalOfEndpoints);
+    const intent = { kind: 'connected' };
+    const expected = [
+      { intent, phase: { kind: 'UP' } },
+      { intent, phase: { kind: 'DETACHING', reason: 'gone' } },
+      { intent, phase: { kind: 'WAITING', reason: 'silent', attempt: 4 } },
+      { intent: { kind: 'closed', reason: 'closed', tell: 'peer' }, phase: { kind: 'UP' } },
+      { intent: { kind: 'closed', reason: 'lost', tell: 'reconnect' }, phase: { kind: 'REMOVED' } },
+      { intent: { kind: 'closed', reason: 'they know', tell: 'nobody' }, phase: { kind: 'UP' } },
+    ].map((lived, n) => ({ ...rest, id: `node:1-${n}`, ...lived }));
+    for (const _ of ['taken over', 'found again']) {
+      const store = await open();
+      expect(store.connections()).toEqual([...expected, connection('node:1-6')]);
+      expect(store.endpoints()).toEqual([endpoint]);
+      expect(store.doubtful).toBe(false);
+      expect(readdirSync(folder).toSorted()).toEqual([
+        'connections.first.records',
+        'endpoints.first.records',
+      ]);
+      await close();
+    }
+    expect(told).toEqual([]);
+  });
+
+  it('takes over what is whole of a damaged journal, and leaves one that it does not know', async () => {
+    const journal = join(folder, 'connections.first');
+    const frames = ['a', 'b'].map((id) => journalFrame(id, { ...connection(id), schema: 2 }));
+    writeFileSync(journal, Buffer.concat([Buffer.from('NSM1 and something else'), ...frames]));
+    const store = await open();
+    expect(idsOf(store)).toEqual(['a', 'b']);
+    expect(store.doubtful).toBe(true);
+    expect(told).toEqual(['the file is damaged: going on with what is whole']);
+    await close();
+    const unknown = journalFrame('c', { ...connection('c'), schema: 9 });
+    writeFileSync(journal, unknown);
+    await expect(open()).rejects.toMatchObject({ code: 'NSM0105' });
+    expect(readFileSync(journal)).toEqual(unknown);
   });
 
   it('refuses what a later version wrote, and leaves it as it is', async () => {
-    const journal = new Journal<object>(file());
-    await journal.put('a', { id: 'node:1-a', schema: 3 });
-    await journal.close();
+    const later = new RecordFile(file(), { ...connectionCodec, schema: 4 });
+    await later.write([['a', connection('a')]]);
+    await later.close();
+    writeFileSync(join(folder, 'connections.zeroth.records'), '');
     const before = readFileSync(file());
-    expect(() => open().connections()).toThrow(/later version \(schema 3; this one knows 2\)/);
-    await close();
+    await expect(open()).rejects.toThrow(
+      /later version \(schema 4; this one knows 3\): start that version, or/,
+    );
     expect(readFileSync(file())).toEqual(before);
+    expect(readdirSync(folder)).toContain('connections.zeroth.records');
   });
 
   it('keeps what it is given', async () => {
-    const store = open();
+    const store = await open();
     await Promise.all([
       store.putConnection(connection('a')),
       store.putConnection(connection('b')),
@@ -108,17 +180,17 @@ describe('Store', () => {
     ]);
     await store.removeConnection('a');
     await close();
-    const again = open();
+    const again = await open();
     expect(again.connections()).toEqual([connection('b')]);
     expect(again.endpoints()).toMatchObject([{ nseProviderName: 'one' }]);
     await again.removeEndpoint('one');
     await close();
-    expect(open().endpoints()).toEqual([]);
+    expect((await open()).endpoints()).toEqual([]);
     expect(told).toEqual([]);
   });
 
   it('is not another manager’s while it has connections', async () => {
-    const store = open();
+    const store = await open();
     store.admitManager('node-b');
     await store.putConnection(connection('node-a:0a0b0c0d-1'));
     store.admitManager('node-a');
@@ -131,106 +203,44 @@ describe('Store', () => {
   });
 
   it('starts empty when the machine was restarted, without looking at the records', async () => {
-    await open().putConnection(connection('a'));
+    await (await open()).putConnection(connection('a'));
     await close();
     truncateSync(file(), 5);
-    expect(open({ bootId: 'second' }).connections()).toEqual([]);
+    expect((await open({ bootId: 'second' })).connections()).toEqual([]);
     expect(told).toEqual(['the machine was restarted: starting without connections']);
-    expect(readdirSync(folder).toSorted()).toEqual(['connections.second', 'endpoints.second']);
+    expect(readdirSync(folder).toSorted()).toEqual([
+      'connections.second.records',
+      'endpoints.second.records',
+    ]);
   });
 
-  it('removes what was being written anew, of whichever life, and nothing else', async () => {
-    await open().putConnection(connection('a'));
+  it('removes what former lives left, and what was being written anew, and nothing else', async () => {
+    await (await open()).putConnection(connection('a'));
     await close();
-    const others = ['connections-of-mine', 'connections.first.damaged-1', 'lock'];
-    for (const name of ['connections.first.new', 'endpoints.zeroth.new', ...others])
-      writeFileSync(join(folder, name), 'x');
-    mkdirSync(join(folder, 'connections.zeroth', 'folder'), { recursive: true });
-    expect(idsOf(open())).toEqual(['a']);
+    const others = ['connections-of-mine', 'connections.first.records.damaged-1', 'lock'];
+    const former = ['connections.first.records.new', 'endpoints.zeroth.records.new', 'endpoints.zeroth'];
+    for (const name of [...former, ...others]) writeFileSync(join(folder, name), 'x');
+    mkdirSync(join(folder, 'connections.zeroth.records', 'folder'), { recursive: true });
+    expect(idsOf(await open())).toEqual(['a']);
     expect(readdirSync(folder).toSorted()).toEqual(
-      ['connections.first', 'endpoints.first', ...others].toSorted(),
+      ['connections.first.records', 'endpoints.first.records', ...others].toSorted(),
     );
     expect(told).toEqual(['the machine was restarted: starting without connections']);
   });
 
-  it.each<[string, (path: string) => void]>([
-    ['a FIFO', (path) => run('mkfifo', [path])],
-    ['a folder', (path) => mkdirSync(join(path, 'folder'), { recursive: true })],
-    ['a link to a device', (path) => symlinkSync('/dev/zero', path)],
-    ['a socket', (path) => bindSocket(path)],
-    ['a file too large to be read', (path) => run('truncate', ['-s', '3G', path])],
-  ])('goes on without a file in whose place is %s', async (_, make) => {
-    await open().close();
-    for (const name of ['connections', 'endpoints']) {
-      rmSync(join(folder, `${name}.first`));
-      make(join(folder, `${name}.first`));
-    }
-    const store = open();
-    expect(store.doubtful).toBe(true);
-    expect(told).toEqual([expect.stringContaining('moved aside'), expect.stringContaining('moved aside')]);
-    expect(readdirSync(folder).filter((name) => name.includes('.damaged-'))).toHaveLength(2);
-    await store.putConnection(connection('a'));
+  it('doubts its connections when their file was damaged', async () => {
+    const store = await open();
+    for (const id of ['a', 'b']) await store.putConnection(connection(id));
     await close();
-    const again = open();
-    expect(idsOf(again)).toEqual(['a']);
-    expect(again.doubtful).toBe(false);
-  });
-
-  it('loses one record, whichever byte of it is damaged, and says so', async () => {
-    const store = open();
-    for (const id of ['a', 'b', 'c']) await store.putConnection(connection(id));
-    await close();
-    const whole = readFileSync(file());
-    const size = whole.length / 3;
-    for (let at = 0; at < whole.length; at++) {
-      writeFileSync(file(), flipped(whole, at));
-      const left = ['a', 'b', 'c'].toSpliced(Math.floor(at / size), 1);
-      expect(idsOf(open()), `byte ${at}`).toEqual(left);
-      expect(told.splice(0)).toEqual(['the file is damaged: going on with what is whole']);
-      await close();
-    }
-  });
-
-  it('has what is whole of a file that was cut off anywhere, and goes on with it', async () => {
-    const store = open();
-    for (const id of ['a', 'b', 'c']) await store.putConnection(connection(id));
-    await close();
-    const whole = readFileSync(file());
-    const size = whole.length / 3;
-    for (let length = 0; length < whole.length; length += 3) {
-      writeFileSync(file(), whole.subarray(0, length));
-      const cut = open();
-      const left = ['a', 'b', 'c'].slice(0, Math.floor(length / size));
-      expect(idsOf(cut), `${length} bytes`).toEqual(left);
-      expect(cut.doubtful).toBe(length % size > 0);
-      await cut.putConnection(connection('d'));
-      await close();
-      told.length = 0;
-      expect(idsOf(open()), `${length} bytes and a record`).toEqual([...left, 'd']);
-      // What was damaged has been left behind.
-      expect(told).toEqual([]);
-      await close();
-    }
-  });
-
-  it('does not grow for ever', async () => {
-    const store = open();
-    const large = (n: number): Connection =>
-      ({ ...connection('a'), filler: `${n}`.padEnd(50_000) }) as Connection;
-    await store.putConnection(connection('b'));
-    for (let n = 0; n < 100; n++) await store.putConnection(large(n));
-    await Promise.all(Array.from({ length: 100 }, (_, n) => store.putConnection(large(n))));
-    await store.putConnection(large(1));
-    expect(statSync(file()).size).toBeLessThan(2_000_000);
-    await close();
-    const again = open();
-    expect(idsOf(again).toSorted()).toEqual(['a', 'b']);
-    expect(again.connections()).toContainEqual(large(1));
-    expect(told).toEqual([]);
+    writeFileSync(file(), readFileSync(file()).fill('x', 10, 20));
+    const damaged = await open();
+    expect(idsOf(damaged)).toEqual(['b']);
+    expect(damaged.doubtful).toBe(true);
+    expect(told).toEqual(['the file is damaged: going on with what is whole']);
   });
 
   it('writes in order what concerns one record', async () => {
-    const store = open();
+    const store = await open();
     const last = { ...connection('a'), generation: 7 };
     await Promise.all([
       store.putConnection(connection('a')),
@@ -241,44 +251,26 @@ describe('Store', () => {
     store.putConnectionSoon(connection('a'));
     await store.removeConnection('a');
     await close();
-    expect(open().connections()).toEqual([]);
+    expect((await open()).connections()).toEqual([]);
   });
 
-  it.runIf(requireRoot('a full disk'))('removes records from a full disk, and refuses new ones', async () => {
-    run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'nsm-store', folder]);
-    try {
-      const store = open();
-      await store.putConnection(connection('a'));
-      writeFileSync(join(folder, 'ballast'), Buffer.alloc(40_000));
-      const fill = async (): Promise<void> => {
-        for (let n = 0; n < 200; n++) await store.putConnection(connection(`full-${n}`));
-      };
-      await expect(fill()).rejects.toMatchObject({
-        kind: 'disk',
-        message: expect.stringMatching(/cannot write to .*ENOSPC.*; free space on the disk of --state-dir/),
-      });
-      const before = idsOf(store);
-      await Promise.allSettled([
-        store.putConnection(connection('b')),
-        store.removeConnection('a'),
-        store.removeConnection('full-7'),
-      ]);
-      await close();
-      const left = before.filter((id) => id !== 'a' && id !== 'full-7');
-      expect(idsOf(open())).toEqual(left);
-      rmSync(join(folder, 'ballast'));
-      await opened[0]?.putConnection(connection('b'));
-      await close();
-      expect(idsOf(open())).toEqual([...left, 'b']);
-      expect(told).toEqual([expect.stringContaining('the disk does not take')]);
-    } finally {
-      await close();
-      run('umount', [folder]);
-    }
+  it('has nothing left to write when it is closed', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const store = await open();
+    store.putConnectionSoon(connection('a'));
+    const closed = close();
+    store.putConnectionSoon(connection('b'));
+    await store.removeConnection('a');
+    await closed;
+    await expect(store.putConnection(connection('c'))).rejects.toMatchObject({ kind: 'stopping' });
+    await vi.advanceTimersByTimeAsync(1000);
+    vi.useRealTimers();
+    expect(idsOf(await open())).toEqual(['a']);
+    expect(told).toEqual([]);
   });
 
-  it('says what is wrong with a folder that cannot be', () => {
+  it('says what is wrong with a folder that cannot be', async () => {
     writeFileSync(join(folder, 'file'), '');
-    expect(() => new Store(join(folder, 'file'))).toThrow(/cannot open the store in .*; check --state-dir/);
+    await expect(Store.open(join(folder, 'file'))).rejects.toThrow(/^cannot open .*; check --state-dir$/);
   });
 });

@@ -1,21 +1,24 @@
 // What a manager must still know after a restart: its connections and the endpoints advertised to it.
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
-import { DiskState, isDiskRefusal, moveUnreadableAside, type RegistryLogger } from '@nsm/registry';
+import { type Codec, moveUnreadableAside, RecordFile, type StateLogger } from '@nsm/durable';
 import type { Connection } from './connection.js';
-import { Journal } from './journal.js';
-import { restored, type StoredConnection, stored } from './stored-connection.js';
+import { connectionCodec, endpointCodec } from './connection-codec.js';
+import { connectionOf, readJournal } from './earlier-journal.js';
 
 export interface StoreOptions {
   /** Hears of damage. Default: nobody does. */
-  readonly logger?: Pick<RegistryLogger, 'info' | 'warn' | 'error'>;
+  readonly logger?: StateLogger;
   /** What differs after each start of the machine. Default: the kernel's boot id, random(4). */
   readonly bootId?: string;
 }
 
-/** A journal's name has the boot id of the machine's life that it belongs to; `.new` is one that was being written anew. */
-const journalName = /^(?:connections|endpoints)\.(?<life>[^.]*)(?<unfinished>\.new)?$/;
+/**
+ * A file's name has the boot id of the machine's life that it belongs to. Without `.records` it is a journal of an earlier version;
+ * `.new` is one that was being written anew.
+ */
+const fileName = /^(?:connections|endpoints)\.(?<life>[^.]*)(?:\.records)?(?<unfinished>\.new)?$/;
 
 /** Milliseconds for which writes that nobody waits for are gathered. */
 const gatherFor = 50;
@@ -27,47 +30,57 @@ const gatherFor = 50;
  */
 export class Store {
   readonly #stateDir: string;
-  readonly #logger: StoreOptions['logger'];
-  readonly #connections: Journal<StoredConnection>;
-  readonly #endpoints: Journal<NetworkServiceEndpoint>;
-  readonly #disk: DiskState;
-  /** True when what the file says of connections may be wrong: damage may have taken their end, or their last state. */
-  readonly doubtful: boolean;
+  readonly #logger: StateLogger | undefined;
+  readonly #connections: RecordFile<Connection>;
+  readonly #endpoints: RecordFile<NetworkServiceEndpoint>;
+  #doubtful: boolean;
   readonly #soon = new Map<string, Connection>();
   #gathering: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** @throws NsmError `disk` when the disk takes nothing, `internal` when the folder cannot be written for another reason. */
-  constructor(stateDir: string, options: StoreOptions = {}) {
+  private constructor(stateDir: string, life: string, logger: StateLogger | undefined) {
     this.#stateDir = stateDir;
-    this.#logger = options.logger;
-    this.#disk = new DiskState(stateDir, this.#logger);
+    this.#logger = logger;
+    const open = <T>(kind: string, codec: Codec<T>): RecordFile<T> =>
+      new RecordFile(join(stateDir, `${kind}.${life}.records`), codec, logger ? { logger } : {});
+    this.#connections = open('connections', connectionCodec);
+    this.#endpoints = open('endpoints', endpointCodec);
+    this.#doubtful = this.#connections.doubtful;
+  }
+
+  /**
+   * @throws NsmError `conflict` when a later version wrote the files; they are left as they are. `disk` when the disk takes nothing,
+   * `internal` when the folder cannot be written for another reason.
+   */
+  static async open(
+    stateDir: string,
+    { logger, bootId = kernelBootId() }: StoreOptions = {},
+  ): Promise<Store> {
+    const store = new Store(stateDir, bootId, logger);
     try {
-      const life = options.bootId ?? bootId();
-      this.#forgetFormerLives(life);
-      const connections = join(stateDir, `connections.${life}`);
-      const lost = moveUnreadableAside(connections, this.#logger);
-      this.#connections = this.#open(connections);
-      this.doubtful = lost || this.#connections.damaged > 0;
-      const endpoints = join(stateDir, `endpoints.${life}`);
-      moveUnreadableAside(endpoints, this.#logger);
-      this.#endpoints = this.#open(endpoints);
-    } catch (error) {
-      throw new NsmError(
-        isDiskRefusal(error) ? 'disk' : NsmError.from(error).kind,
-        `cannot open the store in ${stateDir}: ${NsmError.from(error).message}; check --state-dir`,
-        error,
+      store.#doubtful =
+        (await store.#takeOver('connections', bootId, store.#connections, connectionOf)) || store.#doubtful;
+      await store.#takeOver(
+        'endpoints',
+        bootId,
+        store.#endpoints,
+        (record) => record as NetworkServiceEndpoint,
       );
+      store.#forgetFormerLives(bootId);
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
     }
   }
 
-  /** @throws NsmError `conflict` when a later version wrote them; nothing is changed then. */
+  /** True when what the file says of connections may be wrong: damage may have taken their end, or their last state. */
+  get doubtful(): boolean {
+    return this.#doubtful;
+  }
+
   connections(): Connection[] {
-    try {
-      return this.#connections.values().map(restored);
-    } catch (error) {
-      throw new NsmError('conflict', `${this.#stateDir}: ${NsmError.from(error).message}`, error);
-    }
+    return [...this.#connections.entries()].map(([, connection]) => connection);
   }
 
   /**
@@ -85,11 +98,11 @@ export class Store {
     );
   }
 
-  /** @throws NsmError `disk` when the disk takes nothing, `internal` when it does not take it for another reason. */
+  /** @throws NsmError what `RecordFile` throws: `disk` when the disk takes nothing, `stopping` after `close`. */
   async putConnection(connection: Connection): Promise<void> {
     const { id } = connection;
     this.#soon.delete(id);
-    await this.#written(() => this.#connections.put(id, stored(connection)));
+    await this.#connections.write([[id, connection]]);
   }
 
   /** For what a restart finds out again by itself: written together with others, unless it is overtaken until then. */
@@ -104,7 +117,7 @@ export class Store {
     this.#soon.delete(id);
     if (this.#closed) return;
     try {
-      await this.#connections.remove(id);
+      await this.#connections.write([[id, undefined]]);
     } catch (error) {
       this.#logger?.error(
         { err: error, connection: id },
@@ -114,22 +127,22 @@ export class Store {
   }
 
   endpoints(): NetworkServiceEndpoint[] {
-    return this.#endpoints.values();
+    return [...this.#endpoints.entries()].map(([, endpoint]) => endpoint);
   }
 
-  /** @throws NsmError `disk` when the disk takes nothing, `internal` when it does not take it for another reason. */
+  /** @throws NsmError as `putConnection` does. */
   async putEndpoint(key: string, endpoint: NetworkServiceEndpoint): Promise<void> {
-    await this.#written(() => this.#endpoints.put(key, endpoint));
+    await this.#endpoints.write([[key, endpoint]]);
   }
 
   async removeEndpoint(key: string): Promise<void> {
-    await this.#written(() => this.#endpoints.remove(key));
+    await this.#endpoints.write([[key, undefined]]);
   }
 
   /** What changes from now on is what a restart finds out again. */
   async close(): Promise<void> {
-    await this.#flush();
     this.#closed = true;
+    await this.#flush();
     await Promise.all([this.#connections.close(), this.#endpoints.close()]);
   }
 
@@ -142,35 +155,33 @@ export class Store {
         this.#logger?.warn({ err: outcome.reason }, 'the state of a connection is not on the disk');
   }
 
-  async #written(write: () => Promise<void>): Promise<void> {
-    if (this.#closed) throw new NsmError('stopping', 'this manager has stopped');
-    try {
-      await write();
-      this.#disk.took();
-    } catch (error) {
-      const message = `cannot write to ${this.#stateDir}: ${NsmError.from(error).message}`;
-      if (!isDiskRefusal(error)) throw new NsmError(NsmError.from(error).kind, message, error);
-      const refusal = new NsmError('disk', `${message}; free space on the disk of --state-dir`, error);
-      this.#disk.refused(refusal);
-      throw refusal;
-    }
-  }
-
-  #open<T>(file: string): Journal<T> {
-    const journal = new Journal<T>(file);
-    const { damaged } = journal;
-    if (damaged > 0)
-      this.#logger?.error({ file, damaged }, 'the file is damaged: going on with what is whole');
-    return journal;
+  /**
+   * What a version before this one wrote, as long as it is there: it goes when all of it has been taken over.
+   * @returns true when it was damaged.
+   */
+  async #takeOver<T>(
+    kind: string,
+    life: string,
+    file: RecordFile<T>,
+    restored: (record: unknown) => T,
+  ): Promise<boolean> {
+    const path = join(this.#stateDir, `${kind}.${life}`);
+    if (moveUnreadableAside(path, this.#logger)) return true;
+    if (!existsSync(path)) return false;
+    const { records, damaged } = readJournal(path);
+    if (damaged) this.#logger?.error({ path }, 'the file is damaged: going on with what is whole');
+    await file.write([...records].map(([key, record]) => [key, restored(record)]));
+    rmSync(path);
+    return damaged;
   }
 
   #forgetFormerLives(life: string): void {
     let restarted = false;
     for (const name of readdirSync(this.#stateDir)) {
-      const journal = journalName.exec(name)?.groups;
-      if (!journal || (journal.life === life && !journal.unfinished)) continue;
+      const file = fileName.exec(name)?.groups;
+      if (!file || (file.life === life && !file.unfinished)) continue;
       rmSync(join(this.#stateDir, name), { recursive: true, force: true });
-      restarted ||= journal.life !== life;
+      restarted ||= file.life !== life;
     }
     if (restarted)
       this.#logger?.info(
@@ -181,7 +192,7 @@ export class Store {
 }
 
 /** The kernel's boot id, random(4). */
-function bootId(): string {
+function kernelBootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {

@@ -4,7 +4,7 @@ import { lentDevicesIn, serveForwarder } from '@nsm/forwarder';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
-import { prepareRunDir } from '../../prepare-folder.js';
+import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ForwarderFlags } from './flags.js';
 
 export async function runForwarder(flags: ForwarderFlags): Promise<void> {

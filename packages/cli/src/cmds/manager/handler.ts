@@ -6,8 +6,7 @@ import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
-import { prepareRunDir } from '../../prepare-folder.js';
-import { prepareStateFolder } from '../../state-folder.js';
+import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ManagerFlags } from './flags.js';
 
 /** @param forwarderThread unless the forwarder is a process of its own. */
@@ -19,11 +18,10 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
   prepareRunDir(runDir);
-  const stateDir = prepareStateFolder(flags.stateDir, join(runDir, 'state-dir'), logger);
   const manager = new Manager({
     name,
     runDir,
-    stateDir,
+    stateDir: flags.stateDir,
     listen,
     advertise,
     registry,

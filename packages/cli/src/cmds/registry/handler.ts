@@ -1,9 +1,9 @@
 // Runs a registry until it is interrupted.
 import { Server, registry as wire } from '@nsm/api';
-import { EmbeddedRegistry, FolderLock } from '@nsm/registry';
+import { StateFolder } from '@nsm/durable';
+import { EmbeddedRegistry } from '@nsm/registry';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
-import { prepareStateFolder } from '../../state-folder.js';
 import type { RegistryFlags } from './flags.js';
 import { StandIn } from './stand-in.js';
 
@@ -12,8 +12,8 @@ export async function runRegistry({ listen, store, logLevel, ...flags }: Registr
   const logger = createLogger(logLevel, { program: 'registry' });
   // What is lost of a copy in a folder of its own, the managers write again.
   using standIn = new StandIn();
-  const stateDir = prepareStateFolder(flags.stateDir, standIn.path, logger);
-  using _lock = FolderLock.take(stateDir, 'a registry', logger);
+  using state = StateFolder.take(flags.stateDir, { standIn: standIn.path, holder: 'a registry', logger });
+  const stateDir = state.path;
   const registry = new EmbeddedRegistry({ stateDir, logger });
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'), {
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FolderLock } from '@nsm/registry';
+import { FolderLock } from '@nsm/durable';
 
 const prefix = 'nsm-registry-stand-in-';
 

@@ -45,7 +45,11 @@ describe('FolderLock', () => {
   ])('takes a folder whose lock is %s', (_, make) => {
     make(join(folder, 'lock'));
     const told: object[] = [];
-    using _lock = FolderLock.take(folder, 'manager node-a', { error: (fields) => void told.push(fields) });
+    using _lock = FolderLock.take(folder, 'manager node-a', {
+      info() {},
+      warn() {},
+      error: (fields) => void told.push(fields),
+    });
     expect(() => FolderLock.take(folder, 'manager node-b')).toThrow(/is in use by manager node-a/);
     expect(readdirSync(folder).toSorted()).toEqual(['lock', expect.stringMatching(/^lock\.damaged-\d+$/)]);
     expect(told).toMatchObject([{ path: join(folder, 'lock'), reason: 'it is no regular file' }]);

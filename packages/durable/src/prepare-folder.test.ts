@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { prepareFolder, prepareRunDir } from './prepare-folder.js';
+import { prepareFolder } from './prepare-folder.js';
 
 describe('prepareFolder', () => {
   let folder: string;
@@ -18,13 +18,6 @@ describe('prepareFolder', () => {
     prepareFolder('--state-dir', path, 0o700);
     expect(statSync(path).mode & 0o777).toBe(0o700);
     expect(readdirSync(path)).toEqual([]);
-  });
-
-  it('refuses a folder whose sockets nobody could serve, before anything is made', () => {
-    const path = join(folder, 'x'.repeat(92 - folder.length - 1));
-    prepareRunDir(path);
-    expect(() => prepareRunDir(`${path}x`)).toThrow('longer than 92 bytes');
-    expect(existsSync(`${path}x`)).toBe(false);
   });
 
   it('names the flag and what is wrong', () => {

@@ -1,5 +1,5 @@
-// Whether the disk of a folder takes what is written to it: told when that changes.
-import type { RegistryLogger } from './registry.js';
+// Whether a disk takes what is written to a file: told when that changes.
+import type { StateLogger } from './state-logger.js';
 
 const refusals: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 
@@ -9,20 +9,20 @@ export function isDiskRefusal(error: unknown): boolean {
 }
 
 export class DiskState {
-  readonly #folder: string;
-  readonly #logger: Pick<RegistryLogger, 'info' | 'error'> | undefined;
+  readonly #path: string;
+  readonly #logger: StateLogger | undefined;
   #refuses = false;
 
-  constructor(folder: string, logger?: Pick<RegistryLogger, 'info' | 'error'>) {
-    this.#folder = folder;
+  constructor(path: string, logger: StateLogger | undefined) {
+    this.#path = path;
     this.#logger = logger;
   }
 
-  refused(error: unknown): void {
+  refused(error: Error): void {
     if (this.#refuses) return;
     this.#refuses = true;
     this.#logger?.error(
-      { folder: this.#folder, err: error },
+      { path: this.#path, err: error },
       'the disk does not take what is to be written: free space on the disk of --state-dir (df, df -i)',
     );
   }
@@ -30,6 +30,6 @@ export class DiskState {
   took(): void {
     if (!this.#refuses) return;
     this.#refuses = false;
-    this.#logger?.info({ folder: this.#folder }, 'the disk takes again what is written');
+    this.#logger?.info({ path: this.#path }, 'the disk takes again what is written');
   }
 }

@@ -31,22 +31,6 @@ export function prepareFolder(flag: string, folder: string, mode = 0o755): void 
   }
 }
 
-/** Bytes of a unix socket's path, less the terminating zero (unix(7)). */
-const maxSocketPath = 107;
-/** The longest name of a socket that is served in the folder. */
-const longestSocket = 'forwarder.sock';
-
-/** Makes the folder that `--run-dir` names. @throws NsmError `invalid` or `privilege` when no sockets can be served in it. */
-export function prepareRunDir(folder: string): void {
-  const room = maxSocketPath - Buffer.byteLength(`/${longestSocket}`);
-  if (Buffer.byteLength(folder) > room)
-    throw new NsmError(
-      'invalid',
-      `--run-dir ${folder} is longer than ${room} bytes, and sockets in it longer than unix sockets may be; choose a shorter one`,
-    );
-  prepareFolder('--run-dir', folder);
-}
-
 /** One after the other: `recursive` of Node.js 20 never ends in /proc, where a folder that exists takes no new ones. */
 function makeFolder(path: string, mode: number): void {
   const present = statSync(path, { throwIfNoEntry: false });

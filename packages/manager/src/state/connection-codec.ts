@@ -1,0 +1,32 @@
+// How a manager's records are written to its files.
+import { create, fromBinary, isMessage, toBinary } from '@bufbuild/protobuf';
+import { type NetworkServiceEndpoint, NetworkServiceEndpointSchema, state } from '@nsm/api';
+import type { Codec } from '@nsm/durable';
+import type { Connection } from './connection.js';
+
+/** 1 and 2 are of journals, see earlier-journal.ts; 3: messages of nsmstate.proto. */
+const schema = 3;
+
+export const connectionCodec: Codec<Connection> = {
+  schema,
+  encode: (connection) =>
+    toBinary(
+      state.ConnectionSchema,
+      create(state.ConnectionSchema, { ...connection, pairs: [...connection.pairs] }),
+    ),
+  decode: (bytes) => plain(fromBinary(state.ConnectionSchema, bytes)) as Connection,
+};
+
+export const endpointCodec: Codec<NetworkServiceEndpoint> = {
+  schema,
+  encode: (endpoint) => toBinary(NetworkServiceEndpointSchema, endpoint),
+  decode: (bytes) => fromBinary(NetworkServiceEndpointSchema, bytes),
+};
+
+/** A connection and its own parts are plain data, so that they can be copied with changes; what it has of others are messages. */
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (!isMessage(value) || !value.$typeName.startsWith('nsmstate.')) return value;
+  const { $typeName, $unknown, ...fields } = value;
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, plain(field)]));
+}
