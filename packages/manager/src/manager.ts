@@ -288,13 +288,12 @@ export class Manager {
 
   async #forwarder(): Promise<Forwarder> {
     const { forwarderSocket, vxlanEngine } = this.#options;
-    const logger = this.#logger;
     if (forwarderSocket !== undefined) {
       const channel = new Channel(`unix:${forwarderSocket}`, { maxReplyBytes: maxForwarderReplyBytes });
       this.#stops.push(() => channel.close());
       return externalForwarder(channel);
     }
-    const thread = await startForwarderThread((error) => logger.fatal({ err: error }, 'the forwarder died'), {
+    const thread = await startForwarderThread({
       runDir: this.#options.runDir,
       lending: this.#lending(),
       ...(vxlanEngine ? { vxlanEngine } : {}),
