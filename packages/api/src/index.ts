@@ -25,3 +25,4 @@ export {
   type UnixOptions,
 } from './server.js';
 export type { PeerCredentials } from './server-connections.js';
+export { Turns } from './turns.js';

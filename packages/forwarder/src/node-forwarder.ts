@@ -1,6 +1,6 @@
 // The dataplane of one node: makes cross-connects exist as wanted, and removes them.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type forwarder as fw, InterfaceType, NsmError, type ServiceImplementation } from '@nsm/api';
+import { type forwarder as fw, InterfaceType, NsmError, type ServiceImplementation, Turns } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { BpfTunnel } from './bpf/bpf-tunnel.js';
 import { nodeEndName } from './bpf/node-end.js';
@@ -69,8 +69,8 @@ export class NodeForwarder implements ForwarderService {
   readonly #sockets: SharedSockets;
   readonly #shared: SharedEngine;
   readonly #lending: Lending;
-  /** The last that was begun with each cross-connect: the next waits for it, also where nobody waits for its outcome any more. */
-  readonly #underWay = new Map<string, Promise<unknown>>();
+  /** By id of cross-connects: what is done with each waits for what was begun before, also where nobody waits for that any more. */
+  readonly #turns = new Turns();
   readonly #wirings: readonly TriedWiring[];
 
   constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
@@ -159,17 +159,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
-    return this.#inTurn([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
-  }
-
-  async #inTurn<T>(ids: readonly string[], run: () => Promise<T>): Promise<T> {
-    const turn = Promise.allSettled(ids.map((id) => this.#underWay.get(id))).then(run);
-    for (const id of ids) this.#underWay.set(id, turn);
-    try {
-      return await turn;
-    } finally {
-      for (const id of ids) if (this.#underWay.get(id) === turn) this.#underWay.delete(id);
-    }
+    return this.#turns.take([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
   }
 
   async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
@@ -240,7 +230,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
-    return this.#inTurn(
+    return this.#turns.take(
       crossConnects.map(({ id }) => id),
       () => this.#remove(crossConnects),
     );

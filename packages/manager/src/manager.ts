@@ -34,6 +34,7 @@ import { Reconciler } from './connection/reconciler.js';
 import type { Forwarder } from './forwarder-client.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
+import { Advertising } from './others/advertising.js';
 import { Catalogue } from './others/catalogue.js';
 import { externalForwarder } from './others/external-forwarder.js';
 import { LocalEndpoints } from './others/local-endpoints.js';
@@ -146,18 +147,19 @@ export class Manager {
     const health = new EndpointHealth(monotonic);
     const owners = new OwnerWatch((ids) => processGone(signals, ids));
     this.#stops.push(() => owners.stop());
-    const endpoints = new LocalEndpoints(
+    const endpoints = new LocalEndpoints({ guard });
+    const advertising = new Advertising(
       {
+        endpoints,
         registry,
         store,
         guard,
         logger,
         onGone: (record, reason) => endpointGone(signals, record, reason),
       },
-      name,
-      prefixes,
+      { manager: name, prefixes },
     );
-    this.#stops.push(() => endpoints.stop());
+    this.#stops.push(() => advertising.stop());
     const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
     for (const { missing, type } of interfaces)
       if (missing)
@@ -225,6 +227,7 @@ export class Manager {
     if (registry.service) server.add(reg.Registry, registry.service);
     const signals: SignalComponents = {
       ...known,
+      advertising,
       reconciler,
       forwarder,
       offers,

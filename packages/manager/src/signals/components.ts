@@ -7,6 +7,7 @@ import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
 import type { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
+import type { Advertising } from '../others/advertising.js';
 import type { Catalogue } from '../others/catalogue.js';
 import type { LocalEndpoints } from '../others/local-endpoints.js';
 import type { PeerManagers } from '../others/peer-managers.js';
@@ -23,6 +24,7 @@ export interface SignalComponents {
   readonly catalogue: Catalogue;
   readonly health: EndpointHealth;
   readonly endpoints: LocalEndpoints;
+  readonly advertising: Advertising;
   readonly peers: PeerManagers;
   readonly guard: NamespaceGuard;
   readonly offers: TunnelOffers;
