@@ -276,10 +276,11 @@ export class Manager {
 
   /** Its address is known as soon as it listens. */
   #self(nodeId: string): Self {
-    const { name, advertise } = this.#options;
+    const { name, version = '', advertise } = this.#options;
     const port = (): number => this.#port;
     return {
       name,
+      version,
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
       namespaceInode: ownNamespaceInode(),

@@ -84,7 +84,7 @@ function flagValues(option: Option): Values {
     case '--id':
       return { kind: 'names', names: 'connections' };
     case '--registry':
-      return { kind: 'words', words: ['embedded:', 'nsm://', 'etcd://', 'kubernetes:'] };
+      return { kind: 'words', words: ['embedded:', 'nsm://'] };
     case '--interface':
       return { kind: 'words', words: ['kernel', 'vhost', 'mem', 'sriov', 'hw'] };
     default:

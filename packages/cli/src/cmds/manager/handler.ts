@@ -7,6 +7,7 @@ import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { prepareRunDir } from '../../prepare-folder.js';
 import { prepareStateFolder } from '../../state-folder.js';
+import { ownVersion } from '../version.js';
 import type { ManagerFlags } from './flags.js';
 
 export async function runManager(flags: ManagerFlags): Promise<void> {
@@ -20,6 +21,7 @@ export async function runManager(flags: ManagerFlags): Promise<void> {
   const stateDir = prepareStateFolder(flags.stateDir, join(runDir, 'state-dir'), logger);
   const manager = new Manager({
     name,
+    version: ownVersion(),
     runDir,
     stateDir,
     listen,
