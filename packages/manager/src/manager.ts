@@ -2,18 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  admin,
-  Channel,
-  connect,
-  endpoint,
-  interfaceNames,
-  NsmError,
-  proxy,
-  registry as reg,
-  Server,
-  tunnelNames,
-} from '@nsm/api';
+import { admin, Channel, connect, endpoint, NsmError, proxy, registry as reg, Server } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
 import { currentNamespace, IpPrefix, peerCredentials } from '@nsm/netlink';
 import { FolderLock, openRegistry } from '@nsm/registry';
@@ -24,9 +13,8 @@ import { admitName, admitPool } from './admission/admission.js';
 import { NamespaceGuard } from './admission/namespace-guard.js';
 import { admitTunnelAddress, warnOfStrangeAddresses } from './admission/own-addresses.js';
 import { checkPidNamespace } from './admission/pid-namespace.js';
+import { Abilities } from './choice/abilities.js';
 import { EndpointHealth } from './choice/endpoint-health.js';
-import { Lacking } from './choice/lacking.js';
-import { Joins } from './choice/negotiation.js';
 import { TunnelOffers } from './choice/tunnel-offers.js';
 import { monotonicClock } from './clock.js';
 import { ConnectionActs } from './connection/acts.js';
@@ -160,21 +148,11 @@ export class Manager {
       { manager: name, prefixes },
     );
     this.#stops.push(() => advertising.stop());
-    const { interfaces, tunnels, nodeId, joins } = await forwarder.getCapabilities({});
-    for (const { missing, type } of interfaces)
-      if (missing)
-        logger.info({ type: interfaceNames[type], missing }, 'interface type not available on this node');
-    const lacking = new Lacking({ interfaces, tunnels });
-    for (const [type, missing] of lacking.tunnels)
-      logger.warn({ type: tunnelNames[type], missing }, 'tunnel type not available on this node');
-
-    const self = this.#self(nodeId);
+    const abilities = new Abilities({ forwarder, logger });
+    const self = this.#self(await abilities.learn());
     const connections = new ConnectionTable(store, Date.now);
-    const joinable = new Joins(joins);
-    const catalogue = new Catalogue(
-      { registry, endpoints, connections, health, joins: joinable, lacking },
-      name,
-    );
+    const { joins, lacking, physical } = abilities;
+    const catalogue = new Catalogue({ registry, endpoints, connections, health, joins, lacking }, name);
     const pools = new AddressPools(registry, name);
     const identifiers = new Identifiers();
     const offers = new TunnelOffers(forwarder, this.#options.tunnelAddress ?? '');
@@ -184,9 +162,9 @@ export class Manager {
     const making: RequestComponents = {
       ...known,
       forwarder,
-      joins: joinable,
+      joins,
       lacking,
-      physical: new Map(interfaces.map(({ type, pools: names }) => [type, names])),
+      physical,
       offers,
       tunnels: byService(this.#options.tunnels, ({ type }) => type),
       pools,
@@ -227,6 +205,7 @@ export class Manager {
     if (registry.service) server.add(reg.Registry, registry.service);
     const signals: SignalComponents = {
       ...known,
+      abilities,
       advertising,
       reconciler,
       forwarder,

@@ -96,10 +96,12 @@ export function tunnelable(
 
 /** What the forwarder of this node can join. */
 export class Joins {
-  readonly #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[];
+  #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[] = [];
 
-  constructor(joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[]) {
+  /** From now on it can join these, and no others. */
+  learn(joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[]): this {
     this.#joins = joins;
+    return this;
   }
 
   /** A client's side and an endpoint's, both on this node. */

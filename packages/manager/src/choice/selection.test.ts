@@ -35,7 +35,7 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],
     ['dead', create(registry.ManagerSchema, { name: 'dead' })],
   ]),
-  lacking: new Lacking({
+  lacking: new Lacking().learn({
     interfaces: [
       create(fw.InterfaceCapabilitySchema, {
         type: InterfaceType.HW_INTERFACE,
@@ -44,7 +44,7 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ],
     tunnels: [],
   }),
-  joins: new Joins([
+  joins: new Joins().learn([
     { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
     { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
   ]),

@@ -2,6 +2,7 @@
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
@@ -20,6 +21,7 @@ export interface SignalComponents {
   readonly reconciler: Reconciler;
   readonly connections: ConnectionTable;
   readonly forwarder: Forwarder;
+  readonly abilities: Pick<Abilities, 'learn'>;
   readonly registry: Registry;
   readonly catalogue: Catalogue;
   readonly health: EndpointHealth;
