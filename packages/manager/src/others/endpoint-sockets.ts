@@ -34,7 +34,7 @@ export class EndpointSockets {
     if (!keys || keys.size > 0) return;
     socket.close();
     this.#served.delete(socket);
-    if (this.#newest.get(socket.path) === socket) this.#newest.delete(socket.path);
+    this.#forget(socket);
   }
 
   close(): void {
@@ -44,11 +44,17 @@ export class EndpointSockets {
   }
 
   #open(path: string, listener: Listener): EndpointSocket {
-    const socket: EndpointSocket = new EndpointSocket(path, listener, (reason) =>
-      this.#onDead(socket, [...(this.#served.get(socket) ?? [])], reason),
-    );
+    const socket: EndpointSocket = new EndpointSocket(path, listener, (reason) => {
+      // What is advertised from now on is looked for anew.
+      this.#forget(socket);
+      this.#onDead(socket, [...(this.#served.get(socket) ?? [])], reason);
+    });
     this.#served.set(socket, new Set());
     this.#newest.set(path, socket);
     return socket;
+  }
+
+  #forget(socket: EndpointSocket): void {
+    if (this.#newest.get(socket.path) === socket) this.#newest.delete(socket.path);
   }
 }
