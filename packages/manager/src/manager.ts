@@ -84,6 +84,10 @@ export class Manager {
     const { name, runDir, stateDir } = this.#options;
     const logger = this.#logger;
     const stops = this.#stops;
+    const registry = openRegistry(this.#options.registry, {
+      stateDir,
+      logger: logger.child({ module: 'registry' }),
+    });
     mkdirSync(runDir, { recursive: true });
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const lock = FolderLock.take(stateDir, `manager ${name}`, logger);
@@ -96,10 +100,6 @@ export class Manager {
     stops.add(() => store.close());
     store.admitManager(name);
     const forwarder = await openForwarder(this.#options, stops);
-    const registry = openRegistry(this.#options.registry, {
-      stateDir,
-      logger: logger.child({ module: 'registry' }),
-    });
     const abilities = new Abilities({ forwarder, logger });
     const self = this.#self(await abilities.learn());
     const stopping = new AbortController();
