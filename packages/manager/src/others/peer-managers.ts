@@ -14,10 +14,10 @@ const maxChannels = 256;
 const answerTimeout = 8000;
 
 /**
- * A connection's id has at most 255 bytes (IFALIASZ), and why it ended or is troubled at most 1024 characters: a request takes a quarter of
- * the 1 MiB that managers accept, an answer less than the 4 MiB.
+ * A connection's id has at most 255 bytes (IFALIASZ), and the reason why it ended at most 1024 characters of up to four bytes: a request
+ * is far below the 1 MiB that managers accept, and an answer below the 4 MiB.
  */
-const checkedAtOnce = 1024;
+const checkedAtOnce = 512;
 
 type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, Message>;
 
