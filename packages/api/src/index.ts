@@ -35,3 +35,4 @@ export {
   type UnixOptions,
 } from './server.js';
 export type { PeerCredentials } from './server-connections.js';
+export { Turns } from './turns.js';

@@ -83,10 +83,12 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     expect(endpoints).toMatchObject([
       { name: 'echo-1', service: 'echo', manager: 'node-a', labels: { tier: 'gold' }, unavailable: '' },
     ]);
-    expect(managers).toMatchObject([{ name: 'node-a', address: '127.0.0.1:5001', alive: true }]);
+    expect(managers).toMatchObject([
+      { name: 'node-a', address: '127.0.0.1:5001', version: (await json('version')).nsm, alive: true },
+    ]);
     expect(connections).toEqual({ status: 0, out: 'no connections\n', err: '' });
     expect(tunnels.tunnels).toEqual([]);
-    expect(described).toMatchObject({ name: 'node-a', registrySynced: true });
+    expect(described).toMatchObject({ name: 'node-a', version: managers[0].version, registrySynced: true });
     expect(explained.status).toBe(1);
     expect(explained.out).toMatch(/dropped +echo-1/);
   });

@@ -1,6 +1,6 @@
 // The dataplane of one node: makes cross-connects exist as wanted, and removes them.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type forwarder as fw, type ServiceImplementation, traitsOf } from '@nsm/api';
+import { type forwarder as fw, type ServiceImplementation, Turns, traitsOf } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
@@ -25,7 +25,6 @@ import { type ProbeReport, probe } from './probe.js';
 import { readStatistics } from './read-statistics.js';
 import { Reaper } from './reaper.js';
 import { requireEgress } from './require-egress.js';
-import { SerialById } from './serial-by-id.js';
 import type { StatisticsReport } from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { keepUnderlayRoutes } from './underlay-routes.js';
@@ -53,7 +52,8 @@ export class NodeForwarder implements ForwarderService {
   readonly #sockets: SharedSockets;
   readonly #shared: SharedEngine;
   readonly #lending: Lending;
-  readonly #serial = new SerialById();
+  /** By id of cross-connects: what is done with each waits for what was begun before, also where nobody waits for that any more. */
+  readonly #turns = new Turns();
   readonly #wirings: readonly TriedWiring[];
 
   constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
@@ -134,7 +134,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
-    return this.#serial.run([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
+    return this.#turns.take([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
   }
 
   async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
@@ -209,7 +209,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
-    return this.#serial.run(
+    return this.#turns.take(
       crossConnects.map(({ id }) => id),
       () => this.#remove(crossConnects),
     );

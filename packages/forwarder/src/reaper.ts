@@ -108,7 +108,7 @@ export class Reaper {
       this.#most = maxLanes;
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      // The thread has died; the next job gets another.
+      // The thread has died; the next job gets another, and what it was to delete is asked for again by the manager.
       this.#lanes.delete(lane);
       if (error.kind === 'exhausted' && this.#lanes.size > 0) {
         // It was never there: those that are do it too, only later.

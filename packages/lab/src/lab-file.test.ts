@@ -177,7 +177,7 @@ checks: [{ from: p, to: "2001:DB8:0::0001" }]
 
   it('lets clients ask for services of a registry that the lab does not make', () => {
     const text =
-      'name: x\nnodes: { a: { registry: "etcd://10.0.0.1:2379" } }\npods: { p: a }\nclients: [{ pod: p, service: s }]\n';
+      'name: x\nnodes: { a: { registry: "nsm://10.0.0.1:5001" } }\npods: { p: a }\nclients: [{ pod: p, service: s }]\n';
     expect(problems(text)).toEqual([]);
   });
 

@@ -113,11 +113,8 @@ const node = z.preprocess(
       .max(65535, accepted('a TCP port'))
       .default(5001),
     registry: z
-      .string(accepted('embedded:, nsm://HOST:PORT, etcd://HOST:PORT or kubernetes:'))
-      .regex(
-        /^(embedded|nsm|etcd|kubernetes):/,
-        accepted('embedded:, nsm://HOST:PORT, etcd://HOST:PORT or kubernetes:'),
-      )
+      .string(accepted('embedded: or nsm://HOST:PORT'))
+      .regex(/^(embedded:$|nsm:\/\/)/, accepted('embedded: or nsm://HOST:PORT'))
       .optional(),
     options,
     environment,

@@ -8,6 +8,8 @@ import type { FaultInjector } from './request/transaction.js';
 export interface ManagerOptions {
   /** The manager's name: the `network_service_host` of the endpoints it serves. */
   readonly name: string;
+  /** What the others are told that runs here, such as `0.1.0`. Default: nothing. */
+  readonly version?: string;
   /** Folder of client.sock, endpoint.sock and admin.sock. */
   readonly runDir: string;
   /** Folder of what must outlast a restart. */

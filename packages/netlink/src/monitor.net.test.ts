@@ -1,4 +1,5 @@
 // Namespaces, events from all of them, and dumps that change while they are read.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import {
   ipJson,
@@ -12,7 +13,9 @@ import {
   waitForItem,
   withNamespaces,
 } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { errno } from './errno.js';
+import { MessageReceiver } from './libc.js';
 import { NamespaceError } from './namespace-error.js';
 import {
   createNamespace,
@@ -28,6 +31,24 @@ import { RouteSocket } from './route-socket.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 const privileged = requireRoot('namespaces and monitor');
+
+/** The next read of a monitor fails. */
+function failOnce(): Disposable {
+  const received = vi.spyOn(MessageReceiver.prototype, 'receive').mockReturnValueOnce(-(errno.EIO ?? 0));
+  return { [Symbol.dispose]: () => received.mockRestore() };
+}
+
+/** The next uncaught exception, which is not one of the test. */
+function onceUncaught(): Promise<unknown> {
+  const listeners = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  return new Promise((resolve) => {
+    process.once('uncaughtException', (error) => {
+      for (const listener of listeners) process.on('uncaughtException', listener);
+      resolve(error);
+    });
+  });
+}
 
 describe.skipIf(!privileged)('namespaces', () => {
   it('are made as `ip netns` makes them, and found by name, path, process and inode', async () => {
@@ -214,6 +235,23 @@ describe.skipIf(!privileged)('RouteMonitor', () => {
       );
       a.route.addAddress(1, { address: '10.9.9.9/32' });
       await later;
+    }));
+
+  it('that fails is heard of: by an error, which nobody overlooks, and by its iterations', () =>
+    withNamespaces(['a'], async (a) => {
+      const failing = async (use: (monitor: RouteMonitor) => Promise<unknown>): Promise<unknown> => {
+        using monitor = RouteMonitor.open({ namespace: a.namespace, groups: ['address'] });
+        const heard = use(monitor);
+        using _failure = failOnce();
+        a.route.addAddress(1, { address: '10.0.0.1/32' });
+        a.route.deleteAddress(1, { address: '10.0.0.1/32' });
+        return await heard.finally(() => expect(monitor.fd).toBe(-1));
+      };
+      const failed = { code: 'EIO', operation: 'listen' };
+      expect(await failing((monitor) => once(monitor, 'error'))).toMatchObject([failed]);
+      await expect(failing((monitor) => waitForItem(monitor, () => false))).rejects.toMatchObject(failed);
+      const uncaught = failing(async () => await onceUncaught());
+      expect(await uncaught).toMatchObject(failed);
     }));
 
   it('ends its iterations when closed or aborted', () =>

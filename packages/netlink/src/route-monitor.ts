@@ -39,7 +39,7 @@ export interface RouteMonitorOptions {
   readonly receiveBuffer?: number | undefined;
 }
 
-/** Events of a {@link RouteMonitor}: one per type, `event` for all, and `close` when it is over. */
+/** Events of a {@link RouteMonitor}: one per type, `event` for all, `close` when it is over, and `error` when it failed. */
 export interface RouteMonitorEvents {
   link: [event: EventOf<'link'>];
   address: [event: EventOf<'address'>];
@@ -53,6 +53,11 @@ export interface RouteMonitorEvents {
   event: [event: RouteEvent];
   /** The monitor is closed: undefined when asked to, the signal's reason, or the error that ended it. */
   close: [reason: unknown];
+  /**
+   * The monitor has ended without being asked to, and whoever used it hears nothing any more. Without a listener, and outside an
+   * iteration, the error is an uncaught exception (node:events), which ends the thread: a restart hears everything again.
+   */
+  error: [error: NetlinkError];
 }
 
 type EventOf<K extends RouteEvent['type']> = Extract<RouteEvent, { type: K }>;
@@ -67,8 +72,8 @@ const DATAGRAMS_PER_TURN = 64;
 const QUEUE_LIMIT = 16_384;
 
 /**
- * A listening socket, which holds its own namespace open until it is closed. Use it by events, or by `for await`, which ends when
- * the monitor closes; what happens before iteration begins is not seen by it.
+ * One listening socket. It holds its own namespace open until closed. Use it by events, or by `for await`, which ends when
+ * the monitor closes, and throws when it fails; what happens before iteration begins is not seen by it.
  */
 export class RouteMonitor
   extends EventEmitter<RouteMonitorEvents>
@@ -142,6 +147,7 @@ export class RouteMonitor
     let queue: RouteEvent[] = [];
     let wake: (() => void) | undefined;
     let closed = this.#fd < 0;
+    let failure: NetlinkError | undefined;
     const onEvent = (event: RouteEvent): void => {
       if (queue.length < QUEUE_LIMIT) queue.push(event);
       else if (queue.at(-1)?.type !== 'overrun') queue.push({ type: 'overrun' });
@@ -151,20 +157,24 @@ export class RouteMonitor
       closed = true;
       wake?.();
     };
-    this.on('event', onEvent).on('close', onClose);
+    const onError = (error: NetlinkError): void => {
+      failure = error;
+    };
+    this.on('event', onEvent).on('error', onError).on('close', onClose);
     try {
       for (;;) {
         const batch = queue;
         queue = [];
         yield* batch;
         if (queue.length > 0) continue;
+        if (failure) throw failure;
         if (closed) return;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
     } finally {
-      this.off('event', onEvent).off('close', onClose);
+      this.off('event', onEvent).off('error', onError).off('close', onClose);
     }
   }
 
@@ -178,6 +188,11 @@ export class RouteMonitor
     this.emit('close', reason);
   }
 
+  #fail(error: NetlinkError): void {
+    this.#end(error);
+    this.emit('error', error);
+  }
+
   // A listener may close the monitor at any time.
   #read(): void {
     for (let turn = 0; turn < DATAGRAMS_PER_TURN && this.#fd >= 0; turn++) {
@@ -186,7 +201,7 @@ export class RouteMonitor
       if (size === -EINTR) continue;
       // The kernel dropped events (netlink(7)), or one that exceeds the buffer is lost.
       if (size === -ENOBUFS || size > this.#receiver.data.length) this.#report({ type: 'overrun' });
-      else if (size < 0) this.#end(new NetlinkError(-size, 'listen', ''));
+      else if (size < 0) this.#fail(new NetlinkError(-size, 'listen', ''));
       else this.#datagram(size);
     }
   }

@@ -13,30 +13,34 @@ export interface ForwarderThread {
 }
 
 /**
- * Resolves when the forwarder answers.
- * @param onDeath called when the thread ends without being stopped.
+ * Resolves when the forwarder answers. A thread that ends later without being stopped is an uncaught exception in the thread that
+ * started it: without its forwarder a manager takes intact connections for lost, and a restart of the process loses no packet.
  * @param worker that has been loading meanwhile.
  * @throws NsmError `privilege` or `dataplane` when it cannot start.
  */
 export async function startForwarderThread(
-  onDeath: (error: NsmError) => void,
   options: NodeForwarderOptions = {},
   worker: Worker = loadForwarderThread(),
 ): Promise<ForwarderThread> {
   const { port1, port2 } = new MessageChannel();
   worker.postMessage({ port: port2, options } satisfies ForwarderStart, [port2]);
-  let stopping = false;
-  await new Promise<void>((resolve, reject) => {
-    port1.once('message', () => resolve());
-    worker.once('error', (error) => reject(cannotStart(NsmError.from(error))));
+  const ended = new Promise<NsmError>((resolve) => {
+    worker.once('error', (error) => resolve(NsmError.from(error)));
+    worker.once('exit', (code) => resolve(new NsmError('dataplane', `its thread ended with ${code}`)));
   });
+  await Promise.race([
+    once(port1, 'message'),
+    ended.then((error) => {
+      throw cannotStart(error);
+    }),
+  ]);
   const rpc = new PortClient(port1);
-  const fail = (error: NsmError): void => {
+  let stopping = false;
+  void ended.then(({ message, cause }) => {
+    const error = new NsmError('dataplane', `the forwarder has died: ${message}`, cause);
     rpc.close(error);
-    if (!stopping) onDeath(error);
-  };
-  worker.on('error', (error) => fail(NsmError.from(error)));
-  worker.on('exit', (code) => fail(new NsmError('dataplane', `the forwarder's thread ended with ${code}`)));
+    if (!stopping) throw error;
+  });
   return {
     client: rpc.client(fw.Forwarder),
     async stop(): Promise<void> {

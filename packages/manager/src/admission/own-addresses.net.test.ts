@@ -15,8 +15,8 @@ describe.skipIf(!requireRoot('own addresses'))('the addresses of a manager', () 
     [{ advertise: '127.0.0.1:5001' }, []],
     [{ advertise: '127.0.0.1:5001', registry: 'nsm://127.0.0.1:5002' }, []],
     [{ advertise: '[::1]:5001', registry: 'nsm://10.9.0.2:5001' }, ['is a loopback address']],
-    [{ advertise: '127.0.0.2:5001', registry: 'etcd://10.9.0.2:2379' }, ['is a loopback address']],
-    [{ advertise: '10.9.0.1:5001', registry: 'etcd://10.9.0.2:2379' }, []],
+    [{ advertise: '127.0.0.2:5001', registry: 'nsm://10.9.0.2:5001' }, ['is a loopback address']],
+    [{ advertise: '10.9.0.1:5001', registry: 'nsm://10.9.0.2:5001' }, []],
   ])('%j: warned of %j', async (given, warnings) => {
     await using node = makeNamespace('node');
     const { route } = node;

@@ -10,15 +10,17 @@ import {
 export type Capabilities = Pick<fw.Capabilities, 'interfaces' | 'tunnels'>;
 
 export class MissingCapabilities {
-  readonly #interfaces: Capabilities['interfaces'];
-  readonly #tunnels: ReadonlyMap<TunnelType, string>;
+  #interfaces: Capabilities['interfaces'] = [];
+  #tunnels: ReadonlyMap<TunnelType, string> = new Map();
 
-  constructor({ interfaces, tunnels }: Capabilities) {
+  /** From now on this is what it can do. */
+  learn({ interfaces, tunnels }: Capabilities): this {
     this.#interfaces = interfaces;
     const working = new Set(tunnels.filter(({ missing }) => missing === '').map(({ type }) => type));
     this.#tunnels = new Map(
       tunnels.flatMap(({ type, missing }) => (working.has(type) ? [] : [[type, missing] as const])),
     );
+    return this;
   }
 
   /** Kinds of tunnel that no engine carries here. */

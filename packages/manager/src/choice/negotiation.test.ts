@@ -190,7 +190,7 @@ describe('chooseInterfaces', () => {
 
 describe('tunnelable', () => {
   const { DEFAULT_TUNNEL } = TunnelType;
-  const forwarder = new WiringMatrix([
+  const forwarder = new WiringMatrix().learn([
     { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: DEFAULT_TUNNEL },
     { client: KERNEL_INTERFACE, endpoint: DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
     { client: KERNEL_INTERFACE, endpoint: DEFAULT_INTERFACE, tunnel: TunnelType.GRE },

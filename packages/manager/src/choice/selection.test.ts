@@ -35,7 +35,7 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],
     ['dead', create(registry.ManagerSchema, { name: 'dead' })],
   ]),
-  missingCapabilities: new MissingCapabilities({
+  missingCapabilities: new MissingCapabilities().learn({
     interfaces: [
       create(fw.InterfaceCapabilitySchema, {
         type: InterfaceType.HW_INTERFACE,
@@ -44,7 +44,7 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ],
     tunnels: [],
   }),
-  wirings: new WiringMatrix([
+  wirings: new WiringMatrix().learn([
     { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
     { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
   ]),

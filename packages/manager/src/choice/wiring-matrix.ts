@@ -2,10 +2,12 @@
 import { type forwarder as fw, type InterfaceType, interfaceNames, TunnelType, traitsOf } from '@nsm/api';
 
 export class WiringMatrix {
-  readonly #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[];
+  #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[] = [];
 
-  constructor(joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[]) {
+  /** From now on the forwarder can join these, and no others. */
+  learn(joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[]): this {
     this.#joins = joins;
+    return this;
   }
 
   /** A client's side and an endpoint's, both on this node. */

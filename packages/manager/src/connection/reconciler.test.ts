@@ -318,6 +318,15 @@ describe('the life of a connection', () => {
     expect(node.done).toEqual(['make', 'detach', 'reconnect']);
   });
 
+  it('is left to the next start when its end is heard of while the manager stops', async () => {
+    const node = new TestNode();
+    const connection = await node.request();
+    node.stopping.abort();
+    node.reconciler.end(connection?.id ?? '', 'the process that asked for it has ended');
+    await node.clock.pass(1000);
+    expect([node.states, node.done, node.programmed.size]).toEqual([['UP'], ['make'], 1]);
+  });
+
   it('is looked at once when the forwarder is back, however often it was marked while that was away', async () => {
     const node = new TestNode();
     await node.request();

@@ -126,8 +126,12 @@ export class Reconciler {
     });
   }
 
-  /** As `close`, for those who do not wait for it. */
+  /**
+   * As `close`, for those who do not wait for it. A manager that stops does not begin it: its store may be closed before that has
+   * ended, and the next start finds out the same.
+   */
   end(...[id, ...rest]: Parameters<Reconciler['close']>): void {
+    if (this.#components.stopping.aborted) return;
     this.close(id, ...rest).catch((error: unknown) =>
       this.#components.logger.error({ connection: id, err: error }, 'a connection could not be closed'),
     );

@@ -1,31 +1,75 @@
 // One endpoint's unix socket, whatever number of network services it provides: called, watched over, and missed when it dies.
-import { Channel, endpoint as ep, NsmError, type PeerCredentials, type ServiceClient } from '@nsm/api';
-import { listenerOf } from './socket-listener.js';
+import { Channel, endpoint as ep, NsmError, type ServiceClient } from '@nsm/api';
+import { oneLine, quote } from '../untrusted-text.js';
+import { isSameProcess, type Listener, listenerOf } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
 export const reachTimeoutMs = 2000;
-/** Milliseconds for which a lost endpoint is called again before the owner of its socket is looked at. */
+/** Milliseconds within which an endpoint must answer a request. */
+const answerTimeoutMs = 5000;
+/** Milliseconds for which a connection to it is tried before its socket is looked at. */
 const lookAgainAfterMs = 250;
+
+type Client = ServiceClient<typeof ep.EndpointConnection>;
 
 export class EndpointSocket {
   readonly path: string;
-  /** Process that listens on the socket. */
-  readonly listener: PeerCredentials;
-  /** Keys of the network services that are provided by this socket. */
-  readonly services: Set<string> = new Set();
-  readonly client: ServiceClient<typeof ep.EndpointConnection>;
+  /** Process that listens on it. */
+  readonly listener: Listener;
+  readonly #client: Client;
   readonly #channel: Channel;
   readonly #stop = new AbortController();
 
-  /** @param onDead called once, when no process listens any more, with the reason. */
-  constructor(path: string, listener: PeerCredentials, onDead: (reason: string) => void) {
+  /** @param onDead called once, when that process does not listen any more, with the reason. */
+  constructor(path: string, listener: Listener, onDead: (reason: string) => void) {
     this.path = path;
     this.listener = listener;
     this.#channel = new Channel(`unix:${path}`);
-    this.client = this.#channel.client(ep.EndpointConnection);
+    this.#client = this.#channel.client(ep.EndpointConnection);
     this.#watch().catch((error: unknown) => {
       if (!this.#stop.signal.aborted) onDead(`it died: ${NsmError.from(error).message}`);
     });
+  }
+
+  /**
+   * Asks the endpoint for a connection.
+   * @param name of the endpoint.
+   * @throws NsmError `endpoint-unreachable`, or `endpoint-refused` also for a reply without a namespace; the signal's reason.
+   */
+  async request(
+    name: string,
+    request: Parameters<Client['requestEndpointConnection']>[0],
+    signal: AbortSignal,
+  ): Promise<ep.EndpointConnectionReply> {
+    const reply = await this.#client
+      .requestEndpointConnection(request, { signal, timeoutMs: answerTimeoutMs })
+      .catch((thrown: unknown) => {
+        const error = NsmError.from(thrown);
+        if (signal.aborted) throw error;
+        // An endpoint that is stopping resets its calls, which arrives as cancelled.
+        const silent = ['deadline', 'unavailable', 'cancelled'].includes(error.kind);
+        const why = error.kind === 'cancelled' ? 'it was stopped before it had answered' : error.message;
+        throw new NsmError(
+          silent ? 'endpoint-unreachable' : 'endpoint-refused',
+          `endpoint ${quote(name)} on ${this.path}: ${why}`,
+          error,
+        );
+      });
+    if (reply.admissionError !== '')
+      throw new NsmError(
+        'endpoint-refused',
+        `endpoint ${quote(name)} refuses: ${oneLine(reply.admissionError)}`,
+      );
+    if (reply.linuxNamespace === '')
+      throw new NsmError('endpoint-refused', `endpoint ${quote(name)} named no linux_namespace in its reply`);
+    return reply;
+  }
+
+  /** Tells the endpoint that a connection has ended; one that does not implement this, or has gone, need not know. */
+  async closeConnection(request: Parameters<Client['closeEndpointConnection']>[0]): Promise<void> {
+    await this.#client
+      .closeEndpointConnection(request, { timeoutMs: answerTimeoutMs })
+      .catch(() => undefined);
   }
 
   close(): void {
@@ -33,18 +77,23 @@ export class EndpointSocket {
     this.#channel.close();
   }
 
-  /** Holds a connection to the socket: when the connection breaks and no process listens any more, the endpoint is dead. */
+  /**
+   * Holds a connection to the socket: when it breaks and the process does not listen any more, the endpoint is dead, also when
+   * another process listens there.
+   */
   async #watch(): Promise<void> {
     const { signal } = this.#stop;
     for (let answeredAt = performance.now(); ; ) {
+      const looked = await listenerOf(this.path, reachTimeoutMs).catch((thrown: unknown) => {
+        if (!isExhausted(thrown)) throw thrown;
+      });
+      if (looked && !isSameProcess(looked, this.listener))
+        throw new Error(`its socket is another process's now (${looked.pid})`);
       const answered = await this.#channel.lost(lookAgainAfterMs, signal).then(
         () => true,
         () => false,
       );
       signal.throwIfAborted();
-      const looked = await listenerOf(this.path, reachTimeoutMs).catch((thrown: unknown) => {
-        if (!isExhausted(thrown)) throw thrown;
-      });
       // That this manager cannot look says nothing of the endpoint.
       if (answered || !looked) answeredAt = performance.now();
       else if (performance.now() - answeredAt > reachTimeoutMs)

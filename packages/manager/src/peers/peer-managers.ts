@@ -13,6 +13,12 @@ const maxChannels = 256;
 /** Milliseconds within which another manager must answer, its endpoint's time included. */
 const answerTimeoutMs = 8000;
 
+/**
+ * A connection's id has at most 255 bytes (IFALIASZ), and the reason why it ended at most 1024 characters of up to four bytes: a request
+ * is far below the 1 MiB that managers accept, and an answer below the 4 MiB.
+ */
+const checkedAtOnce = 512;
+
 type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, Message>;
 
 export interface Peer {
@@ -107,15 +113,28 @@ export class PeerManagers {
   }
 
   /**
-   * Which of the connections that two managers share the other does not have, or has with another tunnel.
-   * @throws NsmError `unavailable` or `deadline` when it does not answer within `timeoutMs`.
+   * Which of the connections that two managers share the other does not have, or has with another tunnel. Of many the other is
+   * asked in several calls, none of them larger than it accepts; what it says of itself is what the first call heard.
+   * @throws NsmError `unavailable` or `deadline` when it does not answer a call within `timeoutMs`.
    */
   async check(
     peer: Peer,
-    request: Init<typeof proxy.CheckConnectionsRequestSchema>,
+    managerName: string,
+    shared: readonly Init<typeof proxy.SharedConnectionSchema>[],
     timeoutMs: number,
   ): Promise<proxy.CheckConnectionsReply> {
-    return await this.#client(peer).checkConnections(request, { timeoutMs });
+    const ask = (connections: Init<typeof proxy.SharedConnectionSchema>[]) =>
+      this.#client(peer).checkConnections({ managerName, connections }, { timeoutMs });
+    const reply = await ask(shared.slice(0, checkedAtOnce));
+    for (let next = checkedAtOnce; next < shared.length; next += checkedAtOnce) {
+      const { unknownConnectionIds, pendingConnectionIds, ended } = await ask(
+        shared.slice(next, next + checkedAtOnce),
+      );
+      reply.unknownConnectionIds.push(...unknownConnectionIds);
+      reply.pendingConnectionIds.push(...pendingConnectionIds);
+      reply.ended.push(...ended);
+    }
+    return reply;
   }
 
   #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {

@@ -1,7 +1,19 @@
 // Which process listens on a unix socket, if any.
 import { connect as connectSocket } from 'node:net';
 import { descriptorOf, NsmError, type PeerCredentials } from '@nsm/api';
-import { peerCredentials } from '@nsm/netlink';
+import { peerCredentials, processStartTime } from '@nsm/netlink';
+
+/** The process that listens on a socket. */
+export interface Listener extends PeerCredentials {
+  /** Clock ticks since the machine started: with the pid, an identity. Undefined when the process cannot be seen. */
+  readonly startTime?: number;
+}
+
+/** Where a process cannot be seen, its number has to do. */
+export function isSameProcess(one: Listener, other: Listener): boolean {
+  const seen = one.startTime !== undefined && other.startTime !== undefined;
+  return one.pid === other.pid && one.uid === other.uid && (!seen || one.startTime === other.startTime);
+}
 
 /**
  * The process that listens on a unix socket.
@@ -9,18 +21,16 @@ import { peerCredentials } from '@nsm/netlink';
  * @param isAdvertised the socket was advertised by an endpoint, which is told what to do when no process listens.
  * @throws NsmError `endpoint-unreachable`
  */
-export async function listenerOf(
-  path: string,
-  timeoutMs: number,
-  isAdvertised = false,
-): Promise<PeerCredentials> {
+export async function listenerOf(path: string, timeoutMs: number, isAdvertised = false): Promise<Listener> {
   return await new Promise((resolve, reject) => {
     const unreachable = (cause: string): void => {
       reject(new NsmError('endpoint-unreachable', whyNobody(path, cause, isAdvertised)));
     };
     const socket = connectSocket(path, () => {
       try {
-        resolve(peerCredentials(descriptorOf(socket)));
+        const credentials = peerCredentials(descriptorOf(socket));
+        const startTime = processStartTime(credentials.pid);
+        resolve({ ...credentials, ...(startTime === undefined ? {} : { startTime }) });
       } catch (error) {
         reject(error);
       } finally {

@@ -14,8 +14,7 @@ export async function diagnoseNoPackets(
   id: string,
   error: NsmError,
 ): Promise<NsmError> {
-  const asked = { managerName: self.name, connections: [] };
-  const reply = await peers.check(peer, asked, sayWhyWithinMs).catch(() => undefined);
+  const reply = await peers.check(peer, self.name, [], sayWhyWithinMs).catch(() => undefined);
   const why = reply?.troubled.find(({ connectionId }) => connectionId === id);
   return why ? new NsmError(error.kind, toldBy(peer.manager, wordsOf(why)), error) : error;
 }

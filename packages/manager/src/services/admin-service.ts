@@ -16,6 +16,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         manager: {
           name: components.self.name,
           address: components.self.address,
+          version: components.self.version,
           alive: true,
           drained: components.catalogue.drained,
         },

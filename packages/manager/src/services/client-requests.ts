@@ -1,10 +1,10 @@
 // A client's well-formed request becomes an order: what it asks for and for whom is found out here, and no more.
-import { createHash } from 'node:crypto';
-import { type connect, NsmError, type PeerCredentials } from '@nsm/api';
+import { connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { requireShare } from '../admission/pod-share.js';
 import { establish } from '../request/establish.js';
 import { type Connection, type Owner, requestKey } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
+import { fingerprintOf } from './fingerprint.js';
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
@@ -19,7 +19,11 @@ export async function requestConnection(
   const namespace = await components.guard.admitClient(request.linuxNamespace, peer);
   const key = requestKey(request.requestId, request.networkServiceName);
   const owner: Owner = { namespace: namespace.inode, ...components.owners.processOf(request, peer) };
-  const fingerprint = fingerprintOf(request, owner);
+  const fingerprint = fingerprintOf(
+    connect.ConnectionRequestSchema,
+    { ...request, linuxNamespace: '' },
+    owner,
+  );
   const signal = AbortSignal.any([caller, AbortSignal.timeout(components.requestTimeoutMs)]);
   const admitted = { request, key, fingerprint, owner, namespace, uid: peer?.uid ?? 0 };
   const connection = await components.reconciler.order(key, {
@@ -42,25 +46,4 @@ export async function requestConnection(
   });
   if (!connection) throw new NsmError('internal', `no connection for request_id ${request.requestId}`);
   return connection;
-}
-
-/** The same for requests that ask for the same, whatever the order of their map fields. */
-function fingerprintOf(
-  { networkServiceName, interface: interfaces, labels, lifetime }: connect.ConnectionRequest,
-  owner: Owner,
-): string {
-  const sorted = (map: Record<string, string> | undefined) =>
-    Object.entries(map ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const content = [
-    networkServiceName,
-    owner,
-    lifetime,
-    interfaces.map(({ type, preference, parameters }) => [
-      type,
-      preference,
-      sorted(parameters?.interfaceParameters),
-    ]),
-    sorted(labels?.selector),
-  ];
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
 }

@@ -11,7 +11,7 @@ export function endpointService(
   return {
     advertiseEndpoint: ({ networkEndpoint }, { peer }) =>
       refusable(async () => {
-        await components.endpoints.advertise(networkEndpoint, peer);
+        await components.advertising.advertise(networkEndpoint, peer);
         return undefined;
       }),
 

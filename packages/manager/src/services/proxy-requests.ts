@@ -1,10 +1,9 @@
 // What another manager asks for becomes an order.
-import { createHash } from 'node:crypto';
-import { toBinary } from '@bufbuild/protobuf';
 import { type CallContext, NsmError, proxy } from '@nsm/api';
 import { makeHalf } from '../request/endpoint-half.js';
 import { type Connection, proxyKey } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
+import { fingerprintOf } from './fingerprint.js';
 
 /**
  * Makes this node's half of a connection, for a well-formed request. The same request gets the same half, however often it comes.
@@ -16,9 +15,7 @@ export async function requestProxyConnection(
   caller: CallContext,
 ): Promise<Connection> {
   const key = proxyKey(request);
-  const fingerprint = createHash('sha256')
-    .update(toBinary(proxy.ProxyConnectionRequestSchema, request))
-    .digest('hex');
+  const fingerprint = fingerprintOf(proxy.ProxyConnectionRequestSchema, request);
   const signal = AbortSignal.any([caller.signal, AbortSignal.timeout(components.requestTimeoutMs)]);
   const connection = await components.reconciler.order(key, {
     kind: 'connect',

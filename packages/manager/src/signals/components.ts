@@ -2,12 +2,14 @@
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
 import type { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LogThrottle } from '../log-throttle.js';
+import type { Advertising } from '../peers/advertising.js';
 import type { Catalogue } from '../peers/catalogue.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
@@ -19,10 +21,12 @@ export interface SignalComponents {
   readonly reconciler: Reconciler;
   readonly connections: ConnectionTable;
   readonly forwarder: Forwarder;
+  readonly abilities: Pick<Abilities, 'learn'>;
   readonly registry: Registry;
   readonly catalogue: Catalogue;
   readonly health: EndpointHealth;
   readonly endpoints: LocalEndpoints;
+  readonly advertising: Advertising;
   readonly peers: PeerManagers;
   readonly guard: NamespaceGuard;
   readonly offers: TunnelOffers;

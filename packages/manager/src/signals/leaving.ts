@@ -17,7 +17,7 @@ export interface Moved {
 
 /** Ends an endpoint of this node when its connections have moved, or cannot. */
 export async function leave(components: SignalComponents, record: NetworkServiceEndpoint): Promise<void> {
-  const end = components.endpoints.withdraw(endpointKey(record));
+  const end = components.advertising.withdraw(endpointKey(record));
   const reason = `endpoint ${record.nseProviderName} leaves`;
   const moving = moveAll(components, (connection) => isServedBy(connection, record), reason);
   const moved = new AbortController();

@@ -21,12 +21,15 @@ export function lose(
 
 /** Listens to the forwarder until the manager stops; a forwarder that was away is told again what is wanted. */
 export async function watchForwarder(components: SignalComponents): Promise<void> {
-  const { forwarder, offers, stopping, logger, clock } = components;
+  const { forwarder, abilities, offers, stopping, logger, clock } = components;
   let away = false;
   for (let first = true; !stopping.aborted; first = false) {
     try {
+      if (!first) {
+        await abilities.learn();
+        forwarderIsBack(components);
+      }
       const events = forwarder.watch({}, { signal: stopping });
-      if (!first) forwarderIsBack(components);
       offers.listen(true);
       for await (const { event } of events) {
         away = false;

@@ -97,8 +97,7 @@ class PeerWatch implements Watch {
       connectionId: connection.peer?.connectionId ?? '',
       tunnelIdentifier: connection.tunnel?.identifier ?? 0,
     }));
-    const ask = (asked: typeof shared) =>
-      peers.check(peer, { managerName: self.name, connections: asked }, policy.callAnswerMs);
+    const ask = (asked: typeof shared) => peers.check(peer, self.name, asked, policy.callAnswerMs);
     const first = await ask(due ? shared : []);
     hearTroubled(this.#components, held, first.troubled);
     const restarted = first.incarnation !== this.#incarnation;

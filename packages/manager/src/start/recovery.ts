@@ -21,7 +21,7 @@ export function load(
 }
 
 type RecoveryComponents = Pick<RequestComponents, 'owners'> &
-  Pick<SignalComponents, 'self' | 'reconciler' | 'endpoints' | 'connections' | 'forwarder' | 'logger'>;
+  Pick<SignalComponents, 'self' | 'reconciler' | 'advertising' | 'connections' | 'forwarder' | 'logger'>;
 
 /**
  * Every connection is looked at. Packets of those that are intact keep flowing meanwhile: nothing of theirs is touched.
@@ -29,8 +29,8 @@ type RecoveryComponents = Pick<RequestComponents, 'owners'> &
  * @throws NsmError when the kernel cannot be looked at: better not to start than to take down what is intact.
  */
 export async function resume(components: RecoveryComponents, store: Store): Promise<void> {
-  const { reconciler, endpoints, owners, connections } = components;
-  await endpoints.restore();
+  const { reconciler, advertising, owners, connections } = components;
+  await advertising.restore();
   const found = await removeOrphanedInterfaces(components);
   const compared: (Promise<void> | undefined)[] = [];
   for (const connection of [...connections.values()]) {

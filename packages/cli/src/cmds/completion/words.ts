@@ -85,7 +85,7 @@ function flagValues(option: Option): Values {
     case '--id':
       return { kind: 'names', names: 'connections' };
     case '--registry':
-      return { kind: 'words', words: ['embedded:', 'nsm://', 'etcd://', 'kubernetes:'] };
+      return { kind: 'words', words: ['embedded:', 'nsm://'] };
     case '--interface':
       return { kind: 'words', words: interfaceKinds.filter((kind) => kind !== 'default') };
     default:

@@ -6,6 +6,7 @@ import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
+import { ownVersion } from '../../own-version.js';
 import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ManagerFlags } from './flags.js';
 
@@ -20,6 +21,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   prepareRunDir(runDir);
   const manager = new Manager({
     name,
+    version: ownVersion(),
     runDir,
     stateDir: flags.stateDir,
     listen,

@@ -38,9 +38,11 @@ export function managerCommand(): Command {
       ),
     )
     .addOption(
-      flag('--registry <url>', 'embedded:, nsm://HOST:PORT, etcd://HOST:2379 or kubernetes:', {
-        default: 'embedded:',
-      }),
+      flag(
+        '--registry <url>',
+        'embedded: (served by this manager) or nsm://HOST:PORT (another manager, or nsm registry)',
+        { default: 'embedded:' },
+      ),
     )
     .addOption(
       flag('--tunnel-address <ip>', 'own end of tunnels (default: by the route to the other node)', {

@@ -135,23 +135,38 @@ export class SharedEngine {
   }
 
   async stop(): Promise<void> {
+    const thread = this.#thread;
+    this.#thread = undefined;
     this.#wires.clear();
-    await this.#thread?.stop();
+    await thread?.stop();
   }
 
   async #tell(order: SharedOrder): Promise<void> {
     this.#thread ??= new Thread(
-      () => {
-        const lost = [...this.#wires.keys()];
-        this.#thread = undefined;
-        this.#wires.clear();
-        this.#onLoss(lost);
-      },
+      (error) => this.#died(error),
       (id) => this.#onLoss([id]),
     );
     await this.#thread.tell(order);
   }
+
+  /**
+   * A thread that dies of an exception has let go of everything before, and the next order starts another: a pod whose packets
+   * crash it must not take the manager along. Whatever else ends the thread leaves its TAP devices open in this process, where no
+   * other thread can open them again: an uncaught exception here ends the process, and a restart joins all wires anew.
+   */
+  #died(error: Error): void {
+    // It was stopped.
+    if (!this.#thread) return;
+    const lost = [...this.#wires.keys()];
+    this.#thread = undefined;
+    this.#wires.clear();
+    if (error instanceof LeftOpen) throw error;
+    this.#onLoss(lost);
+  }
 }
+
+/** The thread has ended with the descriptors of its wires open. */
+class LeftOpen extends Error {}
 
 /** Started when the first is joined: most nodes have none. */
 class Thread {
@@ -162,7 +177,7 @@ class Thread {
   readonly #waiting: ((failure: Failure | undefined) => void)[] = [];
 
   /** @param onLost hears of wires whose TAP device was deleted. */
-  constructor(onDeath: () => void, onLost: (id: string) => void) {
+  constructor(onDeath: (error: Error) => void, onLost: (id: string) => void) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const worker = new Worker(new URL('./shared-worker.js', import.meta.url), {
@@ -170,8 +185,10 @@ class Thread {
       transferList: [port2],
     });
     this.#died = new Promise((_, reject) => {
-      worker.once('error', (error) => reject(error));
-      worker.once('exit', (code) => reject(new Error(`its thread ended with ${code}`)));
+      worker.once('error', (error: NodeJS.ErrnoException) =>
+        reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new LeftOpen(error.message) : error),
+      );
+      worker.once('exit', (code) => reject(new LeftOpen(`its thread ended with ${code}`)));
     });
     this.#died.catch(onDeath);
     this.#ready = this.#answer();

@@ -1,0 +1,76 @@
+// What an endpoint says of itself, and whether it may.
+import { maxServices, type NetworkServiceEndpoint, NsmError, type PeerCredentials } from '@nsm/api';
+import { endpointKey } from '@nsm/registry';
+import { admitEndpoint } from '../admission/admission.js';
+import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import { reachTimeoutMs } from './endpoint-socket.js';
+import { type Listener, listenerOf } from './socket-listener.js';
+
+/** What the process at an endpoint's socket does, in words. */
+export const serves = 'serves the endpoint';
+
+export interface AdvertisementComponents {
+  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'namespaceOf'>;
+}
+
+export interface AdvertisementOptions {
+  /** Name of this manager. */
+  readonly manager: string;
+  /** Configured for network services, under '' for all others. */
+  readonly prefixes: ReadonlyMap<string, readonly string[]>;
+}
+
+/** An endpoint as the mesh is to see it, and the process that serves it. */
+export interface Advertised {
+  readonly key: string;
+  readonly record: NetworkServiceEndpoint;
+  readonly listener: Listener;
+}
+
+/**
+ * Each endpoint once: of several with one key the last counts.
+ * @throws NsmError `invalid`, `endpoint-unreachable`, or `namespace-foreign` when another pod's process listens on a socket.
+ */
+export async function admitAdvertisement(
+  components: AdvertisementComponents,
+  { manager, prefixes }: AdvertisementOptions,
+  endpoints: readonly NetworkServiceEndpoint[],
+  peer: PeerCredentials | undefined,
+): Promise<readonly Advertised[]> {
+  if (endpoints.length === 0)
+    throw new NsmError('invalid', 'network_endpoint is empty: advertise at least one endpoint');
+  if (endpoints.length > maxServices)
+    throw new NsmError(
+      'invalid',
+      `network_endpoint has ${endpoints.length} entries; at most ${maxServices} are accepted in one advertisement`,
+    );
+  for (const endpoint of endpoints) admitEndpoint(endpoint, manager);
+  const listeners = new Map<string, Listener>();
+  for (const path of new Set(endpoints.map(({ socketLocation }) => socketLocation)))
+    listeners.set(path, await admitSpeaker(components, path, peer));
+  const admitted = new Map<string, Advertised>();
+  for (const endpoint of endpoints) {
+    const listener = listeners.get(endpoint.socketLocation);
+    const configured = prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? [];
+    // Other managers allocate from them, and they may be configured here alone.
+    const ofService = endpoint.prefixes.length > 0 ? endpoint.prefixes : [...configured];
+    const record = { ...endpoint, networkServiceHost: manager, prefixes: ofService };
+    const key = endpointKey(record);
+    if (listener) admitted.set(key, { key, record, listener });
+  }
+  return [...admitted.values()];
+}
+
+/** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
+async function admitSpeaker(
+  { guard }: AdvertisementComponents,
+  path: string,
+  peer: PeerCredentials | undefined,
+): Promise<Listener> {
+  const listener = await listenerOf(path, reachTimeoutMs, true);
+  if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener, serves))) return listener;
+  throw new NsmError(
+    'namespace-foreign',
+    `socket_location ${path} is served from another network namespace; advertise it from there`,
+  );
+}

@@ -1,0 +1,60 @@
+// The sockets of this node's endpoints: each is open once, for as long as an endpoint is served from it.
+import { EndpointSocket } from './endpoint-socket.js';
+import { isSameProcess, type Listener } from './socket-listener.js';
+
+export class EndpointSockets {
+  readonly #onDead: (socket: EndpointSocket, keys: readonly string[], reason: string) => void;
+  /** Keys of the endpoints that are served from each. */
+  readonly #served = new Map<EndpointSocket, Set<string>>();
+  /** By path: the last that was opened there. */
+  readonly #newest = new Map<string, EndpointSocket>();
+
+  /** @param onDead hears of a socket whose process has gone, and which endpoints are served from it. */
+  constructor(onDead: (socket: EndpointSocket, keys: readonly string[], reason: string) => void) {
+    this.#onDead = onDead;
+  }
+
+  /** The open socket of a process. */
+  find(path: string, listener: Listener): EndpointSocket | undefined {
+    const newest = this.#newest.get(path);
+    return newest && isSameProcess(newest.listener, listener) ? newest : undefined;
+  }
+
+  /** From now on an endpoint is served from the socket of a process. Another process on the same path has another socket. */
+  join(key: string, path: string, listener: Listener): EndpointSocket {
+    const socket = this.find(path, listener) ?? this.#open(path, listener);
+    this.#served.get(socket)?.add(key);
+    return socket;
+  }
+
+  /** An endpoint is not served from it any more: without any, it is closed. */
+  leave(key: string, socket: EndpointSocket): void {
+    const keys = this.#served.get(socket);
+    keys?.delete(key);
+    if (!keys || keys.size > 0) return;
+    socket.close();
+    this.#served.delete(socket);
+    this.#forget(socket);
+  }
+
+  close(): void {
+    for (const socket of this.#served.keys()) socket.close();
+    this.#served.clear();
+    this.#newest.clear();
+  }
+
+  #open(path: string, listener: Listener): EndpointSocket {
+    const socket: EndpointSocket = new EndpointSocket(path, listener, (reason) => {
+      // What is advertised from now on is looked for anew.
+      this.#forget(socket);
+      this.#onDead(socket, [...(this.#served.get(socket) ?? [])], reason);
+    });
+    this.#served.set(socket, new Set());
+    this.#newest.set(path, socket);
+    return socket;
+  }
+
+  #forget(socket: EndpointSocket): void {
+    if (this.#newest.get(socket.path) === socket) this.#newest.delete(socket.path);
+  }
+}

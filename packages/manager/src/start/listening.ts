@@ -1,0 +1,70 @@
+// Where a manager is called: by other managers on TCP, by pods and operators on unix sockets.
+import { chmodSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { admin, connect, endpoint, NsmError, proxy, registry as reg, Server } from '@nsm/api';
+import { peerCredentials } from '@nsm/netlink';
+import type { ManagerOptions } from '../manager-options.js';
+import { adminService } from '../services/admin-service.js';
+import { clientService } from '../services/client-service.js';
+import type { ServiceComponents } from '../services/components.js';
+import { endpointService } from '../services/endpoint-service.js';
+import { proxyService } from '../services/proxy-service.js';
+import type { Stops } from './stops.js';
+
+/** Serves other managers, and the registry where it is here. @returns the port that is listened on. */
+export async function listenTcp(
+  services: ServiceComponents,
+  { listen }: Pick<ManagerOptions, 'listen'>,
+  stops: Stops,
+): Promise<number> {
+  const server = newServer(services, stops).add(proxy.ProxyConnection, proxyService(services));
+  if (services.registry.service) server.add(reg.Registry, services.registry.service);
+  return await server.listenTcp(listen);
+}
+
+/** Serves clients, endpoints and operators. @throws NsmError `privilege` when pods cannot come to the sockets. */
+export async function listenUnix(
+  services: ServiceComponents,
+  { runDir }: Pick<ManagerOptions, 'runDir'>,
+  stops: Stops,
+): Promise<void> {
+  const { logger } = services;
+  const identify = peerCredentials;
+  const onRemoved = (socket: string, error?: NsmError): void => {
+    if (error) logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
+    else logger.warn({ socket }, 'a socket was removed by somebody else: made again');
+  };
+  // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
+  openToAll(runDir);
+  const server = (): Server => newServer(services, stops);
+  const sockets = [
+    ['client.sock', 0o666, server().add(connect.ClientConnection, clientService(services))],
+    ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, endpointService(services))],
+    ['admin.sock', 0o600, server().add(admin.Admin, adminService(services))],
+  ] as const;
+  for (const [file, mode, serving] of sockets)
+    await serving.listenUnix(join(runDir, file), { mode, identify, onRemoved });
+}
+
+function newServer({ logger }: Pick<ServiceComponents, 'logger'>, stops: Stops): Server {
+  const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
+    onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
+  });
+  stops.add(() => server.stop());
+  return server;
+}
+
+/** @throws NsmError `privilege` when pods cannot enter a folder that is another user's. */
+function openToAll(folder: string): void {
+  const { mode } = statSync(folder);
+  if ((mode & 0o005) === 0o005) return;
+  try {
+    chmodSync(folder, mode | 0o755);
+  } catch (error) {
+    throw new NsmError(
+      'privilege',
+      `--run-dir ${folder} belongs to another user and is closed to pods: chmod 755 it`,
+      error,
+    );
+  }
+}

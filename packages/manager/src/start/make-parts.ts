@@ -1,0 +1,125 @@
+// Every part of a manager, made of those before it and of its options. None of them has begun to do anything.
+import type { Registry } from '@nsm/registry';
+import type { Logger } from 'pino';
+import { AddressPools } from '../addresses/address-pools.js';
+import { Identifiers } from '../addresses/identifiers.js';
+import { NamespaceGuard } from '../admission/namespace-guard.js';
+import type { Abilities } from '../choice/abilities.js';
+import { EndpointHealth } from '../choice/endpoint-health.js';
+import { TunnelOffers } from '../choice/tunnel-offers.js';
+import { monotonicClock } from '../clock.js';
+import { ConnectionActs } from '../connection/acts.js';
+import { Reconciler } from '../connection/reconciler.js';
+import type { Forwarder } from '../forwarder-client.js';
+import { LogThrottle } from '../log-throttle.js';
+import type { ManagerOptions } from '../manager-options.js';
+import { Advertising } from '../peers/advertising.js';
+import { Catalogue } from '../peers/catalogue.js';
+import { LocalEndpoints } from '../peers/local-endpoints.js';
+import { OwnerWatch } from '../peers/owner-watch.js';
+import { PeerManagers } from '../peers/peer-managers.js';
+import type { RequestComponents } from '../request/components.js';
+import { establish } from '../request/establish.js';
+import type { Self } from '../self.js';
+import type { ServiceComponents } from '../services/components.js';
+import type { SignalComponents } from '../signals/components.js';
+import { endpointGone, processGone } from '../signals/losses.js';
+import { pathFailureOf } from '../signals/path-failure.js';
+import { ConnectionTable } from '../state/connection-table.js';
+import type { Store } from '../state/store.js';
+import type { Stops } from './stops.js';
+
+export interface PartsComponents {
+  readonly self: Self;
+  readonly store: Store;
+  readonly forwarder: Forwarder;
+  readonly abilities: Abilities;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  /** Aborts when the manager stops. */
+  readonly stopping: AbortSignal;
+  /** Resolves when what was there before the last restart has been looked for. */
+  readonly recovered: Promise<void>;
+}
+
+export function makeParts(
+  { self, store, forwarder, abilities, registry, logger, stopping, recovered }: PartsComponents,
+  options: ManagerOptions,
+  stops: Stops,
+): ServiceComponents {
+  const { name } = self;
+  const clock = monotonicClock;
+  const monotonic = (): number => clock.now();
+  const prefixes = byService(options.prefixes, ({ cidr }) => cidr);
+  const peers = new PeerManagers(() => registry.managers());
+  stops.add(() => peers.stop());
+  const guard = new NamespaceGuard(forwarder, options.allowedUids, monotonic);
+  const health = new EndpointHealth(monotonic);
+  const owners = new OwnerWatch((ids) => processGone(signals, ids));
+  stops.add(() => owners.stop());
+  const endpoints = new LocalEndpoints({ guard });
+  const advertising = new Advertising(
+    {
+      ...{ endpoints, registry, store, guard, logger },
+      onGone: (record, reason) => endpointGone(signals, record, reason),
+    },
+    { manager: name, prefixes },
+  );
+  stops.add(() => advertising.stop());
+  const connections = new ConnectionTable(store, Date.now);
+  const { wirings, missingCapabilities, physical } = abilities;
+  const catalogue = new Catalogue(
+    { registry, endpoints, connections, health, wirings, missingCapabilities },
+    name,
+  );
+  const pools = new AddressPools(registry, name);
+  const identifiers = new Identifiers();
+  const offers = new TunnelOffers(forwarder, options.tunnelAddress ?? '');
+  const requestTimeoutMs = options.requestTimeout ?? 10_000;
+  const logThrottle = new LogThrottle(monotonic);
+  const known = {
+    self,
+    registry,
+    connections,
+    catalogue,
+    health,
+    endpoints,
+    peers,
+    owners,
+    guard,
+    logThrottle,
+  };
+  const making: RequestComponents = {
+    ...known,
+    ...{ forwarder, wirings, missingCapabilities, physical, offers, pools, prefixes, identifiers, logger },
+    tunnels: byService(options.tunnels, ({ type }) => type),
+    ...(options.faults ? { faults: options.faults } : {}),
+  };
+  const acts = new ConnectionActs({
+    ...known,
+    ...{ forwarder, pools, identifiers, clock, logger, stopping, requestTimeoutMs },
+    establish: (admitted, signal) => establish(making, admitted, signal),
+    pathFailureOf: (connection) => pathFailureOf(known, connection),
+  });
+  const reconciler = new Reconciler({ table: connections, acts, clock, logger, stopping });
+  const signals: SignalComponents = {
+    ...known,
+    ...{ abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
+    underlayListeners: new Set(),
+    probeIntervalMs: options.probeInterval ?? 500,
+  };
+  return { ...making, ...signals, requestTimeoutMs, recovered };
+}
+
+/** Settings by network service; under '' those for services without their own. */
+function byService<Setting extends { readonly service?: string }, Value>(
+  settings: readonly Setting[],
+  read: (setting: Setting) => Value,
+): ReadonlyMap<string, readonly Value[]> {
+  const map = new Map<string, Value[]>();
+  for (const setting of settings) {
+    const { service = '' } = setting;
+    map.set(service, [...(map.get(service) ?? []), read(setting)]);
+  }
+  return map;
+}

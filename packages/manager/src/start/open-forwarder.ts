@@ -1,0 +1,45 @@
+// The forwarder of this node: a thread of this process, or a process of its own.
+import { Channel } from '@nsm/api';
+import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
+import { IpPrefix } from '@nsm/netlink';
+import type { Forwarder } from '../forwarder-client.js';
+import type { ManagerOptions } from '../manager-options.js';
+import { externalForwarder } from '../peers/external-forwarder.js';
+import type { Stops } from './stops.js';
+
+/** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
+const maxForwarderReplyBytes = 64 << 20;
+
+/** @throws NsmError `privilege` or `dataplane` when the thread cannot start. */
+export async function openForwarder(
+  options: ManagerOptions,
+  stateDir: string,
+  stops: Stops,
+): Promise<Forwarder> {
+  const { forwarderSocket, forwarderThread, vxlanEngine, runDir } = options;
+  if (forwarderSocket !== undefined) {
+    const channel = new Channel(`unix:${forwarderSocket}`, { maxReplyBytes: maxForwarderReplyBytes });
+    stops.add(() => channel.close());
+    return externalForwarder(channel);
+  }
+  const lending = lendingOf(options, stateDir);
+  const thread = await startForwarderThread(
+    { runDir, lending, ...(vxlanEngine ? { vxlanEngine } : {}) },
+    forwarderThread,
+  );
+  stops.add(() => thread.stop());
+  return thread.client;
+}
+
+function lendingOf(
+  { lending, tunnelAddress, listen, advertise }: ManagerOptions,
+  stateDir: string,
+): LendingOptions {
+  // Where other managers find this one, tunnels end too, unless it is said otherwise.
+  const hosts = [listen, advertise].map((address) =>
+    address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
+  );
+  const named = [...hosts, ...(tunnelAddress === undefined ? [] : [tunnelAddress])];
+  const underlay = named.map((host) => IpPrefix.parseAddress(host)?.address ?? host);
+  return { ...lending, folder: lentDevicesIn(stateDir), underlay };
+}
