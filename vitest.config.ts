@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 const compiled = (pattern: string): string[] => [`packages/*/dist/**/${pattern}`, `test/dist/**/${pattern}`];
 
+/** Compiled files are loaded by Node.js itself, as they are when they are shipped; only the tests are transformed. */
+const server = { deps: { external: [/\/dist\/(?!.*\.test\.js)/] } };
+
 export default defineConfig({
   test: {
     // The files that run at the same time share one kernel, and its lock of all links.
@@ -14,6 +17,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           pool: 'forks',
+          server,
           // Loading the code once is most of the work.
           isolate: false,
           include: compiled('*.test.js'),
@@ -26,6 +30,8 @@ export default defineConfig({
           // Needs root (or a user namespace): real network namespaces, whose names tell the files' apart.
           name: 'net',
           pool: 'forks',
+          server,
+          isolate: false,
           include: compiled('*.net.test.js'),
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -23,9 +23,9 @@ it('is learnt anew from a forwarder that is another one, and told where it diffe
     forwarder: { getCapabilities: async () => create(fw.CapabilitiesSchema, capabilities) },
     logger: { info: tell, warn: tell } as never,
   });
-  const { joins, missingCapabilities, physical } = abilities;
+  const { wirings, missingCapabilities, physical } = abilities;
   const known = () => [
-    joins.tunnelled(KERNEL_INTERFACE),
+    wirings.tunnelled(KERNEL_INTERFACE),
     missingCapabilities.ofTunnels([GRE], []),
     physical.get(HW_INTERFACE),
   ];
@@ -45,7 +45,7 @@ it('is learnt anew from a forwarder that is another one, and told where it diffe
   };
   await abilities.learn();
   expect(known()).toEqual([true, '', ['lan']]);
-  expect(joins.locally(KERNEL_INTERFACE, KERNEL_INTERFACE)).toBe(false);
+  expect(wirings.locally(KERNEL_INTERFACE, KERNEL_INTERFACE)).toBe(false);
   expect(told.splice(0)).toEqual([
     'HW_INTERFACE: interface type available again on this node',
     'GRE: tunnel type available again on this node',
