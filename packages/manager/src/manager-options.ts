@@ -41,9 +41,9 @@ export interface ManagerOptions {
   readonly forwarderThread?: Worker;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
-  readonly requestTimeout?: number;
+  readonly requestTimeoutMs?: number;
   /** Milliseconds between two looks at whether packets come back from each other node. Default: 500. */
-  readonly probeInterval?: number;
+  readonly probeIntervalMs?: number;
   /** Called after each step of a request; tests make it throw. */
   readonly faults?: FaultInjector;
 }

@@ -75,7 +75,7 @@ export function makeParts(
   const pools = new AddressPools(registry, name);
   const identifiers = new Identifiers();
   const offers = new TunnelOffers(forwarder, options.tunnelAddress ?? '');
-  const requestTimeoutMs = options.requestTimeout ?? 10_000;
+  const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
   const logThrottle = new LogThrottle(monotonic);
   const known = {
     self,
@@ -106,7 +106,7 @@ export function makeParts(
     ...known,
     ...{ abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
     underlayListeners: new Set(),
-    probeIntervalMs: options.probeInterval ?? 500,
+    probeIntervalMs: options.probeIntervalMs ?? 500,
   };
   return { ...making, ...signals, requestTimeoutMs, recovered };
 }

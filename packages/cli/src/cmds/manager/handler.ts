@@ -33,7 +33,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
-    probeInterval: flags.probeInterval,
+    probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),
     logger,
