@@ -40,6 +40,8 @@ export async function bundle() {
     });
     const inputs = (await build.watchFiles).filter((file) => !file.includes('node_modules'));
     await build.close();
+    for (const { type, fileName, code } of written)
+      if (type === 'chunk') writeFileSync(join(folder, fileName), escaped(code));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));
     rmSync(output, { recursive: true, force: true });
     renameSync(folder, output);
@@ -52,6 +54,11 @@ export async function bundle() {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** V8 holds a text with two bytes for each of its characters when any of them is beyond Latin-1. */
+function escaped(code) {
+  return code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** By this name vitest calls it before the tests, whoever has compiled them. */
