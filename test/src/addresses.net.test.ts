@@ -6,13 +6,19 @@ import { Mesh, type Pod } from './mesh.js';
 import type { MeshNode } from './mesh-node.js';
 import { type Connected, nsm, nsmJson } from './nsm-command.js';
 
+/** What an endpoint is told, what clients reach by it, and their routes; undefined peers: of a prefix. */
+type Accepted = readonly [
+  name: string,
+  flags: readonly string[],
+  peers: readonly string[] | undefined,
+  routes: readonly string[],
+];
+
 describe.skipIf(!requireRoot('addresses'))('addresses on the command line', () => {
   let mesh: Mesh;
-  let pods: { readonly near: Pod; readonly far: Pod };
 
   beforeAll(async () => {
     mesh = await Mesh.start();
-    pods = { near: mesh.pod('near'), far: mesh.pod('far') };
   });
   afterAll(async () => {
     await mesh?.stop();
@@ -22,7 +28,7 @@ describe.skipIf(!requireRoot('addresses'))('addresses on the command line', () =
     ...[service, '--request-id', service, '--netns', pod.name, '--run-dir', mesh.a.runDir],
   ];
 
-  it.each([
+  const accepted: Accepted[] = [
     ['upper', ['--address', 'FD00:66::5/127'], ['fd00:66::4'], []],
     ['zeros', ['--address', 'fd00:0067:0:0::0005/64=fd00:0067::0001/64'], ['fd00:67::1'], []],
     ['mapped', ['--address', '::ffff:10.66.0.5/127'], ['10.66.0.4'], []],
@@ -35,8 +41,11 @@ describe.skipIf(!requireRoot('addresses'))('addresses on the command line', () =
     ],
     ['single6', ['--address', 'FD00:61::5/128=FD00:61::1/128'], ['fd00:61::1'], ['fd00:61::1/128']],
     ['prefix', ['--prefix', 'FD00:62::7/64', '--route', 'FD00:99::/32'], undefined, ['fd00:99::/32']],
-  ] as const)('%s: %j', { timeout: 120_000 }, async (name, flags, peers, routes) => {
-    const trying = async (node: MeshNode, pod: Pod): Promise<void> => {
+  ];
+  // All at once: each has its own network and its own pods.
+  it.concurrent.each(accepted)('%s: %j', { timeout: 60_000 }, async (name, flags, peers, routes) => {
+    const trying = async (node: MeshNode): Promise<void> => {
+      const pod = mesh.pod(`endpoint-${name}`);
       const service = `${name}-${node.name}`;
       await mesh.endpoint(node, { pod, name: service, services: [service], flags: [...flags] });
       await mesh.a.knows(`${service}/${service}`);
@@ -62,7 +71,10 @@ describe.skipIf(!requireRoot('addresses'))('addresses on the command line', () =
       for (const monitor of monitors) monitor.close();
       await nsmJson('disconnect', ...argsOf(client, service));
     };
-    await Promise.all([trying(mesh.a, pods.near), trying(mesh.b, pods.far)]);
+    await Promise.all(mesh.nodes.map(trying));
+  });
+
+  it('leaves nothing of these', async () => {
     expect(await mesh.sweep()).toEqual([]);
   });
 
@@ -77,7 +89,7 @@ describe.skipIf(!requireRoot('addresses'))('addresses on the command line', () =
     [['--route', 'ff00::/8'], /is a multicast address/],
     [['--prefix', '10.0.0.1/32'], /prefixes: 10.0.0.1\/32 has no room for a pair of addresses/],
   ])('refuses before it serves: %j', async (flags, message) => {
-    const where = ['--netns', pods.near.name, '--run-dir', mesh.a.runDir];
+    const where = ['--netns', mesh.pod('refused').name, '--run-dir', mesh.a.runDir];
     const { status, stderr } = await nsm(
       'endpoint',
       'icmp-responder',

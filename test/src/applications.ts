@@ -14,8 +14,8 @@ export interface Told {
 }
 
 export interface Application extends AsyncDisposable {
-  /** Waits for the other end of the wire. */
-  connected(): Promise<unknown>;
+  /** Waits for the other end of the wire, so many milliseconds at most; default 5000. */
+  connected(timeout?: number): Promise<unknown>;
 }
 
 /** Our own memif, joined to a TAP device. */
@@ -25,7 +25,8 @@ export const startMemif = async (pod: Pod, told: Told): Promise<Application> => 
     JSON.stringify({ ...told, mac: '' }),
   ]);
   return {
-    connected: () => waitFor(() => running.output().includes('connected'), { what: 'the memif’s peer' }),
+    connected: (timeout = 5_000) =>
+      waitFor(() => running.output().includes('connected'), { timeout, what: 'the memif’s peer' }),
     [Symbol.asyncDispose]: () => running.stop(),
   };
 };

@@ -6,6 +6,7 @@ import type { Agent } from './agent.js';
 import { labels } from './extensions.js';
 import { Mesh, type Pod } from './mesh.js';
 import { managerPort } from './mesh-node.js';
+import { thorough } from './reliability/config.js';
 import {
   connectionRequest,
   endpointAdvertiseRequest,
@@ -82,14 +83,17 @@ describe.skipIf(!requireRoot('hostile peers'))('hostile peers', () => {
   };
 
   describe.each(sockets)('on %s', (socket) => {
-    it.each(words)('%s: others are served', async (_, bytes) => {
-      const { pid } = mesh.a.manager;
-      const open = onNode.speak(addressOf(socket), bytes, { patienceMs: 300 });
+    it(`${words.map(([name]) => name).join(', ')}: others are served`, async () => {
+      const open = words.map(async ([name, bytes]) => {
+        const { received } = await onNode.speak(addressOf(socket), bytes, { patienceMs: 300 });
+        return { name, received };
+      });
       await expectService();
-      const { received } = await open;
       // Nothing that looks like success, and no stack of ours.
-      expect(received).not.toMatch(/HTTP\/1\.\d 200|file:\/\/|node:internal/);
-      expect(mesh.a.manager.pid).toBe(pid);
+      const looks = /HTTP\/1\.\d 200|file:\/\/|node:internal/;
+      expect((await Promise.all(open)).filter(({ received }) => looks.test(received))).toEqual([]);
+      // It is the one that was started.
+      expect(mesh.a.manager.child).toMatchObject({ exitCode: null, signalCode: null });
     });
 
     it('two hundred who connect and fall silent: others are served', async () => {
@@ -124,7 +128,9 @@ describe.skipIf(!requireRoot('hostile peers'))('hostile peers', () => {
   ] as const)('too much on %s', (socket, method, request) => {
     const target = (): string => (socket === 'the TCP port' ? mesh.a.tcp : `unix:${mesh.a.runDir}/${socket}`);
 
-    it.each([1, 4, 32])('%i MiB and a little', async (size) => {
+    // Not thoroughly, each socket gets one that is much too much.
+    const much = { 'client.sock': 32, 'endpoint.sock': 4, 'the TCP port': 4 }[socket];
+    it.each(thorough ? [1, 4, 32] : [1, much])('%i MiB and a little', async (size) => {
       const caller = socket === 'the TCP port' ? onNode : agent;
       const called = await caller.call(target(), method, request('x'.repeat((size << 20) + 1)));
       expect(called).toMatchObject({

@@ -2,7 +2,7 @@
 // makes them anew, and the pod's application connects as before. The application is our own memif.
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ping, type Running, requireRoot } from '@nsm/testkit';
+import { ping, type Running, requireRoot, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMemif } from './applications.js';
 import { Mesh, type Pod } from './mesh.js';
@@ -52,7 +52,10 @@ describe.skipIf(!requireRoot('memif sockets'))('the sockets of a memif', () => {
   ): Promise<void> => {
     await using application = await startMemif(pod, { parameters, addresses: [address], mtu });
     await application.connected();
-    expect(await ping(pod.name, to)).toMatchObject({ received: 1 });
+    // The kernel lets packets out a while after the device has its carrier.
+    await waitFor(async () => (await ping(pod.name, to, { deadline: 1 })).received === 1, {
+      what: 'an answer',
+    });
   };
 
   it.each([
@@ -95,7 +98,8 @@ describe.skipIf(!requireRoot('memif sockets'))('the sockets of a memif', () => {
       const wrong = { ...told, secret: 'guess' };
       await using stranger = await startMemif(client, { parameters: wrong, addresses: [], mtu });
       await expectPackets(client, told, { address, mtu }, peerAddresses[0]!);
-      await expect(stranger.connected()).rejects.toThrow(/the memif’s peer/);
+      // It has had as long as the right one, which came later.
+      await expect(stranger.connected(500)).rejects.toThrow(/the memif’s peer/);
     }
     await disconnect('by-kernel');
     expect(await mesh.finish()).toEqual([]);

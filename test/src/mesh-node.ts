@@ -66,6 +66,10 @@ export class MeshNode {
     return this.#manager;
   }
 
+  get hasManager(): boolean {
+    return this.#manager !== undefined;
+  }
+
   /** The forwarder's process; throws while there is none. */
   get forwarder(): Running {
     if (!this.#forwarder) throw new Error(`${this.name} has no forwarder of its own`);

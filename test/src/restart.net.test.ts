@@ -1,10 +1,10 @@
 // Managers that are killed or stopped and come back: the same replies, not a packet lost, and what died meanwhile released.
-import { type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
+import { type Running, requireRoot, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectTraffic } from './expect-traffic.js';
 import { readDetails } from './extensions.js';
+import { flow } from './flow.js';
 import { type HereAndThere, hereAndThere } from './here-and-there.js';
-import type { Pod } from './mesh.js';
 import { nsmJson, spawnNsm } from './nsm-command.js';
 import { devicesOf } from './pod-network.js';
 
@@ -47,7 +47,7 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
       }
     }
     const counts = { here: await here.end(), there: await there.end() };
-    expect(counts.here.sent).toBeGreaterThan(100);
+    expect(counts.here.sent).toBeGreaterThan(20);
     expect(counts).toEqual({
       here: { sent: counts.here.sent, received: counts.here.sent },
       there: { sent: counts.there.sent, received: counts.there.sent },
@@ -243,25 +243,3 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     return spawnNsm(undefined, '"interfaceName"', ['connect', ...key, '--hold', '--json']);
   };
 });
-
-interface Flow extends AsyncDisposable {
-  /** Ends it and counts; the last packet may still be on its way and is left out. */
-  end(): Promise<{ readonly sent: number; readonly received: number }>;
-}
-
-/** A hundred pings a second, until `end`. */
-const flow = async ({ name }: Pod, address: string): Promise<Flow> => {
-  const running = await spawnIn(name, 'ping', ['-n', '-i', '0.01', address]);
-  await waitFor(() => running.output().includes('icmp_seq=2 '), { what: 'the first answers' });
-  return {
-    end: async () => {
-      running.child.kill('SIGINT');
-      await running.exited;
-      const counts = /(\d+) packets transmitted, (\d+) received/.exec(running.output());
-      const [sent, received] = [Number(counts?.[1]), Number(counts?.[2])];
-      const last = running.output().includes(`icmp_seq=${sent} `);
-      return last ? { sent, received } : { sent: sent - 1, received };
-    },
-    [Symbol.asyncDispose]: () => running.stop(),
-  };
-};

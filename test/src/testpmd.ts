@@ -114,8 +114,9 @@ export class Testpmd implements AsyncDisposable {
   async stop(): Promise<void> {
     const { child, exited } = this.#running;
     child.kill('SIGTERM');
-    await Promise.race([exited, pause(3_000, undefined, { ref: false })]);
-    await this.#running.stop();
+    await Promise.race([exited, pause(1_000, undefined, { ref: false })]);
+    child.kill('SIGKILL');
+    await exited;
     const [, socket] = /(?:role=server,socket|^net_vhost0,iface)=([^,]+)/.exec(this.#device) ?? [];
     if (socket !== undefined) rmSync(socket, { force: true });
   }

@@ -62,6 +62,12 @@ describe.skipIf(!requireRoot('clock'))('clocks that jump', { timeout: 60_000 }, 
       expect(connection?.history.map(({ state }) => state)).toEqual(['CONNECTING', 'UP']);
     }
     await nsm('disconnect', 'far', ...words('lasting'));
+    // By what it says itself, a manager's clock has jumped back, and by hours.
+    for (const { log } of mesh.nodes) {
+      const times = [...log.matchAll(/"time":"([^"]+)"/g)].map(([, time = '']) => Date.parse(time));
+      const jumps = times.slice(1).map((time, n) => time - times[n]!);
+      expect(Math.min(...jumps)).toBeLessThan(-30 * 60_000);
+    }
   });
 
   it('leave nothing behind', async () => {

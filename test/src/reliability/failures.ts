@@ -18,6 +18,8 @@ export interface Failure {
   readonly moves?: boolean;
   /** Only silence tells of it, and silence must last to be believed: too long for `npm test`. */
   readonly slow?: boolean;
+  /** Nothing of other connections is touched. */
+  readonly alone?: boolean;
   /** Time to recover is counted from the end of `happen`: until then nothing could. */
   readonly lasts?: boolean;
   /** Breaks it and, where that is part of the row, brings it back. */
@@ -172,29 +174,35 @@ export const failures: readonly Failure[] = [
   },
   {
     name: "interface deleted in the client's pod",
+    alone: true,
     happen: (_, { client, device }) => run(client.name, 'ip', ['link', 'del', device]),
   },
   {
     name: "interface set down in the client's pod",
+    alone: true,
     happen: (_, { client, device }) => run(client.name, 'ip', ['link', 'set', device, 'down']),
   },
   {
     name: "interface deleted in the endpoint's pod",
+    alone: true,
     happen: async (_, connected) =>
       run(connected.serving.pod?.name, 'ip', ['link', 'del', await endpointDevice(connected)]),
   },
   {
     name: "interface set down in the endpoint's pod",
+    alone: true,
     happen: async (_, connected) =>
       run(connected.serving.pod?.name, 'ip', ['link', 'set', await endpointDevice(connected), 'down']),
   },
   {
     name: "address removed in the client's pod",
+    alone: true,
     happen: (_, { client, device, address }) =>
       run(client.name, 'ip', ['address', 'del', address, 'dev', device]),
   },
   {
     name: "address removed in the endpoint's pod",
+    alone: true,
     happen: async (_, connected) =>
       run(connected.serving.pod?.name, 'ip', [
         ...['-4', 'address', 'flush', 'dev', await endpointDevice(connected)],
@@ -202,10 +210,12 @@ export const failures: readonly Failure[] = [
   },
   {
     name: "route removed in the client's pod",
+    alone: true,
     happen: (_, { client }) => run(client.name, 'ip', ['route', 'del', route]),
   },
   {
     name: "route removed in the endpoint's pod",
+    alone: true,
     happen: async (_, connected) =>
       run(connected.serving.pod?.name, 'ip', [
         ...['-4', 'route', 'flush', 'dev', await endpointDevice(connected)],
