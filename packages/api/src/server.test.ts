@@ -1,4 +1,5 @@
 // A server and a client over a unix socket and TCP: replies, refusals, streams, garbage, health and reflection.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
@@ -55,6 +56,31 @@ describe('Server and Channel', () => {
     const reply = await client.requestConnection({ requestId: 'a', networkServiceName: 'svc' });
     expect(reply).toMatchObject({ accepted: true, admissionError: 'svc for 42' });
   });
+
+  it.each(['free', 'left behind by a process that died'])(
+    'gives a socket that is %s to exactly one of those that begin at once',
+    async (state) => {
+      const path = join(folder, 'contested');
+      if (state !== 'free')
+        execFileSync(process.execPath, [
+          '-e',
+          `require('net').createServer().listen(${JSON.stringify(path)}, () => process.exit())`,
+        ]);
+      const servers = Array.from({ length: 5 }, () => new Server());
+      try {
+        const outcomes = await Promise.allSettled(servers.map((one) => one.listenUnix(path)));
+        expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+        for (const outcome of outcomes)
+          if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'conflict' });
+        using there = new Channel(`unix:${path}`);
+        expect(await there.client(Health).check({})).toMatchObject({
+          status: HealthCheckResponse_ServingStatus.SERVING,
+        });
+      } finally {
+        for (const one of servers) await one.stop();
+      }
+    },
+  );
 
   it('makes its socket again when it is removed, folder and all, and spares one that is not its own', async () => {
     const path = join(folder, 'run', 's');
