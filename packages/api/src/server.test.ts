@@ -184,6 +184,19 @@ describe('Server and Channel', () => {
     expect((await client.requestConnection({ requestId: 'a' })).accepted).toBe(true);
   });
 
+  it('refuses in few words what is said in many: a status is a header', async () => {
+    const service = 'x'.repeat(100_000);
+    const refusal = await channel
+      .client(Health)
+      .check({ service })
+      .catch((error: NsmError) => error);
+    expect(refusal).toMatchObject({
+      kind: 'not-found',
+      message: expect.stringMatching(/^no service x+… \(100016 characters\)$/),
+    });
+    expect((refusal as NsmError).message.length).toBeLessThan(3000);
+  });
+
   it('serves no more than 256 connections of one process, and again when some have ended', async () => {
     const open = async () => {
       const socket = netConnect(join(folder, 's'));
