@@ -23,6 +23,9 @@ export interface CallContext {
 type Reply = MessageInitShape<DescMessage>;
 export type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
+/** Characters. The text of a status travels as a header, and a caller that does not take one of its size hears nothing at all. */
+const maxWords = 2000;
+
 export class CallHandlers {
   readonly #connections: ServerConnections;
   readonly #onError: (error: NsmError, method: string) => void;
@@ -81,7 +84,10 @@ export class CallHandlers {
   #failure(method: DescMethod, thrown: unknown): { code: number; details: string } {
     const error = NsmError.from(thrown);
     if (error.kind === 'internal') this.#onError(error, `${method.parent.typeName}/${method.name}`);
-    return { code: error.grpcStatus, details: error.toAdmissionError() };
+    const { grpcStatus: code, kind, message } = error;
+    const shown =
+      message.length > maxWords ? `${message.slice(0, maxWords)}… (${message.length} characters)` : message;
+    return { code, details: new NsmError(kind, shown).toAdmissionError() };
   }
 }
 

@@ -1,4 +1,5 @@
 // A server and a client over a unix socket and TCP: replies, refusals, streams, garbage, health and reflection.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
@@ -55,6 +56,31 @@ describe('Server and Channel', () => {
     const reply = await client.requestConnection({ requestId: 'a', networkServiceName: 'svc' });
     expect(reply).toMatchObject({ accepted: true, admissionError: 'svc for 42' });
   });
+
+  it.each(['free', 'left behind by a process that died'])(
+    'gives a socket that is %s to exactly one of those that begin at once',
+    async (state) => {
+      const path = join(folder, 'contested');
+      if (state !== 'free')
+        execFileSync(process.execPath, [
+          '-e',
+          `require('net').createServer().listen(${JSON.stringify(path)}, () => process.exit())`,
+        ]);
+      const servers = Array.from({ length: 5 }, () => new Server());
+      try {
+        const outcomes = await Promise.allSettled(servers.map((one) => one.listenUnix(path)));
+        expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+        for (const outcome of outcomes)
+          if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'conflict' });
+        using there = new Channel(`unix:${path}`);
+        expect(await there.client(Health).check({})).toMatchObject({
+          status: HealthCheckResponse_ServingStatus.SERVING,
+        });
+      } finally {
+        for (const one of servers) await one.stop();
+      }
+    },
+  );
 
   it('makes its socket again when it is removed, folder and all, and spares one that is not its own', async () => {
     const path = join(folder, 'run', 's');
@@ -156,6 +182,19 @@ describe('Server and Channel', () => {
       kind: 'overload',
     });
     expect((await client.requestConnection({ requestId: 'a' })).accepted).toBe(true);
+  });
+
+  it('refuses in few words what is said in many: a status is a header', async () => {
+    const service = 'x'.repeat(100_000);
+    const refusal = await channel
+      .client(Health)
+      .check({ service })
+      .catch((error: NsmError) => error);
+    expect(refusal).toMatchObject({
+      kind: 'not-found',
+      message: expect.stringMatching(/^no service x+… \(100016 characters\)$/),
+    });
+    expect((refusal as NsmError).message.length).toBeLessThan(3000);
   });
 
   it('serves no more than 256 connections of one process, and again when some have ended', async () => {

@@ -4,10 +4,10 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  renameSync,
   rmSync,
   type Stats,
   statSync,
@@ -52,12 +52,15 @@ export class UnixListener {
    * @throws NsmError `conflict` when another process serves the socket, `invalid` or `privilege` when none can be made there.
    */
   async start(): Promise<void> {
-    await removeStaleSocket(this.#path);
     const { mode = 0o600, group } = this.#options;
-    try {
-      await this.#listen(mode, group);
-    } catch (thrown) {
-      throw cannotMake(this.#path, thrown);
+    while (this.#listener === undefined) {
+      await removeStaleSocket(this.#path);
+      try {
+        await this.#listen(mode, group);
+      } catch (thrown) {
+        // Another process, which starts at the same time, was quicker: it is asked in turn whether it serves.
+        if (codeOf(thrown) !== 'EEXIST') throw cannotMake(this.#path, thrown);
+      }
     }
     this.#isThere();
     this.#look();
@@ -76,7 +79,10 @@ export class UnixListener {
     await closed;
   }
 
-  /** The socket is born in a folder closed to others, and put in its place once it is open just as far as asked. */
+  /**
+   * The socket is born in a folder closed to others, and put in its place once it is open just as far as asked.
+   * @throws Error `EEXIST` when there is a file in its place: rename(2) would take that of another process away.
+   */
   async #listen(mode: number, group: number | undefined): Promise<void> {
     const listener = createServer(this.#accept);
     const nursery = mkdtempSync(join(dirname(this.#path), '.nsm-'));
@@ -86,7 +92,7 @@ export class UnixListener {
       if (group !== undefined) chownSync(born, process.getuid?.() ?? 0, group);
       chmodSync(born, mode);
       this.#file = lstatSync(born);
-      renameSync(born, this.#path);
+      linkSync(born, this.#path);
       this.#listener = listener;
     } catch (error) {
       listener.close();
@@ -140,7 +146,7 @@ export class UnixListener {
 }
 
 function cannotMake(path: string, thrown: unknown): NsmError {
-  const { code } = thrown as NodeJS.ErrnoException;
+  const code = codeOf(thrown);
   const folder = dirname(path);
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return new NsmError(
@@ -164,6 +170,7 @@ function cannotRestore(path: string, thrown: unknown): NsmError {
 }
 
 async function removeStaleSocket(path: string): Promise<void> {
+  const asked = lstatSync(path, { throwIfNoEntry: false });
   const outcome = await new Promise<'served' | 'stale' | 'absent'>((resolve) => {
     const probe = netConnect(path, () => {
       probe.destroy();
@@ -178,5 +185,10 @@ async function removeStaleSocket(path: string): Promise<void> {
       'conflict',
       `${path} is served by a running process; stop it first, or choose another --run-dir`,
     );
-  if (outcome === 'stale') unlinkSync(path);
+  const now = lstatSync(path, { throwIfNoEntry: false });
+  if (outcome === 'stale' && now && now.ino === asked?.ino) unlinkSync(path);
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  return (thrown as NodeJS.ErrnoException).code;
 }

@@ -239,6 +239,7 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
       err: expect.stringContaining('is `nsm manager` running'),
     });
     expect(await nsm('describe', 'connection', 'x')).toMatchObject({ status: 1 });
+    expect(await nsm('describe', 'tunnel', 'x')).toMatchObject({ status: 2 });
   });
 
   it('runs a gateway that hides its clients, and cleans up after it', async () => {

@@ -32,6 +32,7 @@ it('refuses the rest, and says what it knows', () => {
     'nsm://',
     'nsm://host',
     'nsm://host:port',
+    'nsm://host:65536',
     'nsm://a b:1',
   ]) {
     expect(() => open(url)).toThrow(expect.objectContaining({ kind: 'invalid' }));

@@ -145,7 +145,8 @@ function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWrit
 }
 
 function addressOf(url: string): string {
-  const address = /^nsm:\/\/([^/\s]+:\d{1,5})\/?$/.exec(url)?.[1];
-  if (address === undefined) throw new NsmError('invalid', `registry ${url}: expected nsm://HOST:PORT`);
+  const [, address, port] = /^nsm:\/\/([^/\s]+:(\d{1,5}))\/?$/.exec(url) ?? [];
+  if (address === undefined || Number(port) > 65_535)
+    throw new NsmError('invalid', `registry ${url}: expected nsm://HOST:PORT`);
   return address;
 }

@@ -17,6 +17,10 @@ export function describeCommand(): Command {
         command.error(
           `error: which ${what}? Write: nsm describe ${what} ${what === 'connection' ? 'ID' : 'NAME'}`,
         );
+      if (name !== undefined && what === 'tunnel')
+        command.error(
+          `error: describe tunnel shows all tunnels of this node. Of one connection: nsm describe connection ${name}`,
+        );
       const { runDescribe } = await import('./handler.js');
       await runDescribe(what, name ?? '', flags);
     });
