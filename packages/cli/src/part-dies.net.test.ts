@@ -19,12 +19,11 @@ describe.skipIf(!requireRoot('a part dies'))('a manager whose forwarder dies', (
   it('ends with the cause in its log, and the next one finds every connection as it was', async () => {
     const order = join(folder, 'throw');
     const preload = join(folder, 'preload.mjs');
-    // Among the threads only the forwarder's is told options.
     writeFileSync(
       preload,
       `import { existsSync } from 'node:fs';
-       import { isMainThread, workerData } from 'node:worker_threads';
-       if (!isMainThread && workerData?.options)
+       import { isMainThread } from 'node:worker_threads';
+       if (!isMainThread && process.argv[1].includes('/forwarder-worker.'))
          setInterval(() => { if (existsSync(${JSON.stringify(order)})) throw new Error('a bug'); }, 10).unref();`,
     );
     const runDir = join(folder, 'run');
