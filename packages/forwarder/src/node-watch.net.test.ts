@@ -47,5 +47,6 @@ describe.skipIf(!requireRoot('watching a node'))('the end of a namespace', () =>
       await waitFor(() => told.includes(second), { what: 'the end of the second' });
       watch?.stop();
       await reading.catch(() => undefined);
-    }));
+    }),
+  );
 });
