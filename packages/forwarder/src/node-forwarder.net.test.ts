@@ -17,7 +17,7 @@ import {
   type TestNamespace,
   waitFor,
 } from '@nsm/testkit';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { removalGroup, scaffolding, unfinishedGroup } from './device-groups.js';
 import { type ForwarderThread, startForwarderThread } from './index.js';
 
@@ -76,13 +76,8 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
   let a: ForwarderThread;
   let b: ForwarderThread;
 
-  beforeEach(async () => {
-    [nodeA, nodeB, client, endpoint] = ['node-a', 'node-b', 'client', 'endpoint'].map(makeNamespace) as [
-      TestNamespace,
-      TestNamespace,
-      TestNamespace,
-      TestNamespace,
-    ];
+  beforeAll(async () => {
+    [nodeA, nodeB] = ['node-a', 'node-b'].map(makeNamespace) as [TestNamespace, TestNamespace];
     nodeA.route.addLink({
       kind: 'veth',
       name: 'under',
@@ -100,11 +95,26 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     }
     [a, b] = await Promise.all([startIn(nodeA), startIn(nodeB)]);
   });
-  afterEach(async () => {
-    await Promise.all([a.stop(), b.stop()]);
-    for (const namespace of [nodeA, nodeB, client, endpoint]) namespace.remove();
+  beforeEach(() => {
+    [client, endpoint] = ['client', 'endpoint'].map(makeNamespace) as [TestNamespace, TestNamespace];
   });
-  afterAll(() => expect(leaks()).toEqual([]));
+  // Nothing is left to the next test: neither on the nodes nor in the forwarders' books.
+  afterEach(async () => {
+    for (const [side, { client: forwarder }] of [a, b].entries()) {
+      const { interfaces } = await forwarder.list({ idPrefix: side === 0 ? 'node-a' : 'node-b' });
+      const crossConnects = interfaces.map(({ id, namespace }) => ({ id, client: { namespace: namespace! } }));
+      await forwarder.remove({ crossConnects });
+    }
+    for (const pod of [client, endpoint]) pod.remove();
+    for (const node of [nodeA, nodeB])
+      for (const { name } of node.route.links())
+        if (!['lo', 'under'].includes(name)) node.route.deleteLink(name);
+  });
+  afterAll(async () => {
+    await Promise.all([a.stop(), b.stop()]);
+    for (const namespace of [nodeA, nodeB]) namespace.remove();
+    expect(leaks()).toEqual([]);
+  });
 
   const local = (more: { client?: fw.Port; endpoint?: fw.Port } = {}): fw.CrossConnect =>
     joined('node-a:1', {
@@ -515,7 +525,8 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     const stop = new AbortController();
     const seen: string[] = [];
     const reading = (async () => {
-      for await (const { event } of a.client.watch({}, { signal: stop.signal })) seen.push(nameOf(event));
+      for await (const { event } of a.client.watch({}, { signal: stop.signal }))
+        if (event.case !== 'namespaceGone') seen.push(nameOf(event));
     })().catch(() => undefined);
     const { client: made } = await a.client.apply(local());
     const { index } = client.route.link('nsm0')!;
@@ -560,7 +571,8 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     const stop = new AbortController();
     const seen: string[] = [];
     const reading = (async () => {
-      for await (const { event } of a.client.watch({}, { signal: stop.signal })) seen.push(nameOf(event));
+      for await (const { event } of a.client.watch({}, { signal: stop.signal }))
+        if (event.case !== 'namespaceGone') seen.push(nameOf(event));
     })().catch(() => undefined);
     const mtu = async (): Promise<number> => {
       const { tunnels } = await a.client.offerTunnels({ remote: '10.9.0.2' });
@@ -580,6 +592,8 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     await expect(mtu()).rejects.toMatchObject({ kind: 'dataplane' });
     stop.abort();
     await reading;
+    nodeA.route.setLink('under', { mtu: 1500, up: true });
+    nodeA.route.addAddress(nodeA.route.link('under')!.index, { address: 'fd09::1/64', nodad: true });
   });
 
   it('removes a hundred at once', async () => {

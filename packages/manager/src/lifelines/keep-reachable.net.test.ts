@@ -41,7 +41,10 @@ describe.skipIf(!requireRoot('reachable managers'))(
       );
       mesh.pod('node-c').route.addRoute({ destination: 'default', gateway: router });
       await mesh.join('node-c', at);
-      await waitFor(() => node.route.routeTo(at).gateway === via, { what: 'a way past the connection' });
+      await waitFor(() => node.route.routeTo(at).gateway === via, {
+        what: 'a way past the connection',
+        timeout: 15_000,
+      });
       expect(await ping(node.name, at)).toMatchObject({ received: 1 });
       // What lies beside it stays the connection's.
       expect(leaves(at.replace(/1$/, '7'))).toBe('nsm0');
