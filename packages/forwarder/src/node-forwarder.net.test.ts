@@ -384,6 +384,16 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     expect(await linkNames(client)).toEqual(['nsm0']);
   });
 
+  it('says what went wrong, also when the device that it takes back has gone by itself', async () => {
+    const making = a.client.apply({ ...remote('a'), answerWithinMs: 1000 });
+    const refused = expect(making).rejects.toMatchObject({
+      message: expect.not.stringContaining('delete link'),
+    });
+    await waitFor(() => client.route.links().find(({ alias, up }) => alias === 'node-a:2' && up));
+    client.route.deleteLink('nsm0');
+    await refused;
+  });
+
   it('resolves every form of linux_namespace, and tells whose it is', async () => {
     const { inode } = client.namespace;
     for (const form of [String(inode), `net:[${inode}]`, client.name, `/run/netns/${client.name}`]) {
