@@ -100,9 +100,13 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
   });
   // Nothing is left to the next test: neither on the nodes nor in the forwarders' books.
   afterEach(async () => {
-    for (const [side, { client: forwarder }] of [a, b].entries()) {
-      const { interfaces } = await forwarder.list({ idPrefix: side === 0 ? 'node-a' : 'node-b' });
-      const crossConnects = interfaces.map(({ id, namespace }) => ({ id, client: { namespace: namespace! } }));
+    // In whatever namespace of this machine there are any.
+    const ours = new Set([nodeA, nodeB, client, endpoint].map(({ namespace }) => namespace.inode));
+    for (const { client: forwarder } of [a, b]) {
+      const { interfaces } = await forwarder.list({ idPrefix: 'node-' });
+      const crossConnects = interfaces.flatMap(({ id, namespace }) =>
+        namespace && ours.has(namespace.inode) ? [{ id, client: { namespace } }] : [],
+      );
       await forwarder.remove({ crossConnects });
     }
     for (const pod of [client, endpoint]) pod.remove();
