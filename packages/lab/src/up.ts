@@ -127,11 +127,7 @@ async function remove(
 }
 
 /** The lock is ours: whoever made what is still there was killed, unless the lab was kept. */
-async function removeLeftovers(
-  folder: LabFolder,
-  progress: Progress,
-  options: LabUpOptions,
-): Promise<void> {
+async function removeLeftovers(folder: LabFolder, progress: Progress, options: LabUpOptions): Promise<void> {
   const old = folder.read();
   if (!old) return folder.exists ? folder.remove() : undefined;
   const { name } = old.plan;

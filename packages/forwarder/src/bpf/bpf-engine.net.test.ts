@@ -161,7 +161,9 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       await stage.threads[n].client.apply(halves[n]);
     }
     await pinging.exited;
-    expect(pinging.output()).toMatch(new RegExp(`${pings} packets transmitted, ${pings} received, 0% packet loss`));
+    expect(pinging.output()).toMatch(
+      new RegExp(`${pings} packets transmitted, ${pings} received, 0% packet loss`),
+    );
     // New programs, and the counters of old.
     const after = programsOn(stage.nodes[0], 'under');
     expect(unnumbered(after)).toEqual(unnumbered(before));
@@ -282,11 +284,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     await client.apply(half(stage, 0, GRE, 4, 1400, other));
   });
 
-  it.each([
-    [GRE, 6],
-    [MPLSoEthernet, 4],
-    ...(thorough ? ([[GRE, 4]] as const) : []),
-  ] as const)(
+  it.each([[GRE, 6], [MPLSoEthernet, 4], ...(thorough ? ([[GRE, 4]] as const) : [])] as const)(
     'follows the route to another uplink while packets flow (%s over IPv%s)',
     async (type, version) => {
       const { halves } = await join(stage, type, version);
@@ -451,7 +449,12 @@ describe.skipIf(!rooted || missing !== '')('eBPF VXLAN and the kernel’s vxlan 
   it.each([
     [0, 4],
     [1, 6],
-    ...(thorough ? ([[0, 6], [1, 4]] as const) : []),
+    ...(thorough
+      ? ([
+          [0, 6],
+          [1, 4],
+        ] as const)
+      : []),
   ] as const)('understand each other, eBPF on node %i, over IPv%i', async (bpf, version) => {
     const engines = (['kernel', 'kernel'] as ('kernel' | 'ebpf')[]).with(bpf, 'ebpf');
     const stage = await makeStage([{ vxlanEngine: engines[0]! }, { vxlanEngine: engines[1]! }]);

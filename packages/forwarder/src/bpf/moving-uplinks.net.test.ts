@@ -1,6 +1,15 @@
 // Uplinks that move to another device, and addresses that several devices answer for: what that costs each kind of tunnel.
 import { tunnelNames } from '@nsm/api';
-import { leaks, PacketSocket, ping, requireRoot, run, type TestNamespace, tried, waitFor } from '@nsm/testkit';
+import {
+  leaks,
+  PacketSocket,
+  ping,
+  requireRoot,
+  run,
+  type TestNamespace,
+  tried,
+  waitFor,
+} from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   half,

@@ -8,8 +8,8 @@ import {
   TunnelSchema,
   TunnelType,
 } from '@nsm/api';
-import fc from 'fast-check';
 import { tried } from '@nsm/testkit';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   chooseInterfaces,

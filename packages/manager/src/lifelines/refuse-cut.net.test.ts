@@ -1,7 +1,14 @@
 // A node's own way to the other nodes is not led into a connection: neither for a moment nor until it is mended.
 import { type PingResult, ping, requireRoot, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
-import { kernel, linked, routed, sharedMesh, type TestMesh, type TestUnderlay } from '../manager.test.mesh.js';
+import {
+  kernel,
+  linked,
+  routed,
+  sharedMesh,
+  type TestMesh,
+  type TestUnderlay,
+} from '../manager.test.mesh.js';
 
 /** What the endpoint gives the client, and itself. */
 interface Given {
