@@ -28,7 +28,7 @@ async function ask(mesh: TestMesh, other: string, where: 0 | 1, given: Given) {
     interface: [kernel],
   });
   const target = ofPod.connectionParameters?.peerAddresses[0] ?? '';
-  const all = { count: 40, interval: 0.02 };
+  const all = { count: 60, interval: 0.01 };
   const pings: Promise<PingResult>[] = [ping(node.name, other, all), ping(pod.name, target, all)];
   await waitFor(async () => (await ping(pod.name, target)).received === 1);
   const reply = await mesh.client(0).requestConnection({
@@ -118,7 +118,7 @@ describe.skipIf(!requireRoot('lifelines'))('a node behind a router', () => {
     const { mesh } = shared;
     await mesh.serve(1, 'site', 'node-b', { endpointParameters: { route: ['10.9.0.0/16'] } });
     const node = mesh.pod('node-b');
-    const pings = ping(node.name, underlay.addresses[0], { count: 40, interval: 0.02 });
+    const pings = ping(node.name, underlay.addresses[0], { count: 60, interval: 0.01 });
     const reply = await mesh.client(client).requestConnection({
       requestId: 'pod-1',
       networkServiceName: 'site',
