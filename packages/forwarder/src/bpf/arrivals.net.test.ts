@@ -93,7 +93,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
         let byTheSecond = false;
         await waitFor(
           async () => {
-            await run(pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee77', podAddresses[4][0]]);
+            await run(pods[1].name, 'ping', ['-c', '1', '-W', '1', '-p', 'c0ffee77', podAddresses[4][0]]);
             byTheSecond ||= second.seen().some(({ frame }) => frame.includes(Buffer.from('c0ffee77', 'hex')));
             return byTheSecond;
           },
