@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeNamespace, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
+import { leaks, makeNamespace, ping, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const bin = fileURLToPath(new URL('../bin/nsm.js', import.meta.url));
@@ -14,6 +14,7 @@ describe.skipIf(!requireRoot('a part dies'))('a manager whose forwarder dies', (
   afterAll(() => {
     for (const one of [node, pod, server]) one.remove();
     rmSync(folder, { recursive: true, force: true });
+    expect(leaks()).toEqual([]);
   });
 
   it('ends with the cause in its log, and the next one finds every connection as it was', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { requireRoot } from '@nsm/testkit';
+import { requireRoot, thorough } from '@nsm/testkit';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { framesIn } from './frames.js';
@@ -85,7 +85,7 @@ describe('RecordFile', () => {
           if (number % 5 === 0) break;
         }
       }),
-      { numRuns: 60 },
+      { numRuns: thorough ? 60 : 20 },
     );
   });
 
@@ -104,7 +104,7 @@ describe('RecordFile', () => {
         expect(sorted(contents)).toEqual(sorted(all.concat(all).reduce(changed, new Map())));
         expect(doubtful).toBe(false);
       }),
-      { numRuns: 15 },
+      { numRuns: thorough ? 15 : 5 },
     );
   });
 
@@ -182,7 +182,7 @@ describe('RecordFile', () => {
           for (const key of now.keys()) await again.write([[key, undefined]]);
           await again.close();
         }),
-        { numRuns: 40 },
+        { numRuns: thorough ? 40 : 15 },
       );
     });
   });

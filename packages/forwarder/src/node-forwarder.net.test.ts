@@ -17,7 +17,7 @@ import {
   type TestNamespace,
   waitFor,
 } from '@nsm/testkit';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { removalGroup, scaffolding, unfinishedGroup } from './device-groups.js';
 import { type ForwarderThread, startForwarderThread } from './index.js';
 
@@ -76,13 +76,8 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
   let a: ForwarderThread;
   let b: ForwarderThread;
 
-  beforeEach(async () => {
-    [nodeA, nodeB, client, endpoint] = ['node-a', 'node-b', 'client', 'endpoint'].map(makeNamespace) as [
-      TestNamespace,
-      TestNamespace,
-      TestNamespace,
-      TestNamespace,
-    ];
+  beforeAll(async () => {
+    [nodeA, nodeB] = ['node-a', 'node-b'].map(makeNamespace) as [TestNamespace, TestNamespace];
     nodeA.route.addLink({
       kind: 'veth',
       name: 'under',
@@ -100,11 +95,30 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     }
     [a, b] = await Promise.all([startIn(nodeA), startIn(nodeB)]);
   });
-  afterEach(async () => {
-    await Promise.all([a.stop(), b.stop()]);
-    for (const namespace of [nodeA, nodeB, client, endpoint]) namespace.remove();
+  beforeEach(() => {
+    [client, endpoint] = ['client', 'endpoint'].map(makeNamespace) as [TestNamespace, TestNamespace];
   });
-  afterAll(() => expect(leaks()).toEqual([]));
+  // Nothing is left to the next test: neither on the nodes nor in the forwarders' books.
+  afterEach(async () => {
+    // In whatever namespace of this machine there are any.
+    const ours = new Set([nodeA, nodeB, client, endpoint].map(({ namespace }) => namespace.inode));
+    for (const { client: forwarder } of [a, b]) {
+      const { interfaces } = await forwarder.list({ idPrefix: 'node-' });
+      const crossConnects = interfaces.flatMap(({ id, namespace }) =>
+        namespace && ours.has(namespace.inode) ? [{ id, client: { namespace } }] : [],
+      );
+      await forwarder.remove({ crossConnects });
+    }
+    for (const pod of [client, endpoint]) pod.remove();
+    for (const node of [nodeA, nodeB])
+      for (const { name } of node.route.links())
+        if (!['lo', 'under'].includes(name)) node.route.deleteLink(name);
+  });
+  afterAll(async () => {
+    await Promise.all([a.stop(), b.stop()]);
+    for (const namespace of [nodeA, nodeB]) namespace.remove();
+    expect(leaks()).toEqual([]);
+  });
 
   const local = (more: { client?: fw.Port; endpoint?: fw.Port } = {}): fw.CrossConnect =>
     joined('node-a:1', {
@@ -374,6 +388,16 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     expect(await linkNames(client)).toEqual(['nsm0']);
   });
 
+  it('says what went wrong, also when the device that it takes back has gone by itself', async () => {
+    const making = a.client.apply({ ...remote('a'), answerWithinMs: 1000 });
+    const refused = expect(making).rejects.toMatchObject({
+      message: expect.not.stringContaining('delete link'),
+    });
+    await waitFor(() => client.route.links().find(({ alias, up }) => alias === 'node-a:2' && up));
+    client.route.deleteLink('nsm0');
+    await refused;
+  });
+
   it('resolves every form of linux_namespace, and tells whose it is', async () => {
     const { inode } = client.namespace;
     for (const form of [String(inode), `net:[${inode}]`, client.name, `/run/netns/${client.name}`]) {
@@ -515,7 +539,8 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     const stop = new AbortController();
     const seen: string[] = [];
     const reading = (async () => {
-      for await (const { event } of a.client.watch({}, { signal: stop.signal })) seen.push(nameOf(event));
+      for await (const { event } of a.client.watch({}, { signal: stop.signal }))
+        if (event.case !== 'namespaceGone') seen.push(nameOf(event));
     })().catch(() => undefined);
     const { client: made } = await a.client.apply(local());
     const { index } = client.route.link('nsm0')!;
@@ -560,7 +585,8 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     const stop = new AbortController();
     const seen: string[] = [];
     const reading = (async () => {
-      for await (const { event } of a.client.watch({}, { signal: stop.signal })) seen.push(nameOf(event));
+      for await (const { event } of a.client.watch({}, { signal: stop.signal }))
+        if (event.case !== 'namespaceGone') seen.push(nameOf(event));
     })().catch(() => undefined);
     const mtu = async (): Promise<number> => {
       const { tunnels } = await a.client.offerTunnels({ remote: '10.9.0.2' });
@@ -580,6 +606,8 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     await expect(mtu()).rejects.toMatchObject({ kind: 'dataplane' });
     stop.abort();
     await reading;
+    nodeA.route.setLink('under', { mtu: 1500, up: true });
+    nodeA.route.addAddress(nodeA.route.link('under')!.index, { address: 'fd09::1/64', nodad: true });
   });
 
   it('removes a hundred at once', async () => {

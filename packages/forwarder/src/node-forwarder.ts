@@ -202,7 +202,7 @@ export class NodeForwarder implements ForwarderService {
       else if (fresh) {
         await this.#shared.release(crossConnect.id);
         this.#tunnels.release(crossConnect.id);
-        ports[fresh.side]?.socket.deleteLink(fresh.index);
+        ports[fresh.side]?.delete(fresh.index);
       }
       throw error;
     }

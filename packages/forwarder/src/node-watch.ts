@@ -107,6 +107,8 @@ export class NodeWatch {
         ? undefined
         : (this.#socket.namespaceId(namespace) ?? this.#socket.setNamespaceId(namespace));
     const followed: Followed = { key, inode: namespace.inode, cookie, interfaces: new Map() };
+    // An id is given again as soon as its namespace has gone, which may not be told yet.
+    this.#tellEnd(id);
     this.#byId.set(id, followed);
     this.#byKey.set(key, followed);
     return followed;
@@ -116,7 +118,9 @@ export class NodeWatch {
     if (event.type === 'overrun') for (const id of this.#places.keys()) this.#tellChanged(id);
     // Other namespaces tell of the ends of their ids as well.
     else if (event.type === 'nsid') {
-      if (event.namespaceId === undefined) this.#heedEnd(event.id);
+      // An id that is taken has been given again since: its former namespace has gone, and not the one that has it now.
+      if (event.namespaceId === undefined && !this.#socket.isNamespaceIdTaken(event.id))
+        this.#tellEnd(event.id);
     } else if (event.type !== 'traffic' && event.type !== 'setting') {
       const interfaces = this.#byId.get(event.namespaceId)?.interfaces;
       // A route may have been put in the place of one of any of them.
@@ -127,7 +131,7 @@ export class NodeWatch {
     }
   }
 
-  #heedEnd(id: number): void {
+  #tellEnd(id: number | undefined): void {
     const followed = this.#byId.get(id);
     if (!followed) return;
     const { key, inode, cookie } = followed;

@@ -1,6 +1,7 @@
 // One pod's side of a cross-connect with its network namespace opened and a netlink socket inside, for one operation.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { IpPrefix, type Link, libc, type NetworkNamespace, openNamespace, RouteSocket } from '@nsm/netlink';
+import { unlessGone } from './device-groups.js';
 
 /**
  * Held only as long as an operation lasts: an open descriptor or socket keeps a network namespace alive
@@ -55,7 +56,7 @@ export class OpenPort implements Disposable {
   /** Deletes a device of the pod, whose name is free then. */
   delete(index: number): void {
     this.#listed = undefined;
-    this.socket.deleteLink(index);
+    unlessGone(() => this.socket.deleteLink(index));
   }
 
   /** The pod's devices as they were before the operation made any. */

@@ -150,7 +150,7 @@ describe('labUp', () => {
 
   it('kills what does not end', async () => {
     const stubborn = file(small.replace('node-b:', 'node-b: { options: { stubborn: true } }'));
-    const running = up(stubborn);
+    const running = up(stubborn, { graceMs: 500 });
     await stderr.contains('Ctrl-C');
     const manager = new LabFolder(name).processes().find((each) => each.name === 'node-b');
     abort.abort();

@@ -28,6 +28,8 @@ export interface LabUpOptions extends LabOptions {
   readonly keep?: boolean;
   /** Takes the lab down. Default: SIGINT, SIGTERM and SIGHUP of this process do. */
   readonly signal?: AbortSignal;
+  /** Milliseconds in which its programs must end when it is taken down. Default: 5000. */
+  readonly graceMs?: number;
   /** How `nsm` is run. Default: the command of this installation. */
   readonly command?: readonly string[];
 }

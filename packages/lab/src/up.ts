@@ -40,7 +40,7 @@ export async function labUp(file: string, options: LabUpOptions = {}): Promise<L
   await using _lock = await LabLock.take(plan.name);
   const progress = new Progress(output.stderr, config.colour);
   const folder = new LabFolder(plan.name);
-  await removeLeftovers(folder, progress);
+  await removeLeftovers(folder, progress, options);
   const owner = identifyProcess(process.pid) ?? null;
   const record: LabRecord = {
     version: 1,
@@ -61,10 +61,10 @@ export async function labUp(file: string, options: LabUpOptions = {}): Promise<L
       kept = true;
       progress.say(`lab ${plan.name} stays; \`nsm lab down ${plan.name}\` removes it`);
     }
-    if (!kept && !(await remove(folder, record, progress))) return { ...result, ok: false };
+    if (!kept && !(await remove(folder, record, progress, options))) return { ...result, ok: false };
     return result;
   } catch (thrown) {
-    if (!kept) await remove(folder, record, progress);
+    if (!kept) await remove(folder, record, progress, options);
     if (!isCancelled(thrown)) throw thrown;
     return { ok: false };
   }
@@ -108,10 +108,15 @@ async function show(
   return { ok: report.ok, report };
 }
 
-async function remove(folder: LabFolder, record: LabRecord, progress: Progress): Promise<boolean> {
+async function remove(
+  folder: LabFolder,
+  record: LabRecord,
+  progress: Progress,
+  { graceMs }: LabUpOptions,
+): Promise<boolean> {
   const { remains } = await progress.step(
     `removing lab ${record.plan.name}`,
-    () => takeDown(folder, record),
+    () => takeDown(folder, record, graceMs),
     ({ processes, namespaces, remains }) =>
       remains.length > 0
         ? 'something remains'
@@ -122,7 +127,7 @@ async function remove(folder: LabFolder, record: LabRecord, progress: Progress):
 }
 
 /** The lock is ours: whoever made what is still there was killed, unless the lab was kept. */
-async function removeLeftovers(folder: LabFolder, progress: Progress): Promise<void> {
+async function removeLeftovers(folder: LabFolder, progress: Progress, options: LabUpOptions): Promise<void> {
   const old = folder.read();
   if (!old) return folder.exists ? folder.remove() : undefined;
   const { name } = old.plan;
@@ -132,7 +137,7 @@ async function removeLeftovers(folder: LabFolder, progress: Progress): Promise<v
       `lab ${name} is up already (it was kept); \`nsm lab down ${name}\` removes it`,
     );
   progress.say(`lab ${name} was killed before it could remove itself`);
-  await remove(folder, old, progress);
+  await remove(folder, old, progress, options);
 }
 
 function refuseForeignNamespaces(plan: Plan): void {

@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
 import type { Logger } from 'pino';
+import type { MendPauses } from './connection/mend-pace.js';
 import type { FaultInjector } from './request/transaction.js';
 
 export interface ManagerOptions {
@@ -44,6 +45,8 @@ export interface ManagerOptions {
   readonly requestTimeoutMs?: number;
   /** Milliseconds between two looks at whether packets come back from each other node. Default: 500. */
   readonly probeIntervalMs?: number;
+  /** How much less often what something undoes again and again is mended. Default: a second to half a minute. */
+  readonly mendPauses?: MendPauses;
   /** Called after each step of a request; tests make it throw. */
   readonly faults?: FaultInjector;
 }

@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Message, MessageInitShape } from '@bufbuild/protobuf';
 import { admin, Channel, connect, endpoint as ep, InterfaceType, Server, type ServiceClient } from '@nsm/api';
-import { ipJson, makeNamespace, type TestNamespace } from '@nsm/testkit';
+import { ipJson, leaks, makeNamespace, type TestNamespace, thorough, waitFor } from '@nsm/testkit';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { type MendPauses, mendPauses as realPauses } from './connection/mend-pace.js';
 import type { TestManagerData } from './manager.test.worker.js';
+import type { ManagerOptions } from './manager-options.js';
 
 export const kernel: { readonly type: InterfaceType } = { type: InterfaceType.KERNEL_INTERFACE };
 
@@ -16,6 +19,16 @@ export type EndpointReply = Pick<
   Exclude<MessageInitShape<typeof ep.EndpointConnectionReplySchema>, Message>,
   'clientParameters' | 'endpointParameters'
 >;
+
+/** What is set in the managers of a test otherwise. */
+export type MoreOptions = Pick<ManagerOptions, 'mendPauses' | 'probeIntervalMs'>;
+
+/** Pauses as they are, or a tenth of them: what is mended less and less often is so with either. */
+export const mendPauses: MendPauses = thorough
+  ? realPauses
+  : (Object.fromEntries(
+      Object.entries(realPauses).map(([name, ms]: [string, number]) => [name, ms / 10]),
+    ) as unknown as MendPauses);
 
 export interface TestManager {
   readonly runDir: string;
@@ -101,6 +114,7 @@ async function startManager(
   node: TestNamespace,
   address: string,
   registryUrl: string,
+  more: MoreOptions,
 ): Promise<TestManager> {
   const { port1, port2 } = new MessageChannel();
   const runDir = join(folder, name);
@@ -118,6 +132,7 @@ async function startManager(
       prefixes: [{ cidr: '10.60.0.0/16' }, { cidr: 'fd60::/48' }],
       // The test's own process speaks for all pods.
       allowedUids: [process.getuid?.() ?? 0],
+      ...more,
     },
   };
   let worker: Worker | undefined;
@@ -178,6 +193,8 @@ export class TestMesh implements AsyncDisposable {
   /** Why endpoints were told that connections are closed. */
   readonly reasons: string[] = [];
   readonly #pods = new Map<string, TestNamespace>();
+  #podNames: readonly string[] = [];
+  #more: MoreOptions = {};
   readonly #channels: Channel[] = [];
   #registry = '';
   readonly #servers = new Map<string, Server>();
@@ -185,9 +202,16 @@ export class TestMesh implements AsyncDisposable {
   /**
    * @param pods names of pods; any of them may be on either node.
    * @param underlay how the nodes are joined. Default: by one link of 1500 bytes.
+   * @param more what is set in both managers.
    */
-  static async start(pods: readonly string[], underlay: TestUnderlay = linked()): Promise<TestMesh> {
+  static async start(
+    pods: readonly string[],
+    underlay: TestUnderlay = linked(),
+    more: MoreOptions = {},
+  ): Promise<TestMesh> {
     const mesh = new TestMesh();
+    mesh.#podNames = pods;
+    mesh.#more = more;
     for (const name of ['node-a', 'node-b', ...underlay.others, ...pods])
       mesh.#pods.set(name, makeNamespace(name));
     underlay.join((name) => mesh.pod(name));
@@ -195,8 +219,8 @@ export class TestMesh implements AsyncDisposable {
     mesh.#registry = `nsm://${hostPort(a)}`;
     try {
       mesh.managers.push(
-        await startManager(mesh.folder, 'node-a', mesh.pod('node-a'), a, 'embedded:'),
-        await startManager(mesh.folder, 'node-b', mesh.pod('node-b'), b, mesh.#registry),
+        await startManager(mesh.folder, 'node-a', mesh.pod('node-a'), a, 'embedded:', more),
+        await startManager(mesh.folder, 'node-b', mesh.pod('node-b'), b, mesh.#registry, more),
       );
     } catch (error) {
       await mesh[Symbol.asyncDispose]();
@@ -207,7 +231,37 @@ export class TestMesh implements AsyncDisposable {
 
   /** A manager more, in a pod of its name, that finds the others by the registry of the first. */
   async join(name: string, address: string): Promise<void> {
-    this.managers.push(await startManager(this.folder, name, this.pod(name), address, this.#registry));
+    this.managers.push(
+      await startManager(this.folder, name, this.pod(name), address, this.#registry, this.#more),
+    );
+  }
+
+  /** Between tests on the same nodes: no connection, no endpoint, new pods, and nothing was asked yet. */
+  async renew(): Promise<void> {
+    this.answering.until = Promise.resolve();
+    this.answering.with = () => ({});
+    const nodes = [0, 1] as const;
+    for (const node of nodes)
+      for (const { id, role } of (await this.operator(node).listConnections({})).connections)
+        if (role !== 'ENDPOINT') await this.operator(node).closeConnection({ id });
+    for (const pod of [...this.#servers.keys()]) await this.killEndpoint(pod);
+    await waitFor(
+      async () => {
+        const left = nodes.map(async (node) => {
+          const { endpoints } = await this.operator(node).listEndpoints({});
+          const { connections } = await this.operator(node).listConnections({});
+          return endpoints.length + connections.length;
+        });
+        return Math.max(...(await Promise.all(left))) === 0;
+      },
+      { what: 'no connection and no endpoint', timeout: 30_000 },
+    );
+    for (const name of this.#podNames) {
+      this.pod(name).remove();
+      this.#pods.set(name, makeNamespace(name));
+    }
+    for (const told of [this.asked, this.closed, this.reasons, ...this.managers.map(({ steps }) => steps)])
+      told.length = 0;
   }
 
   pod(name: string): TestNamespace {
@@ -315,4 +369,21 @@ export class TestMesh implements AsyncDisposable {
     if (!present) this.#channels.push(channel);
     return channel;
   }
+}
+
+/**
+ * One mesh for all tests of a suite, which each find it without connections and endpoints, and with new pods.
+ * @returns where the mesh is while a test runs.
+ */
+export function sharedMesh(...given: Parameters<typeof TestMesh.start>): { readonly mesh: TestMesh } {
+  const shared: { mesh: TestMesh } = { mesh: undefined as unknown as TestMesh };
+  beforeAll(async () => {
+    shared.mesh = await TestMesh.start(...given);
+  });
+  afterEach(async () => await shared.mesh.renew());
+  afterAll(async () => {
+    await shared.mesh[Symbol.asyncDispose]();
+    expect(leaks()).toEqual([]);
+  });
+  return shared;
 }

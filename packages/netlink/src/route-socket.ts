@@ -256,6 +256,11 @@ export class RouteSocket implements Disposable {
     return ids.namespaceId(this.#socket, namespace);
   }
 
+  /** Whether a namespace that lives has this id here; since Linux 4.20. */
+  isNamespaceIdTaken(id: number): boolean {
+    return ids.isNamespaceIdTaken(this.#socket, id);
+  }
+
   /**
    * Gives `namespace` an id in this one, −1 (default) for the next free, and returns the id, which cannot be changed
    * afterwards and goes with the namespace; it does not keep it alive. EEXIST: `namespace` has another id already, or

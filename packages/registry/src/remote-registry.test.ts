@@ -78,15 +78,14 @@ describe('RemoteRegistry', () => {
     await remote.start();
     expect(performance.now() - started).toBeLessThan(1500);
     expect(remote.synced).toBe(false);
-    await expect(remote.registerManager(nodeA, 3000)).rejects.toMatchObject({ kind: 'registry' });
+    // Each waits for as long as a write is tried, however many there are.
+    const writes = await Promise.allSettled([
+      remote.registerManager(nodeA, 3000),
+      ...Array.from({ length: 5 }, () => remote.claim('addresses', 'node-a')),
+    ]);
+    for (const write of writes)
+      expect(write).toMatchObject({ status: 'rejected', reason: { kind: 'registry' } });
     expect(performance.now() - started).toBeLessThan(5500);
-    const claiming = performance.now();
-    const claims = await Promise.allSettled(
-      Array.from({ length: 5 }, () => remote.claim('addresses', 'node-a')),
-    );
-    for (const claim of claims)
-      expect(claim).toMatchObject({ status: 'rejected', reason: { kind: 'registry' } });
-    expect(performance.now() - claiming).toBeLessThan(4000);
     const stopping = performance.now();
     await remote.stop();
     expect(performance.now() - stopping).toBeLessThan(500);

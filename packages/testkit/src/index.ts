@@ -18,4 +18,5 @@ export {
 } from './packet-socket.js';
 export { missingPrivilege, requireRoot } from './privileges.js';
 export { makeNamespace, namePrefix, type TestNamespace, withNamespaces } from './test-namespaces.js';
+export { thorough, tried } from './thorough.js';
 export { type WaitOptions, waitFor, waitForItem } from './wait-for.js';

@@ -1,7 +1,16 @@
 // Packets of tunnels by whatever device they come to a node: taken there as Linux takes them, and their sender checked.
 import { TunnelType } from '@nsm/api';
 import { libc, openTap } from '@nsm/netlink';
-import { leaks, PacketSocket, ping, requireRoot, run, type TestNamespace, waitFor } from '@nsm/testkit';
+import {
+  leaks,
+  PacketSocket,
+  ping,
+  requireRoot,
+  run,
+  type TestNamespace,
+  tried,
+  waitFor,
+} from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fromAnotherHost, fromElsewhere } from '../tunnels/frames.test.tool.js';
 import {
@@ -55,20 +64,14 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
       stage = await makeStage([{ vxlanEngine }, { vxlanEngine }]);
     });
 
-    it.each([
-      [VXLAN, 4],
-      [VXLAN, 6],
-      ...(vxlanEngine === 'ebpf'
-        ? ([
-            [GRE, 4],
-            [GRE, 6],
-            [MPLSoUDP, 4],
-            [MPLSoUDP, 6],
-          ] as const)
-        : []),
-    ] as const)(
-      '%s over IPv%s come back by another link than the one that is sent by',
-      async (type, version) => {
+    // Each kind over one version, thoroughly over both.
+    const ways = (vxlanEngine === 'ebpf' ? [VXLAN, GRE, MPLSoUDP] : [VXLAN]).flatMap((type, n) =>
+      ([4, 6] as const).map((version) => ({ type, n, version })),
+    );
+    const first = vxlanEngine === 'ebpf' ? 0 : 1;
+    it.each(tried(ways, ({ n, version }) => version === ((n + first) % 2 === 0 ? 4 : 6)))(
+      '$type over IPv$version come back by another link than the one that is sent by',
+      async ({ type, version }) => {
         await addSecondLink(stage);
         const { nodes, pods } = stage;
         for (const name of nodes.map((node) => node.name))
@@ -90,7 +93,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
         let byTheSecond = false;
         await waitFor(
           async () => {
-            await run(pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee77', podAddresses[4][0]]);
+            await run(pods[1].name, 'ping', ['-c', '1', '-W', '1', '-p', 'c0ffee77', podAddresses[4][0]]);
             byTheSecond ||= second.seen().some(({ frame }) => frame.includes(Buffer.from('c0ffee77', 'hex')));
             return byTheSecond;
           },

@@ -7,6 +7,7 @@ import {
   type NetworkNamespace,
   type RouteSocket,
 } from '@nsm/netlink';
+import { unlessGone } from '../device-groups.js';
 import type { OpenPort } from '../open-port.js';
 import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
@@ -184,7 +185,7 @@ export class TunnelEngine {
 
   #delete(nodeEnd: number): void {
     this.#upkeep?.forget(nodeEnd);
-    this.#socket.deleteLink(nodeEnd);
+    unlessGone(() => this.#socket.deleteLink(nodeEnd));
   }
 }
 

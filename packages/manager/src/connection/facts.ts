@@ -1,6 +1,6 @@
 // Events of a connection that no step has dealt with yet. A restart knows none: it marks every connection to be compared.
 import type { NetworkServiceEndpoint } from '@nsm/api';
-import { MendPace } from './mend-pace.js';
+import { MendPace, type MendPauses } from './mend-pace.js';
 
 export interface PathFailure {
   readonly reason: string;
@@ -38,8 +38,8 @@ export interface Facts {
   failures: number;
 }
 
-export function noFacts(): Facts {
-  return { compareAtMs: 0, pace: new MendPace(), retryAtMs: 0, failures: 0 };
+export function noFacts(pauses?: MendPauses): Facts {
+  return { compareAtMs: 0, pace: new MendPace(pauses), retryAtMs: 0, failures: 0 };
 }
 
 /** Events of a half that is to be made anew do not matter any more. */

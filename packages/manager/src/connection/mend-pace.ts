@@ -2,12 +2,25 @@
 
 /** The same difference is mended at once so many times in a row. */
 export const atOnce = 5;
-/** Milliseconds until that difference is mended again after that: doubles from first to longest. */
-export const pause = { firstMs: 1000, longestMs: 30_000 } as const;
-/** Milliseconds for which a mend must hold until the process that undid it counts as gone; two rounds of comparing and more. */
-export const holdsMs = 90_000;
-/** Milliseconds for which a mend must hold, at least, until its difference is not called contested any more. */
-export const settledMs = 10_000;
+
+/** Milliseconds. */
+export interface MendPauses {
+  /** Until a difference that was mended at once too often is mended again: doubles from the first to the longest. */
+  readonly firstMs: number;
+  readonly longestMs: number;
+  /** For which a mend must hold, at least, until its difference is not called contested any more. */
+  readonly settledMs: number;
+  /** For which a mend must hold until the process that undid it counts as gone; two rounds of comparing and more. */
+  readonly holdsMs: number;
+}
+
+export const mendPauses: MendPauses = {
+  firstMs: 1000,
+  longestMs: 30_000,
+  settledMs: 10_000,
+  holdsMs: 90_000,
+};
+
 /** Comparing in vain takes at most one part in so many of the forwarder's time, whatever causes the comparisons. */
 const share = 5;
 /** Milliseconds for which comparing that found nothing is put off at most. */
@@ -38,10 +51,15 @@ export class MendPace {
   #rested = 0;
   /** The contested differences were told already. */
   #told = false;
+  readonly #pauses: MendPauses;
+
+  constructor(pauses: MendPauses = mendPauses) {
+    this.#pauses = pauses;
+  }
 
   /** Milliseconds until the connection is to be compared; 0: now. */
   waitMs(now: number): number {
-    return Math.max(0, this.#rested - now, this.#mendedAt + pauseMs(this.#counts) - now);
+    return Math.max(0, this.#rested - now, this.#mendedAt + this.#pauseMs(this.#counts) - now);
   }
 
   /** Differences that come back after each mend, whether or not they are mended just now. */
@@ -60,11 +78,12 @@ export class MendPace {
    * @param tookMs how long it took.
    */
   compared(found: readonly string[], tookMs: number, now: number): Compared {
-    const held = now - this.#mendedAt >= holdsMs;
+    const held = now - this.#mendedAt >= this.#pauses.holdsMs;
     const counts = new Map(held ? [] : this.#counts);
     for (const one of found) counts.set(one, (counts.get(one) ?? 0) + 1);
     const again = againAndAgain(counts);
-    const settled = found.length === 0 && now - this.#mendedAt >= Math.max(settledMs, pauseMs(counts));
+    const settled =
+      found.length === 0 && now - this.#mendedAt >= Math.max(this.#pauses.settledMs, this.#pauseMs(counts));
     const told = this.#told && !held;
     this.#counts = counts;
     this.#rested = found.length > 0 ? now : now + Math.min((share - 1) * tookMs, longestShareMs);
@@ -75,7 +94,13 @@ export class MendPace {
 
   /** Milliseconds after which a contested connection is compared again, whether or not an event tells of a change. */
   lookAgainMs(now: number): number {
-    return Math.max(0, this.#mendedAt + Math.max(settledMs, pauseMs(this.#counts)) - now);
+    return Math.max(0, this.#mendedAt + Math.max(this.#pauses.settledMs, this.#pauseMs(this.#counts)) - now);
+  }
+
+  #pauseMs(counts: ReadonlyMap<string, number>): number {
+    const most = Math.max(0, ...counts.values());
+    if (most < atOnce) return 0;
+    return Math.min(this.#pauses.firstMs * 2 ** (most - atOnce), this.#pauses.longestMs);
   }
 }
 
@@ -83,10 +108,4 @@ function againAndAgain(counts: ReadonlyMap<string, number>): readonly Contested[
   return [...counts].flatMap(([what, count]) =>
     count >= atOnce ? [{ what, times: Math.max(atOnce, 2 ** Math.floor(Math.log2(count))) }] : [],
   );
-}
-
-function pauseMs(counts: ReadonlyMap<string, number>): number {
-  const most = Math.max(0, ...counts.values());
-  if (most < atOnce) return 0;
-  return Math.min(pause.firstMs * 2 ** (most - atOnce), pause.longestMs);
 }

@@ -7,6 +7,7 @@ import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
+import type { MendPauses } from './mend-pace.js';
 import type { CloseOrder, Order } from './orders.js';
 import { pauseAfter, policy } from './policy.js';
 import { type Service, serve } from './serve.js';
@@ -47,6 +48,7 @@ export interface ReconcilerComponents {
   readonly acts: Acts;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
+  readonly mendPauses?: MendPauses;
   /** Aborts when the manager stops: orders are served to the end, and no step is begun any more. */
   readonly stopping: AbortSignal;
 }
@@ -89,7 +91,7 @@ export class Reconciler {
     const connection = this.#components.table.byId(id);
     if (!connection) return undefined;
     const slot = this.#slotOf(connection.key);
-    note(factsOf(slot, id));
+    note(this.#factsOf(slot, id));
     this.#work(slot);
     return slot.work;
   }
@@ -202,7 +204,7 @@ export class Reconciler {
     let untilMs = Number.POSITIVE_INFINITY;
     for (const connection of stopping.aborted ? [] : connections) {
       const { id, replaces } = connection;
-      const facts = factsOf(slot, id);
+      const facts = this.#factsOf(slot, id);
       const replaced = replaces && table.byId(replaces.id);
       const step = decide({ connection, facts, nowMs: clock.now(), ...(replaced ? { replaced } : {}) });
       if (step.do !== 'rest') return { rest: false, run: () => this.#take(slot, step, connection, facts) };
@@ -252,7 +254,7 @@ export class Reconciler {
   ): Promise<void> {
     const connection = connections.findLast((one) => !isClosed(one)) ?? connections.at(-1);
     const present = { all: connections, ...(connection ? { connection } : {}) };
-    const facts = connection ? factsOf(slot, connection.id) : noFacts();
+    const facts = connection ? this.#factsOf(slot, connection.id) : noFacts();
     const { acts, stopping } = this.#components;
     let signal = stopping;
     if (order.kind === 'connect') {
@@ -267,14 +269,14 @@ export class Reconciler {
       delete slot.interrupt;
     }
   }
-}
 
-function factsOf({ facts }: Slot, id: string): Facts {
-  const present = facts.get(id);
-  if (present) return present;
-  const none = noFacts();
-  facts.set(id, none);
-  return none;
+  #factsOf({ facts }: Slot, id: string): Facts {
+    const present = facts.get(id);
+    if (present) return present;
+    const none = noFacts(this.#components.mendPauses);
+    facts.set(id, none);
+    return none;
+  }
 }
 
 function backOffOf(step: Step) {

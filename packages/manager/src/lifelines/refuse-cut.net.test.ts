@@ -1,7 +1,14 @@
 // A node's own way to the other nodes is not led into a connection: neither for a moment nor until it is mended.
-import { leaks, type PingResult, ping, requireRoot, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, linked, routed, TestMesh, type TestUnderlay } from '../manager.test.mesh.js';
+import { type PingResult, ping, requireRoot, waitFor } from '@nsm/testkit';
+import { describe, expect, it } from 'vitest';
+import {
+  kernel,
+  linked,
+  routed,
+  sharedMesh,
+  type TestMesh,
+  type TestUnderlay,
+} from '../manager.test.mesh.js';
 
 /** What the endpoint gives the client, and itself. */
 interface Given {
@@ -9,50 +16,74 @@ interface Given {
   readonly endpointParameters?: { readonly route?: string[]; readonly addresses?: string[] };
 }
 
-describe.skipIf(!requireRoot('lifelines'))('a node that asks for itself', { timeout: 60_000 }, () => {
-  afterAll(() => expect(leaks()).toEqual([]));
+/** Whether pings of the node and of a pod all came back, while the node asked. */
+async function ask(mesh: TestMesh, other: string, where: 0 | 1, given: Given) {
+  await mesh.serve(1, 'ping', 'endpoint');
+  await mesh.serve(where, 'gateway', 'other-endpoint', given);
+  const [node, pod] = [mesh.pod('node-a'), mesh.pod('pod')];
+  const ofPod = await mesh.client(0).requestConnection({
+    requestId: 'pod-1',
+    networkServiceName: 'ping',
+    linuxNamespace: pod.name,
+    interface: [kernel],
+  });
+  const target = ofPod.connectionParameters?.peerAddresses[0] ?? '';
+  const all = { count: 60, interval: 0.01 };
+  const pings: Promise<PingResult>[] = [ping(node.name, other, all), ping(pod.name, target, all)];
+  await waitFor(async () => (await ping(pod.name, target)).received === 1);
+  const reply = await mesh.client(0).requestConnection({
+    requestId: 'node-1',
+    networkServiceName: 'gateway',
+    linuxNamespace: node.name,
+    interface: [kernel],
+  });
+  for (const { sent, received } of await Promise.all(pings)) expect(received).toBe(sent);
+  const devices = node.route.links().flatMap(({ name }) => (name.startsWith('nsm') ? [name] : []));
+  return { reply, devices };
+}
 
-  /** Whether pings of the node and of a pod all came back, while the node asked. */
-  async function ask(underlay: TestUnderlay, where: 0 | 1, given: Given) {
-    await using mesh = await TestMesh.start(['pod', 'endpoint', 'other-endpoint'], underlay);
-    await mesh.serve(1, 'ping', 'endpoint');
-    await mesh.serve(where, 'gateway', 'other-endpoint', given);
-    const [node, pod] = [mesh.pod('node-a'), mesh.pod('pod')];
-    const ofPod = await mesh.client(0).requestConnection({
-      requestId: 'pod-1',
-      networkServiceName: 'ping',
-      linuxNamespace: pod.name,
-      interface: [kernel],
-    });
-    const target = ofPod.connectionParameters?.peerAddresses[0] ?? '';
-    const all = { count: 60, interval: 0.02 };
-    const pings: Promise<PingResult>[] = [
-      ping(node.name, underlay.addresses[1], all),
-      ping(pod.name, target, all),
-    ];
-    await waitFor(async () => (await ping(pod.name, target)).received === 1);
-    const reply = await mesh.client(0).requestConnection({
-      requestId: 'node-1',
-      networkServiceName: 'gateway',
-      linuxNamespace: node.name,
-      interface: [kernel],
-    });
-    for (const { sent, received } of await Promise.all(pings)) expect(received).toBe(sent);
-    const devices = node.route.links().flatMap(({ name }) => (name.startsWith('nsm') ? [name] : []));
-    return { reply, devices };
-  }
+const pods = ['pod', 'endpoint', 'other-endpoint'];
 
-  it.each([
-    ['a default route, the endpoint beyond a tunnel', routed(4), 1, '0.0.0.0/0'],
-    ['a default route, the endpoint on the same node', routed(4), 0, '0.0.0.0/0'],
-    ['the two halves of a default route', routed(4), 1, '0.0.0.0/1'],
-    ['a route to the networks of all nodes', routed(4), 1, '10.0.0.0/8'],
-    ['a default route of IPv6, the endpoint beyond a tunnel', routed(6), 1, '::/0'],
-    ['a default route of IPv6, the endpoint on the same node', routed(6), 0, '::/0'],
-    ['a host route, narrower than what leads to the other node', linked(), 1, '10.9.0.2/32'],
-  ] as const)('is refused %s that would cut it off', async (_, underlay, where, route) => {
-    const [, other] = underlay.addresses;
-    const { reply, devices } = await ask(underlay, where, { clientParameters: { route: [route] } });
+interface Underlay {
+  readonly how: string;
+  readonly underlay: TestUnderlay;
+  readonly refused: [what: string, where: 0 | 1, route: string][];
+  readonly given: readonly [what: string, route: string];
+}
+
+describe.skipIf(!requireRoot('lifelines')).each<Underlay>([
+  {
+    how: 'behind an IPv4 router',
+    underlay: routed(4),
+    refused: [
+      ['a default route, the endpoint beyond a tunnel', 1, '0.0.0.0/0'],
+      ['a default route, the endpoint on the same node', 0, '0.0.0.0/0'],
+      ['the two halves of a default route', 1, '0.0.0.0/1'],
+      ['a route to the networks of all nodes', 1, '10.0.0.0/8'],
+    ],
+    given: ['narrower routes', '192.168.0.0/16'],
+  },
+  {
+    how: 'behind an IPv6 router',
+    underlay: routed(6),
+    refused: [
+      ['a default route of IPv6, the endpoint beyond a tunnel', 1, '::/0'],
+      ['a default route of IPv6, the endpoint on the same node', 0, '::/0'],
+    ],
+    given: ['narrower routes', '192.168.0.0/16'],
+  },
+  {
+    how: 'on one link',
+    underlay: linked(),
+    refused: [['a host route, narrower than what leads to the other node', 1, '10.9.0.2/32']],
+    given: ['a default route, as the underlay has a more specific one', '0.0.0.0/0'],
+  },
+])('a node $how that asks for itself', { timeout: 60_000 }, ({ underlay, refused, given }) => {
+  const shared = sharedMesh(pods, underlay);
+  const [, other] = underlay.addresses;
+
+  it.each(refused)('is refused %s that would cut it off', async (_, where, route) => {
+    const { reply, devices } = await ask(shared.mesh, other, where, { clientParameters: { route: [route] } });
     expect(reply.accepted).toBe(false);
     expect(reply.admissionError).toContain('(NSM0604)');
     expect(reply.admissionError).toContain(`route ${route}`);
@@ -60,8 +91,19 @@ describe.skipIf(!requireRoot('lifelines'))('a node that asks for itself', { time
     expect(devices).toEqual([]);
   });
 
-  it('is refused an address whose network would', async () => {
-    const { reply } = await ask(routed(4), 1, {
+  it(`has ${given[0]}`, async () => {
+    const { reply, devices } = await ask(shared.mesh, other, 1, { clientParameters: { route: [given[1]] } });
+    expect(reply.admissionError).toBe('');
+    expect(devices).toEqual(['nsm0']);
+  });
+});
+
+describe.skipIf(!requireRoot('lifelines'))('a node behind a router', () => {
+  const underlay = routed(4);
+  const shared = sharedMesh(pods, underlay);
+
+  it('is refused an address whose network would cut it off', async () => {
+    const { reply } = await ask(shared.mesh, underlay.addresses[1], 1, {
       clientParameters: { addresses: ['10.9.200.5/16'] },
       endpointParameters: { addresses: ['10.9.200.6/16'] },
     });
@@ -69,31 +111,14 @@ describe.skipIf(!requireRoot('lifelines'))('a node that asks for itself', { time
     expect(reply.admissionError).toContain('(NSM0604)');
   });
 
-  it('has a default route where the underlay has a more specific one', async () => {
-    const { reply, devices } = await ask(linked(), 1, { clientParameters: { route: ['0.0.0.0/0'] } });
-    expect(reply.admissionError).toBe('');
-    expect(devices).toEqual(['nsm0']);
-  });
-
-  it('has narrower routes behind a router', async () => {
-    const { reply, devices } = await ask(routed(4), 1, { clientParameters: { route: ['192.168.0.0/16'] } });
-    expect(reply.admissionError).toBe('');
-    expect(devices).toEqual(['nsm0']);
-  });
-});
-
-describe.skipIf(!requireRoot('lifelines'))('a node that serves', () => {
-  afterAll(() => expect(leaks()).toEqual([]));
-
   it.each([
     ['on one node', 1, 'manager "node-a"'],
     ['to another node', 0, 'the other end of its tunnel'],
-  ] as const)('is refused a route that would cut it off: %s', async (_, client, what) => {
-    const underlay = routed(4);
-    await using mesh = await TestMesh.start(['pod'], underlay);
+  ] as const)('that serves is refused a route that would cut it off: %s', async (_, client, what) => {
+    const { mesh } = shared;
     await mesh.serve(1, 'site', 'node-b', { endpointParameters: { route: ['10.9.0.0/16'] } });
     const node = mesh.pod('node-b');
-    const pings = ping(node.name, underlay.addresses[0], { count: 50, interval: 0.02 });
+    const pings = ping(node.name, underlay.addresses[0], { count: 60, interval: 0.01 });
     const reply = await mesh.client(client).requestConnection({
       requestId: 'pod-1',
       networkServiceName: 'site',

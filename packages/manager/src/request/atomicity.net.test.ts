@@ -1,16 +1,16 @@
 // All or nothing, on real interfaces: a failure after every single step of a local and of a remote request leaves
 // nothing on either node.
-import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { ping, requireRoot, waitFor } from '@nsm/testkit';
+import { describe, expect, it } from 'vitest';
+import { kernel, sharedMesh } from '../manager.test.mesh.js';
 
 describe.skipIf(!requireRoot('atomicity'))('a request that fails', () => {
-  afterAll(() => expect(leaks()).toEqual([]));
+  const shared = sharedMesh(['client', 'near', 'far']);
 
   it.each(['near', 'far'])(
     'leaves nothing, whichever step of a request for "%s" it fails at',
     async (service) => {
-      await using mesh = await TestMesh.start(['client', 'near', 'far']);
+      const { mesh } = shared;
       await mesh.serve(0, 'near', 'near');
       await mesh.serve(1, 'far', 'far');
       const { managers } = mesh;
@@ -54,7 +54,7 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails', () => {
   it.each(['near', 'far'])(
     'is closed at an endpoint of "%s" that was asked and not waited for',
     async (service) => {
-      await using mesh = await TestMesh.start(['client', 'near', 'far']);
+      const { mesh } = shared;
       await mesh.serve(0, 'near', 'near');
       await mesh.serve(1, 'far', 'far');
       let decide = (): void => undefined;

@@ -1,9 +1,10 @@
 // Thousands: routes of one connection, services of one endpoint, prefixes that a pod routes.
-import { leaks, ping, requireRoot, run, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { ping, requireRoot, run, thorough, waitFor } from '@nsm/testkit';
+import { describe, expect, it } from 'vitest';
+import { kernel, sharedMesh } from '../manager.test.mesh.js';
 
-const count = 10_000;
+/** How many services. */
+const serviceCount = thorough ? 5000 : 2000;
 
 /** Half of IPv4, half of IPv6. */
 function routes(howMany: number): string[] {
@@ -14,46 +15,49 @@ function routes(howMany: number): string[] {
 
 // A busy machine takes its time for thousands.
 describe.skipIf(!requireRoot('thousands'))('thousands', { timeout: 120_000 }, () => {
-  afterAll(() => expect(leaks()).toEqual([]));
+  const shared = sharedMesh(['client', 'endpoint']);
 
   it.each([
-    ['on one node', 0],
-    ['over a tunnel', 1],
-  ] as const)('of routes are in the pod, and come back when somebody takes them: %s', async (_, where) => {
-    await using mesh = await TestMesh.start(['client', 'endpoint']);
-    await mesh.serve(where, 'vpn', 'endpoint', { clientParameters: { route: routes(count) } });
-    const client = mesh.pod('client');
-    const request = {
-      requestId: 'pod-1',
-      networkServiceName: 'vpn',
-      linuxNamespace: client.name,
-      interface: [kernel],
-    };
-    const reply = await mesh.client(0).requestConnection(request);
-    expect(reply.admissionError).toBe('');
-    const { route, interfaceName, peerAddresses } = reply.connectionParameters!;
-    expect(route).toHaveLength(count);
-    const present = () => client.route.routes({ protocol: 78 }).length;
-    expect(present()).toBe(count);
-    expect(await ping(client.name, peerAddresses[0]!)).toMatchObject({ received: 1 });
-    // One that only the route leads to; the endpoint has it on its loopback.
-    mesh.pod('endpoint').route.addAddress(1, { address: '198.18.0.2/32' });
-    expect(await ping(client.name, '198.18.0.2')).toMatchObject({ received: 1 });
+    ['on one node', 0, thorough ? 10_000 : 2000],
+    ['over a tunnel', 1, thorough ? 10_000 : 5000],
+  ] as const)(
+    'of routes are in the pod, and come back when somebody takes them: %s',
+    async (_, where, count) => {
+      const { mesh } = shared;
+      await mesh.serve(where, 'vpn', 'endpoint', { clientParameters: { route: routes(count) } });
+      const client = mesh.pod('client');
+      const request = {
+        requestId: 'pod-1',
+        networkServiceName: 'vpn',
+        linuxNamespace: client.name,
+        interface: [kernel],
+      };
+      const reply = await mesh.client(0).requestConnection(request);
+      expect(reply.admissionError).toBe('');
+      const { route, interfaceName, peerAddresses } = reply.connectionParameters!;
+      expect(route).toHaveLength(count);
+      const present = () => client.route.routes({ protocol: 78 }).length;
+      expect(present()).toBe(count);
+      expect(await ping(client.name, peerAddresses[0]!)).toMatchObject({ received: 1 });
+      // One that only the route leads to; the endpoint has it on its loopback.
+      mesh.pod('endpoint').route.addAddress(1, { address: '198.18.0.2/32' });
+      expect(await ping(client.name, '198.18.0.2')).toMatchObject({ received: 1 });
 
-    await run(client.name, 'ip', ['-4', 'route', 'flush', 'proto', '78']);
-    await waitFor(() => present() === count, { what: 'all routes are back', timeout: 60_000 });
-    expect(await mesh.client(0).requestConnection(request)).toEqual(reply);
+      await run(client.name, 'ip', ['-4', 'route', 'flush', 'proto', '78']);
+      await waitFor(() => present() === count, { what: 'all routes are back', timeout: 60_000 });
+      expect(await mesh.client(0).requestConnection(request)).toEqual(reply);
 
-    const { connections } = await mesh.operator(0).listConnections({});
-    expect(connections).toMatchObject([{ state: 'UP', clientRoutes: count }]);
-    expect(connections[0]!.connectionParameters!.route.length).toBeLessThan(100);
-    await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'vpn' });
-    expect(client.route.link(interfaceName)).toBeUndefined();
-    expect(present()).toBe(0);
-  });
+      const { connections } = await mesh.operator(0).listConnections({});
+      expect(connections).toMatchObject([{ state: 'UP', clientRoutes: count }]);
+      expect(connections[0]!.connectionParameters!.route.length).toBeLessThan(100);
+      await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'vpn' });
+      expect(client.route.link(interfaceName)).toBeUndefined();
+      expect(present()).toBe(0);
+    },
+  );
 
   it('of routes too many are refused with the bound, and nothing is left', async () => {
-    await using mesh = await TestMesh.start(['client', 'endpoint']);
+    const { mesh } = shared;
     await mesh.serve(1, 'vpn', 'endpoint', { clientParameters: { route: routes(16_385) } });
     const { admissionError } = await mesh.client(0).requestConnection({
       requestId: 'pod-1',
@@ -66,17 +70,17 @@ describe.skipIf(!requireRoot('thousands'))('thousands', { timeout: 120_000 }, ()
   });
 
   it('of services are advertised in one message, known on both nodes, and gone with their endpoint', async () => {
-    await using mesh = await TestMesh.start(['client', 'endpoint']);
-    const services = Array.from({ length: 5000 }, (_, n) => `service-${n}`);
+    const { mesh } = shared;
+    const services = Array.from({ length: serviceCount }, (_, n) => `service-${n}`);
     await mesh.serve(1, services, 'endpoint');
     const known = async (node: 0 | 1) => (await mesh.operator(node).listServices({})).services.length;
-    expect(await known(1)).toBe(5000);
-    await waitFor(async () => (await known(0)) === 5000, {
-      what: 'the other node knows them',
-      timeout: 60_000,
-    });
-    expect((await mesh.operator(0).listEndpoints({})).endpoints).toHaveLength(5000);
-    for (const networkServiceName of ['service-0', 'service-4999']) {
+    for (const node of [1, 0] as const)
+      await waitFor(async () => (await known(node)) === serviceCount, {
+        what: 'both nodes know them',
+        timeout: 60_000,
+      });
+    expect((await mesh.operator(0).listEndpoints({})).endpoints).toHaveLength(serviceCount);
+    for (const networkServiceName of ['service-0', `service-${serviceCount - 1}`]) {
       const { admissionError } = await mesh.client(0).requestConnection({
         requestId: 'pod-1',
         networkServiceName,
@@ -93,7 +97,7 @@ describe.skipIf(!requireRoot('thousands'))('thousands', { timeout: 120_000 }, ()
   });
 
   it('of prefixes that a pod routes do not keep it from a connection to another node', async () => {
-    await using mesh = await TestMesh.start(['client', 'endpoint']);
+    const { mesh } = shared;
     await mesh.serve(1, 'ping', 'endpoint');
     const client = mesh.pod('client');
     const index = 1;

@@ -1,10 +1,10 @@
 // A client whose endpoint is lost gets another without asking: same id, same interface name, same address.
-import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { ping, requireRoot, waitFor } from '@nsm/testkit';
+import { describe, expect, it } from 'vitest';
+import { kernel, sharedMesh } from '../manager.test.mesh.js';
 
 describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', () => {
-  afterAll(() => expect(leaks()).toEqual([]));
+  const shared = sharedMesh(['client', 'first', 'second', 'other']);
 
   const cases: [string, 0 | 1, 0 | 1][] = [
     ['on the same node', 0, 0],
@@ -13,7 +13,7 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
     ['from another node to itself', 1, 1],
   ];
   it.each(cases)('moves %s', async (_, before, after) => {
-    await using mesh = await TestMesh.start(['client', 'first', 'second']);
+    const { mesh } = shared;
     await mesh.serve(before, 'ping', 'first');
     const { name } = mesh.pod('client');
     const { accepted, admissionError, connectionParameters } = await mesh.client(0).requestConnection({
@@ -41,7 +41,7 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
   });
 
   it('waits for an endpoint to come', async () => {
-    await using mesh = await TestMesh.start(['client', 'first', 'second', 'other']);
+    const { mesh } = shared;
     await mesh.serve(0, 'ping', 'first');
     await mesh.serve(0, 'other', 'other');
     const { name } = mesh.pod('client');
@@ -82,7 +82,7 @@ describe.skipIf(!requireRoot('healing'))('a connection whose endpoint is lost', 
   });
 
   it('ends when its client closes it while it heals', async () => {
-    await using mesh = await TestMesh.start(['client', 'first']);
+    const { mesh } = shared;
     await mesh.serve(1, 'ping', 'first');
     const { name } = mesh.pod('client');
     await mesh.client(0).requestConnection({

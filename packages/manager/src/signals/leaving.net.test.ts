@@ -1,10 +1,10 @@
 // An endpoint that leaves and a node that is drained: connections move while packets flow, or stay where they are.
-import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { ping, requireRoot, waitFor } from '@nsm/testkit';
+import { describe, expect, it } from 'vitest';
+import { kernel, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
 
 describe.skipIf(!requireRoot('leaving'))('leaving', () => {
-  afterAll(() => expect(leaks()).toEqual([]));
+  const shared = sharedMesh(['client', 'first', 'second', 'far', 'near']);
 
   const request = (mesh: TestMesh, requestId = 'pod-1') =>
     mesh.client(0).requestConnection({
@@ -29,7 +29,7 @@ describe.skipIf(!requireRoot('leaving'))('leaving', () => {
     ['from another node to itself', 1, 1],
   ];
   it.each(cases)('an endpoint costs no packet: clients move %s', async (_, before, after) => {
-    await using mesh = await TestMesh.start(['client', 'first', 'second']);
+    const { mesh } = shared;
     const { name } = mesh.pod('client');
     await mesh.serve(before, 'ping', 'first');
     const { connectionParameters } = await request(mesh);
@@ -37,14 +37,14 @@ describe.skipIf(!requireRoot('leaving'))('leaving', () => {
     await mesh.serve(after, 'ping', 'second');
     await waitFor(async () => (await mesh.operator(0).listEndpoints({})).endpoints.length === 2);
 
-    const pinging = ping(name, peerAddresses[0]!, { count: 100, interval: 0.01 });
+    const pinging = ping(name, peerAddresses[0]!, { count: 60, interval: 0.01 });
     await mesh.withdraw(before, 'ping', 'first');
     const { connections } = await mesh.operator(0).listConnections({});
     expect(connections).toMatchObject([
       { state: 'UP', nseProviderName: 'second', connectionParameters: { address, interfaceName } },
     ]);
     expect(connections[0]!.id).not.toBe(connectionId);
-    expect(await pinging).toMatchObject({ sent: 100, received: 100 });
+    expect(await pinging).toMatchObject({ sent: 60, received: 60 });
     expect(mesh.closed).toEqual(['pod-1']);
     await mesh.killEndpoint('first');
     expect(await ping(name, peerAddresses[0]!)).toMatchObject({ received: 1 });
@@ -54,7 +54,7 @@ describe.skipIf(!requireRoot('leaving'))('leaving', () => {
   });
 
   it('an endpoint that nobody can stand in for ends all the same', async () => {
-    await using mesh = await TestMesh.start(['client', 'first']);
+    const { mesh } = shared;
     await mesh.serve(1, 'ping', 'first');
     await request(mesh);
     await mesh.withdraw(1, 'ping', 'first');
@@ -63,7 +63,7 @@ describe.skipIf(!requireRoot('leaving'))('leaving', () => {
   });
 
   it('a drained node keeps what nobody else can take, gives away the rest, and gets nothing new', async () => {
-    await using mesh = await TestMesh.start(['client', 'far', 'near']);
+    const { mesh } = shared;
     await mesh.serve(1, 'ping', 'far');
     const { connectionParameters } = await request(mesh);
     const { peerAddresses } = connectionParameters!;
@@ -79,10 +79,10 @@ describe.skipIf(!requireRoot('leaving'))('leaving', () => {
     });
 
     await mesh.serve(0, 'ping', 'near');
-    const pinging = ping(mesh.pod('client').name, peerAddresses[0]!, { count: 100, interval: 0.01 });
+    const pinging = ping(mesh.pod('client').name, peerAddresses[0]!, { count: 60, interval: 0.01 });
     expect(await mesh.operator(1).drain({})).toMatchObject({ moved: 1, staying: [] });
     expect(await states(mesh)).toEqual(['UP near']);
-    expect(await pinging).toMatchObject({ sent: 100, received: 100 });
+    expect(await pinging).toMatchObject({ sent: 60, received: 60 });
     await mesh.operator(1).drain({ undo: true });
     await waitFor(
       async () => !(await mesh.operator(0).listManagers({})).managers.some(({ drained }) => drained),

@@ -1,16 +1,16 @@
 // What someone takes from a connection's interface by hand comes back without anyone asking, on either side of it.
-import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { ping, requireRoot, waitFor } from '@nsm/testkit';
+import { describe, expect, it } from 'vitest';
+import { kernel, sharedMesh } from '../manager.test.mesh.js';
 
 describe.skipIf(!requireRoot('mending'))('a connection that someone meddles with', () => {
-  afterAll(() => expect(leaks()).toEqual([]));
+  const shared = sharedMesh(['client', 'endpoint']);
 
   it.each([
     ['on one node', 0],
     ['between two nodes', 1],
   ] as const)('is as it was: %s', async (_, node) => {
-    await using mesh = await TestMesh.start(['client', 'endpoint']);
+    const { mesh } = shared;
     await mesh.serve(node, 'ping', 'endpoint');
     const [client, endpoint] = [mesh.pod('client'), mesh.pod('endpoint')];
     const request = {
@@ -46,7 +46,7 @@ describe.skipIf(!requireRoot('mending'))('a connection that someone meddles with
   it.each(['node-a', 'node-b'])(
     'gets the MTU that fits when the underlay of %s shrinks',
     async (shrinking) => {
-      await using mesh = await TestMesh.start(['client', 'endpoint']);
+      const { mesh } = shared;
       await mesh.serve(1, 'ping', 'endpoint');
       const client = mesh.pod('client');
       const { connectionParameters } = await mesh.client(0).requestConnection({
@@ -67,11 +67,12 @@ describe.skipIf(!requireRoot('mending'))('a connection that someone meddles with
       expect(await ping(client.name, peerAddresses[0]!)).toMatchObject({ received: 1 });
       await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
       await waitFor(async () => (await mesh.remains()).length === 0);
+      route.setLink('under', { mtu: 1500 });
     },
   );
 
   it('is verified when its client asks for it again', async () => {
-    await using mesh = await TestMesh.start(['client', 'endpoint']);
+    const { mesh } = shared;
     await mesh.serve(0, 'ping', 'endpoint');
     const client = mesh.pod('client');
     const request = {

@@ -1,7 +1,7 @@
 // What a connection's MTU says passes, and not a byte more: when it is made, and when it goes to another endpoint.
-import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, linked, TestMesh } from '../manager.test.mesh.js';
+import { ping, requireRoot, waitFor } from '@nsm/testkit';
+import { afterEach, describe, expect, it } from 'vitest';
+import { kernel, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
 
 /** Bytes of IPv4 and ICMP header. */
 const headers = 28;
@@ -16,7 +16,12 @@ const changes = [
 ] as const;
 
 describe.skipIf(!requireRoot('MTU'))('the MTU of a connection', { timeout: 60_000 }, () => {
-  afterAll(() => expect(leaks()).toEqual([]));
+  const shared = sharedMesh(['client', 'endpoint', 'first', 'second']);
+  afterEach(() => setUnderlay(shared.mesh, 1500));
+
+  function setUnderlay(mesh: TestMesh, mtu: number): void {
+    for (const node of ['node-a', 'node-b']) mesh.pod(node).route.setLink('under', { mtu });
+  }
 
   const request = (mesh: TestMesh, parameters: Record<string, string> = {}) =>
     mesh.client(0).requestConnection({
@@ -35,7 +40,7 @@ describe.skipIf(!requireRoot('MTU'))('the MTU of a connection', { timeout: 60_00
     expect(client.route.link(interfaceName)?.mtu).toBe(mtu);
     const whole = { df: true, size: mtu - headers, count: 3 };
     expect(await ping(client.name, peerAddresses[0]!, whole)).toMatchObject({ received: 3 });
-    const more = { df: true, size: mtu - headers + 1, deadline: 1 };
+    const more = { df: true, size: mtu - headers + 1, deadline: 0.3 };
     expect(await ping(client.name, peerAddresses[0]!, more)).toMatchObject({ received: 0 });
   }
 
@@ -50,7 +55,8 @@ describe.skipIf(!requireRoot('MTU'))('the MTU of a connection', { timeout: 60_00
     ['over a tunnel on an underlay of 9000', 1, 9000, '', 9000, 8950],
     ['over a tunnel, as the client asks', 1, 0, '1400', 9000, 1400],
   ] as const)('is what its way allows: %s', async (_, where, answered, asked, underlay, mtu) => {
-    await using mesh = await TestMesh.start(['client', 'endpoint'], linked(underlay));
+    const { mesh } = shared;
+    setUnderlay(mesh, underlay);
     await mesh.serve(where, 'ping', 'endpoint', { clientParameters: { mtu: answered } });
     const { admissionError, connectionParameters } = await request(mesh, asked === '' ? {} : { mtu: asked });
     expect(admissionError).toBe('');
@@ -67,7 +73,7 @@ describe.skipIf(!requireRoot('MTU'))('the MTU of a connection', { timeout: 60_00
   });
 
   it('that is none is refused before anything is touched', async () => {
-    await using mesh = await TestMesh.start(['client', 'endpoint']);
+    const { mesh } = shared;
     await mesh.serve(0, 'ping', 'endpoint');
     const { admissionError } = await request(mesh, { mtu: '65536' });
     expect(admissionError).toContain('it must be 68 to 65535 bytes (NSM0101)');
@@ -80,7 +86,7 @@ describe.skipIf(!requireRoot('MTU'))('the MTU of a connection', { timeout: 60_00
   ])(
     'when its endpoint is %s and another takes the client, %s',
     async (how, _, from, to, named, told, then) => {
-      await using mesh = await TestMesh.start(['client', 'first', 'second']);
+      const { mesh } = shared;
       await mesh.serve(from, 'ping', 'first', { clientParameters: { mtu: named[0] } });
       const { connectionParameters } = await request(mesh);
       expect(connectionParameters).toMatchObject({ mtu: told });

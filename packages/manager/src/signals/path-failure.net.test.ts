@@ -1,10 +1,10 @@
 // A node that falls silent: its clients go to another endpoint, or wait with what they have until packets come back.
-import { leaks, ping, requireRoot, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { ping, requireRoot, waitFor } from '@nsm/testkit';
+import { describe, expect, it } from 'vitest';
+import { kernel, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
 
 describe.skipIf(!requireRoot('silent nodes'))('a node from which nothing comes back', () => {
-  afterAll(() => expect(leaks()).toEqual([]));
+  const shared = sharedMesh(['client', 'far', 'near']);
 
   const underlay = (mesh: TestMesh, up: boolean): void =>
     mesh.pod('node-a').route.setLink(mesh.pod('node-a').route.link('under')!.index, { up });
@@ -23,7 +23,7 @@ describe.skipIf(!requireRoot('silent nodes'))('a node from which nothing comes b
   };
 
   it('loses its clients to an endpoint elsewhere, and its half of them later', async () => {
-    await using mesh = await TestMesh.start(['client', 'far', 'near']);
+    const { mesh } = shared;
     await mesh.serve(1, 'ping', 'far');
     const { address, peerAddresses, interfaceName } = await open(mesh);
     await mesh.serve(0, 'ping', 'near');
@@ -40,7 +40,7 @@ describe.skipIf(!requireRoot('silent nodes'))('a node from which nothing comes b
   }, 90_000);
 
   it('keeps its clients, whose interfaces stay, when nobody else can take them', async () => {
-    await using mesh = await TestMesh.start(['client', 'far']);
+    const { mesh } = shared;
     await mesh.serve(1, 'ping', 'far');
     const { peerAddresses, interfaceName } = await open(mesh);
     const client = mesh.pod('client');

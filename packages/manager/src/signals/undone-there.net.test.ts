@@ -2,9 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leaks, ping, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
-import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { ping, requireRoot, type TestNamespace, thorough, waitFor } from '@nsm/testkit';
+import { describe, expect, it } from 'vitest';
+import { kernel, linked, mendPauses, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
+
+/** Between two looks at whether packets come back. */
+const probeIntervalMs = thorough ? 500 : 100;
 
 type Undo = (pod: TestNamespace, device: number) => void;
 
@@ -45,56 +48,66 @@ describe.skipIf(!requireRoot('undone there'))(
   'a half that something in its pod undoes',
   { timeout: 120_000 },
   () => {
-    afterAll(() => expect(leaks()).toEqual([]));
+    const shared = sharedMesh(['client', 'far', 'other'], linked(), { mendPauses, probeIntervalMs });
 
     it.each([
-      ['its address', withoutAddress, 'address '],
-      ['that it is up', down, 'state "up"'],
-    ] as const)('is told of on the other node, which is not called silent: %s', async (_, undo, what) => {
-      await using mesh = await TestMesh.start(['client', 'far']);
-      await mesh.serve(1, 'ping', 'far');
-      const { connectionParameters } = await request(mesh, 'pod-1');
-      const stop = keepUndoing(mesh.pod('far'), undo);
-      const half = async (node: 0 | 1) => (await mesh.operator(node).listConnections({})).connections[0]!;
-      const stale = await waitFor(
-        async () => {
-          const now = await half(0);
-          return now.state === 'STALE' ? now : undefined;
-        },
-        { what: "the client's half is STALE", timeout: 40_000 },
-      );
-      for (const words of ['on node "node-b": changed behind its back again and again', what])
-        expect(stale.detail).toContain(words);
-      expect(stale.detail).toMatch(/\d times and more; something else in the pod of endpoint "far" \(net:\[/);
-      // Much longer than it takes to call a node silent.
-      await sleep(6000);
-      const later = await half(0);
-      const { candidates } = await mesh.operator(0).explainSelection({
-        networkServiceName: 'ping',
-        interface: [kernel],
-      });
-      expect(candidates[0]?.reason).toContain('on node "node-b": changed behind its back');
-      // Where somebody comes in between each mend, the half is made anew now and then.
-      expect(later.detail).toContain('changed behind its back again and again');
-      for (const { detail } of later.history) expect(detail).not.toContain('no packets come back');
-      await stop();
-      const [peer = ''] = connectionParameters!.peerAddresses;
-      await waitFor(async () => (await ping(mesh.pod('client').name, peer, { deadline: 1 })).received === 1, {
-        what: 'packets come back when nobody undoes it any more',
-        timeout: 40_000,
-      });
-      for (const node of [0, 1] as const)
-        await waitFor(async () => (await half(node)).state === 'UP' && (await half(node)).detail === '', {
-          what: 'it is called up again on both nodes',
-          timeout: 60_000,
+      ['its address', withoutAddress, 'address ', 'pod-2'],
+      ['that it is up', down, 'state "up"', 'pod-3'],
+    ] as const)(
+      'is told of on the other node, which is not called silent: %s',
+      async (_, undo, what, requestId) => {
+        const { mesh } = shared;
+        const before = readFileSync(join(mesh.folder, 'node-a.log'), 'utf8');
+        await mesh.serve(1, 'ping', 'far');
+        // What is told of a connection is told once, whichever test asks for it.
+        const { connectionParameters } = await request(mesh, requestId);
+        const stop = keepUndoing(mesh.pod('far'), undo);
+        const half = async (node: 0 | 1) => (await mesh.operator(node).listConnections({})).connections[0]!;
+        const stale = await waitFor(
+          async () => {
+            const now = await half(0);
+            return now.state === 'STALE' ? now : undefined;
+          },
+          { what: "the client's half is STALE", timeout: 40_000 },
+        );
+        for (const words of ['on node "node-b": changed behind its back again and again', what])
+          expect(stale.detail).toContain(words);
+        expect(stale.detail).toMatch(
+          /\d times and more; something else in the pod of endpoint "far" \(net:\[/,
+        );
+        // Much longer than it takes to call a node silent.
+        await sleep(12 * probeIntervalMs);
+        const later = await half(0);
+        const { candidates } = await mesh.operator(0).explainSelection({
+          networkServiceName: 'ping',
+          interface: [kernel],
         });
-      const log = readFileSync(join(mesh.folder, 'node-a.log'), 'utf8');
-      expect(log.match(/something on the other node undoes/g)).toHaveLength(1);
-      expect(log).not.toContain('no packets come back');
-    });
+        expect(candidates[0]?.reason).toContain('on node "node-b": changed behind its back');
+        // Where somebody comes in between each mend, the half is made anew now and then.
+        expect(later.detail).toContain('changed behind its back again and again');
+        for (const { detail } of later.history) expect(detail).not.toContain('no packets come back');
+        await stop();
+        const [peer = ''] = connectionParameters!.peerAddresses;
+        await waitFor(
+          async () => (await ping(mesh.pod('client').name, peer, { deadline: 1 })).received === 1,
+          {
+            what: 'packets come back when nobody undoes it any more',
+            timeout: 40_000,
+          },
+        );
+        for (const node of [0, 1] as const)
+          await waitFor(async () => (await half(node)).state === 'UP' && (await half(node)).detail === '', {
+            what: 'it is called up again on both nodes',
+            timeout: 60_000,
+          });
+        const log = readFileSync(join(mesh.folder, 'node-a.log'), 'utf8').slice(before.length);
+        expect(log.match(/something on the other node undoes/g)).toHaveLength(1);
+        expect(log).not.toContain('no packets come back');
+      },
+    );
 
     it('is the reason for which a request is refused', async () => {
-      await using mesh = await TestMesh.start(['client', 'far']);
+      const { mesh } = shared;
       await mesh.serve(1, 'ping', 'far');
       await request(mesh, 'pod-1');
       const stop = keepUndoing(mesh.pod('far'), withoutAddress, 1);
@@ -118,7 +131,7 @@ describe.skipIf(!requireRoot('undone there'))(
     });
 
     it('is left for another endpoint where there is one, on the same node too', async () => {
-      await using mesh = await TestMesh.start(['client', 'far', 'other']);
+      const { mesh } = shared;
       await mesh.serve(1, 'ping', 'far');
       await request(mesh, 'pod-1');
       await mesh.serve(1, 'ping', 'other');

@@ -101,7 +101,10 @@ export function makeParts(
     establish: (admitted, signal) => establish(making, admitted, signal),
     pathFailureOf: (connection) => pathFailureOf(known, connection),
   });
-  const reconciler = new Reconciler({ table: connections, acts, clock, logger, stopping });
+  const reconciler = new Reconciler({
+    ...{ table: connections, acts, clock, logger, stopping },
+    ...(options.mendPauses ? { mendPauses: options.mendPauses } : {}),
+  });
   const signals: SignalComponents = {
     ...known,
     ...{ abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
