@@ -1,5 +1,5 @@
 // Errors of the system by the limit that they speak of: its name, its value now, what raises it.
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -10,7 +10,12 @@ import { descriptorsLeft, openFileLimit } from './exhaustion.js';
 const failing = (fields: object, message = 'it failed', cause?: Error): Error =>
   Object.assign(new Error(message, cause && { cause }), fields);
 const sysctl = (path: string): string => readFileSync(`/proc/sys/${path}`, 'utf8').trim();
-const neighbours = (family: string): string => `net.${family}.neigh.default.gc_thresh3`;
+/** The kernel shows it in the machine's first network namespace alone. */
+const neighbours = (family: string): string => {
+  const path = `net/${family}/neigh/default/gc_thresh3`;
+  const value = existsSync(`/proc/sys/${path}`) ? ` is ${sysctl(path)};` : ', which is set on the host;';
+  return `${path.replaceAll('/', '.')}${value}`;
+};
 
 describe('what is used up', () => {
   it.each([
@@ -27,8 +32,8 @@ describe('what is used up', () => {
     [{ code: 'ENFILE', operation: 'open' }, `fs.file-max is ${sysctl('fs/file-max')}`],
     [{ code: 'EAGAIN', syscall: 'spawn nft' }, `kernel.threads-max is ${sysctl('kernel/threads-max')}`],
     [{ code: 'ERR_WORKER_INIT_FAILED' }, 'RLIMIT_NPROC is '],
-    [{ code: 'ENOBUFS', operation: 'add neighbour', object: '10.9.0.1 on 3' }, `${neighbours('ipv4')} is `],
-    [{ code: 'ENOBUFS', operation: 'add neighbour', object: 'fd00::1 on 3' }, `${neighbours('ipv6')} is `],
+    [{ code: 'ENOBUFS', operation: 'add neighbour', object: '10.9.0.1 on 3' }, neighbours('ipv4')],
+    [{ code: 'ENOBUFS', operation: 'add neighbour', object: 'fd00::1 on 3' }, neighbours('ipv6')],
     [{ code: 'E2BIG', operation: 'write to', object: 'eBPF map x of 8 entries' }, 'close connections'],
     [{ code: 'ENOMEM', operation: 'add link' }, 'kB are available'],
     // Since Linux 5.11 it counts as the control group's memory, and no longer as locked.

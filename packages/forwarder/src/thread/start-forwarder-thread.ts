@@ -36,10 +36,11 @@ export async function startForwarderThread(
   ]);
   const rpc = new PortClient(port1);
   let stopping = false;
-  void ended.then(({ message, cause }) => {
-    const error = new NsmError('dataplane', `the forwarder has died: ${message}`, cause);
-    rpc.close(error);
-    if (!stopping) throw error;
+  void ended.then((cause) => {
+    const message = 'the forwarder has died';
+    rpc.close(new NsmError('dataplane', `${message}: ${cause.message}`));
+    // The log appends what the cause says.
+    if (!stopping) throw new NsmError('dataplane', message, cause);
   });
   return {
     client: rpc.client(fw.Forwarder),

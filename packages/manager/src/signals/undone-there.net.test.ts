@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { kernel, linked, mendPauses, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
 
 /** Between two looks at whether packets come back. */
-const probeIntervalMs = thorough ? 500 : 100;
+const probeIntervalMs = thorough ? 500 : 300;
 
 type Undo = (pod: TestNamespace, device: number) => void;
 

@@ -150,8 +150,9 @@ export class Store {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
     const written = [...this.#soon.values()].map((connection) => this.putConnection(connection));
+    // A disk that is full is told of once, by the file.
     for (const outcome of await Promise.allSettled(written))
-      if (outcome.status === 'rejected')
+      if (outcome.status === 'rejected' && NsmError.from(outcome.reason).kind !== 'disk')
         this.#logger?.warn({ err: outcome.reason }, 'the state of a connection is not on the disk');
   }
 
