@@ -224,9 +224,10 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
       const asked = ask();
       await endpoint.nextAsked();
       await dropping(`tcp dport ${managerPort}`);
-      // Nor are its answers heard.
+      // Nor is it answered, nor can it ask.
+      await nft(`add rule inet cut in tcp sport ${managerPort} drop`);
       await nft('add chain inet cut out { type filter hook output priority 0 ; }');
-      await nft(`add rule inet cut out tcp sport ${managerPort} drop`);
+      for (const end of ['dport', 'sport']) await nft(`add rule inet cut out tcp ${end} ${managerPort} drop`);
       const begun = performance.now();
       const late = ask('late');
       await endpoint.release();
