@@ -43,8 +43,7 @@ export async function bundle() {
     for (const { type, fileName, code } of written)
       if (type === 'chunk') writeFileSync(join(folder, fileName), escaped(code));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));
-    rmSync(output, { recursive: true, force: true });
-    renameSync(folder, output);
+    putInPlace(folder);
     // Loaded by commands; threads and programs begin to work when they are loaded.
     const parts = written.filter(({ isDynamicEntry, isEntry }) => isDynamicEntry && !isEntry);
     writeCode(parts.map(({ fileName }) => fileName));
@@ -54,6 +53,17 @@ export async function bundle() {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Another build may put its own there between two steps of this one: the last one stays. */
+function putInPlace(folder) {
+  for (let tries = 1; ; tries++)
+    try {
+      rmSync(output, { recursive: true, force: true });
+      return renameSync(folder, output);
+    } catch (error) {
+      if (tries === 10) throw error;
+    }
 }
 
 /** V8 holds a text with two bytes for each of its characters when any of them is beyond Latin-1. */

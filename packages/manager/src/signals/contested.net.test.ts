@@ -98,11 +98,12 @@ describe.skipIf(!requireRoot('mending'))(
         const which = `${what}${what === 'address' ? ` ${address}` : ''} of ${interfaceName} (client)`;
         if (!what.startsWith('state')) expect(detail).toContain(which);
         expect(history.map((past) => past.state)).toContain('STALE');
+        given = 0;
         // Time for a hundred mends.
         await sleep(2000);
         undoing = false;
         await undone;
-        // The first at once, and then after one pause, two pauses and so on; a link that comes up is told of several times.
+        // After one pause, two pauses and so on; a link that comes up is told of several times.
         expect(given).toBeLessThanOrEqual(what.startsWith('state') ? 60 : 24);
         await waitFor(
           async () => (await ping(client.name, peerAddresses[0]!, { deadline: 1 })).received === 1,
