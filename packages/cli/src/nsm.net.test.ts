@@ -215,7 +215,7 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
   });
 
   it('is there again when its run directory was removed', async () => {
-    rmSync(env.NSM_RUN_DIR, { recursive: true });
+    rmSync(env.NSM_RUN_DIR, { recursive: true, maxRetries: 10 });
     const files = ['admin.sock', 'client.sock', 'endpoint.sock', 'endpoints/echo-1.sock'];
     await waitFor(() => files.every((file) => existsSync(join(env.NSM_RUN_DIR, file))), {
       what: 'the sockets to be made again',
