@@ -8,8 +8,8 @@ const server = { deps: { external: [/\/dist\/(?!.*\.test\.js)/] } };
 
 export default defineConfig({
   test: {
-    // The files that run at the same time share one kernel, and its lock of all links; they wait for much of their time.
-    maxWorkers: 3,
+    // The files that run at the same time share one kernel, and its lock of all links.
+    maxWorkers: 2,
     // Many start the nsm command, which is to be that of the same sources.
     globalSetup: 'scripts/bundle.mjs',
     projects: [

@@ -110,10 +110,14 @@ describe.skipIf(!requireRoot('undone there'))(
       const { mesh } = shared;
       await mesh.serve(1, 'ping', 'far');
       await request(mesh, 'pod-1');
-      const stop = keepUndoing(mesh.pod('far'), withoutAddress, 1);
+      const undoings = [keepUndoing(mesh.pod('far'), withoutAddress)];
       const state = async () => (await mesh.operator(1).listConnections({})).connections[0]?.state;
-      await waitFor(async () => (await state()) === 'STALE', { timeout: 40_000 });
-      // A packet may come through before it is undone.
+      await waitFor(async () => (await state()) === 'STALE', {
+        what: "the endpoint's half is STALE",
+        timeout: 40_000,
+      });
+      // So soon after each mend that hardly a packet comes through; before, the half would hardly be mended at all.
+      undoings.push(keepUndoing(mesh.pod('far'), withoutAddress, 1));
       const admissionError = await waitFor(
         async () => {
           await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });
@@ -126,7 +130,7 @@ describe.skipIf(!requireRoot('undone there'))(
         /on node "node-b": changed behind its back again and again.*\(NSM0602\)|manager "node-b": .*\(NSM0601\)/,
       );
       expect(admissionError).not.toContain('is UDP port');
-      await stop();
+      for (const stop of undoings) await stop();
       expect((await request(mesh, 'pod-1')).admissionError).toBe('');
     });
 

@@ -128,6 +128,8 @@ describe.skipIf(!possible).each(['memif', 'vhost-user'] as const)('%s', (protoco
       [stage.right, 'fd00::2/64'],
     ] as const)
       pod.route.addAddress(pod.route.link('tap0')!.index, { address, nodad: true });
+    // Neighbour discovery takes its time on a busy node.
+    await waitFor(async () => (await ping(stage.left.name, 'fd00::2', { deadline: 1 })).received === 1);
     expect((await ping(stage.left.name, 'fd00::2', { count: 3, interval: 0.01 })).received).toBe(3);
     const receive =
       'let n=0;require("net").createServer(s=>{s.on("data",d=>n+=d.length);s.on("end",()=>{console.log(n);process.exit()})}).listen(7)';
