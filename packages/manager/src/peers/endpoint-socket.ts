@@ -7,8 +7,11 @@ import { isSameProcess, type Listener, listenerOf } from './socket-listener.js';
 export const reachTimeoutMs = 2000;
 /** Milliseconds within which an endpoint must answer a request. */
 const answerTimeoutMs = 5000;
-/** Milliseconds for which a connection to it is tried before its socket is looked at. */
-const lookAgainAfterMs = 250;
+/**
+ * Milliseconds for which a connection to it is tried before its socket is looked at again: doubles from first to most after a break,
+ * because a process that dies may close its connections a moment before it stops to listen.
+ */
+const lookAgainAfterMs = { first: 10, most: 250 };
 
 type Client = ServiceClient<typeof ep.EndpointConnection>;
 
@@ -83,17 +86,19 @@ export class EndpointSocket {
    */
   async #watch(): Promise<void> {
     const { signal } = this.#stop;
+    let patienceMs = lookAgainAfterMs.most;
     for (let answeredAt = performance.now(); ; ) {
       const looked = await listenerOf(this.path, reachTimeoutMs).catch((thrown: unknown) => {
         if (!isExhausted(thrown)) throw thrown;
       });
       if (looked && !isSameProcess(looked, this.listener))
         throw new Error(`its socket is another process's now (${looked.pid})`);
-      const answered = await this.#channel.lost(lookAgainAfterMs, signal).then(
+      const answered = await this.#channel.lost(patienceMs, signal).then(
         () => true,
         () => false,
       );
       signal.throwIfAborted();
+      patienceMs = answered ? lookAgainAfterMs.first : Math.min(2 * patienceMs, lookAgainAfterMs.most);
       // That this manager cannot look says nothing of the endpoint.
       if (answered || !looked) answeredAt = performance.now();
       else if (performance.now() - answeredAt > reachTimeoutMs)
