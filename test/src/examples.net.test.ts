@@ -55,5 +55,5 @@ describe.skipIf(!requireRoot('examples'))('examples', () => {
     expect(connections.at(-1)?.detail).toMatch(
       /SRIOV_INTERFACE: no pool of virtual functions is configured: .*; this node has .*\(NSM0202\)/,
     );
-  }, 60_000);
+  }, 150_000);
 });
