@@ -25,7 +25,10 @@ describe.skipIf(!requireRoot('examples'))('examples', () => {
     const file = fileURLToPath(new URL('examples/all-tunnels.yaml', root));
     const output = await run(undefined, process.execPath, [nsm, 'lab', 'up', file, '--once', '--json']).catch(
       // The report says which packets were lost.
-      ({ stdout }: { stdout: string }) => stdout,
+      (error: Error & { stdout: string }) => {
+        if (error.stdout === '') throw error;
+        return error.stdout;
+      },
     );
     const { ok, connections } = JSON.parse(output) as Report;
     const vhost = existsSync('/usr/bin/dpdk-testpmd');

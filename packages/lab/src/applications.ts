@@ -21,6 +21,8 @@ const testpmd = 'dpdk-testpmd';
 const vhostTap = 'vhost0';
 /** Milliseconds for both to start and meet. */
 const timeoutMs = 20_000;
+/** Milliseconds within which one ends by itself. */
+const endTimeoutMs = 2_000;
 
 /** Why not all of them can be run here; '' when they can. */
 export function missingApplications(applications: readonly Application[]): string {
@@ -117,7 +119,10 @@ async function end(child: Running): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
+  // testpmd whose other side has gone may wait for it for ever.
+  const patience = setTimeout(() => child.kill('SIGKILL'), endTimeoutMs);
   await ended;
+  clearTimeout(patience);
 }
 
 function isVhost({ port }: Application): boolean {
