@@ -1,4 +1,5 @@
 // Runs the command line and ends the process with the status that says how it went.
+import { Output } from '@nsm/output';
 import { CommanderError } from 'commander';
 import { exitStatus, failureOf, wordFailure } from './exit-status.js';
 import { buildProgram } from './program.js';
@@ -18,7 +19,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     const thrown = await named(caught);
     // Commander has said its part already.
     if (!(thrown instanceof CommanderError))
-      process.stderr.write(`${wordFailure(thrown, wantsJson(argv))}\n`);
+      new Output(false, process.stderr).lines(wordFailure(thrown, wantsJson(argv)));
     const { status } = failureOf(thrown);
     // Others cannot reach a daemon that does not start; it has a failure of its own.
     process.exitCode = status === exitStatus.unreachable && isDaemon(argv) ? exitStatus.failed : status;

@@ -1,10 +1,10 @@
 // `nsm lab list`: the labs that are up on this machine.
 import { readdirSync } from 'node:fs';
+import { Output } from '@nsm/output';
 import { type LabConfig, readConfig } from './config.js';
 import { LabFolder } from './lab-folder.js';
 import type { LabOptions } from './options.js';
 import { isAlive } from './process-identity.js';
-import { alignColumns, paintFor } from './table.js';
 import { findUserLab } from './user-namespace.js';
 
 export interface LabSummary {
@@ -23,17 +23,16 @@ export interface LabSummary {
 export function labList({ json = false, output = process }: LabOptions = {}): readonly LabSummary[] {
   const config = readConfig();
   const labs = labNames(config).map((name) => summarize(name));
-  if (json) {
-    output.stdout.write(`${JSON.stringify(labs, null, 2)}\n`);
-  } else if (labs.length === 0) {
-    output.stdout.write('no lab is up\n');
-  } else {
-    const rows = labs.map(({ name, state, nodes, pods, file }) =>
-      [name, state, nodes ?? '-', pods ?? '-', file ?? '(without root)'].map(String),
+  const printed = new Output(json, output.stdout);
+  if (json) printed.value(labs);
+  else
+    printed.table(
+      ['LAB', 'STATE', 'NODES', 'PODS', 'FILE'],
+      labs.map(({ name, state, nodes, pods, file }) =>
+        [name, state, nodes ?? '-', pods ?? '-', file ?? '(without root)'].map(String),
+      ),
+      'no lab is up',
     );
-    const paint = paintFor(output.stdout.isTTY === true && config.colour);
-    output.stdout.write(alignColumns(['LAB', 'STATE', 'NODES', 'PODS', 'FILE'], rows, paint));
-  }
   return labs;
 }
 

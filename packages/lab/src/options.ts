@@ -1,15 +1,11 @@
 // What every command of the lab takes and gives back.
+import type { LineSink } from '@nsm/output';
 import type { LabReport } from './report.js';
 
 /** Where a command writes. Results go to `stdout`, progress and remarks to `stderr`. */
 export interface LabOutput {
-  readonly stdout: LabStream;
-  readonly stderr: LabStream;
-}
-
-export interface LabStream {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
+  readonly stdout: LineSink;
+  readonly stderr: LineSink;
 }
 
 export interface LabOptions {

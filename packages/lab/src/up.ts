@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { type BringUpOptions, bringUp, isCancelled } from './bring-up.js';
 import { type LabConfig, readConfig } from './config.js';
 import { describePlan } from './dry-run.js';
@@ -15,7 +16,7 @@ import { mayMakeNamespaces } from './privilege.js';
 import { identifyProcess } from './process-identity.js';
 import { Progress } from './progress.js';
 import { StopSignal } from './stop-signal.js';
-import { formatReport, paintFor } from './table.js';
+import { printReport } from './table.js';
 import { takeDown } from './take-down.js';
 import { upInUserNamespace } from './user-namespace.js';
 
@@ -30,7 +31,9 @@ export async function labUp(file: string, options: LabUpOptions = {}): Promise<L
   const config = readConfig();
   const plan = planLab(readLabFile(file), labsFolder);
   if (options.dryRun) {
-    output.stdout.write(options.json ? `${JSON.stringify(plan, null, 2)}\n` : describePlan(plan));
+    const printed = new Output(options.json === true, output.stdout);
+    if (printed.json) printed.value(plan);
+    else for (const line of describePlan(plan)) printed.line(line);
     return { ok: true };
   }
   using stop = new StopSignal(options.signal);
@@ -38,7 +41,7 @@ export async function labUp(file: string, options: LabUpOptions = {}): Promise<L
     return await upInUserNamespace(plan.name, resolve(file), { ...options, signal: stop.signal }, config);
 
   await using _lock = await LabLock.take(plan.name);
-  const progress = new Progress(output.stderr, config.colour);
+  const progress = new Progress(new Output(false, output.stderr));
   const folder = new LabFolder(plan.name);
   await removeLeftovers(folder, progress, options);
   const owner = identifyProcess(process.pid) ?? null;
@@ -85,8 +88,13 @@ async function show(
     signal,
   };
   const { report, running } = await bringUp(plan, folder, progress, how);
-  const paint = paintFor(stdout.isTTY === true && config.colour);
-  stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : `\n${formatReport(report, paint)}\n`);
+  const printed = new Output(options.json === true, stdout);
+  if (printed.json) printed.value(report);
+  else {
+    printed.line('');
+    printReport(printed, report);
+    printed.line('');
+  }
   if (options.once || options.keep || signal.aborted) return { ok: report.ok, report };
 
   const [pod = 'POD'] = plan.clients.map(({ member }) => member);
