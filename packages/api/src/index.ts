@@ -27,6 +27,16 @@ export {
   traitsOf,
   withFallbacks,
 } from './interface-traits.js';
+export {
+  idRule,
+  isId,
+  isLabelKey,
+  isLabelValue,
+  isName,
+  labelKeyRule,
+  labelValueRule,
+  nameRule,
+} from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';
 export {
   descriptorOf,
