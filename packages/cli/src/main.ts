@@ -12,6 +12,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   });
   // What a command waits for may be in a worker thread, which does not keep the process alive by itself.
   setInterval(() => {}, 2 ** 30);
+  // What a daemon writes is its user's alone; the folder of its sockets, and those that are for pods, are opened by name.
+  if (isDaemon(argv)) process.umask(0o077);
   try {
     const program = await buildProgram(argv);
     await program.parseAsync(argv, { from: 'user' });

@@ -1,8 +1,9 @@
 // `nsm lab list`: the labs that are up on this machine.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { whyUntrusted } from '@nsm/durable';
 import { Output } from '@nsm/output';
 import { type LabConfig, readConfig } from './config.js';
-import { LabFolder } from './lab-folder.js';
+import { LabFolder, labsFolder } from './lab-folder.js';
 import type { LabOptions } from './options.js';
 import { isAlive } from './process-identity.js';
 import { findUserLab } from './user-namespace.js';
@@ -33,6 +34,11 @@ export function labList({ json = false, output = process }: LabOptions = {}): re
       ),
       'no lab is up',
     );
+  // Whoever wonders why a lab is not listed is told; programs and completion are not disturbed.
+  for (const folder of json ? [] : [labsFolder, config.userFolder]) {
+    const why = existsSync(folder) ? whyUntrusted(folder, { closed: folder === config.userFolder }) : '';
+    if (why !== '') new Output(false, output.stderr).line(`nsm: not looked at: ${folder} ${why}`);
+  }
   return labs;
 }
 
@@ -51,6 +57,7 @@ function summarize(name: string): LabSummary {
 }
 
 function userLabs(config: LabConfig): string[] {
+  if (whyUntrusted(config.userFolder, { closed: true }) !== '') return [];
   try {
     return readdirSync(config.userFolder)
       .filter((file) => file.endsWith('.json'))
