@@ -15,6 +15,7 @@ import {
 import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
 import { askedMtu } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
+import { acceptedRoutes } from './accepted-routes.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
@@ -193,6 +194,7 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     seen.add(preference);
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
     askedMtu(one);
+    acceptedRoutes(one);
     admitSharedMemory(one);
   }
 }
