@@ -13,9 +13,7 @@ import {
 } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
 import { quote } from '../untrusted-text.js';
-
-/** Characters of the id of a half: a UUID has 36. */
-const maxHalfId = 64;
+import { isHalfId } from './admission.js';
 
 /** What the other manager was asked to choose from. */
 export interface Proposal {
@@ -68,8 +66,7 @@ export function judgeProxyReply(
   const chosen = interfaces.find(({ type }) => type === named?.type);
   if (!chosen) return refuse(`interface ${nameOf(interfaceNames, named?.type)} was not proposed`);
   if (!told) return refuse('connection_parameters is missing');
-  if (halfId.length > maxHalfId || !/^[\w-]*$/.test(halfId))
-    return refuse(`half_id ${quote(halfId)} is none`);
+  if (!isHalfId(halfId)) return refuse(`half_id ${quote(halfId)} is none`);
   if (endpointInterface && !(endpointInterface.type in interfaceNames))
     return refuse(`endpoint_interface ${nameOf(interfaceNames, endpointInterface.type)} is unknown`);
   const common = { chosen, told, halfId, endpointInterface };

@@ -1,4 +1,5 @@
 // Asks the manager of an endpoint on another node for its half, and agrees with it on an interface, a tunnel and addresses.
+import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { NsmError, type Tunnel, TunnelSchema, traitsOf } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
@@ -77,6 +78,7 @@ export async function askManager(
       () => allocate(components, prefixesOf(components, endpoint), obstacles(components, namespace.prefixes)),
       (taken) => releasePairs(components, taken),
     ));
+  const halfId = randomUUID();
   const reply = await transaction.step(
     'ask the other manager',
     () =>
@@ -91,6 +93,7 @@ export async function askManager(
           clientManagerName: components.self.name,
           clientManagerAddress: components.self.address,
           connectionId: id,
+          halfId,
           toldMtu: attempt.former?.mtu ?? 0,
           interface: interfaces,
           excludedPrefixes: inTheWayOf(prefixesThere(components, endpoint), namespace.prefixes),
@@ -108,6 +111,7 @@ export async function askManager(
         requestId,
         networkServiceName,
         connectionId: id,
+        halfId,
         reason: why.toAdmissionError(),
       }),
   );
