@@ -112,6 +112,7 @@ export async function askManager(
         networkServiceName,
         connectionId: id,
         halfId,
+        managerName: components.self.name,
         reason: why.toAdmissionError(),
       }),
   );
