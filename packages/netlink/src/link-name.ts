@@ -4,14 +4,11 @@
 const maxLength = 15;
 
 /** What `isLinkName` asks for, in words. */
-export const linkNameRule: string = `1 to ${maxLength} bytes without white space, "/", ":" or "%", and not "lo", ".", "..", "all" or "default"`;
+export const linkNameRule: string = `1 to ${maxLength} bytes without white space, "/", ":" or "%", and not ".", "..", "all" or "default"`;
 
-/**
- * dev_valid_name, net/core/dev.c; `all` and `default` are the names of settings for all links, net/ipv4/devinet.c, and `lo` is the
- * loopback link of every namespace.
- */
+/** dev_valid_name, net/core/dev.c; `all` and `default` are the names of settings for all links, net/ipv4/devinet.c. */
 export const isLinkName = (name: string): boolean =>
   name !== '' &&
   Buffer.byteLength(name) <= maxLength &&
   !/[\s/:%]/.test(name) &&
-  !['lo', '.', '..', 'all', 'default'].includes(name);
+  !['.', '..', 'all', 'default'].includes(name);

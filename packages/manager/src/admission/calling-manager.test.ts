@@ -31,8 +31,8 @@ describe('admitConnectionId', () => {
 });
 
 describe('means', () => {
-  const half = (manager: string, halfId?: string) =>
-    ({ peer: { manager, address: '', connectionId: '' }, halfId }) as Connection;
+  const half = (manager: string, halfId?: string, connectionId = 'c:1') =>
+    ({ peer: { manager, address: '', connectionId }, halfId }) as Connection;
   const [proven, said] = [callingManager(certificate('b'), ''), callingManager({}, 'b')];
 
   it.each([
@@ -43,6 +43,13 @@ describe('means', () => {
     ['not a former half', proven, half('b', 'h2'), 'h', false],
     ["not another manager's", proven, half('c', 'h'), 'h', false],
     ["not another manager's without a name", said, half('c', 'h'), 'h', false],
+    [
+      'the half of a manager that knows only the specification',
+      callingManager({}, ''),
+      half('', 'h', ''),
+      '',
+      true,
+    ],
     ['a half that has no id', said, half('b'), 'h', true],
   ])('%s', (_what, caller, connection, halfId, expected) => {
     expect(means(caller, connection, halfId)).toBe(expected);

@@ -41,10 +41,11 @@ export function admitConnectionId({ name, proven }: CallingManager, connectionId
 /**
  * Whether a half is the one that a manager means, and shares. Made anew since, the same connection has another `half_id`: what was
  * long on its way is about its former self.
- * @param halfId as in the call; may be left out by a manager that has proven its name.
+ * @param halfId as in the call; may be left out by a manager that has proven its name, or that knows only the specification.
  */
 export function means({ name, proven }: CallingManager, half: Connection, halfId: string): boolean {
   if ((half.peer?.manager ?? '') !== name) return false;
   const { halfId: own = '' } = half;
-  return own === '' || halfId === own || (proven && halfId === '');
+  if (own === '' || halfId === own) return true;
+  return halfId === '' && (proven || half.peer?.connectionId === '');
 }
