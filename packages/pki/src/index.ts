@@ -1,0 +1,4 @@
+// Certificates of managers and registries.
+export { Authority, defaultDomain } from './authority.js';
+export type { MachineCredentials, Owner, PkiLogger } from './machine-credentials.js';
+export { type CredentialSources, openCredentials } from './open-credentials.js';
