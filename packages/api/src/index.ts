@@ -5,6 +5,7 @@ export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
 export type { CallContext } from './call-handlers.js';
+export { checkExpected, checkPeer } from './check-peer.js';
 export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
 export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
 export { interfaceNames, tunnelNames } from './enum-names.js';
@@ -39,6 +40,7 @@ export {
 } from './interface-traits.js';
 export { LogThrottle } from './log-throttle.js';
 export { takeNamespaceLock } from './namespace-lock.js';
+export { secureContextOf } from './secure-context.js';
 export {
   descriptorOf,
   Server,

@@ -4,6 +4,8 @@ import type { CredentialSources } from '@nsm/pki';
 import type { Option } from 'commander';
 import { flag } from './flags.js';
 
+export const defaultPkiDir = '/var/lib/nsm/pki';
+
 export type SecurityFlags = Omit<CredentialSources, 'stateDir'>;
 
 const path = (text: string): string => resolve(text);
@@ -19,11 +21,15 @@ export const securityFlags = (): Option[] => [
   ),
   flag('--tls-key <file>', 'its key', { parse: path }),
   flag('--tls-ca <file>', 'authorities whose certificates are believed', { parse: path }),
+  flag(
+    '--join <token@host:port>',
+    'get the certificate from a machine of the mesh, with a token of nsm pki join-token there',
+  ),
   flag('--insecure', 'speak plain text with other machines, and believe everybody: for labs alone'),
 ];
 
-export const pkiDirFlag = (): Option =>
+const pkiDirFlag = (): Option =>
   flag('--pki-dir <dir>', "folder of the mesh's own authority, made there when there is none", {
-    default: '/var/lib/nsm/pki',
+    default: defaultPkiDir,
     parse: path,
   });

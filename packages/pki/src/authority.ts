@@ -53,6 +53,11 @@ export class Authority {
     return new Authority(domainOf(own) ?? domain, key, certificates);
   }
 
+  /** Whether there is an authority in the folder. */
+  static isIn(folder: string): boolean {
+    return isThere(join(folder, keyFile));
+  }
+
   /** For tests and where nothing can be written: of this process alone. */
   static inMemory(domain: string = defaultDomain): Authority {
     const key = newKey();

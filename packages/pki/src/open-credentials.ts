@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { isIdentityName, NsmError } from '@nsm/api';
 import { FileCredentials } from './file-credentials.js';
+import { JoinedCredentials } from './joined-credentials.js';
 import type { MachineCredentials, Owner, PkiLogger } from './machine-credentials.js';
 import { OwnCredentials } from './own-credentials.js';
 
@@ -11,6 +12,8 @@ export interface CredentialSources {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
+  /** TOKEN@HOST:PORT. */
+  readonly join?: string;
   /** Folder of the mesh's own authority. */
   readonly pkiDir: string;
   /** Where this daemon keeps what is its own alone. */
@@ -38,7 +41,7 @@ export async function openCredentials(
       'invalid',
       `the name ${JSON.stringify(owner.name)} cannot stand in a certificate: up to 253 of A-Z, a-z, 0-9, '.', '_' and '-'`,
     );
-  const credentials = open(sources, owner, logger);
+  const credentials = await open(sources, owner, logger);
   const { domain } = credentials.current.identity;
   logger.info(
     { security: 'mtls', domain, source: credentials.source, validUntil: credentials.validUntil },
@@ -47,14 +50,20 @@ export async function openCredentials(
   return credentials;
 }
 
-function open(sources: CredentialSources, owner: Owner, logger: PkiLogger): MachineCredentials {
+async function open(
+  sources: CredentialSources,
+  owner: Owner,
+  logger: PkiLogger,
+): Promise<MachineCredentials> {
   const { tlsCert: cert, tlsKey: key, tlsCa: ca } = sources;
   if (cert !== undefined || key !== undefined || ca !== undefined) {
     if (cert === undefined || key === undefined || ca === undefined)
       throw new NsmError('invalid', '--tls-cert, --tls-key and --tls-ca go together');
     return new FileCredentials({ cert, key, ca }, owner, logger);
   }
-  return ownCredentials(sources, owner, logger);
+  const { stateDir, join: ticket } = sources;
+  const joined = await JoinedCredentials.open(stateDir, ticket, owner, logger);
+  return joined ?? ownCredentials(sources, owner, logger);
 }
 
 /** A process that may not use the folder for all has an authority of its own; one that can write nowhere trusts itself alone. */

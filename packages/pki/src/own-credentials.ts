@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Credential } from '@nsm/api';
 import { Authority, certificateFile } from './authority.js';
 import { keyToPem, newKey, toPem } from './certificate.js';
+import { JoinService } from './join-service.js';
 import { isDue, type Owner, type PkiLogger, RenewedCredentials } from './machine-credentials.js';
 
 /** Milliseconds: a day, and no file has the key. */
@@ -13,6 +14,7 @@ const lookEveryMs = 10_000;
 
 export class OwnCredentials extends RenewedCredentials {
   readonly source: string;
+  readonly joining?: JoinService;
   readonly #folder: string | undefined;
   readonly #owner: Owner;
   #seenMs: number;
@@ -27,6 +29,7 @@ export class OwnCredentials extends RenewedCredentials {
     this.#folder = folder;
     this.#owner = owner;
     this.#seenMs = changedMs(folder);
+    if (folder !== undefined) this.joining = new JoinService(folder, () => this.current, logger);
     this.source = folder === undefined ? 'an authority of this process alone' : `the authority in ${folder}`;
   }
 
