@@ -5,7 +5,9 @@ export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
 export type { CallContext } from './call-handlers.js';
-export { type CallOptions, Channel, type ServiceClient } from './client.js';
+export { checkExpected, checkPeer } from './check-peer.js';
+export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
+export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
 export { interfaceNames, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
@@ -36,12 +38,16 @@ export {
   traitsOf,
   withFallbacks,
 } from './interface-traits.js';
+export { LogThrottle } from './log-throttle.js';
 export { takeNamespaceLock } from './namespace-lock.js';
+export { secureContextOf } from './secure-context.js';
 export {
   descriptorOf,
   Server,
   type ServiceImplementation,
+  type TcpOptions,
   type UnixOptions,
 } from './server.js';
 export type { PeerCredentials } from './server-connections.js';
+export type { OtherProtocol } from './tls-acceptor.js';
 export { Turns } from './turns.js';

@@ -155,7 +155,8 @@ function mostOf({ most, ofDescriptors }: Bound): number {
 }
 
 /** '' of whom nothing is known. */
-function nameOf({ peer, remoteAddress }: Caller): string {
+function nameOf({ peer, remoteAddress, identity }: Caller): string {
+  if (identity) return `${identity.kind} ${identity.name} of trust domain ${identity.domain}`;
   if (remoteAddress !== undefined) return `host ${remoteAddress}`;
   return peer ? `process ${peer.pid}` : '';
 }

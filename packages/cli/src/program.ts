@@ -28,6 +28,7 @@ const commands: readonly (readonly [
   ['watch', look, async () => (await import('./cmds/watch/options.js')).watchCommand()],
   ['manager', run, async () => (await import('./cmds/manager/options.js')).managerCommand()],
   ['drain', run, async () => (await import('./cmds/drain/options.js')).drainCommand()],
+  ['pki', run, async () => (await import('./cmds/pki/options.js')).pkiCommand()],
   ['forwarder', run, async () => (await import('./cmds/forwarder/options.js')).forwarderCommand()],
   ['registry', run, async () => (await import('./cmds/registry/options.js')).registryCommand()],
   ['lab', attempt, async () => (await import('./cmds/lab/options.js')).labCommand()],

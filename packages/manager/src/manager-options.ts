@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
+import type { MachineCredentials } from '@nsm/pki';
 import type { Logger } from 'pino';
 import type { MendPauses } from './connection/mend-pace.js';
 import type { FaultInjector } from './request/transaction.js';
@@ -19,7 +20,7 @@ export interface ManagerOptions {
   readonly listen: string;
   /** HOST:PORT under which they find this one; port 0 is replaced by the port listened on. */
   readonly advertise: string;
-  /** `embedded:` or `nsm://HOST:PORT`. */
+  /** `embedded:` or `nsm://[NAME@]HOST:PORT`. */
   readonly registry: string;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;
@@ -40,6 +41,8 @@ export interface ManagerOptions {
   readonly forwarderSocket?: string;
   /** A thread that has begun to load a forwarder already, by `loadForwarderThread`. Default: a new one. */
   readonly forwarderThread?: Worker;
+  /** What is shown to other machines, and whom of those is believed. Default: plain text, and anybody may call (`--insecure`). */
+  readonly credentials?: MachineCredentials;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeoutMs?: number;

@@ -91,8 +91,10 @@ export class Manager {
     const state = StateFolder.take(this.#options.stateDir, { standIn, holder: `manager ${name}`, logger });
     stops.add(() => state[Symbol.dispose]());
     const stateDir = state.path;
+    const { credentials } = this.#options;
     const registry = openRegistry(this.#options.registry, {
       stateDir,
+      ...(credentials ? { credentials } : {}),
       logger: logger.child({ module: 'registry' }),
     });
     stops.add(await takeName(name, logger));

@@ -14,12 +14,17 @@ import type { Stops } from './stops.js';
 /** Serves other managers, and the registry where it is here. @returns the port that is listened on. */
 export async function listenTcp(
   services: ServiceComponents,
-  { listen }: Pick<ManagerOptions, 'listen'>,
+  { listen, credentials }: Pick<ManagerOptions, 'listen' | 'credentials'>,
   stops: Stops,
 ): Promise<number> {
   const server = newServer(services, stops).add(proxy.ProxyConnection, proxyService(services));
   if (services.registry.service) server.add(reg.Registry, services.registry.service);
-  return await server.listenTcp(listen);
+  const { joining } = credentials ?? {};
+  return await server.listenTcp(listen, {
+    onRefused: (error) => services.logger.warn({ err: error }, 'a connection is refused'),
+    ...(credentials ? { credentials } : {}),
+    ...(joining ? { other: joining } : {}),
+  });
 }
 
 /** Serves clients, endpoints and operators. @throws NsmError `privilege` when pods cannot come to the sockets. */

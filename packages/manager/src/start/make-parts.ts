@@ -1,4 +1,5 @@
 // Every part of a manager, made of those before it and of its options. None of them has begun to do anything.
+import { LogThrottle } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
@@ -11,7 +12,6 @@ import { monotonicClock } from '../clock.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
-import { LogThrottle } from '../log-throttle.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { Advertising } from '../peers/advertising.js';
 import { Catalogue } from '../peers/catalogue.js';
@@ -51,7 +51,7 @@ export function makeParts(
   const clock = monotonicClock;
   const monotonic = (): number => clock.now();
   const prefixes = byService(options.prefixes, ({ cidr }) => cidr);
-  const peers = new PeerManagers(() => registry.managers());
+  const peers = new PeerManagers(() => registry.managers(), options.credentials);
   stops.add(() => peers.stop());
   const guard = new NamespaceGuard(forwarder, options.allowedUids, monotonic);
   const health = new EndpointHealth(monotonic);

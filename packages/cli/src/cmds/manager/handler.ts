@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Manager } from '@nsm/manager';
+import { openCredentials } from '@nsm/pki';
 import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
@@ -19,6 +20,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
   prepareRunDir(runDir);
+  using credentials = await openCredentials(flags, { kind: 'manager', name }, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
@@ -36,6 +38,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),
+    ...(credentials ? { credentials } : {}),
     logger,
   });
   await manager.start();
