@@ -2,12 +2,12 @@
 
 // The next forwarder goes on with maps of the same names: whoever changes a structure below raises the number in the
 // names, here and there.
-#define outgoing_map nsm_outgoing_4
-#define incoming_map nsm_incoming_4
-#define served_map nsm_served_4
-#define traffic_map nsm_traffic_4
-#define strict_map nsm_strict_4
-#define senders_map nsm_senders_4
+#define outgoing_map nsm_outgoing_5
+#define incoming_map nsm_incoming_5
+#define served_map nsm_served_5
+#define traffic_map nsm_traffic_5
+#define strict_map nsm_strict_5
+#define senders_map nsm_senders_5
 
 enum kind { VXLAN = 1, GRE, VXLAN_GPE, MPLS_OVER_GRE, MPLS_OVER_UDP, MPLS_OVER_ETHERNET };
 
@@ -22,6 +22,7 @@ enum reason {
 	MALFORMED,
 	CONGESTION,
 	UNKNOWN_IDENTIFIER,
+	FORGED,
 	REASONS
 };
 

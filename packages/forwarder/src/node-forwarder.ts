@@ -5,7 +5,7 @@ import { RouteSocket } from '@nsm/netlink';
 import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
-import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
+import { inOrder, isObstructed, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
@@ -35,7 +35,7 @@ import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
 
 export interface NodeForwarderOptions {
-  /** What carries VXLAN where both can: the kernel's own device, or eBPF as all other kinds. Default `kernel`. */
+  /** What carries VXLAN where both can: eBPF as all other kinds, or the kernel's own device in the pod. Default `ebpf`. */
   readonly vxlanEngine?: VxlanEngine;
   /** The manager's run directory, below which pods meet by sockets. Without it there is no shared memory. */
   readonly runDir?: string;
@@ -56,7 +56,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #turns = new Turns();
   readonly #wirings: readonly TriedWiring[];
 
-  constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
+  constructor({ vxlanEngine = 'ebpf', runDir, lending = {} }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
     removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);
@@ -141,7 +141,9 @@ export class NodeForwarder implements ForwarderService {
     signal.throwIfAborted();
     this.#reaper.prepare();
     crossConnect.mended = [];
-    const possible = possibleWirings(this.#wirings, crossConnect);
+    const possible = possibleWirings(this.#wirings, crossConnect, (wiring) =>
+      isObstructed(wiring, crossConnect, this.#socket),
+    );
     const ports: OpenPorts = {};
     try {
       if (crossConnect.client) ports.client = new OpenPort(crossConnect.client);

@@ -12,6 +12,7 @@ const reasons = [
   'malformed',
   'congestion',
   'unknown identifier',
+  'not by the pod',
 ] as const;
 
 export interface Traffic {

@@ -19,7 +19,7 @@ const maps = ['outgoing', 'incoming', 'served', 'traffic', 'strict', 'senders'] 
 type MapName = (typeof maps)[number];
 
 /** Number of the structures' layout, as in bpf/maps.h: a forwarder goes on with maps of its own layout only. */
-const layout = 4;
+const layout = 5;
 const nameOf = (map: MapName): string => `nsm_${map}_${layout}`;
 
 /** Names of the maps in the object. */
