@@ -19,11 +19,13 @@ export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
 export * as state from './gen/nsmstate_pb.js';
 export {
+  asksForNoSourceCheck,
   type InterfaceTraits,
   type InterfaceWord,
   interfaceTypes,
   type NumberParameter,
   type SharedMemoryProtocol,
+  sourceCheck,
   traitsOf,
   withFallbacks,
 } from './interface-traits.js';

@@ -8,6 +8,8 @@
 #define traffic_map nsm_traffic_5
 #define strict_map nsm_strict_5
 #define senders_map nsm_senders_5
+#define sources_map nsm_sources_5
+#define prefixes_map nsm_prefixes_5
 
 enum kind { VXLAN = 1, GRE, VXLAN_GPE, MPLS_OVER_GRE, MPLS_OVER_UDP, MPLS_OVER_ETHERNET };
 
@@ -23,6 +25,7 @@ enum reason {
 	CONGESTION,
 	UNKNOWN_IDENTIFIER,
 	FORGED,
+	FOREIGN,
 	REASONS
 };
 
@@ -39,7 +42,9 @@ struct outgoing {
 	u32 remote[4];
 	u32 uplink;
 	// Bytes of the largest IP packet of the pod.
-	u32 mtu;
+	u16 mtu;
+	// Not 0: sources_map says from where the pod may send.
+	u16 checked;
 };
 
 // Incoming: by what a packet says.

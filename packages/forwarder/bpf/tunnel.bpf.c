@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "headers.h"
 #include "maps.h"
+#include "source.h"
 #include "too-big.h"
 #include "wrap.h"
 #include "arrival.h"
@@ -27,6 +28,11 @@ SEC("tc") int nsm_wrap(struct __sk_buff *skb)
 	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &end);
 	if (skb->mark == MARK_WRAPPED)
 		return send(skb, out, traffic);
+	if (out->checked) {
+		const struct sources *from = bpf_map_lookup_elem(&sources_map, &end);
+		if (!from || foreign(skb, from))
+			return drop(traffic, SENT, FOREIGN);
+	}
 	return wrap(skb, out, traffic);
 }
 

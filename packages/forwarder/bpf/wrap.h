@@ -19,8 +19,6 @@ enum {
 	INDEX_CUT = 0x6e04,
 };
 
-enum { MAX_TAGS = 2 };
-
 // The inner Ethernet header with its VLAN tags.
 struct inner {
 	struct ethernet ethernet;

@@ -9,6 +9,7 @@ import {
   type NetworkServiceEndpoint,
   NsmError,
   type proxy,
+  sourceCheck,
   traitsOf,
   tunnelNames,
 } from '@nsm/api';
@@ -193,8 +194,15 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     seen.add(preference);
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
     askedMtu(one);
+    admitSourceCheck(one);
     admitSharedMemory(one);
   }
+}
+
+function admitSourceCheck({ parameters }: Interface): void {
+  const asked = parameters?.interfaceParameters[sourceCheck] ?? 'on';
+  if (asked !== 'on' && asked !== 'off')
+    throw invalid(`interface parameter ${sourceCheck} is ${quote(asked)}: it may be on or off`);
 }
 
 /** They are kept with the connection, and shown with it. */

@@ -42,6 +42,8 @@ export interface ManagerAnswer {
   readonly chosen: Interface;
   /** What the client is told. */
   readonly told: ConnectionParameters;
+  /** What the endpoint's side reaches through the client beside its addresses, as the other manager tells. */
+  readonly clientSources: readonly string[];
   /** Of the tunnel identifiers that were proposed. */
   readonly reservation: Reservation;
   /** The addresses that were proposed. */
@@ -143,6 +145,7 @@ export async function askManager(
     peer,
     halfId: reply.halfId,
     endpointInterface: reply.endpointInterface,
+    clientSources: reply.clientSources,
     reservation,
     pairs,
   };

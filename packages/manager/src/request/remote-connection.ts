@@ -16,6 +16,7 @@ import { withSide } from './endpoint-side.js';
 import { fitClient } from './fit-into-pod.js';
 import { program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
+import { admitReached } from './sources.js';
 import type { Transaction } from './transaction.js';
 
 /** Milliseconds within which the first packet must have gone through a new tunnel and back. */
@@ -68,6 +69,11 @@ async function connect(
     mac: tunnel ? macOf(hash, 'client') : '',
     connectionId: id,
   };
+  // The rest of the endpoint's side is its own manager's affair.
+  const endpointParameters = create(ConnectionParametersSchema, {
+    addresses: parameters.peerAddresses,
+    route: admitReached(manager, asked.clientSources),
+  });
   if (traitsOf(placed.client.type).hasDevice)
     await refuseCut(components, [
       {
@@ -87,12 +93,12 @@ async function connect(
     halfId,
     interface: placed.client,
     clientParameters,
-    endpointParameters: create(ConnectionParametersSchema, { addresses: parameters.peerAddresses }),
+    endpointParameters,
     ...(tunnel ? { tunnel: { type: tunnel.type, identifier: tunnel.identifier } } : {}),
     pairs: used,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(components, attempt, placed.client, clientParameters, siblings),
+      client: clientPort(components, attempt, placed.client, clientParameters, endpointParameters, siblings),
       ...(tunnel
         ? {
             tunnel: {
