@@ -30,11 +30,13 @@ export {
   urisOf,
 } from './identity.js';
 export {
+  asksForNoSourceCheck,
   type InterfaceTraits,
   type InterfaceWord,
   interfaceTypes,
   type NumberParameter,
   type SharedMemoryProtocol,
+  sourceCheck,
   traitsOf,
   withFallbacks,
 } from './interface-traits.js';

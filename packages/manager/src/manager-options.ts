@@ -29,7 +29,7 @@ export interface ManagerOptions {
    * Default: all that work here, VXLAN first.
    */
   readonly tunnels: readonly { readonly service?: string; readonly type: TunnelType }[];
-  /** What carries VXLAN in the manager's own forwarder. Default: the kernel's vxlan device. */
+  /** What carries VXLAN in the manager's own forwarder. Default: eBPF. */
   readonly vxlanEngine?: VxlanEngine;
   /** Devices of this node that its own forwarder may give to pods. Default: none. */
   readonly lending?: Pick<LendingOptions, 'hwPools' | 'sriovPools' | 'sysfs'>;

@@ -9,6 +9,7 @@ import {
   type NetworkServiceEndpoint,
   NsmError,
   type proxy,
+  sourceCheck,
   traitsOf,
   tunnelNames,
 } from '@nsm/api';
@@ -202,8 +203,15 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
     askedMtu(one);
     acceptedRoutes(one);
+    admitSourceCheck(one);
     admitSharedMemory(one);
   }
+}
+
+function admitSourceCheck({ parameters }: Interface): void {
+  const asked = parameters?.interfaceParameters[sourceCheck] ?? 'on';
+  if (asked !== 'on' && asked !== 'off')
+    throw invalid(`interface parameter ${sourceCheck} is ${quote(asked)}: it may be on or off`);
 }
 
 /** They are kept with the connection, and shown with it. */
