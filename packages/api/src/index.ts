@@ -41,6 +41,16 @@ export {
   withFallbacks,
 } from './interface-traits.js';
 export { LogThrottle } from './log-throttle.js';
+export {
+  idRule,
+  isId,
+  isLabelKey,
+  isLabelValue,
+  isName,
+  labelKeyRule,
+  labelValueRule,
+  nameRule,
+} from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';
 export { secureContextOf } from './secure-context.js';
 export {

@@ -6,6 +6,7 @@ import { pause } from './clock.js';
 import { failuresOf, GatheredWrites } from './gathered-writes.js';
 import type { RecordEvent } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
+import { checkEndpoint, checkManager } from './valid-record.js';
 import type { WantedState } from './wanted-state.js';
 
 /** How long `start` waits for a registry that answers, milliseconds. */
@@ -90,6 +91,7 @@ export class RemoteRegistry extends CachedRegistry {
   async #watch(synced: () => void): Promise<void> {
     const snapshot: RecordEvent[] = [];
     for await (const { event } of this.#client().watch({}, { signal: this.#stopped.signal })) {
+      if (!this.#isSound(event)) continue;
       if (this.cache.synced) {
         this.cache.apply(event);
       } else if (event.case === 'synced') {
@@ -100,6 +102,18 @@ export class RemoteRegistry extends CachedRegistry {
       } else {
         snapshot.push(event);
       }
+    }
+  }
+
+  /** What another registry took from strangers is not used here when its names are none. */
+  #isSound(event: RecordEvent): boolean {
+    try {
+      if (event.case === 'managerPut') checkManager(event.value);
+      if (event.case === 'endpointPut') checkEndpoint(event.value);
+      return true;
+    } catch (error) {
+      this.logger.warn({ registry: this.url, err: error }, 'the registry has a record that is none');
+      return false;
     }
   }
 }

@@ -1,5 +1,7 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
+
 import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output, orDash } from '@nsm/output';
 import { interfaceFields } from '@nsm/sdk';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
@@ -9,7 +11,6 @@ import {
   joinView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
-import { Output, orDash } from '../../output.js';
 import { howText, labelsText, stateText } from '../../view-texts.js';
 import {
   type ConnectionView,
@@ -59,7 +60,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['address', view.address],
       ['version', view.version],
       ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
-      ['forwarder', view.forwarderError ? output.colours.red(view.forwarderError) : output.state('up')],
+      ['forwarder', view.forwarderError ? output.paint('red', view.forwarderError) : output.state('up')],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
       ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],

@@ -1,4 +1,5 @@
 // Runs a manager until it is interrupted.
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Manager } from '@nsm/manager';
@@ -19,7 +20,9 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   const advertise = flags.advertise ?? advertisedAddress(listen);
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
-  prepareRunDir(runDir);
+  // A manager without privileges trusts its forwarder, which may be another user and have the folder.
+  const owners = forwarderSocket && process.geteuid?.() !== 0 ? ownersOf(runDir) : [];
+  prepareRunDir(runDir, { owners });
   using credentials = await openCredentials(flags, { kind: 'manager', name }, logger);
   const manager = new Manager({
     name,
@@ -46,4 +49,9 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   logger.info('stopping');
   await manager.stop();
   logger.info('stopped');
+}
+
+function ownersOf(folder: string): readonly number[] {
+  const stat = statSync(folder, { throwIfNoEntry: false });
+  return stat ? [stat.uid] : [];
 }

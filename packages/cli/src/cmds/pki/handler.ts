@@ -1,8 +1,8 @@
 // Makes an authority, certificates of it, and tokens to join with.
 import { join } from 'node:path';
 import { isIdentityName, NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { Authority, issueFiles, JoinTokens } from '@nsm/pki';
-import { Output } from '../../output.js';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
 
 const dayMs = 24 * 3_600_000;
