@@ -6,7 +6,7 @@ export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
 export type { CallContext } from './call-handlers.js';
 export { type CallOptions, Channel, type ServiceClient } from './client.js';
-export { interfaceNames, tunnelNames } from './enum-names.js';
+export { interfaceNames, interfaceWords, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export * from './gen/common_pb.js';

@@ -40,6 +40,10 @@ export interface ManagerOptions {
   readonly forwarderSocket?: string;
   /** A thread that has begun to load a forwarder already, by `loadForwarderThread`. Default: a new one. */
   readonly forwarderThread?: Worker;
+  /** File that says who may provide and ask for what. Default: none, and everybody may. */
+  readonly policy?: string;
+  /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */
+  readonly auditLog?: string;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeoutMs?: number;

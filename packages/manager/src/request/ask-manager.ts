@@ -126,6 +126,7 @@ export async function askManager(
             endpoint: other,
             prefix,
           })),
+          client: attempt.client,
           ...(request.labels ? { labels: request.labels } : {}),
         },
         transaction.signal,

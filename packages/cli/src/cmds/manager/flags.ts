@@ -18,5 +18,7 @@ export interface ManagerFlags extends LendingFlags {
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
   readonly probeInterval: number;
+  readonly policy?: string;
+  readonly auditLog?: string;
   readonly logLevel: string;
 }
