@@ -29,6 +29,7 @@ export type NsmErrorKind =
   | 'disk'
   | 'manager-unreachable'
   | 'manager-refused'
+  | 'untrusted'
   | 'dataplane'
   | 'no-packets'
   | 'privilege'
@@ -62,6 +63,7 @@ const kinds: Readonly<Record<NsmErrorKind, readonly [code: string, status: statu
   disk: ['NSM0403', status.RESOURCE_EXHAUSTED],
   'manager-unreachable': ['NSM0501', status.UNAVAILABLE],
   'manager-refused': ['NSM0502', status.FAILED_PRECONDITION],
+  untrusted: ['NSM0503', status.UNAUTHENTICATED],
   dataplane: ['NSM0601', status.INTERNAL],
   'no-packets': ['NSM0602', status.UNAVAILABLE],
   privilege: ['NSM0603', status.PERMISSION_DENIED],

@@ -19,6 +19,15 @@ export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
 export * as state from './gen/nsmstate_pb.js';
 export {
+  type Identity,
+  identityOf,
+  isIdentityName,
+  isTrustDomain,
+  parseSpiffeId,
+  spiffeIdOf,
+  urisOf,
+} from './identity.js';
+export {
   type InterfaceTraits,
   type InterfaceWord,
   interfaceTypes,

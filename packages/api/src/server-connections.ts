@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { NsmError } from './errors.js';
 import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
+import type { Identity } from './identity.js';
 
 /** Who is at the other end of a unix socket: SO_PEERCRED, unix(7). */
 export interface PeerCredentials {
@@ -15,6 +16,8 @@ export interface Caller {
   readonly peer?: PeerCredentials;
   /** IP address, over TCP. */
   readonly remoteAddress?: string;
+  /** Over TLS. */
+  readonly identity?: Identity;
 }
 
 /** How many may be open at the same time. */

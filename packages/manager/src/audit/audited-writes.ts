@@ -1,5 +1,11 @@
 // The registry that is served here: who writes what into it, and what comes of it.
-import { type CallContext, NsmError, type registry as reg, type ServiceImplementation } from '@nsm/api';
+import {
+  type CallContext,
+  NsmError,
+  type registry as reg,
+  type ServiceImplementation,
+  spiffeIdOf,
+} from '@nsm/api';
 import type { Audit } from './audit.js';
 
 type Registry = ServiceImplementation<typeof reg.Registry>;
@@ -72,13 +78,10 @@ function whatOf(request: object): Record<string, unknown> {
 }
 
 /** By certificate, where there is one; the address is a fact in any case. */
-export function callerOf(context: CallContext): Record<string, unknown> {
-  const { identity } = context as {
-    readonly identity?: { readonly domain: string; readonly kind: string; readonly name: string };
-  };
+export function callerOf({ identity, remoteAddress, peer }: CallContext): Record<string, unknown> {
   return {
-    ...(identity ? { certificate: `spiffe://${identity.domain}/${identity.kind}/${identity.name}` } : {}),
-    ...(context.remoteAddress ? { address: context.remoteAddress } : {}),
-    ...(context.peer ? { uid: context.peer.uid, pid: context.peer.pid } : {}),
+    ...(identity ? { certificate: spiffeIdOf(identity) } : {}),
+    ...(remoteAddress ? { address: remoteAddress } : {}),
+    ...(peer ? { uid: peer.uid, pid: peer.pid } : {}),
   };
 }

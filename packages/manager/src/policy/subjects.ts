@@ -55,9 +55,8 @@ export class Subjects {
 export function foreignClient(
   said: Subject | undefined,
   claimedManager: string,
-  context: Pick<CallContext, 'signal'>,
+  { identity }: Pick<CallContext, 'identity'>,
 ): Subject {
-  const { identity } = context as { readonly identity?: { readonly domain: string; readonly name: string } };
   const manager = identity?.name ?? claimedManager;
   return { ...(said ?? create(SubjectSchema)), manager, domain: identity?.domain ?? defaultDomain };
 }
