@@ -27,6 +27,7 @@ const commands: readonly (readonly [
   ['describe', look, async () => (await import('./cmds/describe/options.js')).describeCommand()],
   ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],
   ['watch', look, async () => (await import('./cmds/watch/options.js')).watchCommand()],
+  ['policy', look, async () => (await import('./cmds/policy/options.js')).policyCommand()],
   ['manager', run, async () => (await import('./cmds/manager/options.js')).managerCommand()],
   ['drain', run, async () => (await import('./cmds/drain/options.js')).drainCommand()],
   ['pki', run, async () => (await import('./cmds/pki/options.js')).pkiCommand()],

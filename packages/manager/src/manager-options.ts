@@ -43,6 +43,10 @@ export interface ManagerOptions {
   readonly forwarderThread?: Worker;
   /** What is shown to other machines, and whom of those is believed. Default: plain text, and anybody may call (`--insecure`). */
   readonly credentials?: MachineCredentials;
+  /** File that says who may provide and ask for what. Default: none, and everybody may. */
+  readonly policy?: string;
+  /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */
+  readonly auditLog?: string;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeoutMs?: number;

@@ -102,6 +102,7 @@ export async function askManager(
             endpoint: other,
             prefix,
           })),
+          client: attempt.client,
           ...(request.labels ? { labels: request.labels } : {}),
         },
         transaction.signal,

@@ -15,11 +15,13 @@ import type { Catalogue } from '../peers/catalogue.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { OwnerWatch } from '../peers/owner-watch.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
+import type { Gate } from '../policy/gate.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { FaultInjector } from './transaction.js';
 
 export interface RequestComponents extends LifelinesComponents {
   readonly catalogue: Catalogue;
+  readonly gate: Gate;
   readonly health: EndpointHealth;
   readonly endpoints: LocalEndpoints;
   readonly peers: PeerManagers;

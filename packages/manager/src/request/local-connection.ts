@@ -27,7 +27,7 @@ export async function connectLocally(
   attempt: Attempt,
   transaction: Transaction,
 ): Promise<Connection> {
-  const { id, hash, request, endpoint, namespace, interfaces } = attempt;
+  const { id, hash, request, endpoint, namespace, interfaces, verdict } = attempt;
   const agreed = onOneNetwork(agreeOnInterfaces(interfaces, endpoint, components), components.physical);
   const uid = components.endpoints.uidOf(endpoint) ?? 0;
   const sides = {
@@ -47,6 +47,7 @@ export async function connectLocally(
     excluded: obstacles(components, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
     mtu: ownWire ? wireMtu(chosen.client) : localMtu(chosen.client, chosen.endpoint, attempt.former?.mtu),
+    verdict,
   });
   const given = { endpoint: endpoint.nseProviderName };
   await refuseCut(components, [

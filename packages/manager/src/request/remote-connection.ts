@@ -6,6 +6,7 @@ import { addressesOf } from '../admission/admission.js';
 import { judgeAnswer } from '../admission/answer.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
+import { admitGiven } from '../policy/gate.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import { askManager } from './ask-manager.js';
@@ -53,6 +54,10 @@ async function connect(
   const parameters = withSide(told, side, mtu, dnsServers);
   if (tunnel) reservation.keepOnly(tunnel.identifier);
   else reservation.release();
+  admitGiven(attempt.request.networkServiceName, attempt.verdict, {
+    addresses: side.addresses.filter((address) => !pairs.some(({ client }) => client === address)),
+    routes: side.routes,
+  });
   const used = pairs.filter(({ client }) => addressesOf(parameters).includes(client));
 
   const patience = tunnel ? answerWithinMs : wireAnswersWithinMs;

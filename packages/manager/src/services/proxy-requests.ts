@@ -1,5 +1,6 @@
 // What another manager asks for becomes an order.
 import { type CallContext, NsmError, proxy } from '@nsm/api';
+import { foreignClient } from '../policy/subjects.js';
 import { makeHalf } from '../request/endpoint-half.js';
 import { type Connection, proxyKey } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
@@ -28,7 +29,11 @@ export async function requestProxyConnection(
       makeHalf(
         components,
         request,
-        { key, fingerprint },
+        {
+          key,
+          fingerprint,
+          client: foreignClient(request.client, request.clientManagerName, caller),
+        },
         caller.remoteAddress ?? '',
         AbortSignal.any([signal, interrupted]),
       ),

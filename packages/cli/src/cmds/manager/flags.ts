@@ -19,5 +19,7 @@ export interface ManagerFlags extends LendingFlags, SecurityFlags {
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
   readonly probeInterval: number;
+  readonly policy?: string;
+  readonly auditLog?: string;
   readonly logLevel: string;
 }

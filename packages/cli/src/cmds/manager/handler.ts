@@ -38,6 +38,8 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
+    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
+    ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),
     probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),

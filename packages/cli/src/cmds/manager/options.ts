@@ -1,9 +1,10 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { securityFlags } from '../../security-flags.js';
@@ -86,6 +87,20 @@ export function managerCommand(): Command {
         '--probe-interval <duration>',
         'how often a packet is sent through a tunnel to each other node; clients leave a node when three have not come back',
         { default: 500, defaultText: '500ms', parse: parseProbeInterval },
+      ),
+    )
+    .addOption(
+      policyFlag(
+        'who may provide and ask for what; read again when the file changes (default: everybody may)',
+      ),
+    )
+    .addOption(
+      flag(
+        '--audit-log <file>',
+        'file or pipe for a line of JSON for each decision and change; - is stderr',
+        {
+          parse: (path) => (path === '-' ? path : resolve(path)),
+        },
       ),
     )
     .addOption(logLevelFlag())
