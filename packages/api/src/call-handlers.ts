@@ -9,6 +9,7 @@ import {
 } from '@bufbuild/protobuf';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
+import type { Identity } from './identity.js';
 import type { PeerCredentials, ServerConnections } from './server-connections.js';
 
 export interface CallContext {
@@ -18,6 +19,8 @@ export interface CallContext {
   readonly peer?: PeerCredentials;
   /** IP address of the caller, for calls over TCP. */
   readonly remoteAddress?: string;
+  /** Who calls, by a certificate that was verified; unset on unix sockets, and over TCP without TLS (`--insecure`). */
+  readonly identity?: Identity;
 }
 
 type Reply = MessageInitShape<DescMessage>;

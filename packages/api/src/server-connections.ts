@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { NsmError } from './errors.js';
 import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
+import type { Identity } from './identity.js';
 
 /** Who is at the other end of a unix socket: SO_PEERCRED, unix(7). */
 export interface PeerCredentials {
@@ -15,6 +16,8 @@ export interface Caller {
   readonly peer?: PeerCredentials;
   /** IP address, over TCP. */
   readonly remoteAddress?: string;
+  /** Over TLS. */
+  readonly identity?: Identity;
 }
 
 /** How many may be open at the same time. */
@@ -152,7 +155,8 @@ function mostOf({ most, ofDescriptors }: Bound): number {
 }
 
 /** '' of whom nothing is known. */
-function nameOf({ peer, remoteAddress }: Caller): string {
+function nameOf({ peer, remoteAddress, identity }: Caller): string {
+  if (identity) return `${identity.kind} ${identity.name} of trust domain ${identity.domain}`;
   if (remoteAddress !== undefined) return `host ${remoteAddress}`;
   return peer ? `process ${peer.pid}` : '';
 }

@@ -215,9 +215,11 @@ export interface CandidateView extends EndpointView {
   /** 1 is chosen first; 0 means dropped. */
   readonly rank: number;
   readonly reason: string;
+  /** Of the policy, the one that decided; '' without a policy. */
+  readonly rule: string;
 }
 
 export function candidateView(candidate: admin.Candidate): CandidateView {
-  const { endpoint, rank, reason } = candidate;
-  return { ...endpointView(endpoint), rank, reason };
+  const { endpoint, rank, reason, rule } = candidate;
+  return { ...endpointView(endpoint), rank, reason, rule };
 }

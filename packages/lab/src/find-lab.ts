@@ -1,6 +1,6 @@
 // The lab that a command line names: one that is up on this machine, root's or the user's own.
 import { abbreviatedList, isName, NsmError } from '@nsm/api';
-import { closestName } from './closest-name.js';
+import { closestName } from '@nsm/yaml-file/closest-name';
 import type { LabConfig } from './config.js';
 import { readLabFile } from './lab-file.js';
 import { LabFolder, type LabRecord } from './lab-folder.js';

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label } from "./common_pb.js";
+import type { ConnectionParameters, Interface, Label, Subject } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QihwIKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCSIVChNMaXN0U2VydmljZXNSZXF1ZXN0IjwKB1NlcnZpY2USDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiABKA0SEAoIbWFuYWdlcnMYAyADKAkiOAoRTGlzdFNlcnZpY2VzUmVwbHkSIwoIc2VydmljZXMYASADKAsyES5uc21hZG1pbi5TZXJ2aWNlIhYKFExpc3RFbmRwb2ludHNSZXF1ZXN0ImcKCEVuZHBvaW50EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EhMKC2Nvbm5lY3Rpb25zGAIgASgNEhMKC3VuYXZhaWxhYmxlGAMgASgJIjsKEkxpc3RFbmRwb2ludHNSZXBseRIlCgllbmRwb2ludHMYASADKAsyEi5uc21hZG1pbi5FbmRwb2ludCIVChNMaXN0TWFuYWdlcnNSZXF1ZXN0IjsKEUxpc3RNYW5hZ2Vyc1JlcGx5EiYKCG1hbmFnZXJzGAEgAygLMhQubnNtcmVnaXN0cnkuTWFuYWdlciIYChZMaXN0Q29ubmVjdGlvbnNSZXF1ZXN0ItkECgpDb25uZWN0aW9uEgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSDAoEcm9sZRgEIAEoCRINCgVzdGF0ZRgFIAEoCRIOCgZkZXRhaWwYBiABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYByABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgIIAEoCRIUCgxwZWVyX21hbmFnZXIYCSABKAkSJAoJaW50ZXJmYWNlGAogASgLMhEuY29tbW9uLkludGVyZmFjZRI7ChVjb25uZWN0aW9uX3BhcmFtZXRlcnMYCyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSMQoNY3Jvc3NfY29ubmVjdBgMIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSLAoKc3RhdGlzdGljcxgNIAEoCzIYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEikKBXNpbmNlGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChNlbmRwb2ludF9wYXJhbWV0ZXJzGA8gASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2F0dGVtcHQYECABKA0SJAoHaGlzdG9yeRgRIAMoCzITLm5zbWFkbWluLlBhc3RTdGF0ZRIVCg1jbGllbnRfcm91dGVzGGQgASgNEhcKD2VuZHBvaW50X3JvdXRlcxhlIAEoDSJUCglQYXN0U3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJIkEKFExpc3RDb25uZWN0aW9uc1JlcGx5EikKC2Nvbm5lY3Rpb25zGAEgAygLMhQubnNtYWRtaW4uQ29ubmVjdGlvbiIUChJMaXN0VHVubmVsc1JlcXVlc3QicAoLVHVubmVsSW5Vc2USFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxwZWVyX21hbmFnZXIYAiABKAkSJwoGdHVubmVsGAMgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYBCABKA0icAoQTGlzdFR1bm5lbHNSZXBseRI0CgxjYXBhYmlsaXRpZXMYASADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRImCgd0dW5uZWxzGAIgAygLMhUubnNtYWRtaW4uVHVubmVsSW5Vc2UifAoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2UiXAoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJIkAKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQyiQYKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJTChBXYXRjaENvbm5lY3Rpb25zEiEubnNtYWRtaW4uV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaGi5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlMAFiBnByb3RvMw", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3Qi1AIKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEIhUKE0xpc3RTZXJ2aWNlc1JlcXVlc3QiPAoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAEoDRIQCghtYW5hZ2VycxgDIAMoCSI4ChFMaXN0U2VydmljZXNSZXBseRIjCghzZXJ2aWNlcxgBIAMoCzIRLm5zbWFkbWluLlNlcnZpY2UiFgoUTGlzdEVuZHBvaW50c1JlcXVlc3QiZwoIRW5kcG9pbnQSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSEwoLY29ubmVjdGlvbnMYAiABKA0SEwoLdW5hdmFpbGFibGUYAyABKAkiOwoSTGlzdEVuZHBvaW50c1JlcGx5EiUKCWVuZHBvaW50cxgBIAMoCzISLm5zbWFkbWluLkVuZHBvaW50IhUKE0xpc3RNYW5hZ2Vyc1JlcXVlc3QiOwoRTGlzdE1hbmFnZXJzUmVwbHkSJgoIbWFuYWdlcnMYASADKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VyIhgKFkxpc3RDb25uZWN0aW9uc1JlcXVlc3Qi2QQKCkNvbm5lY3Rpb24SCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIMCgRyb2xlGAQgASgJEg0KBXN0YXRlGAUgASgJEg4KBmRldGFpbBgGIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgHIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAggASgJEhQKDHBlZXJfbWFuYWdlchgJIAEoCRIkCglpbnRlcmZhY2UYCiABKAsyES5jb21tb24uSW50ZXJmYWNlEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxgLIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIxCg1jcm9zc19jb25uZWN0GAwgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIsCgpzdGF0aXN0aWNzGA0gASgLMhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSKQoFc2luY2UYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKE2VuZHBvaW50X3BhcmFtZXRlcnMYDyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSDwoHYXR0ZW1wdBgQIAEoDRIkCgdoaXN0b3J5GBEgAygLMhMubnNtYWRtaW4uUGFzdFN0YXRlEhUKDWNsaWVudF9yb3V0ZXMYZCABKA0SFwoPZW5kcG9pbnRfcm91dGVzGGUgASgNIlQKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSKeAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0ImoKCUNhbmRpZGF0ZRIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBIMCgRyYW5rGAIgASgNEg4KBnJlYXNvbhgDIAEoCRIMCgRydWxlGAQgASgJIkAKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQykgcKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwAWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -91,6 +91,33 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
    * @generated from field: string forwarder_error = 9;
    */
   forwarderError: string;
+
+  /**
+   * Where the policy comes from; empty: none is in force, and every pod may provide and ask, though nobody but root takes the
+   * place of root's endpoints.
+   *
+   * @generated from field: string policy = 10;
+   */
+  policy: string;
+
+  /**
+   * Why the file of the policy could not be taken on when it last changed; empty when it was.
+   *
+   * @generated from field: string policy_error = 11;
+   */
+  policyError: string;
+
+  /**
+   * Where decisions and changes are recorded, and how many could not be.
+   *
+   * @generated from field: string audit_log = 12;
+   */
+  auditLog: string;
+
+  /**
+   * @generated from field: uint64 audit_lost = 13;
+   */
+  auditLost: bigint;
 };
 
 /**
@@ -519,6 +546,13 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
    * @generated from field: repeated common.Interface interface = 3;
    */
   interface: Interface[];
+
+  /**
+   * For whom; without one, only what the policy says of the endpoints counts.
+   *
+   * @generated from field: common.Subject subject = 4;
+   */
+  subject?: Subject | undefined;
 };
 
 /**
@@ -550,6 +584,13 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * Of the policy, the rule that decided; empty without a policy.
+   *
+   * @generated from field: string rule = 4;
+   */
+  rule: string;
 };
 
 /**
@@ -673,6 +714,160 @@ export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 23);
 
 /**
+ * @generated from message nsmadmin.GetPolicyRequest
+ */
+export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
+};
+
+/**
+ * Describes the message nsmadmin.GetPolicyRequest.
+ * Use `create(GetPolicyRequestSchema)` to create a new message.
+ */
+export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 24);
+
+/**
+ * @generated from message nsmadmin.GetPolicyReply
+ */
+export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
+  /**
+   * As in ManagerStatus.
+   *
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string error = 2;
+   */
+  error: string;
+
+  /**
+   * The text of the file that is in force.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp loaded = 4;
+   */
+  loaded?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.GetPolicyReply.
+ * Use `create(GetPolicyReplySchema)` to create a new message.
+ */
+export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 25);
+
+/**
+ * @generated from message nsmadmin.TestPolicyRequest
+ */
+export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
+  /**
+   * @generated from field: common.Subject subject = 1;
+   */
+  subject?: Subject | undefined;
+
+  /**
+   * provide or request.
+   *
+   * @generated from field: string action = 2;
+   */
+  action: string;
+
+  /**
+   * @generated from field: string network_service_name = 3;
+   */
+  networkServiceName: string;
+
+  /**
+   * Empty, in a request: each endpoint that provides the service now.
+   *
+   * @generated from field: string nse_provider_name = 4;
+   */
+  nseProviderName: string;
+
+  /**
+   * @generated from field: string nse_provider_namespace = 5;
+   */
+  nseProviderNamespace: string;
+
+  /**
+   * @generated from field: common.Interface interface = 6;
+   */
+  interface?: Interface | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.TestPolicyRequest.
+ * Use `create(TestPolicyRequestSchema)` to create a new message.
+ */
+export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 26);
+
+/**
+ * @generated from message nsmadmin.TestPolicyReply
+ */
+export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
+  /**
+   * @generated from field: repeated nsmadmin.PolicyVerdict verdicts = 1;
+   */
+  verdicts: PolicyVerdict[];
+};
+
+/**
+ * Describes the message nsmadmin.TestPolicyReply.
+ * Use `create(TestPolicyReplySchema)` to create a new message.
+ */
+export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 27);
+
+/**
+ * @generated from message nsmadmin.PolicyVerdict
+ */
+export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
+  /**
+   * @generated from field: string nse_provider_name = 1;
+   */
+  nseProviderName: string;
+
+  /**
+   * @generated from field: string nse_provider_namespace = 2;
+   */
+  nseProviderNamespace: string;
+
+  /**
+   * @generated from field: bool allowed = 3;
+   */
+  allowed: boolean;
+
+  /**
+   * @generated from field: string rule = 4;
+   */
+  rule: string;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: map<string, uint32> limits = 6;
+   */
+  limits: { [key: string]: number };
+};
+
+/**
+ * Describes the message nsmadmin.PolicyVerdict.
+ * Use `create(PolicyVerdictSchema)` to create a new message.
+ */
+export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 28);
+
+/**
  * @generated from message nsmadmin.WatchConnectionsRequest
  */
 export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"> & {
@@ -683,7 +878,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 24);
+  messageDesc(file_nsmadmin, 29);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -710,7 +905,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 25);
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -751,7 +946,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 25, 0);
+  enumDesc(file_nsmadmin, 30, 0);
 
 /**
  * @generated from service nsmadmin.Admin
@@ -835,6 +1030,26 @@ export const Admin: GenService<{
     methodKind: "unary";
     input: typeof DrainRequestSchema;
     output: typeof DrainReplySchema;
+  },
+  /**
+   * The policy that is in force.
+   *
+   * @generated from rpc nsmadmin.Admin.GetPolicy
+   */
+  getPolicy: {
+    methodKind: "unary";
+    input: typeof GetPolicyRequestSchema;
+    output: typeof GetPolicyReplySchema;
+  },
+  /**
+   * What the policy decides for a subject, without touching anything.
+   *
+   * @generated from rpc nsmadmin.Admin.TestPolicy
+   */
+  testPolicy: {
+    methodKind: "unary";
+    input: typeof TestPolicyRequestSchema;
+    output: typeof TestPolicyReplySchema;
   },
   /**
    * First the connections that exist, then every change.

@@ -17,6 +17,7 @@ import {
   NsmError,
   nameRule,
   type proxy,
+  sourceCheck,
   traitsOf,
   tunnelNames,
 } from '@nsm/api';
@@ -24,6 +25,7 @@ import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netli
 import { printable } from '@nsm/output';
 import { askedMtu } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
+import { acceptedRoutes } from './accepted-routes.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
@@ -45,6 +47,7 @@ export const maxAddresses = 64;
 /** Prefixes that a pod routes within those of the network service: as many of IPv6 are 0.7 MB, and a request has 1 MiB at most. */
 export const maxExcluded = 16_384;
 const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
+const halfIdPattern = /^[\w-]{0,64}$/;
 const preferences: ReadonlySet<number> = new Set(Object.values(InterfacePreference));
 
 /** @throws NsmError `invalid` */
@@ -83,6 +86,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
       `connection_id ${quote(request.connectionId)} is not MANAGER:NODE-CONNECTION, with 8 and 16 hexadecimal digits`,
     );
   }
+  if (!isHalfId(request.halfId)) throw invalid(`half_id ${quote(request.halfId)} is none, such as a UUID`);
   for (const { type, parameters } of request.tunnelType) {
     if (parameters && parameters.address !== '')
       parameters.address = admitAddress('tunnel address', parameters.address);
@@ -127,6 +131,11 @@ export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: str
   if (Buffer.byteLength(endpoint.socketLocation) > 107) {
     throw invalid('socket_location is longer than the 107 bytes that a unix socket path may have');
   }
+}
+
+/** What a manager may call its half of a connection; '' when it leaves that to the other manager. A UUID has 36 characters. */
+export function isHalfId(text: string): boolean {
+  return halfIdPattern.test(text);
 }
 
 /**
@@ -194,8 +203,16 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     seen.add(preference);
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
     askedMtu(one);
+    acceptedRoutes(one);
+    admitSourceCheck(one);
     admitSharedMemory(one);
   }
+}
+
+function admitSourceCheck({ parameters }: Interface): void {
+  const asked = parameters?.interfaceParameters[sourceCheck] ?? 'on';
+  if (asked !== 'on' && asked !== 'off')
+    throw invalid(`interface parameter ${sourceCheck} is ${quote(asked)}: it may be on or off`);
 }
 
 /** They are kept with the connection, and shown with it. */

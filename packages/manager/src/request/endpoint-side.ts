@@ -17,6 +17,7 @@ import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allo
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
 import { notifyEndpoint, type ServedConnection } from '../peers/close-notifications.js';
+import { admitGiven, type Verdict } from '../policy/gate.js';
 import { endpointInterfaceName, macOf } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
@@ -36,6 +37,8 @@ export interface EndpointQuestion {
   /** Whether the pairs offered are from this manager's pools. Default: true. */
   readonly offeredIsOwn?: boolean;
   readonly mtu: Mtu;
+  /** What the policy says of the client and the endpoint. */
+  readonly verdict: Verdict;
 }
 
 /** What both sides of a connection will look like. */
@@ -110,6 +113,10 @@ export async function askEndpoint(
       { connection: id, endpoint: nseProviderName, notes: answer.notes },
       'answer put right',
     );
+  admitGiven(service, question.verdict, {
+    addresses: pairs.length > 0 ? [] : answer.client.addresses,
+    routes: answer.client.routes,
+  });
   const beside = formerHalf(components, served);
   await fitEndpoint(components, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] });
   return {

@@ -3,6 +3,7 @@ import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { admin, connect, endpoint, NsmError, proxy, registry as reg, Server } from '@nsm/api';
 import { peerCredentials } from '@nsm/netlink';
+import { audited } from '../audit/audited-writes.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
 import { clientService } from '../services/client-service.js';
@@ -14,12 +15,17 @@ import type { Stops } from './stops.js';
 /** Serves other managers, and the registry where it is here. @returns the port that is listened on. */
 export async function listenTcp(
   services: ServiceComponents,
-  { listen }: Pick<ManagerOptions, 'listen'>,
+  { listen, credentials }: Pick<ManagerOptions, 'listen' | 'credentials'>,
   stops: Stops,
 ): Promise<number> {
   const server = newServer(services, stops).add(proxy.ProxyConnection, proxyService(services));
-  if (services.registry.service) server.add(reg.Registry, services.registry.service);
-  return await server.listenTcp(listen);
+  if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
+  const { joining } = credentials ?? {};
+  return await server.listenTcp(listen, {
+    onRefused: (error) => services.logger.warn({ err: error }, 'a connection is refused'),
+    ...(credentials ? { credentials } : {}),
+    ...(joining ? { other: joining } : {}),
+  });
 }
 
 /** Serves clients, endpoints and operators. @throws NsmError `privilege` when pods cannot come to the sockets. */

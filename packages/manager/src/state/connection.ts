@@ -1,6 +1,13 @@
 // A connection as one manager knows it: what was asked, what was agreed, and what this node has to show for it.
 import { createHash } from 'node:crypto';
-import type { ConnectionParameters, connect, forwarder as fw, Interface, TunnelType } from '@nsm/api';
+import type {
+  ConnectionParameters,
+  connect,
+  forwarder as fw,
+  Interface,
+  Subject,
+  TunnelType,
+} from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 
 /**
@@ -151,6 +158,9 @@ export interface Connection {
   readonly pairs: readonly AddressPair[];
   readonly intent: Intent;
   readonly phase: Phase;
+  /** Who the client is, and who serves the endpoint, to policies; absent in records of earlier versions. */
+  readonly client?: Subject;
+  readonly provider?: Subject;
   /** Milliseconds since the Unix epoch at which it entered its state. */
   readonly since: number;
 }
@@ -165,12 +175,16 @@ export function proxyKey({
   connectionId,
   requestId,
   networkServiceName,
+  clientManagerName,
 }: {
-  connectionId: string;
-  requestId: string;
-  networkServiceName: string;
+  readonly connectionId: string;
+  readonly requestId: string;
+  readonly networkServiceName: string;
+  readonly clientManagerName: string;
 }): string {
-  return connectionId === '' ? `proxy ${networkServiceName}/${requestId}` : `proxy ${connectionId}`;
+  if (connectionId !== '') return `proxy ${connectionId}`;
+  const request = `${networkServiceName}/${requestId}`;
+  return clientManagerName === '' ? `proxy ${request}` : `proxy ${clientManagerName} ${request}`;
 }
 
 /** 64 bits that name a connection on every node it touches. */

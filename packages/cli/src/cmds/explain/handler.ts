@@ -2,6 +2,7 @@
 
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
+import { parseSubject } from '@nsm/policy';
 import { interfaceFields } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
@@ -18,6 +19,7 @@ export async function runExplain(service: string, flags: ExplainFlags): Promise<
       networkServiceName: service,
       labels: { selector: labelsOf(flags.label) },
       interface: interfaces.map(interfaceFields),
+      ...(flags.as === undefined ? {} : { subject: parseSubject(flags.as) }),
     });
     if (explained.candidates.length === 0) throw unknownService(service, await admin.listServices({}));
     return explained;

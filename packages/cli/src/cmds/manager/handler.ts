@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Manager } from '@nsm/manager';
+import { openCredentials } from '@nsm/pki';
 import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
@@ -22,6 +23,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   // A manager without privileges trusts its forwarder, which may be another user and have the folder.
   const owners = forwarderSocket && process.geteuid?.() !== 0 ? ownersOf(runDir) : [];
   prepareRunDir(runDir, { owners });
+  using credentials = await openCredentials(flags, { kind: 'manager', name }, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
@@ -36,9 +38,12 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
+    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
+    ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),
     probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),
+    ...(credentials ? { credentials } : {}),
     logger,
   });
   await manager.start();
