@@ -32,7 +32,7 @@ export async function runPolicyTest(who: string, service: string, flags: PolicyT
     ['ENDPOINT', 'VERDICT', 'RULE', 'REASON', 'LIMITS'],
     verdicts.map(({ endpoint, namespace, allowed, rule, reason, limits }) => [
       orDash(namespace === 'default' ? endpoint : `${namespace}/${endpoint}`),
-      allowed ? output.colours.green('allowed') : output.colours.red('denied'),
+      allowed ? output.paint('green', 'allowed') : output.paint('red', 'denied'),
       rule || '(no policy)',
       orDash(reason),
       orDash(
