@@ -52,9 +52,10 @@ const call = ({ target, method, request, timeoutMs }: Extract<Order, { kind: 'ca
   });
 };
 
-const answer = (request: Buffer, netns: string, reply: Answer): void => {
+const answer = (request: Buffer, netns: string, reply: Answer, more = ''): void => {
   const { requestId, service } = readEndpointConnectionRequest(request);
-  reply(null, Buffer.from(endpointConnectionReply(requestId, service, netns)));
+  const known = endpointConnectionReply(requestId, service, netns);
+  reply(null, Buffer.concat([known, Buffer.from(more, 'base64')]));
 };
 
 const asked = (incoming: Call, reply: Answer): void => {
@@ -62,7 +63,7 @@ const asked = (incoming: Call, reply: Answer): void => {
   const now = behaviour;
   switch (now.kind) {
     case 'answer':
-      answer(incoming.request, now.netns, reply);
+      answer(incoming.request, now.netns, reply, now.more);
       return;
     case 'hold':
       held.push(() => answer(incoming.request, now.netns, reply));

@@ -1,13 +1,7 @@
 // The records over gRPC: nsmregistry.Registry.
-import { create } from '@bufbuild/protobuf';
-import {
-  Backlog,
-  NetworkServiceEndpointSchema,
-  NsmError,
-  type ServiceImplementation,
-  type registry as wire,
-} from '@nsm/api';
+import { Backlog, NsmError, type ServiceImplementation, type registry as wire } from '@nsm/api';
 import { failuresOf } from './gathered-writes.js';
+import { ownEndpoint, ownName, ownRemoval } from './own-records.js';
 import type { RecordCache } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
 
@@ -24,40 +18,40 @@ export function serveRecords(
   stopped: AbortSignal,
 ): ServiceImplementation<typeof wire.Registry> {
   return {
-    async registerManager({ manager, leaseMs }) {
+    async registerManager({ manager, leaseMs }, { identity }) {
       if (!manager) throw new NsmError('invalid', 'manager is missing');
-      await writer.registerManager(manager, leaseMs);
+      await writer.registerManager({ ...manager, name: ownName(identity, manager.name) }, leaseMs);
       return {};
     },
-    async removeManager({ name }) {
-      await writer.removeManager(name);
+    async removeManager({ name }, { identity }) {
+      await writer.removeManager(ownName(identity, name));
       return {};
     },
-    async endLease({ name }) {
-      await writer.endLease(name);
+    async endLease({ name }, { identity }) {
+      await writer.endLease(ownName(identity, name));
       return {};
     },
-    async registerEndpoint({ endpoint }) {
-      await writer.registerEndpoint(endpoint ?? create(NetworkServiceEndpointSchema));
+    async registerEndpoint({ endpoint }, { identity }) {
+      await writer.registerEndpoint(ownEndpoint(cache, identity, endpoint));
       return {};
     },
-    async removeEndpoint(key) {
-      await writer.removeEndpoint(key);
+    async removeEndpoint(removal, { identity }) {
+      await writer.removeEndpoint(ownRemoval(identity, removal));
       return {};
     },
-    async writeEndpoints({ writes }) {
+    async writeEndpoints({ writes }, { identity }) {
       const outcomes = writes.map(async ({ write }) => {
-        if (write.case === 'put') await writer.registerEndpoint(write.value);
-        else if (write.case === 'removal') await writer.removeEndpoint(write.value);
+        if (write.case === 'put') await writer.registerEndpoint(ownEndpoint(cache, identity, write.value));
+        else if (write.case === 'removal') await writer.removeEndpoint(ownRemoval(identity, write.value));
         else throw new NsmError('invalid', 'a write of neither kind');
       });
       return { failures: await failuresOf(outcomes) };
     },
-    async claim({ name, holder }) {
-      return { holder: await writer.claim(name, holder) };
+    async claim({ name, holder }, { identity }) {
+      return { holder: await writer.claim(name, ownName(identity, holder)) };
     },
-    async releaseClaim({ name, holder }) {
-      await writer.releaseClaim(name, holder);
+    async releaseClaim({ name, holder }, { identity }) {
+      await writer.releaseClaim(name, ownName(identity, holder));
       return {};
     },
     watch: (_, { signal }) => follow(cache, AbortSignal.any([signal, stopped])),

@@ -63,7 +63,11 @@ export function validManager(manager: ManagerRecord): wire.Manager {
   const { name, address, external = false, version = '', drained = false } = manager;
   validName(name, 'manager name');
   validName(address, 'manager address');
-  if (!/^[^:\s]+:\d{1,5}$|^\[[^\]\s]+\]:\d{1,5}$/.test(address)) {
+  const [, port = ''] =
+    /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]):(\d{1,5})$/.exec(
+      address,
+    ) ?? [];
+  if (port === '' || Number(port) > 65_535) {
     throw new NsmError('invalid', `manager address ${JSON.stringify(address)} must be HOST:PORT`);
   }
   if (version !== '') validName(version, 'manager version');

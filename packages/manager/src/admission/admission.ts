@@ -15,6 +15,7 @@ import {
 import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
 import { askedMtu } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
+import { acceptedRoutes } from './accepted-routes.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
@@ -36,6 +37,7 @@ export const maxAddresses = 64;
 /** Prefixes that a pod routes within those of the network service: as many of IPv6 are 0.7 MB, and a request has 1 MiB at most. */
 export const maxExcluded = 16_384;
 const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
+const halfIdPattern = /^[\w-]{0,64}$/;
 const preferences: ReadonlySet<number> = new Set(Object.values(InterfacePreference));
 const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
 const idPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$/;
@@ -78,6 +80,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
       `connection_id ${quote(request.connectionId)} is not MANAGER:NODE-CONNECTION, with 8 and 16 hexadecimal digits`,
     );
   }
+  if (!isHalfId(request.halfId)) throw invalid(`half_id ${quote(request.halfId)} is none, such as a UUID`);
   for (const { type, parameters } of request.tunnelType) {
     if (parameters && parameters.address !== '')
       parameters.address = admitAddress('tunnel address', parameters.address);
@@ -122,6 +125,11 @@ export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: str
   if (Buffer.byteLength(endpoint.socketLocation) > 107) {
     throw invalid('socket_location is longer than the 107 bytes that a unix socket path may have');
   }
+}
+
+/** What a manager may call its half of a connection; '' when it leaves that to the other manager. A UUID has 36 characters. */
+export function isHalfId(text: string): boolean {
+  return halfIdPattern.test(text);
 }
 
 /**
@@ -193,6 +201,7 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     seen.add(preference);
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
     askedMtu(one);
+    acceptedRoutes(one);
     admitSharedMemory(one);
   }
 }

@@ -23,7 +23,7 @@ type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, Message>;
 
 export interface Peer {
   readonly manager: string;
-  /** HOST:PORT. */
+  /** HOST:PORT that was registered for the manager when a connection was made; '' when it was not registered. */
   readonly address: string;
 }
 
@@ -90,10 +90,10 @@ export class PeerManagers {
       })
       .catch((thrown: unknown) => {
         // The other manager may have made its half without our hearing of it.
-        const { requestId = '', networkServiceName = '', connectionId = '' } = request;
-        this.close(peer, { requestId, networkServiceName, connectionId, reason: 'no reply' }).catch(
-          () => undefined,
-        );
+        const { requestId = '', networkServiceName = '', connectionId = '', halfId = '' } = request;
+        const managerName = request.clientManagerName ?? '';
+        const meant = { requestId, networkServiceName, connectionId, halfId, managerName };
+        this.close(peer, { ...meant, reason: 'no reply' }).catch(() => undefined);
         throw this.#unheard(peer, NsmError.from(thrown), signal);
       });
     if (reply.accepted) return reply;
@@ -163,9 +163,15 @@ export class PeerManagers {
     this.#channels.delete(key);
   }
 
-  /** One that came back at another address is called there. */
+  /**
+   * A manager that came back at another address is called there.
+   * @throws NsmError `manager-unreachable` when no address of it is known.
+   */
   #current({ manager, address }: Peer): string {
-    return this.#managers().get(manager)?.address ?? address;
+    const current = this.#managers().get(manager)?.address ?? address;
+    if (current === '')
+      throw new NsmError('manager-unreachable', `manager ${quote(manager)} is not registered`);
+    return current;
   }
 
   #client(peer: Peer): ProxyClient {

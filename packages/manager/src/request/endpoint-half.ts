@@ -145,10 +145,11 @@ async function connectEndpoint(
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
     peer: {
       manager: request.clientManagerName,
-      address: request.clientManagerAddress,
+      // Never what a request says: this manager would call whoever it is told to.
+      address: components.registry.managers().get(request.clientManagerName)?.address ?? '',
       connectionId: request.connectionId,
     },
-    halfId: randomUUID(),
+    halfId: request.halfId || randomUUID(),
     interface: agreed.client,
     endpointInterface: placed.endpoint,
     clientParameters: plan.client,

@@ -58,7 +58,13 @@ export async function connectLocally(
       : []),
   ]);
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
-  const siblings = await fitClient(components, attempt, { addresses, peers, routes }, plan.pairs);
+  const siblings = await fitClient(
+    components,
+    attempt,
+    chosen.client,
+    { addresses, peers, routes },
+    plan.pairs,
+  );
   // Where the endpoint answers on another device than the connection's own, that may not lead there.
   const elsewhere = peers.filter(
     (peer) => !plan.endpoint.addresses.some((own) => own.startsWith(`${peer}/`)),

@@ -78,7 +78,7 @@ async function connect(
         ...(tunnel ? { remote: tunnel.address } : {}),
       },
     ]);
-  const siblings = await fitClient(components, attempt, side, pairs);
+  const siblings = await fitClient(components, attempt, chosen, side, pairs);
   const given = side.peers.filter((peer) => !pairs.some((pair) => pair.endpoint.startsWith(`${peer}/`)));
   const connection = await program(components, transaction, {
     ...recordOf(components, attempt),

@@ -15,7 +15,8 @@ export async function requestProxyConnection(
   caller: CallContext,
 ): Promise<Connection> {
   const key = proxyKey(request);
-  const fingerprint = fingerprintOf(proxy.ProxyConnectionRequestSchema, request);
+  // Asked for again, a half keeps the id that it has.
+  const fingerprint = fingerprintOf(proxy.ProxyConnectionRequestSchema, { ...request, halfId: '' });
   const signal = AbortSignal.any([caller.signal, AbortSignal.timeout(components.requestTimeoutMs)]);
   const connection = await components.reconciler.order(key, {
     kind: 'connect',

@@ -165,12 +165,16 @@ export function proxyKey({
   connectionId,
   requestId,
   networkServiceName,
+  clientManagerName,
 }: {
-  connectionId: string;
-  requestId: string;
-  networkServiceName: string;
+  readonly connectionId: string;
+  readonly requestId: string;
+  readonly networkServiceName: string;
+  readonly clientManagerName: string;
 }): string {
-  return connectionId === '' ? `proxy ${networkServiceName}/${requestId}` : `proxy ${connectionId}`;
+  if (connectionId !== '') return `proxy ${connectionId}`;
+  const request = `${networkServiceName}/${requestId}`;
+  return clientManagerName === '' ? `proxy ${request}` : `proxy ${clientManagerName} ${request}`;
 }
 
 /** 64 bits that name a connection on every node it touches. */
