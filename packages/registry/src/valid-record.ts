@@ -60,7 +60,7 @@ export function validEndpoint(endpoint: NetworkServiceEndpoint): NetworkServiceE
 
 /** A copy that counts as alive. @throws NsmError `invalid` */
 export function validManager(manager: ManagerRecord): wire.Manager {
-  const { name, address, external = false, version = '', drained = false } = manager;
+  const { name, address, external = false, version = '', drained = false, security = '' } = manager;
   validName(name, 'manager name');
   validName(address, 'manager address');
   const [, port = ''] =
@@ -71,7 +71,9 @@ export function validManager(manager: ManagerRecord): wire.Manager {
     throw new NsmError('invalid', `manager address ${JSON.stringify(address)} must be HOST:PORT`);
   }
   if (version !== '') validName(version, 'manager version');
-  return create(wire.ManagerSchema, { name, address, external, version, drained, alive: true });
+  if (!['', 'mtls', 'insecure'].includes(security))
+    throw new NsmError('invalid', `security ${JSON.stringify(security)} is neither mtls nor insecure`);
+  return create(wire.ManagerSchema, { name, address, external, version, drained, security, alive: true });
 }
 
 /** @throws NsmError `invalid` outside 1 s to 1 h. */

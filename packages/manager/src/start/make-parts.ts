@@ -111,7 +111,7 @@ export function makeParts(
     underlayListeners: new Set(),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
-  return { ...making, ...signals, requestTimeoutMs, recovered };
+  return { ...making, ...signals, credentials: options.credentials, requestTimeoutMs, recovered };
 }
 
 /** Settings by network service; under '' those for services without their own. */
