@@ -21,6 +21,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails with kind `deadline`. Default: 30000 for unary calls, none for streams. */
   readonly timeoutMs?: number;
+  /** What travels beside the request. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The methods of a service as functions: a promise for a unary call, an async iterable for a server stream. */
@@ -133,11 +135,11 @@ export class Channel implements Disposable {
   #unary(
     method: DescMethod,
     request: Init,
-    { signal, timeoutMs = 30_000 }: CallOptions = {},
+    { signal, timeoutMs = 30_000, headers }: CallOptions = {},
   ): Promise<MessageShape<DescMessage>> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(NsmError.from(signal.reason));
-      const time = new CallTime(timeoutMs);
+      const time = new CallTime(timeoutMs, headers);
       const call = this.#client.makeUnaryRequest(
         path(method),
         (message: MessageShape<DescMessage>) => Buffer.from(toBinary(method.input, message)),
@@ -160,10 +162,10 @@ export class Channel implements Disposable {
   async *#stream(
     method: DescMethod,
     request: Init,
-    { signal, timeoutMs }: CallOptions = {},
+    { signal, timeoutMs, headers }: CallOptions = {},
   ): AsyncGenerator<MessageShape<DescMessage>> {
     signal?.throwIfAborted();
-    const time = new CallTime(timeoutMs);
+    const time = new CallTime(timeoutMs, headers);
     const call = this.#client.makeServerStreamRequest(
       path(method),
       (message: MessageShape<DescMessage>) => Buffer.from(toBinary(method.input, message)),
@@ -208,7 +210,8 @@ class CallTime {
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(timeoutMs: number | undefined) {
+  constructor(timeoutMs: number | undefined, headers: Readonly<Record<string, string>> = {}) {
+    for (const [name, value] of Object.entries(headers)) this.metadata.set(name, value);
     this.#timeoutMs = timeoutMs;
     if (timeoutMs !== undefined)
       this.metadata.set('grpc-timeout', `${Math.max(1, Math.min(longestTimeoutMs, Math.ceil(timeoutMs)))}m`);

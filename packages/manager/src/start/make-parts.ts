@@ -136,7 +136,8 @@ export function makeParts(
     underlayListeners: new Set(),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
-  return { ...making, ...signals, auditLog, requestTimeoutMs, recovered };
+  const { credentials } = options;
+  return { ...making, ...signals, auditLog, credentials, requestTimeoutMs, recovered };
 }
 
 /** Settings by network service; under '' those for services without their own. */

@@ -1,5 +1,5 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
-
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
 import { interfaceFields } from '@nsm/sdk';
@@ -45,6 +45,12 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ...managerView(status.manager),
       registry: status.registry,
       registrySynced: status.registrySynced,
+      ...(status.certificateUntil && {
+        certificate: {
+          source: status.certificateSource,
+          validUntil: timestampDate(status.certificateUntil).toISOString(),
+        },
+      }),
       forwarderError: status.forwarderError,
       connections: status.connections,
       endpoints: status.endpoints,
@@ -59,6 +65,14 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['manager', view.name],
       ['address', view.address],
       ['version', view.version],
+      [
+        'security',
+        view.security === 'insecure' ? output.paint('red', 'insecure: plain text') : view.security,
+      ],
+      [
+        'certificate',
+        view.certificate && `of ${view.certificate.source}, until ${view.certificate.validUntil}`,
+      ],
       ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
       ['forwarder', view.forwarderError ? output.paint('red', view.forwarderError) : output.state('up')],
       ['connections', String(view.connections)],
