@@ -1,4 +1,5 @@
 // Typed gRPC clients: one channel to an address, any number of services on it.
+import type { Socket } from 'node:net';
 import {
   create,
   type DescMessage,
@@ -13,7 +14,7 @@ import {
 } from '@bufbuild/protobuf';
 import { Client, type ClientOptions, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
-import './tcp-connections.js';
+import { connectOption } from './tcp-connections.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -30,18 +31,25 @@ export type ServiceClient<S extends DescService> = {
       : never;
 };
 
+export interface ChannelOptions {
+  /** Bytes of one message; longer ones fail with kind `overload`. Default: 4 MiB. */
+  readonly maxReplyBytes?: number;
+  /** Makes each connection, and says by rejecting that the other side is not who it should be. Default: by the address. */
+  readonly connect?: () => Promise<Socket>;
+}
+
 /** One HTTP/2 connection, made on first use and again when it breaks. */
 export class Channel implements Disposable {
   /** `unix:/path` or `HOST:PORT`. */
   readonly address: string;
   readonly #client: Client;
 
-  /** @param maxReplyBytes of one message; longer ones fail with kind `overload`. Default: 4 MiB. */
-  constructor(address: string, { maxReplyBytes = 4 << 20 }: { readonly maxReplyBytes?: number } = {}) {
+  constructor(address: string, { maxReplyBytes = 4 << 20, connect }: ChannelOptions = {}) {
     this.address = address;
     this.#client = new Client(address, credentials.createInsecure(), {
       ...channelOptions,
       'grpc.max_receive_message_length': maxReplyBytes,
+      ...(connect ? { [connectOption]: connect } : {}),
     });
   }
 

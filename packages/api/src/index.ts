@@ -34,5 +34,5 @@ export {
   type ServiceImplementation,
   type UnixOptions,
 } from './server.js';
-export type { PeerCredentials } from './server-connections.js';
+export type { NamespaceIdentity, PeerCredentials } from './server-connections.js';
 export { Turns } from './turns.js';

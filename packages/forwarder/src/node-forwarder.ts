@@ -107,7 +107,7 @@ export class NodeForwarder implements ForwarderService {
 
   async inspectNamespace(
     request: fw.InspectNamespaceRequest,
-  ): Promise<{ namespace?: NamespaceReport; pidInode: number }> {
+  ): Promise<{ namespace?: NamespaceReport; pidInode: number; pidCookie?: bigint }> {
     return inspectNamespace(request);
   }
 

@@ -4,13 +4,10 @@ import { endpointKey } from '@nsm/registry';
 import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import { reachTimeoutMs } from './endpoint-socket.js';
-import { type Listener, listenerOf } from './socket-listener.js';
+import { identifyListener, type ListenerComponents } from './socket-listener.js';
 
-/** What the process at an endpoint's socket does, in words. */
-export const serves = 'serves the endpoint';
-
-export interface AdvertisementComponents {
-  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'namespaceOf'>;
+export interface AdvertisementComponents extends ListenerComponents {
+  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'requireKnown'>;
 }
 
 export interface AdvertisementOptions {
@@ -24,7 +21,7 @@ export interface AdvertisementOptions {
 export interface Advertised {
   readonly key: string;
   readonly record: NetworkServiceEndpoint;
-  readonly listener: Listener;
+  readonly listener: PeerCredentials;
 }
 
 /**
@@ -45,7 +42,7 @@ export async function admitAdvertisement(
       `network_endpoint has ${endpoints.length} entries; at most ${maxServices} are accepted in one advertisement`,
     );
   for (const endpoint of endpoints) admitEndpoint(endpoint, manager);
-  const listeners = new Map<string, Listener>();
+  const listeners = new Map<string, PeerCredentials>();
   for (const path of new Set(endpoints.map(({ socketLocation }) => socketLocation)))
     listeners.set(path, await admitSpeaker(components, path, peer));
   const admitted = new Map<string, Advertised>();
@@ -63,14 +60,16 @@ export async function admitAdvertisement(
 
 /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
 async function admitSpeaker(
-  { guard }: AdvertisementComponents,
+  components: AdvertisementComponents,
   path: string,
   peer: PeerCredentials | undefined,
-): Promise<Listener> {
-  const listener = await listenerOf(path, reachTimeoutMs, true);
-  if (await guard.maySpeakFor(peer, await guard.namespaceOf(listener, serves))) return listener;
+): Promise<PeerCredentials> {
+  const { guard } = components;
+  const listener = await identifyListener(components, path, reachTimeoutMs, true);
+  guard.requireKnown(listener);
+  if (guard.maySpeakFor(peer, listener)) return listener;
   throw new NsmError(
     'namespace-foreign',
-    `socket_location ${path} is served from another network namespace; advertise it from there`,
+    `socket_location ${path} is served from another network namespace, or by another user of the node; advertise it from there`,
   );
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import {
   endpoint as ep,
+  forwarder as fw,
   InterfaceType,
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
@@ -61,11 +62,14 @@ describe('Advertising', () => {
     });
     await server.listenUnix(socketLocation);
     const guard = {
-      maySpeakFor: async () => true,
-      namespaceOf: async () => 1,
+      maySpeakFor: () => true,
+      requireKnown: () => undefined,
       admitEndpoint: () => expect.unreachable(),
     };
     endpoints = new LocalEndpoints({ guard });
+    const forwarder = {
+      inspectNamespace: async () => create(fw.InspectNamespaceReplySchema, { pidInode: 1 }),
+    };
     const logger = pino({ level: 'silent' });
     const store = {
       endpoints: () => [...disk.values()],
@@ -86,7 +90,7 @@ describe('Advertising', () => {
     };
     advertising = new Advertising(
       {
-        ...{ endpoints, guard, logger, registry, store },
+        ...{ endpoints, guard, forwarder, logger, registry, store },
         onGone: (record, reason) => gone.push(`${record.nseProviderName}: ${reason}`),
       },
       { manager: 'node-a', prefixes: new Map() },

@@ -16,7 +16,7 @@ import {
 import { isExhausted, reachTimeoutMs } from './endpoint-socket.js';
 import { EndpointSockets } from './endpoint-sockets.js';
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
-import { isServed, listenerOf } from './socket-listener.js';
+import { identifyListener, isServed } from './socket-listener.js';
 
 /** So many of an endpoint's services are written down and told to the registry at the same time. */
 const atOnce = 256;
@@ -80,10 +80,12 @@ export class Advertising {
     await Promise.all(
       [...paths].map(async (path) => {
         const served = records.filter(({ socketLocation }) => socketLocation === path);
-        const listener = await listenerOf(path, reachTimeoutMs).catch((thrown: unknown) => {
-          if (isExhausted(thrown)) throw thrown;
-          return NsmError.from(thrown);
-        });
+        const listener = await identifyListener(this.#components, path, reachTimeoutMs).catch(
+          (thrown: unknown) => {
+            if (isExhausted(thrown)) throw thrown;
+            return NsmError.from(thrown);
+          },
+        );
         if (listener instanceof NsmError)
           return await forEachLimited(
             served,

@@ -22,6 +22,7 @@ import {
 import type { Reservation } from '../addresses/identifiers.js';
 import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
 import type { Peer } from '../peers/peer-managers.js';
+import { connectionHash } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
@@ -118,6 +119,7 @@ export async function askManager(
           clientManagerName: components.self.name,
           clientManagerAddress: components.self.address,
           connectionId: id,
+          clientKey: connectionHash(attempt.key),
           toldMtu: attempt.former?.mtu ?? 0,
           interface: interfaces,
           excludedPrefixes: inTheWayOf(prefixesThere(components, endpoint), namespace.prefixes),

@@ -113,10 +113,20 @@ async function connectEndpoint(
   const placed = await placeSockets(components, transaction, id, {
     endpoint: { interface: agreed.endpoint, uid },
   });
+  const peer = {
+    manager: request.clientManagerName,
+    address: request.clientManagerAddress,
+    connectionId: request.connectionId,
+  };
+  const { clientKey, requestId } = request;
+  const client = {
+    ...({ role: 'ENDPOINT', key: identity.key, peer, requestId } as const),
+    ...(clientKey ? { clientKey } : {}),
+  };
   const plan = await askEndpoint(components, transaction, {
     id,
     hash,
-    requestId: request.requestId,
+    client,
     endpoint,
     labels: request.labels,
     interface: placed.endpoint,
@@ -138,16 +148,11 @@ async function connectEndpoint(
   return await program(components, transaction, {
     id,
     ...identity,
-    role: 'ENDPOINT',
-    requestId: request.requestId,
+    ...client,
+    servedAs: plan.servedAs,
     service: request.networkServiceName,
     generation: 1,
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
-    peer: {
-      manager: request.clientManagerName,
-      address: request.clientManagerAddress,
-      connectionId: request.connectionId,
-    },
     halfId: randomUUID(),
     interface: agreed.client,
     endpointInterface: placed.endpoint,

@@ -2,7 +2,7 @@
 import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { admin, connect, endpoint, NsmError, proxy, registry as reg, Server } from '@nsm/api';
-import { peerCredentials } from '@nsm/netlink';
+import { openerOf } from '@nsm/netlink';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
 import { clientService } from '../services/client-service.js';
@@ -29,7 +29,6 @@ export async function listenUnix(
   stops: Stops,
 ): Promise<void> {
   const { logger } = services;
-  const identify = peerCredentials;
   const onRemoved = (socket: string, error?: NsmError): void => {
     if (error) logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
     else logger.warn({ socket }, 'a socket was removed by somebody else: made again');
@@ -43,7 +42,7 @@ export async function listenUnix(
     ['admin.sock', 0o600, server().add(admin.Admin, adminService(services))],
   ] as const;
   for (const [file, mode, serving] of sockets)
-    await serving.listenUnix(join(runDir, file), { mode, identify, onRemoved });
+    await serving.listenUnix(join(runDir, file), { mode, identify: openerOf, onRemoved });
 }
 
 function newServer({ logger }: Pick<ServiceComponents, 'logger'>, stops: Stops): Server {

@@ -1,4 +1,5 @@
 // Every part of a manager, made of those before it and of its options. None of them has begun to do anything.
+import { ownNamespace } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
@@ -18,6 +19,7 @@ import { Catalogue } from '../peers/catalogue.js';
 import { LocalEndpoints } from '../peers/local-endpoints.js';
 import { OwnerWatch } from '../peers/owner-watch.js';
 import { PeerManagers } from '../peers/peer-managers.js';
+import { ServedNames } from '../peers/served-names.js';
 import type { RequestComponents } from '../request/components.js';
 import { establish } from '../request/establish.js';
 import type { Self } from '../self.js';
@@ -53,14 +55,18 @@ export function makeParts(
   const prefixes = byService(options.prefixes, ({ cidr }) => cidr);
   const peers = new PeerManagers(() => registry.managers());
   stops.add(() => peers.stop());
-  const guard = new NamespaceGuard(forwarder, options.allowedUids, monotonic);
+  const guard = new NamespaceGuard(
+    forwarder,
+    { allowedUids: options.allowedUids, own: ownNamespace() },
+    monotonic,
+  );
   const health = new EndpointHealth(monotonic);
   const owners = new OwnerWatch((ids) => processGone(signals, ids));
   stops.add(() => owners.stop());
   const endpoints = new LocalEndpoints({ guard });
   const advertising = new Advertising(
     {
-      ...{ endpoints, registry, store, guard, logger },
+      ...{ endpoints, registry, store, guard, forwarder, logger },
       onGone: (record, reason) => endpointGone(signals, record, reason),
     },
     { manager: name, prefixes },
@@ -86,6 +92,7 @@ export function makeParts(
     endpoints,
     peers,
     owners,
+    servedNames: new ServedNames(connections),
     guard,
     logThrottle,
   };

@@ -2,12 +2,16 @@
 import { Backlog, type NetworkServiceEndpoint } from '@nsm/api';
 import {
   type Connection,
+  clientKeyOf,
   detailOf,
   isHealing,
+  namespaceOfOwner,
   type OperatorState,
-  requestKey,
+  type Owner,
+  servedAsOf,
   stateOf,
 } from './connection.js';
+import { identityOf } from './namespace-identity.js';
 import type { Store } from './store.js';
 
 export type ConnectionChange =
@@ -25,6 +29,8 @@ export interface PastState {
 
 /** States of one connection that are remembered. */
 const maxHistory = 32;
+/** Ended connections whose keys are remembered. */
+const maxEnded = 8192;
 /** A watcher that is this many changes behind is cut off, and may watch again from the start. */
 const maxBacklog = 4096;
 
@@ -35,6 +41,10 @@ export class ConnectionTable {
   /** By key, and of each key by id: a changed request's connection stands beside the one it replaces. */
   readonly #byKey = new Map<string, Map<string, Connection>>();
   readonly #byRequest = new Map<string, Map<string, Connection>>();
+  readonly #byClient = new Map<string, Map<string, Connection>>();
+  readonly #byServed = new Map<string, Map<string, Connection>>();
+  /** Keys of the connections that ended last. */
+  readonly #ended = new Set<string>();
   readonly #perEndpoint = new Map<string, number>();
   readonly #perPod = new Map<string, number>();
   readonly #healing = new Set<string>();
@@ -96,9 +106,24 @@ export class ConnectionTable {
     return (this.byKey(key)?.generation ?? 0) + 1;
   }
 
-  /** All connections of a client's request to a service, whatever their role and generation. */
+  /** All connections to a service that pods of this node asked for under a request_id: each pod has its own. */
   byRequest(requestId: string, service: string): readonly Connection[] {
-    return [...(this.#byRequest.get(requestKey(requestId, service))?.values() ?? [])];
+    return [...(this.#byRequest.get(ofService(service, requestId))?.values() ?? [])];
+  }
+
+  /** All connections that take each other's place: see `clientKeyOf`. */
+  ofClient(clientKey: string): readonly Connection[] {
+    return [...(this.#byClient.get(clientKey)?.values() ?? [])];
+  }
+
+  /** All connections to a service that endpoints of this node know by a request_id. */
+  servedAs(requestId: string, service: string): readonly Connection[] {
+    return [...(this.#byServed.get(ofService(service, requestId))?.values() ?? [])];
+  }
+
+  /** Whether a key had a connection lately: then to close it again is no mistake. */
+  hadLately(key: string): boolean {
+    return this.#ended.has(key);
   }
 
   /** Connections of this node to an endpoint. */
@@ -110,9 +135,9 @@ export class ConnectionTable {
     );
   }
 
-  /** Connections that the clients in a network namespace have, by its inode. */
-  countIn(namespace: number): number {
-    return this.#perPod.get(String(namespace)) ?? 0;
+  /** Connections that the clients in a network namespace have. */
+  countIn(owner: Owner): number {
+    return this.#perPod.get(podOf(owner)) ?? 0;
   }
 
   /** Adds a connection that the store has already. */
@@ -145,6 +170,7 @@ export class ConnectionTable {
     this.#byId.delete(connection.id);
     this.#histories.delete(connection.id);
     this.#forget(before);
+    this.#rememberEnded(before.key);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
   }
@@ -179,7 +205,10 @@ export class ConnectionTable {
     if (connection.phase.kind === 'UP' && connection.phase.contested !== undefined)
       this.#contested.add(connection.id);
     insert(this.#byKey, connection.key, connection);
-    insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
+    const { requestId, service, role } = connection;
+    insert(this.#byClient, clientKeyOf(connection), connection);
+    if (role !== 'ENDPOINT') insert(this.#byRequest, ofService(service, requestId), connection);
+    if (role !== 'CLIENT') insert(this.#byServed, ofService(service, servedAsOf(connection)), connection);
     this.#count(connection, 1);
     this.#tell({ kind: before ? 'changed' : 'present', connection });
   }
@@ -189,6 +218,13 @@ export class ConnectionTable {
     const before = this.#byId.get(connection.id);
     if (!before) return connection;
     return { ...connection, since: stateOf(before) === stateOf(connection) ? before.since : this.#now() };
+  }
+
+  #rememberEnded(key: string): void {
+    this.#ended.delete(key);
+    this.#ended.add(key);
+    const [oldest] = this.#ended;
+    if (this.#ended.size > maxEnded && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   #remember(connection: Connection): void {
@@ -210,13 +246,15 @@ export class ConnectionTable {
     this.#healing.delete(connection.id);
     this.#contested.delete(connection.id);
     drop(this.#byKey, connection.key, connection);
-    drop(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
+    drop(this.#byRequest, ofService(connection.service, connection.requestId), connection);
+    drop(this.#byClient, clientKeyOf(connection), connection);
+    drop(this.#byServed, ofService(connection.service, servedAsOf(connection)), connection);
     this.#count(connection, -1);
   }
 
   #count({ service, endpoint, owner }: Connection, by: 1 | -1): void {
     count(this.#perEndpoint, counter(service, endpoint.name, endpoint.namespace), by);
-    if (owner) count(this.#perPod, String(owner.namespace), by);
+    if (owner) count(this.#perPod, podOf(owner), by);
   }
 }
 
@@ -235,6 +273,14 @@ function insert(index: Map<string, Map<string, Connection>>, key: string, connec
 function drop(index: Map<string, Map<string, Connection>>, key: string, { id }: Connection): void {
   const present = index.get(key);
   if (present?.delete(id) && present.size === 0) index.delete(key);
+}
+
+function podOf(owner: Owner): string {
+  return identityOf(namespaceOfOwner(owner)) ?? '';
+}
+
+function ofService(service: string, requestId: string): string {
+  return `${service}/${requestId}`;
 }
 
 function counter(service: string, name: string, namespace: string): string {
