@@ -86,7 +86,7 @@ export class NodeForwarder implements ForwarderService {
     this.#offers.stop();
     await this.#reaper.stop();
     await this.#shared.stop();
-    this.#sockets.stop();
+    await this.#sockets.stop();
     this.#tunnels.stop();
     this.#socket.close();
   }

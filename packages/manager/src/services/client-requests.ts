@@ -18,6 +18,7 @@ export async function requestConnection(
 ): Promise<Connection> {
   const namespace = await components.guard.admitClient(request.linuxNamespace, peer);
   const key = requestKey(namespace, request.requestId, request.networkServiceName);
+  components.connections.note(key);
   const { inode, cookie } = namespace;
   const process = components.owners.processOf(request, peer);
   const owner: Owner = { namespace: inode, ...(cookie ? { cookie } : {}), ...process };

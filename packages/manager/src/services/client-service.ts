@@ -82,7 +82,7 @@ async function closeOf(
         return mine;
       },
     });
-  if (!closed && !guard.speaksForOthers(peer) && !connections.hadLately(own))
+  if (!closed && !guard.speaksForOthers(peer) && !connections.wasNoted(own))
     throw new NsmError(
       'not-found',
       `this network namespace has no connection of request_id ${quote(requestId)} to ${quote(service)}`,

@@ -29,8 +29,8 @@ export interface PastState {
 
 /** States of one connection that are remembered. */
 const maxHistory = 32;
-/** Ended connections whose keys are remembered. */
-const maxEnded = 8192;
+/** Keys that are remembered when their connections have ended. */
+const maxNoted = 8192;
 /** A watcher that is this many changes behind is cut off, and may watch again from the start. */
 const maxBacklog = 4096;
 
@@ -43,8 +43,8 @@ export class ConnectionTable {
   readonly #byRequest = new Map<string, Map<string, Connection>>();
   readonly #byClient = new Map<string, Map<string, Connection>>();
   readonly #byServed = new Map<string, Map<string, Connection>>();
-  /** Keys of the connections that ended last. */
-  readonly #ended = new Set<string>();
+  /** Keys that were in use lately, the latest last. */
+  readonly #noted = new Set<string>();
   readonly #perEndpoint = new Map<string, number>();
   readonly #perPod = new Map<string, number>();
   readonly #healing = new Set<string>();
@@ -121,9 +121,17 @@ export class ConnectionTable {
     return [...(this.#byServed.get(ofService(service, requestId))?.values() ?? [])];
   }
 
-  /** Whether a key had a connection lately: then to close it again is no mistake. */
-  hadLately(key: string): boolean {
-    return this.#ended.has(key);
+  /** Notes that a key is in use: to close what it had, or was about to have, is no mistake for a while. */
+  note(key: string): void {
+    this.#noted.delete(key);
+    this.#noted.add(key);
+    const [oldest] = this.#noted;
+    if (this.#noted.size > maxNoted && oldest !== undefined) this.#noted.delete(oldest);
+  }
+
+  /** Whether a key was in use lately. */
+  wasNoted(key: string): boolean {
+    return this.#noted.has(key);
   }
 
   /** Connections of this node to an endpoint. */
@@ -170,7 +178,7 @@ export class ConnectionTable {
     this.#byId.delete(connection.id);
     this.#histories.delete(connection.id);
     this.#forget(before);
-    this.#rememberEnded(before.key);
+    this.note(before.key);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
   }
@@ -218,13 +226,6 @@ export class ConnectionTable {
     const before = this.#byId.get(connection.id);
     if (!before) return connection;
     return { ...connection, since: stateOf(before) === stateOf(connection) ? before.since : this.#now() };
-  }
-
-  #rememberEnded(key: string): void {
-    this.#ended.delete(key);
-    this.#ended.add(key);
-    const [oldest] = this.#ended;
-    if (this.#ended.size > maxEnded && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   #remember(connection: Connection): void {
