@@ -38,11 +38,13 @@ interface Bound {
 }
 type Way = 'unix' | 'TCP';
 
-/** Connections of one process, or of one host: a client needs one, and behind one address there may be many managers. */
+/** Connections of one pod, or of one host: a client needs one, and behind one address there may be many managers. */
 const ofOne: Readonly<Record<Way, Bound>> = {
   unix: { most: 256, ofDescriptors: 1 / 4 },
   TCP: { most: 1024, ofDescriptors: 1 / 4 },
 };
+/** Of one user other than root, in however many network namespaces. */
+const ofUser: Bound = { most: 1024, ofDescriptors: 1 / 2 };
 /** Of all: whatever other hosts open, there is room for the pods of this node. */
 const ofAll: Readonly<Record<Way, Bound>> = {
   unix: { most: 4096, ofDescriptors: 1 },
@@ -51,7 +53,7 @@ const ofAll: Readonly<Record<Way, Bound>> = {
 
 /** When so few descriptors are left, a new connection gets no other answer than that. */
 const descriptorsKept = 16;
-/** Connections that are open to be told why they are not served, one of each process or host, and milliseconds for asking. */
+/** Connections that are open to be told why they are not served, one of each pod or host, and milliseconds for asking. */
 const refusedAtOnce = 8;
 const refusedForMs = 1000;
 
@@ -93,7 +95,7 @@ export class ServerConnections {
     const way: Way = caller.remoteAddress === undefined ? 'unix' : 'TCP';
     const refusal = this.#refusal(way, caller);
     const token = `${way}:${++this.#last}`;
-    const names = [way, nameOf(caller)].filter((name) => name !== '');
+    const names = [way, nameOf(caller), userOf(caller)].filter((name) => name !== '');
     this.#open.set(token, { socket, caller, way, refusal });
     for (const name of names) this.#of.set(name, (this.#of.get(name) ?? new Set()).add(token));
     socket.once('close', () => {
@@ -138,6 +140,7 @@ export class ServerConnections {
     if (left >= 2 * descriptorsKept) this.#told.delete('descriptors');
     for (const [name, bound] of [
       [nameOf(caller), ofOne[way]],
+      [userOf(caller), ofUser],
       [way, ofAll[way]],
     ] as const) {
       const open = name === '' ? 0 : this.#count(name);
@@ -156,7 +159,11 @@ export class ServerConnections {
     const tokens = this.#of.get(name);
     tokens?.delete(token);
     if (tokens?.size === 0) this.#of.delete(name);
-    if (this.#count(name) <= mostOf((name === way ? ofAll : ofOne)[way]) / 2) this.#told.delete(name);
+    if (
+      this.#count(name) <=
+      mostOf(name === way ? ofAll[way] : name.startsWith('user ') ? ofUser : ofOne[way]) / 2
+    )
+      this.#told.delete(name);
   }
 }
 
@@ -167,7 +174,14 @@ function mostOf({ most, ofDescriptors }: Bound): number {
 /** '' of whom nothing is known. */
 function nameOf({ peer, remoteAddress }: Caller): string {
   if (remoteAddress !== undefined) return `host ${remoteAddress}`;
+  const { inode, cookie } = peer?.namespace ?? {};
+  if (inode || cookie) return `network namespace ${inode || `of cookie ${cookie}`}`;
   return peer ? `process ${peer.pid}` : '';
+}
+
+/** '' of root, whose pods are not one another's. */
+function userOf({ peer }: Caller): string {
+  return peer && peer.uid !== 0 ? `user ${peer.uid}` : '';
 }
 
 function tooMany(name: string, open: number): NsmError {

@@ -40,7 +40,7 @@ const defaultMaxRequestBytes = 1 << 20;
 export interface ServerOptions {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
-  /** Hears once of each process or host that has opened too many connections, and of descriptors that are used up. */
+  /** Hears once of each pod or host that has opened too many connections, and of descriptors that are used up. */
   readonly onCrowd?: (error: NsmError) => void;
 }
 

@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QihwIKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCSIVChNMaXN0U2VydmljZXNSZXF1ZXN0IjwKB1NlcnZpY2USDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiABKA0SEAoIbWFuYWdlcnMYAyADKAkiOAoRTGlzdFNlcnZpY2VzUmVwbHkSIwoIc2VydmljZXMYASADKAsyES5uc21hZG1pbi5TZXJ2aWNlIhYKFExpc3RFbmRwb2ludHNSZXF1ZXN0ImcKCEVuZHBvaW50EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EhMKC2Nvbm5lY3Rpb25zGAIgASgNEhMKC3VuYXZhaWxhYmxlGAMgASgJIjsKEkxpc3RFbmRwb2ludHNSZXBseRIlCgllbmRwb2ludHMYASADKAsyEi5uc21hZG1pbi5FbmRwb2ludCIVChNMaXN0TWFuYWdlcnNSZXF1ZXN0IjsKEUxpc3RNYW5hZ2Vyc1JlcGx5EiYKCG1hbmFnZXJzGAEgAygLMhQubnNtcmVnaXN0cnkuTWFuYWdlciIYChZMaXN0Q29ubmVjdGlvbnNSZXF1ZXN0ItkECgpDb25uZWN0aW9uEgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSDAoEcm9sZRgEIAEoCRINCgVzdGF0ZRgFIAEoCRIOCgZkZXRhaWwYBiABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYByABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgIIAEoCRIUCgxwZWVyX21hbmFnZXIYCSABKAkSJAoJaW50ZXJmYWNlGAogASgLMhEuY29tbW9uLkludGVyZmFjZRI7ChVjb25uZWN0aW9uX3BhcmFtZXRlcnMYCyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSMQoNY3Jvc3NfY29ubmVjdBgMIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSLAoKc3RhdGlzdGljcxgNIAEoCzIYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEikKBXNpbmNlGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChNlbmRwb2ludF9wYXJhbWV0ZXJzGA8gASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2F0dGVtcHQYECABKA0SJAoHaGlzdG9yeRgRIAMoCzITLm5zbWFkbWluLlBhc3RTdGF0ZRIVCg1jbGllbnRfcm91dGVzGGQgASgNEhcKD2VuZHBvaW50X3JvdXRlcxhlIAEoDSJUCglQYXN0U3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJIkEKFExpc3RDb25uZWN0aW9uc1JlcGx5EikKC2Nvbm5lY3Rpb25zGAEgAygLMhQubnNtYWRtaW4uQ29ubmVjdGlvbiIUChJMaXN0VHVubmVsc1JlcXVlc3QicAoLVHVubmVsSW5Vc2USFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxwZWVyX21hbmFnZXIYAiABKAkSJwoGdHVubmVsGAMgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYBCABKA0icAoQTGlzdFR1bm5lbHNSZXBseRI0CgxjYXBhYmlsaXRpZXMYASADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRImCgd0dW5uZWxzGAIgAygLMhUubnNtYWRtaW4uVHVubmVsSW5Vc2UifAoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2UiXAoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJIkAKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQyiQYKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJTChBXYXRjaENvbm5lY3Rpb25zEiEubnNtYWRtaW4uV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaGi5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlMAFiBnByb3RvMw", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiqwIKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIiCgZsaW1pdHMYZCADKAsyEi5uc21hZG1pbi5MaW1pdFVzZSJGCghMaW1pdFVzZRIMCgRuYW1lGAEgASgJEg0KBWxpbWl0GAIgASgNEgwKBG1vc3QYAyABKA0SDwoHcmVmdXNlZBgEIAEoDSIVChNMaXN0U2VydmljZXNSZXF1ZXN0IjwKB1NlcnZpY2USDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiABKA0SEAoIbWFuYWdlcnMYAyADKAkiOAoRTGlzdFNlcnZpY2VzUmVwbHkSIwoIc2VydmljZXMYASADKAsyES5uc21hZG1pbi5TZXJ2aWNlIhYKFExpc3RFbmRwb2ludHNSZXF1ZXN0ImcKCEVuZHBvaW50EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EhMKC2Nvbm5lY3Rpb25zGAIgASgNEhMKC3VuYXZhaWxhYmxlGAMgASgJIjsKEkxpc3RFbmRwb2ludHNSZXBseRIlCgllbmRwb2ludHMYASADKAsyEi5uc21hZG1pbi5FbmRwb2ludCIVChNMaXN0TWFuYWdlcnNSZXF1ZXN0IjsKEUxpc3RNYW5hZ2Vyc1JlcGx5EiYKCG1hbmFnZXJzGAEgAygLMhQubnNtcmVnaXN0cnkuTWFuYWdlciIYChZMaXN0Q29ubmVjdGlvbnNSZXF1ZXN0ItkECgpDb25uZWN0aW9uEgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSDAoEcm9sZRgEIAEoCRINCgVzdGF0ZRgFIAEoCRIOCgZkZXRhaWwYBiABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYByABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgIIAEoCRIUCgxwZWVyX21hbmFnZXIYCSABKAkSJAoJaW50ZXJmYWNlGAogASgLMhEuY29tbW9uLkludGVyZmFjZRI7ChVjb25uZWN0aW9uX3BhcmFtZXRlcnMYCyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSMQoNY3Jvc3NfY29ubmVjdBgMIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSLAoKc3RhdGlzdGljcxgNIAEoCzIYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEikKBXNpbmNlGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChNlbmRwb2ludF9wYXJhbWV0ZXJzGA8gASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2F0dGVtcHQYECABKA0SJAoHaGlzdG9yeRgRIAMoCzITLm5zbWFkbWluLlBhc3RTdGF0ZRIVCg1jbGllbnRfcm91dGVzGGQgASgNEhcKD2VuZHBvaW50X3JvdXRlcxhlIAEoDSJUCglQYXN0U3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJIkEKFExpc3RDb25uZWN0aW9uc1JlcGx5EikKC2Nvbm5lY3Rpb25zGAEgAygLMhQubnNtYWRtaW4uQ29ubmVjdGlvbiIUChJMaXN0VHVubmVsc1JlcXVlc3QicAoLVHVubmVsSW5Vc2USFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxwZWVyX21hbmFnZXIYAiABKAkSJwoGdHVubmVsGAMgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYBCABKA0icAoQTGlzdFR1bm5lbHNSZXBseRI0CgxjYXBhYmlsaXRpZXMYASADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRImCgd0dW5uZWxzGAIgAygLMhUubnNtYWRtaW4uVHVubmVsSW5Vc2UifAoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2UiXAoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJIkAKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQyiQYKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJTChBXYXRjaENvbm5lY3Rpb25zEiEubnNtYWRtaW4uV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaGi5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlMAFiBnByb3RvMw", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -91,6 +91,11 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
    * @generated from field: string forwarder_error = 9;
    */
   forwarderError: string;
+
+  /**
+   * @generated from field: repeated nsmadmin.LimitUse limits = 100;
+   */
+  limits: LimitUse[];
 };
 
 /**
@@ -99,6 +104,46 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
  */
 export const ManagerStatusSchema: GenMessage<ManagerStatus> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 1);
+
+/**
+ * What one pod may have, and how far that is used.
+ *
+ * @generated from message nsmadmin.LimitUse
+ */
+export type LimitUse = Message<"nsmadmin.LimitUse"> & {
+  /**
+   * As --limit names it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * The most that a pod had when it asked for more.
+   *
+   * @generated from field: uint32 most = 3;
+   */
+  most: number;
+
+  /**
+   * Requests that were refused for it since the manager began.
+   *
+   * @generated from field: uint32 refused = 4;
+   */
+  refused: number;
+};
+
+/**
+ * Describes the message nsmadmin.LimitUse.
+ * Use `create(LimitUseSchema)` to create a new message.
+ */
+export const LimitUseSchema: GenMessage<LimitUse> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 2);
 
 /**
  * @generated from message nsmadmin.ListServicesRequest
@@ -111,7 +156,7 @@ export type ListServicesRequest = Message<"nsmadmin.ListServicesRequest"> & {
  * Use `create(ListServicesRequestSchema)` to create a new message.
  */
 export const ListServicesRequestSchema: GenMessage<ListServicesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 2);
+  messageDesc(file_nsmadmin, 3);
 
 /**
  * @generated from message nsmadmin.Service
@@ -138,7 +183,7 @@ export type Service = Message<"nsmadmin.Service"> & {
  * Use `create(ServiceSchema)` to create a new message.
  */
 export const ServiceSchema: GenMessage<Service> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 3);
+  messageDesc(file_nsmadmin, 4);
 
 /**
  * @generated from message nsmadmin.ListServicesReply
@@ -155,7 +200,7 @@ export type ListServicesReply = Message<"nsmadmin.ListServicesReply"> & {
  * Use `create(ListServicesReplySchema)` to create a new message.
  */
 export const ListServicesReplySchema: GenMessage<ListServicesReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 4);
+  messageDesc(file_nsmadmin, 5);
 
 /**
  * @generated from message nsmadmin.ListEndpointsRequest
@@ -168,7 +213,7 @@ export type ListEndpointsRequest = Message<"nsmadmin.ListEndpointsRequest"> & {
  * Use `create(ListEndpointsRequestSchema)` to create a new message.
  */
 export const ListEndpointsRequestSchema: GenMessage<ListEndpointsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 5);
+  messageDesc(file_nsmadmin, 6);
 
 /**
  * @generated from message nsmadmin.Endpoint
@@ -199,7 +244,7 @@ export type Endpoint = Message<"nsmadmin.Endpoint"> & {
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema: GenMessage<Endpoint> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 6);
+  messageDesc(file_nsmadmin, 7);
 
 /**
  * @generated from message nsmadmin.ListEndpointsReply
@@ -216,7 +261,7 @@ export type ListEndpointsReply = Message<"nsmadmin.ListEndpointsReply"> & {
  * Use `create(ListEndpointsReplySchema)` to create a new message.
  */
 export const ListEndpointsReplySchema: GenMessage<ListEndpointsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 7);
+  messageDesc(file_nsmadmin, 8);
 
 /**
  * @generated from message nsmadmin.ListManagersRequest
@@ -229,7 +274,7 @@ export type ListManagersRequest = Message<"nsmadmin.ListManagersRequest"> & {
  * Use `create(ListManagersRequestSchema)` to create a new message.
  */
 export const ListManagersRequestSchema: GenMessage<ListManagersRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 8);
+  messageDesc(file_nsmadmin, 9);
 
 /**
  * @generated from message nsmadmin.ListManagersReply
@@ -246,7 +291,7 @@ export type ListManagersReply = Message<"nsmadmin.ListManagersReply"> & {
  * Use `create(ListManagersReplySchema)` to create a new message.
  */
 export const ListManagersReplySchema: GenMessage<ListManagersReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 9);
+  messageDesc(file_nsmadmin, 10);
 
 /**
  * @generated from message nsmadmin.ListConnectionsRequest
@@ -259,7 +304,7 @@ export type ListConnectionsRequest = Message<"nsmadmin.ListConnectionsRequest"> 
  * Use `create(ListConnectionsRequestSchema)` to create a new message.
  */
 export const ListConnectionsRequestSchema: GenMessage<ListConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 10);
+  messageDesc(file_nsmadmin, 11);
 
 /**
  * A connection as one manager sees it.
@@ -382,7 +427,7 @@ export type Connection = Message<"nsmadmin.Connection"> & {
  * Use `create(ConnectionSchema)` to create a new message.
  */
 export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 11);
+  messageDesc(file_nsmadmin, 12);
 
 /**
  * A state that a connection entered, and why.
@@ -411,7 +456,7 @@ export type PastState = Message<"nsmadmin.PastState"> & {
  * Use `create(PastStateSchema)` to create a new message.
  */
 export const PastStateSchema: GenMessage<PastState> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 12);
+  messageDesc(file_nsmadmin, 13);
 
 /**
  * @generated from message nsmadmin.ListConnectionsReply
@@ -428,7 +473,7 @@ export type ListConnectionsReply = Message<"nsmadmin.ListConnectionsReply"> & {
  * Use `create(ListConnectionsReplySchema)` to create a new message.
  */
 export const ListConnectionsReplySchema: GenMessage<ListConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 13);
+  messageDesc(file_nsmadmin, 14);
 
 /**
  * @generated from message nsmadmin.ListTunnelsRequest
@@ -441,7 +486,7 @@ export type ListTunnelsRequest = Message<"nsmadmin.ListTunnelsRequest"> & {
  * Use `create(ListTunnelsRequestSchema)` to create a new message.
  */
 export const ListTunnelsRequestSchema: GenMessage<ListTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 14);
+  messageDesc(file_nsmadmin, 15);
 
 /**
  * One tunnel in use.
@@ -475,7 +520,7 @@ export type TunnelInUse = Message<"nsmadmin.TunnelInUse"> & {
  * Use `create(TunnelInUseSchema)` to create a new message.
  */
 export const TunnelInUseSchema: GenMessage<TunnelInUse> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 15);
+  messageDesc(file_nsmadmin, 16);
 
 /**
  * @generated from message nsmadmin.ListTunnelsReply
@@ -499,7 +544,7 @@ export type ListTunnelsReply = Message<"nsmadmin.ListTunnelsReply"> & {
  * Use `create(ListTunnelsReplySchema)` to create a new message.
  */
 export const ListTunnelsReplySchema: GenMessage<ListTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 16);
+  messageDesc(file_nsmadmin, 17);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionRequest
@@ -526,7 +571,7 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
  * Use `create(ExplainSelectionRequestSchema)` to create a new message.
  */
 export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 17);
+  messageDesc(file_nsmadmin, 18);
 
 /**
  * @generated from message nsmadmin.Candidate
@@ -557,7 +602,7 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 18);
+  messageDesc(file_nsmadmin, 19);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionReply
@@ -574,7 +619,7 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  * Use `create(ExplainSelectionReplySchema)` to create a new message.
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 19);
+  messageDesc(file_nsmadmin, 20);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -593,7 +638,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 20);
+  messageDesc(file_nsmadmin, 21);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -615,7 +660,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 21);
+  messageDesc(file_nsmadmin, 22);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -634,7 +679,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 22);
+  messageDesc(file_nsmadmin, 23);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -670,7 +715,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 23);
+  messageDesc(file_nsmadmin, 24);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -683,7 +728,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 24);
+  messageDesc(file_nsmadmin, 25);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -710,7 +755,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 25);
+  messageDesc(file_nsmadmin, 26);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -751,7 +796,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 25, 0);
+  enumDesc(file_nsmadmin, 26, 0);
 
 /**
  * @generated from service nsmadmin.Admin

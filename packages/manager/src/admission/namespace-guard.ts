@@ -93,6 +93,11 @@ export class NamespaceGuard {
     return peer !== undefined && this.#allowedUids.has(peer.uid);
   }
 
+  /** Root of the node, outside of any pod, and those who speak for others. */
+  ownsNode({ uid, namespace }: Pick<PeerCredentials, 'uid' | 'namespace'>): boolean {
+    return this.#allowedUids.has(uid) || (uid === 0 && this.#isNode(namespace));
+  }
+
   /** Whether a caller may act for a namespace: it is in it; and the node's own is not for every user of the node. */
   mayActIn(namespace: NamespaceIdentity, peer: PeerCredentials | undefined): boolean {
     if (!peer || this.speaksForOthers(peer)) return peer !== undefined;

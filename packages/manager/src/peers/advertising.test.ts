@@ -91,6 +91,7 @@ describe('Advertising', () => {
     advertising = new Advertising(
       {
         ...{ endpoints, guard, forwarder, logger, registry, store },
+        shares: { require: () => undefined },
         onGone: (record, reason) => gone.push(`${record.nseProviderName}: ${reason}`),
       },
       { manager: 'node-a', prefixes: new Map() },

@@ -26,6 +26,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         endpoints: components.endpoints.size,
         addressPairs: components.pools.size,
         tunnelIdentifiers: components.identifiers.size,
+        limits: components.shares.uses(),
       };
     },
 

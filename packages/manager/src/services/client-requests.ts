@@ -1,6 +1,5 @@
 // A client's well-formed request becomes an order: what it asks for and for whom is found out here, and no more.
 import { connect, NsmError, type PeerCredentials } from '@nsm/api';
-import { requireShare } from '../admission/pod-share.js';
 import { establish } from '../request/establish.js';
 import { type Connection, newConnectionHash, type Owner, requestKey } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
@@ -18,7 +17,6 @@ export async function requestConnection(
 ): Promise<Connection> {
   const namespace = await components.guard.admitClient(request.linuxNamespace, peer);
   const key = requestKey(namespace, request.requestId, request.networkServiceName);
-  components.connections.note(key);
   const { inode, cookie } = namespace;
   const process = components.owners.processOf(request, peer);
   const owner: Owner = { namespace: inode, ...(cookie ? { cookie } : {}), ...process };
@@ -35,7 +33,12 @@ export async function requestConnection(
     signal,
     make: (interrupted, beside) => {
       const { connections } = components;
-      if (!beside) requireShare(owner.namespace, connections.countIn(owner));
+      if (!beside)
+        components.shares.require(
+          'connections',
+          { uid: admitted.uid, namespace },
+          { pod: connections.countIn(owner), user: connections.countOfUser(admitted.uid) },
+        );
       const generation = connections.nextGeneration(key);
       return establish(
         components,

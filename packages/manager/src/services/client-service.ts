@@ -27,6 +27,7 @@ export function clientService(
         admitConnectionRequest(request);
         const { requestId, networkServiceName: service, linuxNamespace } = request;
         const asker = components.guard.askerOf(linuxNamespace, peer);
+        components.connections.note(requestKey(components.guard.namespaceOf(peer), requestId, service));
         const { clientParameters, interface: chosen } = await intake.run(
           { asker, service, requestId },
           signal,
@@ -44,13 +45,18 @@ export function clientService(
       }),
 
     async *watchConnections(_request, { peer, signal }) {
-      components.guard.namespaceOf(peer);
-      for await (const change of components.connections.watch(signal)) {
-        if (
-          change.kind === 'synced' ||
-          (isOwn(components.guard, change.connection, peer) && isCurrent(components, change))
-        )
-          yield clientEvent(change);
+      const namespace = components.guard.namespaceOf(peer);
+      const giveBack = components.shares.take('watches', { uid: peer?.uid ?? 0, namespace });
+      try {
+        for await (const change of components.connections.watch(signal)) {
+          if (
+            change.kind === 'synced' ||
+            (isOwn(components.guard, change.connection, peer) && isCurrent(components, change))
+          )
+            yield clientEvent(change);
+        }
+      } finally {
+        giveBack();
       }
     },
   };

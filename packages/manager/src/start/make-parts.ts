@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
 import { Identifiers } from '../addresses/identifiers.js';
 import { NamespaceGuard } from '../admission/namespace-guard.js';
+import { Shares } from '../admission/shares.js';
 import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
@@ -60,13 +61,14 @@ export function makeParts(
     { allowedUids: options.allowedUids, own: ownNamespace() },
     monotonic,
   );
+  const shares = new Shares(options.limits ?? {}, (holder) => guard.ownsNode(holder));
   const health = new EndpointHealth(monotonic);
   const owners = new OwnerWatch((ids) => processGone(signals, ids));
   stops.add(() => owners.stop());
   const endpoints = new LocalEndpoints({ guard });
   const advertising = new Advertising(
     {
-      ...{ endpoints, registry, store, guard, forwarder, logger },
+      ...{ endpoints, registry, store, guard, shares, forwarder, logger },
       onGone: (record, reason) => endpointGone(signals, record, reason),
     },
     { manager: name, prefixes },
@@ -118,7 +120,7 @@ export function makeParts(
     underlayListeners: new Set(),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
-  return { ...making, ...signals, requestTimeoutMs, recovered };
+  return { ...making, ...signals, shares, requestTimeoutMs, recovered };
 }
 
 /** Settings by network service; under '' those for services without their own. */

@@ -47,6 +47,7 @@ export class ConnectionTable {
   readonly #noted = new Set<string>();
   readonly #perEndpoint = new Map<string, number>();
   readonly #perPod = new Map<string, number>();
+  readonly #perUser = new Map<string, number>();
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
   readonly #histories = new Map<string, PastState[]>();
@@ -121,7 +122,7 @@ export class ConnectionTable {
     return [...(this.#byServed.get(ofService(service, requestId))?.values() ?? [])];
   }
 
-  /** Notes that a key is in use: to close what it had, or was about to have, is no mistake for a while. */
+  /** Notes that a key is in use, from when a request comes: to close what it had, or was about to have, is no mistake for a while. */
   note(key: string): void {
     this.#noted.delete(key);
     this.#noted.add(key);
@@ -146,6 +147,11 @@ export class ConnectionTable {
   /** Connections that the clients in a network namespace have. */
   countIn(owner: Owner): number {
     return this.#perPod.get(podOf(owner)) ?? 0;
+  }
+
+  /** Connections of this node's clients whose processes are a user's. */
+  countOfUser(uid: number): number {
+    return this.#perUser.get(String(uid)) ?? 0;
   }
 
   /** Adds a connection that the store has already. */
@@ -253,9 +259,11 @@ export class ConnectionTable {
     this.#count(connection, -1);
   }
 
-  #count({ service, endpoint, owner }: Connection, by: 1 | -1): void {
+  #count({ service, endpoint, owner, crossConnect }: Connection, by: 1 | -1): void {
     count(this.#perEndpoint, counter(service, endpoint.name, endpoint.namespace), by);
-    if (owner) count(this.#perPod, podOf(owner), by);
+    if (!owner) return;
+    count(this.#perPod, podOf(owner), by);
+    count(this.#perUser, String(crossConnect?.client?.uid ?? 0), by);
   }
 }
 

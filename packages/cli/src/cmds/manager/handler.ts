@@ -33,6 +33,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
+    limits: Object.fromEntries(flags.limit),
     probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),

@@ -1,6 +1,7 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
 import { loadForwarderThread } from '@nsm/forwarder/load-thread';
+import { defaultLimits, type Limited } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
@@ -71,6 +72,15 @@ export function managerCommand(): Command {
     )
     .addOption(
       flag(
+        '--limit <what=number>',
+        `what one pod may have: ${Object.entries(defaultLimits)
+          .map((entry) => entry.join('='))
+          .join(', ')}; may be repeated`,
+        { list: true, parse: parseLimit },
+      ),
+    )
+    .addOption(
+      flag(
         '--forwarder <where>',
         'internal: in this process; external: nsm forwarder with the same --run-dir',
         {
@@ -97,6 +107,14 @@ export function managerCommand(): Command {
     });
   for (const option of lendingFlags()) command.addOption(option);
   return command;
+}
+
+/** Reads WHAT=NUMBER. */
+function parseLimit(text: string): readonly [Limited, number] {
+  const [what = '', number = ''] = text.split('=');
+  if (!Object.hasOwn(defaultLimits, what))
+    throw new InvalidArgumentError(`Write one of ${Object.keys(defaultLimits).join(', ')}, =, and a number.`);
+  return [what as Limited, parseInteger(0, 0xffff_ffff)(number)];
 }
 
 /** Less than a packet may take on its way proves nothing; more than a minute is of no use. */
