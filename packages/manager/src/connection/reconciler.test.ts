@@ -109,9 +109,6 @@ class TestNode {
     const order: ConnectOrder = {
       kind: 'connect',
       fingerprint,
-      requestId: 'pod',
-      owner: { namespace: 1 },
-      speaksForOthers: false,
       signal: new AbortController().signal,
       make: (_interrupted, beside) =>
         this.#establish({

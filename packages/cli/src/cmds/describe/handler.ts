@@ -54,6 +54,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       forwarderError: status.forwarderError,
       connections: status.connections,
       endpoints: status.endpoints,
+      limits: status.limits.map(({ name, limit, most, refused }) => ({ name, limit, most, refused })),
       interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
       joins: (status.capabilities?.joins ?? []).map(joinView),
       tunnelTypes: tunnelCapabilityViews(status.capabilities?.tunnels ?? []),
@@ -77,6 +78,12 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['forwarder', view.forwarderError ? output.paint('red', view.forwarderError) : output.state('up')],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
+      [
+        'limits of a pod',
+        view.limits
+          .map(({ name, limit, refused }) => `${name} ${limit}${refused ? ` (${refused} refused)` : ''}`)
+          .join(', '),
+      ],
       ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
       ['over tunnels', listOf(view.joins.filter(({ tunnel }) => tunnel !== ''))],
     ]);
