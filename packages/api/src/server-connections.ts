@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 import { NsmError } from './errors.js';
 import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
 import type { Identity } from './identity.js';
+import { LogThrottle } from './log-throttle.js';
+import { Pace } from './pace.js';
 
 /** Who is at the other end of a unix socket: facts taken once, when the connection is made. */
 export interface PeerCredentials {
@@ -56,6 +58,9 @@ const ofAll: Readonly<Record<Way, Bound>> = {
   TLS: { most: 16_384, ofDescriptors: 1 / 2 },
 };
 
+/** Calls of one manager or host: each costs some tenths of a millisecond, whatever comes of it. Beyond it the connection is closed. */
+const calls = { atOnce: 1024, perSecond: 1000 };
+
 /** When so few descriptors are left, a new connection gets no other answer than that. */
 const descriptorsKept = 16;
 /** Connections that are open to be told why they are not served, one of each pod or host, and milliseconds for asking. */
@@ -85,6 +90,8 @@ export class ServerConnections {
   /** Whose too many connections have been told of. */
   readonly #told = new Set<string>();
   readonly #onCrowd: (error: NsmError) => void;
+  readonly #calls = new Pace(calls);
+  readonly #throttle = new LogThrottle(() => performance.now());
   #last = 0;
 
   /** `onCrowd` hears once of whoever has too many, and again when it has had half as many between. */
@@ -118,8 +125,15 @@ export class ServerConnections {
 
   /** @throws NsmError what calls over this connection are refused with */
   admit(token: string): void {
-    const { refusal } = this.#open.get(token) ?? {};
-    if (refusal) throw refusal;
+    const connection = this.#open.get(token);
+    if (connection?.refusal) throw connection.refusal;
+    if (!connection || connection.way === 'unix') return;
+    const name = nameOf(connection.caller);
+    if (this.#calls.allows(name)) return;
+    connection.socket.destroy();
+    const error = new NsmError('overload', `${name} calls more often than ${calls.perSecond} times a second`);
+    if (this.#throttle.isNews(name, error.message)) this.#onCrowd(error);
+    throw error;
   }
 
   destroy(): void {
