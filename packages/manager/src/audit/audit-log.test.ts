@@ -79,15 +79,15 @@ describe('the audit log', () => {
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     let text = '';
     const buffer = Buffer.alloc(1 << 20);
-    await waitFor(() => {
+    const told = (): boolean => {
       try {
-        for (let read = -1; read !== 0; )
-          text += buffer.toString('utf8', 0, (read = readSync(reader, buffer)));
+        text += buffer.toString('utf8', 0, readSync(reader, buffer));
       } catch {
         // Nothing is there yet.
       }
       return text.includes('"outcome":"lost"');
-    });
+    };
+    await waitFor(told, { interval: 5, timeout: 10_000 });
     expect(text).toContain(`"lines":${log.lost}`);
     expect(text.split('\n').filter((line) => line.includes('"index":0,'))).toHaveLength(1);
   });
