@@ -35,6 +35,22 @@ function listOf(joins: readonly JoinView[]): string {
   return [...new Set(names)].join(', ');
 }
 
+/** Without a policy everything is one trust domain, and whoever looks is told so. */
+function policyText(
+  view: { readonly policy: string; readonly policyError: string },
+  { colours }: Output,
+): string {
+  if (view.policy === '')
+    return 'none: every pod may provide and ask, and all of the mesh is one trust domain';
+  return view.policyError
+    ? `${view.policy} ${colours.red('changed, and refused: the former one is in force')}`
+    : view.policy;
+}
+
+function lostText(lost: number, { colours }: Output): string {
+  return lost > 0 ? ` ${colours.red(`${lost} lines lost`)}` : '';
+}
+
 type Describe = (admin: AdminClient, output: Output, name: string) => Promise<void>;
 
 const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
@@ -45,6 +61,10 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       registry: status.registry,
       registrySynced: status.registrySynced,
       forwarderError: status.forwarderError,
+      policy: status.policy,
+      policyError: status.policyError,
+      auditLog: status.auditLog,
+      auditLost: Number(status.auditLost),
       connections: status.connections,
       endpoints: status.endpoints,
       interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
@@ -60,6 +80,8 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['version', view.version],
       ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
       ['forwarder', view.forwarderError ? output.colours.red(view.forwarderError) : output.state('up')],
+      ['policy', policyText(view, output)],
+      ['audit log', view.auditLog && `${view.auditLog}${lostText(view.auditLost, output)}`],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
       ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
