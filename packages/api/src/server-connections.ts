@@ -26,17 +26,19 @@ interface Bound {
   /** The part of this process's descriptors that they may have together. */
   readonly ofDescriptors: number;
 }
-type Way = 'unix' | 'TCP';
+type Way = 'unix' | 'TCP' | 'TLS';
 
-/** Connections of one process, or of one host: a client needs one, and behind one address there may be many managers. */
+/** Connections of one process, host or manager: a client needs one, and behind one address there may be many managers. */
 const ofOne: Readonly<Record<Way, Bound>> = {
   unix: { most: 256, ofDescriptors: 1 / 4 },
   TCP: { most: 1024, ofDescriptors: 1 / 4 },
+  TLS: { most: 32, ofDescriptors: 1 / 4 },
 };
 /** Of all: whatever other hosts open, there is room for the pods of this node. */
 const ofAll: Readonly<Record<Way, Bound>> = {
   unix: { most: 4096, ofDescriptors: 1 },
   TCP: { most: 16_384, ofDescriptors: 1 / 2 },
+  TLS: { most: 16_384, ofDescriptors: 1 / 2 },
 };
 
 /** When so few descriptors are left, a new connection gets no other answer than that. */
@@ -80,7 +82,7 @@ export class ServerConnections {
    * @throws NsmError `overload` or `exhausted` when there is no room for it, not even to say so over it.
    */
   add(socket: Socket, caller: Caller): string {
-    const way: Way = caller.remoteAddress === undefined ? 'unix' : 'TCP';
+    const way = wayOf(caller);
     const refusal = this.#refusal(way, caller);
     const token = `${way}:${++this.#last}`;
     const names = [way, nameOf(caller)].filter((name) => name !== '');
@@ -154,14 +156,23 @@ function mostOf({ most, ofDescriptors }: Bound): number {
   return Math.min(most, Math.floor(openFileLimit() * ofDescriptors));
 }
 
+function wayOf({ identity, remoteAddress }: Caller): Way {
+  if (identity) return 'TLS';
+  return remoteAddress === undefined ? 'unix' : 'TCP';
+}
+
 /** '' of whom nothing is known. */
-function nameOf({ peer, remoteAddress }: Caller): string {
+function nameOf({ peer, remoteAddress, identity }: Caller): string {
+  if (identity) return `${identity.kind} ${identity.name} of trust domain ${identity.domain}`;
   if (remoteAddress !== undefined) return `host ${remoteAddress}`;
   return peer ? `process ${peer.pid}` : '';
 }
 
 function tooMany(name: string, open: number): NsmError {
-  const whose = name === 'unix' || name === 'TCP' ? `connections over ${name}` : `connections of ${name}`;
+  const whose =
+    name === 'unix' || name === 'TCP' || name === 'TLS'
+      ? `connections over ${name}`
+      : `connections of ${name}`;
   return new NsmError(
     'overload',
     `${open} ${whose} are open, and no more are served: a client needs one, for all its calls; close some, or raise the ` +

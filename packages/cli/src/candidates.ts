@@ -1,5 +1,5 @@
 // The endpoints that could serve a request, best first, with the reason of each.
-import { type Output, orDash } from './output.js';
+import { type Output, orDash } from '@nsm/output';
 import { labelsText } from './view-texts.js';
 import type { CandidateView } from './views.js';
 

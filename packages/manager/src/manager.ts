@@ -95,12 +95,14 @@ export class Manager {
     const state = StateFolder.take(this.#options.stateDir, { standIn, holder: `manager ${name}`, logger });
     stops.add(() => state[Symbol.dispose]());
     const stateDir = state.path;
+    const { credentials } = this.#options;
     const source = new PolicySource(this.#options.policy, { logger });
     await source.start();
     stops.add(() => source.stop());
     const auditLog = await this.#auditLog();
     const registry = openRegistry(this.#options.registry, {
       stateDir,
+      ...(credentials ? { credentials } : {}),
       logger: logger.child({ module: 'registry' }),
     });
     stops.add(await takeName(name, logger));
@@ -179,12 +181,13 @@ export class Manager {
 
   /** Its address is known as soon as it listens. */
   #self(nodeId: string): Self {
-    const { name, version = '', advertise } = this.#options;
+    const { name, version = '', advertise, credentials } = this.#options;
     const port = (): number => this.#port;
     using namespace = currentNamespace();
     return {
       name,
       version,
+      security: credentials ? 'mtls' : 'insecure',
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
       namespaceInode: namespace.inode,

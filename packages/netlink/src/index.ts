@@ -103,7 +103,7 @@ export { type AddOptions, RouteSocket } from './route-socket.js';
 export type { NextHop, Route, RouteSpec } from './routes.js';
 export type { Rule, RuleAction, RuleSpec } from './rules.js';
 export { SharedMemory } from './shared-memory.js';
-export { openTap, setTapCarrier, type Tap, type TapOptions } from './tap.js';
+export { openTap, setTapCarrier, setTapFilter, type Tap, type TapOptions } from './tap.js';
 export type { TrafficParent } from './tc-handles.js';
 export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tcx.js';
 export { type Packet, UnixListener, UnixSocket, type UnixSocketKind } from './unix-socket.js';

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlIqoBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkiUwoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIIlYKFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDSJrCglOYW1lc3BhY2USDQoFaW5vZGUYASABKA0SDAoEcGF0aBgCIAEoCRIQCghwcmVmaXhlcxgDIAMoCRIOCgZjb29raWUYBCABKAQSDAoEbm9kZRhkIAEoCBIRCglhZGRyZXNzZXMYZSADKAkiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IqQDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSK3AQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudCJLCg9LZWVwV2F5c1JlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRISCgppbnRlcmZhY2VzGAMgAygJIh0KDUtlZXBXYXlzUmVwbHkSDAoEa2VwdBgBIAMoCTKMBwoJRm9yd2FyZGVyElMKD0dldENhcGFiaWxpdGllcxIkLm5zbWZvcndhcmRlci5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GhoubnNtZm9yd2FyZGVyLkNhcGFiaWxpdGllcxJeChBJbnNwZWN0TmFtZXNwYWNlEiUubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXF1ZXN0GiMubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXBseRJICgxMaXN0TmV0d29ya3MSFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlGh8ubnNtZm9yd2FyZGVyLkxpc3ROZXR3b3Jrc1JlcGx5ElIKDE9mZmVyVHVubmVscxIhLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcGx5ElIKDFBsYWNlU29ja2V0cxIhLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcGx5Ej8KBUFwcGx5EhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSQAoGUmVtb3ZlEhsubnNtZm9yd2FyZGVyLlJlbW92ZVJlcXVlc3QaGS5uc21mb3J3YXJkZXIuUmVtb3ZlUmVwbHkSOgoETGlzdBIZLm5zbWZvcndhcmRlci5MaXN0UmVxdWVzdBoXLm5zbWZvcndhcmRlci5MaXN0UmVwbHkSPQoFUHJvYmUSGi5uc21mb3J3YXJkZXIuUHJvYmVSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlByb2JlUmVwbHkSRgoIS2VlcFdheXMSHS5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXF1ZXN0GhsubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVwbHkSTQoNR2V0U3RhdGlzdGljcxIiLm5zbWZvcndhcmRlci5HZXRTdGF0aXN0aWNzUmVxdWVzdBoYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEkMKBVdhdGNoEhoubnNtZm9yd2FyZGVyLldhdGNoUmVxdWVzdBocLm5zbWZvcndhcmRlci5Gb3J3YXJkZXJFdmVudDABYgZwcm90bzM", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlIqoBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkiUwoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIIlYKFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDSJrCglOYW1lc3BhY2USDQoFaW5vZGUYASABKA0SDAoEcGF0aBgCIAEoCRIQCghwcmVmaXhlcxgDIAMoCRIOCgZjb29raWUYBCABKAQSDAoEbm9kZRhkIAEoCBIRCglhZGRyZXNzZXMYZSADKAkiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSK3AQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudCJLCg9LZWVwV2F5c1JlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRISCgppbnRlcmZhY2VzGAMgAygJIh0KDUtlZXBXYXlzUmVwbHkSDAoEa2VwdBgBIAMoCTKMBwoJRm9yd2FyZGVyElMKD0dldENhcGFiaWxpdGllcxIkLm5zbWZvcndhcmRlci5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GhoubnNtZm9yd2FyZGVyLkNhcGFiaWxpdGllcxJeChBJbnNwZWN0TmFtZXNwYWNlEiUubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXF1ZXN0GiMubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXBseRJICgxMaXN0TmV0d29ya3MSFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlGh8ubnNtZm9yd2FyZGVyLkxpc3ROZXR3b3Jrc1JlcGx5ElIKDE9mZmVyVHVubmVscxIhLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcGx5ElIKDFBsYWNlU29ja2V0cxIhLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcGx5Ej8KBUFwcGx5EhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSQAoGUmVtb3ZlEhsubnNtZm9yd2FyZGVyLlJlbW92ZVJlcXVlc3QaGS5uc21mb3J3YXJkZXIuUmVtb3ZlUmVwbHkSOgoETGlzdBIZLm5zbWZvcndhcmRlci5MaXN0UmVxdWVzdBoXLm5zbWZvcndhcmRlci5MaXN0UmVwbHkSPQoFUHJvYmUSGi5uc21mb3J3YXJkZXIuUHJvYmVSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlByb2JlUmVwbHkSRgoIS2VlcFdheXMSHS5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXF1ZXN0GhsubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVwbHkSTQoNR2V0U3RhdGlzdGljcxIiLm5zbWZvcndhcmRlci5HZXRTdGF0aXN0aWNzUmVxdWVzdBoYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEkMKBVdhdGNoEhoubnNtZm9yd2FyZGVyLldhdGNoUmVxdWVzdBocLm5zbWZvcndhcmRlci5Gb3J3YXJkZXJFdmVudDABYgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -573,6 +573,13 @@ export type Port = Message<"nsmforwarder.Port"> & {
    * @generated from field: repeated string siblings = 101;
    */
   siblings: string[];
+
+  /**
+   * From where the pod may send. Absent: from anywhere.
+   *
+   * @generated from field: nsmforwarder.Sources sources = 102;
+   */
+  sources?: Sources | undefined;
 };
 
 /**
@@ -581,6 +588,27 @@ export type Port = Message<"nsmforwarder.Port"> & {
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 15);
+
+/**
+ * What a pod may send from, with its `mac`.
+ *
+ * @generated from message nsmforwarder.Sources
+ */
+export type Sources = Message<"nsmforwarder.Sources"> & {
+  /**
+   * Networks; an address of the pod's own has the length of a host. None: only the MAC address counts.
+   *
+   * @generated from field: repeated string prefixes = 1;
+   */
+  prefixes: string[];
+};
+
+/**
+ * Describes the message nsmforwarder.Sources.
+ * Use `create(SourcesSchema)` to create a new message.
+ */
+export const SourcesSchema: GenMessage<Sources> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 16);
 
 /**
  * This node's end of a tunnel to another node.
@@ -623,7 +651,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 16);
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -674,7 +702,7 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -691,7 +719,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -704,7 +732,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 20);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -723,7 +751,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -755,7 +783,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -772,7 +800,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -794,7 +822,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 23);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -818,7 +846,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 24);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -835,7 +863,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 25);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * Seen from the pod.
@@ -887,7 +915,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 26);
+  messageDesc(file_nsmforwarder, 27);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -900,7 +928,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 28);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -941,7 +969,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 28);
+  messageDesc(file_nsmforwarder, 29);
 
 /**
  * @generated from message nsmforwarder.KeepWaysRequest
@@ -974,7 +1002,7 @@ export type KeepWaysRequest = Message<"nsmforwarder.KeepWaysRequest"> & {
  * Use `create(KeepWaysRequestSchema)` to create a new message.
  */
 export const KeepWaysRequestSchema: GenMessage<KeepWaysRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 29);
+  messageDesc(file_nsmforwarder, 30);
 
 /**
  * @generated from message nsmforwarder.KeepWaysReply
@@ -993,7 +1021,7 @@ export type KeepWaysReply = Message<"nsmforwarder.KeepWaysReply"> & {
  * Use `create(KeepWaysReplySchema)` to create a new message.
  */
 export const KeepWaysReplySchema: GenMessage<KeepWaysReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 30);
+  messageDesc(file_nsmforwarder, 31);
 
 /**
  * @generated from service nsmforwarder.Forwarder

@@ -44,6 +44,7 @@ describe('judgeProxyReply', () => {
     [{ tunnel: { ...good.tunnel, parameters: { ...parameters, address: '127.0.0.1' } } }, /loopback/],
     [{ tunnel: { ...good.tunnel, parameters: { ...parameters, address: '224.0.0.9' } } }, /multicast/],
     [{ tunnel: { ...good.tunnel, parameters: { ...parameters, port: 65_536 } } }, /port 65536/],
+    [{ clientSources: ['10.0.0.0/8', 'x'] }, /client_sources "x" is no network/],
     [{ halfId: 'x\n' }, /half_id/],
     [{ halfId: 'x'.repeat(65) }, /half_id/],
     [{ endpointInterface: { type: 99 as InterfaceType } }, /endpoint_interface type 99/],

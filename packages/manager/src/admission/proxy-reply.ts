@@ -4,6 +4,7 @@ import {
   type ConnectionParameters,
   type Interface,
   interfaceNames,
+  maxRoutes,
   NsmError,
   type proxy,
   type Tunnel,
@@ -33,6 +34,8 @@ export interface ProxyAnswer {
   readonly chosen: Interface;
   /** What the client is told, once it is judged. */
   readonly told: ConnectionParameters;
+  /** What the endpoint's side reaches through the client beside its addresses: networks. */
+  readonly clientSources: readonly string[];
 }
 
 export interface AgreedTunnel {
@@ -54,6 +57,7 @@ export function judgeProxyReply(
     tunnel,
     halfId,
     connectionParameters: told,
+    clientSources,
   }: proxy.ProxyConnectionReply,
   { interfaces, tunnels, identifiers }: Proposal,
 ): ProxyAnswer {
@@ -69,7 +73,11 @@ export function judgeProxyReply(
   if (!isHalfId(halfId)) return refuse(`half_id ${quote(halfId)} is none`);
   if (endpointInterface && !(endpointInterface.type in interfaceNames))
     return refuse(`endpoint_interface ${nameOf(interfaceNames, endpointInterface.type)} is unknown`);
-  const common = { chosen, told, halfId, endpointInterface };
+  const wrong = clientSources.find((text) => !IpPrefix.parse(text));
+  if (wrong !== undefined) return refuse(`client_sources ${quote(wrong)} is no network`);
+  if (clientSources.length > 2 * maxRoutes)
+    return refuse(`client_sources has ${clientSources.length} entries`);
+  const common = { chosen, told, halfId, endpointInterface, clientSources };
   if (traitsOf(chosen.type).hasOwnWire) return { ...common, tunnel: undefined };
 
   const own = tunnels.find(({ type }) => type === tunnel?.type);

@@ -1,5 +1,5 @@
 // What the steps of a connection's life use.
-import type { Subject } from '@nsm/api';
+import type { LogThrottle, Subject } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from '../addresses/address-pools.js';
@@ -7,7 +7,6 @@ import type { Identifiers } from '../addresses/identifiers.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { LogThrottle } from '../log-throttle.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { OwnerWatch } from '../peers/owner-watch.js';
 import type { PeerManagers } from '../peers/peer-managers.js';

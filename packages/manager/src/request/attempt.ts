@@ -118,21 +118,26 @@ function replacing(beside: Connection, inode: number): NonNullable<Connection['r
 /**
  * The client's side of the cross-connect. Its interface gets its former name, or the name that the client asks for, or the first
  * free of nsm0, nsm1, …; beside the connection that is to be replaced, name and routes come later.
+ * @param other parameters of the endpoint's side.
  */
 export function clientPort(
   components: RequestComponents,
   { id, former, beside, namespace, uid }: Attempt,
   chosen: Interface,
   parameters: ConnectionParameters,
+  other: ConnectionParameters,
   siblings: readonly string[],
 ): PortInit {
-  if (!traitsOf(chosen.type).hasDevice) return portOf(chosen, namespace, uid, parameters);
+  if (!traitsOf(chosen.type).hasDevice) return portOf(chosen, namespace, uid, parameters, other);
   const name = (former?.interfaceName || chosen.parameters?.interfaceParameters.name) ?? 'nsm%d';
   const port = {
-    ...portOf(chosen, namespace, uid, {
-      ...parameters,
-      interfaceName: beside && !name.includes('%d') ? 'nsm%d' : name,
-    }),
+    ...portOf(
+      chosen,
+      namespace,
+      uid,
+      { ...parameters, interfaceName: beside && !name.includes('%d') ? 'nsm%d' : name },
+      other,
+    ),
     reservedNames: namesToBe(components, id, namespace),
     siblings: [...siblings],
   };

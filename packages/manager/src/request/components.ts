@@ -1,5 +1,5 @@
 // What making a connection uses, from the first word of a request to the kernel.
-import type { TunnelType } from '@nsm/api';
+import type { LogThrottle, TunnelType } from '@nsm/api';
 import type { Logger } from 'pino';
 import type { AddressPools } from '../addresses/address-pools.js';
 import type { ConfiguredPrefixes } from '../addresses/allocation.js';
@@ -11,7 +11,6 @@ import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LifelinesComponents } from '../lifelines/lifelines.js';
-import type { LogThrottle } from '../log-throttle.js';
 import type { Catalogue } from '../peers/catalogue.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { OwnerWatch } from '../peers/owner-watch.js';

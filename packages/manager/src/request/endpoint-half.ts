@@ -23,6 +23,7 @@ import { askEndpoint } from './endpoint-side.js';
 import { portOf } from './port.js';
 import { declareUp, program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
+import { reachedThrough } from './sources.js';
 import { Transaction } from './transaction.js';
 
 export interface HalfIdentity {
@@ -182,7 +183,10 @@ async function connectEndpoint(
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      endpoint: { ...portOf(placed.endpoint, plan.namespace, uid, plan.endpoint), beside: plan.beside },
+      endpoint: {
+        ...portOf(placed.endpoint, plan.namespace, uid, plan.endpoint, plan.client),
+        beside: plan.beside,
+      },
       ...(tunnel ? { tunnel: tunnel.end } : {}),
     }),
     intent: { kind: 'connected' },
@@ -228,6 +232,7 @@ export function proxyReply({
   interface: chosen,
   endpointInterface,
   clientParameters,
+  endpointParameters,
   halfId = '',
 }: Connection): Reply {
   return {
@@ -249,6 +254,7 @@ export function proxyReply({
     interface: chosen,
     ...(endpointInterface ? { endpointInterface: { type: endpointInterface.type } } : {}),
     connectionParameters: clientParameters,
+    clientSources: reachedThrough(endpointParameters),
   };
 }
 

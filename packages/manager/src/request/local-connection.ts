@@ -80,9 +80,9 @@ export async function connectLocally(
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(components, attempt, chosen.client, plan.client, siblings),
+      client: clientPort(components, attempt, chosen.client, plan.client, plan.endpoint, siblings),
       endpoint: {
-        ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
+        ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint, plan.client),
         ...(attempt.beside ? { routes: [] } : {}),
         beside: plan.beside,
       },

@@ -73,6 +73,11 @@ async function connect(
     mac: tunnel ? macOf(hash, 'client') : '',
     connectionId: id,
   };
+  // The rest of the endpoint's side is its own manager's affair.
+  const endpointParameters = create(ConnectionParametersSchema, {
+    addresses: parameters.peerAddresses,
+    route: [...asked.clientSources],
+  });
   if (traitsOf(placed.client.type).hasDevice)
     await refuseCut(components, [
       {
@@ -92,12 +97,12 @@ async function connect(
     halfId,
     interface: placed.client,
     clientParameters,
-    endpointParameters: create(ConnectionParametersSchema, { addresses: parameters.peerAddresses }),
+    endpointParameters,
     ...(tunnel ? { tunnel: { type: tunnel.type, identifier: tunnel.identifier } } : {}),
     pairs: used,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(components, attempt, placed.client, clientParameters, siblings),
+      client: clientPort(components, attempt, placed.client, clientParameters, endpointParameters, siblings),
       ...(tunnel
         ? {
             tunnel: {

@@ -1,4 +1,6 @@
 // What the services use: they turn what is called into orders, and what is known into replies.
+
+import type { MachineCredentials } from '@nsm/pki';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { RequestComponents } from '../request/components.js';
@@ -8,6 +10,8 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   readonly guard: NamespaceGuard;
   /** Undefined where no decision is recorded. */
   readonly auditLog: AuditLog | undefined;
+  /** Undefined for plain text. */
+  readonly credentials: MachineCredentials | undefined;
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;
   /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */

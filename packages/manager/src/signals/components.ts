@@ -1,4 +1,5 @@
 // What the signals use: those who listen to what happens, and mark connections with it.
+import type { LogThrottle } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
@@ -9,7 +10,6 @@ import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
 import type { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { LogThrottle } from '../log-throttle.js';
 import type { Advertising } from '../peers/advertising.js';
 import type { Catalogue } from '../peers/catalogue.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';

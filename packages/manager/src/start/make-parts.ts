@@ -1,6 +1,6 @@
 // Every part of a manager, made of those before it and of its options. None of them has begun to do anything.
 import { create } from '@bufbuild/protobuf';
-import { SubjectSchema } from '@nsm/api';
+import { LogThrottle, SubjectSchema } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
@@ -15,7 +15,6 @@ import { monotonicClock } from '../clock.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
-import { LogThrottle } from '../log-throttle.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { Advertising } from '../peers/advertising.js';
 import { Catalogue } from '../peers/catalogue.js';
@@ -71,7 +70,7 @@ export function makeParts(
   const clock = monotonicClock;
   const monotonic = (): number => clock.now();
   const prefixes = byService(options.prefixes, ({ cidr }) => cidr);
-  const peers = new PeerManagers(() => registry.managers());
+  const peers = new PeerManagers(() => registry.managers(), options.credentials);
   stops.add(() => peers.stop());
   const guard = new NamespaceGuard(forwarder, options.allowedUids, monotonic);
   const audit = new Audit(auditLog, name);
@@ -137,7 +136,8 @@ export function makeParts(
     underlayListeners: new Set(),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
-  return { ...making, ...signals, auditLog, requestTimeoutMs, recovered };
+  const { credentials } = options;
+  return { ...making, ...signals, auditLog, credentials, requestTimeoutMs, recovered };
 }
 
 /** Settings by network service; under '' those for services without their own. */

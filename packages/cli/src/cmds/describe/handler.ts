@@ -1,5 +1,7 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output, orDash } from '@nsm/output';
 import { interfaceFields } from '@nsm/sdk';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
@@ -9,7 +11,6 @@ import {
   joinView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
-import { Output, orDash } from '../../output.js';
 import { howText, labelsText, stateText } from '../../view-texts.js';
 import {
   type ConnectionView,
@@ -36,19 +37,16 @@ function listOf(joins: readonly JoinView[]): string {
 }
 
 /** Without a policy everything is one trust domain, and whoever looks is told so. */
-function policyText(
-  view: { readonly policy: string; readonly policyError: string },
-  { colours }: Output,
-): string {
+function policyText(view: { readonly policy: string; readonly policyError: string }, output: Output): string {
   if (view.policy === '')
     return 'none: every pod may provide and ask, and all of the mesh is one trust domain';
   return view.policyError
-    ? `${view.policy} ${colours.red('changed, and refused: the former one is in force')}`
+    ? `${view.policy} ${output.paint('red', 'changed, and refused: the former one is in force')}`
     : view.policy;
 }
 
-function lostText(lost: number, { colours }: Output): string {
-  return lost > 0 ? ` ${colours.red(`${lost} lines lost`)}` : '';
+function lostText(lost: number, output: Output): string {
+  return lost > 0 ? ` ${output.paint('red', `${lost} lines lost`)}` : '';
 }
 
 type Describe = (admin: AdminClient, output: Output, name: string) => Promise<void>;
@@ -60,6 +58,12 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ...managerView(status.manager),
       registry: status.registry,
       registrySynced: status.registrySynced,
+      ...(status.certificateUntil && {
+        certificate: {
+          source: status.certificateSource,
+          validUntil: timestampDate(status.certificateUntil).toISOString(),
+        },
+      }),
       forwarderError: status.forwarderError,
       policy: status.policy,
       policyError: status.policyError,
@@ -78,8 +82,16 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['manager', view.name],
       ['address', view.address],
       ['version', view.version],
+      [
+        'security',
+        view.security === 'insecure' ? output.paint('red', 'insecure: plain text') : view.security,
+      ],
+      [
+        'certificate',
+        view.certificate && `of ${view.certificate.source}, until ${view.certificate.validUntil}`,
+      ],
       ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
-      ['forwarder', view.forwarderError ? output.colours.red(view.forwarderError) : output.state('up')],
+      ['forwarder', view.forwarderError ? output.paint('red', view.forwarderError) : output.state('up')],
       ['policy', policyText(view, output)],
       ['audit log', view.auditLog && `${view.auditLog}${lostText(view.auditLost, output)}`],
       ['connections', String(view.connections)],

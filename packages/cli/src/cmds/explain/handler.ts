@@ -1,12 +1,13 @@
 // Asks the manager how it would choose.
+
 import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { parseSubject } from '@nsm/policy';
 import { interfaceFields } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
 import { labelsOf } from '../../common-flags.js';
 import { exitStatus } from '../../exit-status.js';
-import { Output } from '../../output.js';
 import { candidateView } from '../../views.js';
 import type { ExplainFlags } from './flags.js';
 

@@ -2,8 +2,9 @@
 import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
 import type { LendingFlags } from '../../lending-flags.js';
+import type { SecurityFlags } from '../../security-flags.js';
 
-export interface ManagerFlags extends LendingFlags {
+export interface ManagerFlags extends LendingFlags, SecurityFlags {
   readonly name: string;
   readonly runDir: string;
   readonly stateDir: string;

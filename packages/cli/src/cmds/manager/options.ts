@@ -7,6 +7,7 @@ import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
+import { securityFlags } from '../../security-flags.js';
 import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
 import type { ManagerFlags } from './flags.js';
 
@@ -41,7 +42,7 @@ export function managerCommand(): Command {
     .addOption(
       flag(
         '--registry <url>',
-        'embedded: (served by this manager) or nsm://HOST:PORT (another manager, or nsm registry)',
+        'embedded: (served by this manager) or nsm://[NAME@]HOST:PORT (another manager, or nsm registry)',
         { default: 'embedded:' },
       ),
     )
@@ -110,7 +111,7 @@ export function managerCommand(): Command {
       const { runManager } = await import('./handler.js');
       await runManager(flags, thread);
     });
-  for (const option of lendingFlags()) command.addOption(option);
+  for (const option of [...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
 }
 

@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { interfaceWords, NsmError, type Subject } from '@nsm/api';
+import { Output, orDash } from '@nsm/output';
 import { parseSubject } from '@nsm/policy';
 import { interfaceFields } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { exitStatus } from '../../exit-status.js';
-import { Output, orDash } from '../../output.js';
 import type { PolicyFlags, PolicyTestFlags } from './flags.js';
 
 interface VerdictView {
@@ -32,7 +32,7 @@ export async function runPolicyTest(who: string, service: string, flags: PolicyT
     ['ENDPOINT', 'VERDICT', 'RULE', 'REASON', 'LIMITS'],
     verdicts.map(({ endpoint, namespace, allowed, rule, reason, limits }) => [
       orDash(namespace === 'default' ? endpoint : `${namespace}/${endpoint}`),
-      allowed ? output.colours.green('allowed') : output.colours.red('denied'),
+      allowed ? output.paint('green', 'allowed') : output.paint('red', 'denied'),
       rule || '(no policy)',
       orDash(reason),
       orDash(
