@@ -144,11 +144,10 @@ describe.skipIf(!possible).each(cases)(
       if (missing) skip(missing);
       const connected = await connect(`by-${shared}`, 'kernel');
       expect(connected).toMatchObject({ interface: 'kernel', interfaceName: 'nsm0' });
-      await using _application = await Testpmd.start(
-        endpoint.name,
-        application(toldEndpoint('kernel')),
-        'icmpecho',
-      );
+      const told = toldEndpoint('kernel');
+      await using _application = await Testpmd.start(endpoint.name, application(told), 'icmpecho', {
+        mac: told.mac ?? '',
+      });
       await expectEcho(client, bare(connected.peerAddresses[0]!), connected.mtu);
       const [known] = await mesh.a.connections();
       expect(known?.statistics?.receivedPackets).toBeGreaterThanOrEqual(200n);
