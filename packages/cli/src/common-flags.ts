@@ -57,6 +57,9 @@ export const waitFlag = (): Option =>
     parse: parseDuration,
   });
 
+export const policyFlag = (description: string): Option =>
+  flag('--policy <file>', description, { parse: (path) => resolve(path) });
+
 export const logLevelFlag = (): Option =>
   flag('--log-level <level>', 'how much to log', {
     default: 'info',

@@ -2,7 +2,9 @@
 import type { Worker } from 'node:worker_threads';
 import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
+import type { MachineCredentials } from '@nsm/pki';
 import type { Logger } from 'pino';
+import type { Limits } from './admission/limits.js';
 import type { MendPauses } from './connection/mend-pace.js';
 import type { FaultInjector } from './request/transaction.js';
 
@@ -19,7 +21,7 @@ export interface ManagerOptions {
   readonly listen: string;
   /** HOST:PORT under which they find this one; port 0 is replaced by the port listened on. */
   readonly advertise: string;
-  /** `embedded:` or `nsm://HOST:PORT`. */
+  /** `embedded:` or `nsm://[NAME@]HOST:PORT`. */
   readonly registry: string;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;
@@ -36,10 +38,18 @@ export interface ManagerOptions {
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
   /** Users whose processes may name network namespaces that are not their own. */
   readonly allowedUids: readonly number[];
+  /** What one pod may have. Default: see `defaultLimits`. */
+  readonly limits?: Partial<Limits>;
   /** Socket of a forwarder in a process of its own. Default: one in a worker thread. */
   readonly forwarderSocket?: string;
   /** A thread that has begun to load a forwarder already, by `loadForwarderThread`. Default: a new one. */
   readonly forwarderThread?: Worker;
+  /** What is shown to other machines, and whom of those is believed. Default: plain text, and anybody may call (`--insecure`). */
+  readonly credentials?: MachineCredentials;
+  /** File that says who may provide and ask for what. Default: none, and everybody may. */
+  readonly policy?: string;
+  /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */
+  readonly auditLog?: string;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeoutMs?: number;

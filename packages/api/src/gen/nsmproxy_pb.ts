@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label, Tunnel } from "./common_pb.js";
+import type { ConnectionParameters, Interface, Label, Subject, Tunnel } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkingMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkSEAoIdG9sZF9tdHUYbCABKA0iPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSKcAgoUUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEh4KBnR1bm5lbBgEIAEoCzIOLmNvbW1vbi5UdW5uZWwSOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGGQgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEiQKCWludGVyZmFjZRhlIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGGYgASgLMhEuY29tbW9uLkludGVyZmFjZRIPCgdoYWxmX2lkGGcgASgJEhYKDmNsaWVudF9zb3VyY2VzGGggAygJIrABChtDbG9zZVByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIVCg1jb25uZWN0aW9uX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIRCglyZWNvbm5lY3QYBSABKAgSFAoMbWFuYWdlcl9uYW1lGAYgASgJEg8KB2hhbGZfaWQYByABKAkiRgoZQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiVAoVTW92ZUNvbm5lY3Rpb25SZXF1ZXN0EhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMbWFuYWdlcl9uYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJAChNNb3ZlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIkQKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDSLGAQoVQ2hlY2tDb25uZWN0aW9uc1JlcGx5EhMKC2luY2FybmF0aW9uGAEgASgJEh4KFnVua25vd25fY29ubmVjdGlvbl9pZHMYAiADKAkSHgoWcGVuZGluZ19jb25uZWN0aW9uX2lkcxgDIAMoCRIoCgVlbmRlZBgEIAMoCzIZLm5zbXByb3h5LkVuZGVkQ29ubmVjdGlvbhIuCgh0cm91YmxlZBgFIAMoCzIcLm5zbXByb3h5LlRyb3VibGVkQ29ubmVjdGlvbiI4Cg9FbmRlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiOwoSVHJvdWJsZWRDb25uZWN0aW9uEhUKDWNvbm5lY3Rpb25faWQYASABKAkSDgoGcmVhc29uGAIgASgJMvsCCg9Qcm94eUNvbm5lY3Rpb24SWgoWUmVxdWVzdFByb3h5Q29ubmVjdGlvbhIgLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcXVlc3QaHi5uc21wcm94eS5Qcm94eUNvbm5lY3Rpb25SZXBseRJiChRDbG9zZVByb3h5Q29ubmVjdGlvbhIlLm5zbXByb3h5LkNsb3NlUHJveHlDb25uZWN0aW9uUmVxdWVzdBojLm5zbXByb3h5LkNsb3NlUHJveHlDb25uZWN0aW9uUmVwbHkSUAoOTW92ZUNvbm5lY3Rpb24SHy5uc21wcm94eS5Nb3ZlQ29ubmVjdGlvblJlcXVlc3QaHS5uc21wcm94eS5Nb3ZlQ29ubmVjdGlvblJlcGx5ElYKEENoZWNrQ29ubmVjdGlvbnMSIS5uc21wcm94eS5DaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBofLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXBseWIGcHJvdG8z", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHki5AMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkSEAoIdG9sZF9tdHUYbCABKA0SDwoHaGFsZl9pZBhtIAEoCRIfCgZjbGllbnQYbiABKAsyDy5jb21tb24uU3ViamVjdBISCgpjbGllbnRfa2V5GG8gASgJIj8KC0FkZHJlc3NQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCRIOCgZwcmVmaXgYAyABKAkinAIKFFByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRIeCgZ0dW5uZWwYBCABKAsyDi5jb21tb24uVHVubmVsEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxhkIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIkCglpbnRlcmZhY2UYZSABKAsyES5jb21tb24uSW50ZXJmYWNlEi0KEmVuZHBvaW50X2ludGVyZmFjZRhmIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USDwoHaGFsZl9pZBhnIAEoCRIWCg5jbGllbnRfc291cmNlcxhoIAMoCSKwAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCRIPCgdoYWxmX2lkGAcgASgJIkYKGUNsb3NlUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImUKFU1vdmVDb25uZWN0aW9uUmVxdWVzdBIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDG1hbmFnZXJfbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHaGFsZl9pZBgEIAEoCSJAChNNb3ZlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIlUKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDRIPCgdoYWxmX2lkGAMgASgJIsYBChVDaGVja0Nvbm5lY3Rpb25zUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSHgoWdW5rbm93bl9jb25uZWN0aW9uX2lkcxgCIAMoCRIeChZwZW5kaW5nX2Nvbm5lY3Rpb25faWRzGAMgAygJEigKBWVuZGVkGAQgAygLMhkubnNtcHJveHkuRW5kZWRDb25uZWN0aW9uEi4KCHRyb3VibGVkGAUgAygLMhwubnNtcHJveHkuVHJvdWJsZWRDb25uZWN0aW9uIjgKD0VuZGVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI7ChJUcm91YmxlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAky+wIKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJQCg5Nb3ZlQ29ubmVjdGlvbhIfLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVxdWVzdBodLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5YgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -100,6 +100,29 @@ export type ProxyConnectionRequest = Message<"nsmproxy.ProxyConnectionRequest"> 
    * @generated from field: uint32 told_mtu = 108;
    */
   toldMtu: number;
+
+  /**
+   * What the client's manager calls the half that it asks for: random, so that only the two managers know it. Empty: the endpoint's
+   * manager chooses.
+   *
+   * @generated from field: string half_id = 109;
+   */
+  halfId: string;
+
+  /**
+   * The client, for the policy of the endpoint's manager.
+   *
+   * @generated from field: common.Subject client = 110;
+   */
+  client?: Subject | undefined;
+
+  /**
+   * Stands for the client and its request: the same for all connections that take each other's place, and for no other pod's request
+   * with the same request_id. Empty: request_id has to do.
+   *
+   * @generated from field: string client_key = 111;
+   */
+  clientKey: string;
 };
 
 /**
@@ -183,7 +206,7 @@ export type ProxyConnectionReply = Message<"nsmproxy.ProxyConnectionReply"> & {
   endpointInterface?: Interface | undefined;
 
   /**
-   * Tells this half of the connection from one that is made for it later.
+   * Tells this half of the connection from one that is made for it later: that of the request, or of an equal request before.
    *
    * @generated from field: string half_id = 103;
    */
@@ -246,7 +269,8 @@ export type CloseProxyConnectionRequest = Message<"nsmproxy.CloseProxyConnection
   managerName: string;
 
   /**
-   * The half_id of the reply that made the connection which is meant; without it any that goes by this connection_id now.
+   * The half_id of the connection that is meant. May be left out by a manager that shows a certificate: any half that it shares and
+   * that goes by this connection_id now.
    *
    * @generated from field: string half_id = 7;
    */
@@ -304,6 +328,13 @@ export type MoveConnectionRequest = Message<"nsmproxy.MoveConnectionRequest"> & 
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * As in CloseProxyConnectionRequest.
+   *
+   * @generated from field: string half_id = 4;
+   */
+  halfId: string;
 };
 
 /**
@@ -380,6 +411,11 @@ export type SharedConnection = Message<"nsmproxy.SharedConnection"> & {
    * @generated from field: uint32 tunnel_identifier = 2;
    */
   tunnelIdentifier: number;
+
+  /**
+   * @generated from field: string half_id = 3;
+   */
+  halfId: string;
 };
 
 /**

@@ -3,7 +3,14 @@
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import { nameToBe } from '../request/attempt.js';
-import { type Connection, isClosed, stateOf, type Tell } from '../state/connection.js';
+import {
+  type Connection,
+  hashOf,
+  isClosed,
+  newConnectionHash,
+  stateOf,
+  type Tell,
+} from '../state/connection.js';
 import { end, forgetRoutes, tellOthers } from './closing.js';
 import type { ActsComponents } from './components.js';
 import { type Facts, forgetHalf, type PathFailure } from './facts.js';
@@ -64,7 +71,8 @@ async function reconnect(
   lost: Connection,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const { request, owner, crossConnect, pairs, key, fingerprint, generation, clientParameters } = lost;
+  const { request, owner, crossConnect, pairs, key, fingerprint, generation, clientParameters, provider } =
+    lost;
   if (!request || !owner) throw new NsmError('internal', `${lost.id} has no client to reconnect`);
   await closeReplaced(components, lost);
   const namespace = await clientNamespace(components, lost);
@@ -78,10 +86,12 @@ async function reconnect(
     interfaceName: nameToBe(lost),
     interface: lost.interface,
     mtu: clientParameters.mtu,
+    trusted: provider?.trusted === true,
   };
   const uid = crossConnect.client?.uid ?? 0;
+  const client = components.clientOf(lost);
   const healed = await components.establish(
-    { request, key, fingerprint, owner, namespace, uid, generation, former },
+    { request, key, fingerprint, owner, namespace, client, uid, generation, former, hash: hashOf(lost.id) },
     signal,
   );
   releasePairs(
@@ -119,7 +129,7 @@ export async function move(
   lingerMs: number,
   tell: Tell = 'peer',
 ): Promise<void> {
-  const { id, request, owner, fingerprint, pairs, clientParameters, crossConnect, key } = present;
+  const { id, request, owner, fingerprint, pairs, clientParameters, crossConnect, key, provider } = present;
   if (!request || !owner) throw new NsmError('internal', `${id} has no client to move`);
   const namespace = await clientNamespace(components, present);
   if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
@@ -128,10 +138,18 @@ export async function move(
   const moved = await components.establish(
     {
       ...{ request, key, fingerprint, owner, namespace, avoid },
+      client: components.clientOf(present),
       uid: crossConnect.client?.uid ?? 0,
       generation: components.connections.nextGeneration(key),
+      hash: newConnectionHash(),
       beside: present,
-      former: { pairs, interfaceName, interface: present.interface, mtu },
+      former: {
+        pairs,
+        interfaceName,
+        interface: present.interface,
+        mtu,
+        trusted: provider?.trusted === true,
+      },
     },
     AbortSignal.any([signal, AbortSignal.timeout(components.requestTimeoutMs)]),
   );

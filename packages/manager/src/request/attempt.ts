@@ -5,10 +5,13 @@ import {
   type forwarder as fw,
   type Interface,
   type NetworkServiceEndpoint,
+  type Subject,
   traitsOf,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
-import { type Connection, connectionHash, type Owner } from '../state/connection.js';
+import type { Verdict } from '../policy/gate.js';
+import { providerOf } from '../policy/subjects.js';
+import type { Connection, Owner } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { type PortInit, portOf } from './port.js';
 
@@ -20,10 +23,14 @@ export interface Admitted {
   readonly owner: Owner;
   /** The client's. */
   readonly namespace: fw.Namespace;
+  /** Who the client is, to policies. */
+  readonly client: Subject;
   /** User of the client's process: sockets for the client are open to that user alone. */
   readonly uid: number;
   /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
   readonly generation: number;
+  /** What names the connection on every node it touches: 16 hexadecimal digits. Made anew, a connection keeps its own. */
+  readonly hash: string;
   /** The connection that this one is to replace, while it still stands: its interface keeps name and routes until then. */
   readonly beside?: Connection;
   /** Endpoints that the client must not be connected to, because it is to leave them. Default: none. */
@@ -35,6 +42,8 @@ export interface Admitted {
     readonly interface: Interface;
     /** Bytes. */
     readonly mtu: number;
+    /** Its endpoint was root's. */
+    readonly trusted: boolean;
   };
 }
 
@@ -42,7 +51,8 @@ export interface Attempt extends Admitted {
   readonly endpoint: NetworkServiceEndpoint;
   /** Those of the client's interfaces that are tried now, the best first. */
   readonly interfaces: readonly Interface[];
-  readonly hash: string;
+  /** What the policy says of this client and this endpoint. */
+  readonly verdict: Verdict;
   /** The connection's id. */
   readonly id: string;
 }
@@ -52,16 +62,15 @@ export function attemptOf(
   admitted: Admitted,
   endpoint: NetworkServiceEndpoint,
   interfaces: readonly Interface[],
+  verdict: Verdict,
 ): Attempt {
-  // The node's name is in the hash because other managers name their halves by it.
-  const hash = connectionHash(components.self.name, admitted.key, admitted.generation);
-  return { ...admitted, endpoint, interfaces, hash, id: `${components.self.idPrefix}${hash}` };
+  return { ...admitted, endpoint, interfaces, verdict, id: `${components.self.idPrefix}${admitted.hash}` };
 }
 
 /** The fields of a connection's record that do not depend on where its endpoint is. */
 export function recordOf(
   components: RequestComponents,
-  { id, key, request, fingerprint, generation, owner, namespace, beside, endpoint }: Attempt,
+  { id, key, request, fingerprint, generation, owner, namespace, beside, endpoint, client }: Attempt,
 ): Pick<
   Connection,
   | 'id'
@@ -74,6 +83,8 @@ export function recordOf(
   | 'replaces'
   | 'request'
   | 'endpoint'
+  | 'client'
+  | 'provider'
   | 'intent'
   | 'phase'
   | 'since'
@@ -89,6 +100,8 @@ export function recordOf(
     ...(beside ? { replaces: replacing(beside, namespace.inode) } : {}),
     request,
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
+    client,
+    provider: providerOf(endpoint),
     intent: { kind: 'connected' },
     phase: { kind: 'CONNECTING' },
     since: components.connections.now(),

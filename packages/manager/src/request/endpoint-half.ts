@@ -1,12 +1,21 @@
 // The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
 import { randomUUID } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { forwarder as fw, InterfaceSchema, InterfaceType, NsmError, type proxy, traitsOf } from '@nsm/api';
+import {
+  forwarder as fw,
+  InterfaceSchema,
+  InterfaceType,
+  NsmError,
+  type proxy,
+  type Subject,
+  traitsOf,
+} from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
 import { chooseInterfaces, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
-import { onOneNetwork, poolOf } from '../choice/physical-networks.js';
+import { onOneNetwork, poolOf, spelledOut } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
+import { providerOf } from '../policy/subjects.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { RequestComponents } from './components.js';
@@ -17,6 +26,13 @@ import { placeSockets } from './shared-memory.js';
 import { reachedThrough } from './sources.js';
 import { Transaction } from './transaction.js';
 
+export interface HalfIdentity {
+  readonly key: string;
+  readonly fingerprint: string;
+  /** Who the client is, to policies. */
+  readonly client: Subject;
+}
+
 /**
  * Makes this node's half of a connection, whose client is on another components.
  * @throws NsmError for every refusal; then nothing of the request is left on this components.
@@ -24,7 +40,7 @@ import { Transaction } from './transaction.js';
 export async function makeHalf(
   components: RequestComponents,
   request: proxy.ProxyConnectionRequest,
-  identity: { readonly key: string; readonly fingerprint: string },
+  identity: HalfIdentity,
   callerAddress: string,
   signal: AbortSignal,
 ): Promise<Connection> {
@@ -55,7 +71,7 @@ export async function makeHalf(
 async function connectEndpoint(
   components: RequestComponents,
   request: proxy.ProxyConnectionRequest,
-  identity: { readonly key: string; readonly fingerprint: string },
+  identity: HalfIdentity,
   callerAddress: string,
   transaction: Transaction,
 ): Promise<Connection> {
@@ -78,8 +94,14 @@ async function connectEndpoint(
       : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
   // A manager that knows only the specification names no physical network.
   const onNetwork = (type: InterfaceType): boolean => wanted.some((one) => one.type === type && poolOf(one));
+  const { gate, physical } = components;
+  const { interfaces: allowed, verdict } = gate.admitClient(
+    identity.client,
+    endpoint,
+    gate.isRuled ? spelledOut(wanted, endpoint.interface, physical) : wanted,
+  );
   const chosen = chooseInterfaces(
-    wanted,
+    allowed,
     endpoint.interface,
     (theirs, own) =>
       components.wirings.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
@@ -114,10 +136,21 @@ async function connectEndpoint(
   const placed = await placeSockets(components, transaction, id, {
     endpoint: { interface: agreed.endpoint, uid },
   });
+  const peer = {
+    manager: request.clientManagerName,
+    // Never what a request says: this manager would call whoever it is told to.
+    address: components.registry.managers().get(request.clientManagerName)?.address ?? '',
+    connectionId: request.connectionId,
+  };
+  const { clientKey, requestId } = request;
+  const servedFor = {
+    ...({ role: 'ENDPOINT', key: identity.key, peer, requestId } as const),
+    ...(clientKey ? { clientKey } : {}),
+  };
   const plan = await askEndpoint(components, transaction, {
     id,
     hash,
-    requestId: request.requestId,
+    client: servedFor,
     endpoint,
     labels: request.labels,
     interface: placed.endpoint,
@@ -125,6 +158,7 @@ async function connectEndpoint(
     offered: request.addressPairs,
     offeredIsOwn: false,
     mtu,
+    verdict,
   });
   if (traitsOf(placed.endpoint.type).hasDevice)
     await refuseCut(components, [
@@ -139,17 +173,13 @@ async function connectEndpoint(
   return await program(components, transaction, {
     id,
     ...identity,
-    role: 'ENDPOINT',
-    requestId: request.requestId,
+    ...servedFor,
+    provider: providerOf(endpoint),
+    servedAs: plan.servedAs,
     service: request.networkServiceName,
     generation: 1,
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
-    peer: {
-      manager: request.clientManagerName,
-      address: request.clientManagerAddress,
-      connectionId: request.connectionId,
-    },
-    halfId: randomUUID(),
+    halfId: request.halfId || randomUUID(),
     interface: agreed.client,
     endpointInterface: placed.endpoint,
     clientParameters: plan.client,

@@ -4,12 +4,9 @@ import {
   type ConnectionParameters,
   type forwarder as fw,
   type Interface,
-  maxRoutes,
-  NsmError,
   traitsOf,
 } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { quote } from '../untrusted-text.js';
 
 type Reached = Pick<ConnectionParameters, 'peerAddresses' | 'route'>;
 
@@ -30,14 +27,4 @@ export function sourcesOf(
 /** Networks that a side reaches through the other, each address of its own with the length of a host. */
 export function reachedThrough({ peerAddresses, route }: Reached): string[] {
   return [...new Set([...peerAddresses.map((peer) => String(IpPrefix.ofAddress(peer))), ...route])];
-}
-
-/** What another manager tells of it. @throws NsmError `manager-refused` */
-export function admitReached(manager: string, told: readonly string[]): string[] {
-  const wrong = told.find((text) => !IpPrefix.parse(text));
-  if (wrong === undefined && told.length <= 2 * maxRoutes) return [...told];
-  throw new NsmError(
-    'manager-refused',
-    `manager ${quote(manager)} gave an answer that cannot be used: client_sources ${wrong === undefined ? `has ${told.length} entries` : `${quote(wrong)} is no network`}`,
-  );
 }

@@ -7,6 +7,7 @@ import {
   InterfacePreference,
   InterfaceSchema,
   InterfaceType,
+  SubjectSchema,
   TunnelType,
 } from '@nsm/api';
 import { expect, it } from 'vitest';
@@ -21,12 +22,14 @@ const full: Required<Connection> = {
   service: 'service',
   fingerprint: 'abc',
   generation: 3,
-  owner: { namespace: 4026532208, process: { pid: 4194304, startTime: 2 ** 40 } },
+  owner: { namespace: 4026532208, cookie: 2n ** 63n, process: { pid: 4194304, startTime: 2 ** 40 } },
   replaces: { id: 'node-a:1-other', interfaceName: 'nsm0' },
   request: create(connect.ConnectionRequestSchema, { requestId: 'pod', networkServiceName: 'service' }),
   endpoint: { name: 'one', namespace: 'default' },
   peer: { manager: 'node-b', address: '10.0.0.2:5001', connectionId: 'node-b:2-0123456789abcdef' },
   halfId: '',
+  clientKey: 'c1',
+  servedAs: 'pod-0123456789abcdef',
   interface: create(InterfaceSchema, {
     type: InterfaceType.KERNEL_INTERFACE,
     preference: InterfacePreference.FIRST,
@@ -41,6 +44,8 @@ const full: Required<Connection> = {
   intent: { kind: 'connected' },
   phase: { kind: 'UP' },
   since: 1_796_000_000_123,
+  client: create(SubjectSchema, { netns: 'red', uid: 0, labels: { tenant: 'red' } }),
+  provider: create(SubjectSchema, { inode: 4026532209, trusted: true }),
 };
 const again = (connection: Connection): Connection =>
   connectionCodec.decode(connectionCodec.encode(connection), connectionCodec.schema);
@@ -51,7 +56,8 @@ it('keeps every field', () => {
 });
 
 it('keeps what is absent absent', () => {
-  const { owner, replaces, request, peer, halfId, endpointInterface, tunnel, ...least } = full;
+  const { owner, replaces, request, peer, halfId, endpointInterface, tunnel, client, provider, ...least } =
+    full;
   expect(again({ ...least, pairs: [] })).toStrictEqual({ ...least, pairs: [] });
   expect(again({ ...least, owner: { namespace: 1 } }).owner).toStrictEqual({ namespace: 1 });
 });

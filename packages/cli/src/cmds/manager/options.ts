@@ -1,11 +1,14 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { loadForwarderThread } from '@nsm/forwarder/load-thread';
+import { defaultLimits, type Limited } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
+import { securityFlags } from '../../security-flags.js';
 import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
 import type { ManagerFlags } from './flags.js';
 
@@ -40,7 +43,7 @@ export function managerCommand(): Command {
     .addOption(
       flag(
         '--registry <url>',
-        'embedded: (served by this manager) or nsm://HOST:PORT (another manager, or nsm registry)',
+        'embedded: (served by this manager) or nsm://[NAME@]HOST:PORT (another manager, or nsm registry)',
         { default: 'embedded:' },
       ),
     )
@@ -71,6 +74,15 @@ export function managerCommand(): Command {
     )
     .addOption(
       flag(
+        '--limit <what=number>',
+        `what one pod may have: ${Object.entries(defaultLimits)
+          .map((entry) => entry.join('='))
+          .join(', ')}; may be repeated`,
+        { list: true, parse: parseLimit },
+      ),
+    )
+    .addOption(
+      flag(
         '--forwarder <where>',
         'internal: in this process; external: nsm forwarder with the same --run-dir',
         {
@@ -87,6 +99,20 @@ export function managerCommand(): Command {
         { default: 500, defaultText: '500ms', parse: parseProbeInterval },
       ),
     )
+    .addOption(
+      policyFlag(
+        'who may provide and ask for what; read again when the file changes (default: everybody may)',
+      ),
+    )
+    .addOption(
+      flag(
+        '--audit-log <file>',
+        'file or pipe for a line of JSON for each decision and change; - is stderr',
+        {
+          parse: (path) => (path === '-' ? path : resolve(path)),
+        },
+      ),
+    )
     .addOption(logLevelFlag())
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
@@ -95,8 +121,16 @@ export function managerCommand(): Command {
       const { runManager } = await import('./handler.js');
       await runManager(flags, thread);
     });
-  for (const option of lendingFlags()) command.addOption(option);
+  for (const option of [...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
+}
+
+/** Reads WHAT=NUMBER. */
+function parseLimit(text: string): readonly [Limited, number] {
+  const [what = '', number = ''] = text.split('=');
+  if (!Object.hasOwn(defaultLimits, what))
+    throw new InvalidArgumentError(`Write one of ${Object.keys(defaultLimits).join(', ')}, =, and a number.`);
+  return [what as Limited, parseInteger(0, 0xffff_ffff)(number)];
 }
 
 /** Less than a packet may take on its way proves nothing; more than a minute is of no use. */
