@@ -1,4 +1,5 @@
 // Typed gRPC clients: one channel to an address, any number of services on it.
+import type { Socket } from 'node:net';
 import {
   create,
   type DescMessage,
@@ -14,13 +15,15 @@ import {
 import { Client, type ClientOptions, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
 import type { Credentials, ExpectedPeer } from './credentials.js';
 import { NsmError } from './errors.js';
-import './tcp-connections.js';
+import { connectOption } from './tcp-connections.js';
 import { TlsChannelCredentials } from './tls-connector.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails with kind `deadline`. Default: 30000 for unary calls, none for streams. */
   readonly timeoutMs?: number;
+  /** What travels beside the request. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The methods of a service as functions: a promise for a unary call, an async iterable for a server stream. */
@@ -39,6 +42,8 @@ export interface ChannelOptions {
   readonly credentials?: Credentials | undefined;
   /** With credentials: who must be at the address. Whoever else is there hears nothing, and calls fail with kind `untrusted`. */
   readonly expected?: ExpectedPeer;
+  /** Makes each connection, and says by rejecting that the other side is not who it should be. Default: by the address. */
+  readonly connect?: () => Promise<Socket>;
 }
 
 /** One HTTP/2 connection, made on first use and again when it breaks. */
@@ -51,7 +56,7 @@ export class Channel implements Disposable {
 
   constructor(
     address: string,
-    { maxReplyBytes = 4 << 20, credentials: shown, expected = {} }: ChannelOptions = {},
+    { maxReplyBytes = 4 << 20, credentials: shown, expected = {}, connect }: ChannelOptions = {},
   ) {
     this.address = address;
     const security = shown
@@ -62,6 +67,7 @@ export class Channel implements Disposable {
     this.#client = new Client(address, security, {
       ...channelOptions,
       'grpc.max_receive_message_length': maxReplyBytes,
+      ...(connect ? { [connectOption]: connect } : {}),
     });
   }
 
@@ -133,11 +139,11 @@ export class Channel implements Disposable {
   #unary(
     method: DescMethod,
     request: Init,
-    { signal, timeoutMs = 30_000 }: CallOptions = {},
+    { signal, timeoutMs = 30_000, headers }: CallOptions = {},
   ): Promise<MessageShape<DescMessage>> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(NsmError.from(signal.reason));
-      const time = new CallTime(timeoutMs);
+      const time = new CallTime(timeoutMs, headers);
       const call = this.#client.makeUnaryRequest(
         path(method),
         (message: MessageShape<DescMessage>) => Buffer.from(toBinary(method.input, message)),
@@ -160,10 +166,10 @@ export class Channel implements Disposable {
   async *#stream(
     method: DescMethod,
     request: Init,
-    { signal, timeoutMs }: CallOptions = {},
+    { signal, timeoutMs, headers }: CallOptions = {},
   ): AsyncGenerator<MessageShape<DescMessage>> {
     signal?.throwIfAborted();
-    const time = new CallTime(timeoutMs);
+    const time = new CallTime(timeoutMs, headers);
     const call = this.#client.makeServerStreamRequest(
       path(method),
       (message: MessageShape<DescMessage>) => Buffer.from(toBinary(method.input, message)),
@@ -208,7 +214,8 @@ class CallTime {
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(timeoutMs: number | undefined) {
+  constructor(timeoutMs: number | undefined, headers: Readonly<Record<string, string>> = {}) {
+    for (const [name, value] of Object.entries(headers)) this.metadata.set(name, value);
     this.#timeoutMs = timeoutMs;
     if (timeoutMs !== undefined)
       this.metadata.set('grpc-timeout', `${Math.max(1, Math.min(longestTimeoutMs, Math.ceil(timeoutMs)))}m`);

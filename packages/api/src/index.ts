@@ -20,6 +20,7 @@ export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
 export * as state from './gen/nsmstate_pb.js';
+export * as spiffe from './gen/spiffe/workload_pb.js';
 export {
   type Identity,
   identityOf,
@@ -54,12 +55,14 @@ export {
 export { takeNamespaceLock } from './namespace-lock.js';
 export { secureContextOf } from './secure-context.js';
 export {
+  betweenMachines,
   descriptorOf,
   Server,
+  type ServerLimits,
   type ServiceImplementation,
   type TcpOptions,
   type UnixOptions,
 } from './server.js';
-export type { PeerCredentials } from './server-connections.js';
+export type { NamespaceIdentity, PeerCredentials } from './server-connections.js';
 export type { OtherProtocol } from './tls-acceptor.js';
 export { Turns } from './turns.js';

@@ -10,7 +10,12 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import { Server as GrpcServer, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import {
+  Server as GrpcServer,
+  type ServerOptions as GrpcServerOptions,
+  ServerCredentials,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
 import { type CallContext, CallHandlers, type Method } from './call-handlers.js';
 import type { Credentials } from './credentials.js';
@@ -40,10 +45,23 @@ export interface UnixOptions extends UnixListenerOptions {
 /** Requests larger than this are refused, unless a server is told otherwise: pods send to it, and they are many. Bytes. */
 const defaultMaxRequestBytes = 1 << 20;
 
-export interface ServerOptions {
+/** What one connection may take; without them as much as it likes, but for the size of a request. */
+export interface ServerLimits {
+  /** Calls at the same time: further ones wait at the caller. */
+  readonly streams?: number;
+  /** MiB of what HTTP/2 keeps for it: headers, and data that wait. */
+  readonly sessionMemoryMib?: number;
+  /** Milliseconds after which a connection without a call is closed. */
+  readonly idleMs?: number;
+}
+
+/** For servers on TCP. A manager has one watch, and a call for each request that is under way; whoever comes back is served again. */
+export const betweenMachines: ServerLimits = { streams: 512, sessionMemoryMib: 16, idleMs: 15 * 60_000 };
+
+export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
-  /** Hears once of each process or host that has opened too many connections, and of descriptors that are used up. */
+  /** Hears once of each pod or host that has opened too many connections, and of descriptors that are used up. */
   readonly onCrowd?: (error: NsmError) => void;
 }
 
@@ -68,7 +86,7 @@ export class Server {
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
   constructor(
     onError: (error: NsmError, method: string) => void = () => {},
-    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {} }: ServerOptions = {},
+    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {}, ...limits }: ServerOptions = {},
   ) {
     this.#connections = new ServerConnections(onCrowd);
     this.#calls = new CallHandlers(this.#connections, onError);
@@ -76,6 +94,7 @@ export class Server {
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5_000,
+      ...limitOptions(limits),
     });
   }
 
@@ -204,6 +223,14 @@ export class Server {
     this.add(HealthService, this.#health);
     addReflection(this.#grpc, this.#services);
   }
+}
+
+function limitOptions({ streams, sessionMemoryMib, idleMs }: ServerLimits): GrpcServerOptions {
+  return {
+    ...(streams === undefined ? {} : { 'grpc.max_concurrent_streams': streams }),
+    ...(sessionMemoryMib === undefined ? {} : { 'grpc-node.max_session_memory': sessionMemoryMib }),
+    ...(idleMs === undefined ? {} : { 'grpc.max_connection_idle_ms': idleMs }),
+  };
 }
 
 /** The file descriptor of a socket. Node keeps it on an internal handle and offers no other way to it. */

@@ -21,6 +21,10 @@ export const securityFlags = (): Option[] => [
   ),
   flag('--tls-key <file>', 'its key', { parse: path }),
   flag('--tls-ca <file>', 'authorities whose certificates are believed', { parse: path }),
+  flag('--spiffe-socket <path>', 'certificate and authorities from the SPIFFE Workload API on this socket', {
+    // As in SPIFFE_ENDPOINT_SOCKET.
+    parse: (text: string) => resolve(text.replace(/^unix:(\/\/)?/, '')),
+  }),
   flag(
     '--join <token@host:port>',
     'get the certificate from a machine of the mesh, with a token of nsm pki join-token there',

@@ -181,12 +181,13 @@ export class Manager {
 
   /** Its address is known as soon as it listens. */
   #self(nodeId: string): Self {
-    const { name, version = '', advertise } = this.#options;
+    const { name, version = '', advertise, credentials } = this.#options;
     const port = (): number => this.#port;
     using namespace = currentNamespace();
     return {
       name,
       version,
+      security: credentials ? 'mtls' : 'insecure',
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
       namespaceInode: namespace.inode,

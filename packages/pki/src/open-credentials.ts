@@ -5,6 +5,7 @@ import { FileCredentials } from './file-credentials.js';
 import { JoinedCredentials } from './joined-credentials.js';
 import type { MachineCredentials, Owner, PkiLogger } from './machine-credentials.js';
 import { OwnCredentials } from './own-credentials.js';
+import { SpiffeCredentials } from './spiffe-credentials.js';
 
 export interface CredentialSources {
   /** Plain text, and anybody may call. */
@@ -12,6 +13,8 @@ export interface CredentialSources {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
+  /** Socket of the SPIFFE Workload API. */
+  readonly spiffeSocket?: string;
   /** TOKEN@HOST:PORT. */
   readonly join?: string;
   /** Folder of the mesh's own authority. */
@@ -61,7 +64,8 @@ async function open(
       throw new NsmError('invalid', '--tls-cert, --tls-key and --tls-ca go together');
     return new FileCredentials({ cert, key, ca }, owner, logger);
   }
-  const { stateDir, join: ticket } = sources;
+  const { stateDir, join: ticket, spiffeSocket } = sources;
+  if (spiffeSocket !== undefined) return await SpiffeCredentials.open(spiffeSocket, owner, logger);
   const joined = await JoinedCredentials.open(stateDir, ticket, owner, logger);
   return joined ?? ownCredentials(sources, owner, logger);
 }

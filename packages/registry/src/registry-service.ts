@@ -1,9 +1,16 @@
 // The records over gRPC: nsmregistry.Registry.
-import { Backlog, NsmError, type ServiceImplementation, type registry as wire } from '@nsm/api';
+import {
+  Backlog,
+  type CallContext,
+  NsmError,
+  type ServiceImplementation,
+  type registry as wire,
+} from '@nsm/api';
 import { failuresOf } from './gathered-writes.js';
 import { ownEndpoint, ownName, ownRemoval } from './own-records.js';
 import type { RecordCache } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
+import { Watches } from './watches.js';
 
 /**
  * Events that may wait for a watcher: one that is further behind is cut off and begins anew. An endpoint may come, or go, with
@@ -17,6 +24,7 @@ export function serveRecords(
   cache: RecordCache,
   stopped: AbortSignal,
 ): ServiceImplementation<typeof wire.Registry> {
+  const watches = new Watches();
   return {
     async registerManager({ manager, leaseMs }, { identity }) {
       if (!manager) throw new NsmError('invalid', 'manager is missing');
@@ -54,12 +62,19 @@ export function serveRecords(
       await writer.releaseClaim(name, ownName(identity, holder));
       return {};
     },
-    watch: (_, { signal }) => follow(cache, AbortSignal.any([signal, stopped])),
+    watch: (_, context) => follow(cache, watches, context, stopped),
   };
 }
 
-async function* follow(cache: RecordCache, ended: AbortSignal): AsyncGenerator<wire.RegistryEvent> {
+async function* follow(
+  cache: RecordCache,
+  watches: Watches,
+  context: CallContext,
+  stopped: AbortSignal,
+): AsyncGenerator<wire.RegistryEvent> {
   if (!cache.synced) throw new NsmError('stopping', 'the registry is not running');
+  using own = watches.begin(context);
+  const ended = AbortSignal.any([context.signal, stopped, own.signal]);
   const snapshot: wire.RegistryEvent[] = [];
   const backlog = new Backlog<wire.RegistryEvent>(() => maxBacklog);
   let begun = false;
@@ -70,5 +85,6 @@ async function* follow(cache: RecordCache, ended: AbortSignal): AsyncGenerator<w
   begun = true;
   yield* snapshot;
   yield* backlog.read(ended);
+  own.signal.throwIfAborted();
   throw new NsmError('stopping', 'the registry is stopping');
 }

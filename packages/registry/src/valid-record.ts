@@ -85,18 +85,20 @@ export function checkEndpoint(endpoint: NetworkServiceEndpoint): void {
 
 /** A copy that counts as alive. @throws NsmError `invalid` */
 export function validManager(manager: ManagerRecord): wire.Manager {
-  const { name, address, external = false, version = '', drained = false } = manager;
+  const { name, address, external = false, version = '', drained = false, security = '' } = manager;
   checkManager(manager);
-  return create(wire.ManagerSchema, { name, address, external, version, drained, alive: true });
+  return create(wire.ManagerSchema, { name, address, external, version, drained, security, alive: true });
 }
 
 /** @throws NsmError `invalid` */
-export function checkManager({ name, address, version = '' }: ManagerRecord): void {
+export function checkManager({ name, address, version = '', security = '' }: ManagerRecord): void {
   validName(name, 'manager name');
   if (!/^[A-Za-z0-9._-]{1,253}:\d{1,5}$|^\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]:\d{1,5}$/.test(address))
     throw new NsmError('invalid', `manager address ${quote(address)} must be HOST:PORT`);
   if (version !== '' && !/^[A-Za-z0-9.+_-]{1,64}$/.test(version))
     throw new NsmError('invalid', `manager version ${quote(version)} must be like 1.2.3`);
+  if (!['', 'mtls', 'insecure'].includes(security))
+    throw new NsmError('invalid', `security ${quote(security)} is neither mtls nor insecure`);
 }
 
 /** @throws NsmError `invalid` outside 1 s to 1 h. */

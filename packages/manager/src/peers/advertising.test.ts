@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import {
   endpoint as ep,
+  forwarder as fw,
   InterfaceType,
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
@@ -69,12 +70,15 @@ describe('Advertising', () => {
     });
     await server.listenUnix(socketLocation);
     const guard = {
-      maySpeakFor: async () => true,
-      namespaceOf: async () => 1,
+      maySpeakFor: () => true,
       speaksForOthers: () => false,
+      requireKnown: () => undefined,
       admitEndpoint: () => expect.unreachable(),
     };
     endpoints = new LocalEndpoints({ guard });
+    const forwarder = {
+      inspectNamespace: async () => create(fw.InspectNamespaceReplySchema, { pidInode: 1 }),
+    };
     const logger = pino({ level: 'silent' });
     const gate = new Gate({ source, audit: { decision: () => undefined } });
     const subjects = new Subjects({ self: { name: 'node-a' }, guard, source });
@@ -97,7 +101,8 @@ describe('Advertising', () => {
     };
     advertising = new Advertising(
       {
-        ...{ endpoints, guard, logger, registry, store, gate, subjects },
+        ...{ endpoints, guard, forwarder, logger, registry, store, gate, subjects },
+        shares: { require: () => undefined },
         onGone: (record, reason) => gone.push(`${record.nseProviderName}: ${reason}`),
       },
       { manager: 'node-a', prefixes: new Map() },
@@ -173,7 +178,7 @@ describe('Advertising', () => {
     expect([endpoints.size, disk.size, mesh.size]).toEqual([1, 1, 1]);
   });
 
-  it('is refused where the policy does not allow it, and removed when the policy no longer does', async () => {
+  it('is refused where the policy does not allow it, and withheld as long as the policy no longer does', async () => {
     await advertising.advertise([echo()], me);
     source.policy = parsePolicy('rules: []', 'policy.yaml');
     await expect(advertising.advertise([echo({ a: 'b' })], me)).rejects.toMatchObject({
@@ -182,8 +187,10 @@ describe('Advertising', () => {
     });
     expect(here()).toEqual([{}]);
     await advertising.reconsider();
-    expect([here(), labels(disk), labels(mesh)]).toEqual([[], [], []]);
-    expect(gone).toEqual(['echo-1: not allowed by rule "default"']);
+    expect([endpoints.records(), labels(disk), labels(mesh)]).toEqual([[], [{}], []]);
+    source.policy = undefined;
+    await advertising.reconsider();
+    expect([endpoints.records().length, labels(mesh)]).toEqual([1, [{}]]);
   });
 
   it('says who provides it, whatever the endpoint says of itself', async () => {

@@ -1,12 +1,21 @@
 // How endpoints of this node come and go: advertised over the manager's socket, found again after a restart, withdrawn, and missed the
 // moment they die.
-import { type NetworkServiceEndpoint, NsmError, type PeerCredentials, Turns } from '@nsm/api';
+import { toBinary } from '@bufbuild/protobuf';
+import {
+  type NetworkServiceEndpoint,
+  NetworkServiceEndpointSchema,
+  NsmError,
+  type PeerCredentials,
+  Turns,
+} from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
+import type { Shares } from '../admission/shares.js';
 import { canonical } from '../canonical.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import type { Gate } from '../policy/gate.js';
 import type { Subjects } from '../policy/subjects.js';
+import { identityOf, isSameNamespace } from '../state/namespace-identity.js';
 import type { Store } from '../state/store.js';
 import { quote } from '../untrusted-text.js';
 import {
@@ -18,7 +27,7 @@ import {
 import { isExhausted, reachTimeoutMs } from './endpoint-socket.js';
 import { EndpointSockets } from './endpoint-sockets.js';
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
-import { isServed, listenerOf } from './socket-listener.js';
+import { identifyListener, isServed } from './socket-listener.js';
 
 /** So many of an endpoint's services are written down and told to the registry at the same time. */
 const atOnce = 256;
@@ -27,6 +36,7 @@ export interface AdvertisingComponents extends AdvertisementComponents {
   readonly gate: Pick<Gate, 'admitProvider' | 'provides'>;
   readonly subjects: Pick<Subjects, 'of' | 'again'>;
   readonly endpoints: LocalEndpoints;
+  readonly shares: Pick<Shares, 'require'>;
   readonly registry: Pick<Registry, 'registerEndpoint' | 'removeEndpoint' | 'synced'>;
   readonly store: Pick<Store, 'endpoints' | 'putEndpoint' | 'removeEndpoint'>;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -63,7 +73,14 @@ export class Advertising {
   ): Promise<void> {
     const advertised = await admitAdvertisement(this.#components, this.#options, wanted, peer);
     const keys = advertised.map(({ key }) => key);
-    const { told } = await this.#turns.take(keys, async () => {
+    // One advertisement of a pod after the other: what it may have is counted before more is taken on.
+    const pods = new Set(advertised.map(({ listener }) => `pod ${identityOf(listener.namespace)}`));
+    const { told } = await this.#turns.take([...keys, ...pods], async () => {
+      for (const listener of new Set(advertised.map((one) => one.listener)))
+        this.#requireShare(
+          listener,
+          advertised.filter((one) => one.listener === listener),
+        );
       for (const { record } of advertised) await this.#refuseTaken(record);
       const changed = advertised.filter((one) => !this.#isThere(one));
       await this.#write(changed);
@@ -82,23 +99,19 @@ export class Advertising {
     await Promise.all(
       [...paths].map(async (path) => {
         const served = records.filter(({ socketLocation }) => socketLocation === path);
-        const listener = await listenerOf(path, reachTimeoutMs).catch((thrown: unknown) => {
-          if (isExhausted(thrown)) throw thrown;
-          return NsmError.from(thrown);
-        });
+        const listener = await identifyListener(this.#components, path, reachTimeoutMs).catch(
+          (thrown: unknown) => {
+            if (isExhausted(thrown)) throw thrown;
+            return NsmError.from(thrown);
+          },
+        );
         if (listener instanceof NsmError)
           return await forEachLimited(
             served,
             async (record) => (await this.#forget(record, listener.message)).told,
             atOnce,
           );
-        const [allowed, denied] = this.#judged(served);
-        const { told } = this.#put(allowed.map((record) => ({ key: endpointKey(record), record, listener })));
-        await forEachLimited(
-          denied,
-          async ({ record, reason }) => (await this.#forget(record, reason)).told,
-          atOnce,
-        );
+        const { told } = this.#put(served.map((record) => ({ key: endpointKey(record), record, listener })));
         if (registry.synced) await told;
       }),
     );
@@ -111,8 +124,8 @@ export class Advertising {
   withdraw(key: string): (reason: string) => Promise<void> {
     const { endpoints, registry } = this.#components;
     const present = endpoints.get(key);
-    if (present && !present.leaving) {
-      endpoints.set(key, { ...present, leaving: true });
+    if (present && present.state !== 'leaving') {
+      endpoints.set(key, { ...present, state: 'leaving' });
       // Where the registry is away, other managers are told when they ask.
       registry.removeEndpoint(present.record).catch(() => undefined);
     }
@@ -129,15 +142,34 @@ export class Advertising {
     this.#components.endpoints.clear();
   }
 
-  /** What the policy does not let be provided any more is removed. */
+  /** A new policy: what may not be provided any more is withheld from the mesh, and what may be again is back. */
   async reconsider(): Promise<void> {
-    const present = [...this.#components.endpoints.values()].map(({ record }) => record);
-    const [, denied] = this.#judged(present.map((record) => this.#asNow(record)));
-    await forEachLimited(
-      denied,
-      ({ record, reason }) => this.#remove(endpointKey(record), reason, () => true),
-      atOnce,
-    );
+    await forEachLimited([...this.#components.endpoints.keys()], (key) => this.#reconsider(key), atOnce);
+  }
+
+  async #reconsider(key: string): Promise<void> {
+    const { endpoints, registry } = this.#components;
+    const telling = await this.#turns.take([key], async () => {
+      const present = endpoints.get(key);
+      if (!present || present.state === 'leaving') return undefined;
+      const record = this.#asNow(present.record);
+      const state = this.#stateOf(record);
+      if (state === present.state && canonical(record) === canonical(present.record)) return undefined;
+      endpoints.set(key, { ...present, record, state });
+      return {
+        told: state === 'serving' ? registry.registerEndpoint(record) : registry.removeEndpoint(record),
+      };
+    });
+    // Where the registry is away, others are told when they ask.
+    telling?.told.catch(() => undefined);
+  }
+
+  /** What the policy says. */
+  #stateOf(record: NetworkServiceEndpoint): LocalEndpoint['state'] {
+    const { allowed, reason } = this.#components.gate.provides(record);
+    if (!allowed)
+      this.#components.logger.warn({ endpoint: endpointKey(record), reason }, 'endpoint withheld');
+    return allowed ? 'serving' : 'denied';
   }
 
   /** The manager may have another name now, and the policy other labels. */
@@ -151,17 +183,28 @@ export class Advertising {
     };
   }
 
-  #judged(
-    records: readonly NetworkServiceEndpoint[],
-  ): readonly [
-    NetworkServiceEndpoint[],
-    { readonly record: NetworkServiceEndpoint; readonly reason: string }[],
-  ] {
-    const judged = records.map((record) => ({ record, ...this.#components.gate.provides(record) }));
-    return [
-      judged.filter(({ allowed }) => allowed).map(({ record }) => record),
-      judged.filter(({ allowed }) => !allowed),
-    ];
+  /** @throws NsmError `overload` when these are more endpoints than the pod, or its user, may have. */
+  #requireShare(listener: PeerCredentials, advertised: readonly Advertised[]): void {
+    const { shares, endpoints } = this.#components;
+    const wanted = new Set(advertised.map(({ key }) => key));
+    const had = { pod: { count: 0, bytes: 0 }, user: { count: 0, bytes: 0 } };
+    for (const [key, { record, socket }] of endpoints) {
+      if (wanted.has(key)) continue;
+      const bytes = bytesOf(record);
+      const { namespace, uid } = socket.listener;
+      const holders = [
+        ...(isSameNamespace(namespace, listener.namespace) ? [had.pod] : []),
+        ...(uid === listener.uid ? [had.user] : []),
+      ];
+      for (const holder of holders) {
+        holder.count++;
+        holder.bytes += bytes;
+      }
+    }
+    const more = advertised.reduce((sum, { record }) => sum + bytesOf(record), 0);
+    const { pod, user } = had;
+    shares.require('endpoints', listener, { pod: pod.count, user: user.count }, advertised.length);
+    shares.require('endpointBytes', listener, { pod: pod.bytes, user: user.bytes }, more);
   }
 
   async #refuseTaken(record: NetworkServiceEndpoint): Promise<void> {
@@ -178,7 +221,7 @@ export class Advertising {
   /** As it is advertised, and by that process. */
   #isThere({ key, record, listener }: Advertised): boolean {
     const present = this.#components.endpoints.get(key);
-    if (!present || present.leaving) return false;
+    if (present?.state !== 'serving') return false;
     const socket = this.#sockets.find(record.socketLocation, listener);
     return present.socket === socket && canonical(present.record) === canonical(record);
   }
@@ -210,14 +253,14 @@ export class Advertising {
     for (const { key, record, listener } of advertised) {
       const before = this.#components.endpoints.get(key);
       const socket = this.#sockets.join(key, record.socketLocation, listener);
-      this.#components.endpoints.set(key, { record, socket, leaving: false });
+      this.#components.endpoints.set(key, { record, socket, state: this.#stateOf(record) });
       if (!before || before.socket === socket) continue;
       this.#sockets.leave(key, before.socket);
       onGone(before.record, 'another process provides it now');
     }
     const register = async ({ key, record }: Advertised): Promise<void> => {
       const present = this.#components.endpoints.get(key);
-      if (present?.record !== record || present.leaving) return;
+      if (present?.record !== record || present.state !== 'serving') return;
       await registry
         .registerEndpoint(record)
         .catch((error: unknown) => logger.warn({ endpoint: key, err: error }, 'endpoint not registered yet'));
@@ -266,4 +309,13 @@ export class Advertising {
       );
     return { told };
   }
+}
+
+/** Each record is measured once. */
+const measured = new WeakMap<NetworkServiceEndpoint, number>();
+
+function bytesOf(record: NetworkServiceEndpoint): number {
+  const bytes = measured.get(record) ?? toBinary(NetworkServiceEndpointSchema, record).length;
+  measured.set(record, bytes);
+  return bytes;
 }

@@ -9,15 +9,14 @@ import {
 import { type EndpointKey, endpointKey } from '@nsm/registry';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import { quote } from '../untrusted-text.js';
-import { serves } from './admit-advertisement.js';
 import type { EndpointSocket } from './endpoint-socket.js';
 
 export interface LocalEndpoint {
   readonly record: NetworkServiceEndpoint;
   /** Shared by all services that are provided by it. */
   readonly socket: EndpointSocket;
-  /** No client is to be connected to it any more, and the mesh does not know it any more. */
-  readonly leaving: boolean;
+  /** Leaving: it will be gone. Denied: until the policy allows it. Of both the mesh does not know, and no client is connected to it. */
+  readonly state: 'serving' | 'leaving' | 'denied';
 }
 
 export interface EndpointAnswer {
@@ -26,7 +25,7 @@ export interface EndpointAnswer {
 }
 
 export interface LocalEndpointsComponents {
-  readonly guard: Pick<NamespaceGuard, 'admitEndpoint' | 'maySpeakFor' | 'namespaceOf'>;
+  readonly guard: Pick<NamespaceGuard, 'admitEndpoint' | 'maySpeakFor'>;
 }
 
 /** By key of the endpoint. Only `Advertising` adds and removes. */
@@ -38,16 +37,18 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
     this.#guard = guard;
   }
 
-  isLeaving(record: EndpointKey): boolean {
-    return this.get(endpointKey(record))?.leaving === true;
+  /** Clients must not be connected to it. */
+  isWithheld(record: EndpointKey): boolean {
+    const present = this.get(endpointKey(record));
+    return present !== undefined && present.state !== 'serving';
   }
 
   /** The records of those that clients may be connected to. */
   records(): NetworkServiceEndpoint[] {
-    return [...this.values()].filter(({ leaving }) => !leaving).map(({ record }) => record);
+    return [...this.values()].filter(({ state }) => state === 'serving').map(({ record }) => record);
   }
 
-  /** Those that are leaving too. */
+  /** Those that clients must not be connected to, too. */
   matching(name: string, namespace: string, service: string): NetworkServiceEndpoint[] {
     const records = [...this.values()].map(({ record }) => record);
     return records.filter(
@@ -79,17 +80,19 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
     return { reply, namespace: await this.#guard.admitEndpoint(reply.linuxNamespace, socket.listener) };
   }
 
+  /** Whether an endpoint is there and the caller may speak for it. */
+  isServedBy(key: EndpointKey, peer: PeerCredentials | undefined): boolean {
+    const socket = this.get(endpointKey(key))?.socket;
+    return socket !== undefined && this.#guard.maySpeakFor(peer, socket.listener);
+  }
+
   /**
    * @throws NsmError `namespace-foreign` unless the caller is where the endpoint is, or may speak for others. An endpoint
    * that is not there has nobody to speak for.
    */
-  async admitCaller(key: EndpointKey, peer: PeerCredentials | undefined): Promise<void> {
+  admitCaller(key: EndpointKey, peer: PeerCredentials | undefined): void {
     const socket = this.get(endpointKey(key))?.socket;
-    if (
-      !socket ||
-      (await this.#guard.maySpeakFor(peer, await this.#guard.namespaceOf(socket.listener, serves)))
-    )
-      return;
+    if (!socket || this.#guard.maySpeakFor(peer, socket.listener)) return;
     throw new NsmError(
       'namespace-foreign',
       `endpoint ${quote(key.nseProviderName)} belongs to another network namespace; speak for it from there`,

@@ -18,9 +18,11 @@ export function adminService(components: ServiceComponents): ServiceImplementati
           name: components.self.name,
           address: components.self.address,
           version: components.self.version,
+          security: components.self.security,
           alive: true,
           drained: components.catalogue.drained,
         },
+        ...certificateOf(components),
         registry: components.registry.url,
         registrySynced: components.registry.synced,
         connections: components.connections.size,
@@ -31,6 +33,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         policyError: components.source.error,
         auditLog: components.auditLog?.path ?? '',
         auditLost: BigInt(components.auditLog?.lost ?? 0),
+        limits: components.shares.uses(),
       };
     },
 
@@ -208,4 +211,13 @@ function adminConnection(connection: Connection) {
     endpointRoutes: endpointParameters.route.length,
     since: timestampFromMs(connection.since),
   };
+}
+
+function certificateOf({ credentials }: ServiceComponents): {
+  certificateSource?: string;
+  certificateUntil?: ReturnType<typeof timestampFromMs>;
+} {
+  if (!credentials) return {};
+  const { source, validUntil } = credentials;
+  return { certificateSource: source, certificateUntil: timestampFromMs(validUntil.getTime()) };
 }

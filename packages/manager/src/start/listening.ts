@@ -1,8 +1,18 @@
 // Where a manager is called: by other managers on TCP, by pods and operators on unix sockets.
 import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { admin, connect, endpoint, NsmError, proxy, registry as reg, Server } from '@nsm/api';
-import { peerCredentials } from '@nsm/netlink';
+import {
+  admin,
+  betweenMachines,
+  connect,
+  endpoint,
+  NsmError,
+  proxy,
+  registry as reg,
+  Server,
+  type ServerLimits,
+} from '@nsm/api';
+import { openerOf } from '@nsm/netlink';
 import { audited } from '../audit/audited-writes.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
@@ -15,11 +25,15 @@ import type { Stops } from './stops.js';
 /** Serves other managers, and the registry where it is here. @returns the port that is listened on. */
 export async function listenTcp(
   services: ServiceComponents,
-  { listen, credentials }: Pick<ManagerOptions, 'listen' | 'credentials'>,
+  { listen }: Pick<ManagerOptions, 'listen'>,
   stops: Stops,
 ): Promise<number> {
-  const server = newServer(services, stops).add(proxy.ProxyConnection, proxyService(services));
+  const server = newServer(services, stops, betweenMachines).add(
+    proxy.ProxyConnection,
+    proxyService(services),
+  );
   if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
+  const { credentials } = services;
   const { joining } = credentials ?? {};
   return await server.listenTcp(listen, {
     onRefused: (error) => services.logger.warn({ err: error }, 'a connection is refused'),
@@ -35,7 +49,6 @@ export async function listenUnix(
   stops: Stops,
 ): Promise<void> {
   const { logger } = services;
-  const identify = peerCredentials;
   const onRemoved = (socket: string, error?: NsmError): void => {
     if (error) logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
     else logger.warn({ socket }, 'a socket was removed by somebody else: made again');
@@ -49,11 +62,16 @@ export async function listenUnix(
     ['admin.sock', 0o600, server().add(admin.Admin, adminService(services))],
   ] as const;
   for (const [file, mode, serving] of sockets)
-    await serving.listenUnix(join(runDir, file), { mode, identify, onRemoved });
+    await serving.listenUnix(join(runDir, file), { mode, identify: openerOf, onRemoved });
 }
 
-function newServer({ logger }: Pick<ServiceComponents, 'logger'>, stops: Stops): Server {
+function newServer(
+  { logger }: Pick<ServiceComponents, 'logger'>,
+  stops: Stops,
+  limits: ServerLimits = {},
+): Server {
   const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
+    ...limits,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   stops.add(() => server.stop());

@@ -1,5 +1,5 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
-
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
 import { interfaceFields } from '@nsm/sdk';
@@ -36,6 +36,19 @@ function listOf(joins: readonly JoinView[]): string {
   return [...new Set(names)].join(', ');
 }
 
+/** Without a policy everything is one trust domain, and whoever looks is told so. */
+function policyText(view: { readonly policy: string; readonly policyError: string }, output: Output): string {
+  if (view.policy === '')
+    return 'none: every pod may provide and ask, and all of the mesh is one trust domain';
+  return view.policyError
+    ? `${view.policy} ${output.paint('red', 'changed, and refused: the former one is in force')}`
+    : view.policy;
+}
+
+function lostText(lost: number, output: Output): string {
+  return lost > 0 ? ` ${output.paint('red', `${lost} lines lost`)}` : '';
+}
+
 type Describe = (admin: AdminClient, output: Output, name: string) => Promise<void>;
 
 const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
@@ -45,9 +58,20 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ...managerView(status.manager),
       registry: status.registry,
       registrySynced: status.registrySynced,
+      ...(status.certificateUntil && {
+        certificate: {
+          source: status.certificateSource,
+          validUntil: timestampDate(status.certificateUntil).toISOString(),
+        },
+      }),
       forwarderError: status.forwarderError,
+      policy: status.policy,
+      policyError: status.policyError,
+      auditLog: status.auditLog,
+      auditLost: Number(status.auditLost),
       connections: status.connections,
       endpoints: status.endpoints,
+      limits: status.limits.map(({ name, limit, most, refused }) => ({ name, limit, most, refused })),
       interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
       joins: (status.capabilities?.joins ?? []).map(joinView),
       tunnelTypes: tunnelCapabilityViews(status.capabilities?.tunnels ?? []),
@@ -59,10 +83,26 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['manager', view.name],
       ['address', view.address],
       ['version', view.version],
+      [
+        'security',
+        view.security === 'insecure' ? output.paint('red', 'insecure: plain text') : view.security,
+      ],
+      [
+        'certificate',
+        view.certificate && `of ${view.certificate.source}, until ${view.certificate.validUntil}`,
+      ],
       ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
       ['forwarder', view.forwarderError ? output.paint('red', view.forwarderError) : output.state('up')],
+      ['policy', policyText(view, output)],
+      ['audit log', view.auditLog && `${view.auditLog}${lostText(view.auditLost, output)}`],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
+      [
+        'limits of a pod',
+        view.limits
+          .map(({ name, limit, refused }) => `${name} ${limit}${refused ? ` (${refused} refused)` : ''}`)
+          .join(', '),
+      ],
       ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
       ['over tunnels', listOf(view.joins.filter(({ tunnel }) => tunnel !== ''))],
     ]);

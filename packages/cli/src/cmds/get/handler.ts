@@ -79,12 +79,13 @@ const lists: Readonly<Record<GetKind, List>> = {
     const views = (await admin.listManagers({})).managers.map(managerView);
     if (output.json) return output.value(views);
     output.table(
-      ['MANAGER', 'ADDRESS', 'EXTERNAL', 'VERSION', 'STATE'],
+      ['MANAGER', 'ADDRESS', 'EXTERNAL', 'VERSION', 'SECURITY', 'STATE'],
       views.map((view) => [
         view.name,
         orDash(view.address),
         view.external ? 'yes' : '-',
         orDash(view.version),
+        view.security === 'insecure' ? output.paint('red', view.security) : orDash(view.security),
         output.state(managerState(view)),
       ]),
       'no managers: the registry holds none yet',

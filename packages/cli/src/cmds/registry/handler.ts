@@ -1,5 +1,5 @@
 // Runs a registry until it is interrupted.
-import { Server, registry as wire } from '@nsm/api';
+import { betweenMachines, Server, registry as wire } from '@nsm/api';
 import { StateFolder } from '@nsm/durable';
 import { openCredentials } from '@nsm/pki';
 import { EmbeddedRegistry } from '@nsm/registry';
@@ -20,6 +20,7 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
   const { joining } = credentials ?? {};
   const registry = new EmbeddedRegistry({ stateDir, logger });
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'), {
+    ...betweenMachines,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   await registry.start();
