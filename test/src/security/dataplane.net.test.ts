@@ -102,7 +102,9 @@ describe.skipIf(!requireRoot('dataplane')).each(thorough ? ([4, 6] as const) : (
         const { near, far } = await connect([kind, 'kernel', 'kernel']);
         const [a, b] = stage.mesh.nodes.map(({ namespace }) => namespace);
         using wire = new PacketSocket(a!.namespace, a!.route.link(underlayDevice)!.index, { incoming: true });
-        using attacker = new PacketSocket(b!.namespace, b!.route.link(underlayDevice)!.index);
+        using attacker = new PacketSocket(b!.namespace, b!.route.link(underlayDevice)!.index, {
+          bypass: true,
+        });
         using pod = new PacketSocket(near.namespace.namespace, near.device.index, { incoming: true });
         await run(far.namespace.name, 'ping', ['-c', '1', '-W', '1', '-p', pattern, near.addresses[4]]);
         const marked = (frame: Buffer): boolean => frame.includes(Buffer.from(pattern, 'hex'));
