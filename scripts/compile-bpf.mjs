@@ -1,5 +1,5 @@
-// Compiles the eBPF programs of the forwarder; the object is committed beside its source, so that only who changes it
-// needs a compiler. node scripts/compile-bpf.mjs [OUTPUT]; exit status 2: the compiler is missing or another version.
+// Compiles the eBPF programs of the forwarder; the objects are committed beside their sources, so that only who changes them
+// needs a compiler. node scripts/compile-bpf.mjs [FOLDER]; exit status 2: the compiler is missing or another version.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,8 +8,7 @@ import { fileURLToPath } from 'node:url';
 const version = 14;
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'packages/forwarder/bpf');
-const source = 'tunnel.bpf.c';
-const output = process.argv[2] ?? join(folder, 'tunnel.bpf.o');
+const outputs = process.argv[2] ?? folder;
 
 const run = (command, args) => spawnSync(command, args, { cwd: folder, encoding: 'utf8' });
 const fail = (status, text) => {
@@ -28,27 +27,16 @@ if (!compiler || !strip)
     `clang ${version} and llvm-strip ${version} are needed (Debian: clang-${version}, llvm-${version})`,
   );
 
-for (const [command, args] of [
+for (const name of ['tunnel', 'source']) {
+  const output = join(outputs, `${name}.bpf.o`);
   // Relative names only: the folder must not show in the object.
-  [
-    compiler,
-    [
-      '-target',
-      'bpf',
-      '-O2',
-      '-g',
-      '-Wall',
-      '-Werror',
-      '-fdebug-compilation-dir=.',
-      '-c',
-      source,
-      '-o',
-      output,
-    ],
-  ],
-  // The maps are described in BTF, which stays.
-  [strip, ['-g', output]],
-]) {
-  const { status, stderr, error } = run(command, args);
-  if (status !== 0) fail(1, `${command} ${args.join(' ')}: ${error?.message ?? stderr}`);
+  const options = ['-target', 'bpf', '-O2', '-g', '-Wall', '-Werror', '-fdebug-compilation-dir=.'];
+  for (const [command, args] of [
+    [compiler, [...options, '-c', `${name}.bpf.c`, '-o', output]],
+    // The maps are described in BTF, which stays.
+    [strip, ['-g', output]],
+  ]) {
+    const { status, stderr, error } = run(command, args);
+    if (status !== 0) fail(1, `${command} ${args.join(' ')}: ${error?.message ?? stderr}`);
+  }
 }

@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
 
-/** Makes the folders private that the kernel's names of namespaces and the labs are in, then becomes what follows. */
+/** Makes the folders private that the kernel's names of namespaces, the labs and certificates are in, then becomes what follows. */
 const makePrivate =
-  'for dir in /run/netns /run/nsm; do mkdir -p "$dir" && mount -t tmpfs tmpfs "$dir" || exit; done; ip link set lo up && exec "$@"';
+  'for dir in /run/netns /run/nsm /var/lib/nsm; do mkdir -p "$dir" && mount -t tmpfs tmpfs "$dir" || exit; done; ip link set lo up && exec "$@"';
 const isolation = ['unshare', '--mount', '--net', '--propagation', 'private', 'sh', '-c', makePrivate, 'sh'];
 
 await setup('test');

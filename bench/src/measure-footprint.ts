@@ -71,7 +71,10 @@ export async function measureFootprint(
 function starts(mesh: Mesh, round: number): Readonly<Record<string, Start>> {
   const { nodes, endpoints, pods, underlay } = mesh;
   const runDir = ['--run-dir', mesh.runDir(manager)];
-  const stateDir = (label: string): string[] => ['--state-dir', join(mesh.folder, `${label}-${round}`)];
+  const stateDir = (label: string): string[] => [
+    ...['--state-dir', join(mesh.folder, `${label}-${round}`)],
+    ...['--pki-dir', mesh.pkiDir],
+  ];
   const listen = (port: number): string[] => ['--listen', `${underlay.a}:${port}`];
   const service = services.local;
   const named = ['--service', service, '--name', manager];

@@ -72,6 +72,11 @@ export class Mesh {
    * @param registry of another manager; '' for one of its own.
    * @param more flags.
    */
+  /** Of the authority of all managers. */
+  get pkiDir(): string {
+    return join(this.folder, 'pki');
+  }
+
   async startManager(
     label: string,
     node: NodeName,
@@ -87,6 +92,8 @@ export class Mesh {
       this.runDir(label),
       '--state-dir',
       join(this.folder, `${label}-state`),
+      '--pki-dir',
+      this.pkiDir,
     ];
     const profile = this.#profile ? ['--cpu-prof', '--cpu-prof-dir', this.#profile] : [];
     const program = this.#start({

@@ -126,7 +126,8 @@ describe.skipIf(!requireRoot('hostile peers'))('hostile peers', () => {
         proxyConnectionRequest({ requestId: 'big', service: padding, provider: 'x', tunnels: [1] }),
     ],
   ] as const)('too much on %s', (socket, method, request) => {
-    const target = (): string => (socket === 'the TCP port' ? mesh.a.tcp : `unix:${mesh.a.runDir}/${socket}`);
+    const target = (): string =>
+      socket === 'the TCP port' ? `mtls:${mesh.a.tcp}` : `unix:${mesh.a.runDir}/${socket}`;
 
     // Not thoroughly, each socket gets one that is much too much.
     const much = { 'client.sock': 32, 'endpoint.sock': 4, 'the TCP port': 4 }[socket];

@@ -1,4 +1,5 @@
 // Runs as a process inside a pod: a client and an endpoint made of the specification alone, on bare gRPC and bare sockets.
+
 import { createServer, connect as openSocket, type Socket } from 'node:net';
 import {
   Client,
@@ -8,6 +9,7 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
+import { memberCredentials } from './member-credentials.js';
 import type { Behaviour, FromAgent, Order, Outcome, ToAgent } from './pod-orders.js';
 import { endpointConnectionReply, methods, readEndpointConnectionRequest } from './specification.js';
 
@@ -24,8 +26,16 @@ const tell = (word: FromAgent): void => {
 };
 const asIs = (bytes: Buffer): Buffer => bytes;
 
+/** `mtls:HOST:PORT` with a certificate of the mesh; anything else in plain text. */
+const newClient = (target: string): Client => {
+  const [, secure] = /^mtls:(.*)$/.exec(target) ?? [];
+  return secure === undefined
+    ? new Client(target, credentials.createInsecure(), clientOptions)
+    : new Client(secure, memberCredentials('agent'), clientOptions);
+};
+
 const call = ({ target, method, request, timeoutMs }: Extract<Order, { kind: 'call' }>): Promise<Outcome> => {
-  const client = clients.get(target) ?? new Client(target, credentials.createInsecure(), clientOptions);
+  const client = clients.get(target) ?? newClient(target);
   clients.set(target, client);
   return new Promise((resolve) => {
     client.makeUnaryRequest(
@@ -42,9 +52,10 @@ const call = ({ target, method, request, timeoutMs }: Extract<Order, { kind: 'ca
   });
 };
 
-const answer = (request: Buffer, netns: string, reply: Answer): void => {
+const answer = (request: Buffer, netns: string, reply: Answer, more = ''): void => {
   const { requestId, service } = readEndpointConnectionRequest(request);
-  reply(null, Buffer.from(endpointConnectionReply(requestId, service, netns)));
+  const known = endpointConnectionReply(requestId, service, netns);
+  reply(null, Buffer.concat([known, Buffer.from(more, 'base64')]));
 };
 
 const asked = (incoming: Call, reply: Answer): void => {
@@ -52,7 +63,7 @@ const asked = (incoming: Call, reply: Answer): void => {
   const now = behaviour;
   switch (now.kind) {
     case 'answer':
-      answer(incoming.request, now.netns, reply);
+      answer(incoming.request, now.netns, reply, now.more);
       return;
     case 'hold':
       held.push(() => answer(incoming.request, now.netns, reply));

@@ -2,8 +2,8 @@
 
 /** How the agent's endpoint answers EndpointConnectionRequest. */
 export type Behaviour =
-  /** Fields 1 to 3 of the reply and nothing else. */
-  | { readonly kind: 'answer'; readonly netns: string }
+  /** Fields 1 to 3 of the reply, and `more` (base64) behind them. */
+  | { readonly kind: 'answer'; readonly netns: string; readonly more?: string }
   /** As `answer`, but only after a `release`. */
   | { readonly kind: 'hold'; readonly netns: string }
   /** A gRPC error. */

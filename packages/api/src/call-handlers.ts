@@ -9,6 +9,7 @@ import {
 } from '@bufbuild/protobuf';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { NsmError } from './errors.js';
+import type { Identity } from './identity.js';
 import type { PeerCredentials, ServerConnections } from './server-connections.js';
 
 export interface CallContext {
@@ -18,6 +19,8 @@ export interface CallContext {
   readonly peer?: PeerCredentials;
   /** IP address of the caller, for calls over TCP. */
   readonly remoteAddress?: string;
+  /** Who calls, by a certificate that was verified; unset on unix sockets, and over TCP without TLS (`--insecure`). */
+  readonly identity?: Identity;
 }
 
 type Reply = MessageInitShape<DescMessage>;
@@ -25,6 +28,8 @@ export type Method = (request: MessageShape<DescMessage>, context: CallContext) 
 
 /** Characters. The text of a status travels as a header, and a caller that does not take one of its size hears nothing at all. */
 const maxWords = 2000;
+/** Milliseconds for which a caller may take nothing of a stream. */
+const unreadForMs = 60_000;
 
 export class CallHandlers {
   readonly #connections: ServerConnections;
@@ -109,6 +114,16 @@ function lifeOf(call: { once(event: 'cancelled', listener: () => void): unknown 
   };
 }
 
+/** @throws NsmError `overload` when the caller takes nothing: what waits for it costs memory. */
 async function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
-  await once(call, 'drain', { signal }).catch(() => undefined);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), unreadForMs);
+  try {
+    await once(call, 'drain', { signal: AbortSignal.any([signal, late.signal]) });
+  } catch {
+    if (late.signal.aborted)
+      throw new NsmError('overload', `the caller has taken nothing for ${unreadForMs / 1000} s; watch again`);
+  } finally {
+    clearTimeout(timer);
+  }
 }

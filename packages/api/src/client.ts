@@ -13,13 +13,17 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import { Client, type ClientOptions, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
+import type { Credentials, ExpectedPeer } from './credentials.js';
 import { NsmError } from './errors.js';
 import { connectOption } from './tcp-connections.js';
+import { TlsChannelCredentials } from './tls-connector.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails with kind `deadline`. Default: 30000 for unary calls, none for streams. */
   readonly timeoutMs?: number;
+  /** What travels beside the request. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The methods of a service as functions: a promise for a unary call, an async iterable for a server stream. */
@@ -34,6 +38,10 @@ export type ServiceClient<S extends DescService> = {
 export interface ChannelOptions {
   /** Bytes of one message; longer ones fail with kind `overload`. Default: 4 MiB. */
   readonly maxReplyBytes?: number;
+  /** TLS, with certificates on both sides. Default: plain text, as on unix sockets. */
+  readonly credentials?: Credentials | undefined;
+  /** With credentials: who must be at the address. Whoever else is there hears nothing, and calls fail with kind `untrusted`. */
+  readonly expected?: ExpectedPeer;
   /** Makes each connection, and says by rejecting that the other side is not who it should be. Default: by the address. */
   readonly connect?: () => Promise<Socket>;
 }
@@ -43,10 +51,20 @@ export class Channel implements Disposable {
   /** `unix:/path` or `HOST:PORT`. */
   readonly address: string;
   readonly #client: Client;
+  /** Why the last attempt to connect ended in the other side not being trusted, or not trusting this one. */
+  #refusal: NsmError | undefined;
 
-  constructor(address: string, { maxReplyBytes = 4 << 20, connect }: ChannelOptions = {}) {
+  constructor(
+    address: string,
+    { maxReplyBytes = 4 << 20, credentials: shown, expected = {}, connect }: ChannelOptions = {},
+  ) {
     this.address = address;
-    this.#client = new Client(address, credentials.createInsecure(), {
+    const security = shown
+      ? new TlsChannelCredentials({ credentials: shown, expected }, (refusal) => {
+          this.#refusal = refusal;
+        })
+      : credentials.createInsecure();
+    this.#client = new Client(address, security, {
       ...channelOptions,
       'grpc.max_receive_message_length': maxReplyBytes,
       ...(connect ? { [connectOption]: connect } : {}),
@@ -77,7 +95,9 @@ export class Channel implements Disposable {
   async ready(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve, reject) =>
       this.#client.waitForReady(Date.now() + timeoutMs, (error) =>
-        error ? reject(new NsmError('unavailable', `${this.address} does not answer`, error)) : resolve(),
+        error
+          ? reject(this.#whyNot() ?? new NsmError('unavailable', `${this.address} does not answer`, error))
+          : resolve(),
       ),
     );
   }
@@ -104,14 +124,26 @@ export class Channel implements Disposable {
     this.close();
   }
 
+  #whyNot(): NsmError | undefined {
+    const { kind, message } = this.#refusal ?? {};
+    return kind && new NsmError(kind, `${this.address} ${message}`, this.#refusal);
+  }
+
+  /** A call that did not reach the other side failed for what keeps them apart. */
+  #explain(error: NsmError): NsmError {
+    if (error.kind !== 'unavailable') return error;
+    if (this.#refusal) return this.#whyNot() ?? error;
+    return speaksNoPlainText(error) ? new NsmError('untrusted', `${this.address} ${wantsTls}`, error) : error;
+  }
+
   #unary(
     method: DescMethod,
     request: Init,
-    { signal, timeoutMs = 30_000 }: CallOptions = {},
+    { signal, timeoutMs = 30_000, headers }: CallOptions = {},
   ): Promise<MessageShape<DescMessage>> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(NsmError.from(signal.reason));
-      const time = new CallTime(timeoutMs);
+      const time = new CallTime(timeoutMs, headers);
       const call = this.#client.makeUnaryRequest(
         path(method),
         (message: MessageShape<DescMessage>) => Buffer.from(toBinary(method.input, message)),
@@ -121,7 +153,7 @@ export class Channel implements Disposable {
         (error, reply) => {
           time.end();
           signal?.removeEventListener('abort', abort);
-          if (error) reject(time.explain(error));
+          if (error) reject(this.#explain(time.explain(error)));
           else resolve(reply as MessageShape<DescMessage>);
         },
       );
@@ -134,10 +166,10 @@ export class Channel implements Disposable {
   async *#stream(
     method: DescMethod,
     request: Init,
-    { signal, timeoutMs }: CallOptions = {},
+    { signal, timeoutMs, headers }: CallOptions = {},
   ): AsyncGenerator<MessageShape<DescMessage>> {
     signal?.throwIfAborted();
-    const time = new CallTime(timeoutMs);
+    const time = new CallTime(timeoutMs, headers);
     const call = this.#client.makeServerStreamRequest(
       path(method),
       (message: MessageShape<DescMessage>) => Buffer.from(toBinary(method.input, message)),
@@ -151,13 +183,21 @@ export class Channel implements Disposable {
     try {
       for await (const message of call) yield message;
     } catch (thrown) {
-      throw time.explain(thrown);
+      throw this.#explain(time.explain(thrown));
     } finally {
       time.end();
       signal?.removeEventListener('abort', abort);
       call.cancel();
     }
   }
+}
+
+const wantsTls =
+  'does not speak plain text, and this process nothing else: start both with --insecure, or neither';
+
+/** What Node.js says of bytes that are not HTTP/2, such as an alert of TLS. */
+function speaksNoPlainText({ message }: NsmError): boolean {
+  return message.includes('No connection established') && message.includes('Protocol error');
 }
 
 /** What gRPC lets the other side know a call's time by has 8 digits. */
@@ -174,7 +214,8 @@ class CallTime {
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(timeoutMs: number | undefined) {
+  constructor(timeoutMs: number | undefined, headers: Readonly<Record<string, string>> = {}) {
+    for (const [name, value] of Object.entries(headers)) this.metadata.set(name, value);
     this.#timeoutMs = timeoutMs;
     if (timeoutMs !== undefined)
       this.metadata.set('grpc-timeout', `${Math.max(1, Math.min(longestTimeoutMs, Math.ceil(timeoutMs)))}m`);

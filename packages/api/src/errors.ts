@@ -17,6 +17,7 @@ export type NsmErrorKind =
   | 'namespace-foreign'
   | 'not-found'
   | 'conflict'
+  | 'policy'
   | 'no-endpoint'
   | 'no-matching-endpoint'
   | 'endpoint-unreachable'
@@ -28,6 +29,7 @@ export type NsmErrorKind =
   | 'disk'
   | 'manager-unreachable'
   | 'manager-refused'
+  | 'untrusted'
   | 'dataplane'
   | 'no-packets'
   | 'privilege'
@@ -49,6 +51,7 @@ const kinds: Readonly<Record<NsmErrorKind, readonly [code: string, status: statu
   'namespace-foreign': ['NSM0103', status.PERMISSION_DENIED],
   'not-found': ['NSM0104', status.NOT_FOUND],
   conflict: ['NSM0105', status.ALREADY_EXISTS],
+  policy: ['NSM0106', status.PERMISSION_DENIED],
   'no-endpoint': ['NSM0201', status.NOT_FOUND],
   'no-matching-endpoint': ['NSM0202', status.FAILED_PRECONDITION],
   'endpoint-unreachable': ['NSM0203', status.UNAVAILABLE],
@@ -60,6 +63,7 @@ const kinds: Readonly<Record<NsmErrorKind, readonly [code: string, status: statu
   disk: ['NSM0403', status.RESOURCE_EXHAUSTED],
   'manager-unreachable': ['NSM0501', status.UNAVAILABLE],
   'manager-refused': ['NSM0502', status.FAILED_PRECONDITION],
+  untrusted: ['NSM0503', status.UNAUTHENTICATED],
   dataplane: ['NSM0601', status.INTERNAL],
   'no-packets': ['NSM0602', status.UNAVAILABLE],
   privilege: ['NSM0603', status.PERMISSION_DENIED],

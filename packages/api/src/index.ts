@@ -5,8 +5,10 @@ export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
 export type { CallContext } from './call-handlers.js';
-export { type CallOptions, Channel, type ServiceClient } from './client.js';
-export { interfaceNames, tunnelNames } from './enum-names.js';
+export { checkExpected, checkPeer } from './check-peer.js';
+export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
+export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
+export { interfaceNames, interfaceWords, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export * from './gen/common_pb.js';
@@ -18,21 +20,49 @@ export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
 export * as state from './gen/nsmstate_pb.js';
+export * as spiffe from './gen/spiffe/workload_pb.js';
 export {
+  type Identity,
+  identityOf,
+  isIdentityName,
+  isTrustDomain,
+  parseSpiffeId,
+  spiffeIdOf,
+  urisOf,
+} from './identity.js';
+export {
+  asksForNoSourceCheck,
   type InterfaceTraits,
   type InterfaceWord,
   interfaceTypes,
   type NumberParameter,
   type SharedMemoryProtocol,
+  sourceCheck,
   traitsOf,
   withFallbacks,
 } from './interface-traits.js';
-export { takeNamespaceLock } from './namespace-lock.js';
+export { LogThrottle } from './log-throttle.js';
 export {
+  idRule,
+  isId,
+  isLabelKey,
+  isLabelValue,
+  isName,
+  labelKeyRule,
+  labelValueRule,
+  nameRule,
+} from './names.js';
+export { takeNamespaceLock } from './namespace-lock.js';
+export { secureContextOf } from './secure-context.js';
+export {
+  betweenMachines,
   descriptorOf,
   Server,
+  type ServerLimits,
   type ServiceImplementation,
+  type TcpOptions,
   type UnixOptions,
 } from './server.js';
 export type { NamespaceIdentity, PeerCredentials } from './server-connections.js';
+export type { OtherProtocol } from './tls-acceptor.js';
 export { Turns } from './turns.js';

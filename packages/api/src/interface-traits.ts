@@ -1,6 +1,6 @@
 // What tells one interface type from another, to all who have to know. A new interface type is a row here, and a wiring in the
 // forwarder.
-import { InterfaceType } from './gen/common_pb.js';
+import { type Interface, InterfaceType } from './gen/common_pb.js';
 
 export interface InterfaceTraits {
   /** Pods get a network device, with a name, addresses and routes, which the kernel drives. */
@@ -98,4 +98,12 @@ export function withFallbacks(
     ...Object.fromEntries(numbers.map(([name, { fallback }]) => [name, String(fallback)])),
     ...parameters,
   };
+}
+
+/** Name of the interface parameter by which a side says whether it may send from its own addresses only: `on`, or `off`. */
+export const sourceCheck = 'source_check';
+
+/** Whether a pod wants to send from any address, as bridges and routers do: the other side cannot tell then who sends. */
+export function asksForNoSourceCheck({ parameters }: Pick<Interface, 'parameters'>): boolean {
+  return parameters?.interfaceParameters[sourceCheck] === 'off';
 }

@@ -2,6 +2,9 @@
 import type { Socket } from 'node:net';
 import { NsmError } from './errors.js';
 import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
+import type { Identity } from './identity.js';
+import { LogThrottle } from './log-throttle.js';
+import { Pace } from './pace.js';
 
 /** Who is at the other end of a unix socket: facts taken once, when the connection is made. */
 export interface PeerCredentials {
@@ -28,6 +31,8 @@ export interface Caller {
   readonly peer?: PeerCredentials;
   /** IP address, over TCP. */
   readonly remoteAddress?: string;
+  /** Over TLS. */
+  readonly identity?: Identity;
 }
 
 /** How many may be open at the same time. */
@@ -36,12 +41,13 @@ interface Bound {
   /** The part of this process's descriptors that they may have together. */
   readonly ofDescriptors: number;
 }
-type Way = 'unix' | 'TCP';
+type Way = 'unix' | 'TCP' | 'TLS';
 
-/** Connections of one pod, or of one host: a client needs one, and behind one address there may be many managers. */
+/** Connections of one pod, host or manager: a client needs one, and behind one address there may be many managers. */
 const ofOne: Readonly<Record<Way, Bound>> = {
   unix: { most: 256, ofDescriptors: 1 / 4 },
   TCP: { most: 1024, ofDescriptors: 1 / 4 },
+  TLS: { most: 32, ofDescriptors: 1 / 4 },
 };
 /** Of one user other than root, in however many network namespaces. */
 const ofUser: Bound = { most: 1024, ofDescriptors: 1 / 2 };
@@ -49,7 +55,11 @@ const ofUser: Bound = { most: 1024, ofDescriptors: 1 / 2 };
 const ofAll: Readonly<Record<Way, Bound>> = {
   unix: { most: 4096, ofDescriptors: 1 },
   TCP: { most: 16_384, ofDescriptors: 1 / 2 },
+  TLS: { most: 16_384, ofDescriptors: 1 / 2 },
 };
+
+/** Calls of one manager or host: each costs some tenths of a millisecond, whatever comes of it. Beyond it the connection is closed. */
+const calls = { atOnce: 1024, perSecond: 1000 };
 
 /** When so few descriptors are left, a new connection gets no other answer than that. */
 const descriptorsKept = 16;
@@ -80,6 +90,8 @@ export class ServerConnections {
   /** Whose too many connections have been told of. */
   readonly #told = new Set<string>();
   readonly #onCrowd: (error: NsmError) => void;
+  readonly #calls = new Pace(calls);
+  readonly #throttle = new LogThrottle(() => performance.now());
   #last = 0;
 
   /** `onCrowd` hears once of whoever has too many, and again when it has had half as many between. */
@@ -92,7 +104,7 @@ export class ServerConnections {
    * @throws NsmError `overload` or `exhausted` when there is no room for it, not even to say so over it.
    */
   add(socket: Socket, caller: Caller): string {
-    const way: Way = caller.remoteAddress === undefined ? 'unix' : 'TCP';
+    const way = wayOf(caller);
     const refusal = this.#refusal(way, caller);
     const token = `${way}:${++this.#last}`;
     const names = [way, nameOf(caller), userOf(caller)].filter((name) => name !== '');
@@ -113,8 +125,15 @@ export class ServerConnections {
 
   /** @throws NsmError what calls over this connection are refused with */
   admit(token: string): void {
-    const { refusal } = this.#open.get(token) ?? {};
-    if (refusal) throw refusal;
+    const connection = this.#open.get(token);
+    if (connection?.refusal) throw connection.refusal;
+    if (!connection || connection.way === 'unix') return;
+    const name = nameOf(connection.caller);
+    if (this.#calls.allows(name)) return;
+    connection.socket.destroy();
+    const error = new NsmError('overload', `${name} calls more often than ${calls.perSecond} times a second`);
+    if (this.#throttle.isNews(name, error.message)) this.#onCrowd(error);
+    throw error;
   }
 
   destroy(): void {
@@ -171,8 +190,14 @@ function mostOf({ most, ofDescriptors }: Bound): number {
   return Math.min(most, Math.floor(openFileLimit() * ofDescriptors));
 }
 
+function wayOf({ identity, remoteAddress }: Caller): Way {
+  if (identity) return 'TLS';
+  return remoteAddress === undefined ? 'unix' : 'TCP';
+}
+
 /** '' of whom nothing is known. */
-function nameOf({ peer, remoteAddress }: Caller): string {
+function nameOf({ peer, remoteAddress, identity }: Caller): string {
+  if (identity) return `${identity.kind} ${identity.name} of trust domain ${identity.domain}`;
   if (remoteAddress !== undefined) return `host ${remoteAddress}`;
   const { inode, cookie } = peer?.namespace ?? {};
   if (inode || cookie) return `network namespace ${inode || `of cookie ${cookie}`}`;
@@ -185,7 +210,10 @@ function userOf({ peer }: Caller): string {
 }
 
 function tooMany(name: string, open: number): NsmError {
-  const whose = name === 'unix' || name === 'TCP' ? `connections over ${name}` : `connections of ${name}`;
+  const whose =
+    name === 'unix' || name === 'TCP' || name === 'TLS'
+      ? `connections over ${name}`
+      : `connections of ${name}`;
   return new NsmError(
     'overload',
     `${open} ${whose} are open, and no more are served: a client needs one, for all its calls; close some, or raise the ` +

@@ -10,14 +10,22 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import { Server as GrpcServer, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import {
+  Server as GrpcServer,
+  type ServerOptions as GrpcServerOptions,
+  ServerCredentials,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
 import { type CallContext, CallHandlers, type Method } from './call-handlers.js';
+import type { Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
 import { Health as HealthService } from './gen/grpc/health/v1/health_pb.js';
 import { Health } from './health.js';
+import { LogThrottle } from './log-throttle.js';
 import { type Caller, type PeerCredentials, ServerConnections } from './server-connections.js';
 import { TcpListener } from './tcp-listener.js';
+import { type OtherProtocol, TlsAcceptor } from './tls-acceptor.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
 
 /** What implements a service: one function for each method. */
@@ -37,11 +45,33 @@ export interface UnixOptions extends UnixListenerOptions {
 /** Requests larger than this are refused, unless a server is told otherwise: pods send to it, and they are many. Bytes. */
 const defaultMaxRequestBytes = 1 << 20;
 
-export interface ServerOptions {
+/** What one connection may take; without them as much as it likes, but for the size of a request. */
+export interface ServerLimits {
+  /** Calls at the same time: further ones wait at the caller. */
+  readonly streams?: number;
+  /** MiB of what HTTP/2 keeps for it: headers, and data that wait. */
+  readonly sessionMemoryMib?: number;
+  /** Milliseconds after which a connection without a call is closed. */
+  readonly idleMs?: number;
+}
+
+/** For servers on TCP. A manager has one watch, and a call for each request that is under way; whoever comes back is served again. */
+export const betweenMachines: ServerLimits = { streams: 512, sessionMemoryMib: 16, idleMs: 15 * 60_000 };
+
+export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
   /** Hears once of each pod or host that has opened too many connections, and of descriptors that are used up. */
   readonly onCrowd?: (error: NsmError) => void;
+}
+
+export interface TcpOptions {
+  /** TLS, with certificates on both sides; `context.identity` is the caller's. Without it: plain text, and any caller. */
+  readonly credentials?: Credentials;
+  /** What is served on the same port to callers that may have no certificate yet. */
+  readonly other?: OtherProtocol;
+  /** Hears of connections that are refused before they are served: once in some minutes of each host and cause. */
+  readonly onRefused?: (error: NsmError) => void;
 }
 
 export class Server {
@@ -50,12 +80,13 @@ export class Server {
   readonly #listeners: { stop(): Promise<void> }[] = [];
   readonly #connections: ServerConnections;
   readonly #calls: CallHandlers;
+  readonly #said = new LogThrottle(() => performance.now());
   #health: Health | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
   constructor(
     onError: (error: NsmError, method: string) => void = () => {},
-    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {} }: ServerOptions = {},
+    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {}, ...limits }: ServerOptions = {},
   ) {
     this.#connections = new ServerConnections(onCrowd);
     this.#calls = new CallHandlers(this.#connections, onError);
@@ -63,6 +94,7 @@ export class Server {
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5_000,
+      ...limitOptions(limits),
     });
   }
 
@@ -101,11 +133,14 @@ export class Server {
   async listenUnix(path: string, options: UnixOptions = {}): Promise<void> {
     this.#addStandardServices();
     const { identify } = options;
-    const listener = new UnixListener(
-      path,
-      options,
-      this.#acceptor((socket) => (identify ? { peer: identify(descriptorOf(socket)) } : {})),
-    );
+    const take = this.#taker();
+    const listener = new UnixListener(path, options, (socket) => {
+      try {
+        take(socket, identify ? { peer: identify(descriptorOf(socket)) } : {});
+      } catch {
+        socket.destroy();
+      }
+    });
     await listener.start();
     this.#listeners.push(listener);
   }
@@ -114,17 +149,37 @@ export class Server {
    * Listens on `HOST:PORT`; port 0 takes a free one. Returns the port.
    * @throws NsmError `conflict` when the port is in use, `privilege`, `exhausted`, or `invalid`.
    */
-  async listenTcp(address: string): Promise<number> {
+  async listenTcp(
+    address: string,
+    { credentials, other, onRefused = () => {} }: TcpOptions = {},
+  ): Promise<number> {
     this.#addStandardServices();
-    const listener = new TcpListener(
-      this.#acceptor(({ remoteAddress }) => {
-        // It was closed again before it was accepted.
-        if (remoteAddress === undefined) throw new NsmError('cancelled', 'the caller went away');
-        return { remoteAddress };
-      }),
-    );
+    const take = this.#taker();
+    const tls =
+      credentials &&
+      new TlsAcceptor({
+        credentials,
+        onIdentified: (socket, remoteAddress, identity) => take(socket, { remoteAddress, identity }),
+        onRefused: (host, { kind, message }) => {
+          if (this.#said.isNews(host, message)) onRefused(new NsmError(kind, `host ${host} ${message}`));
+        },
+        ...(other ? { other } : {}),
+      });
+    const listener = new TcpListener((socket) => {
+      if (tls) return tls.accept(socket);
+      const { remoteAddress } = socket;
+      // It was closed again before it was accepted.
+      if (remoteAddress === undefined) socket.destroy();
+      else take(socket, { remoteAddress });
+    });
     const port = await listener.start(address);
-    this.#listeners.push(listener);
+    this.#listeners.push({
+      stop: async () => {
+        const stopped = listener.stop();
+        tls?.stop();
+        await stopped;
+      },
+    });
     return port;
   }
 
@@ -143,16 +198,13 @@ export class Server {
     await Promise.all(closed);
   }
 
-  /**
-   * What to do with each new connection. A connection that says nothing is closed by the keepalive.
-   * @param identify says who is at the other end of a connection.
-   */
-  #acceptor(identify: (socket: Socket) => Caller): (socket: Socket) => void {
+  /** Serves each connection that it is given. A connection that says nothing is closed by the keepalive. */
+  #taker(): (socket: Socket, caller: Caller) => void {
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
-    return (socket) => {
+    return (socket, caller) => {
       let token: string;
       try {
-        token = this.#connections.add(socket, identify(socket));
+        token = this.#connections.add(socket, caller);
       } catch {
         socket.destroy();
         return;
@@ -171,6 +223,14 @@ export class Server {
     this.add(HealthService, this.#health);
     addReflection(this.#grpc, this.#services);
   }
+}
+
+function limitOptions({ streams, sessionMemoryMib, idleMs }: ServerLimits): GrpcServerOptions {
+  return {
+    ...(streams === undefined ? {} : { 'grpc.max_concurrent_streams': streams }),
+    ...(sessionMemoryMib === undefined ? {} : { 'grpc-node.max_session_memory': sessionMemoryMib }),
+    ...(idleMs === undefined ? {} : { 'grpc.max_connection_idle_ms': idleMs }),
+  };
 }
 
 /** The file descriptor of a socket. Node keeps it on an internal handle and offers no other way to it. */

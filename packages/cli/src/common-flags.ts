@@ -39,8 +39,8 @@ export const interfaceFlag = (): Option =>
 export const vxlanEngineFlag = (): Option =>
   flag(
     '--vxlan-engine <engine>',
-    "what carries VXLAN: the kernel's vxlan device, or ebpf as all other kinds, with counters of drops by reason",
-    { default: 'kernel', choices: ['kernel', 'ebpf'] },
+    "what carries VXLAN: ebpf as all other kinds, or the kernel's vxlan device, for pods that are trusted with all of each other's tunnels",
+    { default: 'ebpf', choices: ['ebpf', 'kernel'] },
   );
 
 export const timeoutFlag = (): Option =>
@@ -56,6 +56,9 @@ export const waitFlag = (): Option =>
     defaultText: '0s',
     parse: parseDuration,
   });
+
+export const policyFlag = (description: string): Option =>
+  flag('--policy <file>', description, { parse: (path) => resolve(path) });
 
 export const logLevelFlag = (): Option =>
   flag('--log-level <level>', 'how much to log', {

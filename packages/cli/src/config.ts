@@ -1,8 +1,5 @@
 // What the command takes from the environment, besides the variable that each flag has.
 
-/** True unless NO_COLOR is set (no-color.org) or the terminal is a dumb one. */
-export const colourAllowed: boolean = !process.env.NO_COLOR && process.env.TERM !== 'dumb';
-
 /** Stack traces are for whoever mends nsm. */
 export const debug: boolean = isOn(process.env.NSM_DEBUG);
 

@@ -1,5 +1,6 @@
 // Where log lines go: nothing waits for them, and they are dropped rather than gathered without end.
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
+import { printableLines } from '@nsm/output';
 
 /** Bytes that may wait. */
 const maxWaiting = 1 << 20;
@@ -37,15 +38,17 @@ export class LogStream {
     process.once('exit', () => this.#finish());
   }
 
-  /** @param line with its end. */
+  /** @param line of JSON, with its end. */
   write(line: string): void {
-    const size = Buffer.byteLength(line);
+    // A log may be read on a terminal, and names in it are strangers'. What JSON says stays the same.
+    const shown = printableLines(line);
+    const size = Buffer.byteLength(shown);
     if (this.#state === 'ended') return;
     if (this.#dropped > 0 || this.#waiting + size > maxWaiting) {
       this.#dropped++;
       return;
     }
-    this.#lines.push(Buffer.from(line));
+    this.#lines.push(Buffer.from(shown));
     this.#waiting += size;
     if (this.#state !== 'idle') return;
     // Lines of the same moment share a write, and no answer waits for it.

@@ -1,4 +1,5 @@
 // Runs the command line and ends the process with the status that says how it went.
+import { Output } from '@nsm/output';
 import { CommanderError } from 'commander';
 import { exitStatus, failureOf, wordFailure } from './exit-status.js';
 import { buildProgram } from './program.js';
@@ -11,6 +12,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   });
   // What a command waits for may be in a worker thread, which does not keep the process alive by itself.
   setInterval(() => {}, 2 ** 30);
+  // What a daemon writes is its user's alone; the folder of its sockets, and those that are for pods, are opened by name.
+  if (isDaemon(argv)) process.umask(0o077);
   try {
     const program = await buildProgram(argv);
     await program.parseAsync(argv, { from: 'user' });
@@ -18,7 +21,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     const thrown = await named(caught);
     // Commander has said its part already.
     if (!(thrown instanceof CommanderError))
-      process.stderr.write(`${wordFailure(thrown, wantsJson(argv))}\n`);
+      new Output(false, process.stderr).lines(wordFailure(thrown, wantsJson(argv)));
     const { status } = failureOf(thrown);
     // Others cannot reach a daemon that does not start; it has a failure of its own.
     process.exitCode = status === exitStatus.unreachable && isDaemon(argv) ? exitStatus.failed : status;

@@ -1,4 +1,5 @@
 // The tree of commands. Only those that a command line can mean are loaded, and what they need only when they run.
+import { Output } from '@nsm/output';
 import { Command, type Help } from 'commander';
 import { jsonFlag } from './common-flags.js';
 import { exitStatusHelp } from './exit-status.js';
@@ -26,8 +27,10 @@ const commands: readonly (readonly [
   ['describe', look, async () => (await import('./cmds/describe/options.js')).describeCommand()],
   ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],
   ['watch', look, async () => (await import('./cmds/watch/options.js')).watchCommand()],
+  ['policy', look, async () => (await import('./cmds/policy/options.js')).policyCommand()],
   ['manager', run, async () => (await import('./cmds/manager/options.js')).managerCommand()],
   ['drain', run, async () => (await import('./cmds/drain/options.js')).drainCommand()],
+  ['pki', run, async () => (await import('./cmds/pki/options.js')).pkiCommand()],
   ['forwarder', run, async () => (await import('./cmds/forwarder/options.js')).forwarderCommand()],
   ['registry', run, async () => (await import('./cmds/registry/options.js')).registryCommand()],
   ['lab', attempt, async () => (await import('./cmds/lab/options.js')).labCommand()],
@@ -61,6 +64,8 @@ export async function buildProgram(argv: readonly string[] = []): Promise<Comman
   everyCommand(program, (command) => {
     command
       .exitOverride()
+      // Values of variables and arguments are told of, which may be names that strangers chose.
+      .configureOutput({ writeErr: (text) => new Output(false, process.stderr).lines(text.trimEnd()) })
       .showSuggestionAfterError()
       .helpOption('-h, --help', 'show help')
       .configureHelp({ sortOptions: false, optionDescription: describeOption })

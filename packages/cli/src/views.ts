@@ -191,6 +191,8 @@ export interface ManagerView {
   readonly address: string;
   readonly external: boolean;
   readonly version: string;
+  /** `mtls`, or `insecure` for plain text; '' of a manager that does not say. */
+  readonly security: string;
   readonly alive: boolean;
   /** It is not alive because it was stopped. */
   readonly stopped: boolean;
@@ -199,12 +201,13 @@ export interface ManagerView {
 }
 
 export function managerView(manager: registry.Manager | undefined): ManagerView {
-  const { name = '', address = '', external = false, version = '' } = manager ?? {};
+  const { name = '', address = '', external = false, version = '', security = '' } = manager ?? {};
   return {
     name,
     address,
     external,
     version,
+    security,
     alive: manager?.alive ?? false,
     stopped: manager?.stopped ?? false,
     drained: manager?.drained ?? false,
@@ -215,9 +218,11 @@ export interface CandidateView extends EndpointView {
   /** 1 is chosen first; 0 means dropped. */
   readonly rank: number;
   readonly reason: string;
+  /** Of the policy, the one that decided; '' without a policy. */
+  readonly rule: string;
 }
 
 export function candidateView(candidate: admin.Candidate): CandidateView {
-  const { endpoint, rank, reason } = candidate;
-  return { ...endpointView(endpoint), rank, reason };
+  const { endpoint, rank, reason, rule } = candidate;
+  return { ...endpointView(endpoint), rank, reason, rule };
 }

@@ -5,3 +5,4 @@ export { prepareFolder } from './prepare-folder.js';
 export { type Change, type Codec, RecordFile, type RecordFileOptions } from './record-file.js';
 export { StateFolder } from './state-folder.js';
 export type { StateLogger } from './state-logger.js';
+export { type FolderTrust, whyUntrusted } from './trusted-folder.js';

@@ -1,7 +1,8 @@
 // The folders that daemons write to: made, tried, and refused by the name of the flag that chose them.
-import { mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fullDisk, NsmError } from '@nsm/api';
+import { type FolderTrust, whyUntrusted } from './trusted-folder.js';
 
 const reasons: Readonly<Record<string, readonly [kind: NsmError['kind'], words: string]>> = {
   EACCES: ['privilege', 'this user may not write there'],
@@ -14,9 +15,17 @@ const reasons: Readonly<Record<string, readonly [kind: NsmError['kind'], words: 
 /**
  * Makes a folder that a flag names, and the folders above it, where they are missing.
  * @param mode permission bits of folders that are made.
+ * @param trust who may have the folder besides root and this user.
  * @throws NsmError `privilege`, `invalid`, `disk` or `exhausted` when nothing can be written to it.
  */
-export function prepareFolder(flag: string, folder: string, mode = 0o755): void {
+export function prepareFolder(flag: string, folder: string, mode = 0o755, trust: FolderTrust = {}): void {
+  const untrusted = whyUntrusted(folder, trust);
+  if (untrusted !== '')
+    throw new NsmError(
+      'privilege',
+      `${flag} ${folder} ${untrusted}: others could exchange what is in it; ` +
+        `make it belong to this user with mode go-w, or choose another with ${flag}`,
+    );
   try {
     makeFolder(resolve(folder), mode);
     rmdirSync(mkdtempSync(join(folder, '.nsm-')));
@@ -39,6 +48,8 @@ function makeFolder(path: string, mode: number): void {
   makeFolder(dirname(path), mode);
   try {
     mkdirSync(path, { mode });
+    // Whatever the umask of this process.
+    chmodSync(path, mode);
   } catch (thrown) {
     // Somebody else has just made it.
     if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;

@@ -1,7 +1,7 @@
 // A bridge: all clients are in one Ethernet segment and one prefix, and reach each other directly.
 
-import { NsmError, takeNamespaceLock } from '@nsm/api';
-import { type EndpointAnswer, type EndpointRequest, serve } from '@nsm/sdk';
+import { NsmError, sourceCheck, takeNamespaceLock } from '@nsm/api';
+import { type EndpointAnswer, type EndpointRequest, type InterfaceOption, serve } from '@nsm/sdk';
 import { BridgeDevice } from './bridge-device.js';
 import { ReadyMade, type ReadyMadeOptions } from './ready-made.js';
 import { keyOf, SegmentAddresses } from './segment-addresses.js';
@@ -63,6 +63,7 @@ export async function bridge(options: BridgeOptions): Promise<ReadyMade> {
       const served = await serve({
         ...options,
         prefixes: [],
+        interfaces: (options.interfaces ?? ['kernel']).map(forwarding),
         onConnect: (request) => {
           const answer = answerTo(request);
           tell({ kind: answer.refuse ? 'refused' : 'accepted', request, reason: answer.refuse ?? '' });
@@ -83,4 +84,10 @@ export async function bridge(options: BridgeOptions): Promise<ReadyMade> {
     release();
     throw thrown;
   }
+}
+
+/** What a client gets from a bridge is from other clients. From where they may send is checked where each sends into the bridge. */
+function forwarding(one: InterfaceOption): InterfaceOption {
+  const given = typeof one === 'string' ? { type: one } : one;
+  return { ...given, parameters: { ...given.parameters, [sourceCheck]: 'off' } };
 }

@@ -144,3 +144,10 @@ inlined int read_ipv6(struct __sk_buff *skb, struct arrival *arrival, u32 start)
 	}
 	return obscure(arrival);
 }
+
+inlined int read_ip(struct __sk_buff *skb, struct arrival *arrival, u32 start)
+{
+	if (skb->protocol == swap16(ETH_P_IP))
+		return read_ipv4(skb, arrival, start);
+	return skb->protocol == swap16(ETH_P_IPV6) ? read_ipv6(skb, arrival, start) : -1;
+}

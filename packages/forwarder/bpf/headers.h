@@ -1,7 +1,7 @@
 // Headers on the wire, all fields in network byte order.
 #define packed __attribute__((packed))
 
-enum { ETH_P_IP = 0x0800, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86dd, ETH_P_MPLS = 0x8847, ETH_P_8021AD = 0x88a8, ETH_P_TEB = 0x6558 };
+enum { ETH_P_IP = 0x0800, ETH_P_ARP = 0x0806, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86dd, ETH_P_MPLS = 0x8847, ETH_P_8021AD = 0x88a8, ETH_P_TEB = 0x6558 };
 enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_GRE = 47, PROTO_ICMPV6 = 58 };
 // Extension headers of IPv6, RFC 8200, section 4.
 enum { PROTO_HOP_BY_HOP = 0, PROTO_ROUTING = 43, PROTO_FRAGMENT = 44, PROTO_OPTIONS = 60, MAX_EXTENSIONS = 6 };
@@ -17,6 +17,8 @@ struct vlan_tag {
 	u16 protocol;
 	u16 tci;
 } packed;
+
+enum { MAX_TAGS = 2 };
 
 // What stands behind the EtherType of a tagged frame.
 struct tagged {

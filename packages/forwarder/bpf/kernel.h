@@ -107,7 +107,7 @@ static long (*const bpf_check_mtu)(void *skb, u32 ifindex, u32 *mtu, int differe
 // Map definitions as libbpf reads them from BTF.
 #define __uint(name, value) int(*name)[value]
 #define __type(name, type) type *name
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_PERCPU_HASH = 5, BPF_F_NO_PREALLOC = 1 };
+enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_PERCPU_HASH = 5, BPF_MAP_TYPE_LPM_TRIE = 11, BPF_F_NO_PREALLOC = 1 };
 
 #define swap16(x) ((u16)__builtin_bswap16(x))
 #define swap32(x) ((u32)__builtin_bswap32(x))

@@ -2,12 +2,14 @@
 
 // The next forwarder goes on with maps of the same names: whoever changes a structure below raises the number in the
 // names, here and there.
-#define outgoing_map nsm_outgoing_4
-#define incoming_map nsm_incoming_4
-#define served_map nsm_served_4
-#define traffic_map nsm_traffic_4
-#define strict_map nsm_strict_4
-#define senders_map nsm_senders_4
+#define outgoing_map nsm_outgoing_5
+#define incoming_map nsm_incoming_5
+#define served_map nsm_served_5
+#define traffic_map nsm_traffic_5
+#define strict_map nsm_strict_5
+#define senders_map nsm_senders_5
+#define sources_map nsm_sources_5
+#define prefixes_map nsm_prefixes_5
 
 enum kind { VXLAN = 1, GRE, VXLAN_GPE, MPLS_OVER_GRE, MPLS_OVER_UDP, MPLS_OVER_ETHERNET };
 
@@ -22,6 +24,8 @@ enum reason {
 	MALFORMED,
 	CONGESTION,
 	UNKNOWN_IDENTIFIER,
+	FORGED,
+	FOREIGN,
 	REASONS
 };
 
@@ -38,7 +42,9 @@ struct outgoing {
 	u32 remote[4];
 	u32 uplink;
 	// Bytes of the largest IP packet of the pod.
-	u32 mtu;
+	u16 mtu;
+	// Not 0: sources_map says from where the pod may send.
+	u16 checked;
 };
 
 // Incoming: by what a packet says.

@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "headers.h"
 #include "maps.h"
+#include "source.h"
 #include "too-big.h"
 #include "wrap.h"
 #include "arrival.h"
@@ -27,6 +28,11 @@ SEC("tc") int nsm_wrap(struct __sk_buff *skb)
 	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &end);
 	if (skb->mark == MARK_WRAPPED)
 		return send(skb, out, traffic);
+	if (out->checked) {
+		const struct sources *from = bpf_map_lookup_elem(&sources_map, &end);
+		if (!from || foreign(skb, from))
+			return drop(traffic, SENT, FOREIGN);
+	}
 	return wrap(skb, out, traffic);
 }
 
@@ -42,21 +48,19 @@ inlined int no_vlan(struct __sk_buff *skb, u32 start)
 inlined int arrive(struct __sk_buff *skb, u32 start)
 {
 	struct arrival arrival = {};
+	const u32 index = skb->tc_index;
+	if (index >= INDEX_SENT && index <= INDEX_CUT)
+		skb->tc_index = 0;
 	// Linux takes IP in broadcast frames, too, and what is tagged with VLAN 0, which is no VLAN.
 	if (skb->pkt_type == PACKET_OTHERHOST || (skb->vlan_present && skb->vlan_tci & VLAN_ID))
 		return TC_ACT_UNSPEC;
 	// Nobody tags with it twice but to hide what is inside.
 	if (skb->vlan_present && (skb->protocol == swap16(ETH_P_8021Q) || skb->protocol == swap16(ETH_P_8021AD)))
 		return no_vlan(skb, start) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
-	int other = -1;
-	if (skb->protocol == swap16(ETH_P_IP)) {
-		other = read_ipv4(skb, &arrival, start);
-	} else if (skb->protocol == swap16(ETH_P_IPV6)) {
-		other = read_ipv6(skb, &arrival, start);
-	} else if (skb->protocol == swap16(ETH_P_MPLS) && start) {
+	int other = read_ip(skb, &arrival, start);
+	if (skb->protocol == swap16(ETH_P_MPLS) && start)
 		other = read_label(skb, &arrival, MPLS_OVER_ETHERNET, start);
-	}
-	return other ? TC_ACT_UNSPEC : unwrap(skb, &arrival, start);
+	return other ? TC_ACT_UNSPEC : unwrap(skb, &arrival, start, index);
 }
 
 SEC("tc") int nsm_unwrap(struct __sk_buff *skb)
@@ -70,15 +74,37 @@ SEC("tc") int nsm_unwrap_ip(struct __sk_buff *skb)
 	return arrive(skb, 0);
 }
 
-// Egress of an uplink: of what was sent, this much found a way.
+// A packet into a tunnel of this node that no program of ours has wrapped. The other node takes it for this one's, but a program of
+// the node sent it, or a pod whose packets leave with the node's address. What may be in use beside ours is read as it arrives.
+inlined int forged(struct __sk_buff *skb)
+{
+	struct arrival arrival = {};
+	// The device below a VLAN's: what leaves by the VLAN was looked at there.
+	if (skb->vlan_present || read_ip(skb, &arrival, sizeof(struct ethernet)) || arrival.headless)
+		return TC_ACT_UNSPEC;
+	u32 remote[4];
+	__builtin_memcpy(remote, arrival.to.local, sizeof(remote));
+	__builtin_memcpy(arrival.to.local, arrival.source, sizeof(remote));
+	const struct incoming *in = bpf_map_lookup_elem(&incoming_map, &arrival.to);
+	// Of a device of the kernel's own nobody knows what it sends.
+	if (!in || in->ifindex & OF_THE_KERNEL || different(in->remote, remote))
+		return TC_ACT_UNSPEC;
+	u32 pod = in->ifindex;
+	return drop(bpf_map_lookup_elem(&traffic_map, &pod), SENT, FORGED);
+}
+
+// Egress of every device of the node but its ends of pods' pairs: of what was sent, this much found a way, and nobody else sends
+// into a tunnel.
 SEC("tc") int nsm_leave(struct __sk_buff *skb)
 {
 	const u32 index = skb->tc_index;
-	if (index != INDEX_SENT && index != INDEX_LABELLED)
+	if (index == INDEX_LEFT || index == INDEX_CUT)
 		return TC_ACT_UNSPEC;
+	if (index != INDEX_SENT && index != INDEX_LABELLED)
+		return forged(skb);
 	u32 end = skb->priority;
 	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &end);
-	skb->tc_index = 0;
+	skb->tc_index = INDEX_LEFT;
 	skb->priority = 0;
 	if (traffic)
 		traffic->left++;

@@ -72,6 +72,7 @@ inlined int is_tcp(struct __sk_buff *skb, u32 offset, u16 type)
 inlined int cut(struct __sk_buff *skb)
 {
 	const u8 loopback[12] = {};
+	skb->tc_index = INDEX_CUT;
 	return bpf_skb_store_bytes(skb, 0, loopback, sizeof(loopback), 0) ? TC_ACT_SHOT : bpf_redirect(LOOPBACK, 0);
 }
 
@@ -84,8 +85,8 @@ inlined long add_ethernet(struct __sk_buff *skb, struct arrival *arrival)
 	return bpf_skb_change_head(skb, sizeof(ethernet), 0) || bpf_skb_store_bytes(skb, 0, &ethernet, sizeof(ethernet), 0);
 }
 
-// `start`: offset of the packet, behind the Ethernet header if there is one.
-inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival, u32 start)
+// `start`: offset of the packet, behind the Ethernet header if there is one. `index`: its traffic control index when it came.
+inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival, u32 start, u32 index)
 {
 	if (arrival->headless)
 		return unknown(skb, arrival, TRUNCATED);
@@ -97,6 +98,10 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival, u32 start)
 	const int labelled = arrival->to.kind == MPLS_OVER_ETHERNET;
 	u32 device = skb->ifindex;
 	const int elsewhere = in->uplink != device && !(pod & OF_THE_KERNEL);
+	// No other node is behind the loopback device, but programs of this one are, and with IPv6 they may send from any address. Tunnels
+	// from an address to itself are those by which the forwarder tries the programs.
+	if (device == LOOPBACK && index != INDEX_CUT && different(in->remote, arrival->to.local))
+		return drop(traffic, RECEIVED, WRONG_SOURCE);
 	// On another link than its own the same label may be another application's.
 	if (labelled && wrong_sender(skb, in, elsewhere)) {
 		drop(traffic, RECEIVED, WRONG_SOURCE);

@@ -8,11 +8,16 @@ enum {
 	MARK_ARRIVED = 0x6e736d03,
 };
 
-// The traffic control index of frames on their way to an uplink, whose priority is then the index of the node's end: no
-// route is chosen by either, as it may be by mark.
-enum { INDEX_SENT = 0x6e01, INDEX_LABELLED = 0x6e02 };
-
-enum { MAX_TAGS = 2 };
+// The traffic control index tells the programs' own frames from others; on the way to an uplink, their priority is the index of
+// the node's end. No route is chosen by either, as it may be by mark. Pods can set an index, so arriving packets lose theirs.
+enum {
+	INDEX_SENT = 0x6e01,
+	INDEX_LABELLED = 0x6e02,
+	// It has left by an uplink, below which there may be another device.
+	INDEX_LEFT = 0x6e03,
+	// To be cut into segments by the loopback device.
+	INDEX_CUT = 0x6e04,
+};
 
 // The inner Ethernet header with its VLAN tags.
 struct inner {

@@ -1,6 +1,6 @@
 // Which wiring makes a cross-connect, where several engines can.
 import { type forwarder as fw, NsmError } from '@nsm/api';
-import { NetlinkError } from '@nsm/netlink';
+import { NetlinkError, type RouteSocket } from '@nsm/netlink';
 import type { OpenPorts, Wiring } from './wiring.js';
 
 /** A wiring, and what it lacks here; '' when it works. */
@@ -9,10 +9,15 @@ export interface TriedWiring {
   readonly missing: string;
 }
 
-/** Those that can make it, the best first. @throws NsmError `dataplane` when there is none. */
+/**
+ * Those that can make it, the best first.
+ * @param obstructed whether a wiring cannot go the way of the tunnel: such a wiring is left out unless all are.
+ * @throws NsmError `dataplane` when there is none.
+ */
 export function possibleWirings(
   tried: readonly TriedWiring[],
   { client, endpoint, tunnel }: fw.CrossConnect,
+  obstructed: (wiring: Wiring) => boolean = () => false,
 ): readonly [Wiring, ...Wiring[]] {
   const type = client?.type ?? endpoint?.type;
   const other = client && endpoint ? endpoint.type : type;
@@ -22,7 +27,9 @@ export function possibleWirings(
       (wiring.endpointInterface ?? wiring.interface) === other &&
       wiring.tunnel === tunnel?.type,
   );
-  const [first, ...others] = fitting.flatMap(({ wiring, missing }) => (missing === '' ? [wiring] : []));
+  const working = fitting.flatMap(({ wiring, missing }) => (missing === '' ? [wiring] : []));
+  const way = working.length > 1 ? working.filter((wiring) => !obstructed(wiring)) : [];
+  const [first, ...others] = way.length > 0 ? way : working;
   if (first) return [first, ...others];
   const [broken] = fitting;
   throw new NsmError(
@@ -43,6 +50,19 @@ export function inOrder(
   const present = Object.values(ports).map((port) => port.find(id)?.kind);
   const maker = possible.find(({ deviceKind }) => deviceKind !== undefined && present.includes(deviceKind));
   return maker ? [maker, ...possible.filter((wiring) => wiring !== maker)] : possible;
+}
+
+/** Whether a wiring cannot go where the node's routes lead to the tunnel's other end. */
+export function isObstructed(wiring: Wiring, { tunnel }: fw.CrossConnect, node: RouteSocket): boolean {
+  if (!tunnel || !wiring.obstacle) return false;
+  try {
+    const route = node.routeTo(tunnel.remote);
+    return wiring.obstacle(route, node.link(route.device)) !== '';
+  } catch (error) {
+    // No route: no wiring has a way, and each says so itself.
+    if (error instanceof NetlinkError) return false;
+    throw error;
+  }
 }
 
 /** Somebody else has the UDP port for himself; an engine that needs no socket can share it. */

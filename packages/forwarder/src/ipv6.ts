@@ -17,7 +17,7 @@ export function addLinkLocal(
 }
 
 /** The link-local address that follows from a MAC address: modified EUI-64, RFC 4291, appendix A. */
-function linkLocal(mac: string): string {
+export function linkLocal(mac: string): string {
   const bytes = mac.split(':');
   const eui64 = BigInt(`0x${[...bytes.slice(0, 3), 'ff', 'fe', ...bytes.slice(3)].join('')}`);
   return String(new IpPrefix(6, (0xfe80n << 112n) | (eui64 ^ (0x02n << 56n)), 64));

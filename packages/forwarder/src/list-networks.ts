@@ -1,24 +1,40 @@
-// The networks that the interfaces of a pod are in, each with the interface that has it.
+// The networks that the interfaces of a pod are in, or lead to, each with the interface that has it.
 import type { forwarder as fw } from '@nsm/api';
 import { IpPrefix, openNamespace, RouteSocket } from '@nsm/netlink';
 import { explain } from './explain.js';
 
-export type NetworkReport = Pick<fw.Network, 'prefix' | 'interface' | 'id'>;
+export type NetworkReport = Pick<fw.Network, 'prefix' | 'interface' | 'id' | 'routed'>;
 
-/** An address of lo makes no network, and every interface is in the link-local one. @throws NsmError `namespace-unknown` */
+/**
+ * An address of lo makes no network, every interface is in the link-local one, and a default route leads to none.
+ * @throws NsmError `namespace-unknown`
+ */
 export function listNetworks({ inode, path }: fw.Namespace): NetworkReport[] {
   try {
     using namespace = openNamespace({ inode, hint: path });
     using socket = RouteSocket.open(namespace);
     const links = new Map(socket.links().map((link) => [link.index, link]));
-    return socket.addresses().flatMap(({ index, family, address, peer, prefixLength, scope }) => {
+    const on = (index: number): Pick<NetworkReport, 'interface' | 'id'> => {
       const { name = `#${index}`, alias = '' } = links.get(index) ?? {};
-      if (name === 'lo' || (family === 'ipv6' && scope === 'link')) return [];
+      return { interface: name, id: alias };
+    };
+    const connected = socket.addresses().flatMap(({ index, family, address, peer, prefixLength, scope }) => {
+      const device = on(index);
+      if (device.interface === 'lo' || (family === 'ipv6' && scope === 'link')) return [];
       // The network of a point-to-point address is its peer's (ip-address(8)).
       const networks = [IpPrefix.of(peer === undefined ? address : `${peer}/${prefixLength}`).network];
       if (peer !== undefined) networks.push(IpPrefix.of(address).host);
-      return networks.map((network) => ({ prefix: String(network), interface: name, id: alias }));
+      return networks.map((network) => ({ prefix: String(network), ...device, routed: false }));
     });
+    const routed = socket
+      .routes()
+      .filter(({ protocol, destination }) => protocol !== 'kernel' && destination !== 'default')
+      .map(({ destination, device, multipath: [first] }) => ({
+        prefix: destination,
+        ...on(device ?? first?.device ?? 0),
+        routed: true,
+      }));
+    return [...connected, ...routed];
   } catch (error) {
     throw explain(error);
   }

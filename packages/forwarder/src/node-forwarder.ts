@@ -3,9 +3,10 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type forwarder as fw, type ServiceImplementation, Turns, traitsOf } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { allWirings, type VxlanEngine } from './all-wirings.js';
+import { SourceFilters } from './bpf/source-filters.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
-import { inOrder, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
+import { inOrder, isObstructed, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
@@ -35,7 +36,7 @@ import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
 
 export interface NodeForwarderOptions {
-  /** What carries VXLAN where both can: the kernel's own device, or eBPF as all other kinds. Default `kernel`. */
+  /** What carries VXLAN where both can: eBPF as all other kinds, or the kernel's own device in the pod. Default `ebpf`. */
   readonly vxlanEngine?: VxlanEngine;
   /** The manager's run directory, below which pods meet by sockets. Without it there is no shared memory. */
   readonly runDir?: string;
@@ -48,6 +49,8 @@ export class NodeForwarder implements ForwarderService {
   readonly #watch: NodeWatch;
   readonly #reaper = new Reaper();
   readonly #tunnels: TunnelEngine;
+  /** Undefined where eBPF does not work. */
+  readonly #sources: SourceFilters | undefined;
   readonly #offers: TunnelOffers;
   readonly #sockets: SharedSockets;
   readonly #shared: SharedEngine;
@@ -56,13 +59,14 @@ export class NodeForwarder implements ForwarderService {
   readonly #turns = new Turns();
   readonly #wirings: readonly TriedWiring[];
 
-  constructor({ vxlanEngine = 'kernel', runDir, lending = {} }: NodeForwarderOptions = {}) {
+  constructor({ vxlanEngine = 'ebpf', runDir, lending = {} }: NodeForwarderOptions = {}) {
     this.#socket = RouteSocket.open();
     removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket, runDir ?? '');
+    this.#sources = this.#tunnels.isLoaded ? new SourceFilters() : undefined;
     this.#sockets = new SharedSockets(runDir);
-    this.#shared = new SharedEngine(this.#sockets, (ids) => this.#watch.lost(ids));
+    this.#shared = new SharedEngine(this.#sockets, this.#tunnels.isLoaded, (ids) => this.#watch.lost(ids));
     const { folder, underlay = [], onStep } = lending;
     this.#lending = new Lending(this.#socket, new LoanBook(folder, nodeId()), underlay, onStep);
     const node = { socket: this.#socket };
@@ -88,6 +92,7 @@ export class NodeForwarder implements ForwarderService {
     await this.#shared.stop();
     await this.#sockets.stop();
     this.#tunnels.stop();
+    this.#sources?.stop();
     this.#socket.close();
   }
 
@@ -141,7 +146,9 @@ export class NodeForwarder implements ForwarderService {
     signal.throwIfAborted();
     this.#reaper.prepare();
     crossConnect.mended = [];
-    const possible = possibleWirings(this.#wirings, crossConnect);
+    const possible = possibleWirings(this.#wirings, crossConnect, (wiring) =>
+      isObstructed(wiring, crossConnect, this.#socket),
+    );
     const ports: OpenPorts = {};
     try {
       if (crossConnect.client) ports.client = new OpenPort(crossConnect.client);
@@ -177,6 +184,8 @@ export class NodeForwarder implements ForwarderService {
         this.#tunnels.release(crossConnect.id);
         ports[device.side]?.delete(device.index);
       });
+      // Before the first packet.
+      this.#sources?.guard(crossConnect.id, devices, ports);
       for (const device of devices) {
         const open = ports[device.side];
         if (!open) continue;
@@ -202,6 +211,7 @@ export class NodeForwarder implements ForwarderService {
       else if (fresh) {
         await this.#shared.release(crossConnect.id);
         this.#tunnels.release(crossConnect.id);
+        this.#sources?.release(crossConnect.id);
         ports[fresh.side]?.delete(fresh.index);
       }
       throw error;
@@ -224,6 +234,7 @@ export class NodeForwarder implements ForwarderService {
         const [client, endpoint] = [withDevice(crossConnect.client), withDevice(crossConnect.endpoint)];
         await this.#shared.release(id);
         this.#sockets.release(id);
+        this.#sources?.release(id);
         const outside = this.#tunnels.release(id);
         if (outside || client || endpoint)
           await this.#reaper.remove({ ...crossConnect, client, endpoint }, outside);
@@ -253,7 +264,8 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async getStatistics({ crossConnect }: fw.GetStatisticsRequest): Promise<Partial<StatisticsReport>> {
-    return readStatistics(this.#socket, { tunnels: this.#tunnels, shared: this.#shared }, crossConnect);
+    const counting = { tunnels: this.#tunnels, shared: this.#shared, sources: this.#sources };
+    return readStatistics(this.#socket, counting, crossConnect);
   }
 
   watch(

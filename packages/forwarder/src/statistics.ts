@@ -1,7 +1,7 @@
 // Counters of tunnels and devices as the forwarder reports them.
 import type { forwarder as fw } from '@nsm/api';
 import type { Link, LinkStatistics } from '@nsm/netlink';
-import type { TunnelTraffic } from './bpf/tunnel-counters.js';
+import { notOwn, type TunnelTraffic } from './bpf/tunnel-counters.js';
 import type { SharedTraffic } from './interfaces/shared/shared-engine.js';
 
 export type StatisticsReport = Omit<fw.Statistics, '$typeName' | '$unknown'>;
@@ -115,6 +115,25 @@ export function statisticsOfDevice(
     sentBytes: BigInt(device.txBytes),
     sentDrops: BigInt(device.txDropped),
     drops: { ...guard?.drops, ...someOf(byDevice) },
+  };
+}
+
+/** @param foreign packets of a connection on one node that were not from the sender's own address. */
+export function withForeign(
+  report: StatisticsReport,
+  foreign: { readonly sent: bigint; readonly received: bigint },
+): StatisticsReport {
+  return {
+    ...report,
+    sentDrops: report.sentDrops + foreign.sent,
+    receivedDrops: report.receivedDrops + foreign.received,
+    drops: {
+      ...report.drops,
+      ...someOf({
+        [`sent, ${notOwn}`]: foreign.sent,
+        [`received, ${notOwn}`]: foreign.received,
+      }),
+    },
   };
 }
 

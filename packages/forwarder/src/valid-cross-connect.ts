@@ -29,16 +29,22 @@ function validPort(port: fw.Port): fw.Port {
       'invalid',
       `${JSON.stringify(port.name)} cannot name an interface: ${linkNameRule}, save one "%d"`,
     );
+  const { sources } = port;
   return {
     ...port,
+    ...(sources ? { sources: { ...sources, prefixes: sources.prefixes.map(validNetwork) } } : {}),
     addresses: port.addresses.map((text) => String(known(IpPrefix.parse(text), text))),
     peerAddresses: port.peerAddresses.map(validAddress),
     routes: port.routes.map(({ destination, gateway, ...rest }) => ({
       ...rest,
-      destination: String(known(IpPrefix.parse(destination), destination).network),
+      destination: validNetwork(destination),
       gateway: validAddress(gateway),
     })),
   };
+}
+
+function validNetwork(text: string): string {
+  return String(known(IpPrefix.parse(text), text).network);
 }
 
 function known(address: IpPrefix | undefined, text: string): IpPrefix {

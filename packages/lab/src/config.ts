@@ -3,8 +3,6 @@
 export interface LabConfig {
   /** Set in the process that runs inside the lab's own user namespace. */
   readonly insideUserNamespace: boolean;
-  /** False where NO_COLOR is set (no-color.org) or the terminal is a dumb one. */
-  readonly colour: boolean;
   /** Where an ordinary user's labs are written down. */
   readonly userFolder: string;
   /** How this user calls nsm: a clone has it in node_modules only. */
@@ -24,7 +22,6 @@ export function readConfig(): LabConfig {
   const uid = process.getuid?.() ?? 0;
   return {
     insideUserNamespace: env[insideVariable] === '1',
-    colour: !env.NO_COLOR && env.TERM !== 'dumb',
     userFolder: env.XDG_RUNTIME_DIR ? `${env.XDG_RUNTIME_DIR}/nsm/lab` : `/tmp/nsm-${uid}/lab`,
     nsm: env.npm_lifecycle_event === undefined ? 'nsm' : 'npx nsm',
     environment: Object.fromEntries(

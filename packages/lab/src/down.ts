@@ -1,5 +1,6 @@
 // `nsm lab down`: removes a lab from any shell, whether its `up` still runs, was killed, or left it.
 import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { readConfig } from './config.js';
 import { findLab, labNameOf } from './find-lab.js';
 import { LabFolder } from './lab-folder.js';
@@ -22,11 +23,12 @@ export async function labDown(
   const config = readConfig();
   const name = labNameOf(nameOrFile);
   const found = findLab(name, config);
+  const remarks = new Output(false, output.stderr);
   const say = (outcome: string, remains: readonly string[] = []): LabResult => {
-    output.stdout.write(
-      json ? `${JSON.stringify({ lab: name, outcome, remains }, null, 2)}\n` : `lab ${name}: ${outcome}\n`,
-    );
-    for (const remainder of json ? [] : remains) output.stderr.write(`× ${remainder}\n`);
+    const printed = new Output(json, output.stdout);
+    if (json) printed.value({ lab: name, outcome, remains });
+    else printed.line(`lab ${name}: ${outcome}`);
+    for (const remainder of json ? [] : remains) remarks.line(`× ${remainder}`);
     return { ok: remains.length === 0 };
   };
   if (!found && !new LabFolder(name).exists) {
@@ -62,8 +64,6 @@ export async function labDown(
     folder.remove();
     return say('removed');
   }
-  const taken = await new Progress(output.stderr, config.colour).step(`removing lab ${name}`, () =>
-    takeDown(folder, record),
-  );
+  const taken = await new Progress(remarks).step(`removing lab ${name}`, () => takeDown(folder, record));
   return say(taken.remains.length > 0 ? 'something remains' : 'removed', taken.remains);
 }

@@ -2,7 +2,7 @@
 import type { Plan, Program } from './plan.js';
 
 /** One line for each thing; nothing in it depends on this machine. */
-export function describePlan(plan: Plan): string {
+export function describePlan(plan: Plan): readonly string[] {
   const lines = [`lab ${plan.name}, in ${plan.folder}`];
   for (const { role, namespace } of plan.members) lines.push(`+ network namespace ${namespace} (${role})`);
   for (const { name, namespace, mtu, addresses, plugs } of plan.networks) {
@@ -20,7 +20,7 @@ export function describePlan(plan: Plan): string {
     lines.push(`+ ${commandLine(program)}`);
   for (const { from, to, addresses } of plan.checks)
     lines.push(`? ping ${to} (${addresses.join(', ')}) from ${from}`);
-  return lines.map((line) => `${line}\n`).join('');
+  return lines;
 }
 
 function commandLine({ namespace, environment, arguments: argv }: Program): string {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { openNamespace } from '@nsm/netlink';
-import { closestName } from './closest-name.js';
+import { closestName } from '@nsm/yaml-file/closest-name';
 import { readConfig } from './config.js';
 import { labNameOf, needLab } from './find-lab.js';
 import type { LabFolder, LabRecord } from './lab-folder.js';

@@ -1,6 +1,6 @@
 // The lab that a command line names: one that is up on this machine, root's or the user's own.
-import { abbreviatedList, NsmError } from '@nsm/api';
-import { closestName } from './closest-name.js';
+import { abbreviatedList, isName, NsmError } from '@nsm/api';
+import { closestName } from '@nsm/yaml-file/closest-name';
 import type { LabConfig } from './config.js';
 import { readLabFile } from './lab-file.js';
 import { LabFolder, type LabRecord } from './lab-folder.js';
@@ -11,9 +11,12 @@ export type FoundLab =
   | { readonly where: 'here'; readonly folder: LabFolder; readonly record: LabRecord }
   | { readonly where: 'user namespace'; readonly lab: NonNullable<ReturnType<typeof findUserLab>> };
 
-/** A name, or the path of a lab file. */
-export const labNameOf = (nameOrFile: string): string =>
-  /[/.]/.test(nameOrFile) ? readLabFile(nameOrFile).name : nameOrFile;
+/** A name, or the path of a lab file. @throws NsmError `not-found` or `invalid` for what is neither. */
+export function labNameOf(nameOrFile: string): string {
+  if (/[/.]/.test(nameOrFile)) return readLabFile(nameOrFile).name;
+  if (isName(nameOrFile)) return nameOrFile;
+  throw new NsmError('invalid', `${JSON.stringify(nameOrFile)} is no name of a lab`);
+}
 
 export function findLab(name: string, config: LabConfig): FoundLab | undefined {
   const folder = new LabFolder(name);

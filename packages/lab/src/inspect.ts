@@ -1,10 +1,11 @@
 // `nsm lab inspect`: the table of a lab that is up, measured again.
 import { NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { readConfig } from './config.js';
 import { labNameOf, needLab } from './find-lab.js';
 import { measureLab } from './measure.js';
 import type { LabOptions, LabResult } from './options.js';
-import { formatReport, paintFor } from './table.js';
+import { printReport } from './table.js';
 import { enterUserLab } from './user-namespace.js';
 
 /** Ok when every connection carries packets in both directions. @throws NsmError `not-found`, `privilege` */
@@ -27,7 +28,8 @@ export async function labInspect(
   }
   const { stdout } = output ?? process;
   const report = await measureLab(found.record.plan, signal);
-  const paint = paintFor(stdout.isTTY === true && config.colour);
-  stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, paint));
+  const printed = new Output(json, stdout);
+  if (json) printed.value(report);
+  else printReport(printed, report);
   return { ok: report.ok, report };
 }

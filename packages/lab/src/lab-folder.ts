@@ -10,6 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { NsmError } from '@nsm/api';
+import { whyUntrusted } from '@nsm/durable';
 import type { Plan } from './plan.js';
 import type { ProcessIdentity } from './process-identity.js';
 
@@ -39,6 +41,16 @@ export interface ProcessRecord {
   readonly identity: ProcessIdentity;
 }
 
+/** @throws NsmError `privilege` where others can put labs of theirs into the folder, or exchange it. */
+export function refuseForeignFolder(folder: string, closed = false): void {
+  const why = whyUntrusted(folder, { closed });
+  if (why !== '')
+    throw new NsmError(
+      'privilege',
+      `${folder} ${why}: labs in it may be those of others; remove it, or mend its owner and mode`,
+    );
+}
+
 export class LabFolder {
   readonly path: string;
 
@@ -48,6 +60,7 @@ export class LabFolder {
 
   /** Names of the labs that have a folder. */
   static names(parent: string = labsFolder): string[] {
+    if (whyUntrusted(parent) !== '') return [];
     try {
       return readdirSync(parent).filter((name) => existsSync(`${parent}/${name}/lab.json`));
     } catch {
@@ -79,6 +92,7 @@ export class LabFolder {
 
   /** undefined where there is none, or none that can be read. */
   read(): LabRecord | undefined {
+    if (whyUntrusted(this.path) !== '') return undefined;
     try {
       const record = JSON.parse(readFileSync(`${this.path}/lab.json`, 'utf8')) as LabRecord;
       return record.version === 1 ? record : undefined;

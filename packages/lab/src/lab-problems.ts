@@ -1,37 +1,14 @@
-// Everything wrong with a lab file, in words: path, value, what is accepted, and the name that was probably meant.
+// What is wrong with a lab whose file has the right shape.
 import { abbreviatedList } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink/ip-prefix';
-import type { z } from 'zod';
-import { closestName } from './closest-name.js';
+import { dotted, meant, type Problem } from '@nsm/yaml-file';
 import { endpointKinds } from './lab-schema.js';
-import type { LabFile, LabProblem } from './lab-types.js';
+import type { LabFile } from './lab-types.js';
 import { Subnet } from './subnet.js';
 
-/** Problems of shape, or, where there are none, of names and addresses that do not fit together. */
-export function problemsOf(parsed: z.ZodSafeParseResult<LabFile>, value: unknown): LabProblem[] {
-  return parsed.success
-    ? referenceProblems(parsed.data)
-    : parsed.error.issues.flatMap((issue) => shapeProblems(issue, value));
-}
-
-function shapeProblems(issue: z.core.$ZodIssue, value: unknown): LabProblem[] {
-  if (issue.code === 'unrecognized_keys') {
-    const known = issue.message.split('\n').slice(1);
-    return issue.keys.map((key) => {
-      const path = [...issue.path, key];
-      return { path, text: `${dotted(path)}: unknown key${meant(key, known)}; known: ${known.join(', ')}` };
-    });
-  }
-  // A key that is not a proper name: its own issue says what is accepted.
-  const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-  const shown = issue.code === 'invalid_key' ? issue.path.at(-1) : valueAt(value, issue.path);
-  const subject =
-    shown === undefined ? dotted(issue.path) : `${dotted(issue.path)}: ${JSON.stringify(shown)}`;
-  return [{ path: issue.path, text: `${subject} ${message}` }];
-}
-
-function referenceProblems(lab: LabFile): LabProblem[] {
-  const problems: LabProblem[] = [];
+/** Names and addresses that do not fit together. */
+export function problemsOf(lab: LabFile): Problem[] {
+  const problems: Problem[] = [];
   const add = (path: PropertyKey[], text: string): void => {
     problems.push({ path, text: `${dotted(path)}: ${text}` });
   };
@@ -135,24 +112,4 @@ function referenceProblems(lab: LabFile): LabProblem[] {
     if (!IpPrefix.parseAddress(check.to)) oneOf(['checks', index, 'to'], check.to, 'outside host', outside);
   }
   return problems;
-}
-
-function meant(name: string, known: readonly string[]): string {
-  const closest = closestName(name, known);
-  return closest === undefined ? '' : ` (did you mean ${closest}?)`;
-}
-
-function dotted(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return 'the file';
-  return path
-    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
-    .join('');
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    // What has no parts is the short form of the one part that is asked for: a prefix for a list of one.
-    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : at),
-    value,
-  );
 }

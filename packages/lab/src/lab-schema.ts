@@ -1,35 +1,13 @@
 // The shape of a lab file: every key, its default, and the words for what is accepted.
 import { IpPrefix } from '@nsm/netlink/ip-prefix';
+import { accepted, isScalar, list, named, orQuoted, strict, text, written } from '@nsm/yaml-file';
 import { z } from 'zod';
 import type { LabFile } from './lab-types.js';
 import { Subnet } from './subnet.js';
 
-interface Words {
-  readonly error: (issue: { readonly input?: unknown }) => string;
-}
-
-/** What a schema says of a value it refuses: the text after the value. */
-const accepted = (what: string): Words => ({
-  error: (issue) =>
-    issue.input === undefined ? `is missing; needed: ${what}` : `is not accepted; accepted: ${what}`,
-});
-
-/** What a schema of text says: of nothing at all, which `~`, `null` and no value mean in YAML, that it may be quoted. */
-const orQuoted = (what: string): Words => ({
-  error: (issue) =>
-    issue.input === null
-      ? `is not accepted (~, null and no value are no text in YAML: quote what is meant as text); accepted: ${what}`
-      : accepted(what).error(issue),
-});
-const text = (what: string) => z.string(orQuoted(what));
 const name = (what: string, pattern: RegExp, longest: number) =>
   text(what).regex(pattern, accepted(what)).max(longest, accepted(what));
 
-const isScalar = (value: unknown): value is string | number | boolean =>
-  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
-/** A place for text: what reads as a number, true or false elsewhere is here the text that was written. */
-const written = <Text extends z.ZodType>(schema: Text) =>
-  z.preprocess((value) => (isScalar(value) ? String(value) : value), schema);
 /** A place for true or false, in each spelling of YAML's core schema. */
 const truth = <Value extends z.ZodType>(schema: Value) =>
   z.preprocess(
@@ -37,15 +15,6 @@ const truth = <Value extends z.ZodType>(schema: Value) =>
       value === 'True' || value === 'TRUE' ? true : value === 'False' || value === 'FALSE' ? false : value,
     schema,
   );
-
-const strict = <Shape extends z.core.$ZodLooseShape>(what: string, shape: Shape) =>
-  z.strictObject(shape, {
-    // The keys travel in the message, after a newline, to the place that writes the suggestion.
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? `unknown\n${Object.keys(shape).join('\n')}`
-        : accepted(`${what} (${Object.keys(shape).join(', ')})`).error(issue),
-  });
 
 const lowerCase = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 // A member's name becomes part of a folder, a namespace and a socket path, which may have 107 bytes (unix(7)).
@@ -137,11 +106,6 @@ const mtu = (smallest: number) => {
   const what = `bytes, ${smallest} to 65535`;
   return z.int(accepted(what)).min(smallest, accepted(what)).max(65535, accepted(what)).default(1500);
 };
-
-const named = <Value extends z.ZodType>(what: string, key: z.ZodString, value: Value) =>
-  z.record(key, value, accepted(`${what}, each under its name`));
-const list = <Value extends z.ZodType>(what: string, value: Value) =>
-  z.array(value, accepted(`a list of ${what}`));
 
 export const labSchema: z.ZodType<LabFile> = strict('a lab', {
   name: written(memberName),

@@ -80,9 +80,3 @@ export interface LabCheck {
   readonly from: string;
   readonly to: string;
 }
-
-/** Something wrong at one place of the file. */
-export interface LabProblem {
-  readonly path: readonly PropertyKey[];
-  readonly text: string;
-}

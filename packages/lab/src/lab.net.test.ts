@@ -1,20 +1,22 @@
 // Whole labs in the kernel, with a stand-in for nsm: up, table, exec, inspect, down, and nothing left in any case.
+
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createNamespace, deleteNamespace } from '@nsm/netlink';
+import type { LineSink } from '@nsm/output';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { labDown, labExec, labInspect, labList, labUp } from './index.js';
 import { LabFolder } from './lab-folder.js';
-import type { LabStream, LabUpOptions } from './options.js';
+import type { LabUpOptions } from './options.js';
 import { isAlive } from './process-identity.js';
 
 const command = [process.execPath, fileURLToPath(new URL('./nsm.test.stand-in.js', import.meta.url))];
 const namespaces = (): string[] => (existsSync('/run/netns') ? readdirSync('/run/netns') : []);
 
-class Captured implements LabStream {
+class Captured implements LineSink {
   text = '';
   readonly #waiting: { readonly wanted: string; readonly resolve: () => void }[] = [];
   write(text: string): void {

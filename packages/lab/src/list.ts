@@ -1,10 +1,11 @@
 // `nsm lab list`: the labs that are up on this machine.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { whyUntrusted } from '@nsm/durable';
+import { Output } from '@nsm/output';
 import { type LabConfig, readConfig } from './config.js';
-import { LabFolder } from './lab-folder.js';
+import { LabFolder, labsFolder } from './lab-folder.js';
 import type { LabOptions } from './options.js';
 import { isAlive } from './process-identity.js';
-import { alignColumns, paintFor } from './table.js';
 import { findUserLab } from './user-namespace.js';
 
 export interface LabSummary {
@@ -23,16 +24,20 @@ export interface LabSummary {
 export function labList({ json = false, output = process }: LabOptions = {}): readonly LabSummary[] {
   const config = readConfig();
   const labs = labNames(config).map((name) => summarize(name));
-  if (json) {
-    output.stdout.write(`${JSON.stringify(labs, null, 2)}\n`);
-  } else if (labs.length === 0) {
-    output.stdout.write('no lab is up\n');
-  } else {
-    const rows = labs.map(({ name, state, nodes, pods, file }) =>
-      [name, state, nodes ?? '-', pods ?? '-', file ?? '(without root)'].map(String),
+  const printed = new Output(json, output.stdout);
+  if (json) printed.value(labs);
+  else
+    printed.table(
+      ['LAB', 'STATE', 'NODES', 'PODS', 'FILE'],
+      labs.map(({ name, state, nodes, pods, file }) =>
+        [name, state, nodes ?? '-', pods ?? '-', file ?? '(without root)'].map(String),
+      ),
+      'no lab is up',
     );
-    const paint = paintFor(output.stdout.isTTY === true && config.colour);
-    output.stdout.write(alignColumns(['LAB', 'STATE', 'NODES', 'PODS', 'FILE'], rows, paint));
+  // Whoever wonders why a lab is not listed is told; programs and completion are not disturbed.
+  for (const folder of json ? [] : [labsFolder, config.userFolder]) {
+    const why = existsSync(folder) ? whyUntrusted(folder, { closed: folder === config.userFolder }) : '';
+    if (why !== '') new Output(false, output.stderr).line(`nsm: not looked at: ${folder} ${why}`);
   }
   return labs;
 }
@@ -52,6 +57,7 @@ function summarize(name: string): LabSummary {
 }
 
 function userLabs(config: LabConfig): string[] {
+  if (whyUntrusted(config.userFolder, { closed: true }) !== '') return [];
   try {
     return readdirSync(config.userFolder)
       .filter((file) => file.endsWith('.json'))

@@ -63,6 +63,8 @@ async function manager(): Promise<void> {
     explainSelection: none,
     closeConnection: none,
     drain: none,
+    getPolicy: none,
+    testPolicy: none,
     watchConnections: async function* () {},
   });
   await server.listenUnix(`${runDir}/admin.sock`);

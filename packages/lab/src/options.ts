@@ -1,15 +1,11 @@
 // What every command of the lab takes and gives back.
+import type { LineSink } from '@nsm/output';
 import type { LabReport } from './report.js';
 
 /** Where a command writes. Results go to `stdout`, progress and remarks to `stderr`. */
 export interface LabOutput {
-  readonly stdout: LabStream;
-  readonly stderr: LabStream;
-}
-
-export interface LabStream {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
+  readonly stdout: LineSink;
+  readonly stderr: LineSink;
 }
 
 export interface LabOptions {
@@ -26,6 +22,8 @@ export interface LabUpOptions extends LabOptions {
   readonly dryRun?: boolean;
   /** Return once the lab is up and leave it to `labDown`. Needs root. Default: false. */
   readonly keep?: boolean;
+  /** Its file may set any variable, and name files of this machine. Default: false. */
+  readonly trust?: boolean;
   /** Takes the lab down. Default: SIGINT, SIGTERM and SIGHUP of this process do. */
   readonly signal?: AbortSignal;
   /** Milliseconds in which its programs must end when it is taken down. Default: 5000. */

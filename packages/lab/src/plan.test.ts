@@ -31,7 +31,7 @@ clients:
   - { pod: alice, service: net, labels: { site: b }, interface: "kernel:first" }
 checks: [{ from: alice, to: world }, { from: alice, to: 192.0.2.1 }]
 `.replace('a-name-of-24-characters-x', 'a-name-of-23-characters');
-    expect(describePlan(plan(text))).toBe(`lab lab, in /run/nsm/lab/lab
+    expect(`${describePlan(plan(text)).join('\n')}\n`).toBe(`lab lab, in /run/nsm/lab/lab
 + network namespace nsm-lab-underlay (underlay)
 + network namespace nsm-lab-world (outside)
 + network namespace nsm-lab-moon (outside)

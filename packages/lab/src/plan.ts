@@ -93,6 +93,8 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
         'manager',
         ...['--name', name, '--run-dir', runDir, '--state-dir', `${runDir}/state`],
         ...['--listen', address, '--advertise', address, '--registry', registry],
+        // No node has a dot in its name.
+        ...['--pki-dir', `${folder}/.pki`],
         ...flags(node.options),
       ],
       environment: node.environment,

@@ -1,5 +1,5 @@
 // Which process a number means: a pid alone may have been given to another since it was written down.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -20,6 +20,10 @@ export const isAlive = (identity: ProcessIdentity): boolean => {
   const now = identifyProcess(identity.pid);
   return now?.startTime === identity.startTime && now.bootId === identity.bootId;
 };
+
+/** True while the process runs as the user of this one. */
+export const isOwn = ({ pid }: ProcessIdentity): boolean =>
+  statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === process.geteuid?.();
 
 /**
  * Kills whatever is left of the group that `leader` began. A number that is in use as a group's is given to no new

@@ -1,11 +1,12 @@
 // Progress: plain lines for a file, a moving line for a terminal.
+import { Output } from '@nsm/output';
 import { expect, it, vi } from 'vitest';
 import { Progress } from './progress.js';
 
 it('writes one line a step, with what came of it and how long it took', async () => {
   let text = '';
   let now = 0;
-  const progress = new Progress({ write: (more) => (text += more) }, true, () => now);
+  const progress = new Progress(new Output(false, { write: (more) => (text += more) }), () => now);
   await progress.step('one', () => {
     now = 12;
   });
@@ -21,7 +22,7 @@ it('writes one line a step, with what came of it and how long it took', async ()
 it('moves on a terminal and leaves one clean line', async () => {
   vi.useFakeTimers();
   let text = '';
-  const progress = new Progress({ write: (more) => (text += more), isTTY: true }, true, () => 0);
+  const progress = new Progress(new Output(false, { write: (more) => (text += more), isTTY: true }), () => 0);
   await progress.step('one', () => vi.advanceTimersByTimeAsync(200));
   vi.useRealTimers();
   expect(text.split('\r\x1b[2K').length).toBeGreaterThan(3);

@@ -1,7 +1,8 @@
 // The table, and what it says when something is wrong.
+import { Output } from '@nsm/output';
 import { describe, expect, it } from 'vitest';
 import type { ConnectionRow, LabReport, RoundTrip } from './report.js';
-import { formatMicroseconds, formatReport, paintFor } from './table.js';
+import { formatMicroseconds, printReport } from './table.js';
 
 const trip = (microseconds: number | null): RoundTrip => ({
   what: 'x',
@@ -43,9 +44,15 @@ const report: LabReport = {
   ],
 };
 
-describe('formatReport', () => {
+function printed(report: LabReport, isTTY = false): string {
+  let text = '';
+  printReport(new Output(false, { isTTY, write: (more) => (text += more) }), report);
+  return text;
+}
+
+describe('printReport', () => {
   it('aligns columns and says what is wrong below', () => {
-    expect(formatReport(report, paintFor(false))).toBe(
+    expect(printed(report)).toBe(
       `CLIENT  SERVICE  ENDPOINT  NODE   INTERFACE  TUNNEL   ADDRESS                  MTU   RTT      STATE
 alice   icmp     echo      a → b  nsm0       VXLAN 5  10.0.0.1/31 fd00::1/127  1450  1.35 ms  UP
 bob     icmp     -         a      nsm0       VXLAN 5  10.0.0.1/31 fd00::1/127  1450  -        NO PACKETS
@@ -71,7 +78,7 @@ bob     icmp     -         a      nsm0       VXLAN 5  10.0.0.1/31 fd00::1/127  1
         detail: 'no adapter',
       },
     ];
-    expect(formatReport({ ...report, connections, checks: [] }, paintFor(false))).toBe(
+    expect(printed({ ...report, connections, checks: [] })).toBe(
       `CLIENT  SERVICE  ENDPOINT  NODE   INTERFACE      TUNNEL   ADDRESS                  MTU   RTT      STATE
 alice   icmp     echo      a → b  HW nsm0        VXLAN 5  10.0.0.1/31 fd00::1/127  1450  1.35 ms  UP
 alice   icmp     echo      a → b  MEM to KERNEL  -        -                        -     1.35 ms  UP
@@ -86,7 +93,7 @@ alice   icmp     -         a → b  -              -        -                   
       { ...row, throughput: 8_240_000_000 },
       { ...row, client: 'bob', throughput: 0, detail: 'no TCP stream got through' },
     ];
-    const lines = formatReport({ ...report, connections, checks: [] }, paintFor(false)).split('\n');
+    const lines = printed({ ...report, connections, checks: [] }).split('\n');
     expect(lines[0]).toMatch(/RTT +THROUGHPUT +STATE$/);
     expect(lines[1]).toMatch(/1\.35 ms +8\.2 Gbit\/s +UP$/);
     expect(lines[2]).toMatch(/1\.35 ms +0 Mbit\/s +NO PACKETS$/);
@@ -94,7 +101,7 @@ alice   icmp     -         a → b  -              -        -                   
   });
 
   it('colours the state only', () => {
-    const lines = formatReport(report, paintFor(true)).split('\n');
+    const lines = printed(report, true).split('\n');
     expect(lines[1]?.endsWith(' \x1b[32mUP\x1b[39m')).toBe(true);
     expect(lines[2]?.endsWith(' \x1b[31mNO PACKETS\x1b[39m')).toBe(true);
   });

@@ -1,21 +1,23 @@
 // `nsm lab up`: a lab from its file to its table, and away again.
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NsmError } from '@nsm/api';
+import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { type BringUpOptions, bringUp, isCancelled } from './bring-up.js';
 import { type LabConfig, readConfig } from './config.js';
 import { describePlan } from './dry-run.js';
 import { readLabFile } from './lab-file.js';
-import { LabFolder, type LabRecord, labsFolder } from './lab-folder.js';
+import { LabFolder, type LabRecord, labsFolder, refuseForeignFolder } from './lab-folder.js';
 import { LabLock } from './lab-lock.js';
 import { existingMembers, namespaceDirectoryExists } from './lab-network.js';
+import { needsTrust } from './lab-trust.js';
 import type { LabResult, LabUpOptions } from './options.js';
 import { type Plan, planLab } from './plan.js';
 import { mayMakeNamespaces } from './privilege.js';
 import { identifyProcess } from './process-identity.js';
 import { Progress } from './progress.js';
 import { StopSignal } from './stop-signal.js';
-import { formatReport, paintFor } from './table.js';
+import { printReport } from './table.js';
 import { takeDown } from './take-down.js';
 import { upInUserNamespace } from './user-namespace.js';
 
@@ -28,17 +30,22 @@ import { upInUserNamespace } from './user-namespace.js';
 export async function labUp(file: string, options: LabUpOptions = {}): Promise<LabResult> {
   const output = options.output ?? process;
   const config = readConfig();
-  const plan = planLab(readLabFile(file), labsFolder);
+  const lab = readLabFile(file);
+  const plan = planLab(lab, labsFolder);
   if (options.dryRun) {
-    output.stdout.write(options.json ? `${JSON.stringify(plan, null, 2)}\n` : describePlan(plan));
+    const printed = new Output(options.json === true, output.stdout);
+    if (printed.json) printed.value(plan);
+    else for (const line of describePlan(plan)) printed.line(line);
     return { ok: true };
   }
+  if (!options.trust) refuseUntrusted(file, needsTrust(lab));
   using stop = new StopSignal(options.signal);
   if (!config.insideUserNamespace && !mayMakeNamespaces())
     return await upInUserNamespace(plan.name, resolve(file), { ...options, signal: stop.signal }, config);
 
+  refuseForeignFolder(labsFolder);
   await using _lock = await LabLock.take(plan.name);
-  const progress = new Progress(output.stderr, config.colour);
+  const progress = new Progress(new Output(false, output.stderr));
   const folder = new LabFolder(plan.name);
   await removeLeftovers(folder, progress, options);
   const owner = identifyProcess(process.pid) ?? null;
@@ -85,8 +92,13 @@ async function show(
     signal,
   };
   const { report, running } = await bringUp(plan, folder, progress, how);
-  const paint = paintFor(stdout.isTTY === true && config.colour);
-  stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : `\n${formatReport(report, paint)}\n`);
+  const printed = new Output(options.json === true, stdout);
+  if (printed.json) printed.value(report);
+  else {
+    printed.line('');
+    printReport(printed, report);
+    printed.line('');
+  }
   if (options.once || options.keep || signal.aborted) return { ok: report.ok, report };
 
   const [pod = 'POD'] = plan.clients.map(({ member }) => member);
@@ -138,6 +150,15 @@ async function removeLeftovers(folder: LabFolder, progress: Progress, options: L
     );
   progress.say(`lab ${name} was killed before it could remove itself`);
   await remove(folder, old, progress, options);
+}
+
+function refuseUntrusted(file: string, places: readonly string[]): void {
+  if (places.length === 0) return;
+  throw new NsmError(
+    'privilege',
+    `${file} asks for more than a lab of its own: ${abbreviatedList(places)}; use only variables NSM_*, and no files of this machine, ` +
+      'or give --trust if you trust whoever wrote the file',
+  );
 }
 
 function refuseForeignNamespaces(plan: Plan): void {

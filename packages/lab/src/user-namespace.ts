@@ -5,18 +5,20 @@ import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NsmError, type NsmErrorKind } from '@nsm/api';
+import { whyUntrusted } from '@nsm/durable';
 import { insideVariable, type LabConfig } from './config.js';
+import { refuseForeignFolder } from './lab-folder.js';
 import { LabLock } from './lab-lock.js';
 import type { LabOptions, LabResult, LabUpOptions } from './options.js';
 import { explainRefusal } from './privilege.js';
-import { identifyProcess, isAlive, type ProcessIdentity } from './process-identity.js';
+import { identifyProcess, isAlive, isOwn, type ProcessIdentity } from './process-identity.js';
 
 /** What runs inside, and with what. */
 export type InsideRequest =
   | {
       readonly command: 'up';
       readonly file: string;
-      readonly options: Pick<LabUpOptions, 'once' | 'json' | 'command'>;
+      readonly options: Pick<LabUpOptions, 'once' | 'json' | 'command' | 'trust'>;
     }
   | { readonly command: 'inspect'; readonly name: string; readonly options: Pick<LabOptions, 'json'> }
   | {
@@ -54,13 +56,14 @@ export async function upInUserNamespace(
       'privilege',
       'without root a lab lives as long as the command that made it: leave out --keep',
     );
+  refuseForeignFolder(config.userFolder, true);
   const flags = usableFlags();
   await using _lock = await LabLock.take(name);
-  const { once = false, json = false, command } = options;
+  const { once = false, json = false, trust = false, command } = options;
   const request: InsideRequest = {
     command: 'up',
     file,
-    options: { once, json, ...(command && { command }) },
+    options: { once, json, trust, ...(command && { command }) },
   };
   const child = startInside(
     'unshare',
@@ -101,9 +104,11 @@ export async function upInUserNamespace(
 
 /** The user's own lab of a name, if it is up. */
 export function findUserLab(name: string, config: LabConfig): UserRecord | undefined {
+  if (whyUntrusted(config.userFolder, { closed: true }) !== '') return undefined;
   try {
     const record = JSON.parse(readFileSync(`${config.userFolder}/${name}.json`, 'utf8')) as UserRecord;
-    return isAlive(record.owner) && isAlive(record.inside) ? record : undefined;
+    const { owner, inside } = record;
+    return [owner, inside].every((one) => isAlive(one) && isOwn(one)) ? record : undefined;
   } catch {
     return undefined;
   }

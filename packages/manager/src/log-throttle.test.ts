@@ -1,6 +1,7 @@
 // What is worth a line in the log.
+
+import { LogThrottle } from '@nsm/api';
 import { expect, it } from 'vitest';
-import { LogThrottle } from './log-throttle.js';
 import { withCause } from './state/connection.js';
 
 it('says what is new, and the same again only after five minutes', () => {

@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
+import type { MachineCredentials } from '@nsm/pki';
 import type { Logger } from 'pino';
 import type { Limits } from './admission/limits.js';
 import type { MendPauses } from './connection/mend-pace.js';
@@ -20,7 +21,7 @@ export interface ManagerOptions {
   readonly listen: string;
   /** HOST:PORT under which they find this one; port 0 is replaced by the port listened on. */
   readonly advertise: string;
-  /** `embedded:` or `nsm://HOST:PORT`. */
+  /** `embedded:` or `nsm://[NAME@]HOST:PORT`. */
   readonly registry: string;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;
@@ -29,7 +30,7 @@ export interface ManagerOptions {
    * Default: all that work here, VXLAN first.
    */
   readonly tunnels: readonly { readonly service?: string; readonly type: TunnelType }[];
-  /** What carries VXLAN in the manager's own forwarder. Default: the kernel's vxlan device. */
+  /** What carries VXLAN in the manager's own forwarder. Default: eBPF. */
   readonly vxlanEngine?: VxlanEngine;
   /** Devices of this node that its own forwarder may give to pods. Default: none. */
   readonly lending?: Pick<LendingOptions, 'hwPools' | 'sriovPools' | 'sysfs'>;
@@ -43,6 +44,12 @@ export interface ManagerOptions {
   readonly forwarderSocket?: string;
   /** A thread that has begun to load a forwarder already, by `loadForwarderThread`. Default: a new one. */
   readonly forwarderThread?: Worker;
+  /** What is shown to other machines, and whom of those is believed. Default: plain text, and anybody may call (`--insecure`). */
+  readonly credentials?: MachineCredentials;
+  /** File that says who may provide and ask for what. Default: none, and everybody may. */
+  readonly policy?: string;
+  /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */
+  readonly auditLog?: string;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeoutMs?: number;

@@ -121,6 +121,7 @@ async function startManager(
   const data: TestManagerData = {
     port: port2,
     logFile: join(folder, `${name}.log`),
+    pkiDir: join(folder, 'pki'),
     options: {
       name,
       runDir,

@@ -1,12 +1,15 @@
 // A whole manager in a worker thread, for tests: the thread is born in a node's network namespace and stays there.
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { NsmError } from '@nsm/api';
+import { openCredentials } from '@nsm/pki';
 import { pino } from 'pino';
 import { Manager, type ManagerOptions } from './index.js';
 
 export interface TestManagerData {
   readonly port: MessagePort;
-  readonly options: Omit<ManagerOptions, 'logger' | 'faults'>;
+  readonly options: Omit<ManagerOptions, 'logger' | 'faults' | 'credentials'>;
+  /** Folder of the mesh's authority. */
+  readonly pkiDir: string;
   readonly logFile: string;
 }
 
@@ -15,11 +18,15 @@ export interface FailAt {
   readonly failAt: string | undefined;
 }
 
-const { port, options, logFile } = workerData as TestManagerData;
+const { port, options, logFile, pkiDir } = workerData as TestManagerData;
 let failAt: string | undefined;
+const logger = pino(pino.destination({ dest: logFile, sync: true }));
+const { name, stateDir } = options;
+const credentials = await openCredentials({ pkiDir, stateDir }, { kind: 'manager', name }, logger);
 const manager = new Manager({
   ...options,
-  logger: pino(pino.destination({ dest: logFile, sync: true })),
+  ...(credentials ? { credentials } : {}),
+  logger,
   faults: (step) => {
     port.postMessage({ step });
     if (step === failAt) throw new NsmError('dataplane', `injected after "${step}"`);

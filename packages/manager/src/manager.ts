@@ -11,17 +11,21 @@ import type { Logger } from 'pino';
 import { admitName, admitPool } from './admission/admission.js';
 import { admitTunnelAddress, warnOfStrangeAddresses } from './admission/own-addresses.js';
 import { checkPidNamespace } from './admission/pid-namespace.js';
+import { AuditLog } from './audit/audit-log.js';
 import { Abilities } from './choice/abilities.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import { leave, register } from './peers/registration.js';
+import { PolicySource } from './policy/policy-source.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
+import { recordChanges } from './signals/audit-changes.js';
 import { keepComparing } from './signals/comparing.js';
 import { watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
 import { watchOwnAddresses } from './signals/own-addresses.js';
 import { watchPeers } from './signals/peer-watch.js';
+import { watchPolicy } from './signals/policy-changes.js';
 import { listenTcp, listenUnix } from './start/listening.js';
 import { makeParts } from './start/make-parts.js';
 import { openForwarder } from './start/open-forwarder.js';
@@ -91,8 +95,14 @@ export class Manager {
     const state = StateFolder.take(this.#options.stateDir, { standIn, holder: `manager ${name}`, logger });
     stops.add(() => state[Symbol.dispose]());
     const stateDir = state.path;
+    const { credentials } = this.#options;
+    const source = new PolicySource(this.#options.policy, { logger });
+    await source.start();
+    stops.add(() => source.stop());
+    const auditLog = await this.#auditLog();
     const registry = openRegistry(this.#options.registry, {
       stateDir,
+      ...(credentials ? { credentials } : {}),
       logger: logger.child({ module: 'registry' }),
     });
     stops.add(await takeName(name, logger));
@@ -116,6 +126,8 @@ export class Manager {
       forwarder,
       abilities,
       registry,
+      source,
+      auditLog,
       logger,
       stopping: stopping.signal,
       recovered,
@@ -149,6 +161,8 @@ export class Manager {
   #listen(parts: ServiceComponents): void {
     const newEndpoints = watchNewEndpoints(parts);
     this.#stops.add(() => newEndpoints[Symbol.dispose]());
+    watchPolicy(parts);
+    recordChanges(parts);
     void watchForwarder(parts);
     void keepComparing(parts);
     void watchPeers(parts);
@@ -156,14 +170,24 @@ export class Manager {
     void watchOwnAddresses(parts);
   }
 
+  async #auditLog(): Promise<AuditLog | undefined> {
+    const { auditLog: path } = this.#options;
+    if (path === undefined) return undefined;
+    const log = new AuditLog(path, { logger: this.#logger });
+    await log.start();
+    this.#stops.add(() => log.stop());
+    return log;
+  }
+
   /** Its address is known as soon as it listens. */
   #self(nodeId: string): Self {
-    const { name, version = '', advertise } = this.#options;
+    const { name, version = '', advertise, credentials } = this.#options;
     const port = (): number => this.#port;
     using namespace = currentNamespace();
     return {
       name,
       version,
+      security: credentials ? 'mtls' : 'insecure',
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
       namespaceInode: namespace.inode,

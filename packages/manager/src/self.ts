@@ -4,6 +4,8 @@ export interface Self {
   readonly name: string;
   /** What runs here, such as `0.1.0`; '' when it is not told. */
   readonly version: string;
+  /** How it speaks with other machines. */
+  readonly security: 'mtls' | 'insecure';
   /** Another one after each start. */
   readonly incarnation: string;
   /** MANAGER:NODE-, what the ids of all connections on this node begin with. */

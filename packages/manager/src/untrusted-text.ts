@@ -1,9 +1,10 @@
 // What others said, in messages and logs of ours: it can neither fill them nor speak to a terminal.
+import { printable } from '@nsm/output';
 
 /** Shows a value in a message without letting it fill the log or speak to the terminal. */
 export function quote(text: string): string {
   const shown = text.length > 64 ? `${text.slice(0, 64)}… (${text.length} characters)` : text;
-  return JSON.stringify(shown);
+  return printable(JSON.stringify(shown));
 }
 
 /** Characters of others' words that are passed on. */
@@ -11,13 +12,13 @@ const maxWords = 1000;
 
 /** Others' words as one line of a message, which they cannot fill without end. */
 export function oneLine(text: string): string {
-  const line = text.slice(0, maxWords).replace(/\s*[\r\n]\s*/g, ' ');
+  const line = printable(text.slice(0, maxWords).replace(/\s*[\r\n]\s*/g, ' '));
   return text.length > maxWords ? `${line}… (${text.length} characters)` : line;
 }
 
 /** Why another manager ends or moves a connection, or cannot keep its half. */
 export function wordsOf({ reason }: { readonly reason: string }): string {
-  return reason === '' ? 'closed by the other manager' : reason.slice(0, 1024);
+  return reason === '' ? 'closed by the other manager' : oneLine(reason);
 }
 
 /** What another manager says of its half, for people of this node. */

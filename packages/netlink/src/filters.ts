@@ -44,6 +44,8 @@ export interface BpfFilterSpec extends CommonFilter {
   readonly programFd: number;
   /** Shown by tc. */
   readonly name: string;
+  /** Class of the packets: the program sees its lower 16 bits (`tc_classid`). Default: none. */
+  readonly class?: number | undefined;
 }
 
 /** Matches everything. `u32` is the older way to the same end, on kernels without `matchall`. */
@@ -64,7 +66,12 @@ export interface Filter {
   readonly protocol: number;
   readonly handle: number;
   readonly bpf:
-    | { readonly name: string | undefined; readonly id: number | undefined; readonly directAction: boolean }
+    | {
+        readonly name: string | undefined;
+        readonly id: number | undefined;
+        readonly directAction: boolean;
+        readonly class: number | undefined;
+      }
     | undefined;
 }
 
@@ -83,7 +90,7 @@ export interface FilterReference {
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
 const ETH_P_ALL = 3;
-const BPF = { fd: 6, name: 7, flags: 8, id: 11 } as const;
+const BPF = { class: 3, fd: 6, name: 7, flags: 8, id: 11 } as const;
 const TCA_BPF_FLAG_ACT_DIRECT = 1;
 const TC_ACT_OK = 0;
 const TC_ACT_SHOT = 2;
@@ -121,6 +128,7 @@ const encodeOptions = (writer: AttributeWriter, spec: FilterSpec): void => {
   if (spec.kind === 'bpf') {
     writer.u32(BPF.fd, spec.programFd);
     writer.string(BPF.name, spec.name);
+    if (spec.class !== undefined) writer.u32(BPF.class, spec.class);
     writer.u32(BPF.flags, TCA_BPF_FLAG_ACT_DIRECT);
     return;
   }
@@ -169,6 +177,7 @@ export const decodeFilter = (message: Message): Filter => {
         : {
             name: options.string(BPF.name),
             id: options.u32(BPF.id),
+            class: options.u32(BPF.class),
             directAction: ((options.u32(BPF.flags) ?? 0) & TCA_BPF_FLAG_ACT_DIRECT) !== 0,
           },
   };

@@ -105,7 +105,7 @@ export {
   peerCredentials,
   peerProcess,
 } from './socket-peers.js';
-export { openTap, setTapCarrier, type Tap, type TapOptions } from './tap.js';
+export { openTap, setTapCarrier, setTapFilter, type Tap, type TapOptions } from './tap.js';
 export type { TrafficParent } from './tc-handles.js';
 export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tcx.js';
 export { type Packet, UnixListener, UnixSocket, type UnixSocketKind } from './unix-socket.js';

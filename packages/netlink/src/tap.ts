@@ -6,6 +6,7 @@ import type { NetworkNamespace } from './network-namespace.js';
 const TUNSETIFF = 0x400454ca;
 const TUNSETPERSIST = 0x400454cb;
 const TUNSETCARRIER = 0x400454e2;
+const TUNSETFILTEREBPF = 0x800454e1;
 const IFF_TUN = 0x0001;
 const IFF_TAP = 0x0002;
 const IFF_MULTI_QUEUE = 0x0100;
@@ -75,6 +76,17 @@ export const setTapCarrier = (fd: number, on: boolean): void => {
   const value = Buffer.alloc(4);
   value.writeUInt32LE(on ? 1 : 0);
   check(libc.ioctl(fd, TUNSETCARRIER, value), 'set carrier of tap link', '');
+};
+
+/**
+ * Has an eBPF program (BPF_PROG_TYPE_SOCKET_FILTER) see each packet before it can be read; of those for which the program says 0
+ * there is nothing to read, and others are cut to what it says, bytes. Since Linux 4.16.
+ * @param fd an open device's. @throws NetlinkError
+ */
+export const setTapFilter = (fd: number, programFd: number): void => {
+  const value = Buffer.alloc(4);
+  value.writeInt32LE(programFd);
+  check(libc.ioctl(fd, TUNSETFILTEREBPF, value), 'filter what is read from tap link', '');
 };
 
 /** Has a device stay when no process has it open. @throws NetlinkError */

@@ -1,5 +1,5 @@
 // What all registries share: reads from the local copy, writes through the wanted state.
-import type { NetworkServiceEndpoint, registry as wire } from '@nsm/api';
+import type { Credentials, NetworkServiceEndpoint, registry as wire } from '@nsm/api';
 import { type Clock, systemClock } from './clock.js';
 import { RecordCache } from './record-cache.js';
 import {
@@ -18,6 +18,8 @@ export interface RegistryOptions {
   readonly logger?: RegistryLogger;
   /** Default: the system's monotonic clock. */
   readonly clock?: Clock;
+  /** What is shown to a registry on another machine, and whom of those is believed. Default: plain text. */
+  readonly credentials?: Credentials;
 }
 
 /** An implementation keeps `cache` current and says where writes go. */

@@ -84,7 +84,7 @@ export function compliance(
         const [one, two] = await openTwo();
         const full = endpoint('fw', {
           nseProviderNamespace: 'prod',
-          labels: { selector: { zone: 'ü', app: 'fw' } },
+          labels: { selector: { zone: 'a.1', app: 'fw' } },
           prefixes: ['10.60.0.0/16', 'fd00::/64'],
         });
         await one.registerEndpoint(full);
@@ -219,7 +219,19 @@ export function compliance(
     });
 
     describe('malformed input', () => {
-      const bad = ['', 'a/b', 'a\nb', 'a\0', 'x'.repeat(254), 'ü'.repeat(127), '\ud800'];
+      const bad = [
+        '',
+        'a/b',
+        'a\nb',
+        'a\0',
+        'x'.repeat(254),
+        'ü',
+        '\ud800',
+        '$(id)',
+        '-x',
+        '\x1b[2J',
+        'a\u202eb',
+      ];
       it.each(bad)('is refused: %j', async (text) => {
         const one = await open();
         const refused = { kind: 'invalid' };
@@ -240,6 +252,21 @@ export function compliance(
         expect(contents(one)).toEqual([]);
       });
 
+      it('is refused: what would be shown to operators and is not to be', async () => {
+        const one = await open();
+        for (const text of ['\x1b]0;x\x07', 'a\u202eb', '\x9b2J']) {
+          const endpoints = [
+            { labels: { selector: { [text]: '' } } },
+            { labels: { selector: { key: text } } },
+            { prefixes: [text] },
+            { socketLocation: `/${text}` },
+          ].map((more) => one.registerEndpoint(endpoint('fw', more)));
+          for (const write of [...endpoints, one.registerManager({ ...nodeA, version: text }, leaseMs)])
+            await expect(write).rejects.toMatchObject({ kind: 'invalid' });
+        }
+        expect(contents(one)).toEqual([]);
+      });
+
       it('is refused: leases and sizes out of range', async () => {
         const one = await open();
         for (const lease of [0, 999, 3_600_001, Number.NaN, 1500.5]) {
@@ -247,7 +274,7 @@ export function compliance(
         }
         const large = endpoint('fw', { prefixes: Array.from({ length: 10_000 }, () => '10.60.0.0/16') });
         await expect(one.registerEndpoint(large)).rejects.toMatchObject({ kind: 'invalid' });
-        await one.registerManager({ name: 'ü'.repeat(126), address: '[fd00::1]:5001' }, leaseMs);
+        await one.registerManager({ name: 'n'.repeat(253), address: '[fd00::1]:5001' }, leaseMs);
         const longest = 'x'.repeat(253);
         await one.registerEndpoint(
           endpoint(longest, { networkServiceName: longest, nseProviderNamespace: longest }),

@@ -13,7 +13,15 @@ import type {
   RecordWriter,
   RegistryLogger,
 } from './registry.js';
-import { endpointKey, validEndpoint, validKey, validLease, validManager, validName } from './valid-record.js';
+import {
+  endpointKey,
+  validClaim,
+  validEndpoint,
+  validKey,
+  validLease,
+  validManager,
+  validName,
+} from './valid-record.js';
 
 /**
  * Memory decides, in one synchronous step for each write, and the file follows: a write resolves when the file
@@ -136,7 +144,7 @@ export class RecordAuthority implements RecordWriter {
   }
 
   async claim(name: string, holder: string): Promise<string> {
-    validName(name, 'claim');
+    validClaim(name);
     validName(holder, 'claim holder');
     this.#check();
     const present = this.#claims.get(name);
@@ -148,7 +156,7 @@ export class RecordAuthority implements RecordWriter {
   }
 
   async releaseClaim(name: string, holder: string): Promise<void> {
-    validName(name, 'claim');
+    validClaim(name);
     validName(holder, 'claim holder');
     this.#check();
     if (this.#claims.get(name) !== holder) return;

@@ -2,7 +2,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { NsmError, state } from '@nsm/api';
 import type { Codec } from '@nsm/durable';
-import { validEndpoint, validLease, validName } from './valid-record.js';
+import { checkManager, validClaim, validEndpoint, validLease, validName } from './valid-record.js';
 
 /** What a manager, an endpoint or a claim is kept as. */
 export type StoredRecord = Exclude<state.RegistryRecord['record'], { case: undefined }>;
@@ -18,11 +18,13 @@ function validRecord({ record }: state.RegistryRecord): StoredRecord {
   switch (record.case) {
     case 'manager':
       validLease(record.value.leaseMs);
-      validName(record.value.manager?.name ?? '', 'manager name');
+      checkManager(record.value.manager ?? { name: '', address: '' });
       return record;
     case 'endpoint':
       return { case: 'endpoint', value: validEndpoint(record.value) };
     case 'claim':
+      validClaim(record.value.name);
+      validName(record.value.holder, 'claim holder');
       return record;
     case undefined:
       throw new NsmError('invalid', 'it is no record of a registry');

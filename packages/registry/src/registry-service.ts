@@ -1,15 +1,16 @@
 // The records over gRPC: nsmregistry.Registry.
-import { create } from '@bufbuild/protobuf';
 import {
   Backlog,
-  NetworkServiceEndpointSchema,
+  type CallContext,
   NsmError,
   type ServiceImplementation,
   type registry as wire,
 } from '@nsm/api';
 import { failuresOf } from './gathered-writes.js';
+import { ownEndpoint, ownName, ownRemoval } from './own-records.js';
 import type { RecordCache } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
+import { Watches } from './watches.js';
 
 /**
  * Events that may wait for a watcher: one that is further behind is cut off and begins anew. An endpoint may come, or go, with
@@ -23,49 +24,57 @@ export function serveRecords(
   cache: RecordCache,
   stopped: AbortSignal,
 ): ServiceImplementation<typeof wire.Registry> {
+  const watches = new Watches();
   return {
-    async registerManager({ manager, leaseMs }) {
+    async registerManager({ manager, leaseMs }, { identity }) {
       if (!manager) throw new NsmError('invalid', 'manager is missing');
-      await writer.registerManager(manager, leaseMs);
+      await writer.registerManager({ ...manager, name: ownName(identity, manager.name) }, leaseMs);
       return {};
     },
-    async removeManager({ name }) {
-      await writer.removeManager(name);
+    async removeManager({ name }, { identity }) {
+      await writer.removeManager(ownName(identity, name));
       return {};
     },
-    async endLease({ name }) {
-      await writer.endLease(name);
+    async endLease({ name }, { identity }) {
+      await writer.endLease(ownName(identity, name));
       return {};
     },
-    async registerEndpoint({ endpoint }) {
-      await writer.registerEndpoint(endpoint ?? create(NetworkServiceEndpointSchema));
+    async registerEndpoint({ endpoint }, { identity }) {
+      await writer.registerEndpoint(ownEndpoint(cache, identity, endpoint));
       return {};
     },
-    async removeEndpoint(key) {
-      await writer.removeEndpoint(key);
+    async removeEndpoint(removal, { identity }) {
+      await writer.removeEndpoint(ownRemoval(identity, removal));
       return {};
     },
-    async writeEndpoints({ writes }) {
+    async writeEndpoints({ writes }, { identity }) {
       const outcomes = writes.map(async ({ write }) => {
-        if (write.case === 'put') await writer.registerEndpoint(write.value);
-        else if (write.case === 'removal') await writer.removeEndpoint(write.value);
+        if (write.case === 'put') await writer.registerEndpoint(ownEndpoint(cache, identity, write.value));
+        else if (write.case === 'removal') await writer.removeEndpoint(ownRemoval(identity, write.value));
         else throw new NsmError('invalid', 'a write of neither kind');
       });
       return { failures: await failuresOf(outcomes) };
     },
-    async claim({ name, holder }) {
-      return { holder: await writer.claim(name, holder) };
+    async claim({ name, holder }, { identity }) {
+      return { holder: await writer.claim(name, ownName(identity, holder)) };
     },
-    async releaseClaim({ name, holder }) {
-      await writer.releaseClaim(name, holder);
+    async releaseClaim({ name, holder }, { identity }) {
+      await writer.releaseClaim(name, ownName(identity, holder));
       return {};
     },
-    watch: (_, { signal }) => follow(cache, AbortSignal.any([signal, stopped])),
+    watch: (_, context) => follow(cache, watches, context, stopped),
   };
 }
 
-async function* follow(cache: RecordCache, ended: AbortSignal): AsyncGenerator<wire.RegistryEvent> {
+async function* follow(
+  cache: RecordCache,
+  watches: Watches,
+  context: CallContext,
+  stopped: AbortSignal,
+): AsyncGenerator<wire.RegistryEvent> {
   if (!cache.synced) throw new NsmError('stopping', 'the registry is not running');
+  using own = watches.begin(context);
+  const ended = AbortSignal.any([context.signal, stopped, own.signal]);
   const snapshot: wire.RegistryEvent[] = [];
   const backlog = new Backlog<wire.RegistryEvent>(() => maxBacklog);
   let begun = false;
@@ -76,5 +85,6 @@ async function* follow(cache: RecordCache, ended: AbortSignal): AsyncGenerator<w
   begun = true;
   yield* snapshot;
   yield* backlog.read(ended);
+  own.signal.throwIfAborted();
   throw new NsmError('stopping', 'the registry is stopping');
 }

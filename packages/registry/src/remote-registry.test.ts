@@ -1,5 +1,13 @@
 // Clients of a registry that is slow, silent, or floods them.
+import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { create } from '@bufbuild/protobuf';
+import {
+  type NetworkServiceEndpoint,
+  NetworkServiceEndpointSchema,
+  Server,
+  registry as wire,
+} from '@nsm/api';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { contents, endpoint, nodeA, record, until } from './compliance-harness.js';
 import { RegistryFixture } from './registry-fixture.js';
@@ -44,6 +52,34 @@ describe('RemoteRegistry', () => {
     expect(contents(remote)).toEqual(contents(embedded));
     await Promise.all(records.map((one) => remote.removeEndpoint(one)));
     expect(embedded.endpointsOf('firewall')).toEqual([]);
+  });
+
+  it('does not use what an earlier registry took from strangers', async () => {
+    const put = (value: NetworkServiceEndpoint) => ({ case: 'endpointPut', value }) as const;
+    const events = [
+      put(create(NetworkServiceEndpointSchema, endpoint('fw'))),
+      put(create(NetworkServiceEndpointSchema, endpoint('$(id)'))),
+      put(create(NetworkServiceEndpointSchema, endpoint('fw', { networkServiceName: '\x1b[2J' }))),
+      { case: 'managerPut', value: create(wire.ManagerSchema, { ...nodeA, name: 'a\nb' }) } as const,
+      { case: 'synced', value: true } as const,
+    ];
+    const fixture = new RegistryFixture();
+    ends.push(() => fixture.close());
+    const { service } = await fixture.start();
+    const server = new Server().add(wire.Registry, {
+      ...service,
+      watch: async function* (_, { signal }) {
+        for (const event of events) yield create(wire.RegistryEventSchema, { event });
+        await once(signal, 'abort');
+      },
+    });
+    ends.push(() => server.stop());
+    const remote = new RemoteRegistry(`nsm://127.0.0.1:${await server.listenTcp('127.0.0.1:0')}`);
+    ends.push(() => remote.stop());
+    await remote.start();
+    await until(remote, () => remote.synced);
+    expect(contents(remote)).toHaveLength(1);
+    expect(remote.endpointsOf('firewall')).toMatchObject([{ nseProviderName: 'fw' }]);
   });
 
   it('notices within a second that the registry has gone, and that it is back', async () => {

@@ -1,11 +1,12 @@
-// `nsm://HOST:PORT`: the records are held by another manager or by `nsm registry`.
+// `nsm://[NAME@]HOST:PORT`: the records are held by another manager or by `nsm registry`.
 import { create } from '@bufbuild/protobuf';
-import { Channel, NsmError, type ServiceClient, registry as wire } from '@nsm/api';
+import { Channel, isIdentityName, NsmError, type ServiceClient, registry as wire } from '@nsm/api';
 import { CachedRegistry, type RegistryOptions } from './cached-registry.js';
 import { pause } from './clock.js';
 import { failuresOf, GatheredWrites } from './gathered-writes.js';
 import type { RecordEvent } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
+import { checkEndpoint, checkManager } from './valid-record.js';
 import type { WantedState } from './wanted-state.js';
 
 /** How long `start` waits for a registry that answers, milliseconds. */
@@ -17,16 +18,18 @@ const reconnectPause = { first: 50, last: 2000 };
 
 export class RemoteRegistry extends CachedRegistry {
   protected readonly wanted: WantedState;
-  readonly #address: string;
+  readonly #newChannel: () => Channel;
   readonly #stopped = new AbortController();
   #channel: Channel;
   #following: Promise<void> | undefined;
 
-  /** `url`: `nsm://HOST:PORT`. @throws NsmError `invalid` */
+  /** `url`: `nsm://[NAME@]HOST:PORT`; NAME is whose certificate must be there. @throws NsmError `invalid` */
   constructor(url: string, options: RegistryOptions = {}) {
     super(url, options);
-    this.#address = addressOf(url);
-    this.#channel = new Channel(this.#address);
+    const { address, name } = parseUrl(url);
+    const expected = name === undefined ? {} : { name };
+    this.#newChannel = () => new Channel(address, { credentials: options.credentials, expected });
+    this.#channel = this.#newChannel();
     this.wanted = this.wantedThrough(
       writerTo(() => this.#client()),
       writePatienceMs,
@@ -72,7 +75,7 @@ export class RemoteRegistry extends CachedRegistry {
           if (!said) this.logger.warn({ registry: this.url, err: error }, 'the registry does not answer');
           said = true;
           this.#channel.close();
-          this.#channel = new Channel(this.#address);
+          this.#channel = this.#newChannel();
         }
       }
       this.cache.synced = false;
@@ -88,6 +91,7 @@ export class RemoteRegistry extends CachedRegistry {
   async #watch(synced: () => void): Promise<void> {
     const snapshot: RecordEvent[] = [];
     for await (const { event } of this.#client().watch({}, { signal: this.#stopped.signal })) {
+      if (!this.#isSound(event)) continue;
       if (this.cache.synced) {
         this.cache.apply(event);
       } else if (event.case === 'synced') {
@@ -98,6 +102,18 @@ export class RemoteRegistry extends CachedRegistry {
       } else {
         snapshot.push(event);
       }
+    }
+  }
+
+  /** What another registry took from strangers is not used here when its names are none. */
+  #isSound(event: RecordEvent): boolean {
+    try {
+      if (event.case === 'managerPut') checkManager(event.value);
+      if (event.case === 'endpointPut') checkEndpoint(event.value);
+      return true;
+    } catch (error) {
+      this.logger.warn({ registry: this.url, err: error }, 'the registry has a record that is none');
+      return false;
     }
   }
 }
@@ -144,9 +160,9 @@ function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWrit
   };
 }
 
-function addressOf(url: string): string {
-  const [, address, port] = /^nsm:\/\/([^/\s]+:(\d{1,5}))\/?$/.exec(url) ?? [];
-  if (address === undefined || Number(port) > 65_535)
-    throw new NsmError('invalid', `registry ${url}: expected nsm://HOST:PORT`);
-  return address;
+function parseUrl(url: string): { readonly address: string; readonly name: string | undefined } {
+  const [, name, address, port] = /^nsm:\/\/(?:([^/\s@]+)@)?([^/\s@]+:(\d{1,5}))\/?$/.exec(url) ?? [];
+  if (address === undefined || Number(port) > 65_535 || (name !== undefined && !isIdentityName(name)))
+    throw new NsmError('invalid', `registry ${url}: expected nsm://HOST:PORT or nsm://NAME@HOST:PORT`);
+  return { address, name };
 }

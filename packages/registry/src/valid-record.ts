@@ -1,33 +1,42 @@
 // What a record must look like to enter a registry, and its canonical form.
 import { clone, create, toBinary } from '@bufbuild/protobuf';
 import {
+  idRule,
+  isId,
+  isLabelKey,
+  isLabelValue,
+  isName,
+  labelKeyRule,
+  labelValueRule,
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
   NsmError,
+  nameRule,
   registry as wire,
 } from '@nsm/api';
+import { printable } from '@nsm/output';
 import type { EndpointKey, ManagerRecord } from './registry.js';
 
-/** Longest name, in bytes of UTF-8; that of a DNS name. */
-const maxNameBytes = 253;
 /** Largest endpoint record, in bytes: a watch carries thousands of them. */
 const maxEndpointBytes = 64 * 1024;
 /** Allowed lease of a manager, milliseconds. */
 const leaseRange = { min: 1000, max: 3_600_000 };
 
-/** @throws NsmError `invalid` unless `name` has 1 to 253 bytes, without control characters and '/'. */
+/** @throws NsmError `invalid` unless it is a name, as everywhere in the mesh. */
 export function validName(name: string, what: string): string {
-  const bytes = Buffer.byteLength(name);
-  if (bytes < 1 || bytes > maxNameBytes) {
-    throw new NsmError('invalid', `${what} must have 1 to ${maxNameBytes} bytes, not ${bytes}`);
-  }
-  if (/[\p{Cc}\p{Cs}/]/u.test(name)) {
-    throw new NsmError(
-      'invalid',
-      `${what} ${JSON.stringify(name)} must not contain '/' or control characters`,
-    );
-  }
-  return name;
+  if (isName(name)) return name;
+  throw new NsmError('invalid', `${what} ${quote(name)} ${nameRule}`);
+}
+
+/** @throws NsmError `invalid` */
+export function validClaim(claim: string): string {
+  if (isId(claim)) return claim;
+  throw new NsmError('invalid', `claim ${quote(claim)} ${idRule}`);
+}
+
+/** For a message, which it can neither fill nor break. */
+function quote(text: string): string {
+  return printable(JSON.stringify(text.slice(0, 64)));
 }
 
 /** A copy with the empty namespace spelled out. @throws NsmError `invalid` */
@@ -47,7 +56,7 @@ export function endpointKey(key: EndpointKey): string {
 /** A copy with the empty namespace spelled out. @throws NsmError `invalid` */
 export function validEndpoint(endpoint: NetworkServiceEndpoint): NetworkServiceEndpoint {
   const key = validKey(endpoint);
-  validName(endpoint.networkServiceHost, 'network_service_host');
+  checkEndpoint(endpoint);
   const size = toBinary(NetworkServiceEndpointSchema, endpoint).length;
   if (size > maxEndpointBytes) {
     throw new NsmError(
@@ -58,16 +67,38 @@ export function validEndpoint(endpoint: NetworkServiceEndpoint): NetworkServiceE
   return Object.assign(clone(NetworkServiceEndpointSchema, endpoint), key);
 }
 
+/** All that operators and other managers get to see of it. @throws NsmError `invalid` */
+export function checkEndpoint(endpoint: NetworkServiceEndpoint): void {
+  validKey(endpoint);
+  validName(endpoint.networkServiceHost, 'network_service_host');
+  for (const [key, value] of Object.entries(endpoint.labels?.selector ?? {})) {
+    if (!isLabelKey(key)) throw new NsmError('invalid', `label key ${quote(key)} ${labelKeyRule}`);
+    if (!isLabelValue(value)) throw new NsmError('invalid', `label value ${quote(value)} ${labelValueRule}`);
+  }
+  const texts = [endpoint.socketLocation, ...endpoint.prefixes];
+  for (const { parameters } of endpoint.interface)
+    texts.push(...Object.entries(parameters?.interfaceParameters ?? {}).flat());
+  const strange = texts.find((text) => printable(text) !== text);
+  if (strange !== undefined)
+    throw new NsmError('invalid', `${quote(strange)} has characters that cannot be shown`);
+}
+
 /** A copy that counts as alive. @throws NsmError `invalid` */
 export function validManager(manager: ManagerRecord): wire.Manager {
-  const { name, address, external = false, version = '', drained = false } = manager;
+  const { name, address, external = false, version = '', drained = false, security = '' } = manager;
+  checkManager(manager);
+  return create(wire.ManagerSchema, { name, address, external, version, drained, security, alive: true });
+}
+
+/** @throws NsmError `invalid` */
+export function checkManager({ name, address, version = '', security = '' }: ManagerRecord): void {
   validName(name, 'manager name');
-  validName(address, 'manager address');
-  if (!/^[^:\s]+:\d{1,5}$|^\[[^\]\s]+\]:\d{1,5}$/.test(address)) {
-    throw new NsmError('invalid', `manager address ${JSON.stringify(address)} must be HOST:PORT`);
-  }
-  if (version !== '') validName(version, 'manager version');
-  return create(wire.ManagerSchema, { name, address, external, version, drained, alive: true });
+  if (!/^[A-Za-z0-9._-]{1,253}:\d{1,5}$|^\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]:\d{1,5}$/.test(address))
+    throw new NsmError('invalid', `manager address ${quote(address)} must be HOST:PORT`);
+  if (version !== '' && !/^[A-Za-z0-9.+_-]{1,64}$/.test(version))
+    throw new NsmError('invalid', `manager version ${quote(version)} must be like 1.2.3`);
+  if (!['', 'mtls', 'insecure'].includes(security))
+    throw new NsmError('invalid', `security ${quote(security)} is neither mtls nor insecure`);
 }
 
 /** @throws NsmError `invalid` outside 1 s to 1 h. */

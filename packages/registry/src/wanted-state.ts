@@ -4,7 +4,15 @@ import { type NetworkServiceEndpoint, NetworkServiceEndpointSchema, NsmError } f
 import { type Clock, pause } from './clock.js';
 import type { RecordCache } from './record-cache.js';
 import type { EndpointRemoval, ManagerRecord, RecordWriter, RegistryLogger } from './registry.js';
-import { endpointKey, validEndpoint, validKey, validLease, validManager, validName } from './valid-record.js';
+import {
+  endpointKey,
+  validClaim,
+  validEndpoint,
+  validKey,
+  validLease,
+  validManager,
+  validName,
+} from './valid-record.js';
 
 /** One wanted fact. The latest wish about a thing replaces the one before. */
 interface Wish {
@@ -116,7 +124,7 @@ export class WantedState implements RecordWriter {
 
   /** Who asks for what is just being claimed hears the same, at the same time. */
   async claim(name: string, holder: string): Promise<string> {
-    validName(name, 'claim');
+    validClaim(name);
     validName(holder, 'claim holder');
     const key = `claim/${name}/${holder}`;
     const underWay = this.#wishes.get(key)?.winner;
@@ -148,7 +156,7 @@ export class WantedState implements RecordWriter {
   }
 
   async releaseClaim(name: string, holder: string): Promise<void> {
-    validName(name, 'claim');
+    validClaim(name);
     validName(holder, 'claim holder');
     await this.#want(`claim/${name}/${holder}`, this.#release(name, holder)).done;
   }

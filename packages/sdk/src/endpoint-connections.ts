@@ -1,7 +1,9 @@
 // The endpoint's side of the wire: one answer for each connection, the same one however often the manager asks.
+
 import { isDeepStrictEqual } from 'node:util';
 import type { CallContext, endpoint, ServiceImplementation } from '@nsm/api';
 import { NsmError } from '@nsm/api';
+import { printable } from '@nsm/output';
 import { type InterfaceKind, interfaceName } from './interfaces.js';
 import { type EndpointAnswer, readAnswer } from './read-answer.js';
 
@@ -194,7 +196,7 @@ function failureOf(reason: string): NsmError | undefined {
 }
 
 function printFailure({ requestId, service }: EndpointRequest, error: NsmError): void {
-  console.error(`nsm: no connection for ${requestId} to ${service}: ${error.toAdmissionError()}`);
+  console.error(printable(`nsm: no connection for ${requestId} to ${service}: ${error.toAdmissionError()}`));
 }
 
 function keyOf(requestId: string, service: string): string {

@@ -1,5 +1,5 @@
 // Interface types and preferences in words, and the messages they stand for.
-import { InterfacePreference, InterfaceType, type InterfaceWord } from '@nsm/api';
+import { InterfacePreference, type InterfaceType, type InterfaceWord, interfaceWords } from '@nsm/api';
 
 /** How a pod is attached; `default` lets the other side choose. */
 export type InterfaceKind = InterfaceWord;
@@ -25,7 +25,7 @@ export interface InterfaceFields {
 }
 
 const types = Object.fromEntries(
-  Object.entries(InterfaceType).map(([name, type]) => [name.replace('_INTERFACE', '').toLowerCase(), type]),
+  Object.entries(interfaceWords).map(([type, word]) => [word, Number(type)]),
 ) as Readonly<Record<InterfaceKind, InterfaceType>>;
 
 const preferences: Readonly<Record<Preference, InterfacePreference>> = {
@@ -54,5 +54,5 @@ export function interfaceFields(option: InterfaceOption): InterfaceFields {
 
 /** The name of an interface type; one from a newer peer becomes `type NUMBER`. */
 export function interfaceName(type: InterfaceType): string {
-  return interfaceKinds.find((kind) => types[kind] === type) ?? `type ${type}`;
+  return interfaceWords[type] ?? `type ${type}`;
 }

@@ -6,6 +6,7 @@ const AF_PACKET = 17;
 const SOL_PACKET = 263;
 const PACKET_AUXDATA = 8;
 const PACKET_VNET_HDR = 15;
+const PACKET_QDISC_BYPASS = 20;
 const PACKET_IGNORE_OUTGOING = 23;
 const ETH_P_ALL = 3;
 const TP_STATUS_VLAN_VALID = 0x10;
@@ -52,6 +53,8 @@ export class PacketSocket implements Disposable {
     this.#fd = namespace.run(() => libc.socket(AF_PACKET, libc.SOCK_RAW | libc.SOCK_CLOEXEC, 0));
     libc.setSocketOption(this.#fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, receiveBuffer);
     libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_AUXDATA, 1);
+    // Frames are on the wire as if a machine without the mesh had sent them.
+    libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
     if (incoming) libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
     if (offloads) libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_VNET_HDR, 1);
     // struct sockaddr_ll: family, protocol, index.

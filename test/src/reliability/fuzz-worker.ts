@@ -3,6 +3,7 @@ import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { admin, connect, endpoint, forwarder, proxy, registry } from '@nsm/api';
+import { memberCredentials } from '../member-credentials.js';
 import { fuzzInput, type Vocabulary } from './fuzz-messages.js';
 import { type Address, speakNonsense } from './fuzz-sockets.js';
 import { Random } from './random.js';
@@ -92,7 +93,8 @@ async function fuzz({ seed, inputs, sockets, vocabulary }: FuzzJob): Promise<Fuz
   const unanswered: string[] = [];
   const targets = sockets.map(({ name, address }) => {
     const target = typeof address === 'string' ? `unix:${address}` : `${address.host}:${address.port}`;
-    const client = new Client(target, credentials.createInsecure(), {
+    const security = typeof address === 'string' ? credentials.createInsecure() : memberCredentials('fuzz');
+    const client = new Client(target, security, {
       'grpc.enable_http_proxy': 0,
       'grpc.max_receive_message_length': -1,
       'grpc.max_reconnect_backoff_ms': 200,

@@ -59,7 +59,9 @@ export async function leaksNow(mesh: Mesh): Promise<string[]> {
     .filter(({ inode }) => !inodes.has(inode))
     .map(({ id, inode }) => `${id}: its namespace net:[${inode}] does not exist`);
   const nodes = await Promise.all([...listed].map(([node, connections]) => compareNode(node, connections)));
-  return [...pods.flat(), ...homeless, ...nodes.flat(), ...compareSides([...listed.values()].flat())];
+  const all = [...listed.values()].flat();
+  const pairs = await comparePairs(mesh.nodes, all);
+  return [...pods.flat(), ...homeless, ...nodes.flat(), ...pairs, ...compareSides(all)];
 }
 
 function endsOf({ id, state, crossConnect }: admin.Connection): WantedEnd[] {
@@ -138,17 +140,30 @@ async function compareNode(node: MeshNode, connections: readonly admin.Connectio
   const ids = connections.map(({ id }) => id).toSorted();
   if (stored.join() !== ids.join())
     found.push(`${node.name}: its store has [${stored}], its manager lists [${ids}]`);
-  const pairs = connections.flatMap(({ role, state, connectionParameters }) =>
-    role === 'ENDPOINT' || state === 'CLOSING' ? [] : (connectionParameters?.addresses ?? []),
-  );
   const tunnels = connections.filter(({ state, crossConnect }) => state === 'UP' && crossConnect?.tunnel);
-  const wanted = { connections: ids.length, addressPairs: pairs.length, tunnelIdentifiers: tunnels.length };
+  const wanted = { connections: ids.length, tunnelIdentifiers: tunnels.length };
   for (const [what, count] of Object.entries(wanted)) {
     const actual = status[what as keyof typeof wanted];
     if (actual !== count)
       found.push(`${node.name}: its manager counts ${actual} ${what}, ${count} are listed`);
   }
   return found;
+}
+
+/**
+ * The address pairs of the whole mesh: the client's manager has that of a connection, or the endpoint's, where what the client's proposed
+ * was in the way in the endpoint's pod.
+ */
+async function comparePairs(
+  nodes: readonly MeshNode[],
+  connections: readonly admin.Connection[],
+): Promise<string[]> {
+  const statuses = await Promise.all(nodes.map(statusOf));
+  const taken = statuses.reduce((sum, { addressPairs }) => sum + addressPairs, 0);
+  const used = connections.flatMap(({ role, state, connectionParameters }) =>
+    role === 'ENDPOINT' || state === 'CLOSING' ? [] : (connectionParameters?.addresses ?? []),
+  ).length;
+  return taken === used ? [] : [`the managers have ${taken} address pairs, ${used} are used`];
 }
 
 /** Both halves of a remote connection exist, and agree on the tunnel and on the addresses. */

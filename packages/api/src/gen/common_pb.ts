@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file common.proto.
  */
 export const file_common: GenFile = /*@__PURE__*/
-  fileDesc("Cgxjb21tb24ucHJvdG8SBmNvbW1vbiKlAQoTSW50ZXJmYWNlUGFyYW1ldGVycxJSChRpbnRlcmZhY2VfcGFyYW1ldGVycxgBIAMoCzI0LmNvbW1vbi5JbnRlcmZhY2VQYXJhbWV0ZXJzLkludGVyZmFjZVBhcmFtZXRlcnNFbnRyeRo6ChhJbnRlcmZhY2VQYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKSAQoJSW50ZXJmYWNlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIvCgpwcmVmZXJlbmNlGAMgASgOMhsuY29tbW9uLkludGVyZmFjZVByZWZlcmVuY2USLwoKcGFyYW1ldGVycxgEIAEoCzIbLmNvbW1vbi5JbnRlcmZhY2VQYXJhbWV0ZXJzIlgKBlR1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSLAoKcGFyYW1ldGVycxhkIAEoCzIYLmNvbW1vbi5UdW5uZWxQYXJhbWV0ZXJzInAKEFR1bm5lbFBhcmFtZXRlcnMSDwoHYWRkcmVzcxgBIAEoCRISCgppZGVudGlmaWVyGAIgASgNEhwKFHByb3Bvc2VkX2lkZW50aWZpZXJzGAMgAygNEgwKBHBvcnQYBCABKA0SCwoDbXR1GAUgASgNImcKBUxhYmVsEi0KCHNlbGVjdG9yGAEgAygLMhsuY29tbW9uLkxhYmVsLlNlbGVjdG9yRW50cnkaLwoNU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi4KA0RucxIPCgdzZXJ2ZXJzGAEgAygJEhYKDnNlYXJjaF9kb21haW5zGAIgAygJIi0KBVJvdXRlEhMKC2Rlc3RpbmF0aW9uGAEgASgJEg8KB2dhdGV3YXkYAiABKAkixAEKFENvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2FkZHJlc3MYASABKAkSDQoFcm91dGUYAiADKAkSEQoJYWRkcmVzc2VzGGQgAygJEhYKDnBlZXJfYWRkcmVzc2VzGGUgAygJEhgKA2RucxhmIAEoCzILLmNvbW1vbi5EbnMSCwoDbXR1GGcgASgNEgsKA21hYxhoIAEoCRIWCg5pbnRlcmZhY2VfbmFtZRhpIAEoCRIVCg1jb25uZWN0aW9uX2lkGGogASgJKosBCg1JbnRlcmZhY2VUeXBlEhUKEURFRkFVTFRfSU5URVJGQUNFEAASFAoQS0VSTkVMX0lOVEVSRkFDRRABEhMKD1ZIT1NUX0lOVEVSRkFDRRACEhEKDU1FTV9JTlRFUkZBQ0UQAxITCg9TUklPVl9JTlRFUkZBQ0UQBBIQCgxIV19JTlRFUkZBQ0UQBSphChNJbnRlcmZhY2VQcmVmZXJlbmNlEhEKDU5PX1BSRUZFUkVOQ0UQABIJCgVGSVJTVBABEgoKBlNFQ09ORBACEgkKBVRISVJEEAMSCgoGRk9VUlRIEAQSCQoFRklGVEgQBSpyCgpUdW5uZWxUeXBlEhIKDkRFRkFVTFRfVFVOTkVMEAASCQoFVlhMQU4QARIHCgNHUkUQAhINCglWWExBTl9HUkUQAxIMCghNUExTb0dSRRAEEgwKCE1QTFNvVURQEAUSEQoNTVBMU29FdGhlcm5ldBAGYgZwcm90bzM");
+  fileDesc("Cgxjb21tb24ucHJvdG8SBmNvbW1vbiKlAQoTSW50ZXJmYWNlUGFyYW1ldGVycxJSChRpbnRlcmZhY2VfcGFyYW1ldGVycxgBIAMoCzI0LmNvbW1vbi5JbnRlcmZhY2VQYXJhbWV0ZXJzLkludGVyZmFjZVBhcmFtZXRlcnNFbnRyeRo6ChhJbnRlcmZhY2VQYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKSAQoJSW50ZXJmYWNlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIvCgpwcmVmZXJlbmNlGAMgASgOMhsuY29tbW9uLkludGVyZmFjZVByZWZlcmVuY2USLwoKcGFyYW1ldGVycxgEIAEoCzIbLmNvbW1vbi5JbnRlcmZhY2VQYXJhbWV0ZXJzIlgKBlR1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSLAoKcGFyYW1ldGVycxhkIAEoCzIYLmNvbW1vbi5UdW5uZWxQYXJhbWV0ZXJzInAKEFR1bm5lbFBhcmFtZXRlcnMSDwoHYWRkcmVzcxgBIAEoCRISCgppZGVudGlmaWVyGAIgASgNEhwKFHByb3Bvc2VkX2lkZW50aWZpZXJzGAMgAygNEgwKBHBvcnQYBCABKA0SCwoDbXR1GAUgASgNImcKBUxhYmVsEi0KCHNlbGVjdG9yGAEgAygLMhsuY29tbW9uLkxhYmVsLlNlbGVjdG9yRW50cnkaLwoNU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi4KA0RucxIPCgdzZXJ2ZXJzGAEgAygJEhYKDnNlYXJjaF9kb21haW5zGAIgAygJIi0KBVJvdXRlEhMKC2Rlc3RpbmF0aW9uGAEgASgJEg8KB2dhdGV3YXkYAiABKAkixAEKFENvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2FkZHJlc3MYASABKAkSDQoFcm91dGUYAiADKAkSEQoJYWRkcmVzc2VzGGQgAygJEhYKDnBlZXJfYWRkcmVzc2VzGGUgAygJEhgKA2RucxhmIAEoCzILLmNvbW1vbi5EbnMSCwoDbXR1GGcgASgNEgsKA21hYxhoIAEoCRIWCg5pbnRlcmZhY2VfbmFtZRhpIAEoCRIVCg1jb25uZWN0aW9uX2lkGGogASgJIpQCCgdTdWJqZWN0Eg0KBW5ldG5zGAEgASgJEg0KBWlub2RlGAIgASgNEhAKA3VpZBgDIAEoDUgAiAEBEhAKA2dpZBgEIAEoDUgBiAEBEisKBmxhYmVscxgFIAMoCzIbLmNvbW1vbi5TdWJqZWN0LkxhYmVsc0VudHJ5EikKCmt1YmVybmV0ZXMYBiABKAsyFS5jb21tb24uS3ViZXJuZXRlc1BvZBIPCgdtYW5hZ2VyGAcgASgJEg4KBmRvbWFpbhgIIAEoCRIPCgd0cnVzdGVkGAkgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX3VpZEIGCgRfZ2lkIqsBCg1LdWJlcm5ldGVzUG9kEhEKCW5hbWVzcGFjZRgBIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYAiABKAkSDAoEbmFtZRgDIAEoCRIxCgZsYWJlbHMYBCADKAsyIS5jb21tb24uS3ViZXJuZXRlc1BvZC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKosBCg1JbnRlcmZhY2VUeXBlEhUKEURFRkFVTFRfSU5URVJGQUNFEAASFAoQS0VSTkVMX0lOVEVSRkFDRRABEhMKD1ZIT1NUX0lOVEVSRkFDRRACEhEKDU1FTV9JTlRFUkZBQ0UQAxITCg9TUklPVl9JTlRFUkZBQ0UQBBIQCgxIV19JTlRFUkZBQ0UQBSphChNJbnRlcmZhY2VQcmVmZXJlbmNlEhEKDU5PX1BSRUZFUkVOQ0UQABIJCgVGSVJTVBABEgoKBlNFQ09ORBACEgkKBVRISVJEEAMSCgoGRk9VUlRIEAQSCQoFRklGVEgQBSpyCgpUdW5uZWxUeXBlEhIKDkRFRkFVTFRfVFVOTkVMEAASCQoFVlhMQU4QARIHCgNHUkUQAhINCglWWExBTl9HUkUQAxIMCghNUExTb0dSRRAEEgwKCE1QTFNvVURQEAUSEQoNTVBMU29FdGhlcm5ldBAGYgZwcm90bzM");
 
 /**
  * Parameters of one interface by name; docs/interfaces-and-tunnels.md lists the names each interface type knows.
@@ -273,6 +273,108 @@ export type ConnectionParameters = Message<"common.ConnectionParameters"> & {
  */
 export const ConnectionParametersSchema: GenMessage<ConnectionParameters> = /*@__PURE__*/
   messageDesc(file_common, 7);
+
+/**
+ * Who a pod is, as the manager of its node found out: facts for policies. Nothing of it is taken from the pod's own words.
+ *
+ * @generated from message common.Subject
+ */
+export type Subject = Message<"common.Subject"> & {
+  /**
+   * Name of its network namespace under /run/netns; empty where there is none.
+   *
+   * @generated from field: string netns = 1;
+   */
+  netns: string;
+
+  /**
+   * Of the network namespace; 0: not known. A user that is not known is absent: 0 is root.
+   *
+   * @generated from field: uint32 inode = 2;
+   */
+  inode: number;
+
+  /**
+   * @generated from field: optional uint32 uid = 3;
+   */
+  uid?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 gid = 4;
+   */
+  gid?: number | undefined;
+
+  /**
+   * Labels that the operator gave to the namespace in the policy of that node.
+   *
+   * @generated from field: map<string, string> labels = 5;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: common.KubernetesPod kubernetes = 6;
+   */
+  kubernetes?: KubernetesPod | undefined;
+
+  /**
+   * The manager of its node, and the trust domain of that manager. Who is told them over the network puts what the caller's
+   * certificate says in their place.
+   *
+   * @generated from field: string manager = 7;
+   */
+  manager: string;
+
+  /**
+   * @generated from field: string domain = 8;
+   */
+  domain: string;
+
+  /**
+   * Root of the node, or a user whom its manager lets speak for others.
+   *
+   * @generated from field: bool trusted = 9;
+   */
+  trusted: boolean;
+};
+
+/**
+ * Describes the message common.Subject.
+ * Use `create(SubjectSchema)` to create a new message.
+ */
+export const SubjectSchema: GenMessage<Subject> = /*@__PURE__*/
+  messageDesc(file_common, 8);
+
+/**
+ * @generated from message common.KubernetesPod
+ */
+export type KubernetesPod = Message<"common.KubernetesPod"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string service_account = 2;
+   */
+  serviceAccount: string;
+
+  /**
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message common.KubernetesPod.
+ * Use `create(KubernetesPodSchema)` to create a new message.
+ */
+export const KubernetesPodSchema: GenMessage<KubernetesPod> = /*@__PURE__*/
+  messageDesc(file_common, 9);
 
 /**
  * How a pod is attached.

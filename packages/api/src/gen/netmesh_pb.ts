@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Interface, Label } from "./common_pb.js";
+import type { Interface, Label, Subject } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file netmesh.proto.
  */
 export const file_netmesh: GenFile = /*@__PURE__*/
-  fileDesc("Cg1uZXRtZXNoLnByb3RvEgduZXRtZXNoIv8BChZOZXR3b3JrU2VydmljZUVuZHBvaW50EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEhwKFG5ldHdvcmtfc2VydmljZV9ob3N0GAIgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAMgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBCABKAkSFwoPc29ja2V0X2xvY2F0aW9uGAUgASgJEiQKCWludGVyZmFjZRgGIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USHQoGbGFiZWxzGGQgASgLMg0uY29tbW9uLkxhYmVsEhAKCHByZWZpeGVzGGUgAygJYgZwcm90bzM", [file_common]);
+  fileDesc("Cg1uZXRtZXNoLnByb3RvEgduZXRtZXNoIqICChZOZXR3b3JrU2VydmljZUVuZHBvaW50EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEhwKFG5ldHdvcmtfc2VydmljZV9ob3N0GAIgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAMgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBCABKAkSFwoPc29ja2V0X2xvY2F0aW9uGAUgASgJEiQKCWludGVyZmFjZRgGIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USHQoGbGFiZWxzGGQgASgLMg0uY29tbW9uLkxhYmVsEhAKCHByZWZpeGVzGGUgAygJEiEKCHByb3ZpZGVyGGYgASgLMg8uY29tbW9uLlN1YmplY3RiBnByb3RvMw", [file_common]);
 
 /**
  * @generated from message netmesh.NetworkServiceEndpoint
@@ -67,6 +67,13 @@ export type NetworkServiceEndpoint = Message<"netmesh.NetworkServiceEndpoint"> &
    * @generated from field: repeated string prefixes = 101;
    */
   prefixes: string[];
+
+  /**
+   * Who serves the endpoint. Only its manager writes it.
+   *
+   * @generated from field: common.Subject provider = 102;
+   */
+  provider?: Subject | undefined;
 };
 
 /**

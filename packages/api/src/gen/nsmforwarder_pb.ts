@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlIqoBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkiUwoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIImoKFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDRISCgpwaWRfY29va2llGAMgASgEImsKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCSI8ChFMaXN0TmV0d29ya3NSZXBseRInCghuZXR3b3JrcxgBIAMoCzIVLm5zbWZvcndhcmRlci5OZXR3b3JrIjgKB05ldHdvcmsSDgoGcHJlZml4GAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIKCgJpZBgDIAEoCSI0ChNPZmZlclR1bm5lbHNSZXF1ZXN0Eg4KBnJlbW90ZRgBIAEoCRINCgVsb2NhbBgCIAEoCSJnChFPZmZlclR1bm5lbHNSZXBseRIfCgd0dW5uZWxzGAEgAygLMg4uY29tbW9uLlR1bm5lbBIxCglvYnN0YWNsZXMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eSKkAwoEUG9ydBIjCgR0eXBlGAEgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEgsKA21hYxgEIAEoCRILCgNtdHUYBSABKA0SEQoJYWRkcmVzc2VzGAYgAygJEh0KBnJvdXRlcxgHIAMoCzINLmNvbW1vbi5Sb3V0ZRI2CgpwYXJhbWV0ZXJzGAggAygLMiIubnNtZm9yd2FyZGVyLlBvcnQuUGFyYW1ldGVyc0VudHJ5EhYKDnBlZXJfYWRkcmVzc2VzGAkgAygJEhMKC2Zvcm1lcl9uYW1lGAogASgJEgsKA3VpZBgLIAEoDRISCgp0YWtlc19vdmVyGAwgASgJEhYKDnJlc2VydmVkX25hbWVzGA0gAygJEg4KBmJlc2lkZRhkIAEoCRIQCghzaWJsaW5ncxhlIAMoCRoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJuCglUdW5uZWxFbmQSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCRISCgppZGVudGlmaWVyGAQgASgNEgwKBHBvcnQYBSABKA0itwEKDENyb3NzQ29ubmVjdBIKCgJpZBgBIAEoCRIiCgZjbGllbnQYAiABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBIkCghlbmRwb2ludBgDIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EicKBnR1bm5lbBgEIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSGAoQYW5zd2VyX3dpdGhpbl9tcxgFIAEoDRIOCgZtZW5kZWQYZCADKAkiQwoNUmVtb3ZlUmVxdWVzdBIyCg5jcm9zc19jb25uZWN0cxgBIAMoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QiDQoLUmVtb3ZlUmVwbHkiIAoLTGlzdFJlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJImUKDkZvdW5kSW50ZXJmYWNlEgoKAmlkGAEgASgJEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRINCgVpbmRleBgEIAEoDSI9CglMaXN0UmVwbHkSMAoKaW50ZXJmYWNlcxgBIAMoCzIcLm5zbWZvcndhcmRlci5Gb3VuZEludGVyZmFjZSJVCgxQcm9iZVJlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSEgoKdGltZW91dF9tcxgCIAEoDSIyCgpQcm9iZVJlcGx5EhAKCGFuc3dlcmVkGAEgASgIEhIKCmVsYXBzZWRfdXMYAiABKA0iSQoUR2V0U3RhdGlzdGljc1JlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3Qi9gEKClN0YXRpc3RpY3MSGAoQcmVjZWl2ZWRfcGFja2V0cxgBIAEoBBIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIUCgxzZW50X3BhY2tldHMYAyABKAQSEgoKc2VudF9ieXRlcxgEIAEoBBIWCg5yZWNlaXZlZF9kcm9wcxgFIAEoBBISCgpzZW50X2Ryb3BzGAYgASgEEjIKBWRyb3BzGAcgAygLMiMubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MuRHJvcHNFbnRyeRosCgpEcm9wc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiDgoMV2F0Y2hSZXF1ZXN0IoMBCg5Gb3J3YXJkZXJFdmVudBIxCg5uYW1lc3BhY2VfZ29uZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2VIABIbChFpbnRlcmZhY2VfY2hhbmdlZBgCIAEoCUgAEhgKDm9mZmVyc19jaGFuZ2VkGAMgASgISABCBwoFZXZlbnQiSwoPS2VlcFdheXNSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEgoKaW50ZXJmYWNlcxgDIAMoCSIdCg1LZWVwV2F5c1JlcGx5EgwKBGtlcHQYASADKAkyjAcKCUZvcndhcmRlchJTCg9HZXRDYXBhYmlsaXRpZXMSJC5uc21mb3J3YXJkZXIuR2V0Q2FwYWJpbGl0aWVzUmVxdWVzdBoaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSXgoQSW5zcGVjdE5hbWVzcGFjZRIlLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVxdWVzdBojLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVwbHkSSAoMTGlzdE5ldHdvcmtzEhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRofLm5zbWZvcndhcmRlci5MaXN0TmV0d29ya3NSZXBseRJSCgxPZmZlclR1bm5lbHMSIS5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVxdWVzdBofLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXBseRJSCgxQbGFjZVNvY2tldHMSIS5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVxdWVzdBofLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXBseRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5EkYKCEtlZXBXYXlzEh0ubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVxdWVzdBobLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwAWIGcHJvdG8z", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlIqoBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkiUwoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIImoKFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDRISCgpwaWRfY29va2llGAMgASgEImsKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCSI8ChFMaXN0TmV0d29ya3NSZXBseRInCghuZXR3b3JrcxgBIAMoCzIVLm5zbWZvcndhcmRlci5OZXR3b3JrIkgKB05ldHdvcmsSDgoGcHJlZml4GAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIKCgJpZBgDIAEoCRIOCgZyb3V0ZWQYBCABKAgiNAoTT2ZmZXJUdW5uZWxzUmVxdWVzdBIOCgZyZW1vdGUYASABKAkSDQoFbG9jYWwYAiABKAkiZwoRT2ZmZXJUdW5uZWxzUmVwbHkSHwoHdHVubmVscxgBIAMoCzIOLmNvbW1vbi5UdW5uZWwSMQoJb2JzdGFjbGVzGAIgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkizAMKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRITCgtmb3JtZXJfbmFtZRgKIAEoCRILCgN1aWQYCyABKA0SEgoKdGFrZXNfb3ZlchgMIAEoCRIWCg5yZXNlcnZlZF9uYW1lcxgNIAMoCRIOCgZiZXNpZGUYZCABKAkSEAoIc2libGluZ3MYZSADKAkSJgoHc291cmNlcxhmIAEoCzIVLm5zbWZvcndhcmRlci5Tb3VyY2VzGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhsKB1NvdXJjZXMSEAoIcHJlZml4ZXMYASADKAkibgoJVHVubmVsRW5kEiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRINCgVsb2NhbBgCIAEoCRIOCgZyZW1vdGUYAyABKAkSEgoKaWRlbnRpZmllchgEIAEoDRIMCgRwb3J0GAUgASgNIrcBCgxDcm9zc0Nvbm5lY3QSCgoCaWQYASABKAkSIgoGY2xpZW50GAIgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJAoIZW5kcG9pbnQYAyABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBInCgZ0dW5uZWwYBCABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEhgKEGFuc3dlcl93aXRoaW5fbXMYBSABKA0SDgoGbWVuZGVkGGQgAygJIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UiVQoMUHJvYmVSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhIKCnRpbWVvdXRfbXMYAiABKA0iMgoKUHJvYmVSZXBseRIQCghhbnN3ZXJlZBgBIAEoCBISCgplbGFwc2VkX3VzGAIgASgNIkkKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0IvYBCgpTdGF0aXN0aWNzEhgKEHJlY2VpdmVkX3BhY2tldHMYASABKAQSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSFAoMc2VudF9wYWNrZXRzGAMgASgEEhIKCnNlbnRfYnl0ZXMYBCABKAQSFgoOcmVjZWl2ZWRfZHJvcHMYBSABKAQSEgoKc2VudF9kcm9wcxgGIAEoBBIyCgVkcm9wcxgHIAMoCzIjLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzLkRyb3BzRW50cnkaLAoKRHJvcHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIg4KDFdhdGNoUmVxdWVzdCKDAQoORm9yd2FyZGVyRXZlbnQSMQoObmFtZXNwYWNlX2dvbmUYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlSAASGwoRaW50ZXJmYWNlX2NoYW5nZWQYAiABKAlIABIYCg5vZmZlcnNfY2hhbmdlZBgDIAEoCEgAQgcKBWV2ZW50IksKD0tlZXBXYXlzUmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkSEQoJYWRkcmVzc2VzGAIgAygJEhIKCmludGVyZmFjZXMYAyADKAkiHQoNS2VlcFdheXNSZXBseRIMCgRrZXB0GAEgAygJMowHCglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5EkgKDExpc3ROZXR3b3JrcxIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2UaHy5uc21mb3J3YXJkZXIuTGlzdE5ldHdvcmtzUmVwbHkSUgoMT2ZmZXJUdW5uZWxzEiEubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVwbHkSUgoMUGxhY2VTb2NrZXRzEiEubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVwbHkSPwoFQXBwbHkSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBJACgZSZW1vdmUSGy5uc21mb3J3YXJkZXIuUmVtb3ZlUmVxdWVzdBoZLm5zbWZvcndhcmRlci5SZW1vdmVSZXBseRI6CgRMaXN0EhkubnNtZm9yd2FyZGVyLkxpc3RSZXF1ZXN0GhcubnNtZm9yd2FyZGVyLkxpc3RSZXBseRI9CgVQcm9iZRIaLm5zbWZvcndhcmRlci5Qcm9iZVJlcXVlc3QaGC5uc21mb3J3YXJkZXIuUHJvYmVSZXBseRJGCghLZWVwV2F5cxIdLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcXVlc3QaGy5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXBseRJNCg1HZXRTdGF0aXN0aWNzEiIubnNtZm9yd2FyZGVyLkdldFN0YXRpc3RpY3NSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSQwoFV2F0Y2gSGi5uc21mb3J3YXJkZXIuV2F0Y2hSZXF1ZXN0GhwubnNtZm9yd2FyZGVyLkZvcndhcmRlckV2ZW50MAFiBnByb3RvMw", [file_common]);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -415,6 +415,13 @@ export type Network = Message<"nsmforwarder.Network"> & {
    * @generated from field: string id = 3;
    */
   id: string;
+
+  /**
+   * The destination of a route, and not the network of an address.
+   *
+   * @generated from field: bool routed = 4;
+   */
+  routed: boolean;
 };
 
 /**
@@ -573,6 +580,13 @@ export type Port = Message<"nsmforwarder.Port"> & {
    * @generated from field: repeated string siblings = 101;
    */
   siblings: string[];
+
+  /**
+   * From where the pod may send. Absent: from anywhere.
+   *
+   * @generated from field: nsmforwarder.Sources sources = 102;
+   */
+  sources?: Sources | undefined;
 };
 
 /**
@@ -581,6 +595,27 @@ export type Port = Message<"nsmforwarder.Port"> & {
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 15);
+
+/**
+ * What a pod may send from, with its `mac`.
+ *
+ * @generated from message nsmforwarder.Sources
+ */
+export type Sources = Message<"nsmforwarder.Sources"> & {
+  /**
+   * Networks; an address of the pod's own has the length of a host. None: only the MAC address counts.
+   *
+   * @generated from field: repeated string prefixes = 1;
+   */
+  prefixes: string[];
+};
+
+/**
+ * Describes the message nsmforwarder.Sources.
+ * Use `create(SourcesSchema)` to create a new message.
+ */
+export const SourcesSchema: GenMessage<Sources> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 16);
 
 /**
  * This node's end of a tunnel to another node.
@@ -623,7 +658,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 16);
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -674,7 +709,7 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -691,7 +726,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -704,7 +739,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 20);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -723,7 +758,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -755,7 +790,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -772,7 +807,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -794,7 +829,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 23);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -818,7 +853,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 24);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -835,7 +870,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 25);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * Seen from the pod.
@@ -887,7 +922,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 26);
+  messageDesc(file_nsmforwarder, 27);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -900,7 +935,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 28);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -941,7 +976,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 28);
+  messageDesc(file_nsmforwarder, 29);
 
 /**
  * @generated from message nsmforwarder.KeepWaysRequest
@@ -974,7 +1009,7 @@ export type KeepWaysRequest = Message<"nsmforwarder.KeepWaysRequest"> & {
  * Use `create(KeepWaysRequestSchema)` to create a new message.
  */
 export const KeepWaysRequestSchema: GenMessage<KeepWaysRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 29);
+  messageDesc(file_nsmforwarder, 30);
 
 /**
  * @generated from message nsmforwarder.KeepWaysReply
@@ -993,7 +1028,7 @@ export type KeepWaysReply = Message<"nsmforwarder.KeepWaysReply"> & {
  * Use `create(KeepWaysReplySchema)` to create a new message.
  */
 export const KeepWaysReplySchema: GenMessage<KeepWaysReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 30);
+  messageDesc(file_nsmforwarder, 31);
 
 /**
  * @generated from service nsmforwarder.Forwarder

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label, Tunnel } from "./common_pb.js";
+import type { ConnectionParameters, Interface, Label, Subject, Tunnel } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHkisgMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkSEAoIdG9sZF9tdHUYbCABKA0SEgoKY2xpZW50X2tleRhtIAEoCSI/CgtBZGRyZXNzUGFpchIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkSDgoGcHJlZml4GAMgASgJIoQCChRQcm94eUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSHgoGdHVubmVsGAQgASgLMg4uY29tbW9uLlR1bm5lbBI7ChVjb25uZWN0aW9uX3BhcmFtZXRlcnMYZCABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSJAoJaW50ZXJmYWNlGGUgASgLMhEuY29tbW9uLkludGVyZmFjZRItChJlbmRwb2ludF9pbnRlcmZhY2UYZiABKAsyES5jb21tb24uSW50ZXJmYWNlEg8KB2hhbGZfaWQYZyABKAkisAEKG0Nsb3NlUHJveHlDb25uZWN0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAIgASgJEhUKDWNvbm5lY3Rpb25faWQYAyABKAkSDgoGcmVhc29uGAQgASgJEhEKCXJlY29ubmVjdBgFIAEoCBIUCgxtYW5hZ2VyX25hbWUYBiABKAkSDwoHaGFsZl9pZBgHIAEoCSJGChlDbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJUChVNb3ZlQ29ubmVjdGlvblJlcXVlc3QSFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxtYW5hZ2VyX25hbWUYAiABKAkSDgoGcmVhc29uGAMgASgJIkAKE01vdmVDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImAKF0NoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0EhQKDG1hbmFnZXJfbmFtZRgBIAEoCRIvCgtjb25uZWN0aW9ucxgCIAMoCzIaLm5zbXByb3h5LlNoYXJlZENvbm5lY3Rpb24iRAoQU2hhcmVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhkKEXR1bm5lbF9pZGVudGlmaWVyGAIgASgNIsYBChVDaGVja0Nvbm5lY3Rpb25zUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSHgoWdW5rbm93bl9jb25uZWN0aW9uX2lkcxgCIAMoCRIeChZwZW5kaW5nX2Nvbm5lY3Rpb25faWRzGAMgAygJEigKBWVuZGVkGAQgAygLMhkubnNtcHJveHkuRW5kZWRDb25uZWN0aW9uEi4KCHRyb3VibGVkGAUgAygLMhwubnNtcHJveHkuVHJvdWJsZWRDb25uZWN0aW9uIjgKD0VuZGVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI7ChJUcm91YmxlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAky+wIKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJQCg5Nb3ZlQ29ubmVjdGlvbhIfLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVxdWVzdBodLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5YgZwcm90bzM", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHki5AMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkSEAoIdG9sZF9tdHUYbCABKA0SDwoHaGFsZl9pZBhtIAEoCRIfCgZjbGllbnQYbiABKAsyDy5jb21tb24uU3ViamVjdBISCgpjbGllbnRfa2V5GG8gASgJIj8KC0FkZHJlc3NQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCRIOCgZwcmVmaXgYAyABKAkinAIKFFByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRIeCgZ0dW5uZWwYBCABKAsyDi5jb21tb24uVHVubmVsEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxhkIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIkCglpbnRlcmZhY2UYZSABKAsyES5jb21tb24uSW50ZXJmYWNlEi0KEmVuZHBvaW50X2ludGVyZmFjZRhmIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USDwoHaGFsZl9pZBhnIAEoCRIWCg5jbGllbnRfc291cmNlcxhoIAMoCSKwAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCRIPCgdoYWxmX2lkGAcgASgJIkYKGUNsb3NlUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImUKFU1vdmVDb25uZWN0aW9uUmVxdWVzdBIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDG1hbmFnZXJfbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHaGFsZl9pZBgEIAEoCSJAChNNb3ZlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIlUKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDRIPCgdoYWxmX2lkGAMgASgJIsYBChVDaGVja0Nvbm5lY3Rpb25zUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSHgoWdW5rbm93bl9jb25uZWN0aW9uX2lkcxgCIAMoCRIeChZwZW5kaW5nX2Nvbm5lY3Rpb25faWRzGAMgAygJEigKBWVuZGVkGAQgAygLMhkubnNtcHJveHkuRW5kZWRDb25uZWN0aW9uEi4KCHRyb3VibGVkGAUgAygLMhwubnNtcHJveHkuVHJvdWJsZWRDb25uZWN0aW9uIjgKD0VuZGVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI7ChJUcm91YmxlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAky+wIKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJQCg5Nb3ZlQ29ubmVjdGlvbhIfLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVxdWVzdBodLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5YgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -102,10 +102,25 @@ export type ProxyConnectionRequest = Message<"nsmproxy.ProxyConnectionRequest"> 
   toldMtu: number;
 
   /**
+   * What the client's manager calls the half that it asks for: random, so that only the two managers know it. Empty: the endpoint's
+   * manager chooses.
+   *
+   * @generated from field: string half_id = 109;
+   */
+  halfId: string;
+
+  /**
+   * The client, for the policy of the endpoint's manager.
+   *
+   * @generated from field: common.Subject client = 110;
+   */
+  client?: Subject | undefined;
+
+  /**
    * Stands for the client and its request: the same for all connections that take each other's place, and for no other pod's request
    * with the same request_id. Empty: request_id has to do.
    *
-   * @generated from field: string client_key = 109;
+   * @generated from field: string client_key = 111;
    */
   clientKey: string;
 };
@@ -191,11 +206,19 @@ export type ProxyConnectionReply = Message<"nsmproxy.ProxyConnectionReply"> & {
   endpointInterface?: Interface | undefined;
 
   /**
-   * Tells this half of the connection from one that is made for it later.
+   * Tells this half of the connection from one that is made for it later: that of the request, or of an equal request before.
    *
    * @generated from field: string half_id = 103;
    */
   halfId: string;
+
+  /**
+   * What the endpoint's side reaches through the client beside the client's addresses: the client may send from there. Addresses have
+   * the length of a host.
+   *
+   * @generated from field: repeated string client_sources = 104;
+   */
+  clientSources: string[];
 };
 
 /**
@@ -246,7 +269,8 @@ export type CloseProxyConnectionRequest = Message<"nsmproxy.CloseProxyConnection
   managerName: string;
 
   /**
-   * The half_id of the reply that made the connection which is meant; without it any that goes by this connection_id now.
+   * The half_id of the connection that is meant. May be left out by a manager that shows a certificate: any half that it shares and
+   * that goes by this connection_id now.
    *
    * @generated from field: string half_id = 7;
    */
@@ -304,6 +328,13 @@ export type MoveConnectionRequest = Message<"nsmproxy.MoveConnectionRequest"> & 
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * As in CloseProxyConnectionRequest.
+   *
+   * @generated from field: string half_id = 4;
+   */
+  halfId: string;
 };
 
 /**
@@ -380,6 +411,11 @@ export type SharedConnection = Message<"nsmproxy.SharedConnection"> & {
    * @generated from field: uint32 tunnel_identifier = 2;
    */
   tunnelIdentifier: number;
+
+  /**
+   * @generated from field: string half_id = 3;
+   */
+  halfId: string;
 };
 
 /**

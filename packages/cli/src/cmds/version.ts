@@ -1,7 +1,7 @@
 // nsm version.
+import { Output } from '@nsm/output';
 import { Command } from 'commander';
 import { jsonFlag } from '../common-flags.js';
-import { Output } from '../output.js';
 import { ownVersion } from '../own-version.js';
 
 export function versionCommand(): Command {

@@ -1,5 +1,5 @@
-// The devices by which packets of tunnels come to the node: all that take IP, as Linux takes packets to an address of its own by
-// whatever link they come. So the sender is checked on each, too.
+// The devices by which packets of tunnels come to the node and leave it: all that take IP, as Linux takes packets to an address of
+// its own by whatever link they come. So the sender is checked on each, too, and who sends into a tunnel.
 import { readFileSync } from 'node:fs';
 import { type Link, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { isNodeEnd } from './node-end.js';
@@ -31,7 +31,7 @@ export class Entrances {
     if (first) {
       // Frames that have to be cut come in by it.
       this.#socket.setLink(loopback, { up: true });
-      this.#add(loopback, 'nsm_unwrap');
+      this.#add(loopback, 'nsm_unwrap', 'nsm_leave');
     }
     const link = this.#open.has(uplink) ? undefined : this.#socket.link(uplink);
     if (link) this.note(link, false);
@@ -48,7 +48,8 @@ export class Entrances {
       if (gone) this.#open.delete(index);
       else if (this.#isPort(link)) this.#close(index);
       else if (!this.#open.has(index)) {
-        this.#add(index, withEthernet.has(hardwareType) ? 'nsm_unwrap' : 'nsm_unwrap_ip');
+        if (withEthernet.has(hardwareType)) this.#add(index, 'nsm_unwrap', 'nsm_leave');
+        else this.#add(index, 'nsm_unwrap_ip');
         this.#programs.maps.setStrict(index, isStrict(name));
       }
     } catch (error) {
@@ -85,8 +86,8 @@ export class Entrances {
     this.#next = this.#waiting.length > 0 ? setImmediate(() => this.#openNext()) : undefined;
   }
 
-  #add(device: number, program: Program): void {
-    this.#programs.attach(device, program);
+  #add(device: number, ...programs: readonly Program[]): void {
+    for (const program of programs) this.#programs.attach(device, program);
     this.#open.add(device);
   }
 

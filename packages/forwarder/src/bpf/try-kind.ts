@@ -37,6 +37,7 @@ function tryFrame(kind: TunnelKind, programs: TunnelPrograms, version: 4 | 6, fr
     port: kind.port ?? 0,
     uplink: loopback,
     mtu: 1500,
+    checked: false,
     needsLink: kind.needsLink ?? false,
     senderKnown: false,
     elsewhere: false,

@@ -2,6 +2,9 @@
 import type { BpfMap } from '@nsm/netlink';
 import { word } from './tunnel-structures.js';
 
+/** Packets that the pod may not send, as they are not from its own address. */
+export const notOwn = 'not from its own address';
+
 /** Why packets were dropped, in the order of `enum reason` in bpf/maps.h. */
 const reasons = [
   'too large',
@@ -12,6 +15,8 @@ const reasons = [
   'malformed',
   'congestion',
   'unknown identifier',
+  'not by the pod',
+  notOwn,
 ] as const;
 
 export interface Traffic {

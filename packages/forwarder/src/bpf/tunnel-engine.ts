@@ -11,6 +11,7 @@ import { unlessGone } from '../device-groups.js';
 import type { OpenPort } from '../open-port.js';
 import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
+import { sourcesOf } from './source-maps.js';
 import { tryKind } from './try-kind.js';
 import type { TunnelTraffic } from './tunnel-counters.js';
 import type { TunnelKind } from './tunnel-kind.js';
@@ -41,6 +42,11 @@ export class TunnelEngine {
     }
   }
 
+  /** Programs can be loaded here. */
+  get isLoaded(): boolean {
+    return this.#upkeep !== undefined;
+  }
+
   /** What a kind needs and does not find here; '' when it works, for both underlays. */
   missing(kind: TunnelKind): string {
     return this.#upkeep ? tryKind(kind, this.#upkeep.programs) : this.#missing;
@@ -65,6 +71,7 @@ export class TunnelEngine {
       throw new NsmError('invalid', `this engine knows UDP port ${kind.port} only, not ${tunnel.port}`);
     const ends = { local: tunnel.local, remote: tunnel.remote };
     const way = upkeep.ways.ask(kind, ends);
+    const sources = sourcesOf(pod.port);
     const withDevice = traitsOf(pod.port.type).hasDevice;
     const entry: TunnelEntry = {
       code: kind.code,
@@ -73,6 +80,7 @@ export class TunnelEngine {
       port: kind.port ?? 0,
       uplink: way.uplink,
       mtu: pod.port.mtu,
+      checked: sources !== undefined,
       needsLink: kind.needsLink ?? false,
       senderKnown: way.senderKnown,
       elsewhere: withDevice && pod.namespace.inode !== this.#home.inode,
@@ -87,7 +95,7 @@ export class TunnelEngine {
     if (kind.needsLink && !way.senderKnown) upkeep.resolve(ends.remote, way.uplink);
     upkeep.prepare(way, entry);
     if (end && peer) {
-      upkeep.write(end.index, entry);
+      upkeep.write(end.index, entry, sources);
       programs.attach(end.index, 'nsm_wrap');
       if (!end.up) this.#socket.setLink(end.index, { up: true });
       return { index: peer.index, name: peer.name, fresh: false };
@@ -98,7 +106,7 @@ export class TunnelEngine {
       if (withDevice) setOffloads(made.index, pod, kind);
       // Before the node's end is up: no frame of the pod may enter the node.
       programs.attach(index, 'nsm_wrap');
-      upkeep.write(index, entry);
+      upkeep.write(index, entry, sources);
       this.#socket.setLink(index, { up: true, alias: nodeEndAlias(id) });
       return { index: made.index, name: made.name, fresh: true };
     } catch (error) {
@@ -116,7 +124,14 @@ export class TunnelEngine {
     if (!this.#upkeep) return;
     const ends = { local: tunnel.local, remote: tunnel.remote };
     const { identifier } = tunnel;
-    const others = { port: kind.port ?? 0, mtu: 0, needsLink: false, senderKnown: false, elsewhere: true };
+    const others = {
+      port: kind.port ?? 0,
+      mtu: 0,
+      checked: false,
+      needsLink: false,
+      senderKnown: false,
+      elsewhere: true,
+    };
     try {
       const { uplink, shared } = this.#upkeep.guardedWay(kind, ends);
       this.#upkeep.guarded.add(id, { code: kind.code, ...ends, identifier, uplink, ...others }, shared);

@@ -1,5 +1,6 @@
 // The maps of the eBPF programs that bpf/maps.h describes: tunnels, what they carried, and where they end.
 import type { BpfMap } from '@nsm/netlink';
+import { SourceMaps } from './source-maps.js';
 import { TunnelCounters, type TunnelTraffic } from './tunnel-counters.js';
 import {
   addressesOf,
@@ -15,11 +16,20 @@ import {
   word,
 } from './tunnel-structures.js';
 
-const maps = ['outgoing', 'incoming', 'served', 'traffic', 'strict', 'senders'] as const;
+const maps = [
+  'outgoing',
+  'incoming',
+  'served',
+  'traffic',
+  'strict',
+  'senders',
+  'sources',
+  'prefixes',
+] as const;
 type MapName = (typeof maps)[number];
 
 /** Number of the structures' layout, as in bpf/maps.h: a forwarder goes on with maps of its own layout only. */
-const layout = 4;
+const layout = 5;
 const nameOf = (map: MapName): string => `nsm_${map}_${layout}`;
 
 /** Names of the maps in the object. */
@@ -33,16 +43,19 @@ export const ofTheKernel: number = 2 ** 31;
 export class TunnelMaps {
   #maps: Readonly<Record<MapName, BpfMap>>;
   #counters: TunnelCounters;
+  #sources: SourceMaps;
 
   constructor(find: (name: string) => BpfMap) {
     this.#maps = all(find);
     this.#counters = new TunnelCounters(this.#maps.traffic);
+    this.#sources = new SourceMaps(this.#maps.sources, this.#maps.prefixes);
   }
 
   /** Goes on with others; what stands in the former ones is left behind. */
   use(find: (name: string) => BpfMap): void {
     this.#maps = all(find);
     this.#counters = new TunnelCounters(this.#maps.traffic);
+    this.#sources = new SourceMaps(this.#maps.sources, this.#maps.prefixes);
   }
 
   get #outgoing(): BpfMap {
@@ -55,6 +68,11 @@ export class TunnelMaps {
 
   get #served(): BpfMap {
     return this.#maps.served;
+  }
+
+  /** From where pods may send into their node's ends. */
+  get sources(): SourceMaps {
+    return this.#sources;
   }
 
   /** Counters of a node's end or a guarded tunnel; undefined for a number without a tunnel. */
@@ -126,6 +144,7 @@ export class TunnelMaps {
     const before = this.#outgoing.lookup(word(nodeEnd));
     if (before) this.#forgetAddress(nodeEnd, before);
     this.#outgoing.delete(word(nodeEnd));
+    this.#sources.delete(nodeEnd);
     this.#counters.delete(nodeEnd);
   }
 
@@ -174,6 +193,7 @@ export class TunnelMaps {
     for (const nodeEnd of nodeEnds) if (!isLiving(nodeEnd)) this.delete(nodeEnd);
     for (const number of counters)
       if (number >= ofTheKernel && !isLiving(number)) this.#counters.delete(number);
+    this.#sources.sweep(isLiving);
     const guardedAt = new Map<string, boolean>();
     const remotes = new Set<string>();
     for (const key of addresses) {
@@ -225,5 +245,7 @@ function all(find: (name: string) => BpfMap): Readonly<Record<MapName, BpfMap>> 
     traffic: find(nameOf('traffic')),
     strict: find(nameOf('strict')),
     senders: find(nameOf('senders')),
+    sources: find(nameOf('sources')),
+    prefixes: find(nameOf('prefixes')),
   };
 }

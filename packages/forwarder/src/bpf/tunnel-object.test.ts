@@ -1,4 +1,4 @@
-// The committed eBPF object is what its source gives, with the compiler it was made by.
+// The committed eBPF objects are what their sources give, with the compiler they were made by.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,14 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
 const script = fileURLToPath(new URL('../../../../scripts/compile-bpf.mjs', import.meta.url));
-const committed = fileURLToPath(new URL('../../bpf/tunnel.bpf.o', import.meta.url));
+const committed = fileURLToPath(new URL('../../bpf', import.meta.url));
 
-it('the committed eBPF object is what its source gives', ({ skip }) => {
+it('the committed eBPF objects are what their sources give', ({ skip }) => {
   const folder = mkdtempSync(join(tmpdir(), 'nsm-bpf-'));
   try {
-    const output = join(folder, 'tunnel.bpf.o');
     try {
-      execFileSync(process.execPath, [script, output], {
+      execFileSync(process.execPath, [script, folder], {
         stdio: ['ignore', 'ignore', 'pipe'],
         encoding: 'utf8',
       });
@@ -24,7 +23,8 @@ it('the committed eBPF object is what its source gives', ({ skip }) => {
       if (status === 2) skip(stderr.trim());
       throw error;
     }
-    expect(readFileSync(output).equals(readFileSync(committed))).toBe(true);
+    for (const object of ['tunnel.bpf.o', 'source.bpf.o'])
+      expect(readFileSync(join(folder, object)).equals(readFileSync(join(committed, object)))).toBe(true);
   } finally {
     rmSync(folder, { recursive: true });
   }

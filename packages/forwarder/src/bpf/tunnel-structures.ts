@@ -14,6 +14,8 @@ export interface TunnelEntry {
   readonly uplink: number;
   /** Bytes of the pod's largest IP packet. */
   readonly mtu: number;
+  /** There are `Sources` for it. */
+  readonly checked: boolean;
   /** Frames go without IP: they are told apart by label alone, not by address. */
   readonly needsLink: boolean;
   /** Of frames without IP: the other node's MAC address on the uplink is known. Until then any will do there. */
@@ -36,7 +38,16 @@ function versionOf(address: string): 4 | 6 {
 }
 
 /** `struct outgoing`. */
-export function outgoingOf({ code, local, remote, identifier, port, uplink, mtu }: TunnelEntry): Buffer {
+export function outgoingOf({
+  code,
+  local,
+  remote,
+  identifier,
+  port,
+  uplink,
+  mtu,
+  checked,
+}: TunnelEntry): Buffer {
   const bytes = Buffer.alloc(size.outgoing);
   bytes.writeUInt8(code, 0);
   bytes.writeUInt8(versionOf(remote), 1);
@@ -45,7 +56,8 @@ export function outgoingOf({ code, local, remote, identifier, port, uplink, mtu 
   bytes.set(IpPrefix.ofAddress(local).bytes, 8);
   bytes.set(IpPrefix.ofAddress(remote).bytes, 24);
   bytes.writeUInt32LE(uplink, 40);
-  bytes.writeUInt32LE(mtu, 44);
+  bytes.writeUInt16LE(mtu, 44);
+  bytes.writeUInt16LE(checked ? 1 : 0, 46);
   return bytes;
 }
 
@@ -116,7 +128,8 @@ export function entryOf(outgoing: Buffer, incoming: Buffer, needsLink: boolean):
     local: formatIp(outgoing.subarray(8, 8 + length)),
     remote: formatIp(outgoing.subarray(24, 24 + length)),
     uplink: outgoing.readUInt32LE(40),
-    mtu: outgoing.readUInt32LE(44),
+    mtu: outgoing.readUInt16LE(44),
+    checked: outgoing.readUInt16LE(46) !== 0,
     needsLink,
     senderKnown: incoming.readUInt32LE(24) !== 0,
     elsewhere: incoming.readUInt32LE(20) !== 0,

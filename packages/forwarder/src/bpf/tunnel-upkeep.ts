@@ -4,6 +4,7 @@ import { type Link, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { Entrances } from './entrances.js';
 import { GuardedTunnels } from './guarded-tunnels.js';
 import { nextInRound } from './round-robin.js';
+import type { Sources } from './source-maps.js';
 import type { TunnelKind } from './tunnel-kind.js';
 import { ofTheKernel } from './tunnel-maps.js';
 import { TunnelPrograms } from './tunnel-programs.js';
@@ -80,9 +81,12 @@ export class TunnelUpkeep {
   }
 
   /** Makes the tunnel of a node's end what `entry` says, and keeps it so. */
-  write(nodeEnd: number, entry: TunnelEntry): void {
+  write(nodeEnd: number, entry: TunnelEntry, sources: Sources | undefined): void {
+    const { maps } = this.programs;
     this.#wanted.set(nodeEnd, entry);
-    this.programs.maps.write(nodeEnd, entry);
+    if (sources) maps.sources.write(nodeEnd, sources);
+    maps.write(nodeEnd, entry);
+    if (!sources) maps.sources.delete(nodeEnd);
   }
 
   /** Forgets tunnels whose devices have gone, once for all that go together. */

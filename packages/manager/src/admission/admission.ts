@@ -4,17 +4,28 @@ import {
   connect,
   type Interface,
   InterfacePreference,
+  idRule,
   interfaceNames,
+  isId,
+  isLabelKey,
+  isLabelValue,
+  isName,
   type Label,
+  labelKeyRule,
+  labelValueRule,
   type NetworkServiceEndpoint,
   NsmError,
+  nameRule,
   type proxy,
+  sourceCheck,
   traitsOf,
   tunnelNames,
 } from '@nsm/api';
 import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
+import { printable } from '@nsm/output';
 import { askedMtu } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
+import { acceptedRoutes } from './accepted-routes.js';
 import { admitSharedMemory } from './shared-memory-parameters.js';
 
 /** Characters of an interface parameter's value: a path of a socket, as the longest that means anything, has fewer. */
@@ -36,11 +47,8 @@ export const maxAddresses = 64;
 /** Prefixes that a pod routes within those of the network service: as many of IPv6 are 0.7 MB, and a request has 1 MiB at most. */
 export const maxExcluded = 16_384;
 const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
+const halfIdPattern = /^[\w-]{0,64}$/;
 const preferences: ReadonlySet<number> = new Set(Object.values(InterfacePreference));
-const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
-const idPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$/;
-const labelKeyPattern = /^[A-Za-z0-9._/-]{1,253}$/;
-const labelValuePattern = /^[A-Za-z0-9._-]{0,63}$/;
 
 /** @throws NsmError `invalid` */
 export function admitConnectionRequest(request: connect.ConnectionRequest): void {
@@ -78,6 +86,7 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
       `connection_id ${quote(request.connectionId)} is not MANAGER:NODE-CONNECTION, with 8 and 16 hexadecimal digits`,
     );
   }
+  if (!isHalfId(request.halfId)) throw invalid(`half_id ${quote(request.halfId)} is none, such as a UUID`);
   for (const { type, parameters } of request.tunnelType) {
     if (parameters && parameters.address !== '')
       parameters.address = admitAddress('tunnel address', parameters.address);
@@ -124,6 +133,11 @@ export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: str
   }
 }
 
+/** What a manager may call its half of a connection; '' when it leaves that to the other manager. A UUID has 36 characters. */
+export function isHalfId(text: string): boolean {
+  return halfIdPattern.test(text);
+}
+
 /**
  * A prefix to give out addresses from, in the one way it is written everywhere.
  * @throws NsmError `invalid` for what is none, or has no address that a host can have.
@@ -155,21 +169,17 @@ export function addressesOf(parameters: ConnectionParameters | undefined): strin
 }
 
 export function admitRequestId(requestId: string): void {
-  if (idPattern.test(requestId)) return;
+  if (isId(requestId)) return;
   throw invalid(
     requestId === ''
       ? 'request_id is empty: send the Pod UID, or any id of your own that stays the same for this pod'
-      : `request_id ${quote(requestId)} must be 1 to 253 letters, digits, ".", "_", ":" or "-", beginning and ending with a letter or digit`,
+      : `request_id ${quote(requestId)} ${idRule}`,
   );
 }
 
 export function admitName(field: string, name: string): void {
-  if (namePattern.test(name)) return;
-  throw invalid(
-    name === ''
-      ? `${field} is empty`
-      : `${field} ${quote(name)} must be 1 to 253 letters, digits, ".", "_" or "-", beginning and ending with a letter or digit`,
-  );
+  if (isName(name)) return;
+  throw invalid(name === '' ? `${field} is empty` : `${field} ${quote(name)} ${nameRule}`);
 }
 
 function admitInterfaces(interfaces: readonly Interface[]): void {
@@ -193,8 +203,16 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     seen.add(preference);
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
     askedMtu(one);
+    acceptedRoutes(one);
+    admitSourceCheck(one);
     admitSharedMemory(one);
   }
+}
+
+function admitSourceCheck({ parameters }: Interface): void {
+  const asked = parameters?.interfaceParameters[sourceCheck] ?? 'on';
+  if (asked !== 'on' && asked !== 'off')
+    throw invalid(`interface parameter ${sourceCheck} is ${quote(asked)}: it may be on or off`);
 }
 
 /** They are kept with the connection, and shown with it. */
@@ -214,10 +232,8 @@ function admitLabels(labels: Label | undefined): void {
   const entries = Object.entries(labels?.selector ?? {});
   admitLength('labels', entries, maxLabels);
   for (const [key, value] of entries) {
-    if (!labelKeyPattern.test(key))
-      throw invalid(`label key ${quote(key)} must be 1 to 253 letters, digits, ".", "_", "/" or "-"`);
-    if (!labelValuePattern.test(value))
-      throw invalid(`label value ${quote(value)} must be at most 63 letters, digits, ".", "_" or "-"`);
+    if (!isLabelKey(key)) throw invalid(`label key ${quote(key)} ${labelKeyRule}`);
+    if (!isLabelValue(value)) throw invalid(`label value ${quote(value)} ${labelValueRule}`);
   }
 }
 
@@ -225,9 +241,9 @@ export function admitLength(field: string, list: readonly unknown[], most: numbe
   if (list.length > most) throw invalid(`${field} has ${list.length} entries; at most ${most} are accepted`);
 }
 
+/** Also what a terminal would hide or reorder: paths and parameters are shown to operators. */
 function hasControl(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return /[\x00-\x1f\x7f]/.test(text);
+  return printable(text) !== text;
 }
 
 function invalid(message: string): NsmError {

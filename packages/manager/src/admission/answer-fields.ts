@@ -1,7 +1,7 @@
 // Single fields of an answer, read into values; what cannot be is refused with the field, the value and the reason.
 import { NsmError } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
-import { agreedMtu, type Mtu, neededMtu } from '../choice/mtu.js';
+import { agreedMtu, leastMtuGiven, type Mtu } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
 import { admitLength, maxAddresses } from './admission.js';
 
@@ -59,12 +59,12 @@ export function mtuOf(
   fits: Mtu,
   addresses: readonly IpPrefix[],
 ): number {
-  const needed = neededMtu(addresses.map(String));
+  const least = leastMtuGiven(addresses.map(String));
   for (const [field, wish] of Object.entries(wishes))
-    if (wish !== 0 && wish < needed.bytes)
+    if (wish !== 0 && wish < Math.min(least.bytes, fits.most))
       throw new NsmError(
         'invalid',
-        `${field} ${wish} is below the ${needed.bytes} bytes that IPv${needed.version} needs`,
+        `${field} ${wish} is below the ${least.bytes} bytes that IPv${least.version} needs`,
       );
   const named = Object.values(wishes).filter((wish) => wish !== 0);
   return agreedMtu(fits, named.length > 0 ? Math.min(...named) : 0);

@@ -210,7 +210,7 @@ describe('judgeAnswer', () => {
       { peers: ['10.0.0.1/24'] },
       'client_parameters.peer_addresses "10.0.0.1/24" is no address without length',
     ],
-    [{ mtu: 67 }, 'client_parameters.mtu 67 is below the 68 bytes that IPv4 needs'],
+    [{ mtu: 575 }, 'client_parameters.mtu 575 is below the 576 bytes that IPv4 needs'],
     [{ mtu: 1279, a: ['fd00::5/64'] }, 'client_parameters.mtu 1279 is below the 1280 bytes that IPv6 needs'],
     [{ dns: ['0.0.0.0'] }, 'client_parameters.dns.servers "0.0.0.0/32" stands for "this network"'],
     [{ dns: ['::'] }, 'client_parameters.dns.servers "::/128" is the unspecified address'],

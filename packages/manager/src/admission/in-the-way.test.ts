@@ -1,18 +1,27 @@
-// Which networks of a pod are in the way of addresses, and which are meant to be shared.
-
+// Which networks of a pod are in the way of addresses and routes, and which are meant to be shared.
+import { create } from '@bufbuild/protobuf';
+import { InterfaceSchema } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
+import { acceptedRoutes } from './accepted-routes.js';
 import { type Placing, refuseInTheWay } from './in-the-way.js';
 
 const nse = 'nse0123456789ab';
 
 function place(
   side: Placing['side'],
-  given: Placing['given'],
-  networks: [prefix: string, name: string, id?: string][],
+  given: Partial<Placing['given']>,
+  networks: [prefix: string, name: string, id?: string, routed?: 'routed' | undefined][],
   shared: string[] = [],
+  { nodes = [], accept = '' }: { nodes?: string[]; accept?: string } = {},
 ): void {
-  const has = networks.map(([prefix, name, id = '']) => ({ prefix, interface: name, id }));
-  refuseInTheWay('e', { side, given, networks: has, shared });
+  const has = networks.map(([prefix, name, id = '', routed]) => ({
+    ...{ prefix, interface: name, id },
+    routed: routed !== undefined,
+  }));
+  const parameters = { interfaceParameters: { accept_routes: accept } };
+  const accepted = acceptedRoutes(create(InterfaceSchema, { parameters }));
+  const whole = { addresses: [], peers: [], routes: [], ...given };
+  refuseInTheWay('e', { side, given: whole, networks: has, shared, nodes, accepted });
 }
 
 describe('refuseInTheWay', () => {
@@ -52,5 +61,78 @@ describe('refuseInTheWay', () => {
       /on nsm0/,
     );
     expect(() => place('client', given, [['10.60.0.0/24', 'eth0']], ['a:1-2', ''])).toThrow(/on eth0/);
+  });
+
+  describe('of routes', () => {
+    const routes = (...list: string[]) => ({ routes: list });
+
+    it.each([
+      ['10.50.0.0/16', '10.50.0.0/16', 'routed'],
+      ['10.50.1.0/24', '10.50.0.0/16', 'routed'],
+      ['10.50.0.0/25', '10.50.0.0/24', undefined],
+      ['fd50:1::/32', 'fd50::/16', 'routed'],
+    ] as const)('refuses %s where the pod has %s elsewhere', (route, has, routed) => {
+      expect(() => place('client', routes(route), [[has, 'eth0', '', routed]])).toThrow(
+        `accept_routes=${route}`,
+      );
+    });
+
+    it.each([
+      ['a less specific route', '10.0.0.0/8', '10.50.0.0/16'],
+      ['another network', '10.51.0.0/16', '10.50.0.0/16'],
+      ['a default route', '0.0.0.0/0', '10.50.0.0/16'],
+      ['half of everything', '128.0.0.0/1', '10.50.0.0/16'],
+      ['what is inside a half of everything', '10.50.0.0/16', '0.0.0.0/1'],
+    ])('takes %s', (_what, route, has) => {
+      expect(() => place('client', routes(route), [[has, 'eth0', '', 'routed']])).not.toThrow();
+    });
+
+    it('takes what the client asks for, and all within it', () => {
+      const has: Parameters<typeof place>[2] = [['10.50.0.0/16', 'eth0', '', 'routed']];
+      const take = (accept: string) => () => place('client', routes('10.50.1.0/24'), has, [], { accept });
+      expect(take('10.50.0.0/16')).not.toThrow();
+      expect(take('fd00::/8, 10.50.1.0/24')).not.toThrow();
+      expect(take('any')).not.toThrow();
+      expect(take('10.50.1.0/25')).toThrow(/leave it out/);
+      expect(take('10.50.1')).toThrow(/accept_routes: "10.50.1" is no prefix/);
+    });
+
+    it('shares the routes of the connection that is replaced, and of those to the same endpoint', () => {
+      const has: Parameters<typeof place>[2] = [['10.50.0.0/16', 'nsm0', 'a:1-2', 'routed']];
+      expect(() => place('client', routes('10.50.0.0/16'), has, ['a:1-2'])).not.toThrow();
+      expect(() => place('client', routes('10.50.0.0/16'), has, ['a:1-3'])).toThrow(/on nsm0/);
+    });
+
+    it('refuses an address whose network lies within what the pod routes elsewhere', () => {
+      expect(() =>
+        place('client', { addresses: ['10.50.1.1/24'] }, [['10.50.0.0/16', 'eth0', '', 'routed']]),
+      ).toThrow(/routes 10.50.0.0\/16 on eth0 already/);
+      expect(() =>
+        place('client', { addresses: ['10.50.1.1/8'] }, [['10.50.0.0/16', 'eth0', '', 'routed']]),
+      ).not.toThrow();
+    });
+
+    it.each([
+      ['its address', { addresses: ['10.99.0.1/32'] }],
+      ['a network with it', { addresses: ['10.99.0.7/24'] }],
+      ['a route to it', { routes: ['10.0.0.0/8'] }],
+      ['it as a peer', { addresses: ['10.7.0.1/32'], peers: ['10.99.0.1'] }],
+    ])('keeps the way to a node: refuses %s', (_what, given) => {
+      const nodes = ['10.99.0.1', 'fd99::1'];
+      expect(() => place('client', given, [], [], { nodes })).toThrow(/10.99.0.1, a node of the mesh/);
+    });
+
+    it('keeps the way to the metadata of the machine', () => {
+      expect(() => place('client', routes('169.254.169.254/32'), [])).toThrow(/metadata service/);
+      expect(() => place('client', routes('169.254.0.0/16'), [])).toThrow(/metadata service/);
+      expect(() => place('client', { addresses: ['169.254.7.5/31'] }, [])).not.toThrow();
+    });
+
+    it('lets a client ask for a way to a node', () => {
+      const nodes = ['10.99.0.1'];
+      const accept = '10.0.0.0/8';
+      expect(() => place('client', routes('10.0.0.0/8'), [], [], { nodes, accept })).not.toThrow();
+      expect(() => place('client', routes('0.0.0.0/0'), [], [], { nodes })).not.toThrow();
+    });
   });
 });

@@ -5,6 +5,9 @@ import { IpPrefix } from '@nsm/netlink';
 /** RFC 791, and RFC 8200, section 5. */
 const least = { 4: 68, 6: 1280 } as const;
 
+/** What every host takes, RFC 791, section 3.1, and RFC 8200, section 5: an endpoint that gives less breaks its client's ways. */
+const leastGiven = { 4: 576, 6: 1280 } as const;
+
 /** By IPv4's least and what the kernel's Ethernet devices take. */
 const askable = { least: least[4], most: 65_535 } as const;
 
@@ -72,10 +75,20 @@ export function agreedMtu({ usual, most }: Mtu, named: number): number {
   return Math.min(most, named || usual);
 }
 
+interface Need {
+  readonly version: 4 | 6;
+  readonly bytes: number;
+}
+
 /** What the version of IP that needs most needs, of those of which there are addresses, with prefix length. */
-export function neededMtu(addresses: readonly string[]): { readonly version: 4 | 6; readonly bytes: number } {
+export function neededMtu(addresses: readonly string[], by: Readonly<Record<4 | 6, number>> = least): Need {
   const version = addresses.some((address) => IpPrefix.of(address).version === 6) ? 6 : 4;
-  return { version, bytes: least[version] };
+  return { version, bytes: by[version] };
+}
+
+/** The least that an endpoint may give a client with these addresses. */
+export function leastMtuGiven(addresses: readonly string[]): Need {
+  return neededMtu(addresses, leastGiven);
 }
 
 /**

@@ -35,17 +35,11 @@ export function byPreference(
   pools: Pools,
 ): (readonly Interface[])[] {
   if ([...pools.values()].every((names) => names.length === 0)) return [client];
-  const { DEFAULT_INTERFACE } = InterfaceType;
-  const theirs = inOrderOfPreference(endpoint).map(({ type }) => type);
-  const order = [...new Set([...theirs, ...interfaceTypes])].filter((type) => type !== DEFAULT_INTERFACE);
-  const spelledOut = inOrderOfPreference(client).flatMap((wanted) =>
-    wanted.type === DEFAULT_INTERFACE ? order.map((type) => ({ ...wanted, type })) : [wanted],
-  );
   const turns: Interface[][] = [];
   let tunnelled: Interface[] | undefined;
-  for (const wanted of spelledOut.map((one) => ({ ...one, preference: InterfacePreference.NO_PREFERENCE }))) {
+  for (const wanted of spelledOut(client, endpoint, pools)) {
     if (traitsOf(wanted.type).hasOwnWire) {
-      turns.push(...inPools(wanted, pools).map((one) => [one]));
+      turns.push([wanted]);
       tunnelled = undefined;
     } else if (tunnelled) tunnelled.push(wanted);
     else {
@@ -54,6 +48,23 @@ export function byPreference(
     }
   }
   return turns.length > 0 ? turns : [client];
+}
+
+/** As `byPreference`, in one list: each interface is of one type, and of one physical network where the type needs one. */
+export function spelledOut(
+  client: readonly Interface[],
+  endpoint: readonly Interface[],
+  pools: Pools,
+): Interface[] {
+  const { DEFAULT_INTERFACE } = InterfaceType;
+  const theirs = inOrderOfPreference(endpoint).map(({ type }) => type);
+  const order = [...new Set([...theirs, ...interfaceTypes])].filter((type) => type !== DEFAULT_INTERFACE);
+  return inOrderOfPreference(client)
+    .flatMap((wanted) =>
+      wanted.type === DEFAULT_INTERFACE ? order.map((type) => ({ ...wanted, type })) : [wanted],
+    )
+    .map((one) => ({ ...one, preference: InterfacePreference.NO_PREFERENCE }))
+    .flatMap((wanted) => (traitsOf(wanted.type).hasOwnWire ? inPools(wanted, pools) : [wanted]));
 }
 
 /** The interface once for each pool it may be of: the pool it names, or each pool of this node. */

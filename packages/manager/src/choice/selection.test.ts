@@ -11,6 +11,7 @@ import {
 } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Gate } from '../policy/gate.js';
 import { MissingCapabilities } from './missing-capabilities.js';
 import { rankEndpoints, type Surroundings, selectEndpoints, type Wanted } from './selection.js';
 import { WiringMatrix } from './wiring-matrix.js';
@@ -48,6 +49,8 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
     { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
   ]),
+  pools: new Map(),
+  gate: new Gate({ source: { policy: undefined }, audit: { decision: () => undefined } }),
   connections: () => 0,
   recentFailure: () => undefined,
   lastChosen: () => 0,

@@ -6,16 +6,23 @@ import {
   type NetworkServiceEndpoint,
   NsmError,
   type registry,
+  type Subject,
 } from '@nsm/api';
+import { type Gate, refusal } from '../policy/gate.js';
 import { quote } from '../untrusted-text.js';
 import type { MissingCapabilities } from './missing-capabilities.js';
 import { chooseInterfaces, interfaceList } from './negotiation.js';
+import { type Pools, spelledOut } from './physical-networks.js';
 import type { WiringMatrix } from './wiring-matrix.js';
 
 export interface Wanted {
   readonly service: string;
   readonly labels: Label | undefined;
   readonly interfaces: readonly Interface[];
+  /** Who asks; absent: only what the policy says of the endpoints counts. */
+  readonly client?: Subject | undefined;
+  /** Its client was connected to an endpoint of root: no other user's takes that place. Without a policy. */
+  readonly needsTrust?: boolean | undefined;
 }
 
 /** What the choice depends on besides the request: the registry's records and what this manager has seen. */
@@ -28,6 +35,9 @@ export interface Surroundings {
   /** What the local forwarder can join. */
   readonly wirings: WiringMatrix;
   readonly missingCapabilities: MissingCapabilities;
+  /** What the policy lets a client have of an endpoint. */
+  readonly pools: Pools;
+  readonly gate: Pick<Gate, 'narrow' | 'admitUnprovided' | 'isRuled'>;
   connections(endpoint: NetworkServiceEndpoint): number;
   /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -39,6 +49,10 @@ export interface Candidate {
   readonly endpoint: NetworkServiceEndpoint;
   readonly usable: boolean;
   readonly reason: string;
+  /** Of the policy, the one that decided; '' without a policy. */
+  readonly rule: string;
+  /** The policy, and nothing else, stands against it: what there is, is not its client's to know. */
+  readonly isDenied: boolean;
 }
 
 /**
@@ -46,7 +60,11 @@ export interface Candidate {
  * connections, then the endpoint not chosen for the longest time.
  */
 export function rankEndpoints(wanted: Wanted, around: Surroundings): Candidate[] {
-  const judged = around.endpoints.map((endpoint) => judge(endpoint, wanted, around));
+  const { endpoints, gate } = around;
+  // What ends squatting where no policy says who provides what: root's endpoints leave no place for those of other users.
+  const trustedOnly =
+    !gate.isRuled && (wanted.needsTrust === true || endpoints.some(({ provider }) => provider?.trusted));
+  const judged = endpoints.map((endpoint) => judge(endpoint, wanted, around, trustedOnly));
   const usable = judged
     .filter((candidate) => candidate.usable)
     .toSorted((a, b) => compare(a.endpoint, b.endpoint, around));
@@ -55,7 +73,8 @@ export function rankEndpoints(wanted: Wanted, around: Surroundings): Candidate[]
 
 /**
  * The usable candidates in order.
- * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits.
+ * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits, `policy` when
+ * the client may have none of them.
  */
 export function selectEndpoints(
   wanted: Wanted,
@@ -63,6 +82,7 @@ export function selectEndpoints(
   knownServices: () => Iterable<string>,
 ): NetworkServiceEndpoint[] {
   if (around.endpoints.length === 0) {
+    around.gate.admitUnprovided(wanted.client, wanted.service);
     const known = [...new Set(knownServices())].toSorted();
     const list =
       known.length === 0 ? 'no network service is advertised yet' : `known: ${abbreviatedList(known)}`;
@@ -74,7 +94,10 @@ export function selectEndpoints(
   const candidates = rankEndpoints(wanted, around);
   const usable = candidates.filter((candidate) => candidate.usable).map(({ endpoint }) => endpoint);
   if (usable.length > 0) return usable;
-  const reasons = candidates.map(({ endpoint, reason }) => `${endpoint.nseProviderName}: ${reason}`);
+  const open = candidates.filter(({ isDenied }) => !isDenied);
+  const [first] = candidates;
+  if (first && open.length === 0) throw refusal(wanted.service, first);
+  const reasons = open.map(({ endpoint, reason }) => `${endpoint.nseProviderName}: ${reason}`);
   throw new NsmError(
     'no-matching-endpoint',
     `no endpoint of network service ${quote(wanted.service)} fits: ${abbreviatedList(reasons, '; ')}`,
@@ -89,8 +112,23 @@ export function absence(name: string, managers: Surroundings['managers']): strin
   return manager.stopped ? `manager "${name}" was stopped` : `manager "${name}" does not answer`;
 }
 
-function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroundings): Candidate {
-  const dropped = (reason: string): Candidate => ({ endpoint, usable: false, reason });
+function judge(
+  endpoint: NetworkServiceEndpoint,
+  wanted: Wanted,
+  around: Surroundings,
+  trustedOnly: boolean,
+): Candidate {
+  const { gate, pools } = around;
+  const asked = gate.isRuled ? spelledOut(wanted.interfaces, endpoint.interface, pools) : wanted.interfaces;
+  const { interfaces, verdict } = gate.narrow(wanted.client, endpoint, asked);
+  const { rule } = verdict;
+  const isDenied = !verdict.allowed;
+  const dropped = (reason: string): Candidate => ({ endpoint, usable: false, reason, rule, isDenied });
+  if (isDenied) return dropped(verdict.reason);
+  if (trustedOnly && !endpoint.provider?.trusted)
+    return dropped(
+      `user ${endpoint.provider?.uid ?? 'unknown'} provides it, and root provides the service too; a policy can allow it`,
+    );
   const has = endpoint.labels?.selector ?? {};
   const missing = Object.entries(wanted.labels?.selector ?? {}).filter(([key, value]) => has[key] !== value);
   if (missing.length > 0) {
@@ -106,7 +144,7 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
   const { wirings } = around;
   // What the other node can do with the endpoint's types is its manager's to say.
   const joined = local ? wirings.locally : wirings.remotely;
-  if (!chooseInterfaces(wanted.interfaces, endpoint.interface, joined)) {
+  if (!chooseInterfaces(interfaces, endpoint.interface, joined)) {
     const asked = new Set(wanted.interfaces.map(({ type }) => type));
     const reasons = around.missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
     return dropped(
@@ -120,6 +158,8 @@ function judge(endpoint: NetworkServiceEndpoint, wanted: Wanted, around: Surroun
   return {
     endpoint,
     usable: true,
+    rule,
+    isDenied,
     reason: `${place}, ${count} ${count === 1 ? 'connection' : 'connections'}${failure ? `, tried last because it failed: ${failure}` : ''}`,
   };
 }

@@ -1,5 +1,5 @@
 // What the steps of a connection's life use.
-
+import type { LogThrottle, Subject } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from '../addresses/address-pools.js';
@@ -7,7 +7,6 @@ import type { Identifiers } from '../addresses/identifiers.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { LogThrottle } from '../log-throttle.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { OwnerWatch } from '../peers/owner-watch.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
@@ -37,6 +36,8 @@ export interface ActsComponents {
   readonly clock: Clock;
   /** Makes a connection at some endpoint, until packets go through it. @throws NsmError when none can be connected now. */
   readonly establish: (admitted: Admitted, signal: AbortSignal) => Promise<Connection>;
+  /** Who the client of this node is, to the policy that is in force now. */
+  readonly clientOf: (connection: Connection) => Subject;
   /** The consequence for a client when no packets come back; undefined when the connection's record tells the cause already. */
   readonly pathFailureOf: (connection: Connection) => PathFailure | undefined;
   /** Milliseconds an attempt to connect a client again may take. */

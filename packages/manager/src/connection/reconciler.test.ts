@@ -1,6 +1,7 @@
 // The lives of connections with a forwarder, an other manager, endpoints and a clock that are the test's own: what each step does to
 // them, and what is left after any sequence of events. The net tests show the same on real interfaces.
-import { InterfaceType, NsmError } from '@nsm/api';
+import { create } from '@bufbuild/protobuf';
+import { InterfaceType, NsmError, SubjectSchema } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../clock.js';
@@ -253,6 +254,7 @@ class TestNode {
       stopping: this.stopping.signal,
       clock: this.clock,
       establish: (admitted: Admitted) => this.#establish(admitted),
+      clientOf: () => create(SubjectSchema),
       pathFailureOf: () => ({
         reason: 'no packets come back',
         avoid: () => false,

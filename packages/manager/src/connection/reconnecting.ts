@@ -71,7 +71,8 @@ async function reconnect(
   lost: Connection,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const { request, owner, crossConnect, pairs, key, fingerprint, generation, clientParameters } = lost;
+  const { request, owner, crossConnect, pairs, key, fingerprint, generation, clientParameters, provider } =
+    lost;
   if (!request || !owner) throw new NsmError('internal', `${lost.id} has no client to reconnect`);
   await closeReplaced(components, lost);
   const namespace = await clientNamespace(components, lost);
@@ -85,10 +86,12 @@ async function reconnect(
     interfaceName: nameToBe(lost),
     interface: lost.interface,
     mtu: clientParameters.mtu,
+    trusted: provider?.trusted === true,
   };
   const uid = crossConnect.client?.uid ?? 0;
+  const client = components.clientOf(lost);
   const healed = await components.establish(
-    { request, key, fingerprint, owner, namespace, uid, generation, former, hash: hashOf(lost.id) },
+    { request, key, fingerprint, owner, namespace, client, uid, generation, former, hash: hashOf(lost.id) },
     signal,
   );
   releasePairs(
@@ -126,7 +129,7 @@ export async function move(
   lingerMs: number,
   tell: Tell = 'peer',
 ): Promise<void> {
-  const { id, request, owner, fingerprint, pairs, clientParameters, crossConnect, key } = present;
+  const { id, request, owner, fingerprint, pairs, clientParameters, crossConnect, key, provider } = present;
   if (!request || !owner) throw new NsmError('internal', `${id} has no client to move`);
   const namespace = await clientNamespace(components, present);
   if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
@@ -135,11 +138,18 @@ export async function move(
   const moved = await components.establish(
     {
       ...{ request, key, fingerprint, owner, namespace, avoid },
+      client: components.clientOf(present),
       uid: crossConnect.client?.uid ?? 0,
       generation: components.connections.nextGeneration(key),
       hash: newConnectionHash(),
       beside: present,
-      former: { pairs, interfaceName, interface: present.interface, mtu },
+      former: {
+        pairs,
+        interfaceName,
+        interface: present.interface,
+        mtu,
+        trusted: provider?.trusted === true,
+      },
     },
     AbortSignal.any([signal, AbortSignal.timeout(components.requestTimeoutMs)]),
   );

@@ -124,7 +124,7 @@ function withPorts(connection: Connection, more: Partial<PortInit>): Connection 
         ? {
             client: {
               ...client,
-              ...portOf(chosen, client.namespace, client.uid, clientParameters),
+              ...portOf(chosen, client.namespace, client.uid, clientParameters, endpointParameters),
               ...more,
             },
           }
@@ -133,7 +133,13 @@ function withPorts(connection: Connection, more: Partial<PortInit>): Connection 
         ? {
             endpoint: {
               ...endpoint,
-              ...portOf(endpointInterface, endpoint.namespace, endpoint.uid, endpointParameters),
+              ...portOf(
+                endpointInterface,
+                endpoint.namespace,
+                endpoint.uid,
+                endpointParameters,
+                clientParameters,
+              ),
               takesOver: more.takesOver ?? '',
             },
           }

@@ -1,13 +1,12 @@
 // Managers that join, or come under another address, when a connection of the node itself routes that address already: what the mesh
 // sends to them goes past it.
-import type { forwarder as fw } from '@nsm/api';
+import type { forwarder as fw, LogThrottle } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { addressesOf } from '../admission/admission.js';
 import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { LogThrottle } from '../log-throttle.js';
 import type { Connection } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';

@@ -1,13 +1,23 @@
 // What an endpoint says of itself, and whether it may.
-import { maxServices, type NetworkServiceEndpoint, NsmError, type PeerCredentials } from '@nsm/api';
+import {
+  maxServices,
+  type NetworkServiceEndpoint,
+  NsmError,
+  type PeerCredentials,
+  type Subject,
+} from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import type { Gate } from '../policy/gate.js';
+import type { Subjects } from '../policy/subjects.js';
 import { reachTimeoutMs } from './endpoint-socket.js';
 import { identifyListener, type ListenerComponents } from './socket-listener.js';
 
 export interface AdvertisementComponents extends ListenerComponents {
-  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'requireKnown'>;
+  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'requireKnown' | 'speaksForOthers'>;
+  readonly subjects: Pick<Subjects, 'of'>;
+  readonly gate: Pick<Gate, 'admitProvider'>;
 }
 
 export interface AdvertisementOptions {
@@ -26,7 +36,7 @@ export interface Advertised {
 
 /**
  * Each endpoint once: of several with one key the last counts.
- * @throws NsmError `invalid`, `endpoint-unreachable`, or `namespace-foreign` when another pod's process listens on a socket.
+ * @throws NsmError `invalid`, `endpoint-unreachable`, `namespace-foreign` when another pod's process listens on a socket, or `policy`.
  */
 export async function admitAdvertisement(
   components: AdvertisementComponents,
@@ -42,20 +52,28 @@ export async function admitAdvertisement(
       `network_endpoint has ${endpoints.length} entries; at most ${maxServices} are accepted in one advertisement`,
     );
   for (const endpoint of endpoints) admitEndpoint(endpoint, manager);
-  const listeners = new Map<string, PeerCredentials>();
+  const speakers = new Map<string, Speaker>();
   for (const path of new Set(endpoints.map(({ socketLocation }) => socketLocation)))
-    listeners.set(path, await admitSpeaker(components, path, peer));
+    speakers.set(path, await admitSpeaker(components, path, peer));
   const admitted = new Map<string, Advertised>();
   for (const endpoint of endpoints) {
-    const listener = listeners.get(endpoint.socketLocation);
+    const speaker = speakers.get(endpoint.socketLocation);
+    if (!speaker) continue;
+    const { listener, provider } = speaker;
     const configured = prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? [];
     // Other managers allocate from them, and they may be configured here alone.
     const ofService = endpoint.prefixes.length > 0 ? endpoint.prefixes : [...configured];
-    const record = { ...endpoint, networkServiceHost: manager, prefixes: ofService };
+    const record = { ...endpoint, networkServiceHost: manager, prefixes: ofService, provider };
     const key = endpointKey(record);
-    if (listener) admitted.set(key, { key, record, listener });
+    components.gate.admitProvider(record);
+    admitted.set(key, { key, record, listener });
   }
   return [...admitted.values()];
+}
+
+interface Speaker {
+  readonly listener: PeerCredentials;
+  readonly provider: Subject;
 }
 
 /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
@@ -63,11 +81,15 @@ async function admitSpeaker(
   components: AdvertisementComponents,
   path: string,
   peer: PeerCredentials | undefined,
-): Promise<PeerCredentials> {
-  const { guard } = components;
+): Promise<Speaker> {
+  const { guard, subjects } = components;
   const listener = await identifyListener(components, path, reachTimeoutMs, true);
   guard.requireKnown(listener);
-  if (guard.maySpeakFor(peer, listener)) return listener;
+  if (guard.maySpeakFor(peer, listener)) {
+    // A user who advertises the socket of another user's process makes no services of that user.
+    const vouches = peer === undefined || peer.uid === 0 || guard.speaksForOthers(peer);
+    return { listener, provider: subjects.of(vouches ? listener : peer, listener.namespace?.inode ?? 0) };
+  }
   throw new NsmError(
     'namespace-foreign',
     `socket_location ${path} is served from another network namespace, or by another user of the node; advertise it from there`,

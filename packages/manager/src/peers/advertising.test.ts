@@ -12,11 +12,16 @@ import {
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
   Server,
+  SubjectSchema,
 } from '@nsm/api';
+import type { Policy } from '@nsm/policy';
+import { parsePolicy } from '@nsm/policy/parse';
 import { endpointKey } from '@nsm/registry';
 import { waitFor } from '@nsm/testkit';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Gate } from '../policy/gate.js';
+import { Subjects } from '../policy/subjects.js';
 import { Advertising } from './advertising.js';
 import { LocalEndpoints } from './local-endpoints.js';
 
@@ -53,7 +58,10 @@ describe('Advertising', () => {
     [...from.values()].map((record) => record.labels?.selector);
   const here = () => labels(new Map([...endpoints].map(([name, { record }]) => [name, record])));
 
+  const source: { policy: Policy | undefined } = { policy: undefined };
+
   beforeEach(async () => {
+    source.policy = undefined;
     folder = mkdtempSync(join(tmpdir(), 'nsm-advertising-'));
     socketLocation = join(folder, 'echo.sock');
     server = new Server().add(ep.EndpointConnection, {
@@ -63,6 +71,7 @@ describe('Advertising', () => {
     await server.listenUnix(socketLocation);
     const guard = {
       maySpeakFor: () => true,
+      speaksForOthers: () => false,
       requireKnown: () => undefined,
       admitEndpoint: () => expect.unreachable(),
     };
@@ -71,6 +80,8 @@ describe('Advertising', () => {
       inspectNamespace: async () => create(fw.InspectNamespaceReplySchema, { pidInode: 1 }),
     };
     const logger = pino({ level: 'silent' });
+    const gate = new Gate({ source, audit: { decision: () => undefined } });
+    const subjects = new Subjects({ self: { name: 'node-a' }, guard, source });
     const store = {
       endpoints: () => [...disk.values()],
       putEndpoint: async (name: string, record: NetworkServiceEndpoint) => {
@@ -90,7 +101,7 @@ describe('Advertising', () => {
     };
     advertising = new Advertising(
       {
-        ...{ endpoints, guard, forwarder, logger, registry, store },
+        ...{ endpoints, guard, forwarder, logger, registry, store, gate, subjects },
         shares: { require: () => undefined },
         onGone: (record, reason) => gone.push(`${record.nseProviderName}: ${reason}`),
       },
@@ -165,6 +176,32 @@ describe('Advertising', () => {
     await advertising.advertise([echo()], me);
     expect(gone).toEqual(['echo-1: another process provides it now']);
     expect([endpoints.size, disk.size, mesh.size]).toEqual([1, 1, 1]);
+  });
+
+  it('is refused where the policy does not allow it, and removed when the policy no longer does', async () => {
+    await advertising.advertise([echo()], me);
+    source.policy = parsePolicy('rules: []', 'policy.yaml');
+    await expect(advertising.advertise([echo({ a: 'b' })], me)).rejects.toMatchObject({
+      kind: 'policy',
+      message: expect.stringContaining('rule "default"'),
+    });
+    expect(here()).toEqual([{}]);
+    await advertising.reconsider();
+    expect([here(), labels(disk), labels(mesh)]).toEqual([[], [], []]);
+    expect(gone).toEqual(['echo-1: not allowed by rule "default"']);
+  });
+
+  it('says who provides it, whatever the endpoint says of itself', async () => {
+    await advertising.advertise(
+      [{ ...echo(), provider: create(SubjectSchema, { netns: 'another', uid: 5, trusted: true }) }],
+      { ...me, uid: 61001 },
+    );
+    expect([...mesh.values()][0]?.provider).toMatchObject({
+      netns: '',
+      uid: 61001,
+      trusted: false,
+      manager: 'node-a',
+    });
   });
 
   it('ends also where the disk takes nothing', async () => {

@@ -13,6 +13,8 @@ import type { Logger } from 'pino';
 import type { Shares } from '../admission/shares.js';
 import { canonical } from '../canonical.js';
 import { forEachLimited } from '../limited-concurrency.js';
+import type { Gate } from '../policy/gate.js';
+import type { Subjects } from '../policy/subjects.js';
 import { identityOf, isSameNamespace } from '../state/namespace-identity.js';
 import type { Store } from '../state/store.js';
 import { quote } from '../untrusted-text.js';
@@ -31,6 +33,8 @@ import { identifyListener, isServed } from './socket-listener.js';
 const atOnce = 256;
 
 export interface AdvertisingComponents extends AdvertisementComponents {
+  readonly gate: Pick<Gate, 'admitProvider' | 'provides'>;
+  readonly subjects: Pick<Subjects, 'of' | 'again'>;
   readonly endpoints: LocalEndpoints;
   readonly shares: Pick<Shares, 'require'>;
   readonly registry: Pick<Registry, 'registerEndpoint' | 'removeEndpoint' | 'synced'>;
@@ -90,9 +94,7 @@ export class Advertising {
   async restore(): Promise<void> {
     const { registry, store } = this.#components;
     // The manager may have another name now.
-    const records = store
-      .endpoints()
-      .map((record) => ({ ...record, networkServiceHost: this.#options.manager }));
+    const records = store.endpoints().map((record) => this.#asNow(record));
     const paths = new Set(records.map(({ socketLocation }) => socketLocation));
     await Promise.all(
       [...paths].map(async (path) => {
@@ -109,7 +111,13 @@ export class Advertising {
             async (record) => (await this.#forget(record, listener.message)).told,
             atOnce,
           );
-        const { told } = this.#put(served.map((record) => ({ key: endpointKey(record), record, listener })));
+        const [allowed, denied] = this.#judged(served);
+        const { told } = this.#put(allowed.map((record) => ({ key: endpointKey(record), record, listener })));
+        await forEachLimited(
+          denied,
+          async ({ record, reason }) => (await this.#forget(record, reason)).told,
+          atOnce,
+        );
         if (registry.synced) await told;
       }),
     );
@@ -138,6 +146,41 @@ export class Advertising {
     await this.#turns.ended();
     this.#sockets.close();
     this.#components.endpoints.clear();
+  }
+
+  /** What the policy does not let be provided any more is removed. */
+  async reconsider(): Promise<void> {
+    const present = [...this.#components.endpoints.values()].map(({ record }) => record);
+    const [, denied] = this.#judged(present.map((record) => this.#asNow(record)));
+    await forEachLimited(
+      denied,
+      ({ record, reason }) => this.#remove(endpointKey(record), reason, () => true),
+      atOnce,
+    );
+  }
+
+  /** The manager may have another name now, and the policy other labels. */
+  #asNow(record: NetworkServiceEndpoint): NetworkServiceEndpoint {
+    const { provider, ...rest } = record;
+    const networkServiceHost = this.#options.manager;
+    return {
+      ...rest,
+      networkServiceHost,
+      ...(provider ? { provider: this.#components.subjects.again(provider) } : {}),
+    };
+  }
+
+  #judged(
+    records: readonly NetworkServiceEndpoint[],
+  ): readonly [
+    NetworkServiceEndpoint[],
+    { readonly record: NetworkServiceEndpoint; readonly reason: string }[],
+  ] {
+    const judged = records.map((record) => ({ record, ...this.#components.gate.provides(record) }));
+    return [
+      judged.filter(({ allowed }) => allowed).map(({ record }) => record),
+      judged.filter(({ allowed }) => !allowed),
+    ];
   }
 
   /** @throws NsmError `overload` when these are more endpoints than the pod, or its user, may have. */

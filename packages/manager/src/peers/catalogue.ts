@@ -3,6 +3,7 @@ import type { NetworkServiceEndpoint } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { MissingCapabilities } from '../choice/missing-capabilities.js';
+import type { Pools } from '../choice/physical-networks.js';
 import {
   absence,
   type Candidate,
@@ -22,6 +23,8 @@ export interface CatalogueComponents {
   readonly health: EndpointHealth;
   readonly wirings: WiringMatrix;
   readonly missingCapabilities: MissingCapabilities;
+  readonly gate: Surroundings['gate'];
+  readonly physical: Pools;
 }
 
 export class Catalogue {
@@ -71,7 +74,16 @@ export class Catalogue {
    * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits.
    */
   select(wanted: Wanted): NetworkServiceEndpoint[] {
-    return selectEndpoints(wanted, this.#surroundings(wanted.service), () => this.services());
+    return selectEndpoints(wanted, this.#surroundings(wanted.service), () => this.#servicesFor(wanted));
+  }
+
+  /** Names of network services that a client may ask for: it hears of no others. */
+  #servicesFor({ client }: Wanted): Set<string> {
+    const { gate } = this.#components;
+    const endpoints = this.all().filter(
+      (endpoint) => !gate.isRuled || gate.narrow(client, endpoint, []).verdict.allowed,
+    );
+    return new Set(endpoints.map(({ networkServiceName }) => networkServiceName));
   }
 
   /** Why an endpoint would not be chosen now; '' when it would. */
@@ -83,10 +95,12 @@ export class Catalogue {
   }
 
   #surroundings(service: string): Surroundings {
-    const { registry, connections, health, wirings, missingCapabilities } = this.#components;
+    const { registry, connections, health, wirings, missingCapabilities, gate, physical } = this.#components;
     return {
       manager: this.#manager,
       drained: this.drained,
+      gate,
+      pools: physical,
       wirings,
       missingCapabilities,
       endpoints: this.of(service),

@@ -45,7 +45,8 @@ export async function notifyPeerManager(
   reason: string,
   { reconnect, hearWithinMs }: { readonly reconnect: boolean; readonly hearWithinMs: number },
 ): Promise<void> {
-  if (!peer?.address) return;
+  // A manager that knows only the specification says no name.
+  if (!peer?.manager) return;
   const connectionId = role === 'CLIENT' ? id : peer.connectionId;
   const request = {
     requestId,

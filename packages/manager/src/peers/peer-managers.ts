@@ -1,7 +1,7 @@
-// Channels to other managers, one for each address, kept while they are in use.
+// Channels to other managers, one for each manager and address, kept while they are in use.
 import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
-import { Channel, NsmError, proxy, type ServiceClient } from '@nsm/api';
+import { Channel, type Credentials, NsmError, proxy, type ServiceClient } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import { quote } from '../untrusted-text.js';
 
@@ -23,20 +23,27 @@ type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, Message>;
 
 export interface Peer {
   readonly manager: string;
-  /** HOST:PORT. */
+  /** HOST:PORT that was registered for the manager when a connection was made; '' when it was not registered. */
   readonly address: string;
 }
 
 export class PeerManagers {
   /** Ids of connections that other managers are being asked for just now: their halves there are not orphans. */
   readonly #asked = new Set<string>();
+  /** By the name and the address of the manager. */
   readonly #channels = new Map<string, { readonly channel: Channel; readonly client: ProxyClient }>();
 
   readonly #managers: () => ReadonlyMap<string, { readonly address: string }>;
 
-  /** @param managers the managers that are registered now, by name. */
-  constructor(managers: () => ReadonlyMap<string, { readonly address: string }>) {
+  readonly #credentials: Credentials | undefined;
+
+  /**
+   * @param managers the managers that are registered now, by name.
+   * @param credentials by which they know this manager, and this manager them. Default: plain text.
+   */
+  constructor(managers: () => ReadonlyMap<string, { readonly address: string }>, credentials?: Credentials) {
     this.#managers = managers;
+    this.#credentials = credentials;
   }
 
   /**
@@ -78,15 +85,15 @@ export class PeerManagers {
       .catch((thrown: unknown) => {
         if (NsmError.from(thrown).kind !== 'unavailable' || signal.aborted) throw thrown;
         // The channel may still be waiting to try again a manager that is back already: a new one tries at once.
-        this.#forget(this.#current(peer));
+        this.#forget(peer);
         return ask();
       })
       .catch((thrown: unknown) => {
         // The other manager may have made its half without our hearing of it.
-        const { requestId = '', networkServiceName = '', connectionId = '' } = request;
-        this.close(peer, { requestId, networkServiceName, connectionId, reason: 'no reply' }).catch(
-          () => undefined,
-        );
+        const { requestId = '', networkServiceName = '', connectionId = '', halfId = '' } = request;
+        const managerName = request.clientManagerName ?? '';
+        const meant = { requestId, networkServiceName, connectionId, halfId, managerName };
+        this.close(peer, { ...meant, reason: 'no reply' }).catch(() => undefined);
         throw this.#unheard(peer, NsmError.from(thrown), signal);
       });
     if (reply.accepted) return reply;
@@ -140,6 +147,8 @@ export class PeerManagers {
   #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {
     if (signal.aborted) return error;
     // A manager that is stopping resets its calls, which arrives as cancelled.
+    if (error.kind === 'untrusted')
+      return new NsmError('untrusted', `manager ${quote(manager)}: ${error.message}`, error);
     if (error.kind !== 'unavailable' && error.kind !== 'deadline' && error.kind !== 'cancelled') return error;
     return new NsmError(
       'manager-unreachable',
@@ -148,28 +157,37 @@ export class PeerManagers {
     );
   }
 
-  #forget(address: string): void {
-    this.#channels.get(address)?.channel.close();
-    this.#channels.delete(address);
+  #forget(peer: Peer): void {
+    const key = keyOf(peer.manager, this.#current(peer));
+    this.#channels.get(key)?.channel.close();
+    this.#channels.delete(key);
   }
 
-  /** One that came back at another address is called there. */
+  /**
+   * A manager that came back at another address is called there.
+   * @throws NsmError `manager-unreachable` when no address of it is known.
+   */
   #current({ manager, address }: Peer): string {
-    return this.#managers().get(manager)?.address ?? address;
+    const current = this.#managers().get(manager)?.address ?? address;
+    if (current === '')
+      throw new NsmError('manager-unreachable', `manager ${quote(manager)} is not registered`);
+    return current;
   }
 
   #client(peer: Peer): ProxyClient {
     const address = this.#current(peer);
-    const present = this.#channels.get(address);
+    const key = keyOf(peer.manager, address);
+    const present = this.#channels.get(key);
     if (present) {
       // Keeps the map in order of use.
-      this.#channels.delete(address);
-      this.#channels.set(address, present);
+      this.#channels.delete(key);
+      this.#channels.set(key, present);
       return present.client;
     }
-    const channel = new Channel(address);
+    const expected = { kind: 'manager', name: peer.manager } as const;
+    const channel = new Channel(address, { credentials: this.#credentials, expected });
     const client = channel.client(proxy.ProxyConnection);
-    this.#channels.set(address, { channel, client });
+    this.#channels.set(key, { channel, client });
     for (const [oldest, { channel: unused }] of this.#channels) {
       if (this.#channels.size <= maxChannels) break;
       unused.close();
@@ -215,4 +233,8 @@ export class PeerManagers {
 
 function hostOf(address: string): string {
   return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+}
+
+function keyOf(manager: string, address: string): string {
+  return `${manager} ${address}`;
 }

@@ -7,7 +7,7 @@ import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 
 export interface RegistrationComponents {
-  readonly self: Pick<Self, 'name' | 'address' | 'version'>;
+  readonly self: Pick<Self, 'name' | 'address' | 'version' | 'security'>;
   readonly registry: Registry;
   readonly connections: Pick<ConnectionTable, 'size'>;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
@@ -33,11 +33,11 @@ export async function register(components: RegistrationComponents): Promise<void
 }
 
 async function tryToRegister({ registry, self, logger }: RegistrationComponents): Promise<void> {
-  const { name, address, version } = self;
+  const { name, address, version, security } = self;
   let told = false;
   for (const deadline = performance.now() + 1.5 * leaseMs; ; await sleep(leaseMs / 10)) {
     try {
-      return await registry.registerManager({ name, address, version }, leaseMs);
+      return await registry.registerManager({ name, address, version, security }, leaseMs);
     } catch (error) {
       const conflict = NsmError.from(error).kind === 'conflict';
       if (conflict && performance.now() > deadline) throw error;
@@ -54,11 +54,13 @@ export async function tellDrained(
   { registry, self, logger }: RegistrationComponents,
   drained: boolean,
 ): Promise<void> {
-  const { name, address, version } = self;
-  await registry.registerManager({ name, address, version, drained }, leaseMs).catch((error: unknown) => {
-    // Until then this manager refuses what comes.
-    logger.warn({ err: error }, 'the registry has not heard yet');
-  });
+  const { name, address, version, security } = self;
+  await registry
+    .registerManager({ name, address, version, security, drained }, leaseMs)
+    .catch((error: unknown) => {
+      // Until then this manager refuses what comes.
+      logger.warn({ err: error }, 'the registry has not heard yet');
+    });
 }
 
 /** Tells the registry that the manager stops: with connections its record stays, as it will be back; without any the record goes. */

@@ -1,15 +1,7 @@
 // Asks the manager of an endpoint on another node for its half, and agrees with it on an interface, a tunnel and addresses.
+import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import {
-  type ConnectionParameters,
-  type Interface,
-  NsmError,
-  type proxy,
-  type Tunnel,
-  TunnelSchema,
-  type TunnelType,
-  traitsOf,
-} from '@nsm/api';
+import { NsmError, type Tunnel, TunnelSchema, traitsOf } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import {
   allocate,
@@ -20,6 +12,7 @@ import {
   releasePairs,
 } from '../addresses/allocation.js';
 import type { Reservation } from '../addresses/identifiers.js';
+import { judgeProxyReply, type ProxyAnswer } from '../admission/proxy-reply.js';
 import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
 import type { Peer } from '../peers/peer-managers.js';
 import { connectionHash } from '../state/connection.js';
@@ -32,31 +25,12 @@ import type { Transaction } from './transaction.js';
 const identifiersProposed = 4;
 
 /** What the other manager agreed to. */
-export interface ManagerAnswer {
+export interface ManagerAnswer extends ProxyAnswer {
   readonly peer: Peer & { readonly connectionId: string };
-  readonly halfId: string;
-  /** Of the endpoint; undefined when its manager does not say. */
-  readonly endpointInterface: Interface | undefined;
-  /** Undefined where a wire joins both sides. */
-  readonly tunnel: AgreedTunnel | undefined;
-  /** The client's. */
-  readonly chosen: Interface;
-  /** What the client is told. */
-  readonly told: ConnectionParameters;
   /** Of the tunnel identifiers that were proposed. */
   readonly reservation: Reservation;
   /** The addresses that were proposed. */
   readonly pairs: readonly AddressPair[];
-}
-
-export interface AgreedTunnel {
-  readonly type: TunnelType;
-  readonly identifier: number;
-  /** Address of this node's end. */
-  readonly local: string;
-  /** Address of the other node's end. */
-  readonly address: string;
-  readonly port: number;
 }
 
 /** @throws NsmError for every refusal. What was taken is given back by the transaction. */
@@ -105,6 +79,7 @@ export async function askManager(
       () => allocate(components, prefixesOf(components, endpoint), obstacles(components, namespace.prefixes)),
       (taken) => releasePairs(components, taken),
     ));
+  const halfId = randomUUID();
   const reply = await transaction.step(
     'ask the other manager',
     () =>
@@ -119,6 +94,7 @@ export async function askManager(
           clientManagerName: components.self.name,
           clientManagerAddress: components.self.address,
           connectionId: id,
+          halfId,
           clientKey: connectionHash(attempt.key),
           toldMtu: attempt.former?.mtu ?? 0,
           interface: interfaces,
@@ -128,6 +104,7 @@ export async function askManager(
             endpoint: other,
             prefix,
           })),
+          client: attempt.client,
           ...(request.labels ? { labels: request.labels } : {}),
         },
         transaction.signal,
@@ -137,14 +114,14 @@ export async function askManager(
         requestId,
         networkServiceName,
         connectionId: id,
+        halfId,
+        managerName: components.self.name,
         reason: why.toAdmissionError(),
       }),
   );
   return {
-    ...agreed(reply, manager, reservation.identifiers, tunnels),
+    ...judgeProxyReply(manager, reply, { interfaces, tunnels, identifiers: reservation.identifiers }),
     peer,
-    halfId: reply.halfId,
-    endpointInterface: reply.endpointInterface,
     reservation,
     pairs,
   };
@@ -156,40 +133,4 @@ function proposing({ type, parameters }: Tunnel, identifiers: readonly number[])
     type,
     parameters: { address, mtu, port, proposedIdentifiers: [...identifiers] },
   });
-}
-
-/** Reads the other manager's reply; one that lacks what a tunnel needs is as good as a refusal. */
-function agreed(
-  { tunnel, interface: chosen, connectionParameters }: proxy.ProxyConnectionReply,
-  manager: string,
-  proposed: readonly number[],
-  own: readonly Tunnel[],
-): Pick<ManagerAnswer, 'tunnel' | 'chosen' | 'told'> {
-  if (chosen && connectionParameters && traitsOf(chosen.type).hasOwnWire)
-    return { tunnel: undefined, chosen, told: connectionParameters };
-  const { parameters } = tunnel ?? {};
-  if (
-    !tunnel ||
-    !parameters ||
-    !chosen ||
-    !connectionParameters ||
-    !proposed.includes(parameters.identifier)
-  ) {
-    throw new NsmError(
-      'manager-refused',
-      `manager ${quote(manager)} accepted without agreeing on a tunnel; do both managers run the same version?`,
-    );
-  }
-  const { identifier, address, port } = parameters;
-  return {
-    tunnel: {
-      type: tunnel.type,
-      identifier,
-      local: own.find(({ type }) => type === tunnel.type)?.parameters?.address ?? '',
-      address,
-      port,
-    },
-    chosen,
-    told: connectionParameters,
-  };
 }

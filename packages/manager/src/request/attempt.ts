@@ -5,9 +5,12 @@ import {
   type forwarder as fw,
   type Interface,
   type NetworkServiceEndpoint,
+  type Subject,
   traitsOf,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
+import type { Verdict } from '../policy/gate.js';
+import { providerOf } from '../policy/subjects.js';
 import type { Connection, Owner } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { type PortInit, portOf } from './port.js';
@@ -20,6 +23,8 @@ export interface Admitted {
   readonly owner: Owner;
   /** The client's. */
   readonly namespace: fw.Namespace;
+  /** Who the client is, to policies. */
+  readonly client: Subject;
   /** User of the client's process: sockets for the client are open to that user alone. */
   readonly uid: number;
   /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
@@ -37,6 +42,8 @@ export interface Admitted {
     readonly interface: Interface;
     /** Bytes. */
     readonly mtu: number;
+    /** Its endpoint was root's. */
+    readonly trusted: boolean;
   };
 }
 
@@ -44,6 +51,8 @@ export interface Attempt extends Admitted {
   readonly endpoint: NetworkServiceEndpoint;
   /** Those of the client's interfaces that are tried now, the best first. */
   readonly interfaces: readonly Interface[];
+  /** What the policy says of this client and this endpoint. */
+  readonly verdict: Verdict;
   /** The connection's id. */
   readonly id: string;
 }
@@ -53,14 +62,15 @@ export function attemptOf(
   admitted: Admitted,
   endpoint: NetworkServiceEndpoint,
   interfaces: readonly Interface[],
+  verdict: Verdict,
 ): Attempt {
-  return { ...admitted, endpoint, interfaces, id: `${components.self.idPrefix}${admitted.hash}` };
+  return { ...admitted, endpoint, interfaces, verdict, id: `${components.self.idPrefix}${admitted.hash}` };
 }
 
 /** The fields of a connection's record that do not depend on where its endpoint is. */
 export function recordOf(
   components: RequestComponents,
-  { id, key, request, fingerprint, generation, owner, namespace, beside, endpoint }: Attempt,
+  { id, key, request, fingerprint, generation, owner, namespace, beside, endpoint, client }: Attempt,
 ): Pick<
   Connection,
   | 'id'
@@ -73,6 +83,8 @@ export function recordOf(
   | 'replaces'
   | 'request'
   | 'endpoint'
+  | 'client'
+  | 'provider'
   | 'intent'
   | 'phase'
   | 'since'
@@ -88,6 +100,8 @@ export function recordOf(
     ...(beside ? { replaces: replacing(beside, namespace.inode) } : {}),
     request,
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
+    client,
+    provider: providerOf(endpoint),
     intent: { kind: 'connected' },
     phase: { kind: 'CONNECTING' },
     since: components.connections.now(),
@@ -103,21 +117,26 @@ function replacing(beside: Connection, inode: number): NonNullable<Connection['r
 /**
  * The client's side of the cross-connect. Its interface gets its former name, or the name that the client asks for, or the first
  * free of nsm0, nsm1, …; beside the connection that is to be replaced, name and routes come later.
+ * @param other parameters of the endpoint's side.
  */
 export function clientPort(
   components: RequestComponents,
   { id, former, beside, namespace, uid }: Attempt,
   chosen: Interface,
   parameters: ConnectionParameters,
+  other: ConnectionParameters,
   siblings: readonly string[],
 ): PortInit {
-  if (!traitsOf(chosen.type).hasDevice) return portOf(chosen, namespace, uid, parameters);
+  if (!traitsOf(chosen.type).hasDevice) return portOf(chosen, namespace, uid, parameters, other);
   const name = (former?.interfaceName || chosen.parameters?.interfaceParameters.name) ?? 'nsm%d';
   const port = {
-    ...portOf(chosen, namespace, uid, {
-      ...parameters,
-      interfaceName: beside && !name.includes('%d') ? 'nsm%d' : name,
-    }),
+    ...portOf(
+      chosen,
+      namespace,
+      uid,
+      { ...parameters, interfaceName: beside && !name.includes('%d') ? 'nsm%d' : name },
+      other,
+    ),
     reservedNames: namesToBe(components, id, namespace),
     siblings: [...siblings],
   };

@@ -1,5 +1,5 @@
 // What making a connection uses, from the first word of a request to the kernel.
-import type { TunnelType } from '@nsm/api';
+import type { LogThrottle, TunnelType } from '@nsm/api';
 import type { Logger } from 'pino';
 import type { AddressPools } from '../addresses/address-pools.js';
 import type { ConfiguredPrefixes } from '../addresses/allocation.js';
@@ -11,17 +11,18 @@ import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LifelinesComponents } from '../lifelines/lifelines.js';
-import type { LogThrottle } from '../log-throttle.js';
 import type { Catalogue } from '../peers/catalogue.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { OwnerWatch } from '../peers/owner-watch.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
 import type { ServedNames } from '../peers/served-names.js';
+import type { Gate } from '../policy/gate.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { FaultInjector } from './transaction.js';
 
 export interface RequestComponents extends LifelinesComponents {
   readonly catalogue: Catalogue;
+  readonly gate: Gate;
   readonly health: EndpointHealth;
   readonly endpoints: LocalEndpoints;
   readonly peers: PeerManagers;

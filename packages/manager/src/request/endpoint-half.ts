@@ -1,12 +1,21 @@
 // The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
 import { randomUUID } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { forwarder as fw, InterfaceSchema, InterfaceType, NsmError, type proxy, traitsOf } from '@nsm/api';
+import {
+  forwarder as fw,
+  InterfaceSchema,
+  InterfaceType,
+  NsmError,
+  type proxy,
+  type Subject,
+  traitsOf,
+} from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
 import { chooseInterfaces, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
-import { onOneNetwork, poolOf } from '../choice/physical-networks.js';
+import { onOneNetwork, poolOf, spelledOut } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
+import { providerOf } from '../policy/subjects.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { RequestComponents } from './components.js';
@@ -14,7 +23,15 @@ import { askEndpoint } from './endpoint-side.js';
 import { portOf } from './port.js';
 import { declareUp, program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
+import { reachedThrough } from './sources.js';
 import { Transaction } from './transaction.js';
+
+export interface HalfIdentity {
+  readonly key: string;
+  readonly fingerprint: string;
+  /** Who the client is, to policies. */
+  readonly client: Subject;
+}
 
 /**
  * Makes this node's half of a connection, whose client is on another components.
@@ -23,7 +40,7 @@ import { Transaction } from './transaction.js';
 export async function makeHalf(
   components: RequestComponents,
   request: proxy.ProxyConnectionRequest,
-  identity: { readonly key: string; readonly fingerprint: string },
+  identity: HalfIdentity,
   callerAddress: string,
   signal: AbortSignal,
 ): Promise<Connection> {
@@ -54,7 +71,7 @@ export async function makeHalf(
 async function connectEndpoint(
   components: RequestComponents,
   request: proxy.ProxyConnectionRequest,
-  identity: { readonly key: string; readonly fingerprint: string },
+  identity: HalfIdentity,
   callerAddress: string,
   transaction: Transaction,
 ): Promise<Connection> {
@@ -77,8 +94,14 @@ async function connectEndpoint(
       : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
   // A manager that knows only the specification names no physical network.
   const onNetwork = (type: InterfaceType): boolean => wanted.some((one) => one.type === type && poolOf(one));
+  const { gate, physical } = components;
+  const { interfaces: allowed, verdict } = gate.admitClient(
+    identity.client,
+    endpoint,
+    gate.isRuled ? spelledOut(wanted, endpoint.interface, physical) : wanted,
+  );
   const chosen = chooseInterfaces(
-    wanted,
+    allowed,
     endpoint.interface,
     (theirs, own) =>
       components.wirings.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
@@ -115,18 +138,19 @@ async function connectEndpoint(
   });
   const peer = {
     manager: request.clientManagerName,
-    address: request.clientManagerAddress,
+    // Never what a request says: this manager would call whoever it is told to.
+    address: components.registry.managers().get(request.clientManagerName)?.address ?? '',
     connectionId: request.connectionId,
   };
   const { clientKey, requestId } = request;
-  const client = {
+  const servedFor = {
     ...({ role: 'ENDPOINT', key: identity.key, peer, requestId } as const),
     ...(clientKey ? { clientKey } : {}),
   };
   const plan = await askEndpoint(components, transaction, {
     id,
     hash,
-    client,
+    client: servedFor,
     endpoint,
     labels: request.labels,
     interface: placed.endpoint,
@@ -134,6 +158,7 @@ async function connectEndpoint(
     offered: request.addressPairs,
     offeredIsOwn: false,
     mtu,
+    verdict,
   });
   if (traitsOf(placed.endpoint.type).hasDevice)
     await refuseCut(components, [
@@ -148,12 +173,13 @@ async function connectEndpoint(
   return await program(components, transaction, {
     id,
     ...identity,
-    ...client,
+    ...servedFor,
+    provider: providerOf(endpoint),
     servedAs: plan.servedAs,
     service: request.networkServiceName,
     generation: 1,
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
-    halfId: randomUUID(),
+    halfId: request.halfId || randomUUID(),
     interface: agreed.client,
     endpointInterface: placed.endpoint,
     clientParameters: plan.client,
@@ -162,7 +188,10 @@ async function connectEndpoint(
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      endpoint: { ...portOf(placed.endpoint, plan.namespace, uid, plan.endpoint), beside: plan.beside },
+      endpoint: {
+        ...portOf(placed.endpoint, plan.namespace, uid, plan.endpoint, plan.client),
+        beside: plan.beside,
+      },
       ...(tunnel ? { tunnel: tunnel.end } : {}),
     }),
     intent: { kind: 'connected' },
@@ -208,6 +237,7 @@ export function proxyReply({
   interface: chosen,
   endpointInterface,
   clientParameters,
+  endpointParameters,
   halfId = '',
 }: Connection): Reply {
   return {
@@ -229,6 +259,7 @@ export function proxyReply({
     interface: chosen,
     ...(endpointInterface ? { endpointInterface: { type: endpointInterface.type } } : {}),
     connectionParameters: clientParameters,
+    clientSources: reachedThrough(endpointParameters),
   };
 }
 

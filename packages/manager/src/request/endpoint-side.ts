@@ -18,6 +18,7 @@ import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js'
 import type { Mtu } from '../choice/mtu.js';
 import { notifyEndpoint } from '../peers/close-notifications.js';
 import type { ServedConnection } from '../peers/served-names.js';
+import { admitGiven, type Verdict } from '../policy/gate.js';
 import { endpointInterfaceName, macOf, type ServedFor } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
@@ -38,6 +39,8 @@ export interface EndpointQuestion {
   /** Whether the pairs offered are from this manager's pools. Default: true. */
   readonly offeredIsOwn?: boolean;
   readonly mtu: Mtu;
+  /** What the policy says of the client and the endpoint. */
+  readonly verdict: Verdict;
 }
 
 /** What both sides of a connection will look like. */
@@ -117,6 +120,10 @@ export async function askEndpoint(
       { connection: id, endpoint: nseProviderName, notes: answer.notes },
       'answer put right',
     );
+  admitGiven(service, question.verdict, {
+    addresses: pairs.length > 0 ? [] : answer.client.addresses,
+    routes: answer.client.routes,
+  });
   const beside = components.servedNames.others(served)[0]?.id ?? '';
   await fitEndpoint(components, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] });
   return {

@@ -1,7 +1,7 @@
 // From an admitted request to a connection that carries packets: endpoints are tried in order until one does.
 import { abbreviatedList, type NetworkServiceEndpoint, NsmError, type NsmErrorKind } from '@nsm/api';
 import { interfaceList } from '../choice/negotiation.js';
-import { byPreference } from '../choice/physical-networks.js';
+import { byPreference, spelledOut } from '../choice/physical-networks.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import { type Admitted, attemptOf } from './attempt.js';
@@ -25,6 +25,8 @@ export async function establish(
     service: request.networkServiceName,
     labels: request.labels,
     interfaces: request.interface,
+    client: admitted.client,
+    needsTrust: admitted.former?.trusted,
   };
   const { avoid = () => false } = admitted;
   const fitting = components.catalogue.select(wanted);
@@ -55,6 +57,7 @@ const notEndpointsFault: ReadonlySet<NsmErrorKind> = new Set([
   'registry',
   'own-branch',
   'exhausted',
+  'policy',
 ]);
 
 /** Another interface does not help against these. */
@@ -78,10 +81,15 @@ async function connectTo(
   const local = endpoint.networkServiceHost === components.self.name;
   const connect = local ? connectLocally : connectRemotely;
   const failures: NsmError[] = [];
-  for (const interfaces of byPreference(request.interface, endpoint.interface, components.physical)) {
+  const { physical, gate } = components;
+  const wanted = gate.isRuled
+    ? spelledOut(request.interface, endpoint.interface, physical)
+    : request.interface;
+  const { interfaces: allowed, verdict } = gate.admitClient(admitted.client, endpoint, wanted);
+  for (const interfaces of byPreference(allowed, endpoint.interface, physical)) {
     const transaction = new Transaction(signal, components.faults);
     try {
-      const attempt = attemptOf(components, admitted, endpoint, interfaces);
+      const attempt = attemptOf(components, admitted, endpoint, interfaces, verdict);
       const connection = await connect(components, attempt, transaction);
       components.owners.hold(connection);
       return declareUp(components, connection);

@@ -1,37 +1,42 @@
 // What an endpoint gives must fit into both pods: nothing is touched where a network of another interface is in the way.
-
-import type { forwarder as fw } from '@nsm/api';
-import { IpPrefix } from '@nsm/netlink';
+import type { forwarder as fw, Interface } from '@nsm/api';
+import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
+import { acceptedRoutes } from '../admission/accepted-routes.js';
 import type { Side } from '../admission/answer.js';
 import { refuseInTheWay } from '../admission/in-the-way.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
 
-type Given = Pick<Side, 'addresses' | 'peers'>;
-
 /**
+ * @param chosen the client's interface, with what the client asks for.
  * @param pairs chosen so that nothing is in their way.
  * @returns ids of connections of the same pod to the same endpoint, as when it is in a network segment twice: packets may go by
  * their interfaces.
  * @throws NsmError `no-address`
  */
 export async function fitClient(
-  { forwarder, connections }: RequestComponents,
+  components: RequestComponents,
   { id, beside, endpoint, namespace }: Attempt,
+  chosen: Interface,
   side: Side,
   pairs: readonly AddressPair[],
 ): Promise<string[]> {
   const given = notOf(pairs, side);
   if (isEmpty(given)) return [];
-  const { networks } = await forwarder.listNetworks(namespace);
+  const { forwarder, connections } = components;
+  const [{ networks }, nodes] = await Promise.all([
+    forwarder.listNetworks(namespace),
+    nodeAddresses(components, namespace),
+  ]);
   const { nseProviderName: name, networkServiceName: service } = endpoint;
   const siblings = [...new Set(networks.map((network) => network.id))].filter((other) => {
     const connection = other === id ? undefined : connections.byId(other);
     return connection?.service === service && connection.endpoint.name === name;
   });
   const shared = [id, ...(beside ? [beside.id] : []), ...siblings];
-  refuseInTheWay(name, { side: 'client', given, networks, shared });
+  const accepted = acceptedRoutes(chosen);
+  refuseInTheWay(name, { side: 'client', given, networks, shared, nodes, accepted });
   return siblings;
 }
 
@@ -46,14 +51,33 @@ export async function fitEndpoint(
   side: Side,
   { pairs, shared }: { readonly pairs: readonly AddressPair[]; readonly shared: readonly string[] },
 ): Promise<void> {
-  const given = notOf(pairs, side);
+  // What an endpoint routes in its own pod is its own affair.
+  const given = { ...notOf(pairs, side), routes: [] };
   if (isEmpty(given)) return;
   const { networks } = await forwarder.listNetworks(namespace);
-  refuseInTheWay(endpoint, { side: 'endpoint', given, networks, shared });
+  refuseInTheWay(endpoint, { side: 'endpoint', given, networks, shared, nodes: [], accepted: 'any' });
 }
 
-/** What is not of the pairs: addresses, and those peers that get a route because no network of an own address leads to them. */
-function notOf(pairs: readonly AddressPair[], { addresses, peers }: Given): Given {
+/** Of this node and of the other managers; none for a client in the node's own namespace, where lifelines are looked after. */
+async function nodeAddresses(
+  { forwarder, self, registry, peers }: RequestComponents,
+  { node = false, inode }: fw.Namespace,
+): Promise<string[]> {
+  if (node || inode === self.namespaceInode) return [];
+  const managers = [...registry.managers().values()].filter(({ name }) => name !== self.name);
+  const [{ namespace }, ...others] = await Promise.all([
+    forwarder.inspectNamespace({ linuxNamespace: String(self.namespaceInode) }),
+    ...managers.map(({ address }) => peers.addressesOf(address)),
+  ]);
+  const own = (namespace?.addresses ?? []).filter((address) => whyNoHostAddress(IpPrefix.of(address)) === '');
+  return [...new Set([...own, ...others.flat()])];
+}
+
+/**
+ * What is not of the pairs: addresses, those peers that get a route because no network of an own address leads to them, and routes to
+ * more than peers.
+ */
+function notOf(pairs: readonly AddressPair[], { addresses, peers, routes }: Side): Side {
   const chosen = pairs.map(({ prefix }) => IpPrefix.of(prefix));
   const own = addresses.map(IpPrefix.of);
   const isGiven = (text: string): boolean => !chosen.some((pair) => pair.contains(IpPrefix.of(text)));
@@ -64,9 +88,14 @@ function notOf(pairs: readonly AddressPair[], { addresses, peers }: Given): Give
       own.some(({ version }) => version === peer.version) && !own.some((network) => network.contains(peer))
     );
   };
-  return { addresses: addresses.filter(isGiven), peers: peers.filter(isGiven).filter(isRouted) };
+  const hosts = new Set(peers.map((peer) => String(IpPrefix.of(peer))));
+  return {
+    addresses: addresses.filter(isGiven),
+    peers: peers.filter(isGiven).filter(isRouted),
+    routes: routes.filter((route) => !hosts.has(route)),
+  };
 }
 
-function isEmpty({ addresses, peers }: Given): boolean {
-  return addresses.length === 0 && peers.length === 0;
+function isEmpty({ addresses, peers, routes }: Side): boolean {
+  return addresses.length === 0 && peers.length === 0 && routes.length === 0;
 }

@@ -27,7 +27,7 @@ export async function connectLocally(
   attempt: Attempt,
   transaction: Transaction,
 ): Promise<Connection> {
-  const { id, hash, request, endpoint, namespace, interfaces } = attempt;
+  const { id, hash, request, endpoint, namespace, interfaces, verdict } = attempt;
   const agreed = onOneNetwork(agreeOnInterfaces(interfaces, endpoint, components), components.physical);
   const uid = components.endpoints.uidOf(endpoint) ?? 0;
   const sides = {
@@ -47,6 +47,7 @@ export async function connectLocally(
     excluded: obstacles(components, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
     mtu: ownWire ? wireMtu(chosen.client) : localMtu(chosen.client, chosen.endpoint, attempt.former?.mtu),
+    verdict,
   });
   const given = { endpoint: endpoint.nseProviderName };
   await refuseCut(components, [
@@ -58,7 +59,13 @@ export async function connectLocally(
       : []),
   ]);
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
-  const siblings = await fitClient(components, attempt, { addresses, peers, routes }, plan.pairs);
+  const siblings = await fitClient(
+    components,
+    attempt,
+    chosen.client,
+    { addresses, peers, routes },
+    plan.pairs,
+  );
   // Where the endpoint answers on another device than the connection's own, that may not lead there.
   const elsewhere = peers.filter(
     (peer) => !plan.endpoint.addresses.some((own) => own.startsWith(`${peer}/`)),
@@ -74,9 +81,9 @@ export async function connectLocally(
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(components, attempt, chosen.client, plan.client, siblings),
+      client: clientPort(components, attempt, chosen.client, plan.client, plan.endpoint, siblings),
       endpoint: {
-        ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint),
+        ...portOf(chosen.endpoint, plan.namespace, uid, plan.endpoint, plan.client),
         ...(attempt.beside ? { routes: [] } : {}),
         beside: plan.beside,
       },

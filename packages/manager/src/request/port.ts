@@ -1,16 +1,19 @@
 // A pod's side of a cross-connect, as the forwarder is to make it.
 import type { ConnectionParameters, forwarder as fw, Interface } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
+import { sourcesOf } from './sources.js';
 
 export type PortInit = Omit<fw.Port, '$typeName' | '$unknown'>;
 
-/** With each route through the other side's address of the same version. */
+/** With each route through the other side's address of the same version. @param other parameters of the other side. */
 export function portOf(
   chosen: Interface,
   namespace: fw.Namespace,
   uid: number,
   parameters: ConnectionParameters,
+  other: Pick<ConnectionParameters, 'peerAddresses' | 'route'>,
 ): PortInit {
+  const sources = sourcesOf(chosen, parameters, other);
   const gateways = new Map<4 | 6, string>();
   for (const address of parameters.peerAddresses.toReversed())
     gateways.set(IpPrefix.of(address).version, address);
@@ -39,5 +42,6 @@ export function portOf(
     siblings: [],
     reservedNames: [],
     uid,
+    ...(sources ? { sources } : {}),
   };
 }

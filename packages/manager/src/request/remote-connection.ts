@@ -6,6 +6,7 @@ import { addressesOf } from '../admission/admission.js';
 import { judgeAnswer } from '../admission/answer.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
+import { admitGiven } from '../policy/gate.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import { askManager } from './ask-manager.js';
@@ -53,6 +54,10 @@ async function connect(
   const parameters = withSide(told, side, mtu, dnsServers);
   if (tunnel) reservation.keepOnly(tunnel.identifier);
   else reservation.release();
+  admitGiven(attempt.request.networkServiceName, attempt.verdict, {
+    addresses: side.addresses.filter((address) => !pairs.some(({ client }) => client === address)),
+    routes: side.routes,
+  });
   const used = pairs.filter(({ client }) => addressesOf(parameters).includes(client));
 
   const patience = tunnel ? answerWithinMs : wireAnswersWithinMs;
@@ -68,6 +73,11 @@ async function connect(
     mac: tunnel ? macOf(hash, 'client') : '',
     connectionId: id,
   };
+  // The rest of the endpoint's side is its own manager's affair.
+  const endpointParameters = create(ConnectionParametersSchema, {
+    addresses: parameters.peerAddresses,
+    route: [...asked.clientSources],
+  });
   if (traitsOf(placed.client.type).hasDevice)
     await refuseCut(components, [
       {
@@ -78,7 +88,7 @@ async function connect(
         ...(tunnel ? { remote: tunnel.address } : {}),
       },
     ]);
-  const siblings = await fitClient(components, attempt, side, pairs);
+  const siblings = await fitClient(components, attempt, chosen, side, pairs);
   const given = side.peers.filter((peer) => !pairs.some((pair) => pair.endpoint.startsWith(`${peer}/`)));
   const connection = await program(components, transaction, {
     ...recordOf(components, attempt),
@@ -87,12 +97,12 @@ async function connect(
     halfId,
     interface: placed.client,
     clientParameters,
-    endpointParameters: create(ConnectionParametersSchema, { addresses: parameters.peerAddresses }),
+    endpointParameters,
     ...(tunnel ? { tunnel: { type: tunnel.type, identifier: tunnel.identifier } } : {}),
     pairs: used,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
-      client: clientPort(components, attempt, placed.client, clientParameters, siblings),
+      client: clientPort(components, attempt, placed.client, clientParameters, endpointParameters, siblings),
       ...(tunnel
         ? {
             tunnel: {

@@ -6,6 +6,7 @@ import { drain } from '../signals/leaving.js';
 import { type Connection, detailOf, stateOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
+import { asHere, testPolicy } from './policy-tests.js';
 import { refusable } from './refusable.js';
 
 export function adminService(components: ServiceComponents): ServiceImplementation<typeof admin.Admin> {
@@ -17,15 +18,21 @@ export function adminService(components: ServiceComponents): ServiceImplementati
           name: components.self.name,
           address: components.self.address,
           version: components.self.version,
+          security: components.self.security,
           alive: true,
           drained: components.catalogue.drained,
         },
+        ...certificateOf(components),
         registry: components.registry.url,
         registrySynced: components.registry.synced,
         connections: components.connections.size,
         endpoints: components.endpoints.size,
         addressPairs: components.pools.size,
         tunnelIdentifiers: components.identifiers.size,
+        policy: components.source.path,
+        policyError: components.source.error,
+        auditLog: components.auditLog?.path ?? '',
+        auditLost: BigInt(components.auditLog?.lost ?? 0),
         limits: components.shares.uses(),
       };
     },
@@ -75,16 +82,26 @@ export function adminService(components: ServiceComponents): ServiceImplementati
       return { capabilities: capabilities?.tunnels ?? [], tunnels };
     },
 
-    async explainSelection({ networkServiceName, labels, interface: interfaces }) {
-      const ranked = components.catalogue.rank({ service: networkServiceName, labels, interfaces });
+    async explainSelection({ networkServiceName, labels, interface: interfaces, subject }) {
+      const client = subject && asHere(components, subject);
+      const ranked = components.catalogue.rank({ service: networkServiceName, labels, interfaces, client });
       return {
-        candidates: ranked.map(({ endpoint, usable, reason }, index) => ({
+        candidates: ranked.map(({ endpoint, usable, reason, rule }, index) => ({
           endpoint,
           rank: usable ? index + 1 : 0,
           reason,
+          rule,
         })),
       };
     },
+
+    async getPolicy() {
+      const { path, error, inForce } = components.source;
+      const { text, loadedAt } = inForce;
+      return { source: path, error, text, ...(path ? { loaded: timestampFromMs(loadedAt) } : {}) };
+    },
+
+    testPolicy: async (request) => ({ verdicts: testPolicy(components, request) }),
 
     closeConnection: ({ id }) =>
       refusable(async () => {
@@ -194,4 +211,13 @@ function adminConnection(connection: Connection) {
     endpointRoutes: endpointParameters.route.length,
     since: timestampFromMs(connection.since),
   };
+}
+
+function certificateOf({ credentials }: ServiceComponents): {
+  certificateSource?: string;
+  certificateUntil?: ReturnType<typeof timestampFromMs>;
+} {
+  if (!credentials) return {};
+  const { source, validUntil } = credentials;
+  return { certificateSource: source, certificateUntil: timestampFromMs(validUntil.getTime()) };
 }

@@ -26,7 +26,9 @@ export async function requestConnection(
     { namespace: inode, ...process },
   );
   const signal = AbortSignal.any([caller, AbortSignal.timeout(components.requestTimeoutMs)]);
-  const admitted = { request, key, fingerprint, owner, namespace, uid: peer?.uid ?? 0 };
+  const { uid, gid } = peer ?? { uid: 0, gid: 0 };
+  const client = components.subjects.of({ uid, gid }, namespace.inode);
+  const admitted = { request, key, fingerprint, owner, namespace, client, uid };
   const connection = await components.reconciler.order(key, {
     kind: 'connect',
     fingerprint,

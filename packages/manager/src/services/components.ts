@@ -1,11 +1,18 @@
 // What the services use: they turn what is called into orders, and what is known into replies.
+
+import type { MachineCredentials } from '@nsm/pki';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Shares } from '../admission/shares.js';
+import type { AuditLog } from '../audit/audit-log.js';
 import type { RequestComponents } from '../request/components.js';
 import type { SignalComponents } from '../signals/components.js';
 
 export interface ServiceComponents extends Omit<RequestComponents, keyof SignalComponents>, SignalComponents {
   readonly guard: NamespaceGuard;
+  /** Undefined where no decision is recorded. */
+  readonly auditLog: AuditLog | undefined;
+  /** Undefined for plain text. */
+  readonly credentials: MachineCredentials | undefined;
   readonly shares: Shares;
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;

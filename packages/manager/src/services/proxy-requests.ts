@@ -1,5 +1,6 @@
 // What another manager asks for becomes an order.
 import { type CallContext, NsmError, proxy } from '@nsm/api';
+import { foreignClient } from '../policy/subjects.js';
 import { makeHalf } from '../request/endpoint-half.js';
 import { type Connection, proxyKey } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
@@ -15,7 +16,8 @@ export async function requestProxyConnection(
   caller: CallContext,
 ): Promise<Connection> {
   const key = proxyKey(request);
-  const fingerprint = fingerprintOf(proxy.ProxyConnectionRequestSchema, request);
+  // Asked for again, a half keeps the id that it has.
+  const fingerprint = fingerprintOf(proxy.ProxyConnectionRequestSchema, { ...request, halfId: '' });
   const signal = AbortSignal.any([caller.signal, AbortSignal.timeout(components.requestTimeoutMs)]);
   const connection = await components.reconciler.order(key, {
     kind: 'connect',
@@ -25,7 +27,11 @@ export async function requestProxyConnection(
       makeHalf(
         components,
         request,
-        { key, fingerprint },
+        {
+          key,
+          fingerprint,
+          client: foreignClient(request.client, request.clientManagerName, caller),
+        },
         caller.remoteAddress ?? '',
         AbortSignal.any([signal, interrupted]),
       ),

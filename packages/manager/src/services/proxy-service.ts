@@ -1,6 +1,7 @@
 // nsmproxy.ProxyConnection on TCP: what other managers call.
 import type { proxy, ServiceImplementation } from '@nsm/api';
 import { admitProxyRequest } from '../admission/admission.js';
+import { admitConnectionId, callingManager } from '../admission/calling-manager.js';
 import { Intake } from '../admission/intake.js';
 import { proxyReply } from '../request/endpoint-half.js';
 import {
@@ -24,37 +25,45 @@ export function proxyService(
       refusable(async () => {
         admitProxyRequest(request);
         const { requestId, networkServiceName: service } = request;
-        // The address that a call comes from is a fact; the name in the call is not.
-        const turn = { asker: context.remoteAddress ?? '', service, requestId };
+        const caller = callingManager(context, request.clientManagerName);
+        admitConnectionId(caller, request.connectionId);
+        // A name that is only said is no fact; the address that a call comes from is.
+        const asker = caller.proven ? caller.name : (context.remoteAddress ?? '');
+        const turn = { asker, service, requestId };
         const work = async () => {
           // Its endpoint may be one that is still being found again.
           await components.recovered;
-          return await requestProxyConnection(components, request, context);
+          return await requestProxyConnection(
+            components,
+            { ...request, clientManagerName: caller.name },
+            context,
+          );
         };
         return proxyReply(await intake.run(turn, context.signal, work));
       }),
-    closeProxyConnection: (request) =>
+    closeProxyConnection: (request, context) =>
       refusable(async () => {
-        await closeProxyConnection(components, request);
+        await closeProxyConnection(components, callingManager(context, request.managerName), request);
         return undefined;
       }),
-    moveConnection: (request) =>
+    moveConnection: (request, context) =>
       refusable(async () => {
-        await moveProxyConnection(components, request);
+        await moveProxyConnection(components, callingManager(context, request.managerName), request);
         return undefined;
       }),
-    checkConnections: async ({ managerName, connections }) => ({
-      incarnation: components.self.incarnation,
-      unknownConnectionIds: connections
-        .filter((connection) => !sharesConnection(components, connection, managerName))
-        .map(({ connectionId }) => connectionId),
-      pendingConnectionIds: connections
-        .map(({ connectionId }) => connectionId)
-        .filter((id) => components.peers.isAsking(id)),
-      ended: connections.flatMap(
-        ({ connectionId }) => endedConnection(components, connectionId, managerName) ?? [],
-      ),
-      troubled: [...troubledConnections(components, managerName)],
-    }),
+    checkConnections: async ({ managerName, connections }, context) => {
+      const caller = callingManager(context, managerName);
+      return {
+        incarnation: components.self.incarnation,
+        unknownConnectionIds: connections
+          .filter((connection) => !sharesConnection(components, caller, connection))
+          .map(({ connectionId }) => connectionId),
+        pendingConnectionIds: connections
+          .map(({ connectionId }) => connectionId)
+          .filter((id) => components.peers.isAsking(id)),
+        ended: connections.flatMap((connection) => endedConnection(components, caller, connection) ?? []),
+        troubled: [...troubledConnections(components, caller.name)],
+      };
+    },
   };
 }

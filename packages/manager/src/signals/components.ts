@@ -1,18 +1,22 @@
 // What the signals use: those who listen to what happens, and mark connections with it.
+import type { LogThrottle } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
+import type { Audit } from '../audit/audit.js';
 import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
 import type { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { LogThrottle } from '../log-throttle.js';
 import type { Advertising } from '../peers/advertising.js';
 import type { Catalogue } from '../peers/catalogue.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
+import type { Gate } from '../policy/gate.js';
+import type { PolicySource } from '../policy/policy-source.js';
+import type { Subjects } from '../policy/subjects.js';
 import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 
@@ -29,6 +33,10 @@ export interface SignalComponents {
   readonly advertising: Advertising;
   readonly peers: PeerManagers;
   readonly guard: NamespaceGuard;
+  readonly gate: Gate;
+  readonly subjects: Subjects;
+  readonly source: PolicySource;
+  readonly audit: Audit;
   readonly offers: TunnelOffers;
   /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
   readonly underlayListeners: Set<() => void>;

@@ -57,13 +57,14 @@ export async function moveAll(
   const there = [...components.connections.values()].filter(
     (connection) => isUp(connection) && concerns(connection),
   );
-  await forEachLimited(there, async ({ id, role, peer }) => {
+  await forEachLimited(there, async ({ id, role, peer, halfId = '' }) => {
     try {
       if (role !== 'ENDPOINT') await moveAway(components, id, reason);
       else if (peer)
         await components.peers.move(peer, {
           connectionId: peer.connectionId,
           managerName: components.self.name,
+          halfId,
           reason,
         });
     } catch (thrown) {

@@ -1,5 +1,6 @@
 // What another manager says of connections that the two share, and what it asks about them.
 import type { proxy } from '@nsm/api';
+import { type CallingManager, means } from '../admission/calling-manager.js';
 import { type Connection, isClosed, proxyKey } from '../state/connection.js';
 import { wordsOf } from '../untrusted-text.js';
 import type { SignalComponents } from './components.js';
@@ -12,31 +13,28 @@ import { lose } from './losses.js';
  */
 export async function closeProxyConnection(
   { connections, reconciler }: SignalComponents,
+  caller: CallingManager,
   request: proxy.CloseProxyConnectionRequest,
 ): Promise<void> {
   const own = connections.byId(request.connectionId);
   const client = own?.role === 'CLIENT' ? own : undefined;
-  const key = client?.key ?? proxyKey(request);
+  const key = client?.key ?? proxyKey({ ...request, clientManagerName: caller.name });
   const half = client ?? connections.byKey(key);
   // What is closing already may be waiting for the very manager that calls.
   if (half && isClosed(half)) return;
   // A client that was connected elsewhere meanwhile is no longer that manager's to close.
-  if (client && request.managerName !== '' && request.managerName !== client.peer?.manager) return;
+  if (client && client.peer?.manager !== caller.name) return;
   const reason = wordsOf(request);
   if (client && request.reconnect)
-    return isMeant(client, request) ? lose(reconciler, client, reason) : undefined;
+    return means(caller, client, request.halfId) ? lose(reconciler, client, reason) : undefined;
   // In turn, so that a half still being made is waited for and then closed.
   await reconciler.order(key, {
     kind: 'close',
     reason,
     tell: 'nobody',
-    concerns: (connection) => (!client || connection.id === client.id) && isMeant(connection, request),
+    concerns: (connection) =>
+      (!client || connection.id === client.id) && means(caller, connection, request.halfId),
   });
-}
-
-/** Not when the connection has been made anew since: what was long on its way is about its former self. */
-function isMeant({ halfId = '' }: Connection, { halfId: meant }: proxy.CloseProxyConnectionRequest): boolean {
-  return meant === '' || halfId === '' || meant === halfId;
 }
 
 /**
@@ -45,34 +43,36 @@ function isMeant({ halfId = '' }: Connection, { halfId: meant }: proxy.CloseProx
  */
 export async function moveProxyConnection(
   components: SignalComponents,
-  { connectionId, managerName, reason }: proxy.MoveConnectionRequest,
+  caller: CallingManager,
+  { connectionId, halfId, reason }: proxy.MoveConnectionRequest,
 ): Promise<void> {
   const own = components.connections.byId(connectionId);
   // Moved already, or not that manager's to move.
-  if (own?.role !== 'CLIENT' || own.peer?.manager !== managerName) return;
+  if (own?.role !== 'CLIENT' || !means(caller, own, halfId)) return;
   await moveAway(components, own.id, wordsOf({ reason }));
 }
 
 /** Whether this manager has its half of a connection with another, and both mean the same tunnel, or is about to have it. */
 export function sharesConnection(
   components: SignalComponents,
-  { connectionId, tunnelIdentifier }: proxy.SharedConnection,
-  manager: string,
+  { name }: CallingManager,
+  { connectionId, tunnelIdentifier, halfId }: proxy.SharedConnection,
 ): boolean {
   if (components.peers.isAsking(connectionId)) return true;
   const half = halfOf(components, connectionId);
-  const same = half?.peer?.manager === manager && (half.tunnel?.identifier ?? 0) === tunnelIdentifier;
-  return same && !isClosed(half);
+  const same = half?.peer?.manager === name && (half.tunnel?.identifier ?? 0) === tunnelIdentifier;
+  // A manager of an earlier version asks without.
+  return same && !isClosed(half) && (halfId === '' || !half.halfId || halfId === half.halfId);
 }
 
 /** A connection whose half here was ended for good, of which the other manager has not heard. */
 export function endedConnection(
   components: SignalComponents,
-  connectionId: string,
-  manager: string,
+  { name }: CallingManager,
+  { connectionId }: Pick<proxy.SharedConnection, 'connectionId'>,
 ): { readonly connectionId: string; readonly reason: string } | undefined {
   const half = halfOf(components, connectionId);
-  if (half?.peer?.manager !== manager || half.intent.kind !== 'closed') return undefined;
+  if (half?.peer?.manager !== name || half.intent.kind !== 'closed') return undefined;
   const { tell, reason } = half.intent;
   return tell === 'peer' ? { connectionId, reason } : undefined;
 }

@@ -46,7 +46,7 @@ function sharedByManager(components: SignalComponents): Map<string, Connection[]
   for (const connection of components.connections.values()) {
     const { peer, phase } = connection;
     const held = !isClosed(connection) && phase.kind !== 'CONNECTING';
-    if (!held || !peer?.address || peer.connectionId === '') continue;
+    if (!held || !peer?.manager || peer.connectionId === '') continue;
     const present = shared.get(peer.manager);
     if (present) present.push(connection);
     else shared.set(peer.manager, [connection]);
@@ -96,6 +96,7 @@ class PeerWatch implements Watch {
     const shared = held.map((connection) => ({
       connectionId: connection.peer?.connectionId ?? '',
       tunnelIdentifier: connection.tunnel?.identifier ?? 0,
+      halfId: connection.halfId ?? '',
     }));
     const ask = (asked: typeof shared) => peers.check(peer, self.name, asked, policy.callAnswerMs);
     const first = await ask(due ? shared : []);

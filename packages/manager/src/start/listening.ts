@@ -1,8 +1,19 @@
 // Where a manager is called: by other managers on TCP, by pods and operators on unix sockets.
 import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { admin, connect, endpoint, NsmError, proxy, registry as reg, Server } from '@nsm/api';
+import {
+  admin,
+  betweenMachines,
+  connect,
+  endpoint,
+  NsmError,
+  proxy,
+  registry as reg,
+  Server,
+  type ServerLimits,
+} from '@nsm/api';
 import { openerOf } from '@nsm/netlink';
+import { audited } from '../audit/audited-writes.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
 import { clientService } from '../services/client-service.js';
@@ -17,9 +28,18 @@ export async function listenTcp(
   { listen }: Pick<ManagerOptions, 'listen'>,
   stops: Stops,
 ): Promise<number> {
-  const server = newServer(services, stops).add(proxy.ProxyConnection, proxyService(services));
-  if (services.registry.service) server.add(reg.Registry, services.registry.service);
-  return await server.listenTcp(listen);
+  const server = newServer(services, stops, betweenMachines).add(
+    proxy.ProxyConnection,
+    proxyService(services),
+  );
+  if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
+  const { credentials } = services;
+  const { joining } = credentials ?? {};
+  return await server.listenTcp(listen, {
+    onRefused: (error) => services.logger.warn({ err: error }, 'a connection is refused'),
+    ...(credentials ? { credentials } : {}),
+    ...(joining ? { other: joining } : {}),
+  });
 }
 
 /** Serves clients, endpoints and operators. @throws NsmError `privilege` when pods cannot come to the sockets. */
@@ -45,8 +65,13 @@ export async function listenUnix(
     await serving.listenUnix(join(runDir, file), { mode, identify: openerOf, onRemoved });
 }
 
-function newServer({ logger }: Pick<ServiceComponents, 'logger'>, stops: Stops): Server {
+function newServer(
+  { logger }: Pick<ServiceComponents, 'logger'>,
+  stops: Stops,
+  limits: ServerLimits = {},
+): Server {
   const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
+    ...limits,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   stops.add(() => server.stop());

@@ -1,4 +1,6 @@
 // Every part of a manager, made of those before it and of its options. None of them has begun to do anything.
+import { create } from '@bufbuild/protobuf';
+import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -6,6 +8,8 @@ import { AddressPools } from '../addresses/address-pools.js';
 import { Identifiers } from '../addresses/identifiers.js';
 import { NamespaceGuard } from '../admission/namespace-guard.js';
 import { Shares } from '../admission/shares.js';
+import { Audit } from '../audit/audit.js';
+import type { AuditLog } from '../audit/audit-log.js';
 import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
@@ -13,7 +17,6 @@ import { monotonicClock } from '../clock.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
-import { LogThrottle } from '../log-throttle.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { Advertising } from '../peers/advertising.js';
 import { Catalogue } from '../peers/catalogue.js';
@@ -21,6 +24,9 @@ import { LocalEndpoints } from '../peers/local-endpoints.js';
 import { OwnerWatch } from '../peers/owner-watch.js';
 import { PeerManagers } from '../peers/peer-managers.js';
 import { ServedNames } from '../peers/served-names.js';
+import { Gate } from '../policy/gate.js';
+import type { PolicySource } from '../policy/policy-source.js';
+import { Subjects } from '../policy/subjects.js';
 import type { RequestComponents } from '../request/components.js';
 import { establish } from '../request/establish.js';
 import type { Self } from '../self.js';
@@ -38,6 +44,8 @@ export interface PartsComponents {
   readonly forwarder: Forwarder;
   readonly abilities: Abilities;
   readonly registry: Registry;
+  readonly source: PolicySource;
+  readonly auditLog: AuditLog | undefined;
   readonly logger: Logger;
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
@@ -46,7 +54,18 @@ export interface PartsComponents {
 }
 
 export function makeParts(
-  { self, store, forwarder, abilities, registry, logger, stopping, recovered }: PartsComponents,
+  {
+    self,
+    store,
+    forwarder,
+    abilities,
+    registry,
+    source,
+    auditLog,
+    logger,
+    stopping,
+    recovered,
+  }: PartsComponents,
   options: ManagerOptions,
   stops: Stops,
 ): ServiceComponents {
@@ -54,7 +73,7 @@ export function makeParts(
   const clock = monotonicClock;
   const monotonic = (): number => clock.now();
   const prefixes = byService(options.prefixes, ({ cidr }) => cidr);
-  const peers = new PeerManagers(() => registry.managers());
+  const peers = new PeerManagers(() => registry.managers(), options.credentials);
   stops.add(() => peers.stop());
   const guard = new NamespaceGuard(
     forwarder,
@@ -62,13 +81,16 @@ export function makeParts(
     monotonic,
   );
   const shares = new Shares(options.limits ?? {}, (holder) => guard.ownsNode(holder));
+  const audit = new Audit(auditLog, name);
+  const subjects = new Subjects({ self, guard, source });
+  const gate = new Gate({ source, audit });
   const health = new EndpointHealth(monotonic);
   const owners = new OwnerWatch((ids) => processGone(signals, ids));
   stops.add(() => owners.stop());
   const endpoints = new LocalEndpoints({ guard });
   const advertising = new Advertising(
     {
-      ...{ endpoints, registry, store, guard, shares, forwarder, logger },
+      ...{ endpoints, registry, store, guard, subjects, gate, shares, forwarder, logger },
       onGone: (record, reason) => endpointGone(signals, record, reason),
     },
     { manager: name, prefixes },
@@ -77,7 +99,7 @@ export function makeParts(
   const connections = new ConnectionTable(store, Date.now);
   const { wirings, missingCapabilities, physical } = abilities;
   const catalogue = new Catalogue(
-    { registry, endpoints, connections, health, wirings, missingCapabilities },
+    { registry, endpoints, connections, health, wirings, missingCapabilities, physical, gate },
     name,
   );
   const pools = new AddressPools(registry, name);
@@ -96,6 +118,8 @@ export function makeParts(
     owners,
     servedNames: new ServedNames(connections),
     guard,
+    gate,
+    subjects,
     logThrottle,
   };
   const making: RequestComponents = {
@@ -108,6 +132,7 @@ export function makeParts(
     ...known,
     ...{ forwarder, pools, identifiers, clock, logger, stopping, requestTimeoutMs },
     establish: (admitted, signal) => establish(making, admitted, signal),
+    clientOf: (connection) => subjects.again(connection.client ?? create(SubjectSchema)),
     pathFailureOf: (connection) => pathFailureOf(known, connection),
   });
   const reconciler = new Reconciler({
@@ -116,11 +141,12 @@ export function makeParts(
   });
   const signals: SignalComponents = {
     ...known,
-    ...{ abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
+    ...{ source, audit, abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
     underlayListeners: new Set(),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
-  return { ...making, ...signals, shares, requestTimeoutMs, recovered };
+  const { credentials } = options;
+  return { ...making, ...signals, auditLog, credentials, shares, requestTimeoutMs, recovered };
 }
 
 /** Settings by network service; under '' those for services without their own. */

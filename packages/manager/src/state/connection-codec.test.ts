@@ -7,6 +7,7 @@ import {
   InterfacePreference,
   InterfaceSchema,
   InterfaceType,
+  SubjectSchema,
   TunnelType,
 } from '@nsm/api';
 import { expect, it } from 'vitest';
@@ -43,6 +44,8 @@ const full: Required<Connection> = {
   intent: { kind: 'connected' },
   phase: { kind: 'UP' },
   since: 1_796_000_000_123,
+  client: create(SubjectSchema, { netns: 'red', uid: 0, labels: { tenant: 'red' } }),
+  provider: create(SubjectSchema, { inode: 4026532209, trusted: true }),
 };
 const again = (connection: Connection): Connection =>
   connectionCodec.decode(connectionCodec.encode(connection), connectionCodec.schema);
@@ -53,7 +56,8 @@ it('keeps every field', () => {
 });
 
 it('keeps what is absent absent', () => {
-  const { owner, replaces, request, peer, halfId, endpointInterface, tunnel, ...least } = full;
+  const { owner, replaces, request, peer, halfId, endpointInterface, tunnel, client, provider, ...least } =
+    full;
   expect(again({ ...least, pairs: [] })).toStrictEqual({ ...least, pairs: [] });
   expect(again({ ...least, owner: { namespace: 1 } }).owner).toStrictEqual({ namespace: 1 });
 });

@@ -6,6 +6,7 @@ import type {
   forwarder as fw,
   Interface,
   NamespaceIdentity,
+  Subject,
   TunnelType,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
@@ -165,6 +166,9 @@ export interface Connection {
   readonly pairs: readonly AddressPair[];
   readonly intent: Intent;
   readonly phase: Phase;
+  /** Who the client is, and who serves the endpoint, to policies; absent in records of earlier versions. */
+  readonly client?: Subject;
+  readonly provider?: Subject;
   /** Milliseconds since the Unix epoch at which it entered its state. */
   readonly since: number;
 }
@@ -195,12 +199,16 @@ export function proxyKey({
   connectionId,
   requestId,
   networkServiceName,
+  clientManagerName,
 }: {
-  connectionId: string;
-  requestId: string;
-  networkServiceName: string;
+  readonly connectionId: string;
+  readonly requestId: string;
+  readonly networkServiceName: string;
+  readonly clientManagerName: string;
 }): string {
-  return connectionId === '' ? `proxy ${networkServiceName}/${requestId}` : `proxy ${connectionId}`;
+  if (connectionId !== '') return `proxy ${connectionId}`;
+  const request = `${networkServiceName}/${requestId}`;
+  return clientManagerName === '' ? `proxy ${request}` : `proxy ${clientManagerName} ${request}`;
 }
 
 /** 64 bits that name a connection on every node it touches, and that no stranger can guess. */

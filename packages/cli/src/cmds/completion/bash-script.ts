@@ -4,11 +4,20 @@ import type { CommandWords } from './words.js';
 
 export function bashScript(commands: readonly CommandWords[]): string {
   return `# bash completion for nsm; made by \`nsm completion bash\`
-__nsm_words() { COMPREPLY=($(compgen -W "$1" -- "$cur")); }
-__nsm_names() { __nsm_words "$(nsm __names "$1" "\${run_dir[@]}" 2>/dev/null)"; }
-__nsm_files() { COMPREPLY=($(compgen -f -- "$cur")); compopt -o filenames 2>/dev/null; }
-__nsm_folders() { COMPREPLY=($(compgen -d -- "$cur")); compopt -o filenames 2>/dev/null; }
-__nsm_namespaces() { __nsm_words "$(ls /run/netns 2>/dev/null)"; }
+# What is offered is data, one a line: nothing here expands it, and what the shell would expand is quoted.
+__nsm_lines() {
+  local word
+  while IFS= read -r word; do
+    [[ -n $word && $word == "$cur"* ]] || continue
+    printf -v word %q "$word"
+    COMPREPLY+=("$word")
+  done <<< "$1"
+}
+__nsm_words() { __nsm_lines "\${1// /$'\\n'}"; }
+__nsm_names() { __nsm_lines "$(nsm __names "$1" "\${run_dir[@]}" 2>/dev/null)"; }
+__nsm_files() { mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames 2>/dev/null; }
+__nsm_folders() { mapfile -t COMPREPLY < <(compgen -d -- "$cur"); compopt -o filenames 2>/dev/null; }
+__nsm_namespaces() { __nsm_lines "$(ls /run/netns 2>/dev/null)"; }
 ${shellTables(commands)}_nsm() {
   # bash splits words at : and =, which connection ids and --flag=value contain; the line itself is whole.
   local line="\${COMP_LINE:0:COMP_POINT}" words cur at="" count=0 first="" expects="" run_dir=() word i

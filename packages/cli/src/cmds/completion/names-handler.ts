@@ -1,4 +1,6 @@
 // Names for completion, one a line; nothing when they cannot be had at once.
+import { isId } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
 import type { NameKind } from './name-kinds.js';
 
@@ -8,7 +10,9 @@ const timeoutMs = 300;
 export async function printNames(kind: NameKind, runDir: string): Promise<void> {
   try {
     const names = await namesOf(kind, runDir);
-    process.stdout.write([...new Set(names)].map((name) => `${name}\n`).join(''));
+    const output = new Output(false);
+    // What is no name, whoever stored it, has no place on a command line.
+    for (const name of new Set(names)) if (isId(name)) output.line(name);
   } catch {
     // A shell in the middle of a line is no place for an error message.
   }

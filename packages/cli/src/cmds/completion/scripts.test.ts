@@ -1,6 +1,6 @@
 // Completion as the shells themselves do it: each script is sourced by its shell and asked about a command line.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type ExecFileSyncOptions, execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,8 +28,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What is offered where the line ends; what bash would not show again is not shown here. */
-const complete: Readonly<Record<Shell, (line: string) => string[]>> = {
-  bash: (line) =>
+const complete: Readonly<Record<Shell, (line: string, options?: ExecFileSyncOptions) => string[]>> = {
+  bash: (line, options) =>
     lines(
       execFileSync(
         'bash',
@@ -42,10 +42,10 @@ const complete: Readonly<Record<Shell, (line: string) => string[]>> = {
           scriptOf('bash'),
           line,
         ],
-        { env, encoding: 'utf8' },
+        { env, ...options, encoding: 'utf8' },
       ),
     ),
-  zsh: (line) => {
+  zsh: (line, options) => {
     const words = line.split(/\s+/);
     const prefix = words.at(-1)?.replace(/^--[^=]*=/, '') ?? '';
     // compadd and the like belong to the line editor; here they print what they are given.
@@ -61,15 +61,16 @@ const complete: Readonly<Record<Shell, (line: string) => string[]>> = {
           scriptOf('zsh'),
           ...words,
         ],
-        { env, encoding: 'utf8' },
+        { env, ...options, encoding: 'utf8' },
       ),
     );
     return offered.filter((word) => word.startsWith(prefix));
   },
-  fish: (line) =>
+  fish: (line, options) =>
     lines(
       execFileSync('fish', ['-N', '-c', 'source $argv[1]; complete -C $argv[2]', scriptOf('fish'), line], {
         env,
+        ...options,
         encoding: 'utf8',
       }),
     ).map((offered) => offered.replace(/\t.*/, '')),
@@ -101,6 +102,47 @@ describe.each(shells)('%s', (shell) => {
   const missing = spawnSync(shell, ['-c', 'true']).status !== 0;
   it.skipIf(missing).each(cases)('completes "%s"', (line, offered) => {
     expect(complete[shell](line).sort()).toEqual([...offered].sort());
+  });
+});
+
+/** What a shell would run, expand, split or take for a flag; each would leave a file in the folder if it were run. */
+const hostile = [
+  '$(touch owned)',
+  '`touch owned`',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours.
+  '${x:=$(touch owned)}',
+  '*',
+  '~',
+  'a b',
+  '-x',
+  ';touch owned',
+  "'\\",
+];
+
+describe.each(shells)('%s, when names are what the shell would run', (shell) => {
+  const missing = spawnSync(shell, ['-c', 'true']).status !== 0;
+  const evil = join(folder, `evil-${shell}`);
+  beforeAll(() => {
+    mkdirSync(evil);
+    writeFileSync(join(evil, 'names'), `${hostile.join('\n')}\n`);
+    writeFileSync(join(evil, 'nsm'), `#!/bin/sh\nexec cat ${evil}/names\n`, { mode: 0o755 });
+  });
+
+  it.skipIf(missing)('runs and expands nothing', () => {
+    const offered = complete[shell]('nsm explain ', {
+      cwd: evil,
+      env: { ...env, PATH: `${evil}:${env.PATH}` },
+    });
+    expect(readdirSync(evil).sort()).toEqual(['names', 'nsm']);
+    // bash is given what may stand on a command line, the others quote what is chosen by themselves.
+    const read =
+      shell === 'bash'
+        ? offered.flatMap((word) =>
+            lines(execFileSync('bash', ['-c', `printf '%s\\n' ${word}`], { cwd: evil, encoding: 'utf8' })),
+          )
+        : offered;
+    expect(read.toSorted()).toEqual(hostile.toSorted());
+    expect(readdirSync(evil).sort()).toEqual(['names', 'nsm']);
   });
 });
 

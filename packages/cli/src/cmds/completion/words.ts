@@ -35,6 +35,7 @@ const names: Readonly<Record<string, Values>> = {
   'connect service': { kind: 'names', names: 'services' },
   'disconnect service': { kind: 'names', names: 'services' },
   'explain service': { kind: 'names', names: 'services' },
+  'policy test service': { kind: 'names', names: 'services' },
   'lab inspect lab': { kind: 'names', names: 'labs' },
   'lab exec lab': { kind: 'names', names: 'labs' },
   'lab down lab': { kind: 'names', names: 'labs' },

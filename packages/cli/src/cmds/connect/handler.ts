@@ -1,12 +1,13 @@
 // Connects, prints what the manager gave, and with --hold stays for what becomes of it.
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { type Connection, type ConnectionEvent, connect } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { defaultRunDir, labelsOf } from '../../common-flags.js';
 import { interrupted } from '../../interrupted.js';
-import { Output } from '../../output.js';
 import { type ConnectionView, connectionView } from '../../views.js';
 import type { ConnectFlags } from './flags.js';
 
@@ -90,9 +91,8 @@ export function printConnected(
   elapsedMs: number,
   flags: Pick<ConnectFlags, 'runDir' | 'hold' | 'netns'>,
 ): void {
-  const { colours } = output;
   output.line(
-    `${colours.green('connected')} to ${colours.bold(connection.service)} in ${elapsedMs.toFixed(1)} ms`,
+    `${output.paint('green', 'connected')} to ${output.paint('bold', connection.service)} in ${elapsedMs.toFixed(1)} ms`,
   );
   const tunnel = known?.tunnel;
   output.list([
@@ -112,7 +112,8 @@ export function printConnected(
   ]);
   if (!flags.hold)
     output.line(
-      colours.dim(
+      output.paint(
+        'dim',
         ['disconnect with: nsm disconnect', connection.service, '--request-id', connection.requestId]
           .concat(flags.netns ? ['--netns', flags.netns] : [])
           .concat(flags.runDir === defaultRunDir ? [] : ['--run-dir', flags.runDir])

@@ -1,5 +1,7 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output, orDash } from '@nsm/output';
 import { interfaceFields } from '@nsm/sdk';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
@@ -9,7 +11,6 @@ import {
   joinView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
-import { Output, orDash } from '../../output.js';
 import { howText, labelsText, stateText } from '../../view-texts.js';
 import {
   type ConnectionView,
@@ -44,6 +45,12 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ...managerView(status.manager),
       registry: status.registry,
       registrySynced: status.registrySynced,
+      ...(status.certificateUntil && {
+        certificate: {
+          source: status.certificateSource,
+          validUntil: timestampDate(status.certificateUntil).toISOString(),
+        },
+      }),
       forwarderError: status.forwarderError,
       connections: status.connections,
       endpoints: status.endpoints,
@@ -59,8 +66,16 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['manager', view.name],
       ['address', view.address],
       ['version', view.version],
+      [
+        'security',
+        view.security === 'insecure' ? output.paint('red', 'insecure: plain text') : view.security,
+      ],
+      [
+        'certificate',
+        view.certificate && `of ${view.certificate.source}, until ${view.certificate.validUntil}`,
+      ],
       ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
-      ['forwarder', view.forwarderError ? output.colours.red(view.forwarderError) : output.state('up')],
+      ['forwarder', view.forwarderError ? output.paint('red', view.forwarderError) : output.state('up')],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
       [

@@ -1,8 +1,9 @@
 // Closes a connection over the client's socket, or over the operator's.
+
 import { NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { disconnect } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
-import { Output } from '../../output.js';
 import type { DisconnectFlags } from './flags.js';
 
 export async function disconnectByKey(

@@ -1,7 +1,8 @@
 // Drains the node of a manager, or ends that, and tells what became of the connections.
+
 import { NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
-import { Output } from '../../output.js';
 import type { DrainFlags } from './flags.js';
 
 export async function runDrain({ undo = false, runDir, json }: DrainFlags): Promise<void> {

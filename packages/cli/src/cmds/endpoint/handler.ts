@@ -1,10 +1,11 @@
 // Runs a ready-made endpoint until it is interrupted.
+
 import { abbreviatedList } from '@nsm/api';
 import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
+import { Output } from '@nsm/output';
 import type { Served, ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
-import { Output } from '../../output.js';
 import type { EndpointFlags, EndpointKind } from './flags.js';
 
 export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Promise<void> {

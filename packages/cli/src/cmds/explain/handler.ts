@@ -1,11 +1,13 @@
 // Asks the manager how it would choose.
+
 import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
+import { parseSubject } from '@nsm/policy';
 import { interfaceFields } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
 import { labelsOf } from '../../common-flags.js';
 import { exitStatus } from '../../exit-status.js';
-import { Output } from '../../output.js';
 import { candidateView } from '../../views.js';
 import type { ExplainFlags } from './flags.js';
 
@@ -17,6 +19,7 @@ export async function runExplain(service: string, flags: ExplainFlags): Promise<
       networkServiceName: service,
       labels: { selector: labelsOf(flags.label) },
       interface: interfaces.map(interfaceFields),
+      ...(flags.as === undefined ? {} : { subject: parseSubject(flags.as) }),
     });
     if (explained.candidates.length === 0) throw unknownService(service, await admin.listServices({}));
     return explained;

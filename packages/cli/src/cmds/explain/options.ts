@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../common-flags.js';
+import { flag } from '../../flags.js';
 import type { ExplainFlags } from './flags.js';
 
 export function explainCommand(): Command {
@@ -12,6 +13,9 @@ export function explainCommand(): Command {
     .argument('<service>', 'name of the network service')
     .addOption(labelFlag())
     .addOption(interfaceFlag())
+    .addOption(
+      flag('--as <subject>', 'for whom, as nsm policy test takes it (default: whoever the policy lets ask)'),
+    )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
     .action(async (service: string, flags: ExplainFlags) => {

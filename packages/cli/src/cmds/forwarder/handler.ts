@@ -11,7 +11,7 @@ export async function runForwarder(flags: ForwarderFlags): Promise<void> {
   const { runDir, stateDir, logLevel, group, vxlanEngine } = flags;
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'forwarder' });
-  prepareRunDir(runDir);
+  prepareRunDir(runDir, group === undefined ? {} : { groups: [group] });
   if (group !== undefined) shareFolder(runDir, group);
   const forwarder = await serveForwarder({
     runDir,
@@ -26,10 +26,10 @@ export async function runForwarder(flags: ForwarderFlags): Promise<void> {
   logger.info('stopped');
 }
 
-/** A manager of another user has its own sockets in the same folder. A folder that is not ours is that user's already. */
+/** A manager of another user has its own sockets in the same folder, and leaves those of the forwarder alone: the folder is sticky. */
 function shareFolder(folder: string, group: number): void {
   const { uid, mode } = statSync(folder);
   if (uid !== process.getuid?.()) return;
   chownSync(folder, uid, group);
-  chmodSync(folder, mode | 0o070);
+  chmodSync(folder, (mode & 0o777) | 0o1070);
 }

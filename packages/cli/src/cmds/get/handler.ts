@@ -1,12 +1,13 @@
 // Lists of services, endpoints, managers, connections, interface types and tunnels.
+
 import { abbreviatedList, NsmError } from '@nsm/api';
+import { Output, orDash } from '@nsm/output';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import {
   interfaceCapabilityView,
   type TunnelCapabilityView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
-import { Output, orDash } from '../../output.js';
 import { ageText, howText, labelsText, pathText, stateText } from '../../view-texts.js';
 import { connectionView, endpointView, type ManagerView, managerView, tunnelView } from '../../views.js';
 import type { GetFlags, GetKind } from './flags.js';
@@ -25,10 +26,11 @@ const ofTheRegistry: ReadonlySet<GetKind> = new Set(['services', 'endpoints', 'm
 /** What is missing in a list would be taken for the truth. */
 async function warnOfSilence(admin: AdminClient, what: GetKind): Promise<void> {
   const { registry, registrySynced, forwarderError } = await admin.getManager({});
+  const warnings = new Output(false, process.stderr);
   if (!registrySynced && ofTheRegistry.has(what))
-    process.stderr.write(`nsm: registry ${registry} does not answer: the list may be old or incomplete\n`);
+    warnings.line(`nsm: registry ${registry} does not answer: the list may be old or incomplete`);
   if (forwarderError !== '')
-    process.stderr.write(`nsm: ${forwarderError}: connections go on, but none is made, mended or counted\n`);
+    warnings.line(`nsm: ${forwarderError}: connections go on, but none is made, mended or counted`);
 }
 
 type List = (admin: AdminClient, output: Output) => Promise<void>;
@@ -67,7 +69,7 @@ const lists: Readonly<Record<GetKind, List>> = {
         orDash(view.interfaces.join(',')),
         orDash(labelsText(view.labels)),
         String(view.connections),
-        view.unavailable ? output.colours.red(view.unavailable) : output.state('up'),
+        view.unavailable ? output.paint('red', view.unavailable) : output.state('up'),
       ]),
       'no endpoints: none is advertised (nsm endpoint --help)',
     );
@@ -77,12 +79,13 @@ const lists: Readonly<Record<GetKind, List>> = {
     const views = (await admin.listManagers({})).managers.map(managerView);
     if (output.json) return output.value(views);
     output.table(
-      ['MANAGER', 'ADDRESS', 'EXTERNAL', 'VERSION', 'STATE'],
+      ['MANAGER', 'ADDRESS', 'EXTERNAL', 'VERSION', 'SECURITY', 'STATE'],
       views.map((view) => [
         view.name,
         orDash(view.address),
         view.external ? 'yes' : '-',
         orDash(view.version),
+        view.security === 'insecure' ? output.paint('red', view.security) : orDash(view.security),
         output.state(managerState(view)),
       ]),
       'no managers: the registry holds none yet',

@@ -8,6 +8,7 @@ interface UpFlags {
   readonly once?: boolean;
   readonly dryRun?: boolean;
   readonly keep?: boolean;
+  readonly trust?: boolean;
   readonly json?: boolean;
 }
 
@@ -42,6 +43,7 @@ function upCommand(): Command {
     .addOption(flag('--once', 'take it down as soon as the table is shown'))
     .addOption(flag('--keep', 'leave it up and return; `nsm lab down` removes it'))
     .addOption(flag('--dry-run', 'show what would be made, make nothing'))
+    .addOption(flag('--trust', 'let its file set any variable, and name files of this machine'))
     .addOption(jsonFlag())
     .action(async (file: string, flags: UpFlags, command: Command) => {
       if (flags.once && flags.keep) command.error('error: --once and --keep exclude each other');

@@ -3,8 +3,9 @@ import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
 import type { Limited } from '@nsm/manager/limits';
 import type { LendingFlags } from '../../lending-flags.js';
+import type { SecurityFlags } from '../../security-flags.js';
 
-export interface ManagerFlags extends LendingFlags {
+export interface ManagerFlags extends LendingFlags, SecurityFlags {
   readonly name: string;
   readonly runDir: string;
   readonly stateDir: string;
@@ -20,5 +21,7 @@ export interface ManagerFlags extends LendingFlags {
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
   readonly probeInterval: number;
+  readonly policy?: string;
+  readonly auditLog?: string;
   readonly logLevel: string;
 }

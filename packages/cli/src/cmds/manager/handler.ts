@@ -1,7 +1,9 @@
 // Runs a manager until it is interrupted.
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Manager } from '@nsm/manager';
+import { openCredentials } from '@nsm/pki';
 import { advertisedAddress } from '../../advertised-address.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
@@ -18,7 +20,10 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   const advertise = flags.advertise ?? advertisedAddress(listen);
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
-  prepareRunDir(runDir);
+  // A manager without privileges trusts its forwarder, which may be another user and have the folder.
+  const owners = forwarderSocket && process.geteuid?.() !== 0 ? ownersOf(runDir) : [];
+  prepareRunDir(runDir, { owners });
+  using credentials = await openCredentials(flags, { kind: 'manager', name }, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
@@ -33,10 +38,13 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     lending: lendingOf(flags),
     prefixes: flags.prefix,
     allowedUids: flags.allowUid,
+    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
+    ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),
     limits: Object.fromEntries(flags.limit),
     probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),
+    ...(credentials ? { credentials } : {}),
     logger,
   });
   await manager.start();
@@ -44,4 +52,9 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   logger.info('stopping');
   await manager.stop();
   logger.info('stopped');
+}
+
+function ownersOf(folder: string): readonly number[] {
+  const stat = statSync(folder, { throwIfNoEntry: false });
+  return stat ? [stat.uid] : [];
 }

@@ -1,12 +1,14 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limited } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
+import { securityFlags } from '../../security-flags.js';
 import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
 import type { ManagerFlags } from './flags.js';
 
@@ -41,7 +43,7 @@ export function managerCommand(): Command {
     .addOption(
       flag(
         '--registry <url>',
-        'embedded: (served by this manager) or nsm://HOST:PORT (another manager, or nsm registry)',
+        'embedded: (served by this manager) or nsm://[NAME@]HOST:PORT (another manager, or nsm registry)',
         { default: 'embedded:' },
       ),
     )
@@ -97,6 +99,20 @@ export function managerCommand(): Command {
         { default: 500, defaultText: '500ms', parse: parseProbeInterval },
       ),
     )
+    .addOption(
+      policyFlag(
+        'who may provide and ask for what; read again when the file changes (default: everybody may)',
+      ),
+    )
+    .addOption(
+      flag(
+        '--audit-log <file>',
+        'file or pipe for a line of JSON for each decision and change; - is stderr',
+        {
+          parse: (path) => (path === '-' ? path : resolve(path)),
+        },
+      ),
+    )
     .addOption(logLevelFlag())
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
@@ -105,7 +121,7 @@ export function managerCommand(): Command {
       const { runManager } = await import('./handler.js');
       await runManager(flags, thread);
     });
-  for (const option of lendingFlags()) command.addOption(option);
+  for (const option of [...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
 }
 

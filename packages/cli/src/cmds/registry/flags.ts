@@ -1,5 +1,8 @@
 // What the command line of `nsm registry` says.
-export interface RegistryFlags {
+import type { SecurityFlags } from '../../security-flags.js';
+
+export interface RegistryFlags extends SecurityFlags {
+  readonly name: string;
   readonly listen: string;
   readonly store: string;
   readonly stateDir: string;

@@ -1,27 +1,36 @@
 // Runs a registry until it is interrupted.
-import { Server, registry as wire } from '@nsm/api';
+import { betweenMachines, Server, registry as wire } from '@nsm/api';
 import { StateFolder } from '@nsm/durable';
+import { openCredentials } from '@nsm/pki';
 import { EmbeddedRegistry } from '@nsm/registry';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import type { RegistryFlags } from './flags.js';
 import { StandIn } from './stand-in.js';
 
-export async function runRegistry({ listen, store, logLevel, ...flags }: RegistryFlags): Promise<void> {
+export async function runRegistry(flags: RegistryFlags): Promise<void> {
+  const { listen, store, logLevel, name } = flags;
   const signal = interrupted();
   const logger = createLogger(logLevel, { program: 'registry' });
   // What is lost of a copy in a folder of its own, the managers write again.
   using standIn = new StandIn();
   using state = StateFolder.take(flags.stateDir, { standIn: standIn.path, holder: 'a registry', logger });
   const stateDir = state.path;
+  using credentials = await openCredentials({ ...flags, stateDir }, { kind: 'registry', name }, logger);
+  const { joining } = credentials ?? {};
   const registry = new EmbeddedRegistry({ stateDir, logger });
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'), {
+    ...betweenMachines,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   await registry.start();
   try {
     server.add(wire.Registry, registry.service);
-    await server.listenTcp(listen);
+    await server.listenTcp(listen, {
+      onRefused: (error) => logger.warn({ err: error }, 'a connection is refused'),
+      ...(credentials ? { credentials } : {}),
+      ...(joining ? { other: joining } : {}),
+    });
     logger.info({ listen, store, stateDir }, 'ready');
     await aborted(signal);
   } finally {

@@ -1,14 +1,22 @@
 // nsm registry: the registry on its own.
+import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { logLevelFlag } from '../../common-flags.js';
 import { flag, parseHostPort } from '../../flags.js';
+import { securityFlags } from '../../security-flags.js';
 import type { RegistryFlags } from './flags.js';
 
 export function registryCommand(): Command {
-  return new Command('registry')
+  const command = new Command('registry')
     .summary('run the registry on its own')
     .description(
       'Keeps the records of endpoints and managers for managers started with --registry nsm://HOST:PORT, until SIGTERM.',
+    )
+    .addOption(
+      flag('--name <name>', 'name of the registry, in its certificate', {
+        default: hostname(),
+        defaultText: 'the host name',
+      }),
     )
     .addOption(
       flag('--listen <host:port>', 'where managers call', { default: '0.0.0.0:5000', parse: parseHostPort }),
@@ -25,4 +33,6 @@ export function registryCommand(): Command {
       const { runRegistry } = await import('./handler.js');
       await runRegistry(flags);
     });
+  for (const option of securityFlags()) command.addOption(option);
+  return command;
 }

@@ -1,8 +1,9 @@
 // Follows the manager's connections until it is interrupted or the manager goes away.
+
 import { admin, NsmError } from '@nsm/api';
+import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
 import { interrupted } from '../../interrupted.js';
-import { Output } from '../../output.js';
 import { pathText } from '../../view-texts.js';
 import { connectionView } from '../../views.js';
 import type { WatchFlags } from './flags.js';
@@ -41,7 +42,7 @@ export function printChange(output: Output, change: admin.ConnectionChange): voi
   const side = view.role === 'ENDPOINT' ? view.endpointSide : view.client;
   output.line(
     [
-      output.colours.dim(time.toISOString().slice(11, 23)),
+      output.paint('dim', time.toISOString().slice(11, 23)),
       kind.padEnd(7),
       output.state(view.state) + ' '.repeat(Math.max(0, 10 - view.state.length)),
       view.id,

@@ -11,7 +11,7 @@ node.addLink({ kind: 'tap', name: 'tap0', mtu: 1500 });
 const tap = { name: 'tap0', index: node.link('tap0')?.index ?? 0 };
 const uid = process.getuid?.() ?? 0;
 const port = create(fw.PortSchema, { type: InterfaceType.MEM_INTERFACE, uid, mtu: 1500 });
-const engine = new SharedEngine(new SharedSockets(runDir), () => {
+const engine = new SharedEngine(new SharedSockets(runDir), false, () => {
   console.log('lost');
   void join();
 });

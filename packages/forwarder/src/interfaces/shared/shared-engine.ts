@@ -10,7 +10,9 @@ import {
   type SharedMemoryProtocol,
   traitsOf,
 } from '@nsm/api';
-import { type NetworkNamespace, openTap } from '@nsm/netlink';
+import { libc, type NetworkNamespace, openTap, setTapFilter } from '@nsm/netlink';
+import type { Sources } from '../../bpf/source-maps.js';
+import { SourceProgram } from '../../bpf/source-program.js';
 import type { Side } from '../../wiring.js';
 import { memifSettings } from '../mem/memif-session.js';
 import { tryVhost } from '../vhost/try-vhost.js';
@@ -55,6 +57,8 @@ export interface TapDevice {
   readonly name: string;
   readonly index: number;
   readonly namespace?: NetworkNamespace;
+  /** From where what is read from it may have been sent. Default: from anywhere. */
+  readonly sources?: Sources | undefined;
 }
 
 /** Packets between a pod's shared memory and its TAP device since they were joined last. */
@@ -74,17 +78,24 @@ interface Counted {
 interface Wire {
   readonly order: string;
   readonly counters: Float64Array;
+  /** Checks what is read from the TAP device. */
+  program?: SourceProgram | undefined;
 }
 
 export class SharedEngine {
   readonly #sockets: SharedSockets;
+  readonly #checks: boolean;
   readonly #onLoss: (ids: readonly string[]) => void;
   readonly #wires = new Map<string, Wire>();
   #thread: Thread | undefined;
 
-  /** @param onLoss hears which wires have to be joined anew. */
-  constructor(sockets: SharedSockets, onLoss: (ids: readonly string[]) => void) {
+  /**
+   * @param checks whether eBPF works here, which checks from where packets are sent.
+   * @param onLoss hears which wires have to be joined anew.
+   */
+  constructor(sockets: SharedSockets, checks: boolean, onLoss: (ids: readonly string[]) => void) {
     this.#sockets = sockets;
+    this.#checks = checks;
     this.#onLoss = onLoss;
   }
 
@@ -108,19 +119,41 @@ export class SharedEngine {
     const wire = (tap: number): SharedWireSpec =>
       protocols[protocolOf(type)].wire(port, role, { socket, tap });
     // A folder that was removed and made again is not watched yet.
-    const order = JSON.stringify([wire(0), tap.index, identityOf(dirname(socket))]);
+    const sources = this.#checks ? tap.sources : undefined;
+    const order = JSON.stringify([wire(0), tap.index, identityOf(dirname(socket)), sources !== undefined]);
     const served = side === 'endpoint' || existsSync(socket);
-    if (this.#wires.get(id)?.order === order && served) return;
+    const present = this.#wires.get(id);
+    if (present?.order === order && served) {
+      if (sources) present.program?.write(0, sources);
+      return;
+    }
     await this.release(id);
     const { fd } = openTap({ kind: 'tap', name: tap.name, namespace: tap.namespace });
+    const program = sources && filterTap(fd, sources);
     const counters = new Float64Array(new SharedArrayBuffer(7 * Float64Array.BYTES_PER_ELEMENT));
-    await this.#tell({ kind: 'open', id, wire: wire(fd), counters });
-    this.#wires.set(id, { order, counters });
+    this.#wires.set(id, { order, counters, program });
+    try {
+      await this.#tell({ kind: 'open', id, wire: wire(fd), counters });
+    } catch (error) {
+      this.#forget(id);
+      throw error;
+    }
   }
 
   /** Ends a wire; the pod's application sees a disconnect. Harmless when there is none. */
   async release(id: string): Promise<void> {
-    if (this.#wires.delete(id)) await this.#tell({ kind: 'close', id });
+    if (this.#forget(id)) await this.#tell({ kind: 'close', id });
+  }
+
+  /** @returns whether there was such a wire. */
+  #forget(id: string): boolean {
+    this.#wires.get(id)?.program?.close();
+    return this.#wires.delete(id);
+  }
+
+  /** Packets for a pod with shared memory that the other pod may not send. */
+  refused(id: string): bigint {
+    return this.#wires.get(id)?.program?.refused(0) ?? 0n;
   }
 
   /** Seen from the pod with the shared memory; undefined when there is none. */
@@ -137,7 +170,7 @@ export class SharedEngine {
   async stop(): Promise<void> {
     const thread = this.#thread;
     this.#thread = undefined;
-    this.#wires.clear();
+    for (const id of this.#wires.keys()) this.#forget(id);
     await thread?.stop();
   }
 
@@ -159,9 +192,23 @@ export class SharedEngine {
     if (!this.#thread) return;
     const lost = [...this.#wires.keys()];
     this.#thread = undefined;
-    this.#wires.clear();
+    for (const id of lost) this.#forget(id);
     if (error instanceof LeftOpen) throw error;
     this.#onLoss(lost);
+  }
+}
+
+/** Has what is read from a TAP device checked, where the pod that has the device cannot reach. @throws NetlinkError */
+function filterTap(fd: number, sources: Sources): SourceProgram {
+  const program = SourceProgram.load();
+  try {
+    program.write(0, sources);
+    setTapFilter(fd, program.tapFilter);
+    return program;
+  } catch (error) {
+    program.close();
+    libc.close(fd);
+    throw error;
   }
 }
 

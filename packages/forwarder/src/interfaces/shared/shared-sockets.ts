@@ -12,7 +12,7 @@ const maxSocketPath = 107;
 
 /**
  * Layout: RUN/shared/CONNECTION/client/FILE and …/endpoint/FILE. Others may pass the upper two folders, not list them;
- * the lower ones are their user's alone, so the sockets' own permissions do not matter.
+ * the lower ones are their user's and the forwarder's alone, so the sockets' own permissions do not matter.
  */
 export class SharedSockets {
   readonly #root: string | undefined;
@@ -56,7 +56,8 @@ export class SharedSockets {
       mkdirSync(folder, { recursive: true });
       chmodSync(this.#root ?? '', 0o711);
       chmodSync(this.#folderOf(id), 0o711);
-      chmodSync(folder, 0o700);
+      // To the group of this process as well, which has no other way in when it is not root.
+      chmodSync(folder, 0o770);
       if (statSync(folder).uid !== uid) chownSync(folder, uid, -1);
       return socket;
     } catch (error) {

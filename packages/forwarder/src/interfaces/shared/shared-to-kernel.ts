@@ -1,5 +1,6 @@
 // MEM or VHOST to KERNEL on one node, either way round: shared memory with a pod, and a TAP device in the other pod.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
+import { sourcesOf } from '../../bpf/source-maps.js';
 import { tryDevice } from '../../trial-device.js';
 import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
 import { protocolOf, type SharedEngine } from './shared-engine.js';
@@ -47,7 +48,8 @@ export class SharedToKernel implements Wiring {
     if (!fits) kernel.socket.addLink({ kind: 'tap', name, mac, mtu, alias: id });
     const index = kernel.socket.link(name)?.index ?? 0;
     try {
-      await this.#peers.join(id, this.#shared, shared.port, { name, index, namespace: kernel.namespace });
+      const tap = { name, index, namespace: kernel.namespace, sources: sourcesOf(kernel.port) };
+      await this.#peers.join(id, this.#shared, shared.port, tap);
     } catch (error) {
       if (!fits) kernel.socket.deleteLink(index);
       throw error;

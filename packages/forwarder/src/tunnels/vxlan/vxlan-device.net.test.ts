@@ -25,7 +25,7 @@ const vniEnd = 14;
 describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () => {
   let stage: Stage;
   beforeEach(async () => {
-    stage = await makeStage([{}, {}]);
+    stage = await makeStage([{ vxlanEngine: 'kernel' }, { vxlanEngine: 'kernel' }]);
   });
   afterEach(async () => await stage.remove());
 
@@ -135,7 +135,7 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     await waitFor(async () => (await refused()) === 1n, { what: 'a packet that is refused' });
 
     // Nobody looks after what it takes away: the one that is looked at has no time to mend anything.
-    const beside = await startIn(stage.nodes[0], { runDir: '/run/beside' });
+    const beside = await startIn(stage.nodes[0], { runDir: '/run/beside', vxlanEngine: 'kernel' });
     const entries = (): string[] => {
       const maps = mapsOn(stage.nodes[0], 'under');
       try {

@@ -1,0 +1,31 @@
+// What can be a name in the mesh: one rule wherever names enter, and where names that were stored before are read.
+
+const name = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
+const id = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$/;
+const labelKey = /^[A-Za-z0-9._/-]{1,253}$/;
+const labelValue = /^[A-Za-z0-9._-]{0,63}$/;
+
+export const nameRule =
+  'must be 1 to 253 letters, digits, ".", "_" or "-", beginning and ending with a letter or digit';
+export const idRule =
+  'must be 1 to 253 letters, digits, ".", "_", ":" or "-", beginning and ending with a letter or digit';
+export const labelKeyRule = 'must be 1 to 253 letters, digits, ".", "_", "/" or "-"';
+export const labelValueRule = 'must be at most 63 letters, digits, ".", "_" or "-"';
+
+/** Of a network service, an endpoint, its namespace, or a manager: `nameRule`. */
+export function isName(text: string): boolean {
+  return name.test(text);
+}
+
+/** Of a request, a connection or a claim: `idRule`. Every name is one too. */
+export function isId(text: string): boolean {
+  return id.test(text);
+}
+
+export function isLabelKey(text: string): boolean {
+  return labelKey.test(text);
+}
+
+export function isLabelValue(text: string): boolean {
+  return labelValue.test(text);
+}

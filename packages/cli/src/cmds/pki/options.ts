@@ -1,0 +1,79 @@
+// nsm pki: a mesh's own certificate authority.
+import { resolve } from 'node:path';
+import { Command, type Option } from 'commander';
+import { jsonFlag } from '../../common-flags.js';
+import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { defaultPkiDir } from '../../security-flags.js';
+import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
+
+/** The same folder as `nsm manager --pki-dir`, and the same variable. */
+const dirFlag = (): Option =>
+  flag('--dir <dir>', "folder of the authority's key", {
+    default: defaultPkiDir,
+    parse: (path) => resolve(path),
+  }).env('NSM_PKI_DIR');
+
+export function pkiCommand(): Command {
+  const pki = new Command('pki')
+    .summary("keep the mesh's own certificates")
+    .description(
+      'Keeps the authority whose certificates managers and registries show each other. A manager without other certificates\n' +
+        'makes one by itself; other machines join with a token.',
+    );
+  pki
+    .command('init')
+    .summary('make an authority')
+    .description('Makes an authority: a key and a certificate. One that is there stays.')
+    .addOption(
+      flag('--domain <name>', 'trust domain: the first part of every name in the mesh', { default: 'nsm' }),
+    )
+    .addOption(dirFlag())
+    .addOption(jsonFlag())
+    .action(async (flags: InitFlags) => {
+      const { initAuthority } = await import('./handler.js');
+      initAuthority(flags);
+    });
+  pki
+    .command('issue')
+    .argument('<name>', 'of the manager or registry')
+    .summary('write a certificate and its key into files')
+    .description(
+      'Writes tls.crt, tls.key and ca.crt for --tls-cert, --tls-key and --tls-ca of a machine that cannot join.',
+    )
+    .addOption(
+      flag('--kind <kind>', 'what has the name', { default: 'manager', choices: ['manager', 'registry'] }),
+    )
+    .addOption(flag('--days <n>', 'how long it holds', { default: 30, parse: parseInteger(1, 825) }))
+    .addOption(
+      flag('--out <dir>', 'folder of the files (default: issued/NAME below --dir)', {
+        parse: (path) => resolve(path),
+      }),
+    )
+    .addOption(dirFlag())
+    .addOption(jsonFlag())
+    .action(async (name: string, flags: IssueFlags) => {
+      const { issueCertificate } = await import('./handler.js');
+      issueCertificate(name, flags);
+    });
+  pki
+    .command('join-token')
+    .argument('[name]', 'of the manager it is for; without it any')
+    .summary('let a machine join')
+    .description(
+      'Prints a token for nsm manager --join TOKEN@HOST:PORT, HOST being this machine: good once, and for a short time.',
+    )
+    .addOption(
+      flag('--life <duration>', 'how long it is good', {
+        default: 15 * 60_000,
+        defaultText: '15m',
+        parse: parseDuration,
+      }),
+    )
+    .addOption(dirFlag())
+    .addOption(jsonFlag())
+    .action(async (name: string | undefined, flags: JoinTokenFlags) => {
+      const { makeJoinToken } = await import('./handler.js');
+      makeJoinToken(name, flags);
+    });
+  return pki;
+}

@@ -1,0 +1,51 @@
+// Which manager calls, and which halves of connections are its to end, to move or to ask about.
+import { type CallContext, NsmError } from '@nsm/api';
+import type { Connection } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
+
+/** A manager that calls. */
+export interface CallingManager {
+  /** '' of a manager that says no name, and shows no certificate. */
+  readonly name: string;
+  /** The name is that of a certificate, and not only said. */
+  readonly proven: boolean;
+}
+
+/**
+ * The manager that calls: its certificate says which, and a name in the call may only agree. Without TLS the name in the call counts.
+ * @param claimed name in the call; '' for none.
+ * @throws NsmError `untrusted` when another than the named manager calls.
+ */
+export function callingManager({ identity }: Pick<CallContext, 'identity'>, claimed: string): CallingManager {
+  if (!identity) return { name: claimed, proven: false };
+  const { kind, name } = identity;
+  if (kind !== 'manager')
+    throw new NsmError(
+      'untrusted',
+      `the certificate is of ${kind} ${quote(name)}, and only managers have connections`,
+    );
+  if (claimed !== '' && claimed !== name)
+    throw new NsmError(
+      'untrusted',
+      `the call is in the name of manager ${quote(claimed)}, the certificate of ${quote(name)}`,
+    );
+  return { name, proven: true };
+}
+
+/** @throws NsmError `untrusted` when a manager asks for a half in the name of another manager's connection. */
+export function admitConnectionId({ name, proven }: CallingManager, connectionId: string): void {
+  if (!proven || connectionId === '' || connectionId.startsWith(`${name}:`)) return;
+  throw new NsmError('untrusted', `connection ${quote(connectionId)} is not one of manager ${quote(name)}`);
+}
+
+/**
+ * Whether a half is the one that a manager means, and shares. Made anew since, the same connection has another `half_id`: what was
+ * long on its way is about its former self.
+ * @param halfId as in the call; may be left out by a manager that has proven its name, or that knows only the specification.
+ */
+export function means({ name, proven }: CallingManager, half: Connection, halfId: string): boolean {
+  if ((half.peer?.manager ?? '') !== name) return false;
+  const { halfId: own = '' } = half;
+  if (own === '' || halfId === own) return true;
+  return halfId === '' && (proven || half.peer?.connectionId === '');
+}

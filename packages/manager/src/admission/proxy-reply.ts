@@ -1,0 +1,98 @@
+// What another manager answers to a request for its half of a connection: judged like the answer of an endpoint, because that manager may
+// have been broken into. The addresses in it are judged with those of endpoints, in answer.ts.
+import {
+  type ConnectionParameters,
+  type Interface,
+  interfaceNames,
+  maxRoutes,
+  NsmError,
+  type proxy,
+  type Tunnel,
+  type TunnelType,
+  traitsOf,
+  tunnelNames,
+} from '@nsm/api';
+import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
+import { quote } from '../untrusted-text.js';
+import { isHalfId } from './admission.js';
+
+/** What the other manager was asked to choose from. */
+export interface Proposal {
+  /** The client's, as it asked for them. */
+  readonly interfaces: readonly Interface[];
+  readonly tunnels: readonly Tunnel[];
+  readonly identifiers: readonly number[];
+}
+
+export interface ProxyAnswer {
+  readonly halfId: string;
+  /** Of the endpoint; undefined when its manager does not say. */
+  readonly endpointInterface: Interface | undefined;
+  /** Undefined where a wire joins both sides. */
+  readonly tunnel: AgreedTunnel | undefined;
+  /** The client's, with the parameters that the client asked for. */
+  readonly chosen: Interface;
+  /** What the client is told, once it is judged. */
+  readonly told: ConnectionParameters;
+  /** What the endpoint's side reaches through the client beside its addresses: networks. */
+  readonly clientSources: readonly string[];
+}
+
+export interface AgreedTunnel {
+  readonly type: TunnelType;
+  readonly identifier: number;
+  /** Address of this node's end. */
+  readonly local: string;
+  /** Address of the other node's end. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** @throws NsmError `manager-refused` for an answer that lacks what a tunnel needs, or chooses what was not proposed. */
+export function judgeProxyReply(
+  manager: string,
+  {
+    interface: named,
+    endpointInterface,
+    tunnel,
+    halfId,
+    connectionParameters: told,
+    clientSources,
+  }: proxy.ProxyConnectionReply,
+  { interfaces, tunnels, identifiers }: Proposal,
+): ProxyAnswer {
+  const refuse = (why: string): never => {
+    throw new NsmError(
+      'manager-refused',
+      `manager ${quote(manager)} gave an answer that cannot be used: ${why}; do both managers run the same version?`,
+    );
+  };
+  const chosen = interfaces.find(({ type }) => type === named?.type);
+  if (!chosen) return refuse(`interface ${nameOf(interfaceNames, named?.type)} was not proposed`);
+  if (!told) return refuse('connection_parameters is missing');
+  if (!isHalfId(halfId)) return refuse(`half_id ${quote(halfId)} is none`);
+  if (endpointInterface && !(endpointInterface.type in interfaceNames))
+    return refuse(`endpoint_interface ${nameOf(interfaceNames, endpointInterface.type)} is unknown`);
+  const wrong = clientSources.find((text) => !IpPrefix.parse(text));
+  if (wrong !== undefined) return refuse(`client_sources ${quote(wrong)} is no network`);
+  if (clientSources.length > 2 * maxRoutes)
+    return refuse(`client_sources has ${clientSources.length} entries`);
+  const common = { chosen, told, halfId, endpointInterface, clientSources };
+  if (traitsOf(chosen.type).hasOwnWire) return { ...common, tunnel: undefined };
+
+  const own = tunnels.find(({ type }) => type === tunnel?.type);
+  const { identifier = 0, address = '', port = 0 } = tunnel?.parameters ?? {};
+  if (!tunnel || !own) return refuse(`tunnel ${nameOf(tunnelNames, tunnel?.type)} was not proposed`);
+  if (!identifiers.includes(identifier)) return refuse(`tunnel identifier ${identifier} was not proposed`);
+  const end = IpPrefix.parseAddress(address);
+  if (!end) return refuse(`tunnel address ${quote(address)} is not an IP address`);
+  const why = whyNoHostAddress(end);
+  if (why !== '') return refuse(`tunnel address ${address} ${why}`);
+  if (port > 65_535) return refuse(`tunnel port ${port} is none`);
+  const local = own.parameters?.address ?? '';
+  return { ...common, tunnel: { type: tunnel.type, identifier, local, address: end.address, port } };
+}
+
+function nameOf(names: Readonly<Record<number, string>>, type: number | undefined): string {
+  return type === undefined ? 'none' : (names[type] ?? `type ${type}`);
+}

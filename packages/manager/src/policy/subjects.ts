@@ -1,0 +1,67 @@
+// Who asks or provides, as facts for the policy: what the kernel says of a process, and what a certificate says of a manager.
+import { create } from '@bufbuild/protobuf';
+import {
+  type CallContext,
+  type NetworkServiceEndpoint,
+  type PeerCredentials,
+  type Subject,
+  SubjectSchema,
+} from '@nsm/api';
+import type { Self } from '../self.js';
+import { NamespaceNames } from './namespace-names.js';
+import type { PolicySource } from './policy-source.js';
+
+/** Of managers whose certificates name none. */
+const defaultDomain = 'nsm';
+
+export interface SubjectsComponents {
+  readonly self: Pick<Self, 'name'>;
+  readonly guard: { speaksForOthers(peer: PeerCredentials): boolean };
+  readonly source: Pick<PolicySource, 'policy'>;
+}
+
+export class Subjects {
+  readonly #components: SubjectsComponents;
+  readonly #names = new NamespaceNames();
+
+  constructor(components: SubjectsComponents) {
+    this.#components = components;
+  }
+
+  /** A process in, or asking for, a network namespace. */
+  of({ uid, gid }: Pick<PeerCredentials, 'uid' | 'gid'>, inode: number): Subject {
+    const { self, guard, source } = this.#components;
+    const netns = this.#names.of(inode);
+    return create(SubjectSchema, {
+      netns,
+      inode,
+      uid,
+      gid,
+      labels: source.policy?.labelsOf(netns, inode) ?? {},
+      manager: self.name,
+      domain: defaultDomain,
+      trusted: uid === 0 || guard.speaksForOthers({ uid, gid, pid: 0 }),
+    });
+  }
+
+  /** The same subject after its policy has changed: the labels are the policy's. */
+  again(subject: Subject): Subject {
+    const labels = this.#components.source.policy?.labelsOf(subject.netns, subject.inode) ?? {};
+    return { ...subject, labels };
+  }
+}
+
+/** The client of another manager: of the manager's own word are only the facts, not the manager's name. */
+export function foreignClient(
+  said: Subject | undefined,
+  claimedManager: string,
+  { identity }: Pick<CallContext, 'identity'>,
+): Subject {
+  const manager = identity?.name ?? claimedManager;
+  return { ...(said ?? create(SubjectSchema)), manager, domain: identity?.domain ?? defaultDomain };
+}
+
+/** Who serves an endpoint: on another node by the word of its manager, which the registry knows by name. */
+export function providerOf({ provider, networkServiceHost }: NetworkServiceEndpoint): Subject {
+  return { ...(provider ?? create(SubjectSchema)), manager: networkServiceHost };
+}

@@ -1,0 +1,121 @@
+// What a command prints: aligned tables and lists for people, JSON for programs. All of it goes through `#print`, where text that
+// strangers named becomes text that a terminal only shows.
+import { randomBytes } from 'node:crypto';
+import { colourAllowed } from './config.js';
+import { printable, printableLines } from './printable.js';
+
+export interface LineSink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+/** Where each style begins and ends, ECMA-48 section 8.3.117 (SGR). */
+const styles = {
+  bold: ['[1m', '[22m'],
+  dim: ['[2m', '[22m'],
+  green: ['[32m', '[39m'],
+  red: ['[31m', '[39m'],
+  yellow: ['[33m', '[39m'],
+} as const;
+export type Style = keyof typeof styles;
+
+/** Stands for the escape character of a style until it is printed. Another in each process: strangers cannot write one. */
+const mark = `\x1b${randomBytes(12).toString('hex')}`;
+const styleMark = new RegExp(`${mark}\\[\\d+m`, 'g');
+
+export class Output {
+  readonly json: boolean;
+  /** True on a terminal that can move its cursor and show colours. */
+  readonly live: boolean;
+  readonly #out: LineSink;
+  #draft = false;
+
+  constructor(json: boolean, out: LineSink = process.stdout) {
+    this.json = json;
+    this.#out = out;
+    this.live = colourAllowed && out.isTTY === true;
+  }
+
+  /** One line, whatever the text has. */
+  line(text: string): void {
+    this.#print(text, printable, '\n');
+  }
+
+  /** Text that has lines of its own. */
+  lines(text: string): void {
+    this.#print(text, printableLines, '\n');
+  }
+
+  /** A line that the next one takes the place of. Only on a terminal that is `live`. */
+  draft(text: string): void {
+    if (!this.live) return;
+    this.#print(text, printable, '');
+    this.#draft = true;
+  }
+
+  /** Takes a draft away. */
+  clear(): void {
+    if (this.#draft) this.#out.write('\r\x1b[2K');
+    this.#draft = false;
+  }
+
+  /** One JSON document: indented on a terminal, one line elsewhere. */
+  value(value: unknown): void {
+    this.lines(JSON.stringify(value, undefined, this.#out.isTTY ? 2 : undefined));
+  }
+
+  /** A table, or what to say of an empty one. */
+  table(header: readonly string[], rows: readonly (readonly string[])[], empty: string): void {
+    if (rows.length === 0) this.line(empty);
+    else this.#align([header.map((title) => this.paint('dim', title)), ...rows]);
+  }
+
+  /** Names and values under each other; undefined and empty values are left out. */
+  list(entries: readonly (readonly [name: string, value: string | undefined])[]): void {
+    const shown = entries.filter((entry): entry is [string, string] => !!entry[1]);
+    this.#align(shown.map(([name, value]) => [this.paint('dim', name), value]));
+  }
+
+  /** Part of a line, coloured on a terminal that is `live`. */
+  paint(style: Style, text: string): string {
+    const [begin, end] = styles[style];
+    return this.live ? `${mark}${begin}${text}${mark}${end}` : text;
+  }
+
+  /** Green for what is well, red for what is broken, yellow for what is on its way. */
+  state(state: string): string {
+    if (/^(up|alive|yes|chosen|works|synced)$/i.test(state)) return this.paint('green', state);
+    if (/^(failed|gone|no|closed|dropped|stale)/i.test(state)) return this.paint('red', state);
+    return this.paint('yellow', state);
+  }
+
+  /** Rows with their columns aligned, two spaces between them. */
+  #align(rows: readonly (readonly string[])[]): void {
+    const widths: number[] = [];
+    for (const row of rows)
+      row.forEach((cell, column) => {
+        widths[column] = Math.max(widths[column] ?? 0, width(cell));
+      });
+    for (const row of rows) {
+      const cells = row.map((cell, column) =>
+        column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - width(cell)),
+      );
+      this.line(cells.join('  ').trimEnd());
+    }
+  }
+
+  #print(text: string, shown: (text: string) => string, end: string): void {
+    this.clear();
+    this.#out.write(`${text.split(mark).map(shown).join('\x1b')}${end}`);
+  }
+}
+
+/** `-` for nothing, so that no column of a table is empty. */
+export function orDash(text: string): string {
+  return text === '' ? '-' : text;
+}
+
+/** Columns that a cell takes. */
+function width(cell: string): number {
+  return printable(cell.replace(styleMark, '')).length;
+}

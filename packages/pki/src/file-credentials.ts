@@ -1,0 +1,108 @@
+// Certificate, key and authorities from files that somebody else keeps, such as cert-manager: read again when they change.
+import type { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { type Credential, identityOf, NsmError } from '@nsm/api';
+import { domainOf } from './authority.js';
+import { certificatesFromPem, keyFromPem, keyToPem, toPem } from './certificate.js';
+import { type Owner, type PkiLogger, RenewedCredentials } from './machine-credentials.js';
+
+export interface CredentialFiles {
+  /** The certificate, and those that lead to an authority. */
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities: each for the trust domain that its certificate names, else for the one of `cert`. */
+  readonly ca: string;
+}
+
+/** Milliseconds. Three times stat(2), and not inotify: of its instances a user has 128, for all processes. */
+const lookEveryMs = 1000;
+
+export class FileCredentials extends RenewedCredentials {
+  readonly source: string;
+  readonly #files: CredentialFiles;
+  readonly #owner: Owner;
+  #seen: string;
+
+  /** @throws NsmError `invalid` of files that cannot be used, or are somebody else's. */
+  constructor(files: CredentialFiles, owner: Owner, logger: PkiLogger) {
+    const seen = versionOf(files);
+    super(readFiles(files, owner), lookEveryMs, logger);
+    this.#files = files;
+    this.#owner = owner;
+    this.#seen = seen;
+    this.source = files.cert;
+  }
+
+  /** Files that are half written do not fit together: they are read again until they do. */
+  protected override async renew(): Promise<Credential | undefined> {
+    const seen = versionOf(this.#files);
+    if (seen === this.#seen) return undefined;
+    const credential = readFiles(this.#files, this.#owner);
+    this.#seen = seen;
+    return credential;
+  }
+}
+
+/** Follows symbolic links, which is how Kubernetes swaps all files at once. */
+function versionOf({ cert, key, ca }: CredentialFiles): string {
+  return [cert, key, ca]
+    .map((path) => {
+      const { ino, mtimeMs, size } = statSync(path, { throwIfNoEntry: false }) ?? {
+        ino: 0,
+        mtimeMs: 0,
+        size: 0,
+      };
+      return `${ino} ${mtimeMs} ${size}`;
+    })
+    .join();
+}
+
+function readFiles(files: CredentialFiles, owner: Owner): Credential {
+  const chain = read(files.cert, certificatesOf);
+  const key = read(files.key, (text) => keyFromPem(text));
+  const authorities = read(files.ca, certificatesOf);
+  const [own] = chain as [X509Certificate];
+  if (!own.checkPrivateKey(key))
+    throw new NsmError('invalid', `${files.key} is not the key of the certificate in ${files.cert}`);
+  return credentialFrom(own, chain, key, authorities, owner, files.cert);
+}
+
+/**
+ * @param from where the certificate is from, for messages.
+ * @throws NsmError `invalid` unless the certificate is good now, and the owner's.
+ */
+export function credentialFrom(
+  own: X509Certificate,
+  chain: readonly X509Certificate[],
+  key: Parameters<typeof keyToPem>[0],
+  authorities: readonly X509Certificate[],
+  { kind, name }: Owner,
+  from: string,
+): Credential {
+  const identity = identityOf(own);
+  if (identity?.kind !== kind || identity.name !== name)
+    throw new NsmError(
+      'invalid',
+      `${from} is for ${own.subjectAltName ?? 'nobody'}, and this is ${kind} ${name}: it needs the URI spiffe://DOMAIN/${kind}/${name}`,
+    );
+  if (Date.parse(own.validTo) <= Date.now())
+    throw new NsmError('invalid', `the certificate in ${from} has expired, ${own.validTo}`);
+  const byDomain = new Map<string, X509Certificate[]>([[identity.domain, []]]);
+  for (const authority of authorities) {
+    const domain = domainOf(authority) ?? identity.domain;
+    byDomain.set(domain, [...(byDomain.get(domain) ?? []), authority]);
+  }
+  return { identity, key: keyToPem(key), chain: toPem(chain), authorities: byDomain };
+}
+
+function certificatesOf(text: string): X509Certificate[] {
+  return certificatesFromPem(text);
+}
+
+function read<T>(path: string, parse: (text: string) => T): T {
+  try {
+    return parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new NsmError('invalid', `${path} cannot be used: ${(error as Error).message}`, error);
+  }
+}

@@ -1,0 +1,63 @@
+// Managers write their own records, whatever their calls say.
+import { create } from '@bufbuild/protobuf';
+import { NetworkServiceEndpointSchema, type NsmError, registry as wire } from '@nsm/api';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ownEndpoint, ownName, ownRemoval } from './own-records.js';
+import { RecordCache } from './record-cache.js';
+
+const manager = (name: string) => ({ domain: 'nsm', kind: 'manager', name }) as const;
+const endpoint = (host: string) =>
+  create(NetworkServiceEndpointSchema, {
+    ...{ networkServiceName: 's', nseProviderName: 'e', networkServiceHost: host },
+    nseProviderNamespace: 'default',
+  });
+const kindOf = (work: () => unknown): string => {
+  try {
+    work();
+    return '';
+  } catch (error) {
+    return (error as NsmError).kind;
+  }
+};
+
+describe('ownName', () => {
+  it('is that of the certificate', () => {
+    expect(ownName(manager('a'), 'a')).toBe('a');
+    expect(ownName(undefined, 'b')).toBe('b');
+    expect(kindOf(() => ownName(manager('a'), 'b'))).toBe('untrusted');
+    expect(kindOf(() => ownName({ domain: 'nsm', kind: 'registry', name: 'a' }, 'a'))).toBe('untrusted');
+  });
+});
+
+describe('endpoints', () => {
+  let cache: RecordCache;
+  const put = (name: string, alive: boolean) =>
+    cache.apply({ case: 'managerPut', value: create(wire.ManagerSchema, { name, alive }) });
+
+  beforeEach(() => {
+    cache = new RecordCache();
+    put('a', true);
+    put('b', true);
+    cache.apply({ case: 'endpointPut', value: endpoint('b') });
+  });
+
+  it('are written by their own manager', () => {
+    expect(ownEndpoint(cache, manager('b'), endpoint('b')).networkServiceHost).toBe('b');
+    expect(kindOf(() => ownEndpoint(cache, manager('a'), endpoint('b')))).toBe('untrusted');
+    expect(kindOf(() => ownEndpoint(cache, manager('a'), endpoint('')))).toBe('untrusted');
+  });
+
+  it('are not taken from a manager that lives', () => {
+    expect(kindOf(() => ownEndpoint(cache, manager('a'), endpoint('a')))).toBe('conflict');
+    put('b', false);
+    expect(kindOf(() => ownEndpoint(cache, manager('a'), endpoint('a')))).toBe('');
+  });
+
+  it('are removed by their own manager', () => {
+    const { networkServiceName, nseProviderName, nseProviderNamespace } = endpoint('');
+    const key = { networkServiceName, nseProviderName, nseProviderNamespace };
+    expect(ownRemoval(manager('a'), key)).toEqual({ ...key, networkServiceHost: 'a' });
+    expect(ownRemoval(undefined, key)).toEqual(key);
+    expect(kindOf(() => ownRemoval(manager('a'), { ...key, networkServiceHost: 'b' }))).toBe('untrusted');
+  });
+});

@@ -1,0 +1,48 @@
+// Which records are a manager's to write: its own, those of its endpoints, and its claims. Its certificate says who it is.
+import { create } from '@bufbuild/protobuf';
+import { type Identity, type NetworkServiceEndpoint, NetworkServiceEndpointSchema, NsmError } from '@nsm/api';
+import type { RecordCache } from './record-cache.js';
+import type { EndpointRemoval } from './registry.js';
+import { validKey } from './valid-record.js';
+
+/**
+ * @param identity of the manager that calls; undefined without TLS, where names are believed.
+ * @returns the name that the call is about.
+ * @throws NsmError `untrusted` when that is another manager's.
+ */
+export function ownName(identity: Identity | undefined, name: string): string {
+  if (!identity) return name;
+  if (identity.kind === 'manager' && identity.name === name) return name;
+  throw new NsmError(
+    'untrusted',
+    `${identity.kind} ${JSON.stringify(identity.name)} may write its own records, and not those of manager ${JSON.stringify(name)}`,
+  );
+}
+
+/**
+ * The endpoint of a living manager is that manager's: another may have it only once it was removed.
+ * @throws NsmError `untrusted`, or `conflict` when another manager serves an endpoint of the same name.
+ */
+export function ownEndpoint(
+  cache: Pick<RecordCache, 'endpoint' | 'managers'>,
+  identity: Identity | undefined,
+  endpoint: NetworkServiceEndpoint = create(NetworkServiceEndpointSchema),
+): NetworkServiceEndpoint {
+  if (!identity) return endpoint;
+  ownName(identity, endpoint.networkServiceHost);
+  const present = cache.endpoint(validKey(endpoint));
+  const host = present?.networkServiceHost ?? identity.name;
+  if (host === identity.name || !cache.managers.get(host)?.alive) return endpoint;
+  throw new NsmError(
+    'conflict',
+    `endpoint ${JSON.stringify(endpoint.nseProviderName)} of ${JSON.stringify(endpoint.networkServiceName)} is served by manager ` +
+      `${JSON.stringify(host)}: choose another name, or remove it there first`,
+  );
+}
+
+/** Removes nothing that another manager serves. @throws NsmError `untrusted` */
+export function ownRemoval(identity: Identity | undefined, removal: EndpointRemoval): EndpointRemoval {
+  const { networkServiceHost: host = '', ...key } = removal;
+  if (!identity) return removal;
+  return { ...key, networkServiceHost: ownName(identity, host === '' ? identity.name : host) };
+}

@@ -1,0 +1,66 @@
+// A process that tries to speak gRPC to a TCP port, with whatever it was given to show. Prints what it heard as one line of JSON.
+import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+
+/** What is tried. */
+export interface Attempt {
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: plain text. */
+  readonly tls?: Pick<ConnectionOptions, 'key' | 'cert' | 'maxVersion' | 'ALPNProtocols'>;
+  /** So many connections that say nothing are opened first, and kept; these get no answer. */
+  readonly silent?: number;
+}
+
+export interface Heard {
+  /** The HTTP status of a gRPC call; undefined when there was no answer. */
+  readonly status?: number;
+  /** What the server said of why, as any gRPC client can read it. */
+  readonly farewell: string;
+}
+
+const attempt = JSON.parse(process.argv[2] ?? '') as Attempt;
+const { host, port, tls, silent = 0 } = attempt;
+
+const opened = (): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = tls
+      ? connectTls({ host, port, rejectUnauthorized: false, ...tls }, () => resolve(socket))
+      : connectTcp(port, host, () => resolve(socket));
+    socket.once('error', reject);
+  });
+
+const call = async (): Promise<Heard> => {
+  let farewell = '';
+  try {
+    const socket = await opened();
+    const session = connectHttp2(`http://${host}`, { createConnection: () => socket });
+    session.on('goaway', (_code, _last, words) => {
+      farewell = words?.toString() ?? '';
+    });
+    const status = await new Promise<number | undefined>((resolve) => {
+      session.on('error', () => resolve(undefined)).on('close', () => resolve(undefined));
+      const headers = {
+        ':method': 'POST',
+        ':path': '/grpc.health.v1.Health/Check',
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      };
+      const stream = session.request(headers);
+      stream.on('response', (response) => resolve(response[':status']));
+      stream.on('error', () => undefined).end(Buffer.alloc(5));
+    });
+    session.destroy();
+    return { farewell, ...(status === undefined ? {} : { status }) };
+  } catch (error) {
+    return { farewell: (error as Error).message };
+  }
+};
+
+for (let count = 0; count < silent; count++) connectTcp(port, host).on('error', () => undefined);
+if (silent > 0) console.log('silent');
+else {
+  console.log(JSON.stringify(await call()));
+  process.exit();
+}
