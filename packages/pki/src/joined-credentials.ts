@@ -7,7 +7,7 @@ import { certificatesFromPem, keyFromPem, toPem } from './certificate.js';
 import { credentialFrom } from './file-credentials.js';
 import { askForCertificate } from './join-mesh.js';
 import { parseToken } from './join-tokens.js';
-import { isDue, type Owner, type PkiLogger, RenewedCredentials } from './machine-credentials.js';
+import { isDue, type Owner, type PkiLogger, RenewedCredentials, wordsOf } from './machine-credentials.js';
 import { writePrivately } from './private-files.js';
 
 const lookEveryMs = 60_000;
@@ -90,7 +90,7 @@ function usable(kept: Kept, owner: Owner, logger: PkiLogger, canJoin: boolean): 
       const { message } = NsmError.from(error);
       throw new NsmError('untrusted', `${message}; join again: --join TOKEN@HOST:PORT`, error);
     }
-    logger.warn({ err: error }, 'an earlier join is of no use: joining again');
+    logger.warn({ err: wordsOf(error) }, 'an earlier join is of no use: joining again');
     return undefined;
   }
 }
