@@ -1,5 +1,6 @@
 // A manager without any privilege beside a forwarder that has it: connections work, and without one it says what it lacks.
 import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ipJson, type Running, requireRoot, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from './agent.js';
@@ -30,7 +31,14 @@ describe.skipIf(!requireRoot('unprivileged'))('a manager without privileges', ()
   const forwarders: Running[] = [];
 
   beforeAll(async () => {
-    mesh = new Mesh({ before: asNobody, flags: ['--forwarder', 'external'] });
+    mesh = new Mesh({
+      before: asNobody,
+      flags: ['--forwarder', 'external'],
+      flagsOf: ({ dir }) => ['--pki-dir', join(dir, '../pki')],
+    });
+    const pki = join(mesh.dir, 'pki');
+    mkdirSync(pki, { mode: 0o700 });
+    chownSync(pki, nobody, nobody);
     // Node.js and the repository must be within reach of that user.
     chmodSync(mesh.dir, 0o755);
     await mesh.joinNodes();

@@ -1,6 +1,16 @@
 // Certificates and requests as OpenSSL reads them, authorities in folders, and tokens.
 import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
@@ -106,6 +116,16 @@ describe('an authority in a folder', () => {
     chmodSync(join(at('open'), 'ca.key'), 0o600);
     chmodSync(at('open'), 0o770);
     expect(() => Authority.open(at('open'))).toThrow(/others may write/);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)("of a daemon's user stays that user's when root works in it", () => {
+    mkdirSync(at('user'), { mode: 0o700 });
+    chownSync(at('user'), 61_001, 61_001);
+    const authority = Authority.open(join(at('user'), 'pki'));
+    new JoinTokens(join(at('user'), 'pki')).create(authority, hourMs);
+    const all = readdirSync(at('user'), { recursive: true, encoding: 'utf8' });
+    expect(all).toHaveLength(5);
+    for (const file of all) expect(statSync(join(at('user'), file)).uid, file).toBe(61_001);
   });
 
   it('is not used with the key of another', () => {

@@ -12,7 +12,7 @@ import { Authority } from './authority.js';
 import { keyOfRequest, toPem } from './certificate.js';
 import { type JoinReply, type JoinRequest, joinProtocol, readLine, writeLine } from './join-messages.js';
 import { JoinTokens } from './join-tokens.js';
-import type { Owner, PkiLogger } from './machine-credentials.js';
+import { type Owner, type PkiLogger, wordsOf } from './machine-credentials.js';
 
 /** Milliseconds: the machine that gives certificates may be away for days. */
 const joinedLifeMs = 7 * 24 * 3_600_000;
@@ -43,7 +43,7 @@ export class JoinService implements OtherProtocol {
         const error = NsmError.from(thrown);
         this.#failures.set(address, (this.#failures.get(address) ?? 0) + 1);
         if (this.#throttle.isNews(address, error.message))
-          this.#logger.warn({ host: address, err: error }, 'a machine was refused a certificate');
+          this.#logger.warn({ host: address, err: wordsOf(error) }, 'a machine was refused a certificate');
         return { refusal: error.kind === 'internal' ? 'see the log of the other side' : error.message };
       })
       .then((reply) => {

@@ -1,10 +1,10 @@
 // Tokens with which a machine joins a mesh, once: a file for each, beside the authority's key, until it expires.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isIdentityName, NsmError } from '@nsm/api';
 import type { Authority } from './authority.js';
-import { createPrivately } from './private-files.js';
+import { createPrivately, makePrivateFolder } from './private-files.js';
 
 /** What a token holds. */
 export interface JoinToken {
@@ -62,7 +62,7 @@ export class JoinTokens {
       expires: Date.now() + lifeMs,
       ...(name === undefined ? {} : { name }),
     };
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    makePrivateFolder(this.#folder);
     createPrivately(this.#file(id.toString('base64url')), JSON.stringify(kept));
     return version + Buffer.concat([fingerprintOf(authority.certificate), id, secret]).toString('base64url');
   }

@@ -1,14 +1,14 @@
 // The certificate of a machine that joined with a token: kept in its state folder, and renewed by the mesh.
 import type { X509Certificate } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Credential, NsmError } from '@nsm/api';
 import { certificatesFromPem, keyFromPem, toPem } from './certificate.js';
 import { credentialFrom } from './file-credentials.js';
 import { askForCertificate } from './join-mesh.js';
 import { parseToken } from './join-tokens.js';
-import { isDue, type Owner, type PkiLogger, RenewedCredentials } from './machine-credentials.js';
-import { writePrivately } from './private-files.js';
+import { isDue, type Owner, type PkiLogger, RenewedCredentials, wordsOf } from './machine-credentials.js';
+import { makePrivateFolder, writePrivately } from './private-files.js';
 
 const lookEveryMs = 60_000;
 
@@ -90,7 +90,7 @@ function usable(kept: Kept, owner: Owner, logger: PkiLogger, canJoin: boolean): 
       const { message } = NsmError.from(error);
       throw new NsmError('untrusted', `${message}; join again: --join TOKEN@HOST:PORT`, error);
     }
-    logger.warn({ err: error }, 'an earlier join is of no use: joining again');
+    logger.warn({ err: wordsOf(error) }, 'an earlier join is of no use: joining again');
     return undefined;
   }
 }
@@ -105,7 +105,7 @@ function read(folder: string): Kept | undefined {
 }
 
 function keep(folder: string, address: string, { key, chain, authorities }: Credential): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makePrivateFolder(folder);
   const kept: Kept = { address, key, chain, authorities: toPem([...authorities.values()].flat()) };
   writePrivately(join(folder, file), JSON.stringify(kept));
 }

@@ -1,6 +1,6 @@
 // The credential of a daemon, wherever it comes from.
 import { X509Certificate } from 'node:crypto';
-import type { Credential, Credentials, Identity, OtherProtocol } from '@nsm/api';
+import { type Credential, type Credentials, type Identity, NsmError, type OtherProtocol } from '@nsm/api';
 
 export interface MachineCredentials extends Credentials, Disposable {
   /** Where they come from, in words for operators. */
@@ -15,6 +15,13 @@ export interface PkiLogger {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;
   error(fields: object, text: string): void;
+}
+
+/** What a log says of a failure: its words, and no stack. */
+export function wordsOf(error: unknown): object {
+  return error instanceof NsmError
+    ? { code: error.code, kind: error.kind, message: error.message }
+    : { message: (error as Error).message };
 }
 
 /** Who the daemon is: what its certificate must say. */
@@ -82,7 +89,7 @@ export abstract class RenewedCredentials implements MachineCredentials {
     if (error.message === this.#said) return;
     this.#said = error.message;
     this.#logger.error(
-      { source: this.source, validUntil: this.validUntil, err: error },
+      { source: this.source, validUntil: this.validUntil, err: wordsOf(error) },
       'no new certificate: the one before stays',
     );
   }

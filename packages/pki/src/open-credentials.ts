@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isIdentityName, NsmError } from '@nsm/api';
 import { FileCredentials } from './file-credentials.js';
 import { JoinedCredentials } from './joined-credentials.js';
-import type { MachineCredentials, Owner, PkiLogger } from './machine-credentials.js';
+import { type MachineCredentials, type Owner, type PkiLogger, wordsOf } from './machine-credentials.js';
 import { OwnCredentials } from './own-credentials.js';
 import { SpiffeCredentials } from './spiffe-credentials.js';
 
@@ -82,7 +82,7 @@ function ownCredentials(
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
       if (!unusable.has(code)) throw error;
-      logger.warn({ folder, err: error }, 'no authority can be kept there');
+      logger.warn({ folder, err: wordsOf(error) }, 'no authority can be kept there');
     }
   return new OwnCredentials(undefined, owner, logger);
 }

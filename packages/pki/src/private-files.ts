@@ -1,7 +1,9 @@
 // Files with secrets: in a folder that is closed to others, written as a whole or not at all.
 import { randomBytes } from 'node:crypto';
 import {
+  chownSync,
   closeSync,
+  fchownSync,
   fsyncSync,
   linkSync,
   lstatSync,
@@ -14,17 +16,25 @@ import {
 import { dirname, join } from 'node:path';
 import { NsmError } from '@nsm/api';
 
-/** Makes the folder with mode 0700; one that is there is taken if it is this user's, and nobody else may write to it. */
+/**
+ * Makes the folder with mode 0700; one that is there is taken if it is this user's or root's, and nobody else may write to it. Root may
+ * work in that of a daemon's user: what it makes is that user's.
+ */
 export function makePrivateFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined && isRoot) {
+    const { uid, gid } = lstatSync(dirname(folder));
+    chownSync(folder, uid, gid);
+  }
   const { uid, mode } = lstatSync(folder);
-  if (uid !== process.geteuid?.() && uid !== 0)
+  if (!isRoot && uid !== process.geteuid?.() && uid !== 0)
     throw new NsmError(
       'privilege',
       `${folder} belongs to user ${uid}: whoever owns it could give out certificates`,
     );
   if ((mode & 0o022) !== 0) throw new NsmError('privilege', `others may write to ${folder}: chmod 700 it`);
 }
+
+const isRoot = process.geteuid?.() === 0;
 
 /** Replaces the file. Mode 0600. */
 export function writePrivately(path: string, content: string): void {
@@ -49,6 +59,10 @@ function writeBeside(path: string, content: string): string {
   const written = join(dirname(path), `.${randomBytes(8).toString('hex')}`);
   const file = openSync(written, 'wx', 0o600);
   try {
+    if (isRoot) {
+      const { uid, gid } = lstatSync(dirname(path));
+      fchownSync(file, uid, gid);
+    }
     writeSync(file, content);
     fsyncSync(file);
   } finally {

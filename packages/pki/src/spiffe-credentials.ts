@@ -3,7 +3,7 @@ import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Channel, type Credential, identityOf, NsmError, parseSpiffeId, spiffe } from '@nsm/api';
 import { certificatesFromDer, keyToPem, toPem } from './certificate.js';
-import { type Owner, type PkiLogger, RenewedCredentials } from './machine-credentials.js';
+import { type Owner, type PkiLogger, RenewedCredentials, wordsOf } from './machine-credentials.js';
 
 /** Milliseconds for the first certificate: an agent that has just been told of this process needs some seconds. */
 const firstWithinMs = 15_000;
@@ -50,7 +50,7 @@ export class SpiffeCredentials extends RenewedCredentials {
       const failed = (error: NsmError): void => {
         last = error;
         if (error.message !== said)
-          logger.warn({ socket, err: error }, 'the SPIFFE Workload API gives nothing');
+          logger.warn({ socket, err: wordsOf(error) }, 'the SPIFFE Workload API gives nothing');
         said = error.message;
       };
       void follow(socket, owner, stopped.signal, took, failed);
