@@ -1,4 +1,5 @@
 // Typed gRPC clients: one channel to an address, any number of services on it.
+import type { Socket } from 'node:net';
 import {
   create,
   type DescMessage,
@@ -14,7 +15,7 @@ import {
 import { Client, type ClientOptions, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
 import type { Credentials, ExpectedPeer } from './credentials.js';
 import { NsmError } from './errors.js';
-import './tcp-connections.js';
+import { connectOption } from './tcp-connections.js';
 import { TlsChannelCredentials } from './tls-connector.js';
 
 export interface CallOptions {
@@ -41,6 +42,8 @@ export interface ChannelOptions {
   readonly credentials?: Credentials | undefined;
   /** With credentials: who must be at the address. Whoever else is there hears nothing, and calls fail with kind `untrusted`. */
   readonly expected?: ExpectedPeer;
+  /** Makes each connection, and says by rejecting that the other side is not who it should be. Default: by the address. */
+  readonly connect?: () => Promise<Socket>;
 }
 
 /** One HTTP/2 connection, made on first use and again when it breaks. */
@@ -53,7 +56,7 @@ export class Channel implements Disposable {
 
   constructor(
     address: string,
-    { maxReplyBytes = 4 << 20, credentials: shown, expected = {} }: ChannelOptions = {},
+    { maxReplyBytes = 4 << 20, credentials: shown, expected = {}, connect }: ChannelOptions = {},
   ) {
     this.address = address;
     const security = shown
@@ -64,6 +67,7 @@ export class Channel implements Disposable {
     this.#client = new Client(address, security, {
       ...channelOptions,
       'grpc.max_receive_message_length': maxReplyBytes,
+      ...(connect ? { [connectOption]: connect } : {}),
     });
   }
 

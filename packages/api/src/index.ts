@@ -63,6 +63,6 @@ export {
   type TcpOptions,
   type UnixOptions,
 } from './server.js';
-export type { PeerCredentials } from './server-connections.js';
+export type { NamespaceIdentity, PeerCredentials } from './server-connections.js';
 export type { OtherProtocol } from './tls-acceptor.js';
 export { Turns } from './turns.js';

@@ -3,12 +3,27 @@ import type { Socket } from 'node:net';
 import { NsmError } from './errors.js';
 import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
 import type { Identity } from './identity.js';
+import { LogThrottle } from './log-throttle.js';
+import { Pace } from './pace.js';
 
-/** Who is at the other end of a unix socket: SO_PEERCRED, unix(7). */
+/** Who is at the other end of a unix socket: facts taken once, when the connection is made. */
 export interface PeerCredentials {
+  /** SO_PEERCRED, unix(7). 0 when the process is not visible from this PID namespace. */
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
+  /** Clock ticks since the machine started: with the pid, an identity. Undefined when the process has ended, or cannot be seen. */
+  readonly startTime?: number;
+  /** Undefined when it cannot be known. */
+  readonly namespace?: NamespaceIdentity;
+}
+
+/** A network namespace, as the kernel tells it apart from all others: by its cookie where there is one, else by its inode. */
+export interface NamespaceIdentity {
+  /** 0 where it may not be seen. Given again after the namespace's end. */
+  readonly inode: number;
+  /** SO_NETNS_COOKIE: never given again until the machine restarts. 0 before Linux 5.14. */
+  readonly cookie: bigint;
 }
 
 /** The process or host at the other end; empty on a unix socket without `identify`. */
@@ -28,12 +43,14 @@ interface Bound {
 }
 type Way = 'unix' | 'TCP' | 'TLS';
 
-/** Connections of one process, host or manager: a client needs one, and behind one address there may be many managers. */
+/** Connections of one pod, host or manager: a client needs one, and behind one address there may be many managers. */
 const ofOne: Readonly<Record<Way, Bound>> = {
   unix: { most: 256, ofDescriptors: 1 / 4 },
   TCP: { most: 1024, ofDescriptors: 1 / 4 },
   TLS: { most: 32, ofDescriptors: 1 / 4 },
 };
+/** Of one user other than root, in however many network namespaces. */
+const ofUser: Bound = { most: 1024, ofDescriptors: 1 / 2 };
 /** Of all: whatever other hosts open, there is room for the pods of this node. */
 const ofAll: Readonly<Record<Way, Bound>> = {
   unix: { most: 4096, ofDescriptors: 1 },
@@ -41,9 +58,12 @@ const ofAll: Readonly<Record<Way, Bound>> = {
   TLS: { most: 16_384, ofDescriptors: 1 / 2 },
 };
 
+/** Calls of one manager or host: each costs some tenths of a millisecond, whatever comes of it. Beyond it the connection is closed. */
+const calls = { atOnce: 1024, perSecond: 1000 };
+
 /** When so few descriptors are left, a new connection gets no other answer than that. */
 const descriptorsKept = 16;
-/** Connections that are open to be told why they are not served, one of each process or host, and milliseconds for asking. */
+/** Connections that are open to be told why they are not served, one of each pod or host, and milliseconds for asking. */
 const refusedAtOnce = 8;
 const refusedForMs = 1000;
 
@@ -70,6 +90,8 @@ export class ServerConnections {
   /** Whose too many connections have been told of. */
   readonly #told = new Set<string>();
   readonly #onCrowd: (error: NsmError) => void;
+  readonly #calls = new Pace(calls);
+  readonly #throttle = new LogThrottle(() => performance.now());
   #last = 0;
 
   /** `onCrowd` hears once of whoever has too many, and again when it has had half as many between. */
@@ -85,7 +107,7 @@ export class ServerConnections {
     const way = wayOf(caller);
     const refusal = this.#refusal(way, caller);
     const token = `${way}:${++this.#last}`;
-    const names = [way, nameOf(caller)].filter((name) => name !== '');
+    const names = [way, nameOf(caller), userOf(caller)].filter((name) => name !== '');
     this.#open.set(token, { socket, caller, way, refusal });
     for (const name of names) this.#of.set(name, (this.#of.get(name) ?? new Set()).add(token));
     socket.once('close', () => {
@@ -103,8 +125,15 @@ export class ServerConnections {
 
   /** @throws NsmError what calls over this connection are refused with */
   admit(token: string): void {
-    const { refusal } = this.#open.get(token) ?? {};
-    if (refusal) throw refusal;
+    const connection = this.#open.get(token);
+    if (connection?.refusal) throw connection.refusal;
+    if (!connection || connection.way === 'unix') return;
+    const name = nameOf(connection.caller);
+    if (this.#calls.allows(name)) return;
+    connection.socket.destroy();
+    const error = new NsmError('overload', `${name} calls more often than ${calls.perSecond} times a second`);
+    if (this.#throttle.isNews(name, error.message)) this.#onCrowd(error);
+    throw error;
   }
 
   destroy(): void {
@@ -130,6 +159,7 @@ export class ServerConnections {
     if (left >= 2 * descriptorsKept) this.#told.delete('descriptors');
     for (const [name, bound] of [
       [nameOf(caller), ofOne[way]],
+      [userOf(caller), ofUser],
       [way, ofAll[way]],
     ] as const) {
       const open = name === '' ? 0 : this.#count(name);
@@ -148,7 +178,11 @@ export class ServerConnections {
     const tokens = this.#of.get(name);
     tokens?.delete(token);
     if (tokens?.size === 0) this.#of.delete(name);
-    if (this.#count(name) <= mostOf((name === way ? ofAll : ofOne)[way]) / 2) this.#told.delete(name);
+    if (
+      this.#count(name) <=
+      mostOf(name === way ? ofAll[way] : name.startsWith('user ') ? ofUser : ofOne[way]) / 2
+    )
+      this.#told.delete(name);
   }
 }
 
@@ -165,7 +199,14 @@ function wayOf({ identity, remoteAddress }: Caller): Way {
 function nameOf({ peer, remoteAddress, identity }: Caller): string {
   if (identity) return `${identity.kind} ${identity.name} of trust domain ${identity.domain}`;
   if (remoteAddress !== undefined) return `host ${remoteAddress}`;
+  const { inode, cookie } = peer?.namespace ?? {};
+  if (inode || cookie) return `network namespace ${inode || `of cookie ${cookie}`}`;
   return peer ? `process ${peer.pid}` : '';
+}
+
+/** '' of root, whose pods are not one another's. */
+function userOf({ peer }: Caller): string {
+  return peer && peer.uid !== 0 ? `user ${peer.uid}` : '';
 }
 
 function tooMany(name: string, open: number): NsmError {

@@ -40,7 +40,9 @@ describe('Server and Channel', () => {
         for (let n = 0; n < 3; n++) yield { requestId: String(n) };
       },
     });
-    await server.listenUnix(join(folder, 's'), { identify: () => ({ pid: 42, uid: 0, gid: 0 }) });
+    await server.listenUnix(join(folder, 's'), {
+      identify: () => ({ pid: 42, uid: 0, gid: 0, namespace: { inode: 7, cookie: 7n } }),
+    });
     channel = new Channel(`unix:${join(folder, 's')}`);
   });
   afterEach(async () => {
@@ -197,7 +199,7 @@ describe('Server and Channel', () => {
     expect((refusal as NsmError).message.length).toBeLessThan(3000);
   });
 
-  it('serves no more than 256 connections of one process, and again when some have ended', async () => {
+  it('serves no more than 256 connections of one pod, and again when some have ended', async () => {
     const open = async () => {
       const socket = netConnect(join(folder, 's'));
       await once(socket, 'connect');
@@ -210,7 +212,9 @@ describe('Server and Channel', () => {
     const [refused] = await Promise.all([open().then((socket) => once(socket.resume(), 'close'))]);
     expect(refused).toEqual([false]);
     await open().then((socket) => once(socket.resume(), 'close'));
-    expect(crowds).toEqual([expect.stringMatching(/^256 connections of process 42 are open, and no more/)]);
+    expect(crowds).toEqual([
+      expect.stringMatching(/^256 connections of network namespace 7 are open, and no more/),
+    ]);
     for (const socket of sockets) socket.destroy();
     const client = channel.client(connect.ClientConnection);
     await vi.waitFor(async () => await client.requestConnection({}), { timeout: 10_000 });

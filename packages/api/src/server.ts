@@ -61,7 +61,7 @@ export const betweenMachines: ServerLimits = { streams: 512, sessionMemoryMib: 1
 export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
-  /** Hears once of each process or host that has opened too many connections, and of descriptors that are used up. */
+  /** Hears once of each pod or host that has opened too many connections, and of descriptors that are used up. */
   readonly onCrowd?: (error: NsmError) => void;
 }
 

@@ -1,5 +1,6 @@
 // Connections whose other end has not shown yet who it is: few, for seconds, and nobody's but their own loss.
 import type { Socket } from 'node:net';
+import { Pace } from './pace.js';
 
 /** At the same time from one address, and from all. */
 const most = { ofOne: 32, ofAll: 256 };
@@ -11,23 +12,11 @@ interface Stranger {
   readonly group: string;
 }
 
-/** What is left of an address's handshakes, and when that was counted, in milliseconds. */
-interface Allowance {
-  left: number;
-  at: number;
-}
-
 export class Strangers {
   /** In the order in which they came. */
   readonly #waiting = new Map<Socket, Stranger>();
   readonly #groups = new Map<string, number>();
-  readonly #allowances = new Map<string, Allowance>();
-  readonly #now: () => number;
-
-  /** @param now monotonic, milliseconds. */
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
-  }
+  readonly #handshakes = new Pace(handshakes);
 
   /**
    * Takes a connection on until `known` is called or it closes. Where there are too many, the oldest of the address that has the most
@@ -36,7 +25,7 @@ export class Strangers {
    */
   add(socket: Socket, address: string): boolean {
     const group = groupOf(address);
-    if (!this.#allowed(group)) {
+    if (!this.#handshakes.allows(group)) {
       socket.destroy();
       return false;
     }
@@ -79,22 +68,6 @@ export class Strangers {
         stranger.socket.destroy();
         return;
       }
-  }
-
-  /** A bucket that fills with time. Those that are full again are forgotten. */
-  #allowed(group: string): boolean {
-    const now = this.#now();
-    const { left, at } = this.#allowances.get(group) ?? { left: handshakes.atOnce, at: now };
-    const filled = Math.min(handshakes.atOnce, left + ((now - at) / 1000) * handshakes.perSecond);
-    const allowed = filled >= 1;
-    this.#allowances.delete(group);
-    this.#allowances.set(group, { left: allowed ? filled - 1 : filled, at: now });
-    const fullAfterMs = (handshakes.atOnce / handshakes.perSecond) * 1000;
-    for (const [oldest, { at: used }] of this.#allowances) {
-      if (now - used < fullAfterMs) break;
-      this.#allowances.delete(oldest);
-    }
-    return allowed;
   }
 }
 

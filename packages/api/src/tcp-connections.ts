@@ -9,6 +9,9 @@ const connectWithinMs = 2000;
 /** Milliseconds between two looks at whether the addresses that connections come from are there. */
 const lookMs = 500;
 
+/** The option of a channel that makes its connections otherwise: see `ChannelOptions.connect`. */
+export const connectOption = 'nsm.connect';
+
 const open = new Set<Socket>();
 let looking: NodeJS.Timeout | undefined;
 
@@ -54,6 +57,8 @@ interface Connector {
 const connector = Http2SubchannelConnector.prototype as unknown as Connector;
 const { tcpConnect } = connector;
 connector.tcpConnect = function (this: Connector, address, options): Promise<Socket> {
+  const { [connectOption]: open } = options as { readonly [connectOption]?: () => Promise<Socket> };
+  if (open) return open();
   if ('path' in address || 'grpc.http_connect_target' in options)
     return tcpConnect.call(this, address, options);
   return new Promise((resolve, reject) => {

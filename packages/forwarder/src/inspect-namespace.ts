@@ -25,9 +25,10 @@ export type NamespaceReport = {
 export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectNamespaceRequest): {
   namespace?: NamespaceReport;
   pidInode: number;
+  pidCookie?: bigint;
 } {
+  if (inodeOnly) return identityOfProcess(pid);
   const pidInode = pid ? inodeOfProcess(pid) : 0;
-  if (inodeOnly) return { pidInode };
   try {
     using namespace = openNamed(linuxNamespace, pid);
     using socket = RouteSocket.open(namespace);
@@ -83,5 +84,16 @@ function inodeOfProcess(pid: number): number {
     return namespaceOfProcess(pid);
   } catch {
     return 0;
+  }
+}
+
+/** 0 when it no longer runs. */
+function identityOfProcess(pid: number): { pidInode: number; pidCookie: bigint } {
+  try {
+    using namespace = openNamespace({ pid });
+    using socket = RouteSocket.open(namespace);
+    return { pidInode: namespace.inode, pidCookie: namespaceCookie(socket) };
+  } catch {
+    return { pidInode: 0, pidCookie: 0n };
   }
 }

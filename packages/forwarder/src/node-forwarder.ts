@@ -90,7 +90,7 @@ export class NodeForwarder implements ForwarderService {
     this.#offers.stop();
     await this.#reaper.stop();
     await this.#shared.stop();
-    this.#sockets.stop();
+    await this.#sockets.stop();
     this.#tunnels.stop();
     this.#sources?.stop();
     this.#socket.close();
@@ -112,7 +112,7 @@ export class NodeForwarder implements ForwarderService {
 
   async inspectNamespace(
     request: fw.InspectNamespaceRequest,
-  ): Promise<{ namespace?: NamespaceReport; pidInode: number }> {
+  ): Promise<{ namespace?: NamespaceReport; pidInode: number; pidCookie?: bigint }> {
     return inspectNamespace(request);
   }
 

@@ -4,6 +4,7 @@ import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
 import type { MachineCredentials } from '@nsm/pki';
 import type { Logger } from 'pino';
+import type { Limits } from './admission/limits.js';
 import type { MendPauses } from './connection/mend-pace.js';
 import type { FaultInjector } from './request/transaction.js';
 
@@ -37,6 +38,8 @@ export interface ManagerOptions {
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
   /** Users whose processes may name network namespaces that are not their own. */
   readonly allowedUids: readonly number[];
+  /** What one pod may have. Default: see `defaultLimits`. */
+  readonly limits?: Partial<Limits>;
   /** Socket of a forwarder in a process of its own. Default: one in a worker thread. */
   readonly forwarderSocket?: string;
   /** A thread that has begun to load a forwarder already, by `loadForwarderThread`. Default: a new one. */

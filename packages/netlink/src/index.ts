@@ -79,13 +79,7 @@ export { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError }
 export type { DumpOptions } from './netlink-request.js';
 export { NetworkNamespace } from './network-namespace.js';
 export { type PollEvent, Poller, type PollerOptions, type WatchOptions } from './poller.js';
-export {
-  openProcess,
-  type PeerCredentials,
-  ProcessHandle,
-  peerCredentials,
-  processStartTime,
-} from './processes.js';
+export { openProcess, ProcessHandle, processStartTime } from './processes.js';
 export type {
   ClsactSpec,
   FqCodelSpec,
@@ -103,6 +97,14 @@ export { type AddOptions, RouteSocket } from './route-socket.js';
 export type { NextHop, Route, RouteSpec } from './routes.js';
 export type { Rule, RuleAction, RuleSpec } from './rules.js';
 export { SharedMemory } from './shared-memory.js';
+export {
+  type NamespaceIdentity,
+  openerOf,
+  ownNamespace,
+  type PeerCredentials,
+  peerCredentials,
+  peerProcess,
+} from './socket-peers.js';
 export { openTap, setTapCarrier, setTapFilter, type Tap, type TapOptions } from './tap.js';
 export type { TrafficParent } from './tc-handles.js';
 export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tcx.js';

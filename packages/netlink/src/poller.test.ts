@@ -7,7 +7,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import * as libc from './libc.js';
 import { NetlinkError } from './netlink-error.js';
 import { Poller } from './poller.js';
-import { openProcess, peerCredentials, processStartTime } from './processes.js';
+import { openProcess, processStartTime } from './processes.js';
+import { peerCredentials } from './socket-peers.js';
 
 const one = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 const count = Buffer.alloc(8);

@@ -1,27 +1,8 @@
-// Processes: who is at the other end of a unix socket, and noticing at once when a process ends.
+// Processes: when they began, and noticing at once when they end.
 import { readFileSync } from 'node:fs';
-import { DecodeError } from './decode-error.js';
 import * as libc from './libc.js';
 import { check } from './netlink-error.js';
 import type { Poller } from './poller.js';
-
-/** Who opened the other end of a unix socket, at the time it connected. */
-export interface PeerCredentials {
-  /** 0 when the process is not visible from this PID namespace. */
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** SO_PEERCRED of a connected unix socket (unix(7)). @throws NetlinkError ENOTSOCK, EBADF */
-export const peerCredentials = (socketFd: number): PeerCredentials => {
-  // struct ucred: pid, uid, gid.
-  const value = Buffer.alloc(12);
-  const size = libc.getSocketOption(socketFd, libc.SOL_SOCKET, libc.SO_PEERCRED, value);
-  check(size, 'get peer credentials', `of descriptor ${socketFd}`);
-  if (size < value.length) throw new DecodeError(`peer credentials of ${size} bytes`);
-  return { pid: value.readInt32LE(0), uid: value.readUInt32LE(4), gid: value.readUInt32LE(8) };
-};
 
 /** When a process started, in clock ticks (1/100 s) since the machine did; undefined when there is no such process. */
 export const processStartTime = (pid: number): number | undefined => {
@@ -56,6 +37,15 @@ export class ProcessHandle implements Disposable {
   /** The pidfd; −1 once closed. */
   get fd(): number {
     return this.#fd;
+  }
+
+  /**
+   * Whether its number is still its own: until the process has ended and was waited for, what /proc tells of that number is told
+   * of this process (proc_pid_fdinfo(5)).
+   */
+  hasItsNumber(): boolean {
+    const told = readFileSync(`/proc/self/fdinfo/${this.#fd}`, 'utf8');
+    return Number(/^Pid:\s+(-?\d+)$/m.exec(told)?.[1]) === this.pid;
   }
 
   /** Calls `callback` once when the process has ended, also when it has already. Each poller can be asked once. */

@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QipwMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCLZBAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0iVAoJUGFzdFN0YXRlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAIgASgJEg4KBmRldGFpbBgDIAEoCSJBChRMaXN0Q29ubmVjdGlvbnNSZXBseRIpCgtjb25uZWN0aW9ucxgBIAMoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24iFAoSTGlzdFR1bm5lbHNSZXF1ZXN0InAKC1R1bm5lbEluVXNlEhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMcGVlcl9tYW5hZ2VyGAIgASgJEicKBnR1bm5lbBgDIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAQgASgNInAKEExpc3RUdW5uZWxzUmVwbHkSNAoMY2FwYWJpbGl0aWVzGAEgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSJgoHdHVubmVscxgCIAMoCzIVLm5zbWFkbWluLlR1bm5lbEluVXNlIp4BChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZRIgCgdzdWJqZWN0GAQgASgLMg8uY29tbW9uLlN1YmplY3QiagoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHVuZG8YASABKAgiVwoKRHJhaW5SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSDQoFbW92ZWQYAyABKA0SDwoHc3RheWluZxgEIAMoCSISChBHZXRQb2xpY3lSZXF1ZXN0ImkKDkdldFBvbGljeVJlcGx5Eg4KBnNvdXJjZRgBIAEoCRINCgVlcnJvchgCIAEoCRIMCgR0ZXh0GAMgASgJEioKBmxvYWRlZBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKEVRlc3RQb2xpY3lSZXF1ZXN0EiAKB3N1YmplY3QYASABKAsyDy5jb21tb24uU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYBCABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgFIAEoCRIkCglpbnRlcmZhY2UYBiABKAsyES5jb21tb24uSW50ZXJmYWNlIjwKD1Rlc3RQb2xpY3lSZXBseRIpCgh2ZXJkaWN0cxgBIAMoCzIXLm5zbWFkbWluLlBvbGljeVZlcmRpY3Qi3QEKDVBvbGljeVZlcmRpY3QSGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdhbGxvd2VkGAMgASgIEgwKBHJ1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjMKBmxpbWl0cxgGIAMoCzIjLm5zbWFkbWluLlBvbGljeVZlcmRpY3QuTGltaXRzRW50cnkaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIZChdXYXRjaENvbm5lY3Rpb25zUmVxdWVzdCLhAQoQQ29ubmVjdGlvbkNoYW5nZRItCgRraW5kGAEgASgOMh8ubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZS5LaW5kEigKCmNvbm5lY3Rpb24YAiABKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKBEtpbmQSDwoLVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHQ0hBTkdFRBACEgsKB1JFTU9WRUQQAxIKCgZTWU5DRUQQBDKSBwoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABYgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UiRgoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCLZBAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0iVAoJUGFzdFN0YXRlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAIgASgJEg4KBmRldGFpbBgDIAEoCSJBChRMaXN0Q29ubmVjdGlvbnNSZXBseRIpCgtjb25uZWN0aW9ucxgBIAMoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24iFAoSTGlzdFR1bm5lbHNSZXF1ZXN0InAKC1R1bm5lbEluVXNlEhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMcGVlcl9tYW5hZ2VyGAIgASgJEicKBnR1bm5lbBgDIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAQgASgNInAKEExpc3RUdW5uZWxzUmVwbHkSNAoMY2FwYWJpbGl0aWVzGAEgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSJgoHdHVubmVscxgCIAMoCzIVLm5zbWFkbWluLlR1bm5lbEluVXNlIp4BChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZRIgCgdzdWJqZWN0GAQgASgLMg8uY29tbW9uLlN1YmplY3QiagoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHVuZG8YASABKAgiVwoKRHJhaW5SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSDQoFbW92ZWQYAyABKA0SDwoHc3RheWluZxgEIAMoCSISChBHZXRQb2xpY3lSZXF1ZXN0ImkKDkdldFBvbGljeVJlcGx5Eg4KBnNvdXJjZRgBIAEoCRINCgVlcnJvchgCIAEoCRIMCgR0ZXh0GAMgASgJEioKBmxvYWRlZBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKEVRlc3RQb2xpY3lSZXF1ZXN0EiAKB3N1YmplY3QYASABKAsyDy5jb21tb24uU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYBCABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgFIAEoCRIkCglpbnRlcmZhY2UYBiABKAsyES5jb21tb24uSW50ZXJmYWNlIjwKD1Rlc3RQb2xpY3lSZXBseRIpCgh2ZXJkaWN0cxgBIAMoCzIXLm5zbWFkbWluLlBvbGljeVZlcmRpY3Qi3QEKDVBvbGljeVZlcmRpY3QSGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdhbGxvd2VkGAMgASgIEgwKBHJ1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjMKBmxpbWl0cxgGIAMoCzIjLm5zbWFkbWluLlBvbGljeVZlcmRpY3QuTGltaXRzRW50cnkaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIZChdXYXRjaENvbm5lY3Rpb25zUmVxdWVzdCLhAQoQQ29ubmVjdGlvbkNoYW5nZRItCgRraW5kGAEgASgOMh8ubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZS5LaW5kEigKCmNvbm5lY3Rpb24YAiABKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKBEtpbmQSDwoLVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHQ0hBTkdFRBACEgsKB1JFTU9WRUQQAxIKCgZTWU5DRUQQBDKSBwoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABYgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -130,6 +130,11 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
    * @generated from field: google.protobuf.Timestamp certificate_until = 15;
    */
   certificateUntil?: Timestamp | undefined;
+
+  /**
+   * @generated from field: repeated nsmadmin.LimitUse limits = 100;
+   */
+  limits: LimitUse[];
 };
 
 /**
@@ -138,6 +143,46 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
  */
 export const ManagerStatusSchema: GenMessage<ManagerStatus> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 1);
+
+/**
+ * What one pod may have, and how far that is used.
+ *
+ * @generated from message nsmadmin.LimitUse
+ */
+export type LimitUse = Message<"nsmadmin.LimitUse"> & {
+  /**
+   * As --limit names it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * The most that a pod had when it asked for more.
+   *
+   * @generated from field: uint32 most = 3;
+   */
+  most: number;
+
+  /**
+   * Requests that were refused for it since the manager began.
+   *
+   * @generated from field: uint32 refused = 4;
+   */
+  refused: number;
+};
+
+/**
+ * Describes the message nsmadmin.LimitUse.
+ * Use `create(LimitUseSchema)` to create a new message.
+ */
+export const LimitUseSchema: GenMessage<LimitUse> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 2);
 
 /**
  * @generated from message nsmadmin.ListServicesRequest
@@ -150,7 +195,7 @@ export type ListServicesRequest = Message<"nsmadmin.ListServicesRequest"> & {
  * Use `create(ListServicesRequestSchema)` to create a new message.
  */
 export const ListServicesRequestSchema: GenMessage<ListServicesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 2);
+  messageDesc(file_nsmadmin, 3);
 
 /**
  * @generated from message nsmadmin.Service
@@ -177,7 +222,7 @@ export type Service = Message<"nsmadmin.Service"> & {
  * Use `create(ServiceSchema)` to create a new message.
  */
 export const ServiceSchema: GenMessage<Service> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 3);
+  messageDesc(file_nsmadmin, 4);
 
 /**
  * @generated from message nsmadmin.ListServicesReply
@@ -194,7 +239,7 @@ export type ListServicesReply = Message<"nsmadmin.ListServicesReply"> & {
  * Use `create(ListServicesReplySchema)` to create a new message.
  */
 export const ListServicesReplySchema: GenMessage<ListServicesReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 4);
+  messageDesc(file_nsmadmin, 5);
 
 /**
  * @generated from message nsmadmin.ListEndpointsRequest
@@ -207,7 +252,7 @@ export type ListEndpointsRequest = Message<"nsmadmin.ListEndpointsRequest"> & {
  * Use `create(ListEndpointsRequestSchema)` to create a new message.
  */
 export const ListEndpointsRequestSchema: GenMessage<ListEndpointsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 5);
+  messageDesc(file_nsmadmin, 6);
 
 /**
  * @generated from message nsmadmin.Endpoint
@@ -238,7 +283,7 @@ export type Endpoint = Message<"nsmadmin.Endpoint"> & {
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema: GenMessage<Endpoint> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 6);
+  messageDesc(file_nsmadmin, 7);
 
 /**
  * @generated from message nsmadmin.ListEndpointsReply
@@ -255,7 +300,7 @@ export type ListEndpointsReply = Message<"nsmadmin.ListEndpointsReply"> & {
  * Use `create(ListEndpointsReplySchema)` to create a new message.
  */
 export const ListEndpointsReplySchema: GenMessage<ListEndpointsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 7);
+  messageDesc(file_nsmadmin, 8);
 
 /**
  * @generated from message nsmadmin.ListManagersRequest
@@ -268,7 +313,7 @@ export type ListManagersRequest = Message<"nsmadmin.ListManagersRequest"> & {
  * Use `create(ListManagersRequestSchema)` to create a new message.
  */
 export const ListManagersRequestSchema: GenMessage<ListManagersRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 8);
+  messageDesc(file_nsmadmin, 9);
 
 /**
  * @generated from message nsmadmin.ListManagersReply
@@ -285,7 +330,7 @@ export type ListManagersReply = Message<"nsmadmin.ListManagersReply"> & {
  * Use `create(ListManagersReplySchema)` to create a new message.
  */
 export const ListManagersReplySchema: GenMessage<ListManagersReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 9);
+  messageDesc(file_nsmadmin, 10);
 
 /**
  * @generated from message nsmadmin.ListConnectionsRequest
@@ -298,7 +343,7 @@ export type ListConnectionsRequest = Message<"nsmadmin.ListConnectionsRequest"> 
  * Use `create(ListConnectionsRequestSchema)` to create a new message.
  */
 export const ListConnectionsRequestSchema: GenMessage<ListConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 10);
+  messageDesc(file_nsmadmin, 11);
 
 /**
  * A connection as one manager sees it.
@@ -421,7 +466,7 @@ export type Connection = Message<"nsmadmin.Connection"> & {
  * Use `create(ConnectionSchema)` to create a new message.
  */
 export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 11);
+  messageDesc(file_nsmadmin, 12);
 
 /**
  * A state that a connection entered, and why.
@@ -450,7 +495,7 @@ export type PastState = Message<"nsmadmin.PastState"> & {
  * Use `create(PastStateSchema)` to create a new message.
  */
 export const PastStateSchema: GenMessage<PastState> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 12);
+  messageDesc(file_nsmadmin, 13);
 
 /**
  * @generated from message nsmadmin.ListConnectionsReply
@@ -467,7 +512,7 @@ export type ListConnectionsReply = Message<"nsmadmin.ListConnectionsReply"> & {
  * Use `create(ListConnectionsReplySchema)` to create a new message.
  */
 export const ListConnectionsReplySchema: GenMessage<ListConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 13);
+  messageDesc(file_nsmadmin, 14);
 
 /**
  * @generated from message nsmadmin.ListTunnelsRequest
@@ -480,7 +525,7 @@ export type ListTunnelsRequest = Message<"nsmadmin.ListTunnelsRequest"> & {
  * Use `create(ListTunnelsRequestSchema)` to create a new message.
  */
 export const ListTunnelsRequestSchema: GenMessage<ListTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 14);
+  messageDesc(file_nsmadmin, 15);
 
 /**
  * One tunnel in use.
@@ -514,7 +559,7 @@ export type TunnelInUse = Message<"nsmadmin.TunnelInUse"> & {
  * Use `create(TunnelInUseSchema)` to create a new message.
  */
 export const TunnelInUseSchema: GenMessage<TunnelInUse> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 15);
+  messageDesc(file_nsmadmin, 16);
 
 /**
  * @generated from message nsmadmin.ListTunnelsReply
@@ -538,7 +583,7 @@ export type ListTunnelsReply = Message<"nsmadmin.ListTunnelsReply"> & {
  * Use `create(ListTunnelsReplySchema)` to create a new message.
  */
 export const ListTunnelsReplySchema: GenMessage<ListTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 16);
+  messageDesc(file_nsmadmin, 17);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionRequest
@@ -572,7 +617,7 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
  * Use `create(ExplainSelectionRequestSchema)` to create a new message.
  */
 export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 17);
+  messageDesc(file_nsmadmin, 18);
 
 /**
  * @generated from message nsmadmin.Candidate
@@ -610,7 +655,7 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 18);
+  messageDesc(file_nsmadmin, 19);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionReply
@@ -627,7 +672,7 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  * Use `create(ExplainSelectionReplySchema)` to create a new message.
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 19);
+  messageDesc(file_nsmadmin, 20);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -646,7 +691,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 20);
+  messageDesc(file_nsmadmin, 21);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -668,7 +713,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 21);
+  messageDesc(file_nsmadmin, 22);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -687,7 +732,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 22);
+  messageDesc(file_nsmadmin, 23);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -723,7 +768,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 23);
+  messageDesc(file_nsmadmin, 24);
 
 /**
  * @generated from message nsmadmin.GetPolicyRequest
@@ -736,7 +781,7 @@ export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 24);
+  messageDesc(file_nsmadmin, 25);
 
 /**
  * @generated from message nsmadmin.GetPolicyReply
@@ -772,7 +817,7 @@ export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
  * Use `create(GetPolicyReplySchema)` to create a new message.
  */
 export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 25);
+  messageDesc(file_nsmadmin, 26);
 
 /**
  * @generated from message nsmadmin.TestPolicyRequest
@@ -818,7 +863,7 @@ export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 26);
+  messageDesc(file_nsmadmin, 27);
 
 /**
  * @generated from message nsmadmin.TestPolicyReply
@@ -835,7 +880,7 @@ export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
  * Use `create(TestPolicyReplySchema)` to create a new message.
  */
 export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 27);
+  messageDesc(file_nsmadmin, 28);
 
 /**
  * @generated from message nsmadmin.PolicyVerdict
@@ -877,7 +922,7 @@ export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
  * Use `create(PolicyVerdictSchema)` to create a new message.
  */
 export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 28);
+  messageDesc(file_nsmadmin, 29);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -890,7 +935,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 29);
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -917,7 +962,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 30);
+  messageDesc(file_nsmadmin, 31);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -958,7 +1003,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 30, 0);
+  enumDesc(file_nsmadmin, 31, 0);
 
 /**
  * @generated from service nsmadmin.Admin

@@ -133,7 +133,8 @@ export type CloseConnectionReply = Message<"nsmconnect.CloseConnectionReply"> & 
   admissionError: string;
 
   /**
-   * There was no such connection: to close one again is no failure.
+   * There is no such connection any more: to close one again is no failure. What the caller's network namespace never had is
+   * refused, whether another has it or none.
    *
    * @generated from field: bool already_closed = 3;
    */

@@ -1,93 +1,91 @@
-// Who may name which network namespace: a process its own, unless configuration lets its user speak for others.
-import type { forwarder as fw, PeerCredentials } from '@nsm/api';
+// Who may name which network namespace: a socket opened in it, unless configuration lets the user speak for others.
+import type { forwarder as fw, NamespaceIdentity, PeerCredentials } from '@nsm/api';
 import { NsmError } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
+import { identityOf, isSameNamespace } from '../state/namespace-identity.js';
 import { quote } from '../untrusted-text.js';
 import { orOutOfSight, outOfSight } from './pid-namespace.js';
 
 /** Milliseconds for which the routes of an endpoint's namespace are taken as known: a namespace may have hundreds of them. */
 const rememberMs = 1000;
 
+/** The caller's own, in words that every process has for it. */
+const ownNames = new Set(['', '/proc/self/ns/net', '/proc/thread-self/ns/net']);
+
+export interface GuardOptions {
+  /** Users whose processes may name any namespace, as a node agent must. */
+  readonly allowedUids: readonly number[];
+  /** The namespace of this manager, which is the node's. */
+  readonly own: NamespaceIdentity;
+}
+
 export class NamespaceGuard {
-  readonly #forwarder: Forwarder;
+  readonly #forwarder: Pick<Forwarder, 'inspectNamespace'>;
   readonly #allowedUids: ReadonlySet<number>;
+  readonly #own: NamespaceIdentity;
   readonly #now: () => number;
   readonly #endpointNamespaces = new Map<
     string,
     { readonly namespace: fw.Namespace; readonly until: number }
   >();
-  /** Of each open socket's peer, so that a burst over one socket looks once. */
-  readonly #callers = new WeakMap<PeerCredentials, Promise<string>>();
   /** What was looked up before something was forgotten is not remembered. */
   #forgotten = 0;
 
-  /**
-   * @param allowedUids users whose processes may name any namespace, as a node agent must.
-   * @param now monotonic milliseconds.
-   */
-  constructor(forwarder: Forwarder, allowedUids: readonly number[], now: () => number) {
+  /** @param now monotonic milliseconds. */
+  constructor(
+    forwarder: Pick<Forwarder, 'inspectNamespace'>,
+    { allowedUids, own }: GuardOptions,
+    now: () => number,
+  ) {
     this.#forwarder = forwarder;
     this.#allowedUids = new Set(allowedUids);
+    this.#own = own;
     this.#now = now;
   }
 
   /**
    * The namespace a client names.
-   * @throws NsmError `namespace-unknown`, `invalid`, or `namespace-foreign` when the caller is not in it.
+   * @throws NsmError `namespace-unknown`, `invalid`, or `namespace-foreign` when the caller's socket was not opened in it.
    */
   async admitClient(linuxNamespace: string, peer: PeerCredentials | undefined): Promise<fw.Namespace> {
-    // What a process that cannot be seen calls its own, or knows by /proc, is another here.
-    const isItsOwn = linuxNamespace === '' || linuxNamespace.startsWith('/proc/');
-    if (peer && isHidden(peer) && (isItsOwn || !this.speaksForOthers(peer))) throw outOfSight('asks');
-    const { namespace, pidInode } = await this.#forwarder
-      .inspectNamespace({ linuxNamespace, pid: peer?.pid ?? 0 })
+    const own = this.namespaceOf(peer);
+    const { namespace } = await this.#forwarder
+      .inspectNamespace({ linuxNamespace: referenceTo(linuxNamespace, own), pid: peer?.pid ?? 0 })
       .catch((thrown: unknown) => {
         throw peer && isHidden(peer) ? orOutOfSight(thrown) : thrown;
       });
     if (!namespace)
       throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
-    if (!peer || (pidInode !== namespace.inode && !this.#allowedUids.has(peer.uid))) {
+    if (!this.speaksForOthers(peer) && !isSameNamespace(namespace, own))
       throw new NsmError(
         'namespace-foreign',
         `linux_namespace ${quote(linuxNamespace)} (inode ${namespace.inode}) is not the caller's own ` +
-          `(process ${peer?.pid}, inode ${pidInode}): call from inside it, or start the manager with --allow-uid ${peer?.uid}`,
+          `(${inWords(own)}): call from inside it, or start the manager with --allow-uid ${peer?.uid}`,
       );
-    }
-    const ownsNode = peer.uid === 0 || this.#allowedUids.has(peer.uid);
-    if (!ownsNode && namespace.inode === (await this.#managerNamespace())) {
-      throw new NsmError(
-        'namespace-foreign',
-        `linux_namespace ${quote(linuxNamespace)} is the node's own, whose traffic is not user ${peer.uid}'s to redirect: ` +
-          `call from inside a pod, or start the manager with --allow-uid ${peer.uid}`,
-      );
-    }
+    if (!this.mayActIn(namespace, peer)) throw notItsNode(linuxNamespace, peer);
     return namespace;
   }
 
   /**
-   * The inode of the namespace a process is in; 0 when it no longer runs, or need not be known.
-   * @param does what it does, such as `asks`.
-   * @throws NsmError `namespace-foreign` when it cannot be seen and may not speak for others.
+   * The namespace that a caller's socket was opened in.
+   * @throws NsmError `namespace-foreign` when it is not known.
    */
-  async namespaceOf(peer: PeerCredentials | undefined, does = 'asks'): Promise<number> {
+  namespaceOf(peer: PeerCredentials | undefined): NamespaceIdentity {
     if (!peer) throw new NsmError('namespace-foreign', 'the caller is unknown: call over the unix socket');
-    if (isHidden(peer)) {
-      if (this.speaksForOthers(peer)) return 0;
-      throw outOfSight(does);
-    }
-    const { pidInode } = await this.#forwarder.inspectNamespace({ pid: peer.pid, inodeOnly: true });
-    return pidInode;
+    const { namespace } = peer;
+    if (identityOf(namespace) === undefined || namespace === undefined)
+      throw new NsmError(
+        'namespace-foreign',
+        "the kernel does not tell in which network namespace the caller's socket was opened: it takes Linux 5.14 or later, or " +
+          'CAP_NET_ADMIN for the manager',
+      );
+    return namespace;
   }
 
-  /** The pod that asks, for fair shares: where the caller connected from, which it cannot make up, unless it speaks for others. */
-  async askerOf(linuxNamespace: string, peer: PeerCredentials | undefined): Promise<string> {
-    if (!peer || this.speaksForOthers(peer)) return linuxNamespace;
-    const known = this.#callers.get(peer);
-    if (known) return await known;
-    const asker = this.namespaceOf(peer).then((inode) => `net:[${inode}]`);
-    this.#callers.set(peer, asker);
-    asker.catch(() => this.#callers.delete(peer));
-    return await asker;
+  /** The pod that asks, for fair shares: where its socket was opened, which it cannot make up, unless it speaks for others. */
+  askerOf(linuxNamespace: string, peer: PeerCredentials | undefined): string {
+    if (this.speaksForOthers(peer)) return linuxNamespace;
+    return identityOf(this.namespaceOf(peer)) ?? '';
   }
 
   /** True for callers that may act on every namespace. */
@@ -95,46 +93,67 @@ export class NamespaceGuard {
     return peer !== undefined && this.#allowedUids.has(peer.uid);
   }
 
-  /** True for a process inside a namespace, and for those that may serve pods from outside: see `admitEndpoint`. */
-  async maySpeakFor(peer: PeerCredentials | undefined, namespace: number): Promise<boolean> {
-    if (this.speaksForOthers(peer)) return true;
-    const own = await this.namespaceOf(peer);
-    return (own !== 0 && own === namespace) || (peer?.uid === 0 && own === (await this.#managerNamespace()));
+  /** Root of the node, outside of any pod, and those who speak for others. */
+  ownsNode({ uid, namespace }: Pick<PeerCredentials, 'uid' | 'namespace'>): boolean {
+    return this.#allowedUids.has(uid) || (uid === 0 && this.#isNode(namespace));
+  }
+
+  /** Whether a caller may act for a namespace: it is in it; and the node's own is not for every user of the node. */
+  mayActIn(namespace: NamespaceIdentity, peer: PeerCredentials | undefined): boolean {
+    if (!peer || this.speaksForOthers(peer)) return peer !== undefined;
+    return isSameNamespace(namespace, peer.namespace) && (peer.uid === 0 || !this.#isNode(namespace));
   }
 
   /**
-   * The namespace an endpoint names in its reply. Root outside of any pod may serve for pods: it could enter
-   * them anyway.
+   * Whether a caller may speak for what another process serves: both are in one pod, or the caller is root outside of any pod, which
+   * could enter the pod anyway. On the node itself every user speaks for its own processes alone.
+   */
+  maySpeakFor(peer: PeerCredentials | undefined, listener: PeerCredentials): boolean {
+    if (!peer || this.speaksForOthers(peer)) return peer !== undefined;
+    if (this.#isNode(peer.namespace) && peer.uid === 0) return true;
+    if (!isSameNamespace(listener.namespace, peer.namespace)) return false;
+    return !this.#isNode(peer.namespace) || peer.uid === listener.uid;
+  }
+
+  /**
+   * The namespace an endpoint names in its reply: its own, or any for root outside of any pod.
    * @throws NsmError as `admitClient`.
    */
   async admitEndpoint(linuxNamespace: string, listener: PeerCredentials): Promise<fw.Namespace> {
-    const key = `${listener.pid} ${linuxNamespace}`;
+    const { pid, uid, namespace: own } = listener;
+    this.requireKnown(listener);
+    const key = `${identityOf(own)} ${pid} ${uid} ${linuxNamespace}`;
     const known = this.#endpointNamespaces.get(key);
     if (known && known.until > this.#now()) return known.namespace;
     const forgotten = this.#forgotten;
-    const { namespace, pidInode } = await this.#forwarder.inspectNamespace({
-      linuxNamespace,
-      pid: listener.pid,
+    const { namespace } = await this.#forwarder.inspectNamespace({
+      linuxNamespace: own ? referenceTo(linuxNamespace, own) : linuxNamespace,
+      pid,
     });
     if (!namespace)
       throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
-    if (isHidden(listener) && !this.speaksForOthers(listener)) throw outOfSight('serves the endpoint');
-    const entitled = pidInode === namespace.inode || (await this.maySpeakFor(listener, namespace.inode));
-    if (!entitled) {
-      throw new NsmError(
-        'namespace-foreign',
-        `the endpoint named linux_namespace ${quote(linuxNamespace)} (inode ${namespace.inode}), which is not its own ` +
-          `(process ${listener.pid}, inode ${pidInode}): serve from inside it, or start the manager with --allow-uid ${listener.uid}`,
-      );
-    }
+    if (!this.mayActIn(namespace, listener) && !(this.#isNode(own) && uid === 0))
+      throw isSameNamespace(namespace, own)
+        ? notItsNode(linuxNamespace, listener)
+        : new NsmError(
+            'namespace-foreign',
+            `the endpoint named linux_namespace ${quote(linuxNamespace)} (inode ${namespace.inode}), which is not its own ` +
+              `(process ${pid}, ${own ? inWords(own) : 'unknown'}): serve from inside it, or start the manager with --allow-uid ${uid}`,
+          );
     if (this.#endpointNamespaces.size > 4096) this.#endpointNamespaces.clear();
     if (forgotten === this.#forgotten)
       this.#endpointNamespaces.set(key, { namespace, until: this.#now() + rememberMs });
     return namespace;
   }
 
-  #managerNamespace(): Promise<number> {
-    return this.namespaceOf({ pid: process.pid, uid: 0, gid: 0 });
+  /** @throws NsmError `namespace-foreign` where it is not known in which network namespace a process listens. */
+  requireKnown(listener: PeerCredentials): void {
+    if (identityOf(listener.namespace) !== undefined || this.speaksForOthers(listener)) return;
+    throw isHidden(listener) ? outOfSight('serves the endpoint') : endedListener();
+  }
+
+  #isNode(namespace: NamespaceIdentity | undefined): boolean {
+    return isSameNamespace(namespace, this.#own);
   }
 
   /** Forgets what it knew of a namespace that has gone, or in which a connection's routes have gone. */
@@ -144,6 +163,31 @@ export class NamespaceGuard {
       if (namespace.inode === inode) this.#endpointNamespaces.delete(key);
     }
   }
+}
+
+/** What a process calls its own is where its socket was opened, wherever it has gone since. */
+function referenceTo(linuxNamespace: string, { inode }: NamespaceIdentity): string {
+  return ownNames.has(linuxNamespace) && inode !== 0 ? String(inode) : linuxNamespace;
+}
+
+function inWords({ inode, cookie }: NamespaceIdentity): string {
+  return inode ? `inode ${inode}` : `cookie ${cookie}`;
+}
+
+function notItsNode(linuxNamespace: string, peer: PeerCredentials | undefined): NsmError {
+  return new NsmError(
+    'namespace-foreign',
+    `linux_namespace ${quote(linuxNamespace)} is the node's own, whose traffic is not user ${peer?.uid}'s to redirect: ` +
+      `call from inside a pod, or start the manager with --allow-uid ${peer?.uid}`,
+  );
+}
+
+function endedListener(): NsmError {
+  return new NsmError(
+    'namespace-foreign',
+    'the process that made the socket of the endpoint listen has ended, or its network namespace may not be looked at: let the ' +
+      'process that serves call listen itself; the forwarder needs the /proc of the node and CAP_SYS_PTRACE',
+  );
 }
 
 /** SO_PEERCRED has no number for a process outside of the reader's pid namespace: pid_nr_ns() of kernel/pid.c gives 0. */

@@ -2,7 +2,6 @@
 // ones that write the table, beside the record of a connection in the making.
 import { NsmError } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
-import { quote } from '../untrusted-text.js';
 import { closeAll, end, remove, tellAgain } from './closing.js';
 import { compare, mend, noteContestedThere, saysNothing, verify } from './comparing.js';
 import type { ActsComponents } from './components.js';
@@ -76,11 +75,6 @@ export class ConnectionActs implements Acts {
       else if (connection) await move(components, connection, order, signal, policy.lingerMs);
       return connection;
     }
-    if (serve === 'refuse')
-      throw new NsmError(
-        'conflict',
-        `request_id ${quote(order.requestId)} is in use by a pod in another network namespace; use the Pod UID`,
-      );
     if (serve === 'make' || !connection) return await order.make(signal);
     switch (serve) {
       case 'confirm':

@@ -3,7 +3,7 @@ import { NsmError } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { releasePairs } from '../addresses/allocation.js';
 import { notifyEndpoint, notifyPeerManager } from '../peers/close-notifications.js';
-import { type Connection, isClosed, type Tell } from '../state/connection.js';
+import { type Connection, clientKeyOf, isClosed, type Tell } from '../state/connection.js';
 import type { ActsComponents } from './components.js';
 import type { CloseOrder } from './orders.js';
 import { policy } from './policy.js';
@@ -93,11 +93,9 @@ export function forgetRoutes(components: ActsComponents, { crossConnect: { endpo
 }
 
 /** The address pairs of this connection alone: a connection that replaces another has the same pairs as the replaced one. */
-function ownPairs(
-  components: ActsComponents,
-  { id, pairs, requestId, service }: Connection,
-): readonly AddressPair[] {
-  const others = components.connections.byRequest(requestId, service).filter((other) => other.id !== id);
+function ownPairs(components: ActsComponents, connection: Connection): readonly AddressPair[] {
+  const { id, pairs } = connection;
+  const others = components.connections.ofClient(clientKeyOf(connection)).filter((other) => other.id !== id);
   const shared = new Set(others.flatMap((other) => other.pairs.map(({ prefix }) => prefix)));
   return pairs.filter(({ prefix }) => !shared.has(prefix));
 }

@@ -10,6 +10,7 @@ import type { Forwarder } from '../forwarder-client.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { OwnerWatch } from '../peers/owner-watch.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
+import type { ServedNames } from '../peers/served-names.js';
 import type { Admitted } from '../request/attempt.js';
 import type { Self } from '../self.js';
 import type { Connection } from '../state/connection.js';
@@ -27,6 +28,7 @@ export interface ActsComponents {
   readonly pools: AddressPools;
   readonly identifiers: Pick<Identifiers, 'release'>;
   readonly owners: Pick<OwnerWatch, 'letGo'>;
+  readonly servedNames: ServedNames;
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   /** Aborts when the manager stops. */

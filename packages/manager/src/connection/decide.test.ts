@@ -250,15 +250,11 @@ describe('serve', () => {
   const order = (more: Partial<ConnectOrder> = {}): ConnectOrder => ({
     kind: 'connect',
     fingerprint: 'as asked',
-    requestId: 'pod',
-    owner: { namespace: 1 },
-    speaksForOthers: false,
     signal: new AbortController().signal,
     make: async () => connection('UP'),
     ...more,
   });
   const half = { role: 'ENDPOINT' } as const;
-  const { owner: _none, ...ofManager } = order();
 
   it.each([
     ['makes what is not there', order(), undefined, 'make'],
@@ -272,17 +268,10 @@ describe('serve', () => {
       connection('UP'),
       'replace',
     ],
-    ["refuses what is another pod's", order({ owner: { namespace: 2 } }), connection('UP'), 'refuse'],
-    [
-      'but not to those who speak for others',
-      order({ owner: { namespace: 2 }, speaksForOthers: true, fingerprint: 'x' }),
-      connection('UP'),
-      'replace',
-    ],
-    ["confirms a half for its client's manager", ofManager, connection('UP', half), 'confirm'],
+    ["confirms a half for its client's manager", order(), connection('UP', half), 'confirm'],
     [
       'makes a half anew that is not as asked',
-      { ...ofManager, fingerprint: 'other' },
+      order({ fingerprint: 'other' }),
       connection('UP', half),
       'close-and-make',
     ],

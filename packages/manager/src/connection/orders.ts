@@ -1,18 +1,13 @@
 // Orders: requests of clients, endpoints, managers and operators that wait for an answer. Orders of one key are served one after
 // the other, in the order they came.
 import type { NetworkServiceEndpoint } from '@nsm/api';
-import type { Connection, Owner, Tell } from '../state/connection.js';
+import type { Connection, Tell } from '../state/connection.js';
 
 /** A client, or the manager of one, wants to be connected. */
 export interface ConnectOrder {
   readonly kind: 'connect';
   /** Tells a repeated request from a changed one. */
   readonly fingerprint: string;
-  readonly requestId: string;
-  /** The client's; absent where another manager asks. */
-  readonly owner?: Owner;
-  /** The asking process may ask for other pods. */
-  readonly speaksForOthers: boolean;
   readonly signal: AbortSignal;
   /**
    * Makes the connection until packets go through it.

@@ -3,7 +3,14 @@
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import { nameToBe } from '../request/attempt.js';
-import { type Connection, isClosed, stateOf, type Tell } from '../state/connection.js';
+import {
+  type Connection,
+  hashOf,
+  isClosed,
+  newConnectionHash,
+  stateOf,
+  type Tell,
+} from '../state/connection.js';
 import { end, forgetRoutes, tellOthers } from './closing.js';
 import type { ActsComponents } from './components.js';
 import { type Facts, forgetHalf, type PathFailure } from './facts.js';
@@ -84,7 +91,7 @@ async function reconnect(
   const uid = crossConnect.client?.uid ?? 0;
   const client = components.clientOf(lost);
   const healed = await components.establish(
-    { request, key, fingerprint, owner, namespace, client, uid, generation, former },
+    { request, key, fingerprint, owner, namespace, client, uid, generation, former, hash: hashOf(lost.id) },
     signal,
   );
   releasePairs(
@@ -134,6 +141,7 @@ export async function move(
       client: components.clientOf(present),
       uid: crossConnect.client?.uid ?? 0,
       generation: components.connections.nextGeneration(key),
+      hash: newConnectionHash(),
       beside: present,
       former: {
         pairs,

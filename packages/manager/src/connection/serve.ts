@@ -7,8 +7,6 @@ import type { Order } from './orders.js';
 export type Service =
   /** There is nothing to do, or nothing to do it with. */
   | { readonly serve: 'done' }
-  /** The key belongs to another pod. */
-  | { readonly serve: 'refuse' }
   /** A connection is made. */
   | { readonly serve: 'make' }
   /** The connection is compared with the kernel, and made anew where the kernel differs for good. */
@@ -41,10 +39,7 @@ export function serve(order: Order, present: Connection | undefined): Service {
       return canMove(present) ? { serve: 'move' } : { serve: 'lose' };
     case 'connect': {
       if (!present || isClosed(present)) return { serve: 'make' };
-      const { owner, speaksForOthers, fingerprint } = order;
-      if (owner && owner.namespace !== present.owner?.namespace && !speaksForOthers)
-        return { serve: 'refuse' };
-      const same = present.fingerprint === fingerprint;
+      const same = present.fingerprint === order.fingerprint;
       if (same && isUp(present)) return { serve: 'confirm' };
       // The client's manager knows best: what it asked for before, it no longer has.
       if (present.role === 'ENDPOINT') return { serve: 'close-and-make' };

@@ -12,13 +12,10 @@ import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Gate } from '../policy/gate.js';
 import type { Subjects } from '../policy/subjects.js';
 import { reachTimeoutMs } from './endpoint-socket.js';
-import { type Listener, listenerOf } from './socket-listener.js';
+import { identifyListener, type ListenerComponents } from './socket-listener.js';
 
-/** What the process at an endpoint's socket does, in words. */
-export const serves = 'serves the endpoint';
-
-export interface AdvertisementComponents {
-  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'namespaceOf' | 'speaksForOthers'>;
+export interface AdvertisementComponents extends ListenerComponents {
+  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'requireKnown' | 'speaksForOthers'>;
   readonly subjects: Pick<Subjects, 'of'>;
   readonly gate: Pick<Gate, 'admitProvider'>;
 }
@@ -34,7 +31,9 @@ export interface AdvertisementOptions {
 export interface Advertised {
   readonly key: string;
   readonly record: NetworkServiceEndpoint;
-  readonly listener: Listener;
+  readonly listener: PeerCredentials;
+  /** How many endpoints the policy lets the pod have; absent: as many as the manager lets each. */
+  readonly most?: number | undefined;
 }
 
 /**
@@ -68,32 +67,33 @@ export async function admitAdvertisement(
     const ofService = endpoint.prefixes.length > 0 ? endpoint.prefixes : [...configured];
     const record = { ...endpoint, networkServiceHost: manager, prefixes: ofService, provider };
     const key = endpointKey(record);
-    components.gate.admitProvider(record);
-    admitted.set(key, { key, record, listener });
+    const { limits } = components.gate.admitProvider(record);
+    admitted.set(key, { key, record, listener, most: limits.endpoints });
   }
   return [...admitted.values()];
 }
 
 interface Speaker {
-  readonly listener: Listener;
+  readonly listener: PeerCredentials;
   readonly provider: Subject;
 }
 
 /** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
 async function admitSpeaker(
-  { guard, subjects }: AdvertisementComponents,
+  components: AdvertisementComponents,
   path: string,
   peer: PeerCredentials | undefined,
 ): Promise<Speaker> {
-  const listener = await listenerOf(path, reachTimeoutMs, true);
-  const namespace = await guard.namespaceOf(listener, serves);
-  if (await guard.maySpeakFor(peer, namespace)) {
+  const { guard, subjects } = components;
+  const listener = await identifyListener(components, path, reachTimeoutMs, true);
+  guard.requireKnown(listener);
+  if (guard.maySpeakFor(peer, listener)) {
     // A user who advertises the socket of another user's process makes no services of that user.
     const vouches = peer === undefined || peer.uid === 0 || guard.speaksForOthers(peer);
-    return { listener, provider: subjects.of(vouches ? listener : peer, namespace) };
+    return { listener, provider: subjects.of(vouches ? listener : peer, listener.namespace?.inode ?? 0) };
   }
   throw new NsmError(
     'namespace-foreign',
-    `socket_location ${path} is served from another network namespace; advertise it from there`,
+    `socket_location ${path} is served from another network namespace, or by another user of the node; advertise it from there`,
   );
 }

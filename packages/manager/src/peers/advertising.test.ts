@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import {
   endpoint as ep,
+  forwarder as fw,
   InterfaceType,
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
@@ -69,12 +70,15 @@ describe('Advertising', () => {
     });
     await server.listenUnix(socketLocation);
     const guard = {
-      maySpeakFor: async () => true,
-      namespaceOf: async () => 1,
+      maySpeakFor: () => true,
       speaksForOthers: () => false,
+      requireKnown: () => undefined,
       admitEndpoint: () => expect.unreachable(),
     };
     endpoints = new LocalEndpoints({ guard });
+    const forwarder = {
+      inspectNamespace: async () => create(fw.InspectNamespaceReplySchema, { pidInode: 1 }),
+    };
     const logger = pino({ level: 'silent' });
     const gate = new Gate({ source, audit: { decision: () => undefined } });
     const subjects = new Subjects({ self: { name: 'node-a' }, guard, source });
@@ -97,7 +101,8 @@ describe('Advertising', () => {
     };
     advertising = new Advertising(
       {
-        ...{ endpoints, guard, logger, registry, store, gate, subjects },
+        ...{ endpoints, guard, forwarder, logger, registry, store, gate, subjects },
+        shares: { require: () => undefined },
         onGone: (record, reason) => gone.push(`${record.nseProviderName}: ${reason}`),
       },
       { manager: 'node-a', prefixes: new Map() },

@@ -1,12 +1,21 @@
 // How endpoints of this node come and go: advertised over the manager's socket, found again after a restart, withdrawn, and missed the
 // moment they die.
-import { type NetworkServiceEndpoint, NsmError, type PeerCredentials, Turns } from '@nsm/api';
+import { toBinary } from '@bufbuild/protobuf';
+import {
+  type NetworkServiceEndpoint,
+  NetworkServiceEndpointSchema,
+  NsmError,
+  type PeerCredentials,
+  Turns,
+} from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
+import type { Shares } from '../admission/shares.js';
 import { canonical } from '../canonical.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import type { Gate } from '../policy/gate.js';
 import type { Subjects } from '../policy/subjects.js';
+import { identityOf, isSameNamespace } from '../state/namespace-identity.js';
 import type { Store } from '../state/store.js';
 import { quote } from '../untrusted-text.js';
 import {
@@ -18,7 +27,7 @@ import {
 import { isExhausted, reachTimeoutMs } from './endpoint-socket.js';
 import { EndpointSockets } from './endpoint-sockets.js';
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
-import { isServed, listenerOf } from './socket-listener.js';
+import { identifyListener, isServed } from './socket-listener.js';
 
 /** So many of an endpoint's services are written down and told to the registry at the same time. */
 const atOnce = 256;
@@ -27,6 +36,7 @@ export interface AdvertisingComponents extends AdvertisementComponents {
   readonly gate: Pick<Gate, 'admitProvider' | 'provides'>;
   readonly subjects: Pick<Subjects, 'of' | 'again'>;
   readonly endpoints: LocalEndpoints;
+  readonly shares: Pick<Shares, 'require'>;
   readonly registry: Pick<Registry, 'registerEndpoint' | 'removeEndpoint' | 'synced'>;
   readonly store: Pick<Store, 'endpoints' | 'putEndpoint' | 'removeEndpoint'>;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -63,7 +73,14 @@ export class Advertising {
   ): Promise<void> {
     const advertised = await admitAdvertisement(this.#components, this.#options, wanted, peer);
     const keys = advertised.map(({ key }) => key);
-    const { told } = await this.#turns.take(keys, async () => {
+    // One advertisement of a pod after the other: what it may have is counted before more is taken on.
+    const pods = new Set(advertised.map(({ listener }) => `pod ${identityOf(listener.namespace)}`));
+    const { told } = await this.#turns.take([...keys, ...pods], async () => {
+      for (const listener of new Set(advertised.map((one) => one.listener)))
+        this.#requireShare(
+          listener,
+          advertised.filter((one) => one.listener === listener),
+        );
       for (const { record } of advertised) await this.#refuseTaken(record);
       const changed = advertised.filter((one) => !this.#isThere(one));
       await this.#write(changed);
@@ -82,10 +99,12 @@ export class Advertising {
     await Promise.all(
       [...paths].map(async (path) => {
         const served = records.filter(({ socketLocation }) => socketLocation === path);
-        const listener = await listenerOf(path, reachTimeoutMs).catch((thrown: unknown) => {
-          if (isExhausted(thrown)) throw thrown;
-          return NsmError.from(thrown);
-        });
+        const listener = await identifyListener(this.#components, path, reachTimeoutMs).catch(
+          (thrown: unknown) => {
+            if (isExhausted(thrown)) throw thrown;
+            return NsmError.from(thrown);
+          },
+        );
         if (listener instanceof NsmError)
           return await forEachLimited(
             served,
@@ -162,6 +181,32 @@ export class Advertising {
       networkServiceHost,
       ...(provider ? { provider: this.#components.subjects.again(provider) } : {}),
     };
+  }
+
+  /** @throws NsmError `overload` when these are more endpoints than the pod, or its user, may have. */
+  #requireShare(listener: PeerCredentials, advertised: readonly Advertised[]): void {
+    const { shares, endpoints } = this.#components;
+    const wanted = new Set(advertised.map(({ key }) => key));
+    const had = { pod: { count: 0, bytes: 0 }, user: { count: 0, bytes: 0 } };
+    for (const [key, { record, socket }] of endpoints) {
+      if (wanted.has(key)) continue;
+      const bytes = bytesOf(record);
+      const { namespace, uid } = socket.listener;
+      const holders = [
+        ...(isSameNamespace(namespace, listener.namespace) ? [had.pod] : []),
+        ...(uid === listener.uid ? [had.user] : []),
+      ];
+      for (const holder of holders) {
+        holder.count++;
+        holder.bytes += bytes;
+      }
+    }
+    const more = advertised.reduce((sum, { record }) => sum + bytesOf(record), 0);
+    const { pod, user } = had;
+    const mosts = advertised.flatMap(({ most }) => most ?? []);
+    const most = mosts.length > 0 ? Math.min(...mosts) : undefined;
+    shares.require('endpoints', listener, { pod: pod.count, user: user.count }, advertised.length, most);
+    shares.require('endpointBytes', listener, { pod: pod.bytes, user: user.bytes }, more);
   }
 
   async #refuseTaken(record: NetworkServiceEndpoint): Promise<void> {
@@ -266,4 +311,13 @@ export class Advertising {
       );
     return { told };
   }
+}
+
+/** Each record is measured once. */
+const measured = new WeakMap<NetworkServiceEndpoint, number>();
+
+function bytesOf(record: NetworkServiceEndpoint): number {
+  const bytes = measured.get(record) ?? toBinary(NetworkServiceEndpointSchema, record).length;
+  measured.set(record, bytes);
+  return bytes;
 }

@@ -1,17 +1,14 @@
 // The endpoint and the other manager of a connection hear that it has ended.
 import type { Logger } from 'pino';
 import type { Self } from '../self.js';
-import type { Connection } from '../state/connection.js';
-import type { ConnectionTable } from '../state/connection-table.js';
+import { type Connection, servedAsOf } from '../state/connection.js';
 import type { LocalEndpoints } from './local-endpoints.js';
 import type { PeerManagers } from './peer-managers.js';
-
-/** What an endpoint of this node knows a connection by. */
-export type ServedConnection = Pick<Connection, 'id' | 'requestId' | 'service' | 'endpoint'>;
+import type { ServedConnection, ServedNames } from './served-names.js';
 
 export interface NotificationComponents {
   readonly self: Pick<Self, 'name'>;
-  readonly connections: Pick<ConnectionTable, 'byRequest'>;
+  readonly servedNames: ServedNames;
   readonly endpoints: Pick<LocalEndpoints, 'close'>;
   readonly peers: Pick<PeerManagers, 'close'>;
   readonly logger: Pick<Logger, 'warn'>;
@@ -19,18 +16,20 @@ export interface NotificationComponents {
 
 /** Tells an endpoint of this node that a connection has ended, unless it serves another of the same request. */
 export async function notifyEndpoint(
-  { connections, endpoints }: Pick<NotificationComponents, 'connections' | 'endpoints'>,
-  { id, requestId, service, endpoint: { name, namespace } }: ServedConnection,
+  { servedNames, endpoints }: Pick<NotificationComponents, 'servedNames' | 'endpoints'>,
+  served: ServedConnection,
   reason: string,
 ): Promise<void> {
   // While a changed request replaces a connection, the endpoint knows both by one request_id.
-  const goesOn = connections
-    .byRequest(requestId, service)
-    .some((other) => other.id !== id && other.role !== 'CLIENT' && other.endpoint.name === name);
-  if (goesOn) return;
+  if (servedNames.others(served).length > 0) return;
+  const {
+    service,
+    endpoint: { name, namespace },
+  } = served;
+  servedNames.release(served);
   await endpoints.close(
     { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName: service },
-    requestId,
+    servedAsOf(served),
     reason,
   );
 }

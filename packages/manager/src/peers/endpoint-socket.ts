@@ -1,10 +1,13 @@
 // One endpoint's unix socket, whatever number of network services it provides: called, watched over, and missed when it dies.
-import { Channel, endpoint as ep, NsmError, type ServiceClient } from '@nsm/api';
+import type { Socket } from 'node:net';
+import { Channel, endpoint as ep, NsmError, type PeerCredentials, type ServiceClient } from '@nsm/api';
 import { oneLine, quote } from '../untrusted-text.js';
-import { isSameProcess, type Listener, listenerOf } from './socket-listener.js';
+import { connectTo, isSameProcess, listenerOf, processAt } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
 export const reachTimeoutMs = 2000;
+/** Bytes of an endpoint's answer: its routes take a third of that at most. */
+const maxReplyBytes = 2 << 20;
 /** Milliseconds within which an endpoint must answer a request. */
 const answerTimeoutMs = 5000;
 /**
@@ -18,16 +21,19 @@ type Client = ServiceClient<typeof ep.EndpointConnection>;
 export class EndpointSocket {
   readonly path: string;
   /** Process that listens on it. */
-  readonly listener: Listener;
+  readonly listener: PeerCredentials;
   readonly #client: Client;
   readonly #channel: Channel;
   readonly #stop = new AbortController();
 
   /** @param onDead called once, when that process does not listen any more, with the reason. */
-  constructor(path: string, listener: Listener, onDead: (reason: string) => void) {
+  constructor(path: string, listener: PeerCredentials, onDead: (reason: string) => void) {
     this.path = path;
     this.listener = listener;
-    this.#channel = new Channel(`unix:${path}`);
+    this.#channel = new Channel(`unix:${path}`, {
+      maxReplyBytes,
+      connect: () => this.#connect(),
+    });
     this.#client = this.#channel.client(ep.EndpointConnection);
     this.#watch().catch((error: unknown) => {
       if (!this.#stop.signal.aborted) onDead(`it died: ${NsmError.from(error).message}`);
@@ -80,6 +86,15 @@ export class EndpointSocket {
     this.#channel.close();
   }
 
+  /** Before a byte is sent, the process at the other end of this very connection is known to be the endpoint's. */
+  async #connect(): Promise<Socket> {
+    const socket = await connectTo(this.path, reachTimeoutMs);
+    const listening = processAt(socket);
+    if (isSameProcess(listening, this.listener)) return socket;
+    socket.destroy();
+    throw new NsmError('endpoint-unreachable', anothers(listening));
+  }
+
   /**
    * Holds a connection to the socket: when it breaks and the process does not listen any more, the endpoint is dead, also when
    * another process listens there.
@@ -91,8 +106,7 @@ export class EndpointSocket {
       const looked = await listenerOf(this.path, reachTimeoutMs).catch((thrown: unknown) => {
         if (!isExhausted(thrown)) throw thrown;
       });
-      if (looked && !isSameProcess(looked, this.listener))
-        throw new Error(`its socket is another process's now (${looked.pid})`);
+      if (looked && !isSameProcess(looked, this.listener)) throw new Error(anothers(looked));
       const answered = await this.#channel.lost(patienceMs, signal).then(
         () => true,
         () => false,
@@ -105,6 +119,10 @@ export class EndpointSocket {
         throw new Error('it accepts connections but does not speak gRPC');
     }
   }
+}
+
+function anothers({ pid }: PeerCredentials): string {
+  return `its socket is another process's now (${pid})`;
 }
 
 /** For want of something of this process's own. */

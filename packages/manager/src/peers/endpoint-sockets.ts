@@ -1,6 +1,7 @@
 // The sockets of this node's endpoints: each is open once, for as long as an endpoint is served from it.
+import type { PeerCredentials } from '@nsm/api';
 import { EndpointSocket } from './endpoint-socket.js';
-import { isSameProcess, type Listener } from './socket-listener.js';
+import { isSameProcess } from './socket-listener.js';
 
 export class EndpointSockets {
   readonly #onDead: (socket: EndpointSocket, keys: readonly string[], reason: string) => void;
@@ -15,13 +16,13 @@ export class EndpointSockets {
   }
 
   /** The open socket of a process. */
-  find(path: string, listener: Listener): EndpointSocket | undefined {
+  find(path: string, listener: PeerCredentials): EndpointSocket | undefined {
     const newest = this.#newest.get(path);
     return newest && isSameProcess(newest.listener, listener) ? newest : undefined;
   }
 
   /** From now on an endpoint is served from the socket of a process. Another process on the same path has another socket. */
-  join(key: string, path: string, listener: Listener): EndpointSocket {
+  join(key: string, path: string, listener: PeerCredentials): EndpointSocket {
     const socket = this.find(path, listener) ?? this.#open(path, listener);
     this.#served.get(socket)?.add(key);
     return socket;
@@ -43,7 +44,7 @@ export class EndpointSockets {
     this.#newest.clear();
   }
 
-  #open(path: string, listener: Listener): EndpointSocket {
+  #open(path: string, listener: PeerCredentials): EndpointSocket {
     const socket: EndpointSocket = new EndpointSocket(path, listener, (reason) => {
       // What is advertised from now on is looked for anew.
       this.#forget(socket);

@@ -9,7 +9,6 @@ import {
 import { type EndpointKey, endpointKey } from '@nsm/registry';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import { quote } from '../untrusted-text.js';
-import { serves } from './admit-advertisement.js';
 import type { EndpointSocket } from './endpoint-socket.js';
 
 export interface LocalEndpoint {
@@ -26,7 +25,7 @@ export interface EndpointAnswer {
 }
 
 export interface LocalEndpointsComponents {
-  readonly guard: Pick<NamespaceGuard, 'admitEndpoint' | 'maySpeakFor' | 'namespaceOf'>;
+  readonly guard: Pick<NamespaceGuard, 'admitEndpoint' | 'maySpeakFor'>;
 }
 
 /** By key of the endpoint. Only `Advertising` adds and removes. */
@@ -81,17 +80,19 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
     return { reply, namespace: await this.#guard.admitEndpoint(reply.linuxNamespace, socket.listener) };
   }
 
+  /** Whether an endpoint is there and the caller may speak for it. */
+  isServedBy(key: EndpointKey, peer: PeerCredentials | undefined): boolean {
+    const socket = this.get(endpointKey(key))?.socket;
+    return socket !== undefined && this.#guard.maySpeakFor(peer, socket.listener);
+  }
+
   /**
    * @throws NsmError `namespace-foreign` unless the caller is where the endpoint is, or may speak for others. An endpoint
    * that is not there has nobody to speak for.
    */
-  async admitCaller(key: EndpointKey, peer: PeerCredentials | undefined): Promise<void> {
+  admitCaller(key: EndpointKey, peer: PeerCredentials | undefined): void {
     const socket = this.get(endpointKey(key))?.socket;
-    if (
-      !socket ||
-      (await this.#guard.maySpeakFor(peer, await this.#guard.namespaceOf(socket.listener, serves)))
-    )
-      return;
+    if (!socket || this.#guard.maySpeakFor(peer, socket.listener)) return;
     throw new NsmError(
       'namespace-foreign',
       `endpoint ${quote(key.nseProviderName)} belongs to another network namespace; speak for it from there`,

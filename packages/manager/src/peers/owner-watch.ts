@@ -34,9 +34,11 @@ export class OwnerWatch {
     peer: PeerCredentials | undefined,
   ): Pick<Owner, 'process'> {
     if (lifetime !== connect.ConnectionLifetime.PROCESS_LIFETIME || !peer) return {};
-    if (peer.pid === 0) throw outOfSight('asks, to end the connection with it');
-    using handle = this.#open(peer.pid);
-    return { process: { pid: handle.pid, startTime: handle.startTime } };
+    const { pid, startTime } = peer;
+    if (pid === 0) throw outOfSight('asks, to end the connection with it');
+    if (startTime === undefined)
+      throw new NsmError('invalid', `process ${pid}, with which the connection is to end, has ended already`);
+    return { process: { pid, startTime } };
   }
 
   /** Watches over a connection's process until `letGo`; one that has died already is reported at once. */

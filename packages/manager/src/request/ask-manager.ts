@@ -15,6 +15,7 @@ import type { Reservation } from '../addresses/identifiers.js';
 import { judgeProxyReply, type ProxyAnswer } from '../admission/proxy-reply.js';
 import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
 import type { Peer } from '../peers/peer-managers.js';
+import { connectionHash } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
@@ -94,6 +95,7 @@ export async function askManager(
           clientManagerAddress: components.self.address,
           connectionId: id,
           halfId,
+          clientKey: connectionHash(attempt.key),
           toldMtu: attempt.former?.mtu ?? 0,
           interface: interfaces,
           excludedPrefixes: inTheWayOf(prefixesThere(components, endpoint), namespace.prefixes),

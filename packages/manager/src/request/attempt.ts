@@ -11,7 +11,7 @@ import {
 import type { AddressPair } from '../addresses/address-pools.js';
 import type { Verdict } from '../policy/gate.js';
 import { providerOf } from '../policy/subjects.js';
-import { type Connection, connectionHash, type Owner } from '../state/connection.js';
+import type { Connection, Owner } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { type PortInit, portOf } from './port.js';
 
@@ -29,6 +29,8 @@ export interface Admitted {
   readonly uid: number;
   /** Counts the updates of one key, so that the new connection can stand beside the old until it carries packets. */
   readonly generation: number;
+  /** What names the connection on every node it touches: 16 hexadecimal digits. Made anew, a connection keeps its own. */
+  readonly hash: string;
   /** The connection that this one is to replace, while it still stands: its interface keeps name and routes until then. */
   readonly beside?: Connection;
   /** Endpoints that the client must not be connected to, because it is to leave them. Default: none. */
@@ -51,7 +53,6 @@ export interface Attempt extends Admitted {
   readonly interfaces: readonly Interface[];
   /** What the policy says of this client and this endpoint. */
   readonly verdict: Verdict;
-  readonly hash: string;
   /** The connection's id. */
   readonly id: string;
 }
@@ -63,9 +64,7 @@ export function attemptOf(
   interfaces: readonly Interface[],
   verdict: Verdict,
 ): Attempt {
-  // The node's name is in the hash because other managers name their halves by it.
-  const hash = connectionHash(components.self.name, admitted.key, admitted.generation);
-  return { ...admitted, endpoint, interfaces, verdict, hash, id: `${components.self.idPrefix}${hash}` };
+  return { ...admitted, endpoint, interfaces, verdict, id: `${components.self.idPrefix}${admitted.hash}` };
 }
 
 /** The fields of a connection's record that do not depend on where its endpoint is. */

@@ -15,6 +15,7 @@ import type { Catalogue } from '../peers/catalogue.js';
 import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { OwnerWatch } from '../peers/owner-watch.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
+import type { ServedNames } from '../peers/served-names.js';
 import type { Gate } from '../policy/gate.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { FaultInjector } from './transaction.js';
@@ -26,6 +27,7 @@ export interface RequestComponents extends LifelinesComponents {
   readonly endpoints: LocalEndpoints;
   readonly peers: PeerManagers;
   readonly owners: OwnerWatch;
+  readonly servedNames: ServedNames;
   readonly forwarder: Forwarder;
   /** What the forwarder can join. */
   readonly wirings: WiringMatrix;

@@ -136,10 +136,21 @@ async function connectEndpoint(
   const placed = await placeSockets(components, transaction, id, {
     endpoint: { interface: agreed.endpoint, uid },
   });
+  const peer = {
+    manager: request.clientManagerName,
+    // Never what a request says: this manager would call whoever it is told to.
+    address: components.registry.managers().get(request.clientManagerName)?.address ?? '',
+    connectionId: request.connectionId,
+  };
+  const { clientKey, requestId } = request;
+  const servedFor = {
+    ...({ role: 'ENDPOINT', key: identity.key, peer, requestId } as const),
+    ...(clientKey ? { clientKey } : {}),
+  };
   const plan = await askEndpoint(components, transaction, {
     id,
     hash,
-    requestId: request.requestId,
+    client: servedFor,
     endpoint,
     labels: request.labels,
     interface: placed.endpoint,
@@ -162,18 +173,12 @@ async function connectEndpoint(
   return await program(components, transaction, {
     id,
     ...identity,
+    ...servedFor,
     provider: providerOf(endpoint),
-    role: 'ENDPOINT',
-    requestId: request.requestId,
+    servedAs: plan.servedAs,
     service: request.networkServiceName,
     generation: 1,
     endpoint: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
-    peer: {
-      manager: request.clientManagerName,
-      // Never what a request says: this manager would call whoever it is told to.
-      address: components.registry.managers().get(request.clientManagerName)?.address ?? '',
-      connectionId: request.connectionId,
-    },
     halfId: request.halfId || randomUUID(),
     interface: agreed.client,
     endpointInterface: placed.endpoint,

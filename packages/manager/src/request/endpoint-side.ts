@@ -16,9 +16,10 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
-import { notifyEndpoint, type ServedConnection } from '../peers/close-notifications.js';
+import { notifyEndpoint } from '../peers/close-notifications.js';
+import type { ServedConnection } from '../peers/served-names.js';
 import { admitGiven, type Verdict } from '../policy/gate.js';
-import { endpointInterfaceName, macOf } from '../state/connection.js';
+import { endpointInterfaceName, macOf, type ServedFor } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
 import type { Transaction } from './transaction.js';
@@ -26,7 +27,8 @@ import type { Transaction } from './transaction.js';
 export interface EndpointQuestion {
   readonly id: string;
   readonly hash: string;
-  readonly requestId: string;
+  /** The client and its request. */
+  readonly client: ServedFor;
   readonly endpoint: NetworkServiceEndpoint;
   readonly labels: Label | undefined;
   readonly interface: Interface;
@@ -49,6 +51,8 @@ export interface Plan {
   readonly endpoint: ConnectionParameters;
   /** Id of the half that the endpoint has for the same request until this one takes its place; '' for none. */
   readonly beside: string;
+  /** What the endpoint knows the connection by. */
+  readonly servedAs: string;
   /** Address pairs taken for it from this manager's pools. */
   readonly pairs: readonly AddressPair[];
 }
@@ -58,19 +62,21 @@ export async function askEndpoint(
   transaction: Transaction,
   question: EndpointQuestion,
 ): Promise<Plan> {
-  const { id, hash, requestId, endpoint } = question;
+  const { id, hash, endpoint } = question;
   const interfaceName = traitsOf(question.interface.type).hasDevice ? endpointInterfaceName(hash) : '';
   // A device of the node's has one already.
   const macFor = (side: 'client' | 'endpoint'): string =>
     traitsOf(question.interface.type).hasOwnWire ? '' : macOf(hash, side);
   const mac = { client: macFor('client'), endpoint: macFor('endpoint') };
   const { networkServiceName: service, nseProviderName, nseProviderNamespace } = endpoint;
-  const served: ServedConnection = {
+  const asked: ServedConnection = {
+    ...question.client,
     id,
-    requestId,
     service,
     endpoint: { name: nseProviderName, namespace: nseProviderNamespace },
   };
+  const servedAs = components.servedNames.take(asked, hash);
+  const served = { ...asked, servedAs };
   const takeBack = (why: NsmError) => notifyEndpoint(components, served, why.toAdmissionError());
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
@@ -79,7 +85,7 @@ export async function askEndpoint(
         return await components.endpoints.request(
           endpoint,
           {
-            requestId,
+            requestId: servedAs,
             networkServiceName: service,
             interface: question.interface,
             ...(question.labels ? { labels: question.labels } : {}),
@@ -97,6 +103,7 @@ export async function askEndpoint(
         const error = NsmError.from(thrown);
         // Unless the endpoint has refused, it may have accepted, or do so yet. A slow endpoint is not waited for.
         if (error.kind !== 'endpoint-refused') void takeBack(error);
+        else if (components.servedNames.others(served).length === 0) components.servedNames.release(served);
         throw error;
       }
     },
@@ -117,12 +124,13 @@ export async function askEndpoint(
     addresses: pairs.length > 0 ? [] : answer.client.addresses,
     routes: answer.client.routes,
   });
-  const beside = formerHalf(components, served);
+  const beside = components.servedNames.others(served)[0]?.id ?? '';
   await fitEndpoint(components, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] });
   return {
     namespace,
     pairs: own,
     beside,
+    servedAs,
     client: withSide(
       create(ConnectionParametersSchema, {
         connectionId: id,
@@ -161,17 +169,6 @@ async function takeAddresses(
     (allocated) => releasePairs(components, allocated),
   );
   return { pairs: taken, own: taken };
-}
-
-/** The id of the half that the endpoint has for the same request already, until this one takes its place; '' for none. */
-function formerHalf(
-  { connections }: RequestComponents,
-  { id, requestId, service, endpoint }: ServedConnection,
-): string {
-  const former = connections
-    .byRequest(requestId, service)
-    .find((other) => other.id !== id && other.role !== 'CLIENT' && other.endpoint.name === endpoint.name);
-  return former?.id ?? '';
 }
 
 /** The parameters of a side, with the addresses, MTU and DNS servers that were judged. */

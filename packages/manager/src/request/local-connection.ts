@@ -40,7 +40,7 @@ export async function connectLocally(
   const plan = await askEndpoint(components, transaction, {
     id,
     hash,
-    requestId: request.requestId,
+    client: { role: 'LOCAL', key: attempt.key, requestId: request.requestId },
     endpoint,
     labels: request.labels,
     interface: chosen.endpoint,
@@ -74,6 +74,7 @@ export async function connectLocally(
     ...recordOf(components, attempt),
     role: 'LOCAL',
     interface: chosen.client,
+    servedAs: plan.servedAs,
     endpointInterface: chosen.endpoint,
     clientParameters: plan.client,
     endpointParameters: plan.endpoint,

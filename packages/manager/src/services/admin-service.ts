@@ -33,6 +33,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         policyError: components.source.error,
         auditLog: components.auditLog?.path ?? '',
         auditLost: BigInt(components.auditLog?.lost ?? 0),
+        limits: components.shares.uses(),
       };
     },
 

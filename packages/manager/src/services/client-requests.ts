@@ -1,8 +1,7 @@
 // A client's well-formed request becomes an order: what it asks for and for whom is found out here, and no more.
 import { connect, NsmError, type PeerCredentials } from '@nsm/api';
-import { requireShare } from '../admission/pod-share.js';
 import { establish } from '../request/establish.js';
-import { type Connection, type Owner, requestKey } from '../state/connection.js';
+import { type Connection, newConnectionHash, type Owner, requestKey } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
 import { fingerprintOf } from './fingerprint.js';
 
@@ -17,12 +16,14 @@ export async function requestConnection(
   caller: AbortSignal,
 ): Promise<Connection> {
   const namespace = await components.guard.admitClient(request.linuxNamespace, peer);
-  const key = requestKey(request.requestId, request.networkServiceName);
-  const owner: Owner = { namespace: namespace.inode, ...components.owners.processOf(request, peer) };
+  const key = requestKey(namespace, request.requestId, request.networkServiceName);
+  const { inode, cookie } = namespace;
+  const process = components.owners.processOf(request, peer);
+  const owner: Owner = { namespace: inode, ...(cookie ? { cookie } : {}), ...process };
   const fingerprint = fingerprintOf(
     connect.ConnectionRequestSchema,
     { ...request, linuxNamespace: '' },
-    owner,
+    { namespace: inode, ...process },
   );
   const signal = AbortSignal.any([caller, AbortSignal.timeout(components.requestTimeoutMs)]);
   const { uid, gid } = peer ?? { uid: 0, gid: 0 };
@@ -31,17 +32,21 @@ export async function requestConnection(
   const connection = await components.reconciler.order(key, {
     kind: 'connect',
     fingerprint,
-    requestId: request.requestId,
-    owner,
-    speaksForOthers: components.guard.speaksForOthers(peer),
     signal,
     make: (interrupted, beside) => {
       const { connections } = components;
-      if (!beside) requireShare(owner.namespace, connections.countIn(owner.namespace));
+      if (!beside)
+        components.shares.require(
+          'connections',
+          { uid: admitted.uid, namespace },
+          { pod: connections.countIn(owner), user: connections.countOfUser(admitted.uid) },
+          1,
+          components.gate.limitsOf(client, components.catalogue.of(request.networkServiceName)).connections,
+        );
       const generation = connections.nextGeneration(key);
       return establish(
         components,
-        { ...admitted, generation, ...(beside ? { beside } : {}) },
+        { ...admitted, generation, hash: newConnectionHash(), ...(beside ? { beside } : {}) },
         AbortSignal.any([signal, interrupted]),
       );
     },

@@ -1,9 +1,16 @@
 // nsmconnect.ClientConnection on client.sock: what clients call.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { connect, NsmError, type ServiceImplementation } from '@nsm/api';
+import { connect, NsmError, type PeerCredentials, type ServiceImplementation } from '@nsm/api';
 import { admitConnectionRequest, admitName, admitRequestId } from '../admission/admission.js';
 import { Intake } from '../admission/intake.js';
-import { detailOf, isClosed, isUp, requestKey } from '../state/connection.js';
+import {
+  type Connection,
+  detailOf,
+  isClosed,
+  isUp,
+  namespaceOfOwner,
+  requestKey,
+} from '../state/connection.js';
 import type { ConnectionChange } from '../state/connection-table.js';
 import { quote } from '../untrusted-text.js';
 import { requestConnection } from './client-requests.js';
@@ -19,7 +26,8 @@ export function clientService(
       refusable(async () => {
         admitConnectionRequest(request);
         const { requestId, networkServiceName: service, linuxNamespace } = request;
-        const asker = await components.guard.askerOf(linuxNamespace, peer);
+        const asker = components.guard.askerOf(linuxNamespace, peer);
+        components.connections.note(requestKey(components.guard.namespaceOf(peer), requestId, service));
         const { clientParameters, interface: chosen } = await intake.run(
           { asker, service, requestId },
           signal,
@@ -32,36 +40,60 @@ export function clientService(
       refusable(async () => {
         admitRequestId(requestId);
         admitName('network_service_name', networkServiceName);
-        const namespace = await components.guard.namespaceOf(peer);
-        const key = requestKey(requestId, networkServiceName);
-        let alreadyClosed = true;
-        await components.reconciler.order(key, {
-          kind: 'close',
-          reason: 'closed by the client',
-          tell: 'peer',
-          concerns: ({ owner }) => {
-            alreadyClosed = false;
-            if (owner?.namespace === namespace || components.guard.speaksForOthers(peer)) return true;
-            throw new NsmError(
-              'namespace-foreign',
-              `the connection of request_id ${quote(requestId)} belongs to another network namespace; close it from there`,
-            );
-          },
-        });
-        return { accepted: true, alreadyClosed };
+        const closed = await closeOf(components, requestId, networkServiceName, peer);
+        return { accepted: true, alreadyClosed: !closed };
       }),
 
     async *watchConnections(_request, { peer, signal }) {
-      const namespace = await components.guard.namespaceOf(peer);
-      for await (const change of components.connections.watch(signal)) {
-        if (
-          change.kind === 'synced' ||
-          (change.connection.owner?.namespace === namespace && isCurrent(components, change))
-        )
-          yield clientEvent(change);
+      const namespace = components.guard.namespaceOf(peer);
+      const giveBack = components.shares.take('watches', { uid: peer?.uid ?? 0, namespace });
+      try {
+        for await (const change of components.connections.watch(signal)) {
+          if (
+            change.kind === 'synced' ||
+            (isOwn(components.guard, change.connection, peer) && isCurrent(components, change))
+          )
+            yield clientEvent(change);
+        }
+      } finally {
+        giveBack();
       }
     },
   };
+}
+
+/**
+ * Closes what a caller has under a request_id, in its own network namespace or, where it speaks for others, in any.
+ * @returns false when that was closed already.
+ * @throws NsmError `not-found` when it had none lately, whatever other pods have.
+ */
+async function closeOf(
+  { guard, connections, reconciler }: ServiceComponents,
+  requestId: string,
+  service: string,
+  peer: PeerCredentials | undefined,
+): Promise<boolean> {
+  const own = requestKey(guard.namespaceOf(peer), requestId, service);
+  const others = guard.speaksForOthers(peer) ? connections.byRequest(requestId, service) : [];
+  const keys = new Set([own, ...others.map(({ key }) => key)]);
+  let closed = false;
+  for (const key of keys)
+    await reconciler.order(key, {
+      kind: 'close',
+      reason: 'closed by the client',
+      tell: 'peer',
+      concerns: ({ owner }) => {
+        const mine = owner !== undefined && guard.mayActIn(namespaceOfOwner(owner), peer);
+        closed ||= mine;
+        return mine;
+      },
+    });
+  if (!closed && !guard.speaksForOthers(peer) && !connections.wasNoted(own))
+    throw new NsmError(
+      'not-found',
+      `this network namespace has no connection of request_id ${quote(requestId)} to ${quote(service)}`,
+    );
+  return closed;
 }
 
 /**
@@ -72,16 +104,21 @@ function isCurrent(
   { connections }: Pick<ServiceComponents, 'connections'>,
   { kind, connection }: Exclude<ConnectionChange, { kind: 'synced' }>,
 ): boolean {
-  const { requestId, service, generation } = connection;
+  const { key, generation } = connection;
   const ended = kind === 'removed' || isClosed(connection);
   return !connections
-    .byRequest(requestId, service)
+    .ofKey(key)
     .some(
-      (other) =>
-        other.role !== 'ENDPOINT' &&
-        !isClosed(other) &&
-        (other.generation > generation ? ended : other.generation < generation),
+      (other) => !isClosed(other) && (other.generation > generation ? ended : other.generation < generation),
     );
+}
+
+function isOwn(
+  guard: ServiceComponents['guard'],
+  { owner }: Connection,
+  peer: PeerCredentials | undefined,
+): boolean {
+  return owner !== undefined && guard.mayActIn(namespaceOfOwner(owner), peer);
 }
 
 function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.ConnectionEventSchema> {

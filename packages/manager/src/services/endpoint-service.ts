@@ -1,7 +1,9 @@
 // nseconnect.EndpointOperations on endpoint.sock: what endpoints call.
-import type { endpoint, ServiceImplementation } from '@nsm/api';
+import { type endpoint, NsmError, type ServiceImplementation } from '@nsm/api';
 import { admitName, admitRequestId } from '../admission/admission.js';
 import { leave } from '../signals/leaving.js';
+import type { Connection } from '../state/connection.js';
+import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
 import { refusable } from './refusable.js';
 
@@ -23,7 +25,7 @@ export function endpointService(
           nseProviderNamespace,
           networkServiceName,
         )) {
-          await components.endpoints.admitCaller(record, peer);
+          components.endpoints.admitCaller(record, peer);
           await leave(components, record);
         }
         return undefined;
@@ -32,15 +34,20 @@ export function endpointService(
     closeConnection: ({ requestId, networkServiceName, reason }, { peer }) =>
       refusable(async () => {
         admitRequestId(requestId);
-        for (const { id } of components.connections.byRequest(requestId, networkServiceName))
-          await components.reconciler.close(id, reason || 'closed by the endpoint', {
-            concerns: async ({ role, endpoint: { name, namespace } }) => {
-              if (role === 'CLIENT') return false;
-              const record = { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName };
-              await components.endpoints.admitCaller(record, peer);
-              return true;
-            },
-          });
+        const isItsOwn = ({ endpoint: { name, namespace } }: Connection): boolean =>
+          components.endpoints.isServedBy(
+            { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName },
+            peer,
+          );
+        const own = components.connections.servedAs(requestId, networkServiceName).filter(isItsOwn);
+        // Of another's connection nothing is said that is not said where there is none.
+        if (own.length === 0)
+          throw new NsmError(
+            'not-found',
+            `no endpoint of yours has a connection of request_id ${quote(requestId)} to ${quote(networkServiceName)}`,
+          );
+        for (const { id } of own)
+          await components.reconciler.close(id, reason || 'closed by the endpoint', { concerns: isItsOwn });
         return undefined;
       }),
   };

@@ -22,8 +22,6 @@ export async function requestProxyConnection(
   const connection = await components.reconciler.order(key, {
     kind: 'connect',
     fingerprint,
-    requestId: request.requestId,
-    speaksForOthers: true,
     signal,
     make: (interrupted) =>
       makeHalf(

@@ -12,7 +12,7 @@ import {
   Server,
   type ServerLimits,
 } from '@nsm/api';
-import { peerCredentials } from '@nsm/netlink';
+import { openerOf } from '@nsm/netlink';
 import { audited } from '../audit/audited-writes.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
@@ -49,7 +49,6 @@ export async function listenUnix(
   stops: Stops,
 ): Promise<void> {
   const { logger } = services;
-  const identify = peerCredentials;
   const onRemoved = (socket: string, error?: NsmError): void => {
     if (error) logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
     else logger.warn({ socket }, 'a socket was removed by somebody else: made again');
@@ -63,7 +62,7 @@ export async function listenUnix(
     ['admin.sock', 0o600, server().add(admin.Admin, adminService(services))],
   ] as const;
   for (const [file, mode, serving] of sockets)
-    await serving.listenUnix(join(runDir, file), { mode, identify, onRemoved });
+    await serving.listenUnix(join(runDir, file), { mode, identify: openerOf, onRemoved });
 }
 
 function newServer(

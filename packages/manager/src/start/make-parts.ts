@@ -1,11 +1,13 @@
 // Every part of a manager, made of those before it and of its options. None of them has begun to do anything.
 import { create } from '@bufbuild/protobuf';
 import { LogThrottle, SubjectSchema } from '@nsm/api';
+import { ownNamespace } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
 import { Identifiers } from '../addresses/identifiers.js';
 import { NamespaceGuard } from '../admission/namespace-guard.js';
+import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { Abilities } from '../choice/abilities.js';
@@ -21,6 +23,7 @@ import { Catalogue } from '../peers/catalogue.js';
 import { LocalEndpoints } from '../peers/local-endpoints.js';
 import { OwnerWatch } from '../peers/owner-watch.js';
 import { PeerManagers } from '../peers/peer-managers.js';
+import { ServedNames } from '../peers/served-names.js';
 import { Gate } from '../policy/gate.js';
 import type { PolicySource } from '../policy/policy-source.js';
 import { Subjects } from '../policy/subjects.js';
@@ -72,7 +75,12 @@ export function makeParts(
   const prefixes = byService(options.prefixes, ({ cidr }) => cidr);
   const peers = new PeerManagers(() => registry.managers(), options.credentials);
   stops.add(() => peers.stop());
-  const guard = new NamespaceGuard(forwarder, options.allowedUids, monotonic);
+  const guard = new NamespaceGuard(
+    forwarder,
+    { allowedUids: options.allowedUids, own: ownNamespace() },
+    monotonic,
+  );
+  const shares = new Shares(options.limits ?? {}, (holder) => guard.ownsNode(holder));
   const audit = new Audit(auditLog, name);
   const subjects = new Subjects({ self, guard, source });
   const gate = new Gate({ source, audit });
@@ -82,7 +90,7 @@ export function makeParts(
   const endpoints = new LocalEndpoints({ guard });
   const advertising = new Advertising(
     {
-      ...{ endpoints, registry, store, guard, subjects, gate, logger },
+      ...{ endpoints, registry, store, guard, subjects, gate, shares, forwarder, logger },
       onGone: (record, reason) => endpointGone(signals, record, reason),
     },
     { manager: name, prefixes },
@@ -108,6 +116,7 @@ export function makeParts(
     endpoints,
     peers,
     owners,
+    servedNames: new ServedNames(connections),
     guard,
     gate,
     subjects,
@@ -137,7 +146,7 @@ export function makeParts(
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
   const { credentials } = options;
-  return { ...making, ...signals, auditLog, credentials, requestTimeoutMs, recovered };
+  return { ...making, ...signals, auditLog, credentials, shares, requestTimeoutMs, recovered };
 }
 
 /** Settings by network service; under '' those for services without their own. */

@@ -2,7 +2,7 @@
 import { create, fromBinary, isMessage, toBinary } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NetworkServiceEndpointSchema, state } from '@nsm/api';
 import type { Codec } from '@nsm/durable';
-import type { Connection } from './connection.js';
+import { type Connection, namespaceOfOwner, requestKey } from './connection.js';
 
 /** 1 and 2 are of journals, see earlier-journal.ts; 3: messages of nsmstate.proto. */
 const schema = 3;
@@ -14,7 +14,7 @@ export const connectionCodec: Codec<Connection> = {
       state.ConnectionSchema,
       create(state.ConnectionSchema, { ...connection, pairs: [...connection.pairs] }),
     ),
-  decode: (bytes) => plain(fromBinary(state.ConnectionSchema, bytes)) as Connection,
+  decode: (bytes) => scoped(plain(fromBinary(state.ConnectionSchema, bytes)) as Connection),
 };
 
 export const endpointCodec: Codec<NetworkServiceEndpoint> = {
@@ -22,6 +22,15 @@ export const endpointCodec: Codec<NetworkServiceEndpoint> = {
   encode: (endpoint) => toBinary(NetworkServiceEndpointSchema, endpoint),
   decode: (bytes) => fromBinary(NetworkServiceEndpointSchema, bytes),
 };
+
+/** Earlier versions knew owners by their inodes alone, and had one key for all pods. */
+function scoped(connection: Connection): Connection {
+  const { owner, role, crossConnect, requestId, service } = connection;
+  const cookie = crossConnect?.client?.namespace?.cookie;
+  if (!owner || owner.cookie !== undefined || role === 'ENDPOINT' || !cookie) return connection;
+  const known = { ...owner, cookie };
+  return { ...connection, owner: known, key: requestKey(namespaceOfOwner(known), requestId, service) };
+}
 
 /** A connection and its own parts are plain data, so that they can be copied with changes; what it has of others are messages. */
 function plain(value: unknown): unknown {

@@ -57,9 +57,9 @@ describe('ConnectionTable', () => {
     for (const one of [owned('a', 1), owned('b', 1), owned('c', 2), connection('d')])
       await connections.put(one);
     connections.change(owned('a', 1), { intent: { kind: 'closed', reason: 'gone', tell: 'peer' } });
-    expect([1, 2, 3].map((namespace) => connections.countIn(namespace))).toEqual([2, 1, 0]);
+    expect([1, 2, 3].map((namespace) => connections.countIn({ namespace }))).toEqual([2, 1, 0]);
     await connections.remove(connections.byId('a')!, 'gone');
-    expect(connections.countIn(1)).toBe(1);
+    expect(connections.countIn({ namespace: 1 })).toBe(1);
   });
 
   it('tells first what there is, then what changes', async () => {

@@ -2,12 +2,16 @@
 import { Backlog, type NetworkServiceEndpoint } from '@nsm/api';
 import {
   type Connection,
+  clientKeyOf,
   detailOf,
   isHealing,
+  namespaceOfOwner,
   type OperatorState,
-  requestKey,
+  type Owner,
+  servedAsOf,
   stateOf,
 } from './connection.js';
+import { identityOf } from './namespace-identity.js';
 import type { Store } from './store.js';
 
 export type ConnectionChange =
@@ -25,6 +29,8 @@ export interface PastState {
 
 /** States of one connection that are remembered. */
 const maxHistory = 32;
+/** Keys that are remembered when their connections have ended. */
+const maxNoted = 8192;
 /** A watcher that is this many changes behind is cut off, and may watch again from the start. */
 const maxBacklog = 4096;
 
@@ -35,8 +41,13 @@ export class ConnectionTable {
   /** By key, and of each key by id: a changed request's connection stands beside the one it replaces. */
   readonly #byKey = new Map<string, Map<string, Connection>>();
   readonly #byRequest = new Map<string, Map<string, Connection>>();
+  readonly #byClient = new Map<string, Map<string, Connection>>();
+  readonly #byServed = new Map<string, Map<string, Connection>>();
+  /** Keys that were in use lately, the latest last. */
+  readonly #noted = new Set<string>();
   readonly #perEndpoint = new Map<string, number>();
   readonly #perPod = new Map<string, number>();
+  readonly #perUser = new Map<string, number>();
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
   readonly #histories = new Map<string, PastState[]>();
@@ -96,9 +107,32 @@ export class ConnectionTable {
     return (this.byKey(key)?.generation ?? 0) + 1;
   }
 
-  /** All connections of a client's request to a service, whatever their role and generation. */
+  /** All connections to a service that pods of this node asked for under a request_id: each pod has its own. */
   byRequest(requestId: string, service: string): readonly Connection[] {
-    return [...(this.#byRequest.get(requestKey(requestId, service))?.values() ?? [])];
+    return [...(this.#byRequest.get(ofService(service, requestId))?.values() ?? [])];
+  }
+
+  /** All connections that take each other's place: see `clientKeyOf`. */
+  ofClient(clientKey: string): readonly Connection[] {
+    return [...(this.#byClient.get(clientKey)?.values() ?? [])];
+  }
+
+  /** All connections to a service that endpoints of this node know by a request_id. */
+  servedAs(requestId: string, service: string): readonly Connection[] {
+    return [...(this.#byServed.get(ofService(service, requestId))?.values() ?? [])];
+  }
+
+  /** Notes that a key is in use, from when a request comes: to close what it had, or was about to have, is no mistake for a while. */
+  note(key: string): void {
+    this.#noted.delete(key);
+    this.#noted.add(key);
+    const [oldest] = this.#noted;
+    if (this.#noted.size > maxNoted && oldest !== undefined) this.#noted.delete(oldest);
+  }
+
+  /** Whether a key was in use lately. */
+  wasNoted(key: string): boolean {
+    return this.#noted.has(key);
   }
 
   /** Connections of this node to an endpoint. */
@@ -110,9 +144,14 @@ export class ConnectionTable {
     );
   }
 
-  /** Connections that the clients in a network namespace have, by its inode. */
-  countIn(namespace: number): number {
-    return this.#perPod.get(String(namespace)) ?? 0;
+  /** Connections that the clients in a network namespace have. */
+  countIn(owner: Owner): number {
+    return this.#perPod.get(podOf(owner)) ?? 0;
+  }
+
+  /** Connections of this node's clients whose processes are a user's. */
+  countOfUser(uid: number): number {
+    return this.#perUser.get(String(uid)) ?? 0;
   }
 
   /** Adds a connection that the store has already. */
@@ -145,6 +184,7 @@ export class ConnectionTable {
     this.#byId.delete(connection.id);
     this.#histories.delete(connection.id);
     this.#forget(before);
+    this.note(before.key);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
   }
@@ -179,7 +219,10 @@ export class ConnectionTable {
     if (connection.phase.kind === 'UP' && connection.phase.contested !== undefined)
       this.#contested.add(connection.id);
     insert(this.#byKey, connection.key, connection);
-    insert(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
+    const { requestId, service, role } = connection;
+    insert(this.#byClient, clientKeyOf(connection), connection);
+    if (role !== 'ENDPOINT') insert(this.#byRequest, ofService(service, requestId), connection);
+    if (role !== 'CLIENT') insert(this.#byServed, ofService(service, servedAsOf(connection)), connection);
     this.#count(connection, 1);
     this.#tell({ kind: before ? 'changed' : 'present', connection });
   }
@@ -210,13 +253,17 @@ export class ConnectionTable {
     this.#healing.delete(connection.id);
     this.#contested.delete(connection.id);
     drop(this.#byKey, connection.key, connection);
-    drop(this.#byRequest, requestKey(connection.requestId, connection.service), connection);
+    drop(this.#byRequest, ofService(connection.service, connection.requestId), connection);
+    drop(this.#byClient, clientKeyOf(connection), connection);
+    drop(this.#byServed, ofService(connection.service, servedAsOf(connection)), connection);
     this.#count(connection, -1);
   }
 
-  #count({ service, endpoint, owner }: Connection, by: 1 | -1): void {
+  #count({ service, endpoint, owner, crossConnect }: Connection, by: 1 | -1): void {
     count(this.#perEndpoint, counter(service, endpoint.name, endpoint.namespace), by);
-    if (owner) count(this.#perPod, String(owner.namespace), by);
+    if (!owner) return;
+    count(this.#perPod, podOf(owner), by);
+    count(this.#perUser, String(crossConnect?.client?.uid ?? 0), by);
   }
 }
 
@@ -235,6 +282,14 @@ function insert(index: Map<string, Map<string, Connection>>, key: string, connec
 function drop(index: Map<string, Map<string, Connection>>, key: string, { id }: Connection): void {
   const present = index.get(key);
   if (present?.delete(id) && present.size === 0) index.delete(key);
+}
+
+function podOf(owner: Owner): string {
+  return identityOf(namespaceOfOwner(owner)) ?? '';
+}
+
+function ofService(service: string, requestId: string): string {
+  return `${service}/${requestId}`;
 }
 
 function counter(service: string, name: string, namespace: string): string {

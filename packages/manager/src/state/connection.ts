@@ -1,14 +1,16 @@
 // A connection as one manager knows it: what was asked, what was agreed, and what this node has to show for it.
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type {
   ConnectionParameters,
   connect,
   forwarder as fw,
   Interface,
+  NamespaceIdentity,
   Subject,
   TunnelType,
 } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
+import { identityOf } from './namespace-identity.js';
 
 /**
  * LOCAL: both sides are on this node. CLIENT: the client is here, the endpoint on another node. ENDPOINT: the
@@ -119,6 +121,8 @@ export function isDetached({ kind }: Phase): boolean {
 export interface Owner {
   /** Inode of the client's network namespace. */
   readonly namespace: number;
+  /** Its cookie, where the kernel gives one: another namespace may get the inode. */
+  readonly cookie?: bigint;
   /** The process it ends with; absent when it ends with the namespace. */
   readonly process?: { readonly pid: number; readonly startTime: number };
 }
@@ -144,6 +148,10 @@ export interface Connection {
   readonly request?: connect.ConnectionRequest;
   readonly endpoint: { readonly name: string; readonly namespace: string };
   readonly peer?: { readonly manager: string; readonly address: string; readonly connectionId: string };
+  /** Of an endpoint's half: what stands for the client and its request, as its manager tells. */
+  readonly clientKey?: string;
+  /** The request_id that the endpoint knows it by, where another client's connection has its own. */
+  readonly servedAs?: string;
   /** Of a remote one, what the endpoint's manager calls its half: made anew, the same connection has another. */
   readonly halfId?: string;
   /** The client's. */
@@ -165,9 +173,25 @@ export interface Connection {
   readonly since: number;
 }
 
-/** The key under which a client's request is idempotent. */
-export function requestKey(requestId: string, service: string): string {
-  return `${service}/${requestId}`;
+export function namespaceOfOwner({ namespace: inode, cookie = 0n }: Owner): NamespaceIdentity {
+  return { inode, cookie };
+}
+
+/** The key under which a client's request is idempotent: in its own network namespace, whatever other pods ask for. */
+export function requestKey(namespace: NamespaceIdentity, requestId: string, service: string): string {
+  return `${identityOf(namespace)} ${service}/${requestId}`;
+}
+
+/** The same for all connections that take each other's place, on the client's node and, told by its manager, on the endpoint's. */
+export function clientKeyOf({ role, key, peer, clientKey, requestId }: ServedFor): string {
+  return role === 'ENDPOINT' ? `${peer?.manager} ${clientKey || requestId}` : key;
+}
+
+export type ServedFor = Pick<Connection, 'role' | 'key' | 'peer' | 'clientKey' | 'requestId'>;
+
+/** What its endpoint knows it by, as its request_id. */
+export function servedAsOf({ servedAs, requestId }: Pick<Connection, 'servedAs' | 'requestId'>): string {
+  return servedAs ?? requestId;
 }
 
 /** Under which a request of another manager is idempotent. */
@@ -187,7 +211,12 @@ export function proxyKey({
   return clientManagerName === '' ? `proxy ${request}` : `proxy ${clientManagerName} ${request}`;
 }
 
-/** 64 bits that name a connection on every node it touches. */
+/** 64 bits that name a connection on every node it touches, and that no stranger can guess. */
+export function newConnectionHash(): string {
+  return randomBytes(8).toString('hex');
+}
+
+/** 64 bits that stand for something, the same each time. */
 export function connectionHash(...parts: readonly (string | number)[]): string {
   return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 16);
 }

@@ -71,6 +71,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       auditLost: Number(status.auditLost),
       connections: status.connections,
       endpoints: status.endpoints,
+      limits: status.limits.map(({ name, limit, most, refused }) => ({ name, limit, most, refused })),
       interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
       joins: (status.capabilities?.joins ?? []).map(joinView),
       tunnelTypes: tunnelCapabilityViews(status.capabilities?.tunnels ?? []),
@@ -96,6 +97,12 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['audit log', view.auditLog && `${view.auditLog}${lostText(view.auditLost, output)}`],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
+      [
+        'limits of a pod',
+        view.limits
+          .map(({ name, limit, refused }) => `${name} ${limit}${refused ? ` (${refused} refused)` : ''}`)
+          .join(', '),
+      ],
       ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
       ['over tunnels', listOf(view.joins.filter(({ tunnel }) => tunnel !== ''))],
     ]);

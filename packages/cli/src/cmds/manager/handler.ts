@@ -40,6 +40,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     allowedUids: flags.allowUid,
     ...(flags.policy === undefined ? {} : { policy: flags.policy }),
     ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),
+    limits: Object.fromEntries(flags.limit),
     probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { loadForwarderThread } from '@nsm/forwarder/load-thread';
+import { defaultLimits, type Limited } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
@@ -73,6 +74,15 @@ export function managerCommand(): Command {
     )
     .addOption(
       flag(
+        '--limit <what=number>',
+        `what one pod may have: ${Object.entries(defaultLimits)
+          .map((entry) => entry.join('='))
+          .join(', ')}; may be repeated`,
+        { list: true, parse: parseLimit },
+      ),
+    )
+    .addOption(
+      flag(
         '--forwarder <where>',
         'internal: in this process; external: nsm forwarder with the same --run-dir',
         {
@@ -113,6 +123,14 @@ export function managerCommand(): Command {
     });
   for (const option of [...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
+}
+
+/** Reads WHAT=NUMBER. */
+function parseLimit(text: string): readonly [Limited, number] {
+  const [what = '', number = ''] = text.split('=');
+  if (!Object.hasOwn(defaultLimits, what))
+    throw new InvalidArgumentError(`Write one of ${Object.keys(defaultLimits).join(', ')}, =, and a number.`);
+  return [what as Limited, parseInteger(0, 0xffff_ffff)(number)];
 }
 
 /** Less than a packet may take on its way proves nothing; more than a minute is of no use. */

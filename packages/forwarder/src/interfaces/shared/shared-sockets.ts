@@ -1,9 +1,10 @@
 // Where pods of this node meet by a unix socket: a folder for each side of a connection, open to that side's user alone.
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type InterfaceType, NsmError, traitsOf } from '@nsm/api';
 import { libc } from '@nsm/netlink';
 import type { Side } from '../../wiring.js';
+import { RemovedFolders } from './removed-folders.js';
 import { linkSocket, SocketLink } from './socket-link.js';
 
 /** sun_path of unix(7) less its final zero byte. */
@@ -16,10 +17,12 @@ const maxSocketPath = 107;
 export class SharedSockets {
   readonly #root: string | undefined;
   readonly #links = new Map<string, SocketLink>();
+  readonly #removed: RemovedFolders | undefined;
 
   /** @param runDir folder of the manager's sockets; without one there is no place. */
   constructor(runDir: string | undefined) {
     this.#root = runDir === undefined ? undefined : join(runDir, 'shared');
+    this.#removed = runDir === undefined ? undefined : new RemovedFolders(join(runDir, '.removed'));
   }
 
   /** What is missing here for sockets of a type, found by trying; '' when it works. */
@@ -76,18 +79,20 @@ export class SharedSockets {
     this.#links.set(id, new SocketLink(endpoint, client));
   }
 
-  /** Removes the folders of a connection with all that is in them. Harmless when there are none. */
+  /** Removes the folders of a connection; what is in them goes by and by. Harmless when there are none. */
   release(id: string): void {
     this.#links.get(id)?.close();
     this.#links.delete(id);
     if (this.#root !== undefined && hashPattern.test(hashOf(id)))
-      rmSync(join(this.#root, hashOf(id)), { recursive: true, force: true });
+      this.#removed?.take(join(this.#root, hashOf(id)), ['client', 'endpoint']);
   }
 
   /** Ids of the connections that have folders; all of them are connections of the manager whose run directory this is. */
   ids(prefix: string): string[] {
     try {
-      return readdirSync(this.#root ?? '').map((connection) => `${prefix}${connection}`);
+      return readdirSync(this.#root ?? '')
+        .filter((connection) => hashPattern.test(connection))
+        .map((connection) => `${prefix}${connection}`);
     } catch {
       // None was ever placed.
       return [];
@@ -95,9 +100,10 @@ export class SharedSockets {
   }
 
   /** Folders and what is in them stay. */
-  stop(): void {
+  async stop(): Promise<void> {
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
+    await this.#removed?.stop();
   }
 
   #folderOf(id: string): string {

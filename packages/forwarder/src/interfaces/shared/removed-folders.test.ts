@@ -1,0 +1,51 @@
+// Folders with whatever pods put into them are removed, and nothing that their links point to.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { waitFor } from '@nsm/testkit';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { RemovedFolders } from './removed-folders.js';
+
+let root: string;
+let removed: RemovedFolders;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'nsm-removed-'));
+  removed = new RemovedFolders(join(root, 'place'));
+});
+afterEach(async () => {
+  await removed.stop();
+  rmSync(root, { recursive: true });
+});
+
+const taken = async (path: string): Promise<void> => {
+  removed.take(path, ['client']);
+  expect(existsSync(path)).toBe(false);
+  await waitFor(() => !existsSync(join(root, 'place')));
+};
+
+it('takes what is deep, many and strangely named', async () => {
+  const path = join(root, 'one');
+  mkdirSync(join(path, 'client', ...new Array(60).fill('deep')), { recursive: true });
+  for (let n = 0; n < 1500; n++) writeFileSync(join(path, 'client', `f${n}`), '');
+  writeFileSync(Buffer.concat([Buffer.from(`${path}/client/`), Buffer.from([0xff, 0xfe, 0x0a])]), '');
+  await taken(path);
+});
+
+it('follows no link', async () => {
+  const other = join(root, 'other');
+  mkdirSync(other);
+  writeFileSync(join(other, 'file'), '');
+  const path = join(root, 'one');
+  mkdirSync(path);
+  symlinkSync(other, join(path, 'client'));
+  await taken(path);
+  expect(readdirSync(other)).toEqual(['file']);
+});
+
+it('takes what an earlier process left', async () => {
+  mkdirSync(join(root, 'place', 'left', 'more'), { recursive: true });
+  mkdirSync(join(root, 'one'));
+  await taken(join(root, 'one'));
+});
+
+it('has nothing to do where there is nothing', () => removed.take(join(root, 'nothing'), []));
