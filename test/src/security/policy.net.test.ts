@@ -190,6 +190,15 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
     ]);
   });
 
+  it('limits how much its subjects may have', async () => {
+    await rule(mesh.a, ruled.replace('connections: 7', 'connections: 1'));
+    expect((await connect(inRed, red, 'plain', 'first')).error).toBe('');
+    expect((await connect(inRed, red, 'plain', 'second')).error).toMatch(
+      /has 1 of 1 connections.*of the policy/,
+    );
+    await close(inRed, 'plain', 'first');
+  });
+
   it('that is not in order keeps a manager from starting', async () => {
     const bad = join(mesh.dir, 'bad.yaml');
     writeFileSync(bad, 'ruls: []');

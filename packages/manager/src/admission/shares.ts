@@ -38,6 +38,7 @@ export class Shares {
   /**
    * @param had what the pod and the user have already, of what is counted elsewhere.
    * @param more what is asked for.
+   * @param limit in place of the manager's own, where the policy has one.
    * @throws NsmError `overload` when that is more than they may have
    */
   require(
@@ -45,8 +46,8 @@ export class Shares {
     holder: Holder,
     had: { readonly pod: number; readonly user: number },
     more = 1,
+    limit: number = this.#limits[what],
   ): void {
-    const limit = this.#limits[what];
     this.#most.set(what, Math.max(this.#most.get(what) ?? 0, had.pod));
     if (this.#exempt(holder)) return;
     const whose =
@@ -59,7 +60,7 @@ export class Shares {
     this.#refused.set(what, (this.#refused.get(what) ?? 0) + 1);
     throw new NsmError(
       'overload',
-      `${whose} ${words[what]}, and ${more} more are asked for: give up some, or raise the manager's --limit ${what}=${limit}`,
+      `${whose} ${words[what]}, and ${more} more are asked for: give up some, or raise ${limit === this.#limits[what] ? `the manager's --limit ${what}=${limit}` : `limits.${what} of the policy`}`,
     );
   }
 

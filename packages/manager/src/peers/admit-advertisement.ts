@@ -32,6 +32,8 @@ export interface Advertised {
   readonly key: string;
   readonly record: NetworkServiceEndpoint;
   readonly listener: PeerCredentials;
+  /** How many endpoints the policy lets the pod have; absent: as many as the manager lets each. */
+  readonly most?: number | undefined;
 }
 
 /**
@@ -65,8 +67,8 @@ export async function admitAdvertisement(
     const ofService = endpoint.prefixes.length > 0 ? endpoint.prefixes : [...configured];
     const record = { ...endpoint, networkServiceHost: manager, prefixes: ofService, provider };
     const key = endpointKey(record);
-    components.gate.admitProvider(record);
-    admitted.set(key, { key, record, listener });
+    const { limits } = components.gate.admitProvider(record);
+    admitted.set(key, { key, record, listener, most: limits.endpoints });
   }
   return [...admitted.values()];
 }

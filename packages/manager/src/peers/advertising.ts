@@ -203,7 +203,9 @@ export class Advertising {
     }
     const more = advertised.reduce((sum, { record }) => sum + bytesOf(record), 0);
     const { pod, user } = had;
-    shares.require('endpoints', listener, { pod: pod.count, user: user.count }, advertised.length);
+    const mosts = advertised.flatMap(({ most }) => most ?? []);
+    const most = mosts.length > 0 ? Math.min(...mosts) : undefined;
+    shares.require('endpoints', listener, { pod: pod.count, user: user.count }, advertised.length, most);
     shares.require('endpointBytes', listener, { pod: pod.bytes, user: user.bytes }, more);
   }
 

@@ -8,7 +8,7 @@ import {
   type Subject,
 } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { type Action, type Decision, type Gives, type Policy, unruled } from '@nsm/policy';
+import { type Action, type Decision, type Gives, type Limits, type Policy, unruled } from '@nsm/policy';
 import { type Audit, endpointFields as fieldsOf } from '../audit/audit.js';
 import { quote } from '../untrusted-text.js';
 import type { PolicySource } from './policy-source.js';
@@ -107,6 +107,16 @@ export class Gate {
     if (client) this.#audit.decision('request', client, fieldsOf(endpoint), narrowed.verdict);
     if (!narrowed.verdict.allowed) throw refusal(endpoint.networkServiceName, narrowed.verdict);
     return narrowed;
+  }
+
+  /** What the rule that lets a client have one of some endpoints says of how much the client may have. */
+  limitsOf(client: Subject, endpoints: readonly NetworkServiceEndpoint[]): Limits {
+    if (!this.isRuled) return {};
+    for (const endpoint of endpoints) {
+      const { allowed, limits } = this.permits(client, endpoint);
+      if (allowed) return limits;
+    }
+    return {};
   }
 
   /** Whether a client may ask for a service that no endpoint provides now. @throws NsmError `policy` */

@@ -40,6 +40,8 @@ export async function requestConnection(
           'connections',
           { uid: admitted.uid, namespace },
           { pod: connections.countIn(owner), user: connections.countOfUser(admitted.uid) },
+          1,
+          components.gate.limitsOf(client, components.catalogue.of(request.networkServiceName)).connections,
         );
       const generation = connections.nextGeneration(key);
       return establish(
