@@ -105,6 +105,7 @@ export async function disconnect(options: {
   const reply = await link.call({ signal, timeoutMs, waitMs: 0 }, (call) =>
     client.closeConnection({ requestId, networkServiceName: service }, call),
   );
+  if (reply.alreadyClosed) return false;
   if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
-  return !reply.alreadyClosed;
+  return true;
 }

@@ -6,8 +6,6 @@ import { connectTo, isSameProcess, listenerOf, processAt } from './socket-listen
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
 export const reachTimeoutMs = 2000;
-/** Bytes of an endpoint's answer: its routes take a third of that at most. */
-const maxReplyBytes = 2 << 20;
 /** Milliseconds within which an endpoint must answer a request. */
 const answerTimeoutMs = 5000;
 /**
@@ -31,7 +29,6 @@ export class EndpointSocket {
     this.path = path;
     this.listener = listener;
     this.#channel = new Channel(`unix:${path}`, {
-      maxReplyBytes,
       connect: () => this.#connect(),
     });
     this.#client = this.#channel.client(ep.EndpointConnection);

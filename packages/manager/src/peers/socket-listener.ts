@@ -1,5 +1,5 @@
 // Which process listens on a unix socket, as the kernel tells of the very connection that is made to it.
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { descriptorOf, NsmError, type PeerCredentials } from '@nsm/api';
 import { peerCredentials, peerProcess } from '@nsm/netlink';
@@ -41,6 +41,7 @@ export async function connectTo(path: string, timeoutMs: number, isAdvertised = 
     throw unreachable(thrown as NodeJS.ErrnoException);
   }
   try {
+    if (fstatSync(file).isSymbolicLink()) throw unreachable(new Error('it is a symbolic link'));
     return await connected(`/proc/self/fd/${file}`, timeoutMs, unreachable);
   } finally {
     closeSync(file);

@@ -40,8 +40,7 @@ export function clientService(
       refusable(async () => {
         admitRequestId(requestId);
         admitName('network_service_name', networkServiceName);
-        const closed = await closeOf(components, requestId, networkServiceName, peer);
-        return { accepted: true, alreadyClosed: !closed };
+        return await closeOf(components, requestId, networkServiceName, peer);
       }),
 
     async *watchConnections(_request, { peer, signal }) {
@@ -64,15 +63,14 @@ export function clientService(
 
 /**
  * Closes what a caller has under a request_id, in its own network namespace or, where it speaks for others, in any.
- * @returns false when that was closed already.
- * @throws NsmError `not-found` when it had none lately, whatever other pods have.
+ * What it had none of lately is refused, whatever other pods have.
  */
 async function closeOf(
   { guard, connections, reconciler }: ServiceComponents,
   requestId: string,
   service: string,
   peer: PeerCredentials | undefined,
-): Promise<boolean> {
+): Promise<MessageInitShape<typeof connect.CloseConnectionReplySchema>> {
   const own = requestKey(guard.namespaceOf(peer), requestId, service);
   const others = guard.speaksForOthers(peer) ? connections.byRequest(requestId, service) : [];
   const keys = new Set([own, ...others.map(({ key }) => key)]);
@@ -88,12 +86,13 @@ async function closeOf(
         return mine;
       },
     });
-  if (!closed && !guard.speaksForOthers(peer) && !connections.wasNoted(own))
-    throw new NsmError(
-      'not-found',
-      `this network namespace has no connection of request_id ${quote(requestId)} to ${quote(service)}`,
-    );
-  return closed;
+  if (closed || guard.speaksForOthers(peer) || connections.wasNoted(own))
+    return { accepted: true, alreadyClosed: !closed };
+  const none = new NsmError(
+    'not-found',
+    `this network namespace has no connection of request_id ${quote(requestId)} to ${quote(service)}`,
+  );
+  return { accepted: false, admissionError: none.toAdmissionError(), alreadyClosed: true };
 }
 
 /**

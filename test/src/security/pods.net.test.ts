@@ -1,0 +1,186 @@
+// What ordinary users in pods, and on the node, try with the manager's sockets: tests are named after the rows of docs/security.md.
+import { chmodSync, chownSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ipJson, type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Agent } from '../agent.js';
+import { Mesh, type Pod } from '../mesh.js';
+import { nsmJson } from '../nsm-command.js';
+import { connectionRequest, methods, readVerdict } from '../specification.js';
+import { message } from '../wire.js';
+
+const [user, otherUser] = [61_001, 61_002];
+const handedOn = fileURLToPath(new URL('./handed-on.js', import.meta.url));
+const greeting = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00';
+
+describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () => {
+  let mesh: Mesh;
+  let folder: string;
+  let [victim, evil, serving]: Pod[] = [];
+  let [own, strange, onNode, endpoint]: Agent[] = [];
+  const left: Running[] = [];
+  const children: number[] = [];
+
+  beforeAll(async () => {
+    mesh = await Mesh.start();
+    chmodSync(mesh.dir, 0o711);
+    folder = join(mesh.dir, 'user');
+    mkdirSync(folder);
+    chownSync(folder, user, user);
+    [victim, evil, serving] = ['victim', 'evil', 'serving'].map((label) => mesh.pod(label));
+    [own, strange, onNode, endpoint] = await Promise.all([
+      mesh.agent(victim!, { user: otherUser }),
+      mesh.agent(evil!, { user }),
+      mesh.agent(mesh.a, { user }),
+      mesh.agent(evil!, { user }),
+    ]);
+    await mesh.endpoint(mesh.a, { pod: serving!, name: 'echo', services: ['echo'] });
+  });
+  afterAll(async () => {
+    for (const running of left) await running.stop();
+    for (const child of children) endNow(child);
+    await mesh?.stop();
+  });
+
+  const ask = async (agent: Agent | undefined, requestId: string, netns: string, service = 'echo') =>
+    await agent!.connect(mesh.a.runDir, { requestId, service, netns });
+  const devices = async (pod: Pod | undefined): Promise<number> =>
+    (await ipJson(pod!.name, ['link'])).length - 1;
+
+  /** Starts a program that hands its socket on; the number of the process that opened it, which has ended. */
+  const handOn = async (...args: readonly string[]): Promise<number> => {
+    const running = await spawnIn(evil!.name, 'setpriv', [
+      ...[`--reuid=${user}`, `--regid=${user}`, '--clear-groups', process.execPath, handedOn, ...args],
+    ]);
+    left.push(running);
+    await waitFor(() => running.output().includes('opened'));
+    const [opener = 0, child = 0] = running.output().match(/\d+/g)!.map(Number);
+    children.push(child);
+    await running.exited;
+    return opener;
+  };
+
+  /** A process of the victim gets the number, if the kernel gives it. */
+  const takeNumber = async (pid: number): Promise<void> => {
+    for (let tries = 0; tries < 20 && !existsSync(`/proc/${pid}`); tries++) {
+      writeFileSync('/proc/sys/kernel/ns_last_pid', String(pid - 1));
+      left.push(await spawnIn(undefined, 'nsenter', [`--net=/run/netns/${victim!.name}`, 'sleep', '60']));
+    }
+  };
+
+  it('caller: a socket counts as its opener’s, also when that has ended and its pid is another’s', async () => {
+    const relay = join(folder, 'relay.sock');
+    await takeNumber(await handOn('connection', join(mesh.a.runDir, 'client.sock'), relay));
+    chmodSync(relay, 0o666);
+    const call = async (requestId: string, netns: string) => {
+      const bytes = connectionRequest({ requestId, service: 'echo', netns });
+      return readVerdict(await strange!.replyTo(`unix:${relay}`, methods.requestConnection, bytes));
+    };
+    expect((await call('stolen', victim!.netns)).error).toMatch(/is not the caller's own/);
+    expect(await devices(victim)).toBe(0);
+    expect(await call('mine', evil!.netns)).toEqual({ accepted: true, error: '' });
+    await strange!.close(mesh.a.runDir, 'mine', 'echo');
+  });
+
+  it('listener: a process that has ended speaks for nobody, whoever has its pid', async () => {
+    const socket = join(folder, 'orphan.sock');
+    await takeNumber(await handOn('listener', socket));
+    const { error } = await strange!.advertise(mesh.a.runDir, { service: 'orphan', name: 'orphan', socket });
+    expect(error).toMatch(/has ended|served from another network namespace/);
+  });
+
+  it('listener: no symbolic link is followed, and an endpoint names no namespace but its own', async () => {
+    const socket = join(folder, 'e.sock');
+    await endpoint!.serve(socket, { kind: 'answer', netns: victim!.netns });
+    const link = join(folder, 'link.sock');
+    symlinkSync(socket, link);
+    const told = { service: 'foreign', name: 'foreign' };
+    expect((await strange!.advertise(mesh.a.runDir, { ...told, socket: link })).error).toMatch(
+      /symbolic link/,
+    );
+    expect((await strange!.advertise(mesh.a.runDir, { ...told, socket })).error).toBe('');
+    for (const netns of [victim!.netns, `net:[${mesh.a.namespace.namespace.inode}]`]) {
+      await endpoint!.behave({ kind: 'answer', netns });
+      expect((await ask(strange, 'foreign', evil!.netns, 'foreign')).error).toMatch(/which is not its own/);
+    }
+    expect(await devices(victim)).toBe(0);
+  });
+
+  it('request_id: each namespace has its own, and hears nothing of others', async () => {
+    expect((await ask(strange, 'pod-uid', evil!.netns)).error).toBe('');
+    expect((await ask(own, 'pod-uid', victim!.netns)).error).toBe('');
+    await strange!.close(mesh.a.runDir, 'pod-uid', 'echo');
+    expect([await devices(victim), await devices(evil)]).toEqual([1, 0]);
+    const [anothers, nobodys] = await Promise.all(
+      ['only-victims', 'nobodys'].map(async (requestId, index) => {
+        if (index === 0) await ask(own, requestId, victim!.netns);
+        return await strange!.close(mesh.a.runDir, requestId, 'echo').catch(({ message }: Error) => message);
+      }),
+    );
+    expect(anothers).toMatch(/this network namespace has no connection/);
+    expect(String(anothers).replace('only-victims', 'nobodys')).toBe(nobodys);
+    for (const requestId of ['pod-uid', 'only-victims']) await own!.close(mesh.a.runDir, requestId, 'echo');
+  });
+
+  it('node: an ordinary user neither redirects it nor speaks for others’ endpoints', async () => {
+    await mesh.spawn(mesh.a.namespace.name, '"event":"advertised"', [
+      ...[
+        'endpoint',
+        'icmp-responder',
+        '--name',
+        'roots',
+        '--service',
+        'roots',
+        '--run-dir',
+        mesh.a.runDir,
+        '--json',
+      ],
+    ]);
+    const socket = join(mesh.a.runDir, 'endpoints', 'roots.sock');
+    const { accepted } = await onNode!.advertise(mesh.a.runDir, { service: 'gateway', name: 'fake', socket });
+    expect(accepted).toBe(false);
+    const node = `net:[${mesh.a.namespace.namespace.inode}]`;
+    expect((await ask(onNode, 'node', node)).error).toMatch(/is the node's own/);
+    const endpoints = await nsmJson<{ name: string }[]>('get', 'endpoints', '--run-dir', mesh.a.runDir);
+    expect(endpoints.map(({ name }) => name)).toContain('roots');
+  });
+
+  it('limits: one pod cannot take client.sock from others', async () => {
+    const speaking = Array.from({ length: 300 }, () =>
+      strange!.speak(join(mesh.a.runDir, 'client.sock'), greeting, { keep: true, patienceMs: 1 }),
+    );
+    await Promise.all(speaking);
+    expect((await ask(own, 'served', victim!.netns)).error).toBe('');
+    await own!.close(mesh.a.runDir, 'served', 'echo');
+    await waitFor(() => mesh.a.log.includes(`connections of network namespace ${evil!.inode} are open`));
+  });
+
+  it('limits: endpoints of a pod are so many bytes and no more', async () => {
+    const socket = join(folder, 'many.sock');
+    const many = await mesh.agent(mesh.pod('many'), { user });
+    await many.serve(socket, { kind: 'hang' });
+    const selector = Array.from({ length: 60 }, (_, index) =>
+      message([1, `k${index}`.padEnd(250, 'x')], [2, 'v'.repeat(63)]),
+    );
+    const more = [[100, message(...selector.map((entry) => [1, entry] as const))] as const];
+    let error = '';
+    for (let part = 0; part < 12 && error === ''; part++)
+      ({ error } = await many.advertise(
+        mesh.a.runDir,
+        ...Array.from({ length: 32 }, (_, index) => ({
+          ...{ service: `s${part}-${index}`, name: `e${part}-${index}`, socket, more },
+        })),
+      ));
+    expect(error).toMatch(/bytes of advertised endpoints.*--limit endpointBytes/);
+    await many.stop();
+  });
+});
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended with what it served.
+  }
+}
