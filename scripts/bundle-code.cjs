@@ -1,12 +1,13 @@
 // Writes down the code that V8 makes of a bundle, beside each of its files: node scripts/bundle-code.cjs FOLDER FILE…. All FILEs are
 // loaded and a command is run, so that the functions of a start are among it.
-const { writeFileSync } = require('node:fs');
+const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
-const { load, scripts } = require('../packages/cli/bin/load.js');
+const { keptCode, load, scripts } = require('../packages/cli/bin/load.js');
 
 const [folder, ...files] = process.argv.slice(2);
 process.on('exit', () => {
-  for (const [file, script] of scripts) writeFileSync(`${file}.code`, script.createCachedData());
+  for (const [file, script] of scripts)
+    writeFileSync(`${file}.code`, keptCode(script.createCachedData(), readFileSync(file)));
 });
 for (const file of files) load(join(folder, file));
 load(join(folder, 'main.js')).run(['get', 'services', '--run-dir', join(folder, 'nowhere')]);

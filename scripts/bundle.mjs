@@ -1,16 +1,20 @@
-// Puts the compiled packages and what they import together into few files, packages/cli/dist/bundle: what `nsm` runs.
+// Puts the compiled packages and what they import together into few files, in a folder below packages/cli/dist/bundle: what `nsm` runs.
+// Which folder that is, the file `current` says: commands that begin while it changes, and daemons that run, have all of their own.
 // Used by setup.mjs and the tests, and by itself: node scripts/bundle.mjs. Quick when nothing has changed.
 import { spawnSync } from 'node:child_process';
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const packages = join(root, 'packages');
 const command = join(packages, 'cli');
-const output = join(command, 'dist/bundle');
-/** Every file that went into the bundle, and the version of Node.js that it is for. */
-const list = join(output, 'inputs.json');
+const bundles = join(command, 'dist/bundle');
+const current = join(bundles, 'current');
+/** Of a bundle: every file that went into it, and the version of Node.js that it is for. */
+const listName = 'inputs.json';
+/** Milliseconds after which a bundle that is neither the current one nor the one before is removed. */
+const keptMs = 600_000;
 
 /** Stay in node_modules: koffi loads a library beside it, and the other is only for what no part asks of gRPC. */
 const external = ['koffi', '@grpc/proto-loader'];
@@ -19,8 +23,8 @@ const external = ['koffi', '@grpc/proto-loader'];
 export async function bundle() {
   if (isFresh()) return;
   const { rolldown } = await import('rolldown');
-  // Beside the old one, which processes may be running.
-  const folder = `${output}.${process.pid}`;
+  const name = `${Date.now()}-${process.pid}`;
+  const folder = join(bundles, name);
   try {
     const build = await rolldown({
       // What comes from where is told by paths from here.
@@ -43,27 +47,39 @@ export async function bundle() {
     for (const { type, fileName, code } of written)
       if (type === 'chunk') writeFileSync(join(folder, fileName), escaped(code));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));
-    putInPlace(folder);
     // Loaded by commands; threads and programs begin to work when they are loaded.
     const parts = written.filter(({ isDynamicEntry, isEntry }) => isDynamicEntry && !isEntry);
-    writeCode(parts.map(({ fileName }) => fileName));
-    // Last: without it the bundle is made anew.
-    writeFileSync(list, JSON.stringify({ node: process.version, inputs }));
+    writeCode(
+      folder,
+      parts.map(({ fileName }) => fileName),
+    );
+    writeFileSync(join(folder, listName), JSON.stringify({ node: process.version, inputs }));
+    putInPlace(name);
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
 }
 
-/** Another build may put its own there between two steps of this one: the last one stays. */
-function putInPlace(folder) {
-  for (let tries = 1; ; tries++)
-    try {
-      rmSync(output, { recursive: true, force: true });
-      return renameSync(folder, output);
-    } catch (error) {
-      if (tries === 10) throw error;
-    }
+/** In one step; of builds at the same time the last one stays. */
+function putInPlace(name) {
+  const former = currentName();
+  writeFileSync(`${current}.${process.pid}`, name);
+  renameSync(`${current}.${process.pid}`, current);
+  for (const other of readdirSync(bundles)) {
+    const path = join(bundles, other);
+    if (other !== name && other !== former && path !== current && Date.now() - timeOf(path) > keptMs)
+      rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Name of the folder that `nsm` runs; '' before there is one. */
+function currentName() {
+  try {
+    return readFileSync(current, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** V8 holds a text with two bytes for each of its characters when any of them is beyond Latin-1. */
@@ -75,13 +91,14 @@ function escaped(code) {
 export { bundle as setup };
 
 /** A start is a third shorter with it. Without it everything works. Stack traces name the folder in which it was made. */
-function writeCode(files) {
+function writeCode(folder, files) {
   const program = join(root, 'scripts/bundle-code.cjs');
-  const { error } = spawnSync(process.execPath, [program, output, ...files], { stdio: 'ignore' });
+  const { error } = spawnSync(process.execPath, [program, folder, ...files], { stdio: 'ignore' });
   if (error) throw error;
 }
 
 function isFresh() {
+  const list = join(bundles, currentName(), listName);
   const made = timeOf(list);
   if (made === 0) return false;
   const { node, inputs = [] } = JSON.parse(readFileSync(list, 'utf8'));
@@ -110,12 +127,12 @@ const placeFiles = {
     handler(code, module) {
       const place = (file) => {
         if (file.startsWith(`${command}${sep}`) && !file.startsWith(join(command, 'dist')))
-          return relative(output, file);
+          return relative(join(bundles, 'any'), file);
         const fileName = basename(file);
         if (file.endsWith('.js')) {
           const entry = fileName.replace(/js$/, 'entry.js');
           this.emitFile({ type: 'chunk', id: file, fileName: entry });
-          const source = `require('../../bin/load.js').load(require('node:path').join(__dirname, '${entry}'));\n`;
+          const source = `require('../../../bin/load.js').load(require('node:path').join(__dirname, '${entry}'));\n`;
           this.emitFile({ type: 'asset', fileName, source });
         } else {
           this.addWatchFile(file);

@@ -9,6 +9,7 @@ import { describeMachine } from './machine.js';
 import { measureDataplane } from './measure-dataplane.js';
 import { measureFootprint } from './measure-footprint.js';
 import { measureMemory } from './measure-memory.js';
+import { measurePolicy } from './measure-policy.js';
 import { measureBursts, measureRequests } from './measure-requests.js';
 import { measureScale } from './measure-scale.js';
 import { measureTunnels } from './measure-tunnels.js';
@@ -50,7 +51,16 @@ async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): P
     const memory = only.has('memory') ? await measureMemory(mesh, plan, say) : undefined;
     const scale = only.has('scale') ? await measureScale(mesh, plan, say) : [];
     const footprint = only.has('footprint') ? await measureFootprint(mesh, plan, cleanup, say) : [];
-    const figures = { requests: requests?.requests ?? [], bursts, dataplane, tunnels, scale, footprint };
+    const policy = only.has('policy') ? measurePolicy(say) : [];
+    const figures = {
+      policy,
+      requests: requests?.requests ?? [],
+      bursts,
+      dataplane,
+      tunnels,
+      scale,
+      footprint,
+    };
     return {
       benchmark: 'network-service-mesh',
       version: 1,

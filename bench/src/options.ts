@@ -10,7 +10,16 @@ export interface Options {
   readonly plan: Plan;
 }
 
-export const parts = ['requests', 'burst', 'dataplane', 'tunnels', 'memory', 'scale', 'footprint'] as const;
+export const parts = [
+  'requests',
+  'burst',
+  'dataplane',
+  'tunnels',
+  'memory',
+  'scale',
+  'footprint',
+  'policy',
+] as const;
 export type Part = (typeof parts)[number];
 
 /** How much is measured. */

@@ -29,6 +29,7 @@ export function report(results: Results): string {
     memorySection(results),
     scaleSection(results),
     footprintSection(results),
+    policySection(results),
     targetSection(results),
     results.skipped.map((text) => `not measured: ${text}`).join('\n'),
   ];
@@ -211,6 +212,14 @@ function footprintSection({ footprint }: Results): string {
   return section('Start and memory of each command', columns, rows, [
     'From its start until it says that it is ready or, where it does one thing, until it has ended; beside a bare Node.js',
     'process of the same round. RSS: a second later, with nothing to do.',
+  ]);
+}
+
+function policySection({ policy }: Results): string {
+  if (policy.length === 0) return '';
+  const rows = policy.map(({ rules, condition, us }) => [rules, condition ? 'yes' : '', fixed(us)]);
+  return section('Decisions of a policy', ['rules', 'condition', 'µs'], rows, [
+    'The last rule decides; with a condition in CEL, where it says so.',
   ]);
 }
 

@@ -22,6 +22,8 @@ const idleMiB: Readonly<Record<string, number>> = {
 };
 /** p99 by p50. */
 const tail = 10;
+/** Microseconds that a decision of a policy takes. */
+const decisionUs = 50;
 
 export function judge({
   requests,
@@ -30,11 +32,17 @@ export function judge({
   tunnels,
   scale,
   footprint,
-}: Pick<Results, 'requests' | 'bursts' | 'dataplane' | 'tunnels' | 'scale' | 'footprint'>): Target[] {
+  policy,
+}: Pick<
+  Results,
+  'requests' | 'bursts' | 'dataplane' | 'tunnels' | 'scale' | 'footprint' | 'policy'
+>): Target[] {
   const targets: Target[] = [];
   const atMost = (name: string, value: number, limit: number, unit: string): void => {
     targets.push({ name, value, limit, unit, pass: value <= limit });
   };
+  for (const { rules, condition, us } of policy)
+    atMost(`a decision by ${rules} rules${condition ? ', with a condition' : ''}`, us, decisionUs, 'µs');
   for (const { operation, kind, inFlight, ratio } of requests) {
     if (operation === 'set-up')
       atMost(`${kind} set-up over its floor, ${inFlight} in flight`, ratio, overFloor, '×');

@@ -1,10 +1,11 @@
 // Loads the files of the bundle: CommonJS modules, each with the code that V8 made of it when it was built (scripts/bundle.mjs).
 // Another version of Node.js refuses that code and makes its own, which takes longer. Node.js 20 does not remember it by itself.
-// Whether code belongs to a text V8 tells by the text's length: whoever edits a file of the bundle removes the .code beside it.
+// V8 trusts that code is what it made of the text: damaged code, or another text's, ends the process. So both have a checksum behind it.
 const { readFileSync } = require('node:fs');
 const { createRequire } = require('node:module');
 const { dirname, join } = require('node:path');
 const { Script, constants } = require('node:vm');
+const { crc32 } = require('node:zlib');
 
 const modules = new Map();
 /** Every script that was loaded, by its file: what the build takes the code of. */
@@ -16,14 +17,12 @@ exports.load = function load(file) {
   if (known) return known.exports;
   const module = { exports: {} };
   modules.set(file, module);
-  const script = new Script(
-    `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'utf8')}\n})`,
-    {
-      filename: file,
-      cachedData: codeOf(file),
-      importModuleDynamically: constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    },
-  );
+  const text = readFileSync(file);
+  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
+    filename: file,
+    cachedData: codeOf(file, text),
+    importModuleDynamically: constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
   exports.scripts.set(file, script);
   const folder = dirname(file);
   const others = createRequire(file);
@@ -32,10 +31,25 @@ exports.load = function load(file) {
   return module.exports;
 };
 
-function codeOf(file) {
+/** Code that V8 made of a text, as it is kept. */
+exports.keptCode = (code, text) => Buffer.concat([code, checksums(code, text)]);
+
+/** Undefined where there is none that is whole and of this text. */
+function codeOf(file, text) {
   try {
-    return readFileSync(`${file}.code`);
+    const kept = readFileSync(`${file}.code`);
+    const code = kept.subarray(0, -checksumBytes);
+    return checksums(code, text).equals(kept.subarray(code.length)) ? code : undefined;
   } catch {
     return undefined;
   }
+}
+
+const checksumBytes = 8;
+
+function checksums(code, text) {
+  const sums = Buffer.alloc(checksumBytes);
+  sums.writeUInt32LE(crc32(code), 0);
+  sums.writeUInt32LE(crc32(text), 4);
+  return sums;
 }

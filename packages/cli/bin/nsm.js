@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The nsm command. Everything it does is in src/, compiled to dist/ and put together in dist/bundle/ (scripts/bundle.mjs).
+// The nsm command. Everything it does is in src/, compiled to dist/ and put together below dist/bundle/ (scripts/bundle.mjs).
 const { existsSync, readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { load } = require('./load.js');
@@ -19,12 +19,12 @@ if (limit < needed) {
   );
   process.exit(1);
 }
-const main = join(__dirname, '../dist/bundle/main.js');
-if (!existsSync(main)) {
+const bundles = join(__dirname, '../dist/bundle');
+if (!existsSync(join(bundles, 'current'))) {
   console.error('nsm is not compiled yet: run `npm run build` in the root of the repository');
   process.exit(1);
 }
-load(main).run(process.argv.slice(2));
+load(join(bundles, readFileSync(join(bundles, 'current'), 'utf8'), 'main.js')).run(process.argv.slice(2));
 
 function readLimits() {
   try {

@@ -55,7 +55,8 @@ export function wordFailure(thrown: unknown, json: boolean): string {
   if (json) return JSON.stringify({ error: { code, kind, message } });
   const trace = debug && thrown instanceof Error ? `\n${thrown.stack}` : '';
   const cause = debug && thrown instanceof Error && thrown.cause ? `\ncaused by ${String(thrown.cause)}` : '';
-  return `nsm: ${message}${code ? ` (${code})` : ''}${trace}${cause}`;
+  // Further lines are further in: those that a stranger's text has are not taken for lines of nsm.
+  return `nsm: ${message.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${trace}${cause}`;
 }
 
 function statusOf(error: NsmError): number {

@@ -1,6 +1,7 @@
 // The file of records: what it keeps, and what it does with damage, a full disk, and later versions.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -162,6 +163,17 @@ describe('RecordFile', () => {
       expect(told).toEqual([]);
       await closeAll();
     }
+  });
+
+  it('tells of a garbage tail once, also when nothing is written to it', async () => {
+    await fill('a');
+    appendFileSync(path, 'garbage');
+    expect(Object.keys(contents(open()))).toEqual(['a']);
+    expect(told).toHaveLength(1);
+    told.length = 0;
+    await closeAll();
+    expect(Object.keys(contents(open()))).toEqual(['a']);
+    expect(told).toEqual([]);
   });
 
   it('leaves behind what is damaged where nothing is whole', async () => {

@@ -92,6 +92,8 @@ export class RecordFile<T> {
       this.#file = new GrowingFile(fd, end, torn ? end : bytes.length);
       this.#damaged = damaged > 0;
       this.doubtful = lost || damaged > 0;
+      // Left behind at once, or every start would tell of the same damage.
+      if (this.#damaged) this.#last = this.#renew();
     } catch (thrown) {
       if (fd >= 0) closeSync(fd);
       const error = NsmError.from(thrown);

@@ -107,9 +107,9 @@ function copyEntries(from: string, to: string): void {
     cpSync(join(from, name), join(to, name), { recursive: true, filter: isCopied });
 }
 
-/** Without its lock, which belongs to the process that has it. */
+/** Without its lock, which belongs to the process that has it, and without the mesh's authority, which lives beside the state by default. */
 function entriesOf(folder: string): string[] {
-  return readdirSync(folder).filter((name) => name !== lockName);
+  return readdirSync(folder).filter((name) => name !== lockName && name !== 'pki');
 }
 
 /** Pipes, sockets and devices cannot be copied, and are nothing that was stored. */

@@ -100,7 +100,7 @@ inlined int unwrap(struct __sk_buff *skb, struct arrival *arrival, u32 start, u3
 	const int elsewhere = in->uplink != device && !(pod & OF_THE_KERNEL);
 	// No other node is behind the loopback device, but programs of this one are, and with IPv6 they may send from any address. Tunnels
 	// from an address to itself are those by which the forwarder tries the programs.
-	if (device == LOOPBACK && index != INDEX_CUT && different(in->remote, arrival->to.local))
+	if (!labelled && device == LOOPBACK && index != INDEX_CUT && different(in->remote, arrival->to.local))
 		return drop(traffic, RECEIVED, WRONG_SOURCE);
 	// On another link than its own the same label may be another application's.
 	if (labelled && wrong_sender(skb, in, elsewhere)) {

@@ -21,6 +21,12 @@ export function fits(pattern: string, name: string): boolean {
   return p === pattern.length;
 }
 
-export function fitsAny(patterns: readonly string[] | undefined, name: string): boolean {
-  return patterns === undefined || patterns.some((pattern) => fits(pattern, name));
+export type Fits = (name: string) => boolean;
+
+/** Whether a name fits one of some patterns. */
+export function fitsAny(patterns: readonly string[]): Fits {
+  const names = new Set(patterns.filter((pattern) => !/[*?]/.test(pattern)));
+  const wild = patterns.filter((pattern) => !names.has(pattern));
+  if (wild.length === 0) return (name) => names.has(name);
+  return (name) => names.has(name) || wild.some((pattern) => fits(pattern, name));
 }

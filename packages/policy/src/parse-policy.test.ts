@@ -1,4 +1,5 @@
 // What a policy file is refused for, in words and with its place; and that rules decide as their text says.
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { actions } from './decision.js';
@@ -133,4 +134,24 @@ it('subjects are written as they are read', () => {
   expect(subjectText(parseSubject(text))).toBe(text);
   for (const bad of ['uid=x', 'colour=red', 'red', 'label.=x'])
     expect(() => parseSubject(bad)).toThrow(expect.objectContaining({ kind: 'invalid' }));
+});
+
+it('the example is in order, and says what its words say', () => {
+  const text = readFileSync(new URL('../../../examples/policy.yaml', import.meta.url), 'utf8');
+  const policy = parsePolicy(text, 'policy.yaml');
+  const decide = (action: 'provide' | 'request', who: string, service: string, by = 'uid=0') => {
+    const known = parseSubject(who);
+    const subject = { ...known, labels: policy.labelsOf(known.netns, 0) };
+    const provider = { name: 'gw-1', namespace: '' };
+    const other = parseSubject(by);
+    const providedBy = { ...other, labels: policy.labelsOf(other.netns, 0) };
+    return policy.decide({ action, subject, service, provider, providedBy }).rule;
+  };
+  expect(decide('request', 'netns=red-web,uid=1000', 'secure-gateway')).toBe('everybody-at-the-gateway');
+  expect(decide('request', 'netns=red-web,uid=0', 'secure-gateway')).toBe('no-root-at-the-gateway');
+  expect(decide('request', 'netns=web,uid=1000', 'secure-gateway')).toBe('default');
+  expect(decide('provide', 'netns=gateway-1,uid=0', 'secure-gateway')).toBe('gateways');
+  expect(decide('provide', 'netns=red-web,uid=0', 'secure-gateway')).toBe('reserve secure-gateway');
+  expect(decide('request', 'netns=red-a,uid=1', 'red-db', 'netns=red-b')).toBe('red-among-themselves');
+  expect(decide('request', 'netns=red-a,uid=1', 'red-db', 'netns=blue-b')).toBe('default');
 });

@@ -1,9 +1,9 @@
 // A policy: rules in order, of which the first that fits decides. Pure: nothing is looked up, and the same question has the same
 // answer.
 import type { Condition } from './condition.js';
-import { type Decision, type Question, unruled } from './decision.js';
-import { fitsAny } from './glob.js';
-import type { Holder, NamespaceLabels, PolicyFile, Rule } from './policy-types.js';
+import { type Action, type Decision, type Question, unruled } from './decision.js';
+import { type Fits, fitsAny } from './glob.js';
+import type { PolicyFile, Rule } from './policy-types.js';
 import { selects, selectsAny, within } from './selector.js';
 
 /** Interface parameters that a rule must name before a client or endpoint may use them, by the value that needs leave. */
@@ -17,23 +17,52 @@ export interface CompiledPolicy extends PolicyFile {
   readonly rules: readonly CompiledRule[];
 }
 
+/** Action and service of questions whose rules are remembered: services have the names that strangers ask for. */
+const maxRemembered = 1024;
+
+type Provider = Question['provider'];
+
+/** A rule, and whether it concerns a question about its actions and services. */
+interface Line {
+  readonly rule: CompiledRule;
+  readonly isService: Fits;
+  readonly concerns: (question: Question) => boolean;
+}
+
 export class Policy {
-  readonly #namespaces: readonly NamespaceLabels[];
-  readonly #reserved: ReadonlyMap<string, readonly Holder[]>;
-  readonly #rules: readonly CompiledRule[];
+  readonly #labelled: readonly {
+    readonly names: (netns: string, inode: number) => boolean;
+    readonly labels: Readonly<Record<string, string>>;
+  }[];
+  readonly #holders: ReadonlyMap<string, (question: Question) => boolean>;
+  readonly #lines: readonly Line[];
+  readonly #remembered = new Map<string, readonly Line[]>();
 
   constructor({ namespaces, reserve, rules }: CompiledPolicy) {
-    this.#namespaces = namespaces;
-    this.#reserved = new Map(Object.entries(reserve));
-    this.#rules = rules;
+    this.#labelled = namespaces.map(({ netns, inode, labels }) => {
+      const fit = netns && fitsAny(netns);
+      const names = (name: string, number: number): boolean =>
+        (!fit || (name !== '' && fit(name))) && (!inode || within(inode, number));
+      return { names, labels };
+    });
+    this.#holders = new Map(
+      Object.entries(reserve).map(([service, holders]) => {
+        const compiled = holders.map(
+          ({ provider, ...holder }) => [selects(holder), isNamed(provider)] as const,
+        );
+        const holds = (question: Question): boolean =>
+          compiled.some(([isIt, named]) => isIt(question.subject) && named(question.provider));
+        return [service, holds];
+      }),
+    );
+    this.#lines = rules.map(lineOf);
   }
 
   /** The labels that the file gives to a network namespace. Of several entries that fit, the first has a label to give. */
   labelsOf(netns: string, inode: number): Record<string, string> {
     const labels: Record<string, string> = {};
-    for (const entry of this.#namespaces) {
-      if (entry.netns && (netns === '' || !fitsAny(entry.netns, netns))) continue;
-      if (!within(entry.inode, inode)) continue;
+    for (const entry of this.#labelled) {
+      if (!entry.names(netns, inode)) continue;
       for (const [key, value] of Object.entries(entry.labels))
         if (!Object.hasOwn(labels, key)) labels[key] = value;
     }
@@ -41,12 +70,11 @@ export class Policy {
   }
 
   decide(question: Question): Decision {
-    const { action, service, subject, provider } = question;
-    const holders = action === 'provide' ? this.#reserved.get(service) : undefined;
-    if (holders && !holders.some((holder) => selects(holder, subject) && isNamed(holder.provider, provider)))
+    const { action, service } = question;
+    if (action === 'provide' && this.#holders.get(service)?.(question) === false)
       return denied(`reserve ${service}`);
-    for (const rule of this.#rules) {
-      if (!concerns(rule, question)) continue;
+    for (const { rule, concerns } of this.#linesFor(action, service)) {
+      if (!concerns(question)) continue;
       try {
         if (rule.condition?.(question) === false) continue;
       } catch (error) {
@@ -56,22 +84,35 @@ export class Policy {
     }
     return denied('default');
   }
+
+  #linesFor(action: Action, service: string): readonly Line[] {
+    const key = `${action} ${service}`;
+    const known = this.#remembered.get(key);
+    if (known) return known;
+    const lines = this.#lines.filter(
+      ({ rule, isService }) => rule.actions.includes(action) && isService(service),
+    );
+    if (this.#remembered.size >= maxRemembered) this.#remembered.clear();
+    this.#remembered.set(key, lines);
+    return lines;
+  }
 }
 
-function concerns(rule: Rule, { action, subject, service, provider, ...question }: Question): boolean {
-  const { interface: wanted, providedBy } = question;
-  return (
-    rule.actions.includes(action) &&
-    fitsAny(rule.services, service) &&
-    isNamed(rule.providers, provider) &&
-    selectsAny(rule.subjects, subject) &&
-    (rule.provided_by === undefined ||
-      (providedBy !== undefined && selectsAny(rule.provided_by, providedBy))) &&
+function lineOf(rule: CompiledRule): Line {
+  const isService = rule.services ? fitsAny(rule.services) : () => true;
+  const isSubject = selectsAny(rule.subjects);
+  const isProvider = isNamed(rule.providers);
+  const isProvidedBy = rule.provided_by && selectsAny(rule.provided_by);
+  const isPool = rule.pools && fitsAny(rule.pools);
+  const concerns = ({ subject, provider, providedBy, interface: wanted }: Question): boolean =>
+    isSubject(subject) &&
+    isProvider(provider) &&
+    (!isProvidedBy || (providedBy !== undefined && isProvidedBy(providedBy))) &&
     // Whoever asks whether anything is allowed is not stopped by what some interface must be.
     (wanted === undefined ||
       ((rule.interfaces === undefined || rule.interfaces.includes(wanted.type)) &&
-        (rule.pools === undefined || fitsAny(rule.pools, wanted.parameters.pool ?? ''))))
-  );
+        (!isPool || isPool(wanted.parameters.pool ?? ''))));
+  return { rule, isService, concerns };
 }
 
 function allowed(rule: CompiledRule, { interface: wanted }: Question): Decision {
@@ -88,11 +129,9 @@ function denied(rule: string, more = ''): Decision {
 }
 
 /** NAME stands for it in each namespace of providers, NAMESPACE/NAME in one. */
-function isNamed(
-  patterns: readonly string[] | undefined,
-  { name, namespace }: Question['provider'],
-): boolean {
-  if (patterns === undefined) return true;
-  const full = `${namespace || 'default'}/${name}`;
-  return patterns.some((pattern) => fitsAny([pattern], pattern.includes('/') ? full : name));
+function isNamed(patterns: readonly string[] | undefined): (provider: Provider) => boolean {
+  if (!patterns) return () => true;
+  const short = fitsAny(patterns.filter((pattern) => !pattern.includes('/')));
+  const full = fitsAny(patterns.filter((pattern) => pattern.includes('/')));
+  return ({ name, namespace }) => short(name) || full(`${namespace || 'default'}/${name}`);
 }

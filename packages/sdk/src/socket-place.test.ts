@@ -8,6 +8,26 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serve } from './index.js';
 import { ManagerSide } from './manager-side.test-support.js';
 
+describe('an endpoint that has its socket in the run directory', () => {
+  it('removes sockets of killed ones, and nothing that is served or no socket', async () => {
+    await using manager = new ManagerSide();
+    await manager.start();
+    const folder = join(manager.runDir, 'endpoints');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'file.sock'), '');
+    const killed = createServer();
+    await once(killed.listen(join(folder, 's')), 'listening');
+    // Closing removes the name it was made under.
+    renameSync(join(folder, 's'), join(folder, 'killed.sock'));
+    killed.close();
+    const served = await serve({ service: 'a', name: 'one', runDir: manager.runDir });
+    const second = await serve({ service: 'a', name: 'two', runDir: manager.runDir });
+    expect(readdirSync(folder).toSorted()).toEqual(['file.sock', 'one.sock', 'two.sock']);
+    await second.close();
+    await served.close();
+  });
+});
+
 describe('an endpoint that cannot have its socket in the run directory', () => {
   let tmp: string;
   const before = process.env.TMPDIR;

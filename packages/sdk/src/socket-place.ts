@@ -25,12 +25,15 @@ export class SocketPlace implements Disposable {
     return new SocketPlace(path);
   }
 
-  /** For an endpoint of the manager with this run directory. What endpoints left below /tmp that were killed is removed. */
+  /** For an endpoint of the manager with this run directory. What endpoints left that were killed is removed. */
   static async choose(runDir: string, name: string, namespace: string): Promise<SocketPlace> {
     const named = `${namespace === 'default' ? '' : `${namespace}.`}${name}.sock`.replaceAll('/', '_');
     const folder = join(runDir, 'endpoints');
     const path = join(folder, named);
-    if (Buffer.byteLength(path) <= maxSocketPath && canMakeIn(folder)) return new SocketPlace(path);
+    if (Buffer.byteLength(path) <= maxSocketPath && canMakeIn(folder)) {
+      await removeStale(folder);
+      return new SocketPlace(path);
+    }
     await removeLeft();
     const own = mkdtempSync(join(tmpdir(), prefix));
     return new SocketPlace(join(own, file), own);
@@ -49,6 +52,22 @@ function canMakeIn(folder: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Removes sockets of this user without a server: their processes have ended. */
+async function removeStale(folder: string): Promise<void> {
+  const user = process.geteuid?.();
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    try {
+      const found = lstatSync(path);
+      if (!found.isSocket() || found.uid !== user || !(await isLeft(path))) continue;
+      // Another endpoint may have put its socket there meanwhile.
+      if (lstatSync(path).ino === found.ino) rmSync(path);
+    } catch {
+      // The socket goes by itself.
+    }
   }
 }
 

@@ -39,6 +39,8 @@ export interface PacketSocketOptions {
   readonly incoming?: boolean;
   /** Frames may have something left to do. Default: the kernel finishes what is sent, and what is seen may be unfinished. */
   readonly offloads?: boolean;
+  /** What is sent goes past traffic control, as if a machine without the mesh had sent it. Default: as what others send. */
+  readonly bypass?: boolean;
 }
 
 export class PacketSocket implements Disposable {
@@ -47,14 +49,13 @@ export class PacketSocket implements Disposable {
   readonly #receiver = new libc.MessageReceiver(offloadSize + 65_536, 256);
 
   constructor(namespace: NetworkNamespace, device: number, options: PacketSocketOptions = {}) {
-    const { type = ETH_P_ALL, incoming = false, offloads = false } = options;
+    const { type = ETH_P_ALL, incoming = false, offloads = false, bypass = false } = options;
     this.#offloads = offloads;
     // Nothing is seen before it is bound.
     this.#fd = namespace.run(() => libc.socket(AF_PACKET, libc.SOCK_RAW | libc.SOCK_CLOEXEC, 0));
     libc.setSocketOption(this.#fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, receiveBuffer);
     libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_AUXDATA, 1);
-    // Frames are on the wire as if a machine without the mesh had sent them.
-    libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
+    if (bypass) libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
     if (incoming) libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
     if (offloads) libc.setSocketOption(this.#fd, SOL_PACKET, PACKET_VNET_HDR, 1);
     // struct sockaddr_ll: family, protocol, index.

@@ -143,3 +143,11 @@ export const contentOf = (number: number, length: number): Buffer => {
   }
   return bytes;
 };
+
+/** An IPv4 packet in its frame, with the checksum of its header put right. */
+export const fixedChecksum = (frame: Buffer): Buffer => {
+  const header = frame.subarray(14, 14 + (frame.readUInt8(14) & 15) * 4);
+  header.writeUInt16BE(0, 10);
+  header.writeUInt16BE(~sumOf(header) & 0xffff, 10);
+  return frame;
+};

@@ -17,6 +17,8 @@ export interface StageOptions {
   readonly mtu: number;
   /** What carries VXLAN at the near node and at the far one. */
   readonly engines: readonly [VxlanEngine, VxlanEngine];
+  /** Whether pods may send from their own addresses only. Default: `off`. */
+  readonly sourceCheck?: 'on' | 'off';
 }
 
 /** All kinds of the specification. */
@@ -80,12 +82,15 @@ export class PacketStage implements AsyncDisposable {
   readonly #servers = new Map<Place, Promise<Server>>();
   readonly #applications: AsyncDisposable[] = [];
 
-  private constructor(mesh: Mesh) {
+  readonly #sourceCheck: string;
+
+  private constructor(mesh: Mesh, sourceCheck: string) {
     this.mesh = mesh;
+    this.#sourceCheck = sourceCheck;
     this.#client = mesh.pod('client');
   }
 
-  static async start({ engines, ...options }: StageOptions): Promise<PacketStage> {
+  static async start({ engines, sourceCheck = 'off', ...options }: StageOptions): Promise<PacketStage> {
     const services = kinds.flatMap((kind) =>
       (Object.keys(places) as Place[]).map((place) => `${serviceOf(place, kind)}=${kind}`),
     );
@@ -98,7 +103,7 @@ export class PacketStage implements AsyncDisposable {
       ],
       flagsOf: ({ dir }) => ['--vxlan-engine', engines[dir.endsWith('node-a') ? 0 : 1]],
     });
-    return new PacketStage(mesh);
+    return new PacketStage(mesh, sourceCheck);
   }
 
   /** A connection from the client to the far node. */
@@ -150,7 +155,7 @@ export class PacketStage implements AsyncDisposable {
     const { node, attachment } = places[place];
     const pod = this.mesh.pod(place);
     const services = kinds.map((kind) => serviceOf(place, kind));
-    const flags = ['--interface', attachment];
+    const flags = ['--interface', `${attachment}?source_check=${this.#sourceCheck}`];
     const running = await this.mesh.endpoint(this.mesh[node], { pod, name: place, services, flags });
     const known = services.map((service) => `${service}/${place}`);
     await Promise.all(this.mesh.nodes.map((one) => one.knows(...known)));
@@ -169,7 +174,12 @@ export class PacketStage implements AsyncDisposable {
       requestId: `${pod.name}-${attachment}`,
       networkServiceName: serviceOf(place, kind),
       linuxNamespace: pod.netns,
-      interface: [{ type: interfaceTypes[attachment] }],
+      interface: [
+        {
+          type: interfaceTypes[attachment],
+          parameters: { interfaceParameters: { source_check: this.#sourceCheck } },
+        },
+      ],
     });
     const { connectionParameters, interface: attached } = reply;
     if (!accepted || !connectionParameters) throw new Error(admissionError);

@@ -147,7 +147,7 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
     await close(inRed, 'plain');
   });
 
-  it('has the endpoints leave that it does not let provide any more', async () => {
+  it('withholds the endpoints that it does not let provide any more, until it does', async () => {
     await rule(mesh.a, open);
     const socket = join(folder, 'late.sock');
     await inRed.serve(socket, { kind: 'answer', netns: red.netns });
@@ -157,6 +157,8 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
     const provided = async (): Promise<readonly { readonly service: string }[]> =>
       await nsmJson('get', 'endpoints', '--run-dir', mesh.b.runDir);
     await waitFor(async () => !(await provided()).some(({ service }) => service === 'late'));
+    await rule(mesh.a, open);
+    await mesh.b.knows('late/late');
   });
 
   it('is tried by nsm policy test, of a manager and of a file', async () => {

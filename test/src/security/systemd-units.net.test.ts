@@ -1,7 +1,7 @@
 // The shipped units of systemd: forwarder, manager and registry run with exactly their users, capabilities and system calls, and with
 // one capability less something fails.
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Application, startMemif, startVhost } from '../applications.js';
@@ -41,6 +41,8 @@ class UnitMesh {
     this.mesh = new Mesh({
       before: units.manager.before(managerUser),
       flags: ['--forwarder', 'external'],
+      // As below the state folder of a machine: here both nodes are this machine.
+      flagsOf: ({ dir }) => ['--pki-dir', join(dirname(dir), 'pki')],
     });
   }
 
@@ -49,6 +51,9 @@ class UnitMesh {
     const { mesh } = this;
     chmodSync(mesh.dir, 0o755);
     await mesh.joinNodes();
+    const pki = join(mesh.dir, 'pki');
+    mkdirSync(pki, { mode: 0o700 });
+    chownSync(pki, managerUser, managerUser);
     for (const node of mesh.nodes) {
       chmodSync(node.dir, 0o755);
       for (const [folder, user, mode] of [
@@ -109,7 +114,9 @@ class UnitMesh {
   }
 
   connect(type: Type, place: string): Promise<Attached> {
-    return nsmJson('connect', ...this.key(type, place), '--interface', type, '--timeout', '5s');
+    // The applications here send from addresses of their own.
+    const wish = type === 'kernel' ? type : `${type}?source_check=off`;
+    return nsmJson('connect', ...this.key(type, place), '--interface', wish, '--timeout', '5s');
   }
 
   async disconnect(type: Type, place: string): Promise<void> {

@@ -89,7 +89,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
           gateway,
           source: underlayAddresses[version][1],
         });
-        using second = new PacketSocket(nodes[1].namespace, deviceOf(nodes[1], 'second'));
+        using second = new PacketSocket(nodes[1].namespace, deviceOf(nodes[1], 'second'), { bypass: true });
         let byTheSecond = false;
         await waitFor(
           async () => {
@@ -231,7 +231,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
   it('labels come back by another link than the one that is sent by, from the other node alone', async () => {
     const refused = await joinAsymmetric(MPLSoEthernet);
     const { nodes, pods } = stage;
-    using second = new PacketSocket(nodes[1].namespace, deviceOf(nodes[1], 'second'));
+    using second = new PacketSocket(nodes[1].namespace, deviceOf(nodes[1], 'second'), { bypass: true });
     await waitFor(async () => (await ping(pods[0].name, podAddresses[4][1])).received === 1, {
       what: 'an answer by the second link',
     });

@@ -153,7 +153,7 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
     byBpf('drops what is not right, and says why', async () => {
       await join(stage, type, version);
       using wire = new PacketSocket(stage.nodes[0].namespace, under(0));
-      using attacker = new PacketSocket(stage.nodes[1].namespace, under(1));
+      using attacker = new PacketSocket(stage.nodes[1].namespace, under(1), { bypass: true });
       const below = headersBelow(type, version);
       await ping(stage.pods[0].name, podAddresses[4][1]);
       const wanted = (frame: Buffer): boolean =>
@@ -210,7 +210,7 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
     byBpf('drops what nobody here wants, and leaves to others what they may want', async () => {
       await join(stage, type, version);
       using wire = new PacketSocket(stage.nodes[0].namespace, under(0));
-      using attacker = new PacketSocket(stage.nodes[1].namespace, under(1));
+      using attacker = new PacketSocket(stage.nodes[1].namespace, under(1), { bypass: true });
       await run(stage.pods[1].name, 'ping', ['-c', '1', '-p', 'c0ffee33', podAddresses[4][0]]);
       const good = await wire.receive(
         (frame) =>

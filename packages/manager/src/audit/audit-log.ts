@@ -12,8 +12,9 @@ const defaultMaxBytes = 64 << 20;
 const formerFiles = 4;
 /** Characters of a line: what strangers say may be long. */
 const maxLine = 16_384;
-/** Milliseconds until a disk or pipe that takes nothing is tried again. */
+/** Milliseconds until a disk that takes nothing, or a pipe without a reader, is tried again; and a pipe that is full. */
 const retryMs = 1000;
+const fullMs = 20;
 
 export interface AuditLogOptions {
   readonly logger: Pick<Logger, 'warn' | 'info'>;
@@ -114,11 +115,8 @@ export class AuditLog {
       this.#waiting -= bytes.length;
       this.#recovered();
     } catch (error) {
-      // What a file took half of is written again from the beginning of that line.
-      const from = bytes.lastIndexOf(0x0a, written - 1) + 1;
-      const rest = written === 0 ? bytes : bytes.subarray(from);
-      this.#waiting -= bytes.length - rest.length;
-      if (rest.length > 0) this.#lines.unshift(rest);
+      this.#waiting -= written;
+      this.#lines.unshift(bytes.subarray(written));
       await this.#broken(error as NodeJS.ErrnoException);
     }
   }
@@ -133,17 +131,21 @@ export class AuditLog {
   }
 
   async #broken(error: NodeJS.ErrnoException): Promise<void> {
-    if (!this.#failed)
-      this.#logger.warn({ auditLog: this.path, err: error }, 'the audit log cannot be written');
-    this.#failed = true;
-    if (error.code !== 'EAGAIN') {
+    const full = error.code === 'EAGAIN';
+    if (!full) {
+      if (!this.#failed)
+        this.#logger.warn({ auditLog: this.path, err: error }, 'the audit log cannot be written');
+      this.#failed = true;
       await this.#file?.close().catch(() => undefined);
       this.#file = undefined;
     }
-    this.#pause = setTimeout(() => {
-      this.#pause = undefined;
-      this.#next();
-    }, retryMs).unref();
+    this.#pause = setTimeout(
+      () => {
+        this.#pause = undefined;
+        this.#next();
+      },
+      full ? fullMs : retryMs,
+    ).unref();
   }
 
   async #open(): Promise<FileHandle> {

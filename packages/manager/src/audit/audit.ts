@@ -51,15 +51,15 @@ export class Audit {
     });
   }
 
-  /** A decision of the policy, or of what stands in its place. */
+  /** A decision of the policy, or of what stands in its place. @param of service and endpoint. */
   decision(
     action: 'provide' | 'request',
     subject: Subject,
-    endpoint: NetworkServiceEndpoint,
+    of: Readonly<Record<string, unknown>>,
     { allowed, rule, reason }: Decided,
   ): void {
     if (!this.#log) return;
-    const what = { action, ...endpointFields(endpoint) };
+    const what = { action, ...of };
     this.note({
       event: 'decision',
       who: subjectFields(subject),

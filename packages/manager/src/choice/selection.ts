@@ -37,7 +37,7 @@ export interface Surroundings {
   readonly missingCapabilities: MissingCapabilities;
   /** What the policy lets a client have of an endpoint. */
   readonly pools: Pools;
-  readonly gate: Pick<Gate, 'narrow' | 'admitUnprovided' | 'isRuled'>;
+  readonly gate: Pick<Gate, 'narrow' | 'admitUnprovided' | 'recordDenial' | 'isRuled'>;
   connections(endpoint: NetworkServiceEndpoint): number;
   /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -92,6 +92,8 @@ export function selectEndpoints(
     );
   }
   const candidates = rankEndpoints(wanted, around);
+  for (const { endpoint, isDenied, rule, reason } of candidates)
+    if (isDenied) around.gate.recordDenial(wanted.client, endpoint, { rule, reason });
   const usable = candidates.filter((candidate) => candidate.usable).map(({ endpoint }) => endpoint);
   if (usable.length > 0) return usable;
   const open = candidates.filter(({ isDenied }) => !isDenied);

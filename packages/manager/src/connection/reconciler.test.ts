@@ -198,7 +198,7 @@ class TestNode {
       peer: { manager: 'other', address: '10.9.0.2:5001', connectionId: id },
       interface: { type: InterfaceType.KERNEL_INTERFACE },
       clientParameters: { interfaceName: 'nsm0', addresses: [], peerAddresses: [], route: [] },
-      endpointParameters: {},
+      endpointParameters: { addresses: [], peerAddresses: [], route: [] },
       pairs: [],
       tunnel: { type: 1, identifier },
       crossConnect: {

@@ -178,7 +178,7 @@ describe('Advertising', () => {
     expect([endpoints.size, disk.size, mesh.size]).toEqual([1, 1, 1]);
   });
 
-  it('is refused where the policy does not allow it, and removed when the policy no longer does', async () => {
+  it('is refused where the policy does not allow it, and withheld as long as the policy no longer does', async () => {
     await advertising.advertise([echo()], me);
     source.policy = parsePolicy('rules: []', 'policy.yaml');
     await expect(advertising.advertise([echo({ a: 'b' })], me)).rejects.toMatchObject({
@@ -187,8 +187,10 @@ describe('Advertising', () => {
     });
     expect(here()).toEqual([{}]);
     await advertising.reconsider();
-    expect([here(), labels(disk), labels(mesh)]).toEqual([[], [], []]);
-    expect(gone).toEqual(['echo-1: not allowed by rule "default"']);
+    expect([endpoints.records(), labels(disk), labels(mesh)]).toEqual([[], [{}], []]);
+    source.policy = undefined;
+    await advertising.reconsider();
+    expect([endpoints.records().length, labels(mesh)]).toEqual([1, [{}]]);
   });
 
   it('says who provides it, whatever the endpoint says of itself', async () => {

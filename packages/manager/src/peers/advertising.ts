@@ -111,13 +111,7 @@ export class Advertising {
             async (record) => (await this.#forget(record, listener.message)).told,
             atOnce,
           );
-        const [allowed, denied] = this.#judged(served);
-        const { told } = this.#put(allowed.map((record) => ({ key: endpointKey(record), record, listener })));
-        await forEachLimited(
-          denied,
-          async ({ record, reason }) => (await this.#forget(record, reason)).told,
-          atOnce,
-        );
+        const { told } = this.#put(served.map((record) => ({ key: endpointKey(record), record, listener })));
         if (registry.synced) await told;
       }),
     );
@@ -130,8 +124,8 @@ export class Advertising {
   withdraw(key: string): (reason: string) => Promise<void> {
     const { endpoints, registry } = this.#components;
     const present = endpoints.get(key);
-    if (present && !present.leaving) {
-      endpoints.set(key, { ...present, leaving: true });
+    if (present && present.state !== 'leaving') {
+      endpoints.set(key, { ...present, state: 'leaving' });
       // Where the registry is away, other managers are told when they ask.
       registry.removeEndpoint(present.record).catch(() => undefined);
     }
@@ -148,15 +142,34 @@ export class Advertising {
     this.#components.endpoints.clear();
   }
 
-  /** What the policy does not let be provided any more is removed. */
+  /** A new policy: what may not be provided any more is withheld from the mesh, and what may be again is back. */
   async reconsider(): Promise<void> {
-    const present = [...this.#components.endpoints.values()].map(({ record }) => record);
-    const [, denied] = this.#judged(present.map((record) => this.#asNow(record)));
-    await forEachLimited(
-      denied,
-      ({ record, reason }) => this.#remove(endpointKey(record), reason, () => true),
-      atOnce,
-    );
+    await forEachLimited([...this.#components.endpoints.keys()], (key) => this.#reconsider(key), atOnce);
+  }
+
+  async #reconsider(key: string): Promise<void> {
+    const { endpoints, registry } = this.#components;
+    const telling = await this.#turns.take([key], async () => {
+      const present = endpoints.get(key);
+      if (!present || present.state === 'leaving') return undefined;
+      const record = this.#asNow(present.record);
+      const state = this.#stateOf(record);
+      if (state === present.state && canonical(record) === canonical(present.record)) return undefined;
+      endpoints.set(key, { ...present, record, state });
+      return {
+        told: state === 'serving' ? registry.registerEndpoint(record) : registry.removeEndpoint(record),
+      };
+    });
+    // Where the registry is away, others are told when they ask.
+    telling?.told.catch(() => undefined);
+  }
+
+  /** What the policy says. */
+  #stateOf(record: NetworkServiceEndpoint): LocalEndpoint['state'] {
+    const { allowed, reason } = this.#components.gate.provides(record);
+    if (!allowed)
+      this.#components.logger.warn({ endpoint: endpointKey(record), reason }, 'endpoint withheld');
+    return allowed ? 'serving' : 'denied';
   }
 
   /** The manager may have another name now, and the policy other labels. */
@@ -168,19 +181,6 @@ export class Advertising {
       networkServiceHost,
       ...(provider ? { provider: this.#components.subjects.again(provider) } : {}),
     };
-  }
-
-  #judged(
-    records: readonly NetworkServiceEndpoint[],
-  ): readonly [
-    NetworkServiceEndpoint[],
-    { readonly record: NetworkServiceEndpoint; readonly reason: string }[],
-  ] {
-    const judged = records.map((record) => ({ record, ...this.#components.gate.provides(record) }));
-    return [
-      judged.filter(({ allowed }) => allowed).map(({ record }) => record),
-      judged.filter(({ allowed }) => !allowed),
-    ];
   }
 
   /** @throws NsmError `overload` when these are more endpoints than the pod, or its user, may have. */
@@ -221,7 +221,7 @@ export class Advertising {
   /** As it is advertised, and by that process. */
   #isThere({ key, record, listener }: Advertised): boolean {
     const present = this.#components.endpoints.get(key);
-    if (!present || present.leaving) return false;
+    if (present?.state !== 'serving') return false;
     const socket = this.#sockets.find(record.socketLocation, listener);
     return present.socket === socket && canonical(present.record) === canonical(record);
   }
@@ -253,14 +253,14 @@ export class Advertising {
     for (const { key, record, listener } of advertised) {
       const before = this.#components.endpoints.get(key);
       const socket = this.#sockets.join(key, record.socketLocation, listener);
-      this.#components.endpoints.set(key, { record, socket, leaving: false });
+      this.#components.endpoints.set(key, { record, socket, state: this.#stateOf(record) });
       if (!before || before.socket === socket) continue;
       this.#sockets.leave(key, before.socket);
       onGone(before.record, 'another process provides it now');
     }
     const register = async ({ key, record }: Advertised): Promise<void> => {
       const present = this.#components.endpoints.get(key);
-      if (present?.record !== record || present.leaving) return;
+      if (present?.record !== record || present.state !== 'serving') return;
       await registry
         .registerEndpoint(record)
         .catch((error: unknown) => logger.warn({ endpoint: key, err: error }, 'endpoint not registered yet'));

@@ -18,7 +18,7 @@ import type { LocalEndpoints } from './local-endpoints.js';
 
 export interface CatalogueComponents {
   readonly registry: Pick<Registry, 'endpoints' | 'endpointsOf' | 'managers' | 'synced'>;
-  readonly endpoints: Pick<LocalEndpoints, 'isLeaving' | 'records'>;
+  readonly endpoints: Pick<LocalEndpoints, 'isWithheld' | 'records'>;
   readonly connections: Pick<ConnectionTable, 'countOf'>;
   readonly health: EndpointHealth;
   readonly wirings: WiringMatrix;
@@ -40,12 +40,12 @@ export class Catalogue {
   }
 
   /**
-   * The registry's endpoints, without those of this node that are leaving; while the registry is away also those of this node that
+   * The registry's endpoints, without those of this node that are withheld; while the registry is away also those of this node that
    * the registry has not heard of yet.
    */
   all(): readonly NetworkServiceEndpoint[] {
     const { registry, endpoints } = this.#components;
-    const heard = [...registry.endpoints()].filter((record) => !endpoints.isLeaving(record));
+    const heard = [...registry.endpoints()].filter((record) => !endpoints.isWithheld(record));
     return withUnheard(heard, registry.synced ? [] : endpoints.records());
   }
 
@@ -54,7 +54,7 @@ export class Catalogue {
     const { registry, endpoints } = this.#components;
     const own = registry.synced ? [] : endpoints.records();
     return withUnheard(
-      registry.endpointsOf(service).filter((record) => !endpoints.isLeaving(record)),
+      registry.endpointsOf(service).filter((record) => !endpoints.isWithheld(record)),
       own.filter(({ networkServiceName }) => networkServiceName === service),
     );
   }

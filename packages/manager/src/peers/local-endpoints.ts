@@ -15,8 +15,8 @@ export interface LocalEndpoint {
   readonly record: NetworkServiceEndpoint;
   /** Shared by all services that are provided by it. */
   readonly socket: EndpointSocket;
-  /** No client is to be connected to it any more, and the mesh does not know it any more. */
-  readonly leaving: boolean;
+  /** Leaving: it will be gone. Denied: until the policy allows it. Of both the mesh does not know, and no client is connected to it. */
+  readonly state: 'serving' | 'leaving' | 'denied';
 }
 
 export interface EndpointAnswer {
@@ -37,16 +37,18 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
     this.#guard = guard;
   }
 
-  isLeaving(record: EndpointKey): boolean {
-    return this.get(endpointKey(record))?.leaving === true;
+  /** Clients must not be connected to it. */
+  isWithheld(record: EndpointKey): boolean {
+    const present = this.get(endpointKey(record));
+    return present !== undefined && present.state !== 'serving';
   }
 
   /** The records of those that clients may be connected to. */
   records(): NetworkServiceEndpoint[] {
-    return [...this.values()].filter(({ leaving }) => !leaving).map(({ record }) => record);
+    return [...this.values()].filter(({ state }) => state === 'serving').map(({ record }) => record);
   }
 
-  /** Those that are leaving too. */
+  /** Those that clients must not be connected to, too. */
   matching(name: string, namespace: string, service: string): NetworkServiceEndpoint[] {
     const records = [...this.values()].map(({ record }) => record);
     return records.filter(

@@ -9,7 +9,7 @@ import {
 } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import { type Action, type Decision, type Gives, type Policy, unruled } from '@nsm/policy';
-import type { Audit } from '../audit/audit.js';
+import { type Audit, endpointFields as fieldsOf } from '../audit/audit.js';
 import { quote } from '../untrusted-text.js';
 import type { PolicySource } from './policy-source.js';
 import { providerOf } from './subjects.js';
@@ -64,7 +64,7 @@ export class Gate {
    */
   admitProvider(endpoint: NetworkServiceEndpoint): Verdict {
     const verdict = this.provides(endpoint);
-    this.#audit.decision('provide', providerOf(endpoint), endpoint, verdict);
+    this.#audit.decision('provide', providerOf(endpoint), fieldsOf(endpoint), verdict);
     if (!verdict.allowed) throw refusal(endpoint.networkServiceName, verdict);
     return verdict;
   }
@@ -104,7 +104,7 @@ export class Gate {
     wanted: readonly Interface[],
   ): { readonly interfaces: readonly Interface[]; readonly verdict: Verdict } {
     const narrowed = this.narrow(client, endpoint, wanted);
-    if (client) this.#audit.decision('request', client, endpoint, narrowed.verdict);
+    if (client) this.#audit.decision('request', client, fieldsOf(endpoint), narrowed.verdict);
     if (!narrowed.verdict.allowed) throw refusal(endpoint.networkServiceName, narrowed.verdict);
     return narrowed;
   }
@@ -115,7 +115,18 @@ export class Gate {
     if (!policy || !client) return;
     const provider = { name: '', namespace: '' };
     const decision = policy.decide({ action: 'request', subject: client, service, provider });
-    if (!decision.allowed) throw refusal(service, decision);
+    if (decision.allowed) return;
+    this.#audit.decision('request', client, { service }, decision);
+    throw refusal(service, decision);
+  }
+
+  /** An endpoint is not one that a client could be connected to. */
+  recordDenial(
+    client: Subject | undefined,
+    endpoint: NetworkServiceEndpoint,
+    why: Pick<Decision, 'rule' | 'reason'>,
+  ): void {
+    if (client) this.#audit.decision('request', client, fieldsOf(endpoint), { allowed: false, ...why });
   }
 
   #decide(

@@ -82,7 +82,7 @@ async function connectEndpoint(
   );
   if (components.catalogue.drained)
     throw new NsmError('no-endpoint', `node ${quote(components.self.name)} is drained`);
-  if (!endpoint || components.endpoints.isLeaving(endpoint)) {
+  if (!endpoint || components.endpoints.isWithheld(endpoint)) {
     throw new NsmError(
       'no-endpoint',
       `endpoint ${quote(request.nseProviderName)} does not provide ${quote(request.networkServiceName)} here`,

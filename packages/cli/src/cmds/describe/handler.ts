@@ -36,6 +36,19 @@ function listOf(joins: readonly JoinView[]): string {
   return [...new Set(names)].join(', ');
 }
 
+/** Without a policy everything is one trust domain, and whoever looks is told so. */
+function policyText(view: { readonly policy: string; readonly policyError: string }, output: Output): string {
+  if (view.policy === '')
+    return 'none: every pod may provide and ask, and all of the mesh is one trust domain';
+  return view.policyError
+    ? `${view.policy} ${output.paint('red', 'changed, and refused: the former one is in force')}`
+    : view.policy;
+}
+
+function lostText(lost: number, output: Output): string {
+  return lost > 0 ? ` ${output.paint('red', `${lost} lines lost`)}` : '';
+}
+
 type Describe = (admin: AdminClient, output: Output, name: string) => Promise<void>;
 
 const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
@@ -52,6 +65,10 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
         },
       }),
       forwarderError: status.forwarderError,
+      policy: status.policy,
+      policyError: status.policyError,
+      auditLog: status.auditLog,
+      auditLost: Number(status.auditLost),
       connections: status.connections,
       endpoints: status.endpoints,
       limits: status.limits.map(({ name, limit, most, refused }) => ({ name, limit, most, refused })),
@@ -76,6 +93,8 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ],
       ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
       ['forwarder', view.forwarderError ? output.paint('red', view.forwarderError) : output.state('up')],
+      ['policy', policyText(view, output)],
+      ['audit log', view.auditLog && `${view.auditLog}${lostText(view.auditLost, output)}`],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
       [

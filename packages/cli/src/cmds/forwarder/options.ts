@@ -1,8 +1,17 @@
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseInteger } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import type { ForwarderFlags } from './flags.js';
+
+/** Its number. */
+function parseGroup(text: string): number {
+  // group(5)
+  const named = readFileSync('/etc/group', 'utf8').match(/^[^:\n]+:[^:\n]*:\d+/gm) ?? [];
+  const [, , number = text] = named.map((line) => line.split(':')).find(([name]) => name === text) ?? [];
+  return parseInteger(0, 0xffff_fffe)(number);
+}
 
 export function forwarderCommand(): Command {
   const command = new Command('forwarder')
@@ -14,9 +23,13 @@ export function forwarderCommand(): Command {
     .addOption(runDirFlag())
     .addOption(stateDirFlag())
     .addOption(
-      flag('--group <gid>', 'group that may connect too: that of a manager that is another user', {
-        parse: parseInteger(0, 0xffff_fffe),
-      }),
+      flag(
+        '--group <group>',
+        'group that may connect too, by name or number: that of a manager that is another user',
+        {
+          parse: parseGroup,
+        },
+      ),
     )
     .addOption(vxlanEngineFlag())
     .addOption(logLevelFlag())

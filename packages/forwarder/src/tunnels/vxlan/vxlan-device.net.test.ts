@@ -37,7 +37,7 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     const [client, endpoint] = stage.pods;
     const under = stage.nodes.map(({ route }) => route.link('under')!.index);
     using wire = new PacketSocket(stage.nodes[0].namespace, under[0]!);
-    using attacker = new PacketSocket(stage.nodes[1].namespace, under[1]!);
+    using attacker = new PacketSocket(stage.nodes[1].namespace, under[1]!, { bypass: true });
     using pod = new PacketSocket(client.namespace, client.route.link('nsm0')!.index);
     const drops = async (): Promise<Record<string, bigint>> => {
       const crossConnect = half(stage, 0, TunnelType.VXLAN, version, mtu);
@@ -118,7 +118,7 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
     const { mtu } = await join(stage, TunnelType.VXLAN, 4);
     const [{ route, namespace }, other] = stage.nodes;
     const under = route.link('under')!.index;
-    using attacker = new PacketSocket(other.namespace, other.route.link('under')!.index);
+    using attacker = new PacketSocket(other.namespace, other.route.link('under')!.index, { bypass: true });
     using wire = new PacketSocket(namespace, under);
     const [client, endpoint] = stage.pods;
     const marked = (frame: Buffer): boolean =>

@@ -1,0 +1,129 @@
+// Nothing that strangers named reaches a terminal unescaped, nor a shell: a manager whose every word is hostile, and every command that
+// shows what a manager says, in a pipe and on a terminal.
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { reflect } from '@bufbuild/protobuf/reflect';
+import { admin, Server } from '@nsm/api';
+import { printableLines } from '@nsm/output';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nsmProgram } from '../nsm-command.js';
+
+const execute = promisify(execFile);
+
+/** An order to a terminal, in C0 and C1; text that runs backwards, is not seen, or begins a line; a command for a shell. */
+const evil =
+  '$(touch owned)\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066\u200b\u{e0041}\r\nnsm: all is well';
+
+/** A message with every string hostile, and one of everything else, so many messages deep. */
+function hostile<Desc extends DescMessage>(schema: Desc, depth = 5): MessageShape<Desc> {
+  const message = create(schema);
+  const filled = reflect(schema, message);
+  for (const field of schema.fields) {
+    if (field.oneof && field.oneof.fields[0] !== field) continue;
+    if (field.fieldKind === 'scalar' && typeof filled.get(field) === 'string') filled.set(field, evil);
+    if (field.fieldKind === 'message' && depth > 0)
+      filled.set(field, reflect(field.message, hostile(field.message, depth - 1)));
+    if (field.fieldKind === 'list') {
+      const list = filled.get(field);
+      if (field.listKind === 'scalar' && field.scalar === 9) list.add(evil);
+      if (field.listKind === 'message' && depth > 0)
+        list.add(reflect(field.message, hostile(field.message, depth - 1)));
+    }
+    if (field.fieldKind === 'map' && field.mapKind === 'scalar' && field.mapKey === 9 && field.scalar === 9)
+      filled.get(field).set(evil, evil);
+  }
+  return message;
+}
+
+describe('a manager whose every word is hostile', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nsm-hostile-'));
+  const server = new Server();
+  const env = { ...process.env, NSM_RUN_DIR: folder, TERM: 'xterm-256color', NO_COLOR: '', CI: '' };
+
+  beforeAll(async () => {
+    const reply =
+      <Desc extends DescMessage>(schema: Desc) =>
+      async (): Promise<MessageShape<Desc>> =>
+        hostile(schema);
+    const methods = Object.fromEntries(
+      admin.Admin.methods.map((method) => [
+        method.localName,
+        method.methodKind === 'unary'
+          ? reply(method.output)
+          : async function* () {
+              yield hostile(method.output);
+            },
+      ]),
+    );
+    server.add(admin.Admin, methods as never);
+    await server.listenUnix(join(folder, 'admin.sock'), { mode: 0o600 });
+  });
+  afterAll(async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  const commands = [
+    ...['services', 'endpoints', 'managers', 'connections', 'interfaces', 'tunnels'].map((kind) => [
+      'get',
+      kind,
+    ]),
+    ['describe', 'manager'],
+    ...['service', 'endpoint', 'connection'].map((kind) => ['describe', kind, evil]),
+    ['describe', 'endpoint', 'unknown'],
+    ['explain', 'any'],
+    ['watch'],
+    ['drain'],
+  ].flatMap((command) => [command, [...command, '--json']]);
+
+  /** Standard output and error, whatever the status. */
+  const outputOf = async (file: string, args: readonly string[]): Promise<string> => {
+    const { stdout, stderr } = await execute(file, args, { env }).catch(
+      (error: unknown) => error as { stdout: string; stderr: string },
+    );
+    return `${stdout}${stderr}`;
+  };
+
+  it.each(commands.map((command) => [command.join(' ').replace(evil, 'EVIL'), command] as const))(
+    'nsm %s is text that a terminal only shows',
+    async (_, command) => {
+      const seen = await outputOf(process.execPath, [nsmProgram, ...command]);
+      expect(seen).not.toBe('');
+      expect(seen).toBe(printableLines(seen));
+      expect(seen).not.toMatch(/^nsm: all is well/m);
+    },
+  );
+
+  const noTerminal = spawnSync('script', ['--version']).status !== 0;
+  it.skipIf(noTerminal)('is shown on a terminal with colours of ours alone', async () => {
+    const quoted = [process.execPath, nsmProgram, 'get', 'endpoints'].map((word) => `'${word}'`).join(' ');
+    const seen = await outputOf('script', ['-qec', quoted, '/dev/null']);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    const text = seen.replace(/\x1b\[(?:1|2|22|31|32|33|39)m/g, '').replaceAll('\r\n', '\n');
+    expect(seen).not.toBe(text);
+    expect(text).toContain('\\u202eevil');
+    expect(text).toBe(printableLines(text));
+  });
+
+  it('offers nothing of it to a shell that completes', async () => {
+    for (const kind of ['services', 'endpoints', 'connections'])
+      expect(await outputOf(process.execPath, [nsmProgram, '__names', kind])).toBe('');
+    const script = [
+      `nsm() { '${process.execPath}' '${nsmProgram}' "$@"; }`,
+      'source <(nsm completion bash)',
+      ...['explain ', 'describe service ', 'describe connection ', 'disconnect --id '].flatMap((line) => [
+        `COMP_LINE='nsm ${line}'; COMP_POINT=\${#COMP_LINE}; _nsm; printf "%s" "\${COMPREPLY[@]}"`,
+      ]),
+    ].join('\n');
+    const inside = mkdtempSync(join(tmpdir(), 'nsm-completion-'));
+    writeFileSync(join(inside, 'try.bash'), script);
+    const { stdout } = await execute('bash', [join(inside, 'try.bash')], { env, cwd: inside });
+    expect(stdout).toBe('');
+    expect(readdirSync(inside)).toEqual(['try.bash']);
+    rmSync(inside, { recursive: true });
+  });
+});
