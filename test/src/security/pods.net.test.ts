@@ -1,5 +1,13 @@
 // What ordinary users in pods, and on the node, try with the manager's sockets: tests are named after the rows of docs/security.md.
-import { chmodSync, chownSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ipJson, type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
@@ -115,11 +123,14 @@ describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () =
     const [anothers, nobodys] = await Promise.all(
       ['only-victims', 'nobodys'].map(async (requestId, index) => {
         if (index === 0) await ask(own, requestId, victim!.netns);
-        return await strange!.close(mesh.a.runDir, requestId, 'echo').catch(({ message }: Error) => message);
+        const stranger = await mesh.agent(mesh.pod(`stranger-${index}`), { user });
+        await strange!.close(mesh.a.runDir, requestId, 'echo');
+        return await stranger.close(mesh.a.runDir, requestId, 'echo').catch(({ message }: Error) => message);
       }),
     );
-    expect(anothers).toMatch(/this network namespace has no connection/);
+    expect(anothers).toMatch(/this network namespace never asked for a connection here/);
     expect(String(anothers).replace('only-victims', 'nobodys')).toBe(nobodys);
+    expect(await devices(victim)).toBe(2);
     for (const requestId of ['pod-uid', 'only-victims']) await own!.close(mesh.a.runDir, requestId, 'echo');
   });
 
@@ -144,6 +155,36 @@ describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () =
     expect((await ask(onNode, 'node', node)).error).toMatch(/is the node's own/);
     const endpoints = await nsmJson<{ name: string }[]>('get', 'endpoints', '--run-dir', mesh.a.runDir);
     expect(endpoints.map(({ name }) => name)).toContain('roots');
+  });
+
+  it('caller: a pod in a user namespace of its own is served, as the user that it is outside, and names no other', async () => {
+    const pod = mesh.pod('rootless');
+    const rootless = await mesh.agent(pod, { user });
+    const inside = await spawnIn(undefined, 'setpriv', [
+      ...[
+        `--reuid=${user}`,
+        `--regid=${user}`,
+        '--clear-groups',
+        'unshare',
+        '-Urn',
+        process.execPath,
+        handedOn,
+      ],
+      ...['connection', join(mesh.a.runDir, 'client.sock'), join(folder, 'rootless.sock')],
+    ]);
+    left.push(inside);
+    await waitFor(() => inside.output().includes('opened'));
+    children.push(Number(inside.output().match(/\d+/g)![1]));
+    const call = async (netns: string) => {
+      const bytes = connectionRequest({ requestId: 'rootless', service: 'echo', netns });
+      return readVerdict(
+        await rootless.replyTo(`unix:${join(folder, 'rootless.sock')}`, methods.requestConnection, bytes),
+      );
+    };
+    for (const netns of [victim!.netns, `net:[${mesh.a.namespace.namespace.inode}]`])
+      expect((await call(netns)).error).toMatch(/is not the caller's own/);
+    const own = readlinkSync(`/proc/${children.at(-1)}/ns/net`);
+    expect(await call(own)).toEqual({ accepted: true, error: '' });
   });
 
   it('limits: one pod cannot take client.sock from others', async () => {

@@ -133,8 +133,8 @@ export type CloseConnectionReply = Message<"nsmconnect.CloseConnectionReply"> & 
   admissionError: string;
 
   /**
-   * There is no such connection any more: to close one again is no failure. What the caller's network namespace never had is
-   * refused, whether another has it or none.
+   * The caller's network namespace has no such connection: to close one again is no failure, whatever another has. A namespace that
+   * never asked for any is refused.
    *
    * @generated from field: bool already_closed = 3;
    */

@@ -80,6 +80,11 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
     return { reply, namespace: await this.#guard.admitEndpoint(reply.linuxNamespace, socket.listener) };
   }
 
+  /** Whether the caller may speak for any endpoint. */
+  hasAnyOf(peer: PeerCredentials | undefined): boolean {
+    return [...this.values()].some(({ socket }) => this.#guard.maySpeakFor(peer, socket.listener));
+  }
+
   /** Whether an endpoint is there and the caller may speak for it. */
   isServedBy(key: EndpointKey, peer: PeerCredentials | undefined): boolean {
     const socket = this.get(endpointKey(key))?.socket;

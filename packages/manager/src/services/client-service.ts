@@ -27,7 +27,7 @@ export function clientService(
         admitConnectionRequest(request);
         const { requestId, networkServiceName: service, linuxNamespace } = request;
         const asker = components.guard.askerOf(linuxNamespace, peer);
-        components.connections.note(requestKey(components.guard.namespaceOf(peer), requestId, service));
+        components.connections.note(components.guard.namespaceOf(peer));
         const { clientParameters, interface: chosen } = await intake.run(
           { asker, service, requestId },
           signal,
@@ -63,7 +63,8 @@ export function clientService(
 
 /**
  * Closes what a caller has under a request_id, in its own network namespace or, where it speaks for others, in any.
- * What it had none of lately is refused, whatever other pods have.
+ * Success says that the caller has no such connection any more, and never whether another pod has one. A pod that never asked for any
+ * has taken the wrong socket, and is told so.
  */
 async function closeOf(
   { guard, connections, reconciler }: ServiceComponents,
@@ -71,7 +72,8 @@ async function closeOf(
   service: string,
   peer: PeerCredentials | undefined,
 ): Promise<MessageInitShape<typeof connect.CloseConnectionReplySchema>> {
-  const own = requestKey(guard.namespaceOf(peer), requestId, service);
+  const namespace = guard.namespaceOf(peer);
+  const own = requestKey(namespace, requestId, service);
   const others = guard.speaksForOthers(peer) ? connections.byRequest(requestId, service) : [];
   const keys = new Set([own, ...others.map(({ key }) => key)]);
   let closed = false;
@@ -86,11 +88,11 @@ async function closeOf(
         return mine;
       },
     });
-  if (closed || guard.speaksForOthers(peer) || connections.wasNoted(own))
+  if (closed || guard.speaksForOthers(peer) || connections.wasNoted(namespace))
     return { accepted: true, alreadyClosed: !closed };
   const none = new NsmError(
     'not-found',
-    `this network namespace has no connection of request_id ${quote(requestId)} to ${quote(service)}`,
+    `this network namespace never asked for a connection here, so it has none of request_id ${quote(requestId)} to ${quote(service)}`,
   );
   return { accepted: false, admissionError: none.toAdmissionError(), alreadyClosed: true };
 }

@@ -41,10 +41,11 @@ export function endpointService(
           );
         const own = components.connections.servedAs(requestId, networkServiceName).filter(isItsOwn);
         // Of another's connection nothing is said that is not said where there is none.
-        if (own.length === 0)
+        const { connections, endpoints, guard } = components;
+        if (own.length === 0 && !connections.wasNoted(guard.namespaceOf(peer)) && !endpoints.hasAnyOf(peer))
           throw new NsmError(
             'not-found',
-            `no endpoint of yours has a connection of request_id ${quote(requestId)} to ${quote(networkServiceName)}`,
+            `this network namespace has no endpoint here, and so no connection of request_id ${quote(requestId)} to ${quote(networkServiceName)}`,
           );
         for (const { id } of own)
           await components.reconciler.close(id, reason || 'closed by the endpoint', { concerns: isItsOwn });

@@ -1,5 +1,5 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
-import { Backlog, type NetworkServiceEndpoint } from '@nsm/api';
+import { Backlog, type NamespaceIdentity, type NetworkServiceEndpoint } from '@nsm/api';
 import {
   type Connection,
   clientKeyOf,
@@ -29,7 +29,7 @@ export interface PastState {
 
 /** States of one connection that are remembered. */
 const maxHistory = 32;
-/** Keys that are remembered when their connections have ended. */
+/** Pods that are remembered when their connections have ended. */
 const maxNoted = 8192;
 /** A watcher that is this many changes behind is cut off, and may watch again from the start. */
 const maxBacklog = 4096;
@@ -43,7 +43,7 @@ export class ConnectionTable {
   readonly #byRequest = new Map<string, Map<string, Connection>>();
   readonly #byClient = new Map<string, Map<string, Connection>>();
   readonly #byServed = new Map<string, Map<string, Connection>>();
-  /** Keys that were in use lately, the latest last. */
+  /** Pods that asked for connections lately, the latest last. */
   readonly #noted = new Set<string>();
   readonly #perEndpoint = new Map<string, number>();
   readonly #perPod = new Map<string, number>();
@@ -122,17 +122,18 @@ export class ConnectionTable {
     return [...(this.#byServed.get(ofService(service, requestId))?.values() ?? [])];
   }
 
-  /** Notes that a key is in use, from when a request comes: to close what it had, or was about to have, is no mistake for a while. */
-  note(key: string): void {
-    this.#noted.delete(key);
-    this.#noted.add(key);
+  /** Notes that a pod asks for connections: from then on, to close what is not there is no mistake of its. */
+  note(pod: NamespaceIdentity): void {
+    const identity = identityOf(pod) ?? '';
+    this.#noted.delete(identity);
+    this.#noted.add(identity);
     const [oldest] = this.#noted;
     if (this.#noted.size > maxNoted && oldest !== undefined) this.#noted.delete(oldest);
   }
 
-  /** Whether a key was in use lately. */
-  wasNoted(key: string): boolean {
-    return this.#noted.has(key);
+  /** Whether a pod has asked for connections lately. */
+  wasNoted(pod: NamespaceIdentity): boolean {
+    return this.#noted.has(identityOf(pod) ?? '');
   }
 
   /** Connections of this node to an endpoint. */
@@ -184,7 +185,6 @@ export class ConnectionTable {
     this.#byId.delete(connection.id);
     this.#histories.delete(connection.id);
     this.#forget(before);
-    this.note(before.key);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
   }
@@ -221,6 +221,7 @@ export class ConnectionTable {
     insert(this.#byKey, connection.key, connection);
     const { requestId, service, role } = connection;
     insert(this.#byClient, clientKeyOf(connection), connection);
+    if (connection.owner) this.note(namespaceOfOwner(connection.owner));
     if (role !== 'ENDPOINT') insert(this.#byRequest, ofService(service, requestId), connection);
     if (role !== 'CLIENT') insert(this.#byServed, ofService(service, servedAsOf(connection)), connection);
     this.#count(connection, 1);
