@@ -10,6 +10,9 @@ enum permission {
 	// prefixes_map has more of that version.
 	MORE_IPV4 = 8,
 	MORE_IPV6 = 16,
+	// Of an application on shared memory, which has no device: each frame may have a MAC address of the application's choice, and
+	// speaks for that alone.
+	ANY_MAC = 32,
 };
 
 // By the number of what the pod sends into: in the tunnels' maps the index of the node's end.
@@ -76,8 +79,9 @@ inlined int may_use_ipv6(const u32 *address, const struct sources *from)
 	if (address[0] == from->ipv6[0] && address[1] == from->ipv6[1] && address[2] == from->ipv6[2] && address[3] == from->ipv6[3])
 		return (address[0] | address[1] | address[2] | address[3]) != 0;
 	if ((address[0] & swap32(0xffc00000)) == swap32(0xfe800000))
-		return address[0] == swap32(0xfe800000) && !address[1] && address[2] == from->link_local[0] &&
-		       address[3] == from->link_local[1];
+		return address[0] == swap32(0xfe800000) && !address[1] &&
+		       ((from->permissions & ANY_MAC) ||
+			(address[2] == from->link_local[0] && address[3] == from->link_local[1]));
 	if (from->permissions & ANY_IPV6)
 		return (address[0] | address[1] | address[2] | address[3]) != 0;
 	if (!(from->permissions & MORE_IPV6))
@@ -189,7 +193,15 @@ inlined int foreign(struct __sk_buff *skb, const struct sources *from)
 {
 	struct ethernet ethernet;
 	u32 offset = sizeof(ethernet);
-	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)) || !is_of(ethernet.source, from))
+	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)))
+		return 1;
+	struct sources chosen;
+	if (from->permissions & ANY_MAC) {
+		__builtin_memcpy(&chosen, from, sizeof(chosen));
+		__builtin_memcpy(chosen.mac, ethernet.source, sizeof(chosen.mac));
+		from = &chosen;
+	}
+	if (!is_of(ethernet.source, from))
 		return 1;
 	if (from->permissions & ONLY_MAC)
 		return 0;

@@ -8,7 +8,7 @@ import { directionsOf, type PodEnd } from '../packets/pod-end.js';
 import { hashOf } from '../pod-network.js';
 import { missingTestpmd } from '../testpmd.js';
 import { underlayDevice } from '../underlay.js';
-import { framesOf } from './foreign-frames.js';
+import { framesOf, ofAnyMac } from './foreign-frames.js';
 import { forgeries } from './tunnel-frames.js';
 import { masquerade, sendDatagram } from './underlay-senders.js';
 
@@ -83,7 +83,9 @@ describe.skipIf(!requireRoot('dataplane')).each(thorough ? ([4, 6] as const) : (
       skipMissing(way[0], skip, way[1], way[2]);
       const connection = await connect(way);
       for (const { from, to, what } of directionsOf(connection)) {
-        const { own, foreign } = framesOf(from, to);
+        const frames = framesOf(from, to);
+        const kind = what === '→' ? way[1] : way[2];
+        const { own, foreign } = kind === 'kernel' ? frames : ofAnyMac(frames);
         using sender = new PacketSocket(from.namespace.namespace, from.device.index);
         const seen = await arrivals(to, () => {
           for (const frame of [...foreign.values(), ...own.values()]) attempt(() => sender.send(frame));

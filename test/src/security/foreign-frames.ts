@@ -166,3 +166,20 @@ const linkLocal = (mac: string): string => {
   const groups = [0, 2, 4, 6].map((at) => `${words[at]}${words[at + 1]}`);
   return IpPrefix.ofAddress(`fe80::${groups.join(':')}`).address;
 };
+
+/** Frames by which an application on shared memory passes for nobody: it has no device, and the MAC of its own choice in each frame. */
+const ofItsChoice: readonly string[] = [
+  "IPv4 from another's MAC",
+  "IPv6 from another's MAC",
+  'IPv6, link-local of another',
+  "an advertisement of another's link-local address",
+];
+
+/** What such an application may send, and what it may not. */
+export const ofAnyMac = ({ own, foreign }: Frames): Frames => {
+  const isChosen = ([name]: readonly [string, Buffer]): boolean => ofItsChoice.includes(name);
+  return {
+    own: new Map([...own, ...[...foreign].filter(isChosen)]),
+    foreign: new Map([...foreign].filter((frame) => !isChosen(frame))),
+  };
+};

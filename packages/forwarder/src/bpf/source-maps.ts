@@ -1,27 +1,34 @@
 // From where pods may send, as the programs know it: the structures of bpf/source.h.
 import { randomInt } from 'node:crypto';
-import { type forwarder as fw, NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import { type BpfMap, IpPrefix, parseMac } from '@nsm/netlink';
 import { linkLocal } from '../ipv6.js';
 import { word } from './tunnel-structures.js';
 
 /** `enum permission`. */
-const permission = { onlyMac: 1, any: { 4: 2, 6: 4 }, more: { 4: 8, 6: 16 } } as const;
+const permission = { onlyMac: 1, any: { 4: 2, 6: 4 }, more: { 4: 8, 6: 16 }, anyMac: 32 } as const;
 /** Bytes of `struct sources`, and where its fields begin. */
 const at = { permissions: 6, address: { 4: 8, 6: 12 }, linkLocal: 28, list: 36, size: 40 } as const;
 
 /** What a pod may send from. */
 export interface Sources {
-  readonly mac: string;
+  /** Undefined of an application on shared memory, which has no device, and the MAC address of its own choice. */
+  readonly mac: string | undefined;
   /** None: only the MAC address counts. */
   readonly prefixes: readonly IpPrefix[];
 }
 
 /** Undefined: a pod that may send from anywhere. */
-export function sourcesOf({ mac, sources }: Pick<fw.Port, 'mac' | 'sources'>): Sources | undefined {
+export function sourcesOf({
+  type,
+  mac,
+  sources,
+}: Pick<fw.Port, 'type' | 'mac' | 'sources'>): Sources | undefined {
   if (!sources) return undefined;
+  const prefixes = sources.prefixes.map((text) => IpPrefix.of(text).network);
+  if (traitsOf(type).sharedMemory) return { mac: undefined, prefixes };
   if (mac === '') throw new NsmError('invalid', 'the sources of a pod are checked by its MAC address, too');
-  return { mac, prefixes: sources.prefixes.map((text) => IpPrefix.of(text).network) };
+  return { mac, prefixes };
 }
 
 export class SourceMaps {
@@ -111,10 +118,13 @@ export class SourceMaps {
 /** `struct sources`, and a `struct prefix` for each network that has no place in it. */
 function encode({ mac, prefixes }: Sources, list: number): { value: Buffer; prefixes: Buffer[] } {
   const value = Buffer.alloc(at.size);
-  value.set(parseMac(mac), 0);
-  value.set(IpPrefix.of(linkLocal(mac)).bytes.subarray(8), at.linkLocal);
-  value.writeUInt32LE(list, at.list);
   let permissions = prefixes.length === 0 ? permission.onlyMac : 0;
+  if (mac === undefined) permissions |= permission.anyMac;
+  else {
+    value.set(parseMac(mac), 0);
+    value.set(IpPrefix.of(linkLocal(mac)).bytes.subarray(8), at.linkLocal);
+  }
+  value.writeUInt32LE(list, at.list);
   const more: Buffer[] = [];
   for (const version of [4, 6] as const) {
     const own = prefixes.filter((prefix) => prefix.version === version);
