@@ -22,7 +22,7 @@ export interface Application extends AsyncDisposable {
 export const startMemif = async (pod: Pod, told: Told): Promise<Application> => {
   const running = await spawnIn(pod.name, process.execPath, [
     memifProgram,
-    JSON.stringify({ ...told, mac: told.parameters.mac ?? '' }),
+    JSON.stringify({ ...told, mac: '' }),
   ]);
   return {
     connected: (timeout = 5_000) =>
@@ -34,16 +34,7 @@ export const startMemif = async (pod: Pod, told: Told): Promise<Application> => 
 /** DPDK's vhost-user or virtio-user, joined to a TAP device. */
 export const startVhost = async (pod: Pod, { parameters, addresses, mtu }: Told): Promise<Application> => {
   const testpmd = await Testpmd.start(pod.name, vhost(parameters), 'io', { tap: 'fast0' });
-  await run(pod.name, 'ip', [
-    'link',
-    'set',
-    'fast0',
-    'address',
-    parameters.mac ?? '',
-    'mtu',
-    String(mtu),
-    'up',
-  ]);
+  await run(pod.name, 'ip', ['link', 'set', 'fast0', 'mtu', String(mtu), 'up']);
   for (const address of addresses) {
     // It would be tried for duplicates first, and answer nobody meanwhile.
     const flags = address.includes(':') ? ['nodad'] : [];

@@ -45,8 +45,7 @@ describe.skipIf(!possible).each(cases)(
           pod: endpoint,
           name: type,
           services: [`by-${type}`],
-          // DPDK's vhost-user server has a MAC address of its own.
-          flags: ['--interface', type === 'vhost' ? `${type}?source_check=off` : type],
+          flags: ['--interface', type],
         });
       await mesh.a.knows('by-kernel/kernel', `by-${shared}/${shared}`);
       if (tunnel) {
@@ -145,9 +144,11 @@ describe.skipIf(!possible).each(cases)(
       if (missing) skip(missing);
       const connected = await connect(`by-${shared}`, 'kernel');
       expect(connected).toMatchObject({ interface: 'kernel', interfaceName: 'nsm0' });
-      const told = toldEndpoint('kernel');
-      const options = shared === 'vhost' || told.mac === undefined ? {} : { mac: told.mac };
-      await using _application = await Testpmd.start(endpoint.name, application(told), 'icmpecho', options);
+      await using _application = await Testpmd.start(
+        endpoint.name,
+        application(toldEndpoint('kernel')),
+        'icmpecho',
+      );
       await expectEcho(client, bare(connected.peerAddresses[0]!), connected.mtu);
       const [known] = await mesh.a.connections();
       expect(known?.statistics?.receivedPackets).toBeGreaterThanOrEqual(200n);
@@ -177,7 +178,6 @@ describe.skipIf(!possible).each(cases)(
           client.name,
           application(asShared.interfaceParameters),
           'icmpecho',
-          { mac: asShared.mac },
         );
         await expectEcho(endpoint, bare(asShared.address), asShared.mtu);
       }

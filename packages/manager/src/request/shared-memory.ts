@@ -2,7 +2,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Interface, InterfaceParametersSchema, traitsOf } from '@nsm/api';
 import { agreeOnMemory } from '../admission/shared-memory-parameters.js';
-import { hashOf, macOf } from '../state/connection.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
@@ -67,7 +66,6 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
         ...agreed.get(wish.interface.type),
         socket: sockets[side],
         role: side === 'client' ? 'client' : 'server',
-        mac: macOf(hashOf(id), side),
       });
   }
   return result as Record<Side, Interface>;
