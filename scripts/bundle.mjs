@@ -42,7 +42,10 @@ export async function bundle() {
       entryFileNames: '[name].js',
       chunkFileNames: ({ name, facadeModuleId: module }) => `${module ? nameOf(module) : name}.js`,
     });
-    const inputs = (await build.watchFiles).filter((file) => !file.includes('node_modules'));
+    const inputs = (await build.watchFiles)
+      .filter((file) => !file.includes('node_modules'))
+      // The clone may be moved, or copied.
+      .map((file) => relative(root, file));
     await build.close();
     for (const { type, fileName, code } of written)
       if (type === 'chunk') writeFileSync(join(folder, fileName), escaped(code));
@@ -103,10 +106,7 @@ function isFresh() {
   if (made === 0) return false;
   const { node, inputs = [] } = JSON.parse(readFileSync(list, 'utf8'));
   const others = ['scripts/bundle.mjs', 'scripts/bundle-code.cjs', 'packages/cli/bin/load.js'];
-  const files = [
-    ...inputs,
-    ...[...others, 'node_modules/.package-lock.json'].map((file) => join(root, file)),
-  ];
+  const files = [...inputs, ...others, 'node_modules/.package-lock.json'].map((file) => join(root, file));
   return (
     node === process.version &&
     files.every((file) => {
