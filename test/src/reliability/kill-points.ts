@@ -26,7 +26,7 @@ export type MarkedSources = Readonly<Record<string, string>>;
 
 const preload = fileURLToPath(new URL('./kill-points-preload.js', import.meta.url));
 /** What the nsm command runs: each file has many modules, and before each a line that says where it comes from. */
-const bundle = fileURLToPath(new URL('../../../packages/cli/dist/bundle/', import.meta.url));
+const bundles = fileURLToPath(new URL('../../../packages/cli/dist/bundle/', import.meta.url));
 /** All that a manager does, and all of its forwarder, which is a thread of it or a process of its own. */
 const marked = /^packages\/(manager|forwarder)\/dist\/(.*)$/;
 /** Calls by which a forwarder changes something: of a netlink socket, of eBPF maps and programs. */
@@ -108,6 +108,7 @@ interface SyntaxNode {
 }
 
 function markedSources(): MarkedSources {
+  const bundle = join(bundles, readFileSync(join(bundles, 'current'), 'utf8'));
   const files = readdirSync(bundle).filter((file) => file.endsWith('.js'));
   return Object.fromEntries(
     files.flatMap((file) => {
