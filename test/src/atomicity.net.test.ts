@@ -212,9 +212,9 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
     };
 
     it('for packets of the tunnel: refused for want of packets, with the port to open', async () => {
-      await dropping('udp dport 4789');
+      await mesh.switch.drop('udp dport 4789');
       const reply = await ask();
-      await nft('delete table inet cut');
+      await mesh.switch.heal();
       expect(reply.accepted).toBe(false);
       expect(reply.error).toMatch(/no packets.*10\.9\.0\.2.*10\.9\.0\.1.*UDP port 4789/);
     });

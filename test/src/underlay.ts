@@ -78,6 +78,11 @@ export class Switch {
     ]);
   }
 
+  /** From now on no such packet passes, such as `udp dport 4789`. */
+  async drop(what: string): Promise<void> {
+    await run(this.#namespace, 'nft', [`add rule bridge ${partitions} forward ${what} drop`]);
+  }
+
   /** Ends every partition. */
   async heal(): Promise<void> {
     await run(this.#namespace, 'nft', ['flush', 'chain', 'bridge', partitions, 'forward']);
