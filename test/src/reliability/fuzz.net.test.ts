@@ -85,11 +85,16 @@ describe.skipIf(!requireRoot('fuzz'))('nonsense on every socket', () => {
     expect(await leaksOf(stage.mesh)).toEqual([]);
     await stage.tidy();
     expect(await leaksOf(stage.mesh)).toEqual([]);
+    let open = descriptors();
     await waitFor(
-      () =>
-        Object.entries(descriptors()).every(([name, count]) => count <= (before.descriptors[name] ?? 0) + 20),
+      () => {
+        open = descriptors();
+        return Object.entries(open).every(([name, count]) => count <= (before.descriptors[name] ?? 0) + 20);
+      },
       { what: `descriptors ${JSON.stringify(before.descriptors)} again`, timeout: 20_000 },
-    );
+    ).catch((error: Error) => {
+      throw new Error(`${error.message}; there are ${JSON.stringify(open)}`);
+    });
     expect(stage.mesh.nodes.flatMap((node) => node.errors())).toEqual([]);
   });
 });
