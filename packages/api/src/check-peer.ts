@@ -54,8 +54,7 @@ export function checkPeer(socket: TLSSocket, { authorities }: Credential): Ident
  */
 export function checkExpected(socket: TLSSocket, credential: Credential, expected: ExpectedPeer): void {
   const identity = checkPeer(socket, credential);
-  const { domain } = credential.identity;
-  const { name = identity.name, kind = identity.kind } = expected;
+  const { domain = credential.identity.domain, name = identity.name, kind = identity.kind } = expected;
   if (identity.domain === domain && identity.name === name && identity.kind === kind) return;
   const who = expected.name === undefined ? `a ${expected.kind ?? 'manager or registry'}` : kindOf(expected);
   throw untrusted(

@@ -24,4 +24,6 @@ export interface ExpectedPeer {
   readonly name?: string;
   /** Default: either. */
   readonly kind?: Identity['kind'];
+  /** Default: the own trust domain. */
+  readonly domain?: string;
 }

@@ -188,6 +188,7 @@ export class Manager {
       name,
       version,
       security: credentials ? 'mtls' : 'insecure',
+      domain: credentials?.current.identity.domain ?? '',
       incarnation: randomUUID(),
       idPrefix: `${name}:${nodeId}-`,
       namespaceInode: namespace.inode,

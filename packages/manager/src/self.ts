@@ -6,6 +6,8 @@ export interface Self {
   readonly version: string;
   /** How it speaks with other machines. */
   readonly security: 'mtls' | 'insecure';
+  /** The trust domain of its certificate; '' without TLS. */
+  readonly domain: string;
   /** Another one after each start. */
   readonly incarnation: string;
   /** MANAGER:NODE-, what the ids of all connections on this node begin with. */

@@ -21,11 +21,21 @@ const kindOf = (work: () => unknown): string => {
 };
 
 describe('ownName', () => {
+  const known = {
+    managers: new Map([['f', create(wire.ManagerSchema, { name: 'f', trustDomain: 'other' })]]),
+  };
   it('is that of the certificate', () => {
-    expect(ownName(manager('a'), 'a')).toBe('a');
-    expect(ownName(undefined, 'b')).toBe('b');
-    expect(kindOf(() => ownName(manager('a'), 'b'))).toBe('untrusted');
-    expect(kindOf(() => ownName({ domain: 'nsm', kind: 'registry', name: 'a' }, 'a'))).toBe('untrusted');
+    expect(ownName(known, manager('a'), 'a')).toBe('a');
+    expect(ownName(known, undefined, 'b')).toBe('b');
+    expect(kindOf(() => ownName(known, manager('a'), 'b'))).toBe('untrusted');
+    expect(kindOf(() => ownName(known, { domain: 'nsm', kind: 'registry', name: 'a' }, 'a'))).toBe(
+      'untrusted',
+    );
+  });
+
+  it('is that of a manager of the same trust domain', () => {
+    expect(kindOf(() => ownName(known, manager('f'), 'f'))).toBe('untrusted');
+    expect(ownName(known, { ...manager('f'), domain: 'other' }, 'f')).toBe('f');
   });
 });
 
@@ -56,8 +66,10 @@ describe('endpoints', () => {
   it('are removed by their own manager', () => {
     const { networkServiceName, nseProviderName, nseProviderNamespace } = endpoint('');
     const key = { networkServiceName, nseProviderName, nseProviderNamespace };
-    expect(ownRemoval(manager('a'), key)).toEqual({ ...key, networkServiceHost: 'a' });
-    expect(ownRemoval(undefined, key)).toEqual(key);
-    expect(kindOf(() => ownRemoval(manager('a'), { ...key, networkServiceHost: 'b' }))).toBe('untrusted');
+    expect(ownRemoval(cache, manager('a'), key)).toEqual({ ...key, networkServiceHost: 'a' });
+    expect(ownRemoval(cache, undefined, key)).toEqual(key);
+    expect(kindOf(() => ownRemoval(cache, manager('a'), { ...key, networkServiceHost: 'b' }))).toBe(
+      'untrusted',
+    );
   });
 });

@@ -1,21 +1,34 @@
 // Which records are a manager's to write: its own, those of its endpoints, and its claims. Its certificate says who it is.
 import { create } from '@bufbuild/protobuf';
-import { type Identity, type NetworkServiceEndpoint, NetworkServiceEndpointSchema, NsmError } from '@nsm/api';
+import {
+  type Identity,
+  type NetworkServiceEndpoint,
+  NetworkServiceEndpointSchema,
+  NsmError,
+  spiffeIdOf,
+} from '@nsm/api';
 import type { RecordCache } from './record-cache.js';
 import type { EndpointRemoval } from './registry.js';
 import { validKey } from './valid-record.js';
 
+type Known = Pick<RecordCache, 'endpoint' | 'managers'>;
+
 /**
  * @param identity of the manager that calls; undefined without TLS, where names are believed.
  * @returns the name that the call is about.
- * @throws NsmError `untrusted` when that is another manager's.
+ * @throws NsmError `untrusted` when that is another manager's, or that of a manager of another trust domain.
  */
-export function ownName(identity: Identity | undefined, name: string): string {
+export function ownName(
+  { managers }: Pick<Known, 'managers'>,
+  identity: Identity | undefined,
+  name: string,
+): string {
   if (!identity) return name;
-  if (identity.kind === 'manager' && identity.name === name) return name;
+  const domain = managers.get(name)?.trustDomain || identity.domain;
+  if (identity.kind === 'manager' && identity.name === name && identity.domain === domain) return name;
   throw new NsmError(
     'untrusted',
-    `${identity.kind} ${JSON.stringify(identity.name)} may write its own records, and not those of manager ${JSON.stringify(name)}`,
+    `${spiffeIdOf(identity)} may write its own records, and not those of manager ${JSON.stringify(name)} of trust domain ${domain}`,
   );
 }
 
@@ -24,12 +37,12 @@ export function ownName(identity: Identity | undefined, name: string): string {
  * @throws NsmError `untrusted`, or `conflict` when another manager serves an endpoint of the same name.
  */
 export function ownEndpoint(
-  cache: Pick<RecordCache, 'endpoint' | 'managers'>,
+  cache: Known,
   identity: Identity | undefined,
   endpoint: NetworkServiceEndpoint = create(NetworkServiceEndpointSchema),
 ): NetworkServiceEndpoint {
   if (!identity) return endpoint;
-  ownName(identity, endpoint.networkServiceHost);
+  ownName(cache, identity, endpoint.networkServiceHost);
   const present = cache.endpoint(validKey(endpoint));
   const host = present?.networkServiceHost ?? identity.name;
   if (host === identity.name || !cache.managers.get(host)?.alive) return endpoint;
@@ -41,8 +54,12 @@ export function ownEndpoint(
 }
 
 /** Removes nothing that another manager serves. @throws NsmError `untrusted` */
-export function ownRemoval(identity: Identity | undefined, removal: EndpointRemoval): EndpointRemoval {
+export function ownRemoval(
+  cache: Pick<Known, 'managers'>,
+  identity: Identity | undefined,
+  removal: EndpointRemoval,
+): EndpointRemoval {
   const { networkServiceHost: host = '', ...key } = removal;
   if (!identity) return removal;
-  return { ...key, networkServiceHost: ownName(identity, host === '' ? identity.name : host) };
+  return { ...key, networkServiceHost: ownName(cache, identity, host === '' ? identity.name : host) };
 }

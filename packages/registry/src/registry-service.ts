@@ -28,15 +28,16 @@ export function serveRecords(
   return {
     async registerManager({ manager, leaseMs }, { identity }) {
       if (!manager) throw new NsmError('invalid', 'manager is missing');
-      await writer.registerManager({ ...manager, name: ownName(identity, manager.name) }, leaseMs);
+      const name = ownName(cache, identity, manager.name);
+      await writer.registerManager({ ...manager, name, trustDomain: identity?.domain ?? '' }, leaseMs);
       return {};
     },
     async removeManager({ name }, { identity }) {
-      await writer.removeManager(ownName(identity, name));
+      await writer.removeManager(ownName(cache, identity, name));
       return {};
     },
     async endLease({ name }, { identity }) {
-      await writer.endLease(ownName(identity, name));
+      await writer.endLease(ownName(cache, identity, name));
       return {};
     },
     async registerEndpoint({ endpoint }, { identity }) {
@@ -44,22 +45,23 @@ export function serveRecords(
       return {};
     },
     async removeEndpoint(removal, { identity }) {
-      await writer.removeEndpoint(ownRemoval(identity, removal));
+      await writer.removeEndpoint(ownRemoval(cache, identity, removal));
       return {};
     },
     async writeEndpoints({ writes }, { identity }) {
       const outcomes = writes.map(async ({ write }) => {
         if (write.case === 'put') await writer.registerEndpoint(ownEndpoint(cache, identity, write.value));
-        else if (write.case === 'removal') await writer.removeEndpoint(ownRemoval(identity, write.value));
+        else if (write.case === 'removal')
+          await writer.removeEndpoint(ownRemoval(cache, identity, write.value));
         else throw new NsmError('invalid', 'a write of neither kind');
       });
       return { failures: await failuresOf(outcomes) };
     },
     async claim({ name, holder }, { identity }) {
-      return { holder: await writer.claim(name, ownName(identity, holder)) };
+      return { holder: await writer.claim(name, ownName(cache, identity, holder)) };
     },
     async releaseClaim({ name, holder }, { identity }) {
-      await writer.releaseClaim(name, ownName(identity, holder));
+      await writer.releaseClaim(name, ownName(cache, identity, holder));
       return {};
     },
     watch: (_, context) => follow(cache, watches, context, stopped),

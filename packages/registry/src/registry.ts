@@ -12,7 +12,7 @@ export type EndpointRemoval = EndpointKey & Partial<Pick<NetworkServiceEndpoint,
 
 /** What a caller fills in of a manager's record; the rest is the registry's to say. */
 export type ManagerRecord = Pick<registry.Manager, 'name' | 'address'> &
-  Partial<Pick<registry.Manager, 'external' | 'version' | 'drained' | 'security'>>;
+  Partial<Pick<registry.Manager, 'external' | 'version' | 'drained' | 'security' | 'trustDomain'>>;
 
 /**
  * The writes. A refusal rejects with NsmError kind `invalid` (a malformed record) or `conflict`; any other

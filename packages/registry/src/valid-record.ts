@@ -6,6 +6,7 @@ import {
   isLabelKey,
   isLabelValue,
   isName,
+  isTrustDomain,
   labelKeyRule,
   labelValueRule,
   type NetworkServiceEndpoint,
@@ -85,18 +86,43 @@ export function checkEndpoint(endpoint: NetworkServiceEndpoint): void {
 
 /** A copy that counts as alive. @throws NsmError `invalid` */
 export function validManager(manager: ManagerRecord): wire.Manager {
-  const { name, address, external = false, version = '', drained = false, security = '' } = manager;
+  const {
+    name,
+    address,
+    external = false,
+    version = '',
+    drained = false,
+    security = '',
+    trustDomain = '',
+  } = manager;
   checkManager(manager);
-  return create(wire.ManagerSchema, { name, address, external, version, drained, security, alive: true });
+  return create(wire.ManagerSchema, {
+    name,
+    address,
+    external,
+    version,
+    drained,
+    security,
+    trustDomain,
+    alive: true,
+  });
 }
 
 /** @throws NsmError `invalid` */
-export function checkManager({ name, address, version = '', security = '' }: ManagerRecord): void {
+export function checkManager({
+  name,
+  address,
+  version = '',
+  security = '',
+  trustDomain = '',
+}: ManagerRecord): void {
   validName(name, 'manager name');
   if (!/^[A-Za-z0-9._-]{1,253}:\d{1,5}$|^\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]:\d{1,5}$/.test(address))
     throw new NsmError('invalid', `manager address ${quote(address)} must be HOST:PORT`);
   if (version !== '' && !/^[A-Za-z0-9.+_-]{1,64}$/.test(version))
     throw new NsmError('invalid', `manager version ${quote(version)} must be like 1.2.3`);
+  if (trustDomain !== '' && !isTrustDomain(trustDomain))
+    throw new NsmError('invalid', `trust domain ${quote(trustDomain)} is none`);
   if (!['', 'mtls', 'insecure'].includes(security))
     throw new NsmError('invalid', `security ${quote(security)} is neither mtls nor insecure`);
 }

@@ -1,5 +1,7 @@
 // Which manager calls, and which halves of connections are its to end, to move or to ask about.
 import { type CallContext, NsmError } from '@nsm/api';
+import type { Registry } from '@nsm/registry';
+import type { Self } from '../self.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 
@@ -11,14 +13,23 @@ export interface CallingManager {
   readonly proven: boolean;
 }
 
+export interface CallingComponents {
+  readonly self: Pick<Self, 'domain'>;
+  readonly registry: Pick<Registry, 'managers'>;
+}
+
 /**
  * The manager that calls: its certificate says which, and a name in the call may only agree. Without TLS the name in the call counts.
  * @param claimed name in the call; '' for none.
- * @throws NsmError `untrusted` when another than the named manager calls.
+ * @throws NsmError `untrusted` when another than the named manager calls, or a manager of that name in another trust domain.
  */
-export function callingManager({ identity }: Pick<CallContext, 'identity'>, claimed: string): CallingManager {
+export function callingManager(
+  { self, registry }: CallingComponents,
+  { identity }: Pick<CallContext, 'identity'>,
+  claimed: string,
+): CallingManager {
   if (!identity) return { name: claimed, proven: false };
-  const { kind, name } = identity;
+  const { kind, name, domain } = identity;
   if (kind !== 'manager')
     throw new NsmError(
       'untrusted',
@@ -28,6 +39,12 @@ export function callingManager({ identity }: Pick<CallContext, 'identity'>, clai
     throw new NsmError(
       'untrusted',
       `the call is in the name of manager ${quote(claimed)}, the certificate of ${quote(name)}`,
+    );
+  const registered = registry.managers().get(name)?.trustDomain || self.domain;
+  if (registered !== '' && registered !== domain)
+    throw new NsmError(
+      'untrusted',
+      `manager ${quote(name)} is of trust domain ${quote(registered)}, the certificate of ${quote(domain)}`,
     );
   return { name, proven: true };
 }

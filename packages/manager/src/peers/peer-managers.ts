@@ -27,13 +27,20 @@ export interface Peer {
   readonly address: string;
 }
 
+/** What the registry knows of a manager, as far as a call needs it. */
+export interface RegisteredManager {
+  readonly address: string;
+  /** Of its certificate. Default: the own one. */
+  readonly trustDomain?: string;
+}
+
 export class PeerManagers {
   /** Ids of connections that other managers are being asked for just now: their halves there are not orphans. */
   readonly #asked = new Set<string>();
   /** By the name and the address of the manager. */
   readonly #channels = new Map<string, { readonly channel: Channel; readonly client: ProxyClient }>();
 
-  readonly #managers: () => ReadonlyMap<string, { readonly address: string }>;
+  readonly #managers: () => ReadonlyMap<string, RegisteredManager>;
 
   readonly #credentials: Credentials | undefined;
 
@@ -41,7 +48,7 @@ export class PeerManagers {
    * @param managers the managers that are registered now, by name.
    * @param credentials by which they know this manager, and this manager them. Default: plain text.
    */
-  constructor(managers: () => ReadonlyMap<string, { readonly address: string }>, credentials?: Credentials) {
+  constructor(managers: () => ReadonlyMap<string, RegisteredManager>, credentials?: Credentials) {
     this.#managers = managers;
     this.#credentials = credentials;
   }
@@ -184,7 +191,8 @@ export class PeerManagers {
       this.#channels.set(key, present);
       return present.client;
     }
-    const expected = { kind: 'manager', name: peer.manager } as const;
+    const domain = this.#managers().get(peer.manager)?.trustDomain;
+    const expected = { kind: 'manager', name: peer.manager, ...(domain ? { domain } : {}) } as const;
     const channel = new Channel(address, { credentials: this.#credentials, expected });
     const client = channel.client(proxy.ProxyConnection);
     this.#channels.set(key, { channel, client });

@@ -7,7 +7,7 @@ import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 
 export interface RegistrationComponents {
-  readonly self: Pick<Self, 'name' | 'address' | 'version' | 'security'>;
+  readonly self: Pick<Self, 'name' | 'address' | 'version' | 'security' | 'domain'>;
   readonly registry: Registry;
   readonly connections: Pick<ConnectionTable, 'size'>;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
@@ -33,11 +33,11 @@ export async function register(components: RegistrationComponents): Promise<void
 }
 
 async function tryToRegister({ registry, self, logger }: RegistrationComponents): Promise<void> {
-  const { name, address, version, security } = self;
+  const { name, address, version, security, domain: trustDomain } = self;
   let told = false;
   for (const deadline = performance.now() + 1.5 * leaseMs; ; await sleep(leaseMs / 10)) {
     try {
-      return await registry.registerManager({ name, address, version, security }, leaseMs);
+      return await registry.registerManager({ name, address, version, security, trustDomain }, leaseMs);
     } catch (error) {
       const conflict = NsmError.from(error).kind === 'conflict';
       if (conflict && performance.now() > deadline) throw error;
@@ -54,9 +54,9 @@ export async function tellDrained(
   { registry, self, logger }: RegistrationComponents,
   drained: boolean,
 ): Promise<void> {
-  const { name, address, version, security } = self;
+  const { name, address, version, security, domain: trustDomain } = self;
   await registry
-    .registerManager({ name, address, version, security, drained }, leaseMs)
+    .registerManager({ name, address, version, security, trustDomain, drained }, leaseMs)
     .catch((error: unknown) => {
       // Until then this manager refuses what comes.
       logger.warn({ err: error }, 'the registry has not heard yet');

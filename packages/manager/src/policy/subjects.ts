@@ -15,7 +15,7 @@ import type { PolicySource } from './policy-source.js';
 const defaultDomain = 'nsm';
 
 export interface SubjectsComponents {
-  readonly self: Pick<Self, 'name'>;
+  readonly self: Pick<Self, 'name' | 'domain'>;
   readonly guard: { speaksForOthers(peer: PeerCredentials): boolean };
   readonly source: Pick<PolicySource, 'policy'>;
 }
@@ -39,7 +39,7 @@ export class Subjects {
       gid,
       labels: source.policy?.labelsOf(netns, inode) ?? {},
       manager: self.name,
-      domain: defaultDomain,
+      domain: self.domain || defaultDomain,
       trusted: uid === 0 || guard.speaksForOthers({ uid, gid, pid: 0 }),
     });
   }

@@ -25,7 +25,7 @@ export function proxyService(
       refusable(async () => {
         admitProxyRequest(request);
         const { requestId, networkServiceName: service } = request;
-        const caller = callingManager(context, request.clientManagerName);
+        const caller = callingManager(components, context, request.clientManagerName);
         admitConnectionId(caller, request.connectionId);
         // A name that is only said is no fact; the address that a call comes from is.
         const asker = caller.proven ? caller.name : (context.remoteAddress ?? '');
@@ -43,16 +43,24 @@ export function proxyService(
       }),
     closeProxyConnection: (request, context) =>
       refusable(async () => {
-        await closeProxyConnection(components, callingManager(context, request.managerName), request);
+        await closeProxyConnection(
+          components,
+          callingManager(components, context, request.managerName),
+          request,
+        );
         return undefined;
       }),
     moveConnection: (request, context) =>
       refusable(async () => {
-        await moveProxyConnection(components, callingManager(context, request.managerName), request);
+        await moveProxyConnection(
+          components,
+          callingManager(components, context, request.managerName),
+          request,
+        );
         return undefined;
       }),
     checkConnections: async ({ managerName, connections }, context) => {
-      const caller = callingManager(context, managerName);
+      const caller = callingManager(components, context, managerName);
       return {
         incarnation: components.self.incarnation,
         unknownConnectionIds: connections
