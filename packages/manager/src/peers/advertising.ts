@@ -1,13 +1,6 @@
 // How endpoints of this node come and go: advertised over the manager's socket, found again after a restart, withdrawn, and missed the
 // moment they die.
-import { toBinary } from '@bufbuild/protobuf';
-import {
-  type NetworkServiceEndpoint,
-  NetworkServiceEndpointSchema,
-  NsmError,
-  type PeerCredentials,
-  Turns,
-} from '@nsm/api';
+import { type NetworkServiceEndpoint, NsmError, type PeerCredentials, Turns } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { Shares } from '../admission/shares.js';
@@ -15,7 +8,7 @@ import { canonical } from '../canonical.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import type { Gate } from '../policy/gate.js';
 import type { Subjects } from '../policy/subjects.js';
-import { identityOf, isSameNamespace } from '../state/namespace-identity.js';
+import { identityOf } from '../state/namespace-identity.js';
 import type { Store } from '../state/store.js';
 import { quote } from '../untrusted-text.js';
 import {
@@ -24,6 +17,7 @@ import {
   type AdvertisementOptions,
   admitAdvertisement,
 } from './admit-advertisement.js';
+import { requireShare } from './endpoint-shares.js';
 import { isExhausted, reachTimeoutMs } from './endpoint-socket.js';
 import { EndpointSockets } from './endpoint-sockets.js';
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
@@ -77,7 +71,8 @@ export class Advertising {
     const pods = new Set(advertised.map(({ listener }) => `pod ${identityOf(listener.namespace)}`));
     const { told } = await this.#turns.take([...keys, ...pods], async () => {
       for (const listener of new Set(advertised.map((one) => one.listener)))
-        this.#requireShare(
+        requireShare(
+          this.#components,
           listener,
           advertised.filter((one) => one.listener === listener),
         );
@@ -183,32 +178,6 @@ export class Advertising {
     };
   }
 
-  /** @throws NsmError `overload` when these are more endpoints than the pod, or its user, may have. */
-  #requireShare(listener: PeerCredentials, advertised: readonly Advertised[]): void {
-    const { shares, endpoints } = this.#components;
-    const wanted = new Set(advertised.map(({ key }) => key));
-    const had = { pod: { count: 0, bytes: 0 }, user: { count: 0, bytes: 0 } };
-    for (const [key, { record, socket }] of endpoints) {
-      if (wanted.has(key)) continue;
-      const bytes = bytesOf(record);
-      const { namespace, uid } = socket.listener;
-      const holders = [
-        ...(isSameNamespace(namespace, listener.namespace) ? [had.pod] : []),
-        ...(uid === listener.uid ? [had.user] : []),
-      ];
-      for (const holder of holders) {
-        holder.count++;
-        holder.bytes += bytes;
-      }
-    }
-    const more = advertised.reduce((sum, { record }) => sum + bytesOf(record), 0);
-    const { pod, user } = had;
-    const mosts = advertised.flatMap(({ most }) => most ?? []);
-    const most = mosts.length > 0 ? Math.min(...mosts) : undefined;
-    shares.require('endpoints', listener, { pod: pod.count, user: user.count }, advertised.length, most);
-    shares.require('endpointBytes', listener, { pod: pod.bytes, user: user.bytes }, more);
-  }
-
   async #refuseTaken(record: NetworkServiceEndpoint): Promise<void> {
     const present = this.#components.endpoints.get(endpointKey(record))?.record;
     if (!present || present.socketLocation === record.socketLocation) return;
@@ -311,13 +280,4 @@ export class Advertising {
       );
     return { told };
   }
-}
-
-/** Each record is measured once. */
-const measured = new WeakMap<NetworkServiceEndpoint, number>();
-
-function bytesOf(record: NetworkServiceEndpoint): number {
-  const bytes = measured.get(record) ?? toBinary(NetworkServiceEndpointSchema, record).length;
-  measured.set(record, bytes);
-  return bytes;
 }

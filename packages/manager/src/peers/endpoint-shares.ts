@@ -1,0 +1,50 @@
+// How many endpoints a pod, or a user in all pods, may have, and how many bytes all managers keep of them.
+import { toBinary } from '@bufbuild/protobuf';
+import { type NetworkServiceEndpoint, NetworkServiceEndpointSchema, type PeerCredentials } from '@nsm/api';
+import type { Shares } from '../admission/shares.js';
+import { isSameNamespace } from '../state/namespace-identity.js';
+import type { Advertised } from './admit-advertisement.js';
+import type { LocalEndpoints } from './local-endpoints.js';
+
+export interface SharesComponents {
+  readonly endpoints: LocalEndpoints;
+  readonly shares: Pick<Shares, 'require'>;
+}
+
+/** @throws NsmError `overload` when these are more endpoints than the pod, or its user, may have. */
+export function requireShare(
+  { shares, endpoints }: SharesComponents,
+  listener: PeerCredentials,
+  advertised: readonly Advertised[],
+): void {
+  const wanted = new Set(advertised.map(({ key }) => key));
+  const had = { pod: { count: 0, bytes: 0 }, user: { count: 0, bytes: 0 } };
+  for (const [key, { record, socket }] of endpoints) {
+    if (wanted.has(key)) continue;
+    const bytes = bytesOf(record);
+    const { namespace, uid } = socket.listener;
+    const holders = [
+      ...(isSameNamespace(namespace, listener.namespace) ? [had.pod] : []),
+      ...(uid === listener.uid ? [had.user] : []),
+    ];
+    for (const holder of holders) {
+      holder.count++;
+      holder.bytes += bytes;
+    }
+  }
+  const more = advertised.reduce((sum, { record }) => sum + bytesOf(record), 0);
+  const { pod, user } = had;
+  const mosts = advertised.flatMap(({ most }) => most ?? []);
+  const most = mosts.length > 0 ? Math.min(...mosts) : undefined;
+  shares.require('endpoints', listener, { pod: pod.count, user: user.count }, advertised.length, most);
+  shares.require('endpointBytes', listener, { pod: pod.bytes, user: user.bytes }, more);
+}
+
+/** Each record is measured once. */
+const measured = new WeakMap<NetworkServiceEndpoint, number>();
+
+function bytesOf(record: NetworkServiceEndpoint): number {
+  const bytes = measured.get(record) ?? toBinary(NetworkServiceEndpointSchema, record).length;
+  measured.set(record, bytes);
+  return bytes;
+}
