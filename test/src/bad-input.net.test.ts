@@ -243,7 +243,7 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
     ): Promise<{ readonly accepted: boolean; readonly error: string }> => {
       const bytes = Buffer.concat([proxyConnectionRequest({ ...far, ...change }), message(...more)]);
       return readProxyConnectionReply(
-        await outside.replyTo(mesh.b.tcp, methods.requestProxyConnection, bytes),
+        await outside.replyTo(mesh.b.mtls, methods.requestProxyConnection, bytes),
       );
     };
     const tunnelTo = (address: string): Field => [4, message([1, VXLAN], [100, message([1, address])])];
@@ -297,7 +297,7 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
       for (const part of [hashOf(id), id.slice(id.indexOf(':') + 1)]) {
         await send({}, [[107, `evil:${part}`]]);
         await outside.replyTo(
-          mesh.b.tcp,
+          mesh.b.mtls,
           extensions.closeProxyConnection,
           message([1, 'proxied'], [2, 'far'], [3, `evil:${part}`]),
         );

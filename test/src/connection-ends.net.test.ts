@@ -54,7 +54,7 @@ describe.skipIf(!requireRoot('ends of connections'))('the end of a connection', 
     const verdicts = await Promise.all([
       agent.replyTo(`unix:${mesh.a.runDir}/client.sock`, extensions.closeConnection, words),
       agent.replyTo(`unix:${mesh.a.runDir}/endpoint.sock`, extensions.closeAsEndpoint, words),
-      onNode.replyTo(mesh.b.tcp, extensions.closeProxyConnection, words),
+      onNode.replyTo(mesh.b.mtls, extensions.closeProxyConnection, words),
     ]);
     expect(verdicts.map(readVerdict)).toEqual(Array(3).fill({ accepted: true, error: '' }));
     expect(

@@ -127,7 +127,7 @@ describe.skipIf(!requireRoot('hostile peers'))('hostile peers', () => {
     ],
   ] as const)('too much on %s', (socket, method, request) => {
     const target = (): string =>
-      socket === 'the TCP port' ? `mtls:${mesh.a.tcp}` : `unix:${mesh.a.runDir}/${socket}`;
+      socket === 'the TCP port' ? mesh.a.mtls : `unix:${mesh.a.runDir}/${socket}`;
 
     // Not thoroughly, each socket gets one that is much too much.
     const much = { 'client.sock': 32, 'endpoint.sock': 4, 'the TCP port': 4 }[socket];

@@ -60,6 +60,11 @@ export class MeshNode {
     this.clients = this.#clientChannel.client(connect.ClientConnection);
   }
 
+  /** Where an agent of root speaks to it as a peer manager does: with a certificate. */
+  get mtls(): string {
+    return `mtls:${this.tcp}`;
+  }
+
   /** The manager's process; throws while there is none. */
   get manager(): Running {
     if (!this.#manager) throw new Error(`${this.name} has no manager`);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from './agent.js';
 import { extensions } from './extensions.js';
 import { Mesh, type Pod } from './mesh.js';
+import type { MeshNode } from './mesh-node.js';
 import { nsmJson } from './nsm-command.js';
 import { bare, devicesOf } from './pod-network.js';
 import {
@@ -17,32 +18,73 @@ import {
 } from './specification.js';
 import { fieldsOf, message } from './wire.js';
 
+interface Served {
+  readonly pod: Pod;
+  readonly agent: Agent;
+}
+
+/** An endpoint `place` of `service-PLACE`, in a pod of the node. */
+const serveOn = async (mesh: Mesh, node: MeshNode, place: string): Promise<Served> => {
+  const pod = mesh.pod(place);
+  const agent = await mesh.agent(pod);
+  const socket = `${mesh.dir}/${place}.sock`;
+  await agent.serve(socket, { kind: 'answer', netns: pod.netns });
+  const verdict = await agent.advertise(node.runDir, { service: `service-${place}`, name: place, socket });
+  expect(verdict).toEqual({ accepted: true, error: '' });
+  return { pod, agent };
+};
+
+/** The other manager is a process on node a that speaks to node b at `target` and programs its pod by itself. */
+const joinFromOutside = async (mesh: Mesh, { pod, agent }: Served, target: string): Promise<void> => {
+  const outside = await mesh.agent(mesh.a);
+  const request = { requestId: 'outside-1', service: 'service-there', provider: 'there' };
+  const bytes = proxyConnectionRequest({ ...request, tunnels: [VXLAN] });
+  const reply = readProxyConnectionReply(
+    await outside.replyTo(target, methods.requestProxyConnection, bytes),
+  );
+  expect(reply).toEqual({ accepted: true, error: '', tunnelType: VXLAN });
+  expect(readEndpointConnectionRequest(await agent.nextAsked())).toEqual({
+    requestId: 'outside-1',
+    service: 'service-there',
+  });
+
+  const [theirs] = await devicesOf(pod.name);
+  expect(theirs).toMatchObject({ kind: 'veth', up: true });
+  const { tunnels } = await nsmJson<{ readonly tunnels: readonly { readonly identifier: number }[] }>(
+    ...['get', 'tunnels', '--run-dir', mesh.b.runDir],
+  );
+  const there = bare(theirs?.addresses[0] ?? '');
+  const mine = there.replace(/\d+$/, (last) => String(Number(last) ^ 1));
+  const vxlan = ['type', 'vxlan', 'id', String(tunnels[0]?.identifier), 'dstport', '4789'];
+  vxlan.push('local', mesh.a.address, 'remote', mesh.b.address);
+  const node = mesh.a.namespace.name;
+  await run(undefined, 'ip', ['-n', node, 'link', 'add', 'outside', 'mtu', String(theirs?.mtu), ...vxlan]);
+  await run(undefined, 'ip', ['-n', node, 'address', 'add', `${mine}/31`, 'dev', 'outside']);
+  await run(undefined, 'ip', ['-n', node, 'link', 'set', 'outside', 'up']);
+  expect((await ping(node, there, { count: 3 })).received).toBe(3);
+  expect((await ping(pod.name, mine, { count: 3 })).received).toBe(3);
+
+  const again = await outside.replyTo(target, methods.requestProxyConnection, bytes);
+  expect(readProxyConnectionReply(again)).toEqual(reply);
+  expect(agent.askedCount).toBe(0);
+  await run(undefined, 'ip', ['-n', node, 'link', 'delete', 'outside']);
+  const close = extensions.closeProxyConnection;
+  await outside.replyTo(target, close, message([1, request.requestId], [2, request.service]));
+  expect(await mesh.remains()).toEqual([]);
+};
+
 describe.skipIf(!requireRoot('specification'))('peers that know only the specification', () => {
   let mesh: Mesh;
   let clientPod: Pod;
   let client: Agent;
-  const endpoints: Record<'here' | 'there', { pod: Pod; agent: Agent }> = {} as never;
+  const endpoints: Record<'here' | 'there', Served> = {} as never;
 
   beforeAll(async () => {
     mesh = await Mesh.start();
     clientPod = mesh.pod('client');
     client = await mesh.agent(clientPod);
-    for (const [place, node] of [
-      ['here', mesh.a],
-      ['there', mesh.b],
-    ] as const) {
-      const pod = mesh.pod(place);
-      const agent = await mesh.agent(pod);
-      endpoints[place] = { pod, agent };
-      const socket = `${mesh.dir}/${place}.sock`;
-      await agent.serve(socket, { kind: 'answer', netns: pod.netns });
-      const verdict = await agent.advertise(node.runDir, {
-        service: `service-${place}`,
-        name: place,
-        socket,
-      });
-      expect(verdict).toEqual({ accepted: true, error: '' });
-    }
+    endpoints.here = await serveOn(mesh, mesh.a, 'here');
+    endpoints.there = await serveOn(mesh, mesh.b, 'there');
     await mesh.a.knows('service-here/here', 'service-there/there');
   });
 
@@ -120,43 +162,7 @@ describe.skipIf(!requireRoot('specification'))('peers that know only the specifi
   });
 
   it('a manager outside the cluster asks by ProxyConnectionRequest and joins by plain iproute2', async () => {
-    const { pod, agent } = endpoints.there;
-    // The other manager is a process on node a that speaks TCP to node b and programs its pod by itself.
-    const outside = await mesh.agent(mesh.a);
-    const request = { requestId: 'outside-1', service: 'service-there', provider: 'there' };
-    const bytes = proxyConnectionRequest({ ...request, tunnels: [VXLAN] });
-    const reply = readProxyConnectionReply(
-      await outside.replyTo(mesh.b.tcp, methods.requestProxyConnection, bytes),
-    );
-    expect(reply).toEqual({ accepted: true, error: '', tunnelType: VXLAN });
-    expect(readEndpointConnectionRequest(await agent.nextAsked())).toEqual({
-      requestId: 'outside-1',
-      service: 'service-there',
-    });
-
-    const [theirs] = await devicesOf(pod.name);
-    expect(theirs).toMatchObject({ kind: 'veth', up: true });
-    const { tunnels } = await nsmJson<{ readonly tunnels: readonly { readonly identifier: number }[] }>(
-      ...['get', 'tunnels', '--run-dir', mesh.b.runDir],
-    );
-    const there = bare(theirs?.addresses[0] ?? '');
-    const mine = there.replace(/\d+$/, (last) => String(Number(last) ^ 1));
-    const vxlan = ['type', 'vxlan', 'id', String(tunnels[0]?.identifier), 'dstport', '4789'];
-    vxlan.push('local', mesh.a.address, 'remote', mesh.b.address);
-    const node = mesh.a.namespace.name;
-    await run(undefined, 'ip', ['-n', node, 'link', 'add', 'outside', 'mtu', String(theirs?.mtu), ...vxlan]);
-    await run(undefined, 'ip', ['-n', node, 'address', 'add', `${mine}/31`, 'dev', 'outside']);
-    await run(undefined, 'ip', ['-n', node, 'link', 'set', 'outside', 'up']);
-    expect((await ping(node, there, { count: 3 })).received).toBe(3);
-    expect((await ping(pod.name, mine, { count: 3 })).received).toBe(3);
-
-    const again = await outside.replyTo(mesh.b.tcp, methods.requestProxyConnection, bytes);
-    expect(readProxyConnectionReply(again)).toEqual(reply);
-    expect(agent.askedCount).toBe(0);
-    await run(undefined, 'ip', ['-n', node, 'link', 'delete', 'outside']);
-    const close = extensions.closeProxyConnection;
-    await outside.replyTo(mesh.b.tcp, close, message([1, request.requestId], [2, request.service]));
-    expect(await mesh.remains()).toEqual([]);
+    await joinFromOutside(mesh, endpoints.there, mesh.b.mtls);
   });
 
   it('a manager that shares no tunnel type is told so', async () => {
@@ -165,7 +171,7 @@ describe.skipIf(!requireRoot('specification'))('peers that know only the specifi
     const ask = async (tunnels: readonly number[]): Promise<ReturnType<typeof readProxyConnectionReply>> =>
       readProxyConnectionReply(
         await outside.replyTo(
-          mesh.b.tcp,
+          mesh.b.mtls,
           methods.requestProxyConnection,
           proxyConnectionRequest({ ...request, tunnels }),
         ),
@@ -177,11 +183,19 @@ describe.skipIf(!requireRoot('specification'))('peers that know only the specifi
     expect([GRE, VXLAN]).toContain(either.tunnelType);
     await endpoints.there.agent.nextAsked();
     const close = extensions.closeProxyConnection;
-    await outside.replyTo(mesh.b.tcp, close, message([1, request.requestId], [2, request.service]));
+    await outside.replyTo(mesh.b.mtls, close, message([1, request.requestId], [2, request.service]));
     expect(await mesh.remains()).toEqual([]);
   });
 
   it('leaves nothing behind', async () => {
+    expect(await mesh.finish()).toEqual([]);
+  });
+});
+
+describe.skipIf(!requireRoot('specification'))('a mesh without certificates (--insecure)', () => {
+  it('is joined by a manager outside the cluster all the same, in plain text', async () => {
+    await using mesh = await Mesh.start({ flags: ['--insecure'] });
+    await joinFromOutside(mesh, await serveOn(mesh, mesh.b, 'there'), mesh.b.tcp);
     expect(await mesh.finish()).toEqual([]);
   });
 });
