@@ -52,8 +52,8 @@ checks: [{ from: alice, to: world }, { from: alice, to: 192.0.2.1 }]
 + veth hw0 in nsm-lab-one
 + veth hw1 in nsm-lab-one
 + veth hw0 in nsm-lab-two
-+ in nsm-lab-one: A='it'\\''s' nsm manager --name one --run-dir /run/nsm/lab/lab/one --state-dir /run/nsm/lab/lab/one/state --listen [fd00:30::2]:5001 --advertise [fd00:30::2]:5001 --registry embedded: --prefix=10.1.0.0/16 --prefix=10.2.0.0/16 --log-level=debug
-+ in nsm-lab-two: nsm manager --name two --run-dir /run/nsm/lab/lab/two --state-dir /run/nsm/lab/lab/two/state --listen [fd00:30::1]:6000 --advertise [fd00:30::1]:6000 --registry nsm://[fd00:30::2]:5001
++ in nsm-lab-one: A='it'\\''s' nsm manager --name one --run-dir /run/nsm/lab/lab/one --state-dir /run/nsm/lab/lab/one/state --listen [fd00:30::2]:5001 --advertise [fd00:30::2]:5001 --registry embedded: --pki-dir /run/nsm/lab/lab/.pki --prefix=10.1.0.0/16 --prefix=10.2.0.0/16 --log-level=debug
++ in nsm-lab-two: nsm manager --name two --run-dir /run/nsm/lab/lab/two --state-dir /run/nsm/lab/lab/two/state --listen [fd00:30::1]:6000 --advertise [fd00:30::1]:6000 --registry nsm://[fd00:30::2]:5001 --pki-dir /run/nsm/lab/lab/.pki
 + in nsm-lab-gate: nsm endpoint gateway --service net --name gate --run-dir /run/nsm/lab/lab/two --label=site=b --outside=world --json --x=-1
 + in nsm-lab-alice: nsm connect net --request-id lab-alice --run-dir /run/nsm/lab/lab/one --interface=kernel:first --label=site=b
 ? ping world (203.0.113.1, 2001:db8::1) from alice

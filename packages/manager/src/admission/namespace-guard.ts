@@ -49,8 +49,12 @@ export class NamespaceGuard {
    */
   async admitClient(linuxNamespace: string, peer: PeerCredentials | undefined): Promise<fw.Namespace> {
     const own = this.namespaceOf(peer);
+    const reference = referenceTo(linuxNamespace, own);
+    // A number that the caller knows is here no process's, or another's.
+    if (peer && isHidden(peer) && reference.startsWith('/proc/'))
+      throw outOfSight(`${quote(linuxNamespace)} names`);
     const { namespace } = await this.#forwarder
-      .inspectNamespace({ linuxNamespace: referenceTo(linuxNamespace, own), pid: peer?.pid ?? 0 })
+      .inspectNamespace({ linuxNamespace: reference, pid: peer?.pid ?? 0 })
       .catch((thrown: unknown) => {
         throw peer && isHidden(peer) ? orOutOfSight(thrown) : thrown;
       });

@@ -1,4 +1,4 @@
-// Which processes this manager can see: who asks is known by its process, and one outside the manager's pid namespace has no number.
+// Which processes this manager can see: one outside the manager's pid namespace has no number here, and no files under /proc.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { NsmError } from '@nsm/api';
 import type { Logger } from 'pino';
@@ -39,7 +39,10 @@ export function checkPidNamespace(logger: Logger): void {
   const own = ancestry();
   const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && !own.has(Number(name)));
   if (others.length === 0)
-    logger.warn(`${ofItsOwn} and sees no process of a pod: those outside are refused; ${remedy}`);
+    logger.warn(
+      `${ofItsOwn} and sees no process of a pod: endpoints outside are refused, connections that end with their process, and pods ` +
+        `whose network namespace has no name under /run/netns here; ${remedy}`,
+    );
 }
 
 /** This process and those that started it. */
