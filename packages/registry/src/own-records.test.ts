@@ -1,6 +1,6 @@
 // Managers write their own records, whatever their calls say.
 import { create } from '@bufbuild/protobuf';
-import { NetworkServiceEndpointSchema, type NsmError, registry as wire } from '@nsm/api';
+import { NetworkServiceEndpointSchema, type NsmError, SubjectSchema, registry as wire } from '@nsm/api';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ownEndpoint, ownName, ownRemoval } from './own-records.js';
 import { RecordCache } from './record-cache.js';
@@ -55,6 +55,11 @@ describe('endpoints', () => {
     expect(ownEndpoint(cache, manager('b'), endpoint('b')).networkServiceHost).toBe('b');
     expect(kindOf(() => ownEndpoint(cache, manager('a'), endpoint('b')))).toBe('untrusted');
     expect(kindOf(() => ownEndpoint(cache, manager('a'), endpoint('')))).toBe('untrusted');
+  });
+
+  it('are served by processes of the domain of their manager', () => {
+    const said = { ...endpoint('b'), provider: create(SubjectSchema, { uid: 7, domain: 'other' }) };
+    expect(ownEndpoint(cache, manager('b'), said).provider).toMatchObject({ uid: 7, domain: 'nsm' });
   });
 
   it('are not taken from a manager that lives', () => {

@@ -45,12 +45,17 @@ export function ownEndpoint(
   ownName(cache, identity, endpoint.networkServiceHost);
   const present = cache.endpoint(validKey(endpoint));
   const host = present?.networkServiceHost ?? identity.name;
-  if (host === identity.name || !cache.managers.get(host)?.alive) return endpoint;
+  if (host === identity.name || !cache.managers.get(host)?.alive) return ofManager(endpoint, identity);
   throw new NsmError(
     'conflict',
     `endpoint ${JSON.stringify(endpoint.nseProviderName)} of ${JSON.stringify(endpoint.networkServiceName)} is served by manager ` +
       `${JSON.stringify(host)}: choose another name, or remove it there first`,
   );
+}
+
+/** Who serves an endpoint is its manager's to say, and of which trust domain that manager is its certificate's. */
+function ofManager(endpoint: NetworkServiceEndpoint, { domain }: Identity): NetworkServiceEndpoint {
+  return endpoint.provider ? { ...endpoint, provider: { ...endpoint.provider, domain } } : endpoint;
 }
 
 /** Removes nothing that another manager serves. @throws NsmError `untrusted` */
