@@ -28,6 +28,13 @@ describe('NsmError', () => {
     expect(new NsmError('endpoint-refused', said).message).toBe('no\nway: \\x1b[31mred\\x07, \\x9b2J, ü');
   });
 
+  it('takes a call that a stopping server has reset for cancelled', () => {
+    const of = (details: string): string =>
+      NsmError.from(Object.assign(new Error(details), { code: 13, details })).kind;
+    expect(of('Received RST_STREAM with code 0 (Call ended without gRPC status)')).toBe('cancelled');
+    expect(of('Received RST_STREAM with code 2 (Internal server error)')).toBe('internal');
+  });
+
   it('has each code explained once in docs/errors.md', () => {
     const page = readFileSync(fileURLToPath(new URL('../../../docs/errors.md', import.meta.url)), 'utf8');
     const explained = [...page.matchAll(/^\| (NSM\d{4}) \|/gm)].map(([, code]) => code);

@@ -113,7 +113,7 @@ export class NsmError extends Error {
     const usedUp = coded(thrown) ? undefined : exhaustionOf(thrown);
     if (usedUp) return new NsmError(usedUp.kind, `${thrown.message}: ${usedUp.text}`, thrown);
     if (isServiceError(thrown)) {
-      return withCause(NsmError.fromAdmissionError(thrown.details, kindOfStatus(thrown.code)), thrown);
+      return withCause(NsmError.fromAdmissionError(thrown.details, kindOfStatus(thrown)), thrown);
     }
     if (thrown.name === 'TimeoutError') return new NsmError('deadline', 'the deadline passed', thrown);
     if (thrown.name === 'AbortError') return new NsmError('cancelled', 'the call was cancelled', thrown);
@@ -160,7 +160,9 @@ function coded(error: Error): boolean {
   return isServiceError(error) && /\(NSM\d{4}\)$/.test(error.details);
 }
 
-function kindOfStatus(code: status): NsmErrorKind {
+function kindOfStatus({ code, details }: { readonly code: status; readonly details: string }): NsmErrorKind {
+  // What grpc-js says of a call that a server which stops has ended by RST_STREAM with NO_ERROR (RFC 9113, section 8.1).
+  if (code === status.INTERNAL && details.startsWith('Received RST_STREAM with code 0 ')) return 'cancelled';
   switch (code) {
     case status.CANCELLED:
       return 'cancelled';
