@@ -9,7 +9,10 @@ export interface ForwarderStart {
   readonly options: NodeForwarderOptions;
 }
 
-parentPort?.once('message', ({ port, options }: ForwarderStart) => {
+/** Undefined: no forwarder is needed, and the thread ends. */
+parentPort?.once('message', (start: ForwarderStart | undefined) => {
+  if (!start) return;
+  const { port, options } = start;
   const node = new NodeForwarder(options);
   servePort(port, fw.Forwarder, node);
   // A port that closes ends the thread; what the node forwarder holds goes with it.

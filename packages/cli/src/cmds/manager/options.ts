@@ -1,7 +1,7 @@
 // nsm manager: the manager of one node.
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { loadForwarderThread } from '@nsm/forwarder/load-thread';
+import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limited } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
@@ -118,8 +118,12 @@ export function managerCommand(): Command {
       // The thread of its forwarder loads what it needs while this one does.
       const thread =
         flags.forwarder === 'internal' && !flags.forwarderSocket ? loadForwarderThread() : undefined;
-      const { runManager } = await import('./handler.js');
-      await runManager(flags, thread);
+      try {
+        const { runManager } = await import('./handler.js');
+        await runManager(flags, thread);
+      } finally {
+        if (thread) await endForwarderThread(thread);
+      }
     });
   for (const option of [...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
