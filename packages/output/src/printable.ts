@@ -8,7 +8,7 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 /** All of them but the end of a line. */
 const unprintableInLines = new RegExp(`(?!\n)${unprintable.source}`, 'gu');
 
-/** One line, with everything that a terminal would not just show as `\uXXXX`. What JSON says in its strings it says as before. */
+/** One line: what a terminal would not just show is spelled out, such as `\u202e`. What JSON says in its strings it says as before. */
 export function printable(text: string): string {
   return text.replace(unprintable, spelled);
 }

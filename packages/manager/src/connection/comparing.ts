@@ -26,6 +26,7 @@ export async function compare(
   const applied = await components.forwarder.apply({ ...connection.crossConnect, answerWithinMs });
   // That the other side takes its time is no work.
   const tookMs = answerWithinMs > 0 ? 0 : components.clock.now() - startedAt;
+  facts.pace.forget(notMendable);
   const found = noteDifferences(components, connection, facts, applied.mended, tookMs);
   return { ...withNamesOf(applied, connection), phase: found.phase, since: found.since };
 }
@@ -51,7 +52,10 @@ export async function mend(components: ActsComponents, connection: Connection, f
     const contested = facts.pace.contested.map(({ what }) => what);
     // An interface made anew would be undone all the same.
     if (contested.length > 0 && !contested.includes(notMendable)) return;
-    if (facts.pace.times(notMendable) < policy.mendsUntilLost) {
+    const patience = facts.pace.undoneBeside(notMendable)
+      ? policy.undoneMendsUntilLost
+      : policy.mendsUntilLost;
+    if (facts.pace.times(notMendable) < patience) {
       facts.compare ??= { reason, answerWithinMs };
       return;
     }

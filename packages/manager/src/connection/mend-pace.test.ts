@@ -32,6 +32,17 @@ describe('the pace of mending', () => {
     expect(mendPauses.longestMs).toBe(30_000);
   });
 
+  it('counts in a row what is forgotten meanwhile, and knows of others', () => {
+    const { pace, clock } = started();
+    const broken = 'its interface';
+    for (const found of [[broken], [broken]]) pace.compared(found, 0, clock.ms);
+    expect([pace.times(broken), pace.undoneBeside(broken)]).toEqual([2, false]);
+    pace.forget(broken);
+    pace.compared([address], 0, clock.ms);
+    pace.compared([broken], 0, clock.ms);
+    expect([pace.times(broken), pace.undoneBeside(broken)]).toEqual([1, true]);
+  });
+
   it('says what is contested from then on, and that it is news once', () => {
     const { pace, clock } = started();
     const said = Array.from({ length: 12 }, () => {

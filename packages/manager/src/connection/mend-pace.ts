@@ -72,6 +72,16 @@ export class MendPace {
     return this.#counts.get(what) ?? 0;
   }
 
+  /** Something else than a difference was found, and mended: somebody changes the connection, so that a mend may fail half-way, too. */
+  undoneBeside(what: string): boolean {
+    return [...this.#counts.keys()].some((other) => other !== what);
+  }
+
+  /** A difference was not found any more, so it has to come in a row anew. */
+  forget(what: string): void {
+    this.#counts = new Map([...this.#counts].filter(([other]) => other !== what));
+  }
+
   /**
    * The connection was compared.
    * @param found what was other than wanted, and was mended.

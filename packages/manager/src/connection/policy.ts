@@ -23,6 +23,8 @@ export const policy = {
   answerWithinMs: 1000,
   /** So many times in a row a connection could not be mended before it is made anew: a change may have come in between. */
   mendsUntilLost: 3,
+  /** The same where other differences were mended meanwhile: whoever undoes them makes a mend fail half-way, and would again. */
+  undoneMendsUntilLost: 10,
   /** In which every connection is compared once with the kernel, also where no event told of a difference. */
   compareRoundMs: 30_000,
   /** Between two such comparisons, when there are few connections. */
