@@ -21,6 +21,8 @@ export interface Limits {
   readonly sockets: number;
   /** Calls that are under way over those, watches included. */
   readonly streams: number;
+  /** Bytes of their requests, and of replies that nobody has taken yet. */
+  readonly callBytes: number;
   /**
    * MiB that the forwarder maps or makes of memory shared with applications. Pages that nobody has touched are made, and count as the
    * forwarder's, when it does: without a limit, a pod's empty file is the node's memory.
@@ -40,6 +42,7 @@ export const defaultLimits: Limits = {
   watches: 128,
   sockets: 256,
   streams: 1024,
+  callBytes: 32 << 20,
   sharedMemoryMib: 1024,
   userFactor: 4,
 };

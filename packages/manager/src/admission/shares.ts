@@ -14,6 +14,7 @@ const words: Readonly<Record<Limited, string>> = {
   watches: 'watches',
   sockets: 'connections to the manager (a client needs one, for all its calls)',
   streams: 'calls under way',
+  callBytes: 'bytes of calls under way',
   sharedMemoryMib: 'MiB of shared memory',
 };
 
