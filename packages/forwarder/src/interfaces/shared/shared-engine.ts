@@ -13,12 +13,14 @@ import {
 import { libc, type NetworkNamespace, openTap, setTapFilter } from '@nsm/netlink';
 import type { Sources } from '../../bpf/source-maps.js';
 import { SourceProgram } from '../../bpf/source-program.js';
+import type { MemoryLimits } from '../../memory-limits.js';
 import type { Side } from '../../wiring.js';
 import { memifSettings } from '../mem/memif-session.js';
+import { type MemoryUse, newUse, type Sharer, useIn } from '../tap/memory-shares.js';
 import { tryVhost } from '../vhost/try-vhost.js';
 import { vhostSettings } from '../vhost/vhost-settings.js';
 import type { SharedSockets } from './shared-sockets.js';
-import type { Failure, SharedOrder, SharedWireSpec, SharedWord } from './shared-worker.js';
+import type { Failure, SharedOrder, SharedStart, SharedWireSpec, SharedWord } from './shared-worker.js';
 import { identityOf } from './socket-link.js';
 
 /** A protocol of shared memory as the forwarder speaks it. */
@@ -85,17 +87,26 @@ interface Wire {
 export class SharedEngine {
   readonly #sockets: SharedSockets;
   readonly #checks: boolean;
+  readonly #limits: MemoryLimits;
+  readonly #use = newUse();
   readonly #onLoss: (ids: readonly string[]) => void;
   readonly #wires = new Map<string, Wire>();
   #thread: Thread | undefined;
 
   /**
    * @param checks whether eBPF works here, which checks from where packets are sent.
+   * @param limits of memory.
    * @param onLoss hears which wires have to be joined anew.
    */
-  constructor(sockets: SharedSockets, checks: boolean, onLoss: (ids: readonly string[]) => void) {
+  constructor(
+    sockets: SharedSockets,
+    checks: boolean,
+    limits: MemoryLimits,
+    onLoss: (ids: readonly string[]) => void,
+  ) {
     this.#sockets = sockets;
     this.#checks = checks;
+    this.#limits = limits;
     this.#onLoss = onLoss;
   }
 
@@ -133,7 +144,7 @@ export class SharedEngine {
     const counters = new Float64Array(new SharedArrayBuffer(7 * Float64Array.BYTES_PER_ELEMENT));
     this.#wires.set(id, { order, counters, program });
     try {
-      await this.#tell({ kind: 'open', id, wire: wire(fd), counters });
+      await this.#tell({ kind: 'open', id, wire: wire(fd), sharer: sharerOf(port), counters });
     } catch (error) {
       this.#forget(id);
       throw error;
@@ -149,6 +160,11 @@ export class SharedEngine {
   #forget(id: string): boolean {
     this.#wires.get(id)?.program?.close();
     return this.#wires.delete(id);
+  }
+
+  /** How far the limits of memory are used. */
+  get memoryUse(): MemoryUse {
+    return useIn(this.#use);
   }
 
   /** Packets for a pod with shared memory that the other pod may not send. */
@@ -176,6 +192,7 @@ export class SharedEngine {
 
   async #tell(order: SharedOrder): Promise<void> {
     this.#thread ??= new Thread(
+      { limits: this.#limits, use: this.#use },
       (error) => this.#died(error),
       (id) => this.#onLoss([id]),
     );
@@ -196,6 +213,10 @@ export class SharedEngine {
     if (error instanceof LeftOpen) throw error;
     this.#onLoss(lost);
   }
+}
+
+function sharerOf({ namespace, uid }: fw.Port): Sharer {
+  return { pod: `${namespace?.cookie || namespace?.inode}`, uid };
 }
 
 /** Has what is read from a TAP device checked, where the pod that has the device cannot reach. @throws NetlinkError */
@@ -224,11 +245,15 @@ class Thread {
   readonly #waiting: ((failure: Failure | undefined) => void)[] = [];
 
   /** @param onLost hears of wires whose TAP device was deleted. */
-  constructor(onDeath: (error: Error) => void, onLost: (id: string) => void) {
+  constructor(
+    start: Omit<SharedStart, 'port'>,
+    onDeath: (error: Error) => void,
+    onLost: (id: string) => void,
+  ) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const worker = new Worker(new URL('./shared-worker.js', import.meta.url), {
-      workerData: port2,
+      workerData: { ...start, port: port2 } satisfies SharedStart,
       transferList: [port2],
     });
     this.#died = new Promise((_, reject) => {
