@@ -1,14 +1,14 @@
 // Runs as a process inside a pod: takes as much of a manager as it may, and reads nothing of what it gets. Says what it has, and stays.
 // Arguments: the manager's client.sock; a network service whose endpoint never answers.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as http2Connect } from 'node:http2';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { message } from '../wire.js';
 
 const [, , socket = '', hanging = ''] = process.argv;
 const sessions = 300;
 /** Of each session. */
-const [uploads, watches, requests] = [8, 4, 8];
+const [uploads, watches, requests] = [2, 4, 8];
 const service = '/nsmconnect.ClientConnection';
 /** Of a message of gRPC: not compressed, and its length. */
 const head = (length: number): Buffer => {
@@ -19,10 +19,15 @@ const head = (length: number): Buffer => {
 /** A request of 1 MiB but for its last byte. */
 const upload = Buffer.concat([head(1 << 20), Buffer.alloc((1 << 20) - 1)]);
 
+const sockets: Socket[] = [];
 const open = async (): Promise<ClientHttp2Session> => {
   // What comes back has no room here.
   const session = http2Connect('http://localhost', {
-    createConnection: () => connect(socket),
+    createConnection: () => {
+      const made = connect(socket);
+      sockets.push(made);
+      return made;
+    },
     settings: { initialWindowSize: 0 },
   });
   session.on('error', () => undefined);
@@ -49,6 +54,8 @@ for (const [index, session] of opened.entries()) {
   for (let n = 0; n < uploads; n++) call(session, 'RequestConnection')?.write(upload);
   if (index % 16 === 0) await pause(1);
 }
-await pause(1000);
+// Until no more is taken.
+const taken = (): number => sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
+for (let before = -1, now = taken(); now !== before; before = now, now = taken()) await pause(1000);
 console.log(`has ${opened.filter(({ closed, destroyed }) => !closed && !destroyed).length} connections`);
 setInterval(() => undefined, 1000);
