@@ -1,5 +1,6 @@
 // The connections that a server has: who is at the other end of each, and how many may be open.
 import type { Socket } from 'node:net';
+import type { Owner } from './calls-under-way.js';
 import { NsmError } from './errors.js';
 import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
 import type { Identity } from './identity.js';
@@ -121,6 +122,11 @@ export class ServerConnections {
   /** Undefined for what is none of its connections. */
   callerOf(token: string): Caller | undefined {
     return this.#open.get(token)?.caller;
+  }
+
+  ownerOf(token: string): Owner {
+    const caller = this.callerOf(token) ?? {};
+    return { name: nameOf(caller), user: userOf(caller) };
   }
 
   /** @throws NsmError what calls over this connection are refused with */

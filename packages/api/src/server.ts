@@ -18,6 +18,7 @@ import {
 } from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
 import { type CallContext, CallHandlers, type Method } from './call-handlers.js';
+import { boundCalls, type CallLimits } from './calls-under-way.js';
 import type { Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
 import { Health as HealthService } from './gen/grpc/health/v1/health_pb.js';
@@ -45,9 +46,9 @@ export interface UnixOptions extends UnixListenerOptions {
 /** Requests larger than this are refused, unless a server is told otherwise: pods send to it, and they are many. Bytes. */
 const defaultMaxRequestBytes = 1 << 20;
 
-/** What one connection may take; without them as much as it likes, but for the size of a request. */
-export interface ServerLimits {
-  /** Calls at the same time: further ones wait at the caller. */
+/** What callers may take: one connection, and all of one pod, host or manager. */
+export interface ServerLimits extends Partial<CallLimits> {
+  /** Calls of one connection at the same time: further ones wait at the caller. Default: no limit but that of the caller. */
   readonly streams?: number;
   /** MiB of what HTTP/2 keeps for it: headers, and data that wait. */
   readonly sessionMemoryMib?: number;
@@ -55,8 +56,20 @@ export interface ServerLimits {
   readonly idleMs?: number;
 }
 
+/** On unix sockets: a pod makes many connections at once, and thousands of pods wait for their turn. */
+const ofPods: CallLimits = {
+  calls: { ofOne: 2048, ofAll: 8192 },
+  requestBytes: { ofOne: 16 << 20, ofAll: 64 << 20 },
+};
+
 /** For servers on TCP. A manager has one watch, and a call for each request that is under way; whoever comes back is served again. */
-export const betweenMachines: ServerLimits = { streams: 512, sessionMemoryMib: 16, idleMs: 15 * 60_000 };
+export const betweenMachines: ServerLimits = {
+  streams: 512,
+  sessionMemoryMib: 16,
+  idleMs: 15 * 60_000,
+  calls: { ofOne: 2048, ofAll: 32_768 },
+  requestBytes: { ofOne: 16 << 20, ofAll: 256 << 20 },
+};
 
 export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
@@ -88,13 +101,24 @@ export class Server {
     onError: (error: NsmError, method: string) => void = () => {},
     { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {}, ...limits }: ServerOptions = {},
   ) {
-    this.#connections = new ServerConnections(onCrowd);
+    const connections = new ServerConnections(onCrowd);
+    this.#connections = connections;
     this.#calls = new CallHandlers(this.#connections, onError);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5_000,
       ...limitOptions(limits),
+      interceptors: [
+        boundCalls(
+          { ...ofPods, ...limits },
+          maxRequestBytes,
+          (token) => connections.ownerOf(token),
+          (owner, error) => {
+            if (this.#said.isNews(owner, error.message)) onCrowd(error);
+          },
+        ),
+      ],
     });
   }
 
