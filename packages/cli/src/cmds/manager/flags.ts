@@ -2,10 +2,11 @@
 import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
 import type { Limited } from '@nsm/manager/limits';
+import type { EtcdFlags } from '../../etcd-flags.js';
 import type { LendingFlags } from '../../lending-flags.js';
 import type { SecurityFlags } from '../../security-flags.js';
 
-export interface ManagerFlags extends LendingFlags, SecurityFlags {
+export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly name: string;
   readonly runDir: string;
   readonly stateDir: string;
