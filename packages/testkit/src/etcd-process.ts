@@ -140,6 +140,13 @@ export class EtcdProcess implements AsyncDisposable {
     ]);
   }
 
+  /** True of the member that leads the others. */
+  async leads(): Promise<boolean> {
+    const status = await this.ctl('endpoint', 'status', '--write-out', 'json');
+    const [own] = JSON.parse(status) as { Status: { header: { member_id: number }; leader: number } }[];
+    return own !== undefined && own.Status.header.member_id === own.Status.leader;
+  }
+
   async stop(): Promise<void> {
     await this.kill();
     rmSync(this.#dir, { recursive: true, force: true });
