@@ -6,6 +6,7 @@ import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
 import { Identifiers } from '../addresses/identifiers.js';
+import { Intake } from '../admission/intake.js';
 import { NamespaceGuard } from '../admission/namespace-guard.js';
 import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
@@ -82,7 +83,8 @@ export function makeParts(
   );
   const shares = new Shares(options.limits ?? {}, (holder) => guard.ownsNode(holder));
   const audit = new Audit(auditLog, name);
-  const subjects = new Subjects({ self, guard, source });
+  const { pods } = options;
+  const subjects = new Subjects({ self, guard, source, pods });
   const gate = new Gate({ source, audit });
   const health = new EndpointHealth(monotonic);
   const owners = new OwnerWatch((ids) => processGone(signals, ids));
@@ -146,7 +148,17 @@ export function makeParts(
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
   const { credentials } = options;
-  return { ...making, ...signals, auditLog, credentials, shares, requestTimeoutMs, recovered };
+  return {
+    ...making,
+    ...signals,
+    auditLog,
+    credentials,
+    pods,
+    intake: new Intake({ logger }),
+    shares,
+    requestTimeoutMs,
+    recovered,
+  };
 }
 
 /** Settings by network service; under '' those for services without their own. */
