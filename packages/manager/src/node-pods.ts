@@ -45,8 +45,10 @@ export interface PodPort {
   watch(signal: AbortSignal): AsyncGenerator<ConnectionChange>;
   /** Calls the listener for each endpoint that comes or changes, with the name of its network service. */
   onEndpoint(listener: (service: string) => void): Disposable;
-  /** @throws NsmError for every refusal; then nothing of the connection is left. */
-  attach(process: PodProcess, request: PodRequest): Promise<Connection>;
+  /** @throws NsmError for every refusal, and when the signal aborts; then nothing of the connection is left. */
+  attach(process: PodProcess, request: PodRequest, signal: AbortSignal): Promise<Connection>;
   /** Closes a connection that `attach` has made; another is left alone. */
   detach(connection: Connection, reason: string): Promise<void>;
+  /** What policies may know of the pod in a network namespace has changed. */
+  factsChanged(inode: number): void;
 }

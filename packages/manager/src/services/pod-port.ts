@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { connect, NsmError, type PeerCredentials } from '@nsm/api';
 import { admitConnectionRequest } from '../admission/admission.js';
 import type { PodPort, PodProcess } from '../node-pods.js';
+import { reconsiderPod } from '../signals/policy-changes.js';
 import { requestConnection } from './client-requests.js';
 import type { ServiceComponents } from './components.js';
 
@@ -20,7 +21,7 @@ export function podPort(components: ServiceComponents): PodPort {
       registry.watch(({ event }) => {
         if (event.case === 'endpointPut') listener(event.value.networkServiceName);
       }),
-    attach: async (process, wanted) => {
+    attach: async (process, wanted, caller) => {
       const peer = await peerOf(components, process);
       const request = create(connect.ConnectionRequestSchema, {
         ...wanted,
@@ -28,9 +29,10 @@ export function podPort(components: ServiceComponents): PodPort {
       });
       admitConnectionRequest(request);
       const { requestId, networkServiceName: service } = request;
+      const signal = AbortSignal.any([caller, stopping]);
       const asker = guard.askerOf(request.linuxNamespace, peer);
-      return await intake.run({ asker, service, requestId }, stopping, () =>
-        requestConnection(components, request, peer, stopping, { annotated: true }),
+      return await intake.run({ asker, service, requestId }, signal, () =>
+        requestConnection(components, request, peer, signal, { annotated: true }),
       );
     },
     detach: async ({ key }, reason) => {
@@ -41,6 +43,7 @@ export function podPort(components: ServiceComponents): PodPort {
         concerns: ({ owner }) => owner?.annotated === true,
       });
     },
+    factsChanged: (inode) => reconsiderPod(components, inode),
   };
 }
 

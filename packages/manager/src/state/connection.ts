@@ -126,7 +126,7 @@ export interface Owner {
   /** The process it ends with; absent when it ends with the namespace. */
   readonly process?: { readonly pid: number; readonly startTime: number };
   /** It was asked for by the annotation of a pod, and ends with the annotation. */
-  readonly annotated?: true;
+  readonly annotated?: boolean;
 }
 
 /** Kept in the store as it is: plain data. */
