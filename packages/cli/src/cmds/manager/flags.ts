@@ -23,5 +23,9 @@ export interface ManagerFlags extends LendingFlags, SecurityFlags {
   readonly probeInterval: number;
   readonly policy?: string;
   readonly auditLog?: string;
+  /** Default: the manager's name. */
+  readonly nodeName?: string;
+  /** Default: where the registry is Kubernetes. */
+  readonly attachPods?: boolean;
   readonly logLevel: string;
 }
