@@ -24,5 +24,9 @@ export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly probeInterval: number;
   readonly policy?: string;
   readonly auditLog?: string;
+  /** Default: the manager's name. */
+  readonly nodeName?: string;
+  /** Default: where the registry is Kubernetes. */
+  readonly attachPods?: boolean;
   readonly logLevel: string;
 }

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limits } from '@nsm/manager/limits';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
@@ -107,6 +107,18 @@ export function managerCommand(): Command {
         },
       ),
     )
+    .addOption(
+      flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
+        defaultText: 'the name of the manager',
+      }),
+    )
+    .addOption(
+      flag(
+        '--attach-pods',
+        "attach this node's pods by their annotation networkservicemesh.io (default with --registry kubernetes:)",
+      ),
+    )
+    .addOption(new Option('--no-attach-pods', 'leave it to agents in the pods'))
     .addOption(logLevelFlag())
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
