@@ -49,8 +49,10 @@ export function debianPackagesOf(files) {
     }
   }
   if (owners.size === 0) return [];
-  const format = '${Package} ${Version} ${Architecture} ${source:Package}\\n';
-  const { stdout } = spawnSync('dpkg-query', ['--show', `--showformat=${format}`, ...owners], {
+  const format = ['Package', 'Version', 'Architecture', 'source:Package']
+    .map((field) => `\${${field}}`)
+    .join(' ');
+  const { stdout } = spawnSync('dpkg-query', ['--show', `--showformat=${format}\\n`, ...owners], {
     encoding: 'utf8',
   });
   return stdout
