@@ -18,12 +18,13 @@ import {
 } from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
 import { type CallContext, CallHandlers, type Method } from './call-handlers.js';
+import { callIntake } from './call-intake.js';
 import type { Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
 import { Health as HealthService } from './gen/grpc/health/v1/health_pb.js';
 import { Health } from './health.js';
 import { LogThrottle } from './log-throttle.js';
-import { type Caller, type PeerCredentials, ServerConnections } from './server-connections.js';
+import { type Caller, type PeerCredentials, ServerConnections, type Share } from './server-connections.js';
 import { TcpListener } from './tcp-listener.js';
 import { type OtherProtocol, TlsAcceptor } from './tls-acceptor.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
@@ -55,14 +56,19 @@ export interface ServerLimits {
   readonly idleMs?: number;
 }
 
+/** For servers that pods call. Further calls wait at the caller. */
+export const withPods: ServerLimits = { streams: 256 };
+
 /** For servers on TCP. A manager has one watch, and a call for each request that is under way; whoever comes back is served again. */
 export const betweenMachines: ServerLimits = { streams: 512, sessionMemoryMib: 16, idleMs: 15 * 60_000 };
 
 export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
-  /** Hears once of each pod or host that has opened too many connections, and of descriptors that are used up. */
+  /** Hears of each pod or host that has opened too many connections, and of descriptors that are used up: once in some minutes. */
   readonly onCrowd?: (error: NsmError) => void;
+  /** Counts what those have under way who call over unix sockets. Default: nobody counts. */
+  readonly share?: Share;
 }
 
 export interface TcpOptions {
@@ -86,14 +92,15 @@ export class Server {
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
   constructor(
     onError: (error: NsmError, method: string) => void = () => {},
-    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {}, ...limits }: ServerOptions = {},
+    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {}, share, ...limits }: ServerOptions = {},
   ) {
-    this.#connections = new ServerConnections(onCrowd);
+    this.#connections = new ServerConnections(onCrowd, share);
     this.#calls = new CallHandlers(this.#connections, onError);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5_000,
+      interceptors: [callIntake(this.#connections)],
       ...limitOptions(limits),
     });
   }
@@ -202,13 +209,8 @@ export class Server {
   #taker(): (socket: Socket, caller: Caller) => void {
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
     return (socket, caller) => {
-      let token: string;
-      try {
-        token = this.#connections.add(socket, caller);
-      } catch {
-        socket.destroy();
-        return;
-      }
+      const token = this.#connections.add(socket, caller);
+      if (token === undefined) return;
       socket.on('error', () => socket.destroy());
       // grpc-js reports the socket's remoteAddress as the peer of each call: it leads a call to its connection.
       Object.defineProperties(socket, { remoteAddress: { value: token }, remotePort: { value: undefined } });

@@ -2,7 +2,6 @@
 
 import type { MachineCredentials } from '@nsm/pki';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
-import type { Shares } from '../admission/shares.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { RequestComponents } from '../request/components.js';
 import type { SignalComponents } from '../signals/components.js';
@@ -13,7 +12,6 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   readonly auditLog: AuditLog | undefined;
   /** Undefined for plain text. */
   readonly credentials: MachineCredentials | undefined;
-  readonly shares: Shares;
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;
   /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */

@@ -1,8 +1,8 @@
 // What the command line of `nsm manager` says.
 import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
-import type { Limited } from '@nsm/manager/limits';
 import type { LendingFlags } from '../../lending-flags.js';
+import type { LimitFlag } from '../../limit-flag.js';
 import type { SecurityFlags } from '../../security-flags.js';
 
 export interface ManagerFlags extends LendingFlags, SecurityFlags {
@@ -17,7 +17,7 @@ export interface ManagerFlags extends LendingFlags, SecurityFlags {
   readonly vxlanEngine: VxlanEngine;
   readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
   readonly allowUid: readonly number[];
-  readonly limit: readonly (readonly [Limited, number])[];
+  readonly limit: LimitFlag;
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
   readonly probeInterval: number;
