@@ -79,6 +79,18 @@ export const debianPackages = [
     present: (find) => ['ovs-vswitchd', 'ovsdb-server'].every((command) => find(command) !== undefined),
   },
   {
+    name: 'etcd-server',
+    purposes: ['test', 'bench'],
+    why: 'etcd, one or three of them in a namespace, keeps the records of --registry etcd://',
+    present: (find) => find('etcd') !== undefined,
+  },
+  {
+    name: 'etcd-client',
+    purposes: ['test'],
+    why: 'etcdctl tells the tests what etcd really has, and makes its users',
+    present: (find) => find('etcdctl') !== undefined,
+  },
+  {
     name: 'zsh',
     purposes: ['test'],
     why: 'zsh tries out its completion script',

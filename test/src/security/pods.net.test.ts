@@ -20,7 +20,6 @@ import { message } from '../wire.js';
 
 const [user, otherUser] = [61_001, 61_002];
 const handedOn = fileURLToPath(new URL('./handed-on.js', import.meta.url));
-const greeting = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00';
 
 describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () => {
   let mesh: Mesh;

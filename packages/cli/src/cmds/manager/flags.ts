@@ -1,11 +1,12 @@
 // What the command line of `nsm manager` says.
 import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
+import type { EtcdFlags } from '../../etcd-flags.js';
 import type { LendingFlags } from '../../lending-flags.js';
 import type { LimitFlag } from '../../limit-flag.js';
 import type { SecurityFlags } from '../../security-flags.js';
 
-export interface ManagerFlags extends LendingFlags, SecurityFlags {
+export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly name: string;
   readonly runDir: string;
   readonly stateDir: string;

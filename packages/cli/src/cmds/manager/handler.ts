@@ -5,6 +5,7 @@ import type { Worker } from 'node:worker_threads';
 import { Manager } from '@nsm/manager';
 import { openCredentials } from '@nsm/pki';
 import { advertisedAddress } from '../../advertised-address.js';
+import { etcdOf } from '../../etcd-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
@@ -32,6 +33,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     listen,
     advertise,
     registry,
+    etcd: etcdOf(flags),
     ...(tunnelAddress ? { tunnelAddress } : {}),
     tunnels: flags.tunnel,
     vxlanEngine: flags.vxlanEngine,

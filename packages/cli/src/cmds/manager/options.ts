@@ -6,6 +6,7 @@ import { defaultLimits, type Limits } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -44,7 +45,7 @@ export function managerCommand(): Command {
     .addOption(
       flag(
         '--registry <url>',
-        'embedded: (served by this manager) or nsm://[NAME@]HOST:PORT (another manager, or nsm registry)',
+        'embedded: (served by this manager), nsm://[NAME@]HOST:PORT (another manager, or nsm registry), or etcd://HOST:PORT,…[/PREFIX]',
         { default: 'embedded:' },
       ),
     )
@@ -118,7 +119,7 @@ export function managerCommand(): Command {
         if (thread) await endForwarderThread(thread);
       }
     });
-  for (const option of [...securityFlags(), ...lendingFlags()]) command.addOption(option);
+  for (const option of [...etcdFlags(), ...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
 }
 
