@@ -21,8 +21,14 @@ export type NamespaceReport = {
   addresses?: string[];
 };
 
-/** @throws NsmError `namespace-unknown`, `invalid` or `privilege` */
-export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectNamespaceRequest): {
+/**
+ * @param cluster prefixes that its default route leads to.
+ * @throws NsmError `namespace-unknown`, `invalid` or `privilege`
+ */
+export function inspectNamespace(
+  { linuxNamespace, pid, inodeOnly }: fw.InspectNamespaceRequest,
+  cluster: readonly string[] = [],
+): {
   namespace?: NamespaceReport;
   pidInode: number;
   pidCookie?: bigint;
@@ -36,7 +42,7 @@ export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectN
     using own = currentNamespace();
     const node = own.inode === inode;
     const addresses = node ? socket.addresses().map(({ address }) => IpPrefix.of(address).address) : [];
-    const prefixes = prefixesOf(socket);
+    const prefixes = [...prefixesOf(socket), ...cluster];
     return {
       namespace: { inode, path, prefixes, cookie: namespaceCookie(socket), node, addresses },
       pidInode,

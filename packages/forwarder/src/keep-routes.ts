@@ -74,7 +74,7 @@ function differs(present: Route, wanted: RouteSpec): boolean {
 type Destined = Pick<RouteSpec, 'destination' | 'metric' | 'family'>;
 
 /** As the kernel chooses in one table: the longest prefix, then the lowest metric. */
-function bestTo<Some extends Destined>(target: IpPrefix, routes: readonly Some[]): Some | undefined {
+export function bestTo<Some extends Destined>(target: IpPrefix, routes: readonly Some[]): Some | undefined {
   let best: Some | undefined;
   for (const route of routes) {
     if (!holds(route, target)) continue;

@@ -116,7 +116,7 @@ export class NodeForwarder implements ForwarderService {
   async inspectNamespace(
     request: fw.InspectNamespaceRequest,
   ): Promise<{ namespace?: NamespaceReport; pidInode: number; pidCookie?: bigint }> {
-    return inspectNamespace(request);
+    return inspectNamespace(request, this.#cluster);
   }
 
   async keepWays(request: fw.KeepWaysRequest): Promise<{ kept: string[] }> {
@@ -133,7 +133,7 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async listNetworks(namespace: fw.Namespace): Promise<{ networks: NetworkReport[] }> {
-    return { networks: listNetworks(namespace) };
+    return { networks: listNetworks(namespace, this.#cluster) };
   }
 
   async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<Offer> {

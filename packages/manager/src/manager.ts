@@ -20,6 +20,7 @@ import { PolicySource } from './policy/policy-source.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
 import { recordChanges } from './signals/audit-changes.js';
+import { tellPrefixes, watchCluster } from './signals/cluster-changes.js';
 import { keepComparing } from './signals/comparing.js';
 import { watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
@@ -150,6 +151,7 @@ export class Manager {
     stops.add(() => leave(parts));
     stops.add(letFinish);
     stops.add(() => stopping.abort());
+    await tellPrefixes(parts);
     await resume(parts, store);
     haveRecovered();
     this.#listen(parts);
@@ -162,6 +164,7 @@ export class Manager {
     const newEndpoints = watchNewEndpoints(parts);
     this.#stops.add(() => newEndpoints[Symbol.dispose]());
     watchPolicy(parts);
+    watchCluster(parts);
     recordChanges(parts);
     void watchForwarder(parts);
     void keepComparing(parts);

@@ -16,6 +16,7 @@ export interface ManagerFlags extends LendingFlags, SecurityFlags {
   readonly tunnel: readonly { readonly service?: string; readonly type: TunnelType }[];
   readonly vxlanEngine: VxlanEngine;
   readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
+  readonly clusterPrefix: readonly string[];
   readonly allowUid: readonly number[];
   readonly limit: readonly (readonly [Limited, number])[];
   readonly forwarder: 'internal' | 'external';
