@@ -3,6 +3,7 @@ import { NsmError } from '@nsm/api';
 import { type Link, NetlinkBatchError, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { addRoutes, destinationOf, isIPv6Prefix, routesOf } from './device-routes.js';
 import { Differences } from './differences.js';
+import { passOn } from './forwarding.js';
 import { addLinkLocal, switchOnIPv6 } from './ipv6.js';
 import { mendDevice, ours } from './mend-device.js';
 import type { OpenPort } from './open-port.js';
@@ -26,6 +27,7 @@ export async function configureDevice(
       found.add('interface');
       await equip(id, device, open, cluster);
     } else await mendDevice(id, device, open, { found, cluster });
+    passOn(device, open);
     return found.told();
   } catch (error) {
     throw explainRoute(error, device, open.socket) ?? error;

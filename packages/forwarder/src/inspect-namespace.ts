@@ -1,6 +1,7 @@
 // Facts of a network namespace that a request names, and of the process that names it.
 import type { forwarder as fw } from '@nsm/api';
 import {
+  administers,
   currentNamespace,
   IpPrefix,
   type NetworkNamespace,
@@ -19,6 +20,7 @@ export type NamespaceReport = {
   cookie: bigint;
   node?: boolean;
   addresses?: string[];
+  administered?: boolean;
 };
 
 /**
@@ -26,7 +28,7 @@ export type NamespaceReport = {
  * @throws NsmError `namespace-unknown`, `invalid` or `privilege`
  */
 export function inspectNamespace(
-  { linuxNamespace, pid, inodeOnly }: fw.InspectNamespaceRequest,
+  { linuxNamespace, pid, inodeOnly, administered: asked }: fw.InspectNamespaceRequest,
   cluster: readonly string[] = [],
 ): {
   namespace?: NamespaceReport;
@@ -44,7 +46,10 @@ export function inspectNamespace(
     const addresses = node ? socket.addresses().map(({ address }) => IpPrefix.of(address).address) : [];
     const prefixes = [...prefixesOf(socket), ...cluster];
     return {
-      namespace: { inode, path, prefixes, cookie: namespaceCookie(socket), node, addresses },
+      namespace: {
+        ...{ inode, path, prefixes, cookie: namespaceCookie(socket), node, addresses },
+        administered: asked && pid > 0 && administers(pid, namespace),
+      },
       pidInode,
     };
   } catch (error) {

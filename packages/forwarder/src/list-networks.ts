@@ -12,7 +12,10 @@ export type NetworkReport = Pick<fw.Network, 'prefix' | 'interface' | 'id' | 'ro
  * @param cluster prefixes that are reached by the pod's own default route, which leads to them as a route of their own would.
  * @throws NsmError `namespace-unknown`
  */
-export function listNetworks({ inode, path }: fw.Namespace, cluster: readonly string[] = []): NetworkReport[] {
+export function listNetworks(
+  { inode, path }: fw.Namespace,
+  cluster: readonly string[] = [],
+): NetworkReport[] {
   try {
     using namespace = openNamespace({ inode, hint: path });
     using socket = RouteSocket.open(namespace);

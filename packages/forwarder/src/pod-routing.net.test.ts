@@ -27,7 +27,13 @@ interface Plan {
 const plans: readonly Plan[] = [
   {
     family: 4,
-    ...{ pod: '10.244.1.5', router: '10.244.1.1', length: 24, cluster: '10.96.0.0/12', service: '10.96.0.10' },
+    ...{
+      pod: '10.244.1.5',
+      router: '10.244.1.1',
+      length: 24,
+      cluster: '10.96.0.0/12',
+      service: '10.96.0.10',
+    },
     ...{ node: '192.0.2.10', world: '203.0.113.5', whole: '0.0.0.0/0' },
     ...{ own: ['10.60.0.1', '10.60.0.3'], gateways: ['10.60.0.0', '10.60.0.2'], pair: 31 },
   },
@@ -86,7 +92,12 @@ describe.skipIf(!requireRoot('pod routing'))('a default route through a connecti
 
   const through = (which: 0 | 1, plan: Plan): fw.CrossConnect => {
     const [own, gateway] = [plan.own[which], plan.gateways[which]];
-    const side = ({ namespace, name }: TestNamespace, device: string, address: string, peer: string): fw.Port =>
+    const side = (
+      { namespace, name }: TestNamespace,
+      device: string,
+      address: string,
+      peer: string,
+    ): fw.Port =>
       create(fw.PortSchema, {
         type: InterfaceType.KERNEL_INTERFACE,
         namespace: { inode: namespace.inode, path: `/run/netns/${name}` },

@@ -85,8 +85,8 @@ function exitsOf(main: readonly Route[], coming: Coming | undefined): Exit[] {
   const families = new Set([...defaults.filter(isTheirs), ...arriving].map(({ family }) => family));
   const exits = new Map<string, Exit>();
   for (const { family, multipath, ...only } of [...arriving, ...defaults])
+    // The halves of one default route lead the same way.
     for (const { device = 0, gateway, onlink = false } of multipath.length > 0 ? multipath : [only])
-      // The halves of one default route lead the same way.
       if (families.has(family) && !exits.has(`${family} ${device}`))
         exits.set(`${family} ${device}`, { family, device, gateway, onlink });
   const all = [...exits.values()];
@@ -127,8 +127,13 @@ function bringRules(socket: RouteSocket, exits: readonly Exit[]): string[] {
       wanted.push({ ...common, family, priority: priority + 1, from, table });
     }
   }
-  const key = ({ family, priority: at, from = '', table, suppressPrefixLength = -1 }: Rule | RuleSpec): string =>
-    `${family} ${at} ${from} ${table} ${suppressPrefixLength}`;
+  const key = ({
+    family,
+    priority: at,
+    from = '',
+    table,
+    suppressPrefixLength = -1,
+  }: Rule | RuleSpec): string => `${family} ${at} ${from} ${table} ${suppressPrefixLength}`;
   const missing = new Map(wanted.map((rule) => [key(rule), rule]));
   const surplus = socket
     .rules()
