@@ -21,6 +21,7 @@ import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
 import { podPort } from './services/pod-port.js';
 import { recordChanges } from './signals/audit-changes.js';
+import { tellPrefixes, watchCluster } from './signals/cluster-changes.js';
 import { keepComparing } from './signals/comparing.js';
 import { watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
@@ -153,6 +154,7 @@ export class Manager {
     stops.add(() => leave(parts));
     stops.add(letFinish);
     stops.add(() => stopping.abort());
+    await tellPrefixes(parts);
     await resume(parts, store);
     haveRecovered();
     this.#listen(parts);
@@ -166,6 +168,7 @@ export class Manager {
     const newEndpoints = watchNewEndpoints(parts);
     this.#stops.add(() => newEndpoints[Symbol.dispose]());
     watchPolicy(parts);
+    watchCluster(parts);
     recordChanges(parts);
     void watchForwarder(parts);
     void keepComparing(parts);

@@ -16,6 +16,7 @@ import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
 import { monotonicClock } from '../clock.js';
+import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
@@ -166,6 +167,7 @@ export function makeParts(
     ...known,
     ...{ source, audit, abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
     underlayListeners: new Set(),
+    cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
   const { credentials } = options;

@@ -17,6 +17,7 @@ export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly tunnel: readonly { readonly service?: string; readonly type: TunnelType }[];
   readonly vxlanEngine: VxlanEngine;
   readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
+  readonly clusterPrefix: readonly string[];
   readonly allowUid: readonly number[];
   readonly limit: LimitFlag;
   readonly forwarder: 'internal' | 'external';

@@ -41,6 +41,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     vxlanEngine: flags.vxlanEngine,
     lending: lendingOf(flags),
     prefixes: flags.prefix,
+    clusterPrefixes: flags.clusterPrefix,
     allowedUids: flags.allowUid,
     ...(flags.policy === undefined ? {} : { policy: flags.policy }),
     ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),

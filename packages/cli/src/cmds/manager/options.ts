@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limits } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseAddress, parseServicePrefix } from '../../cidr.js';
+import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
@@ -67,6 +67,13 @@ export function managerCommand(): Command {
         list: true,
         parse: parseServicePrefix,
       }),
+    )
+    .addOption(
+      flag(
+        '--cluster-prefix <cidr>',
+        'prefix that pods reach by their own default route, whatever routes connections have; may be repeated',
+        { list: true, parse: parseCidr },
+      ),
     )
     .addOption(
       flag('--allow-uid <uid>', 'user who may ask for namespaces that are not its own; may be repeated', {
