@@ -10,14 +10,20 @@ import type { Device } from './wiring.js';
 
 /**
  * A fresh device gets all that the port wants; a device that was there is compared first and only mended.
+ * @param first makes requests of the port's socket that a fresh device needs before it is up.
  * @returns the differences that were found, in words. @throws NetlinkError with the request that the kernel refused.
  */
-export async function configureDevice(id: string, device: Device, open: OpenPort): Promise<string[]> {
+export async function configureDevice(
+  id: string,
+  device: Device,
+  open: OpenPort,
+  first?: () => void,
+): Promise<string[]> {
   const found = new Differences(device.side, open.port.name.includes('%') ? device.name : open.port.name);
   try {
     if (device.fresh) {
       found.add('interface');
-      await equip(id, device, open);
+      await equip(id, device, open, first);
     } else await mendDevice(id, device, open, found);
     return found.told();
   } catch (error) {
@@ -25,7 +31,7 @@ export async function configureDevice(id: string, device: Device, open: OpenPort
   }
 }
 
-async function equip(id: string, device: Device, open: OpenPort): Promise<void> {
+async function equip(id: string, device: Device, open: OpenPort, first?: () => void): Promise<void> {
   const { port, socket } = open;
   const withIPv6 = port.addresses.some(isIPv6Prefix);
   if (withIPv6) switchOnIPv6(open, device);
@@ -34,6 +40,7 @@ async function equip(id: string, device: Device, open: OpenPort): Promise<void> 
       if (withIPv6) addLinkLocal(device, port, socket);
       // No link-local address, route, duplicate address detection and listener report on an interface without IPv6.
       else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
+      first?.();
       socket.setLink(device.index, { alias: id, group: 0, up: true });
       for (const address of port.addresses) socket.addAddress(device.index, ours(address));
     }),
