@@ -6,6 +6,7 @@ import type { Identity } from './identity.js';
 import { LogThrottle } from './log-throttle.js';
 import { Pace } from './pace.js';
 import { RefusedConnections } from './refused-connections.js';
+import { type CallBounds, type Owner, UnderWay } from './under-way.js';
 
 /** Who is at the other end of a unix socket: facts taken once, when the connection is made. */
 export interface PeerCredentials {
@@ -43,8 +44,8 @@ export type Shared = 'sockets' | 'streams' | 'callBytes';
  * @throws NsmError `overload` when that is more than the caller may have.
  */
 export type Share = (what: Shared, peer: PeerCredentials, more: number) => () => void;
-/** The same for a known caller. */
-export type TakeShare = (what: Shared, more: number) => () => void;
+/** The same for the calls of a known caller. */
+export type TakeShare = (what: keyof CallBounds, more: number) => () => void;
 
 /** How many may be open at the same time. */
 interface Bound {
@@ -98,13 +99,15 @@ export class ServerConnections {
   readonly #refused = new RefusedConnections();
   readonly #onCrowd: (error: NsmError) => void;
   readonly #share: Share | undefined;
+  readonly #underWay: UnderWay;
   readonly #calls = new Pace(calls);
   readonly #throttle = new LogThrottle(() => performance.now());
   #last = 0;
 
   /** `onCrowd` hears of whoever has too many, once in some minutes. */
-  constructor(onCrowd: (error: NsmError) => void, share?: Share) {
+  constructor(onCrowd: (error: NsmError) => void, bounds: CallBounds, share?: Share) {
     this.#onCrowd = onCrowd;
+    this.#underWay = new UnderWay(bounds);
     this.#share = share;
   }
 
@@ -147,23 +150,43 @@ export class ServerConnections {
 
   /**
    * Lets a call in.
-   * @returns what takes shares for the call; undefined where nobody counts.
+   * @returns what takes shares for the call; undefined for a call over what is none of its connections.
    * @throws NsmError `overload` when the caller calls too often.
    */
   admit(token: string): TakeShare | undefined {
     const connection = this.#open.get(token);
     if (!connection) return undefined;
     const { caller, socket, way } = connection;
-    if (way === 'unix') {
-      const [share, { peer }] = [this.#share, caller];
-      return share && peer && ((what, more) => share(what, peer, more));
-    }
-    const name = nameOf(caller);
-    if (this.#calls.allows(name)) return undefined;
+    const owner = { name: nameOf(caller), user: userOf(caller) };
+    if (way === 'unix' || this.#calls.allows(owner.name)) return this.#shareOf(caller, owner);
     socket.destroy();
-    const error = new NsmError('overload', `${name} calls more often than ${calls.perSecond} times a second`);
+    throw this.#crowded(
+      owner,
+      new NsmError('overload', `${owner.name} calls more often than ${calls.perSecond} times a second`),
+    );
+  }
+
+  /** Of what the caller may have, and of what there is for all. */
+  #shareOf({ peer }: Caller, owner: Owner): TakeShare {
+    const share = this.#share;
+    return (what, more) => {
+      const giveBack = share && peer ? share(what, peer, more) : () => undefined;
+      try {
+        const giveBackToAll = this.#underWay.take(what, owner, more);
+        return () => {
+          giveBack();
+          giveBackToAll();
+        };
+      } catch (thrown) {
+        giveBack();
+        throw this.#crowded(owner, NsmError.from(thrown));
+      }
+    };
+  }
+
+  #crowded({ name }: Owner, error: NsmError): NsmError {
     if (this.#throttle.isNews(name, error.message)) this.#onCrowd(error);
-    throw error;
+    return error;
   }
 
   destroy(): void {

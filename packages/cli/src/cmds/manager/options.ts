@@ -3,9 +3,10 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limits } from '@nsm/manager/limits';
-import { Command, InvalidArgumentError } from 'commander';
-import { parseAddress, parseServicePrefix } from '../../cidr.js';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -44,7 +45,7 @@ export function managerCommand(): Command {
     .addOption(
       flag(
         '--registry <url>',
-        'embedded: (served by this manager) or nsm://[NAME@]HOST:PORT (another manager, or nsm registry)',
+        'embedded: (served by this manager), nsm://[NAME@]HOST:PORT (another manager, or nsm registry), or etcd://HOST:PORT,…[/PREFIX]',
         { default: 'embedded:' },
       ),
     )
@@ -66,6 +67,13 @@ export function managerCommand(): Command {
         list: true,
         parse: parseServicePrefix,
       }),
+    )
+    .addOption(
+      flag(
+        '--cluster-prefix <cidr>',
+        'prefix that pods reach by their own default route, whatever routes connections have; may be repeated',
+        { list: true, parse: parseCidr },
+      ),
     )
     .addOption(
       flag('--allow-uid <uid>', 'user who may ask for namespaces that are not its own; may be repeated', {
@@ -106,6 +114,18 @@ export function managerCommand(): Command {
         },
       ),
     )
+    .addOption(
+      flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
+        defaultText: 'the name of the manager',
+      }),
+    )
+    .addOption(
+      flag(
+        '--attach-pods',
+        "attach this node's pods by their annotation networkservicemesh.io (default with --registry kubernetes:)",
+      ),
+    )
+    .addOption(new Option('--no-attach-pods', 'leave it to agents in the pods'))
     .addOption(logLevelFlag())
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
@@ -118,7 +138,7 @@ export function managerCommand(): Command {
         if (thread) await endForwarderThread(thread);
       }
     });
-  for (const option of [...securityFlags(), ...lendingFlags()]) command.addOption(option);
+  for (const option of [...etcdFlags(), ...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
 }
 
