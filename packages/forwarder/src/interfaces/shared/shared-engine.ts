@@ -2,7 +2,6 @@
 // the packets of all.
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import {
   type forwarder as fw,
   type InterfaceType,
@@ -20,7 +19,8 @@ import { type MemoryUse, newUse, type Sharer, useIn } from '../tap/memory-shares
 import { tryVhost } from '../vhost/try-vhost.js';
 import { vhostSettings } from '../vhost/vhost-settings.js';
 import type { SharedSockets } from './shared-sockets.js';
-import type { Failure, SharedOrder, SharedStart, SharedWireSpec, SharedWord } from './shared-worker.js';
+import { LeftOpen, SharedThread } from './shared-thread.js';
+import type { SharedOrder, SharedWireSpec } from './shared-worker.js';
 import { identityOf } from './socket-link.js';
 
 /** A protocol of shared memory as the forwarder speaks it. */
@@ -91,7 +91,7 @@ export class SharedEngine {
   readonly #use = newUse();
   readonly #onLoss: (ids: readonly string[]) => void;
   readonly #wires = new Map<string, Wire>();
-  #thread: Thread | undefined;
+  #thread: SharedThread | undefined;
 
   /**
    * @param checks whether eBPF works here, which checks from where packets are sent.
@@ -191,7 +191,7 @@ export class SharedEngine {
   }
 
   async #tell(order: SharedOrder): Promise<void> {
-    this.#thread ??= new Thread(
+    this.#thread ??= new SharedThread(
       { limits: this.#limits, use: this.#use },
       (error) => this.#died(error),
       (id) => this.#onLoss([id]),
@@ -230,76 +230,5 @@ function filterTap(fd: number, sources: Sources): SourceProgram {
     program.close();
     libc.close(fd);
     throw error;
-  }
-}
-
-/** The thread has ended with the descriptors of its wires open. */
-class LeftOpen extends Error {}
-
-/** Started when the first is joined: most nodes have none. */
-class Thread {
-  readonly #port: MessagePort;
-  readonly #died: Promise<never>;
-  readonly #ready: Promise<Failure | undefined>;
-  /** For each order, and the start before them, who waits for what becomes of it. */
-  readonly #waiting: ((failure: Failure | undefined) => void)[] = [];
-
-  /** @param onLost hears of wires whose TAP device was deleted. */
-  constructor(
-    start: Omit<SharedStart, 'port'>,
-    onDeath: (error: Error) => void,
-    onLost: (id: string) => void,
-  ) {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    const worker = new Worker(new URL('./shared-worker.js', import.meta.url), {
-      workerData: { ...start, port: port2 } satisfies SharedStart,
-      transferList: [port2],
-    });
-    this.#died = new Promise((_, reject) => {
-      worker.once('error', (error: NodeJS.ErrnoException) =>
-        reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new LeftOpen(error.message) : error),
-      );
-      worker.once('exit', (code) => reject(new LeftOpen(`its thread ended with ${code}`)));
-    });
-    this.#died.catch(onDeath);
-    this.#ready = this.#answer();
-    // Who gives an order hears of it.
-    this.#ready.catch(() => undefined);
-    port1.on('message', (word: SharedWord) => {
-      if (word.kind === 'lost') onLost(word.id);
-      else this.#waiting.shift()?.(word.failure);
-    });
-    worker.unref();
-    port1.unref();
-  }
-
-  /** @throws NsmError `dataplane` */
-  async tell(order: SharedOrder): Promise<void> {
-    this.#port.ref();
-    this.#port.postMessage(order);
-    try {
-      const failure = await this.#answer();
-      if (failure) throw Object.assign(new Error(failure.message), failure);
-    } catch (error) {
-      const { kind, message } = NsmError.from(error);
-      const kept = kind === 'exhausted' || kind === 'disk' ? kind : 'dataplane';
-      throw new NsmError(kept, `shared memory cannot be served: ${message}`, error);
-    } finally {
-      if (this.#waiting.length === 0) this.#port.unref();
-    }
-  }
-
-  /** Waits for the thread to end by itself: one that is torn down while it loads takes the process with it. */
-  async stop(): Promise<void> {
-    this.#port.ref();
-    await this.#ready.catch(() => undefined);
-    this.#port.close();
-    await this.#died.catch(() => undefined);
-  }
-
-  #answer(): Promise<Failure | undefined> {
-    const answered = new Promise<Failure | undefined>((resolve) => this.#waiting.push(resolve));
-    return Promise.race([answered, this.#died]);
   }
 }
