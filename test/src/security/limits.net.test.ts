@@ -8,12 +8,20 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from '../agent.js';
 import { Mesh, type Pod } from '../mesh.js';
 import { type Connected, nsmJson } from '../nsm-command.js';
+import { message } from '../wire.js';
 
 const [user, otherUser, oneOfMany] = [61_001, 61_002, 61_003];
 const greedy = fileURLToPath(new URL('./greedy.js', import.meta.url));
 const mib = 2 ** 20;
 /** What a pod may have here. */
-const limits = { connections: 3, addressPairs: 5, endpoints: 2, sharedMemoryMib: 64, userFactor: 2 };
+const limits = {
+  connections: 3,
+  addressPairs: 5,
+  endpoints: 2,
+  routes: 30,
+  sharedMemoryMib: 64,
+  userFactor: 2,
+};
 
 interface Use {
   readonly name: string;
@@ -92,6 +100,26 @@ describe.skipIf(!requireRoot('limits of pods'))('limits of pods', () => {
     expect(advertised.flatMap(({ error }) => (error === '' ? [] : [error]))).toEqual(
       Array(4).fill(expect.stringMatching(refusal)),
     );
+  });
+
+  it('limits: routes that an endpoint gives are no more than its client may have', async () => {
+    const there = mesh.pod('routing');
+    const routing = await mesh.agent(there);
+    const socket = join(folder, 'routing.sock');
+    const routes = Array.from({ length: 20 }, (_, n) => [2, `10.8.${n}.0/24`] as const);
+    const more = Buffer.from(message([101, message(...routes)])).toString('base64');
+    await routing.serve(socket, { kind: 'answer', netns: there.netns, more });
+    const { error } = await routing.advertise(mesh.a.runDir, { service: 'routes', name: 'r', socket });
+    expect(error).toBe('');
+    const asked = await Promise.all(['one', 'two'].map((id) => ask(strange, id, evil, 'routes')));
+    expect(asked.map((reply) => reply.error).toSorted()).toEqual([
+      '',
+      expect.stringMatching(
+        /has 20 of 30 routes of connections, and 20 more .*--limit routes=30 \(NSM0006\)/,
+      ),
+    ]);
+    for (const id of ['one', 'two']) await strange!.close(mesh.a.runDir, id, 'routes');
+    await routing.stop();
   });
 
   it('limits: memory that a pod only says to have does not become the forwarder’s', async () => {

@@ -14,6 +14,8 @@ export interface Limits extends MemoryLimits {
   readonly endpointBytes: number;
   /** Pairs of addresses that this manager has given out: one for each version of IP, and twice as many while a connection is replaced. */
   readonly addressPairs: number;
+  /** Routes of its connections, on both sides. One side of one connection may have 16,384. */
+  readonly routes: number;
   /** Requests for connections that wait their turn. */
   readonly requests: number;
   /** Watches of connections. A client needs one, for all its connections. */
@@ -34,6 +36,7 @@ export const defaultLimits: Limits = {
   endpoints: 8192,
   endpointBytes: 4 << 20,
   addressPairs: 4096,
+  routes: 131_072,
   requests: 1024,
   watches: 128,
   sockets: 256,

@@ -1,6 +1,7 @@
 // What one pod, and one user, may have of what is there for all pods of a node.
 import { NsmError } from '@nsm/api';
-import type { Holder } from '../state/holder.js';
+import { type Holder, holderNames } from '../state/holder.js';
+import type { Had } from '../state/holdings.js';
 import { identityOf } from '../state/namespace-identity.js';
 import { Tally } from '../tally.js';
 import { type Counted, defaultLimits, type Limited, type Limits } from './limits.js';
@@ -10,18 +11,13 @@ const words: Readonly<Record<Counted, string>> = {
   endpoints: 'network services of endpoints',
   endpointBytes: 'bytes of advertised endpoints',
   addressPairs: 'address pairs',
+  routes: 'routes of connections',
   requests: 'requests that wait',
   watches: 'watches',
   sockets: 'connections to the manager (a client needs one, for all its calls)',
   streams: 'calls under way',
   callBytes: 'bytes of calls under way',
 };
-
-/** What a pod and its user have. */
-export interface Had {
-  readonly pod: number;
-  readonly user: number;
-}
 
 /** What is asked for. */
 export interface Wanted {
@@ -130,8 +126,9 @@ export class Shares {
   }
 }
 
-function namesOf(what: Counted, { manager = '', namespace, uid }: Holder): [pod: string, user: string] {
-  return [`${what} ${manager} ${identityOf(namespace)}`, `${what} ${manager} user ${uid}`];
+function namesOf(what: Counted, holder: Holder): [pod: string, user: string] {
+  const [pod, user] = holderNames(holder);
+  return [`${what} ${pod}`, `${what} ${user}`];
 }
 
 function podInWords({ namespace, manager }: Holder): string {
