@@ -142,6 +142,8 @@ describe.skipIf(!requireRoot('strangers'))('a stranger on the underlay', () => {
   });
 
   it('costs managers nothing, whatever goes wrong in TLS', { timeout: 3_600_000 }, async () => {
+    // What begins with the first connection is no cost of the fuzz.
+    await expectService();
     const targets = [
       { pid: mesh.a.manager.pid, namespace: mesh.a.namespace.name, ...servers['a manager']() },
       { pid: mesh.registry!.pid, namespace: mesh.registry!.namespace.name, ...servers['the registry']() },
@@ -156,7 +158,7 @@ describe.skipIf(!requireRoot('strangers'))('a stranger on the underlay', () => {
       const after = sample(pid);
       expect(after.memory - before.memory).toBeLessThan(mostMib);
       // Those that were left half-way have their time.
-      await waitFor(() => sample(pid).descriptors <= before.descriptors + 5, {
+      await waitFor(() => sample(pid).descriptors <= before.descriptors + 20, {
         timeout: 10_000,
         what: `${before.descriptors} descriptors again`,
       });
