@@ -1,14 +1,13 @@
 // Who lets calls stand, or their requests half said, uses up its own share and nobody else's.
-import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { boundCalls } from './calls-under-way.js';
 import { Health } from './gen/grpc/health/v1/health_pb.js';
 import { Channel, Server } from './index.js';
+import { ownCopy } from './own-copy.js';
 
 const headers = (method: string) => ({
   ':method': 'POST',
@@ -29,8 +28,7 @@ describe('calls under way', () => {
     pod = 1;
     server = new Server(undefined, {
       onCrowd: ({ message }) => crowds.push(message),
-      calls: { ofOne: 8, ofAll: 24 },
-      requestBytes: { ofOne: 100_000, ofAll: 250_000 },
+      bounds: { streams: { ofOne: 8, ofAll: 24 }, callBytes: { ofOne: 100_000, ofAll: 250_000 } },
     });
     await server.listenUnix(join(folder, 's'), {
       identify: () => ({ pid: 1, uid: pod > 90 ? 5 : 0, gid: 0, namespace: { inode: pod, cookie: 0n } }),
@@ -57,8 +55,9 @@ describe('calls under way', () => {
     method: string,
     bytes: Buffer,
     isWhole: boolean,
+    more: Readonly<Record<string, string>> = {},
   ): Promise<string | undefined> => {
-    const stream = session.request(headers(method), { endStream: false });
+    const stream = session.request({ ...headers(method), ...more }, { endStream: false });
     stream.on('error', () => undefined).resume();
     stream.write(bytes);
     if (isWhole) stream.end();
@@ -114,60 +113,27 @@ describe('calls under way', () => {
     const session = await open(1);
     for (let call = 0; call < 4; call++) await begin(session, 'Check', half, false);
     await vi.waitFor(() =>
-      expect(crowds).toEqual([expect.stringMatching(/^network namespace 1 has too much of requests/)]),
+      expect(crowds).toEqual([expect.stringMatching(/^network namespace 1 has too many bytes of calls/)]),
     );
     await isServed(2);
     session.destroy();
     await vi.waitFor(() => isServed(1));
   });
 
-  /** A call as grpc-js has it when its header has come. */
-  const begun = (incomingEncoding: string, metadata: Record<string, string> = {}) => {
-    const kept: Buffer[] = [];
-    const stream = Object.assign(new EventEmitter(), {
-      closed: false,
-      respond: () => undefined,
-      close: () => {
-        stream.closed = true;
-      },
-    });
-    const call = {
-      stream,
-      decoder: { write: (piece: Buffer) => kept.push(piece) && [] },
-      metadata: { getMap: () => metadata, get: (key: string) => [metadata[key]] },
-      incomingEncoding,
-      getPeer: () => '',
-    };
-    return { call, kept };
-  };
-  const bounded = () => {
-    const share = { ofOne: 100_000, ofAll: 200_000 };
-    const owner = { name: 'a', user: '' };
-    return boundCalls(
-      { calls: share, requestBytes: share },
-      40_000,
-      () => owner,
-      (whose) => crowds.push(whose),
-    );
-  };
-
-  it('hold a small piece of a request by itself, and not all that was read with it', () => {
-    const { call, kept } = begun('identity');
-    bounded()({} as never, call as never);
-    call.decoder.write(Buffer.alloc(65_536).subarray(7, 8));
-    expect(kept.map(({ length, buffer }) => [length, buffer.byteLength])).toEqual([[1, 1]]);
-  });
-
   it.each([
-    ['what their headers say', begun('identity', { note: 'x'.repeat(40_000) })],
-    ['what their requests may unpack to', begun('gzip')],
-  ])('count for %s', (_what, { call }) => {
-    const bound = bounded();
-    const closed = Array.from({ length: 3 }, () => {
-      call.stream.closed = false;
-      bound({} as never, call as never);
-      return call.stream.closed;
-    });
-    expect(closed).toEqual([false, false, true]);
+    ['what their headers say', { note: 'x'.repeat(30_000) }],
+    ['what their requests may unpack to', { 'grpc-encoding': 'gzip' }],
+  ])('count for %s', async (_what, more) => {
+    const session = await open(1);
+    const outcomes: (string | undefined)[] = [];
+    for (let call = 0; call < 4; call++)
+      outcomes.push(await begin(session, 'Check', Buffer.alloc(1), false, more));
+    expect(outcomes.at(-1)).toBe('8');
+    await isServed(2);
   });
+});
+
+it('a small piece of what was read is kept by itself', () => {
+  const piece = ownCopy(Buffer.alloc(65_536).subarray(7, 8));
+  expect([piece.length, piece.buffer.byteLength]).toEqual([1, 1]);
 });
