@@ -19,8 +19,8 @@ export const isLostRevision: Test = says(/required revision (has been compacted|
 /** The first that fits is told. */
 const advice: readonly (readonly [pattern: RegExp, words: (member: EtcdMember) => string])[] = [
   [
-    /wrong version number|packet length too long/i,
-    () => 'does not speak TLS: write etcd:// instead of etcds://',
+    /wrong version number|packet length too long|disconnected before secure/i,
+    () => 'does not speak TLS, as it seems: write etcd:// instead of etcds://',
   ],
   [
     /unable to (verify|get)|self.signed certificate/i,
