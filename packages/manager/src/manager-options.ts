@@ -7,6 +7,7 @@ import type { EtcdOptions } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { Limits } from './admission/limits.js';
 import type { MendPauses } from './connection/mend-pace.js';
+import type { NodePods } from './node-pods.js';
 import type { FaultInjector } from './request/transaction.js';
 
 export interface ManagerOptions {
@@ -53,6 +54,8 @@ export interface ManagerOptions {
   readonly policy?: string;
   /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */
   readonly auditLog?: string;
+  /** The pods of this node, where Kubernetes runs them. Default: none are known. */
+  readonly pods?: NodePods;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeoutMs?: number;

@@ -19,6 +19,7 @@ import { leave, register } from './peers/registration.js';
 import { PolicySource } from './policy/policy-source.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
+import { podPort } from './services/pod-port.js';
 import { recordChanges } from './signals/audit-changes.js';
 import { keepComparing } from './signals/comparing.js';
 import { watchForwarder } from './signals/losses.js';
@@ -155,6 +156,7 @@ export class Manager {
     await resume(parts, store);
     haveRecovered();
     this.#listen(parts);
+    await this.#attachPods(parts);
     await listenUnix(parts, this.#options, stops);
     logger.info({ name, port: this.#port, advertise: self.address, runDir, registry: registry.url }, 'ready');
   }
@@ -170,6 +172,14 @@ export class Manager {
     void watchPeers(parts);
     void keepReachable(parts);
     void watchOwnAddresses(parts);
+  }
+
+  /** Who is in a pod is known, if it can be, before anybody calls. */
+  async #attachPods(parts: ServiceComponents): Promise<void> {
+    const { pods } = parts;
+    if (!pods) return;
+    this.#stops.add(() => pods.stop());
+    await pods.start(podPort(parts));
   }
 
   async #auditLog(): Promise<AuditLog | undefined> {
