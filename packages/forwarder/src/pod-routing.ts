@@ -84,8 +84,8 @@ function exitsOf(main: readonly Route[], coming: Coming | undefined): Exit[] {
   }));
   const families = new Set([...defaults.filter(isTheirs), ...arriving].map(({ family }) => family));
   const exits = new Map<string, Exit>();
+  // The halves of one default route lead the same way.
   for (const { family, multipath, ...only } of [...arriving, ...defaults])
-    // The halves of one default route lead the same way.
     for (const { device = 0, gateway, onlink = false } of multipath.length > 0 ? multipath : [only])
       if (families.has(family) && !exits.has(`${family} ${device}`))
         exits.set(`${family} ${device}`, { family, device, gateway, onlink });

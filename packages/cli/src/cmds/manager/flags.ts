@@ -24,5 +24,6 @@ export interface ManagerFlags extends LendingFlags, SecurityFlags {
   readonly probeInterval: number;
   readonly policy?: string;
   readonly auditLog?: string;
+  readonly metricsListen?: string;
   readonly logLevel: string;
 }

@@ -5,6 +5,7 @@ import type { Worker } from 'node:worker_threads';
 import { Manager } from '@nsm/manager';
 import { openCredentials } from '@nsm/pki';
 import { advertisedAddress } from '../../advertised-address.js';
+import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
@@ -48,6 +49,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     ...(credentials ? { credentials } : {}),
     logger,
   });
+  await using _health = await healthOf(flags.metricsListen, () => manager.readiness.missing);
   await manager.start();
   await aborted(signal);
   logger.info('stopping');

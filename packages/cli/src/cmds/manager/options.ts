@@ -5,7 +5,14 @@ import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thr
 import { defaultLimits, type Limited } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import {
+  logLevelFlag,
+  metricsListenFlag,
+  policyFlag,
+  runDirFlag,
+  stateDirFlag,
+  vxlanEngineFlag,
+} from '../../common-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { securityFlags } from '../../security-flags.js';
@@ -120,6 +127,7 @@ export function managerCommand(): Command {
         },
       ),
     )
+    .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.

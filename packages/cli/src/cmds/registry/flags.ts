@@ -6,5 +6,6 @@ export interface RegistryFlags extends SecurityFlags {
   readonly listen: string;
   readonly store: string;
   readonly stateDir: string;
+  readonly metricsListen?: string;
   readonly logLevel: string;
 }

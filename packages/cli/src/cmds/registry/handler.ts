@@ -3,6 +3,7 @@ import { betweenMachines, Server, registry as wire } from '@nsm/api';
 import { StateFolder } from '@nsm/durable';
 import { openCredentials } from '@nsm/pki';
 import { EmbeddedRegistry } from '@nsm/registry';
+import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import type { RegistryFlags } from './flags.js';
@@ -31,6 +32,7 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
       ...(credentials ? { credentials } : {}),
       ...(joining ? { other: joining } : {}),
     });
+    await using _health = await healthOf(flags.metricsListen, () => new Map());
     logger.info({ listen, store, stateDir }, 'ready');
     await aborted(signal);
   } finally {
