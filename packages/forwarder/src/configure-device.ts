@@ -10,23 +10,29 @@ import type { OpenPort } from './open-port.js';
 import { mayTake, routePod } from './pod-routing.js';
 import type { Device } from './wiring.js';
 
+export interface Configuring {
+  /** See `routePod`. */
+  readonly cluster?: readonly string[] | undefined;
+  /** Makes requests of the port's socket that a fresh device needs before it is up. */
+  readonly first?: (() => void) | undefined;
+}
+
 /**
  * A fresh device gets all that the port wants; a device that was there is compared first and only mended.
- * @param cluster see `routePod`.
  * @returns the differences that were found, in words. @throws NetlinkError with the request that the kernel refused.
  */
 export async function configureDevice(
   id: string,
   device: Device,
   open: OpenPort,
-  cluster?: readonly string[],
+  more: Configuring = {},
 ): Promise<string[]> {
   const found = new Differences(device.side, open.port.name.includes('%') ? device.name : open.port.name);
   try {
     if (device.fresh) {
       found.add('interface');
-      await equip(id, device, open, cluster);
-    } else await mendDevice(id, device, open, { found, cluster });
+      await equip(id, device, open, more);
+    } else await mendDevice(id, device, open, { found, cluster: more.cluster });
     passOn(device, open);
     return found.told();
   } catch (error) {
@@ -38,7 +44,7 @@ async function equip(
   id: string,
   device: Device,
   open: OpenPort,
-  cluster: readonly string[] | undefined,
+  { cluster, first }: Configuring,
 ): Promise<void> {
   const { port, socket } = open;
   const withIPv6 = port.addresses.some(isIPv6Prefix);
@@ -48,6 +54,7 @@ async function equip(
       if (withIPv6) addLinkLocal(device, port, socket);
       // No link-local address, route, duplicate address detection and listener report on an interface without IPv6.
       else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
+      first?.();
       socket.setLink(device.index, { alias: id, group: 0, up: true });
       for (const address of port.addresses) socket.addAddress(device.index, ours(address));
     }),

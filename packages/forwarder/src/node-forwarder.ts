@@ -6,7 +6,7 @@ import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { SourceFilters } from './bpf/source-filters.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
-import { inOrder, isObstructed, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
+import { inOrder, isPortTaken, obstruction, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
@@ -156,9 +156,7 @@ export class NodeForwarder implements ForwarderService {
     signal.throwIfAborted();
     this.#reaper.prepare();
     crossConnect.mended = [];
-    const possible = possibleWirings(this.#wirings, crossConnect, (wiring) =>
-      isObstructed(wiring, crossConnect, this.#socket),
-    );
+    const possible = possibleWirings(this.#wirings, crossConnect, obstruction(crossConnect, this.#socket));
     const ports: OpenPorts = {};
     try {
       if (crossConnect.client) ports.client = new OpenPort(crossConnect.client);
@@ -194,12 +192,16 @@ export class NodeForwarder implements ForwarderService {
         this.#tunnels.release(crossConnect.id);
         ports[device.side]?.delete(device.index);
       });
-      // Before the first packet.
-      this.#sources?.guard(crossConnect.id, devices, ports);
       for (const device of devices) {
         const open = ports[device.side];
         if (!open) continue;
-        crossConnect.mended.push(...(await configureDevice(crossConnect.id, device, open, this.#cluster)));
+        // Before the first packet.
+        const first = this.#sources?.guard(crossConnect.id, device, ports);
+        const configured = await configureDevice(crossConnect.id, device, open, {
+          cluster: this.#cluster,
+          first,
+        });
+        crossConnect.mended.push(...configured);
         if (open.port.name.includes('%')) open.port.name = device.name;
         this.#watch.follow(crossConnect.id, open, device.index);
       }
@@ -208,6 +210,7 @@ export class NodeForwarder implements ForwarderService {
       const carrying: Device[] = [];
       for (const device of devices) {
         const open = device.fresh ? ports[device.side] : undefined;
+        if (device.nodeEnd !== undefined) await waitForCarrier(this.#socket, device.nodeEnd, signal);
         if (open && (await waitForCarrier(open.socket, device.index, signal))) carrying.push(device);
       }
       if (crossConnect.answerWithinMs > 0)

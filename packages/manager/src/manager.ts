@@ -20,6 +20,7 @@ import { PolicySource } from './policy/policy-source.js';
 import { Readiness } from './readiness.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
+import { podPort } from './services/pod-port.js';
 import { recordChanges } from './signals/audit-changes.js';
 import { tellPrefixes, watchCluster } from './signals/cluster-changes.js';
 import { keepComparing } from './signals/comparing.js';
@@ -104,8 +105,10 @@ export class Manager {
     await source.start();
     stops.add(() => source.stop());
     const auditLog = await this.#auditLog();
-    const registry = openRegistry(this.#options.registry, {
+    const { etcd } = this.#options;
+    const registry = await openRegistry(this.#options.registry, {
       stateDir,
+      ...(etcd ? { etcd } : {}),
       ...(credentials ? { credentials } : {}),
       logger: logger.child({ module: 'registry' }),
     });
@@ -162,6 +165,7 @@ export class Manager {
     await resume(parts, store);
     haveRecovered();
     this.#listen(parts);
+    await this.#attachPods(parts);
     await listenUnix(parts, this.#options, stops);
     stops.add(() => this.readiness.lack('sockets', 'the manager stops'));
     logger.info({ name, port: this.#port, advertise: self.address, runDir, registry: registry.url }, 'ready');
@@ -179,6 +183,14 @@ export class Manager {
     void watchPeers(parts);
     void keepReachable(parts);
     void watchOwnAddresses(parts);
+  }
+
+  /** Who is in a pod is known, if it can be, before anybody calls. */
+  async #attachPods(parts: ServiceComponents): Promise<void> {
+    const { pods } = parts;
+    if (!pods) return;
+    this.#stops.add(() => pods.stop());
+    await pods.start(podPort(parts));
   }
 
   async #auditLog(): Promise<AuditLog | undefined> {

@@ -10,7 +10,8 @@ import {
   proxy,
   registry as reg,
   Server,
-  type ServerLimits,
+  type ServerOptions,
+  withPods,
 } from '@nsm/api';
 import { openerOf } from '@nsm/netlink';
 import { audited } from '../audit/audited-writes.js';
@@ -60,7 +61,11 @@ export async function listenUnix(
   };
   // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
   openToAll(runDir);
-  const server = (): Server => newServer(services, stops);
+  const server = (): Server =>
+    newServer(services, stops, {
+      ...withPods,
+      share: (what, peer, more) => services.shares.take(what, peer, { more }),
+    });
   const sockets = [
     ['client.sock', 0o666, server().add(connect.ClientConnection, clientService(services))],
     ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, endpointService(services))],
@@ -74,10 +79,10 @@ export async function listenUnix(
 function newServer(
   { logger, readiness }: Pick<ServiceComponents, 'logger' | 'readiness'>,
   stops: Stops,
-  limits: ServerLimits = {},
+  options: ServerOptions,
 ): Server {
   const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
-    ...limits,
+    ...options,
     condition: readiness,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });

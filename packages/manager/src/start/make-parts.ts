@@ -2,10 +2,12 @@
 import { create } from '@bufbuild/protobuf';
 import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';
+import { isSubjectLimit } from '@nsm/policy';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
 import { Identifiers } from '../addresses/identifiers.js';
+import { Intake } from '../admission/intake.js';
 import { NamespaceGuard } from '../admission/namespace-guard.js';
 import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
@@ -84,9 +86,19 @@ export function makeParts(
     { allowedUids: options.allowedUids, own: ownNamespace() },
     monotonic,
   );
-  const shares = new Shares(options.limits ?? {}, (holder) => guard.ownsNode(holder));
   const audit = new Audit(auditLog, name);
-  const subjects = new Subjects({ self, guard, source });
+  const { pods } = options;
+  const subjects = new Subjects({ self, guard, source, pods });
+  const shares = new Shares(
+    {
+      exempts: (holder) => holder.manager === undefined && guard.ownsNode(holder),
+      ruledFor: (what, { manager, namespace, ...user }) =>
+        source.policy && manager === undefined && isSubjectLimit(what)
+          ? source.policy.limitOf(subjects.of(user, namespace?.inode ?? 0), what)
+          : undefined,
+    },
+    options.limits,
+  );
   const gate = new Gate({ source, audit });
   const health = new EndpointHealth(monotonic);
   const owners = new OwnerWatch((ids) => processGone(signals, ids));
@@ -128,7 +140,18 @@ export function makeParts(
   };
   const making: RequestComponents = {
     ...known,
-    ...{ forwarder, wirings, missingCapabilities, physical, offers, pools, prefixes, identifiers, logger },
+    ...{
+      forwarder,
+      wirings,
+      missingCapabilities,
+      physical,
+      offers,
+      pools,
+      shares,
+      prefixes,
+      identifiers,
+      logger,
+    },
     tunnels: byService(options.tunnels, ({ type }) => type),
     ...(options.faults ? { faults: options.faults } : {}),
   };
@@ -163,7 +186,16 @@ export function makeParts(
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
   const { credentials } = options;
-  return { ...making, ...signals, auditLog, credentials, shares, requestTimeoutMs, recovered };
+  return {
+    ...making,
+    ...signals,
+    auditLog,
+    credentials,
+    pods,
+    intake: new Intake({ logger }),
+    requestTimeoutMs,
+    recovered,
+  };
 }
 
 /** Settings by network service; under '' those for services without their own. */
