@@ -1,5 +1,6 @@
 // A client's well-formed request becomes an order: what it asks for and for whom is found out here, and no more.
 import { connect, NsmError, type PeerCredentials } from '@nsm/api';
+import { admitPodUid } from '../admission/pod-uid.js';
 import { connectionId } from '../request/attempt.js';
 import { establish } from '../request/establish.js';
 import { type Connection, newConnectionHash, type Owner, requestKey } from '../state/connection.js';
@@ -9,6 +10,7 @@ import { fingerprintOf } from './fingerprint.js';
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
+ * @param marks what else its record is to say of whom it is for.
  * @throws NsmError for every refusal; then nothing of this request is left on any components.
  */
 export async function requestConnection(
@@ -16,12 +18,14 @@ export async function requestConnection(
   request: connect.ConnectionRequest,
   peer: PeerCredentials | undefined,
   caller: AbortSignal,
+  marks: Pick<Owner, 'annotated'> = {},
 ): Promise<Connection> {
   const namespace = await components.guard.admitClient(request.linuxNamespace, peer);
+  admitPodUid(request.requestId, namespace.inode, components.pods);
   const key = requestKey(namespace, request.requestId, request.networkServiceName);
   const { inode, cookie } = namespace;
   const process = components.owners.processOf(request, peer);
-  const owner: Owner = { namespace: inode, ...(cookie ? { cookie } : {}), ...process };
+  const owner: Owner = { namespace: inode, ...(cookie ? { cookie } : {}), ...process, ...marks };
   const fingerprint = fingerprintOf(
     connect.ConnectionRequestSchema,
     { ...request, linuxNamespace: '' },

@@ -2,7 +2,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { connect, NsmError, type PeerCredentials, type ServiceImplementation } from '@nsm/api';
 import { admitConnectionRequest, admitName, admitRequestId } from '../admission/admission.js';
-import { Intake } from '../admission/intake.js';
 import {
   type Connection,
   detailOf,
@@ -21,7 +20,6 @@ import { refusable } from './refusable.js';
 export function clientService(
   components: ServiceComponents,
 ): ServiceImplementation<typeof connect.ClientConnection> {
-  const intake = new Intake(components);
   return {
     requestConnection: (request, { peer, signal }) =>
       refusable(async () => {
@@ -30,7 +28,7 @@ export function clientService(
         const asker = components.guard.askerOf(linuxNamespace, peer);
         components.connections.note(components.guard.namespaceOf(peer));
         const reserve = () => components.shares.take('requests', holderOf(components, peer));
-        const { clientParameters, interface: chosen } = await intake.run(
+        const { clientParameters, interface: chosen } = await components.intake.run(
           { asker, service, requestId, reserve },
           signal,
           () => requestConnection(components, request, peer, signal),

@@ -7,6 +7,7 @@ import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
 import { Identifiers } from '../addresses/identifiers.js';
+import { Intake } from '../admission/intake.js';
 import { NamespaceGuard } from '../admission/namespace-guard.js';
 import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
@@ -15,6 +16,7 @@ import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
 import { monotonicClock } from '../clock.js';
+import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
@@ -82,7 +84,8 @@ export function makeParts(
     monotonic,
   );
   const audit = new Audit(auditLog, name);
-  const subjects = new Subjects({ self, guard, source });
+  const { pods } = options;
+  const subjects = new Subjects({ self, guard, source, pods });
   const shares = new Shares(
     {
       exempts: (holder) => holder.manager === undefined && guard.ownsNode(holder),
@@ -164,10 +167,20 @@ export function makeParts(
     ...known,
     ...{ source, audit, abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
     underlayListeners: new Set(),
+    cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
   const { credentials } = options;
-  return { ...making, ...signals, auditLog, credentials, requestTimeoutMs, recovered };
+  return {
+    ...making,
+    ...signals,
+    auditLog,
+    credentials,
+    pods,
+    intake: new Intake({ logger }),
+    requestTimeoutMs,
+    recovered,
+  };
 }
 
 /** Settings by network service; under '' those for services without their own. */
