@@ -6,5 +6,6 @@ export { MemifTap } from './interfaces/mem/memif-tap.js';
 export type { DeviceMatch, DevicePool, VfPool } from './lending/device-source.js';
 export { type LendingOptions, lentDevicesIn } from './lending/lending-options.js';
 export { NodeForwarder, type NodeForwarderOptions } from './node-forwarder.js';
+export { whatIsOutOfReach } from './privileges.js';
 export { type ServedForwarder, type ServeForwarderOptions, serveForwarder } from './serve-forwarder.js';
 export { type ForwarderThread, startForwarderThread } from './thread/start-forwarder-thread.js';

@@ -23,6 +23,7 @@ import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
 import { mayTake, routePod } from './pod-routing.js';
+import { requirePrivileges } from './privileges.js';
 import { type ProbeReport, probe } from './probe.js';
 import { readStatistics } from './read-statistics.js';
 import { Reaper } from './reaper.js';
@@ -63,6 +64,7 @@ export class NodeForwarder implements ForwarderService {
   #cluster: readonly string[] | undefined;
 
   constructor({ vxlanEngine = 'ebpf', runDir, lending = {} }: NodeForwarderOptions = {}) {
+    requirePrivileges();
     this.#socket = RouteSocket.open();
     removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);
