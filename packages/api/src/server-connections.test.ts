@@ -20,7 +20,7 @@ describe('calls', () => {
   const connections = new ServerConnections(({ message }) => told.push(message));
   const open = (caller: Caller) => {
     const socket = new FakeSocket();
-    const token = connections.add(socket as unknown as Socket, caller);
+    const token = connections.add(socket as unknown as Socket, caller) ?? '';
     return { socket, admit: () => connections.admit(token) };
   };
   const manager = (name: string): Caller => ({

@@ -102,8 +102,9 @@ describe('a machine', () => {
   });
 
   it('has so much memory of a connection, and its calls beyond are refused', async () => {
-    const calls = { ofOne: 100_000, ofAll: 200_000 };
-    const port = await serve({ sessionMemoryMib: 1, streams: 50_000, calls });
+    const share = { ofOne: 100_000_000, ofAll: 200_000_000 };
+    const bounds = { streams: share, callBytes: share };
+    const port = await serve({ sessionMemoryMib: 1, streams: 50_000, bounds });
     const made = await session(port);
     const outcomes = await Promise.all(
       Array.from({ length: 3000 }, () => {
