@@ -24,6 +24,7 @@ import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
 import { mayTake, routePod } from './pod-routing.js';
+import { requirePrivileges } from './privileges.js';
 import { type ProbeReport, probe } from './probe.js';
 import { readStatistics } from './read-statistics.js';
 import { Reaper } from './reaper.js';
@@ -72,6 +73,7 @@ export class NodeForwarder implements ForwarderService {
     lending = {},
     memory = defaultMemoryLimits,
   }: NodeForwarderOptions = {}) {
+    requirePrivileges();
     this.#socket = RouteSocket.open();
     removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);

@@ -1,6 +1,6 @@
 // The forwarder of this node: a thread of this process, or a process of its own.
 import { Channel } from '@nsm/api';
-import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
+import { type LendingOptions, lentDevicesIn, startForwarderThread, whatIsOutOfReach } from '@nsm/forwarder';
 import type { MemoryLimits } from '@nsm/forwarder/memory-limits';
 import { IpPrefix } from '@nsm/netlink';
 import { defaultLimits } from '../admission/limits.js';
@@ -30,6 +30,8 @@ export async function openForwarder(
     forwarderThread,
   );
   stops.add(() => thread.stop());
+  const lacks = whatIsOutOfReach();
+  if (lacks !== '') options.logger.warn(lacks);
   return thread.client;
 }
 
