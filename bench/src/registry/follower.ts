@@ -2,6 +2,8 @@
 import { Channel, type Credentials, registry } from '@nsm/api';
 import * as etcd from '@nsm/api/etcd';
 
+/** The end of an encoded RegistryEvent: its field 5 is true. */
+const synced = Buffer.of((5 << 3) | 0, 1);
 /** Milliseconds, as of every manager. */
 const leaseMs = 10_000;
 
@@ -23,8 +25,9 @@ export const follows: Readonly<Record<string, Follow>> = {
     await renewing(() => client.registerManager({ manager, leaseMs }));
     await new Promise<void>((resolve, reject) => {
       const follow = async (): Promise<void> => {
-        for await (const { event } of client.watch({})) {
-          if (event.case === 'synced') resolve();
+        for await (const { event } of client.watch({ many: true })) {
+          // What there is ends with `synced`; it is not decoded, which each manager would have a processor of its own for.
+          if (event.case === 'many' && Buffer.from(event.value).subarray(-2).equals(synced)) resolve();
           if (event.case === 'endpointPut') heard(event.value.nseProviderName);
         }
       };

@@ -16,7 +16,9 @@ describe('nsmregistry.Registry', () => {
   afterEach(() => fixture.close());
 
   const watch = (signal = new AbortController().signal) =>
-    registry.service.watch({ $typeName: 'nsmregistry.WatchRequest' }, { signal })[Symbol.asyncIterator]();
+    registry.service
+      .watch({ $typeName: 'nsmregistry.WatchRequest', many: false }, { signal })
+      [Symbol.asyncIterator]();
 
   it('sends what is there, then synced, then changes', async () => {
     await registry.registerEndpoint(endpoint('one'));
