@@ -14,7 +14,7 @@ const libraryFolders = () => {
 export const debianPackages = [
   {
     name: 'nftables',
-    purposes: ['start', 'test'],
+    purposes: ['start', 'test', 'image'],
     why: 'nft programs the NAT of the gateway endpoint',
     present: (find) => find('nft') !== undefined,
   },
@@ -32,7 +32,7 @@ export const debianPackages = [
   },
   {
     name: 'libbpf1',
-    purposes: ['start', 'test', 'bench'],
+    purposes: ['start', 'test', 'bench', 'image'],
     why: 'libbpf loads the eBPF programs that carry tunnels',
     present: () => libraryFolders().some((folder) => existsSync(join(folder, 'libbpf.so.1'))),
   },

@@ -32,6 +32,7 @@ export {
 } from './identity.js';
 export {
   asksForNoSourceCheck,
+  forwarding,
   type InterfaceTraits,
   type InterfaceWord,
   interfaceTypes,
