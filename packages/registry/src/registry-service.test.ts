@@ -54,7 +54,7 @@ describe('nsmregistry.Registry', () => {
     const as = (name: string, domain = 'nsm') =>
       registry.service
         .watch(
-          { $typeName: 'nsmregistry.WatchRequest' },
+          { $typeName: 'nsmregistry.WatchRequest', many: false },
           {
             signal: new AbortController().signal,
             remoteAddress: '10.0.0.1',
@@ -76,7 +76,7 @@ describe('nsmregistry.Registry', () => {
     const from = (remoteAddress: string) =>
       registry.service
         .watch(
-          { $typeName: 'nsmregistry.WatchRequest' },
+          { $typeName: 'nsmregistry.WatchRequest', many: false },
           { signal: new AbortController().signal, remoteAddress },
         )
         [Symbol.asyncIterator]();
