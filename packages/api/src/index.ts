@@ -32,6 +32,7 @@ export {
 } from './identity.js';
 export {
   asksForNoSourceCheck,
+  forwarding,
   type InterfaceTraits,
   type InterfaceWord,
   interfaceTypes,
@@ -59,10 +60,12 @@ export {
   descriptorOf,
   Server,
   type ServerLimits,
+  type ServerOptions,
   type ServiceImplementation,
   type TcpOptions,
   type UnixOptions,
+  withPods,
 } from './server.js';
-export type { NamespaceIdentity, PeerCredentials } from './server-connections.js';
+export type { NamespaceIdentity, PeerCredentials, Share, Shared } from './server-connections.js';
 export type { OtherProtocol } from './tls-acceptor.js';
 export { Turns } from './turns.js';

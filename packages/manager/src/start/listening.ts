@@ -10,7 +10,8 @@ import {
   proxy,
   registry as reg,
   Server,
-  type ServerLimits,
+  type ServerOptions,
+  withPods,
 } from '@nsm/api';
 import { openerOf } from '@nsm/netlink';
 import { audited } from '../audit/audited-writes.js';
@@ -48,14 +49,23 @@ export async function listenUnix(
   { runDir }: Pick<ManagerOptions, 'runDir'>,
   stops: Stops,
 ): Promise<void> {
-  const { logger } = services;
+  const { logger, readiness } = services;
   const onRemoved = (socket: string, error?: NsmError): void => {
-    if (error) logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
-    else logger.warn({ socket }, 'a socket was removed by somebody else: made again');
+    if (error) {
+      readiness.lack('sockets', `${socket} was removed: ${error.message}`);
+      logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
+      return;
+    }
+    readiness.have('sockets');
+    logger.warn({ socket }, 'a socket was removed by somebody else: made again');
   };
   // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
   openToAll(runDir);
-  const server = (): Server => newServer(services, stops);
+  const server = (): Server =>
+    newServer(services, stops, {
+      ...withPods,
+      share: (what, peer, more) => services.shares.take(what, peer, { more }),
+    });
   const sockets = [
     ['client.sock', 0o666, server().add(connect.ClientConnection, clientService(services))],
     ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, endpointService(services))],
@@ -63,15 +73,17 @@ export async function listenUnix(
   ] as const;
   for (const [file, mode, serving] of sockets)
     await serving.listenUnix(join(runDir, file), { mode, identify: openerOf, onRemoved });
+  readiness.have('sockets');
 }
 
 function newServer(
-  { logger }: Pick<ServiceComponents, 'logger'>,
+  { logger, readiness }: Pick<ServiceComponents, 'logger' | 'readiness'>,
   stops: Stops,
-  limits: ServerLimits = {},
+  options: ServerOptions,
 ): Server {
   const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
-    ...limits,
+    ...options,
+    condition: readiness,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   stops.add(() => server.stop());

@@ -71,7 +71,9 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       auditLost: Number(status.auditLost),
       connections: status.connections,
       endpoints: status.endpoints,
-      limits: status.limits.map(({ name, limit, most, refused }) => ({ name, limit, most, refused })),
+      limits: status.limits.map(({ name, limit, most, refused, limitOfUser, mostOfUser }) => ({
+        ...{ name, limit, most, refused, limitOfUser, mostOfUser },
+      })),
       interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
       joins: (status.capabilities?.joins ?? []).map(joinView),
       tunnelTypes: tunnelCapabilityViews(status.capabilities?.tunnels ?? []),
@@ -97,12 +99,6 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['audit log', view.auditLog && `${view.auditLog}${lostText(view.auditLost, output)}`],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
-      [
-        'limits of a pod',
-        view.limits
-          .map(({ name, limit, refused }) => `${name} ${limit}${refused ? ` (${refused} refused)` : ''}`)
-          .join(', '),
-      ],
       ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
       ['over tunnels', listOf(view.joins.filter(({ tunnel }) => tunnel !== ''))],
     ]);
@@ -119,6 +115,15 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
         orDash(howText(view)),
       ]),
       'the forwarder offers nothing',
+    );
+    output.line('');
+    output.table(
+      ['LIMIT', 'OF A POD', 'OF A USER', 'MOST', 'OF A USER', 'REFUSED'],
+      view.limits.map(({ name, limit, limitOfUser, most, mostOfUser, refused }) => [
+        name,
+        ...[limit, limitOfUser, most, mostOfUser, refused].map(String),
+      ]),
+      'no limits',
     );
   },
 
