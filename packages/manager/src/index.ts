@@ -1,3 +1,6 @@
 // The network service manager (NSM) of one node.
 export { Manager } from './manager.js';
 export type { ManagerOptions } from './manager-options.js';
+export type { NodePod, NodePods, PodPort, PodProcess, PodRequest } from './node-pods.js';
+export { type Connection, detailOf, type OperatorState, stateOf } from './state/connection.js';
+export type { ConnectionChange } from './state/connection-table.js';

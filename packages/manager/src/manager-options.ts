@@ -3,9 +3,12 @@ import type { Worker } from 'node:worker_threads';
 import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
 import type { MachineCredentials } from '@nsm/pki';
+import type { EtcdOptions } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { Limits } from './admission/limits.js';
+import type { ClusterNetworks } from './cluster/cluster-prefixes.js';
 import type { MendPauses } from './connection/mend-pace.js';
+import type { NodePods } from './node-pods.js';
 import type { FaultInjector } from './request/transaction.js';
 
 export interface ManagerOptions {
@@ -21,8 +24,10 @@ export interface ManagerOptions {
   readonly listen: string;
   /** HOST:PORT under which they find this one; port 0 is replaced by the port listened on. */
   readonly advertise: string;
-  /** `embedded:` or `nsm://[NAME@]HOST:PORT`. */
+  /** `embedded:`, `nsm://[NAME@]HOST:PORT` or `etcd://HOST:PORT,…`. */
   readonly registry: string;
+  /** What is shown to an etcd. Default: nothing. */
+  readonly etcd?: EtcdOptions;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;
   /**
@@ -36,6 +41,10 @@ export interface ManagerOptions {
   readonly lending?: Pick<LendingOptions, 'hwPools' | 'sriovPools' | 'sysfs'>;
   /** Where addresses come from, for one network service or, without `service`, for all others. */
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
+  /** Prefixes of the cluster, to which pods send by their own default route whatever routes connections have. Default: none. */
+  readonly clusterPrefixes?: readonly string[];
+  /** Tells more of them. Default: nothing does. */
+  readonly clusterNetworks?: ClusterNetworks;
   /** Users whose processes may name network namespaces that are not their own. */
   readonly allowedUids: readonly number[];
   /** What one pod may have. Default: see `defaultLimits`. */
@@ -50,6 +59,8 @@ export interface ManagerOptions {
   readonly policy?: string;
   /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */
   readonly auditLog?: string;
+  /** The pods of this node, where Kubernetes runs them. Default: none are known. */
+  readonly pods?: NodePods;
   readonly logger: Logger;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeoutMs?: number;

@@ -19,7 +19,9 @@ import { leave, register } from './peers/registration.js';
 import { PolicySource } from './policy/policy-source.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
+import { podPort } from './services/pod-port.js';
 import { recordChanges } from './signals/audit-changes.js';
+import { tellPrefixes, watchCluster } from './signals/cluster-changes.js';
 import { keepComparing } from './signals/comparing.js';
 import { watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
@@ -100,8 +102,10 @@ export class Manager {
     await source.start();
     stops.add(() => source.stop());
     const auditLog = await this.#auditLog();
-    const registry = openRegistry(this.#options.registry, {
+    const { etcd } = this.#options;
+    const registry = await openRegistry(this.#options.registry, {
       stateDir,
+      ...(etcd ? { etcd } : {}),
       ...(credentials ? { credentials } : {}),
       logger: logger.child({ module: 'registry' }),
     });
@@ -150,9 +154,11 @@ export class Manager {
     stops.add(() => leave(parts));
     stops.add(letFinish);
     stops.add(() => stopping.abort());
+    await tellPrefixes(parts);
     await resume(parts, store);
     haveRecovered();
     this.#listen(parts);
+    await this.#attachPods(parts);
     await listenUnix(parts, this.#options, stops);
     logger.info({ name, port: this.#port, advertise: self.address, runDir, registry: registry.url }, 'ready');
   }
@@ -162,12 +168,21 @@ export class Manager {
     const newEndpoints = watchNewEndpoints(parts);
     this.#stops.add(() => newEndpoints[Symbol.dispose]());
     watchPolicy(parts);
+    watchCluster(parts);
     recordChanges(parts);
     void watchForwarder(parts);
     void keepComparing(parts);
     void watchPeers(parts);
     void keepReachable(parts);
     void watchOwnAddresses(parts);
+  }
+
+  /** Who is in a pod is known, if it can be, before anybody calls. */
+  async #attachPods(parts: ServiceComponents): Promise<void> {
+    const { pods } = parts;
+    if (!pods) return;
+    this.#stops.add(() => pods.stop());
+    await pods.start(podPort(parts));
   }
 
   async #auditLog(): Promise<AuditLog | undefined> {

@@ -81,7 +81,12 @@ describe('Advertising', () => {
     };
     const logger = pino({ level: 'silent' });
     const gate = new Gate({ source, audit: { decision: () => undefined } });
-    const subjects = new Subjects({ self: { name: 'node-a', domain: 'nsm' }, guard, source });
+    const subjects = new Subjects({
+      self: { name: 'node-a', domain: 'nsm' },
+      guard,
+      source,
+      pods: undefined,
+    });
     const store = {
       endpoints: () => [...disk.values()],
       putEndpoint: async (name: string, record: NetworkServiceEndpoint) => {

@@ -7,6 +7,7 @@ import {
   type Subject,
   SubjectSchema,
 } from '@nsm/api';
+import type { NodePods } from '../node-pods.js';
 import type { Self } from '../self.js';
 import { NamespaceNames } from './namespace-names.js';
 import type { PolicySource } from './policy-source.js';
@@ -18,6 +19,7 @@ export interface SubjectsComponents {
   readonly self: Pick<Self, 'name' | 'domain'>;
   readonly guard: { speaksForOthers(peer: PeerCredentials): boolean };
   readonly source: Pick<PolicySource, 'policy'>;
+  readonly pods: Pick<NodePods, 'podIn'> | undefined;
 }
 
 export class Subjects {
@@ -30,7 +32,8 @@ export class Subjects {
 
   /** A process in, or asking for, a network namespace. */
   of({ uid, gid }: Pick<PeerCredentials, 'uid' | 'gid'>, inode: number): Subject {
-    const { self, guard, source } = this.#components;
+    const { self, guard, source, pods } = this.#components;
+    const kubernetes = pods?.podIn(inode)?.facts;
     const netns = this.#names.of(inode);
     return create(SubjectSchema, {
       netns,
@@ -38,16 +41,19 @@ export class Subjects {
       uid,
       gid,
       labels: source.policy?.labelsOf(netns, inode) ?? {},
+      ...(kubernetes ? { kubernetes } : {}),
       manager: self.name,
       domain: self.domain || defaultDomain,
       trusted: uid === 0 || guard.speaksForOthers({ uid, gid, pid: 0 }),
     });
   }
 
-  /** The same subject after its policy has changed: the labels are the policy's. */
+  /** The same subject after its policy or its pod has changed: the labels are those of now. */
   again(subject: Subject): Subject {
-    const labels = this.#components.source.policy?.labelsOf(subject.netns, subject.inode) ?? {};
-    return { ...subject, labels };
+    const { source, pods } = this.#components;
+    const labels = source.policy?.labelsOf(subject.netns, subject.inode) ?? {};
+    const kubernetes = pods?.podIn(subject.inode)?.facts;
+    return { ...subject, labels, ...(kubernetes ? { kubernetes } : {}) };
   }
 }
 

@@ -2,7 +2,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { connect, NsmError, type PeerCredentials, type ServiceImplementation } from '@nsm/api';
 import { admitConnectionRequest, admitName, admitRequestId } from '../admission/admission.js';
-import { Intake } from '../admission/intake.js';
 import {
   type Connection,
   detailOf,
@@ -12,6 +11,7 @@ import {
   requestKey,
 } from '../state/connection.js';
 import type { ConnectionChange } from '../state/connection-table.js';
+import type { Holder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
 import { requestConnection } from './client-requests.js';
 import type { ServiceComponents } from './components.js';
@@ -20,7 +20,6 @@ import { refusable } from './refusable.js';
 export function clientService(
   components: ServiceComponents,
 ): ServiceImplementation<typeof connect.ClientConnection> {
-  const intake = new Intake(components);
   return {
     requestConnection: (request, { peer, signal }) =>
       refusable(async () => {
@@ -28,8 +27,9 @@ export function clientService(
         const { requestId, networkServiceName: service, linuxNamespace } = request;
         const asker = components.guard.askerOf(linuxNamespace, peer);
         components.connections.note(components.guard.namespaceOf(peer));
-        const { clientParameters, interface: chosen } = await intake.run(
-          { asker, service, requestId },
+        const reserve = () => components.shares.take('requests', holderOf(components, peer));
+        const { clientParameters, interface: chosen } = await components.intake.run(
+          { asker, service, requestId, reserve },
           signal,
           () => requestConnection(components, request, peer, signal),
         );
@@ -44,8 +44,7 @@ export function clientService(
       }),
 
     async *watchConnections(_request, { peer, signal }) {
-      const namespace = components.guard.namespaceOf(peer);
-      const giveBack = components.shares.take('watches', { uid: peer?.uid ?? 0, namespace });
+      const giveBack = components.shares.take('watches', holderOf(components, peer));
       try {
         for await (const change of components.connections.watch(signal)) {
           if (
@@ -120,6 +119,12 @@ function isOwn(
   peer: PeerCredentials | undefined,
 ): boolean {
   return owner !== undefined && guard.mayActIn(namespaceOfOwner(owner), peer);
+}
+
+/** The pod that calls. */
+function holderOf({ guard }: Pick<ServiceComponents, 'guard'>, peer: PeerCredentials | undefined): Holder {
+  const namespace = guard.namespaceOf(peer);
+  return { uid: peer?.uid ?? 0, gid: peer?.gid ?? 0, namespace };
 }
 
 function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.ConnectionEventSchema> {

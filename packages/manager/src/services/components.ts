@@ -1,19 +1,22 @@
 // What the services use: they turn what is called into orders, and what is known into replies.
 
 import type { MachineCredentials } from '@nsm/pki';
+import type { Intake } from '../admission/intake.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
-import type { Shares } from '../admission/shares.js';
 import type { AuditLog } from '../audit/audit-log.js';
+import type { NodePods } from '../node-pods.js';
 import type { RequestComponents } from '../request/components.js';
 import type { SignalComponents } from '../signals/components.js';
 
 export interface ServiceComponents extends Omit<RequestComponents, keyof SignalComponents>, SignalComponents {
   readonly guard: NamespaceGuard;
+  /** Undefined where Kubernetes runs none. */
+  readonly pods: NodePods | undefined;
   /** Undefined where no decision is recorded. */
   readonly auditLog: AuditLog | undefined;
   /** Undefined for plain text. */
   readonly credentials: MachineCredentials | undefined;
-  readonly shares: Shares;
+  readonly intake: Intake;
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;
   /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */

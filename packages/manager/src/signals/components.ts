@@ -8,6 +8,7 @@ import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
+import type { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import type { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { Advertising } from '../peers/advertising.js';
@@ -26,6 +27,7 @@ export interface SignalComponents {
   readonly connections: ConnectionTable;
   readonly forwarder: Forwarder;
   readonly abilities: Pick<Abilities, 'learn'>;
+  readonly cluster: ClusterPrefixes;
   readonly registry: Registry;
   readonly catalogue: Catalogue;
   readonly health: EndpointHealth;

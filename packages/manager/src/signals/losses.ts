@@ -3,6 +3,7 @@ import type { forwarder as fw, NetworkServiceEndpoint } from '@nsm/api';
 import { removeOrphanedInterfaces } from '../connection/orphaned-interfaces.js';
 import { policy } from '../connection/policy.js';
 import { type Connection, isClosed, isDetached, isInPlace } from '../state/connection.js';
+import { tellPrefixes } from './cluster-changes.js';
 import { compareSoon } from './comparing.js';
 import type { SignalComponents } from './components.js';
 import { isServedBy } from './leaving.js';
@@ -27,6 +28,7 @@ export async function watchForwarder(components: SignalComponents): Promise<void
     try {
       if (!first) {
         await abilities.learn();
+        await tellPrefixes(components);
         forwarderIsBack(components);
       }
       const events = forwarder.watch({}, { signal: stopping });

@@ -26,6 +26,13 @@ export function watchPolicy(components: SignalComponents): void {
   });
 }
 
+/** The facts of a pod of this node have changed, by which policies judge it. */
+export function reconsiderPod(components: SignalComponents, inode: number): void {
+  for (const connection of components.connections.values())
+    if (connection.role !== 'ENDPOINT' && connection.client?.inode === inode)
+      reconsider(components, connection);
+}
+
 function reconsider(components: SignalComponents, connection: Connection): void {
   if (isClosed(connection)) return;
   const verdict = verdictOf(components, connection);

@@ -2,10 +2,12 @@
 import { create } from '@bufbuild/protobuf';
 import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';
+import { isSubjectLimit } from '@nsm/policy';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
 import { Identifiers } from '../addresses/identifiers.js';
+import { Intake } from '../admission/intake.js';
 import { NamespaceGuard } from '../admission/namespace-guard.js';
 import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
@@ -14,6 +16,7 @@ import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
 import { monotonicClock } from '../clock.js';
+import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
@@ -80,9 +83,19 @@ export function makeParts(
     { allowedUids: options.allowedUids, own: ownNamespace() },
     monotonic,
   );
-  const shares = new Shares(options.limits ?? {}, (holder) => guard.ownsNode(holder));
   const audit = new Audit(auditLog, name);
-  const subjects = new Subjects({ self, guard, source });
+  const { pods } = options;
+  const subjects = new Subjects({ self, guard, source, pods });
+  const shares = new Shares(
+    {
+      exempts: (holder) => holder.manager === undefined && guard.ownsNode(holder),
+      ruledFor: (what, { manager, namespace, ...user }) =>
+        source.policy && manager === undefined && isSubjectLimit(what)
+          ? source.policy.limitOf(subjects.of(user, namespace?.inode ?? 0), what)
+          : undefined,
+    },
+    options.limits,
+  );
   const gate = new Gate({ source, audit });
   const health = new EndpointHealth(monotonic);
   const owners = new OwnerWatch((ids) => processGone(signals, ids));
@@ -124,7 +137,18 @@ export function makeParts(
   };
   const making: RequestComponents = {
     ...known,
-    ...{ forwarder, wirings, missingCapabilities, physical, offers, pools, prefixes, identifiers, logger },
+    ...{
+      forwarder,
+      wirings,
+      missingCapabilities,
+      physical,
+      offers,
+      pools,
+      shares,
+      prefixes,
+      identifiers,
+      logger,
+    },
     tunnels: byService(options.tunnels, ({ type }) => type),
     ...(options.faults ? { faults: options.faults } : {}),
   };
@@ -143,10 +167,20 @@ export function makeParts(
     ...known,
     ...{ source, audit, abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
     underlayListeners: new Set(),
+    cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
   const { credentials } = options;
-  return { ...making, ...signals, auditLog, credentials, shares, requestTimeoutMs, recovered };
+  return {
+    ...making,
+    ...signals,
+    auditLog,
+    credentials,
+    pods,
+    intake: new Intake({ logger }),
+    requestTimeoutMs,
+    recovered,
+  };
 }
 
 /** Settings by network service; under '' those for services without their own. */

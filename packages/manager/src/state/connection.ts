@@ -125,6 +125,8 @@ export interface Owner {
   readonly cookie?: bigint;
   /** The process it ends with; absent when it ends with the namespace. */
   readonly process?: { readonly pid: number; readonly startTime: number };
+  /** It was asked for by the annotation of a pod, and ends with the annotation. */
+  readonly annotated?: boolean;
 }
 
 /** Kept in the store as it is: plain data. */

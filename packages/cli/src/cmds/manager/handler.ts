@@ -2,9 +2,11 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { Manager } from '@nsm/manager';
+import { Manager, type NodePods } from '@nsm/manager';
 import { openCredentials } from '@nsm/pki';
+import type { Logger } from 'pino';
 import { advertisedAddress } from '../../advertised-address.js';
+import { etcdOf } from '../../etcd-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
@@ -24,6 +26,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   const owners = forwarderSocket && process.geteuid?.() !== 0 ? ownersOf(runDir) : [];
   prepareRunDir(runDir, { owners });
   using credentials = await openCredentials(flags, { kind: 'manager', name }, logger);
+  const pods = await podsOf(flags, credentials?.current.identity.domain, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
@@ -32,14 +35,17 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     listen,
     advertise,
     registry,
+    etcd: etcdOf(flags),
     ...(tunnelAddress ? { tunnelAddress } : {}),
     tunnels: flags.tunnel,
     vxlanEngine: flags.vxlanEngine,
     lending: lendingOf(flags),
     prefixes: flags.prefix,
+    clusterPrefixes: flags.clusterPrefix,
     allowedUids: flags.allowUid,
     ...(flags.policy === undefined ? {} : { policy: flags.policy }),
     ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),
+    ...(pods ? { pods } : {}),
     limits: Object.fromEntries(flags.limit),
     probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
@@ -52,6 +58,25 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   logger.info('stopping');
   await manager.stop();
   logger.info('stopped');
+}
+
+/** The pods of this node; undefined where Kubernetes has no part in it. */
+async function podsOf(
+  { registry, name, nodeName = name, attachPods }: ManagerFlags,
+  domain: string | undefined,
+  logger: Logger,
+): Promise<NodePods | undefined> {
+  const isOnKubernetes = registry.startsWith('kubernetes:');
+  if (!isOnKubernetes && !attachPods) return undefined;
+  const [{ PodAgent }, { KubeClient, loadKubeConfig }] = await Promise.all([
+    import('@nsm/kubernetes/attach'),
+    import('@nsm/kube-client'),
+  ]);
+  const client = new KubeClient(await loadKubeConfig());
+  return new PodAgent(
+    { client, logger: logger.child({ module: 'pods' }) },
+    { nodeName, manager: name, attach: attachPods ?? true, ...(domain ? { domain } : {}) },
+  );
 }
 
 function ownersOf(folder: string): readonly number[] {
