@@ -1,82 +1,116 @@
 // Clients of a `kubernetes:` registry against the compliance suite, on the cluster of KUBECONFIG.
-// Restarts of the API server need to know how: KUBERNETES_API_STOP and KUBERNETES_API_START are commands for a shell.
+// Outages need to know how the API server is stopped and started: KUBERNETES_API_STOP and KUBERNETES_API_START are commands for a
+// shell. Starting may compact etcd as well.
 import { execFileSync } from 'node:child_process';
-import { KubeClient, loadKubeConfig, namespaces } from '@nsm/kube-client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KubeClient, type KubeConfig, loadKubeConfig, namespaces } from '@nsm/kube-client';
 import { compliance } from '../compliance.js';
+import type { Harness } from '../compliance-harness.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
 import { endpointObjects, labels, managerObjects } from './mesh-objects.js';
 
 const { KUBERNETES_API_STOP: stopCommand, KUBERNETES_API_START: startCommand } = process.env;
 const canBeAway = stopCommand !== undefined && startCommand !== undefined;
-let tests = 0;
+/** Milliseconds: an API server takes seconds to be there again. */
+const patienceMs = 120_000;
+let count = 0;
 
-const shell = (command: string): void => {
+/** One mesh of the cluster: a namespace, and what belongs to it in others. */
+class Mesh implements Harness {
+  readonly #kubeConfig: KubeConfig;
+  readonly #kube: KubeClient;
+  readonly #home = `nsm-test-${process.pid}-${++count}`;
+  readonly server: Harness['server'];
+  #away = false;
+  #lost = false;
+
+  constructor(kubeConfig: KubeConfig) {
+    this.#kubeConfig = kubeConfig;
+    this.#kube = new KubeClient(kubeConfig);
+    if (canBeAway)
+      this.server = {
+        stop: async () => {
+          shell(stopCommand);
+          this.#away = true;
+        },
+        start: () => this.#start(),
+        loseStore: () => {
+          this.#lost = true;
+        },
+      };
+  }
+
+  async setUp(): Promise<void> {
+    await this.#insist(() => this.#kube.apply(namespaces, { metadata: { name: this.#home } }));
+  }
+
+  async open(): Promise<KubernetesRegistry> {
+    const registry = new KubernetesRegistry('kubernetes:', {
+      kubeConfig: this.#kubeConfig,
+      namespace: this.#home,
+      keeperLeaseMs: 1500,
+    });
+    await registry.start();
+    return registry;
+  }
+
+  async close(): Promise<void> {
+    if (this.#away) await this.#start();
+    await this.#removeAll();
+    this.#kube.stop();
+  }
+
+  async #start(): Promise<void> {
+    shell(startCommand ?? '');
+    this.#away = false;
+    if (!this.#lost) return;
+    this.#lost = false;
+    await this.#removeAll();
+    await this.#insist(async () => {
+      const gone = await this.#kube
+        .get(namespaces, { name: this.#home })
+        .catch(({ status }) => status === 404);
+      if (gone !== true) throw new Error('the namespace is still there');
+    });
+    await this.setUp();
+  }
+
+  async #removeAll(): Promise<void> {
+    const labelSelector = `${labels.mesh}=${this.#home}`;
+    await this.#insist(async () => {
+      const found = new Set<string>();
+      await this.#kube.list(endpointObjects, { labelSelector }, (page) => {
+        for (const { metadata } of page) found.add(metadata.namespace ?? '');
+      });
+      for (const namespace of found)
+        await this.#kube.deleteAll(endpointObjects, { namespace, labelSelector });
+      await this.#kube.deleteAll(managerObjects, { namespace: this.#home });
+      await this.#kube.delete(namespaces, { name: this.#home });
+    });
+  }
+
+  async #insist(call: () => Promise<unknown>): Promise<void> {
+    for (const deadline = performance.now() + patienceMs; ; await sleep(200)) {
+      try {
+        await call();
+        return;
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+      }
+    }
+  }
+}
+
+function shell(command: string): void {
   execFileSync('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] });
-};
+}
 
 compliance(
   'kubernetes:',
   async () => {
-    const kubeConfig = await loadKubeConfig();
-    const kube = new KubeClient(kubeConfig);
-    const home = `nsm-test-${process.pid}-${++tests}`;
-    const setUp = async (): Promise<void> => {
-      await kube.apply(namespaces, { metadata: { name: home } });
-    };
-    const removeAll = async (): Promise<void> => {
-      const labelSelector = `${labels.mesh}=${home}`;
-      const found: { readonly name: string; readonly namespace?: string }[] = [];
-      await kube.list(endpointObjects, { labelSelector }, (page) =>
-        found.push(...page.map(({ metadata }) => metadata)),
-      );
-      for (const namespace of new Set(found.map(({ namespace: own = '' }) => own)))
-        await kube.deleteAll(endpointObjects, { namespace, labelSelector });
-      await kube.deleteAll(managerObjects, { namespace: home });
-    };
-    let lost = false;
-    await setUp();
-    return {
-      async open() {
-        const registry = new KubernetesRegistry('kubernetes:', {
-          kubeConfig,
-          namespace: home,
-          keeperLeaseMs: 1500,
-          ...(process.env.VERBOSE && {
-            logger: { info: console.log, warn: console.log, error: console.log },
-          }),
-        });
-        await registry.start();
-        return registry;
-      },
-      ...(canBeAway && {
-        server: {
-          async stop() {
-            shell(stopCommand);
-          },
-          async start() {
-            shell(startCommand);
-            if (!lost) return;
-            lost = false;
-            await removeAll();
-            await kube.delete(namespaces, { name: home });
-            for (let gone = false; !gone; )
-              gone = await kube.get(namespaces, { name: home }).then(
-                () => false,
-                () => true,
-              );
-            await setUp();
-          },
-          loseStore() {
-            lost = true;
-          },
-        },
-      }),
-      async close() {
-        await removeAll();
-        await kube.delete(namespaces, { name: home });
-        kube.stop();
-      },
-    };
+    const mesh = new Mesh(await loadKubeConfig());
+    await mesh.setUp();
+    return mesh;
   },
-  { canBeAway },
+  { canBeAway, patienceMs },
 );

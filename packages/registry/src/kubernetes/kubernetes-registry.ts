@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { registry as wire } from '@nsm/api';
-import { Informer, type InformerEvent, KubeClient, type KubeConfig } from '@nsm/kube-client';
+import { Informer, type InformerEvent, KubeClient, type KubeConfig, KubeError } from '@nsm/kube-client';
 import { CachedRegistry, type RegistryOptions } from '../cached-registry.js';
 import { removalOf } from '../record-cache.js';
 import type { WantedState } from '../wanted-state.js';
 import { EndpointIndex } from './endpoint-index.js';
-import { adviceOn } from './explain.js';
+import { adviceOn, asRegistryError } from './explain.js';
 import { keep } from './keeper.js';
 import { KubernetesWriter, type Place } from './kubernetes-writer.js';
 import { Leadership } from './leadership.js';
@@ -106,6 +106,26 @@ export class KubernetesRegistry extends CachedRegistry {
     this.#kube.stop();
     await Promise.all([this.#managers.stop(), this.#endpoints.stop()]);
     this.cache.synced = false;
+  }
+
+  async tellLoads(loads: ReadonlyMap<string, number>): Promise<void> {
+    for (const [key, load] of loads) {
+      const { metadata, status } = this.#index.objectOf(key) ?? {};
+      if (!metadata || status?.load === load) continue;
+      const { name, namespace = '' } = metadata;
+      try {
+        await this.#kube.patch(
+          endpointObjects,
+          { name, namespace },
+          { status: { load } },
+          { subresource: 'status' },
+        );
+      } catch (error) {
+        // It ends at this moment.
+        if (!(error instanceof KubeError && error.reason === 'NotFound'))
+          throw asRegistryError(this.url, error);
+      }
+    }
   }
 
   #endpointChanged(event: InformerEvent<KeptEndpoint>): void {
