@@ -128,7 +128,12 @@ export class PodWorker {
     own: readonly Connection[],
   ): ReadonlyMap<string, NsmError> {
     const attachments = wish.attachments.filter(({ mode }) => mode === 'node');
-    const { attach, detach, kept } = planFor(this.#uid, attachments, this.#held(own));
+    const { attach, detach, kept } = planFor(
+      this.#uid,
+      attachments,
+      this.#held(own),
+      own.filter(({ owner }) => !owner?.annotated),
+    );
     const wanted = [...attach.values()];
     // What is under way under the same id for another wish ends first.
     this.#attempts.keepOnly(new Set([...kept.values()].map((one) => `${one.service} ${one.requestId}`)));
