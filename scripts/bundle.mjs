@@ -11,7 +11,7 @@ const packages = join(root, 'packages');
 const command = join(packages, 'cli');
 const bundles = join(command, 'dist/bundle');
 const current = join(bundles, 'current');
-/** Of a bundle: every file that went into it, and the version of Node.js that it is for. */
+/** Of a bundle: every file of ours that went into it, the npm packages, and the version of Node.js that it is for. */
 const listName = 'inputs.json';
 /** Milliseconds after which a bundle that is neither the current one nor the one before is removed. */
 const keptMs = 600_000;
@@ -42,11 +42,11 @@ export async function bundle() {
       entryFileNames: '[name].js',
       chunkFileNames: ({ name, facadeModuleId: module }) => `${module ? nameOf(module) : name}.js`,
     });
-    const inputs = (await build.watchFiles)
-      .filter((file) => !file.includes('node_modules'))
-      // The clone may be moved, or copied.
-      .map((file) => relative(root, file));
+    const read = await build.watchFiles;
     await build.close();
+    // The clone may be moved, or copied.
+    const inputs = read.filter((file) => !file.includes('node_modules')).map((file) => relative(root, file));
+    const npmPackages = [...new Set(read.flatMap((file) => npmPackageOf(file) ?? []))].sort();
     for (const { type, fileName, code } of written)
       if (type === 'chunk') writeFileSync(join(folder, fileName), escaped(code));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));
@@ -56,7 +56,7 @@ export async function bundle() {
       folder,
       parts.map(({ fileName }) => fileName),
     );
-    writeFileSync(join(folder, listName), JSON.stringify({ node: process.version, inputs }));
+    writeFileSync(join(folder, listName), JSON.stringify({ node: process.version, inputs, npmPackages }));
     putInPlace(name);
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
@@ -74,6 +74,13 @@ function putInPlace(name) {
     if (other !== name && other !== former && path !== current && Date.now() - timeOf(path) > keptMs)
       rmSync(path, { recursive: true, force: true });
   }
+}
+
+/** The folder that `nsm` runs, and the npm packages that went into it, by their keys in package-lock.json. */
+export function currentBundle() {
+  const folder = join(bundles, currentName());
+  const { npmPackages } = JSON.parse(readFileSync(join(folder, listName), 'utf8'));
+  return { folder, npmPackages };
 }
 
 /** Name of the folder that `nsm` runs; '' before there is one. */
@@ -147,6 +154,11 @@ const placeFiles = {
     },
   },
 };
+
+/** Where in package-lock.json the npm package of a file is: `node_modules/pino`. */
+function npmPackageOf(file) {
+  return /^(?:.*node_modules\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(relative(root, file))?.[0];
+}
 
 /** `get-handler` for packages/cli/dist/cmds/get/handler.js. */
 function nameOf(module) {

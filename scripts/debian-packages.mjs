@@ -14,7 +14,7 @@ const libraryFolders = () => {
 export const debianPackages = [
   {
     name: 'nftables',
-    purposes: ['start', 'test'],
+    purposes: ['start', 'test', 'image'],
     why: 'nft programs the NAT of the gateway endpoint',
     present: (find) => find('nft') !== undefined,
   },
@@ -32,7 +32,7 @@ export const debianPackages = [
   },
   {
     name: 'libbpf1',
-    purposes: ['start', 'test', 'bench'],
+    purposes: ['start', 'test', 'bench', 'image'],
     why: 'libbpf loads the eBPF programs that carry tunnels',
     present: () => libraryFolders().some((folder) => existsSync(join(folder, 'libbpf.so.1'))),
   },
@@ -77,6 +77,18 @@ export const debianPackages = [
     purposes: ['test'],
     why: 'Open vSwitch, in user space and in a namespace, is the other end of GRE and VXLAN tunnels',
     present: (find) => ['ovs-vswitchd', 'ovsdb-server'].every((command) => find(command) !== undefined),
+  },
+  {
+    name: 'etcd-server',
+    purposes: ['test', 'bench'],
+    why: 'etcd, one or three of them in a namespace, keeps the records of --registry etcd://',
+    present: (find) => find('etcd') !== undefined,
+  },
+  {
+    name: 'etcd-client',
+    purposes: ['test'],
+    why: 'etcdctl tells the tests what etcd really has, and makes its users',
+    present: (find) => find('etcdctl') !== undefined,
   },
   {
     name: 'zsh',

@@ -12,7 +12,7 @@ const settings = {
   '--inputs': 'FUZZ_INPUTS',
 };
 /** What runs when no suite is named. */
-const suites = ['failure-matrix', 'kill-points', 'model'];
+const suites = ['failure-matrix', 'kill-points', 'model', 'etcd-cluster'];
 
 const rest = [];
 const args = process.argv.slice(2);

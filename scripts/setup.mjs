@@ -1,5 +1,5 @@
 // Makes a clone ready to run: npm packages, compiled files, Debian packages. Quick when there is nothing to do.
-// Used by start.mjs and test.mjs, and by itself: node scripts/setup.mjs [start|test|bench]. Everything is said on stderr.
+// Used by start.mjs and test.mjs, and by itself: node scripts/setup.mjs [start|test|bench|image]. Everything is said on stderr.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -8,6 +8,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import { statusOf } from './call-status.js';
 import { NsmError } from './errors.js';
 import type { Identity } from './identity.js';
 import type { PeerCredentials, ServerConnections } from './server-connections.js';
@@ -26,8 +27,6 @@ export interface CallContext {
 type Reply = MessageInitShape<DescMessage>;
 export type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
-/** Characters. The text of a status travels as a header, and a caller that does not take one of its size hears nothing at all. */
-const maxWords = 2000;
 /** Milliseconds for which a caller may take nothing of a stream. */
 const unreadForMs = 60_000;
 
@@ -52,10 +51,7 @@ export class CallHandlers {
     ): void => {
       const life = lifeOf(call);
       Promise.resolve()
-        .then(() => {
-          this.#connections.admit(call.getPeer());
-          return run(call.request, this.#context(call, life.signal));
-        })
+        .then(() => run(call.request, this.#context(call, life.signal)))
         .finally(life.end)
         .then(
           (reply) => callback(null, create(method.output, reply as Reply)),
@@ -70,7 +66,6 @@ export class CallHandlers {
     ): Promise<void> => {
       const { signal, end } = lifeOf(call);
       try {
-        this.#connections.admit(call.getPeer());
         const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
         for await (const reply of replies) {
           if (signal.aborted) break;
@@ -89,10 +84,7 @@ export class CallHandlers {
   #failure(method: DescMethod, thrown: unknown): { code: number; details: string } {
     const error = NsmError.from(thrown);
     if (error.kind === 'internal') this.#onError(error, `${method.parent.typeName}/${method.name}`);
-    const { grpcStatus: code, kind, message } = error;
-    const shown =
-      message.length > maxWords ? `${message.slice(0, maxWords)}… (${message.length} characters)` : message;
-    return { code, details: new NsmError(kind, shown).toAdmissionError() };
+    return statusOf(error);
   }
 }
 

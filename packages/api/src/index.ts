@@ -58,11 +58,12 @@ export {
   betweenMachines,
   descriptorOf,
   Server,
-  type ServerLimits,
+  type ServerOptions,
   type ServiceImplementation,
   type TcpOptions,
   type UnixOptions,
+  withPods,
 } from './server.js';
-export type { NamespaceIdentity, PeerCredentials } from './server-connections.js';
+export type { NamespaceIdentity, PeerCredentials, Share, Shared } from './server-connections.js';
 export type { OtherProtocol } from './tls-acceptor.js';
 export { Turns } from './turns.js';

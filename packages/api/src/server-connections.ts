@@ -5,6 +5,8 @@ import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
 import type { Identity } from './identity.js';
 import { LogThrottle } from './log-throttle.js';
 import { Pace } from './pace.js';
+import { RefusedConnections } from './refused-connections.js';
+import { type CallBounds, type Owner, UnderWay } from './under-way.js';
 
 /** Who is at the other end of a unix socket: facts taken once, when the connection is made. */
 export interface PeerCredentials {
@@ -35,6 +37,16 @@ export interface Caller {
   readonly identity?: Identity;
 }
 
+/** What callers over unix sockets have of what is there for all: connections, calls, and bytes of requests and of unread replies. */
+export type Shared = 'sockets' | 'streams' | 'callBytes';
+/**
+ * Takes so much as a caller's until what it returns is called; called again, that does nothing.
+ * @throws NsmError `overload` when that is more than the caller may have.
+ */
+export type Share = (what: Shared, peer: PeerCredentials, more: number) => () => void;
+/** The same for the calls of a known caller. */
+export type TakeShare = (what: keyof CallBounds, more: number) => () => void;
+
 /** How many may be open at the same time. */
 interface Bound {
   readonly most: number;
@@ -45,34 +57,31 @@ type Way = 'unix' | 'TCP' | 'TLS';
 
 /** Connections of one pod, host or manager: a client needs one, and behind one address there may be many managers. */
 const ofOne: Readonly<Record<Way, Bound>> = {
-  unix: { most: 256, ofDescriptors: 1 / 4 },
+  unix: { most: 4096, ofDescriptors: 1 / 4 },
   TCP: { most: 1024, ofDescriptors: 1 / 4 },
   TLS: { most: 32, ofDescriptors: 1 / 4 },
 };
 /** Of one user other than root, in however many network namespaces. */
-const ofUser: Bound = { most: 1024, ofDescriptors: 1 / 2 };
+const ofUser: Bound = { most: 4096, ofDescriptors: 1 / 2 };
 /** Of all: whatever other hosts open, there is room for the pods of this node. */
 const ofAll: Readonly<Record<Way, Bound>> = {
   unix: { most: 4096, ofDescriptors: 1 },
   TCP: { most: 16_384, ofDescriptors: 1 / 2 },
   TLS: { most: 16_384, ofDescriptors: 1 / 2 },
 };
+/** Of those that are open only to be told why they are not served. */
+const refused = { ofOne: { most: 8, ofDescriptors: 1 / 32 }, ofAll: { most: 64, ofDescriptors: 1 / 16 } };
 
 /** Calls of one manager or host: each costs some tenths of a millisecond, whatever comes of it. Beyond it the connection is closed. */
 const calls = { atOnce: 1024, perSecond: 1000 };
 
 /** When so few descriptors are left, a new connection gets no other answer than that. */
 const descriptorsKept = 16;
-/** Connections that are open to be told why they are not served, one of each pod or host, and milliseconds for asking. */
-const refusedAtOnce = 8;
-const refusedForMs = 1000;
 
 interface Connection {
   readonly socket: Socket;
   readonly caller: Caller;
   readonly way: Way;
-  /** What every call over it is answered. */
-  readonly refusal: NsmError | undefined;
 }
 
 /** What there is too much of, and what is said of it. */
@@ -85,36 +94,52 @@ interface Crowd {
 /** By the token that stands for each in its calls. */
 export class ServerConnections {
   readonly #open = new Map<string, Connection>();
-  /** Tokens by whose they are, and by the way they came. */
-  readonly #of = new Map<string, Set<string>>();
-  /** Whose too many connections have been told of. */
-  readonly #told = new Set<string>();
+  /** By whose they are, and by the way they came. */
+  readonly #counts = new Map<string, number>();
+  readonly #refused = new RefusedConnections();
   readonly #onCrowd: (error: NsmError) => void;
+  readonly #share: Share | undefined;
+  readonly #underWay: UnderWay;
   readonly #calls = new Pace(calls);
   readonly #throttle = new LogThrottle(() => performance.now());
   #last = 0;
 
-  /** `onCrowd` hears once of whoever has too many, and again when it has had half as many between. */
-  constructor(onCrowd: (error: NsmError) => void) {
+  /** `onCrowd` hears of whoever has too many, once in some minutes. */
+  constructor(onCrowd: (error: NsmError) => void, bounds: CallBounds, share?: Share) {
     this.#onCrowd = onCrowd;
+    this.#underWay = new UnderWay(bounds);
+    this.#share = share;
   }
 
   /**
    * Takes a connection on until it is closed.
-   * @throws NsmError `overload` or `exhausted` when there is no room for it, not even to say so over it.
+   * @returns undefined when there is no room for it: it is told so, and ended.
    */
-  add(socket: Socket, caller: Caller): string {
+  add(socket: Socket, caller: Caller): string | undefined {
     const way = wayOf(caller);
-    const refusal = this.#refusal(way, caller);
+    let giveBack = (): void => undefined;
+    let crowd = this.#crowd(way, caller);
+    try {
+      if (!crowd && this.#share && caller.peer) giveBack = this.#share('sockets', caller.peer, 1);
+    } catch (thrown) {
+      crowd = { name: nameOf(caller), error: NsmError.from(thrown) };
+    }
+    if (crowd) {
+      const { name, error } = crowd;
+      if (this.#throttle.isNews(name, error.kind)) this.#onCrowd(error);
+      const bounds = { ofOne: mostOf(refused.ofOne), ofAll: mostOf(refused.ofAll) };
+      this.#refused.tell(socket, nameOf(caller), error, bounds);
+      return undefined;
+    }
     const token = `${way}:${++this.#last}`;
     const names = [way, nameOf(caller), userOf(caller)].filter((name) => name !== '');
-    this.#open.set(token, { socket, caller, way, refusal });
-    for (const name of names) this.#of.set(name, (this.#of.get(name) ?? new Set()).add(token));
+    this.#open.set(token, { socket, caller, way });
+    for (const name of names) this.#count(name, 1);
     socket.once('close', () => {
       this.#open.delete(token);
-      for (const name of names) this.#leave(name, token, way);
+      for (const name of names) this.#count(name, -1);
+      giveBack();
     });
-    if (refusal) endSoon(socket);
     return token;
   }
 
@@ -123,66 +148,71 @@ export class ServerConnections {
     return this.#open.get(token)?.caller;
   }
 
-  /** @throws NsmError what calls over this connection are refused with */
-  admit(token: string): void {
+  /**
+   * Lets a call in.
+   * @returns what takes shares for the call; undefined for a call over what is none of its connections.
+   * @throws NsmError `overload` when the caller calls too often.
+   */
+  admit(token: string): TakeShare | undefined {
     const connection = this.#open.get(token);
-    if (connection?.refusal) throw connection.refusal;
-    if (!connection || connection.way === 'unix') return;
-    const name = nameOf(connection.caller);
-    if (this.#calls.allows(name)) return;
-    connection.socket.destroy();
-    const error = new NsmError('overload', `${name} calls more often than ${calls.perSecond} times a second`);
+    if (!connection) return undefined;
+    const { caller, socket, way } = connection;
+    const owner = { name: nameOf(caller), user: userOf(caller) };
+    if (way === 'unix' || this.#calls.allows(owner.name)) return this.#shareOf(caller, owner);
+    socket.destroy();
+    throw this.#crowded(
+      owner,
+      new NsmError('overload', `${owner.name} calls more often than ${calls.perSecond} times a second`),
+    );
+  }
+
+  /** Of what the caller may have, and of what there is for all. */
+  #shareOf({ peer }: Caller, owner: Owner): TakeShare {
+    const share = this.#share;
+    return (what, more) => {
+      const giveBack = share && peer ? share(what, peer, more) : () => undefined;
+      try {
+        const giveBackToAll = this.#underWay.take(what, owner, more);
+        return () => {
+          giveBack();
+          giveBackToAll();
+        };
+      } catch (thrown) {
+        giveBack();
+        throw this.#crowded(owner, NsmError.from(thrown));
+      }
+    };
+  }
+
+  #crowded({ name }: Owner, error: NsmError): NsmError {
     if (this.#throttle.isNews(name, error.message)) this.#onCrowd(error);
-    throw error;
+    return error;
   }
 
   destroy(): void {
     for (const { socket } of this.#open.values()) socket.destroy();
-  }
-
-  /** Why a new connection is not served. @throws NsmError the same when it cannot even be told */
-  #refusal(way: Way, caller: Caller): NsmError | undefined {
-    const crowd = this.#crowd(way, caller);
-    if (!crowd) return undefined;
-    const { name, error } = crowd;
-    if (!this.#told.has(name)) this.#onCrowd(error);
-    this.#told.add(name);
-    const refused = [...this.#open.values()].filter(({ refusal }) => refusal);
-    const own = nameOf(caller);
-    if (refused.length >= refusedAtOnce || refused.some((other) => nameOf(other.caller) === own)) throw error;
-    return error;
+    this.#refused.destroy();
   }
 
   /** Descriptors are for all: neither one process or host nor all together may take them away. */
   #crowd(way: Way, caller: Caller): Crowd | undefined {
-    const left = descriptorsLeft();
-    if (left >= 2 * descriptorsKept) this.#told.delete('descriptors');
     for (const [name, bound] of [
       [nameOf(caller), ofOne[way]],
       [userOf(caller), ofUser],
       [way, ofAll[way]],
     ] as const) {
-      const open = name === '' ? 0 : this.#count(name);
+      const open = this.#counts.get(name) ?? 0;
       if (open >= mostOf(bound)) return { name, error: tooMany(name, open) };
     }
-    if (left >= descriptorsKept) return undefined;
+    if (descriptorsLeft() >= descriptorsKept) return undefined;
     const error = new NsmError('exhausted', `no more connections can be served: ${openFiles()}`);
     return { name: 'descriptors', error };
   }
 
-  #count(name: string): number {
-    return this.#of.get(name)?.size ?? 0;
-  }
-
-  #leave(name: string, token: string, way: Way): void {
-    const tokens = this.#of.get(name);
-    tokens?.delete(token);
-    if (tokens?.size === 0) this.#of.delete(name);
-    if (
-      this.#count(name) <=
-      mostOf(name === way ? ofAll[way] : name.startsWith('user ') ? ofUser : ofOne[way]) / 2
-    )
-      this.#told.delete(name);
+  #count(name: string, by: 1 | -1): void {
+    const count = (this.#counts.get(name) ?? 0) + by;
+    if (count > 0) this.#counts.set(name, count);
+    else this.#counts.delete(name);
   }
 }
 
@@ -219,9 +249,4 @@ function tooMany(name: string, open: number): NsmError {
     `${open} ${whose} are open, and no more are served: a client needs one, for all its calls; close some, or raise the ` +
       `files that process ${process.pid} may have open, of which they may have a part: ${openFileLimit()} (RLIMIT_NOFILE)`,
   );
-}
-
-function endSoon(socket: Socket): void {
-  const end = setTimeout(() => socket.destroy(), refusedForMs);
-  socket.once('close', () => clearTimeout(end));
 }

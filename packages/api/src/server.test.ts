@@ -1,6 +1,5 @@
 // A server and a client over a unix socket and TCP: replies, refusals, streams, garbage, health and reflection.
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -197,27 +196,6 @@ describe('Server and Channel', () => {
       message: expect.stringMatching(/^no service x+… \(100016 characters\)$/),
     });
     expect((refusal as NsmError).message.length).toBeLessThan(3000);
-  });
-
-  it('serves no more than 256 connections of one pod, and again when some have ended', async () => {
-    const open = async () => {
-      const socket = netConnect(join(folder, 's'));
-      await once(socket, 'connect');
-      return socket;
-    };
-    const sockets = await Promise.all(Array.from({ length: 256 }, open));
-    expect(crowds).toEqual([]);
-    // Those are served: a server greets.
-    await Promise.all(sockets.map((socket) => once(socket, 'data')));
-    const [refused] = await Promise.all([open().then((socket) => once(socket.resume(), 'close'))]);
-    expect(refused).toEqual([false]);
-    await open().then((socket) => once(socket.resume(), 'close'));
-    expect(crowds).toEqual([
-      expect.stringMatching(/^256 connections of network namespace 7 are open, and no more/),
-    ]);
-    for (const socket of sockets) socket.destroy();
-    const client = channel.client(connect.ClientConnection);
-    await vi.waitFor(async () => await client.requestConnection({}), { timeout: 10_000 });
   });
 
   it('refuses a socket that is served and replaces one that is not', async () => {

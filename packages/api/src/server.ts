@@ -18,14 +18,16 @@ import {
 } from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
 import { type CallContext, CallHandlers, type Method } from './call-handlers.js';
+import { callIntake } from './call-intake.js';
 import type { Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
 import { Health as HealthService } from './gen/grpc/health/v1/health_pb.js';
 import { Health } from './health.js';
 import { LogThrottle } from './log-throttle.js';
-import { type Caller, type PeerCredentials, ServerConnections } from './server-connections.js';
+import { type Caller, type PeerCredentials, ServerConnections, type Share } from './server-connections.js';
 import { TcpListener } from './tcp-listener.js';
 import { type OtherProtocol, TlsAcceptor } from './tls-acceptor.js';
+import type { CallBounds } from './under-way.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
 
 /** What implements a service: one function for each method. */
@@ -45,7 +47,7 @@ export interface UnixOptions extends UnixListenerOptions {
 /** Requests larger than this are refused, unless a server is told otherwise: pods send to it, and they are many. Bytes. */
 const defaultMaxRequestBytes = 1 << 20;
 
-/** What one connection may take; without them as much as it likes, but for the size of a request. */
+/** What callers may take: one connection, and all of one pod, host or manager. */
 export interface ServerLimits {
   /** Calls at the same time: further ones wait at the caller. */
   readonly streams?: number;
@@ -53,16 +55,42 @@ export interface ServerLimits {
   readonly sessionMemoryMib?: number;
   /** Milliseconds after which a connection without a call is closed. */
   readonly idleMs?: number;
+  /** What may be under way of one caller, and of all. Default: what suits a server of few. */
+  readonly bounds?: CallBounds;
 }
 
+const boundsOfFew: CallBounds = {
+  streams: { ofOne: 2048, ofAll: 8192 },
+  callBytes: { ofOne: 16 << 20, ofAll: 64 << 20 },
+};
+
+/** For servers that pods call, each of which has its share. Further calls of a connection wait at the caller. */
+export const withPods: ServerLimits = {
+  streams: 256,
+  bounds: {
+    streams: { ofOne: Number.POSITIVE_INFINITY, ofAll: 16_384 },
+    callBytes: { ofOne: Number.POSITIVE_INFINITY, ofAll: 128 << 20 },
+  },
+};
+
 /** For servers on TCP. A manager has one watch, and a call for each request that is under way; whoever comes back is served again. */
-export const betweenMachines: ServerLimits = { streams: 512, sessionMemoryMib: 16, idleMs: 15 * 60_000 };
+export const betweenMachines: ServerLimits = {
+  streams: 512,
+  sessionMemoryMib: 16,
+  idleMs: 15 * 60_000,
+  bounds: {
+    streams: { ofOne: 2048, ofAll: 32_768 },
+    callBytes: { ofOne: 16 << 20, ofAll: 256 << 20 },
+  },
+};
 
 export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
-  /** Hears once of each pod or host that has opened too many connections, and of descriptors that are used up. */
+  /** Hears of each pod or host that has opened too many connections, and of descriptors that are used up: once in some minutes. */
   readonly onCrowd?: (error: NsmError) => void;
+  /** Counts what those have under way who call over unix sockets. Default: nobody counts. */
+  readonly share?: Share;
 }
 
 export interface TcpOptions {
@@ -86,14 +114,15 @@ export class Server {
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
   constructor(
     onError: (error: NsmError, method: string) => void = () => {},
-    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {}, ...limits }: ServerOptions = {},
+    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {}, share, ...limits }: ServerOptions = {},
   ) {
-    this.#connections = new ServerConnections(onCrowd);
+    this.#connections = new ServerConnections(onCrowd, limits.bounds ?? boundsOfFew, share);
     this.#calls = new CallHandlers(this.#connections, onError);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5_000,
+      interceptors: [callIntake(this.#connections, maxRequestBytes)],
       ...limitOptions(limits),
     });
   }
@@ -202,13 +231,8 @@ export class Server {
   #taker(): (socket: Socket, caller: Caller) => void {
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
     return (socket, caller) => {
-      let token: string;
-      try {
-        token = this.#connections.add(socket, caller);
-      } catch {
-        socket.destroy();
-        return;
-      }
+      const token = this.#connections.add(socket, caller);
+      if (token === undefined) return;
       socket.on('error', () => socket.destroy());
       // grpc-js reports the socket's remoteAddress as the peer of each call: it leads a call to its connection.
       Object.defineProperties(socket, { remoteAddress: { value: token }, remotePort: { value: undefined } });

@@ -6,6 +6,9 @@ export const debug: boolean = isOn(process.env.NSM_DEBUG);
 /** The pod's own identity, as it gets it from the downward API. */
 export const podUid: string | undefined = process.env.POD_UID || undefined;
 
+/** Password of --etcd-user: everybody on a machine can read what is on a command line. */
+export const etcdPassword: string | undefined = process.env.NSM_ETCD_PASSWORD || undefined;
+
 /** False for a switch whose variable is set to say no. */
 export function switchedOff(variable: string): boolean {
   const value = process.env[variable];

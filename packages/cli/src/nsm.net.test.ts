@@ -93,6 +93,19 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     expect(explained.out).toMatch(/dropped +echo-1/);
   });
 
+  it('tells at one glance that all is well', async () => {
+    const { status, out } = await nsm('status', '--wait', '5s');
+    expect(status).toBe(0);
+    expect(out).toMatch(/^manager +node-a .* at 127.0.0.1:5001$/m);
+    expect(out).toMatch(/^managers +1: 1 alive$/m);
+    expect(out).toMatch(/^endpoints +1$/m);
+    expect(out).toMatch(/^policy +none: every pod may provide and ask/m);
+    expect(out).toContain('√ all is well');
+    expect(await nsm('status', '--run-dir', join(folder, 'nowhere'), '--wait', '0.3s')).toMatchObject({
+      status: 3,
+    });
+  });
+
   it('connects as an init step, shows the connection, and gives it back', async () => {
     const made = await json(
       'connect',

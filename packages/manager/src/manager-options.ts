@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
 import type { MachineCredentials } from '@nsm/pki';
+import type { EtcdOptions } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { Limits } from './admission/limits.js';
 import type { MendPauses } from './connection/mend-pace.js';
@@ -22,8 +23,10 @@ export interface ManagerOptions {
   readonly listen: string;
   /** HOST:PORT under which they find this one; port 0 is replaced by the port listened on. */
   readonly advertise: string;
-  /** `embedded:` or `nsm://[NAME@]HOST:PORT`. */
+  /** `embedded:`, `nsm://[NAME@]HOST:PORT` or `etcd://HOST:PORT,…`. */
   readonly registry: string;
+  /** What is shown to an etcd. Default: nothing. */
+  readonly etcd?: EtcdOptions;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;
   /**

@@ -101,8 +101,10 @@ export class Manager {
     await source.start();
     stops.add(() => source.stop());
     const auditLog = await this.#auditLog();
-    const registry = openRegistry(this.#options.registry, {
+    const { etcd } = this.#options;
+    const registry = await openRegistry(this.#options.registry, {
       stateDir,
+      ...(etcd ? { etcd } : {}),
       ...(credentials ? { credentials } : {}),
       logger: logger.child({ module: 'registry' }),
     });

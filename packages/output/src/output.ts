@@ -7,6 +7,7 @@ import { printable, printableLines } from './printable.js';
 export interface LineSink {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  readonly rows?: number;
 }
 
 /** Where each style begins and ends, ECMA-48 section 8.3.117 (SGR). */
@@ -57,6 +58,26 @@ export class Output {
   clear(): void {
     if (this.#draft) this.#out.write('\r\x1b[2K');
     this.#draft = false;
+  }
+
+  /** Lines of a terminal that is `live`. */
+  get rows(): number | undefined {
+    return this.live ? this.#out.rows : undefined;
+  }
+
+  /** A screen of its own until it is disposed of (xterm, DECSET 1049), so that what was there before comes back. */
+  screen(): Disposable {
+    if (this.live) this.#out.write('\x1b[?1049h');
+    return {
+      [Symbol.dispose]: () => {
+        if (this.live) this.#out.write('\x1b[?1049l');
+      },
+    };
+  }
+
+  /** What follows takes the place of all on the screen. Only on a terminal that is `live`. */
+  home(): void {
+    if (this.live) this.#out.write('\x1b[H\x1b[J');
   }
 
   /** One JSON document: indented on a terminal, one line elsewhere. */

@@ -141,6 +141,21 @@ rules: [{ name: all, effect: allow }]`;
     });
   });
 
+  it('limits a subject whatever it asks for, by the first rule about it that has a limit and no condition', () => {
+    const policy = parsePolicy(
+      `rules:
+  - { name: others, effect: allow, subjects: [{ uid: 3 }], limits: { sockets: 1 } }
+  - { name: perhaps, effect: allow, limits: { sockets: 2 }, when: 'subject.uid == 1' }
+  - { name: few, effect: allow, subjects: [{ uid: 1 }], services: red, limits: { sockets: 3, connections: 4 } }
+  - { name: all, effect: allow, limits: { sockets: 5, streams: 6 } }`,
+      'policy.yaml',
+    );
+    const limits = (uid: string) =>
+      (['sockets', 'streams', 'watches'] as const).map((name) => policy.limitOf(parseSubject(uid), name));
+    expect(limits('uid=1')).toEqual([3, 6, undefined]);
+    expect(limits('uid=2')).toEqual([5, 6, undefined]);
+  });
+
   it('labels namespaces by name and inode', () => {
     const policy = parsePolicy(
       `namespaces:

@@ -1,10 +1,12 @@
 // A policy: rules in order, of which the first that fits decides. Pure: nothing is looked up, and the same question has the same
 // answer.
+import type { Subject } from '@nsm/api';
 import type { Condition } from './condition.js';
 import { type Action, type Decision, type Question, unruled } from './decision.js';
 import { type Fits, fitsAny } from './glob.js';
+import { isSubjectLimit, type SubjectLimit } from './limits.js';
 import type { PolicyFile, Rule } from './policy-types.js';
-import { selects, selectsAny, within } from './selector.js';
+import { type Selects, selects, selectsAny, within } from './selector.js';
 
 /** Interface parameters that a rule must name before a client or endpoint may use them, by the value that needs leave. */
 const needLeave: Readonly<Record<string, string>> = { source_check: 'off' };
@@ -37,6 +39,8 @@ export class Policy {
   readonly #holders: ReadonlyMap<string, (question: Question) => boolean>;
   readonly #lines: readonly Line[];
   readonly #remembered = new Map<string, readonly Line[]>();
+  /** Rules with limits that do not depend on what is asked for, and whom they are about. */
+  readonly #limiting: readonly (readonly [Selects, CompiledRule])[];
 
   constructor({ namespaces, reserve, rules }: CompiledPolicy) {
     this.#labelled = namespaces.map(({ netns, inode, labels }) => {
@@ -56,6 +60,9 @@ export class Policy {
       }),
     );
     this.#lines = rules.map(lineOf);
+    this.#limiting = rules
+      .filter(({ when, limits }) => !when && Object.keys(limits).some(isSubjectLimit))
+      .map((rule) => [selectsAny(rule.subjects), rule] as const);
   }
 
   /** The labels that the file gives to a network namespace. Of several entries that fit, the first has a label to give. */
@@ -67,6 +74,12 @@ export class Policy {
         if (!Object.hasOwn(labels, key)) labels[key] = value;
     }
     return labels;
+  }
+
+  /** Of whatever a subject asks for: the limit of the first rule that allows the subject something, has no condition and has one. */
+  limitOf(subject: Subject, name: SubjectLimit): number | undefined {
+    const found = this.#limiting.find(([isIt, { limits }]) => limits[name] !== undefined && isIt(subject));
+    return found?.[1].limits[name];
   }
 
   decide(question: Question): Decision {

@@ -2,7 +2,8 @@
 export type { RegistryOptions } from './cached-registry.js';
 export { type Clock, systemClock } from './clock.js';
 export { type EmbeddedOptions, EmbeddedRegistry } from './embedded-registry.js';
-export { openRegistry } from './open-registry.js';
+export type { EtcdOptions } from './etcd/etcd-access.js';
+export { type OpenOptions, openRegistry, openStore, type ServedRegistry } from './open-registry.js';
 export type {
   EndpointKey,
   ManagerRecord,

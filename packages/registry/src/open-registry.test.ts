@@ -1,30 +1,40 @@
 // Which URLs lead to which registry.
 import { expect, it } from 'vitest';
 import { EmbeddedRegistry } from './embedded-registry.js';
-import { openRegistry } from './open-registry.js';
+import { openRegistry, openStore } from './open-registry.js';
 import { RemoteRegistry } from './remote-registry.js';
 
 const open = (url: string) => openRegistry(url, { stateDir: '/nowhere' });
 
 it('knows embedded: and nsm://', async () => {
-  expect(open('embedded:')).toBeInstanceOf(EmbeddedRegistry);
+  expect(await open('embedded:')).toBeInstanceOf(EmbeddedRegistry);
   for (const url of ['nsm://10.0.0.1:5001', 'nsm://registry.nsm.svc:5001/', 'nsm://[fd00::1]:5001']) {
-    const registry = open(url);
+    const registry = await open(url);
     expect(registry).toBeInstanceOf(RemoteRegistry);
     expect(registry.service).toBeUndefined();
     await registry.stop();
   }
 });
 
-it('says plainly what this version does not have', () => {
-  for (const url of ['etcd://10.0.0.1:2379', 'kubernetes:']) {
-    expect(() => open(url)).toThrow(
-      /is not available in this version; use embedded: .* or nsm:\/\/HOST:PORT/,
-    );
+it('knows etcd://, also as the store of a registry', async () => {
+  for (const url of ['etcd://10.0.0.1:2379', 'etcds://etcd-0:2379,etcd-1:2379/mesh']) {
+    const registry = await open(url);
+    expect(registry.url).toBe(url);
+    expect(registry.service).toBeUndefined();
+    expect((await openStore(url, { stateDir: '/nowhere' })).service).toBeDefined();
   }
+  await expect(openStore('nsm://10.0.0.1:5000', { stateDir: '/nowhere' })).rejects.toMatchObject({
+    kind: 'invalid',
+  });
 });
 
-it('refuses the rest, and says what it knows', () => {
+it('says plainly what this version does not have', async () => {
+  await expect(open('kubernetes:')).rejects.toThrow(
+    /is not available in this version; use embedded: .* nsm:\/\/HOST:PORT/,
+  );
+});
+
+it('refuses the rest, and says what it knows', async () => {
   for (const url of [
     '',
     'embedded',
@@ -35,7 +45,7 @@ it('refuses the rest, and says what it knows', () => {
     'nsm://host:65536',
     'nsm://a b:1',
   ]) {
-    expect(() => open(url)).toThrow(expect.objectContaining({ kind: 'invalid' }));
-    expect(() => open(url)).toThrow(/nsm:\/\/HOST:PORT/);
+    await expect(open(url)).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(open(url)).rejects.toThrow(/nsm:\/\/HOST:PORT/);
   }
 });

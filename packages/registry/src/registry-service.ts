@@ -6,7 +6,6 @@ import {
   type ServiceImplementation,
   type registry as wire,
 } from '@nsm/api';
-import { failuresOf } from './gathered-writes.js';
 import { ownEndpoint, ownName, ownRemoval } from './own-records.js';
 import type { RecordCache } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
@@ -89,4 +88,11 @@ async function* follow(
   yield* backlog.read(ended);
   own.signal.throwIfAborted();
   throw new NsmError('stopping', 'the registry is stopping');
+}
+
+/** Why each failed, '' where it did not. */
+async function failuresOf(writes: readonly Promise<unknown>[]): Promise<string[]> {
+  return (await Promise.allSettled(writes)).map((outcome) =>
+    outcome.status === 'fulfilled' ? '' : NsmError.from(outcome.reason).toAdmissionError(),
+  );
 }

@@ -1,27 +1,18 @@
 // `nsm://[NAME@]HOST:PORT`: the records are held by another manager or by `nsm registry`.
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { Channel, isIdentityName, NsmError, type ServiceClient, registry as wire } from '@nsm/api';
-import { CachedRegistry, type RegistryOptions } from './cached-registry.js';
-import { pause } from './clock.js';
-import { failuresOf, GatheredWrites } from './gathered-writes.js';
+import type { RegistryOptions } from './cached-registry.js';
+import { FollowingRegistry, writePatienceMs } from './following-registry.js';
+import { GatheredCalls, type MostOfCall } from './gathered-calls.js';
 import type { RecordEvent } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
 import { checkEndpoint, checkManager } from './valid-record.js';
 import type { WantedState } from './wanted-state.js';
 
-/** How long `start` waits for a registry that answers, milliseconds. */
-const startPatienceMs = 1000;
-/** How long a write is tried, milliseconds. */
-const writePatienceMs = 3000;
-/** Pause before the next connection, milliseconds: doubles from first to last. */
-const reconnectPause = { first: 50, last: 2000 };
-
-export class RemoteRegistry extends CachedRegistry {
+export class RemoteRegistry extends FollowingRegistry {
   protected readonly wanted: WantedState;
   readonly #newChannel: () => Channel;
-  readonly #stopped = new AbortController();
   #channel: Channel;
-  #following: Promise<void> | undefined;
 
   /** `url`: `nsm://[NAME@]HOST:PORT`; NAME is whose certificate must be there. @throws NsmError `invalid` */
   constructor(url: string, options: RegistryOptions = {}) {
@@ -36,73 +27,32 @@ export class RemoteRegistry extends CachedRegistry {
     );
   }
 
-  async start(): Promise<void> {
-    if (this.#following) return;
-    const tried = new AbortController();
-    this.#following = this.#follow(() => tried.abort());
-    await pause(this.clock, startPatienceMs, tried.signal);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped.abort();
-    this.wanted.stop();
-    this.#channel.close();
-    await this.#following;
-  }
-
-  #client(): ServiceClient<typeof wire.Registry> {
-    return this.#channel.client(wire.Registry);
-  }
-
-  /** Watches for ever, over a new connection after each failure; `tried` is called after the first attempt. */
-  async #follow(tried: () => void): Promise<void> {
-    const { signal } = this.#stopped;
-    let wait = reconnectPause.first;
-    let said = false;
-    while (!signal.aborted) {
-      try {
-        await this.#watch(() => {
-          if (said) this.logger.info({ registry: this.url }, 'the registry is back');
-          wait = reconnectPause.first;
-          said = false;
-          tried();
-        });
-      } catch (thrown) {
-        if (signal.aborted) break;
-        const error = NsmError.from(thrown);
-        // Too far behind is no failure of the connection.
-        if (error.kind !== 'overload') {
-          if (!said) this.logger.warn({ registry: this.url, err: error }, 'the registry does not answer');
-          said = true;
-          this.#channel.close();
-          this.#channel = this.#newChannel();
-        }
-      }
-      this.cache.synced = false;
-      tried();
-      // Half of it is chance, so that the managers of a restarted registry do not come all at once.
-      await pause(this.clock, wait * (0.5 + Math.random() / 2), signal);
-      wait = Math.min(wait * 2, reconnectPause.last);
-    }
-    this.cache.synced = false;
-  }
-
-  /** One watch, from its snapshot to its end. */
-  async #watch(synced: () => void): Promise<void> {
+  protected async follow(complete: () => void): Promise<void> {
     const snapshot: RecordEvent[] = [];
-    for await (const { event } of this.#client().watch({}, { signal: this.#stopped.signal })) {
+    for await (const { event } of this.#client().watch({}, { signal: this.stopped })) {
       if (!this.#isSound(event)) continue;
       if (this.cache.synced) {
         this.cache.apply(event);
       } else if (event.case === 'synced') {
         this.cache.replace(snapshot);
-        this.cache.synced = true;
-        synced();
-        void this.wanted.assertAll();
+        complete();
       } else {
         snapshot.push(event);
       }
     }
+  }
+
+  protected reconnect(): void {
+    this.#channel.close();
+    this.#channel = this.#newChannel();
+  }
+
+  protected disconnect(): void {
+    this.#channel.close();
+  }
+
+  #client(): ServiceClient<typeof wire.Registry> {
+    return this.#channel.client(wire.Registry);
   }
 
   /** What another registry took from strangers is not used here when its names are none. */
@@ -118,6 +68,11 @@ export class RemoteRegistry extends CachedRegistry {
   }
 }
 
+/** Less than the registry accepts in one request. */
+const mostOfCall: MostOfCall = { count: 256, bytes: 512 * 1024 };
+
+const sizeOf = (write: wire.EndpointWrite): number => toBinary(wire.EndpointWriteSchema, write).length;
+
 /** One call for each write; fails at once while the registry is away. */
 function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWriter {
   const options = { timeoutMs: writePatienceMs };
@@ -125,16 +80,22 @@ function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWrit
     if (write.case === 'put') await client().registerEndpoint({ endpoint: write.value }, options);
     else if (write.case === 'removal') await client().removeEndpoint(write.value, options);
   };
-  const gathered = new GatheredWrites(async (writes) => {
-    const [first] = writes;
+  const gathered = new GatheredCalls(mostOfCall, sizeOf, async (writes: readonly wire.EndpointWrite[]) => {
     try {
-      if (first && writes.length > 1) return (await client().writeEndpoints({ writes }, options)).failures;
+      if (writes.length > 1) {
+        const { failures } = await client().writeEndpoints({ writes: [...writes] }, options);
+        return failures.map((text) =>
+          text === '' ? undefined : NsmError.fromAdmissionError(text, 'registry'),
+        );
+      }
     } catch (error) {
       // An older registry takes them one by one.
       if (NsmError.from(error).kind !== 'unimplemented') throw error;
     }
-    return await failuresOf(writes.map(writeOne));
+    return await Promise.all(writes.map((write) => writeOne(write).catch(NsmError.from)));
   });
+  const add = (write: wire.EndpointWrite['write']): Promise<unknown> =>
+    gathered.add(create(wire.EndpointWriteSchema, { write }));
   return {
     async registerManager(manager, leaseMs) {
       await client().registerManager({ manager, leaseMs }, options);
@@ -146,10 +107,10 @@ function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWrit
       await client().endLease({ name }, options);
     },
     async registerEndpoint(endpoint) {
-      await gathered.add({ case: 'put', value: endpoint });
+      await add({ case: 'put', value: endpoint });
     },
     async removeEndpoint(key) {
-      await gathered.add({ case: 'removal', value: create(wire.RemoveEndpointRequestSchema, key) });
+      await add({ case: 'removal', value: create(wire.RemoveEndpointRequestSchema, key) });
     },
     async claim(name, holder) {
       return (await client().claim({ name, holder }, options)).holder;

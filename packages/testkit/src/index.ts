@@ -9,6 +9,7 @@ export {
   run,
   spawnIn,
 } from './commands.js';
+export { type EtcdPlace, EtcdProcess, type EtcdSettings, requireEtcd } from './etcd-process.js';
 export { leaks } from './leaks.js';
 export {
   type Offload,

@@ -8,7 +8,11 @@ export interface Attempt {
   readonly host: string;
   readonly port: number;
   /** Undefined: plain text. */
-  readonly tls?: Pick<ConnectionOptions, 'key' | 'cert' | 'maxVersion' | 'ALPNProtocols'>;
+  readonly tls?: Pick<ConnectionOptions, 'key' | 'maxVersion' | 'ALPNProtocols'> & {
+    /** PEM, sent so many times; default once. */
+    readonly cert?: string;
+    readonly certTimes?: number;
+  };
   /** So many connections that say nothing are opened first, and kept; these get no answer. */
   readonly silent?: number;
 }
@@ -23,10 +27,12 @@ export interface Heard {
 const attempt = JSON.parse(process.argv[2] ?? '') as Attempt;
 const { host, port, tls, silent = 0 } = attempt;
 
+const chain = tls?.cert === undefined ? {} : { cert: tls.cert.repeat(tls.certTimes ?? 1) };
+
 const opened = (): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const socket = tls
-      ? connectTls({ host, port, rejectUnauthorized: false, ...tls }, () => resolve(socket))
+      ? connectTls({ host, port, rejectUnauthorized: false, ...tls, ...chain }, () => resolve(socket))
       : connectTcp(port, host, () => resolve(socket));
     socket.once('error', reject);
   });

@@ -34,13 +34,16 @@ interface Block {
   cursor: number;
 }
 
+const nothing = (): void => undefined;
+
 /** Blocks of this many bits: 128 pairs, so that a manager rarely has to claim and 256 managers share a /16. */
 const blockBits = 8;
 
 export class AddressPools {
   readonly #registry: Pick<Registry, 'claim'>;
   readonly #holder: string;
-  readonly #taken = new Set<string>();
+  /** By prefix, and what is done when the pair is given back. */
+  readonly #taken = new Map<string, () => void>();
   /** The same pairs as numbers, see `keyOf`. */
   readonly #takenKeys = new Set<bigint>();
   readonly #byText = new Map<string, Pool>();
@@ -54,14 +57,17 @@ export class AddressPools {
     this.#holder = holder;
   }
 
-  /** Marks a pair as given; used when connections are found again after a restart. */
-  restore(pair: string): void {
-    if (this.#taken.has(pair)) return;
-    this.#give(pair, IpPrefix.of(pair));
+  /** Marks a pair as given; used when connections are found again after a restart. @param onRelease as of `take`. */
+  restore(pair: string, onRelease: () => void = nothing): void {
+    if (this.#taken.has(pair)) onRelease();
+    else this.#give(pair, IpPrefix.of(pair), onRelease);
   }
 
   release(pair: string): void {
-    if (!this.#taken.delete(pair)) return;
+    const onRelease = this.#taken.get(pair);
+    if (!onRelease) return;
+    this.#taken.delete(pair);
+    onRelease();
     const { version, first } = IpPrefix.of(pair);
     if (this.#takenKeys.delete(keyOf(version, first))) this.#count(version, first, 1);
   }
@@ -79,14 +85,19 @@ export class AddressPools {
   /**
    * Takes one pair from a prefix.
    * @param excluded prefixes from which no address may come; default routes exclude nothing.
+   * @param onRelease called when the pair is given back.
    * @throws NsmError `no-address` when every pair is taken or excluded, `registry` when no block can be claimed.
    */
-  async take(prefixText: string, excluded: readonly IpPrefix[]): Promise<AddressPair> {
+  async take(
+    prefixText: string,
+    excluded: readonly IpPrefix[],
+    onRelease: () => void = nothing,
+  ): Promise<AddressPair> {
     const pool = this.#pool(prefixText);
     const obstacles = excluded.filter((other) => this.#isInTheWay(other, pool.prefix));
     for (;;) {
       for (const block of pool.blocks.values()) {
-        const pair = this.#takeFrom(block, pool.prefix, obstacles);
+        const pair = this.#takeFrom(block, pool.prefix, obstacles, onRelease);
         if (pair) return pair;
       }
       // Who comes while a block is being claimed takes from that: each would claim one of its own, until others find none.
@@ -153,6 +164,7 @@ export class AddressPools {
     block: Block,
     { version, bits }: IpPrefix,
     obstacles: readonly IpPrefix[],
+    onRelease: () => void,
   ): AddressPair | undefined {
     if (block.free === 0) return undefined;
     const end = block.first + 2n * BigInt(block.pairs) - 1n;
@@ -170,14 +182,14 @@ export class AddressPools {
         continue;
       }
       const endpoint = String(candidate);
-      this.#give(endpoint, candidate);
+      this.#give(endpoint, candidate, onRelease);
       return { endpoint, client: String(candidate.at(1n)), prefix: endpoint };
     }
     return undefined;
   }
 
-  #give(text: string, { version, first, length, bits }: IpPrefix): void {
-    this.#taken.add(text);
+  #give(text: string, { version, first, length, bits }: IpPrefix, onRelease: () => void): void {
+    this.#taken.set(text, onRelease);
     const key = keyOf(version, first);
     if (length !== bits - 1 || this.#takenKeys.has(key)) return;
     this.#takenKeys.add(key);

@@ -35,22 +35,30 @@ interface Giving {
   readonly pools: AddressPools;
 }
 
-/** One pair for each version of IP that the prefixes have, from the first prefix of it that has one left. */
+/**
+ * One pair for each version of IP that the prefixes have, from the first prefix of it that has one left.
+ * @param reserve counts a pair as somebody's until what it returns is called. @throws NsmError `overload` when that is one too many.
+ */
 export async function allocate(
   { pools }: Giving,
   prefixes: readonly string[],
   excluded: readonly IpPrefix[],
+  reserve: () => () => void,
 ): Promise<AddressPair[]> {
   const pairs: AddressPair[] = [];
   try {
     for (const version of [4, 6]) {
       const candidates = prefixes.filter((text) => IpPrefix.of(text).version === version);
+      if (candidates.length === 0) continue;
+      const giveBack = reserve();
       for (const [index, prefix] of candidates.entries()) {
         try {
-          pairs.push(await pools.take(prefix, excluded));
+          pairs.push(await pools.take(prefix, excluded, giveBack));
           break;
         } catch (error) {
-          if (index === candidates.length - 1) throw error;
+          if (index < candidates.length - 1) continue;
+          giveBack();
+          throw error;
         }
       }
     }

@@ -52,6 +52,36 @@ describe('Intake', () => {
     await Promise.all(asked);
   });
 
+  it('counts those that wait as long as they do, and refuses one that its asker may not have waiting', async () => {
+    const intake = made({ atOnce: 2, waiting: 100 });
+    const [waiting, gone] = [new Set<number>(), new AbortController()];
+    let end = (): void => undefined;
+    const ask = (n: number, work: () => Promise<void>, signal = never) =>
+      intake.run(
+        {
+          ...turn('a', 'x'),
+          reserve: () => {
+            if (waiting.size === 2) throw new Error('too many');
+            waiting.add(n);
+            return () => waiting.delete(n);
+          },
+        },
+        signal,
+        work,
+      );
+    const asked = [ask(0, () => new Promise<void>((resolve) => (end = resolve)))];
+    expect(waiting.size).toBe(0);
+    asked.push(ask(1, async () => expect([...waiting]).toEqual([])));
+    const left = ask(2, async () => undefined, gone.signal);
+    await expect(ask(3, async () => undefined)).rejects.toThrow('too many');
+    expect([...waiting]).toEqual([1, 2]);
+    gone.abort(new Error('its caller went away'));
+    await expect(left).rejects.toThrow();
+    end();
+    await Promise.all(asked);
+    expect(waiting.size).toBe(0);
+  });
+
   it('begins the request for another service at once while hundreds wait for one that hangs', async () => {
     const { ask, begun, end, ends } = stage({ atOnce: 64, waiting: 4096 });
     for (let n = 0; n < 200; n++) void ask('a', 'hangs');

@@ -2,7 +2,7 @@
 // asker and each service gets a share that leaves room for the others.
 import { descriptorsLeft, NsmError, openFiles } from '@nsm/api';
 import type { Logger } from 'pino';
-import { Tally } from './tally.js';
+import { Tally } from '../tally.js';
 
 export interface IntakeComponents {
   readonly logger: Logger;
@@ -22,6 +22,8 @@ export interface Turn {
   /** The network service, whose endpoint may be slow. */
   readonly service: string;
   readonly requestId: string;
+  /** Counts it as one that waits until what this returns is called. @throws NsmError `overload` when its asker has too many. */
+  readonly reserve?: () => () => void;
 }
 
 /** Descriptors that requests under way may need together: each needs a few for a moment. */
@@ -106,6 +108,7 @@ export class Intake {
           'from where this one comes: ask again later',
       );
     }
+    const giveBack = turn.reserve?.();
     await new Promise<void>((resolve, reject) => {
       const leave = (): void => {
         const error = NsmError.during(
@@ -126,7 +129,7 @@ export class Intake {
       this.#enqueue(turn, begin);
       if (signal.aborted) leave();
       else signal.addEventListener('abort', leave, { once: true });
-    });
+    }).finally(giveBack);
   }
 
   #enqueue({ asker, service }: Turn, begin: () => void): void {

@@ -1,6 +1,6 @@
-// What one pod may have, unless the operator says otherwise.
+// What one pod may have, unless the operator or a policy says otherwise.
 
-/** Of one network namespace. A user other than root may have `userFactor` times as much, in however many namespaces. */
+/** Of one network namespace. */
 export interface Limits {
   /**
    * Each is a device or two, an entry in maps that hold 65,536 tunnels of the whole node, an address of the service's prefix: for all
@@ -11,14 +11,38 @@ export interface Limits {
   readonly endpoints: number;
   /** Bytes of their records, labels above all. */
   readonly endpointBytes: number;
+  /** Pairs of addresses that this manager has given out: one for each version of IP, and twice as many while a connection is replaced. */
+  readonly addressPairs: number;
+  /** Requests for connections that wait their turn. */
+  readonly requests: number;
   /** Watches of connections. A client needs one, for all its connections. */
   readonly watches: number;
+  /** Open connections to the manager's unix sockets. A client needs one, for all its calls. */
+  readonly sockets: number;
+  /** Calls that are under way over those, watches included. */
+  readonly streams: number;
+  /** Bytes of their requests, and of replies that nobody has taken yet. */
+  readonly callBytes: number;
+  /**
+   * MiB that the forwarder maps or makes of memory shared with applications. Pages that nobody has touched are made, and count as the
+   * forwarder's, when it does: without a limit, a pod's empty file is the node's memory.
+   */
+  readonly sharedMemoryMib: number;
+  /** A user other than root may have so many times as much, in however many namespaces: a pod alone is not to be the user's limit. */
+  readonly userFactor: number;
 }
-export type Limited = keyof Limits;
+export type Limited = Exclude<keyof Limits, 'userFactor'>;
 
 export const defaultLimits: Limits = {
   connections: 1024,
   endpoints: 8192,
   endpointBytes: 4 << 20,
+  addressPairs: 4096,
+  requests: 1024,
   watches: 128,
+  sockets: 256,
+  streams: 1024,
+  callBytes: 32 << 20,
+  sharedMemoryMib: 1024,
+  userFactor: 4,
 };

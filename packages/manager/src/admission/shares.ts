@@ -1,89 +1,139 @@
 // What one pod, and one user, may have of what is there for all pods of a node.
-import { NsmError, type PeerCredentials } from '@nsm/api';
+import { NsmError } from '@nsm/api';
+import type { Holder } from '../state/holder.js';
 import { identityOf } from '../state/namespace-identity.js';
+import { Tally } from '../tally.js';
 import { defaultLimits, type Limited, type Limits } from './limits.js';
-
-const userFactor = 4;
 
 const words: Readonly<Record<Limited, string>> = {
   connections: 'connections',
   endpoints: 'network services of endpoints',
   endpointBytes: 'bytes of advertised endpoints',
+  addressPairs: 'address pairs',
+  requests: 'requests that wait',
   watches: 'watches',
+  sockets: 'connections to the manager (a client needs one, for all its calls)',
+  streams: 'calls under way',
+  callBytes: 'bytes of calls under way',
+  sharedMemoryMib: 'MiB of shared memory',
 };
 
-export type Holder = Pick<PeerCredentials, 'uid' | 'namespace'>;
+/** What a pod and its user have. */
+export interface Had {
+  readonly pod: number;
+  readonly user: number;
+}
 
-/** How far a limit is used: `most` is what the pod or user that has most of it had when that was asked. */
+/** What is asked for. */
+export interface Wanted {
+  /** Default: 1. */
+  readonly more?: number;
+  /** In place of the manager's own limit, where the rule of the policy that allows it has one. */
+  readonly ruled?: number | undefined;
+}
+
+/** How far a limit is used: `most` is what the pod that has most of it had when more was asked for. */
 export interface LimitUse {
   readonly name: Limited;
   readonly limit: number;
+  readonly limitOfUser: number;
   readonly most: number;
+  readonly mostOfUser: number;
   readonly refused: number;
 }
 
-export class Shares {
-  readonly #limits: Limits;
-  readonly #exempt: (holder: Holder) => boolean;
-  readonly #held = new Map<string, number>();
-  readonly #most = new Map<Limited, number>();
-  readonly #refused = new Map<Limited, number>();
+export interface SharesComponents {
+  /** Those who act for others, and root of the node. */
+  readonly exempts: (holder: Holder) => boolean;
+  /** The limit that the policy has for a pod, whatever it asks for. */
+  readonly ruledFor: (what: Limited, holder: Holder) => number | undefined;
+}
 
-  /** @param exempt those who act for others, and root of the node. */
-  constructor(limits: Partial<Limits>, exempt: (holder: Holder) => boolean) {
+/** What was counted of one limit since the manager began. */
+interface Usage {
+  most: Had;
+  refused: number;
+}
+
+export class Shares {
+  readonly #components: SharesComponents;
+  readonly #limits: Limits;
+  readonly #held = new Tally();
+  readonly #records = new Map<Limited, Usage>();
+
+  constructor(components: SharesComponents, limits: Partial<Limits> = {}) {
+    this.#components = components;
     this.#limits = { ...defaultLimits, ...limits };
-    this.#exempt = exempt;
   }
 
   /**
    * @param had what the pod and the user have already, of what is counted elsewhere.
-   * @param more what is asked for.
-   * @param limit in place of the manager's own, where the policy has one.
    * @throws NsmError `overload` when that is more than they may have
    */
-  require(
-    what: Limited,
-    holder: Holder,
-    had: { readonly pod: number; readonly user: number },
-    more = 1,
-    limit: number = this.#limits[what],
-  ): void {
-    this.#most.set(what, Math.max(this.#most.get(what) ?? 0, had.pod));
-    if (this.#exempt(holder)) return;
-    const whose =
-      had.pod + more > limit
-        ? `network namespace ${holder.namespace?.inode || identityOf(holder.namespace)} has ${had.pod} of ${limit}`
-        : holder.uid !== 0 && had.user + more > limit * userFactor
-          ? `user ${holder.uid} has ${had.user} of ${limit * userFactor}`
-          : undefined;
-    if (whose === undefined) return;
-    this.#refused.set(what, (this.#refused.get(what) ?? 0) + 1);
+  require(what: Limited, holder: Holder, had: Had, { more = 1, ruled }: Wanted = {}): void {
+    const record = this.#records.get(what) ?? { most: { pod: 0, user: 0 }, refused: 0 };
+    this.#records.set(what, record);
+    record.most = {
+      pod: Math.max(record.most.pod, had.pod),
+      user: Math.max(record.most.user, had.user),
+    };
+    if (this.#components.exempts(holder)) return;
+    const ofPolicy = ruled ?? this.#components.ruledFor(what, holder);
+    const limit = ofPolicy ?? this.#limits[what];
+    const { userFactor } = this.#limits;
+    const isPodFull = had.pod + more > limit;
+    if (!isPodFull && (holder.uid === 0 || had.user + more <= limit * userFactor)) return;
+    record.refused++;
+    const whose = isPodFull
+      ? `network namespace ${podInWords(holder)} has ${had.pod} of ${limit}`
+      : `user ${holder.uid} has ${had.user} of ${limit * userFactor}`;
+    const raise =
+      ofPolicy === undefined ? `the manager's --limit ${what}=${limit}` : `limits.${what} of the policy`;
+    const factor = isPodFull
+      ? ''
+      : `, of which a user may have ${userFactor} times as many (--limit userFactor)`;
     throw new NsmError(
       'overload',
-      `${whose} ${words[what]}, and ${more} more are asked for: give up some, or raise ${limit === this.#limits[what] ? `the manager's --limit ${what}=${limit}` : `limits.${what} of the policy`}`,
+      `${whose} ${words[what]}, and ${more} more are asked for: give up some, or raise ${raise}${factor}`,
     );
   }
 
-  /** Takes one until what is returned is called. @throws NsmError `overload` */
-  take(what: Limited, holder: Holder): () => void {
-    const [pod, user] = [`${what} ${identityOf(holder.namespace)}`, `${what} user ${holder.uid}`];
-    this.require(what, holder, { pod: this.#held.get(pod) ?? 0, user: this.#held.get(user) ?? 0 });
-    for (const name of [pod, user]) this.#held.set(name, (this.#held.get(name) ?? 0) + 1);
+  /** Takes what is asked for until what is returned is called; called again, that does nothing. @throws NsmError `overload` */
+  take(what: Limited, holder: Holder, wanted: Wanted = {}): () => void {
+    const [pod, user] = namesOf(what, holder);
+    this.require(what, holder, { pod: this.#held.of(pod), user: this.#held.of(user) }, wanted);
+    return this.hold(what, holder, wanted.more);
+  }
+
+  /** Counts, without asking, what is there already. Of nobody known nothing is counted. */
+  hold(what: Limited, holder: Holder | undefined, amount = 1): () => void {
+    if (!holder) return () => undefined;
+    const names = namesOf(what, holder);
+    for (const name of names) this.#held.add(name, amount);
+    let isHeld = true;
     return () => {
-      for (const name of [pod, user]) {
-        const left = (this.#held.get(name) ?? 0) - 1;
-        if (left > 0) this.#held.set(name, left);
-        else this.#held.delete(name);
-      }
+      if (isHeld) for (const name of names) this.#held.add(name, -amount);
+      isHeld = false;
     };
   }
 
   uses(): LimitUse[] {
-    return (Object.keys(defaultLimits) as Limited[]).map((name) => ({
-      name,
-      limit: this.#limits[name],
-      most: this.#most.get(name) ?? 0,
-      refused: this.#refused.get(name) ?? 0,
-    }));
+    const { userFactor, ...limits } = this.#limits;
+    return (Object.entries(limits) as [Limited, number][]).map(([name, limit]) => {
+      const { most, refused = 0 } = this.#records.get(name) ?? {};
+      return {
+        ...{ name, limit, limitOfUser: limit * userFactor, refused },
+        ...{ most: most?.pod ?? 0, mostOfUser: most?.user ?? 0 },
+      };
+    });
   }
+}
+
+function namesOf(what: Limited, { manager = '', namespace, uid }: Holder): [pod: string, user: string] {
+  return [`${what} ${manager} ${identityOf(namespace)}`, `${what} ${manager} user ${uid}`];
+}
+
+function podInWords({ namespace, manager }: Holder): string {
+  const pod = String(namespace?.inode || identityOf(namespace));
+  return manager === undefined ? pod : `${pod} of manager ${manager}`;
 }

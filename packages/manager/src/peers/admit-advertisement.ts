@@ -6,6 +6,7 @@ import {
   type PeerCredentials,
   type Subject,
 } from '@nsm/api';
+import type { Limits } from '@nsm/policy';
 import { endpointKey } from '@nsm/registry';
 import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
@@ -32,8 +33,8 @@ export interface Advertised {
   readonly key: string;
   readonly record: NetworkServiceEndpoint;
   readonly listener: PeerCredentials;
-  /** How many endpoints the policy lets the pod have; absent: as many as the manager lets each. */
-  readonly most?: number | undefined;
+  /** What the policy lets the pod have, in the manager's stead. */
+  readonly limits: Limits;
 }
 
 /**
@@ -68,7 +69,7 @@ export async function admitAdvertisement(
     const record = { ...endpoint, networkServiceHost: manager, prefixes: ofService, provider };
     const key = endpointKey(record);
     const { limits } = components.gate.admitProvider(record);
-    admitted.set(key, { key, record, listener, most: limits.endpoints });
+    admitted.set(key, { key, record, listener, limits });
   }
   return [...admitted.values()];
 }

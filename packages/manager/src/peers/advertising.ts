@@ -67,9 +67,12 @@ export class Advertising {
   ): Promise<void> {
     const advertised = await admitAdvertisement(this.#components, this.#options, wanted, peer);
     const keys = advertised.map(({ key }) => key);
-    // One advertisement of a pod after the other: what it may have is counted before more is taken on.
-    const pods = new Set(advertised.map(({ listener }) => `pod ${identityOf(listener.namespace)}`));
-    const { told } = await this.#turns.take([...keys, ...pods], async () => {
+    // One advertisement of a pod, and of a user, after the other: what they may have is counted before more is taken on.
+    const holders = advertised.flatMap(({ listener: { namespace, uid } }) => [
+      `pod ${identityOf(namespace)}`,
+      ...(uid === 0 ? [] : [`user ${uid}`]),
+    ]);
+    const { told } = await this.#turns.take([...new Set([...keys, ...holders])], async () => {
       for (const listener of new Set(advertised.map((one) => one.listener)))
         requireShare(
           this.#components,
@@ -106,7 +109,9 @@ export class Advertising {
             async (record) => (await this.#forget(record, listener.message)).told,
             atOnce,
           );
-        const { told } = this.#put(served.map((record) => ({ key: endpointKey(record), record, listener })));
+        const { told } = this.#put(
+          served.map((record) => ({ key: endpointKey(record), record, listener, limits: {} })),
+        );
         if (registry.synced) await told;
       }),
     );

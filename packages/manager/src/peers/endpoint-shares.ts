@@ -34,10 +34,22 @@ export function requireShare(
   }
   const more = advertised.reduce((sum, { record }) => sum + bytesOf(record), 0);
   const { pod, user } = had;
-  const mosts = advertised.flatMap(({ most }) => most ?? []);
-  const most = mosts.length > 0 ? Math.min(...mosts) : undefined;
-  shares.require('endpoints', listener, { pod: pod.count, user: user.count }, advertised.length, most);
-  shares.require('endpointBytes', listener, { pod: pod.bytes, user: user.bytes }, more);
+  const ruled = (what: 'endpoints' | 'endpointBytes'): number | undefined => {
+    const mosts = advertised.flatMap(({ limits }) => limits[what] ?? []);
+    return mosts.length > 0 ? Math.min(...mosts) : undefined;
+  };
+  shares.require(
+    'endpoints',
+    listener,
+    { pod: pod.count, user: user.count },
+    { more: advertised.length, ruled: ruled('endpoints') },
+  );
+  shares.require(
+    'endpointBytes',
+    listener,
+    { pod: pod.bytes, user: user.bytes },
+    { more, ruled: ruled('endpointBytes') },
+  );
 }
 
 /** Each record is measured once. */

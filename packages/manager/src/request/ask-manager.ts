@@ -16,9 +16,11 @@ import { judgeProxyReply, type ProxyAnswer } from '../admission/proxy-reply.js';
 import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
 import type { Peer } from '../peers/peer-managers.js';
 import { connectionHash } from '../state/connection.js';
+import { ownHolder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
+import { takePair } from './take-pair.js';
 import type { Transaction } from './transaction.js';
 
 /** Tunnel identifiers proposed to the other manager: hardly ever are all of them taken there. */
@@ -76,7 +78,13 @@ export async function askManager(
     attempt.former?.pairs ??
     (await transaction.step(
       'propose addresses',
-      () => allocate(components, prefixesOf(components, endpoint), obstacles(components, namespace.prefixes)),
+      () =>
+        allocate(
+          components,
+          prefixesOf(components, endpoint),
+          obstacles(components, namespace.prefixes),
+          () => takePair(components, ownHolder(attempt), attempt.verdict),
+        ),
       (taken) => releasePairs(components, taken),
     ));
   const halfId = randomUUID();

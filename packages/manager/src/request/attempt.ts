@@ -64,7 +64,12 @@ export function attemptOf(
   interfaces: readonly Interface[],
   verdict: Verdict,
 ): Attempt {
-  return { ...admitted, endpoint, interfaces, verdict, id: `${components.self.idPrefix}${admitted.hash}` };
+  return { ...admitted, endpoint, interfaces, verdict, id: connectionId(components, admitted.hash) };
+}
+
+/** Of a connection by what names it on every node it touches. */
+export function connectionId({ self }: Pick<RequestComponents, 'self'>, hash: string): string {
+  return `${self.idPrefix}${hash}`;
 }
 
 /** The fields of a connection's record that do not depend on where its endpoint is. */

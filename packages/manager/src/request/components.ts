@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { AddressPools } from '../addresses/address-pools.js';
 import type { ConfiguredPrefixes } from '../addresses/allocation.js';
 import type { Identifiers } from '../addresses/identifiers.js';
+import type { Shares } from '../admission/shares.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { MissingCapabilities } from '../choice/missing-capabilities.js';
 import type { Pools } from '../choice/physical-networks.js';
@@ -42,6 +43,7 @@ export interface RequestComponents extends LifelinesComponents {
    */
   readonly tunnels: ReadonlyMap<string, readonly TunnelType[]>;
   readonly pools: AddressPools;
+  readonly shares: Shares;
   readonly prefixes: ConfiguredPrefixes;
   readonly identifiers: Identifiers;
   readonly connections: ConnectionTable;

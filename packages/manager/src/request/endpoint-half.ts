@@ -17,6 +17,7 @@ import { onOneNetwork, poolOf, spelledOut } from '../choice/physical-networks.js
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { providerOf } from '../policy/subjects.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
+import { foreignHolder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
 import type { RequestComponents } from './components.js';
 import { askEndpoint } from './endpoint-side.js';
@@ -159,6 +160,7 @@ async function connectEndpoint(
     offeredIsOwn: false,
     mtu,
     verdict,
+    holder: foreignHolder(identity.client),
   });
   if (traitsOf(placed.endpoint.type).hasDevice)
     await refuseCut(components, [

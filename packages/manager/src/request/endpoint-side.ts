@@ -20,8 +20,10 @@ import { notifyEndpoint } from '../peers/close-notifications.js';
 import type { ServedConnection } from '../peers/served-names.js';
 import { admitGiven, type Verdict } from '../policy/gate.js';
 import { endpointInterfaceName, macOf, type ServedFor } from '../state/connection.js';
+import type { Holder } from '../state/holder.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
+import { takePair } from './take-pair.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {
@@ -41,6 +43,8 @@ export interface EndpointQuestion {
   readonly mtu: Mtu;
   /** What the policy says of the client and the endpoint. */
   readonly verdict: Verdict;
+  /** Whose the addresses are that this manager gives out; undefined where it is not known. */
+  readonly holder: Holder | undefined;
 }
 
 /** What both sides of a connection will look like. */
@@ -153,7 +157,7 @@ export async function askEndpoint(
 async function takeAddresses(
   components: RequestComponents,
   transaction: Transaction,
-  { endpoint, excluded, offered, offeredIsOwn = true }: EndpointQuestion,
+  { endpoint, excluded, offered, offeredIsOwn = true, holder, verdict }: EndpointQuestion,
   { prefixes }: fw.Namespace,
 ): Promise<{ readonly pairs: readonly AddressPair[]; readonly own: readonly AddressPair[] }> {
   const routed = obstacles(components, prefixes);
@@ -165,7 +169,10 @@ async function takeAddresses(
   if (offered.length > 0 && !collides) return { pairs: offered, own: offeredIsOwn ? offered : [] };
   const taken = await transaction.step(
     'allocate addresses',
-    () => allocate(components, prefixesOf(components, endpoint), [...excluded, ...routed]),
+    () =>
+      allocate(components, prefixesOf(components, endpoint), [...excluded, ...routed], () =>
+        takePair(components, holder, verdict),
+      ),
     (allocated) => releasePairs(components, allocated),
   );
   return { pairs: taken, own: taken };

@@ -7,6 +7,7 @@ import { type AgreedInterfaces, chooseInterfaces } from '../choice/negotiation.j
 import { onOneNetwork, wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import type { Connection } from '../state/connection.js';
+import { ownHolder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import type { RequestComponents } from './components.js';
@@ -48,6 +49,7 @@ export async function connectLocally(
     offered: attempt.former?.pairs ?? [],
     mtu: ownWire ? wireMtu(chosen.client) : localMtu(chosen.client, chosen.endpoint, attempt.former?.mtu),
     verdict,
+    holder: ownHolder(attempt),
   });
   const given = { endpoint: endpoint.nseProviderName };
   await refuseCut(components, [

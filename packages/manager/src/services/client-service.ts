@@ -1,7 +1,7 @@
 // nsmconnect.ClientConnection on client.sock: what clients call.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { connect, NsmError, type PeerCredentials, type ServiceImplementation } from '@nsm/api';
-import { admitConnectionRequest, admitName, admitRequestId } from '../admission/admission.js';
+import { admitName, admitRequestId } from '../admission/admission.js';
 import {
   type Connection,
   detailOf,
@@ -12,7 +12,7 @@ import {
 } from '../state/connection.js';
 import type { ConnectionChange } from '../state/connection-table.js';
 import { quote } from '../untrusted-text.js';
-import { requestConnection } from './client-requests.js';
+import { callingHolder, connectInTurn } from './client-requests.js';
 import type { ServiceComponents } from './components.js';
 import { refusable } from './refusable.js';
 
@@ -22,14 +22,11 @@ export function clientService(
   return {
     requestConnection: (request, { peer, signal }) =>
       refusable(async () => {
-        admitConnectionRequest(request);
-        const { requestId, networkServiceName: service, linuxNamespace } = request;
-        const asker = components.guard.askerOf(linuxNamespace, peer);
-        components.connections.note(components.guard.namespaceOf(peer));
-        const { clientParameters, interface: chosen } = await components.intake.run(
-          { asker, service, requestId },
+        const { clientParameters, interface: chosen } = await connectInTurn(
+          components,
+          request,
+          peer,
           signal,
-          () => requestConnection(components, request, peer, signal),
         );
         return { accepted: true, connectionParameters: clientParameters, interface: chosen };
       }),
@@ -42,8 +39,7 @@ export function clientService(
       }),
 
     async *watchConnections(_request, { peer, signal }) {
-      const namespace = components.guard.namespaceOf(peer);
-      const giveBack = components.shares.take('watches', { uid: peer?.uid ?? 0, namespace });
+      const giveBack = components.shares.take('watches', callingHolder(components, peer));
       try {
         for await (const change of components.connections.watch(signal)) {
           if (
@@ -120,6 +116,7 @@ function isOwn(
   return owner !== undefined && guard.mayActIn(namespaceOfOwner(owner), peer);
 }
 
+/** The pod that calls. */
 function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.ConnectionEventSchema> {
   const { UP, HEALING, CLOSED, SYNCED } = connect.ConnectionEvent_Kind;
   if (change.kind === 'synced') return { kind: SYNCED };

@@ -3,7 +3,6 @@
 import type { MachineCredentials } from '@nsm/pki';
 import type { Intake } from '../admission/intake.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
-import type { Shares } from '../admission/shares.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { NodePods } from '../node-pods.js';
 import type { RequestComponents } from '../request/components.js';
@@ -18,7 +17,6 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   /** Undefined for plain text. */
   readonly credentials: MachineCredentials | undefined;
   readonly intake: Intake;
-  readonly shares: Shares;
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;
   /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */

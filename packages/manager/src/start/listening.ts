@@ -10,7 +10,8 @@ import {
   proxy,
   registry as reg,
   Server,
-  type ServerLimits,
+  type ServerOptions,
+  withPods,
 } from '@nsm/api';
 import { openerOf } from '@nsm/netlink';
 import { audited } from '../audit/audited-writes.js';
@@ -55,7 +56,11 @@ export async function listenUnix(
   };
   // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
   openToAll(runDir);
-  const server = (): Server => newServer(services, stops);
+  const server = (): Server =>
+    newServer(services, stops, {
+      ...withPods,
+      share: (what, peer, more) => services.shares.take(what, peer, { more }),
+    });
   const sockets = [
     ['client.sock', 0o666, server().add(connect.ClientConnection, clientService(services))],
     ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, endpointService(services))],
@@ -68,10 +73,10 @@ export async function listenUnix(
 function newServer(
   { logger }: Pick<ServiceComponents, 'logger'>,
   stops: Stops,
-  limits: ServerLimits = {},
+  options: ServerOptions,
 ): Server {
   const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
-    ...limits,
+    ...options,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   stops.add(() => server.stop());

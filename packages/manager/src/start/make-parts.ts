@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';
+import { isSubjectLimit } from '@nsm/policy';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
@@ -81,10 +82,19 @@ export function makeParts(
     { allowedUids: options.allowedUids, own: ownNamespace() },
     monotonic,
   );
-  const shares = new Shares(options.limits ?? {}, (holder) => guard.ownsNode(holder));
   const audit = new Audit(auditLog, name);
   const { pods } = options;
   const subjects = new Subjects({ self, guard, source, pods });
+  const shares = new Shares(
+    {
+      exempts: (holder) => holder.manager === undefined && guard.ownsNode(holder),
+      ruledFor: (what, { manager, namespace, ...user }) =>
+        source.policy && manager === undefined && isSubjectLimit(what)
+          ? source.policy.limitOf(subjects.of(user, namespace?.inode ?? 0), what)
+          : undefined,
+    },
+    options.limits,
+  );
   const gate = new Gate({ source, audit });
   const health = new EndpointHealth(monotonic);
   const owners = new OwnerWatch((ids) => processGone(signals, ids));
@@ -126,7 +136,18 @@ export function makeParts(
   };
   const making: RequestComponents = {
     ...known,
-    ...{ forwarder, wirings, missingCapabilities, physical, offers, pools, prefixes, identifiers, logger },
+    ...{
+      forwarder,
+      wirings,
+      missingCapabilities,
+      physical,
+      offers,
+      pools,
+      shares,
+      prefixes,
+      identifiers,
+      logger,
+    },
     tunnels: byService(options.tunnels, ({ type }) => type),
     ...(options.faults ? { faults: options.faults } : {}),
   };
@@ -155,7 +176,6 @@ export function makeParts(
     credentials,
     pods,
     intake: new Intake({ logger }),
-    shares,
     requestTimeoutMs,
     recovered,
   };

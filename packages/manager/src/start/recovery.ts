@@ -5,16 +5,22 @@ import type { RequestComponents } from '../request/components.js';
 import { compareSoon } from '../signals/comparing.js';
 import type { SignalComponents } from '../signals/components.js';
 import { isClosed, isInPlace } from '../state/connection.js';
+import { holderOf } from '../state/holder.js';
 import type { Store } from '../state/store.js';
 
 /** From now on the table, the pools and the tunnel identifiers are those of the life before. */
 export function load(
-  { pools, identifiers, connections }: Pick<RequestComponents, 'pools' | 'identifiers' | 'connections'>,
+  {
+    pools,
+    identifiers,
+    connections,
+    shares,
+  }: Pick<RequestComponents, 'pools' | 'identifiers' | 'connections' | 'shares'>,
   store: Store,
 ): void {
   for (const connection of store.connections()) {
     const { pairs, tunnel } = connection;
-    for (const { prefix } of pairs) pools.restore(prefix);
+    for (const { prefix } of pairs) pools.restore(prefix, shares.hold('addressPairs', holderOf(connection)));
     if (tunnel) identifiers.take(tunnel.identifier);
     connections.restore(connection);
   }

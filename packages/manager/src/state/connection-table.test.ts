@@ -57,9 +57,28 @@ describe('ConnectionTable', () => {
     for (const one of [owned('a', 1), owned('b', 1), owned('c', 2), connection('d')])
       await connections.put(one);
     connections.change(owned('a', 1), { intent: { kind: 'closed', reason: 'gone', tell: 'peer' } });
-    expect([1, 2, 3].map((namespace) => connections.countIn({ namespace }))).toEqual([2, 1, 0]);
+    const heldIn = (inode: number): number =>
+      connections.heldBy({ uid: 0, gid: 0, namespace: { inode, cookie: 0n } }).pod;
+    expect([1, 2, 3].map(heldIn)).toEqual([2, 1, 0]);
     await connections.remove(connections.byId('a')!, 'gone');
-    expect(connections.countIn({ namespace: 1 })).toBe(1);
+    expect(heldIn(1)).toBe(1);
+  });
+
+  it('counts what is being made, once, whatever becomes of the record meanwhile', async () => {
+    const connections = table();
+    const holder = { uid: 0, gid: 0, namespace: { inode: 1, cookie: 0n } };
+    const held = (): object => connections.heldBy(holder);
+    const ended = connections.expect('a', holder);
+    expect(held()).toEqual({ pod: 1, user: 1 });
+    const made = { ...connection('a'), owner: { namespace: 1 } };
+    await connections.put(made);
+    await connections.remove(made, 'the first endpoint refuses');
+    expect(held()).toEqual({ pod: 1, user: 1 });
+    await connections.put(made);
+    ended();
+    expect(held()).toEqual({ pod: 1, user: 1 });
+    await connections.remove(made, 'gone');
+    expect(held()).toEqual({ pod: 0, user: 0 });
   });
 
   it('tells first what there is, then what changes', async () => {

@@ -3,14 +3,15 @@ import { Backlog, type NamespaceIdentity, type NetworkServiceEndpoint } from '@n
 import {
   type Connection,
   clientKeyOf,
-  detailOf,
   isHealing,
   namespaceOfOwner,
-  type OperatorState,
-  type Owner,
   servedAsOf,
   stateOf,
 } from './connection.js';
+import { ConnectionHistories, type PastState } from './connection-histories.js';
+import { ConnectionIndex } from './connection-index.js';
+import { type Holder, holderOf } from './holder.js';
+import { Holdings } from './holdings.js';
 import { identityOf } from './namespace-identity.js';
 import type { Store } from './store.js';
 
@@ -19,16 +20,6 @@ export type ConnectionChange =
   | { readonly kind: 'removed'; readonly connection: Connection; readonly reason: string }
   | { readonly kind: 'synced' };
 
-/** A state that a connection entered. */
-export interface PastState {
-  /** Milliseconds since the Unix epoch. */
-  readonly time: number;
-  readonly state: OperatorState;
-  readonly detail: string;
-}
-
-/** States of one connection that are remembered. */
-const maxHistory = 32;
 /** Pods that are remembered when their connections have ended. */
 const maxNoted = 8192;
 /** A watcher that is this many changes behind is cut off, and may watch again from the start. */
@@ -38,19 +29,24 @@ export class ConnectionTable {
   readonly #store: Store;
   readonly #now: () => number;
   readonly #byId = new Map<string, Connection>();
-  /** By key, and of each key by id: a changed request's connection stands beside the one it replaces. */
-  readonly #byKey = new Map<string, Map<string, Connection>>();
-  readonly #byRequest = new Map<string, Map<string, Connection>>();
-  readonly #byClient = new Map<string, Map<string, Connection>>();
-  readonly #byServed = new Map<string, Map<string, Connection>>();
+  readonly #byKey = new ConnectionIndex(({ key }) => key);
+  readonly #byRequest = new ConnectionIndex(({ role, service, requestId }) =>
+    role === 'ENDPOINT' ? undefined : ofService(service, requestId),
+  );
+  readonly #byClient = new ConnectionIndex(clientKeyOf);
+  readonly #byServed = new ConnectionIndex((connection) =>
+    connection.role === 'CLIENT' ? undefined : ofService(connection.service, servedAsOf(connection)),
+  );
+  readonly #byEndpoint = new ConnectionIndex(({ service, endpoint: { name, namespace } }) =>
+    endpointKey(service, name, namespace),
+  );
+  readonly #indexes = [this.#byKey, this.#byRequest, this.#byClient, this.#byServed, this.#byEndpoint];
   /** Pods that asked for connections lately, the latest last. */
   readonly #noted = new Set<string>();
-  readonly #perEndpoint = new Map<string, number>();
-  readonly #perPod = new Map<string, number>();
-  readonly #perUser = new Map<string, number>();
+  readonly #holdings = new Holdings();
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
-  readonly #histories = new Map<string, PastState[]>();
+  readonly #histories = new ConnectionHistories();
   readonly #listeners = new Set<(change: ConnectionChange) => void>();
 
   /** @param now milliseconds since the Unix epoch. */
@@ -88,7 +84,7 @@ export class ConnectionTable {
 
   /** The states a connection was in since this manager runs, the latest last. */
   historyOf(id: string): readonly PastState[] {
-    return this.#histories.get(id) ?? [];
+    return this.#histories.of(id);
   }
 
   /** The newest connection of a key. */
@@ -98,8 +94,7 @@ export class ConnectionTable {
 
   /** All connections of a key, the oldest first: a changed request's stands beside the one it replaces. */
   ofKey(key: string): readonly Connection[] {
-    const found = [...(this.#byKey.get(key)?.values() ?? [])];
-    return found.toSorted((a, b) => a.generation - b.generation);
+    return this.#byKey.of(key).toSorted((a, b) => a.generation - b.generation);
   }
 
   /** Of a connection that is made now under a key: above all that there are. */
@@ -109,17 +104,17 @@ export class ConnectionTable {
 
   /** All connections to a service that pods of this node asked for under a request_id: each pod has its own. */
   byRequest(requestId: string, service: string): readonly Connection[] {
-    return [...(this.#byRequest.get(ofService(service, requestId))?.values() ?? [])];
+    return this.#byRequest.of(ofService(service, requestId));
   }
 
   /** All connections that take each other's place: see `clientKeyOf`. */
   ofClient(clientKey: string): readonly Connection[] {
-    return [...(this.#byClient.get(clientKey)?.values() ?? [])];
+    return this.#byClient.of(clientKey);
   }
 
   /** All connections to a service that endpoints of this node know by a request_id. */
   servedAs(requestId: string, service: string): readonly Connection[] {
-    return [...(this.#byServed.get(ofService(service, requestId))?.values() ?? [])];
+    return this.#byServed.of(ofService(service, requestId));
   }
 
   /** Notes that a pod asks for connections: from then on, to close what is not there is no mistake of its. */
@@ -137,22 +132,19 @@ export class ConnectionTable {
   }
 
   /** Connections of this node to an endpoint. */
-  countOf(endpoint: NetworkServiceEndpoint): number {
-    return (
-      this.#perEndpoint.get(
-        counter(endpoint.networkServiceName, endpoint.nseProviderName, endpoint.nseProviderNamespace),
-      ) ?? 0
-    );
+  countOf({ networkServiceName, nseProviderName, nseProviderNamespace }: NetworkServiceEndpoint): number {
+    return this.#byEndpoint.countOf(endpointKey(networkServiceName, nseProviderName, nseProviderNamespace));
   }
 
-  /** Connections that the clients in a network namespace have. */
-  countIn(owner: Owner): number {
-    return this.#perPod.get(podOf(owner)) ?? 0;
+  /** How many connections the clients in a network namespace have, and those of a user: what is being made included. */
+  heldBy(holder: Holder): { readonly pod: number; readonly user: number } {
+    return this.#holdings.of(holder);
   }
 
-  /** Connections of this node's clients whose processes are a user's. */
-  countOfUser(uid: number): number {
-    return this.#perUser.get(String(uid)) ?? 0;
+  /** Counts a connection that is being made as its client's. @returns what ends that; a connection on record goes on to count. */
+  expect(id: string, holder: Holder): () => void {
+    this.#holdings.add(id, holder, 'request');
+    return () => this.#holdings.delete(id, 'request');
   }
 
   /** Adds a connection that the store has already. */
@@ -184,6 +176,7 @@ export class ConnectionTable {
     if (!before) return;
     this.#byId.delete(connection.id);
     this.#histories.delete(connection.id);
+    this.#holdings.delete(connection.id, 'record');
     this.#forget(before);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
@@ -213,18 +206,15 @@ export class ConnectionTable {
   #set(connection: Connection): void {
     const before = this.#byId.get(connection.id);
     if (before) this.#forget(before);
-    this.#remember(connection);
+    this.#histories.note(connection, this.#now());
     this.#byId.set(connection.id, connection);
+    for (const index of this.#indexes) index.add(connection);
     if (isHealing(connection)) this.#healing.add(connection.id);
     if (connection.phase.kind === 'UP' && connection.phase.contested !== undefined)
       this.#contested.add(connection.id);
-    insert(this.#byKey, connection.key, connection);
-    const { requestId, service, role } = connection;
-    insert(this.#byClient, clientKeyOf(connection), connection);
     if (connection.owner) this.note(namespaceOfOwner(connection.owner));
-    if (role !== 'ENDPOINT') insert(this.#byRequest, ofService(service, requestId), connection);
-    if (role !== 'CLIENT') insert(this.#byServed, ofService(service, servedAsOf(connection)), connection);
-    this.#count(connection, 1);
+    const holder = connection.owner && holderOf(connection);
+    if (holder) this.#holdings.add(connection.id, holder, 'record');
     this.#tell({ kind: before ? 'changed' : 'present', connection });
   }
 
@@ -235,17 +225,6 @@ export class ConnectionTable {
     return { ...connection, since: stateOf(before) === stateOf(connection) ? before.since : this.#now() };
   }
 
-  #remember(connection: Connection): void {
-    const { id } = connection;
-    const history = this.#histories.get(id) ?? [];
-    const [state, detail] = [stateOf(connection), detailOf(connection)];
-    const last = history.at(-1);
-    if (last?.state === state && last.detail === detail) return;
-    history.push({ time: this.#now(), state, detail });
-    if (history.length > maxHistory) history.shift();
-    this.#histories.set(id, history);
-  }
-
   #tell(change: ConnectionChange): void {
     for (const listener of this.#listeners) listener(change);
   }
@@ -253,46 +232,14 @@ export class ConnectionTable {
   #forget(connection: Connection): void {
     this.#healing.delete(connection.id);
     this.#contested.delete(connection.id);
-    drop(this.#byKey, connection.key, connection);
-    drop(this.#byRequest, ofService(connection.service, connection.requestId), connection);
-    drop(this.#byClient, clientKeyOf(connection), connection);
-    drop(this.#byServed, ofService(connection.service, servedAsOf(connection)), connection);
-    this.#count(connection, -1);
+    for (const index of this.#indexes) index.delete(connection);
   }
-
-  #count({ service, endpoint, owner, crossConnect }: Connection, by: 1 | -1): void {
-    count(this.#perEndpoint, counter(service, endpoint.name, endpoint.namespace), by);
-    if (!owner) return;
-    count(this.#perPod, podOf(owner), by);
-    count(this.#perUser, String(crossConnect?.client?.uid ?? 0), by);
-  }
-}
-
-function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
-  const now = (counts.get(key) ?? 0) + by;
-  if (now === 0) counts.delete(key);
-  else counts.set(key, now);
-}
-
-function insert(index: Map<string, Map<string, Connection>>, key: string, connection: Connection): void {
-  const present = index.get(key);
-  if (present) present.set(connection.id, connection);
-  else index.set(key, new Map([[connection.id, connection]]));
-}
-
-function drop(index: Map<string, Map<string, Connection>>, key: string, { id }: Connection): void {
-  const present = index.get(key);
-  if (present?.delete(id) && present.size === 0) index.delete(key);
-}
-
-function podOf(owner: Owner): string {
-  return identityOf(namespaceOfOwner(owner)) ?? '';
 }
 
 function ofService(service: string, requestId: string): string {
   return `${service}/${requestId}`;
 }
 
-function counter(service: string, name: string, namespace: string): string {
+function endpointKey(service: string, name: string, namespace: string): string {
   return `${service}/${namespace || 'default'}/${name}`;
 }

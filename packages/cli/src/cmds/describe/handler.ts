@@ -71,7 +71,9 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       auditLost: Number(status.auditLost),
       connections: status.connections,
       endpoints: status.endpoints,
-      limits: status.limits.map(({ name, limit, most, refused }) => ({ name, limit, most, refused })),
+      limits: status.limits.map(({ name, limit, most, refused, limitOfUser, mostOfUser }) => ({
+        ...{ name, limit, most, refused, limitOfUser, mostOfUser },
+      })),
       interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
       joins: (status.capabilities?.joins ?? []).map(joinView),
       tunnelTypes: tunnelCapabilityViews(status.capabilities?.tunnels ?? []),
@@ -98,10 +100,13 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
       [
-        'limits of a pod',
+        'limits of a pod, and of a user',
         view.limits
-          .map(({ name, limit, refused }) => `${name} ${limit}${refused ? ` (${refused} refused)` : ''}`)
-          .join(', '),
+          .map(
+            ({ name, limit, limitOfUser, refused }) =>
+              `${name} ${limit}, ${limitOfUser}${refused ? ` (${refused} refused)` : ''}`,
+          )
+          .join('; '),
       ],
       ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
       ['over tunnels', listOf(view.joins.filter(({ tunnel }) => tunnel !== ''))],

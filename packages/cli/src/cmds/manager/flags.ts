@@ -1,11 +1,12 @@
 // What the command line of `nsm manager` says.
 import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
-import type { Limited } from '@nsm/manager/limits';
+import type { EtcdFlags } from '../../etcd-flags.js';
 import type { LendingFlags } from '../../lending-flags.js';
+import type { LimitFlag } from '../../limit-flag.js';
 import type { SecurityFlags } from '../../security-flags.js';
 
-export interface ManagerFlags extends LendingFlags, SecurityFlags {
+export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly name: string;
   readonly runDir: string;
   readonly stateDir: string;
@@ -17,7 +18,7 @@ export interface ManagerFlags extends LendingFlags, SecurityFlags {
   readonly vxlanEngine: VxlanEngine;
   readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
   readonly allowUid: readonly number[];
-  readonly limit: readonly (readonly [Limited, number])[];
+  readonly limit: LimitFlag;
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
   readonly probeInterval: number;

@@ -6,6 +6,7 @@ import { Manager, type NodePods } from '@nsm/manager';
 import { openCredentials } from '@nsm/pki';
 import type { Logger } from 'pino';
 import { advertisedAddress } from '../../advertised-address.js';
+import { etcdOf } from '../../etcd-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
@@ -34,6 +35,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     listen,
     advertise,
     registry,
+    etcd: etcdOf(flags),
     ...(tunnelAddress ? { tunnelAddress } : {}),
     tunnels: flags.tunnel,
     vxlanEngine: flags.vxlanEngine,

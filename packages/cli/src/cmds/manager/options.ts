@@ -2,12 +2,14 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
-import { defaultLimits, type Limited } from '@nsm/manager/limits';
+import { defaultLimits, type Limits } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseAddress, parseServicePrefix } from '../../cidr.js';
 import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
+import { limitFlag } from '../../limit-flag.js';
 import { securityFlags } from '../../security-flags.js';
 import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
 import type { ManagerFlags } from './flags.js';
@@ -43,7 +45,7 @@ export function managerCommand(): Command {
     .addOption(
       flag(
         '--registry <url>',
-        'embedded: (served by this manager) or nsm://[NAME@]HOST:PORT (another manager, or nsm registry)',
+        'embedded: (served by this manager), nsm://[NAME@]HOST:PORT (another manager, or nsm registry), or etcd://HOST:PORT,…[/PREFIX]',
         { default: 'embedded:' },
       ),
     )
@@ -72,15 +74,7 @@ export function managerCommand(): Command {
         parse: parseInteger(0, 0xffff_fffe),
       }),
     )
-    .addOption(
-      flag(
-        '--limit <what=number>',
-        `what one pod may have: ${Object.entries(defaultLimits)
-          .map((entry) => entry.join('='))
-          .join(', ')}; may be repeated`,
-        { list: true, parse: parseLimit },
-      ),
-    )
+    .addOption(limitFlag(Object.keys(defaultLimits) as (keyof Limits)[]))
     .addOption(
       flag(
         '--forwarder <where>',
@@ -137,16 +131,8 @@ export function managerCommand(): Command {
         if (thread) await endForwarderThread(thread);
       }
     });
-  for (const option of [...securityFlags(), ...lendingFlags()]) command.addOption(option);
+  for (const option of [...etcdFlags(), ...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
-}
-
-/** Reads WHAT=NUMBER. */
-function parseLimit(text: string): readonly [Limited, number] {
-  const [what = '', number = ''] = text.split('=');
-  if (!Object.hasOwn(defaultLimits, what))
-    throw new InvalidArgumentError(`Write one of ${Object.keys(defaultLimits).join(', ')}, =, and a number.`);
-  return [what as Limited, parseInteger(0, 0xffff_ffff)(number)];
 }
 
 /** Less than a packet may take on its way proves nothing; more than a minute is of no use. */

@@ -1,7 +1,8 @@
 // What the command line of `nsm registry` says.
+import type { EtcdFlags } from '../../etcd-flags.js';
 import type { SecurityFlags } from '../../security-flags.js';
 
-export interface RegistryFlags extends SecurityFlags {
+export interface RegistryFlags extends EtcdFlags, SecurityFlags {
   readonly name: string;
   readonly listen: string;
   readonly store: string;

@@ -2,7 +2,8 @@
 import { betweenMachines, Server, registry as wire } from '@nsm/api';
 import { StateFolder } from '@nsm/durable';
 import { openCredentials } from '@nsm/pki';
-import { EmbeddedRegistry } from '@nsm/registry';
+import { openStore } from '@nsm/registry';
+import { etcdOf } from '../../etcd-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import type { RegistryFlags } from './flags.js';
@@ -18,7 +19,7 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
   const stateDir = state.path;
   using credentials = await openCredentials({ ...flags, stateDir }, { kind: 'registry', name }, logger);
   const { joining } = credentials ?? {};
-  const registry = new EmbeddedRegistry({ stateDir, logger });
+  const registry = await openStore(store, { stateDir, logger, etcd: etcdOf(flags) });
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'), {
     ...betweenMachines,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),

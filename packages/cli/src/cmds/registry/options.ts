@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { logLevelFlag } from '../../common-flags.js';
+import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseHostPort } from '../../flags.js';
 import { securityFlags } from '../../security-flags.js';
 import type { RegistryFlags } from './flags.js';
@@ -22,10 +23,13 @@ export function registryCommand(): Command {
       flag('--listen <host:port>', 'where managers call', { default: '0.0.0.0:5000', parse: parseHostPort }),
     )
     .addOption(
-      flag('--store <url>', 'embedded: keeps the records in a file under --state-dir', {
-        default: 'embedded:',
-        choices: ['embedded:'],
-      }),
+      flag(
+        '--store <url>',
+        'embedded: (a file under --state-dir) or etcd://HOST:PORT,…[/PREFIX] keeps the records',
+        {
+          default: 'embedded:',
+        },
+      ),
     )
     .addOption(flag('--state-dir <dir>', 'folder of the records', { default: '/var/lib/nsm-registry' }))
     .addOption(logLevelFlag())
@@ -33,6 +37,6 @@ export function registryCommand(): Command {
       const { runRegistry } = await import('./handler.js');
       await runRegistry(flags);
     });
-  for (const option of securityFlags()) command.addOption(option);
+  for (const option of [...etcdFlags(), ...securityFlags()]) command.addOption(option);
   return command;
 }

@@ -13,7 +13,7 @@ export class Tally {
   }
 
   /** A name of which none is left is forgotten. */
-  add(name: string, by: 1 | -1): void {
+  add(name: string, by: number): void {
     const count = this.of(name) + by;
     if (count > 0) this.#counts.set(name, count);
     else this.#counts.delete(name);

@@ -1,0 +1,123 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { admin } from '@nsm/api';
+import { describe, expect, it } from 'vitest';
+import { findingsOf } from './findings.js';
+import { type StatusView, statusView } from './status-view.js';
+
+const now = Date.parse('2026-06-01T12:00:00Z');
+
+/** A node where all is well, with what is said otherwise. */
+function view(more: Partial<StatusView> = {}): StatusView {
+  const status = create(admin.ManagerStatusSchema, {
+    manager: { name: 'node-a', address: '10.0.0.1:5001', alive: true, security: 'mtls' },
+    registry: 'embedded:',
+    registrySynced: true,
+    certificateSource: '/var/lib/nsm/pki',
+    certificateUntil: timestampFromDate(new Date(now + 1000)),
+    limits: [{ name: 'connections', limit: 64 }],
+  });
+  const well = statusView({
+    status,
+    managers: create(admin.ListManagersReplySchema, {
+      managers: [{ name: 'node-a', alive: true, security: 'mtls' }],
+    }),
+    services: create(admin.ListServicesReplySchema),
+    endpoints: create(admin.ListEndpointsReplySchema),
+    connections: create(admin.ListConnectionsReplySchema, {
+      connections: [{ id: 'node-a:1', requestId: 'pod-1', networkServiceName: 'echo', state: 'UP' }],
+    }),
+  });
+  return { ...well, ...more };
+}
+
+const [upConnection] = view().connections;
+const [aliveManager] = view().managers;
+if (!upConnection || !aliveManager) throw new Error('the view of a well node lacks its parts');
+
+describe('findings of a status', () => {
+  it('has none where all is well', () => expect(findingsOf(view(), now)).toEqual([]));
+
+  it.each<[string, Partial<StatusView>, string, RegExp]>([
+    ['a forwarder that is away', { forwarderError: 'no forwarder at /x' }, 'broken', /no forwarder at \/x/],
+    ['a silent registry', { registrySynced: false }, 'broken', /registry embedded: does not answer/],
+    [
+      'an expired certificate',
+      { certificate: { source: 'files', validUntil: new Date(now - 1).toISOString() } },
+      'broken',
+      /certificate of files has expired/,
+    ],
+    ['a refused policy', { policy: '/p.yaml', policyError: 'line 3' }, 'broken', /in force: line 3/],
+    [
+      'a failed connection',
+      { connections: [{ ...upConnection, state: 'FAILED', detail: 'no endpoint' }] },
+      'broken',
+      /connection of pod-1 to echo is FAILED: no endpoint/,
+    ],
+    [
+      'a healing connection',
+      { connections: [{ ...upConnection, state: 'HEALING' }] },
+      'pending',
+      /is HEALING$/,
+    ],
+    [
+      'a manager that ended without a word',
+      { managers: [aliveManager, { ...aliveManager, name: 'node-b', alive: false }] },
+      'warning',
+      /manager node-b of 2/,
+    ],
+    [
+      'refused requests',
+      { limits: [{ name: 'connections', limit: 64, refused: 2 }] },
+      'warning',
+      /2 requests were refused/,
+    ],
+    [
+      'plain text',
+      { managers: [{ ...aliveManager, security: 'insecure' }] },
+      'warning',
+      /plain text between managers \(node-a\)/,
+    ],
+  ])('names %s', (_name, more, level, what) => {
+    const findings = findingsOf(view({ tunnelTypes: [working], ...more }), now);
+    expect(findings).toMatchObject([{ level, what: expect.stringMatching(what) }]);
+    expect(findings[0]?.toDo).not.toBe('');
+  });
+
+  it('does not call a manager that was stopped gone', () => {
+    const stopped = { ...aliveManager, name: 'node-b', alive: false, stopped: true };
+    expect(findingsOf(view({ tunnelTypes: [working], managers: [aliveManager, stopped] }), now)).toEqual([]);
+  });
+
+  it('has what is broken before what is under way and before warnings', () => {
+    const findings = findingsOf(
+      view({
+        tunnelTypes: [working],
+        managers: [{ ...aliveManager, security: 'insecure' }],
+        connections: [
+          { ...upConnection, state: 'HEALING' },
+          { ...upConnection, state: 'FAILED' },
+        ],
+      }),
+      now,
+    );
+    expect(findings.map(({ level }) => level)).toEqual(['broken', 'pending', 'warning']);
+  });
+
+  it('calls a mesh without tunnels broken only when it has other nodes', () => {
+    const other = { ...aliveManager, name: 'node-b' };
+    expect(findingsOf(view({ tunnelTypes: [] }), now)).toEqual([]);
+    expect(findingsOf(view({ tunnelTypes: [], managers: [aliveManager, other] }), now)).toMatchObject([
+      { level: 'broken', toDo: 'nsm get tunnels' },
+    ]);
+  });
+});
+
+const working = {
+  type: 'VXLAN',
+  works: true,
+  missing: '',
+  engine: 'ebpf',
+  standsBy: false,
+  obstacles: [],
+};

@@ -1,0 +1,168 @@
+// What is wrong in a mesh, the worst first, and what to do about each.
+import { abbreviatedList } from '@nsm/api';
+import type { StatusView } from './status-view.js';
+
+export interface Finding {
+  /** broken: packets or requests fail. pending: under way, and well in a moment. warning: works, but look at it. */
+  readonly level: 'broken' | 'pending' | 'warning';
+  readonly what: string;
+  /** A command, or what to change. */
+  readonly toDo: string;
+}
+
+type Look = (view: StatusView, now: number) => readonly Finding[];
+
+/** @param now milliseconds since the epoch. */
+export function findingsOf(view: StatusView, now: number): Finding[] {
+  const all = looks.flatMap((look) => look(view, now));
+  const levels: readonly Finding['level'][] = ['broken', 'pending', 'warning'];
+  return levels.flatMap((level) => all.filter((finding) => finding.level === level));
+}
+
+/** In the order in which an operator would mend: a later part may be wrong only because an earlier one is. */
+const looks: readonly Look[] = [
+  forwarder,
+  registry,
+  certificate,
+  policy,
+  connections,
+  endpoints,
+  managers,
+  tunnels,
+  refusals,
+  plainText,
+];
+
+function forwarder({ forwarderError }: StatusView): Finding[] {
+  if (forwarderError === '') return [];
+  return [
+    {
+      level: 'broken',
+      what: `forwarder: ${forwarderError}; connections go on, but none is made or mended`,
+      toDo: 'start "nsm forwarder" with the run folder of this manager, or restart the manager',
+    },
+  ];
+}
+
+function registry({ registry, registrySynced }: StatusView): Finding[] {
+  if (registrySynced) return [];
+  return [
+    {
+      level: 'broken',
+      what: `registry ${registry} does not answer; connections go on, but new endpoints are not heard of`,
+      toDo: 'see that it runs, that this node reaches its address, and what the log of this manager says of it',
+    },
+  ];
+}
+
+function certificate({ certificate }: StatusView, now: number): Finding[] {
+  if (!certificate || Date.parse(certificate.validUntil) > now) return [];
+  return [
+    {
+      level: 'broken',
+      what: `the certificate of ${certificate.source} has expired at ${certificate.validUntil}: other managers refuse this one`,
+      toDo: 'renew it where it comes from; it is read again by itself, without a restart',
+    },
+  ];
+}
+
+function policy({ policy, policyError }: StatusView): Finding[] {
+  if (policyError === '') return [];
+  return [
+    {
+      level: 'broken',
+      what: `policy ${policy} has changed and was refused, the former one is in force: ${policyError}`,
+      toDo: 'mend the file: it is read again when it changes',
+    },
+  ];
+}
+
+const levelOfState: ReadonlyMap<string, Finding['level']> = new Map([
+  ['FAILED', 'broken'],
+  ['STALE', 'broken'],
+  ['HEALING', 'pending'],
+  ['CONNECTING', 'pending'],
+  ['CLOSING', 'pending'],
+]);
+
+function connections({ connections }: StatusView): Finding[] {
+  return connections.flatMap(({ id, service, requestId, state, detail }) => {
+    const level = levelOfState.get(state);
+    if (level === undefined) return [];
+    const why = detail === '' ? '' : `: ${detail}`;
+    return [
+      {
+        level,
+        what: `connection of ${requestId} to ${service} is ${state}${why}`,
+        toDo: `nsm describe connection ${id}`,
+      },
+    ];
+  });
+}
+
+function endpoints({ endpoints }: StatusView): Finding[] {
+  return endpoints
+    .filter(({ unavailable }) => unavailable !== '')
+    .map(({ name, namespace, service, unavailable }) => ({
+      level: 'warning',
+      what: `endpoint ${namespace}/${name} of ${service} is not chosen: ${unavailable}`,
+      toDo: `nsm explain ${service}`,
+    }));
+}
+
+function managers({ managers }: StatusView): Finding[] {
+  const gone = managers.filter(({ alive, stopped }) => !alive && !stopped).map(({ name }) => name);
+  if (gone.length === 0) return [];
+  const [first = ''] = gone;
+  return [
+    {
+      level: 'warning',
+      what: `${gone.length === 1 ? 'manager' : 'managers'} ${abbreviatedList(gone)} of ${managers.length} ended without a word`,
+      toDo: `look at the node of ${first}: does it run, and does the network to it work?`,
+    },
+  ];
+}
+
+function tunnels({ tunnelTypes, forwarderError, managers }: StatusView): Finding[] {
+  if (forwarderError !== '' || managers.length < 2 || tunnelTypes.some(({ works }) => works)) return [];
+  return [
+    {
+      level: 'broken',
+      what: `no tunnel works on this node, so that nothing reaches other nodes: ${tunnelTypes[0]?.missing ?? 'none is offered'}`,
+      toDo: 'nsm get tunnels',
+    },
+  ];
+}
+
+function refusals({ limits, auditLost }: StatusView): Finding[] {
+  const refused = limits
+    .filter(({ refused }) => refused > 0)
+    .map(
+      ({ name, limit, refused }): Finding => ({
+        level: 'warning',
+        what: `${refused} ${refused === 1 ? 'request was' : 'requests were'} refused since the manager began: a pod may have ${limit} ${name}`,
+        toDo: `start the manager with a higher --limit ${name}=N, or find the pod by the audit log`,
+      }),
+    );
+  if (auditLost === 0) return refused;
+  return [
+    ...refused,
+    {
+      level: 'warning',
+      what: `${auditLost} lines of the audit log are lost`,
+      toDo: 'see that its disk has room and that whoever reads it keeps up',
+    },
+  ];
+}
+
+function plainText({ manager, managers }: StatusView): Finding[] {
+  const open = managers.filter(({ security }) => security === 'insecure').map(({ name }) => name);
+  if (open.length === 0 && manager.security !== 'insecure') return [];
+  return [
+    {
+      level: 'warning',
+      what: `plain text between managers (${abbreviatedList(open.length > 0 ? open : [manager.name])}): whoever reaches their network can act as any of them`,
+      toDo: 'start the managers without --insecure',
+    },
+  ];
+}

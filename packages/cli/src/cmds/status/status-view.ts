@@ -1,0 +1,83 @@
+// The state of a manager and of the mesh that it knows, as one value: the JSON of `nsm status`, and what its findings are drawn from.
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import type { admin } from '@nsm/api';
+import {
+  type CapabilityView,
+  interfaceCapabilityView,
+  type TunnelCapabilityView,
+  tunnelCapabilityViews,
+} from '../../capability-views.js';
+import {
+  type ConnectionView,
+  connectionView,
+  type EndpointView,
+  endpointView,
+  type ManagerView,
+  managerView,
+} from '../../views.js';
+
+/** What the admin service of a manager answers. */
+export interface StatusReplies {
+  readonly status: admin.ManagerStatus;
+  readonly managers: admin.ListManagersReply;
+  readonly services: admin.ListServicesReply;
+  readonly endpoints: admin.ListEndpointsReply;
+  readonly connections: admin.ListConnectionsReply;
+}
+
+export interface StatusView {
+  readonly manager: ManagerView;
+  readonly registry: string;
+  readonly registrySynced: boolean;
+  /** Where the certificate comes from and until when it holds; null without TLS. */
+  readonly certificate: { readonly source: string; readonly validUntil: string } | null;
+  /** Why the forwarder does not answer; '' when it does. */
+  readonly forwarderError: string;
+  /** File of the policy; '' without one. */
+  readonly policy: string;
+  readonly policyError: string;
+  readonly auditLost: number;
+  readonly limits: readonly { readonly name: string; readonly limit: number; readonly refused: number }[];
+  readonly interfaceTypes: readonly CapabilityView[];
+  readonly tunnelTypes: readonly TunnelCapabilityView[];
+  readonly managers: readonly ManagerView[];
+  /** Names of the network services that endpoints provide. */
+  readonly services: readonly string[];
+  readonly endpoints: readonly (EndpointView & { readonly unavailable: string })[];
+  readonly connections: readonly ConnectionView[];
+}
+
+export function statusView({
+  status,
+  managers,
+  services,
+  endpoints,
+  connections,
+}: StatusReplies): StatusView {
+  const { registry, registrySynced, forwarderError, policy, policyError, capabilities } = status;
+  return {
+    manager: managerView(status.manager),
+    registry,
+    registrySynced,
+    certificate: status.certificateUntil
+      ? {
+          source: status.certificateSource,
+          validUntil: timestampDate(status.certificateUntil).toISOString(),
+        }
+      : null,
+    forwarderError,
+    policy,
+    policyError,
+    auditLost: Number(status.auditLost),
+    limits: status.limits.map(({ name, limit, refused }) => ({ name, limit, refused })),
+    interfaceTypes: (capabilities?.interfaces ?? []).map(interfaceCapabilityView),
+    tunnelTypes: tunnelCapabilityViews(capabilities?.tunnels ?? []),
+    managers: managers.managers.map(managerView),
+    services: services.services.map(({ name }) => name),
+    endpoints: endpoints.endpoints.map(({ endpoint, unavailable }) => ({
+      ...endpointView(endpoint),
+      unavailable,
+    })),
+    connections: connections.connections.map(connectionView),
+  };
+}

@@ -1,0 +1,63 @@
+// Looks at the counters of all connections again and again, and shows their rates.
+import { setTimeout as pause } from 'node:timers/promises';
+import { Output } from '@nsm/output';
+import { type AdminClient, withAdmin } from '../../admin-client.js';
+import { interrupted } from '../../interrupted.js';
+import { type ConnectionView, connectionView } from '../../views.js';
+import type { TopFlags } from './flags.js';
+import { type RateView, ratesOf, shortNumber, sorted } from './rates.js';
+
+interface Look {
+  readonly at: number;
+  readonly connections: readonly ConnectionView[];
+}
+
+export async function runTop({ runDir, json, interval, count, sort }: TopFlags): Promise<void> {
+  const output = new Output(json === true);
+  const signal = interrupted();
+  using _screen = output.json ? undefined : output.screen();
+  await withAdmin(runDir, async (admin) => {
+    let before = await look(admin);
+    for (let shown = 0; shown < (count ?? Number.POSITIVE_INFINITY); shown++) {
+      await pause(interval, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      const after = await look(admin);
+      const rates = sorted(ratesOf(before.connections, after.connections, after.at - before.at), sort);
+      if (output.json) output.value({ time: new Date().toISOString(), connections: rates });
+      else print(output, rates);
+      before = after;
+    }
+  });
+}
+
+async function look(admin: AdminClient): Promise<Look> {
+  const { connections } = await admin.listConnections({});
+  return { at: performance.now(), connections: connections.map(connectionView) };
+}
+
+function print(output: Output, rates: readonly RateView[]): void {
+  const total = (read: (rate: RateView) => number): string =>
+    shortNumber(rates.reduce((sum, rate) => sum + read(rate), 0));
+  output.home();
+  output.line(
+    `${new Date().toISOString().slice(11, 19)}  ${rates.length} connections  ` +
+      `received ${total(({ receivedBits }) => receivedBits)}bit/s  sent ${total(({ sentBits }) => sentBits)}bit/s`,
+  );
+  output.line('');
+  output.table(
+    ['SERVICE', 'REQUEST ID', 'RX BIT/S', 'TX BIT/S', 'RX PKT/S', 'TX PKT/S', 'DROPS/S', 'STATE', 'ID'],
+    rates
+      .slice(0, output.rows === undefined ? undefined : Math.max(1, output.rows - 4))
+      .map(
+        ({ id, service, requestId, state, receivedBits, sentBits, receivedPackets, sentPackets, drops }) => [
+          service,
+          requestId,
+          ...[receivedBits, sentBits, receivedPackets, sentPackets].map(shortNumber),
+          drops > 0 ? output.paint('red', shortNumber(drops)) : '0',
+          output.state(state),
+          id,
+        ],
+      ),
+    'no connections',
+  );
+}

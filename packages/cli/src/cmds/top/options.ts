@@ -1,0 +1,31 @@
+// nsm top: which connections carry how much, now.
+import { Command } from 'commander';
+import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { orders, type TopFlags } from './flags.js';
+
+export function topCommand(): Command {
+  return new Command('top')
+    .summary('show what connections carry per second')
+    .description(
+      'Shows what each connection of this node carries per second, as its client receives and sends it: anew on a terminal, else a\n' +
+        'table after each interval, until Ctrl-C. With --json one line for each interval.',
+    )
+    .addOption(
+      flag('--interval <duration>', 'time between two looks', {
+        default: 1000,
+        defaultText: '1s',
+        parse: parseDuration,
+      }),
+    )
+    .addOption(flag('--count <number>', 'end after so many looks', { parse: parseInteger(1, 1_000_000) }))
+    .addOption(
+      flag('--sort <order>', 'the first are those with the most of it', { default: 'rx', choices: orders }),
+    )
+    .addOption(runDirFlag())
+    .addOption(jsonFlag())
+    .action(async (flags: TopFlags) => {
+      const { runTop } = await import('./handler.js');
+      await runTop(flags);
+    });
+}

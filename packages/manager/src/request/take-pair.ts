@@ -1,0 +1,13 @@
+// A pair of addresses as one of those that a client may have.
+import type { Shares } from '../admission/shares.js';
+import type { Verdict } from '../policy/gate.js';
+import type { Holder } from '../state/holder.js';
+
+/** @returns what gives it back. @throws NsmError `overload` when the client has too many; who is not known has no limit. */
+export function takePair(
+  { shares }: { readonly shares: Pick<Shares, 'take'> },
+  holder: Holder | undefined,
+  { limits }: Pick<Verdict, 'limits'>,
+): () => void {
+  return holder ? shares.take('addressPairs', holder, { ruled: limits.addressPairs }) : () => undefined;
+}

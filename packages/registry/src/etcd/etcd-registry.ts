@@ -1,0 +1,98 @@
+// `etcd://HOST:2379,…[/PREFIX]`: the records are in an etcd, of which every manager asks one member after the other.
+import { NsmError } from '@nsm/api';
+import type { RegistryOptions } from '../cached-registry.js';
+import { pause } from '../clock.js';
+import { FollowingRegistry, writePatienceMs } from '../following-registry.js';
+import type { RecordWriter } from '../registry.js';
+import type { WantedState } from '../wanted-state.js';
+import { EtcdAccess, type EtcdOptions } from './etcd-access.js';
+import { EtcdCopy } from './etcd-copy.js';
+import { EtcdHistory } from './etcd-history.js';
+import { EtcdKeys } from './etcd-keys.js';
+import { EtcdSession } from './etcd-session.js';
+import { isLoopback, parseEtcdUrl } from './etcd-url.js';
+import { EtcdWriter } from './etcd-writer.js';
+
+export interface EtcdRegistryOptions extends RegistryOptions {
+  readonly etcd?: EtcdOptions;
+}
+
+/** Milliseconds between two questions that only a member with a majority of the others can answer; a quarter more or less. */
+const askEveryMs = 5000;
+/** Milliseconds between two of them while calls fail, and for an answer then: what is to be written has time for another member. */
+const inDoubt = { askEveryMs: 200, answerWithinMs: 750 };
+
+export class EtcdRegistry extends FollowingRegistry {
+  protected readonly wanted: WantedState;
+  /** Each write as one that is tried once. */
+  protected readonly writer: RecordWriter;
+  readonly #access: EtcdAccess;
+  readonly #keys: EtcdKeys;
+  readonly #history: EtcdHistory;
+  #turn: number;
+  #session: EtcdSession | undefined;
+  /** Aborted when a call has failed: the member may be one that the others do not hear. */
+  #doubt = new AbortController();
+
+  /** @throws NsmError `invalid` when URL and options do not fit together. */
+  constructor(url: string, options: EtcdRegistryOptions = {}) {
+    super(url, options);
+    const parsed = parseEtcdUrl(url);
+    this.#access = new EtcdAccess(parsed, options.etcd ?? {});
+    if (!this.#access.tls && !parsed.members.every(isLoopback))
+      this.logger.warn(
+        { security: 'insecure', registry: url },
+        'plain text with etcd: whoever is on the way can do as a manager can; use etcds://',
+      );
+    this.#turn = Math.floor(Math.random() * parsed.members.length);
+    this.#keys = new EtcdKeys(parsed.prefix);
+    const copy = new EtcdCopy(this.cache, this.#keys, this.logger);
+    this.#history = new EtcdHistory(this.#keys, copy);
+    const { credentials } = options;
+    this.writer = new EtcdWriter(
+      { keys: this.#keys, copy, cache: this.cache, session: () => this.#connected() },
+      () => credentials?.current.identity,
+    );
+    this.wanted = this.wantedThrough(this.writer, writePatienceMs);
+  }
+
+  protected async follow(complete: () => void): Promise<void> {
+    this.#session ??= new EtcdSession(this.#access.member(this.#turn), () => this.#doubt.abort());
+    const session = this.#session;
+    const ended = new AbortController();
+    const signal = AbortSignal.any([this.stopped, ended.signal]);
+    void this.#keepAsking(session, signal).catch((error) => ended.abort(error));
+    try {
+      await this.#history.follow(session, complete, signal);
+    } finally {
+      ended.abort();
+    }
+  }
+
+  protected reconnect(): void {
+    this.disconnect();
+    this.#turn += 1;
+  }
+
+  protected disconnect(): void {
+    this.#session?.[Symbol.dispose]();
+    this.#session = undefined;
+  }
+
+  #connected(): EtcdSession {
+    if (this.#session) return this.#session;
+    throw new NsmError('registry', `registry ${this.url} is not connected`);
+  }
+
+  /** Rejects when the member does not answer any more as one that is heard by the others. */
+  async #keepAsking(session: EtcdSession, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(this.clock, inDoubt.askEveryMs, signal);
+      const wait = askEveryMs * (0.75 + Math.random() / 2) - inDoubt.askEveryMs;
+      await pause(this.clock, wait, AbortSignal.any([signal, this.#doubt.signal]));
+      const withinMs = this.#doubt.signal.aborted ? inDoubt.answerWithinMs : undefined;
+      this.#doubt = new AbortController();
+      if (!signal.aborted) await session.range({ key: this.#keys.store }, withinMs);
+    }
+  }
+}

@@ -1,0 +1,10 @@
+// What the suites take from the environment; scripts/test-kubernetes.mjs tells about it.
+
+/** The product's image, which the nodes have or can pull. */
+export const image: string = process.env.NSM_IMAGE || 'localhost/nsm:dev';
+
+/** An image with a shell, `ip`, `ping`, `wget` and `httpd`, for the pods of applications. */
+export const applicationImage: string = process.env.NSM_TEST_IMAGE || 'busybox:1.37';
+
+/** Namespace of the product, in deploy/kubernetes/nsm.yaml too. The suites make it, and take it away. */
+export const systemNamespace = 'nsm-system';

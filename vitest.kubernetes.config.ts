@@ -1,0 +1,18 @@
+// The suites that need a Kubernetes cluster: npm run test:kubernetes (scripts/test-kubernetes.mjs).
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    name: 'kubernetes',
+    pool: 'forks',
+    server: { deps: { external: [/\/dist\/(?!.*\.test\.js)/] } },
+    isolate: false,
+    // There is one product on the cluster, and some suites restart its managers.
+    maxWorkers: 1,
+    include: ['test/dist/kubernetes/**/*.kubernetes.test.js'],
+    globalSetup: 'test/dist/kubernetes/installation.js',
+    setupFiles: 'test/dist/kubernetes/tell-of-failures.js',
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
