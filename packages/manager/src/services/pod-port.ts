@@ -10,10 +10,11 @@ import type { ServiceComponents } from './components.js';
  * The caller of each request is made of what the kernel says of a process in the pod, so that it is admitted, counted and judged as one
  * from the pod's own socket would be: no caller here can speak for a pod other than the one whose process it names.
  */
-export function podPort(components: ServiceComponents): PodPort {
+export function podPort(components: ServiceComponents, socketFolder: string): PodPort {
   const { connections, registry, reconciler, stopping } = components;
   return {
     stopping,
+    socketFolder,
     connections: () => connections.values(),
     watch: (signal) => connections.watch(signal),
     onEndpoint: (listener) =>

@@ -21,6 +21,7 @@ import { clientService } from '../services/client-service.js';
 import type { ServiceComponents } from '../services/components.js';
 import { endpointService } from '../services/endpoint-service.js';
 import { proxyService } from '../services/proxy-service.js';
+import { showToPods } from './sockets-for-pods.js';
 import type { Stops } from './stops.js';
 
 /** Serves other managers, and the registry where it is here. @returns the port that is listened on. */
@@ -50,9 +51,13 @@ export async function listenUnix(
   stops: Stops,
 ): Promise<void> {
   const { logger } = services;
+  const show = (socket: string): void => {
+    if (socket !== join(runDir, 'admin.sock')) showToPods(runDir, socket);
+  };
   const onRemoved = (socket: string, error?: NsmError): void => {
     if (error) logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
     else logger.warn({ socket }, 'a socket was removed by somebody else: made again');
+    if (!error) show(socket);
   };
   // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
   openToAll(runDir);
@@ -66,8 +71,11 @@ export async function listenUnix(
     ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, endpointService(services))],
     ['admin.sock', 0o600, server().add(admin.Admin, adminService(services))],
   ] as const;
-  for (const [file, mode, serving] of sockets)
-    await serving.listenUnix(join(runDir, file), { mode, identify: openerOf, onRemoved });
+  for (const [file, mode, serving] of sockets) {
+    const socket = join(runDir, file);
+    await serving.listenUnix(socket, { mode, identify: openerOf, onRemoved });
+    show(socket);
+  }
 }
 
 function newServer(
