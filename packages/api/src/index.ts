@@ -33,6 +33,7 @@ export {
 } from './identity.js';
 export {
   asksForNoSourceCheck,
+  forwarding,
   type InterfaceTraits,
   type InterfaceWord,
   interfaceTypes,

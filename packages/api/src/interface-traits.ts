@@ -103,6 +103,9 @@ export function withFallbacks(
 /** Name of the interface parameter by which a side says whether it may send from its own addresses only: `on`, or `off`. */
 export const sourceCheck = 'source_check';
 
+/** Name of the interface parameter by which an endpoint asks that packets which come in by its interfaces are passed on: `on`, or `off`. */
+export const forwarding = 'forwarding';
+
 /** Whether a pod wants to send from any address, as bridges and routers do: the other side cannot tell then who sends. */
 export function asksForNoSourceCheck({ parameters }: Pick<Interface, 'parameters'>): boolean {
   return parameters?.interfaceParameters[sourceCheck] === 'off';

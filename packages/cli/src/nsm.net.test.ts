@@ -306,7 +306,7 @@ describe.skipIf(!requireRoot('nsm'))('nsm', () => {
     await gateway.stop();
     expect(await gateway.exited).toBe(0);
     expect(await run(edge.name, 'nft', ['list', 'ruleset'])).toBe('');
-    expect(await run(edge.name, 'cat', ['/proc/sys/net/ipv4/ip_forward'])).toBe('0\n');
+    expect(await run(edge.name, 'cat', ['/proc/sys/net/ipv4/conf/eth0/forwarding'])).toBe('0\n');
     expect(await json('get', 'services')).toMatchObject([{ name: 'echo' }]);
   });
 });

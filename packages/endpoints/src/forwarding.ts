@@ -1,14 +1,20 @@
-// The sysctls that make a network namespace forward packets, and the way back.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { abbreviatedList, NsmError } from '@nsm/api';
+// What makes a gateway's network namespace pass packets on between its clients and its outside device, and the way back. The clients'
+// own devices are the manager's, which is asked for them by an interface parameter.
+import { readFileSync } from 'node:fs';
+import { abbreviatedList, forwarding, NsmError } from '@nsm/api';
+import { NetlinkError, RouteSocket, readSetting, writeSetting } from '@nsm/netlink';
+import type { InterfaceOption } from '@nsm/sdk';
+
+const everywhere = 'net/ipv6/conf/all/forwarding';
 
 /**
- * Makes the calling thread's network namespace forward IPv4, and IPv6 where the kernel has it. Returns what restores
- * the former settings. Synchronous throughout: /proc/sys/net shows the namespace of the thread that opens it, and the
- * threads of asynchronous file calls may be in another one.
- * @throws NsmError `invalid` when the outside device does not exist, `privilege` when sysctls cannot be written.
+ * Lets packets go on that come in by the outside device of the calling thread's network namespace. IPv6 has one setting for all devices,
+ * in /proc/sys: where that is read-only, as in most containers, the manager sets it with the first client. Synchronous throughout.
+ * @param versions of IP that the gateway's clients have; nothing of another is touched.
+ * @returns what restores the former settings.
+ * @throws NsmError `invalid` when the outside device does not exist, `privilege` without CAP_NET_ADMIN.
  */
-export function enableForwarding(outside: string): () => void {
+export function enableForwarding(outside: string, versions: ReadonlySet<4 | 6>): () => void {
   const devices = [...readFileSync('/proc/net/dev', 'utf8').matchAll(/^\s*(\S+):/gm)].map(
     ([, name = '']) => name,
   );
@@ -18,48 +24,57 @@ export function enableForwarding(outside: string): () => void {
       `there is no device "${outside}" in this network namespace; it has ${abbreviatedList(devices)}`,
     );
   const undo: (() => void)[] = [];
-  const restore = (): void => {
-    for (const step of undo.splice(0).reverse()) step();
-  };
-  const set = (name: string, value: string): void => {
-    const before = setSysctl(name, value);
-    if (before !== undefined && before !== value) undo.push(() => setSysctl(name, before));
-  };
-  try {
-    set('net/ipv4/ip_forward', '1');
+  if (versions.has(4) && readSetting(`net/ipv4/conf/${outside}/forwarding`) === '0') {
+    passIPv4(outside, true);
+    undo.push(() => passIPv4(outside, false));
+  }
+  if (versions.has(6)) {
     // A forwarding host stops taking its default route from router advertisements unless accept_ra is 2
     // (Documentation/networking/ip-sysctl.rst).
-    if (readSysctl(`net/ipv6/conf/${outside}/accept_ra`) === '1')
-      set(`net/ipv6/conf/${outside}/accept_ra`, '2');
-    set('net/ipv6/conf/all/forwarding', '1');
-  } catch (thrown) {
-    restore();
-    throw thrown;
+    const accept = `net/ipv6/conf/${outside}/accept_ra`;
+    const settings = [
+      ...(readSetting(accept) === '1' ? [[accept, '2'] as const] : []),
+      [everywhere, '1'] as const,
+    ];
+    for (const [name, value] of settings) {
+      const before = trySetting(name, value);
+      if (before !== undefined) undo.push(() => void trySetting(name, before));
+    }
   }
-  return restore;
+  return () => {
+    for (const step of undo.splice(0).reverse()) step();
+  };
 }
 
-function readSysctl(name: string): string | undefined {
+/** The interfaces of a gateway: what its clients send is passed on. */
+export function passedOn(one: InterfaceOption): InterfaceOption {
+  const given = typeof one === 'string' ? { type: one } : one;
+  return { ...given, parameters: { ...given.parameters, [forwarding]: 'on' } };
+}
+
+function passIPv4(device: string, ipv4Forwarding: boolean): void {
+  using socket = RouteSocket.open();
   try {
-    return readFileSync(`/proc/sys/${name}`, 'utf8').trim();
+    const link = socket.link(device);
+    if (link) socket.setLink(link.index, { ipv4Forwarding });
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'EPERM')) throw NsmError.from(error);
+    throw new NsmError(
+      'privilege',
+      `the gateway needs CAP_NET_ADMIN in its network namespace (${error.message})`,
+      error,
+    );
+  }
+}
+
+/** @returns the former value of a setting that was changed. */
+function trySetting(name: string, value: string): string | undefined {
+  const before = readSetting(name);
+  if (before === undefined || before === value) return undefined;
+  try {
+    writeSetting(name, value);
+    return before;
   } catch {
     return undefined;
   }
-}
-
-/** Returns the former value; undefined when the kernel does not know the setting. */
-function setSysctl(name: string, value: string): string | undefined {
-  const before = readSysctl(name);
-  if (before === undefined || before === value) return before;
-  try {
-    writeFileSync(`/proc/sys/${name}`, value);
-  } catch (thrown) {
-    throw new NsmError(
-      'privilege',
-      `cannot set ${name.replaceAll('/', '.')}=${value}: run as root with CAP_NET_ADMIN and a writable /proc/sys, ` +
-        'or set it beforehand (in a pod: securityContext.sysctls)',
-      thrown,
-    );
-  }
-  return before;
 }

@@ -3,7 +3,7 @@ import { takeNamespaceLock } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import { type EndpointHooks, serve } from '@nsm/sdk';
 import { trackingFull } from './connection-tracking.js';
-import { enableForwarding } from './forwarding.js';
+import { enableForwarding, passedOn } from './forwarding.js';
 import { deleteGatewayTable, installGatewayTable } from './nftables.js';
 import { ReadyMade, type ReadyMadeOptions, readyMadeHooks } from './ready-made.js';
 
@@ -24,16 +24,18 @@ export async function gateway(options: GatewayOptions): Promise<ReadyMade> {
   try {
     // Another gateway's table must not be replaced, nor removed when this one fails.
     steps.push(await takeNamespaceLock('nsm-gateway', 'a gateway'));
-    steps.push(enableForwarding(options.outside));
+    const routes = options.routes ?? defaultRoutes(options);
+    steps.push(enableForwarding(options.outside, versionsOf(options, routes)));
     installGatewayTable(options.outside);
     steps.push(deleteGatewayTable);
-    const hooks = readyMadeHooks(options, options.routes ?? defaultRoutes(options));
+    const hooks = readyMadeHooks(options, routes);
     const onConnect: EndpointHooks['onConnect'] = (request) => {
       // Its packets would be dropped; another gateway may have room.
       const full = trackingFull();
       return full === undefined ? hooks.onConnect?.(request) : { refuse: full };
     };
-    return new ReadyMade(await serve({ ...options, ...hooks, onConnect }), undo);
+    const interfaces = (options.interfaces ?? ['kernel']).map(passedOn);
+    return new ReadyMade(await serve({ ...options, ...hooks, interfaces, onConnect }), undo);
   } catch (thrown) {
     undo();
     throw thrown;
@@ -51,12 +53,19 @@ function undoAll(steps: (() => void)[]): void {
   }
 }
 
-function defaultRoutes({ prefixes = [], addresses = [] }: GatewayOptions): string[] {
-  const given = [...prefixes, ...addresses.map(({ client }) => client)].map(
-    (text) => IpPrefix.of(text).version,
-  );
+function defaultRoutes(options: GatewayOptions): string[] {
+  const versions = versionsOf(options, []);
   const routes = [];
-  if (given.length === 0 || given.includes(4)) routes.push('0.0.0.0/0');
-  if (given.includes(6)) routes.push('::/0');
+  if (versions.size === 0 || versions.has(4)) routes.push('0.0.0.0/0');
+  if (versions.has(6)) routes.push('::/0');
   return routes;
+}
+
+/** Those that clients have addresses and routes of. */
+function versionsOf(
+  { prefixes = [], addresses = [] }: GatewayOptions,
+  routes: readonly string[],
+): ReadonlySet<4 | 6> {
+  const given = [...prefixes, ...addresses.map(({ client }) => client), ...routes];
+  return new Set(given.map((text) => IpPrefix.of(text).version));
 }

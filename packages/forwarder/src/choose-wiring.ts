@@ -1,6 +1,6 @@
 // Which wiring makes a cross-connect, where several engines can.
 import { type forwarder as fw, NsmError } from '@nsm/api';
-import { NetlinkError, type RouteSocket } from '@nsm/netlink';
+import { type Link, NetlinkError, type RouteLookup, type RouteSocket } from '@nsm/netlink';
 import type { OpenPorts, Wiring } from './wiring.js';
 
 /** A wiring, and what it lacks here; '' when it works. */
@@ -52,15 +52,23 @@ export function inOrder(
   return maker ? [maker, ...possible.filter((wiring) => wiring !== maker)] : possible;
 }
 
-/** Whether a wiring cannot go where the node's routes lead to the tunnel's other end. */
-export function isObstructed(wiring: Wiring, { tunnel }: fw.CrossConnect, node: RouteSocket): boolean {
-  if (!tunnel || !wiring.obstacle) return false;
-  try {
-    const route = node.routeTo(tunnel.remote);
-    return wiring.obstacle(route, node.link(route.device)) !== '';
-  } catch (error) {
+/** Tells of a wiring whether it cannot go where the node's routes lead to the tunnel's other end: they are asked once. */
+export function obstruction({ tunnel }: fw.CrossConnect, node: RouteSocket): (wiring: Wiring) => boolean {
+  let way: readonly [RouteLookup, Link | undefined] | 'none' | undefined;
+  return (wiring) => {
+    if (!tunnel || !wiring.obstacle) return false;
+    way ??= wayTo(tunnel.remote, node);
     // No route: no wiring has a way, and each says so itself.
-    if (error instanceof NetlinkError) return false;
+    return way !== 'none' && wiring.obstacle(...way) !== '';
+  };
+}
+
+function wayTo(remote: string, node: RouteSocket): readonly [RouteLookup, Link | undefined] | 'none' {
+  try {
+    const route = node.routeTo(remote);
+    return [route, node.link(route.device)];
+  } catch (error) {
+    if (error instanceof NetlinkError) return 'none';
     throw error;
   }
 }

@@ -3,29 +3,49 @@ import { NsmError } from '@nsm/api';
 import { type Link, NetlinkBatchError, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { addRoutes, destinationOf, isIPv6Prefix, routesOf } from './device-routes.js';
 import { Differences } from './differences.js';
+import { passOn } from './forwarding.js';
 import { addLinkLocal, switchOnIPv6 } from './ipv6.js';
 import { mendDevice, ours } from './mend-device.js';
 import type { OpenPort } from './open-port.js';
+import { mayTake, routePod } from './pod-routing.js';
 import type { Device } from './wiring.js';
+
+export interface Configuring {
+  /** See `routePod`. */
+  readonly cluster?: readonly string[] | undefined;
+  /** Makes requests of the port's socket that a fresh device needs before it is up. */
+  readonly first?: (() => void) | undefined;
+}
 
 /**
  * A fresh device gets all that the port wants; a device that was there is compared first and only mended.
  * @returns the differences that were found, in words. @throws NetlinkError with the request that the kernel refused.
  */
-export async function configureDevice(id: string, device: Device, open: OpenPort): Promise<string[]> {
+export async function configureDevice(
+  id: string,
+  device: Device,
+  open: OpenPort,
+  more: Configuring = {},
+): Promise<string[]> {
   const found = new Differences(device.side, open.port.name.includes('%') ? device.name : open.port.name);
   try {
     if (device.fresh) {
       found.add('interface');
-      await equip(id, device, open);
-    } else await mendDevice(id, device, open, found);
+      await equip(id, device, open, more);
+    } else await mendDevice(id, device, open, { found, cluster: more.cluster });
+    passOn(device, open);
     return found.told();
   } catch (error) {
     throw explainRoute(error, device, open.socket) ?? error;
   }
 }
 
-async function equip(id: string, device: Device, open: OpenPort): Promise<void> {
+async function equip(
+  id: string,
+  device: Device,
+  open: OpenPort,
+  { cluster, first }: Configuring,
+): Promise<void> {
   const { port, socket } = open;
   const withIPv6 = port.addresses.some(isIPv6Prefix);
   if (withIPv6) switchOnIPv6(open, device);
@@ -34,11 +54,16 @@ async function equip(id: string, device: Device, open: OpenPort): Promise<void> 
       if (withIPv6) addLinkLocal(device, port, socket);
       // No link-local address, route, duplicate address detection and listener report on an interface without IPv6.
       else socket.setLink(device.index, { ipv6AddressGeneration: 'none' });
+      first?.();
       socket.setLink(device.index, { alias: id, group: 0, up: true });
       for (const address of port.addresses) socket.addAddress(device.index, ours(address));
     }),
   );
-  if (port.routes.length > 0) await addRoutes(routesOf(device.index, port, socket), port, socket);
+  if (port.routes.length === 0) return;
+  const routes = routesOf(device.index, port, socket);
+  // Before the first packet could go astray.
+  if (mayTake(port, cluster)) routePod(socket, cluster, { device: device.index, routes });
+  await addRoutes(routes, port, socket);
 }
 
 /** The pod routes the same destination otherwise: by which device. */

@@ -22,7 +22,7 @@ const atOnce = 256;
 
 /**
  * A default route stands beside the pod's own: as two halves, which are more specific, so that they go before the pod's
- * own default route and leave that as it was.
+ * own default route and leave that as it was. Those of other connections that are there already stay before it.
  */
 export function routesOf(index: number, port: fw.Port, socket: RouteSocket): RouteSpec[] {
   return port.routes.flatMap(({ destination, gateway }) => {
@@ -33,22 +33,55 @@ export function routesOf(index: number, port: fw.Port, socket: RouteSocket): Rou
     };
     const whole = defaults[destination];
     if (!whole) return [{ destination, ...common }];
-    const taken = socket
-      .routes({ family: whole.family })
-      .some(
-        ({ destination: other, device, protocol }) =>
-          other === 'default' && device !== index && protocol !== ownProtocol,
-      );
-    return taken
-      ? whole.halves.map((half) => ({ destination: half, ...common }))
-      : [{ destination: 'default', family: whole.family, ...common }];
+    const { family, halves, metric } = whole;
+    const others = socket.routes({ family }).filter(({ device }) => device !== index);
+    const taken = others.some(
+      ({ destination: other, protocol }) => other === 'default' && protocol !== ownProtocol,
+    );
+    const destinations = taken ? halves : ['default'];
+    const behind = placeBehind(others, { destination: destinations[0] ?? '', first: metric }, port, socket);
+    return destinations.map((part) => ({ destination: part, family, ...common, ...behind }));
   });
 }
 
-const defaults: Readonly<Record<string, { readonly family: Family; readonly halves: readonly string[] }>> = {
-  '0.0.0.0/0': { family: 'ipv4', halves: ['0.0.0.0/1', '128.0.0.0/1'] },
-  '::/0': { family: 'ipv6', halves: ['::/1', '8000::/1'] },
+const defaults: Readonly<
+  Record<
+    string,
+    {
+      readonly family: Family;
+      readonly halves: readonly string[];
+      /** What the kernel gives to a route without. */
+      readonly metric: number;
+    }
+  >
+> = {
+  '0.0.0.0/0': { family: 'ipv4', halves: ['0.0.0.0/1', '128.0.0.0/1'], metric: 0 },
+  '::/0': { family: 'ipv6', halves: ['::/1', '8000::/1'], metric: 1024 },
 };
+
+/** The lowest metric that no other connection has, but for those whose place this one takes. */
+function placeBehind(
+  others: readonly Route[],
+  { destination, first }: { readonly destination: string; readonly first: number },
+  { takesOver, beside }: fw.Port,
+  socket: RouteSocket,
+): { readonly metric?: number } {
+  const same = others.filter(
+    (route) => route.protocol === ownProtocol && destinationOf(route) === destination,
+  );
+  if (same.length === 0) return {};
+  const taken = new Set(
+    same
+      .filter(({ device }) => {
+        const { alias = '' } = device === undefined ? {} : (socket.link(device) ?? {});
+        return alias === '' || (alias !== takesOver && alias !== beside);
+      })
+      .map(({ metric = 0 }) => metric),
+  );
+  let metric = first;
+  while (taken.has(metric)) metric++;
+  return metric === first ? {} : { metric };
+}
 
 /**
  * A route of the replaced connection is left behind the new route, and goes with its interface: at no moment is there no

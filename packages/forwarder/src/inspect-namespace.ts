@@ -1,6 +1,7 @@
 // Facts of a network namespace that a request names, and of the process that names it.
 import type { forwarder as fw } from '@nsm/api';
 import {
+  administers,
   currentNamespace,
   IpPrefix,
   type NetworkNamespace,
@@ -19,10 +20,17 @@ export type NamespaceReport = {
   cookie: bigint;
   node?: boolean;
   addresses?: string[];
+  administered?: boolean;
 };
 
-/** @throws NsmError `namespace-unknown`, `invalid` or `privilege` */
-export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectNamespaceRequest): {
+/**
+ * @param cluster prefixes that its default route leads to.
+ * @throws NsmError `namespace-unknown`, `invalid` or `privilege`
+ */
+export function inspectNamespace(
+  { linuxNamespace, pid, inodeOnly, administered: asked }: fw.InspectNamespaceRequest,
+  cluster: readonly string[] = [],
+): {
   namespace?: NamespaceReport;
   pidInode: number;
   pidCookie?: bigint;
@@ -36,9 +44,12 @@ export function inspectNamespace({ linuxNamespace, pid, inodeOnly }: fw.InspectN
     using own = currentNamespace();
     const node = own.inode === inode;
     const addresses = node ? socket.addresses().map(({ address }) => IpPrefix.of(address).address) : [];
-    const prefixes = prefixesOf(socket);
+    const prefixes = [...prefixesOf(socket), ...cluster];
     return {
-      namespace: { inode, path, prefixes, cookie: namespaceCookie(socket), node, addresses },
+      namespace: {
+        ...{ inode, path, prefixes, cookie: namespaceCookie(socket), node, addresses },
+        administered: asked && pid > 0 && administers(pid, namespace),
+      },
       pidInode,
     };
   } catch (error) {

@@ -1,7 +1,6 @@
 // IPv6 on a pod's device: switched on for it alone where the pod has it switched off, and with the link-local address at once.
-import { readFileSync, writeFileSync } from 'node:fs';
 import { type forwarder as fw, NsmError } from '@nsm/api';
-import { IpPrefix, type RouteSocket } from '@nsm/netlink';
+import { IpPrefix, type RouteSocket, readSetting, writeSetting } from '@nsm/netlink';
 import type { OpenPort } from './open-port.js';
 
 /**
@@ -54,18 +53,15 @@ export function switchOnIPv6(
 
 /** `0` or `1` of a device in the thread's network namespace; undefined where there is no IPv6, or no /proc/sys. */
 export function readDisableIPv6(name: string): '0' | '1' | undefined {
-  try {
-    return readFileSync(fileOf(name), 'utf8').trim() === '0' ? '0' : '1';
-  } catch {
-    return undefined;
-  }
+  const value = readSetting(settingOf(name));
+  return value === undefined || value === '0' ? value : '1';
 }
 
 /** @throws Error of the file system, as EROFS in a container that may not change its kernel's settings. */
 export function writeDisableIPv6(name: string, value: '0' | '1'): void {
-  writeFileSync(fileOf(name), value);
+  writeSetting(settingOf(name), value);
 }
 
-function fileOf(name: string): string {
-  return `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`;
+function settingOf(name: string): string {
+  return `net/ipv6/conf/${name}/disable_ipv6`;
 }

@@ -1,15 +1,21 @@
 // The networks that the interfaces of a pod are in, or lead to, each with the interface that has it.
 import type { forwarder as fw } from '@nsm/api';
 import { IpPrefix, openNamespace, RouteSocket } from '@nsm/netlink';
+import { ownProtocol } from './device-routes.js';
 import { explain } from './explain.js';
+import { bestTo } from './keep-routes.js';
 
 export type NetworkReport = Pick<fw.Network, 'prefix' | 'interface' | 'id' | 'routed'>;
 
 /**
  * An address of lo makes no network, every interface is in the link-local one, and a default route leads to none.
+ * @param cluster prefixes that are reached by the pod's own default route, which leads to them as a route of their own would.
  * @throws NsmError `namespace-unknown`
  */
-export function listNetworks({ inode, path }: fw.Namespace): NetworkReport[] {
+export function listNetworks(
+  { inode, path }: fw.Namespace,
+  cluster: readonly string[] = [],
+): NetworkReport[] {
   try {
     using namespace = openNamespace({ inode, hint: path });
     using socket = RouteSocket.open(namespace);
@@ -26,8 +32,13 @@ export function listNetworks({ inode, path }: fw.Namespace): NetworkReport[] {
       if (peer !== undefined) networks.push(IpPrefix.of(address).host);
       return networks.map((network) => ({ prefix: String(network), ...device, routed: false }));
     });
-    const routed = socket
-      .routes()
+    const routes = socket.routes();
+    const own = routes.filter(({ protocol }) => protocol !== ownProtocol);
+    const kept = cluster.flatMap((prefix) => {
+      const way = bestTo(IpPrefix.of(prefix), own);
+      return way ? [{ ...way, destination: prefix }] : [];
+    });
+    const routed = [...routes, ...kept]
       .filter(({ protocol, destination }) => protocol !== 'kernel' && destination !== 'default')
       .map(({ destination, device, multipath: [first] }) => ({
         prefix: destination,

@@ -13,14 +13,21 @@ import { addRoutes, destinationOf, isIPv6Prefix, ownProtocol, routesOf } from '.
 import type { Differences } from './differences.js';
 import { addLinkLocal, switchOnIPv6 } from './ipv6.js';
 import { type OpenPort, requireFreeName } from './open-port.js';
+import { isDefault, mayTake, routePod } from './pod-routing.js';
 import type { Device } from './wiring.js';
+
+interface Mending {
+  readonly found: Differences;
+  /** See `routePod`. */
+  readonly cluster: readonly string[] | undefined;
+}
 
 /** Tables are read once each, however much there is to compare. @throws NetlinkError */
 export async function mendDevice(
   id: string,
   device: Device,
   open: OpenPort,
-  found: Differences,
+  { found, cluster }: Mending,
 ): Promise<void> {
   const { port, socket } = open;
   mendLink(id, device, port, socket, found);
@@ -28,7 +35,7 @@ export async function mendDevice(
   // After the addresses: the kernel takes away and gives routes with them.
   const routes = socket.routes({ device: device.index });
   mendConnected(device, port, socket, routes, found);
-  await mendRoutes(device, port, socket, routes, found);
+  await mendRoutes(device, open, routes, { found, cluster });
   if (port.takesOver !== '') takeConnected(port, socket);
 }
 
@@ -115,20 +122,22 @@ function mendConnected(
 }
 
 async function mendRoutes(
-  device: Device,
-  port: fw.Port,
-  socket: RouteSocket,
+  { index }: Device,
+  { port, socket }: OpenPort,
   routes: readonly Route[],
-  found: Differences,
+  { found, cluster }: Mending,
 ): Promise<void> {
   const key = (route: RouteSpec | Route): string => `${destinationOf(route)} ${route.gateway ?? ''}`;
-  const missing = new Map(routesOf(device.index, port, socket).map((route) => [key(route), route]));
+  const wanted = routesOf(index, port, socket);
+  const missing = new Map(wanted.map((route) => [key(route), route]));
   const surplus = routes.filter((route) => !missing.delete(key(route)) && route.protocol === ownProtocol);
   if (surplus.length > 0)
     socket.batch(() => {
       for (const { destination, gateway, family } of surplus)
-        socket.deleteRoute({ destination, gateway, family, device: device.index });
+        socket.deleteRoute({ destination, gateway, family, device: index });
     });
+  if (mayTake(port, cluster) || surplus.some(isDefault))
+    found.addAll('route', routePod(socket, cluster, { device: index, routes: wanted }));
   await addRoutes([...missing.values()], port, socket);
   found.addAll(
     'route',

@@ -6,7 +6,7 @@ import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { SourceFilters } from './bpf/source-filters.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
-import { inOrder, isObstructed, isPortTaken, possibleWirings, type TriedWiring } from './choose-wiring.js';
+import { inOrder, isPortTaken, obstruction, possibleWirings, type TriedWiring } from './choose-wiring.js';
 import { configureDevice } from './configure-device.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
@@ -18,10 +18,13 @@ import { Lending } from './lending/lending.js';
 import type { LendingOptions } from './lending/lending-options.js';
 import { LoanBook } from './lending/loan-book.js';
 import { listNetworks, type NetworkReport } from './list-networks.js';
+import { defaultMemoryLimits, type MemoryLimits } from './memory-limits.js';
 import { requireAnswer } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
+import { mayTake, routePod } from './pod-routing.js';
+import { requirePrivileges } from './privileges.js';
 import { type ProbeReport, probe } from './probe.js';
 import { readStatistics } from './read-statistics.js';
 import { Reaper } from './reaper.js';
@@ -42,6 +45,8 @@ export interface NodeForwarderOptions {
   readonly runDir?: string;
   /** Devices of the node that may be given to pods. Default: none. */
   readonly lending?: LendingOptions;
+  /** How much memory applications may share with it. Default: see `defaultMemoryLimits`. */
+  readonly memory?: MemoryLimits;
 }
 
 export class NodeForwarder implements ForwarderService {
@@ -54,19 +59,31 @@ export class NodeForwarder implements ForwarderService {
   readonly #offers: TunnelOffers;
   readonly #sockets: SharedSockets;
   readonly #shared: SharedEngine;
+  readonly #memory: MemoryLimits;
   readonly #lending: Lending;
   /** By id of cross-connects: what is done with each waits for what was begun before, also where nobody waits for that any more. */
   readonly #turns = new Turns();
   readonly #wirings: readonly TriedWiring[];
+  /** Undefined until they are told. */
+  #cluster: readonly string[] | undefined;
 
-  constructor({ vxlanEngine = 'ebpf', runDir, lending = {} }: NodeForwarderOptions = {}) {
+  constructor({
+    vxlanEngine = 'ebpf',
+    runDir,
+    lending = {},
+    memory = defaultMemoryLimits,
+  }: NodeForwarderOptions = {}) {
+    requirePrivileges();
     this.#socket = RouteSocket.open();
     removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket, runDir ?? '');
     this.#sources = this.#tunnels.isLoaded ? new SourceFilters() : undefined;
     this.#sockets = new SharedSockets(runDir);
-    this.#shared = new SharedEngine(this.#sockets, this.#tunnels.isLoaded, (ids) => this.#watch.lost(ids));
+    this.#shared = new SharedEngine(this.#sockets, this.#tunnels.isLoaded, memory, (ids) =>
+      this.#watch.lost(ids),
+    );
+    this.#memory = memory;
     const { folder, underlay = [], onStep } = lending;
     this.#lending = new Lending(this.#socket, new LoanBook(folder, nodeId()), underlay, onStep);
     const node = { socket: this.#socket };
@@ -97,7 +114,12 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async getCapabilities(): Promise<CapabilitiesReport> {
-    return { ...capabilitiesOf(this.#wirings), nodeId: nodeId() };
+    const { sharedMemoryMib: limit, userFactor } = this.#memory;
+    return {
+      ...capabilitiesOf(this.#wirings),
+      nodeId: nodeId(),
+      memory: { ...this.#shared.memoryUse, limit, limitOfUser: limit * userFactor },
+    };
   }
 
   async placeSockets({
@@ -113,7 +135,7 @@ export class NodeForwarder implements ForwarderService {
   async inspectNamespace(
     request: fw.InspectNamespaceRequest,
   ): Promise<{ namespace?: NamespaceReport; pidInode: number; pidCookie?: bigint }> {
-    return inspectNamespace(request);
+    return inspectNamespace(request, this.#cluster);
   }
 
   async keepWays(request: fw.KeepWaysRequest): Promise<{ kept: string[] }> {
@@ -124,8 +146,13 @@ export class NodeForwarder implements ForwarderService {
     }
   }
 
+  async keepPrefixes({ prefixes }: fw.KeepPrefixesRequest): Promise<object> {
+    this.#cluster = prefixes;
+    return {};
+  }
+
   async listNetworks(namespace: fw.Namespace): Promise<{ networks: NetworkReport[] }> {
-    return { networks: listNetworks(namespace) };
+    return { networks: listNetworks(namespace, this.#cluster) };
   }
 
   async offerTunnels({ remote, local }: fw.OfferTunnelsRequest): Promise<Offer> {
@@ -146,9 +173,7 @@ export class NodeForwarder implements ForwarderService {
     signal.throwIfAborted();
     this.#reaper.prepare();
     crossConnect.mended = [];
-    const possible = possibleWirings(this.#wirings, crossConnect, (wiring) =>
-      isObstructed(wiring, crossConnect, this.#socket),
-    );
+    const possible = possibleWirings(this.#wirings, crossConnect, obstruction(crossConnect, this.#socket));
     const ports: OpenPorts = {};
     try {
       if (crossConnect.client) ports.client = new OpenPort(crossConnect.client);
@@ -184,12 +209,16 @@ export class NodeForwarder implements ForwarderService {
         this.#tunnels.release(crossConnect.id);
         ports[device.side]?.delete(device.index);
       });
-      // Before the first packet.
-      this.#sources?.guard(crossConnect.id, devices, ports);
       for (const device of devices) {
         const open = ports[device.side];
         if (!open) continue;
-        crossConnect.mended.push(...(await configureDevice(crossConnect.id, device, open)));
+        // Before the first packet.
+        const first = this.#sources?.guard(crossConnect.id, device, ports);
+        const configured = await configureDevice(crossConnect.id, device, open, {
+          cluster: this.#cluster,
+          first,
+        });
+        crossConnect.mended.push(...configured);
         if (open.port.name.includes('%')) open.port.name = device.name;
         this.#watch.follow(crossConnect.id, open, device.index);
       }
@@ -198,6 +227,7 @@ export class NodeForwarder implements ForwarderService {
       const carrying: Device[] = [];
       for (const device of devices) {
         const open = device.fresh ? ports[device.side] : undefined;
+        if (device.nodeEnd !== undefined) await waitForCarrier(this.#socket, device.nodeEnd, signal);
         if (open && (await waitForCarrier(open.socket, device.index, signal))) carrying.push(device);
       }
       if (crossConnect.answerWithinMs > 0)
@@ -242,7 +272,24 @@ export class NodeForwarder implements ForwarderService {
         if (!outside && !(client && endpoint)) this.#tunnels.tidySoon();
       }),
     );
+    this.#routeWithout(crossConnects);
     return {};
+  }
+
+  /** What kept packets from a connection goes with the last that needed it. */
+  #routeWithout(crossConnects: readonly fw.CrossConnect[]): void {
+    const ports = crossConnects
+      .flatMap(({ client, endpoint }) => [client, endpoint])
+      .filter((port) => port?.namespace !== undefined && mayTake(port, this.#cluster)) as fw.Port[];
+    for (const port of new Map(ports.map((one) => [one.namespace?.inode, one])).values()) {
+      try {
+        using open = new OpenPort(port);
+        routePod(open.socket, this.#cluster);
+      } catch (error) {
+        const explained = explain(error);
+        if (explained.kind !== 'namespace-unknown') throw explained;
+      }
+    }
   }
 
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {

@@ -15,6 +15,8 @@ export interface Device {
   readonly name: string;
   /** False when the device was there before and only has to be brought up to date. */
   readonly fresh: boolean;
+  /** Index of the device's other end where that is the node's, not the other pod's: it, too, must send before the other side answers. */
+  readonly nodeEnd?: number;
 }
 
 /** What a wiring may use of the node: a socket in the node's own network namespace. */

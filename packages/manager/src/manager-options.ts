@@ -6,6 +6,7 @@ import type { MachineCredentials } from '@nsm/pki';
 import type { EtcdOptions } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { Limits } from './admission/limits.js';
+import type { ClusterNetworks } from './cluster/cluster-prefixes.js';
 import type { MendPauses } from './connection/mend-pace.js';
 import type { NodePods } from './node-pods.js';
 import type { FaultInjector } from './request/transaction.js';
@@ -40,6 +41,10 @@ export interface ManagerOptions {
   readonly lending?: Pick<LendingOptions, 'hwPools' | 'sriovPools' | 'sysfs'>;
   /** Where addresses come from, for one network service or, without `service`, for all others. */
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
+  /** Prefixes of the cluster, to which pods send by their own default route whatever routes connections have. Default: none. */
+  readonly clusterPrefixes?: readonly string[];
+  /** Tells more of them. Default: nothing does. */
+  readonly clusterNetworks?: ClusterNetworks;
   /** Users whose processes may name network namespaces that are not their own. */
   readonly allowedUids: readonly number[];
   /** What one pod may have. Default: see `defaultLimits`. */

@@ -17,10 +17,12 @@ import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import { leave, register } from './peers/registration.js';
 import { PolicySource } from './policy/policy-source.js';
+import { Readiness } from './readiness.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
 import { podPort } from './services/pod-port.js';
 import { recordChanges } from './signals/audit-changes.js';
+import { tellPrefixes, watchCluster } from './signals/cluster-changes.js';
 import { keepComparing } from './signals/comparing.js';
 import { watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
@@ -49,6 +51,8 @@ export class Manager {
   readonly #options: ManagerOptions;
   readonly #logger: Logger;
   readonly #stops: Stops;
+  /** What it cannot do without and lacks. */
+  readonly readiness: Readiness = new Readiness();
   #port = 0;
 
   /** @throws NsmError `invalid` for options that cannot work. */
@@ -130,6 +134,7 @@ export class Manager {
       forwarder,
       abilities,
       registry,
+      readiness: this.readiness,
       source,
       auditLog,
       logger,
@@ -142,23 +147,28 @@ export class Manager {
     stops.add(letFinish);
     // Whoever asks for a connection must not hear that there is none, only because it is not known yet.
     load(parts, store);
+    this.readiness.have('table');
     this.#port = await listenTcp(parts, this.#options, stops);
 
     await registry.start();
     stops.add(() => registry.stop());
     // One that comes back under the name of one that failed is another.
     registry.watch(({ event }) => {
+      // What was heard stays known while the registry is away.
+      if (event.case === 'synced') this.readiness.have('registry');
       if (event.case === 'endpointRemoved') parts.health.forget(event.value);
     });
     await register(parts);
     stops.add(() => leave(parts));
     stops.add(letFinish);
     stops.add(() => stopping.abort());
+    await tellPrefixes(parts);
     await resume(parts, store);
     haveRecovered();
     this.#listen(parts);
     await this.#attachPods(parts);
     await listenUnix(parts, this.#options, stops);
+    stops.add(() => this.readiness.lack('sockets', 'the manager stops'));
     logger.info({ name, port: this.#port, advertise: self.address, runDir, registry: registry.url }, 'ready');
   }
 
@@ -167,6 +177,7 @@ export class Manager {
     const newEndpoints = watchNewEndpoints(parts);
     this.#stops.add(() => newEndpoints[Symbol.dispose]());
     watchPolicy(parts);
+    watchCluster(parts);
     recordChanges(parts);
     void watchForwarder(parts);
     void keepComparing(parts);

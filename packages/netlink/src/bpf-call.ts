@@ -1,5 +1,5 @@
 // bpf(2): its commands, and errors that say what was tried (include/uapi/linux/bpf.h).
-import { bpf } from './libc.js';
+import { bpf } from './libc-syscalls.js';
 import { check } from './netlink-error.js';
 
 export const BPF = {

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { BpfMap } from './bpf-map.js';
 import { BpfObject, describeProgram, testRun } from './bpf-object.js';
 import * as libc from './libc.js';
+import { bpf } from './libc-syscalls.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 
@@ -14,7 +15,7 @@ const createMap = (type: number, keySize: number, valueSize: number): number => 
     attributes.writeUInt32LE(value, 4 * n);
   });
   attributes.write('test_map', 28);
-  return libc.bpf(0, attributes);
+  return bpf(0, attributes);
 };
 
 /** r0 = verdict; exit. */
@@ -29,7 +30,7 @@ const loadProgram = (verdict: number): number => {
   attributes.writeUInt32LE(2, 4);
   attributes.writeBigUInt64LE(libc.addressOf(instructions), 8);
   attributes.writeBigUInt64LE(libc.addressOf(license), 16);
-  return libc.bpf(5, attributes);
+  return bpf(5, attributes);
 };
 
 const tried = createMap(1, 4, 8);

@@ -92,6 +92,20 @@ export class EthtoolSocket implements Disposable {
    * @throws NetlinkError EOPNOTSUPP: no such switch, or it is fixed (the others are set nevertheless)
    */
   setFeatures(device: number, wanted: Readonly<Record<string, boolean>>): void {
+    this.trySetFeatures(device, wanted);
+    const features = this.features(device);
+    const refused = Object.keys(wanted).filter((name) => features.get(name)?.wanted !== wanted[name]);
+    const fixed = refused.filter((name) => features.get(name)?.active !== wanted[name]);
+    if (fixed.length > 0)
+      throw this.#socket.error(
+        EOPNOTSUPP,
+        { operation: 'set features', object: `of #${device}` },
+        { text: `fixed: ${fixed.join(', ')}` },
+      );
+  }
+
+  /** As `setFeatures`, and says nothing of switches that are fixed, which the kernel passes over. */
+  trySetFeatures(device: number, wanted: Readonly<Record<string, boolean>>): void {
     const request = { type: this.#family, operation: 'set features', object: `of #${device}` };
     this.#socket.request(request, (writer) => {
       encodeHeader(writer, ETHTOOL_MSG_FEATURES_SET, device, ETHTOOL_FLAG_OMIT_REPLY);
@@ -105,12 +119,6 @@ export class EthtoolSocket implements Disposable {
         }),
       );
     });
-    // The kernel passes over fixed switches in silence.
-    const features = this.features(device);
-    const refused = Object.keys(wanted).filter((name) => features.get(name)?.wanted !== wanted[name]);
-    const fixed = refused.filter((name) => features.get(name)?.active !== wanted[name]);
-    if (fixed.length > 0)
-      throw this.#socket.error(EOPNOTSUPP, request, { text: `fixed: ${fixed.join(', ')}` });
   }
 
   /** Whether any switch of each group is on. */

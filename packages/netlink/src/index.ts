@@ -1,5 +1,7 @@
 // rtnetlink for Node.js: namespaces, links, addresses, routes, neighbours, tc, monitoring.
+
 export type { Address, AddressFilter, AddressSpec } from './addresses.js';
+export { administers, hasCapability } from './administers.js';
 export { AttributeWriter } from './attribute-writer.js';
 export { Attributes } from './attributes.js';
 export { BpfMap, type MapConflict } from './bpf-map.js';
@@ -28,6 +30,7 @@ export { ForeignMemory } from './foreign-memory.js';
 export { whyNoDestination, whyNoHostAddress } from './host-address.js';
 export type { HtbClassSpec } from './htb-classes.js';
 export { formatIp, IpPrefix } from './ip-prefix.js';
+export { readSetting, writeSetting } from './kernel-settings.js';
 export * as libc from './libc.js';
 export * as memory from './libc-memory.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';

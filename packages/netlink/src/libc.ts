@@ -263,21 +263,6 @@ export class MessageReceiver {
   }
 }
 
-const syscallNumbers = define<[number, number, number]>('long syscall(long number, long a, long b)');
-// The same number on every architecture: it is newer than the unified table (Linux 5.3).
-const SYS_PIDFD_OPEN = 434;
-/** pidfd_open(2): a descriptor that becomes readable when the process has ended. */
-export const pidfdOpen = (pid: number, flags: number): SystemResult =>
-  syscallNumbers(SYS_PIDFD_OPEN, pid, flags);
-
-const syscallBuffer = define<[number, number, Uint8Array, number]>(
-  'long syscall(long number, long command, void *attributes, unsigned long size)',
-);
-const SYS_BPF: Readonly<Record<string, number>> = { x64: 321, ia32: 357, arm: 386, arm64: 280, riscv64: 280 };
-/** bpf(2), which libc does not wrap; `attributes` is a raw `union bpf_attr` (linux/bpf.h). */
-export const bpf = (command: number, attributes: Uint8Array): SystemResult =>
-  syscallBuffer(SYS_BPF[process.arch] ?? -1, command, attributes, attributes.length);
-
 /** Address of a buffer's first byte, to put into a structure. Valid as long as the buffer is referenced. */
 export const addressOf = (bytes: Uint8Array): bigint => koffi.address(bytes);
 

@@ -1,7 +1,7 @@
 // Encoding RTM_NEWLINK: links to make and changes to links (linux/if_link.h).
 import type { AttributeWriter } from './attribute-writer.js';
 import { DecodeError } from './decode-error.js';
-import { AF_INET6, AF_UNSPEC } from './libc.js';
+import { AF_INET, AF_INET6, AF_UNSPEC } from './libc.js';
 import { IFF_UP, IFLA, IFLA_INFO_DATA, IFLA_INFO_KIND, LINK_HEADER_SIZE } from './link.js';
 import { encodeBridge, encodeMacvlan, encodeVlan, encodeVxlan } from './link-kinds.js';
 import type { CommonLinkSpec, Ipv6AddressGeneration, LinkChanges, NetlinkLinkSpec } from './link-spec.js';
@@ -13,6 +13,9 @@ const VETH_INFO_PEER = 1;
 const VXLAN_PORT = 4789;
 const MAXIMUM_ALIAS = 255;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
+/** linux/if_link.h and linux/ip.h. */
+const IFLA_INET_CONF = 1;
+const IPV4_DEVCONF_FORWARDING = 1;
 /** IN6_ADDR_GEN_MODE_ of linux/if_link.h. */
 const IPV6_ADDRESS_GENERATION: Readonly<Record<Ipv6AddressGeneration, number>> = { eui64: 0, none: 1 };
 
@@ -96,13 +99,18 @@ export const encodeLinkChanges = (writer: AttributeWriter, index: number, change
     writer.string(IFLA.alias, changes.alias);
   }
   encodeCommon(writer, changes);
-  const { ipv6AddressGeneration } = changes;
-  if (ipv6AddressGeneration !== undefined)
-    writer.nest(IFLA.familySpec, () =>
-      writer.nest(AF_INET6, () =>
-        writer.u8(IFLA_INET6_ADDR_GEN_MODE, IPV6_ADDRESS_GENERATION[ipv6AddressGeneration]),
-      ),
-    );
+  const { ipv6AddressGeneration, ipv4Forwarding } = changes;
+  if (ipv6AddressGeneration !== undefined || ipv4Forwarding !== undefined)
+    writer.nest(IFLA.familySpec, () => {
+      if (ipv4Forwarding !== undefined)
+        writer.nest(AF_INET, () =>
+          writer.nest(IFLA_INET_CONF, () => writer.u32(IPV4_DEVCONF_FORWARDING, ipv4Forwarding ? 1 : 0)),
+        );
+      if (ipv6AddressGeneration !== undefined)
+        writer.nest(AF_INET6, () =>
+          writer.u8(IFLA_INET6_ADDR_GEN_MODE, IPV6_ADDRESS_GENERATION[ipv6AddressGeneration]),
+        );
+    });
   const { vxlan, bridge, virtualFunctions } = changes;
   if (virtualFunctions !== undefined) encodeVfChanges(writer, virtualFunctions);
   if (vxlan !== undefined || bridge !== undefined)

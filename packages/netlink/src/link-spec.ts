@@ -131,6 +131,8 @@ export interface LinkChanges {
    * the one that brings the link up. EAFNOSUPPORT for a link without IPv6: the kernel has none, or the MTU is below 1280.
    */
   readonly ipv6AddressGeneration?: Ipv6AddressGeneration | undefined;
+  /** Whether IPv4 packets that come in by the link are passed on, whatever net.ipv4.ip_forward says; IPv6 has no such setting here. */
+  readonly ipv4Forwarding?: boolean | undefined;
   /** Changes to a vxlan device. */
   readonly vxlan?: Omit<VxlanOptions, 'id'> | undefined;
   /** Changes to a bridge. */

@@ -13,7 +13,6 @@ import type {
   TapSpec,
 } from './link-spec.js';
 import { type MessageWriter, NLM_F_CREATE, NLM_F_EXCL } from './message.js';
-import { NetlinkError } from './netlink-error.js';
 import type { DumpOptions } from './netlink-request.js';
 import { NetlinkSocket } from './netlink-socket.js';
 import type { NetworkNamespace } from './network-namespace.js';
@@ -59,21 +58,16 @@ export const listLinks = (socket: NetlinkSocket, filter: LinkFilter & DumpOption
 };
 
 /** See `RouteSocket.link`. */
-export const findLink = (socket: NetlinkSocket, link: LinkReference): Link | undefined => {
-  try {
-    return socket.get(
-      { type: RTM_GETLINK, operation: 'get link', object: describeLink(link) },
-      (writer) => {
-        encodeReference(writer, link);
-        writer.u32(IFLA.extensionMask, RTEXT_FILTER_SKIP_STATS);
-      },
-      decodeLink,
-    );
-  } catch (error) {
-    if (error instanceof NetlinkError && (error.errno === ENODEV || error.errno === ENOENT)) return undefined;
-    throw error;
-  }
-};
+export const findLink = (socket: NetlinkSocket, link: LinkReference): Link | undefined =>
+  socket.find(
+    { type: RTM_GETLINK, operation: 'get link', object: describeLink(link) },
+    (writer) => {
+      encodeReference(writer, link);
+      writer.u32(IFLA.extensionMask, RTEXT_FILTER_SKIP_STATS);
+    },
+    decodeLink,
+    [ENODEV, ENOENT],
+  );
 
 /** See `RouteSocket.virtualFunctions`. */
 export const listVirtualFunctions = (socket: NetlinkSocket, link: LinkReference): VirtualFunction[] =>

@@ -1,7 +1,7 @@
 // Ids by which one namespace knows others: codec and operations (linux/net_namespace.h).
 import type { AttributeWriter } from './attribute-writer.js';
+import { ENOENT } from './errno.js';
 import { attributesOf, type Message } from './message.js';
-import { NetlinkError } from './netlink-error.js';
 import type { NetlinkSocket } from './netlink-socket.js';
 import type { NetworkNamespace } from './network-namespace.js';
 import { RTM_GETNSID, RTM_NEWNSID } from './route-messages.js';
@@ -32,22 +32,16 @@ export const namespaceId = (socket: NetlinkSocket, namespace: NetworkNamespace):
 };
 
 /** See `RouteSocket.isNamespaceIdTaken`. */
-export const isNamespaceIdTaken = (socket: NetlinkSocket, id: number): boolean => {
-  try {
-    socket.get(
-      { type: RTM_GETNSID, operation: 'look for namespace id', object: String(id) },
-      (writer) => {
-        writer.reserve(HEADER_SIZE);
-        writer.s32(NETNSA.id, id);
-      },
-      decodeNamespaceId,
-    );
-    return true;
-  } catch (error) {
-    if (error instanceof NetlinkError && error.code === 'ENOENT') return false;
-    throw error;
-  }
-};
+export const isNamespaceIdTaken = (socket: NetlinkSocket, id: number): boolean =>
+  socket.find(
+    { type: RTM_GETNSID, operation: 'look for namespace id', object: String(id) },
+    (writer) => {
+      writer.reserve(HEADER_SIZE);
+      writer.s32(NETNSA.id, id);
+    },
+    decodeNamespaceId,
+    [ENOENT],
+  ) !== undefined;
 
 /** See `RouteSocket.setNamespaceId`. */
 export const setNamespaceId = (socket: NetlinkSocket, namespace: NetworkNamespace, id: number): void =>

@@ -17,7 +17,6 @@ import {
   type NeighbourFilter,
   type NeighbourSpec,
 } from './neighbours.js';
-import { NetlinkError } from './netlink-error.js';
 import type { DumpOptions } from './netlink-request.js';
 import type { NetlinkSocket } from './netlink-socket.js';
 import { RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH } from './route-messages.js';
@@ -56,19 +55,15 @@ export const findNeighbour = (
   device: number,
 ): Neighbour | undefined => {
   const { family, bytes } = IpPrefix.ofAddress(address);
-  try {
-    return socket.get(
-      { type: RTM_GETNEIGH, operation: 'get neighbour', object: describe(address, device) },
-      (writer) => {
-        encodeNeighbourHeader(writer, family, device, 'none', []);
-        writer.raw(NDA.destination, bytes);
-      },
-      decodeNeighbour,
-    );
-  } catch (error) {
-    if (error instanceof NetlinkError && (error.errno === ENOENT || error.errno === ENODEV)) return undefined;
-    throw error;
-  }
+  return socket.find(
+    { type: RTM_GETNEIGH, operation: 'get neighbour', object: describe(address, device) },
+    (writer) => {
+      encodeNeighbourHeader(writer, family, device, 'none', []);
+      writer.raw(NDA.destination, bytes);
+    },
+    decodeNeighbour,
+    [ENOENT, ENODEV],
+  );
 };
 
 /** See `RouteSocket.forwardingEntries`. */

@@ -100,15 +100,23 @@ export class NetlinkSocket implements Disposable {
 
   /** Asks for one object. @throws NetlinkError */
   get<T>(request: Request, encode: (writer: MessageWriter) => void, decode: (message: Message) => T): T {
-    this.#refuseInBatch(request);
-    let answer: { value: T } | undefined;
-    const ask = (): boolean =>
-      this.#exchange(request, NLM_F_REQUEST | (request.flags ?? 0), encode, false, (message) => {
-        answer = { value: decode(message) };
-      });
-    if (!ask()) ask();
+    const answer = this.#ask(request, encode, decode, []);
     if (answer === undefined) throw this.error(EAGAIN, request, { text: 'no answer' });
     return answer.value;
+  }
+
+  /**
+   * Asks for one object that may not be there.
+   * @param absent the error numbers that say so: an error that is expected is not made, which takes longer than the question.
+   * @throws NetlinkError for all others.
+   */
+  find<T>(
+    request: Request,
+    encode: (writer: MessageWriter) => void,
+    decode: (message: Message) => T,
+    absent: readonly number[],
+  ): T | undefined {
+    return this.#ask(request, encode, decode, absent)?.value;
   }
 
   /** Reads a whole table; `decode` leaves out what it returns undefined for. @throws NetlinkError */
@@ -171,6 +179,23 @@ export class NetlinkSocket implements Disposable {
     return new NetlinkError(errno, request.operation, `${request.object} ${where}`.trim(), detail);
   }
 
+  #ask<T>(
+    request: Request,
+    encode: (writer: MessageWriter) => void,
+    decode: (message: Message) => T,
+    absent: readonly number[],
+  ): { readonly value: T } | undefined {
+    this.#refuseInBatch(request);
+    let answer: { readonly value: T } | undefined;
+    const flags = NLM_F_REQUEST | (request.flags ?? 0);
+    const take = (message: Message): void => {
+      answer = { value: decode(message) };
+    };
+    const ask = (): boolean => this.#exchange(request, flags, encode, false, take, absent);
+    if (!ask()) ask();
+    return answer;
+  }
+
   #refuseInBatch(request: Request): void {
     if (this.#batch !== undefined)
       throw new TypeError(`${request.operation}: only changes can be batched, not questions`);
@@ -219,6 +244,7 @@ export class NetlinkSocket implements Disposable {
     encode: (writer: MessageWriter) => void,
     untilEnd: boolean,
     take: (message: Message) => void,
+    absent: readonly number[] = [],
   ): boolean {
     shared.length = 0;
     const sequence = this.#write(shared, request, flags, encode);
@@ -231,6 +257,7 @@ export class NetlinkSocket implements Disposable {
           if (message.sequence !== sequence) continue;
           if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
             const answer = decodeAcknowledgement(message);
+            if (absent.includes(answer.errno)) return true;
             if (answer.errno !== 0) throw this.error(answer.errno, request, answer);
             if (message.type === NLMSG_DONE) take(message);
             return true;

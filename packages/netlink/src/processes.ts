@@ -1,6 +1,7 @@
 // Processes: when they began, and noticing at once when they end.
 import { readFileSync } from 'node:fs';
 import * as libc from './libc.js';
+import { pidfdOpen } from './libc-syscalls.js';
 import { check } from './netlink-error.js';
 import type { Poller } from './poller.js';
 
@@ -98,7 +99,7 @@ export class ProcessHandle implements Disposable {
 
 /** Holds a process by its number. @throws NetlinkError ESRCH: no such process (a zombie counts as one) */
 export const openProcess = (pid: number): ProcessHandle => {
-  const fd = check(libc.pidfdOpen(pid, 0), 'open process', String(pid));
+  const fd = check(pidfdOpen(pid, 0), 'open process', String(pid));
   // Read after the pidfd is open: were the number reused in between, the start time would be of the newer process, and
   // the pidfd, being of the older, would report its end at once.
   const startTime = processStartTime(pid);

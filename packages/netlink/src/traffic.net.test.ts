@@ -3,6 +3,7 @@ import { ipJson, leaks, makeNamespace, ping, requireRoot, run, type TestNamespac
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EthtoolSocket } from './ethtool.js';
 import * as libc from './libc.js';
+import { bpf } from './libc-syscalls.js';
 import { NetlinkError } from './netlink-error.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
@@ -149,7 +150,7 @@ describe.skipIf(!requireRoot('traffic'))('traffic', () => {
     attributes.writeUInt32LE(2, 4);
     attributes.writeBigUInt64LE(libc.addressOf(instructions), 8);
     attributes.writeBigUInt64LE(libc.addressOf(license), 16);
-    return libc.bpf(5, attributes);
+    return bpf(5, attributes);
   };
 
   it('eBPF programs decide over packets', async () => {

@@ -8,6 +8,7 @@ import { type BpfMap, BpfObject, describeProgram } from '@nsm/netlink';
 import {
   ipJson,
   leaks,
+  makeNamespace,
   PacketSocket,
   ping,
   requireRoot,
@@ -95,6 +96,35 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       for (const { missing } of obstacles)
         expect(missing).toMatch(`${remote} is an address of this node itself, so the other manager runs in`);
     }
+  });
+
+  it('carries the first packets to a pod on a node where all links are busy', async () => {
+    using busy = makeNamespace('busy');
+    const churn = 'while :; do ip link add x type veth peer name y; ip link set x up; ip link del x; done';
+    await using _links = await spawnIn(busy.name, 'sh', ['-c', churn]);
+    const halves = ([0, 1] as const).map((side) => half(stage, side, VXLAN, 4, 1400));
+    // A question about one device would have the kernel do what has to be waited for: the list of all does not.
+    const indexIn = (pod: TestNamespace): number =>
+      pod.route.links().find(({ name }) => name !== 'lo')!.index;
+    const frame = Buffer.concat([Buffer.from('ffffffffffff02000000000188b5', 'hex'), Buffer.alloc(46)]);
+    const lost: number[] = [];
+    for (let n = 0; n < 10; n++) {
+      for (const [side, { client }] of stage.threads.entries()) await client.apply(halves[side]!);
+      const [from, to] = stage.pods;
+      using receiver = new PacketSocket(to.namespace, indexIn(to), { type: 0x88b5 });
+      using sender = new PacketSocket(from.namespace, indexIn(from));
+      for (let m = 0; m < 20; m++) sender.send(frame);
+      let seen = 0;
+      const all = (): boolean => {
+        seen += receiver.seen().length;
+        return seen === 20;
+      };
+      await waitFor(all, { timeout: 1_000 }).catch(() => lost.push(20 - seen));
+      await Promise.all(
+        stage.threads.map(({ client }, side) => client.remove({ crossConnects: [halves[side]!] })),
+      );
+    }
+    expect(lost).toEqual([]);
   });
 
   it('offers nothing from an address that the node does not have, until it has it', async () => {

@@ -31,6 +31,11 @@ export class DeviceHooks implements Hooks {
     this.#filters.detach(device, hook);
   }
 
+  /** On a device that nobody else has put anything on, because it is only just made. */
+  attachToNew(device: number, hook: Hook, program: LoadedProgram): void {
+    this.#filters.attachToNew(device, hook, program);
+  }
+
   detach(device: number, hook: Hook): void {
     this.#tcx?.detach(device, hook);
     this.#filters.detach(device, hook);

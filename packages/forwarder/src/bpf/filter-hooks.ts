@@ -1,5 +1,6 @@
 // The programs as traffic filters of a clsact qdisc.
 import { type Filter, NetlinkError, type RouteSocket } from '@nsm/netlink';
+import { addClsact, filterNew } from './clsact.js';
 import { type Hook, type Hooks, isOurs, type LoadedProgram, type Standing } from './hooks.js';
 
 /** Filters of ours bear this handle, "nsm", so that they can share a priority with others'. */
@@ -43,12 +44,18 @@ export class FilterHooks implements Hooks {
     const priority = own.find((filter) => filter.priority <= wanted)?.priority ?? firstFree(others, wanted);
     const place = { device, parent: hook, handle, kind: 'bpf' } as const;
     if (!own.some((filter) => filter.priority === priority && filter.bpf?.id === id)) {
-      this.#addQdisc(device);
+      addClsact(this.#socket, device);
       this.#socket.addFilter({ ...place, priority, programFd: fd, name }, { replace: true });
     }
     for (const former of own)
       if (former.priority !== priority) this.#socket.deleteFilter({ ...place, priority: former.priority });
     return others.every((filter) => filter.priority >= priority);
+  }
+
+  /** On a device that is only just made: there are no other filters to be found. */
+  attachToNew(device: number, hook: Hook, { fd, name }: LoadedProgram): void {
+    const place = { device, parent: hook, handle, priority: usualPriority } as const;
+    this.#socket.batch(() => filterNew(this.#socket, { ...place, kind: 'bpf', programFd: fd, name }));
   }
 
   detach(device: number, hook: Hook): void {
@@ -72,15 +79,6 @@ export class FilterHooks implements Hooks {
       // No clsact, or no such device.
       if (error instanceof NetlinkError) return [];
       throw error;
-    }
-  }
-
-  /** The qdisc, which does nothing by itself, may be in use by others. */
-  #addQdisc(device: number): void {
-    try {
-      this.#socket.addQdisc({ kind: 'clsact', device });
-    } catch (error) {
-      if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
     }
   }
 }

@@ -18,17 +18,25 @@ const never = [
   'tx-gso-list',
 ] as const;
 
-/** A kernel without this interface of ethtool leaves everything on, and is as good for TCP. */
+/** Those that this kernel gives to a new veth pair, whichever. */
+let given: Readonly<Record<string, false>> | undefined;
+
+/** @param device a new end of a veth pair. A kernel without this interface of ethtool leaves everything on, and is as good for TCP. */
 export function setOffloads(device: number, { namespace }: OpenPort, kind: TunnelKind): void {
   try {
     using ethtool = EthtoolSocket.open(namespace);
-    const features = ethtool.features(device);
-    const off = never.filter((name) => features.get(name)?.active && features.get(name)?.changeable);
-    ethtool.setFeatures(device, Object.fromEntries(off.map((name) => [name, false])));
+    given ??= switchable(ethtool, device);
+    ethtool.trySetFeatures(device, given);
     // Below MPLS no device computes checksums or cuts segments of what is inside. TCP still makes large frames, which
     // the pod's kernel cuts last of all, when it hands them to the device.
     if (kind.needsLink) ethtool.setOffloads(device, { 'tx-checksum': false, tso: false });
   } catch (error) {
     if (!(error instanceof NetlinkError) || kind.needsLink) throw error;
   }
+}
+
+function switchable(ethtool: EthtoolSocket, device: number): Readonly<Record<string, false>> {
+  const features = ethtool.features(device);
+  const on = never.filter((name) => features.get(name)?.active && features.get(name)?.changeable);
+  return Object.fromEntries(on.map((name) => [name, false]));
 }

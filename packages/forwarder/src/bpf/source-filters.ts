@@ -2,7 +2,8 @@
 // packets arrive, at the other pod's device: a pod can take away the check of what it receives, and not of what it sends.
 import { NetlinkError, type RouteSocket } from '@nsm/netlink';
 import type { Device, OpenPorts, Side } from '../wiring.js';
-import { type Sources, sourcesOf } from './source-maps.js';
+import { addClsact, filterNew } from './clsact.js';
+import { sourcesOf } from './source-maps.js';
 import { SourceProgram } from './source-program.js';
 
 /** Filters bear this handle, "src". */
@@ -24,12 +25,37 @@ export class SourceFilters {
   #next = 1;
   readonly #standing = new Map<string, Standing>();
 
-  /** Has what arrives at the devices of a connection on one node checked, as far as the other side's port says. @throws NetlinkError */
-  guard(id: string, devices: readonly Device[], ports: OpenPorts): void {
-    for (const { side, index } of devices) {
-      const [receiver, sender] = [ports[side], ports[otherThan(side)]];
-      if (receiver && sender) this.#guard(keyOf(id, side), receiver.socket, index, sourcesOf(sender.port));
+  /**
+   * Has what arrives at a device of a connection on one node checked, as far as the other side's port says.
+   * @returns what adds the check of a device that is new: it goes with what sets the device up, before that.
+   * @throws NetlinkError
+   */
+  guard(id: string, { side, index, fresh }: Device, ports: OpenPorts): () => void {
+    const [receiver, sender] = [ports[side], ports[otherThan(side)]];
+    if (!receiver || !sender) return nothing;
+    const { socket } = receiver;
+    const [key, sources] = [keyOf(id, side), sourcesOf(sender.port)];
+    const place = { device: index, parent: 'ingress', handle, priority } as const;
+    if (!sources) {
+      if (!fresh && isThere(socket, index)) socket.deleteFilter({ ...place, kind: 'bpf' });
+      this.#release(key);
+      return nothing;
     }
+    const { program, number } = this.#standing.get(key) ?? this.#take(key);
+    program.write(number, sources);
+    const filter = {
+      ...place,
+      kind: 'bpf',
+      programFd: program.filter,
+      name: 'mesh_source',
+      class: number,
+    } as const;
+    if (fresh) return () => filterNew(socket, filter);
+    if (!isThere(socket, index, { id: program.id, class: number })) {
+      addClsact(socket, index);
+      socket.addFilter(filter, { replace: true });
+    }
+    return nothing;
   }
 
   /** Forgets a connection whose devices are gone. */
@@ -48,24 +74,6 @@ export class SourceFilters {
     for (const program of this.#programs) program.close();
   }
 
-  /** @param sources undefined: what arrives is not checked any more. */
-  #guard(key: string, socket: RouteSocket, device: number, sources: Sources | undefined): void {
-    const place = { device, parent: 'ingress', handle, priority } as const;
-    if (!sources) {
-      if (isThere(socket, device)) socket.deleteFilter({ ...place, kind: 'bpf' });
-      this.#release(key);
-      return;
-    }
-    const standing = this.#standing.get(key) ?? this.#take();
-    const { program, number } = standing;
-    this.#standing.set(key, standing);
-    program.write(number, sources);
-    if (isThere(socket, device, { id: program.id, class: number })) return;
-    addQdisc(socket, device);
-    const filter = { kind: 'bpf', programFd: program.filter, name: 'mesh_source', class: number } as const;
-    socket.addFilter({ ...place, ...filter }, { replace: true });
-  }
-
   #release(key: string): void {
     const standing = this.#standing.get(key);
     if (!standing) return;
@@ -74,9 +82,13 @@ export class SourceFilters {
     this.#free.push(standing);
   }
 
-  #take(): Standing {
-    const free = this.#free.pop();
-    if (free) return free;
+  #take(key: string): Standing {
+    const taken = this.#free.pop() ?? this.#takeNext();
+    this.#standing.set(key, taken);
+    return taken;
+  }
+
+  #takeNext(): Standing {
     let program = this.#programs.at(-1);
     if (!program || this.#next > mostNumbers) {
       program = SourceProgram.load();
@@ -116,11 +128,4 @@ function isThere(
   }
 }
 
-/** The qdisc, which does nothing by itself, may be in use by others. */
-function addQdisc(socket: RouteSocket, device: number): void {
-  try {
-    socket.addQdisc({ kind: 'clsact', device });
-  } catch (error) {
-    if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
-  }
-}
+function nothing(): void {}

@@ -43,12 +43,15 @@ export class SourceMaps {
     for (const key of prefixes.keys()) this.#listOf(key.readUInt32LE(4)).push(key);
   }
 
-  /** Makes what stands for a number what a pod may send from now on. Packets are checked meanwhile. @throws NetlinkError */
-  write(number: number, wanted: Sources): void {
+  /**
+   * Makes what stands for a number what a pod may send from now on. Packets are checked meanwhile.
+   * @returns whether the number stood for nothing. @throws NetlinkError
+   */
+  write(number: number, wanted: Sources): boolean {
     const before = this.#sources.lookup(word(number));
     const list = this.#freeList();
     const { value, prefixes } = encode(wanted, list);
-    if (before && this.#isSame(before, value, prefixes)) return;
+    if (before && this.#isSame(before, value, prefixes)) return false;
     const written = prefixes.length > 0 ? this.#listOf(list) : [];
     try {
       for (const key of prefixes) {
@@ -61,6 +64,7 @@ export class SourceMaps {
       throw error;
     }
     if (before) this.#forgetList(before.readUInt32LE(at.list));
+    return before === undefined;
   }
 
   delete(number: number): void {
@@ -68,10 +72,6 @@ export class SourceMaps {
     if (!before) return;
     this.#sources.delete(word(number));
     this.#forgetList(before.readUInt32LE(at.list));
-  }
-
-  has(number: number): boolean {
-    return this.#sources.lookup(word(number)) !== undefined;
   }
 
   /** Forgets numbers that stand for nothing any more, and what an earlier process began to write. */

@@ -33,8 +33,8 @@ export class SourceProgram {
 
   /** Packets with that number must come from there. @throws NetlinkError */
   write(number: number, sources: Sources): void {
-    if (!this.#sources.has(number)) this.#refused.update(word(number), Buffer.alloc(this.#refused.valueSize));
-    this.#sources.write(number, sources);
+    if (this.#sources.write(number, sources))
+      this.#refused.update(word(number), Buffer.alloc(this.#refused.valueSize));
   }
 
   delete(number: number): void {

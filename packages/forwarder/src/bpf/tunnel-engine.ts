@@ -9,6 +9,7 @@ import {
 } from '@nsm/netlink';
 import { unlessGone } from '../device-groups.js';
 import type { OpenPort } from '../open-port.js';
+import type { Device } from '../wiring.js';
 import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { sourcesOf } from './source-maps.js';
@@ -63,7 +64,7 @@ export class TunnelEngine {
     { id, tunnel }: fw.CrossConnect,
     pod: OpenPort,
     remove: (device: Link) => void,
-  ): { index: number; name: string; fresh: boolean } {
+  ): Omit<Device, 'side'> {
     const upkeep = this.#ready();
     const { programs } = upkeep;
     if (!tunnel) throw new NsmError('invalid', 'a remote cross-connect needs a tunnel');
@@ -105,10 +106,10 @@ export class TunnelEngine {
     try {
       if (withDevice) setOffloads(made.index, pod, kind);
       // Before the node's end is up: no frame of the pod may enter the node.
-      programs.attach(index, 'nsm_wrap');
+      programs.attachToNew(index);
       upkeep.write(index, entry, sources);
       this.#socket.setLink(index, { up: true, alias: nodeEndAlias(id) });
-      return { index: made.index, name: made.name, fresh: true };
+      return { index: made.index, name: made.name, fresh: true, nodeEnd: index };
     } catch (error) {
       this.#delete(index);
       this.tidySoon();

@@ -60,6 +60,12 @@ export class TunnelPrograms {
     this.#hooks.attach(device, hookOf[program], this.#load(program));
   }
 
+  /** Puts its program on a node's end that this forwarder has just made. */
+  attachToNew(nodeEnd: number): void {
+    if (this.#devices.size === 0) this.#join();
+    this.#hooks.attachToNew(nodeEnd, hookOf.nsm_wrap, this.#load('nsm_wrap'));
+  }
+
   /** Devices with programs of ours, but for node's ends. */
   get devices(): readonly number[] {
     return [...this.#devices.keys()];

@@ -2,6 +2,7 @@
 import {
   type ConnectionParameters,
   connect,
+  forwarding,
   type Interface,
   InterfacePreference,
   idRule,
@@ -204,15 +205,15 @@ function admitInterfaces(interfaces: readonly Interface[]): void {
     admitParameters(Object.entries(parameters?.interfaceParameters ?? {}));
     askedMtu(one);
     acceptedRoutes(one);
-    admitSourceCheck(one);
+    for (const name of [sourceCheck, forwarding]) admitSwitch(one, name);
     admitSharedMemory(one);
   }
 }
 
-function admitSourceCheck({ parameters }: Interface): void {
-  const asked = parameters?.interfaceParameters[sourceCheck] ?? 'on';
+function admitSwitch({ parameters }: Interface, name: string): void {
+  const asked = parameters?.interfaceParameters[name] ?? 'on';
   if (asked !== 'on' && asked !== 'off')
-    throw invalid(`interface parameter ${sourceCheck} is ${quote(asked)}: it may be on or off`);
+    throw invalid(`interface parameter ${name} is ${quote(asked)}: it may be on or off`);
 }
 
 /** They are kept with the connection, and shown with it. */

@@ -133,6 +133,7 @@ export class NamespaceGuard {
     const { namespace } = await this.#forwarder.inspectNamespace({
       linuxNamespace: own ? referenceTo(linuxNamespace, own) : linuxNamespace,
       pid,
+      administered: true,
     });
     if (!namespace)
       throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);

@@ -8,6 +8,7 @@ import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
+import type { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import type { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { Advertising } from '../peers/advertising.js';
@@ -17,6 +18,7 @@ import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Gate } from '../policy/gate.js';
 import type { PolicySource } from '../policy/policy-source.js';
 import type { Subjects } from '../policy/subjects.js';
+import type { Readiness } from '../readiness.js';
 import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 
@@ -26,7 +28,9 @@ export interface SignalComponents {
   readonly connections: ConnectionTable;
   readonly forwarder: Forwarder;
   readonly abilities: Pick<Abilities, 'learn'>;
+  readonly cluster: ClusterPrefixes;
   readonly registry: Registry;
+  readonly readiness: Readiness;
   readonly catalogue: Catalogue;
   readonly health: EndpointHealth;
   readonly endpoints: LocalEndpoints;

@@ -50,14 +50,19 @@ export async function listenUnix(
   { runDir }: Pick<ManagerOptions, 'runDir'>,
   stops: Stops,
 ): Promise<void> {
-  const { logger } = services;
+  const { logger, readiness } = services;
   const show = (socket: string): void => {
     if (socket !== join(runDir, 'admin.sock')) showToPods(runDir, socket);
   };
   const onRemoved = (socket: string, error?: NsmError): void => {
-    if (error) logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
-    else logger.warn({ socket }, 'a socket was removed by somebody else: made again');
-    if (!error) show(socket);
+    if (error) {
+      readiness.lack('sockets', `${socket} was removed: ${error.message}`);
+      logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
+      return;
+    }
+    show(socket);
+    readiness.have('sockets');
+    logger.warn({ socket }, 'a socket was removed by somebody else: made again');
   };
   // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
   openToAll(runDir);
@@ -76,15 +81,17 @@ export async function listenUnix(
     await serving.listenUnix(socket, { mode, identify: openerOf, onRemoved });
     show(socket);
   }
+  readiness.have('sockets');
 }
 
 function newServer(
-  { logger }: Pick<ServiceComponents, 'logger'>,
+  { logger, readiness }: Pick<ServiceComponents, 'logger' | 'readiness'>,
   stops: Stops,
   options: ServerOptions,
 ): Server {
   const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
     ...options,
+    condition: readiness,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   stops.add(() => server.stop());

@@ -16,6 +16,7 @@ import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
 import { monotonicClock } from '../clock.js';
+import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
 import type { Forwarder } from '../forwarder-client.js';
@@ -29,6 +30,7 @@ import { ServedNames } from '../peers/served-names.js';
 import { Gate } from '../policy/gate.js';
 import type { PolicySource } from '../policy/policy-source.js';
 import { Subjects } from '../policy/subjects.js';
+import type { Readiness } from '../readiness.js';
 import type { RequestComponents } from '../request/components.js';
 import { establish } from '../request/establish.js';
 import type { Self } from '../self.js';
@@ -46,6 +48,7 @@ export interface PartsComponents {
   readonly forwarder: Forwarder;
   readonly abilities: Abilities;
   readonly registry: Registry;
+  readonly readiness: Readiness;
   readonly source: PolicySource;
   readonly auditLog: AuditLog | undefined;
   readonly logger: Logger;
@@ -62,6 +65,7 @@ export function makeParts(
     forwarder,
     abilities,
     registry,
+    readiness,
     source,
     auditLog,
     logger,
@@ -164,8 +168,21 @@ export function makeParts(
   });
   const signals: SignalComponents = {
     ...known,
-    ...{ source, audit, abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
+    ...{
+      readiness,
+      source,
+      audit,
+      abilities,
+      advertising,
+      reconciler,
+      forwarder,
+      offers,
+      clock,
+      logger,
+      stopping,
+    },
     underlayListeners: new Set(),
+    cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };
   const { credentials } = options;

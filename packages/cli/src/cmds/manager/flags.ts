@@ -17,6 +17,7 @@ export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly tunnel: readonly { readonly service?: string; readonly type: TunnelType }[];
   readonly vxlanEngine: VxlanEngine;
   readonly prefix: readonly { readonly service?: string; readonly cidr: string }[];
+  readonly clusterPrefix: readonly string[];
   readonly allowUid: readonly number[];
   readonly limit: LimitFlag;
   readonly forwarder: 'internal' | 'external';
@@ -24,6 +25,7 @@ export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly probeInterval: number;
   readonly policy?: string;
   readonly auditLog?: string;
+  readonly metricsListen?: string;
   /** Default: the manager's name. */
   readonly nodeName?: string;
   /** Default: where the registry is Kubernetes. */

@@ -4,8 +4,15 @@ import { resolve } from 'node:path';
 import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limits } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseAddress, parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
+import {
+  logLevelFlag,
+  metricsListenFlag,
+  policyFlag,
+  runDirFlag,
+  stateDirFlag,
+  vxlanEngineFlag,
+} from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
@@ -69,6 +76,13 @@ export function managerCommand(): Command {
       }),
     )
     .addOption(
+      flag(
+        '--cluster-prefix <cidr>',
+        'prefix that pods reach by their own default route, whatever routes connections have; may be repeated',
+        { list: true, parse: parseCidr },
+      ),
+    )
+    .addOption(
       flag('--allow-uid <uid>', 'user who may ask for namespaces that are not its own; may be repeated', {
         list: true,
         parse: parseInteger(0, 0xffff_fffe),
@@ -107,6 +121,7 @@ export function managerCommand(): Command {
         },
       ),
     )
+    .addOption(metricsListenFlag())
     .addOption(
       flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
         defaultText: 'the name of the manager',

@@ -1,0 +1,63 @@
+// Managers that are replaced one node after the other, each in a container of its own, as the pods of a DaemonSet are: no packet is lost,
+// whatever carries it.
+import { requireRoot, thorough } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contained, managerCapabilities } from './contained.js';
+import { readDetails } from './extensions.js';
+import { type Flow, flow } from './flow.js';
+import { Mesh, type Pod } from './mesh.js';
+
+const kinds = ['vxlan', 'gre', 'vxlan_gre', 'mplsogre', 'mplsoudp', 'mplsoethernet'] as const;
+const rounds = thorough ? 20 : 2;
+
+describe.skipIf(!requireRoot('rollout'))('a rollout of managers', () => {
+  let mesh: Mesh;
+  let client: Pod;
+  const toward = new Map<string, string>();
+
+  beforeAll(async () => {
+    const flags = kinds.flatMap((kind) => ['--tunnel', `over-${kind}=${kind}`]);
+    const before = contained(...managerCapabilities);
+    mesh = await Mesh.start({ switched: { nodes: 2 }, flags, before });
+    client = mesh.pod('client');
+    const server = mesh.pod('server');
+    const beside = mesh.pod('beside');
+    const services = kinds.map((kind) => `over-${kind}`);
+    const [agent] = await Promise.all([
+      mesh.agent(client),
+      mesh.endpoint(mesh.b, { pod: server, name: 'there', services }),
+      mesh.endpoint(mesh.a, { pod: beside, name: 'here', services: ['here'] }),
+    ]);
+    const all = [...services, 'here'];
+    await mesh.a.knows('here/here', ...services.map((service) => `${service}/there`));
+    for (const service of all) {
+      const reply = await agent.connectBytes(mesh.a.runDir, {
+        requestId: 'lasting',
+        service,
+        netns: client.netns,
+      });
+      toward.set(service, readDetails(reply).peerAddresses[0] ?? '');
+    }
+  });
+
+  afterAll(async () => {
+    await mesh?.stop();
+  });
+
+  it('one node after the other loses no packet', async () => {
+    const flows = new Map<string, Flow>();
+    for (const [service, address] of toward) flows.set(service, await flow(client, address));
+    for (let round = 0; round < rounds; round++)
+      for (const node of mesh.nodes) {
+        await node.end('SIGTERM');
+        await node.start();
+      }
+    const lost: Record<string, number> = {};
+    for (const [service, running] of flows) {
+      const { sent, received } = await running.end();
+      expect(sent).toBeGreaterThan(20);
+      lost[service] = sent - received;
+    }
+    expect(lost).toEqual(Object.fromEntries([...toward.keys()].map((service) => [service, 0])));
+  }, 300_000);
+});
