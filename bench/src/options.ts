@@ -19,6 +19,7 @@ export const parts = [
   'scale',
   'footprint',
   'policy',
+  'registry',
 ] as const;
 export type Part = (typeof parts)[number];
 
@@ -44,6 +45,10 @@ export interface Plan {
   readonly scale: number;
   /** Times that each command is started. */
   readonly footprintRounds: number;
+  /** Managers and endpoints that a registry has, and endpoints that are advertised then. */
+  readonly followers: number;
+  readonly records: number;
+  readonly advertisements: number;
 }
 
 const full: Plan = {
@@ -59,6 +64,9 @@ const full: Plan = {
   held: 500,
   scale: 2000,
   footprintRounds: 5,
+  followers: 1000,
+  records: 10_000,
+  advertisements: 100,
 };
 
 const quick: Plan = {
@@ -71,6 +79,7 @@ const quick: Plan = {
   pings: 10_000,
   scale: 1000,
   footprintRounds: 3,
+  advertisements: 30,
 };
 
 export const usage: string = `npm run bench -- [--quick] [--json] [--only ${parts.join('|')}]… [--profile DIR]`;

@@ -40,6 +40,11 @@ export class Program {
     return this.#child.pid ?? 0;
   }
 
+  /** Everything it has printed. */
+  log(): string {
+    return readFileSync(this.#log, 'utf8');
+  }
+
   /** Resolves when it says so; rejects when it ends instead. */
   async ready(): Promise<void> {
     const abort = new AbortController();
@@ -73,7 +78,7 @@ export class Program {
   obituary(): string | undefined {
     const { exitCode, signalCode } = this.#child;
     if (this.#stopping || (exitCode === null && signalCode === null)) return undefined;
-    const lines = readFileSync(this.#log, 'utf8').trimEnd().split('\n').slice(-5);
+    const lines = this.log().trimEnd().split('\n').slice(-5);
     return `${this.name} ended with ${exitCode ?? signalCode}:\n  ${lines.join('\n  ')}`;
   }
 }

@@ -30,6 +30,7 @@ export function report(results: Results): string {
     scaleSection(results),
     footprintSection(results),
     policySection(results),
+    registrySection(results),
     targetSection(results),
     results.skipped.map((text) => `not measured: ${text}`).join('\n'),
   ];
@@ -235,4 +236,29 @@ function targetSection({ targets }: Results): string {
   const verdict =
     missed === 0 ? 'All targets are met.' : `${missed} of ${targets.length} targets are missed.`;
   return section('Targets', ['', 'target', 'value', 'limit'], rows, [verdict]);
+}
+
+function registrySection({ registries }: Results): string {
+  if (registries.length === 0) return '';
+  const mebibytes = (bytes: number): string => fixed(bytes / 2 ** 20, 1);
+  const rows = registries.map((figure) => [
+    figure.kind,
+    figure.managers,
+    figure.endpoints,
+    fixed(figure.fillSeconds, 1),
+    fixed(figure.joinSeconds, 1),
+    ...[figure.knownMs.p50, figure.knownMs.p99, figure.allKnownMs.p50, figure.allKnownMs.p99].map((ms) =>
+      fixed(ms, 0),
+    ),
+    mebibytes(figure.managerMemory),
+    ...[figure.registryCpu, figure.managerCpu].map((share) => fixed(100 * share, 1)),
+  ]);
+  const columns = [
+    ...['', 'managers', 'endpoints', 'filled s', 'joined s', 'known p50 ms', 'p99', 'by all p50', 'p99'],
+    ...['manager MiB', 'registry CPU %', 'manager CPU %'],
+  ];
+  return section('Registry', columns, rows, [
+    'Known: from the advertisement of an endpoint until a manager has heard of it; by all: until the last has. All are',
+    'processes of this machine. MiB: what a manager holds more when it knows them all. CPU: of one processor, idle.',
+  ]);
 }

@@ -1,6 +1,8 @@
-// Managers that are replaced one node after the other, as the pods of a DaemonSet are: no packet is lost, whatever carries it.
+// Managers that are replaced one node after the other, each in a container of its own, as the pods of a DaemonSet are: no packet is lost,
+// whatever carries it.
 import { requireRoot, thorough } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contained, managerCapabilities } from './contained.js';
 import { readDetails } from './extensions.js';
 import { type Flow, flow } from './flow.js';
 import { Mesh, type Pod } from './mesh.js';
@@ -15,7 +17,8 @@ describe.skipIf(!requireRoot('rollout'))('a rollout of managers', () => {
 
   beforeAll(async () => {
     const flags = kinds.flatMap((kind) => ['--tunnel', `over-${kind}=${kind}`]);
-    mesh = await Mesh.start({ switched: { nodes: 2 }, flags });
+    const before = contained(...managerCapabilities);
+    mesh = await Mesh.start({ switched: { nodes: 2 }, flags, before });
     client = mesh.pod('client');
     const server = mesh.pod('server');
     const beside = mesh.pod('beside');
