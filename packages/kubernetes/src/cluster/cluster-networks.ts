@@ -40,7 +40,10 @@ export class KubernetesNetworks implements ClusterNetworks, AsyncDisposable {
   /** @returns those of all nodes and Services; undefined before both are known. */
   get prefixes(): readonly string[] | undefined {
     if (!this.#nodesKnown || !this.#servicesKnown) return undefined;
-    return [...prefixesOf(this.#nodes.values()), ...[...this.#services.values()].flatMap(({ spec }) => spec.cidrs)];
+    return [
+      ...prefixesOf(this.#nodes.values()),
+      ...[...this.#services.values()].flatMap(({ spec }) => spec.cidrs),
+    ];
   }
 
   onChange(listener: () => void): void {
@@ -59,7 +62,9 @@ export class KubernetesNetworks implements ClusterNetworks, AsyncDisposable {
       );
     }
     await Promise.all(
-      [this.#nodes, ...(this.#servicesKnown ? [] : [this.#services])].map((one) => one.whenSynced(patienceMs)),
+      [this.#nodes, ...(this.#servicesKnown ? [] : [this.#services])].map((one) =>
+        one.whenSynced(patienceMs),
+      ),
     );
     this.#tell();
   }
