@@ -60,6 +60,7 @@ export {
   betweenMachines,
   descriptorOf,
   Server,
+  type ServerLimits,
   type ServerOptions,
   type ServiceImplementation,
   type TcpOptions,

@@ -29,6 +29,7 @@ import { watchNewEndpoints } from './signals/new-endpoints.js';
 import { watchOwnAddresses } from './signals/own-addresses.js';
 import { watchPeers } from './signals/peer-watch.js';
 import { watchPolicy } from './signals/policy-changes.js';
+import { keepTellingLoads } from './signals/telling-loads.js';
 import { listenTcp, listenUnix } from './start/listening.js';
 import { makeParts } from './start/make-parts.js';
 import { openForwarder } from './start/open-forwarder.js';
@@ -181,6 +182,7 @@ export class Manager {
     recordChanges(parts);
     void watchForwarder(parts);
     void keepComparing(parts);
+    void keepTellingLoads(parts);
     void watchPeers(parts);
     void keepReachable(parts);
     void watchOwnAddresses(parts);

@@ -66,6 +66,12 @@ export class KubernetesNetworks implements ClusterNetworks, AsyncDisposable {
         one.whenSynced(patienceMs),
       ),
     );
+    const tellPods = [...this.#nodes.values()].some(({ spec }) => spec.podCIDR || spec.podCIDRs);
+    if (this.#nodesKnown && !tellPods)
+      this.#logger.warn(
+        {},
+        "this cluster's Nodes do not tell their Pods' prefixes: give them by --cluster-prefix",
+      );
     this.#tell();
   }
 
