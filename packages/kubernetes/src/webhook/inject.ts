@@ -7,6 +7,8 @@ import type { PatchOperation, PodSpec } from './review.js';
 export interface InjectionOptions {
   /** The product's image, for the containers that are added. */
   readonly image: string;
+  /** Path of Node.js in it. */
+  readonly node: string;
 }
 
 /** Of the containers that are added; a pod that has one by this name was seen here before. */
@@ -19,7 +21,7 @@ const waitSeconds = 60;
 export function patchOf(
   spec: PodSpec,
   attachments: readonly Attachment[],
-  { image }: InjectionOptions,
+  options: InjectionOptions,
 ): readonly PatchOperation[] {
   const patch: PatchOperation[] = [];
   const gates = spec.readinessGates ?? [];
@@ -33,7 +35,7 @@ export function patchOf(
   const inPod = attachments.filter(({ mode }) => mode !== 'node');
   if (inPod.length === 0 || present.some(({ name }) => name.startsWith(namePrefix))) return patch;
   const added = inPod.map((attachment, index) =>
-    containerOf(attachment, idOf(inPod, attachment), index + 1, image, spec),
+    containerOf(attachment, idOf(inPod, attachment), index + 1, options, spec),
   );
   patch.push({ op: 'add', path: '/spec/initContainers', value: [...added, ...present] });
   return patch;
@@ -49,7 +51,7 @@ function containerOf(
   attachment: Attachment,
   requestId: string,
   number: number,
-  image: string,
+  { image, node }: InjectionOptions,
   { securityContext }: PodSpec,
 ): object {
   const { mode } = attachment;
@@ -59,7 +61,7 @@ function containerOf(
     args: [...argumentsOf(attachment), '--request-id', requestId, ...(mode === 'sidecar' ? ['--hold'] : [])],
     env: [{ name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
     // Kubernetes takes an init container that is always restarted for a sidecar.
-    ...(mode === 'sidecar' ? { restartPolicy: 'Always', ...probeOf(attachment) } : {}),
+    ...(mode === 'sidecar' ? { restartPolicy: 'Always', ...probeOf(attachment, node) } : {}),
     resources: {
       requests: { cpu: '10m', memory: '64Mi' },
       limits: { memory: '256Mi', [socketResource]: '1' },
@@ -92,12 +94,12 @@ function argumentsOf({ service, type, interfaceName, labels, parameters }: Attac
 }
 
 /** What comes after a sidecar begins when the sidecar has its interface, where that has a name to look for. */
-function probeOf({ type, interfaceName }: Attachment): object {
+function probeOf({ type, interfaceName }: Attachment, node: string): object {
   if (type !== 'kernel' || interfaceName === undefined) return {};
   const script = `require('node:fs').statSync(${JSON.stringify(`/sys/class/net/${interfaceName}`)})`;
   return {
     startupProbe: {
-      exec: { command: ['/usr/bin/node', '-e', script] },
+      exec: { command: [node, '-e', script] },
       periodSeconds: 1,
       failureThreshold: waitSeconds,
     },

@@ -154,6 +154,8 @@ export class Webhook {
       const { request: asked } = JSON.parse(text) as { readonly request: AdmissionRequest };
       const admission = admit(asked, {
         image: this.#options.image,
+        // It runs from the same image.
+        node: process.execPath,
         domain: this.#options.domain,
         annotationsOf: (namespace) => this.#namespaces.get(namespace)?.metadata.annotations,
       });
