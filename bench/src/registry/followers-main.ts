@@ -1,5 +1,5 @@
 // A process full of followers. Argument: FollowersOptions. To `{ await: NAME }` it answers when each of them has heard of that endpoint.
-import { type Follow, follows } from './follower.js';
+import { follow } from './follower.js';
 import { ownCredentials } from './own-credentials.js';
 
 export interface FollowersOptions {
@@ -32,7 +32,6 @@ async function run({ url, pkiDir, first, count }: FollowersOptions): Promise<voi
       await new Promise<void>((resolve) => waiting.set(endpoint, resolve));
     process.send?.({ at: arrivals.get(endpoint) ?? [] } satisfies Arrivals);
   });
-  const follow = follows[url.split(':')[0] ?? ''] as Follow;
   const names = Array.from({ length: count }, (_, index) => `follower-${first + index}`).values();
   const lane = async (): Promise<void> => {
     for (const name of names) await follow({ url, name, credentials: ownCredentials(pkiDir, name) }, heard);
