@@ -2,6 +2,7 @@
 // takes it away. Arguments are vitest's, such as a part of a file name or -t NAME. Variables:
 //   NSM_IMAGE        the product's image, which the nodes have or can pull; localhost/nsm:dev by default, as npm run image makes it
 //   NSM_TEST_IMAGE   an image with a shell, ip, ping, wget and httpd; busybox:1.37 by default
+//   NSM_TEST_AUDIT_LOG   the API server's audit log as a file here; without it rights are not compared with their use
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

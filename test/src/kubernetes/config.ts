@@ -8,3 +8,6 @@ export const applicationImage: string = process.env.NSM_TEST_IMAGE || 'busybox:1
 
 /** Namespace of the product, in deploy/kubernetes/nsm.yaml too. The suites make it, and take it away. */
 export const systemNamespace = 'nsm-system';
+
+/** A file of the API server, at least with the metadata of what the product's service accounts ask for; undefined where there is none. */
+export const auditLog: string | undefined = process.env.NSM_TEST_AUDIT_LOG || undefined;
