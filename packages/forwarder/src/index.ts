@@ -2,6 +2,7 @@
 export type { VxlanEngine } from './all-wirings.js';
 export { memifSettings } from './interfaces/mem/memif-session.js';
 export { MemifTap } from './interfaces/mem/memif-tap.js';
+export { anyMemory } from './interfaces/tap/memory-shares.js';
 
 export type { DeviceMatch, DevicePool, VfPool } from './lending/device-source.js';
 export { type LendingOptions, lentDevicesIn } from './lending/lending-options.js';

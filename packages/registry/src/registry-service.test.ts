@@ -16,7 +16,9 @@ describe('nsmregistry.Registry', () => {
   afterEach(() => fixture.close());
 
   const watch = (signal = new AbortController().signal) =>
-    registry.service.watch({ $typeName: 'nsmregistry.WatchRequest' }, { signal })[Symbol.asyncIterator]();
+    registry.service
+      .watch({ $typeName: 'nsmregistry.WatchRequest', many: false }, { signal })
+      [Symbol.asyncIterator]();
 
   it('sends what is there, then synced, then changes', async () => {
     await registry.registerEndpoint(endpoint('one'));
@@ -46,6 +48,44 @@ describe('nsmregistry.Registry', () => {
     let count = 0;
     while ((await events.next()).value.event.case !== 'synced') count++;
     expect(count).toBe(3000);
+  });
+
+  it('is one of each manager: a newer one takes its place, and others go on', async () => {
+    const as = (name: string, domain = 'nsm') =>
+      registry.service
+        .watch(
+          { $typeName: 'nsmregistry.WatchRequest', many: false },
+          {
+            signal: new AbortController().signal,
+            remoteAddress: '10.0.0.1',
+            identity: { domain, kind: 'manager', name },
+          },
+        )
+        [Symbol.asyncIterator]();
+    const [first, other, namesake] = [as('a'), as('b'), as('a', 'elsewhere')];
+    for (const events of [first, other, namesake]) await events.next();
+    const [ended, ...goingOn] = [first, other, namesake].map((events) => events.next());
+    const newer = as('a');
+    await newer.next();
+    await expect(ended).rejects.toMatchObject({ kind: 'conflict' });
+    await registry.registerEndpoint(endpoint('one'));
+    for (const next of [...goingOn, newer.next()]) expect((await next)?.value.event.case).toBe('endpointPut');
+  });
+
+  it('is one of 64 of a host that shows no certificate', async () => {
+    const from = (remoteAddress: string) =>
+      registry.service
+        .watch(
+          { $typeName: 'nsmregistry.WatchRequest', many: false },
+          { signal: new AbortController().signal, remoteAddress },
+        )
+        [Symbol.asyncIterator]();
+    const open = Array.from({ length: 64 }, () => from('10.0.0.1'));
+    for (const events of open) await events.next();
+    await expect(from('10.0.0.1').next()).rejects.toMatchObject({ kind: 'overload' });
+    expect((await from('10.0.0.2').next()).value.event.case).toBe('synced');
+    await open[0]?.return?.(undefined);
+    expect((await from('10.0.0.1').next()).value.event.case).toBe('synced');
   });
 
   it('ends with the caller and with the registry', async () => {

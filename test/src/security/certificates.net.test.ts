@@ -12,7 +12,7 @@ import {
   openCredentials,
 } from '@nsm/pki';
 import { requireRoot, waitFor } from '@nsm/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 const hourMs = 3_600_000;
 
@@ -94,6 +94,37 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
     return `${error?.kind}: ${error?.message}`;
   };
 
+  /** Calls, and a stream, over one connection to node-a until `end`, which tells how many of them were lost. */
+  const useOf = (address: string, credentials: MachineCredentials) => {
+    const client = channelTo(address, { credentials, expected: { name: 'node-a' } }).client(wire.Registry);
+    const ending = new AbortController();
+    const done = { calls: 0, events: 0, lost: 0 };
+    const calls = (async () => {
+      while (!ending.signal.aborted) {
+        await client.claim({ name: 'x' }, { timeoutMs: 5000 }).catch(() => done.lost++);
+        done.calls++;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    })();
+    const stream = (async () => {
+      for await (const _ of client.watch({}, { signal: ending.signal })) done.events++;
+      if (!ending.signal.aborted) done.lost++;
+    })().catch(() => {
+      if (!ending.signal.aborted) done.lost++;
+    });
+    return {
+      goesOn: async (): Promise<void> => {
+        const { calls, events } = done;
+        await waitFor(() => done.calls > calls + 5 && done.events > events + 5, { what: 'calls and events' });
+      },
+      end: async (): Promise<number> => {
+        ending.abort();
+        await Promise.all([calls, stream]);
+        return done.lost;
+      },
+    };
+  };
+
   it('of one authority are believed, each for its own name', async () => {
     const [a, b] = [await credentialsOf('node-a'), await credentialsOf('node-b')];
     const address = await serve(a);
@@ -161,33 +192,14 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
     const a = await credentialsOf('node-a', sources);
     const b = await credentialsOf('node-b');
     const address = await serve(a);
-    const client = channelTo(address, { credentials: b, expected: { name: 'node-a' } }).client(wire.Registry);
-    const ending = new AbortController();
-    const work = { calls: 0, events: 0, lost: 0 };
-    const calls = (async () => {
-      while (!ending.signal.aborted) {
-        await client.claim({ name: 'x' }, { timeoutMs: 5000 }).catch(() => work.lost++);
-        work.calls++;
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    })();
-    const stream = (async () => {
-      for await (const _ of client.watch({}, { signal: ending.signal })) work.events++;
-      if (!ending.signal.aborted) work.lost++;
-    })().catch(() => {
-      if (!ending.signal.aborted) work.lost++;
-    });
-    const goesOn = async (): Promise<void> => {
-      const { calls, events } = work;
-      await waitFor(() => work.calls > calls + 5 && work.events > events + 5, { what: 'calls and events' });
-    };
-    await goesOn();
+    const work = useOf(address, b);
+    await work.goesOn();
     for (const lifeMs of [2 * hourMs, 3 * hourMs]) {
       const before = a.validUntil;
       put(lifeMs);
       await waitFor(() => a.validUntil > before, { what: 'the new certificate', timeout: 5000 });
       expect(await ask(address, { credentials: b, expected: { name: 'node-a' } })).toBe('node-b');
-      await goesOn();
+      await work.goesOn();
     }
     const good = a.validUntil;
     // A key that does not fit, and a certificate of somebody else.
@@ -203,10 +215,8 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
     });
     expect(a.validUntil).toEqual(good);
     expect(await ask(address, { credentials: b, expected: { name: 'node-a' } })).toBe('node-b');
-    await goesOn();
-    ending.abort();
-    await Promise.all([calls, stream]);
-    expect(work.lost).toBe(0);
+    await work.goesOn();
+    expect(await work.end()).toBe(0);
   });
 
   describe('by a token', () => {
@@ -226,6 +236,36 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
       expect(await refusal(joinWith('another', token, address))).toMatch(/^untrusted: .*for joined/);
       rmSync(join(folder, 'joined'), { recursive: true });
       expect(await refusal(joinWith('joined', token, address))).toMatch(/^untrusted: .*used already/);
+    });
+
+    it('renew themselves when two thirds of their time are over, without a lost call or stream', async () => {
+      const now = Date.now();
+      // As if all this was five days ago; the clock of OpenSSL is not moved.
+      vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
+      try {
+        vi.setSystemTime(now - 5 * 24 * hourMs);
+        const a = await credentialsOf('node-a');
+        const address = await serve(a);
+        const joined = await joinWith('renewed', tokenFor('renewed'), address);
+        const [first, given] = [joined.validUntil, joined.current];
+        vi.setSystemTime(now);
+        // The server's own is renewed, too: it had a day.
+        vi.advanceTimersByTime(10_000);
+        await waitFor(() => a.validUntil.getTime() > now);
+        const work = useOf(address, joined);
+        await work.goesOn();
+        vi.advanceTimersByTime(60_000);
+        await waitFor(() => joined.validUntil > first, { what: 'a new certificate' });
+        expect(joined.validUntil.getTime()).toBeGreaterThan(now + 6.9 * 24 * hourMs);
+        expect(joined.current.key).not.toBe(given.key);
+        await work.goesOn();
+        expect(await ask(address, { credentials: joined, expected: { name: 'node-a' } })).toBe('renewed');
+        expect(await work.end()).toBe(0);
+        // It is what the next start has, and is good for longer.
+        expect((await joinWith('renewed', 'of no use', address)).validUntil).toEqual(joined.validUntil);
+      } finally {
+        vi.useRealTimers();
+      }
     });
 
     it('go to one of many that come at the same time', async () => {

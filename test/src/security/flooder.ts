@@ -3,6 +3,17 @@
 import { connect as connectUnix, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import {
+  ack,
+  callHeaders,
+  endHeaders,
+  endStream,
+  frame,
+  literal,
+  message,
+  preface,
+  type,
+} from './http2-frames.js';
 
 /** What is sent over each connection, again and again until the other side closes it. */
 export type FloodKind =
@@ -39,53 +50,6 @@ export interface Flood {
   readonly connections: number;
   /** Of each connection: calls, or rounds of frames. */
   readonly times: number;
-}
-
-const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const type = { data: 0, headers: 1, priority: 2, reset: 3, settings: 4, ping: 6, window: 8, continuation: 9 };
-const [endStream, ack, endHeaders] = [1, 1, 4];
-
-function frame(kind: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const header = Buffer.alloc(9);
-  header.writeUIntBE(payload.length, 0, 3);
-  header.writeUInt8(kind, 3);
-  header.writeUInt8(flags, 4);
-  header.writeUInt32BE(stream, 5);
-  return Buffer.concat([header, payload]);
-}
-
-/** A literal header without indexing (RFC 7541, 6.2.2), up to 16 KiB. */
-function literal(name: string, value: string): Buffer {
-  const word = (text: string): Buffer => {
-    const { length } = text;
-    if (length < 127) return Buffer.concat([Buffer.from([length]), Buffer.from(text)]);
-    const bytes = [127];
-    let left = length - 127;
-    for (; left >= 128; left >>= 7) bytes.push((left & 127) | 128);
-    return Buffer.concat([Buffer.from([...bytes, left]), Buffer.from(text)]);
-  };
-  return Buffer.concat([Buffer.from([0]), word(name), word(value)]);
-}
-
-function callHeaders(path: string, more: Readonly<Record<string, string>> = {}): Buffer {
-  const fields = {
-    ':method': 'POST',
-    ':scheme': 'http',
-    ':path': path,
-    ':authority': 'localhost',
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...more,
-  };
-  return Buffer.concat(Object.entries(fields).map(([name, value]) => literal(name, value)));
-}
-
-/** A message of gRPC, or the beginning of one. */
-function message(length: number, content: Buffer, isCompressed = false): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(isCompressed ? 1 : 0, 0);
-  head.writeUInt32BE(length, 1);
-  return Buffer.concat([head, content]);
 }
 
 async function rounds({ kind, method, times }: Flood): Promise<(round: number) => Buffer> {

@@ -13,10 +13,20 @@ import { fileURLToPath } from 'node:url';
 import { ipJson, type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from '../agent.js';
+import { extensions } from '../extensions.js';
 import { Mesh, type Pod } from '../mesh.js';
 import { nsmJson } from '../nsm-command.js';
 import { connectionRequest, methods, readVerdict } from '../specification.js';
 import { message } from '../wire.js';
+import {
+  callHeaders,
+  endHeaders,
+  endStream,
+  frame,
+  message as grpcMessage,
+  preface,
+  type,
+} from './http2-frames.js';
 
 const [user, otherUser] = [61_001, 61_002];
 const handedOn = fileURLToPath(new URL('./handed-on.js', import.meta.url));
@@ -184,6 +194,30 @@ describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () =
       expect((await call(netns)).error).toMatch(/is not the caller's own/);
     const own = readlinkSync(`/proc/${children.at(-1)}/ns/net`);
     expect(await call(own)).toEqual({ accepted: true, error: '' });
+  });
+
+  it('isolation: a pod sees and ends nothing of another’s, and calls no operator’s socket', async () => {
+    expect((await ask(own, 'isolated', victim!.netns)).error).toBe('');
+    const [{ id = '' } = {}] = await mesh.a.connections();
+    const watch = Buffer.concat([
+      ...[preface, frame(type.settings, 0, 0)],
+      frame(type.headers, endHeaders, 1, callHeaders('/nsmconnect.ClientConnection/WatchConnections')),
+      frame(type.data, endStream, 1, grpcMessage(0, Buffer.alloc(0))),
+    ]);
+    const hears = async (agent: Agent): Promise<string> =>
+      (await agent.speak(join(mesh.a.runDir, 'client.sock'), watch, { patienceMs: 500 })).received;
+    expect(await hears(own!)).toContain('isolated');
+    const words = await hears(strange!);
+    for (const secret of ['isolated', id, victim!.name]) expect(words).not.toContain(secret);
+    await strange!.closeAsEndpoint(mesh.a.runDir, 'isolated', 'echo').catch(() => undefined);
+    const removal = message([1, 'echo'], [2, 'echo'], [3, 'default']);
+    await strange!.replyTo(`unix:${mesh.a.runDir}/endpoint.sock`, extensions.removeEndpoint, removal);
+    expect(await devices(victim)).toBe(1);
+    expect(await mesh.a.endpoints()).toContain('echo/echo');
+    const method = '/nsmadmin.Admin/ListConnections';
+    const called = await strange!.call(`unix:${mesh.a.runDir}/admin.sock`, method, new Uint8Array(), 2000);
+    expect(called).toMatchObject({ kind: 'failed', code: 14 });
+    await own!.close(mesh.a.runDir, 'isolated', 'echo');
   });
 
   it('limits: endpoints of a pod are so many bytes and no more', async () => {

@@ -1,6 +1,7 @@
 // A process that tries to speak gRPC to a TCP port, with whatever it was given to show. Prints what it heard as one line of JSON.
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 
 /** What is tried. */
@@ -27,6 +28,8 @@ export interface Heard {
 const attempt = JSON.parse(process.argv[2] ?? '') as Attempt;
 const { host, port, tls, silent = 0 } = attempt;
 
+/** Milliseconds: of a connection that ends in the middle of a flight, OpenSSL may say nothing. */
+const answerWithinMs = 3000;
 const chain = tls?.cert === undefined ? {} : { cert: tls.cert.repeat(tls.certTimes ?? 1) };
 
 const opened = (): Promise<Socket> =>
@@ -34,7 +37,7 @@ const opened = (): Promise<Socket> =>
     const socket = tls
       ? connectTls({ host, port, rejectUnauthorized: false, ...tls, ...chain }, () => resolve(socket))
       : connectTcp(port, host, () => resolve(socket));
-    socket.once('error', reject);
+    socket.on('error', reject).once('close', () => reject(new Error('the connection ended')));
   });
 
 const call = async (): Promise<Heard> => {
@@ -46,7 +49,8 @@ const call = async (): Promise<Heard> => {
       farewell = words?.toString() ?? '';
     });
     const status = await new Promise<number | undefined>((resolve) => {
-      session.on('error', () => resolve(undefined)).on('close', () => resolve(undefined));
+      for (const one of [session, socket])
+        one.on('error', () => resolve(undefined)).on('close', () => resolve(undefined));
       const headers = {
         ':method': 'POST',
         ':path': '/grpc.health.v1.Health/Check',
@@ -67,6 +71,7 @@ const call = async (): Promise<Heard> => {
 for (let count = 0; count < silent; count++) connectTcp(port, host).on('error', () => undefined);
 if (silent > 0) console.log('silent');
 else {
-  console.log(JSON.stringify(await call()));
+  const unheard = sleep(answerWithinMs, { farewell: 'no answer' });
+  console.log(JSON.stringify(await Promise.race([call(), unheard])));
   process.exit();
 }

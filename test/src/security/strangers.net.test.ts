@@ -7,6 +7,7 @@ import { expectTraffic } from '../expect-traffic.js';
 import { Mesh, type Pod } from '../mesh.js';
 import { managerPort } from '../mesh-node.js';
 import { type Connected, nsm, nsmJson } from '../nsm-command.js';
+import { type ProcessSample, sampleProcess } from '../reliability/process-sample.js';
 import {
   notYetValid,
   otherDomain,
@@ -20,10 +21,16 @@ import {
   wrongUse,
 } from './shown-certificates.js';
 import type { Attempt, Heard } from './stranger.js';
+import type { TlsFuzz } from './tls-fuzzer.js';
 
+const fuzzer = fileURLToPath(new URL('./tls-fuzzer.js', import.meta.url));
 const program = fileURLToPath(new URL('./stranger.js', import.meta.url));
 const asUser = ['setpriv', '--reuid=61001', '--regid=61001', '--clear-groups', '--no-new-privs'];
 const thorough = process.env.SECURITY === 'thorough';
+
+/** What a flood or a fuzz may leave of garbage in a process: MiB. */
+const mostMib = 150;
+const sample = (pid: number): ProcessSample => sampleProcess(pid, new Set());
 
 describe.skipIf(!requireRoot('strangers'))('a stranger on the underlay', () => {
   let mesh: Mesh;
@@ -132,6 +139,38 @@ describe.skipIf(!requireRoot('strangers'))('a stranger on the underlay', () => {
     } finally {
       await running.stop();
     }
+  });
+
+  it('costs managers nothing, whatever goes wrong in TLS', { timeout: 3_600_000 }, async () => {
+    // What begins with the first connection is no cost of the fuzz.
+    await expectService();
+    const targets = [
+      { pid: mesh.a.manager.pid, namespace: mesh.a.namespace.name, ...servers['a manager']() },
+      { pid: mesh.registry!.pid, namespace: mesh.registry!.namespace.name, ...servers['the registry']() },
+    ];
+    const tried = targets.map(async ({ pid, namespace, host, port }) => {
+      const shown = shownBy(authority, 'fuzz');
+      const fuzz: TlsFuzz = { host, port, seed: 1, inputs: thorough ? 20_000 : 200, shown };
+      const before = sample(pid);
+      const [command = '', ...args] = [...asUser, process.execPath, fuzzer, JSON.stringify(fuzz)];
+      const counts = JSON.parse(await run(namespace, command, args)) as Record<string, number>;
+      expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(fuzz.inputs);
+      const after = sample(pid);
+      expect(after.memory - before.memory).toBeLessThan(mostMib);
+      // Those that were left half-way have their time.
+      await waitFor(() => sample(pid).descriptors <= before.descriptors + 20, {
+        timeout: 10_000,
+        what: `${before.descriptors} descriptors again`,
+      });
+    });
+    const over = Promise.allSettled(tried);
+    let isOver = false;
+    over.finally(() => {
+      isOver = true;
+    });
+    do await expectService();
+    while (!isOver);
+    for (const outcome of await over) if (outcome.status === 'rejected') throw outcome.reason;
   });
 
   it('leaves nothing', async () => {

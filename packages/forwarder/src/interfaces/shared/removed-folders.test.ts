@@ -48,4 +48,15 @@ it('takes what an earlier process left', async () => {
   await taken(join(root, 'one'));
 });
 
+it('takes what a pod has put in the place of a folder while that was moved', async () => {
+  const other = join(root, 'other');
+  mkdirSync(other);
+  mkdirSync(join(root, 'place'));
+  symlinkSync(other, join(root, 'place', 'link'));
+  writeFileSync(join(root, 'place', 'file'), '');
+  mkdirSync(join(root, 'one'));
+  await taken(join(root, 'one'));
+  expect(existsSync(other)).toBe(true);
+});
+
 it('has nothing to do where there is nothing', () => removed.take(join(root, 'nothing'), []));

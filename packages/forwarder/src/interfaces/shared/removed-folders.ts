@@ -21,6 +21,8 @@ const atOnce = 1000;
 const maxTurns = 1000;
 
 const asFolder = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+/** What that says of a file, and of a symbolic link. */
+const noFolder: ReadonlySet<string | undefined> = new Set(['ENOTDIR', 'ELOOP']);
 
 export class RemovedFolders {
   /** Belongs to this process's user alone, on the same file system. */
@@ -77,8 +79,19 @@ export class RemovedFolders {
 
   /** Removes files of a folder, and moves its folders beside it: however deep they are, none is walked into. @returns whether it is gone. */
   async #empty(name: string): Promise<boolean> {
-    const folder = await open(join(this.#place, name), asFolder);
+    const path = join(this.#place, name);
+    const folder = await open(path, asFolder).catch((thrown: unknown) => {
+      if (!noFolder.has(codeOf(thrown))) throw thrown;
+    });
+    // Its pod was quicker, and had put something else in the place of the folder that was moved.
+    if (!folder) {
+      await unlink(path);
+      return true;
+    }
     try {
+      // Processes of the pod may be in it.
+      await folder.chown(process.getuid?.() ?? 0, process.getgid?.() ?? 0);
+      await folder.chmod(0o700);
       const opened = `/proc/self/fd/${folder.fd}`;
       let left = atOnce;
       // Names are whatever bytes the pod chose.
@@ -95,7 +108,7 @@ export class RemovedFolders {
     } finally {
       await folder.close();
     }
-    await rmdir(join(this.#place, name));
+    await rmdir(path);
     return true;
   }
 }

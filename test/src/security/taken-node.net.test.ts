@@ -1,0 +1,156 @@
+// Somebody has taken over a node, and with it the certificate of its manager: what they may do in the name of other managers is nothing.
+import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { proxy, registry } from '@nsm/api';
+import { requireRoot } from '@nsm/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Agent } from '../agent.js';
+import { expectTraffic } from '../expect-traffic.js';
+import { Mesh, type Pod } from '../mesh.js';
+import { type Connected, nsmJson } from '../nsm-command.js';
+import { readVerdict } from '../specification.js';
+
+/** The agent's certificate is that of manager `agent`. */
+const own = 'agent';
+const notIts = /may write its own records|in the name of manager/;
+
+const bytesOf = <S extends DescMessage>(schema: S, fields: MessageInitShape<S>): Uint8Array =>
+  toBinary(schema, create(schema, fields));
+
+describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over', () => {
+  let mesh: Mesh;
+  let [client, there]: Pod[] = [];
+  let taken: Agent;
+  let connected: Connected;
+
+  beforeAll(async () => {
+    mesh = await Mesh.start();
+    [client, there] = ['client', 'there'].map((label) => mesh.pod(label));
+    [taken] = await Promise.all([
+      mesh.agent(mesh.b),
+      mesh.endpoint(mesh.b, { pod: there!, name: 'there', services: ['far'] }),
+    ]);
+    await mesh.a.knows('far/there');
+    const flags = ['--request-id', 'one', '--netns', client!.name, '--run-dir', mesh.a.runDir];
+    connected = await nsmJson<Connected>('connect', 'far', ...flags);
+  });
+  afterAll(async () => await mesh?.stop());
+
+  const unchanged = async (): Promise<void> => {
+    const managers = await nsmJson<{ name: string; address: string; alive: boolean }[]>(
+      ...(['get', 'managers', '--run-dir', mesh.a.runDir] as const),
+    );
+    for (const { name, tcp } of mesh.nodes)
+      expect(managers).toContainEqual(expect.objectContaining({ name, address: tcp, alive: true }));
+    expect(await mesh.a.endpoints()).toEqual(['far/there']);
+    expect((await mesh.a.connections()).map(({ id, state }) => [id, state])).toEqual([[connected.id, 'UP']]);
+  };
+
+  const name = 'node-b';
+  const record = { networkServiceName: 'far', nseProviderName: 'there', nseProviderNamespace: 'default' };
+  const endpoint = { ...record, networkServiceHost: name, socketLocation: '/x' };
+  const writes: [what: string, method: string, bytes: Uint8Array][] = [
+    [
+      'another manager',
+      'RegisterManager',
+      bytesOf(registry.RegisterManagerRequestSchema, {
+        manager: { name, address: '10.9.0.66:5001' },
+        leaseMs: 60_000,
+      }),
+    ],
+    ['the end of another manager', 'EndLease', bytesOf(registry.EndLeaseRequestSchema, { name })],
+    [
+      'the removal of another manager',
+      'RemoveManager',
+      bytesOf(registry.RemoveManagerRequestSchema, { name }),
+    ],
+    ["another's endpoint", 'RegisterEndpoint', bytesOf(registry.RegisterEndpointRequestSchema, { endpoint })],
+    [
+      "the removal of another's endpoint",
+      'RemoveEndpoint',
+      bytesOf(registry.RemoveEndpointRequestSchema, { ...record, networkServiceHost: name }),
+    ],
+    ['a claim for another', 'Claim', bytesOf(registry.ClaimRequestSchema, { name: 'x', holder: name })],
+    [
+      "the end of another's claim",
+      'ReleaseClaim',
+      bytesOf(registry.ReleaseClaimRequestSchema, { name: 'x', holder: name }),
+    ],
+  ];
+  it.each(writes)('writes nothing of others into the registry: %s', async (_what, method, bytes) => {
+    const called = await taken.call(mesh.a.mtls, `/nsmregistry.Registry/${method}`, bytes);
+    expect(called).toMatchObject({ kind: 'failed', details: expect.stringMatching(notIts) });
+    await unchanged();
+  });
+
+  it('writes nothing of others among what is its own', async () => {
+    const put = (host: string) => ({
+      write: { case: 'put' as const, value: { ...endpoint, networkServiceHost: host } },
+    });
+    const removal = { write: { case: 'removal' as const, value: { ...record, networkServiceHost: name } } };
+    const bytes = bytesOf(registry.WriteEndpointsRequestSchema, { writes: [put(name), removal, put(own)] });
+    const called = await taken.call(mesh.a.mtls, '/nsmregistry.Registry/WriteEndpoints', bytes);
+    if (called.kind === 'failed') throw new Error(called.details);
+    const { failures } = fromBinary(registry.WriteEndpointsReplySchema, called.bytes);
+    expect(failures.map((failure) => failure !== '')).toEqual([true, true, true]);
+    await unchanged();
+  });
+
+  it('takes nothing away by a removal that names no manager', async () => {
+    const bytes = bytesOf(registry.RemoveEndpointRequestSchema, record);
+    await taken.call(mesh.a.mtls, '/nsmregistry.Registry/RemoveEndpoint', bytes);
+    await unchanged();
+  });
+
+  it.each([name, own, ''])(
+    'ends and moves no connection of others, in the name of %j',
+    async (managerName) => {
+      const answers = async (connectionId: string) => {
+        const request = { requestId: 'one', networkServiceName: 'far', connectionId, managerName };
+        const close = bytesOf(proxy.CloseProxyConnectionRequestSchema, { ...request, reason: 'bye' });
+        const move = bytesOf(proxy.MoveConnectionRequestSchema, { ...request, reason: 'bye' });
+        const check = bytesOf(proxy.CheckConnectionsRequestSchema, {
+          managerName,
+          connections: [{ connectionId }],
+        });
+        const heard: string[] = [];
+        for (const { mtls } of mesh.nodes)
+          for (const [method, bytes] of [
+            ['CloseProxyConnection', close],
+            ['MoveConnection', move],
+            ['CheckConnections', check],
+          ] as const) {
+            const called = await taken.call(mtls, `/nsmproxy.ProxyConnection/${method}`, bytes);
+            const words = called.kind === 'reply' ? Buffer.from(called.bytes).toString() : called.details;
+            heard.push(words.replaceAll(connectionId, 'ID'));
+          }
+        return heard;
+      };
+      // Nor does it hear whether there is such a connection.
+      expect(await answers(connected.id)).toEqual(await answers(connected.id.replace(/.$/, '_')));
+      await unchanged();
+    },
+  );
+
+  it.each([
+    ['in the name of another manager', { clientManagerName: 'node-a' }, notIts],
+    [
+      "for another manager's connection",
+      { connectionId: 'node-a:00000000-0000000000000000' },
+      /is not one of/,
+    ],
+  ])('asks for no connection %s', async (_what, more, why) => {
+    const bytes = bytesOf(proxy.ProxyConnectionRequestSchema, {
+      ...{ requestId: 'evil', networkServiceName: 'far', nseProviderName: 'there' },
+      ...{ tunnelType: [{ type: 1, parameters: { address: '10.9.0.2' } }], interface: [{ type: 1 }] },
+      ...more,
+    });
+    const called = await taken.call(mesh.b.mtls, '/nsmproxy.ProxyConnection/RequestProxyConnection', bytes);
+    const error = called.kind === 'failed' ? called.details : readVerdict(called.bytes).error;
+    expect(error).toMatch(why);
+    await unchanged();
+  });
+
+  it('leaves the connection as it was', async () => {
+    await expectTraffic(client!, there!, connected);
+  });
+});
