@@ -112,6 +112,7 @@ async function measureRegistry(
   );
   await Promise.all(groups.map((group) => group.ready()));
   const joinSeconds = (performance.now() - joining) / 1000;
+  await mesh.waitForService(`bench-known-${kind}`, `service-${endpoints / 10 - 1}`);
   const after = await settled(manager);
 
   say(`registry ${kind}: idle`);
