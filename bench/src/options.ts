@@ -27,6 +27,8 @@ export type Part = (typeof parts)[number];
 export interface Plan {
   /** Client pods that open and close connections in a round, one each. */
   readonly pods: number;
+  /** Connections of each kind that are opened and closed before anything is measured: V8 compiles until then. */
+  readonly warmUp: number;
   /** Rounds of one connection per pod, for every kind and number in flight. */
   readonly rounds: number;
   readonly inFlight: readonly number[];
@@ -53,6 +55,7 @@ export interface Plan {
 
 const full: Plan = {
   pods: 64,
+  warmUp: 600,
   rounds: 5,
   inFlight: [1, 8, 32],
   burst: 300,
@@ -72,6 +75,7 @@ const full: Plan = {
 const quick: Plan = {
   ...full,
   pods: 32,
+  warmUp: 300,
   rounds: 2,
   burstRounds: 1,
   streamRounds: 5,

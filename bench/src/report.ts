@@ -82,7 +82,7 @@ function partsSection({ floorParts: parts, cpu }: Results): string {
   if (!parts) return '';
   const rows = [
     ['local', fixed(parts.veth), fixed(parts.localHops), fixed(parts.hop)],
-    ['remote', fixed(2 * parts.vxlan), fixed(parts.remoteHops), fixed(parts.hop)],
+    ['remote', fixed(2 * parts.tunnel), fixed(parts.remoteHops), fixed(parts.hop)],
   ].map(([kind = '', ...cells]) => {
     const used = (manager: string): string => {
       const figure = cpu.find((entry) => entry.kind === kind && entry.manager === manager);
@@ -95,7 +95,7 @@ function partsSection({ floorParts: parts, cpu }: Results): string {
     ['', 'kernel ms', 'all hops ms', 'one hop ms', "client's manager CPU ms", "endpoint's manager CPU ms"],
     rows,
     [
-      "The kernel's part (a veth pair; a vxlan device on each node) and that of bare round trips, p50 at one in flight.",
+      "The kernel's part (a veth pair; on each node one with a program at the node's end) and that of bare round trips, p50 at one in flight.",
       'CPU: what a manager burns, all threads, for one connection opened and closed, 8 in flight.',
     ],
   );

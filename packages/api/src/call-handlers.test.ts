@@ -22,7 +22,9 @@ describe('a stream', () => {
       end: vi.fn(),
     });
     const failed = new Promise((resolve) => call.once('error', resolve));
-    const handlers = new CallHandlers(new ServerConnections(() => undefined), () => undefined);
+    const none = { ofOne: 0, ofAll: 0 };
+    const connections = new ServerConnections(() => undefined, { streams: none, callBytes: none });
+    const handlers = new CallHandlers(connections, () => undefined);
     let made = 0;
     const events = async function* () {
       for (; made < 1000; made++) yield {};

@@ -17,10 +17,12 @@ describe('calls', () => {
   });
 
   const told: string[] = [];
-  const connections = new ServerConnections(({ message }) => told.push(message));
+  const none = { ofOne: 0, ofAll: 0 };
+  const bounds = { streams: none, callBytes: none };
+  const connections = new ServerConnections(({ message }) => told.push(message), bounds);
   const open = (caller: Caller) => {
     const socket = new FakeSocket();
-    const token = connections.add(socket as unknown as Socket, caller);
+    const token = connections.add(socket as unknown as Socket, caller) ?? '';
     return { socket, admit: () => connections.admit(token) };
   };
   const manager = (name: string): Caller => ({

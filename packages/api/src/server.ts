@@ -59,11 +59,6 @@ export interface ServerLimits {
   readonly bounds?: CallBounds;
 }
 
-const boundsOfFew: CallBounds = {
-  streams: { ofOne: 2048, ofAll: 8192 },
-  callBytes: { ofOne: 16 << 20, ofAll: 64 << 20 },
-};
-
 /** For servers that pods call, each of which has its share. Further calls of a connection wait at the caller. */
 export const withPods: ServerLimits = {
   streams: 256,
@@ -125,7 +120,7 @@ export class Server {
       ...limits
     }: ServerOptions = {},
   ) {
-    this.#connections = new ServerConnections(onCrowd, limits.bounds ?? boundsOfFew, share);
+    this.#connections = new ServerConnections(onCrowd, limits.bounds, share);
     this.#condition = condition;
     this.#calls = new CallHandlers(this.#connections, onError);
     this.#grpc = new GrpcServer({

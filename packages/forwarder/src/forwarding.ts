@@ -24,7 +24,9 @@ export function passOn({ index, side }: Device, { port, socket, namespace }: Ope
   if (!port.addresses.some(isIPv6Prefix)) return;
   const announced = socket
     .routes({ family: 'ipv6', protocol: 'ra' })
-    .flatMap(({ destination, device }) => (destination === 'default' && device !== undefined ? [device] : []));
+    .flatMap(({ destination, device }) =>
+      destination === 'default' && device !== undefined ? [device] : [],
+    );
   namespace.run(() => {
     if (readSetting(everywhere) === '1') return;
     try {

@@ -29,10 +29,12 @@ import { watchNewEndpoints } from './signals/new-endpoints.js';
 import { watchOwnAddresses } from './signals/own-addresses.js';
 import { watchPeers } from './signals/peer-watch.js';
 import { watchPolicy } from './signals/policy-changes.js';
+import { keepTellingLoads } from './signals/telling-loads.js';
 import { listenTcp, listenUnix } from './start/listening.js';
 import { makeParts } from './start/make-parts.js';
 import { openForwarder } from './start/open-forwarder.js';
 import { load, resume } from './start/recovery.js';
+import { folderForPods } from './start/sockets-for-pods.js';
 import { Stops } from './start/stops.js';
 import { takeName } from './start/unique-name.js';
 import { Store } from './state/store.js';
@@ -180,6 +182,7 @@ export class Manager {
     recordChanges(parts);
     void watchForwarder(parts);
     void keepComparing(parts);
+    void keepTellingLoads(parts);
     void watchPeers(parts);
     void keepReachable(parts);
     void watchOwnAddresses(parts);
@@ -190,7 +193,7 @@ export class Manager {
     const { pods } = parts;
     if (!pods) return;
     this.#stops.add(() => pods.stop());
-    await pods.start(podPort(parts));
+    await pods.start(podPort(parts, folderForPods(this.#options.runDir)));
   }
 
   async #auditLog(): Promise<AuditLog | undefined> {

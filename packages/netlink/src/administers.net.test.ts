@@ -1,5 +1,5 @@
 // Who has CAP_NET_ADMIN over a network namespace: capabilities in a user namespace of one's own do not count outside of it.
-import { leaks, makeNamespace, requireRoot, type Running, spawnIn, waitFor } from '@nsm/testkit';
+import { leaks, makeNamespace, type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { administers } from './administers.js';
 import { openNamespace } from './namespaces.js';
@@ -27,9 +27,17 @@ describe.skipIf(!requireRoot('administers'))('administers', () => {
 
   it.each([
     ['root', [], [true, true]],
-    ['root without the capability', ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-all'], [false, false]],
+    [
+      'root without the capability',
+      ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-all'],
+      [false, false],
+    ],
     ['an ordinary user', user, [false, false]],
-    ['root of a user namespace of its own, in a network namespace of another', [...user, ...own], [false, false]],
+    [
+      'root of a user namespace of its own, in a network namespace of another',
+      [...user, ...own],
+      [false, false],
+    ],
     ['root of both', [...user, ...own, '--net'], [false, true]],
   ] as const)('%s', async (_who, before, expected) => {
     expect(await judge(...before)).toEqual(expected);

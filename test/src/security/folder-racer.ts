@@ -11,7 +11,7 @@ mkdirSync(`${folder}/deep`);
 process.chdir(`${folder}/deep`);
 for (const name of names) {
   mkdirSync(name);
-  for (let n = 0; n < 300; n++) writeFileSync(`${name}/${n}`, '');
+  for (let n = 0; n < 100; n++) writeFileSync(`${name}/${n}`, '');
   writeFileSync(`${name}/victim`, '');
 }
 console.log('racing');

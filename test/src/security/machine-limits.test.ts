@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { betweenMachines, type Credential, Server, type ServerLimits } from '@nsm/api';
+import { betweenMachines, type Credential, Server } from '@nsm/api';
 import { Authority, keyToPem, newKey, toPem } from '@nsm/pki';
 import { waitFor } from '@nsm/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -27,12 +27,13 @@ describe('a machine', () => {
 
   afterEach(async () => {
     vi.useRealTimers();
+    vi.restoreAllMocks();
     for (const one of open.splice(0)) one.destroy();
     await server.stop();
     refused.length = 0;
   });
 
-  const serve = async (limits: ServerLimits = {}): Promise<number> => {
+  const serve = async (limits: Partial<typeof betweenMachines> = {}): Promise<number> => {
     server = new Server(undefined, { ...betweenMachines, ...limits });
     const credentials = { current };
     return await server.listenTcp('127.0.0.1:0', {
@@ -102,8 +103,12 @@ describe('a machine', () => {
   });
 
   it('has so much memory of a connection, and its calls beyond are refused', async () => {
-    const calls = { ofOne: 100_000, ofAll: 200_000 };
-    const port = await serve({ sessionMemoryMib: 1, streams: 50_000, calls });
+    const many = { ofOne: 1 << 30, ofAll: 1 << 30 };
+    const bounds = { streams: many, callBytes: many };
+    // Each call a millisecond after the other: no more than a manager may.
+    let nowMs = performance.now();
+    vi.spyOn(performance, 'now').mockImplementation(() => ++nowMs);
+    const port = await serve({ sessionMemoryMib: 1, streams: 50_000, bounds });
     const made = await session(port);
     const outcomes = await Promise.all(
       Array.from({ length: 3000 }, () => {

@@ -44,7 +44,10 @@ describe.skipIf(!requireRoot('shared folders'))('the folder of a memif', () => {
       await using racing = await spawnIn(pod.name, 'setpriv', [
         ...[...asUser, process.execPath, racer, folder, target],
       ]);
-      await waitFor(() => racing.output().includes('racing'), { what: racing.output() });
+      await waitFor(() => racing.output().includes('racing'), {
+        what: 'the race',
+        timeout: 20_000,
+      });
       await call('disconnect');
       // At once, however long it takes to empty it.
       expect(existsSync(dirname(folder))).toBe(false);

@@ -40,7 +40,10 @@ export class KubernetesNetworks implements ClusterNetworks, AsyncDisposable {
   /** @returns those of all nodes and Services; undefined before both are known. */
   get prefixes(): readonly string[] | undefined {
     if (!this.#nodesKnown || !this.#servicesKnown) return undefined;
-    return [...prefixesOf(this.#nodes.values()), ...[...this.#services.values()].flatMap(({ spec }) => spec.cidrs)];
+    return [
+      ...prefixesOf(this.#nodes.values()),
+      ...[...this.#services.values()].flatMap(({ spec }) => spec.cidrs),
+    ];
   }
 
   onChange(listener: () => void): void {
@@ -59,8 +62,16 @@ export class KubernetesNetworks implements ClusterNetworks, AsyncDisposable {
       );
     }
     await Promise.all(
-      [this.#nodes, ...(this.#servicesKnown ? [] : [this.#services])].map((one) => one.whenSynced(patienceMs)),
+      [this.#nodes, ...(this.#servicesKnown ? [] : [this.#services])].map((one) =>
+        one.whenSynced(patienceMs),
+      ),
     );
+    const tellPods = [...this.#nodes.values()].some(({ spec }) => spec.podCIDR || spec.podCIDRs);
+    if (this.#nodesKnown && !tellPods)
+      this.#logger.warn(
+        {},
+        "this cluster's Nodes do not tell their Pods' prefixes: give them by --cluster-prefix",
+      );
     this.#tell();
   }
 
