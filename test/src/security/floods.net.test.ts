@@ -1,5 +1,6 @@
 // HTTP/2 that no gRPC client speaks, without end: from an ordinary user in a pod, and from a node that somebody has taken over. Others
 // are served meanwhile, and it costs the manager little.
+import { chmodSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Authority } from '@nsm/pki';
 import { requireRoot, spawnIn, waitFor } from '@nsm/testkit';
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from '../agent.js';
 import { Mesh, type Pod } from '../mesh.js';
 import { managerPort } from '../mesh-node.js';
+import { nsmJson } from '../nsm-command.js';
 import { sampleProcess } from '../reliability/process-sample.js';
 import type { Flood, FloodKind } from './flooder.js';
 import { pkiDir, shownBy } from './shown-certificates.js';
@@ -19,7 +21,7 @@ const mostMib = thorough ? 700 : 250;
 /** Connections of each flood, and what is sent over each. */
 const floods: readonly (readonly [kind: FloodKind, quick: number, thorough: number])[] = [
   // 40,000 in all, thoroughly.
-  ['standing calls', 1000, 2000],
+  ['standing calls', 250, 2000],
   ['half requests', 40, 2000],
   ['resets', 2000, 50_000],
   ['continuations', 100, 20_000],
@@ -33,7 +35,9 @@ const quickly: Readonly<Record<'client.sock' | 'TCP', readonly FloodKind[]>> = {
   'client.sock': ['standing calls', 'half requests', 'continuations', 'compressed'],
   TCP: ['standing calls', 'resets'],
 };
-const connections = thorough ? 20 : 4;
+/** Which limit of a pod they come to. */
+const shares: Partial<Record<FloodKind, string>> = { 'standing calls': 'streams' };
+const connections = thorough ? 20 : 10;
 
 describe.skipIf(!requireRoot('floods'))('a flood', () => {
   let mesh: Mesh;
@@ -42,6 +46,7 @@ describe.skipIf(!requireRoot('floods'))('a flood', () => {
 
   beforeAll(async () => {
     mesh = await Mesh.start();
+    chmodSync(mesh.dir, 0o711);
     [victim, evil] = ['victim', 'evil'].map((label) => mesh.pod(label));
     [own] = await Promise.all([
       mesh.agent(victim!),
@@ -60,6 +65,14 @@ describe.skipIf(!requireRoot('floods'))('a flood', () => {
       expect(await own.connect(mesh.a.runDir, request)).toMatchObject({ accepted: true, error: '' });
       await own.close(mesh.a.runDir, 'good', service);
     }
+  };
+
+  /** How often a pod was refused more of what a limit is for. */
+  const refusedFor = async (limit: string): Promise<number> => {
+    const { limits } = await nsmJson<{ limits: { name: string; refused: number }[] }>(
+      ...(['describe', 'manager', '--run-dir', mesh.a.runDir] as const),
+    );
+    return limits.find(({ name }) => name === limit)?.refused ?? 0;
   };
 
   /** From whom to what: a pod to the sockets of its node, the other node to TCP. */
@@ -97,6 +110,9 @@ describe.skipIf(!requireRoot('floods'))('a flood', () => {
         while (!flooding.output().includes('flooding'));
         // What stands, stands.
         await expectService();
+        const share = surface === 'client.sock' ? shares[kind] : undefined;
+        if (share !== undefined)
+          await waitFor(async () => (await refusedFor(share)) > 0, { what: `the limit of ${share}` });
       } finally {
         await flooding.stop();
       }
