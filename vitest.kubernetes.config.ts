@@ -9,7 +9,7 @@ export default defineConfig({
     isolate: false,
     // There is one product on the cluster, and some suites restart its managers.
     maxWorkers: 1,
-    include: ['test/dist/kubernetes/**/*.kubernetes.test.js'],
+    include: ['test/dist/kubernetes/**/*.kubernetes.test.js', 'packages/*/dist/**/*.kubernetes.test.js'],
     globalSetup: 'test/dist/kubernetes/installation.js',
     setupFiles: 'test/dist/kubernetes/tell-of-failures.js',
     testTimeout: 120_000,

@@ -91,6 +91,12 @@ export const debianPackages = [
     present: (find) => find('etcdctl') !== undefined,
   },
   {
+    name: 'openssl',
+    purposes: ['test'],
+    why: 'openssl makes the certificates of an etcd with TLS',
+    present: (find) => find('openssl') !== undefined,
+  },
+  {
     name: 'zsh',
     purposes: ['test'],
     why: 'zsh tries out its completion script',

@@ -10,6 +10,7 @@ import { measureDataplane } from './measure-dataplane.js';
 import { measureFootprint } from './measure-footprint.js';
 import { measureMemory } from './measure-memory.js';
 import { measurePolicy } from './measure-policy.js';
+import { measureRegistries } from './measure-registry.js';
 import { measureBursts, measureRequests } from './measure-requests.js';
 import { measureScale } from './measure-scale.js';
 import { measureTunnels } from './measure-tunnels.js';
@@ -52,8 +53,13 @@ async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): P
     const scale = only.has('scale') ? await measureScale(mesh, plan, say) : [];
     const footprint = only.has('footprint') ? await measureFootprint(mesh, plan, cleanup, say) : [];
     const policy = only.has('policy') ? measurePolicy(say) : [];
+    const { figures: registries, skipped: withoutRegistry } = only.has('registry')
+      ? await measureRegistries(mesh, plan, say)
+      : { figures: [], skipped: [] };
+    skipped.push(...withoutRegistry);
     const figures = {
       policy,
+      registries,
       requests: requests?.requests ?? [],
       bursts,
       dataplane,

@@ -2,8 +2,7 @@
 import { closedLoop } from './closed-loop.js';
 import { type Mesh, services } from './mesh.js';
 import type { Plan } from './options.js';
-import type { Usage } from './probe.js';
-import type { Program } from './program.js';
+import { settled } from './probe-usage.js';
 import { clientOf } from './system.js';
 
 export interface MemoryFigure {
@@ -53,16 +52,4 @@ export async function measureMemory(
     rssAfter: after.rss,
     rssClosed: closed.rss,
   };
-}
-
-/** Asks until two answers half a second apart agree to a percent. */
-async function settled(program: Program): Promise<Usage> {
-  let last = await program.ask<Usage>({ collect: true });
-  for (let look = 0; look < 10; look++) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const now = await program.ask<Usage>({ collect: true });
-    if (Math.abs(now.rss - last.rss) < last.rss / 100) return now;
-    last = now;
-  }
-  return last;
 }

@@ -1,6 +1,7 @@
 // How long opening and closing take, in the real system and in the bare one by turns.
 import { openNamespace, RouteSocket } from '@nsm/netlink';
 import { bareRequestId, bareServices, clientEnd, endpointEnd } from './bare/bare-manager.js';
+import { BareTunnels } from './bare/bare-tunnels.js';
 import { work } from './bare/kernel-work.js';
 import { closedLoop, type Loaded } from './closed-loop.js';
 import type { Kind, Mesh } from './mesh.js';
@@ -39,8 +40,8 @@ export interface FloorParts {
   readonly remoteHops: number;
   /** A veth pair in two pods, named, up, with addresses. */
   readonly veth: number;
-  /** A vxlan device in a pod, named, up, with its address. */
-  readonly vxlan: number;
+  /** A veth pair from a pod to its node, with a program at the node's end; named, up, with its address. */
+  readonly tunnel: number;
 }
 
 /** CPU of a manager for one connection, opened and closed again. */
@@ -68,6 +69,8 @@ export async function measureRequests(
   const requests: RequestFigure[] = [];
   const cpu: CpuFigure[] = [];
   for (const kind of kinds) {
+    say(`warming up, ${kind}`);
+    for (const system of [systems.managers, systems.bare]) await openAndClose(system, kind, plan.warmUp, 32);
     for (const inFlight of plan.inFlight) {
       say(`${kind} connections, ${inFlight} in flight`);
       requests.push(...(await measureAt(kind, inFlight, systems, plan)));
@@ -85,7 +88,7 @@ async function measureAt(
   { pods, rounds }: Plan,
 ): Promise<RequestFigure[]> {
   const runs = { managers: new Run(), bare: new Run() };
-  // The first round warms compilers, caches and allocators up.
+  // The first round does not count.
   for (let round = 0; round <= rounds; round++) {
     const count = round === 0 ? Math.min(pods, 32) : pods;
     const opened = await openAndClose(managers, kind, count, inFlight);
@@ -180,32 +183,40 @@ async function measureParts(mesh: Mesh, { hops }: Systems, { pods }: Plan): Prom
     localHops: await trips(bareServices.localHops),
     remoteHops: await trips(bareServices.remoteHops),
     veth: kernelAlone(mesh, 'veth', pods),
-    vxlan: kernelAlone(mesh, 'vxlan', pods),
+    tunnel: kernelAlone(mesh, 'tunnel', pods),
   };
 }
 
 /** The kernel's part by itself, called from this very process. */
 function kernelAlone(
   { pods, endpoints, nodes, underlay }: Mesh,
-  kind: 'veth' | 'vxlan',
+  kind: 'veth' | 'tunnel',
   count: number,
 ): number {
   using namespace = openNamespace(nodes.a.path);
   using node = RouteSocket.open(namespace);
-  const times: number[] = [];
-  const removals = pods.slice(0, count).map((pod, n) => {
-    const alias = bareRequestId(++lastNumber);
-    const client = clientEnd(alias, pod.path);
-    const endpoint = endpointEnd(alias, endpoints.a.path);
-    const before = performance.now();
-    if (kind === 'veth') work({ kind, alias, client, endpoint }, node);
-    else {
-      const tunnel = { id: lastNumber, local: underlay.a, remote: underlay.b };
-      work({ kind, alias, end: endpoint, tunnel, resolve: false }, node);
-    }
-    if (n >= count / 4) times.push(performance.now() - before);
-    return { kind, ...endpoint };
+  return namespace.run(() => {
+    const tunnels = new BareTunnels(node);
+    const times: number[] = [];
+    const made: { readonly name: string; readonly index: number }[] = [];
+    const removals = pods.slice(0, count).map((pod, n) => {
+      const alias = bareRequestId(++lastNumber);
+      const client = clientEnd(alias, pod.path);
+      const endpoint = endpointEnd(alias, endpoints.a.path);
+      const before = performance.now();
+      if (kind === 'veth') work({ kind, alias, client, endpoint }, node);
+      else {
+        const tunnel = { number: lastNumber, local: underlay.a, remote: underlay.b };
+        made.push(tunnels.connect(alias, endpoint, tunnel, false));
+      }
+      if (n >= count / 4) times.push(performance.now() - before);
+      return kind === 'veth'
+        ? { namespace: endpoint.namespace, name: endpoint.name }
+        : { name: made.at(-1)?.name ?? '' };
+    });
+    work({ kind: 'delete', removals }, node);
+    for (const { index } of made) tunnels.forget(index);
+    tunnels.close();
+    return median(times);
   });
-  work({ kind: 'delete', removals }, node);
-  return median(times);
 }

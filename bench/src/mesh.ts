@@ -66,17 +66,17 @@ export class Mesh {
     return join(this.folder, label);
   }
 
+  /** Of the authority of all managers. */
+  get pkiDir(): string {
+    return join(this.folder, 'pki');
+  }
+
   /**
    * Starts a manager as an operator would, but for a preloaded probe.
    * @param label its name, and that of its folder.
    * @param registry of another manager; '' for one of its own.
    * @param more flags.
    */
-  /** Of the authority of all managers. */
-  get pkiDir(): string {
-    return join(this.folder, 'pki');
-  }
-
   async startManager(
     label: string,
     node: NodeName,
@@ -125,6 +125,24 @@ export class Mesh {
       { timeout: 20_000, what: `${label} ready` },
     );
     return program;
+  }
+
+  /** Starts `nsm registry` in node a, and waits until it listens. */
+  async startRegistry(label: string, listen: string): Promise<Program> {
+    const folders = ['--state-dir', join(this.folder, label), '--pki-dir', this.pkiDir];
+    const program = this.#start({
+      pod: this.nodes.a,
+      name: label,
+      script: nsm,
+      args: ['registry', '--listen', listen, ...folders],
+    });
+    await waitFor(() => program.log().includes('"ready"'), { timeout: 20_000, what: `${label} ready` });
+    return program;
+  }
+
+  /** Starts a program of the benchmark's own, which is told `options`. */
+  start(pod: Pod, name: string, script: string, options: object): Program {
+    return this.#start({ pod, name, script, args: [JSON.stringify(options)] });
   }
 
   async startEndpoint(label: string, manager: string, node: NodeName, service: string): Promise<Program> {

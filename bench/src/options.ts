@@ -19,6 +19,7 @@ export const parts = [
   'scale',
   'footprint',
   'policy',
+  'registry',
 ] as const;
 export type Part = (typeof parts)[number];
 
@@ -26,6 +27,8 @@ export type Part = (typeof parts)[number];
 export interface Plan {
   /** Client pods that open and close connections in a round, one each. */
   readonly pods: number;
+  /** Connections of each kind that are opened and closed before anything is measured: V8 compiles until then. */
+  readonly warmUp: number;
   /** Rounds of one connection per pod, for every kind and number in flight. */
   readonly rounds: number;
   readonly inFlight: readonly number[];
@@ -44,10 +47,15 @@ export interface Plan {
   readonly scale: number;
   /** Times that each command is started. */
   readonly footprintRounds: number;
+  /** Managers and endpoints that a registry has, and endpoints that are advertised then. */
+  readonly followers: number;
+  readonly records: number;
+  readonly advertisements: number;
 }
 
 const full: Plan = {
   pods: 64,
+  warmUp: 600,
   rounds: 5,
   inFlight: [1, 8, 32],
   burst: 300,
@@ -59,11 +67,15 @@ const full: Plan = {
   held: 500,
   scale: 2000,
   footprintRounds: 5,
+  followers: 1000,
+  records: 10_000,
+  advertisements: 100,
 };
 
 const quick: Plan = {
   ...full,
   pods: 32,
+  warmUp: 300,
   rounds: 2,
   burstRounds: 1,
   streamRounds: 5,
@@ -71,6 +83,7 @@ const quick: Plan = {
   pings: 10_000,
   scale: 1000,
   footprintRounds: 3,
+  advertisements: 30,
 };
 
 export const usage: string = `npm run bench -- [--quick] [--json] [--only ${parts.join('|')}]… [--profile DIR]`;

@@ -40,22 +40,36 @@ export class Program {
     return this.#child.pid ?? 0;
   }
 
+  /** Everything it has printed. */
+  log(): string {
+    return readFileSync(this.#log, 'utf8');
+  }
+
   /** Resolves when it says so; rejects when it ends instead. */
   async ready(): Promise<void> {
+    await this.#message();
+  }
+
+  /** Sends a question and waits for the next message. Rejects when the program ends instead. */
+  async ask<T>(question: object): Promise<T> {
+    const answer = this.#message<T>();
+    this.#child.send(question);
+    return await answer;
+  }
+
+  async #message<T>(): Promise<T> {
     const abort = new AbortController();
     const ended = once(this.#child, 'exit', { signal: abort.signal }).then(() => {
       throw new Error(this.obituary());
     });
-    await Promise.race([once(this.#child, 'message', { signal: abort.signal }), ended]);
     ended.catch(() => undefined);
-    abort.abort();
-  }
-
-  /** Sends a question and waits for the next message. */
-  async ask<T>(question: object): Promise<T> {
-    const answer = once(this.#child, 'message') as Promise<[T]>;
-    this.#child.send(question);
-    return (await answer)[0];
+    const message = once(this.#child, 'message', { signal: abort.signal }) as Promise<[T]>;
+    message.catch(() => undefined);
+    try {
+      return (await Promise.race([message, ended]))[0];
+    } finally {
+      abort.abort();
+    }
   }
 
   /** Ends by SIGTERM, so that it can write its profile; after 5 s by SIGKILL. */
@@ -73,7 +87,7 @@ export class Program {
   obituary(): string | undefined {
     const { exitCode, signalCode } = this.#child;
     if (this.#stopping || (exitCode === null && signalCode === null)) return undefined;
-    const lines = readFileSync(this.#log, 'utf8').trimEnd().split('\n').slice(-5);
+    const lines = this.log().trimEnd().split('\n').slice(-5);
     return `${this.name} ended with ${exitCode ?? signalCode}:\n  ${lines.join('\n  ')}`;
   }
 }

@@ -30,6 +30,7 @@ export function report(results: Results): string {
     scaleSection(results),
     footprintSection(results),
     policySection(results),
+    registrySection(results),
     targetSection(results),
     results.skipped.map((text) => `not measured: ${text}`).join('\n'),
   ];
@@ -81,7 +82,7 @@ function partsSection({ floorParts: parts, cpu }: Results): string {
   if (!parts) return '';
   const rows = [
     ['local', fixed(parts.veth), fixed(parts.localHops), fixed(parts.hop)],
-    ['remote', fixed(2 * parts.vxlan), fixed(parts.remoteHops), fixed(parts.hop)],
+    ['remote', fixed(2 * parts.tunnel), fixed(parts.remoteHops), fixed(parts.hop)],
   ].map(([kind = '', ...cells]) => {
     const used = (manager: string): string => {
       const figure = cpu.find((entry) => entry.kind === kind && entry.manager === manager);
@@ -94,7 +95,7 @@ function partsSection({ floorParts: parts, cpu }: Results): string {
     ['', 'kernel ms', 'all hops ms', 'one hop ms', "client's manager CPU ms", "endpoint's manager CPU ms"],
     rows,
     [
-      "The kernel's part (a veth pair; a vxlan device on each node) and that of bare round trips, p50 at one in flight.",
+      "The kernel's part (a veth pair; on each node one with a program at the node's end) and that of bare round trips, p50 at one in flight.",
       'CPU: what a manager burns, all threads, for one connection opened and closed, 8 in flight.',
     ],
   );
@@ -235,4 +236,29 @@ function targetSection({ targets }: Results): string {
   const verdict =
     missed === 0 ? 'All targets are met.' : `${missed} of ${targets.length} targets are missed.`;
   return section('Targets', ['', 'target', 'value', 'limit'], rows, [verdict]);
+}
+
+function registrySection({ registries }: Results): string {
+  if (registries.length === 0) return '';
+  const mebibytes = (bytes: number): string => fixed(bytes / 2 ** 20, 1);
+  const rows = registries.map((figure) => [
+    figure.kind,
+    figure.managers,
+    figure.endpoints,
+    fixed(figure.fillSeconds, 1),
+    fixed(figure.joinSeconds, 1),
+    ...[figure.knownMs.p50, figure.knownMs.p99, figure.allKnownMs.p50, figure.allKnownMs.p99].map((ms) =>
+      fixed(ms, 0),
+    ),
+    mebibytes(figure.managerMemory),
+    ...[figure.registryCpu, figure.managerCpu].map((share) => fixed(100 * share, 1)),
+  ]);
+  const columns = [
+    ...['', 'managers', 'endpoints', 'filled s', 'joined s', 'known p50 ms', 'p99', 'by all p50', 'p99'],
+    ...['manager MiB', 'registry CPU %', 'manager CPU %'],
+  ];
+  return section('Registry', columns, rows, [
+    'Known: from the advertisement of an endpoint until a manager has heard of it; by all: until the last has. All are',
+    'processes of this machine. MiB: what a manager holds more when it knows them all. CPU: of one processor, idle.',
+  ]);
 }

@@ -4,6 +4,7 @@ import type { DataplaneFigure } from './measure-dataplane.js';
 import type { FootprintFigure } from './measure-footprint.js';
 import type { MemoryFigure } from './measure-memory.js';
 import type { PolicyFigure } from './measure-policy.js';
+import type { RegistryFigure } from './measure-registry.js';
 import type { BurstFigure, CpuFigure, FloorParts, RequestFigure } from './measure-requests.js';
 import type { ScaleFigure } from './measure-scale.js';
 import type { TunnelFigure } from './measure-tunnels.js';
@@ -34,6 +35,7 @@ export interface Results {
   readonly scale: readonly ScaleFigure[];
   readonly footprint: readonly FootprintFigure[];
   readonly policy: readonly PolicyFigure[];
+  readonly registries: readonly RegistryFigure[];
   readonly targets: readonly Target[];
   /** What was not measured, and why. */
   readonly skipped: readonly string[];

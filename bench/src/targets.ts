@@ -1,5 +1,6 @@
 // What the figures should be. A miss is printed and fails nothing: a busy machine must not break a build.
 import type { Results, Target } from './results.js';
+import { rounded } from './statistics.js';
 
 /** A set-up may take this many times what its kernel operations and round trips take by themselves. */
 const overFloor = 2;
@@ -22,6 +23,9 @@ const idleMiB: Readonly<Record<string, number>> = {
 };
 /** p99 by p50. */
 const tail = 10;
+/** Milliseconds until every manager knows of an endpoint, and MiB that knowing a full mesh takes. */
+const allKnownMs = 1000;
+const knowingMiB = 40;
 /** Microseconds that a decision of a policy takes. */
 const decisionUs = 50;
 
@@ -33,9 +37,10 @@ export function judge({
   scale,
   footprint,
   policy,
+  registries,
 }: Pick<
   Results,
-  'requests' | 'bursts' | 'dataplane' | 'tunnels' | 'scale' | 'footprint' | 'policy'
+  'requests' | 'bursts' | 'dataplane' | 'tunnels' | 'scale' | 'footprint' | 'policy' | 'registries'
 >): Target[] {
   const targets: Target[] = [];
   const atMost = (name: string, value: number, limit: number, unit: string): void => {
@@ -43,6 +48,15 @@ export function judge({
   };
   for (const { rules, condition, us } of policy)
     atMost(`a decision by ${rules} rules${condition ? ', with a condition' : ''}`, us, decisionUs, 'µs');
+  for (const { kind, managers, allKnownMs: known, managerMemory } of registries) {
+    atMost(`p99 until all of ${managers} managers know, ${kind}`, known.p99, allKnownMs, 'ms');
+    atMost(
+      `memory of a manager that knows them, ${kind}`,
+      rounded(managerMemory / 2 ** 20),
+      knowingMiB,
+      'MiB',
+    );
+  }
   for (const { operation, kind, inFlight, ratio } of requests) {
     if (operation === 'set-up')
       atMost(`${kind} set-up over its floor, ${inFlight} in flight`, ratio, overFloor, '×');

@@ -25,6 +25,6 @@ export function tar(folder, file, prefix = '') {
 }
 
 /** Compressed content of a file. */
-export const gzip = (file) => gzipSync(readFileSync(file), { level: 6 });
+export const gzip = (file) => gzipSync(readFileSync(file), { level: 4 });
 
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');

@@ -37,17 +37,10 @@ export function library(name) {
 
 /** Name, version and source of the Debian packages that files are of; of files that are of none, nothing. */
 export function debianPackagesOf(files) {
-  const owners = new Set();
-  for (const file of files) {
-    // dpkg knows the files of packages made before /lib became a link by their old name.
-    for (const path of [file, realpathSync(file), file.replace(/^\/usr/, '')]) {
-      const { stdout } = spawnSync('dpkg-query', ['--search', path], { encoding: 'utf8' });
-      const owner = /^(\S+): /.exec(stdout ?? '')?.[1];
-      if (owner === undefined) continue;
-      owners.add(owner);
-      break;
-    }
-  }
+  // dpkg knows the files of packages made before /lib became a link by their old name.
+  const paths = files.flatMap((file) => [file, realpathSync(file), file.replace(/^\/usr/, '')]);
+  const search = spawnSync('dpkg-query', ['--search', ...paths], { encoding: 'utf8' });
+  const owners = new Set((search.stdout ?? '').match(/^\S+(?=: )/gm));
   if (owners.size === 0) return [];
   const format = ['Package', 'Version', 'Architecture', 'source:Package']
     .map((field) => `\${${field}}`)

@@ -2,17 +2,10 @@
 // their cluster without it.
 import { makeNamespace, ping, requireRoot, run, type TestNamespace } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contained, managerCapabilities } from './contained.js';
 import { Mesh, type Pod } from './mesh.js';
 import { nsmJson } from './nsm-command.js';
 import { devicesOf } from './pod-network.js';
-
-/** As a container runtime does: these capabilities, and settings of the kernel that cannot be written. */
-const contained = (...capabilities: readonly string[]): string[] => [
-  ...['unshare', '--mount', '--propagation', 'private', 'sh', '-c'],
-  'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"',
-  ...['sh', 'setpriv', '--inh-caps=-all'],
-  `--bounding-set=${['-all', ...capabilities.map((name) => `+${name}`)].join()}`,
-];
 
 const [podNetwork, services, otherNodes] = ['10.244.1', '10.96.0.0/12', '192.0.2.10'];
 const service = '10.96.0.10';
@@ -45,7 +38,7 @@ describe.skipIf(!requireRoot('gateway'))('a gateway with CAP_NET_ADMIN and nothi
 
   beforeAll(async () => {
     mesh = await Mesh.start({
-      before: contained('net_admin', 'net_broadcast', 'sys_admin', 'sys_ptrace'),
+      before: contained(...managerCapabilities),
       flags: ['--cluster-prefix', services],
     });
     [client, edge] = [mesh.pod('client'), mesh.pod('edge')];

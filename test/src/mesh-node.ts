@@ -220,6 +220,14 @@ export class MeshNode {
     );
   }
 
+  /** Waits until the registry answers this manager, or does not any more. */
+  async hearsRegistry(hears: boolean): Promise<void> {
+    const client = this.#channel.client(admin.Admin);
+    const so = async (): Promise<boolean> =>
+      (await client.getManager({}, { timeoutMs: 5_000 })).registrySynced === hears;
+    await waitFor(so, { what: `${this.name} ${hears ? 'hearing' : 'missing'} its registry` });
+  }
+
   async stop(): Promise<void> {
     this.#channel.close();
     this.#clientChannel.close();

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  EtcdProcess,
   ipJson,
   leaks,
   makeNamespace,
@@ -16,7 +17,7 @@ import { Agent, type AgentOptions } from './agent.js';
 import { MeshNode } from './mesh-node.js';
 import { nsmJson, spawnNsm } from './nsm-command.js';
 import { RegistryProcess } from './registry-process.js';
-import { type CableKind, layCable, Switch, underlayDevice } from './underlay.js';
+import { type CableKind, layCable, Switch, type UnderlayMember, underlayDevice } from './underlay.js';
 
 export interface MeshOptions {
   /** Version of IP between the nodes. Default: 4. */
@@ -40,6 +41,8 @@ export interface MeshOptions {
     readonly nodes: number;
     /** Whether forwarders are processes of their own: all, or those of some nodes. Default: false. */
     readonly forwarders?: boolean | readonly number[];
+    /** The registry is an etcd of one member. Default: `nsm registry`. */
+    readonly etcd?: boolean;
   };
 }
 
@@ -65,8 +68,12 @@ export class Mesh implements AsyncDisposable {
   readonly a: MeshNode;
   readonly b: MeshNode;
   readonly nodes: readonly MeshNode[];
-  /** Absent where it is embedded in the first manager. */
+  /** Absent where it is embedded in the first manager, or an etcd. */
   readonly registry: RegistryProcess | undefined;
+  /** The registry, where it is an etcd. */
+  readonly etcd: EtcdProcess | undefined;
+  /** Where the registry and the switch are. */
+  readonly #middle: UnderlayMember | undefined;
   /** For sockets and the like; removed with the mesh. */
   readonly dir: string;
   readonly #mtu: number;
@@ -93,13 +100,21 @@ export class Mesh implements AsyncDisposable {
     this.#mtu = mtu;
     this.#cableKind = cable;
     const network = underlay === 4 ? '10.9.0.' : 'fd00:9::';
-    if (switched)
-      this.registry = new RegistryProcess({
-        namespace: this.#namespace('switch'),
-        address: `${network}99`,
-        dir: join(this.dir, 'registry'),
-        ...(before ? { before } : {}),
-      });
+    if (switched) {
+      const middle = { name: 'middle', namespace: this.#namespace('switch'), address: `${network}99` };
+      this.#middle = middle;
+      const { namespace, address } = middle;
+      if (switched.etcd) {
+        const place = { namespace: namespace.name, address, clientPort: 2379, peerPort: 2380 };
+        this.etcd = new EtcdProcess('etcd', new Map([['etcd', place]]));
+      } else
+        this.registry = new RegistryProcess({
+          namespace,
+          address,
+          dir: join(this.dir, 'registry'),
+          ...(before ? { before } : {}),
+        });
+    }
     const forwarders = switched?.forwarders;
     const node = (index: number, registry: string): MeshNode => {
       const name = `node-${String.fromCharCode(97 + index)}`;
@@ -115,10 +130,10 @@ export class Mesh implements AsyncDisposable {
         forwarder: Array.isArray(forwarders) ? forwarders.includes(index) : forwarders === true,
       });
     };
-    const { registry } = this;
-    this.a = node(0, registry ? registry.url : 'embedded:');
+    const url = this.etcd ? `etcd://${this.etcd.member}` : this.registry?.url;
+    this.a = node(0, url ?? 'embedded:');
     const others = Array.from({ length: (switched?.nodes ?? 2) - 1 }, (_, index) =>
-      node(index + 1, registry ? registry.url : `nsm://${this.a.tcp}`),
+      node(index + 1, url ?? `nsm://${this.a.tcp}`),
     );
     this.nodes = [this.a, ...others];
     this.b = others[0]!;
@@ -130,6 +145,7 @@ export class Mesh implements AsyncDisposable {
     try {
       await mesh.joinNodes();
       await mesh.registry?.start();
+      await mesh.etcd?.start();
       await mesh.startManagers();
       return mesh;
     } catch (error) {
@@ -151,11 +167,11 @@ export class Mesh implements AsyncDisposable {
 
   /** Lays the cables between the nodes. */
   async joinNodes(): Promise<void> {
-    if (!this.registry) {
+    if (!this.#middle) {
       this.#cable = await layCable(this.nodes, this.#mtu, this.#cableKind);
       return;
     }
-    this.#switch = await Switch.make(this.registry);
+    this.#switch = await Switch.make(this.#middle);
     for (const node of this.nodes) await this.#switch.plug(node, this.#mtu);
   }
 
@@ -276,6 +292,7 @@ export class Mesh implements AsyncDisposable {
     await Promise.all(this.#processes.splice(0).map((process) => process.stop()));
     await Promise.all(this.nodes.map((node) => node.stop()));
     await this.registry?.stop();
+    await this.etcd?.stop();
     await this.#cable?.stop();
     for (const namespace of this.#namespaces) this.#removeNamespace(namespace);
     this.#pods.clear();

@@ -1,6 +1,8 @@
-// Managers that are replaced one node after the other, as the pods of a DaemonSet are: no packet is lost, whatever carries it.
+// Managers that are replaced one node after the other, each in a container of its own, as the pods of a DaemonSet are: no packet is lost,
+// whatever carries it.
 import { requireRoot, thorough } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contained, managerCapabilities } from './contained.js';
 import { readDetails } from './extensions.js';
 import { type Flow, flow } from './flow.js';
 import { Mesh, type Pod } from './mesh.js';
@@ -15,7 +17,8 @@ describe.skipIf(!requireRoot('rollout'))('a rollout of managers', () => {
 
   beforeAll(async () => {
     const flags = kinds.flatMap((kind) => ['--tunnel', `over-${kind}=${kind}`]);
-    mesh = await Mesh.start({ switched: { nodes: 2 }, flags });
+    const before = contained(...managerCapabilities);
+    mesh = await Mesh.start({ switched: { nodes: 2 }, flags, before });
     client = mesh.pod('client');
     const server = mesh.pod('server');
     const beside = mesh.pod('beside');
@@ -41,20 +44,45 @@ describe.skipIf(!requireRoot('rollout'))('a rollout of managers', () => {
     await mesh?.stop();
   });
 
-  it('one node after the other loses no packet', async () => {
+  /** Packets that were lost while something happened, by network service. */
+  const lostDuring = async (happens: () => Promise<void>): Promise<Record<string, number>> => {
     const flows = new Map<string, Flow>();
     for (const [service, address] of toward) flows.set(service, await flow(client, address));
-    for (let round = 0; round < rounds; round++)
-      for (const node of mesh.nodes) {
-        await node.end('SIGTERM');
-        await node.start();
-      }
+    await happens();
     const lost: Record<string, number> = {};
     for (const [service, running] of flows) {
       const { sent, received } = await running.end();
       expect(sent).toBeGreaterThan(20);
       lost[service] = sent - received;
     }
-    expect(lost).toEqual(Object.fromEntries([...toward.keys()].map((service) => [service, 0])));
+    return lost;
+  };
+  const none = (): Record<string, number> =>
+    Object.fromEntries([...toward.keys()].map((service) => [service, 0]));
+  const replaceAll = async (): Promise<void> => {
+    for (const node of mesh.nodes) {
+      await node.end('SIGTERM');
+      await node.start();
+    }
+  };
+
+  it('one node after the other loses no packet', async () => {
+    const lost = await lostDuring(async () => {
+      for (let round = 0; round < rounds; round++) await replaceAll();
+    });
+    expect(lost).toEqual(none());
+  }, 300_000);
+
+  it('nor does one in which the registry is away, and comes back with nothing', async () => {
+    const lost = await lostDuring(async () => {
+      for (let round = 0; round < rounds / 2; round++) {
+        await mesh.registry?.kill();
+        mesh.registry?.loseStore();
+        await replaceAll();
+        await mesh.registry?.revive();
+        await mesh.a.knows('over-gre/there');
+      }
+    });
+    expect(lost).toEqual(none());
   }, 300_000);
 });

@@ -2,6 +2,7 @@
 // manager, and nothing else: no checks, no choice, no record, no undo.
 import { Channel, connect, endpoint, proxy, Server } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
+import { BareTunnels } from './bare-tunnels.js';
 import { KernelThread } from './kernel-thread.js';
 import { type End, type Removal, work } from './kernel-work.js';
 
@@ -36,12 +37,27 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
   const thread = new KernelThread();
   await thread.started();
   const node = RouteSocket.open();
-  const removals = new Map<string, Removal>();
+  const tunnels = new BareTunnels(node);
+  const removals = new Map<string, Removal & { readonly tunnel?: number }>();
 
   const ask = async (requestId: string, networkServiceName: string): Promise<string> =>
     (await endpoints.requestEndpointConnection({ requestId, networkServiceName })).linuxNamespace;
   const tell = async (requestId: string, networkServiceName: string): Promise<void> => {
     await endpoints.closeEndpointConnection({ requestId, networkServiceName });
+  };
+
+  const connectTunnel = (requestId: string, side: End, resolve: boolean): void => {
+    const { name, index } = tunnels.connect(
+      requestId,
+      side,
+      { number: numberOf(requestId), local, remote },
+      resolve,
+    );
+    removals.set(requestId, { name, tunnel: index });
+  };
+  const remove = async ({ tunnel, ...removal }: Removal & { readonly tunnel?: number }): Promise<void> => {
+    await thread.remove(removal);
+    if (tunnel !== undefined) tunnels.forget(tunnel);
   };
 
   const client = new Server().add(connect.ClientConnection, {
@@ -55,13 +71,11 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
         const other = endpointEnd(requestId, namespace);
         work({ kind: 'veth', alias: requestId, client: side, endpoint: other }, node);
         // The endpoint's pod has the ends of many connections: there they can be deleted by group.
-        removals.set(requestId, { kind: 'veth', ...other });
+        removals.set(requestId, { namespace, name: other.name });
       }
       if (networkServiceName === bareServices.remote) {
         await managers.requestProxyConnection({ requestId, networkServiceName });
-        const tunnel = { id: numberOf(requestId), local, remote };
-        work({ kind: 'vxlan', alias: requestId, end: side, tunnel, resolve: true }, node);
-        removals.set(requestId, { kind: 'vxlan', ...side });
+        connectTunnel(requestId, side, true);
       }
       const { address, peerAddress, name: interfaceName, mac } = side;
       return {
@@ -80,7 +94,7 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
       removals.delete(requestId);
       if (removal)
         await Promise.all([
-          thread.remove(removal),
+          remove(removal),
           networkServiceName === bareServices.local
             ? tell(requestId, networkServiceName)
             : managers.closeProxyConnection({ requestId, networkServiceName }),
@@ -94,9 +108,7 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
     async requestProxyConnection({ requestId, networkServiceName }) {
       const end = endpointEnd(requestId, await ask(requestId, networkServiceName));
       if (networkServiceName === bareServices.remote) {
-        const tunnel = { id: numberOf(requestId), local, remote };
-        work({ kind: 'vxlan', alias: requestId, end, tunnel, resolve: false }, node);
-        removals.set(requestId, { kind: 'vxlan', ...end });
+        connectTunnel(requestId, end, false);
       }
       return { accepted: true };
     },
@@ -105,7 +117,7 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
     async closeProxyConnection({ requestId, networkServiceName }) {
       const removal = removals.get(requestId);
       removals.delete(requestId);
-      await Promise.all([removal && thread.remove(removal), tell(requestId, networkServiceName)]);
+      await Promise.all([removal && remove(removal), tell(requestId, networkServiceName)]);
       return { accepted: true };
     },
   });

@@ -1,6 +1,5 @@
 // Typed gRPC clients: one channel to an address, any number of services on it.
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
 import {
   create,
   type DescMessage,
@@ -43,8 +42,6 @@ export interface ChannelOptions {
   readonly credentials?: Credentials | undefined;
   /** With credentials: who must be at the address. Whoever else is there hears nothing, and calls fail with kind `untrusted`. */
   readonly expected?: ExpectedPeer;
-  /** TLS to a server outside the mesh, whose certificate must have the host's name. Not together with `credentials`. */
-  readonly tls?: SecureContext | undefined;
   /** Makes each connection, and says by rejecting that the other side is not who it should be. Default: by the address. */
   readonly connect?: () => Promise<Socket>;
 }
@@ -59,16 +56,14 @@ export class Channel implements Disposable {
 
   constructor(
     address: string,
-    { maxReplyBytes = 4 << 20, credentials: shown, expected = {}, tls, connect }: ChannelOptions = {},
+    { maxReplyBytes = 4 << 20, credentials: shown, expected = {}, connect }: ChannelOptions = {},
   ) {
     this.address = address;
     const security = shown
       ? new TlsChannelCredentials({ credentials: shown, expected }, (refusal) => {
           this.#refusal = refusal;
         })
-      : tls
-        ? credentials.createFromSecureContext(tls)
-        : credentials.createInsecure();
+      : credentials.createInsecure();
     this.#client = new Client(address, security, {
       ...channelOptions,
       'grpc.max_receive_message_length': maxReplyBytes,

@@ -10,20 +10,37 @@ import {
 
 type Reply = MessageInitShape<typeof HealthCheckResponseSchema>;
 
-/** Implements grpc.health.v1.Health: all services of a server are well until it stops. */
+/** What must be so for a server to be of use. */
+export interface Condition {
+  readonly met: boolean;
+  /** @param listener is called whenever `met` may have become another. */
+  onChange(listener: () => void): void;
+}
+
+/** Implements grpc.health.v1.Health: all services of a server are well until it stops, while a condition of the whole process is met. */
 export class Health {
   readonly #names: ReadonlySet<string>;
   readonly #changes = new EventEmitter().setMaxListeners(0);
-  #status: Status = Status.SERVING;
+  readonly #condition: Condition | undefined;
+  #stopped = false;
 
-  /** @param services their full names; the server as a whole has none. */
-  constructor(services: readonly string[]) {
+  /**
+   * @param services their full names; the server as a whole has none.
+   * @param condition default: none.
+   */
+  constructor(services: readonly string[], condition?: Condition) {
     this.#names = new Set(['', ...services]);
+    this.#condition = condition;
+    condition?.onChange(() => this.#changes.emit('change'));
+  }
+
+  get #status(): Status {
+    return this.#stopped || this.#condition?.met === false ? Status.NOT_SERVING : Status.SERVING;
   }
 
   /** Every service is NOT_SERVING from now on. */
   stopServing(): void {
-    this.#status = Status.NOT_SERVING;
+    this.#stopped = true;
     this.#changes.emit('change');
   }
 

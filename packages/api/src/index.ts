@@ -12,6 +12,7 @@ export { interfaceNames, interfaceWords, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export * from './gen/common_pb.js';
+export * as kubelet from './gen/kubelet/deviceplugin_pb.js';
 export * from './gen/netmesh_pb.js';
 export * as endpoint from './gen/nseconnect_pb.js';
 export * as admin from './gen/nsmadmin_pb.js';
@@ -59,6 +60,7 @@ export {
   betweenMachines,
   descriptorOf,
   Server,
+  type ServerLimits,
   type ServerOptions,
   type ServiceImplementation,
   type TcpOptions,

@@ -6,7 +6,7 @@ import type { Identity } from './identity.js';
 import { LogThrottle } from './log-throttle.js';
 import { Pace } from './pace.js';
 import { RefusedConnections } from './refused-connections.js';
-import { type CallBounds, type Owner, UnderWay } from './under-way.js';
+import { boundsOfFew, type CallBounds, type Owner, UnderWay } from './under-way.js';
 
 /** Who is at the other end of a unix socket: facts taken once, when the connection is made. */
 export interface PeerCredentials {
@@ -105,7 +105,7 @@ export class ServerConnections {
   #last = 0;
 
   /** `onCrowd` hears of whoever has too many, once in some minutes. */
-  constructor(onCrowd: (error: NsmError) => void, bounds: CallBounds, share?: Share) {
+  constructor(onCrowd: (error: NsmError) => void, bounds: CallBounds = boundsOfFew, share?: Share) {
     this.#onCrowd = onCrowd;
     this.#underWay = new UnderWay(bounds);
     this.#share = share;

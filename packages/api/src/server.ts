@@ -22,7 +22,7 @@ import { callIntake } from './call-intake.js';
 import type { Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
 import { Health as HealthService } from './gen/grpc/health/v1/health_pb.js';
-import { Health } from './health.js';
+import { type Condition, Health } from './health.js';
 import { LogThrottle } from './log-throttle.js';
 import { type Caller, type PeerCredentials, ServerConnections, type Share } from './server-connections.js';
 import { TcpListener } from './tcp-listener.js';
@@ -59,11 +59,6 @@ export interface ServerLimits {
   readonly bounds?: CallBounds;
 }
 
-const boundsOfFew: CallBounds = {
-  streams: { ofOne: 2048, ofAll: 8192 },
-  callBytes: { ofOne: 16 << 20, ofAll: 64 << 20 },
-};
-
 /** For servers that pods call, each of which has its share. Further calls of a connection wait at the caller. */
 export const withPods: ServerLimits = {
   streams: 256,
@@ -87,6 +82,8 @@ export const betweenMachines: ServerLimits = {
 export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
+  /** While it is not met, the health of the server's services is NOT_SERVING. Default: none. */
+  readonly condition?: Condition;
   /** Hears of each pod or host that has opened too many connections, and of descriptors that are used up: once in some minutes. */
   readonly onCrowd?: (error: NsmError) => void;
   /** Counts what those have under way who call over unix sockets. Default: nobody counts. */
@@ -109,14 +106,22 @@ export class Server {
   readonly #connections: ServerConnections;
   readonly #calls: CallHandlers;
   readonly #said = new LogThrottle(() => performance.now());
+  readonly #condition: Condition | undefined;
   #health: Health | undefined;
 
   /** `onError` hears of every call that ends in an internal error; refusals are not errors. */
   constructor(
     onError: (error: NsmError, method: string) => void = () => {},
-    { maxRequestBytes = defaultMaxRequestBytes, onCrowd = () => {}, share, ...limits }: ServerOptions = {},
+    {
+      maxRequestBytes = defaultMaxRequestBytes,
+      onCrowd = () => {},
+      condition,
+      share,
+      ...limits
+    }: ServerOptions = {},
   ) {
-    this.#connections = new ServerConnections(onCrowd, limits.bounds ?? boundsOfFew, share);
+    this.#connections = new ServerConnections(onCrowd, limits.bounds, share);
+    this.#condition = condition;
     this.#calls = new CallHandlers(this.#connections, onError);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
@@ -243,7 +248,10 @@ export class Server {
   /** When it begins to listen, all services of its own are there. */
   #addStandardServices(): void {
     if (this.#health) return;
-    this.#health = new Health(this.#services.map(({ typeName }) => typeName));
+    this.#health = new Health(
+      this.#services.map(({ typeName }) => typeName),
+      this.#condition,
+    );
     this.add(HealthService, this.#health);
     addReflection(this.#grpc, this.#services);
   }

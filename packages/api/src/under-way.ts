@@ -13,6 +13,12 @@ export interface CallBounds {
   readonly callBytes: Bounds;
 }
 
+/** What suits a server of few. */
+export const boundsOfFew: CallBounds = {
+  streams: { ofOne: 2048, ofAll: 8192 },
+  callBytes: { ofOne: 16 << 20, ofAll: 64 << 20 },
+};
+
 /** Whose a call is. */
 export interface Owner {
   /** The pod, host or manager. */

@@ -1,7 +1,7 @@
 // Flags that several commands share.
 import { resolve } from 'node:path';
 import type { Option } from 'commander';
-import { flag, parseDuration, parseLabel } from './flags.js';
+import { flag, parseDuration, parseHostPort, parseLabel } from './flags.js';
 import { parseInterface } from './interface-flag.js';
 
 export const defaultRunDir = '/run/nsm';
@@ -35,6 +35,13 @@ export const interfaceFlag = (): Option =>
     parse: parseInterface,
     defaultText: 'kernel',
   });
+
+export const metricsListenFlag = (): Option =>
+  flag(
+    '--metrics-listen <host:port>',
+    'where plain HTTP tells its health: /startz, /readyz, /healthz (default: nowhere)',
+    { parse: parseHostPort },
+  );
 
 export const vxlanEngineFlag = (): Option =>
   flag(

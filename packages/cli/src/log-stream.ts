@@ -4,6 +4,8 @@ import { printableLines } from '@nsm/output';
 
 /** Bytes that may wait. */
 const maxWaiting = 1 << 20;
+/** Milliseconds for which lines wait for others where a thread writes them: each write wakes that thread, and then this one. */
+const gatherMs = 20;
 /** Milliseconds until a disk that takes nothing is tried again. */
 const retryPauseMs = 1_000;
 /** Milliseconds until a pipe that is full is tried again: doubles from first to last. */
@@ -53,7 +55,8 @@ export class LogStream {
     if (this.#state !== 'idle') return;
     // Lines of the same moment share a write, and no answer waits for it.
     this.#state = 'due';
-    setImmediate(() => this.#next());
+    if (this.#isPrompt) setImmediate(() => this.#next());
+    else setTimeout(() => this.#next(), gatherMs).unref();
   }
 
   #next(): void {

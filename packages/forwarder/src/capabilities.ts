@@ -10,14 +10,19 @@ type InterfaceReport = Pick<
 type TunnelReport = Pick<fw.TunnelCapability, 'type' | 'missing' | 'engine' | 'obstacles'>;
 type JoinReport = Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>;
 
+type MemoryReport = Omit<fw.MemoryUse, '$typeName' | '$unknown'>;
+
 export interface CapabilitiesReport {
   readonly interfaces: InterfaceReport[];
   readonly tunnels: TunnelReport[];
   readonly nodeId: string;
   readonly joins: JoinReport[];
+  readonly memory: MemoryReport;
 }
 
-export function capabilitiesOf(wirings: readonly TriedWiring[]): Omit<CapabilitiesReport, 'nodeId'> {
+export function capabilitiesOf(
+  wirings: readonly TriedWiring[],
+): Pick<CapabilitiesReport, 'interfaces' | 'tunnels' | 'joins'> {
   const local = wirings.filter(
     ({ wiring }) => wiring.tunnel === undefined && wiring.endpointInterface === undefined,
   );

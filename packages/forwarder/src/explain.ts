@@ -2,6 +2,7 @@
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { NamespaceError, NetlinkError } from '@nsm/netlink';
 import { nameTaken } from './open-port.js';
+import { whyDenied } from './privileges.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 
 /** Bytes, RFC 8200, section 5. */
@@ -12,23 +13,14 @@ export function explain(error: unknown, crossConnect?: fw.CrossConnect): NsmErro
   const general = NsmError.from(error);
   if (general.kind === 'exhausted' || general.kind === 'disk') return general;
   if (error instanceof NamespaceError) {
-    const kind = { invalid: 'invalid', denied: 'privilege' } as const;
-    return new NsmError(
-      error.code in kind ? kind[error.code as keyof typeof kind] : 'namespace-unknown',
-      error.message,
-      error,
-    );
+    if (error.code === 'denied') return new NsmError('privilege', `${error.message}; ${whyDenied()}`, error);
+    return new NsmError(error.code === 'invalid' ? 'invalid' : 'namespace-unknown', error.message, error);
   }
   if (!(error instanceof NetlinkError)) return general;
   // EACCES is also what an address gets where IPv6 is switched off.
   const denied =
     error.code === 'EPERM' || (error.code === 'EACCES' && !/disabled/i.test(error.kernelText ?? ''));
-  if (denied)
-    return new NsmError(
-      'privilege',
-      `${error.message}; the forwarder needs CAP_NET_ADMIN and CAP_SYS_ADMIN`,
-      error,
-    );
+  if (denied) return new NsmError('privilege', `${error.message}; ${whyDenied()}`, error);
   const reason = reasonOf(error, crossConnect);
   return new NsmError('dataplane', reason ? `${reason} (${error.message})` : error.message, error);
 }

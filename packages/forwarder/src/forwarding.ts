@@ -22,9 +22,20 @@ export function passOn({ index, side }: Device, { port, socket, namespace }: Ope
   if (port.addresses.some((address) => !isIPv6Prefix(address)))
     socket.setLink(index, { ipv4Forwarding: true });
   if (!port.addresses.some(isIPv6Prefix)) return;
+  const announced = socket
+    .routes({ family: 'ipv6', protocol: 'ra' })
+    .flatMap(({ destination, device }) =>
+      destination === 'default' && device !== undefined ? [device] : [],
+    );
   namespace.run(() => {
     if (readSetting(everywhere) === '1') return;
     try {
+      // A forwarding host stops taking its default route from router advertisements unless accept_ra is 2
+      // (Documentation/networking/ip-sysctl.rst).
+      for (const device of new Set(announced)) {
+        const accept = `net/ipv6/conf/${socket.link(device)?.name}/accept_ra`;
+        if (readSetting(accept) === '1') writeSetting(accept, '2');
+      }
       writeSetting(everywhere, '1');
     } catch (error) {
       throw new NsmError(

@@ -18,11 +18,13 @@ import { Lending } from './lending/lending.js';
 import type { LendingOptions } from './lending/lending-options.js';
 import { LoanBook } from './lending/loan-book.js';
 import { listNetworks, type NetworkReport } from './list-networks.js';
+import { defaultMemoryLimits, type MemoryLimits } from './memory-limits.js';
 import { requireAnswer } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
 import { mayTake, routePod } from './pod-routing.js';
+import { requirePrivileges } from './privileges.js';
 import { type ProbeReport, probe } from './probe.js';
 import { readStatistics } from './read-statistics.js';
 import { Reaper } from './reaper.js';
@@ -43,6 +45,8 @@ export interface NodeForwarderOptions {
   readonly runDir?: string;
   /** Devices of the node that may be given to pods. Default: none. */
   readonly lending?: LendingOptions;
+  /** How much memory applications may share with it. Default: see `defaultMemoryLimits`. */
+  readonly memory?: MemoryLimits;
 }
 
 export class NodeForwarder implements ForwarderService {
@@ -55,6 +59,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #offers: TunnelOffers;
   readonly #sockets: SharedSockets;
   readonly #shared: SharedEngine;
+  readonly #memory: MemoryLimits;
   readonly #lending: Lending;
   /** By id of cross-connects: what is done with each waits for what was begun before, also where nobody waits for that any more. */
   readonly #turns = new Turns();
@@ -62,14 +67,23 @@ export class NodeForwarder implements ForwarderService {
   /** Undefined until they are told. */
   #cluster: readonly string[] | undefined;
 
-  constructor({ vxlanEngine = 'ebpf', runDir, lending = {} }: NodeForwarderOptions = {}) {
+  constructor({
+    vxlanEngine = 'ebpf',
+    runDir,
+    lending = {},
+    memory = defaultMemoryLimits,
+  }: NodeForwarderOptions = {}) {
+    requirePrivileges();
     this.#socket = RouteSocket.open();
     removeScaffolding(this.#socket);
     this.#watch = new NodeWatch(this.#socket);
     this.#tunnels = new TunnelEngine(this.#socket, runDir ?? '');
     this.#sources = this.#tunnels.isLoaded ? new SourceFilters() : undefined;
     this.#sockets = new SharedSockets(runDir);
-    this.#shared = new SharedEngine(this.#sockets, this.#tunnels.isLoaded, (ids) => this.#watch.lost(ids));
+    this.#shared = new SharedEngine(this.#sockets, this.#tunnels.isLoaded, memory, (ids) =>
+      this.#watch.lost(ids),
+    );
+    this.#memory = memory;
     const { folder, underlay = [], onStep } = lending;
     this.#lending = new Lending(this.#socket, new LoanBook(folder, nodeId()), underlay, onStep);
     const node = { socket: this.#socket };
@@ -100,7 +114,12 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async getCapabilities(): Promise<CapabilitiesReport> {
-    return { ...capabilitiesOf(this.#wirings), nodeId: nodeId() };
+    const { sharedMemoryMib: limit, userFactor } = this.#memory;
+    return {
+      ...capabilitiesOf(this.#wirings),
+      nodeId: nodeId(),
+      memory: { ...this.#shared.memoryUse, limit, limitOfUser: limit * userFactor },
+    };
   }
 
   async placeSockets({

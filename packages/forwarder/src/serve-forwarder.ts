@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { forwarder as fw, Server } from '@nsm/api';
 import { NodeForwarder, type NodeForwarderOptions } from './node-forwarder.js';
+import { whatIsOutOfReach } from './privileges.js';
 
 /** Bytes: a cross-connect with the most routes on both sides has 3 MB. Only the manager sends. */
 const maxRequestBytes = 16 << 20;
@@ -31,6 +32,8 @@ export async function serveForwarder({
   mkdirSync(runDir, { recursive: true });
   const socket = join(runDir, 'forwarder.sock');
   const node = new NodeForwarder({ ...options, runDir });
+  const lacks = whatIsOutOfReach();
+  if (lacks !== '') logger?.warn({}, lacks);
   const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'), {
     maxRequestBytes,
     onCrowd: (error) => logger?.warn({ err: error }, 'connections are refused'),

@@ -73,6 +73,8 @@ export interface Service extends KubeObject {
     readonly selector?: Readonly<Record<string, string>>;
     readonly ports?: readonly ServicePort[];
     readonly publishNotReadyAddresses?: boolean;
+    /** Of an ExternalName. */
+    readonly externalName?: string;
   };
 }
 export const services: Resource<Service> = { ...core, kind: 'Service', plural: 'services', namespaced: true };

@@ -1,6 +1,6 @@
 // What runs in a pod attached by MEM: joins its memif to a TAP device of the pod, so that the kernel answers and sends.
 import { fstatSync } from 'node:fs';
-import { MemifTap, memifSettings } from '@nsm/forwarder';
+import { anyMemory, MemifTap, memifSettings } from '@nsm/forwarder';
 import { openTap, Poller, RouteMonitor, RouteSocket } from '@nsm/netlink';
 import type { SharedPort } from './shared-port.js';
 
@@ -16,7 +16,9 @@ const monitor = RouteMonitor.open({ groups: ['link'] });
 monitor.on('link', () => {
   if (carrier()) tell();
 });
-const wire = new MemifTap({ ...settings, socket, tap: tap.fd }, new Poller(), said, () => process.exit(1));
+const wire = new MemifTap({ ...settings, socket, tap: tap.fd }, anyMemory, new Poller(), said, () =>
+  process.exit(1),
+);
 const device = route.link(tap.name)?.index ?? 0;
 route.setLink(device, { mtu, up: true, ...(mac ? { mac } : {}) });
 for (const address of addresses) route.addAddress(device, { address, nodad: true });

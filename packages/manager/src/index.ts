@@ -1,4 +1,5 @@
 // The network service manager (NSM) of one node.
+export type { ClusterNetworks } from './cluster/cluster-prefixes.js';
 export { Manager } from './manager.js';
 export type { ManagerOptions } from './manager-options.js';
 export type { NodePod, NodePods, PodPort, PodProcess, PodRequest } from './node-pods.js';

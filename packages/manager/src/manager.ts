@@ -17,6 +17,7 @@ import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import { leave, register } from './peers/registration.js';
 import { PolicySource } from './policy/policy-source.js';
+import { Readiness } from './readiness.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
 import { podPort } from './services/pod-port.js';
@@ -28,10 +29,12 @@ import { watchNewEndpoints } from './signals/new-endpoints.js';
 import { watchOwnAddresses } from './signals/own-addresses.js';
 import { watchPeers } from './signals/peer-watch.js';
 import { watchPolicy } from './signals/policy-changes.js';
+import { keepTellingLoads } from './signals/telling-loads.js';
 import { listenTcp, listenUnix } from './start/listening.js';
 import { makeParts } from './start/make-parts.js';
 import { openForwarder } from './start/open-forwarder.js';
 import { load, resume } from './start/recovery.js';
+import { folderForPods } from './start/sockets-for-pods.js';
 import { Stops } from './start/stops.js';
 import { takeName } from './start/unique-name.js';
 import { Store } from './state/store.js';
@@ -49,6 +52,8 @@ export class Manager {
   readonly #options: ManagerOptions;
   readonly #logger: Logger;
   readonly #stops: Stops;
+  /** What it cannot do without and lacks. */
+  readonly readiness: Readiness = new Readiness();
   #port = 0;
 
   /** @throws NsmError `invalid` for options that cannot work. */
@@ -130,6 +135,7 @@ export class Manager {
       forwarder,
       abilities,
       registry,
+      readiness: this.readiness,
       source,
       auditLog,
       logger,
@@ -142,12 +148,15 @@ export class Manager {
     stops.add(letFinish);
     // Whoever asks for a connection must not hear that there is none, only because it is not known yet.
     load(parts, store);
+    this.readiness.have('table');
     this.#port = await listenTcp(parts, this.#options, stops);
 
     await registry.start();
     stops.add(() => registry.stop());
     // One that comes back under the name of one that failed is another.
     registry.watch(({ event }) => {
+      // What was heard stays known while the registry is away.
+      if (event.case === 'synced') this.readiness.have('registry');
       if (event.case === 'endpointRemoved') parts.health.forget(event.value);
     });
     await register(parts);
@@ -160,6 +169,7 @@ export class Manager {
     this.#listen(parts);
     await this.#attachPods(parts);
     await listenUnix(parts, this.#options, stops);
+    stops.add(() => this.readiness.lack('sockets', 'the manager stops'));
     logger.info({ name, port: this.#port, advertise: self.address, runDir, registry: registry.url }, 'ready');
   }
 
@@ -172,6 +182,7 @@ export class Manager {
     recordChanges(parts);
     void watchForwarder(parts);
     void keepComparing(parts);
+    void keepTellingLoads(parts);
     void watchPeers(parts);
     void keepReachable(parts);
     void watchOwnAddresses(parts);
@@ -182,7 +193,7 @@ export class Manager {
     const { pods } = parts;
     if (!pods) return;
     this.#stops.add(() => pods.stop());
-    await pods.start(podPort(parts));
+    await pods.start(podPort(parts, folderForPods(this.#options.runDir)));
   }
 
   async #auditLog(): Promise<AuditLog | undefined> {

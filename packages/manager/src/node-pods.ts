@@ -40,6 +40,8 @@ export type PodRequest = Pick<
 export interface PodPort {
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
+  /** Folder with the sockets that pods may call, and no others. */
+  readonly socketFolder: string;
   connections(): Iterable<Connection>;
   /** As `ConnectionTable.watch`. */
   watch(signal: AbortSignal): AsyncGenerator<ConnectionChange>;

@@ -1,5 +1,6 @@
 // Finding, listing, making and removing network namespaces, compatible with `ip netns`.
 import { mkdirSync, readdirSync, readlinkSync, statSync, unlinkSync } from 'node:fs';
+import { hasCapability } from './administers.js';
 import { EEXIST, EINVAL, ENOENT } from './errno.js';
 import * as libc from './libc.js';
 import { NamespaceError } from './namespace-error.js';
@@ -50,6 +51,12 @@ const openInode = (inode: number, hint?: string): NetworkNamespace => {
     const found = openIf(`/proc/${pid}/ns/net`, inode);
     if (found !== undefined) return found;
   }
+  if (hidden > 0 && !hasCapability('CAP_SYS_PTRACE'))
+    throw new NamespaceError(
+      'denied',
+      reference,
+      'it has no name, and in which namespaces processes are may not be looked at',
+    );
   const suffix = hidden > 0 ? ` (the namespaces of ${hidden} processes may not be looked at)` : '';
   throw new NamespaceError('not-found', reference, `no name and no process has it${suffix}`);
 };

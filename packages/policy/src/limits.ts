@@ -3,7 +3,7 @@
 /** Each is of the rule that allows the request or the advertisement at hand. */
 const ofRules = ['connections', 'endpoints', 'endpointBytes', 'addressPairs'] as const;
 /** Each is of the first rule that is about the subject and has one: what the subject will ask for is not known yet. */
-const ofSubjects = ['sockets', 'streams', 'callBytes', 'watches', 'requests'] as const;
+const ofSubjects = ['sockets', 'streams', 'callBytes', 'watches', 'requests', 'routes'] as const;
 
 /** The manager counts each by the subject's network namespace. */
 export type Limit = (typeof ofRules)[number] | SubjectLimit;

@@ -11,12 +11,14 @@ export interface Harness {
   /** Lets a lease of so many milliseconds run out. Default: real time passes. */
   advance?(milliseconds: number): void;
   /** If the records can be away while a client lives. */
-  readonly server?: {
-    stop(): Promise<void>;
-    start(): Promise<unknown>;
-    /** Called while it is stopped. */
-    loseStore(): void;
-  };
+  readonly server?:
+    | {
+        stop(): Promise<void>;
+        start(): Promise<unknown>;
+        /** Called while it is stopped. */
+        loseStore(): void;
+      }
+    | undefined;
   close(): Promise<void>;
 }
 

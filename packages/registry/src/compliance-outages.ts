@@ -14,7 +14,8 @@ import {
 /** So long that no renewal comes while a test runs, milliseconds. */
 const longLeaseMs = 600_000;
 
-export function outages(stage: Stage): void {
+/** @param patienceMs what a test may take with the outage that it has, milliseconds. */
+export function outages(stage: Stage, patienceMs: number): void {
   const server = (): NonNullable<Harness['server']> => {
     if (!stage.harness.server)
       throw new Error('the records of this registry cannot be away: leave this part out');
@@ -102,22 +103,26 @@ export function outages(stage: Stage): void {
     expect(one.synced).toBe(true);
   });
 
-  it('tells the author of a write after a while, and writes it later all the same', async () => {
-    const { stop, start } = server();
-    const [one, two] = await openTwo();
-    await stop();
-    const results = await Promise.allSettled([
-      one.registerManager(nodeA, longLeaseMs),
-      one.registerEndpoint(endpoint('fw-1')),
-      one.claim('vni-5', 'node-a'),
-    ]);
-    for (const result of results) {
-      expect(result).toMatchObject({ status: 'rejected', reason: { kind: 'registry' } });
-    }
-    await start();
-    await until(two, () => contents(two).length === 2);
-    await vi.waitFor(async () => expect(await two.claim('vni-5', 'node-b')).toBe('node-b'));
-  }, 15_000);
+  it(
+    'tells the author of a write after a while, and writes it later all the same',
+    async () => {
+      const { stop, start } = server();
+      const [one, two] = await openTwo();
+      await stop();
+      const results = await Promise.allSettled([
+        one.registerManager(nodeA, longLeaseMs),
+        one.registerEndpoint(endpoint('fw-1')),
+        one.claim('vni-5', 'node-a'),
+      ]);
+      for (const result of results) {
+        expect(result).toMatchObject({ status: 'rejected', reason: { kind: 'registry' } });
+      }
+      await start();
+      await until(two, () => contents(two).length === 2);
+      await vi.waitFor(async () => expect(await two.claim('vni-5', 'node-b')).toBe('node-b'));
+    },
+    patienceMs,
+  );
 
   it('stops at once, writes under way included', async () => {
     const { stop } = server();

@@ -14,10 +14,17 @@ import {
 import { outages } from './compliance-outages.js';
 import { endpointKey } from './valid-record.js';
 
+export interface ComplianceOptions {
+  /** Whether the records can be away while a client lives. Default: true. */
+  readonly canBeAway?: boolean;
+  /** What thousands of writes may take, milliseconds. Default: 30000. */
+  readonly patienceMs?: number;
+}
+
 export function compliance(
   name: string,
   setUp: () => Promise<Harness>,
-  { canBeAway = true }: { readonly canBeAway?: boolean } = {},
+  { canBeAway = true, patienceMs = 30_000 }: ComplianceOptions = {},
 ): void {
   describe(`${name} as a registry`, () => {
     const stage = useHarness(setUp);
@@ -111,17 +118,21 @@ export function compliance(
         await one.removeManager('node-a');
       });
 
-      it('syncs 5000 endpoints', async () => {
-        const one = await open();
-        await one.registerManager(nodeA, 60_000);
-        for (let n = 0; n < 5000; n += 250) {
-          const names = Array.from({ length: 250 }, (_, k) => `fw-${n + k}`);
-          await Promise.all(names.map((name) => one.registerEndpoint(endpoint(name))));
-        }
-        const two = await open();
-        await until(two, () => two.endpointsOf('firewall').length === 5000);
-        await until(one, () => one.endpointsOf('firewall').length === 5000);
-      }, 30_000);
+      it(
+        'syncs 5000 endpoints',
+        async () => {
+          const one = await open();
+          await one.registerManager(nodeA, 60_000);
+          for (let n = 0; n < 5000; n += 250) {
+            const names = Array.from({ length: 250 }, (_, k) => `fw-${n + k}`);
+            await Promise.all(names.map((name) => one.registerEndpoint(endpoint(name))));
+          }
+          const two = await open();
+          await until(two, () => two.endpointsOf('firewall').length === 5000);
+          await until(one, () => one.endpointsOf('firewall').length === 5000);
+        },
+        patienceMs,
+      );
     });
 
     describe('watching', () => {
@@ -284,6 +295,6 @@ export function compliance(
     });
 
     // A registry that holds the records itself cannot outlive them.
-    if (canBeAway) describe('when the records are away', () => outages(stage));
+    if (canBeAway) describe('when the records are away', () => outages(stage, patienceMs));
   });
 }

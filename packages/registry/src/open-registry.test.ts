@@ -1,5 +1,8 @@
 // Which URLs lead to which registry.
-import { expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, it, vi } from 'vitest';
 import { EmbeddedRegistry } from './embedded-registry.js';
 import { openRegistry, openStore } from './open-registry.js';
 import { RemoteRegistry } from './remote-registry.js';
@@ -28,10 +31,25 @@ it('knows etcd://, also as the store of a registry', async () => {
   });
 });
 
-it('says plainly what this version does not have', async () => {
-  await expect(open('kubernetes:')).rejects.toThrow(
-    /is not available in this version; use embedded: .* nsm:\/\/HOST:PORT/,
+it('opens a registry on Kubernetes, and says what is missing for it', async () => {
+  const kubeConfig = join(mkdtempSync(join(tmpdir(), 'nsm-kubeconfig-')), 'config');
+  vi.stubEnv('KUBECONFIG', kubeConfig);
+  await expect(open('kubernetes:')).rejects.toMatchObject({
+    kind: 'invalid',
+    message: expect.stringContaining(`kubeconfig ${kubeConfig}: ENOENT`),
+  });
+  writeFileSync(
+    kubeConfig,
+    JSON.stringify({
+      'current-context': 'one',
+      contexts: [{ name: 'one', context: { cluster: 'two' } }],
+      clusters: [{ name: 'two', cluster: { server: 'https://127.0.0.1:6443' } }],
+    }),
   );
+  expect((await open('kubernetes:mesh')).url).toBe('kubernetes:mesh');
+  await expect(open('kubernetes:Mesh')).rejects.toThrow('expected kubernetes: or kubernetes:NAMESPACE');
+  vi.unstubAllEnvs();
+  rmSync(dirname(kubeConfig), { recursive: true });
 });
 
 it('refuses the rest, and says what it knows', async () => {

@@ -14,8 +14,8 @@ export interface OpenOptions extends EmbeddedOptions {
 export type ServedRegistry = Registry & { readonly service: ServiceImplementation<typeof wire.Registry> };
 
 /**
- * `embedded:` (this process holds the records, under `stateDir`), `nsm://HOST:PORT` (another one does) or `etcd://HOST:PORT,…`.
- * Opens nothing yet: `start()` does. What only some need is loaded for them alone.
+ * `embedded:` (this process holds the records, under `stateDir`), `nsm://HOST:PORT` (another one does), `etcd://HOST:PORT,…` or
+ * `kubernetes:[NAMESPACE]`. Opens nothing yet: `start()` does. What only some need is loaded for them alone.
  * @throws NsmError `invalid` for any other URL, or for options that do not go with it.
  */
 export async function openRegistry(url: string, options: OpenOptions): Promise<Registry> {
@@ -25,8 +25,10 @@ export async function openRegistry(url: string, options: OpenOptions): Promise<R
     const { EtcdRegistry } = await import('./etcd/etcd-registry.js');
     return new EtcdRegistry(url, options);
   }
-  if (url.startsWith('kubernetes:'))
-    throw new NsmError('invalid', `registry ${url} is not available in this version; ${known}`);
+  if (/^kubernetes:/.test(url)) {
+    const { openKubernetes } = await import('./kubernetes/open-kubernetes.js');
+    return await openKubernetes(url, options);
+  }
   throw new NsmError('invalid', `registry ${JSON.stringify(url)} is not known; ${known}`);
 }
 
@@ -49,4 +51,4 @@ export async function openStore(url: string, options: OpenOptions): Promise<Serv
 const isEtcd = (url: string): boolean => /^etcds?:/.test(url);
 
 const known =
-  'use embedded: (served by this process), nsm://HOST:PORT (another manager, or "nsm registry") or etcd://HOST:PORT,HOST:PORT';
+  'use embedded: (served by this process), nsm://HOST:PORT (another manager, or "nsm registry"), etcd://HOST:PORT,HOST:PORT or kubernetes:[NAMESPACE]';

@@ -6,6 +6,8 @@ import { endpointKey } from './valid-record.js';
 
 export type RecordEvent = wire.RegistryEvent['event'];
 
+const syncedEvent = create(wire.RegistryEventSchema, { event: { case: 'synced', value: true } });
+
 export class RecordCache {
   readonly #managers = new Map<string, wire.Manager>();
   /** By service, then by key. */
@@ -33,7 +35,7 @@ export class RecordCache {
     for (const entry of this.#listeners.values()) {
       if (entry.synced) continue;
       entry.synced = true;
-      this.#tell(entry.listener, { case: 'synced', value: true });
+      this.#tell(entry.listener, syncedEvent);
     }
   }
 
@@ -52,8 +54,10 @@ export class RecordCache {
   /** Takes one event over; returns false, and tells nobody, when it changes nothing. */
   apply(event: RecordEvent): boolean {
     const changed = this.#store(event);
-    if (changed) for (const { listener } of [...this.#listeners.values()]) this.#tell(listener, event);
-    return changed;
+    if (!changed) return false;
+    const told = create(wire.RegistryEventSchema, { event });
+    for (const { listener } of [...this.#listeners.values()]) this.#tell(listener, told);
+    return true;
   }
 
   /** Becomes what `events` (puts only) describe: what they lack is removed. */
@@ -74,8 +78,8 @@ export class RecordCache {
   }
 
   watch(listener: RegistryListener): Disposable {
-    for (const event of this.#present()) this.#tell(listener, event);
-    if (this.#synced) this.#tell(listener, { case: 'synced', value: true });
+    for (const event of this.#present()) this.#tell(listener, create(wire.RegistryEventSchema, { event }));
+    if (this.#synced) this.#tell(listener, syncedEvent);
     const token = {};
     this.#listeners.set(token, { listener, synced: this.#synced });
     return { [Symbol.dispose]: () => this.#listeners.delete(token) };
@@ -116,11 +120,11 @@ export class RecordCache {
   }
 
   /** A listener's failure is its own: neither the copy nor the other listeners suffer. */
-  #tell(listener: RegistryListener, event: RecordEvent): void {
+  #tell(listener: RegistryListener, told: wire.RegistryEvent): void {
     try {
-      listener(create(wire.RegistryEventSchema, { event }));
+      listener(told);
     } catch (error) {
-      this.#logger.error({ err: error, event: event.case }, 'a registry listener failed');
+      this.#logger.error({ err: error, event: told.event.case }, 'a registry listener failed');
     }
   }
 }

@@ -16,7 +16,9 @@ describe('nsmregistry.Registry', () => {
   afterEach(() => fixture.close());
 
   const watch = (signal = new AbortController().signal) =>
-    registry.service.watch({ $typeName: 'nsmregistry.WatchRequest' }, { signal })[Symbol.asyncIterator]();
+    registry.service
+      .watch({ $typeName: 'nsmregistry.WatchRequest', many: false }, { signal })
+      [Symbol.asyncIterator]();
 
   it('sends what is there, then synced, then changes', async () => {
     await registry.registerEndpoint(endpoint('one'));
@@ -52,7 +54,7 @@ describe('nsmregistry.Registry', () => {
     const as = (name: string, domain = 'nsm') =>
       registry.service
         .watch(
-          { $typeName: 'nsmregistry.WatchRequest' },
+          { $typeName: 'nsmregistry.WatchRequest', many: false },
           {
             signal: new AbortController().signal,
             remoteAddress: '10.0.0.1',
@@ -74,7 +76,7 @@ describe('nsmregistry.Registry', () => {
     const from = (remoteAddress: string) =>
       registry.service
         .watch(
-          { $typeName: 'nsmregistry.WatchRequest' },
+          { $typeName: 'nsmregistry.WatchRequest', many: false },
           { signal: new AbortController().signal, remoteAddress },
         )
         [Symbol.asyncIterator]();

@@ -6,6 +6,7 @@ import {
   type ServiceImplementation,
   type registry as wire,
 } from '@nsm/api';
+import { gathered } from './gathered-events.js';
 import { ownEndpoint, ownName, ownRemoval } from './own-records.js';
 import type { RecordCache } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
@@ -63,7 +64,7 @@ export function serveRecords(
       await writer.releaseClaim(name, ownName(cache, identity, holder));
       return {};
     },
-    watch: (_, context) => follow(cache, watches, context, stopped),
+    watch: ({ many }, context) => follow(cache, watches, context, { stopped, many }),
   };
 }
 
@@ -71,7 +72,7 @@ async function* follow(
   cache: RecordCache,
   watches: Watches,
   context: CallContext,
-  stopped: AbortSignal,
+  { stopped, many }: { readonly stopped: AbortSignal; readonly many: boolean },
 ): AsyncGenerator<wire.RegistryEvent> {
   if (!cache.synced) throw new NsmError('stopping', 'the registry is not running');
   using own = watches.begin(context);
@@ -84,7 +85,7 @@ async function* follow(
     else snapshot.push(event);
   });
   begun = true;
-  yield* snapshot;
+  yield* many ? gathered(snapshot) : snapshot;
   yield* backlog.read(ended);
   own.signal.throwIfAborted();
   throw new NsmError('stopping', 'the registry is stopping');

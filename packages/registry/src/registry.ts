@@ -72,6 +72,11 @@ export interface Registry extends RecordWriter {
    * and then with every change. Records are shared: they must not be written to.
    */
   watch(listener: RegistryListener): Disposable;
+  /**
+   * Tells how many connections the endpoints of this manager have, by `endpointKey`, where the registry shows that to operators. Endpoints that are
+   * not in the copy are left out. Rejects when the registry does not take it.
+   */
+  tellLoads?(loads: ReadonlyMap<string, number>): Promise<void>;
 }
 
 /** The part of a pino logger that a registry uses. */

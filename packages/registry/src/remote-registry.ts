@@ -4,6 +4,7 @@ import { Channel, isIdentityName, NsmError, type ServiceClient, registry as wire
 import type { RegistryOptions } from './cached-registry.js';
 import { FollowingRegistry, writePatienceMs } from './following-registry.js';
 import { GatheredCalls, type MostOfCall } from './gathered-calls.js';
+import { ungathered } from './gathered-events.js';
 import type { RecordEvent } from './record-cache.js';
 import type { RecordWriter } from './registry.js';
 import { checkEndpoint, checkManager } from './valid-record.js';
@@ -29,15 +30,17 @@ export class RemoteRegistry extends FollowingRegistry {
 
   protected async follow(complete: () => void): Promise<void> {
     const snapshot: RecordEvent[] = [];
-    for await (const { event } of this.#client().watch({}, { signal: this.stopped })) {
-      if (!this.#isSound(event)) continue;
-      if (this.cache.synced) {
-        this.cache.apply(event);
-      } else if (event.case === 'synced') {
-        this.cache.replace(snapshot);
-        complete();
-      } else {
-        snapshot.push(event);
+    for await (const message of this.#client().watch({ many: true }, { signal: this.stopped })) {
+      for (const { event } of ungathered(message)) {
+        if (!this.#isSound(event)) continue;
+        if (this.cache.synced) {
+          this.cache.apply(event);
+        } else if (event.case === 'synced') {
+          this.cache.replace(snapshot);
+          complete();
+        } else {
+          snapshot.push(event);
+        }
       }
     }
   }

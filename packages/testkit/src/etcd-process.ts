@@ -96,6 +96,11 @@ export class EtcdProcess implements AsyncDisposable {
     return members;
   }
 
+  /** Of its process; 0 while there is none. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   /** Resolves when it serves clients: a member of several has a leader then. */
   async start(): Promise<void> {
     const started = await spawnIn(this.#place.namespace, 'etcd', this.#args);

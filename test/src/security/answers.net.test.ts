@@ -36,9 +36,11 @@ describe.skipIf(!requireRoot('evil answers'))('an endpoint that answers what non
   let endpoint: Agent;
   /** The endpoint's. */
   let netns: string;
+  /** Path of the endpoint's socket for a node. */
+  let socketOf: (node: string) => string;
 
   beforeAll(async () => {
-    mesh = await Mesh.start();
+    mesh = await Mesh.start({ flags: ['--cluster-prefix', '10.96.0.0/12'] });
     pod = mesh.pod('client');
     const { route } = pod.namespace;
     for (const [name, address] of [
@@ -52,12 +54,13 @@ describe.skipIf(!requireRoot('evil answers'))('an endpoint that answers what non
     route.addRoute({ destination: '10.50.0.0/16', gateway: '10.201.0.1' });
     const there = mesh.pod('endpoint');
     const folder = join(mesh.dir, 'user');
+    socketOf = (name) => join(folder, `${name}.sock`);
     chmodSync(mesh.dir, 0o711);
     mkdirSync(folder);
     chownSync(folder, user, user);
     [client, endpoint] = await Promise.all([mesh.agent(pod), mesh.agent(there, { user })]);
     for (const { runDir, name } of [mesh.a, mesh.b]) {
-      const socket = join(folder, `${name}.sock`);
+      const socket = socketOf(name);
       await endpoint.serve(socket, { kind: 'answer', netns: there.netns });
       const { error } = await endpoint.advertise(runDir, { service: `${service}-${name}`, name, socket });
       expect(error).toBe('');
@@ -100,6 +103,8 @@ describe.skipIf(!requireRoot('evil answers'))('an endpoint that answers what non
     ["half of the pod's network", { routes: ['10.200.0.0/25'] }, /has 10.200.0.0\/24 on eth0/],
     ['part of what the pod routes elsewhere', { routes: ['10.50.3.0/24'] }, /routes 10.50.0.0\/16 on eth1/],
     ['an address in what the pod routes elsewhere', { addresses: ['10.50.3.1/24'] }, /10.50.0.0\/16 on eth1/],
+    ['a part of the cluster', { routes: ['10.100.0.0/16'] }, /routes 10.96.0.0\/12 on eth0/],
+    ['an address of the cluster', { addresses: ['10.100.0.1/24'] }, /routes 10.96.0.0\/12 on eth0/],
     ['a way to a node', { routes: ['10.9.0.0/24'] }, /10.9.0.1, a node of the mesh/],
     ['a way to the metadata of the machine', { routes: ['169.254.169.254/32'] }, /metadata service/],
     ['a loopback route', { routes: ['127.0.0.0/8'] }, /loopback/],
@@ -130,6 +135,21 @@ describe.skipIf(!requireRoot('evil answers'))('an endpoint that answers what non
     for (const { name } of [mesh.a, mesh.b])
       expect(await askFor(name, { routes: ['10.50.3.0/24'] }, parameters)).toBe('');
     expect(await askFor(mesh.a.name, {}, { accept_routes: '10.50/16' })).toMatch(/is no prefix/);
+  });
+
+  it('has nothing of its pod changed that it could not change itself', async () => {
+    await endpoint.behave({ kind: 'answer', netns });
+    for (const { runDir, name } of [mesh.a, mesh.b]) {
+      const own = { service: `router-${name}`, name: `router-${name}`, socket: socketOf(name) };
+      const { error } = await endpoint.advertise(runDir, {
+        ...own,
+        interfaces: [kernelWith({ forwarding: 'on' })],
+      });
+      expect(error).toBe('');
+      await mesh.a.knows(`${own.service}/${own.name}`);
+      const request = { requestId: 'router', service: own.service, netns: pod.netns };
+      expect((await client.connect(mesh.a.runDir, request)).error).toMatch(/forwarding=on.*CAP_NET_ADMIN/);
+    }
   });
 
   it('leaves nothing behind', () => {

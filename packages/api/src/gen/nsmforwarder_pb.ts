@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlIqoBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkiaQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIEhQKDGFkbWluaXN0ZXJlZBgEIAEoCCJqChVJbnNwZWN0TmFtZXNwYWNlUmVwbHkSKgoJbmFtZXNwYWNlGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIRCglwaWRfaW5vZGUYAiABKA0SEgoKcGlkX2Nvb2tpZRgDIAEoBCKBAQoJTmFtZXNwYWNlEg0KBWlub2RlGAEgASgNEgwKBHBhdGgYAiABKAkSEAoIcHJlZml4ZXMYAyADKAkSDgoGY29va2llGAQgASgEEgwKBG5vZGUYZCABKAgSEQoJYWRkcmVzc2VzGGUgAygJEhQKDGFkbWluaXN0ZXJlZBhmIAEoCCI8ChFMaXN0TmV0d29ya3NSZXBseRInCghuZXR3b3JrcxgBIAMoCzIVLm5zbWZvcndhcmRlci5OZXR3b3JrIkgKB05ldHdvcmsSDgoGcHJlZml4GAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIKCgJpZBgDIAEoCRIOCgZyb3V0ZWQYBCABKAgiNAoTT2ZmZXJUdW5uZWxzUmVxdWVzdBIOCgZyZW1vdGUYASABKAkSDQoFbG9jYWwYAiABKAkiZwoRT2ZmZXJUdW5uZWxzUmVwbHkSHwoHdHVubmVscxgBIAMoCzIOLmNvbW1vbi5UdW5uZWwSMQoJb2JzdGFjbGVzGAIgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkizAMKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRITCgtmb3JtZXJfbmFtZRgKIAEoCRILCgN1aWQYCyABKA0SEgoKdGFrZXNfb3ZlchgMIAEoCRIWCg5yZXNlcnZlZF9uYW1lcxgNIAMoCRIOCgZiZXNpZGUYZCABKAkSEAoIc2libGluZ3MYZSADKAkSJgoHc291cmNlcxhmIAEoCzIVLm5zbWZvcndhcmRlci5Tb3VyY2VzGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhsKB1NvdXJjZXMSEAoIcHJlZml4ZXMYASADKAkibgoJVHVubmVsRW5kEiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRINCgVsb2NhbBgCIAEoCRIOCgZyZW1vdGUYAyABKAkSEgoKaWRlbnRpZmllchgEIAEoDRIMCgRwb3J0GAUgASgNIrcBCgxDcm9zc0Nvbm5lY3QSCgoCaWQYASABKAkSIgoGY2xpZW50GAIgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJAoIZW5kcG9pbnQYAyABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBInCgZ0dW5uZWwYBCABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEhgKEGFuc3dlcl93aXRoaW5fbXMYBSABKA0SDgoGbWVuZGVkGGQgAygJIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UiVQoMUHJvYmVSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhIKCnRpbWVvdXRfbXMYAiABKA0iMgoKUHJvYmVSZXBseRIQCghhbnN3ZXJlZBgBIAEoCBISCgplbGFwc2VkX3VzGAIgASgNIkkKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0IvYBCgpTdGF0aXN0aWNzEhgKEHJlY2VpdmVkX3BhY2tldHMYASABKAQSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSFAoMc2VudF9wYWNrZXRzGAMgASgEEhIKCnNlbnRfYnl0ZXMYBCABKAQSFgoOcmVjZWl2ZWRfZHJvcHMYBSABKAQSEgoKc2VudF9kcm9wcxgGIAEoBBIyCgVkcm9wcxgHIAMoCzIjLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzLkRyb3BzRW50cnkaLAoKRHJvcHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIg4KDFdhdGNoUmVxdWVzdCKDAQoORm9yd2FyZGVyRXZlbnQSMQoObmFtZXNwYWNlX2dvbmUYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlSAASGwoRaW50ZXJmYWNlX2NoYW5nZWQYAiABKAlIABIYCg5vZmZlcnNfY2hhbmdlZBgDIAEoCEgAQgcKBWV2ZW50IksKD0tlZXBXYXlzUmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkSEQoJYWRkcmVzc2VzGAIgAygJEhIKCmludGVyZmFjZXMYAyADKAkiHQoNS2VlcFdheXNSZXBseRIMCgRrZXB0GAEgAygJIicKE0tlZXBQcmVmaXhlc1JlcXVlc3QSEAoIcHJlZml4ZXMYASADKAkiEwoRS2VlcFByZWZpeGVzUmVwbHky4AcKCUZvcndhcmRlchJTCg9HZXRDYXBhYmlsaXRpZXMSJC5uc21mb3J3YXJkZXIuR2V0Q2FwYWJpbGl0aWVzUmVxdWVzdBoaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSXgoQSW5zcGVjdE5hbWVzcGFjZRIlLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVxdWVzdBojLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVwbHkSSAoMTGlzdE5ldHdvcmtzEhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRofLm5zbWZvcndhcmRlci5MaXN0TmV0d29ya3NSZXBseRJSCgxPZmZlclR1bm5lbHMSIS5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVxdWVzdBofLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXBseRJSCgxQbGFjZVNvY2tldHMSIS5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVxdWVzdBofLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXBseRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5EkYKCEtlZXBXYXlzEh0ubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVxdWVzdBobLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcGx5ElIKDEtlZXBQcmVmaXhlcxIhLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLktlZXBQcmVmaXhlc1JlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwAWIGcHJvdG8z", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlItMBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4SJwoGbWVtb3J5GAUgASgLMhcubnNtZm9yd2FyZGVyLk1lbW9yeVVzZSJmCglNZW1vcnlVc2USDQoFbGltaXQYASABKA0SFQoNbGltaXRfb2ZfdXNlchgCIAEoDRIMCgRtb3N0GAMgASgNEhQKDG1vc3Rfb2ZfdXNlchgEIAEoDRIPCgdyZWZ1c2VkGAUgASgNIncKE1BsYWNlU29ja2V0c1JlcXVlc3QSCgoCaWQYASABKAkSKAoGY2xpZW50GAIgASgLMhgubnNtZm9yd2FyZGVyLlNvY2tldFNpZGUSKgoIZW5kcG9pbnQYAyABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZSI+CgpTb2NrZXRTaWRlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRILCgN1aWQYAiABKA0iNQoRUGxhY2VTb2NrZXRzUmVwbHkSDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJImkKF0luc3BlY3ROYW1lc3BhY2VSZXF1ZXN0EhcKD2xpbnV4X25hbWVzcGFjZRgBIAEoCRILCgNwaWQYAiABKA0SEgoKaW5vZGVfb25seRgDIAEoCBIUCgxhZG1pbmlzdGVyZWQYBCABKAgiagoVSW5zcGVjdE5hbWVzcGFjZVJlcGx5EioKCW5hbWVzcGFjZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USEQoJcGlkX2lub2RlGAIgASgNEhIKCnBpZF9jb29raWUYAyABKAQigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSK3AQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudCJLCg9LZWVwV2F5c1JlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRISCgppbnRlcmZhY2VzGAMgAygJIh0KDUtlZXBXYXlzUmVwbHkSDAoEa2VwdBgBIAMoCSInChNLZWVwUHJlZml4ZXNSZXF1ZXN0EhAKCHByZWZpeGVzGAEgAygJIhMKEUtlZXBQcmVmaXhlc1JlcGx5MuAHCglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5EkgKDExpc3ROZXR3b3JrcxIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2UaHy5uc21mb3J3YXJkZXIuTGlzdE5ldHdvcmtzUmVwbHkSUgoMT2ZmZXJUdW5uZWxzEiEubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVwbHkSUgoMUGxhY2VTb2NrZXRzEiEubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVwbHkSPwoFQXBwbHkSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBJACgZSZW1vdmUSGy5uc21mb3J3YXJkZXIuUmVtb3ZlUmVxdWVzdBoZLm5zbWZvcndhcmRlci5SZW1vdmVSZXBseRI6CgRMaXN0EhkubnNtZm9yd2FyZGVyLkxpc3RSZXF1ZXN0GhcubnNtZm9yd2FyZGVyLkxpc3RSZXBseRI9CgVQcm9iZRIaLm5zbWZvcndhcmRlci5Qcm9iZVJlcXVlc3QaGC5uc21mb3J3YXJkZXIuUHJvYmVSZXBseRJGCghLZWVwV2F5cxIdLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcXVlc3QaGy5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXBseRJSCgxLZWVwUHJlZml4ZXMSIS5uc21mb3J3YXJkZXIuS2VlcFByZWZpeGVzUmVxdWVzdBofLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXBseRJNCg1HZXRTdGF0aXN0aWNzEiIubnNtZm9yd2FyZGVyLkdldFN0YXRpc3RpY3NSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSQwoFV2F0Y2gSGi5uc21mb3J3YXJkZXIuV2F0Y2hSZXF1ZXN0GhwubnNtZm9yd2FyZGVyLkZvcndhcmRlckV2ZW50MAFiBnByb3RvMw", [file_common]);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -172,6 +172,13 @@ export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
    * @generated from field: repeated nsmforwarder.Join joins = 4;
    */
   joins: Join[];
+
+  /**
+   * Memory that applications share with the forwarder.
+   *
+   * @generated from field: nsmforwarder.MemoryUse memory = 5;
+   */
+  memory?: MemoryUse | undefined;
 };
 
 /**
@@ -180,6 +187,46 @@ export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
  */
 export const CapabilitiesSchema: GenMessage<Capabilities> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 4);
+
+/**
+ * What one pod, and one user other than root, may share with the forwarder, MiB; what those that had most had; and how often more
+ * was refused since the forwarder began.
+ *
+ * @generated from message nsmforwarder.MemoryUse
+ */
+export type MemoryUse = Message<"nsmforwarder.MemoryUse"> & {
+  /**
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * @generated from field: uint32 limit_of_user = 2;
+   */
+  limitOfUser: number;
+
+  /**
+   * @generated from field: uint32 most = 3;
+   */
+  most: number;
+
+  /**
+   * @generated from field: uint32 most_of_user = 4;
+   */
+  mostOfUser: number;
+
+  /**
+   * @generated from field: uint32 refused = 5;
+   */
+  refused: number;
+};
+
+/**
+ * Describes the message nsmforwarder.MemoryUse.
+ * Use `create(MemoryUseSchema)` to create a new message.
+ */
+export const MemoryUseSchema: GenMessage<MemoryUse> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 5);
 
 /**
  * @generated from message nsmforwarder.PlaceSocketsRequest
@@ -210,7 +257,7 @@ export type PlaceSocketsRequest = Message<"nsmforwarder.PlaceSocketsRequest"> & 
  * Use `create(PlaceSocketsRequestSchema)` to create a new message.
  */
 export const PlaceSocketsRequestSchema: GenMessage<PlaceSocketsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 5);
+  messageDesc(file_nsmforwarder, 6);
 
 /**
  * @generated from message nsmforwarder.SocketSide
@@ -234,7 +281,7 @@ export type SocketSide = Message<"nsmforwarder.SocketSide"> & {
  * Use `create(SocketSideSchema)` to create a new message.
  */
 export const SocketSideSchema: GenMessage<SocketSide> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 6);
+  messageDesc(file_nsmforwarder, 7);
 
 /**
  * @generated from message nsmforwarder.PlaceSocketsReply
@@ -258,7 +305,7 @@ export type PlaceSocketsReply = Message<"nsmforwarder.PlaceSocketsReply"> & {
  * Use `create(PlaceSocketsReplySchema)` to create a new message.
  */
 export const PlaceSocketsReplySchema: GenMessage<PlaceSocketsReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 7);
+  messageDesc(file_nsmforwarder, 8);
 
 /**
  * @generated from message nsmforwarder.InspectNamespaceRequest
@@ -298,7 +345,7 @@ export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequ
  * Use `create(InspectNamespaceRequestSchema)` to create a new message.
  */
 export const InspectNamespaceRequestSchema: GenMessage<InspectNamespaceRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 8);
+  messageDesc(file_nsmforwarder, 9);
 
 /**
  * @generated from message nsmforwarder.InspectNamespaceReply
@@ -329,7 +376,7 @@ export type InspectNamespaceReply = Message<"nsmforwarder.InspectNamespaceReply"
  * Use `create(InspectNamespaceReplySchema)` to create a new message.
  */
 export const InspectNamespaceReplySchema: GenMessage<InspectNamespaceReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 9);
+  messageDesc(file_nsmforwarder, 10);
 
 /**
  * @generated from message nsmforwarder.Namespace
@@ -388,7 +435,7 @@ export type Namespace = Message<"nsmforwarder.Namespace"> & {
  * Use `create(NamespaceSchema)` to create a new message.
  */
 export const NamespaceSchema: GenMessage<Namespace> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 10);
+  messageDesc(file_nsmforwarder, 11);
 
 /**
  * @generated from message nsmforwarder.ListNetworksReply
@@ -405,7 +452,7 @@ export type ListNetworksReply = Message<"nsmforwarder.ListNetworksReply"> & {
  * Use `create(ListNetworksReplySchema)` to create a new message.
  */
 export const ListNetworksReplySchema: GenMessage<ListNetworksReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 11);
+  messageDesc(file_nsmforwarder, 12);
 
 /**
  * A network that an interface is in.
@@ -443,7 +490,7 @@ export type Network = Message<"nsmforwarder.Network"> & {
  * Use `create(NetworkSchema)` to create a new message.
  */
 export const NetworkSchema: GenMessage<Network> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 12);
+  messageDesc(file_nsmforwarder, 13);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsRequest
@@ -469,7 +516,7 @@ export type OfferTunnelsRequest = Message<"nsmforwarder.OfferTunnelsRequest"> & 
  * Use `create(OfferTunnelsRequestSchema)` to create a new message.
  */
 export const OfferTunnelsRequestSchema: GenMessage<OfferTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 13);
+  messageDesc(file_nsmforwarder, 14);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsReply
@@ -493,7 +540,7 @@ export type OfferTunnelsReply = Message<"nsmforwarder.OfferTunnelsReply"> & {
  * Use `create(OfferTunnelsReplySchema)` to create a new message.
  */
 export const OfferTunnelsReplySchema: GenMessage<OfferTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 14);
+  messageDesc(file_nsmforwarder, 15);
 
 /**
  * A pod's side of a cross-connect.
@@ -608,7 +655,7 @@ export type Port = Message<"nsmforwarder.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 15);
+  messageDesc(file_nsmforwarder, 16);
 
 /**
  * What a pod may send from, with its `mac`.
@@ -629,7 +676,7 @@ export type Sources = Message<"nsmforwarder.Sources"> & {
  * Use `create(SourcesSchema)` to create a new message.
  */
 export const SourcesSchema: GenMessage<Sources> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 16);
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * This node's end of a tunnel to another node.
@@ -672,7 +719,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -723,7 +770,7 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -740,7 +787,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 20);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -753,7 +800,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -772,7 +819,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -804,7 +851,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -821,7 +868,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 23);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -843,7 +890,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 24);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -867,7 +914,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 25);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -884,7 +931,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 26);
+  messageDesc(file_nsmforwarder, 27);
 
 /**
  * Seen from the pod.
@@ -936,7 +983,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 28);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -949,7 +996,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 28);
+  messageDesc(file_nsmforwarder, 29);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -990,7 +1037,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 29);
+  messageDesc(file_nsmforwarder, 30);
 
 /**
  * @generated from message nsmforwarder.KeepWaysRequest
@@ -1023,7 +1070,7 @@ export type KeepWaysRequest = Message<"nsmforwarder.KeepWaysRequest"> & {
  * Use `create(KeepWaysRequestSchema)` to create a new message.
  */
 export const KeepWaysRequestSchema: GenMessage<KeepWaysRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 30);
+  messageDesc(file_nsmforwarder, 31);
 
 /**
  * @generated from message nsmforwarder.KeepWaysReply
@@ -1042,7 +1089,7 @@ export type KeepWaysReply = Message<"nsmforwarder.KeepWaysReply"> & {
  * Use `create(KeepWaysReplySchema)` to create a new message.
  */
 export const KeepWaysReplySchema: GenMessage<KeepWaysReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 31);
+  messageDesc(file_nsmforwarder, 32);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesRequest
@@ -1061,7 +1108,7 @@ export type KeepPrefixesRequest = Message<"nsmforwarder.KeepPrefixesRequest"> & 
  * Use `create(KeepPrefixesRequestSchema)` to create a new message.
  */
 export const KeepPrefixesRequestSchema: GenMessage<KeepPrefixesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 32);
+  messageDesc(file_nsmforwarder, 33);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesReply
@@ -1074,7 +1121,7 @@ export type KeepPrefixesReply = Message<"nsmforwarder.KeepPrefixesReply"> & {
  * Use `create(KeepPrefixesReplySchema)` to create a new message.
  */
 export const KeepPrefixesReplySchema: GenMessage<KeepPrefixesReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 33);
+  messageDesc(file_nsmforwarder, 34);
 
 /**
  * @generated from service nsmforwarder.Forwarder

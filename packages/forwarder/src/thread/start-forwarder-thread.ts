@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { forwarder as fw, NsmError, type ServiceClient } from '@nsm/api';
 import type { NodeForwarderOptions } from '../node-forwarder.js';
+import { whyDenied } from '../privileges.js';
 import type { ForwarderStart } from './forwarder-worker.js';
 import { loadForwarderThread } from './load-forwarder-thread.js';
 import { PortClient } from './port-rpc.js';
@@ -58,12 +59,11 @@ export async function startForwarderThread(
 function cannotStart(error: NsmError): NsmError {
   if (error.kind === 'exhausted')
     return new NsmError(error.kind, `the forwarder cannot start: ${error.message}`, error);
-  if (!/\b(EPERM|EACCES)\b/.test(error.message))
+  if (!/\b(EPERM|EACCES|lacks CAP_\w+)\b/.test(error.message))
     return new NsmError('dataplane', `the forwarder cannot start: ${error.message}`, error);
   return new NsmError(
     'privilege',
-    'the forwarder needs CAP_NET_ADMIN and CAP_SYS_ADMIN: run the manager as root, or `nsm forwarder` as root beside it ' +
-      `and the manager with --forwarder external (${error.message})`,
+    `${whyDenied()}: run the manager as root, or \`nsm forwarder\` as root beside it and the manager with --forwarder external`,
     error,
   );
 }

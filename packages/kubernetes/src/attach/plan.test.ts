@@ -66,6 +66,16 @@ describe('an edit of the annotation', () => {
     });
 });
 
+it('leaves alone what the pod itself has asked for', () => {
+  const { attach } = planFor(
+    uid,
+    parseAnnotation('kernel://a/x').attachments,
+    [],
+    [{ service: 'a', requestId: uid }],
+  );
+  expect(attach.get('a/x')?.requestId).toBe(`${uid}:2`);
+});
+
 const entry = fc
   .tuple(
     fc.constantFrom('a', 'b'),

@@ -44,11 +44,13 @@ export interface Plan<H extends Held> {
 /**
  * The request_id is the Pod UID; further connections to the same service have it with a number. What is changed in an entry is asked for
  * under the id that the entry had, so that the manager replaces one by the other without a gap.
+ * @param others connections that the pod itself has asked for: their ids are taken.
  */
 export function planFor<H extends Held>(
   uid: string,
   attachments: readonly Attachment[],
   held: readonly H[],
+  others: readonly Pick<Held, 'service' | 'requestId'>[] = [],
 ): Plan<H> {
   const free = new Map<string, H[]>();
   for (const one of held) free.set(one.service, [...(free.get(one.service) ?? []), one]);
@@ -68,7 +70,7 @@ export function planFor<H extends Held>(
     const found = take(one.service, (other) => nameOf(other) === one.interfaceName);
     if (found) same.set(one, found);
   }
-  const used = new Set(held.map(({ service, requestId }) => `${service} ${requestId}`));
+  const used = new Set([...held, ...others].map(({ service, requestId }) => `${service} ${requestId}`));
   const attach = new Map<string, Wanted>();
   const kept = new Map<string, H>();
   for (const one of attachments) {

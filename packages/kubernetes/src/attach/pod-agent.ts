@@ -1,7 +1,10 @@
 // The agent of this node's pods, in the manager's process: no pod needs one of its own.
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Informer, type KubeClient, namespaces } from '@nsm/kube-client';
 import type { NodePod, NodePods, PodPort } from '@nsm/manager';
 import type { Logger } from 'pino';
+import { DevicePlugin } from '../device-plugin/device-plugin.js';
 import { factsOf, keptOf, pods, uidOf } from '../pods/pod.js';
 import { PodCgroups } from '../pods/pod-cgroups.js';
 import { keptOfNamespace, PodDirectory } from '../pods/pod-directory.js';
@@ -26,6 +29,8 @@ export interface PodAgentOptions {
   readonly domain?: string;
   /** Attach pods by their annotations; else pods are known, and no more. */
   readonly attach: boolean;
+  /** Folder of kubelet's device plugins. Default: kubelet's own. */
+  readonly plugins?: string;
   /** Where the cgroups of the node are mounted. */
   readonly cgroups?: string;
 }
@@ -39,6 +44,7 @@ export class PodAgent implements NodePods {
   readonly #facts = new Map<string, string>();
   readonly #stopped = new AbortController();
   #endpoints: Disposable | undefined;
+  #plugin: DevicePlugin | undefined;
 
   constructor(components: PodAgentComponents, options: PodAgentOptions) {
     const { client, logger } = components;
@@ -81,6 +87,7 @@ export class PodAgent implements NodePods {
       for (const worker of this.#workers.values()) worker.hurry(service);
     });
     void this.#follow(port);
+    await this.#offerSockets(port.socketFolder);
   }
 
   async stop(): Promise<void> {
@@ -88,8 +95,28 @@ export class PodAgent implements NodePods {
     this.#endpoints?.[Symbol.dispose]();
     for (const worker of this.#workers.values()) worker.stop();
     this.#workers.clear();
+    await this.#plugin?.stop();
     await this.#directory.stop();
     this.#components.client.stop();
+  }
+
+  /** To containers in pods that ask for the resource. */
+  async #offerSockets(folder: string): Promise<void> {
+    const { plugins } = this.#options;
+    if (!DevicePlugin.isPossible(plugins)) return;
+    const { logger } = this.#components;
+    if (plugins === undefined && !isSameOnNode(dirname(folder))) {
+      logger.warn(
+        { folder },
+        'the folder has another path on the node: pods get no sockets from the device plugin',
+      );
+      return;
+    }
+    this.#plugin = new DevicePlugin({ logger }, { folder, ...(plugins === undefined ? {} : { plugins }) });
+    // Pods are attached without it all the same.
+    await this.#plugin
+      .start()
+      .catch((error: unknown) => logger.error({ err: error }, 'the device plugin does not run'));
   }
 
   #podChanged(uid: string, port: PodPort): void {
@@ -143,4 +170,12 @@ export class PodAgent implements NodePods {
       }
     }
   }
+}
+
+/** Whether the first process of the node calls a folder by the same path. */
+function isSameOnNode(folder: string): boolean {
+  const [own, theirs] = [folder, `/proc/1/root${folder}`].map((path) =>
+    statSync(path, { throwIfNoEntry: false }),
+  );
+  return own !== undefined && own.ino === theirs?.ino && own.dev === theirs.dev;
 }

@@ -10,7 +10,7 @@ import type { PodDirectory } from '../pods/pod-directory.js';
 import type { Sandbox } from '../pods/sandboxes.js';
 import { Attempts, keyOf } from './attempts.js';
 import { type Held, planFor, type Wanted } from './plan.js';
-import { podConnections } from './pod-connections.js';
+import { podConnections, usableConnections } from './pod-connections.js';
 import { conditionFor, type Situation, statusText } from './pod-status.js';
 import type { PodTeller } from './pod-teller.js';
 
@@ -101,6 +101,7 @@ export class PodWorker {
     if (!asks && !teller.concerns(pod) && !this.#hasAny()) return;
     const sandbox = directory.sandboxOf(pod);
     const own = sandbox ? podConnections(port.connections(), sandbox.inode) : [];
+    const usable = sandbox ? usableConnections(port.connections(), sandbox.inode) : [];
     const obstacle = asks && !sandbox ? this.#obstacleOf(pod) : undefined;
     if (obstacle === 'not yet') return;
     if (sandbox) this.#looks = 0;
@@ -110,12 +111,11 @@ export class PodWorker {
         : new Map<string, NsmError>();
     const situation: Situation = {
       wish,
-      connections: connectionsBy(wish, own),
+      connections: connectionsBy(wish, usable),
       failures,
       ...(obstacle === undefined ? {} : { obstacle }),
     };
-    const settled = own.filter(({ phase }) => phase.kind !== 'CONNECTING');
-    teller.tell(pod, settled, { text: statusText(settled), condition: conditionFor(situation) }, situation);
+    teller.tell(pod, usable, { text: statusText(usable), condition: conditionFor(situation) }, situation);
     const next = this.#attempts.untilNext();
     if (next !== undefined) this.#lookAgain(next);
   }
@@ -128,7 +128,12 @@ export class PodWorker {
     own: readonly Connection[],
   ): ReadonlyMap<string, NsmError> {
     const attachments = wish.attachments.filter(({ mode }) => mode === 'node');
-    const { attach, detach, kept } = planFor(this.#uid, attachments, this.#held(own));
+    const { attach, detach, kept } = planFor(
+      this.#uid,
+      attachments,
+      this.#held(own),
+      own.filter(({ owner }) => !owner?.annotated),
+    );
     const wanted = [...attach.values()];
     // What is under way under the same id for another wish ends first.
     this.#attempts.keepOnly(new Set([...kept.values()].map((one) => `${one.service} ${one.requestId}`)));

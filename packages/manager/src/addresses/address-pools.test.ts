@@ -4,7 +4,7 @@ import { IpPrefix } from '@nsm/netlink';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddressPools } from './address-pools.js';
-import { obstacles } from './allocation.js';
+import { allocate, obstacles, releasePairs } from './allocation.js';
 
 /** Claims as a registry keeps them: the first holder has it. */
 const claims = () => {
@@ -49,6 +49,28 @@ describe('AddressPools', () => {
     expect(registry.holders.size).toBe(1);
     const other = await new AddressPools(registry, 'node-b').take('10.50.0.0/20', []);
     expect(other.prefix).toMatch(/^10\.50\./);
+  });
+
+  it('counts each pair until it is given back, however many are asked for at once, and none that is not given', async () => {
+    const pools = new AddressPools(claims(), 'node-a');
+    let held = 0;
+    const reserve = (): (() => void) => {
+      if (held === 3) throw new NsmError('overload', 'too many');
+      held++;
+      return () => void held--;
+    };
+    const ask = (...prefixes: string[]) => allocate({ pools }, prefixes, [], reserve);
+    const asked = await Promise.allSettled([1, 2, 3, 4, 5].map(() => ask('10.50.0.0/20')));
+    expect(asked.filter(({ status }) => status === 'rejected')).toHaveLength(2);
+    const [first, second] = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    releasePairs({ pools }, first!);
+    releasePairs({ pools }, first!);
+    // Of both versions it would be one too many: then neither is kept.
+    await expect(ask('10.50.0.0/20', 'fd50::/64')).rejects.toThrow('too many');
+    releasePairs({ pools }, second!);
+    expect(held).toBe(1);
+    expect(pools.size).toBe(1);
+    expect(await ask('10.50.0.0/20', 'fd50::/64')).toHaveLength(2);
   });
 
   it('tells all who wait that no block can be claimed', async () => {

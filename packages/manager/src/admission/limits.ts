@@ -1,7 +1,8 @@
 // What one pod may have, unless the operator or a policy says otherwise.
+import { defaultMemoryLimits, type MemoryLimits } from '@nsm/forwarder/memory-limits';
 
 /** Of one network namespace. */
-export interface Limits {
+export interface Limits extends MemoryLimits {
   /**
    * Each is a device or two, an entry in maps that hold 65,536 tunnels of the whole node, an address of the service's prefix: for all
    * pods, and for none to take away.
@@ -13,6 +14,8 @@ export interface Limits {
   readonly endpointBytes: number;
   /** Pairs of addresses that this manager has given out: one for each version of IP, and twice as many while a connection is replaced. */
   readonly addressPairs: number;
+  /** Routes of its connections, on both sides. One side of one connection may have 16,384. */
+  readonly routes: number;
   /** Requests for connections that wait their turn. */
   readonly requests: number;
   /** Watches of connections. A client needs one, for all its connections. */
@@ -23,26 +26,21 @@ export interface Limits {
   readonly streams: number;
   /** Bytes of their requests, and of replies that nobody has taken yet. */
   readonly callBytes: number;
-  /**
-   * MiB that the forwarder maps or makes of memory shared with applications. Pages that nobody has touched are made, and count as the
-   * forwarder's, when it does: without a limit, a pod's empty file is the node's memory.
-   */
-  readonly sharedMemoryMib: number;
-  /** A user other than root may have so many times as much, in however many namespaces: a pod alone is not to be the user's limit. */
-  readonly userFactor: number;
 }
 export type Limited = Exclude<keyof Limits, 'userFactor'>;
+/** The forwarder counts the others. */
+export type Counted = Exclude<Limited, 'sharedMemoryMib'>;
 
 export const defaultLimits: Limits = {
   connections: 1024,
   endpoints: 8192,
   endpointBytes: 4 << 20,
   addressPairs: 4096,
+  routes: 131_072,
   requests: 1024,
   watches: 128,
   sockets: 256,
   streams: 1024,
   callBytes: 32 << 20,
-  sharedMemoryMib: 1024,
-  userFactor: 4,
+  ...defaultMemoryLimits,
 };

@@ -1,28 +1,23 @@
 // What one pod, and one user, may have of what is there for all pods of a node.
 import { NsmError } from '@nsm/api';
-import type { Holder } from '../state/holder.js';
+import { type Holder, holderNames } from '../state/holder.js';
+import type { Had } from '../state/holdings.js';
 import { identityOf } from '../state/namespace-identity.js';
 import { Tally } from '../tally.js';
-import { defaultLimits, type Limited, type Limits } from './limits.js';
+import { type Counted, defaultLimits, type Limited, type Limits } from './limits.js';
 
-const words: Readonly<Record<Limited, string>> = {
+const words: Readonly<Record<Counted, string>> = {
   connections: 'connections',
   endpoints: 'network services of endpoints',
   endpointBytes: 'bytes of advertised endpoints',
   addressPairs: 'address pairs',
+  routes: 'routes of connections',
   requests: 'requests that wait',
   watches: 'watches',
   sockets: 'connections to the manager (a client needs one, for all its calls)',
   streams: 'calls under way',
   callBytes: 'bytes of calls under way',
-  sharedMemoryMib: 'MiB of shared memory',
 };
-
-/** What a pod and its user have. */
-export interface Had {
-  readonly pod: number;
-  readonly user: number;
-}
 
 /** What is asked for. */
 export interface Wanted {
@@ -46,7 +41,7 @@ export interface SharesComponents {
   /** Those who act for others, and root of the node. */
   readonly exempts: (holder: Holder) => boolean;
   /** The limit that the policy has for a pod, whatever it asks for. */
-  readonly ruledFor: (what: Limited, holder: Holder) => number | undefined;
+  readonly ruledFor: (what: Counted, holder: Holder) => number | undefined;
 }
 
 /** What was counted of one limit since the manager began. */
@@ -59,7 +54,7 @@ export class Shares {
   readonly #components: SharesComponents;
   readonly #limits: Limits;
   readonly #held = new Tally();
-  readonly #records = new Map<Limited, Usage>();
+  readonly #records = new Map<Counted, Usage>();
 
   constructor(components: SharesComponents, limits: Partial<Limits> = {}) {
     this.#components = components;
@@ -70,7 +65,7 @@ export class Shares {
    * @param had what the pod and the user have already, of what is counted elsewhere.
    * @throws NsmError `overload` when that is more than they may have
    */
-  require(what: Limited, holder: Holder, had: Had, { more = 1, ruled }: Wanted = {}): void {
+  require(what: Counted, holder: Holder, had: Had, { more = 1, ruled }: Wanted = {}): void {
     const record = this.#records.get(what) ?? { most: { pod: 0, user: 0 }, refused: 0 };
     this.#records.set(what, record);
     record.most = {
@@ -99,14 +94,14 @@ export class Shares {
   }
 
   /** Takes what is asked for until what is returned is called; called again, that does nothing. @throws NsmError `overload` */
-  take(what: Limited, holder: Holder, wanted: Wanted = {}): () => void {
+  take(what: Counted, holder: Holder, wanted: Wanted = {}): () => void {
     const [pod, user] = namesOf(what, holder);
     this.require(what, holder, { pod: this.#held.of(pod), user: this.#held.of(user) }, wanted);
     return this.hold(what, holder, wanted.more);
   }
 
   /** Counts, without asking, what is there already. Of nobody known nothing is counted. */
-  hold(what: Limited, holder: Holder | undefined, amount = 1): () => void {
+  hold(what: Counted, holder: Holder | undefined, amount = 1): () => void {
     if (!holder) return () => undefined;
     const names = namesOf(what, holder);
     for (const name of names) this.#held.add(name, amount);
@@ -117,20 +112,23 @@ export class Shares {
     };
   }
 
-  uses(): LimitUse[] {
-    const { userFactor, ...limits } = this.#limits;
-    return (Object.entries(limits) as [Limited, number][]).map(([name, limit]) => {
+  /** @param memory what the forwarder tells, which keeps the limit of shared memory. */
+  uses(memory?: Omit<LimitUse, 'name'>): LimitUse[] {
+    const { userFactor, sharedMemoryMib: _forwarders, ...limits } = this.#limits;
+    const counted = (Object.entries(limits) as [Counted, number][]).map(([name, limit]) => {
       const { most, refused = 0 } = this.#records.get(name) ?? {};
       return {
         ...{ name, limit, limitOfUser: limit * userFactor, refused },
         ...{ most: most?.pod ?? 0, mostOfUser: most?.user ?? 0 },
       };
     });
+    return memory ? [...counted, { ...memory, name: 'sharedMemoryMib' }] : counted;
   }
 }
 
-function namesOf(what: Limited, { manager = '', namespace, uid }: Holder): [pod: string, user: string] {
-  return [`${what} ${manager} ${identityOf(namespace)}`, `${what} ${manager} user ${uid}`];
+function namesOf(what: Counted, holder: Holder): [pod: string, user: string] {
+  const [pod, user] = holderNames(holder);
+  return [`${what} ${pod}`, `${what} ${user}`];
 }
 
 function podInWords({ namespace, manager }: Holder): string {

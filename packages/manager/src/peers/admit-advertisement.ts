@@ -13,6 +13,7 @@ import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Gate } from '../policy/gate.js';
 import type { Subjects } from '../policy/subjects.js';
 import { reachTimeoutMs } from './endpoint-socket.js';
+import { seenFrom } from './seen-from.js';
 import { identifyListener, type ListenerComponents } from './socket-listener.js';
 
 export interface AdvertisementComponents extends ListenerComponents {
@@ -62,11 +63,17 @@ export async function admitAdvertisement(
   for (const endpoint of endpoints) {
     const speaker = speakers.get(endpoint.socketLocation);
     if (!speaker) continue;
-    const { listener, provider } = speaker;
+    const { listener, provider, socketLocation } = speaker;
     const configured = prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? [];
     // Other managers allocate from them, and they may be configured here alone.
     const ofService = endpoint.prefixes.length > 0 ? endpoint.prefixes : [...configured];
-    const record = { ...endpoint, networkServiceHost: manager, prefixes: ofService, provider };
+    const record = {
+      ...endpoint,
+      socketLocation,
+      networkServiceHost: manager,
+      prefixes: ofService,
+      provider,
+    };
     const key = endpointKey(record);
     const { limits } = components.gate.admitProvider(record);
     admitted.set(key, { key, record, listener, limits });
@@ -75,12 +82,33 @@ export async function admitAdvertisement(
 }
 
 interface Speaker {
+  /** The path by which this manager reaches the socket. */
+  readonly socketLocation: string;
   readonly listener: PeerCredentials;
   readonly provider: Subject;
 }
 
-/** Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. */
+/**
+ * Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. The path is one of this
+ * manager's files or, where that is none of the caller's sockets, of the caller's own: a pod has a root of its own.
+ */
 async function admitSpeaker(
+  components: AdvertisementComponents,
+  path: string,
+  peer: PeerCredentials | undefined,
+): Promise<Speaker> {
+  const theirs = peer && seenFrom(peer, path);
+  try {
+    return await speakerOn(components, path, peer);
+  } catch (error) {
+    if (theirs === undefined) throw error;
+    return await speakerOn(components, theirs, peer).catch((second: unknown) => {
+      throw NsmError.from(second).kind === 'endpoint-unreachable' ? error : second;
+    });
+  }
+}
+
+async function speakerOn(
   components: AdvertisementComponents,
   path: string,
   peer: PeerCredentials | undefined,
@@ -91,7 +119,8 @@ async function admitSpeaker(
   if (guard.maySpeakFor(peer, listener)) {
     // A user who advertises the socket of another user's process makes no services of that user.
     const vouches = peer === undefined || peer.uid === 0 || guard.speaksForOthers(peer);
-    return { listener, provider: subjects.of(vouches ? listener : peer, listener.namespace?.inode ?? 0) };
+    const provider = subjects.of(vouches ? listener : peer, listener.namespace?.inode ?? 0);
+    return { socketLocation: path, listener, provider };
   }
   throw new NsmError(
     'namespace-foreign',

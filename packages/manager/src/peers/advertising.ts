@@ -17,6 +17,7 @@ import {
   type AdvertisementOptions,
   admitAdvertisement,
 } from './admit-advertisement.js';
+import { logAdvertised, writeDown } from './endpoint-records.js';
 import { requireShare } from './endpoint-shares.js';
 import { isExhausted, reachTimeoutMs } from './endpoint-socket.js';
 import { EndpointSockets } from './endpoint-sockets.js';
@@ -81,7 +82,7 @@ export class Advertising {
         );
       for (const { record } of advertised) await this.#refuseTaken(record);
       const changed = advertised.filter((one) => !this.#isThere(one));
-      await this.#write(changed);
+      await writeDown(this.#components, changed, atOnce);
       return this.#put(changed);
     });
     // Where the registry is away they serve the clients of this node already, and the others when the registry is back.
@@ -202,28 +203,6 @@ export class Advertising {
     return present.socket === socket && canonical(present.record) === canonical(record);
   }
 
-  /** All or none: where one cannot be written, what was there before is what a restart finds. @throws NsmError */
-  async #write(advertised: readonly Advertised[]): Promise<void> {
-    const { store, logger } = this.#components;
-    const written: string[] = [];
-    const write = async ({ key, record }: Advertised): Promise<void> => {
-      await store.putEndpoint(key, record);
-      written.push(key);
-    };
-    const takeBack = async (key: string): Promise<void> => {
-      const before = this.#components.endpoints.get(key)?.record;
-      await (before ? store.putEndpoint(key, before) : store.removeEndpoint(key));
-    };
-    try {
-      await forEachLimited(advertised, write, atOnce);
-    } catch (error) {
-      await forEachLimited(written, takeBack, atOnce).catch((failure: unknown) =>
-        logger.error({ err: failure }, 'an endpoint whose advertisement was refused is on the disk'),
-      );
-      throw error;
-    }
-  }
-
   #put(advertised: readonly Advertised[]): Telling {
     const { registry, logger, onGone } = this.#components;
     for (const { key, record, listener } of advertised) {
@@ -241,19 +220,8 @@ export class Advertising {
         .registerEndpoint(record)
         .catch((error: unknown) => logger.warn({ endpoint: key, err: error }, 'endpoint not registered yet'));
     };
-    this.#log(advertised);
+    logAdvertised(logger, advertised);
     return { told: forEachLimited(advertised, register, atOnce) };
-  }
-
-  #log(advertised: readonly Advertised[]): void {
-    for (const socket of new Set(advertised.map(({ record }) => record.socketLocation))) {
-      const served = advertised.filter(({ record }) => record.socketLocation === socket);
-      const [first] = served;
-      this.#components.logger.info(
-        { endpoint: first?.key, others: served.length - 1, socket, servedBy: first?.listener.pid },
-        'endpoint advertised',
-      );
-    }
   }
 
   /** @param isMeant whether it is to be removed, if it is there when it is its turn. */

@@ -2,6 +2,8 @@
 
 import type { forwarder as fw } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
+import { routesIn } from '../state/connection-table.js';
+import { holderOf } from '../state/holder.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
@@ -14,6 +16,7 @@ export async function program(
   transaction: Transaction,
   planned: Connection,
 ): Promise<Connection> {
+  requireRoutes(components, planned);
   const before = components.connections.byId(planned.id);
   const { crossConnect } = planned;
   const remove = () => components.forwarder.remove({ crossConnects: [crossConnect] });
@@ -44,6 +47,13 @@ export async function program(
   if (recorded.status === 'rejected') throw recorded.reason;
   if (programmed.status === 'rejected') throw programmed.reason;
   return withNamesOf(programmed.value, planned);
+}
+
+/** What is recorded at once from here counts at once. @throws NsmError `overload` when its client's connections have too many */
+function requireRoutes({ shares, connections }: RequestComponents, planned: Connection): void {
+  const [holder, more] = [holderOf(planned), routesIn(planned)];
+  if (holder && more > 0)
+    shares.require('routes', holder, connections.routesBeside(planned, holder), { more });
 }
 
 /** A connection as the forwarder made it: with the names that its interfaces really got. */

@@ -12,8 +12,9 @@ import { refusable } from './refusable.js';
 export function adminService(components: ServiceComponents): ServiceImplementation<typeof admin.Admin> {
   return {
     async getManager() {
+      const forwarder = await capabilitiesOf(components);
       return {
-        ...(await capabilitiesOf(components)),
+        ...forwarder,
         manager: {
           name: components.self.name,
           address: components.self.address,
@@ -33,7 +34,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         policyError: components.source.error,
         auditLog: components.auditLog?.path ?? '',
         auditLost: BigInt(components.auditLog?.lost ?? 0),
-        limits: components.shares.uses(),
+        limits: components.shares.uses(forwarder.capabilities?.memory),
       };
     },
 

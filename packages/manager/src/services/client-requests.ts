@@ -1,24 +1,57 @@
 // A client's well-formed request becomes an order: what it asks for and for whom is found out here, and no more.
 import { connect, NsmError, type PeerCredentials } from '@nsm/api';
+import { admitConnectionRequest } from '../admission/admission.js';
 import { admitPodUid } from '../admission/pod-uid.js';
 import { connectionId } from '../request/attempt.js';
 import { establish } from '../request/establish.js';
 import { type Connection, newConnectionHash, type Owner, requestKey } from '../state/connection.js';
-import { ownHolder } from '../state/holder.js';
+import { type Holder, ownHolder } from '../state/holder.js';
 import type { ServiceComponents } from './components.js';
 import { fingerprintOf } from './fingerprint.js';
+
+/**
+ * Gives a client the connection it asks for, at its turn among those of others.
+ * @param marks what else its record is to say of whom it is for.
+ * @throws NsmError as `requestConnection`, and `overload`.
+ */
+export async function connectInTurn(
+  components: ServiceComponents,
+  request: connect.ConnectionRequest,
+  peer: PeerCredentials | undefined,
+  signal: AbortSignal,
+  marks: Pick<Owner, 'annotated'> = {},
+): Promise<Connection> {
+  admitConnectionRequest(request);
+  const { guard, connections, intake, shares } = components;
+  const { requestId, networkServiceName: service, linuxNamespace } = request;
+  const asker = guard.askerOf(linuxNamespace, peer);
+  connections.note(guard.namespaceOf(peer));
+  const reserve = (): (() => void) => shares.take('requests', callingHolder(components, peer));
+  return await intake.run({ asker, service, requestId, reserve }, signal, () =>
+    requestConnection(components, request, peer, signal, marks),
+  );
+}
+
+/** Whose the call is. @throws NsmError `namespace-foreign` where that is not known. */
+export function callingHolder(
+  { guard }: Pick<ServiceComponents, 'guard'>,
+  peer: PeerCredentials | undefined,
+): Holder {
+  const namespace = guard.namespaceOf(peer);
+  return { uid: peer?.uid ?? 0, gid: peer?.gid ?? 0, namespace };
+}
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
  * @param marks what else its record is to say of whom it is for.
  * @throws NsmError for every refusal; then nothing of this request is left on any components.
  */
-export async function requestConnection(
+async function requestConnection(
   components: ServiceComponents,
   request: connect.ConnectionRequest,
   peer: PeerCredentials | undefined,
   caller: AbortSignal,
-  marks: Pick<Owner, 'annotated'> = {},
+  marks: Pick<Owner, 'annotated'>,
 ): Promise<Connection> {
   const namespace = await components.guard.admitClient(request.linuxNamespace, peer);
   admitPodUid(request.requestId, namespace.inode, components.pods);

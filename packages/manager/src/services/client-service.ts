@@ -1,7 +1,7 @@
 // nsmconnect.ClientConnection on client.sock: what clients call.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { connect, NsmError, type PeerCredentials, type ServiceImplementation } from '@nsm/api';
-import { admitConnectionRequest, admitName, admitRequestId } from '../admission/admission.js';
+import { admitName, admitRequestId } from '../admission/admission.js';
 import {
   type Connection,
   detailOf,
@@ -11,9 +11,8 @@ import {
   requestKey,
 } from '../state/connection.js';
 import type { ConnectionChange } from '../state/connection-table.js';
-import type { Holder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
-import { requestConnection } from './client-requests.js';
+import { callingHolder, connectInTurn } from './client-requests.js';
 import type { ServiceComponents } from './components.js';
 import { refusable } from './refusable.js';
 
@@ -23,15 +22,11 @@ export function clientService(
   return {
     requestConnection: (request, { peer, signal }) =>
       refusable(async () => {
-        admitConnectionRequest(request);
-        const { requestId, networkServiceName: service, linuxNamespace } = request;
-        const asker = components.guard.askerOf(linuxNamespace, peer);
-        components.connections.note(components.guard.namespaceOf(peer));
-        const reserve = () => components.shares.take('requests', holderOf(components, peer));
-        const { clientParameters, interface: chosen } = await components.intake.run(
-          { asker, service, requestId, reserve },
+        const { clientParameters, interface: chosen } = await connectInTurn(
+          components,
+          request,
+          peer,
           signal,
-          () => requestConnection(components, request, peer, signal),
         );
         return { accepted: true, connectionParameters: clientParameters, interface: chosen };
       }),
@@ -44,7 +39,7 @@ export function clientService(
       }),
 
     async *watchConnections(_request, { peer, signal }) {
-      const giveBack = components.shares.take('watches', holderOf(components, peer));
+      const giveBack = components.shares.take('watches', callingHolder(components, peer));
       try {
         for await (const change of components.connections.watch(signal)) {
           if (
@@ -122,11 +117,6 @@ function isOwn(
 }
 
 /** The pod that calls. */
-function holderOf({ guard }: Pick<ServiceComponents, 'guard'>, peer: PeerCredentials | undefined): Holder {
-  const namespace = guard.namespaceOf(peer);
-  return { uid: peer?.uid ?? 0, gid: peer?.gid ?? 0, namespace };
-}
-
 function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.ConnectionEventSchema> {
   const { UP, HEALING, CLOSED, SYNCED } = connect.ConnectionEvent_Kind;
   if (change.kind === 'synced') return { kind: SYNCED };

@@ -1,20 +1,20 @@
 // Connections for pods that have no agent in them: asked for within this process, as if by the pod itself.
 import { create } from '@bufbuild/protobuf';
 import { connect, NsmError, type PeerCredentials } from '@nsm/api';
-import { admitConnectionRequest } from '../admission/admission.js';
 import type { PodPort, PodProcess } from '../node-pods.js';
 import { reconsiderPod } from '../signals/policy-changes.js';
-import { requestConnection } from './client-requests.js';
+import { connectInTurn } from './client-requests.js';
 import type { ServiceComponents } from './components.js';
 
 /**
  * The caller of each request is made of what the kernel says of a process in the pod, so that it is admitted, counted and judged as one
  * from the pod's own socket would be: no caller here can speak for a pod other than the one whose process it names.
  */
-export function podPort(components: ServiceComponents): PodPort {
-  const { connections, registry, reconciler, stopping, intake, guard } = components;
+export function podPort(components: ServiceComponents, socketFolder: string): PodPort {
+  const { connections, registry, reconciler, stopping } = components;
   return {
     stopping,
+    socketFolder,
     connections: () => connections.values(),
     watch: (signal) => connections.watch(signal),
     onEndpoint: (listener) =>
@@ -27,13 +27,9 @@ export function podPort(components: ServiceComponents): PodPort {
         ...wanted,
         linuxNamespace: `/proc/${peer.pid}/ns/net`,
       });
-      admitConnectionRequest(request);
-      const { requestId, networkServiceName: service } = request;
-      const signal = AbortSignal.any([caller, stopping]);
-      const asker = guard.askerOf(request.linuxNamespace, peer);
-      return await intake.run({ asker, service, requestId }, signal, () =>
-        requestConnection(components, request, peer, signal, { annotated: true }),
-      );
+      return await connectInTurn(components, request, peer, AbortSignal.any([caller, stopping]), {
+        annotated: true,
+      });
     },
     detach: async ({ key }, reason) => {
       await reconciler.order(key, {

@@ -18,6 +18,7 @@ import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Gate } from '../policy/gate.js';
 import type { PolicySource } from '../policy/policy-source.js';
 import type { Subjects } from '../policy/subjects.js';
+import type { Readiness } from '../readiness.js';
 import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 
@@ -29,6 +30,7 @@ export interface SignalComponents {
   readonly abilities: Pick<Abilities, 'learn'>;
   readonly cluster: ClusterPrefixes;
   readonly registry: Registry;
+  readonly readiness: Readiness;
   readonly catalogue: Catalogue;
   readonly health: EndpointHealth;
   readonly endpoints: LocalEndpoints;

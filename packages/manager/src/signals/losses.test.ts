@@ -30,6 +30,8 @@ it('asks a forwarder that comes back what it can do, before connections are comp
     },
     self: { idPrefix: 'node-a:1-' },
     connections: { values: () => [] },
+    cluster: { current: () => undefined },
+    readiness: { have: () => undefined, lack: () => undefined },
     offers: { listen: () => undefined },
     clock: { sleep: async () => undefined },
     logger: pino({ level: 'silent' }),

@@ -1,5 +1,5 @@
 // What a connection stands on is lost: a process, a network namespace, an endpoint, room in the underlay.
-import type { forwarder as fw, NetworkServiceEndpoint } from '@nsm/api';
+import { type forwarder as fw, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { removeOrphanedInterfaces } from '../connection/orphaned-interfaces.js';
 import { policy } from '../connection/policy.js';
 import { type Connection, isClosed, isDetached, isInPlace } from '../state/connection.js';
@@ -23,6 +23,7 @@ export function lose(
 /** Listens to the forwarder until the manager stops; a forwarder that was away is told again what is wanted. */
 export async function watchForwarder(components: SignalComponents): Promise<void> {
   const { forwarder, abilities, offers, stopping, logger, clock } = components;
+  const { readiness } = components;
   let away = false;
   for (let first = true; !stopping.aborted; first = false) {
     try {
@@ -33,6 +34,7 @@ export async function watchForwarder(components: SignalComponents): Promise<void
       }
       const events = forwarder.watch({}, { signal: stopping });
       offers.listen(true);
+      readiness.have('forwarder');
       for await (const { event } of events) {
         away = false;
         if (event.case === 'namespaceGone') namespaceGone(components, event.value);
@@ -43,6 +45,7 @@ export async function watchForwarder(components: SignalComponents): Promise<void
     } catch (error) {
       if (stopping.aborted) return;
       if (!away) logger.error({ err: error }, 'the forwarder does not answer');
+      readiness.lack('forwarder', NsmError.from(error).message);
       away = true;
     }
     offers.listen(false);

@@ -21,6 +21,7 @@ import { clientService } from '../services/client-service.js';
 import type { ServiceComponents } from '../services/components.js';
 import { endpointService } from '../services/endpoint-service.js';
 import { proxyService } from '../services/proxy-service.js';
+import { showToPods } from './sockets-for-pods.js';
 import type { Stops } from './stops.js';
 
 /** Serves other managers, and the registry where it is here. @returns the port that is listened on. */
@@ -49,10 +50,19 @@ export async function listenUnix(
   { runDir }: Pick<ManagerOptions, 'runDir'>,
   stops: Stops,
 ): Promise<void> {
-  const { logger } = services;
+  const { logger, readiness } = services;
+  const show = (socket: string): void => {
+    if (socket !== join(runDir, 'admin.sock')) showToPods(runDir, socket);
+  };
   const onRemoved = (socket: string, error?: NsmError): void => {
-    if (error) logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
-    else logger.warn({ socket }, 'a socket was removed by somebody else: made again');
+    if (error) {
+      readiness.lack('sockets', `${socket} was removed: ${error.message}`);
+      logger.error({ socket, err: error }, 'a socket was removed, and cannot be made again yet');
+      return;
+    }
+    show(socket);
+    readiness.have('sockets');
+    logger.warn({ socket }, 'a socket was removed by somebody else: made again');
   };
   // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
   openToAll(runDir);
@@ -66,17 +76,22 @@ export async function listenUnix(
     ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, endpointService(services))],
     ['admin.sock', 0o600, server().add(admin.Admin, adminService(services))],
   ] as const;
-  for (const [file, mode, serving] of sockets)
-    await serving.listenUnix(join(runDir, file), { mode, identify: openerOf, onRemoved });
+  for (const [file, mode, serving] of sockets) {
+    const socket = join(runDir, file);
+    await serving.listenUnix(socket, { mode, identify: openerOf, onRemoved });
+    show(socket);
+  }
+  readiness.have('sockets');
 }
 
 function newServer(
-  { logger }: Pick<ServiceComponents, 'logger'>,
+  { logger, readiness }: Pick<ServiceComponents, 'logger' | 'readiness'>,
   stops: Stops,
   options: ServerOptions,
 ): Server {
   const server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'), {
     ...options,
+    condition: readiness,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   stops.add(() => server.stop());

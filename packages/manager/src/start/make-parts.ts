@@ -30,6 +30,7 @@ import { ServedNames } from '../peers/served-names.js';
 import { Gate } from '../policy/gate.js';
 import type { PolicySource } from '../policy/policy-source.js';
 import { Subjects } from '../policy/subjects.js';
+import type { Readiness } from '../readiness.js';
 import type { RequestComponents } from '../request/components.js';
 import { establish } from '../request/establish.js';
 import type { Self } from '../self.js';
@@ -47,6 +48,7 @@ export interface PartsComponents {
   readonly forwarder: Forwarder;
   readonly abilities: Abilities;
   readonly registry: Registry;
+  readonly readiness: Readiness;
   readonly source: PolicySource;
   readonly auditLog: AuditLog | undefined;
   readonly logger: Logger;
@@ -63,6 +65,7 @@ export function makeParts(
     forwarder,
     abilities,
     registry,
+    readiness,
     source,
     auditLog,
     logger,
@@ -165,7 +168,19 @@ export function makeParts(
   });
   const signals: SignalComponents = {
     ...known,
-    ...{ source, audit, abilities, advertising, reconciler, forwarder, offers, clock, logger, stopping },
+    ...{
+      readiness,
+      source,
+      audit,
+      abilities,
+      advertising,
+      reconciler,
+      forwarder,
+      offers,
+      clock,
+      logger,
+      stopping,
+    },
     underlayListeners: new Set(),
     cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,

@@ -1,7 +1,9 @@
 // The forwarder of this node: a thread of this process, or a process of its own.
 import { Channel } from '@nsm/api';
-import { type LendingOptions, lentDevicesIn, startForwarderThread } from '@nsm/forwarder';
+import { type LendingOptions, lentDevicesIn, startForwarderThread, whatIsOutOfReach } from '@nsm/forwarder';
+import type { MemoryLimits } from '@nsm/forwarder/memory-limits';
 import { IpPrefix } from '@nsm/netlink';
+import { defaultLimits } from '../admission/limits.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { externalForwarder } from '../peers/external-forwarder.js';
@@ -24,11 +26,18 @@ export async function openForwarder(
   }
   const lending = lendingOf(options, stateDir);
   const thread = await startForwarderThread(
-    { runDir, lending, ...(vxlanEngine ? { vxlanEngine } : {}) },
+    { runDir, lending, memory: memoryOf(options), ...(vxlanEngine ? { vxlanEngine } : {}) },
     forwarderThread,
   );
   stops.add(() => thread.stop());
+  const lacks = whatIsOutOfReach();
+  if (lacks !== '') options.logger.warn(lacks);
   return thread.client;
+}
+
+function memoryOf({ limits }: ManagerOptions): MemoryLimits {
+  const { sharedMemoryMib, userFactor } = { ...defaultLimits, ...limits };
+  return { sharedMemoryMib, userFactor };
 }
 
 function lendingOf(

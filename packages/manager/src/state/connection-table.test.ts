@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection } from './connection.js';
 import { type ConnectionChange, ConnectionTable } from './connection-table.js';
+import { holderOf } from './holder.js';
 import type { Store } from './store.js';
 
 const table = (): ConnectionTable =>
@@ -79,6 +80,27 @@ describe('ConnectionTable', () => {
     expect(held()).toEqual({ pod: 1, user: 1 });
     await connections.remove(made, 'gone');
     expect(held()).toEqual({ pod: 0, user: 0 });
+  });
+
+  it('counts routes of both sides while they are on record, whoever the client is', async () => {
+    const connections = table();
+    const client = { uid: 7, inode: 1, manager: 'b' };
+    const routed = (id: string, ...routes: readonly string[]) =>
+      ({
+        ...connection(id),
+        ...{ owner: undefined, client },
+        ...{ clientParameters: { route: routes }, endpointParameters: { route: routes } },
+      }) as unknown as Connection;
+    const holder = holderOf(routed('a'))!;
+    const beside = (id: string): number => connections.routesBeside(routed(id), holder).pod;
+    await connections.put(routed('a', '10.1.0.0/16', '10.2.0.0/16'));
+    await connections.put(routed('b', '10.3.0.0/16'));
+    expect([beside('a'), beside('b'), beside('c')]).toEqual([2, 4, 6]);
+    await connections.put(routed('a'));
+    expect(beside('c')).toBe(2);
+    await connections.remove(routed('b'), 'gone');
+    expect(beside('c')).toBe(0);
+    expect(holder).toMatchObject({ manager: 'b', uid: 7 });
   });
 
   it('tells first what there is, then what changes', async () => {

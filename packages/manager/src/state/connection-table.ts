@@ -11,7 +11,7 @@ import {
 import { ConnectionHistories, type PastState } from './connection-histories.js';
 import { ConnectionIndex } from './connection-index.js';
 import { type Holder, holderOf } from './holder.js';
-import { Holdings } from './holdings.js';
+import { type Had, Holdings } from './holdings.js';
 import { identityOf } from './namespace-identity.js';
 import type { Store } from './store.js';
 
@@ -137,8 +137,13 @@ export class ConnectionTable {
   }
 
   /** How many connections the clients in a network namespace have, and those of a user: what is being made included. */
-  heldBy(holder: Holder): { readonly pod: number; readonly user: number } {
-    return this.#holdings.of(holder);
+  heldBy(holder: Holder): Had {
+    return this.#holdings.connectionsOf(holder);
+  }
+
+  /** How many routes its other connections have, on both sides. */
+  routesBeside({ id }: Connection, holder: Holder): Had {
+    return this.#holdings.routesOf(holder, id);
   }
 
   /** Counts a connection that is being made as its client's. @returns what ends that; a connection on record goes on to count. */
@@ -213,8 +218,8 @@ export class ConnectionTable {
     if (connection.phase.kind === 'UP' && connection.phase.contested !== undefined)
       this.#contested.add(connection.id);
     if (connection.owner) this.note(namespaceOfOwner(connection.owner));
-    const holder = connection.owner && holderOf(connection);
-    if (holder) this.#holdings.add(connection.id, holder, 'record');
+    const holder = holderOf(connection);
+    if (holder) this.#holdings.add(connection.id, holder, 'record', routesIn(connection));
     this.#tell({ kind: before ? 'changed' : 'present', connection });
   }
 
@@ -234,6 +239,11 @@ export class ConnectionTable {
     this.#contested.delete(connection.id);
     for (const index of this.#indexes) index.delete(connection);
   }
+}
+
+/** Of both sides. */
+export function routesIn({ clientParameters, endpointParameters }: Connection): number {
+  return (clientParameters?.route.length ?? 0) + (endpointParameters?.route.length ?? 0);
 }
 
 function ofService(service: string, requestId: string): string {

@@ -1,10 +1,16 @@
 // Whose something is that there is only so much of: a pod's, and its user's.
 import type { NamespaceIdentity, PeerCredentials, Subject } from '@nsm/api';
 import { type Connection, namespaceOfOwner } from './connection.js';
+import { identityOf } from './namespace-identity.js';
 
 export interface Holder extends Pick<PeerCredentials, 'uid' | 'gid' | 'namespace'> {
   /** The manager whose client it is. Default: this one. */
   readonly manager?: string;
+}
+
+/** What a pod and its user are counted by. */
+export function holderNames({ manager = '', namespace, uid }: Holder): [pod: string, user: string] {
+  return [`${manager} ${identityOf(namespace)}`, `${manager} user ${uid}`];
 }
 
 /** A client of this node. */

@@ -1,44 +1,69 @@
-// Which connections each pod and each user has: those on record, and those that are being made and may be on record yet.
+// What each pod and each user has of connections: how many, those that are being made included, and how many routes on record.
 import { Tally } from '../tally.js';
-import type { Holder } from './holder.js';
-import { identityOf } from './namespace-identity.js';
+import { type Holder, holderNames } from './holder.js';
 
 /** Why a connection counts. */
 type Cause = 'request' | 'record';
 
+/** What a pod and its user have. */
+export interface Had {
+  readonly pod: number;
+  readonly user: number;
+}
+
 interface Holding {
   readonly holder: Holder;
   readonly causes: Set<Cause>;
+  routes: number;
 }
 
 /** A connection counts once, for as long as there is a cause. */
 export class Holdings {
   readonly #byId = new Map<string, Holding>();
-  readonly #pods = new Tally();
-  readonly #users = new Tally();
+  readonly #connections = new Tally();
+  readonly #routes = new Tally();
 
-  add(id: string, holder: Holder, cause: Cause): void {
+  /** @param routes of both sides, where they are known. */
+  add(id: string, holder: Holder, cause: Cause, routes?: number): void {
     const present = this.#byId.get(id);
-    if (present) present.causes.add(cause);
-    else {
-      this.#byId.set(id, { holder, causes: new Set([cause]) });
-      this.#count(holder, 1);
+    const holding = present ?? { holder, causes: new Set(), routes: 0 };
+    if (!present) {
+      this.#byId.set(id, holding);
+      count(this.#connections, holder, 1);
     }
+    holding.causes.add(cause);
+    if (routes !== undefined) this.#setRoutes(holding, routes);
   }
 
   delete(id: string, cause: Cause): void {
     const present = this.#byId.get(id);
-    if (!present?.causes.delete(cause) || present.causes.size > 0) return;
+    if (!present?.causes.delete(cause)) return;
+    if (cause === 'record') this.#setRoutes(present, 0);
+    if (present.causes.size > 0) return;
     this.#byId.delete(id);
-    this.#count(present.holder, -1);
+    count(this.#connections, present.holder, -1);
   }
 
-  of({ namespace, uid }: Holder): { readonly pod: number; readonly user: number } {
-    return { pod: this.#pods.of(identityOf(namespace) ?? ''), user: this.#users.of(String(uid)) };
+  connectionsOf(holder: Holder): Had {
+    return of(this.#connections, holder, 0);
   }
 
-  #count({ namespace, uid }: Holder, by: 1 | -1): void {
-    this.#pods.add(identityOf(namespace) ?? '', by);
-    this.#users.add(String(uid), by);
+  /** Without those of one connection. */
+  routesOf(holder: Holder, besideId: string): Had {
+    return of(this.#routes, holder, this.#byId.get(besideId)?.routes ?? 0);
   }
+
+  #setRoutes(holding: Holding, routes: number): void {
+    count(this.#routes, holding.holder, routes - holding.routes);
+    holding.routes = routes;
+  }
+}
+
+function count(tally: Tally, holder: Holder, by: number): void {
+  for (const name of holderNames(holder)) tally.add(name, by);
+}
+
+function of(tally: Tally, holder: Holder, less: number): Had {
+  const [pod, user] = holderNames(holder).map((name) => tally.of(name) - less) as [number, number];
+  return { pod, user };
 }

@@ -1,4 +1,5 @@
 // What a process shows to an etcd: certificates from files, and a user.
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { NsmError } from '@nsm/api';
@@ -68,6 +69,8 @@ function secureContext({ ca, cert, key }: EtcdOptions): SecureContext {
     ...(cert === undefined || key === undefined ? {} : { cert: pem(cert), key: pem(key) }),
   };
   try {
+    // OpenSSL is content with a file that has none.
+    if (files.ca) new X509Certificate(files.ca);
     return createSecureContext({ ...files, minVersion: 'TLSv1.2' });
   } catch (error) {
     throw new NsmError(

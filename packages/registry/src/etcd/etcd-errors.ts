@@ -1,6 +1,7 @@
 // What etcd says when a call fails, and what its users can do about it.
 import { NsmError } from '@nsm/api';
 import type { EtcdMember } from './etcd-access.js';
+import { speaksTls } from './etcd-tls.js';
 
 type Test = (thrown: unknown) => boolean;
 
@@ -18,12 +19,8 @@ export const isLostRevision: Test = says(/required revision (has been compacted|
 /** The first that fits is told. */
 const advice: readonly (readonly [pattern: RegExp, words: (member: EtcdMember) => string])[] = [
   [
-    /does not speak plain text/,
-    () => 'speaks TLS: write etcds:// instead of etcd://, with --etcd-ca FILE for an authority of your own',
-  ],
-  [
-    /wrong version number|packet length too long/i,
-    () => 'does not speak TLS: write etcd:// instead of etcds://',
+    /wrong version number|packet length too long|disconnected before secure/i,
+    () => 'does not speak TLS, as it seems: write etcd:// instead of etcds://',
   ],
   [
     /unable to (verify|get)|self.signed certificate/i,
@@ -31,7 +28,7 @@ const advice: readonly (readonly [pattern: RegExp, words: (member: EtcdMember) =
   ],
   [
     /bad certificate|certificate required|handshake failure/i,
-    ({ tls }) => `wants ${tls ? 'another' : 'a'} certificate: use --etcd-cert FILE and --etcd-key FILE`,
+    () => 'wants a certificate of an authority that it believes: use --etcd-cert FILE and --etcd-key FILE',
   ],
   [
     /user name is empty/,
@@ -54,15 +51,21 @@ const advice: readonly (readonly [pattern: RegExp, words: (member: EtcdMember) =
   ],
 ];
 
+const wantsTls =
+  'speaks TLS: write etcds:// instead of etcd://, with --etcd-ca FILE for an authority of your own';
+
 /** @returns an error of kind `registry`: none of these says that a record is refused. */
-export function explain(thrown: unknown, member: EtcdMember): NsmError {
+export async function explain(thrown: unknown, member: EtcdMember): Promise<NsmError> {
   const error = NsmError.from(thrown);
   if (error.kind === 'registry') return error;
-  const [, words] = advice.find(([pattern]) => pattern.test(error.message)) ?? [];
   const said = error.message;
-  return new NsmError(
-    'registry',
-    words ? `etcd at ${member.address} ${words(member)} (${said})` : `etcd at ${member.address}: ${said}`,
-    thrown,
-  );
+  const words = await wordsOf(said, member);
+  const { address } = member;
+  return new NsmError('registry', `etcd at ${address}${words ? ` ${words} (${said})` : `: ${said}`}`, thrown);
+}
+
+async function wordsOf(said: string, member: EtcdMember): Promise<string | undefined> {
+  const misunderstood = /plain text|No connection established/.test(said) && !said.includes('ECONNREFUSED');
+  if (!member.tls && misunderstood && (await speaksTls(member.address))) return wantsTls;
+  return advice.find(([pattern]) => pattern.test(said))?.[1](member);
 }

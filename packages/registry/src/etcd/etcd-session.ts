@@ -4,6 +4,7 @@ import { type CallOptions, Channel, NsmError } from '@nsm/api';
 import * as etcd from '@nsm/api/etcd';
 import type { EtcdMember } from './etcd-access.js';
 import { explain, isStaleToken } from './etcd-errors.js';
+import { connectSecurely } from './etcd-tls.js';
 
 /** How long one member may take for an answer, milliseconds: a write that is lost with it has time for another member. */
 const answerWithinMs = 1500;
@@ -22,7 +23,9 @@ export class EtcdSession implements Disposable {
   constructor(member: EtcdMember, failed: () => void) {
     this.#member = member;
     this.#failed = failed;
-    this.#channel = new Channel(member.address, { maxReplyBytes, tls: member.tls });
+    const { address, tls } = member;
+    const connect = tls ? { connect: () => connectSecurely(address, tls) } : {};
+    this.#channel = new Channel(address, { maxReplyBytes, ...connect });
   }
 
   async range(
@@ -63,7 +66,7 @@ export class EtcdSession implements Disposable {
       yield* this.#channel.client(etcd.Watch).watch({ requestUnion }, options);
     } catch (thrown) {
       signal.throwIfAborted();
-      throw explain(thrown, this.#member);
+      throw await explain(thrown, this.#member);
     }
   }
 
@@ -81,7 +84,7 @@ export class EtcdSession implements Disposable {
       } catch (thrown) {
         if (!again || !token || !isStaleToken(thrown)) {
           this.#failed();
-          throw explain(thrown, this.#member);
+          throw await explain(thrown, this.#member);
         }
         this.#member.user?.forget(token);
       }

@@ -99,15 +99,6 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
       ['audit log', view.auditLog && `${view.auditLog}${lostText(view.auditLost, output)}`],
       ['connections', String(view.connections)],
       ['endpoints', String(view.endpoints)],
-      [
-        'limits of a pod, and of a user',
-        view.limits
-          .map(
-            ({ name, limit, limitOfUser, refused }) =>
-              `${name} ${limit}, ${limitOfUser}${refused ? ` (${refused} refused)` : ''}`,
-          )
-          .join('; '),
-      ],
       ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
       ['over tunnels', listOf(view.joins.filter(({ tunnel }) => tunnel !== ''))],
     ]);
@@ -124,6 +115,15 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
         orDash(howText(view)),
       ]),
       'the forwarder offers nothing',
+    );
+    output.line('');
+    output.table(
+      ['LIMIT', 'OF A POD', 'OF A USER', 'MOST', 'OF A USER', 'REFUSED'],
+      view.limits.map(({ name, limit, limitOfUser, most, mostOfUser, refused }) => [
+        name,
+        ...[limit, limitOfUser, most, mostOfUser, refused].map(String),
+      ]),
+      'no limits',
     );
   },
 

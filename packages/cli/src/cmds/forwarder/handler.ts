@@ -1,6 +1,7 @@
 // Runs a forwarder until it is interrupted.
 import { chmodSync, chownSync, statSync } from 'node:fs';
 import { lentDevicesIn, serveForwarder } from '@nsm/forwarder';
+import { defaultMemoryLimits } from '@nsm/forwarder/memory-limits';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
@@ -17,6 +18,7 @@ export async function runForwarder(flags: ForwarderFlags): Promise<void> {
     runDir,
     logger,
     vxlanEngine,
+    memory: { ...defaultMemoryLimits, ...Object.fromEntries(flags.limit) },
     lending: { ...lendingOf(flags), folder: lentDevicesIn(stateDir) },
     ...(group === undefined ? {} : { group }),
   });

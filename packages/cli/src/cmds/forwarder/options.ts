@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
 import { flag, parseInteger } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
+import { limitFlag } from '../../limit-flag.js';
 import type { ForwarderFlags } from './flags.js';
 
 /** Its number. */
@@ -31,6 +32,7 @@ export function forwarderCommand(): Command {
         },
       ),
     )
+    .addOption(limitFlag(['sharedMemoryMib', 'userFactor']))
     .addOption(vxlanEngineFlag())
     .addOption(logLevelFlag())
     .action(async (flags: ForwarderFlags) => {

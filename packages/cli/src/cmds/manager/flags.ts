@@ -25,6 +25,7 @@ export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly probeInterval: number;
   readonly policy?: string;
   readonly auditLog?: string;
+  readonly metricsListen?: string;
   /** Default: the manager's name. */
   readonly nodeName?: string;
   /** Default: where the registry is Kubernetes. */

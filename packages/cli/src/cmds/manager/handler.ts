@@ -2,11 +2,12 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { Manager, type NodePods } from '@nsm/manager';
+import { type ClusterNetworks, Manager, type NodePods } from '@nsm/manager';
 import { openCredentials } from '@nsm/pki';
 import type { Logger } from 'pino';
 import { advertisedAddress } from '../../advertised-address.js';
 import { etcdOf } from '../../etcd-flags.js';
+import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
@@ -26,7 +27,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   const owners = forwarderSocket && process.geteuid?.() !== 0 ? ownersOf(runDir) : [];
   prepareRunDir(runDir, { owners });
   using credentials = await openCredentials(flags, { kind: 'manager', name }, logger);
-  const pods = await podsOf(flags, credentials?.current.identity.domain, logger);
+  await using kubernetes = await kubernetesOf(flags, credentials?.current.identity.domain, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
@@ -45,7 +46,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     allowedUids: flags.allowUid,
     ...(flags.policy === undefined ? {} : { policy: flags.policy }),
     ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),
-    ...(pods ? { pods } : {}),
+    ...(kubernetes ? { pods: kubernetes.pods, clusterNetworks: kubernetes.networks } : {}),
     limits: Object.fromEntries(flags.limit),
     probeIntervalMs: flags.probeInterval,
     ...(forwarderSocket ? { forwarderSocket } : {}),
@@ -53,6 +54,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     ...(credentials ? { credentials } : {}),
     logger,
   });
+  await using _health = await healthOf(flags.metricsListen, () => manager.readiness.missing);
   await manager.start();
   await aborted(signal);
   logger.info('stopping');
@@ -60,23 +62,36 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   logger.info('stopped');
 }
 
-/** The pods of this node; undefined where Kubernetes has no part in it. */
-async function podsOf(
+/** Milliseconds for which a start waits to hear of the cluster's networks: connections that are there keep what they have. */
+const networksPatienceMs = 3000;
+
+interface Kubernetes extends AsyncDisposable {
+  /** Of this node. */
+  readonly pods: NodePods;
+  readonly networks: ClusterNetworks;
+}
+
+/** Undefined where Kubernetes has no part in it. */
+async function kubernetesOf(
   { registry, name, nodeName = name, attachPods }: ManagerFlags,
   domain: string | undefined,
   logger: Logger,
-): Promise<NodePods | undefined> {
+): Promise<Kubernetes | undefined> {
   const isOnKubernetes = registry.startsWith('kubernetes:');
   if (!isOnKubernetes && !attachPods) return undefined;
-  const [{ PodAgent }, { KubeClient, loadKubeConfig }] = await Promise.all([
+  const [{ PodAgent }, { KubernetesNetworks }, { KubeClient, loadKubeConfig }] = await Promise.all([
     import('@nsm/kubernetes/attach'),
+    import('@nsm/kubernetes/cluster'),
     import('@nsm/kube-client'),
   ]);
   const client = new KubeClient(await loadKubeConfig());
-  return new PodAgent(
+  const pods = new PodAgent(
     { client, logger: logger.child({ module: 'pods' }) },
     { nodeName, manager: name, attach: attachPods ?? true, ...(domain ? { domain } : {}) },
   );
+  const networks = new KubernetesNetworks(client, logger.child({ module: 'cluster' }));
+  await networks.start(networksPatienceMs);
+  return { pods, networks, [Symbol.asyncDispose]: () => networks[Symbol.asyncDispose]() };
 }
 
 function ownersOf(folder: string): readonly number[] {

@@ -5,7 +5,14 @@ import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thr
 import { defaultLimits, type Limits } from '@nsm/manager/limits';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
-import { logLevelFlag, policyFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import {
+  logLevelFlag,
+  metricsListenFlag,
+  policyFlag,
+  runDirFlag,
+  stateDirFlag,
+  vxlanEngineFlag,
+} from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
@@ -114,6 +121,7 @@ export function managerCommand(): Command {
         },
       ),
     )
+    .addOption(metricsListenFlag())
     .addOption(
       flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
         defaultText: 'the name of the manager',

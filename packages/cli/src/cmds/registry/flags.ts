@@ -7,5 +7,6 @@ export interface RegistryFlags extends EtcdFlags, SecurityFlags {
   readonly listen: string;
   readonly store: string;
   readonly stateDir: string;
+  readonly metricsListen?: string;
   readonly logLevel: string;
 }

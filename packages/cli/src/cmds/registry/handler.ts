@@ -4,6 +4,7 @@ import { StateFolder } from '@nsm/durable';
 import { openCredentials } from '@nsm/pki';
 import { openStore } from '@nsm/registry';
 import { etcdOf } from '../../etcd-flags.js';
+import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import type { RegistryFlags } from './flags.js';
@@ -32,6 +33,7 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
       ...(credentials ? { credentials } : {}),
       ...(joining ? { other: joining } : {}),
     });
+    await using _health = await healthOf(flags.metricsListen, () => new Map());
     logger.info({ listen, store, stateDir }, 'ready');
     await aborted(signal);
   } finally {

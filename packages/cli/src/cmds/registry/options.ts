@@ -1,7 +1,7 @@
 // nsm registry: the registry on its own.
 import { hostname } from 'node:os';
 import { Command } from 'commander';
-import { logLevelFlag } from '../../common-flags.js';
+import { logLevelFlag, metricsListenFlag } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseHostPort } from '../../flags.js';
 import { securityFlags } from '../../security-flags.js';
@@ -32,6 +32,7 @@ export function registryCommand(): Command {
       ),
     )
     .addOption(flag('--state-dir <dir>', 'folder of the records', { default: '/var/lib/nsm-registry' }))
+    .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
     .action(async (flags: RegistryFlags) => {
       const { runRegistry } = await import('./handler.js');

@@ -3,13 +3,11 @@ import { InterfaceType, withFallbacks } from '@nsm/api';
 import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
 import { makeEventfd, requireEventfd, takeDescriptor } from '../tap/event-fd.js';
 import { largestFrame } from '../tap/frame-sizes.js';
+import { type MemoryShare, takeOwn } from '../tap/memory-shares.js';
 import type { Queues, Session } from '../tap/session.js';
 import { decodeMessage, encodeMessage, type MemifMessage, maxRegions } from './memif-messages.js';
 import { MemifReceiveQueue, MemifSendQueue, type Queue } from './memif-queues.js';
 import { MemifRing, ringBytes } from './memif-ring.js';
-
-/** Bytes. Looking at memory that its owner never touched takes it from us. */
-const maxRegionSize = 1 << 30;
 
 export interface MemifSettings {
   readonly role: 'server' | 'client';
@@ -43,7 +41,9 @@ export function memifSettings(
 export class MemifSession implements Session {
   readonly #socket: UnixSocket;
   readonly #settings: MemifSettings;
+  readonly #share: MemoryShare;
   readonly #regions: SharedMemory[] = [];
+  readonly #giveBacks: (() => void)[] = [];
   readonly #eventfds = new Set<number>();
   /** To send, one with each acknowledgement. */
   readonly #waiting: { readonly message: MemifMessage; readonly descriptors: readonly number[] }[] = [];
@@ -53,7 +53,8 @@ export class MemifSession implements Session {
   #queues: Queues | undefined;
 
   /** Takes over the socket. */
-  constructor(socket: UnixSocket, settings: MemifSettings) {
+  constructor(socket: UnixSocket, settings: MemifSettings, share: MemoryShare) {
+    this.#share = share;
     this.#socket = socket;
     this.#settings = settings;
     const { role, log2RingSize } = settings;
@@ -94,6 +95,7 @@ export class MemifSession implements Session {
     for (const fd of this.#eventfds) libc.close(fd);
     this.#eventfds.clear();
     for (const region of this.#regions.splice(0)) region.close();
+    for (const giveBack of this.#giveBacks.splice(0)) giveBack();
   }
 
   #answer(message: MemifMessage, descriptors: number[]): void {
@@ -116,8 +118,7 @@ export class MemifSession implements Session {
       case 'addRegion':
         if (message.index !== this.#regions.length || message.index >= maxRegions)
           throw new Error(`region ${message.index} is out of order`);
-        if (message.size > maxRegionSize) throw new Error(`a region of more than ${maxRegionSize} bytes`);
-        this.#regions.push(SharedMemory.map(takeDescriptor(descriptors), message.size));
+        this.#addRegion(takeDescriptor(descriptors), message.size);
         break;
       case 'addRing':
         this.#addRing(message, descriptors);
@@ -130,6 +131,17 @@ export class MemifSession implements Session {
         throw new Error(`a client that says ${message.kind}`);
     }
     this.#send({ kind: 'ack' });
+  }
+
+  /** @param fd taken over. */
+  #addRegion(fd: number, size: number): void {
+    try {
+      this.#giveBacks.push(this.#share.take(fd, size));
+    } catch (error) {
+      libc.close(fd);
+      throw error;
+    }
+    this.#regions.push(SharedMemory.map(fd, size));
   }
 
   #addRing(
@@ -176,6 +188,7 @@ export class MemifSession implements Session {
     const slots = 1 << log2Size;
     const size = Math.ceil((2 * (ringSpace + slots * bufferSize)) / 65_536) * 65_536;
     const memory = SharedMemory.create('nsm-memif', size);
+    this.#giveBacks.push(takeOwn(this.#share, memory));
     this.#regions.push(memory);
     this.#waiting.push(
       { message: { kind: 'init', id, secret }, descriptors: [] },

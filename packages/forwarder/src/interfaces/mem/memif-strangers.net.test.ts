@@ -26,7 +26,10 @@ describe.skipIf(!requireRoot('memif'))('memif', () => {
       [[init, [{ kind: 'addRegion', index: 0, size: 4096 }]], /without its descriptor/],
       [[init, [{ kind: 'addRegion', index: 0, size: 4096 }, file]], /not sealed against shrinking/],
       [[init, [{ kind: 'addRegion', index: 0, size: 65_537 }, memory.fd]], /smaller than announced/],
-      [[init, [{ kind: 'addRegion', index: 0, size: 2 ** 40 }, memory.fd]], /region of more than/],
+      [
+        [init, [{ kind: 'addRegion', index: 0, size: 2 ** 40 }, memory.fd]],
+        /^limit of a pod: 256 MiB of shared memory \(--limit sharedMemoryMib\)$/,
+      ],
       [[init, [{ kind: 'addRegion', index: 1, size: 65_536 }, memory.fd]], /out of order/],
       [[init, region, [ring, file]], /no eventfd/],
       [[init, region, [{ ...ring, offset: 65_536 - 64 }, eventfd]], /outside of it/],

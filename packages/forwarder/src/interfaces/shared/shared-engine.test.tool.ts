@@ -11,10 +11,15 @@ node.addLink({ kind: 'tap', name: 'tap0', mtu: 1500 });
 const tap = { name: 'tap0', index: node.link('tap0')?.index ?? 0 };
 const uid = process.getuid?.() ?? 0;
 const port = create(fw.PortSchema, { type: InterfaceType.MEM_INTERFACE, uid, mtu: 1500 });
-const engine = new SharedEngine(new SharedSockets(runDir), false, () => {
-  console.log('lost');
-  void join();
-});
+const engine = new SharedEngine(
+  new SharedSockets(runDir),
+  false,
+  { sharedMemoryMib: 64, userFactor: 4 },
+  () => {
+    console.log('lost');
+    void join();
+  },
+);
 setInterval(() => undefined, 1000);
 await join();
 

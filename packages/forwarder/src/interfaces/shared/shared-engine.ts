@@ -2,7 +2,6 @@
 // the packets of all.
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import {
   type forwarder as fw,
   type InterfaceType,
@@ -13,12 +12,15 @@ import {
 import { libc, type NetworkNamespace, openTap, setTapFilter } from '@nsm/netlink';
 import type { Sources } from '../../bpf/source-maps.js';
 import { SourceProgram } from '../../bpf/source-program.js';
+import type { MemoryLimits } from '../../memory-limits.js';
 import type { Side } from '../../wiring.js';
 import { memifSettings } from '../mem/memif-session.js';
+import { type MemoryUse, newUse, type Sharer, useIn } from '../tap/memory-shares.js';
 import { tryVhost } from '../vhost/try-vhost.js';
 import { vhostSettings } from '../vhost/vhost-settings.js';
 import type { SharedSockets } from './shared-sockets.js';
-import type { Failure, SharedOrder, SharedWireSpec, SharedWord } from './shared-worker.js';
+import { LeftOpen, SharedThread } from './shared-thread.js';
+import type { SharedOrder, SharedWireSpec } from './shared-worker.js';
 import { identityOf } from './socket-link.js';
 
 /** A protocol of shared memory as the forwarder speaks it. */
@@ -85,17 +87,26 @@ interface Wire {
 export class SharedEngine {
   readonly #sockets: SharedSockets;
   readonly #checks: boolean;
+  readonly #limits: MemoryLimits;
+  readonly #use = newUse();
   readonly #onLoss: (ids: readonly string[]) => void;
   readonly #wires = new Map<string, Wire>();
-  #thread: Thread | undefined;
+  #thread: SharedThread | undefined;
 
   /**
    * @param checks whether eBPF works here, which checks from where packets are sent.
+   * @param limits of memory.
    * @param onLoss hears which wires have to be joined anew.
    */
-  constructor(sockets: SharedSockets, checks: boolean, onLoss: (ids: readonly string[]) => void) {
+  constructor(
+    sockets: SharedSockets,
+    checks: boolean,
+    limits: MemoryLimits,
+    onLoss: (ids: readonly string[]) => void,
+  ) {
     this.#sockets = sockets;
     this.#checks = checks;
+    this.#limits = limits;
     this.#onLoss = onLoss;
   }
 
@@ -133,7 +144,7 @@ export class SharedEngine {
     const counters = new Float64Array(new SharedArrayBuffer(7 * Float64Array.BYTES_PER_ELEMENT));
     this.#wires.set(id, { order, counters, program });
     try {
-      await this.#tell({ kind: 'open', id, wire: wire(fd), counters });
+      await this.#tell({ kind: 'open', id, wire: wire(fd), sharer: sharerOf(port), counters });
     } catch (error) {
       this.#forget(id);
       throw error;
@@ -149,6 +160,11 @@ export class SharedEngine {
   #forget(id: string): boolean {
     this.#wires.get(id)?.program?.close();
     return this.#wires.delete(id);
+  }
+
+  /** How far the limits of memory are used. */
+  get memoryUse(): MemoryUse {
+    return useIn(this.#use);
   }
 
   /** Packets for a pod with shared memory that the other pod may not send. */
@@ -175,7 +191,8 @@ export class SharedEngine {
   }
 
   async #tell(order: SharedOrder): Promise<void> {
-    this.#thread ??= new Thread(
+    this.#thread ??= new SharedThread(
+      { limits: this.#limits, use: this.#use },
       (error) => this.#died(error),
       (id) => this.#onLoss([id]),
     );
@@ -198,6 +215,10 @@ export class SharedEngine {
   }
 }
 
+function sharerOf({ namespace, uid }: fw.Port): Sharer {
+  return { pod: `${namespace?.cookie || namespace?.inode}`, uid };
+}
+
 /** Has what is read from a TAP device checked, where the pod that has the device cannot reach. @throws NetlinkError */
 function filterTap(fd: number, sources: Sources): SourceProgram {
   const program = SourceProgram.load();
@@ -209,72 +230,5 @@ function filterTap(fd: number, sources: Sources): SourceProgram {
     program.close();
     libc.close(fd);
     throw error;
-  }
-}
-
-/** The thread has ended with the descriptors of its wires open. */
-class LeftOpen extends Error {}
-
-/** Started when the first is joined: most nodes have none. */
-class Thread {
-  readonly #port: MessagePort;
-  readonly #died: Promise<never>;
-  readonly #ready: Promise<Failure | undefined>;
-  /** For each order, and the start before them, who waits for what becomes of it. */
-  readonly #waiting: ((failure: Failure | undefined) => void)[] = [];
-
-  /** @param onLost hears of wires whose TAP device was deleted. */
-  constructor(onDeath: (error: Error) => void, onLost: (id: string) => void) {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    const worker = new Worker(new URL('./shared-worker.js', import.meta.url), {
-      workerData: port2,
-      transferList: [port2],
-    });
-    this.#died = new Promise((_, reject) => {
-      worker.once('error', (error: NodeJS.ErrnoException) =>
-        reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new LeftOpen(error.message) : error),
-      );
-      worker.once('exit', (code) => reject(new LeftOpen(`its thread ended with ${code}`)));
-    });
-    this.#died.catch(onDeath);
-    this.#ready = this.#answer();
-    // Who gives an order hears of it.
-    this.#ready.catch(() => undefined);
-    port1.on('message', (word: SharedWord) => {
-      if (word.kind === 'lost') onLost(word.id);
-      else this.#waiting.shift()?.(word.failure);
-    });
-    worker.unref();
-    port1.unref();
-  }
-
-  /** @throws NsmError `dataplane` */
-  async tell(order: SharedOrder): Promise<void> {
-    this.#port.ref();
-    this.#port.postMessage(order);
-    try {
-      const failure = await this.#answer();
-      if (failure) throw Object.assign(new Error(failure.message), failure);
-    } catch (error) {
-      const { kind, message } = NsmError.from(error);
-      const kept = kind === 'exhausted' || kind === 'disk' ? kind : 'dataplane';
-      throw new NsmError(kept, `shared memory cannot be served: ${message}`, error);
-    } finally {
-      if (this.#waiting.length === 0) this.#port.unref();
-    }
-  }
-
-  /** Waits for the thread to end by itself: one that is torn down while it loads takes the process with it. */
-  async stop(): Promise<void> {
-    this.#port.ref();
-    await this.#ready.catch(() => undefined);
-    this.#port.close();
-    await this.#died.catch(() => undefined);
-  }
-
-  #answer(): Promise<Failure | undefined> {
-    const answered = new Promise<Failure | undefined>((resolve) => this.#waiting.push(resolve));
-    return Promise.race([answered, this.#died]);
   }
 }

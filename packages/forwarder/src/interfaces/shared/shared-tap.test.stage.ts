@@ -6,6 +6,7 @@ import { openTap, Poller } from '@nsm/netlink';
 import { makeNamespace, type TestNamespace, waitFor } from '@nsm/testkit';
 import { MemifTap } from '../mem/memif-tap.js';
 import { largestFrame } from '../tap/frame-sizes.js';
+import { MemoryShares, newUse } from '../tap/memory-shares.js';
 import type { Counters, SharedTap } from '../tap/shared-tap.js';
 import { VhostTap } from '../vhost/vhost-tap.js';
 
@@ -28,6 +29,7 @@ export class Stage {
   readonly gone: Role[] = [];
   readonly #protocol: 'memif' | 'vhost-user';
   readonly #wires: SharedTap[] = [];
+  readonly #shares = new MemoryShares({ sharedMemoryMib: 256, userFactor: 4 }, newUse());
 
   constructor(protocol: 'memif' | 'vhost-user') {
     this.#protocol = protocol;
@@ -54,11 +56,18 @@ export class Stage {
       this.#protocol === 'memif'
         ? new MemifTap(
             { ...ends, id: 3, secret: 'hush', log2RingSize, bufferSize },
+            this.#shares.of({ pod: pod.name, uid: 0 }),
             this.poller,
             counted,
             lost,
           )
-        : new VhostTap({ ...ends, queues, ringSize: 1 << log2RingSize }, this.poller, counted, lost);
+        : new VhostTap(
+            { ...ends, queues, ringSize: 1 << log2RingSize },
+            this.#shares.of({ pod: pod.name, uid: 0 }),
+            this.poller,
+            counted,
+            lost,
+          );
     this.#wires.push(made);
     return { made, counted };
   }

@@ -1,7 +1,9 @@
 // The thread in which a forwarder moves all packets of shared memory: it sleeps while there are none.
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { Poller } from '@nsm/netlink';
+import type { MemoryLimits } from '../../memory-limits.js';
 import { MemifTap, type MemifTapSpec } from '../mem/memif-tap.js';
+import { MemoryShares, type Sharer } from '../tap/memory-shares.js';
 import type { Counters } from '../tap/shared-tap.js';
 import { VhostTap, type VhostTapSpec } from '../vhost/vhost-tap.js';
 
@@ -14,6 +16,7 @@ export type SharedOrder =
       readonly kind: 'open';
       readonly id: string;
       readonly wire: SharedWireSpec;
+      readonly sharer: Sharer;
       /** Packets, bytes and drops from the peer, those to it, and packets that no peer heard. */
       readonly counters: Float64Array;
     }
@@ -28,7 +31,16 @@ export type SharedWord =
   /** Someone has deleted the TAP device of a wire. */
   | { readonly kind: 'lost'; readonly id: string };
 
-const port = workerData as MessagePort;
+/** What the thread is told when it is started. */
+export interface SharedStart {
+  readonly port: MessagePort;
+  readonly limits: MemoryLimits;
+  /** What is counted of the memory. */
+  readonly use: Float64Array;
+}
+
+const { port, limits, use } = workerData as SharedStart;
+const shares = new MemoryShares(limits, use);
 const poller = new Poller({ keepAlive: false });
 const wires = new Map<string, MemifTap | VhostTap>();
 
@@ -53,7 +65,7 @@ process.once('uncaughtException', (error) => {
 });
 tell({ kind: 'done' });
 
-function open({ id, wire, counters }: Extract<SharedOrder, { kind: 'open' }>): MemifTap | VhostTap {
+function open({ id, wire, sharer, counters }: Extract<SharedOrder, { kind: 'open' }>): MemifTap | VhostTap {
   const count: Counters = {
     ...{ from: moved(counters.subarray(0, 3)), to: moved(counters.subarray(3, 6)) },
     get unheard() {
@@ -63,10 +75,11 @@ function open({ id, wire, counters }: Extract<SharedOrder, { kind: 'open' }>): M
       counters[6] = value;
     },
   };
+  const share = shares.of(sharer);
   const lost = (): void => tell({ kind: 'lost', id });
   return wire.protocol === 'memif'
-    ? new MemifTap(wire.spec, poller, count, lost)
-    : new VhostTap(wire.spec, poller, count, lost);
+    ? new MemifTap(wire.spec, share, poller, count, lost)
+    : new VhostTap(wire.spec, share, poller, count, lost);
 }
 
 function tell(word: SharedWord): void {

@@ -1,5 +1,6 @@
 // A virtqueue of a driver, as its device sees it (split ring, Virtual I/O Device specification 1.2, section 2.7).
 import { memory, SharedMemory } from '@nsm/netlink';
+import { takeOwn } from '../tap/memory-shares.js';
 import type { DriverMemory } from './driver-memory.js';
 import type { RingAddresses } from './vhost-messages.js';
 
@@ -45,6 +46,7 @@ export class DeviceRing {
   readonly #available: number;
   readonly #used: number;
   readonly #copy: SharedMemory;
+  readonly #giveBack: () => void;
   readonly #tableAt: number;
   readonly #usedAt: number;
   /** Of the copy, in units of 16 and 32 bits. */
@@ -74,6 +76,7 @@ export class DeviceRing {
     this.#tableAt = 8 + 2 * size;
     this.#usedAt = this.#tableAt + descriptorSize * size;
     this.#copy = SharedMemory.create('nsm-vhost', this.#usedAt + usedSize * size);
+    this.#giveBack = takeOwn(driver.share, this.#copy);
     this.#short = new Uint16Array(this.#copy.bytes);
     this.#long = new Uint32Array(this.#copy.bytes);
     memory.putVector(this.#vectors, 0, this.#available + 4, 2 * size);
@@ -93,6 +96,7 @@ export class DeviceRing {
 
   close(): void {
     this.#copy.close();
+    this.#giveBack();
   }
 
   /** Chains used so far, modulo 2¹⁶: where the next device of this ring goes on. */

@@ -1,28 +1,35 @@
 // The memory of a vhost-user driver, by the two kinds of addresses that it names it by.
 import { ForeignMemory } from '@nsm/netlink';
+import type { MemoryShare } from '../tap/memory-shares.js';
 import type { Region } from './vhost-messages.js';
-
-/** Bytes of all regions together. Pages that the driver never touched are made, and taken from us, when we do. */
-const maxSize = 16 * 2 ** 30;
 
 interface Mapped extends Region {
   readonly memory: ForeignMemory;
+  readonly giveBack: () => void;
 }
 
 export class DriverMemory {
+  /** Of what is shared with the driver. */
+  readonly share: MemoryShare;
   readonly #regions: Mapped[] = [];
   /** Where the last address was: the next is most often there too. */
   #last: Mapped | undefined;
 
   /** @param descriptors one for each region; they stay the caller's. @throws Error, then nothing is mapped */
-  constructor(regions: readonly Region[], descriptors: readonly number[]) {
-    if (regions.reduce((sum, { size }) => sum + size, 0) > maxSize)
-      throw new Error(`more memory than ${maxSize} bytes`);
+  constructor(regions: readonly Region[], descriptors: readonly number[], share: MemoryShare) {
+    this.share = share;
     try {
       for (const [index, region] of regions.entries()) {
         const fd = descriptors[index];
         if (fd === undefined) throw new Error('a region of memory without its descriptor');
-        this.#regions.push({ ...region, memory: ForeignMemory.map(fd, region.offset + region.size) });
+        const size = region.offset + region.size;
+        const giveBack = share.take(fd, size);
+        try {
+          this.#regions.push({ ...region, memory: ForeignMemory.map(fd, size), giveBack });
+        } catch (error) {
+          giveBack();
+          throw error;
+        }
       }
     } catch (error) {
       this.close();
@@ -45,7 +52,10 @@ export class DriverMemory {
   }
 
   close(): void {
-    for (const { memory } of this.#regions.splice(0)) memory.close();
+    for (const { memory, giveBack } of this.#regions.splice(0)) {
+      memory.close();
+      giveBack();
+    }
     this.#last = undefined;
   }
 }

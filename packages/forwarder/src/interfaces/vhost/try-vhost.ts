@@ -1,5 +1,6 @@
 // Finds out by trying whether this kernel lets a vhost-user device be in a program that may not touch its driver's memory.
 import { SharedMemory } from '@nsm/netlink';
+import { anyMemory } from '../tap/memory-shares.js';
 import { DeviceRing } from './device-ring.js';
 import { DriverMemory } from './driver-memory.js';
 
@@ -8,7 +9,7 @@ export function tryVhost(): string {
   const size = 4096;
   try {
     using memory = SharedMemory.create('nsm-vhost', size);
-    const driver = new DriverMemory([{ guest: 0, size, user: 0, offset: 0 }], [memory.fd]);
+    const driver = new DriverMemory([{ guest: 0, size, user: 0, offset: 0 }], [memory.fd], anyMemory);
     try {
       new DeviceRing(driver, 2, { index: 0, descriptors: 0, available: 64, used: 128 }).close();
       return '';

@@ -1,6 +1,7 @@
 // The device of a vhost-user connection: the pod's application is the driver, and lends its memory and its rings.
 import { libc, type UnixSocket } from '@nsm/netlink';
 import { requireEventfd, takeDescriptor } from '../tap/event-fd.js';
+import type { MemoryShare } from '../tap/memory-shares.js';
 import type { Queues, Session } from '../tap/session.js';
 import { type DeviceQueue, DeviceReceiveQueue, DeviceSendQueue } from './device-queues.js';
 import { DeviceRing } from './device-ring.js';
@@ -15,6 +16,7 @@ import {
   encodeRingNumber,
   features,
   protocolFeatures,
+  type Region,
   type Request,
   type RingAddresses,
 } from './vhost-messages.js';
@@ -42,6 +44,7 @@ const offeredProtocol = protocolFeatures.multiqueue | protocolFeatures.replyAck;
 export class VhostDevice implements Session {
   readonly #stream: VhostStream;
   readonly #settings: VhostSettings;
+  readonly #share: MemoryShare;
   /** The ring `2n` takes packets to the driver, `2n + 1` packets from it. */
   readonly #rings: RingState[];
   /** Descriptors to close once they are not watched any more. */
@@ -55,7 +58,8 @@ export class VhostDevice implements Session {
   #queues: Queues | undefined;
 
   /** Takes over the socket. */
-  constructor(socket: UnixSocket, settings: VhostSettings) {
+  constructor(socket: UnixSocket, settings: VhostSettings, share: MemoryShare) {
+    this.#share = share;
     this.#stream = new VhostStream(socket);
     this.#settings = settings;
     this.#rings = Array.from({ length: 2 * settings.queues }, () => ({ enabled: false, position: 0 }));
@@ -121,7 +125,7 @@ export class VhostDevice implements Session {
         this.#protocolFeatures = decodeNumber(payload);
         return undefined;
       case 'setMemTable':
-        this.#useMemory(new DriverMemory(decodeRegions(payload), descriptors));
+        this.#useMemory(decodeRegions(payload), descriptors);
         break;
       case 'setVringNum': {
         const { index, value } = decodeRingNumber(payload);
@@ -184,10 +188,12 @@ export class VhostDevice implements Session {
     return encodeRingNumber({ index, value: ring.position });
   }
 
-  #useMemory(memory: DriverMemory): void {
+  /** The former memory is let go first: together they may be too much. */
+  #useMemory(regions: readonly Region[], descriptors: readonly number[]): void {
     this.#stop();
     this.#memory?.close();
-    this.#memory = memory;
+    this.#memory = undefined;
+    this.#memory = new DriverMemory(regions, descriptors, this.#share);
   }
 
   get #offered(): bigint {

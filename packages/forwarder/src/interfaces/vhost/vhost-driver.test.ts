@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { libc, SharedMemory, UnixListener, UnixSocket } from '@nsm/netlink';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { anyMemory } from '../tap/memory-shares.js';
 import type { Moved, Queues } from '../tap/session.js';
 import { VhostDriver } from './vhost-driver.js';
 import {
@@ -38,7 +39,7 @@ describe('vhost-user driver', () => {
     const near = UnixSocket.connect(path, messageSize, 'stream');
     socket = listener.accept(messageSize)!;
     device = new VhostStream(socket);
-    driver = new VhostDriver(near, { role: 'client', queues: 1, ringSize, largestFrame });
+    driver = new VhostDriver(near, { role: 'client', queues: 1, ringSize, largestFrame }, anyMemory);
   });
   afterEach(() => {
     driver.close();

@@ -1,6 +1,7 @@
 // The driver of a vhost-user connection: the pod's application is the device, and is lent memory and rings of ours.
 import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
 import { makeEventfd } from '../tap/event-fd.js';
+import { type MemoryShare, takeOwn } from '../tap/memory-shares.js';
 import type { Queues, Session } from '../tap/session.js';
 import { type DriverQueue, DriverReceiveQueue, DriverSendQueue, headerSize } from './driver-queues.js';
 import { DriverRing, ringBytes } from './driver-ring.js';
@@ -25,13 +26,16 @@ const [fromDevice, toDevice] = [0, 1];
 export class VhostDriver implements Session {
   readonly #stream: VhostStream;
   readonly #settings: VhostSettings;
+  readonly #share: MemoryShare;
+  #giveBack = (): void => undefined;
   readonly #eventfds: number[] = [];
   #memory: SharedMemory | undefined;
   #next: Queues | undefined;
   #queues: Queues | undefined;
 
   /** Takes over the socket. */
-  constructor(socket: UnixSocket, settings: VhostSettings) {
+  constructor(socket: UnixSocket, settings: VhostSettings, share: MemoryShare) {
+    this.#share = share;
     this.#stream = new VhostStream(socket);
     this.#settings = settings;
     this.#say('getFeatures');
@@ -62,6 +66,7 @@ export class VhostDriver implements Session {
     this.#stream.close();
     for (const fd of this.#eventfds.splice(0)) libc.close(fd);
     this.#memory?.close();
+    this.#giveBack();
   }
 
   /** Nothing but the present form of the interface is agreed on: without more, rings work as soon as they are whole. */
@@ -74,6 +79,7 @@ export class VhostDriver implements Session {
     const bufferSize = Math.ceil((headerSize + largestFrame) / 64) * 64;
     const size = Math.ceil((2 * (ringSpace + ringSize * bufferSize)) / 65_536) * 65_536;
     const memory = SharedMemory.create('nsm-vhost', size);
+    this.#giveBack = takeOwn(this.#share, memory);
     this.#memory = memory;
     this.#say('setMemTable', encodeRegions([{ guest: claimed, size, user: claimed, offset: 0 }]), [
       memory.fd,

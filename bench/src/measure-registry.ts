@@ -1,0 +1,171 @@
+// What the registry costs a mesh of a thousand managers: how soon all of them know of an endpoint, and what knowing takes.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EtcdProcess } from '@nsm/testkit';
+import { searchPath } from './config.js';
+import { findCommand } from './find-command.js';
+import type { Mesh } from './mesh.js';
+import type { Plan } from './options.js';
+import { settled, type Usage } from './probe-usage.js';
+import type { Program } from './program.js';
+import type { Advertised, AdvertiserOptions } from './registry/advertiser-main.js';
+import type { Arrivals, FollowersOptions } from './registry/followers-main.js';
+import { rounded, summarize } from './statistics.js';
+
+export interface RegistryFigure {
+  readonly kind: string;
+  readonly managers: number;
+  readonly endpoints: number;
+  /** Seconds until the registry had all endpoints, of one advertiser at once. */
+  readonly fillSeconds: number;
+  /** Seconds until all managers had begun their watches, and heard what there was. */
+  readonly joinSeconds: number;
+  /** Milliseconds from an advertisement until a manager knows, of all managers and advertisements. */
+  readonly knownMs: { readonly p50: number; readonly p99: number };
+  /** The same until every manager knows. */
+  readonly allKnownMs: { readonly p50: number; readonly p99: number };
+  /** Bytes that a manager holds more than in an empty mesh. */
+  readonly managerMemory: number;
+  /** Of one processor, idle: the registry's process, and a manager's. */
+  readonly registryCpu: number;
+  readonly managerCpu: number;
+}
+
+const program = (name: string): string =>
+  fileURLToPath(new URL(`./registry/${name}-main.js`, import.meta.url));
+const idleMs = 10_000;
+/** Processes that the followers are in. */
+const processes = 2;
+
+/** A registry that runs. */
+interface Served {
+  readonly kind: string;
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export async function measureRegistries(
+  mesh: Mesh,
+  plan: Plan,
+  say: (text: string) => void,
+): Promise<{ readonly figures: RegistryFigure[]; readonly skipped: readonly string[] }> {
+  const figures: RegistryFigure[] = [];
+  const skipped: string[] = [];
+  const measure = async (served: Served): Promise<void> => {
+    try {
+      figures.push(await measureRegistry(mesh, served, plan, say));
+    } finally {
+      await served.stop();
+    }
+  };
+  await measure(await serveRecords(mesh));
+  if (findCommand('etcd', searchPath)) await measure(await serveEtcd(mesh));
+  else skipped.push('registry of etcd: etcd not installed');
+  return { figures, skipped };
+}
+
+async function serveRecords(mesh: Mesh): Promise<Served> {
+  const listen = `${mesh.underlay.a}:5007`;
+  const served = await mesh.startRegistry('bench-registry', listen);
+  return { kind: 'embedded', url: `nsm://${listen}`, pid: served.pid, stop: () => served.stop() };
+}
+
+async function serveEtcd(mesh: Mesh): Promise<Served> {
+  const place = { namespace: mesh.nodes.a.name, address: mesh.underlay.a, clientPort: 2379, peerPort: 2380 };
+  const etcd = new EtcdProcess('bench', new Map([['bench', place]]));
+  await etcd.start();
+  return { kind: 'etcd', url: `etcd://${etcd.member}`, pid: etcd.pid, stop: () => etcd.stop() };
+}
+
+async function measureRegistry(
+  mesh: Mesh,
+  { kind, url, pid }: Served,
+  { followers: managers, records: endpoints, advertisements }: Plan,
+  say: (text: string) => void,
+): Promise<RegistryFigure> {
+  const { pkiDir } = mesh;
+  const { a } = mesh.nodes;
+  say(`registry ${kind}: ${endpoints} endpoints`);
+  const manager = await mesh.startManager(`bench-known-${kind}`, 'a', 5008, url);
+  const before = await settled(manager);
+  const advertiser = mesh.start(a, `advertiser-${kind}`, program('advertiser'), {
+    url,
+    pkiDir,
+  } satisfies AdvertiserOptions);
+  await advertiser.ready();
+  const fill = await advertiser.ask<Advertised>({
+    names: Array.from({ length: endpoints }, (_, n) => `nse-${n}`),
+  });
+
+  say(`registry ${kind}: ${managers} managers join`);
+  const joining = performance.now();
+  const each = managers / processes;
+  const groups = Array.from({ length: processes }, (_, n) =>
+    mesh.start(a, `followers-${kind}-${n}`, program('followers'), {
+      url,
+      pkiDir,
+      first: n * each,
+      count: each,
+    } satisfies FollowersOptions),
+  );
+  await Promise.all(groups.map((group) => group.ready()));
+  const joinSeconds = (performance.now() - joining) / 1000;
+  const after = await settled(manager);
+
+  say(`registry ${kind}: idle`);
+  const idle = await idleShares(pid, manager);
+
+  say(`registry ${kind}: ${advertisements} advertisements`);
+  const known: number[] = [];
+  const allKnown: number[] = [];
+  for (let n = 0; n < advertisements; n++) {
+    const name = `probe-${n}`;
+    const { began } = await advertiser.ask<Advertised>({ names: [name] });
+    const heard = await Promise.all(groups.map((group) => group.ask<Arrivals>({ await: name })));
+    const latencies = heard.flatMap(({ at }) => at.map((time) => time - began));
+    known.push(...latencies);
+    allKnown.push(Math.max(...latencies));
+  }
+  for (const one of [...groups, advertiser, manager]) await one.stop();
+  return {
+    kind,
+    managers,
+    endpoints,
+    fillSeconds: rounded((fill.ended - fill.began) / 1000),
+    joinSeconds: rounded(joinSeconds),
+    knownMs: summarize(known, 0),
+    allKnownMs: summarize(allKnown, 0),
+    managerMemory: after.rss - before.rss,
+    ...idle,
+  };
+}
+
+async function idleShares(
+  pid: number,
+  manager: Program,
+): Promise<{ readonly registryCpu: number; readonly managerCpu: number }> {
+  const look = async () => ({
+    registry: cpuSeconds(pid),
+    manager: (await manager.ask<Usage>({ collect: false })).cpu / 1e6,
+    at: performance.now(),
+  });
+  const first = await look();
+  await new Promise((resolve) => setTimeout(resolve, idleMs));
+  const second = await look();
+  const seconds = (second.at - first.at) / 1000;
+  return {
+    registryCpu: rounded((second.registry - first.registry) / seconds),
+    managerCpu: rounded((second.manager - first.manager) / seconds),
+  };
+}
+
+/** Of all threads, in user space and in the kernel: proc(5), whose unit is a hundredth of a second everywhere. */
+function cpuSeconds(pid: number): number {
+  const fields =
+    readFileSync(join('/proc', String(pid), 'stat'), 'utf8')
+      .split(') ')[1]
+      ?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}

@@ -1,0 +1,86 @@
+// What the registry has to do for one manager: a watch, and a lease that is renewed. Keeps no copy, so that a thousand fit into a process.
+import { Channel, type Credentials, registry } from '@nsm/api';
+import * as etcd from '@nsm/api/etcd';
+
+/** The end of an encoded RegistryEvent: its field 5 is true. */
+const synced = Buffer.of((5 << 3) | 0, 1);
+/** Milliseconds, as of every manager. */
+const leaseMs = 10_000;
+
+export interface FollowerOptions {
+  readonly url: string;
+  readonly name: string;
+  readonly credentials: Credentials;
+}
+
+/**
+ * Registers and watches until that ends.
+ * @param joined is called when it has heard what there is.
+ * @param heard is called with the name of each endpoint that it hears of later.
+ */
+type Follow = (options: FollowerOptions, joined: () => void, heard: (endpoint: string) => void) => Promise<void>;
+
+/** Resolves when it has joined; from then on it follows for ever, as managers do. */
+export function follow(options: FollowerOptions, heard: (endpoint: string) => void): Promise<void> {
+  const follower = follows[options.url.split(':')[0] ?? ''];
+  if (!follower) throw new Error(`there is no follower of ${options.url}`);
+  return new Promise((joined) => {
+    const again = (): void => {
+      const ended = (): unknown => setTimeout(again, againMs * (1 + Math.random()));
+      follower(options, joined, heard).then(ended, ended);
+    };
+    again();
+  });
+}
+
+/** Milliseconds until the next attempt, at least. */
+const againMs = 500;
+
+/** By what the URL begins with. */
+const follows: Readonly<Record<string, Follow>> = {
+  async nsm({ url, name, credentials }, joined, heard) {
+    using channel = new Channel(url.slice('nsm://'.length), { credentials });
+    const client = channel.client(registry.Registry);
+    const manager = { name, address: '192.0.2.1:5001' };
+    using _renewal = await renewing(() => client.registerManager({ manager, leaseMs }));
+    for await (const { event } of client.watch({ many: true })) {
+      // What there is ends with `synced`; it is not decoded, which each manager would have a processor of its own for.
+      if (event.case === 'many' && Buffer.from(event.value).subarray(-2).equals(synced)) joined();
+      if (event.case === 'endpointPut') heard(event.value.nseProviderName);
+    }
+  },
+
+  async etcd({ url, name }, joined, heard) {
+    using channel = new Channel(url.slice('etcd://'.length));
+    const { id } = await channel.client(etcd.Lease).leaseGrant({ ttl: BigInt(leaseMs / 1000) });
+    const value = { key: Buffer.from(`/nsm/lease/${name}`), value: Buffer.from('192.0.2.1:5001'), lease: id };
+    await channel.client(etcd.KV).txn({ success: [{ request: { case: 'requestPut', value } }] });
+    using _renewal = await renewing(() => channel.client(etcd.Lease).leaseKeepAlive({ id }));
+    const watched = { key: Buffer.from('/nsm/endpoint/'), rangeEnd: Buffer.from('/nsm/store\0') };
+    const requestUnion = { case: 'createRequest', value: watched } as const;
+    for await (const { created, events } of channel.client(etcd.Watch).watch({ requestUnion })) {
+      if (created) joined();
+      for (const { kv } of events) heard(Buffer.from(kv?.key ?? []).toString().split('/').at(-1) ?? '');
+    }
+  },
+};
+
+/** Now, and every third of the lease until it is disposed of. */
+async function renewing(renew: () => Promise<unknown>): Promise<Disposable> {
+  await renew();
+  const again = (): void => void renew().catch(() => undefined);
+  let interval: NodeJS.Timeout | undefined;
+  const first = setTimeout(
+    () => {
+      again();
+      interval = setInterval(again, leaseMs / 3);
+    },
+    (Math.random() * leaseMs) / 3,
+  );
+  return {
+    [Symbol.dispose]: () => {
+      clearTimeout(first);
+      clearInterval(interval);
+    },
+  };
+}

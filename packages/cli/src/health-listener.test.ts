@@ -1,0 +1,49 @@
+// What a daemon's health says over plain HTTP.
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { healthPages, listenHttp } from './health-listener.js';
+
+const missing = new Map([['registry', 'not yet']]);
+let listener: Awaited<ReturnType<typeof listenHttp>>;
+
+beforeAll(async () => {
+  listener = await listenHttp(
+    '127.0.0.1:0',
+    healthPages(() => missing),
+  );
+});
+
+afterAll(async () => {
+  await listener[Symbol.asyncDispose]();
+});
+
+const get = async (path: string, method = 'GET'): Promise<string> => {
+  const response = await fetch(`http://127.0.0.1:${listener.port}${path}`, { method });
+  return `${response.status} ${await response.text()}`;
+};
+
+it('tells what is missing, and what has been ready once', async () => {
+  const all = async (): Promise<string[]> =>
+    await Promise.all(['/startz', '/readyz', '/healthz'].map((path) => get(path)));
+  expect(await all()).toEqual(['503 registry: not yet\n', '503 registry: not yet\n', '200 alive\n']);
+  missing.clear();
+  expect(await all()).toEqual(['200 started\n', '200 ready\n', '200 alive\n']);
+  missing.set('forwarder', 'it does not answer');
+  expect(await all()).toEqual(['200 started\n', '503 forwarder: it does not answer\n', '200 alive\n']);
+  missing.clear();
+});
+
+it('answers questions that it knows, and nothing else', async () => {
+  expect(await get('/readyz?verbose')).toBe('200 ready\n');
+  expect(await get('/readyz', 'HEAD')).toBe('200 ');
+  expect(await get('/readyz', 'POST')).toBe('405 only GET\n');
+  for (const path of ['/', '/constructor', '/readyz/']) expect(await get(path)).toMatch(/^404 /);
+});
+
+it('says why it cannot listen', async () => {
+  const pages = healthPages(() => missing);
+  await expect(listenHttp(`127.0.0.1:${listener.port}`, pages)).rejects.toMatchObject({
+    kind: 'conflict',
+    message: `cannot listen on 127.0.0.1:${listener.port}: another program has that port`,
+  });
+  await expect(listenHttp('192.0.2.77:1', pages)).rejects.toMatchObject({ kind: 'invalid' });
+});

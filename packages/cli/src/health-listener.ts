@@ -1,0 +1,101 @@
+// Plain HTTP for those who ask whether a daemon works and cannot show a certificate, as the probes of a kubelet.
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import { NsmError } from '@nsm/api';
+
+/** A page, by what is asked for. */
+export type Pages = Readonly<Record<string, () => Page>>;
+
+interface Page {
+  readonly status: number;
+  readonly type?: string;
+  readonly body: string;
+}
+
+/** Whoever asks needs no second connection, and nobody needs many. */
+const maxConnections = 64;
+/** Milliseconds within which a question must be asked. */
+const askWithinMs = 5000;
+
+/**
+ * Answers `GET` and `HEAD` until it is disposed of.
+ * @param listen HOST:PORT.
+ * @throws NsmError `conflict` when another program has the port, `invalid` for an address that is not this host's.
+ */
+export async function listenHttp(
+  listen: string,
+  pages: Pages,
+): Promise<AsyncDisposable & { readonly port: number }> {
+  const server = createServer(
+    { headersTimeout: askWithinMs, requestTimeout: askWithinMs },
+    (request, response) => {
+      // Whatever is sent with it is of no interest.
+      request.resume();
+      const [path = ''] = (request.url ?? '').split('?');
+      if (request.method !== 'GET' && request.method !== 'HEAD')
+        answer(response, { status: 405, body: 'only GET\n' });
+      else answer(response, (Object.hasOwn(pages, path) ? pages[path]?.() : undefined) ?? notFound(pages));
+    },
+  );
+  server.maxConnections = maxConnections;
+  const at = listen.lastIndexOf(':');
+  const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  try {
+    server.listen(Number(listen.slice(at + 1)), host);
+    await once(server, 'listening');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'EADDRINUSE' ? 'another program has that port' : NsmError.from(error).message;
+    throw new NsmError(
+      code === 'EADDRINUSE' ? 'conflict' : 'invalid',
+      `cannot listen on ${listen}: ${why}`,
+      error,
+    );
+  }
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      if (server.listening) await once(server, 'close');
+    },
+  };
+}
+
+function answer(response: ServerResponse, { status, type = 'text/plain; charset=utf-8', body }: Page): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  });
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}
+
+function notFound(pages: Pages): Page {
+  return { status: 404, body: `there are ${Object.keys(pages).join(', ')}\n` };
+}
+
+/** What a daemon lacks, by name; empty when it can do all its work. */
+export type Missing = () => ReadonlyMap<string, string>;
+
+/**
+ * The pages of a daemon's health: `/startz` once it has been ready, `/readyz` while it is, `/healthz` as long as it answers. What is
+ * missing is said in the body.
+ */
+export function healthPages(missing: Missing): Pages {
+  let started = false;
+  const ready = (): Page => {
+    const lacks = [...missing()].map(([need, why]) => `${need}: ${why}\n`);
+    started ||= lacks.length === 0;
+    return lacks.length === 0 ? { status: 200, body: 'ready\n' } : { status: 503, body: lacks.join('') };
+  };
+  return {
+    '/healthz': () => ({ status: 200, body: 'alive\n' }),
+    '/readyz': ready,
+    '/startz': () => {
+      const page = ready();
+      return started ? { status: 200, body: 'started\n' } : page;
+    },
+  };
+}

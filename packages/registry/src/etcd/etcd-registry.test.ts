@@ -1,0 +1,193 @@
+// What is of etcd alone: histories that are gone, whose endpoint one is, and records that are served to others.
+import { once } from 'node:events';
+import { connect, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { type Credentials, registry as wire, Server } from '@nsm/api';
+import { EtcdProcess, requireEtcd } from '@nsm/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { contents, endpoint, nodeA, nodeB, record, until } from '../compliance-harness.js';
+import type { Registry } from '../registry.js';
+import { RemoteRegistry } from '../remote-registry.js';
+import { EtcdRegistry } from './etcd-registry.js';
+import { parseEtcdUrl } from './etcd-url.js';
+import { ServedEtcdRegistry } from './served-etcd-registry.js';
+
+describe('the URL of an etcd', () => {
+  it('has members, and a prefix or none', () => {
+    expect(parseEtcdUrl('etcd://10.0.0.1:2379')).toEqual({
+      members: ['10.0.0.1:2379'],
+      prefix: '/nsm/',
+      tls: false,
+    });
+    expect(parseEtcdUrl('etcds://etcd-0.x:23790,[fd00::1]:2379,other/team/mesh-1/')).toEqual({
+      members: ['etcd-0.x:23790', '[fd00::1]:2379', 'other:2379'],
+      prefix: '/team/mesh-1/',
+      tls: true,
+    });
+  });
+
+  it.each(['etcd://', 'etcd://a,', 'etcd://a b', 'etcd://a:99999', 'etcd:///nsm', 'etcd://a/x?y', 'etcd://a/é'])(
+    'is not %s',
+    (url) => expect(() => parseEtcdUrl(url)).toThrow(expect.objectContaining({ kind: 'invalid' })),
+  );
+});
+
+/** A way to an etcd that can be cut. */
+class Relay {
+  readonly #server: NetServer;
+  readonly #sockets = new Set<Socket>();
+  #open = true;
+
+  constructor(member: string) {
+    const [host = '', port] = member.split(':');
+    this.#server = createServer((near) => {
+      if (!this.#open) {
+        near.destroy();
+        return;
+      }
+      const far = connect(Number(port), host);
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) {
+        this.#sockets.add(socket);
+        socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket));
+      }
+    }).listen(0, '127.0.0.1');
+  }
+
+  async listening(): Promise<void> {
+    if (!this.#server.listening) await once(this.#server, 'listening');
+  }
+
+  get member(): string {
+    const address = this.#server.address();
+    return `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  }
+
+  set open(open: boolean) {
+    this.#open = open;
+    if (!open) for (const socket of this.#sockets) socket.destroy();
+  }
+
+  close(): void {
+    this.open = false;
+    this.#server.close();
+  }
+}
+
+describe.skipIf(!requireEtcd('etcd registry'))('a registry in an etcd', () => {
+  let etcd: EtcdProcess;
+  let meshes = 0;
+  let url = '';
+  const ends: (() => unknown)[] = [];
+  beforeAll(async () => {
+    etcd = await EtcdProcess.alone();
+  });
+  afterAll(async () => {
+    await etcd?.stop();
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).toReversed()) await end();
+  });
+  const begin = async <R extends Registry>(registry: R): Promise<R> => {
+    ends.push(() => registry.stop());
+    await registry.start();
+    return registry;
+  };
+  const mesh = (): string => {
+    url = `etcd://${etcd.member}/own/${meshes++}`;
+    return url;
+  };
+  /** As a manager with a certificate; etcd itself sees none of it. */
+  const managerOf = (name: string): Promise<EtcdRegistry> => {
+    const identity = { kind: 'manager', name, domain: 'nsm' } as const;
+    const credentials = { current: { identity } } as unknown as Credentials;
+    return begin(new EtcdRegistry(url, { credentials }));
+  };
+
+  it.each([
+    ['is compacted', (path: string) => compact(path)],
+    ['was of another store', (path: string) => etcd.ctl('del', `${path}/store`)],
+  ])('reads everything again when what it has missed %s, and tells real changes alone', async (_, lose) => {
+    const one = await begin(new EtcdRegistry(mesh()));
+    const relay = new Relay(etcd.member);
+    ends.push(() => relay.close());
+    await relay.listening();
+    const path = new URL(url).pathname;
+    const two = await begin(new EtcdRegistry(`etcd://${relay.member}${path}`));
+    await one.registerManager(nodeA, 60_000);
+    await one.registerEndpoint(endpoint('stays'));
+    await one.registerEndpoint(endpoint('goes'));
+    await until(two, () => contents(two).length === 3);
+    const heard = record(two);
+    relay.open = false;
+    await vi.waitFor(() => expect(two.synced).toBe(false));
+    await one.removeEndpoint(endpoint('goes'));
+    await one.registerEndpoint(endpoint('comes'));
+    await lose(path);
+    relay.open = true;
+    await until(two, () => heard.includes('-firewall/default/goes') && heard.includes('+firewall/default/comes'));
+    expect(heard.slice(4).toSorted()).toEqual(['+firewall/default/comes', '-firewall/default/goes']);
+    // The watch goes on from there.
+    await one.registerEndpoint(endpoint('later'));
+    await until(two, () => heard.includes('+firewall/default/later'));
+    expect(two.synced).toBe(true);
+  });
+
+  const compact = async (path: string): Promise<void> => {
+    const found = JSON.parse(await etcd.ctl('put', `${path}/elsewhere`, '', '--write-out', 'json'));
+    await etcd.ctl('compact', String((found as { header: { revision: number } }).header.revision));
+  };
+
+  it('gives the endpoint of a living manager to no other', async () => {
+    mesh();
+    const [a, b] = [await managerOf('node-a'), await managerOf('node-b')];
+    await a.registerManager(nodeA, 60_000);
+    await b.registerManager(nodeB, 60_000);
+    await a.registerEndpoint(endpoint('fw'));
+    const ofB = endpoint('fw', { networkServiceHost: 'node-b' });
+    await expect(b.registerEndpoint(ofB)).rejects.toMatchObject({
+      kind: 'conflict',
+      message: expect.stringContaining('is served by manager "node-a"'),
+    });
+    await b.removeEndpoint(ofB);
+    await until(b, () => b.endpointsOf('firewall').length === 1);
+    expect(b.endpointsOf('firewall')).toMatchObject([{ networkServiceHost: 'node-a' }]);
+    await a.endLease('node-a');
+    await b.registerEndpoint(ofB);
+    await until(a, () => a.endpointsOf('firewall')[0]?.networkServiceHost === 'node-b');
+  });
+
+  it('does not use what is no record, or that of another', async () => {
+    const one = await begin(new EtcdRegistry(mesh()));
+    const path = new URL(url).pathname;
+    await one.registerEndpoint(endpoint('fw'));
+    await etcd.ctl('put', `${path}/endpoint/firewall/default/bad`, 'no record');
+    await etcd.ctl('put', `${path}/manager/node-x`, 'neither');
+    await one.registerEndpoint(endpoint('last'));
+    await until(one, () => one.endpointsOf('firewall').length === 2);
+    expect(contents(one)).toHaveLength(2);
+    // It is in nobody's way.
+    await one.registerEndpoint(endpoint('bad'));
+    await until(one, () => one.endpointsOf('firewall').length === 3);
+  });
+
+  it('is served to managers that have no access to the etcd', async () => {
+    const served = await begin(new ServedEtcdRegistry(mesh(), {}));
+    const server = new Server().add(wire.Registry, served.service);
+    const port = await server.listenTcp('127.0.0.1:0');
+    ends.push(() => server.stop());
+    const far = await begin(new RemoteRegistry(`nsm://127.0.0.1:${port}`));
+    const near = await begin(new EtcdRegistry(url));
+    await far.registerManager(nodeA, 1000);
+    await far.registerEndpoint(endpoint('fw'));
+    expect(await far.claim('vni-5', 'node-a')).toBe('node-a');
+    expect(await near.claim('vni-5', 'node-b')).toBe('node-a');
+    await near.registerManager(nodeB, 1000);
+    for (const each of [far, near]) await until(each, () => contents(each).length === 3);
+    expect(contents(far)).toEqual(contents(near));
+    await expect(far.registerManager({ ...nodeB, address: '10.0.0.9:5001' }, 1000)).rejects.toMatchObject({
+      kind: 'conflict',
+    });
+    await far.stop();
+    await until(near, () => near.managers().get('node-a')?.alive === false);
+  });
+});

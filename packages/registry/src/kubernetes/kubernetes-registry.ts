@@ -1,0 +1,171 @@
+// `kubernetes:[NAMESPACE]`: the records are objects of the Kubernetes API.
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { registry as wire } from '@nsm/api';
+import { Informer, type InformerEvent, KubeClient, type KubeConfig, KubeError } from '@nsm/kube-client';
+import { CachedRegistry, type RegistryOptions } from '../cached-registry.js';
+import { removalOf } from '../record-cache.js';
+import type { WantedState } from '../wanted-state.js';
+import { EndpointIndex } from './endpoint-index.js';
+import { adviceOn, asRegistryError } from './explain.js';
+import { keep } from './keeper.js';
+import { KubernetesWriter, type Place } from './kubernetes-writer.js';
+import { Leadership } from './leadership.js';
+import { endpointObjects, managerObjects } from './mesh-objects.js';
+import { objectName } from './object-names.js';
+import { type KeptEndpoint, type KeptManager, keptEndpoint, keptManager } from './record-objects.js';
+
+/** How long `start` waits for the API server, milliseconds. */
+const startPatienceMs = 1000;
+/** How long a write is tried, milliseconds. */
+const writePatienceMs = 3000;
+/** Silence after which another manager keeps the records, milliseconds. */
+const keeperLeaseMs = 9000;
+
+export interface KubernetesOptions extends RegistryOptions {
+  readonly kubeConfig: KubeConfig;
+  /** Of managers, leases and claims. Default: that of the configuration. */
+  readonly namespace?: string;
+  /** Milliseconds. Default: 9000. */
+  readonly keeperLeaseMs?: number;
+}
+
+export class KubernetesRegistry extends CachedRegistry {
+  protected readonly wanted: WantedState;
+  readonly #kube: KubeClient;
+  readonly #endpoints: Informer<KeptEndpoint>;
+  readonly #managers: Informer<KeptManager>;
+  readonly #leadership: Leadership;
+  readonly #index = new EndpointIndex();
+
+  constructor(url: string, options: KubernetesOptions) {
+    super(url, options);
+    const { kubeConfig, namespace: home = kubeConfig.namespace } = options;
+    const kube = new KubeClient(kubeConfig);
+    this.#kube = kube;
+    const logger = {
+      info: this.logger.info.bind(this.logger),
+      warn: (fields: object, message: string) => this.logger.warn(advised(fields), message),
+      error: this.logger.error.bind(this.logger),
+    };
+    this.#endpoints = new Informer<KeptEndpoint>(kube, endpointObjects, {
+      keep: (object) => keptEndpoint(object, home),
+      logger,
+    });
+    this.#managers = new Informer<KeptManager>(kube, managerObjects, {
+      namespace: home,
+      keep: keptManager,
+      logger,
+    });
+    const known = {
+      placeOf: (key: string): Place | undefined => {
+        const { name, namespace } = this.#index.objectOf(key)?.metadata ?? {};
+        return name === undefined || namespace === undefined ? undefined : { name, namespace };
+      },
+      manager: (name: string): wire.Manager | undefined =>
+        this.#managers.get(`${home}/${objectName(name)}`)?.record,
+    };
+    this.wanted = this.wantedThrough(
+      new KubernetesWriter({ kube, known, url, home, logger }),
+      writePatienceMs,
+    );
+    const components = {
+      kube,
+      home,
+      endpoints: this.#endpoints,
+      managers: this.#managers,
+      clock: this.clock,
+      logger,
+    };
+    this.#leadership = new Leadership(kube, {
+      namespace: home,
+      name: 'nsm-keeper',
+      identity: `${hostname()}-${randomUUID()}`,
+      leaseMs: options.keeperLeaseMs ?? keeperLeaseMs,
+      lead: (ended) => keep(components, ended),
+      clock: this.clock,
+      logger,
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#endpoints.watch((event) => this.#endpointChanged(event));
+    this.#managers.watch((event) => this.#managerChanged(event));
+    this.#managers.start();
+    this.#endpoints.start();
+    this.#leadership.start();
+    await Promise.all([
+      this.#managers.whenSynced(startPatienceMs),
+      this.#endpoints.whenSynced(startPatienceMs),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    this.wanted.stop();
+    await this.#leadership.stop();
+    this.#kube.stop();
+    await Promise.all([this.#managers.stop(), this.#endpoints.stop()]);
+    this.cache.synced = false;
+  }
+
+  async tellLoads(loads: ReadonlyMap<string, number>): Promise<void> {
+    for (const [key, load] of loads) {
+      const { metadata, status } = this.#index.objectOf(key) ?? {};
+      if (!metadata || status?.load === load) continue;
+      const { name, namespace = '' } = metadata;
+      try {
+        await this.#kube.patch(
+          endpointObjects,
+          { name, namespace },
+          { status: { load } },
+          { subresource: 'status' },
+        );
+      } catch (error) {
+        // It ends at this moment.
+        if (!(error instanceof KubeError && error.reason === 'NotFound'))
+          throw asRegistryError(this.url, error);
+      }
+    }
+  }
+
+  #endpointChanged(event: InformerEvent<KeptEndpoint>): void {
+    if (!('object' in event)) {
+      this.#follow();
+      return;
+    }
+    const before =
+      event.type === 'changed' ? event.before : event.type === 'deleted' ? event.object : undefined;
+    const after = event.type === 'deleted' ? undefined : event.object;
+    for (const key of this.#index.change(before, after)) {
+      const record = this.#index.objectOf(key)?.record;
+      if (record) this.cache.apply({ case: 'endpointPut', value: record });
+      else if (before?.record) this.cache.apply(removalOf(before.record));
+    }
+  }
+
+  #managerChanged(event: InformerEvent<KeptManager>): void {
+    if (!('object' in event)) {
+      this.#follow();
+      return;
+    }
+    const { record } = event.object;
+    if (!record) return;
+    if (event.type === 'deleted') this.cache.apply({ case: 'managerRemoved', value: record.name });
+    else this.cache.apply({ case: 'managerPut', value: record });
+  }
+
+  /** The copy is complete when both of its parts are. */
+  #follow(): void {
+    const synced = this.#managers.synced && this.#endpoints.synced;
+    const back = synced && !this.cache.synced;
+    this.cache.synced = synced;
+    if (back) void this.wanted.assertAll();
+  }
+}
+
+/** What an operator can do, beside what went wrong. */
+function advised(fields: object): object {
+  return 'err' in fields && fields.err instanceof Error
+    ? { ...fields, advice: adviceOn(fields.err) }
+    : fields;
+}
