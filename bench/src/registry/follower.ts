@@ -18,7 +18,11 @@ export interface FollowerOptions {
  * @param joined is called when it has heard what there is.
  * @param heard is called with the name of each endpoint that it hears of later.
  */
-type Follow = (options: FollowerOptions, joined: () => void, heard: (endpoint: string) => void) => Promise<void>;
+type Follow = (
+  options: FollowerOptions,
+  joined: () => void,
+  heard: (endpoint: string) => void,
+) => Promise<void>;
 
 /** Resolves when it has joined; from then on it follows for ever, as managers do. */
 export function follow(options: FollowerOptions, heard: (endpoint: string) => void): Promise<void> {
@@ -60,7 +64,13 @@ const follows: Readonly<Record<string, Follow>> = {
     const requestUnion = { case: 'createRequest', value: watched } as const;
     for await (const { created, events } of channel.client(etcd.Watch).watch({ requestUnion })) {
       if (created) joined();
-      for (const { kv } of events) heard(Buffer.from(kv?.key ?? []).toString().split('/').at(-1) ?? '');
+      for (const { kv } of events)
+        heard(
+          Buffer.from(kv?.key ?? [])
+            .toString()
+            .split('/')
+            .at(-1) ?? '',
+        );
     }
   },
 };
