@@ -1,6 +1,6 @@
 // Certificates of managers and registries.
 export { Authority, defaultDomain } from './authority.js';
-export { keyToPem, makeCertificate, newKey, toPem } from './certificate.js';
+export { certificatesFromPem, keyFromPem, keyToPem, makeCertificate, newKey, toPem } from './certificate.js';
 export { issueFiles } from './issue-files.js';
 export { JoinTokens } from './join-tokens.js';
 export type { MachineCredentials, Owner, PkiLogger } from './machine-credentials.js';
