@@ -23,7 +23,7 @@ import { requireAnswer } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
 import { OpenPort } from './open-port.js';
-import { mayTake, routePod } from './pod-routing.js';
+import { routeWithout } from './pod-routing.js';
 import { requirePrivileges } from './privileges.js';
 import { type ProbeReport, probe } from './probe.js';
 import { readStatistics } from './read-statistics.js';
@@ -244,6 +244,7 @@ export class NodeForwarder implements ForwarderService {
         this.#sources?.release(crossConnect.id);
         ports[fresh.side]?.delete(fresh.index);
       }
+      if (fresh) routeWithout([crossConnect], this.#cluster);
       throw error;
     }
   }
@@ -272,24 +273,8 @@ export class NodeForwarder implements ForwarderService {
         if (!outside && !(client && endpoint)) this.#tunnels.tidySoon();
       }),
     );
-    this.#routeWithout(crossConnects);
+    routeWithout(crossConnects, this.#cluster);
     return {};
-  }
-
-  /** What kept packets from a connection goes with the last that needed it. */
-  #routeWithout(crossConnects: readonly fw.CrossConnect[]): void {
-    const ports = crossConnects
-      .flatMap(({ client, endpoint }) => [client, endpoint])
-      .filter((port) => port?.namespace !== undefined && mayTake(port, this.#cluster)) as fw.Port[];
-    for (const port of new Map(ports.map((one) => [one.namespace?.inode, one])).values()) {
-      try {
-        using open = new OpenPort(port);
-        routePod(open.socket, this.#cluster);
-      } catch (error) {
-        const explained = explain(error);
-        if (explained.kind !== 'namespace-unknown') throw explained;
-      }
-    }
   }
 
   async list({ idPrefix }: fw.ListRequest): Promise<{ interfaces: FoundReport[] }> {

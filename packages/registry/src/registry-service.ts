@@ -86,6 +86,8 @@ async function* follow(
   });
   begun = true;
   yield* many ? gathered(snapshot) : snapshot;
+  // The watch may last for months.
+  snapshot.length = 0;
   yield* backlog.read(ended);
   own.signal.throwIfAborted();
   throw new NsmError('stopping', 'the registry is stopping');

@@ -197,6 +197,13 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
       /has 1 of 1 connections.*of the policy/,
     );
     await close(inRed, 'plain', 'first');
+    // Before anything is asked for: the agent has one connection to the manager already.
+    await rule(mesh.a, ruled.replace('connections: 7', 'sockets: 1'));
+    const another = await mesh.agent(red);
+    await expect(connect(another, red, 'plain', 'third')).rejects.toThrow(
+      /has \d+ of 1 connections to the manager.*raise limits.sockets of the policy/,
+    );
+    await another.stop();
   });
 
   it('that is not in order keeps a manager from starting', async () => {

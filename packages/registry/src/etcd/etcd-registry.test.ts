@@ -1,7 +1,7 @@
 // What is of etcd alone: histories that are gone, whose endpoint one is, and records that are served to others.
 import { once } from 'node:events';
 import { connect, createServer, type Server as NetServer, type Socket } from 'node:net';
-import { type Credentials, registry as wire, Server } from '@nsm/api';
+import { type Credentials, Server, registry as wire } from '@nsm/api';
 import { EtcdProcess, requireEtcd } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { contents, endpoint, nodeA, nodeB, record, until } from '../compliance-harness.js';
@@ -25,9 +25,16 @@ describe('the URL of an etcd', () => {
     });
   });
 
-  it.each(['etcd://', 'etcd://a,', 'etcd://a b', 'etcd://a:99999', 'etcd:///nsm', 'etcd://a/x?y', 'etcd://a/é'])(
-    'is not %s',
-    (url) => expect(() => parseEtcdUrl(url)).toThrow(expect.objectContaining({ kind: 'invalid' })),
+  it.each([
+    'etcd://',
+    'etcd://a,',
+    'etcd://a b',
+    'etcd://a:99999',
+    'etcd:///nsm',
+    'etcd://a/x?y',
+    'etcd://a/é',
+  ])('is not %s', (url) =>
+    expect(() => parseEtcdUrl(url)).toThrow(expect.objectContaining({ kind: 'invalid' })),
   );
 });
 
@@ -124,7 +131,10 @@ describe.skipIf(!requireEtcd('etcd registry'))('a registry in an etcd', () => {
     await one.registerEndpoint(endpoint('comes'));
     await lose(path);
     relay.open = true;
-    await until(two, () => heard.includes('-firewall/default/goes') && heard.includes('+firewall/default/comes'));
+    await until(
+      two,
+      () => heard.includes('-firewall/default/goes') && heard.includes('+firewall/default/comes'),
+    );
     expect(heard.slice(4).toSorted()).toEqual(['+firewall/default/comes', '-firewall/default/goes']);
     // The watch goes on from there.
     await one.registerEndpoint(endpoint('later'));
