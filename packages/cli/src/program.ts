@@ -35,6 +35,7 @@ const commands: readonly (readonly [
   ['pki', run, async () => (await import('./cmds/pki/options.js')).pkiCommand()],
   ['forwarder', run, async () => (await import('./cmds/forwarder/options.js')).forwarderCommand()],
   ['registry', run, async () => (await import('./cmds/registry/options.js')).registryCommand()],
+  ['kubernetes', run, async () => (await import('./cmds/kubernetes/options.js')).kubernetesCommand()],
   ['lab', attempt, async () => (await import('./cmds/lab/options.js')).labCommand()],
   ['completion', own, async () => (await import('./cmds/completion/options.js')).completionCommand()],
   ['version', own, async () => (await import('./cmds/version.js')).versionCommand()],

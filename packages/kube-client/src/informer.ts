@@ -3,6 +3,7 @@ import type { KubeClient, Selection } from './kube-client.js';
 import { KubeError } from './kube-error.js';
 import { type KubeLogger, silentLogger } from './kube-logger.js';
 import { fullName, type KubeObject, keyOf, type Resource } from './kube-object.js';
+import { pause } from './pause.js';
 
 export type InformerEvent<T extends KubeObject> =
   | { readonly type: 'added'; readonly object: T }
@@ -259,17 +260,4 @@ function withoutManagedFields<T extends KubeObject>(object: T): T {
 /** Versions are comparable as numbers: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions */
 function isOlder(version: string, than: string): boolean {
   return /^\d+$/.test(version) && /^\d+$/.test(than) && BigInt(version) < BigInt(than);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

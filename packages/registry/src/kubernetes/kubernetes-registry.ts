@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { registry as wire } from '@nsm/api';
-import { Informer, type InformerEvent, KubeClient, type KubeConfig, KubeError } from '@nsm/kube-client';
+import {
+  Informer,
+  type InformerEvent,
+  KubeClient,
+  type KubeConfig,
+  KubeError,
+  Leadership,
+} from '@nsm/kube-client';
 import { CachedRegistry, type RegistryOptions } from '../cached-registry.js';
 import { removalOf } from '../record-cache.js';
 import type { WantedState } from '../wanted-state.js';
@@ -10,8 +17,7 @@ import { EndpointIndex } from './endpoint-index.js';
 import { adviceOn, asRegistryError } from './explain.js';
 import { keep } from './keeper.js';
 import { KubernetesWriter, type Place } from './kubernetes-writer.js';
-import { Leadership } from './leadership.js';
-import { endpointObjects, managerObjects } from './mesh-objects.js';
+import { endpointObjects, labels, managerObjects } from './mesh-objects.js';
 import { objectName } from './object-names.js';
 import { type KeptEndpoint, type KeptManager, keptEndpoint, keptManager } from './record-objects.js';
 
@@ -83,7 +89,8 @@ export class KubernetesRegistry extends CachedRegistry {
       identity: `${hostname()}-${randomUUID()}`,
       leaseMs: options.keeperLeaseMs ?? keeperLeaseMs,
       lead: (ended) => keep(components, ended),
-      clock: this.clock,
+      task: 'keeps the records of the mesh',
+      labels: { [labels.lease]: 'keeper' },
       logger,
     });
   }
