@@ -10,7 +10,7 @@ export type InformerEvent<T extends KubeObject> =
   | { readonly type: 'changed'; readonly object: T; readonly before: T }
   /** The last that was known of it. */
   | { readonly type: 'deleted'; readonly object: T }
-  /** The copy is complete and current: for the first time, or again. */
+  /** The copy is complete and current: for the first time, or again, after an outage or a new list. */
   | { readonly type: 'synced' }
   /** The API server cannot be asked; the copy stays as it is. */
   | { readonly type: 'away'; readonly error: Error };
@@ -165,6 +165,7 @@ export class Informer<T extends KubeObject> {
       if (isOlder(now, this.#version)) this.#version = undefined;
     }
     this.#doubtful = false;
+    const lists = this.#version === undefined;
     this.#version ??= await this.#list(signal);
     const watching = {
       ...this.#selection,
@@ -172,7 +173,7 @@ export class Informer<T extends KubeObject> {
       timeoutSeconds: Math.ceil(this.#watchSeconds * (1 + Math.random())),
     };
     const events = await this.#client.watch(this.#resource, watching, signal);
-    this.#found();
+    this.#found(lists);
     for await (const { type, object } of events) {
       if (type === 'DELETED') this.#remove(object);
       else if (type !== 'BOOKMARK') this.#put(object);
@@ -214,8 +215,9 @@ export class Informer<T extends KubeObject> {
     this.#tell({ type: 'deleted', object: known });
   }
 
-  #found(): void {
-    if (this.#synced || this.#stopped.signal.aborted) return;
+  /** @param listed all of it: what a watch has missed may have been in it, and is told to be complete once more. */
+  #found(listed: boolean): void {
+    if ((this.#synced && !listed) || this.#stopped.signal.aborted) return;
     this.#synced = true;
     if (this.#said) this.#logger.info({ resource: fullName(this.#resource) }, 'the Kubernetes API is back');
     this.#said = false;

@@ -137,7 +137,7 @@ export class KubernetesRegistry extends CachedRegistry {
 
   #endpointChanged(event: InformerEvent<KeptEndpoint>): void {
     if (!('object' in event)) {
-      this.#follow();
+      this.#follow(event.type);
       return;
     }
     const before =
@@ -152,7 +152,7 @@ export class KubernetesRegistry extends CachedRegistry {
 
   #managerChanged(event: InformerEvent<KeptManager>): void {
     if (!('object' in event)) {
-      this.#follow();
+      this.#follow(event.type);
       return;
     }
     const { record } = event.object;
@@ -161,12 +161,10 @@ export class KubernetesRegistry extends CachedRegistry {
     else this.cache.apply({ case: 'managerPut', value: record });
   }
 
-  /** The copy is complete when both of its parts are. */
-  #follow(): void {
-    const synced = this.#managers.synced && this.#endpoints.synced;
-    const back = synced && !this.cache.synced;
-    this.cache.synced = synced;
-    if (back) void this.wanted.assertAll();
+  /** The copy is complete when both of its parts are. Each time that one was listed anew, something may be missing. */
+  #follow(type: 'synced' | 'away'): void {
+    this.cache.synced = this.#managers.synced && this.#endpoints.synced;
+    if (type === 'synced' && this.cache.synced) void this.wanted.assertAll();
   }
 }
 
