@@ -7,13 +7,18 @@ import { system } from './installation.js';
 if (auditLog === undefined)
   process.stderr.write('not run: rights: NSM_TEST_AUDIT_LOG names no audit log of the API server\n');
 
+/** Used when certificates near their end, which takes longer than any suite. */
+const rare = ['update secrets'];
+
 describe.skipIf(auditLog === undefined)('rights', () => {
   it.each(['nsm-manager', 'nsm-webhook'])('of %s are exactly those that it uses', async (account) => {
     const given = async (kind: string): Promise<string[]> =>
       rightsOf((await system.get<{ readonly rules: Rule[] }>(`${kind}/${account}`)).rules);
     // What was refused has been asked for, too.
-    expect(usedRights(auditLog ?? '', account)).toEqual({
-      atHome: await given('role'),
+    const { atHome, elsewhere } = usedRights(auditLog ?? '', account);
+    const without = (rights: readonly string[]): string[] => rights.filter((right) => !rare.includes(right));
+    expect({ atHome: without(atHome), elsewhere }).toEqual({
+      atHome: without(await given('role')),
       elsewhere: await given('clusterrole'),
     });
   });
