@@ -11,3 +11,6 @@ export const systemNamespace = 'nsm-system';
 
 /** A file of the API server, at least with the metadata of what the product's service accounts ask for; undefined where there is none. */
 export const auditLog: string | undefined = process.env.NSM_TEST_AUDIT_LOG || undefined;
+
+/** A program with power over the cluster's machines; undefined where there is none. */
+export const powerScript: string | undefined = process.env.NSM_CLUSTER_POWER || undefined;
