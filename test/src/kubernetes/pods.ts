@@ -57,7 +57,10 @@ export function endpoints(
     name: 'endpoint',
     image,
     args: ['endpoint', kind, '--service', service, '--name', '$(POD_NAME)', '--wait', '30s', ...args],
-    env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+    env: [
+      { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+      { name: 'NSM_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
+    ],
     securityContext,
     volumeMounts: [runMount],
   };
