@@ -1,5 +1,7 @@
 // A small client of the Kubernetes API.
+
 export type { ApiConnectionOptions, Ping } from './api-connection.js';
+export { apiTime } from './api-time.js';
 export { Informer, type InformerEvent, type InformerListener, type InformerOptions } from './informer.js';
 export {
   type ApplyOptions,
@@ -20,5 +22,7 @@ export {
   type OwnerReference,
   type Resource,
 } from './kube-object.js';
+export { Leadership, type LeadershipOptions } from './leadership.js';
 export { loadKubeConfig } from './load-kube-config.js';
+export { pause } from './pause.js';
 export * from './resources.js';

@@ -116,6 +116,8 @@ describe('an informer', () => {
     api.compact();
     await api.start();
     await vi.waitFor(() => expect(heard).toContain('deleted a 1'));
+    // Whoever has something to write again must hear it after what is gone.
+    await vi.waitFor(() => expect(heard.lastIndexOf('synced')).toBeGreaterThan(heard.indexOf('deleted a 1')));
     expect(heard).toContain('added b 1');
     expect([...informer.values()].map(({ metadata }) => metadata.name)).toEqual(['b']);
     await vi.waitFor(() => expect(informer.synced).toBe(true));

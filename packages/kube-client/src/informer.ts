@@ -3,13 +3,14 @@ import type { KubeClient, Selection } from './kube-client.js';
 import { KubeError } from './kube-error.js';
 import { type KubeLogger, silentLogger } from './kube-logger.js';
 import { fullName, type KubeObject, keyOf, type Resource } from './kube-object.js';
+import { pause } from './pause.js';
 
 export type InformerEvent<T extends KubeObject> =
   | { readonly type: 'added'; readonly object: T }
   | { readonly type: 'changed'; readonly object: T; readonly before: T }
   /** The last that was known of it. */
   | { readonly type: 'deleted'; readonly object: T }
-  /** The copy is complete and current: for the first time, or again. */
+  /** The copy is complete and current: for the first time, or again, after an outage or a new list. */
   | { readonly type: 'synced' }
   /** The API server cannot be asked; the copy stays as it is. */
   | { readonly type: 'away'; readonly error: Error };
@@ -164,6 +165,7 @@ export class Informer<T extends KubeObject> {
       if (isOlder(now, this.#version)) this.#version = undefined;
     }
     this.#doubtful = false;
+    const lists = this.#version === undefined;
     this.#version ??= await this.#list(signal);
     const watching = {
       ...this.#selection,
@@ -171,7 +173,7 @@ export class Informer<T extends KubeObject> {
       timeoutSeconds: Math.ceil(this.#watchSeconds * (1 + Math.random())),
     };
     const events = await this.#client.watch(this.#resource, watching, signal);
-    this.#found();
+    this.#found(lists);
     for await (const { type, object } of events) {
       if (type === 'DELETED') this.#remove(object);
       else if (type !== 'BOOKMARK') this.#put(object);
@@ -213,8 +215,9 @@ export class Informer<T extends KubeObject> {
     this.#tell({ type: 'deleted', object: known });
   }
 
-  #found(): void {
-    if (this.#synced || this.#stopped.signal.aborted) return;
+  /** @param listed all of it: what a watch has missed may have been in it, and is told to be complete once more. */
+  #found(listed: boolean): void {
+    if ((this.#synced && !listed) || this.#stopped.signal.aborted) return;
     this.#synced = true;
     if (this.#said) this.#logger.info({ resource: fullName(this.#resource) }, 'the Kubernetes API is back');
     this.#said = false;
@@ -259,17 +262,4 @@ function withoutManagedFields<T extends KubeObject>(object: T): T {
 /** Versions are comparable as numbers: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions */
 function isOlder(version: string, than: string): boolean {
   return /^\d+$/.test(version) && /^\d+$/.test(than) && BigInt(version) < BigInt(than);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

@@ -46,10 +46,26 @@ export class Authority {
       throw new NsmError('privilege', `others may read ${keyPath}: chmod 600 it`);
     const key = keyFromPem(readFileSync(keyPath));
     if (!isThere(certificatePath)) createPrivately(certificatePath, toPem([certificateOf(key, domain)]));
-    const certificates = certificatesFromPem(readFileSync(certificatePath, 'utf8'));
+    return Authority.of(key, certificatesFromPem(readFileSync(certificatePath, 'utf8')), domain, folder);
+  }
+
+  /**
+   * @param domain where the first certificate names none.
+   * @param from where they are from, for messages.
+   * @throws NsmError `conflict` when the first certificate is not that of the key.
+   */
+  static of(
+    key: KeyObject,
+    certificates: readonly X509Certificate[],
+    domain: string,
+    from: string,
+  ): Authority {
     const [own] = certificates;
     if (!own?.checkPrivateKey(key))
-      throw new NsmError('conflict', `the first certificate of ${certificatePath} is not that of ${keyPath}`);
+      throw new NsmError(
+        'conflict',
+        `the first certificate of ${certificateFile} in ${from} is not that of ${keyFile}`,
+      );
     return new Authority(domainOf(own) ?? domain, key, certificates);
   }
 
@@ -62,6 +78,11 @@ export class Authority {
   static inMemory(domain: string = defaultDomain): Authority {
     const key = newKey();
     return new Authority(domain, key, [certificateOf(key, domain)]);
+  }
+
+  /** PEM of the key and of the certificates, for who keeps them elsewhere than in a folder. */
+  toPem(): { readonly key: string; readonly certificates: string } {
+    return { key: keyToPem(this.#key), certificates: toPem(this.certificates) };
   }
 
   get certificate(): X509Certificate {

@@ -1,25 +1,13 @@
 // The certificate of a machine that joined with a token: kept in its state folder, and renewed by the mesh.
 import type { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Credential, NsmError } from '@nsm/api';
-import { certificatesFromPem, keyFromPem, toPem } from './certificate.js';
-import { credentialFrom } from './file-credentials.js';
 import { askForCertificate } from './join-mesh.js';
 import { parseToken } from './join-tokens.js';
+import { credentialOfKept, type Kept, keep, readKept } from './kept-credential.js';
 import { isDue, type Owner, type PkiLogger, RenewedCredentials, wordsOf } from './machine-credentials.js';
-import { makePrivateFolder, writePrivately } from './private-files.js';
 
 const lookEveryMs = 60_000;
-
-/** What is kept, in one file: it is replaced as a whole. PEM. */
-interface Kept {
-  /** HOST:PORT of whom to ask for a new certificate. */
-  readonly address: string;
-  readonly key: string;
-  readonly chain: string;
-  readonly authorities: string;
-}
 
 export class JoinedCredentials extends RenewedCredentials {
   readonly source: string;
@@ -47,7 +35,7 @@ export class JoinedCredentials extends RenewedCredentials {
     logger: PkiLogger,
   ): Promise<JoinedCredentials | undefined> {
     const folder = join(stateDir, 'joined');
-    const kept = read(folder);
+    const kept = readKept(folder);
     if (!kept && ticket === undefined) return undefined;
     let address = kept?.address ?? '';
     let credential = kept && usable(kept, owner, logger, ticket !== undefined);
@@ -74,17 +62,7 @@ export class JoinedCredentials extends RenewedCredentials {
 /** @param canJoin whether there is a token: what cannot be used is replaced then. */
 function usable(kept: Kept, owner: Owner, logger: PkiLogger, canJoin: boolean): Credential | undefined {
   try {
-    const chain = certificatesFromPem(kept.chain);
-    const [own] = chain as [X509Certificate];
-    const from = 'what is kept of an earlier join';
-    return credentialFrom(
-      own,
-      chain,
-      keyFromPem(kept.key),
-      certificatesFromPem(kept.authorities),
-      owner,
-      from,
-    );
+    return credentialOfKept(kept, owner);
   } catch (error) {
     if (!canJoin) {
       const { message } = NsmError.from(error);
@@ -94,20 +72,3 @@ function usable(kept: Kept, owner: Owner, logger: PkiLogger, canJoin: boolean): 
     return undefined;
   }
 }
-
-function read(folder: string): Kept | undefined {
-  try {
-    return JSON.parse(readFileSync(join(folder, file), 'utf8')) as Kept;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new NsmError('invalid', `${join(folder, file)} cannot be used: ${(error as Error).message}`, error);
-  }
-}
-
-function keep(folder: string, address: string, { key, chain, authorities }: Credential): void {
-  makePrivateFolder(folder);
-  const kept: Kept = { address, key, chain, authorities: toPem([...authorities.values()].flat()) };
-  writePrivately(join(folder, file), JSON.stringify(kept));
-}
-
-const file = 'credential.json';

@@ -22,33 +22,42 @@ export interface Rule {
   readonly verbs: readonly string[];
 }
 
-/** Rights that a service account of the product has used, and those that it lacked: `VERB RESOURCE.GROUP`, as `rightsOf` has them. */
-export function usedRights(
-  file: string,
-  account: string,
-): { readonly used: Set<string>; readonly lacked: Set<string> } {
-  const [used, lacked] = [new Set<string>(), new Set<string>()];
+export interface Rights {
+  /** In the namespace of the product and nowhere else. */
+  readonly atHome: readonly string[];
+  /** In other namespaces, or of the whole cluster. */
+  readonly elsewhere: readonly string[];
+}
+
+/** Rights that a service account of the product has asked for, sorted: `VERB RESOURCE.GROUP`, as `rightsOf` has them. */
+export function usedRights(file: string, account: string): Rights {
+  const [atHome, elsewhere] = [new Set<string>(), new Set<string>()];
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     if (line === '') continue;
     const { verb, user, objectRef, responseStatus } = JSON.parse(line) as AuditEvent;
     if (user.username !== `system:serviceaccount:${systemNamespace}:${account}` || !objectRef) continue;
-    const { apiGroup = '', resource, subresource } = objectRef;
+    const { apiGroup = '', resource, subresource, namespace } = objectRef;
     const what = rightTo(apiGroup, subresource === undefined ? resource : `${resource}/${subresource}`);
-    if (responseStatus?.code === 403) lacked.add(`${verb} ${what}`);
-    used.add(`${verb} ${what}`);
+    const rights = namespace === systemNamespace ? atHome : elsewhere;
+    rights.add(`${verb} ${what}`);
     // An object that is applied and was not there is created.
-    if (verb === 'patch' && responseStatus?.code === 201) used.add(`create ${what}`);
+    if (verb === 'patch' && responseStatus?.code === 201) rights.add(`create ${what}`);
   }
-  return { used, lacked };
+  return {
+    atHome: [...atHome].filter((right) => !elsewhere.has(right)).sort(),
+    elsewhere: [...elsewhere].sort(),
+  };
 }
 
-/** Every right that rules give. */
+/** Every right that rules give, sorted. */
 export function rightsOf(rules: readonly Rule[]): string[] {
-  return rules.flatMap(({ apiGroups = [], resources = [], verbs }) =>
-    apiGroups.flatMap((group) =>
-      resources.flatMap((resource) => verbs.map((verb) => `${verb} ${rightTo(group, resource)}`)),
-    ),
-  );
+  return rules
+    .flatMap(({ apiGroups = [], resources = [], verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) => verbs.map((verb) => `${verb} ${rightTo(group, resource)}`)),
+      ),
+    )
+    .sort();
 }
 
 const rightTo = (group: string, resource: string): string =>

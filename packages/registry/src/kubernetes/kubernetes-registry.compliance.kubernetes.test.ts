@@ -1,6 +1,6 @@
 // Clients of a `kubernetes:` registry against the compliance suite, on the cluster of KUBECONFIG.
-// Outages need to know how the API server is stopped and started: KUBERNETES_API_STOP and KUBERNETES_API_START are commands for a
-// shell. Starting may compact etcd as well.
+// Outages need commands for a shell: KUBERNETES_API_STOP and KUBERNETES_API_START stop and start the API server (and compact etcd in
+// between, where they can), and KUBERNETES_STORE_LOSE deletes the mesh's objects in etcd, and the leases of namespace $NAMESPACE.
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeClient, type KubeConfig, loadKubeConfig, namespaces } from '@nsm/kube-client';
@@ -9,8 +9,12 @@ import type { Harness } from '../compliance-harness.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
 import { endpointObjects, labels, managerObjects } from './mesh-objects.js';
 
-const { KUBERNETES_API_STOP: stopCommand, KUBERNETES_API_START: startCommand } = process.env;
-const canBeAway = stopCommand !== undefined && startCommand !== undefined;
+const {
+  KUBERNETES_API_STOP: stopCommand = '',
+  KUBERNETES_API_START: startCommand = '',
+  KUBERNETES_STORE_LOSE: loseCommand = '',
+} = process.env;
+const canBeAway = [stopCommand, startCommand, loseCommand].every((command) => command !== '');
 /** Milliseconds: an API server takes seconds to be there again. */
 const patienceMs = 120_000;
 let count = 0;
@@ -22,7 +26,6 @@ class Mesh implements Harness {
   readonly #home = `nsm-test-${process.pid}-${++count}`;
   readonly server: Harness['server'];
   #away = false;
-  #lost = false;
 
   constructor(kubeConfig: KubeConfig) {
     this.#kubeConfig = kubeConfig;
@@ -34,9 +37,7 @@ class Mesh implements Harness {
           this.#away = true;
         },
         start: () => this.#start(),
-        loseStore: () => {
-          this.#lost = true;
-        },
+        loseStore: () => shell(loseCommand, { NAMESPACE: this.#home }),
       };
   }
 
@@ -61,18 +62,8 @@ class Mesh implements Harness {
   }
 
   async #start(): Promise<void> {
-    shell(startCommand ?? '');
+    shell(startCommand);
     this.#away = false;
-    if (!this.#lost) return;
-    this.#lost = false;
-    await this.#removeAll();
-    await this.#insist(async () => {
-      const gone = await this.#kube
-        .get(namespaces, { name: this.#home })
-        .catch(({ status }) => status === 404);
-      if (gone !== true) throw new Error('the namespace is still there');
-    });
-    await this.setUp();
   }
 
   async #removeAll(): Promise<void> {
@@ -101,8 +92,11 @@ class Mesh implements Harness {
   }
 }
 
-function shell(command: string): void {
-  execFileSync('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] });
+function shell(command: string, env: Readonly<Record<string, string>> = {}): void {
+  execFileSync('sh', ['-c', command], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
 }
 
 compliance(

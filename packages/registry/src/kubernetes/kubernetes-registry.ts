@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { registry as wire } from '@nsm/api';
-import { Informer, type InformerEvent, KubeClient, type KubeConfig, KubeError } from '@nsm/kube-client';
+import {
+  Informer,
+  type InformerEvent,
+  KubeClient,
+  type KubeConfig,
+  KubeError,
+  Leadership,
+} from '@nsm/kube-client';
 import { CachedRegistry, type RegistryOptions } from '../cached-registry.js';
 import { removalOf } from '../record-cache.js';
 import type { WantedState } from '../wanted-state.js';
@@ -10,8 +17,7 @@ import { EndpointIndex } from './endpoint-index.js';
 import { adviceOn, asRegistryError } from './explain.js';
 import { keep } from './keeper.js';
 import { KubernetesWriter, type Place } from './kubernetes-writer.js';
-import { Leadership } from './leadership.js';
-import { endpointObjects, managerObjects } from './mesh-objects.js';
+import { endpointObjects, labels, managerObjects } from './mesh-objects.js';
 import { objectName } from './object-names.js';
 import { type KeptEndpoint, type KeptManager, keptEndpoint, keptManager } from './record-objects.js';
 
@@ -83,7 +89,8 @@ export class KubernetesRegistry extends CachedRegistry {
       identity: `${hostname()}-${randomUUID()}`,
       leaseMs: options.keeperLeaseMs ?? keeperLeaseMs,
       lead: (ended) => keep(components, ended),
-      clock: this.clock,
+      task: 'keeps the records of the mesh',
+      labels: { [labels.lease]: 'keeper' },
       logger,
     });
   }
@@ -130,7 +137,7 @@ export class KubernetesRegistry extends CachedRegistry {
 
   #endpointChanged(event: InformerEvent<KeptEndpoint>): void {
     if (!('object' in event)) {
-      this.#follow();
+      this.#follow(event.type);
       return;
     }
     const before =
@@ -145,7 +152,7 @@ export class KubernetesRegistry extends CachedRegistry {
 
   #managerChanged(event: InformerEvent<KeptManager>): void {
     if (!('object' in event)) {
-      this.#follow();
+      this.#follow(event.type);
       return;
     }
     const { record } = event.object;
@@ -154,12 +161,10 @@ export class KubernetesRegistry extends CachedRegistry {
     else this.cache.apply({ case: 'managerPut', value: record });
   }
 
-  /** The copy is complete when both of its parts are. */
-  #follow(): void {
-    const synced = this.#managers.synced && this.#endpoints.synced;
-    const back = synced && !this.cache.synced;
-    this.cache.synced = synced;
-    if (back) void this.wanted.assertAll();
+  /** The copy is complete when both of its parts are. Each time that one was listed anew, something may be missing. */
+  #follow(type: 'synced' | 'away'): void {
+    this.cache.synced = this.#managers.synced && this.#endpoints.synced;
+    if (type === 'synced' && this.cache.synced) void this.wanted.assertAll();
   }
 }
 

@@ -1,7 +1,15 @@
 // The writes of a registry, as calls of the Kubernetes API. Several managers may make them at the same time.
 import { equals, type JsonObject } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
-import { type KubeClient, KubeError, type Lease, leases, type OwnerReference, pods } from '@nsm/kube-client';
+import {
+  apiTime,
+  type KubeClient,
+  KubeError,
+  type Lease,
+  leases,
+  type OwnerReference,
+  pods,
+} from '@nsm/kube-client';
 import type {
   EndpointKey,
   EndpointRemoval,
@@ -10,7 +18,6 @@ import type {
   RegistryLogger,
 } from '../registry.js';
 import { endpointKey, validManager } from '../valid-record.js';
-import { apiTime } from './api-time.js';
 import { asRegistryError } from './explain.js';
 import {
   type EndpointObject,

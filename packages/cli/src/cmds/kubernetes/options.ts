@@ -2,12 +2,14 @@
 import { Command } from 'commander';
 import { logLevelFlag } from '../../common-flags.js';
 import { flag, parseHostPort } from '../../flags.js';
-import type { WebhookFlags } from './flags.js';
+import type { SignerFlags, WebhookFlags } from './flags.js';
 
 export function kubernetesCommand(): Command {
   const kubernetes = new Command('kubernetes')
     .summary('run what a cluster needs beside its managers')
-    .description('Runs what a Kubernetes cluster needs beside the managers of its nodes.');
+    .description(
+      'Runs what a Kubernetes cluster needs beside the managers of its nodes. Uses KUBECONFIG, or its pod.',
+    );
   kubernetes
     .command('webhook')
     .summary('check annotations, and complete pods that have them')
@@ -34,8 +36,24 @@ export function kubernetesCommand(): Command {
     )
     .addOption(logLevelFlag())
     .action(async (flags: WebhookFlags) => {
-      const { runWebhook } = await import('./handler.js');
+      const { runWebhook } = await import('./run-webhook.js');
       await runWebhook(flags);
+    });
+  kubernetes
+    .command('signer')
+    .summary('give the managers of the cluster their certificates')
+    .description(
+      'Approves and signs the CertificateSigningRequests of managers (signer networkservicemesh.io/manager), until SIGTERM.\n' +
+        "Each gets a certificate for the node that its pod runs on. The authority's key is in the Secret nsm-authority, which is\n" +
+        'made when it is not there. Several may run: one signs.',
+    )
+    .addOption(flag('--namespace <name>', 'of the managers (default: that of this pod or of KUBECONFIG)'))
+    .addOption(flag('--account <name>', 'service account of the managers', { default: 'nsm-manager' }))
+    .addOption(flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm' }))
+    .addOption(logLevelFlag())
+    .action(async (flags: SignerFlags) => {
+      const { runSigner } = await import('./run-signer.js');
+      await runSigner(flags);
     });
   return kubernetes;
 }

@@ -3,7 +3,6 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { type ClusterNetworks, Manager, type NodePods } from '@nsm/manager';
-import { openCredentials } from '@nsm/pki';
 import type { Logger } from 'pino';
 import { advertisedAddress } from '../../advertised-address.js';
 import { etcdOf } from '../../etcd-flags.js';
@@ -11,7 +10,9 @@ import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
+import { managerCredentials } from '../../manager-credentials.js';
 import { ownVersion } from '../../own-version.js';
+import { policyOf } from '../../policy-of.js';
 import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ManagerFlags } from './flags.js';
 
@@ -26,8 +27,9 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   // A manager without privileges trusts its forwarder, which may be another user and have the folder.
   const owners = forwarderSocket && process.geteuid?.() !== 0 ? ownersOf(runDir) : [];
   prepareRunDir(runDir, { owners });
-  using credentials = await openCredentials(flags, { kind: 'manager', name }, logger);
+  using credentials = await managerCredentials(flags, logger);
   await using kubernetes = await kubernetesOf(flags, credentials?.current.identity.domain, logger);
+  const policy = await policyOf(flags, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
@@ -44,7 +46,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     prefixes: flags.prefix,
     clusterPrefixes: flags.clusterPrefix,
     allowedUids: flags.allowUid,
-    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
+    ...(policy === undefined ? {} : { policy }),
     ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),
     ...(kubernetes ? { pods: kubernetes.pods, clusterNetworks: kubernetes.networks } : {}),
     limits: Object.fromEntries(flags.limit),

@@ -52,7 +52,7 @@ export function managerCommand(): Command {
     .addOption(
       flag(
         '--registry <url>',
-        'embedded: (served by this manager), nsm://[NAME@]HOST:PORT (another manager, or nsm registry), or etcd://HOST:PORT,…[/PREFIX]',
+        'embedded: (served by this manager), nsm://[NAME@]HOST:PORT (another manager, or nsm registry), etcd://HOST:PORT,…[/PREFIX], or kubernetes:[NAMESPACE] (objects of the cluster)',
         { default: 'embedded:' },
       ),
     )
@@ -109,7 +109,7 @@ export function managerCommand(): Command {
     )
     .addOption(
       policyFlag(
-        'who may provide and ask for what; read again when the file changes (default: everybody may)',
+        'who may provide and ask for what; read again when it changes; kubernetes:[NAMESPACE] for the NetworkServicePolicy objects of a cluster (default: everybody may)',
       ),
     )
     .addOption(

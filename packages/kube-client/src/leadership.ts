@@ -1,9 +1,10 @@
 // Which one of many does what is to be done once: the holder of a Lease, as client-go's leader election decides.
-import { type KubeClient, KubeError, type Lease, leases } from '@nsm/kube-client';
-import { type Clock, pause } from '../clock.js';
-import type { RegistryLogger } from '../registry.js';
 import { apiTime } from './api-time.js';
-import { labels } from './mesh-objects.js';
+import type { KubeClient } from './kube-client.js';
+import { KubeError } from './kube-error.js';
+import type { KubeLogger } from './kube-logger.js';
+import { pause } from './pause.js';
+import { type Lease, leases } from './resources.js';
 
 export interface LeadershipOptions {
   readonly namespace: string;
@@ -14,8 +15,11 @@ export interface LeadershipOptions {
   readonly leaseMs: number;
   /** Called when this candidate becomes the leader, with the signal of its end. */
   readonly lead: (ended: AbortSignal) => void;
-  readonly clock: Clock;
-  readonly logger: RegistryLogger;
+  /** Of the lease object. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** What the leader does, for the log: `keeps the records of the mesh`. */
+  readonly task: string;
+  readonly logger: KubeLogger;
 }
 
 /** Milliseconds that the last word, that another may lead, may take. */
@@ -56,26 +60,26 @@ export class Leadership {
   }
 
   async #stand(): Promise<void> {
-    const { clock, leaseMs, logger, identity } = this.#options;
+    const { leaseMs, logger, identity, task } = this.#options;
     let renewed = 0;
     while (!this.#stopped.signal.aborted) {
       try {
         const held = await this.#try(false);
         this.#told = false;
-        if (held) renewed = clock.now();
+        if (held) renewed = performance.now();
         if (held && !this.#leading) {
           this.#leading = new AbortController();
-          logger.info({ identity }, 'this manager keeps the records of the mesh');
+          logger.info({ identity }, `this process ${task}`);
           this.#options.lead(this.#leading.signal);
         } else if (!held) this.#end();
       } catch (error) {
-        if (!this.#told) logger.warn({ err: error }, 'cannot stand for keeping the records of the mesh');
+        if (!this.#told) logger.warn({ err: error }, `no word about who ${task}`);
         this.#told = true;
-        if (clock.now() - renewed > (leaseMs * 2) / 3) this.#end();
+        if (performance.now() - renewed > (leaseMs * 2) / 3) this.#end();
       }
       // Half of it is chance, so that candidates do not come all at once.
       const wait = this.#leading ? leaseMs / 3 : leaseMs * (0.25 + Math.random() / 4);
-      await pause(clock, wait, this.#stopped.signal);
+      await pause(wait, this.#stopped.signal);
     }
   }
 
@@ -86,21 +90,21 @@ export class Leadership {
 
   /** Takes, renews or gives back the lease. @returns whether this candidate has it. */
   async #try(giveBack: boolean): Promise<boolean> {
-    const { namespace, name, identity, leaseMs, clock } = this.#options;
+    const { namespace, name, identity, leaseMs, labels } = this.#options;
     const timeoutMs = giveBack ? farewellMs : leaseMs / 3;
     const present = await this.#present(timeoutMs);
     const version = present?.metadata.resourceVersion ?? '';
-    if (this.#seen?.version !== version) this.#seen = { version, since: clock.now() };
+    if (this.#seen?.version !== version) this.#seen = { version, since: performance.now() };
     const holder = present?.spec?.holderIdentity ?? '';
     const seconds = present?.spec?.leaseDurationSeconds ?? 0;
-    const silentMs = clock.now() - this.#seen.since;
+    const silentMs = performance.now() - this.#seen.since;
     if (holder !== identity && holder !== '' && silentMs < Math.max(leaseMs, seconds * 1000)) return false;
     const now = apiTime();
     const lease: Lease = {
       metadata: {
         name,
         namespace,
-        labels: { [labels.lease]: 'keeper' },
+        ...(labels && { labels }),
         ...(present && { resourceVersion: version }),
       },
       spec: {
@@ -115,7 +119,7 @@ export class Leadership {
       const written = present
         ? await this.#kube.update(leases, lease, { timeoutMs })
         : await this.#kube.create(leases, lease, { timeoutMs });
-      this.#seen = { version: written.metadata.resourceVersion ?? '', since: clock.now() };
+      this.#seen = { version: written.metadata.resourceVersion ?? '', since: performance.now() };
       return !giveBack;
     } catch (error) {
       if (error instanceof KubeError && error.status === 409) return false;

@@ -1,0 +1,32 @@
+// Runs a cluster's signer until it is interrupted.
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { KubeClient, loadKubeConfig } from '@nsm/kube-client';
+import { Signer } from '@nsm/kubernetes/signer';
+import { aborted, interrupted } from '../../interrupted.js';
+import { createLogger } from '../../logger.js';
+import type { SignerFlags } from './flags.js';
+
+export async function runSigner({ account, domain, logLevel, ...flags }: SignerFlags): Promise<void> {
+  const signal = interrupted();
+  const logger = createLogger(logLevel, { program: 'signer' });
+  const config = await loadKubeConfig();
+  const namespace = flags.namespace ?? config.namespace;
+  const client = new KubeClient(config);
+  const options = {
+    namespace,
+    account: `system:serviceaccount:${namespace}:${account}`,
+    domain,
+    identity: `${hostname()}-${randomUUID()}`,
+  };
+  const signer = new Signer(client, options, logger);
+  try {
+    await signer.start();
+    logger.info({ namespace, account: options.account }, 'ready');
+    await aborted(signal);
+    await signer.stop();
+  } finally {
+    client.stop();
+  }
+  logger.info('stopped');
+}
