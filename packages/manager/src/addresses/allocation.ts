@@ -37,7 +37,8 @@ interface Giving {
 
 /**
  * One pair for each version of IP that the prefixes have, from the first prefix of that version that has a pair left.
- * @param reserve counts a pair as its client's until what `reserve` returns is called. @throws NsmError `overload` when the client has too many.
+ * @param reserve counts a pair as its client's until what `reserve` returns is called.
+ * @throws NsmError `overload` when the client has too many.
  */
 export async function allocate(
   { pools }: Giving,
