@@ -65,7 +65,10 @@ export const waitFlag = (): Option =>
   });
 
 export const policyFlag = (description: string): Option =>
-  flag('--policy <file>', description, { parse: (path) => resolve(path) });
+  flag('--policy <file>', description, {
+    // The objects of a cluster, which only a manager reads.
+    parse: (path) => (path.startsWith('kubernetes:') ? path : resolve(path)),
+  });
 
 export const logLevelFlag = (): Option =>
   flag('--log-level <level>', 'how much to log', {

@@ -9,6 +9,7 @@ import type { Limits } from './admission/limits.js';
 import type { ClusterNetworks } from './cluster/cluster-prefixes.js';
 import type { MendPauses } from './connection/mend-pace.js';
 import type { NodePods } from './node-pods.js';
+import type { PolicyOrigin } from './policy/policy-origin.js';
 import type { FaultInjector } from './request/transaction.js';
 
 export interface ManagerOptions {
@@ -55,8 +56,8 @@ export interface ManagerOptions {
   readonly forwarderThread?: Worker;
   /** What is shown to other machines, and whom of those is believed. Default: plain text, and anybody may call (`--insecure`). */
   readonly credentials?: MachineCredentials;
-  /** File that says who may provide and ask for what. Default: none, and everybody may. */
-  readonly policy?: string;
+  /** File, or other place, that says who may provide and ask for what. Default: none, and everybody may. */
+  readonly policy?: string | PolicyOrigin;
   /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */
   readonly auditLog?: string;
   /** The pods of this node, where Kubernetes runs them. Default: none are known. */

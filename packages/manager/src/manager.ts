@@ -16,6 +16,7 @@ import { Abilities } from './choice/abilities.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import { leave, register } from './peers/registration.js';
+import { PolicyFile } from './policy/policy-origin.js';
 import { PolicySource } from './policy/policy-source.js';
 import { Readiness } from './readiness.js';
 import type { Self } from './self.js';
@@ -103,7 +104,9 @@ export class Manager {
     stops.add(() => state[Symbol.dispose]());
     const stateDir = state.path;
     const { credentials } = this.#options;
-    const source = new PolicySource(this.#options.policy, { logger });
+    const { policy } = this.#options;
+    const origin = typeof policy === 'string' ? new PolicyFile(policy) : policy;
+    const source = new PolicySource(origin, { logger });
     await source.start();
     stops.add(() => source.stop());
     const auditLog = await this.#auditLog();

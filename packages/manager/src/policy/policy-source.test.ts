@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseSubject } from '@nsm/policy';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { PolicyFile } from './policy-origin.js';
 import { PolicySource } from './policy-source.js';
 
 const numRuns = process.env.SECURITY === 'thorough' ? 5000 : 100;
@@ -32,7 +33,9 @@ describe('a policy file', () => {
     folder = mkdtempSync(join(tmpdir(), 'nsm-policy-'));
     file = join(folder, 'policy.yaml');
     writeFileSync(file, first);
-    source = new PolicySource(file, { logger: { info: () => undefined, error: () => undefined } });
+    source = new PolicySource(new PolicyFile(file), {
+      logger: { info: () => undefined, error: () => undefined },
+    });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     await source.start();
     source.onChange(() => looks++);

@@ -1,15 +1,12 @@
-// The policy that is in force: read from a file, and again when the file changes. A file that cannot be read whole changes nothing.
+// The policy that is in force: read from where it is, and again when it changes. A text that cannot be read whole changes nothing.
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
 import { NsmError } from '@nsm/api';
 import type { Policy } from '@nsm/policy';
 import type { Logger } from 'pino';
+import type { PolicyOrigin } from './policy-origin.js';
 
 /** Milliseconds between two looks at the file. Not inotify: of its instances a user has 128, for all processes. */
 const lookEveryMs = 500;
-
-/** Bytes of a policy file that are read. */
-const maxBytes = 4 << 20;
 
 export interface PolicySourceComponents {
   readonly logger: Pick<Logger, 'info' | 'error'>;
@@ -24,7 +21,7 @@ export interface PolicyChange {
 }
 
 export class PolicySource {
-  readonly #path: string | undefined;
+  readonly #origin: PolicyOrigin | undefined;
   readonly #logger: PolicySourceComponents['logger'];
   readonly #listeners = new Set<(change: PolicyChange) => void>();
   #policy: Policy | undefined;
@@ -34,9 +31,9 @@ export class PolicySource {
   #seen = '';
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param path of the file; undefined: no policy is in force, ever. */
-  constructor(path: string | undefined, { logger }: PolicySourceComponents) {
-    this.#path = path;
+  /** @param origin undefined: no policy is in force, ever. */
+  constructor(origin: PolicyOrigin | undefined, { logger }: PolicySourceComponents) {
+    this.#origin = origin;
     this.#logger = logger;
   }
 
@@ -46,7 +43,7 @@ export class PolicySource {
   }
 
   get path(): string {
-    return this.#path ?? '';
+    return this.#origin?.name ?? '';
   }
 
   /** Why the file could not be taken on when it last changed; '' when it was. */
@@ -66,68 +63,57 @@ export class PolicySource {
 
   /** Reads the file, and looks for changes until `stop`. @throws NsmError `invalid` or `not-found` when the file cannot be taken on */
   async start(): Promise<void> {
-    if (this.#path === undefined) return;
-    this.#seen = markOf(this.#path);
-    await this.#load(this.#path);
-    this.#logger.info({ policy: this.#path, digest: digestOf(this.#text) }, 'the policy is in force');
-    this.#look(this.#path);
+    const origin = this.#origin;
+    if (!origin) return;
+    await origin.start?.();
+    this.#seen = origin.mark();
+    await this.#load(origin);
+    origin.judged?.('');
+    this.#logger.info({ policy: origin.name, digest: digestOf(this.#text) }, 'the policy is in force');
+    this.#look(origin);
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    this.#origin?.stop?.();
   }
 
-  #look(path: string): void {
+  #look(origin: PolicyOrigin): void {
     this.#timer = setTimeout(() => {
-      void this.#again(path).finally(() => this.#look(path));
+      void this.#again(origin).finally(() => this.#look(origin));
     }, lookEveryMs).unref();
   }
 
-  async #again(path: string): Promise<void> {
-    const mark = markOf(path);
+  async #again(origin: PolicyOrigin): Promise<void> {
+    const mark = origin.mark();
     if (mark === this.#seen) return;
     this.#seen = mark;
     try {
-      await this.#load(path);
+      await this.#load(origin);
       this.#error = '';
-      this.#logger.info({ policy: path, digest: digestOf(this.#text) }, 'a new policy is in force');
+      this.#logger.info({ policy: origin.name, digest: digestOf(this.#text) }, 'a new policy is in force');
     } catch (thrown) {
       const error = NsmError.from(thrown);
       this.#error = error.message;
       this.#logger.error(
-        { policy: path, err: error },
-        'the policy file is refused: the former policy stays in force',
+        { policy: origin.name, err: error },
+        'the policy is refused: the former policy stays in force',
       );
     }
+    origin.judged?.(this.#error);
     for (const listener of this.#listeners) listener({ digest: digestOf(this.#text), error: this.#error });
   }
 
-  async #load(path: string): Promise<void> {
-    const text = textOf(path);
+  async #load(origin: PolicyOrigin): Promise<void> {
+    const text = origin.text();
     // YAML, schemas and CEL are for managers with a policy.
     const { parsePolicy } = await import('@nsm/policy/parse');
-    this.#policy = parsePolicy(text, path);
-    this.#text = text;
+    this.#policy = text === undefined ? undefined : parsePolicy(text, origin.name);
+    this.#text = text ?? '';
     this.#loadedAt = Date.now();
   }
 }
 
 function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-/** Changes with the file, whatever way the file is replaced. */
-function markOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return stat ? `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}` : '';
-}
-
-function textOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) throw new NsmError('not-found', `there is no policy file ${path}`);
-  if (!stat.isFile() || stat.size > maxBytes)
-    throw new NsmError('invalid', `the policy file ${path} is no regular file of at most ${maxBytes} bytes`);
-  if ((stat.mode & 0o002) !== 0)
-    throw new NsmError('invalid', `everybody may write to the policy file ${path}: chmod o-w it`);
-  return readFileSync(path, 'utf8');
 }

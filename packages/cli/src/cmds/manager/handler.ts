@@ -12,6 +12,7 @@ import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { managerCredentials } from '../../manager-credentials.js';
 import { ownVersion } from '../../own-version.js';
+import { policyOf } from '../../policy-of.js';
 import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ManagerFlags } from './flags.js';
 
@@ -28,6 +29,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   prepareRunDir(runDir, { owners });
   using credentials = await managerCredentials(flags, logger);
   await using kubernetes = await kubernetesOf(flags, credentials?.current.identity.domain, logger);
+  const policy = await policyOf(flags, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
@@ -44,7 +46,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     prefixes: flags.prefix,
     clusterPrefixes: flags.clusterPrefix,
     allowedUids: flags.allowUid,
-    ...(flags.policy === undefined ? {} : { policy: flags.policy }),
+    ...(policy === undefined ? {} : { policy }),
     ...(flags.auditLog === undefined ? {} : { auditLog: flags.auditLog }),
     ...(kubernetes ? { pods: kubernetes.pods, clusterNetworks: kubernetes.networks } : {}),
     limits: Object.fromEntries(flags.limit),

@@ -109,7 +109,7 @@ export function managerCommand(): Command {
     )
     .addOption(
       policyFlag(
-        'who may provide and ask for what; read again when the file changes (default: everybody may)',
+        'who may provide and ask for what; read again when it changes; kubernetes:[NAMESPACE] for the NetworkServicePolicy objects of a cluster (default: everybody may)',
       ),
     )
     .addOption(
