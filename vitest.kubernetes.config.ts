@@ -1,5 +1,14 @@
 // The suites that need a Kubernetes cluster: npm run test:kubernetes (scripts/test-kubernetes.mjs).
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** What the others did is looked at in the end. */
+class RightsLast extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLast = ({ moduleId }: TestSpecification): number => Number(moduleId.includes('/rights.'));
+    return (await super.sort(files)).sort((one, other) => isLast(one) - isLast(other));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -9,6 +18,7 @@ export default defineConfig({
     isolate: false,
     // There is one product on the cluster, and some suites restart its managers.
     maxWorkers: 1,
+    sequence: { sequencer: RightsLast },
     include: ['test/dist/kubernetes/**/*.kubernetes.test.js', 'packages/*/dist/**/*.kubernetes.test.js'],
     globalSetup: 'test/dist/kubernetes/installation.js',
     setupFiles: 'test/dist/kubernetes/tell-of-failures.js',

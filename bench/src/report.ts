@@ -251,11 +251,12 @@ function registrySection({ registries }: Results): string {
       fixed(ms, 0),
     ),
     mebibytes(figure.managerMemory),
+    mebibytes(figure.managerHeap),
     ...[figure.registryCpu, figure.managerCpu].map((share) => fixed(100 * share, 1)),
   ]);
   const columns = [
     ...['', 'managers', 'endpoints', 'filled s', 'joined s', 'known p50 ms', 'p99', 'by all p50', 'p99'],
-    ...['manager MiB', 'registry CPU %', 'manager CPU %'],
+    ...['manager MiB', 'heap MiB', 'registry CPU %', 'manager CPU %'],
   ];
   return section('Registry', columns, rows, [
     'Known: from the advertisement of an endpoint until a manager has heard of it; by all: until the last has. All are',

@@ -107,6 +107,21 @@ describe.skipIf(!requireRoot('gateway'))('a gateway with CAP_NET_ADMIN and nothi
     for (const address of world) expect(await reached(address)).toBe(1);
     expect(await setting('ipv6/conf/all/forwarding')).toBe('1');
     await mesh.a.closeAll();
-    expect(await mesh.remains()).toEqual([...mesh.pods].flatMap(({ name }) => [`${name}: device eth0`]));
+    expect(await mesh.remains(500)).toEqual([...mesh.pods].flatMap(({ name }) => [`${name}: device eth0`]));
+  });
+
+  it('is not alone: so does a bridge', async () => {
+    await mesh.spawn(
+      edge.name,
+      '"event":"advertised"',
+      [
+        ...['endpoint', 'bridge', '--service', 'segment', '--name', 'segment', '--prefix', '10.70.0.0/24'],
+        ...['--prefix', 'fd70::/64', '--run-dir', mesh.b.runDir, '--json'],
+      ],
+      { before: contained('net_admin') },
+    );
+    await connect('segment');
+    for (const address of ['10.70.0.1', 'fd70::1']) expect(await reached(address)).toBe(1);
+    await mesh.a.closeAll();
   });
 });

@@ -56,6 +56,9 @@ export interface Pod {
   readonly namespace: TestNamespace;
 }
 
+/** Protocol of the mesh's own routes and rules. */
+const meshProtocol = 78;
+
 export interface EndpointSpec {
   readonly pod: Pod;
   readonly name: string;
@@ -323,7 +326,17 @@ export class Mesh implements AsyncDisposable {
           .map((device) => `${name}: device ${device}`),
       ),
     );
-    return [...connections, ...links].flat();
+    // Routes by a device go with it.
+    const routing = [...this.nodes, ...this.#pods].flatMap(({ namespace: { name, route } }) => [
+      ...route
+        .routes({ table: 'all', protocol: meshProtocol })
+        .map(({ destination, table }) => `${name}: route ${destination} in table ${table}`),
+      ...route
+        .rules()
+        .filter(({ protocol }) => protocol === meshProtocol)
+        .map(({ from, table }) => `${name}: rule from ${from} lookup ${table}`),
+    ]);
+    return [...connections, ...links, ...routing].flat();
   }
 
   #namespace(label: string): TestNamespace {

@@ -1,4 +1,6 @@
 // What the registry has to do for one manager: a watch, and a lease that is renewed. Keeps no copy, so that a thousand fit into a process.
+import { once } from 'node:events';
+import { createConnection, type Socket } from 'node:net';
 import { Channel, type Credentials, registry } from '@nsm/api';
 import * as etcd from '@nsm/api/etcd';
 
@@ -11,6 +13,8 @@ export interface FollowerOptions {
   readonly url: string;
   readonly name: string;
   readonly credentials: Credentials;
+  /** Another of each: the registry counts connections by host. */
+  readonly localAddress: string;
 }
 
 /**
@@ -42,8 +46,15 @@ const againMs = 500;
 
 /** By what the URL begins with. */
 const follows: Readonly<Record<string, Follow>> = {
-  async nsm({ url, name, credentials }, joined, heard) {
-    using channel = new Channel(url.slice('nsm://'.length), { credentials });
+  async nsm({ url, name, credentials, localAddress }, joined, heard) {
+    const [host = '', port] = url.slice('nsm://'.length).split(':');
+    const from = { host, port: Number(port), localAddress };
+    const to = async (): Promise<Socket> => {
+      const socket = createConnection(from);
+      await once(socket, 'connect');
+      return socket;
+    };
+    using channel = new Channel(`${host}:${port}`, { credentials, connect: to });
     const client = channel.client(registry.Registry);
     const manager = { name, address: '192.0.2.1:5001' };
     using _renewal = await renewing(() => client.registerManager({ manager, leaseMs }));

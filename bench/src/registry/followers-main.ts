@@ -32,9 +32,13 @@ async function run({ url, pkiDir, first, count }: FollowersOptions): Promise<voi
       await new Promise<void>((resolve) => waiting.set(endpoint, resolve));
     process.send?.({ at: arrivals.get(endpoint) ?? [] } satisfies Arrivals);
   });
-  const names = Array.from({ length: count }, (_, index) => `follower-${first + index}`).values();
+  const numbers = Array.from({ length: count }, (_, index) => first + index).values();
   const lane = async (): Promise<void> => {
-    for (const name of names) await follow({ url, name, credentials: ownCredentials(pkiDir, name) }, heard);
+    for (const number of numbers) {
+      const name = `follower-${number}`;
+      const localAddress = `127.1.${number >> 8}.${number & 255}`;
+      await follow({ url, name, localAddress, credentials: ownCredentials(pkiDir, name) }, heard);
+    }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   process.send?.({});

@@ -24,6 +24,10 @@ export class Pace {
     this.#now = now;
   }
 
+  get perSecond(): number {
+    return this.#limits.perSecond;
+  }
+
   /** Takes one from the bucket of whoever it is; false when it is empty. */
   allows(who: string): boolean {
     const { atOnce, perSecond } = this.#limits;

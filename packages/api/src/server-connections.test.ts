@@ -43,11 +43,13 @@ describe('calls', () => {
     expect(told).toEqual([expect.stringContaining('manager a')]);
   });
 
-  it('of a host without a certificate are as many, and of a pod as it likes', () => {
+  it('of a host without a certificate are as many, and of a pod more', () => {
     const host = open({ remoteAddress: '10.0.0.7' });
     for (let call = 0; call < 1024; call++) host.admit();
     expect(() => host.admit()).toThrow(/host 10.0.0.7 calls more often/);
     const pod = open({ peer: { pid: 1, uid: 5, gid: 5, namespace: { inode: 7, cookie: 7n } } });
-    for (let call = 0; call < 5000; call++) pod.admit();
+    for (let call = 0; call < 8192; call++) pod.admit();
+    expect(() => pod.admit()).toThrow(/network namespace 7 calls more often than 2000 times a second/);
+    expect(pod.socket.destroy).toHaveBeenCalled();
   });
 });

@@ -73,7 +73,9 @@ const ofAll: Readonly<Record<Way, Bound>> = {
 const refused = { ofOne: { most: 8, ofDescriptors: 1 / 32 }, ofAll: { most: 64, ofDescriptors: 1 / 16 } };
 
 /** Calls of one manager or host: each costs some tenths of a millisecond, whatever comes of it. Beyond it the connection is closed. */
-const calls = { atOnce: 1024, perSecond: 1000 };
+const callsOfMachine = { atOnce: 1024, perSecond: 1000 };
+/** Calls of one pod, whose connection is closed when it calls more often: a crowd of refusals would be the node's work. */
+const callsOfPod = { atOnce: 8192, perSecond: 2000 };
 
 /** When so few descriptors are left, a new connection gets no other answer than that. */
 const descriptorsKept = 16;
@@ -100,7 +102,7 @@ export class ServerConnections {
   readonly #onCrowd: (error: NsmError) => void;
   readonly #share: Share | undefined;
   readonly #underWay: UnderWay;
-  readonly #calls = new Pace(calls);
+  readonly #calls = { unix: new Pace(callsOfPod), other: new Pace(callsOfMachine) };
   readonly #throttle = new LogThrottle(() => performance.now());
   #last = 0;
 
@@ -158,11 +160,12 @@ export class ServerConnections {
     if (!connection) return undefined;
     const { caller, socket, way } = connection;
     const owner = { name: nameOf(caller), user: userOf(caller) };
-    if (way === 'unix' || this.#calls.allows(owner.name)) return this.#shareOf(caller, owner);
+    const pace = this.#calls[way === 'unix' ? 'unix' : 'other'];
+    if (pace.allows(owner.name)) return this.#shareOf(caller, owner);
     socket.destroy();
     throw this.#crowded(
       owner,
-      new NsmError('overload', `${owner.name} calls more often than ${calls.perSecond} times a second`),
+      new NsmError('overload', `${owner.name} calls more often than ${pace.perSecond} times a second`),
     );
   }
 

@@ -152,6 +152,17 @@ describe.skipIf(!requireRoot('pod routing'))('a default route through a connecti
     expect(await routing(plan)).toEqual(before);
   });
 
+  it.each(plans)('leaves nothing where it cannot be had: IPv$family', async (plan) => {
+    await thread.client.keepPrefixes({ prefixes: [plan.cluster] });
+    const [wanted, network] = [through(0, plan), plan.family === 4 ? '10.77.0.0/16' : 'fd77::/64'];
+    pod.route.addRoute({ destination: network, gateway: plan.router, device: pod.route.link('eth0')!.index });
+    const before = await routing(plan);
+    wanted.client!.routes.push({ ...wanted.client!.routes[0]!, destination: network });
+    await expect(thread.client.apply(wanted)).rejects.toThrow(/routes .* through eth0 already/);
+    expect(await routing(plan)).toEqual(before);
+    pod.route.deleteRoute({ destination: network });
+  });
+
   it.each(plans)('is mended with all that belongs to it: IPv$family', async (plan) => {
     const { cluster, service, node: other, pod: own, family } = plan;
     await thread.client.keepPrefixes({ prefixes: [] });

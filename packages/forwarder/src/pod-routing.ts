@@ -11,7 +11,9 @@ import {
   type RuleSpec,
 } from '@nsm/netlink';
 import { ownProtocol } from './device-routes.js';
+import { explain } from './explain.js';
 import { clusterMetric, firstKeeperMetric, keepRoutes } from './keep-routes.js';
+import { OpenPort } from './open-port.js';
 
 /** Rules of the pod's own are looked at before, and the main table as a whole after (32766). */
 const priority = 32_078;
@@ -62,6 +64,28 @@ export function routePod(
     ...bringRules(socket, exits),
   ];
   return [...added, ...done];
+}
+
+/**
+ * Once the interfaces of connections have gone: what kept packets from them goes with the last that needed it.
+ * @throws NsmError
+ */
+export function routeWithout(
+  crossConnects: readonly fw.CrossConnect[],
+  cluster: readonly string[] | undefined,
+): void {
+  const ports = crossConnects
+    .flatMap(({ client, endpoint }) => [client, endpoint])
+    .filter((port) => port?.namespace !== undefined && mayTake(port, cluster)) as fw.Port[];
+  for (const port of new Map(ports.map((one) => [one.namespace?.inode, one])).values()) {
+    try {
+      using open = new OpenPort(port);
+      routePod(open.socket, cluster);
+    } catch (error) {
+      const explained = explain(error);
+      if (explained.kind !== 'namespace-unknown') throw explained;
+    }
+  }
 }
 
 /** A default route by one interface. */

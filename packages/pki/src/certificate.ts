@@ -37,8 +37,10 @@ export function keyFromPem(pem: string | Buffer): KeyObject {
 export interface CertificateOptions {
   /** Whose certificate it is. */
   readonly publicKey: KeyObject;
-  /** `spiffe://…` */
-  readonly uri: string;
+  /** `spiffe://…`, of a machine of the mesh. */
+  readonly uri?: string;
+  /** Names by which callers find a server. Default: none. */
+  readonly dns?: readonly string[];
   /** Shown to people; nothing is decided by it. */
   readonly commonName: string;
   readonly notBefore: Date;
@@ -47,9 +49,9 @@ export interface CertificateOptions {
   readonly signer: { readonly key: KeyObject; readonly certificate?: X509Certificate };
 }
 
-/** A certificate for a manager or registry; without a certificate of the signer one that signs itself: an authority's. */
+/** A certificate for a machine or a server; without a certificate of the signer one that signs itself: an authority's. */
 export function makeCertificate(options: CertificateOptions): X509Certificate {
-  const { publicKey, uri, notBefore, notAfter, signer } = options;
+  const { publicKey, uri, dns = [], notBefore, notAfter, signer } = options;
   const spki = publicKey.export({ type: 'spki', format: 'der' });
   const subject = nameOf(options.commonName);
   const own = keyIdOf(spki);
@@ -57,6 +59,11 @@ export function makeCertificate(options: CertificateOptions): X509Certificate {
   const authority = issuer === undefined;
   const serial = randomBytes(16);
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 1;
+  // RFC 5280, section 4.2.1.6: dNSName, uniformResourceIdentifier.
+  const names = [
+    ...dns.map((name) => der(tag.implicit(2), Buffer.from(name, 'ascii'))),
+    ...(uri === undefined ? [] : [der(tag.implicit(6), Buffer.from(uri, 'ascii'))]),
+  ];
   const extensions = sequence(
     extension('2.5.29.19', true, authority ? sequence(yes) : sequence()),
     extension('2.5.29.15', true, usageBits(authority ? keyUsage.certAndCrlSign : keyUsage.digitalSignature)),
@@ -65,7 +72,7 @@ export function makeCertificate(options: CertificateOptions): X509Certificate {
       : [extension('2.5.29.37', false, sequence(oid('1.3.6.1.5.5.7.3.1'), oid('1.3.6.1.5.5.7.3.2')))]),
     extension('2.5.29.14', false, der(tag.octetString, own)),
     extension('2.5.29.35', false, sequence(der(tag.implicit(0), issuer ? keyIdOf(issuer.spki) : own))),
-    extension('2.5.29.17', false, sequence(der(tag.implicit(6), Buffer.from(uri, 'ascii')))),
+    ...(names.length > 0 ? [extension('2.5.29.17', false, sequence(...names))] : []),
   );
   const body = sequence(
     der(tag.explicit(0), integer(Buffer.from([2]))),

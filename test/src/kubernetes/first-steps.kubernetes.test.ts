@@ -1,6 +1,7 @@
 // What a first user does: install, provide a network service, use it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { managerNodes, nsm, system } from './installation.js';
+import { otherEnd } from './other-end.js';
 import { connectedByInit, endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
 
@@ -29,16 +30,10 @@ describe('the first steps', () => {
     expect(connections).toContainEqual(expect.objectContaining({ service: 'echo' }));
     const [address = ''] = await here.addresses('client', 'nsm0');
     expect(address).toMatch(/^100\.64\.\d+\.\d+\/31$/);
-    await here.ping('client', otherOf(address));
+    await here.ping('client', otherEnd(address));
   });
 });
 
 interface ConnectionRow {
   readonly service: string;
-}
-
-/** The other address of a pair. */
-function otherOf(address: string): string {
-  const [, prefix, last] = /^(.*\.)(\d+)\/31$/.exec(address) ?? [];
-  return `${prefix}${Number(last) ^ 1}`;
 }

@@ -2,6 +2,7 @@
 import { thorough } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { managerNodes, system } from './installation.js';
+import { otherEnd } from './other-end.js';
 import { connectedByInit, endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
 
@@ -30,8 +31,7 @@ describe('a rolling update of the managers', () => {
     const pings = [];
     for (const pod of ['near', 'far']) {
       const [own = ''] = await here.addresses(pod, 'nsm0');
-      const [, prefix, last] = /^(.*\.)(\d+)\/31$/.exec(own) ?? [];
-      pings.push(await here.startPinging(pod, `${prefix}${Number(last) ^ 1}`));
+      pings.push(await here.startPinging(pod, otherEnd(own)));
     }
     for (let rollout = 0; rollout < rollouts; rollout++) {
       await system.kubectl(['rollout', 'restart', 'daemonset/nsm-manager']);

@@ -151,12 +151,10 @@ const open = (to: Flood['to']): Promise<Socket> =>
 
 const flood = JSON.parse(process.argv[2] ?? '') as Flood;
 const next = await rounds(flood);
-await Promise.all(
-  Array.from({ length: flood.connections }, async () => {
-    const socket = await open(flood.to).catch(() => undefined);
-    if (socket) await pour(socket, next, flood.times);
-  }),
-);
+const opened = await Promise.allSettled(Array.from({ length: flood.connections }, () => open(flood.to)));
+const sockets = opened.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+if (sockets.length === 0) throw new Error(`no connection: ${JSON.stringify(opened)}`);
+await Promise.all(sockets.map((socket) => pour(socket, next, flood.times)));
 console.log('flooding');
 // What stands, stands until the test ends this process.
 setInterval(() => undefined, 1000);

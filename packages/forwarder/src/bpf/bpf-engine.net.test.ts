@@ -102,17 +102,21 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     using busy = makeNamespace('busy');
     const churn = 'while :; do ip link add x type veth peer name y; ip link set x up; ip link del x; done';
     await using _links = await spawnIn(busy.name, 'sh', ['-c', churn]);
-    const halves = ([0, 1] as const).map((side) => half(stage, side, VXLAN, 4, 1400));
+    const halves = ([0, 1] as const).map((side) =>
+      half(stage, side, VXLAN, 4, 1400, { addresses: [`${podAddresses[4][side]}/31`] }),
+    );
     // A question about one device would have the kernel do what has to be waited for: the list of all does not.
     const indexIn = (pod: TestNamespace): number =>
       pod.route.links().find(({ name }) => name !== 'lo')!.index;
     const frame = Buffer.concat([Buffer.from('ffffffffffff02000000000188b5', 'hex'), Buffer.alloc(46)]);
     const lost: number[] = [];
-    for (let n = 0; n < 10; n++) {
-      for (const [side, { client }] of stage.threads.entries()) await client.apply(halves[side]!);
+    for (let n = 0; n < 15; n++) {
       const [from, to] = stage.pods;
-      using receiver = new PacketSocket(to.namespace, indexIn(to), { type: 0x88b5 });
+      // By whatever device, which is still to be made.
+      using receiver = new PacketSocket(to.namespace, 0, { type: 0x88b5 });
+      await stage.threads[0].client.apply(halves[0]!);
       using sender = new PacketSocket(from.namespace, indexIn(from));
+      await stage.threads[1].client.apply(halves[1]!);
       for (let m = 0; m < 20; m++) sender.send(frame);
       let seen = 0;
       const all = (): boolean => {

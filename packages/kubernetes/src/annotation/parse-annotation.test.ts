@@ -161,16 +161,14 @@ describe('for every annotation', () => {
         ),
         (text) => {
           const { attachments, problems } = parseAnnotation(text);
-          if (problems.length > 0) expect(attachments).toEqual([]);
-          for (const { column } of problems) {
-            expect(column).toBeGreaterThanOrEqual(1);
-            expect(column).toBeLessThanOrEqual([...text].length + 1);
-          }
+          const length = [...text].length;
+          const isPlaced = problems.every(({ column }) => column >= 1 && column <= length + 1);
           const again = parseAnnotation(formatAnnotation(attachments));
           expect(again.attachments).toEqual(attachments);
+          return isPlaced && (problems.length === 0 || attachments.length === 0);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });

@@ -1,7 +1,7 @@
 // The agent of this node's pods, in the manager's process: no pod needs one of its own.
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Informer, type KubeClient, namespaces } from '@nsm/kube-client';
+import { Informer, type KubeClient, KubeError, namespaces } from '@nsm/kube-client';
 import type { NodePod, NodePods, PodPort } from '@nsm/manager';
 import type { Logger } from 'pino';
 import { DevicePlugin } from '../device-plugin/device-plugin.js';
@@ -144,7 +144,11 @@ export class PodAgent implements NodePods {
       client,
       events: this.#events,
       onReady: () => this.#workers.get(uid)?.mark(),
-      onFailure: (error) => logger.warn({ pod: uid, err: error }, 'the pod was not told what it has'),
+      onFailure: (error) => {
+        // That the API is away is told once, by the copies of its objects.
+        const level = error instanceof KubeError && error.status === 0 ? 'debug' : 'warn';
+        logger[level]({ pod: uid, err: error }, 'the pod was not told what it has');
+      },
     });
     const { domain = 'nsm' } = this.#options;
     const worker = new PodWorker(uid, {

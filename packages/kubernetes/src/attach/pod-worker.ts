@@ -100,6 +100,7 @@ export class PodWorker {
     const asks = wish.attachments.length > 0 || wish.problems.length > 0;
     if (!asks && !teller.concerns(pod) && !this.#hasAny()) return;
     const sandbox = directory.sandboxOf(pod);
+    if (!sandbox && pod.metadata.deletionTimestamp !== undefined) return;
     const own = sandbox ? podConnections(port.connections(), sandbox.inode) : [];
     const usable = sandbox ? usableConnections(port.connections(), sandbox.inode) : [];
     const obstacle = asks && !sandbox ? this.#obstacleOf(pod) : undefined;

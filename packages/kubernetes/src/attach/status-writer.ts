@@ -1,5 +1,5 @@
 // Tells one pod what it has: one call for annotation and condition, and none where the pod has been told already.
-import type { Condition, KubeClient } from '@nsm/kube-client';
+import { type Condition, type KubeClient, KubeError } from '@nsm/kube-client';
 import { conditionOf, hasGate, type Pod, pods, statusAnnotation } from '../pods/pod.js';
 
 /** Milliseconds between two calls: what changes faster is told together. */
@@ -70,7 +70,8 @@ export class StatusWriter {
     } catch (error) {
       this.#pauseMs = Math.min(lastPauseMs, Math.max(firstPauseMs, this.#pauseMs * 2));
       pauseMs = this.#pauseMs;
-      onFailure(error);
+      // A pod that has gone need not know.
+      if (!(error instanceof KubeError && error.status === 404)) onFailure(error);
     }
     this.#timer = setTimeout(() => {
       this.#busy = false;

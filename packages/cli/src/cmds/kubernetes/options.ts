@@ -1,16 +1,45 @@
-// nsm kubernetes: what runs once for a cluster, beside the managers of its nodes.
+// nsm kubernetes: what a cluster needs beside its managers.
 import { Command } from 'commander';
 import { logLevelFlag } from '../../common-flags.js';
-import { flag } from '../../flags.js';
-import type { SignerFlags } from './flags.js';
+import { flag, parseHostPort } from '../../flags.js';
+import type { SignerFlags, WebhookFlags } from './flags.js';
 
 export function kubernetesCommand(): Command {
-  const command = new Command('kubernetes')
-    .summary('run what a cluster needs once')
+  const kubernetes = new Command('kubernetes')
+    .summary('run what a cluster needs beside its managers')
     .description(
-      'Runs what a Kubernetes cluster needs once, beside the managers of its nodes. Uses KUBECONFIG, or its pod.',
+      'Runs what a Kubernetes cluster needs beside the managers of its nodes. Uses KUBECONFIG, or its pod.',
     );
-  command
+  kubernetes
+    .command('webhook')
+    .summary('check annotations, and complete pods that have them')
+    .description(
+      'Serves a mutating admission webhook until SIGTERM: refuses annotations that are wrong, and gives pods that ask for\n' +
+        'connections their readiness gate and, where they want it, init containers or sidecars. Makes its own certificates, keeps\n' +
+        'their authority in the Secret SERVICE-tls, and writes it into its MutatingWebhookConfiguration.',
+    )
+    .addOption(
+      flag('--listen <host:port>', 'where the API server calls', {
+        default: '0.0.0.0:8443',
+        parse: parseHostPort,
+      }),
+    )
+    .addOption(
+      flag('--service <name>', 'Service that leads here, in the namespace of this pod', {
+        default: 'nsm-webhook',
+      }),
+    )
+    .addOption(flag('--configuration <name>', 'the MutatingWebhookConfiguration', { default: 'nsm-webhook' }))
+    .addOption(flag('--image <name>', 'image of the containers that are added to pods').makeOptionMandatory())
+    .addOption(
+      flag('--domain <name>', "the mesh's own domain, which annotations may name", { default: 'nsm' }),
+    )
+    .addOption(logLevelFlag())
+    .action(async (flags: WebhookFlags) => {
+      const { runWebhook } = await import('./run-webhook.js');
+      await runWebhook(flags);
+    });
+  kubernetes
     .command('signer')
     .summary('give the managers of the cluster their certificates')
     .description(
@@ -23,8 +52,8 @@ export function kubernetesCommand(): Command {
     .addOption(flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm' }))
     .addOption(logLevelFlag())
     .action(async (flags: SignerFlags) => {
-      const { runSigner } = await import('./handler.js');
+      const { runSigner } = await import('./run-signer.js');
       await runSigner(flags);
     });
-  return command;
+  return kubernetes;
 }
