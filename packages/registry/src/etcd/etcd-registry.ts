@@ -18,7 +18,7 @@ export interface EtcdRegistryOptions extends FollowingOptions {
 
 /** Milliseconds between two questions that only a member with a majority of the others can answer; a quarter more or less. */
 const askEveryMs = 5000;
-/** Milliseconds between two of them while calls fail, and for an answer then: what is to be written has time for another member. */
+/** The same while calls fail, and milliseconds for an answer then: a write has time left for another member. */
 const inDoubt = { askEveryMs: 200, answerWithinMs: 750 };
 
 export class EtcdRegistry extends FollowingRegistry {
