@@ -9,7 +9,8 @@
 //                          restart-kubelet NODE
 //                          stop-api, start-api    nobody reaches the API server, as behind a firewall
 //                          crash-etcd             kill -9 of the API server's etcd, which is then started again
-//                          outside COMMAND…       runs it as root on a machine that the nodes reach, and that is none of them
+//                          outside COMMAND…       runs it as root on a machine that the nodes reach, and that is none of them;
+//                                                 what KUBECONFIG names there is of an administrator of the cluster
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -11,8 +11,8 @@ export interface PodOptions {
 }
 
 /** The sockets of the node's manager, for a container that calls it itself. */
-const runFolder = { name: 'run', hostPath: { path: '/run/nsm', type: 'Directory' } };
-const runMount = { name: 'run', mountPath: '/run/nsm' };
+export const runFolder = { name: 'run', hostPath: { path: '/run/nsm', type: 'Directory' } };
+export const runMount = { name: 'run', mountPath: '/run/nsm' };
 
 /** An application that does nothing, with a shell in it. */
 export function application(name: string, options: PodOptions = {}): object {
