@@ -142,7 +142,8 @@ export class FakeApi {
     this.#arrivals.clear();
     const told = this.answer(call);
     if (told === 'hang' || stream.destroyed) return;
-    const [path = '', query = ''] = target.split('?');
+    const [asIs = '', query = ''] = target.split('?');
+    const path = asIs.replace(/\/status$/, '');
     const asked = new URLSearchParams(query);
     if (told !== undefined) refuse(stream, told, 'Told');
     else if (asked.get('watch')) this.#watch(stream, path, Number(asked.get('resourceVersion')));
@@ -196,8 +197,11 @@ export class FakeApi {
   }
 }
 
+/** A list without a namespace is of all namespaces. */
 function isIn(prefix: string, path: string): boolean {
-  return path.startsWith(`${prefix}/`);
+  return [path, path.replace(/\/namespaces\/[^/]+(?=\/[^/]+\/[^/]+$)/, '')].some((each) =>
+    each.startsWith(`${prefix}/`),
+  );
 }
 
 function answer(stream: ServerHttp2Stream, value: unknown): void {

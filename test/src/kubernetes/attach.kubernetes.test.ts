@@ -1,7 +1,7 @@
 // Pods are attached by their annotations: without an agent in them, or with one, and at the strictest level of Pod Security.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { image } from './config.js';
-import { managerNodes, managerPod, system } from './installation.js';
+import { managerNodes, managerPod, nsm, system } from './installation.js';
 import { otherEnd } from './other-end.js';
 import { application, applications, endpoints } from './pods.js';
 import { restricted, withSockets } from './restricted.js';
@@ -145,5 +145,25 @@ describe('annotated pods', () => {
     await eventually(has('kept', 'nsm-1'));
     expect(await free.exec('kept', ['cat', '/sys/class/net/nsm-1/ifindex'])).toBe(index);
     expect(await pinging.stop()).toMatchObject({ lost: 0 });
+  });
+
+  it('are attached all the same while no webhook answers', async () => {
+    await system.kubectl(['scale', 'deployment/nsm-webhook', '--replicas=0']);
+    try {
+      await system.kubectl(['wait', 'pod', '--selector=app.kubernetes.io/component=webhook', '--for=delete']);
+      await free.apply(application('unseen', { annotations: { [key]: 'kernel://attach-echo/nsm-1' } }));
+      await eventually(has('unseen', 'nsm-1'));
+    } finally {
+      await system.kubectl(['scale', 'deployment/nsm-webhook', '--replicas=2']);
+      await system.rolledOut('deployment/nsm-webhook');
+    }
+  });
+
+  it('leave nothing behind when they are deleted', async () => {
+    await free.apply(application('deleted', { node, annotations: { [key]: 'kernel://attach-echo/nsm-1' } }));
+    await eventually(has('deleted', 'nsm-1'));
+    const { metadata } = await free.get('pod/deleted');
+    await free.remove('pod/deleted');
+    await eventually(async () => !(await nsm(node, 'get', 'connections', '--json')).includes(metadata.uid));
   });
 });

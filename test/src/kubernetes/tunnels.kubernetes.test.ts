@@ -4,12 +4,14 @@ import { answered, attached, podOf } from './annotated.js';
 import { image, imageNode } from './config.js';
 import { eventually } from './eventually.js';
 import { managerNodes, system } from './installation.js';
-import { application, endpoints, runFolder, runMount } from './pods.js';
+import { application, endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
 
 const kinds = ['VXLAN', 'GRE', 'VXLAN_GRE', 'MPLSoGRE', 'MPLSoUDP', 'MPLSoEthernet'];
 const serviceOf = (kind: string): string => `by-${kind.toLowerCase().replaceAll('_', '-')}`;
 const memory = 'by-memory';
+/** Of the node's manager: both ends of shared memory meet in it. */
+const runFolder = { name: 'run', hostPath: { path: '/run/nsm', type: 'Directory' } };
 
 describe('between pods of two nodes', async () => {
   const nodes = await managerNodes();
@@ -75,7 +77,7 @@ describe('between pods of two nodes', async () => {
       stdin: true,
       env: [{ name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
       securityContext: { privileged: true, runAsUser: 0 },
-      volumeMounts: [runMount],
+      volumeMounts: [{ name: 'run', mountPath: '/run/nsm' }],
     };
     const { spec, ...rest } = application(name, { node: second }) as { spec: { containers: object[] } };
     return { ...rest, spec: { ...spec, containers: [...spec.containers, speaking], volumes: [runFolder] } };

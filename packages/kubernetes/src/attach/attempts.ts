@@ -55,9 +55,10 @@ export class Attempts {
     const keys = new Set(wanted.map(keyOf));
     for (const key of this.#failed.keys()) if (!keys.has(key)) this.#failed.delete(key);
     for (const one of wanted) {
-      const failed = this.#failed.get(keyOf(one));
-      const patient = failed && isSame(failed.wanted, one) && failed.due > this.#components.now();
-      if (!patient && !this.#running.has(keyOf(one))) void this.#attempt(process, one, failed);
+      const known = this.#failed.get(keyOf(one));
+      const failed = known && isSame(known.wanted, one) ? known : undefined;
+      const isDue = !failed || failed.due <= this.#components.now();
+      if (isDue && !this.#running.has(keyOf(one))) void this.#attempt(process, one, failed);
     }
   }
 

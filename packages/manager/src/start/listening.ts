@@ -50,9 +50,9 @@ export async function listenUnix(
   { runDir }: Pick<ManagerOptions, 'runDir'>,
   stops: Stops,
 ): Promise<void> {
-  const { logger, readiness } = services;
+  const { logger, readiness, pods } = services;
   const show = (socket: string): void => {
-    if (socket !== join(runDir, 'admin.sock')) showToPods(runDir, socket);
+    if (pods && socket !== join(runDir, 'admin.sock')) showToPods(runDir, socket);
   };
   const onRemoved = (socket: string, error?: NsmError): void => {
     if (error) {

@@ -1,0 +1,124 @@
+// What a registry on Kubernetes asks of the API server, and when: counted at a server of its own.
+import { FakeApi } from '@nsm/kube-client/fake-api';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { endpoint, leaseMs, nodeA, until } from '../compliance-harness.js';
+import { endpointKey } from '../valid-record.js';
+import { KubernetesRegistry } from './kubernetes-registry.js';
+
+const endpoints = '/apis/networkservicemesh.io/v1/namespaces/default/networkserviceendpoints';
+const managers = '/apis/networkservicemesh.io/v1/namespaces/mesh/networkservicemanagers';
+let api: FakeApi;
+let registry: KubernetesRegistry;
+
+beforeEach(async () => {
+  api = new FakeApi();
+  await api.start();
+  registry = new KubernetesRegistry('kubernetes:mesh', {
+    kubeConfig: api.config,
+    namespace: 'mesh',
+    // Nothing of it falls into a test.
+    keeperLeaseMs: 3_600_000,
+  });
+  await registry.start();
+});
+afterEach(async () => {
+  await registry.stop();
+  await api.stop();
+});
+
+it('answers everything from its copy: no call of the API for a connection', async () => {
+  await registry.registerManager(nodeA, 3_600_000);
+  await registry.registerEndpoint(endpoint('fw'));
+  await until(
+    registry,
+    () => registry.endpointsOf('firewall').length === 1 && registry.managers().size === 1,
+  );
+  await settled();
+  const before = api.calls.length;
+  for (let n = 0; n < 1000; n++) {
+    expect(registry.endpointsOf('firewall')).toHaveLength(1);
+    expect([...registry.endpoints()]).toHaveLength(1);
+    expect(registry.managers().get('node-a')?.alive).toBe(true);
+  }
+  expect(api.calls.slice(before)).toEqual([]);
+});
+
+it('renews a lease by one call, and writes loads only when they are others', async () => {
+  await registry.registerManager(nodeA, leaseMs);
+  await registry.registerEndpoint(endpoint('fw'));
+  const key = endpointKey(endpoint('fw'));
+  await until(
+    registry,
+    () => registry.endpointsOf('firewall').length === 1 && registry.managers().get('node-a')?.alive === true,
+  );
+  await settled();
+  let before = api.calls.length;
+  await registry.registerManager(nodeA, leaseMs);
+  expect(api.calls.slice(before)).toEqual([
+    'PATCH /apis/coordination.k8s.io/v1/namespaces/mesh/leases/manager-node-a?fieldManager=nsm',
+  ]);
+  before = api.calls.length;
+  await registry.tellLoads(
+    new Map([
+      [key, 7],
+      ['unknown/default/none', 1],
+    ]),
+  );
+  expect(api.calls.slice(before)).toEqual([`PATCH ${endpoints}/fw.firewall/status?fieldManager=nsm`]);
+  await vi.waitFor(async () => {
+    before = api.calls.length;
+    await registry.tellLoads(new Map([[key, 7]]));
+    expect(api.calls.slice(before)).toEqual([]);
+  });
+});
+
+it('takes what was written by hand, and nothing that is no record', async () => {
+  const spec = { networkServiceName: 'vpn', networkServiceHost: 'ensm' };
+  api.put(`${managers}/ensm`, { spec: { name: 'ensm', address: '203.0.113.7:5001', external: true } });
+  api.put(`${endpoints}/gw`, { spec });
+  api.put(`${endpoints}/spoofed`, { spec: { ...spec, nseProviderNamespace: 'kube-system' } });
+  api.put(`${endpoints}/broken`, { spec: { ...spec, networkServiceName: '../etc' } });
+  api.put(`${endpoints}/foreign`, {
+    spec,
+    metadata: { labels: { 'networkservicemesh.io/mesh': 'another' } },
+  });
+  await until(registry, () => registry.endpointsOf('vpn').length === 1 && registry.managers().size === 1);
+  await settled();
+  expect([...registry.endpoints()]).toMatchObject([
+    { nseProviderName: 'gw', nseProviderNamespace: 'default', networkServiceHost: 'ensm' },
+  ]);
+  expect(registry.managers().get('ensm')).toMatchObject({
+    alive: true,
+    external: true,
+    address: '203.0.113.7:5001',
+  });
+});
+
+it('knows an endpoint until the last object of it is gone', async () => {
+  const spec = { networkServiceName: 'vpn', networkServiceHost: 'ensm', nseProviderName: 'gw' };
+  api.put(`${endpoints}/one`, { spec: { ...spec, socketLocation: '/one' } });
+  api.put(`${endpoints}/two`, { spec: { ...spec, socketLocation: '/two' } });
+  await until(registry, () => registry.endpointsOf('vpn').length === 1);
+  await settled();
+  expect(registry.endpointsOf('vpn')[0]?.socketLocation).toBe('/one');
+  api.remove(`${endpoints}/one`);
+  await until(registry, () => registry.endpointsOf('vpn')[0]?.socketLocation === '/two');
+  api.remove(`${endpoints}/two`);
+  await until(registry, () => registry.endpointsOf('vpn').length === 0);
+});
+
+it('says what to do when the cluster lacks its kinds, or refuses', async () => {
+  api.answer = (call) => (call.startsWith('PATCH') ? 403 : undefined);
+  await expect(registry.registerEndpoint(endpoint('fw'))).rejects.toMatchObject({
+    kind: 'registry',
+    message: expect.stringMatching(/^registry kubernetes:mesh: apply networkserviceendpoints.*grant it/),
+  });
+});
+
+/** What was under way has come. */
+async function settled(): Promise<void> {
+  for (let calls = -1; calls !== api.calls.length; ) {
+    calls = api.calls.length;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
