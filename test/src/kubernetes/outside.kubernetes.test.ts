@@ -1,7 +1,7 @@
 // A machine that is no node of the cluster, whose manager has the cluster's registry: services of each are the other's.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,6 +33,19 @@ describe.skipIf(!requirePower('a manager outside'))('a manager outside', () => {
     return () => text;
   }
 
+  /** Flags for one of the cluster's authority: who may read its key gives certificates to machines that are no nodes. */
+  async function certificate(): Promise<string[]> {
+    const { data } = await system.get<{ data: Record<string, string> }>('secret/nsm-authority');
+    const [pki, out] = [join(folder, 'pki'), join(folder, 'issued')];
+    mkdirSync(pki, { mode: 0o700 });
+    for (const [name, value] of Object.entries(data))
+      writeFileSync(join(pki, name), Buffer.from(value, 'base64'), { mode: 0o600 });
+    const [program = '', ...args] = nsm;
+    execFileSync(program, [...args, 'pki', 'issue', 'outside', '--dir', pki, '--out', out]);
+    const files = { cert: 'tls.crt', key: 'tls.key', ca: 'ca.crt' };
+    return Object.entries(files).flatMap(([flag, file]) => [`--tls-${flag}`, join(out, file)]);
+  }
+
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'nsm-outside-'));
     here = await TestNamespace.create('outside');
@@ -53,7 +66,8 @@ describe.skipIf(!requirePower('a manager outside'))('a manager outside', () => {
         `kubernetes:${system.name}`,
         '--no-attach-pods',
       ],
-      ...['--run-dir', join(folder, 'run'), '--state-dir', join(folder, 'state'), '--insecure'],
+      ...['--run-dir', join(folder, 'run'), '--state-dir', join(folder, 'state')],
+      ...(await certificate()),
       ...['--listen', `${own}:${port}`, '--advertise', `${own}:${port}`],
     );
     await eventually('the manager outside is ready', async () => log().includes('"msg":"ready"')).catch(
