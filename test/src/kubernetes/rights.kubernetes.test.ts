@@ -14,6 +14,7 @@ if (auditLog === undefined)
 const unseen = [
   'update secrets',
   'delete leases.coordination.k8s.io',
+  'patch networkservicepolicies/status.networkservicemesh.io',
   'approve signers.certificates.k8s.io',
   'sign signers.certificates.k8s.io',
 ];
