@@ -4,7 +4,7 @@ const args = process.argv.slice(2);
 process.env.SECURITY = 'thorough';
 process.argv = [
   ...process.argv.slice(0, 2),
-  ...(args.some((word) => !word.startsWith('-')) ? [] : ['test/src/security/']),
+  ...(args.some((word) => !word.startsWith('-')) ? [] : ['test/dist/security/', 'policy/policy-source']),
   ...args,
 ];
 await import('./test.mjs');

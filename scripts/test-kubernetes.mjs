@@ -3,6 +3,13 @@
 //   NSM_IMAGE        the product's image, which the nodes have or can pull; localhost/nsm:dev by default, as npm run image makes it
 //   NSM_TEST_IMAGE   an image with a shell, ip, ping, wget and httpd; busybox:1.37 by default
 //   NSM_TEST_AUDIT_LOG   the API server's audit log as a file here; without it rights are not compared with their use
+//   NSM_CLUSTER_POWER    a program for what no API does to machines; without it stories of crashes are not run. It is called with
+//                          run NODE COMMAND…      runs it as root on a node
+//                          crash NODE, boot NODE  the power of a node goes, and comes back
+//                          restart-kubelet NODE
+//                          stop-api, start-api    nobody reaches the API server, as behind a firewall
+//                          crash-etcd             kill -9 of the API server's etcd, which is then started again
+//                          outside COMMAND…       runs it as root on a machine that the nodes reach, and that is none of them
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

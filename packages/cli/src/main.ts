@@ -14,6 +14,15 @@ export async function run(argv: readonly string[]): Promise<void> {
   setInterval(() => {}, 2 ** 30);
   // What a daemon writes is its user's alone; the folder of its sockets, and those that are for pods, are opened by name.
   if (isDaemon(argv)) process.umask(0o077);
+  await runCommand(argv);
+  // A reader that is slow must still get all of it. Writing nothing to a full device would fail.
+  const unfinished = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0);
+  await Promise.all(unfinished.map((stream) => new Promise((done) => stream.write('', done))));
+  process.exit();
+}
+
+/** Runs a command to its end. A failure is worded on stderr, and told by `process.exitCode`. */
+export async function runCommand(argv: readonly string[]): Promise<void> {
   try {
     const program = await buildProgram(argv);
     await program.parseAsync(argv, { from: 'user' });
@@ -26,10 +35,6 @@ export async function run(argv: readonly string[]): Promise<void> {
     // Others cannot reach a daemon that does not start; it has a failure of its own.
     process.exitCode = status === exitStatus.unreachable && isDaemon(argv) ? exitStatus.failed : status;
   }
-  // A reader that is slow must still get all of it. Writing nothing to a full device would fail.
-  const unfinished = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0);
-  await Promise.all(unfinished.map((stream) => new Promise((done) => stream.write('', done))));
-  process.exit();
 }
 
 /** What the system refuses for want of something is told as that; all else as it is. */

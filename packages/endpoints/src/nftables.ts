@@ -5,7 +5,7 @@ import { NsmError } from '@nsm/api';
 const table = 'inet nsm_gateway';
 
 /** The rules: addresses hidden behind the outside device, TCP segments no larger than the path carries. */
-export function gatewayRules(outside: string): string {
+function gatewayRules(outside: string): string {
   const device = `"${outside}"`;
   return `table ${table}
 delete table ${table}

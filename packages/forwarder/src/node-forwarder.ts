@@ -1,13 +1,13 @@
-// The dataplane of one node: makes cross-connects exist as wanted, and removes them.
+// The dataplane of one node: its engines are begun and ended here, and what the manager asks of it is answered.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type forwarder as fw, type ServiceImplementation, Turns, traitsOf } from '@nsm/api';
+import type { forwarder as fw, ServiceImplementation } from '@nsm/api';
 import { RouteSocket } from '@nsm/netlink';
 import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { SourceFilters } from './bpf/source-filters.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
-import { inOrder, isPortTaken, obstruction, possibleWirings, type TriedWiring } from './choose-wiring.js';
-import { configureDevice } from './configure-device.js';
+import type { TriedWiring } from './choose-wiring.js';
+import { CrossConnects } from './cross-connects.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
 import { type FoundReport, findInterfaces } from './find-interfaces.js';
@@ -19,22 +19,16 @@ import type { LendingOptions } from './lending/lending-options.js';
 import { LoanBook } from './lending/loan-book.js';
 import { listNetworks, type NetworkReport } from './list-networks.js';
 import { defaultMemoryLimits, type MemoryLimits } from './memory-limits.js';
-import { requireAnswer } from './neighbour-probe.js';
 import { nodeId } from './node-id.js';
 import { NodeWatch } from './node-watch.js';
-import { OpenPort } from './open-port.js';
-import { routeWithout } from './pod-routing.js';
 import { requirePrivileges } from './privileges.js';
 import { type ProbeReport, probe } from './probe.js';
 import { readStatistics } from './read-statistics.js';
 import { Reaper } from './reaper.js';
-import { requireEgress } from './require-egress.js';
 import type { StatisticsReport } from './statistics.js';
 import { type Offer, TunnelOffers } from './tunnel-offer.js';
 import { keepUnderlayRoutes } from './underlay-routes.js';
-import { validCrossConnect } from './valid-cross-connect.js';
-import { waitForCarrier } from './wait-for-carrier.js';
-import type { Device, OpenPorts, Side, Wiring } from './wiring.js';
+import type { Side } from './wiring.js';
 
 type ForwarderService = ServiceImplementation<typeof fw.Forwarder>;
 
@@ -61,10 +55,9 @@ export class NodeForwarder implements ForwarderService {
   readonly #shared: SharedEngine;
   readonly #memory: MemoryLimits;
   readonly #lending: Lending;
-  /** By id of cross-connects: what is done with each waits for what was begun before, also where nobody waits for that any more. */
-  readonly #turns = new Turns();
+  readonly #crossConnects: CrossConnects;
   readonly #wirings: readonly TriedWiring[];
-  /** Undefined until they are told. */
+  /** The cluster's own prefixes; undefined until the manager tells them. */
   #cluster: readonly string[] | undefined;
 
   constructor({
@@ -96,6 +89,15 @@ export class NodeForwarder implements ForwarderService {
     const wirings = allWirings(engines, vxlanEngine, lending);
     this.#wirings = wirings.map((wiring) => ({ wiring, missing: wiring.probe(node) }));
     removeScaffolding(this.#socket);
+    this.#crossConnects = new CrossConnects({
+      ...engines,
+      socket: this.#socket,
+      watch: this.#watch,
+      reaper: this.#reaper,
+      sources: this.#sources,
+      wirings: this.#wirings,
+      cluster: () => this.#cluster,
+    });
     const working = this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [wiring]));
     this.#offers = new TunnelOffers(this.#socket, working, () =>
       this.#watch.tell({ event: { case: 'offersChanged', value: true } }),
@@ -166,114 +168,11 @@ export class NodeForwarder implements ForwarderService {
   }
 
   apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
-    return this.#turns.take([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
+    return this.#crossConnects.apply(crossConnect, signal);
   }
 
-  async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
-    signal.throwIfAborted();
-    this.#reaper.prepare();
-    crossConnect.mended = [];
-    const possible = possibleWirings(this.#wirings, crossConnect, obstruction(crossConnect, this.#socket));
-    const ports: OpenPorts = {};
-    try {
-      if (crossConnect.client) ports.client = new OpenPort(crossConnect.client);
-      if (crossConnect.endpoint) ports.endpoint = new OpenPort(crossConnect.endpoint);
-      for (const open of Object.values(ports))
-        open.lastIndex = this.#watch.indexOf(crossConnect.id, open.namespace);
-      this.#watch.unfollow(crossConnect.id);
-      for (const { port } of Object.values(ports)) this.#watch.unfollow(port.takesOver);
-      const [first, second] = inOrder(possible, crossConnect.id, ports);
-      try {
-        return await this.#connect(first, crossConnect, ports, signal);
-      } catch (error) {
-        if (!second || !isPortTaken(error)) throw error;
-        return await this.#connect(second, crossConnect, ports, signal);
-      }
-    } catch (error) {
-      throw explain(error, crossConnect);
-    } finally {
-      ports.client?.[Symbol.dispose]();
-      ports.endpoint?.[Symbol.dispose]();
-    }
-  }
-
-  async #connect(
-    wiring: Wiring,
-    crossConnect: fw.CrossConnect,
-    ports: OpenPorts,
-    signal: AbortSignal,
-  ): Promise<fw.CrossConnect> {
-    let devices: Device[] = [];
-    try {
-      devices = await wiring.connect(crossConnect, ports, { socket: this.#socket }, (device) => {
-        this.#tunnels.release(crossConnect.id);
-        ports[device.side]?.delete(device.index);
-      });
-      for (const device of devices) {
-        const open = ports[device.side];
-        if (!open) continue;
-        // Before the first packet.
-        const first = this.#sources?.guard(crossConnect.id, device, ports);
-        const configured = await configureDevice(crossConnect.id, device, open, {
-          cluster: this.#cluster,
-          first,
-        });
-        crossConnect.mended.push(...configured);
-        if (open.port.name.includes('%')) open.port.name = device.name;
-        this.#watch.follow(crossConnect.id, open, device.index);
-      }
-      for (const open of Object.values(ports)) this.#watch.follow(crossConnect.id, open);
-      // Each end has its carrier when both are up.
-      const carrying: Device[] = [];
-      for (const device of devices) {
-        const open = device.fresh ? ports[device.side] : undefined;
-        if (device.nodeEnd !== undefined) await waitForCarrier(this.#socket, device.nodeEnd, signal);
-        if (open && (await waitForCarrier(open.socket, device.index, signal))) carrying.push(device);
-      }
-      if (crossConnect.answerWithinMs > 0)
-        await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
-      await requireEgress(crossConnect, carrying, ports, signal);
-      return crossConnect;
-    } catch (error) {
-      // Either end takes the other with it.
-      const fresh = devices.find((device) => device.fresh);
-      if (fresh && this.#lending.holds(crossConnect.id)) this.#lending.undo(crossConnect.id);
-      else if (fresh) {
-        await this.#shared.release(crossConnect.id);
-        this.#tunnels.release(crossConnect.id);
-        this.#sources?.release(crossConnect.id);
-        ports[fresh.side]?.delete(fresh.index);
-      }
-      if (fresh) routeWithout([crossConnect], this.#cluster);
-      throw error;
-    }
-  }
-
-  remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
-    return this.#turns.take(
-      crossConnects.map(({ id }) => id),
-      () => this.#remove(crossConnects),
-    );
-  }
-
-  async #remove(crossConnects: readonly fw.CrossConnect[]): Promise<object> {
-    for (const { id } of crossConnects) this.#watch.unfollow(id);
-    await Promise.all(
-      crossConnects.map(async (crossConnect) => {
-        const { id } = crossConnect;
-        if (this.#lending.holds(id)) return await this.#lending.giveBack(id);
-        const [client, endpoint] = [withDevice(crossConnect.client), withDevice(crossConnect.endpoint)];
-        await this.#shared.release(id);
-        this.#sockets.release(id);
-        this.#sources?.release(id);
-        const outside = this.#tunnels.release(id);
-        if (outside || client || endpoint)
-          await this.#reaper.remove({ ...crossConnect, client, endpoint }, outside);
-        // The pod's device may have been the other end of an unfinished tunnel, which bore no id yet.
-        if (!outside && !(client && endpoint)) this.#tunnels.tidySoon();
-      }),
-    );
-    routeWithout(crossConnects, this.#cluster);
+  async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
+    await this.#crossConnects.remove(crossConnects);
     return {};
   }
 
@@ -306,8 +205,4 @@ export class NodeForwarder implements ForwarderService {
   ): AsyncIterable<MessageInitShape<typeof fw.ForwarderEventSchema>> {
     return this.#watch.events(signal);
   }
-}
-
-function withDevice(port: fw.Port | undefined): fw.Port | undefined {
-  return port && traitsOf(port.type).hasDevice ? port : undefined;
 }

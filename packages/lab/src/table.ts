@@ -55,7 +55,7 @@ function slowest(trips: readonly RoundTrip[]): string {
 }
 
 /** `8.2 Gbit/s`, `120 Mbit/s`. */
-export function formatBitRate(value: number): string {
+function formatBitRate(value: number): string {
   return value < 1e9 ? `${Math.round(value / 1e6)} Mbit/s` : `${(value / 1e9).toFixed(1)} Gbit/s`;
 }
 

@@ -4,7 +4,7 @@ import { close, ioctlNumber } from './libc.js';
 import type { NetworkNamespace } from './network-namespace.js';
 
 /** linux/capability.h. */
-export const capabilityNumbers = {
+const capabilityNumbers = {
   CAP_NET_BROADCAST: 11,
   CAP_NET_ADMIN: 12,
   CAP_SYS_PTRACE: 19,

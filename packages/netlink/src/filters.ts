@@ -147,7 +147,7 @@ const infoOf = (priority: number | undefined, protocol: number | undefined): num
   (((priority ?? 0) << 16) | swap16(protocol ?? ETH_P_ALL)) >>> 0;
 
 /** Writes the body of RTM_NEWTFILTER. @throws DecodeError */
-export const encodeFilter = (writer: AttributeWriter, spec: FilterSpec): void => {
+const encodeFilter = (writer: AttributeWriter, spec: FilterSpec): void => {
   encodeTrafficHeader(writer, {
     device: spec.device,
     handle: spec.handle ?? (spec.kind === 'bpf' ? 1 : 0),

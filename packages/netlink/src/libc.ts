@@ -153,7 +153,6 @@ export const epollControl: Call<[epoll: number, operation: number, fd: number, e
   define('int epoll_ctl(int epoll, int operation, int fd, void *event)');
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
-export const EPOLL_CTL_MOD = 3;
 // struct epoll_event is packed on x86-64 and x86 only (include/uapi/linux/eventpoll.h).
 const packedEpoll = process.arch === 'x64' || process.arch === 'ia32';
 export const EPOLL_EVENT_SIZE: number = packedEpoll ? 12 : 16;

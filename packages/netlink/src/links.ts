@@ -27,7 +27,7 @@ const RTEXT_FILTER_VF = 1;
 const MAXIMUM_NAME = 15;
 
 /** How a reference to a link reads in an error. */
-export const describeLink = (link: LinkReference): string => (typeof link === 'number' ? `#${link}` : link);
+const describeLink = (link: LinkReference): string => (typeof link === 'number' ? `#${link}` : link);
 
 const encodeReference = (writer: MessageWriter, link: LinkReference): void => {
   encodeLinkHeader(writer, typeof link === 'number' ? link : 0);

@@ -129,7 +129,7 @@ const encodeOptions = (writer: AttributeWriter, spec: Exclude<QdiscSpec, ClsactS
 const nameOf = (spec: QdiscSpec): string => (spec.kind === 'raw' ? spec.name : spec.kind);
 
 /** Writes the body of RTM_NEWQDISC. @throws DecodeError */
-export const encodeQdisc = (writer: AttributeWriter, spec: QdiscSpec): void => {
+const encodeQdisc = (writer: AttributeWriter, spec: QdiscSpec): void => {
   const { device } = spec;
   if (isHook(spec)) {
     encodeTrafficHeader(writer, { device, handle: CLSACT_HANDLE, parent: parentNumber('clsact') });

@@ -7,13 +7,13 @@ import { certificatesFromPem, keyFromPem, keyToPem, makeCertificate, newKey, toP
 import { createPrivately, makePrivateFolder } from './private-files.js';
 
 export const defaultDomain = 'nsm';
-export const keyFile = 'ca.key';
+const keyFile = 'ca.key';
 export const certificateFile = 'ca.crt';
 
 const hourMs = 3_600_000;
 const authorityMs = 10 * 365 * 24 * hourMs;
 /** Clocks may differ by so much: a certificate holds from a little before it is made. */
-export const clockToleranceMs: number = hourMs / 2;
+const clockToleranceMs: number = hourMs / 2;
 
 export class Authority {
   readonly domain: string;

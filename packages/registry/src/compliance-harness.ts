@@ -7,7 +7,7 @@ import { endpointKey } from './valid-record.js';
 
 export interface Harness {
   /** One more client of the same records, started; its `stop` is called by the suite. */
-  open(): Promise<Registry>;
+  open(options?: { readonly writePatienceMs?: number }): Promise<Registry>;
   /** Lets a lease of so many milliseconds run out. Default: real time passes. */
   advance?(milliseconds: number): void;
   /** If the records can be away while a client lives. */
@@ -77,9 +77,8 @@ export function record(registry: Registry): string[] {
 }
 
 /** The harness of the test that runs, and its clients. */
-export interface Stage {
+export interface Stage extends Pick<Harness, 'open'> {
   readonly harness: Harness;
-  open(): Promise<Registry>;
   openTwo(): Promise<[Registry, Registry]>;
 }
 
@@ -91,8 +90,8 @@ export function useHarness(setUp: () => Promise<Harness>): Stage {
     if (!harness) throw new Error('no test is running');
     return harness;
   };
-  const open = async (): Promise<Registry> => {
-    const registry = await present().open();
+  const open: Harness['open'] = async (options) => {
+    const registry = await present().open(options);
     opened.push(registry);
     return registry;
   };

@@ -107,7 +107,7 @@ export function outages(stage: Stage, patienceMs: number): void {
     'tells the author of a write after a while, and writes it later all the same',
     async () => {
       const { stop, start } = server();
-      const [one, two] = await openTwo();
+      const [one, two] = [await open({ writePatienceMs: 200 }), await open()];
       await stop();
       const results = await Promise.allSettled([
         one.registerManager(nodeA, longLeaseMs),

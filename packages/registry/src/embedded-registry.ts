@@ -10,6 +10,8 @@ import type { WantedState } from './wanted-state.js';
 export interface EmbeddedOptions extends RegistryOptions {
   /** Folder of `registry.records`; made if it is missing. Belongs to one process at a time. */
   readonly stateDir: string;
+  /** Events that may wait for a watcher, which is cut off when there are more. Default: 16384. */
+  readonly maxBacklog?: number;
 }
 
 export class EmbeddedRegistry extends CachedRegistry {
@@ -25,8 +27,8 @@ export class EmbeddedRegistry extends CachedRegistry {
     this.#stateDir = options.stateDir;
     const path = join(options.stateDir, 'registry.records');
     this.#authority = new RecordAuthority(this.cache, path, this.clock, this.logger);
-    this.service = serveRecords(this.#authority, this.cache, this.#stopped.signal);
-    // The records are here: a write that fails now would fail in 3 s as well.
+    this.service = serveRecords(this.#authority, this.cache, this.#stopped.signal, options.maxBacklog);
+    // The records are here: a write that fails now would fail later as well.
     this.wanted = this.wantedThrough(this.#authority, 0);
   }
 

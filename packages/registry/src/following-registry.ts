@@ -1,18 +1,27 @@
 // What registries share whose records are elsewhere: a watch that keeps the copy current, begun again for ever.
 import { NsmError } from '@nsm/api';
-import { CachedRegistry } from './cached-registry.js';
+import { CachedRegistry, type RegistryOptions } from './cached-registry.js';
 import { pause } from './clock.js';
 
 /** How long `start` waits for a registry that answers, milliseconds. */
 const startPatienceMs = 1000;
-/** How long a write is tried, milliseconds. */
-export const writePatienceMs = 3000;
 /** Pause before the next connection, milliseconds: doubles from first to last. */
 const reconnectPause = { first: 50, last: 2000 };
 
+export interface FollowingOptions extends RegistryOptions {
+  /** How long a write is tried until its author hears that the registry does not answer, milliseconds. Default: 3000. */
+  readonly writePatienceMs?: number;
+}
+
 export abstract class FollowingRegistry extends CachedRegistry {
+  protected readonly writePatienceMs: number;
   readonly #stopped = new AbortController();
   #following: Promise<void> | undefined;
+
+  constructor(url: string, options: FollowingOptions) {
+    super(url, options);
+    this.writePatienceMs = options.writePatienceMs ?? 3000;
+  }
 
   /** Aborts with `stop`. */
   protected get stopped(): AbortSignal {

@@ -10,7 +10,7 @@ describe('nsmregistry.Registry', () => {
   let registry: EmbeddedRegistry;
 
   beforeEach(async () => {
-    fixture = new RegistryFixture();
+    fixture = new RegistryFixture({ maxBacklog: 1000 });
     registry = await fixture.start();
   });
   afterEach(() => fixture.close());
@@ -30,10 +30,10 @@ describe('nsmregistry.Registry', () => {
     expect((await next).value.event.case).toBe('endpointRemoved');
   });
 
-  it('cuts a watcher off that is more than 16384 events behind', async () => {
+  it('cuts a watcher off that is further behind than it may be', async () => {
     const events = watch();
     await events.next();
-    const names = Array.from({ length: 16_385 }, (_, n) => `fw-${n}`);
+    const names = Array.from({ length: 1001 }, (_, n) => `fw-${n}`);
     await Promise.all(names.map((name) => registry.registerEndpoint(endpoint(name))));
     const drain = async (): Promise<void> => {
       while (!(await events.next()).done);

@@ -16,13 +16,14 @@ import { Watches } from './watches.js';
  * Events that may wait for a watcher: one that is further behind is cut off and begins anew. An endpoint may come, or go, with
  * thousands of services at once.
  */
-const maxBacklog = 16_384;
+const usualBacklog = 16_384;
 
-/** `stopped` ends the watches. */
+/** @param stopped ends the watches. @param maxBacklog Default: 16384. */
 export function serveRecords(
   writer: RecordWriter,
   cache: RecordCache,
   stopped: AbortSignal,
+  maxBacklog: number = usualBacklog,
 ): ServiceImplementation<typeof wire.Registry> {
   const watches = new Watches();
   return {
@@ -64,7 +65,7 @@ export function serveRecords(
       await writer.releaseClaim(name, ownName(cache, identity, holder));
       return {};
     },
-    watch: ({ many }, context) => follow(cache, watches, context, { stopped, many }),
+    watch: ({ many }, context) => follow(cache, watches, context, { stopped, many, maxBacklog }),
   };
 }
 
@@ -72,7 +73,11 @@ async function* follow(
   cache: RecordCache,
   watches: Watches,
   context: CallContext,
-  { stopped, many }: { readonly stopped: AbortSignal; readonly many: boolean },
+  {
+    stopped,
+    many,
+    maxBacklog,
+  }: { readonly stopped: AbortSignal; readonly many: boolean; readonly maxBacklog: number },
 ): AsyncGenerator<wire.RegistryEvent> {
   if (!cache.synced) throw new NsmError('stopping', 'the registry is not running');
   using own = watches.begin(context);

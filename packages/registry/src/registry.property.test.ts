@@ -1,4 +1,5 @@
 // Any sequence of writes by two clients, restarts of the registry among them, leads where a simple model says.
+import { thorough } from '@nsm/testkit';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { contents, endpoint, until } from './compliance-harness.js';
@@ -114,7 +115,7 @@ async function play(
 it('follows the model', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), (steps) => play(steps, async () => undefined)),
-    { numRuns: 40 },
+    { numRuns: thorough ? 40 : 12 },
   );
 }, 60_000);
 
@@ -126,6 +127,6 @@ it('follows the model over a restart of the registry', async () => {
         await fixture.start();
       }),
     ),
-    { numRuns: 15 },
+    { numRuns: thorough ? 15 : 5 },
   );
 }, 60_000);

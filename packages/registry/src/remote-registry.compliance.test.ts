@@ -7,8 +7,8 @@ compliance('nsm:', async () => {
   const fixture = new RegistryFixture();
   await fixture.start();
   return {
-    async open() {
-      const registry = new RemoteRegistry(fixture.url);
+    async open(options) {
+      const registry = new RemoteRegistry(fixture.url, options);
       await registry.start();
       return registry;
     },

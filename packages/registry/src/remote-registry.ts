@@ -1,8 +1,7 @@
 // `nsm://[NAME@]HOST:PORT`: the records are held by another manager or by `nsm registry`.
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Channel, isIdentityName, NsmError, type ServiceClient, registry as wire } from '@nsm/api';
-import type { RegistryOptions } from './cached-registry.js';
-import { FollowingRegistry, writePatienceMs } from './following-registry.js';
+import { type FollowingOptions, FollowingRegistry } from './following-registry.js';
 import { GatheredCalls, type MostOfCall } from './gathered-calls.js';
 import { ungathered } from './gathered-events.js';
 import type { RecordEvent } from './record-cache.js';
@@ -16,15 +15,15 @@ export class RemoteRegistry extends FollowingRegistry {
   #channel: Channel;
 
   /** `url`: `nsm://[NAME@]HOST:PORT`; NAME is whose certificate must be there. @throws NsmError `invalid` */
-  constructor(url: string, options: RegistryOptions = {}) {
+  constructor(url: string, options: FollowingOptions = {}) {
     super(url, options);
     const { address, name } = parseUrl(url);
     const expected = name === undefined ? {} : { name };
     this.#newChannel = () => new Channel(address, { credentials: options.credentials, expected });
     this.#channel = this.#newChannel();
     this.wanted = this.wantedThrough(
-      writerTo(() => this.#client()),
-      writePatienceMs,
+      writerTo(() => this.#client(), this.writePatienceMs),
+      this.writePatienceMs,
     );
   }
 
@@ -77,8 +76,8 @@ const mostOfCall: MostOfCall = { count: 256, bytes: 512 * 1024 };
 const sizeOf = (write: wire.EndpointWrite): number => toBinary(wire.EndpointWriteSchema, write).length;
 
 /** One call for each write; fails at once while the registry is away. */
-function writerTo(client: () => ServiceClient<typeof wire.Registry>): RecordWriter {
-  const options = { timeoutMs: writePatienceMs };
+function writerTo(client: () => ServiceClient<typeof wire.Registry>, timeoutMs: number): RecordWriter {
+  const options = { timeoutMs };
   const writeOne = async ({ write }: wire.EndpointWrite): Promise<void> => {
     if (write.case === 'put') await client().registerEndpoint({ endpoint: write.value }, options);
     else if (write.case === 'removal') await client().removeEndpoint(write.value, options);

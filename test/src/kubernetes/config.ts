@@ -3,6 +3,9 @@
 /** The product's image, which the nodes have or can pull. */
 export const image: string = process.env.NSM_IMAGE || 'localhost/nsm:dev';
 
+/** Path of Node.js in it, which is not in its PATH. */
+export const imageNode = '/usr/lib/nsm/bin/node';
+
 /** An image with a shell, `ip`, `ping`, `wget` and `httpd`, for the pods of applications. */
 export const applicationImage: string = process.env.NSM_TEST_IMAGE || 'busybox:1.37';
 
@@ -11,3 +14,6 @@ export const systemNamespace = 'nsm-system';
 
 /** A file of the API server, at least with the metadata of what the product's service accounts ask for; undefined where there is none. */
 export const auditLog: string | undefined = process.env.NSM_TEST_AUDIT_LOG || undefined;
+
+/** A program with power over the cluster's machines; undefined where there is none. */
+export const powerScript: string | undefined = process.env.NSM_CLUSTER_POWER || undefined;

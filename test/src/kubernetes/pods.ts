@@ -11,8 +11,7 @@ export interface PodOptions {
 }
 
 /** The sockets of the node's manager, for a container that calls it itself. */
-const runFolder = { name: 'run', hostPath: { path: '/run/nsm', type: 'Directory' } };
-const runMount = { name: 'run', mountPath: '/run/nsm' };
+const sockets = { limits: { 'networkservicemesh.io/socket': '1' } };
 
 /** An application that does nothing, with a shell in it. */
 export function application(name: string, options: PodOptions = {}): object {
@@ -31,17 +30,19 @@ export function connectedByInit(name: string, service: string, options: PodOptio
     image,
     args: ['connect', service, '--wait', '30s'],
     env: [{ name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
-    volumeMounts: [runMount],
+    resources: sockets,
   };
-  const spec = { initContainers: [connect], volumes: [runFolder], ...options.spec };
+  const spec = { initContainers: [connect], ...options.spec };
   return application(name, { ...options, spec });
 }
+
+const unprivileged = { runAsNonRoot: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
 
 export interface EndpointOptions extends PodOptions {
   readonly replicas?: number;
   /** Further arguments of `nsm endpoint`. */
   readonly args?: readonly string[];
-  /** Root by default, which may put the endpoint's socket into the node's run folder. */
+  /** Default: the image's own user, who is not root, without any privilege. */
   readonly securityContext?: Readonly<Record<string, unknown>>;
 }
 
@@ -52,7 +53,7 @@ export function endpoints(
   service: string,
   options: EndpointOptions = {},
 ): object {
-  const { replicas = 1, args = [], securityContext = { runAsUser: 0 } } = options;
+  const { replicas = 1, args = [], securityContext = unprivileged } = options;
   const endpoint = {
     name: 'endpoint',
     image,
@@ -62,13 +63,12 @@ export function endpoints(
       { name: 'NSM_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
     ],
     securityContext,
-    volumeMounts: [runMount],
+    resources: sockets,
   };
   // Clients move to other endpoints for up to 10 s when one leaves.
   const spec = {
     terminationGracePeriodSeconds: 15,
     containers: [endpoint],
-    volumes: [runFolder],
     ...options.spec,
   };
   return deployment(name, replicas, podTemplate(name, { ...options, spec }));
@@ -90,9 +90,16 @@ function podTemplate(name: string, { node, labels, annotations, spec }: PodOptio
     spec: {
       // A shell's sleep does not hear of its end.
       terminationGracePeriodSeconds: 1,
-      ...(node !== undefined && { nodeName: node }),
+      ...(node !== undefined && { affinity: only(node) }),
       containers: [shell],
       ...spec,
     },
   };
 }
+
+/** By the scheduler, which waits for what the node does not offer yet. */
+const only = (node: string): object => {
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [node] }];
+  const nodeSelectorTerms = [{ matchFields }];
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
+};

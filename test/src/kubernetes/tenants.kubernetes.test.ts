@@ -1,90 +1,90 @@
-// Two tenants whose policy keeps them apart: by the Kubernetes namespace, the service account and the labels of their pods.
+// Two tenants, each a Kubernetes namespace, whom a NetworkServicePolicy keeps apart.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { system } from './installation.js';
-import { application, endpoints } from './pods.js';
-import { restricted, withSockets } from './restricted.js';
+import { answered, attached, podOf } from './annotated.js';
+import { eventually } from './eventually.js';
+import { managerNodes, system } from './installation.js';
+import { endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
 
-const key = 'networkservicemesh.io';
+const colours = ['red', 'blue'] as const;
+const both = 'kernel://tenant-red/nsm-1, kernel://tenant-blue/nsm-2';
+const own = { red: 'nsm-1', blue: 'nsm-2' };
 
-describe('two tenants', () => {
-  let red: TestNamespace;
-  let blue: TestNamespace;
+describe('tenants', () => {
+  const spaces = new Map<string, TestNamespace>();
+  const of = (colour: string): TestNamespace => spaces.get(colour) as TestNamespace;
+
+  const policy = (): object => ({
+    apiVersion: 'networkservicemesh.io/v1',
+    kind: 'NetworkServicePolicy',
+    metadata: { name: 'tenants' },
+    spec: {
+      rules: colours.map((colour) => ({
+        name: `${colour}-among-themselves`,
+        effect: 'allow',
+        services: [`tenant-${colour}`],
+        subjects: [{ kubernetes: { namespace: [of(colour).name] } }],
+      })),
+    },
+  });
+  const putInForce = async (): Promise<void> => {
+    await system.apply(policy());
+    await system.until('nspol/tenants', 'jsonpath={.status.state}=InForce');
+  };
+  const interfacesOf = async (colour: string): Promise<string[]> => {
+    const text = await of(colour).exec('deployment/client', ['ls', '/sys/class/net']);
+    return text.split(/\s+/).filter((name) => name.startsWith('nsm-'));
+  };
+  const hasOnly = (colour: 'red' | 'blue') => async (): Promise<boolean> =>
+    (await interfacesOf(colour)).join() === own[colour];
 
   beforeAll(async () => {
-    [red, blue] = await Promise.all([
-      TestNamespace.create('tenant-red'),
-      TestNamespace.create('tenant-blue'),
-    ]);
-    const ofRed = { kubernetes: { namespace: [red.name], labels: { tenant: 'red' } } };
-    await system.apply({
-      apiVersion: 'networkservicemesh.io/v1',
-      kind: 'NetworkServicePolicy',
-      metadata: { name: 'tenants' },
-      spec: {
-        rules: [
-          {
-            name: 'red-provides',
-            effect: 'allow',
-            actions: ['provide'],
-            services: ['tenant-red'],
-            subjects: [ofRed],
-          },
-          {
-            name: 'red-asks',
-            effect: 'allow',
-            actions: ['request'],
-            services: ['tenant-red'],
-            subjects: [ofRed],
-          },
-          { name: 'red-is-reds', effect: 'deny', services: ['tenant-red'] },
-          { name: 'others', effect: 'allow' },
-        ],
-      },
-    });
-    await managersWith('NSM_POLICY=kubernetes:');
-    await red.apply(
-      withSockets(endpoints('echo', 'icmp-responder', 'tenant-red', { labels: { tenant: 'red' } })),
-    );
-    await red.rolledOut('deployment/echo');
+    for (const colour of colours) spaces.set(colour, await TestNamespace.create(colour));
+    await putInForce();
+    const nodes = await managerNodes();
+    for (const [index, colour] of colours.entries()) {
+      const [here = '', there = ''] = index === 0 ? [nodes[0], nodes.at(-1)] : [nodes.at(-1), nodes[0]];
+      await of(colour).apply(
+        endpoints('echo', 'icmp-responder', `tenant-${colour}`, { node: here }),
+        attached('client', '', { annotation: both, node: there }),
+      );
+      await of(colour).rolledOut('deployment/echo');
+    }
   });
+
   afterAll(async () => {
-    await managersWith('NSM_POLICY-');
-    await system.kubectl(['delete', 'networkservicepolicy', 'tenants', '--ignore-not-found']);
-    await red[Symbol.asyncDispose]();
-    await blue[Symbol.asyncDispose]();
+    await system.kubectl(['delete', 'nspol/tenants', '--ignore-not-found']);
+    for (const space of spaces.values()) await space[Symbol.asyncDispose]();
   });
 
-  async function managersWith(variable: string): Promise<void> {
-    await system.kubectl(['set', 'env', 'daemonset/nsm-manager', variable]);
-    await system.rolledOut('daemonset/nsm-manager');
-  }
-
-  const annotations = { [key]: 'kernel://tenant-red/nsm-1' };
-  const refused =
-    'jsonpath={.status.conditions[?(@.type=="networkservicemesh.io/connected")].reason}=NotConnected';
-
-  async function messageOf(where: TestNamespace, pod: string): Promise<string | undefined> {
-    const { status } = await where.get(`pod/${pod}`);
-    const conditions = status?.conditions as readonly { type: string; message?: string }[];
-    return conditions.find(({ type }) => type === `${key}/connected`)?.message;
-  }
-
-  it('have the services of their own, and are refused those of the other by the rule', async () => {
-    await red.apply(restricted(application('mine', { annotations, labels: { tenant: 'red' } })));
-    await red.until('pod/mine', 'condition=Ready');
-    await blue.apply(restricted(application('theirs', { annotations, labels: { tenant: 'red' } })));
-    await blue.until('pod/theirs', refused, 20);
-    expect(await messageOf(blue, 'theirs')).toMatch(/red-is-reds.*\(NSM0106\)/);
+  it('have their own services, and are told by which rule they do not have the other', async () => {
+    for (const colour of colours) {
+      await answered(of(colour), 'deployment/client', own[colour]);
+      const { metadata } = await podOf(of(colour), 'client');
+      const path = '{.status.conditions[?(@.type=="networkservicemesh.io/connected")].message}';
+      await eventually('the pod is told', async () =>
+        /NSM0106/.test(await of(colour).kubectl(['get', `pod/${metadata.name}`, '-o', `jsonpath=${path}`])),
+      );
+      expect(await interfacesOf(colour)).toEqual([own[colour]]);
+    }
   });
 
-  it('are judged anew when their labels change', async () => {
-    await red.apply(restricted(application('changing', { annotations, labels: { tenant: 'green' } })));
-    await red.until('pod/changing', refused, 20);
-    await red.kubectl(['label', 'pod', 'changing', '--overwrite', 'tenant=red']);
-    await red.until('pod/changing', 'condition=Ready');
-    await red.kubectl(['label', 'pod', 'changing', '--overwrite', 'tenant=green']);
-    await red.until('pod/changing', refused, 20);
-    expect(await red.exec('changing', ['ls', '/sys/class/net'])).not.toMatch(/nsm/);
+  it('cannot provide a service of the other', async () => {
+    await of('blue').apply(endpoints('pretender', 'icmp-responder', 'tenant-red'));
+    await eventually('the pretender is refused', async () =>
+      /NSM0106/.test(await of('blue').kubectl(['logs', 'deployment/pretender'])),
+    );
+    await answered(of('red'), 'deployment/client', own.red);
+  });
+
+  it('have what a change of the policy gives and takes, at once and without a new pod', async () => {
+    await system.remove('nspol/tenants');
+    for (const colour of colours)
+      for (const name of Object.values(own)) await answered(of(colour), 'deployment/client', name);
+    await putInForce();
+    for (const colour of colours) {
+      await eventually('each has its own alone', hasOnly(colour));
+      await answered(of(colour), 'deployment/client', own[colour]);
+    }
   });
 });

@@ -46,7 +46,7 @@ const maxPrefixes = 64;
 /** Addresses of one side, of its other side, or proposed for both: one for each version of IP, and a few more. */
 export const maxAddresses = 64;
 /** Prefixes that a pod routes within those of the network service: as many of IPv6 are 0.7 MB, and a request has 1 MiB at most. */
-export const maxExcluded = 16_384;
+const maxExcluded = 16_384;
 const connectionIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}:[0-9a-f]{8}-[0-9a-f]{16}$/;
 const halfIdPattern = /^[\w-]{0,64}$/;
 const preferences: ReadonlySet<number> = new Set(Object.values(InterfacePreference));

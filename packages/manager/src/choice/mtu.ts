@@ -81,7 +81,7 @@ interface Need {
 }
 
 /** What the version of IP that needs most needs, of those of which there are addresses, with prefix length. */
-export function neededMtu(addresses: readonly string[], by: Readonly<Record<4 | 6, number>> = least): Need {
+function neededMtu(addresses: readonly string[], by: Readonly<Record<4 | 6, number>> = least): Need {
   const version = addresses.some((address) => IpPrefix.of(address).version === 6) ? 6 : 4;
   return { version, bytes: by[version] };
 }

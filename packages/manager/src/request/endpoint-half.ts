@@ -1,10 +1,11 @@
 // The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
 import { randomUUID } from 'node:crypto';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import {
   forwarder as fw,
   InterfaceSchema,
   InterfaceType,
+  type NetworkServiceEndpoint,
   NsmError,
   type proxy,
   type Subject,
@@ -12,19 +13,19 @@ import {
 } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
-import { chooseInterfaces, chooseTunnel, interfaceList, restrictTunnels } from '../choice/negotiation.js';
+import { chooseInterfaces, interfaceList } from '../choice/negotiation.js';
 import { onOneNetwork, poolOf, spelledOut } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { providerOf } from '../policy/subjects.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { foreignHolder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
+import { agreeOnTunnel } from './agree-on-tunnel.js';
 import type { RequestComponents } from './components.js';
 import { askEndpoint } from './endpoint-side.js';
 import { portOf } from './port.js';
 import { declareUp, program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
-import { reachedThrough } from './sources.js';
 import { Transaction } from './transaction.js';
 
 export interface HalfIdentity {
@@ -35,8 +36,8 @@ export interface HalfIdentity {
 }
 
 /**
- * Makes this node's half of a connection, whose client is on another components.
- * @throws NsmError for every refusal; then nothing of the request is left on this components.
+ * Makes this node's half of a connection, whose client is on another node.
+ * @throws NsmError for every refusal; then nothing of the request is left on this node.
  */
 export async function makeHalf(
   components: RequestComponents,
@@ -89,36 +90,7 @@ async function connectEndpoint(
       `endpoint ${quote(request.nseProviderName)} does not provide ${quote(request.networkServiceName)} here`,
     );
   }
-  const wanted =
-    request.interface.length > 0
-      ? request.interface
-      : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
-  // A manager that knows only the specification names no physical network.
-  const onNetwork = (type: InterfaceType): boolean => wanted.some((one) => one.type === type && poolOf(one));
-  const { gate, physical } = components;
-  const { interfaces: allowed, verdict } = gate.admitClient(
-    identity.client,
-    endpoint,
-    gate.isRuled ? spelledOut(wanted, endpoint.interface, physical) : wanted,
-  );
-  const chosen = chooseInterfaces(
-    allowed,
-    endpoint.interface,
-    (theirs, own) =>
-      components.wirings.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
-  );
-  if (!chosen) {
-    throw new NsmError(
-      'no-common-interface',
-      `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, its node can join ${components.wirings.list('tunnelled')} to another node` +
-        components.missingCapabilities.ofInterfaces(
-          new Set(endpoint.interface.map(({ type }) => type)),
-          'tunnelled',
-        ),
-    );
-  }
-
+  const { chosen, verdict } = agreeOnInterfaces(components, request, identity.client, endpoint);
   const agreed = onOneNetwork(chosen, components.physical);
   const tunnel = traitsOf(agreed.client.type).hasOwnWire
     ? undefined
@@ -139,7 +111,7 @@ async function connectEndpoint(
   });
   const peer = {
     manager: request.clientManagerName,
-    // Never what a request says: this manager would call whoever it is told to.
+    // From the registry, never from the request: this manager would call whatever address a request names.
     address: components.registry.managers().get(request.clientManagerName)?.address ?? '',
     connectionId: request.connectionId,
   };
@@ -202,76 +174,41 @@ async function connectEndpoint(
   });
 }
 
-/** This node's end of the tunnel, and the MTU through it, bytes. */
-async function agreeOnTunnel(
+/** The types that client and endpoint have, and what the policy says of the two. @throws NsmError when they have none in common. */
+function agreeOnInterfaces(
   components: RequestComponents,
   request: proxy.ProxyConnectionRequest,
-  own: InterfaceType,
-  callerAddress: string,
-  transaction: Transaction,
+  client: Subject,
+  endpoint: NetworkServiceEndpoint,
 ) {
-  // A manager that knows only the specification tells no address: its call came from one.
-  const remote =
-    request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
-  const { tunnels, obstacles } = await components.offers.to(remote);
-  const { theirs, ours } = chooseTunnel(
-    request.tunnelType,
-    restrictTunnels(tunnels, components.tunnels, request.networkServiceName).filter(({ type }) =>
-      components.wirings.tunnelled(own, type),
-    ),
-    (types) => components.missingCapabilities.ofTunnels(types, obstacles),
+  const wanted =
+    request.interface.length > 0
+      ? request.interface
+      : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
+  // A manager that knows only the specification names no physical network.
+  const onNetwork = (type: InterfaceType): boolean => wanted.some((one) => one.type === type && poolOf(one));
+  const { gate, physical } = components;
+  const { interfaces: allowed, verdict } = gate.admitClient(
+    client,
+    endpoint,
+    gate.isRuled ? spelledOut(wanted, endpoint.interface, physical) : wanted,
   );
-  const identifier = await transaction.step(
-    'take a tunnel identifier',
-    () => takeIdentifier(components, theirs.parameters?.proposedIdentifiers ?? []),
-    (taken) => components.identifiers.release(taken),
+  const chosen = chooseInterfaces(
+    allowed,
+    endpoint.interface,
+    (theirs, own) =>
+      components.wirings.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
   );
-  const { address: local = '', port = 0, mtu = 0 } = ours.parameters ?? {};
-  return {
-    end: { type: ours.type, local, remote, identifier, port },
-    mtu: Math.min(theirs.parameters?.mtu || Number.POSITIVE_INFINITY, mtu),
-  };
-}
-
-/** The reply that tells the client's manager what was agreed. */
-export function proxyReply({
-  crossConnect: { tunnel },
-  interface: chosen,
-  endpointInterface,
-  clientParameters,
-  endpointParameters,
-  halfId = '',
-}: Connection): Reply {
-  return {
-    accepted: true,
-    halfId,
-    ...(tunnel
-      ? {
-          tunnel: {
-            type: tunnel.type,
-            parameters: {
-              address: tunnel.local,
-              identifier: tunnel.identifier,
-              port: tunnel.port,
-              mtu: clientParameters.mtu,
-            },
-          },
-        }
-      : {}),
-    interface: chosen,
-    ...(endpointInterface ? { endpointInterface: { type: endpointInterface.type } } : {}),
-    connectionParameters: clientParameters,
-    clientSources: reachedThrough(endpointParameters),
-  };
-}
-
-type Reply = MessageInitShape<typeof proxy.ProxyConnectionReplySchema>;
-
-function takeIdentifier({ identifiers }: RequestComponents, proposed: readonly number[]): number {
-  const candidates = proposed.length > 0 ? proposed : identifiers.propose(1).identifiers;
-  const taken =
-    proposed.length > 0 ? candidates.find((identifier) => identifiers.take(identifier)) : candidates[0];
-  if (taken === undefined)
-    throw new NsmError('no-identifier', 'every tunnel identifier proposed is in use on this node; try again');
-  return taken;
+  if (!chosen) {
+    throw new NsmError(
+      'no-common-interface',
+      `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
+        `${interfaceList(endpoint.interface)}, its node can join ${components.wirings.list('tunnelled')} to another node` +
+        components.missingCapabilities.ofInterfaces(
+          new Set(endpoint.interface.map(({ type }) => type)),
+          'tunnelled',
+        ),
+    );
+  }
+  return { chosen, verdict };
 }

@@ -3,7 +3,7 @@ import type { proxy, ServiceImplementation } from '@nsm/api';
 import { admitProxyRequest } from '../admission/admission.js';
 import { admitConnectionId, callingManager } from '../admission/calling-manager.js';
 import { Intake } from '../admission/intake.js';
-import { proxyReply } from '../request/endpoint-half.js';
+import { halfReply } from '../request/half-reply.js';
 import {
   closeProxyConnection,
   endedConnection,
@@ -39,7 +39,7 @@ export function proxyService(
             context,
           );
         };
-        return proxyReply(await intake.run(turn, context.signal, work));
+        return halfReply(await intake.run(turn, context.signal, work));
       }),
     closeProxyConnection: (request, context) =>
       refusable(async () => {

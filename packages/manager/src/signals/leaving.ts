@@ -48,7 +48,7 @@ export function isServedBy({ role, service, endpoint }: Connection, record: Netw
 }
 
 /** Moves connections whose endpoint is on this node; the managers of their clients where those are elsewhere. */
-export async function moveAll(
+async function moveAll(
   components: SignalComponents,
   concerns: (connection: Connection) => boolean,
   reason: string,

@@ -23,8 +23,8 @@ describe.skipIf(!requireEtcd('etcd: as a registry'))('one etcd', () => {
       running = true;
     };
     return {
-      async open() {
-        const registry = new EtcdRegistry(url);
+      async open(options) {
+        const registry = new EtcdRegistry(url, options);
         await registry.start();
         return registry;
       },

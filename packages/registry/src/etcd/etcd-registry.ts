@@ -1,8 +1,7 @@
 // `etcd://HOST:2379,…[/PREFIX]`: the records are in an etcd, of which every manager asks one member after the other.
 import { NsmError } from '@nsm/api';
-import type { RegistryOptions } from '../cached-registry.js';
 import { pause } from '../clock.js';
-import { FollowingRegistry, writePatienceMs } from '../following-registry.js';
+import { type FollowingOptions, FollowingRegistry } from '../following-registry.js';
 import type { RecordWriter } from '../registry.js';
 import type { WantedState } from '../wanted-state.js';
 import { EtcdAccess, type EtcdOptions } from './etcd-access.js';
@@ -13,7 +12,7 @@ import { EtcdSession } from './etcd-session.js';
 import { isLoopback, parseEtcdUrl } from './etcd-url.js';
 import { EtcdWriter } from './etcd-writer.js';
 
-export interface EtcdRegistryOptions extends RegistryOptions {
+export interface EtcdRegistryOptions extends FollowingOptions {
   readonly etcd?: EtcdOptions;
 }
 
@@ -53,7 +52,7 @@ export class EtcdRegistry extends FollowingRegistry {
       { keys: this.#keys, copy, cache: this.cache, session: () => this.#connected() },
       () => credentials?.current.identity,
     );
-    this.wanted = this.wantedThrough(this.writer, writePatienceMs);
+    this.wanted = this.wantedThrough(this.writer, this.writePatienceMs);
   }
 
   protected async follow(complete: () => void): Promise<void> {

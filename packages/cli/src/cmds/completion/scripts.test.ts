@@ -27,54 +27,76 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What is offered where the line ends; what bash would not show again is not shown here. */
-const complete: Readonly<Record<Shell, (line: string, options?: ExecFileSyncOptions) => string[]>> = {
-  bash: (line, options) =>
-    lines(
-      execFileSync(
+/** What the program of each shell prints behind what is offered for a line. */
+const mark = '\0';
+
+/** What is offered where each line ends, by one shell; what bash would not show again is not shown here. */
+const completeAll: Readonly<
+  Record<Shell, (all: readonly string[], options?: ExecFileSyncOptions) => string[][]>
+> = {
+  bash: (all, options) =>
+    answers(
+      'bash',
+      [
+        '--norc',
+        '-c',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours.
+        'source "$1"; shift; for COMP_LINE; do COMP_POINT=${#COMP_LINE}; COMPREPLY=(); _nsm; printf "%s\\n" "${COMPREPLY[@]}"; printf "\\0"; done',
         'bash',
-        [
-          '--norc',
-          '-c',
-          // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours.
-          'source "$1"; COMP_LINE="$2"; COMP_POINT=${#COMP_LINE}; _nsm; printf "%s\\n" "${COMPREPLY[@]}"',
-          'bash',
-          scriptOf('bash'),
-          line,
-        ],
-        { env, ...options, encoding: 'utf8' },
-      ),
+        scriptOf('bash'),
+        ...all,
+      ],
+      options,
     ),
-  zsh: (line, options) => {
-    const words = line.split(/\s+/);
-    const prefix = words.at(-1)?.replace(/^--[^=]*=/, '') ?? '';
-    // compadd and the like belong to the line editor; here they print what they are given.
-    const offered = lines(
-      execFileSync(
+  zsh: (all, options) => {
+    // compadd and the like belong to the line editor; here they print what they are given. Words are told apart by a line's end.
+    const offered = answers(
+      'zsh',
+      [
+        '-f',
+        '-c',
+        'compdef() {}; compset() {}; _files() { print -l files }; compadd() { shift; print -l -- "$@" }; ' +
+          'source "$1"; shift; typeset -a words; typeset -i CURRENT; ' +
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours.
+          'for line; do words=("${(@f)line}"); CURRENT=$#words; _nsm; printf "\\0"; done',
         'zsh',
-        [
-          '-f',
-          '-c',
-          'compdef() {}; compset() {}; _files() { print -l files }; compadd() { shift; print -l -- "$@" }; ' +
-            'source "$1"; shift; typeset -a words; words=("$@"); typeset -i CURRENT=$#; _nsm',
-          'zsh',
-          scriptOf('zsh'),
-          ...words,
-        ],
-        { env, ...options, encoding: 'utf8' },
-      ),
+        scriptOf('zsh'),
+        ...all.map((line) => line.replaceAll(/\s+/g, '\n')),
+      ],
+      options,
     );
-    return offered.filter((word) => word.startsWith(prefix));
+    return offered.map((words, index) => {
+      const prefix =
+        all[index]
+          ?.split(/\s+/)
+          .at(-1)
+          ?.replace(/^--[^=]*=/, '') ?? '';
+      return words.filter((word) => word.startsWith(prefix));
+    });
   },
-  fish: (line, options) =>
-    lines(
-      execFileSync('fish', ['-N', '-c', 'source $argv[1]; complete -C $argv[2]', scriptOf('fish'), line], {
-        env,
-        ...options,
-        encoding: 'utf8',
-      }),
-    ).map((offered) => offered.replace(/\t.*/, '')),
+  fish: (all, options) =>
+    answers(
+      'fish',
+      [
+        '-N',
+        '-c',
+        'source $argv[1]; for line in $argv[2..]; complete -C $line; printf "\\0"; end',
+        scriptOf('fish'),
+        ...all,
+      ],
+      options,
+    ).map((words) => words.map((offered) => offered.replace(/\t.*/, ''))),
 };
+
+const complete = (shell: Shell, line: string, options?: ExecFileSyncOptions): string[] =>
+  completeAll[shell]([line], options)[0] ?? [];
+
+/** Runs a shell, and takes what it prints apart at each mark. */
+const answers = (shell: Shell, args: readonly string[], options?: ExecFileSyncOptions): string[][] =>
+  execFileSync(shell, args, { env, ...options, encoding: 'utf8' })
+    .split(mark)
+    .slice(0, -1)
+    .map(lines);
 
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
@@ -100,9 +122,16 @@ const cases: readonly (readonly [line: string, offered: readonly string[]])[] = 
 
 describe.each(shells)('%s', (shell) => {
   const missing = spawnSync(shell, ['-c', 'true']).status !== 0;
-  it.skipIf(missing).each(cases)('completes "%s"', (line, offered) => {
-    expect(complete[shell](line).sort()).toEqual([...offered].sort());
+  let found: string[][] = [];
+  beforeAll(() => {
+    if (!missing) found = completeAll[shell](cases.map(([line]) => line));
   });
+  it.skipIf(missing).each(cases.map(([line, offered], index) => ({ line, offered, index })))(
+    'completes "$line"',
+    ({ offered, index }) => {
+      expect(found[index]?.toSorted()).toEqual(offered.toSorted());
+    },
+  );
 });
 
 /** What a shell would run, expand, split or take for a flag; each would leave a file in the folder if it were run. */
@@ -129,7 +158,7 @@ describe.each(shells)('%s, when names are what the shell would run', (shell) => 
   });
 
   it.skipIf(missing)('runs and expands nothing', () => {
-    const offered = complete[shell]('nsm explain ', {
+    const offered = complete(shell, 'nsm explain ', {
       cwd: evil,
       env: { ...env, PATH: `${evil}:${env.PATH}` },
     });
@@ -148,16 +177,16 @@ describe.each(shells)('%s, when names are what the shell would run', (shell) => 
 
 describe('bash', () => {
   it('completes ids in spite of their colon', () => {
-    expect(complete.bash('nsm disconnect --id a:')).toEqual(['01', '02']);
-    expect(complete.bash('nsm describe connection b')).toEqual(['b:01']);
+    expect(complete('bash', 'nsm disconnect --id a:')).toEqual(['01', '02']);
+    expect(complete('bash', 'nsm describe connection b')).toEqual(['b:01']);
   });
 
   it('completes --flag=value', () => {
-    expect(complete.bash('nsm connect x --lifetime=p')).toEqual(['process']);
+    expect(complete('bash', 'nsm connect x --lifetime=p')).toEqual(['process']);
   });
 
   it('asks the manager of the given run directory', () => {
-    complete.bash('nsm connect --run-dir /run/other ');
+    complete('bash', 'nsm connect --run-dir /run/other ');
     expect(lines(execFileSync('cat', [join(folder, 'asked')], { encoding: 'utf8' }))).toEqual([
       '--run-dir',
       '/run/other',
@@ -165,8 +194,13 @@ describe('bash', () => {
   });
 
   it('knows every flag of every command', () => {
-    for (const command of program.commands.filter((one) => !one.name().startsWith('__')))
-      for (const option of command.options)
-        expect(complete.bash(`nsm ${command.name()} ${option.long}`)).toContain(option.long);
+    const flags = program.commands
+      .filter((command) => !command.name().startsWith('__'))
+      .flatMap((command) =>
+        command.options.map(({ long }) => ({ line: `nsm ${command.name()} ${long}`, long })),
+      );
+    const found = completeAll.bash(flags.map(({ line }) => line));
+    expect(found).toHaveLength(flags.length);
+    for (const [index, { long }] of flags.entries()) expect(found[index]).toContain(long);
   });
 });

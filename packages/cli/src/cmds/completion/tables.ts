@@ -30,7 +30,7 @@ export function shellTables(commands: readonly CommandWords[]): string {
 }
 
 /** A pattern of all flags that take a value. */
-export function valueFlagPattern(commands: readonly CommandWords[]): string {
+function valueFlagPattern(commands: readonly CommandWords[]): string {
   return flagsWithValues(commands)
     .map(([long]) => long)
     .join('|');

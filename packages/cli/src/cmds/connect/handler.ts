@@ -52,11 +52,7 @@ async function managersView(runDir: string, connection: Connection): Promise<Con
   }
 }
 
-export function connectedJson(
-  connection: Connection,
-  known: ConnectionView | undefined,
-  elapsedMs: number,
-): object {
+function connectedJson(connection: Connection, known: ConnectionView | undefined, elapsedMs: number): object {
   return {
     service: connection.service,
     requestId: connection.requestId,
@@ -84,7 +80,7 @@ function detailsJson(details: ConnectionEvent['details']): object {
   };
 }
 
-export function printConnected(
+function printConnected(
   output: Output,
   connection: Connection,
   known: ConnectionView | undefined,

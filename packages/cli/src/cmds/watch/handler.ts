@@ -30,7 +30,7 @@ export async function runWatch(flags: WatchFlags): Promise<void> {
   if (!signal.aborted) throw new NsmError('unavailable', 'the manager ended the watch');
 }
 
-export function printChange(output: Output, change: admin.ConnectionChange): void {
+function printChange(output: Output, change: admin.ConnectionChange): void {
   const kind = kinds.get(change.kind) ?? `kind ${change.kind}`;
   const time = new Date(
     change.time ? Number(change.time.seconds) * 1000 + change.time.nanos / 1e6 : Date.now(),

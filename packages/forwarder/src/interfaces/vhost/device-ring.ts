@@ -7,7 +7,7 @@ import type { RingAddresses } from './vhost-messages.js';
 /** More pieces than that have no packet; UIO_MAXIOV is larger. */
 export const maxPieces = 64;
 /** Largest ring, descriptors. */
-export const maxRingSize = 4096;
+const maxRingSize = 4096;
 const descriptorSize = 16;
 const usedSize = 8;
 /** Of a descriptor: the buffer goes on in the next; the device writes it; it holds descriptors itself. */

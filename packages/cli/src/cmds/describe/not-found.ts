@@ -1,0 +1,7 @@
+// What is said of a name that the mesh does not know: the names that it does.
+import { abbreviatedList, NsmError } from '@nsm/api';
+
+export function notFound(what: string, name: string, known: readonly string[]): NsmError {
+  const others = known.length > 0 ? `known: ${abbreviatedList(known)}` : 'there is none';
+  return new NsmError('not-found', `no ${what} "${name}"; ${others}`);
+}
