@@ -32,7 +32,7 @@ export interface AdvertisingComponents extends AdvertisementComponents {
   readonly subjects: Pick<Subjects, 'of' | 'again'>;
   readonly endpoints: LocalEndpoints;
   readonly shares: Pick<Shares, 'require'>;
-  readonly registry: Pick<Registry, 'registerEndpoint' | 'removeEndpoint' | 'synced'>;
+  readonly registry: Pick<Registry, 'registerEndpoint' | 'removeEndpoint' | 'settingsOf' | 'synced'>;
   readonly store: Pick<Store, 'endpoints' | 'putEndpoint' | 'removeEndpoint'>;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** Called when an endpoint has died, was removed, or has lost its name to another process. */
@@ -68,7 +68,7 @@ export class Advertising {
   ): Promise<void> {
     const advertised = await admitAdvertisement(this.#components, this.#options, wanted, peer);
     const keys = advertised.map(({ key }) => key);
-    // One advertisement of a pod, and of a user, after the other: what they may have is counted before more is taken on.
+    // The advertisements of a pod, and of a user, go one after the other: each is counted before the next is taken on.
     const holders = advertised.flatMap(({ listener: { namespace, uid } }) => [
       `pod ${identityOf(namespace)}`,
       ...(uid === 0 ? [] : [`user ${uid}`]),

@@ -94,6 +94,19 @@ it('takes what was written by hand, and nothing that is no record', async () => 
   });
 });
 
+it('tells what is said of a network service', async () => {
+  const services = '/apis/networkservicemesh.io/v1/namespaces/mesh/networkservices';
+  expect(registry.settingsOf('vpn')).toBeUndefined();
+  api.put(`${services}/of-vpn`, {
+    spec: { name: 'vpn', prefixes: ['10.61.0.0/16'], selector: { tier: 'a' } },
+  });
+  api.put(`${services}/plain`, { spec: {} });
+  await vi.waitFor(() =>
+    expect(registry.settingsOf('vpn')).toEqual({ prefixes: ['10.61.0.0/16'], selector: { tier: 'a' } }),
+  );
+  await vi.waitFor(() => expect(registry.settingsOf('plain')).toEqual({ prefixes: [], selector: {} }));
+});
+
 it('knows an endpoint until the last object of it is gone', async () => {
   const spec = { networkServiceName: 'vpn', networkServiceHost: 'ensm', nseProviderName: 'gw' };
   api.put(`${endpoints}/one`, { spec: { ...spec, socketLocation: '/one' } });
