@@ -11,6 +11,7 @@ export type {
   Registry,
   RegistryListener,
   RegistryLogger,
+  ServiceSettings,
 } from './registry.js';
 export { RemoteRegistry } from './remote-registry.js';
 export { endpointKey } from './valid-record.js';

@@ -38,6 +38,14 @@ export interface RecordWriter {
   releaseClaim(name: string, holder: string): Promise<void>;
 }
 
+/** What an operator has said of a network service in the registry. */
+export interface ServiceSettings {
+  /** From which its clients get addresses, where the endpoint has none. */
+  readonly prefixes: readonly string[];
+  /** Labels that an endpoint must have, beside those that a client asks for. */
+  readonly selector: Readonly<Record<string, string>>;
+}
+
 export type RegistryListener = (event: registry.RegistryEvent) => void;
 
 /**
@@ -72,6 +80,8 @@ export interface Registry extends RecordWriter {
    * and then with every change. Records are shared: they must not be written to.
    */
   watch(listener: RegistryListener): Disposable;
+  /** What is said of a network service, where a registry has such settings. */
+  settingsOf?(service: string): ServiceSettings | undefined;
   /**
    * Tells how many connections the endpoints of this manager have, by `endpointKey`, where the registry shows that to operators. Endpoints that are
    * not in the copy are left out. Rejects when the registry does not take it.

@@ -51,13 +51,12 @@ export function usedRights(file: string, account: string): Rights {
 
 /** Every right that rules give, sorted. */
 export function rightsOf(rules: readonly Rule[]): string[] {
-  return rules
-    .flatMap(({ apiGroups = [], resources = [], verbs }) =>
-      apiGroups.flatMap((group) =>
-        resources.flatMap((resource) => verbs.map((verb) => `${verb} ${rightTo(group, resource)}`)),
-      ),
-    )
-    .sort();
+  const rights = rules.flatMap(({ apiGroups = [], resources = [], verbs }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((resource) => verbs.map((verb) => `${verb} ${rightTo(group, resource)}`)),
+    ),
+  );
+  return [...new Set(rights)].sort();
 }
 
 const rightTo = (group: string, resource: string): string =>

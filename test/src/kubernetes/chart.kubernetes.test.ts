@@ -57,7 +57,7 @@ describe.skipIf(!requireHelm('the chart'))('the chart', () => {
   it('is upgraded without a lost packet', async () => {
     const [address = ''] = await here.addresses('deployment/web', 'nsm-1');
     const pinging = await here.startPinging('deployment/web', otherEnd(address));
-    const more = ['--reuse-values', '--set', 'manager.logLevel=debug', '--wait', '--timeout=2m'];
+    const more = ['--reset-then-reuse-values', '--set', 'manager.logLevel=debug', '--wait', '--timeout=2m'];
     await helm('upgrade', 'nsm', chart, ...more);
     await system.rolledOut('daemonset/nsm-manager');
     expect((await pinging.stop()).lost).toBe(0);

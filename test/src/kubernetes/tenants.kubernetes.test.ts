@@ -63,9 +63,7 @@ describe('tenants', () => {
       const { metadata } = await podOf(of(colour), 'client');
       const path = '{.status.conditions[?(@.type=="networkservicemesh.io/connected")].message}';
       await eventually('the pod is told', async () =>
-        /NSM0106/.test(
-          await of(colour).kubectl(['get', `pod/${metadata.name}`, '-o', `jsonpath=${path}`]),
-        ),
+        /NSM0106/.test(await of(colour).kubectl(['get', `pod/${metadata.name}`, '-o', `jsonpath=${path}`])),
       );
       expect(await interfacesOf(colour)).toEqual([own[colour]]);
     }

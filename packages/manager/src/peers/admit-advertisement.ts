@@ -7,7 +7,7 @@ import {
   type Subject,
 } from '@nsm/api';
 import type { Limits } from '@nsm/policy';
-import { endpointKey } from '@nsm/registry';
+import { endpointKey, type Registry } from '@nsm/registry';
 import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Gate } from '../policy/gate.js';
@@ -20,6 +20,7 @@ export interface AdvertisementComponents extends ListenerComponents {
   readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'requireKnown' | 'speaksForOthers'>;
   readonly subjects: Pick<Subjects, 'of'>;
   readonly gate: Pick<Gate, 'admitProvider'>;
+  readonly registry: Pick<Registry, 'settingsOf'>;
 }
 
 export interface AdvertisementOptions {
@@ -64,7 +65,10 @@ export async function admitAdvertisement(
     const speaker = speakers.get(endpoint.socketLocation);
     if (!speaker) continue;
     const { listener, provider, socketLocation } = speaker;
-    const configured = prefixes.get(endpoint.networkServiceName) ?? prefixes.get('') ?? [];
+    const service = endpoint.networkServiceName;
+    const said = components.registry.settingsOf?.(service)?.prefixes ?? [];
+    const forAll = said.length > 0 ? said : (prefixes.get('') ?? []);
+    const configured = prefixes.get(service) ?? forAll;
     // Other managers allocate from them, and they may be configured here alone.
     const ofService = endpoint.prefixes.length > 0 ? endpoint.prefixes : [...configured];
     const record = {

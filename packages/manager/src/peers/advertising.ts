@@ -32,7 +32,7 @@ export interface AdvertisingComponents extends AdvertisementComponents {
   readonly subjects: Pick<Subjects, 'of' | 'again'>;
   readonly endpoints: LocalEndpoints;
   readonly shares: Pick<Shares, 'require'>;
-  readonly registry: Pick<Registry, 'registerEndpoint' | 'removeEndpoint' | 'synced'>;
+  readonly registry: Pick<Registry, 'registerEndpoint' | 'removeEndpoint' | 'settingsOf' | 'synced'>;
   readonly store: Pick<Store, 'endpoints' | 'putEndpoint' | 'removeEndpoint'>;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** Called when an endpoint has died, was removed, or has lost its name to another process. */

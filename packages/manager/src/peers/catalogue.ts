@@ -1,5 +1,6 @@
 // Who provides which network service, as far as this node knows, and in which order it would choose among them.
-import type { NetworkServiceEndpoint } from '@nsm/api';
+import { create } from '@bufbuild/protobuf';
+import { LabelSchema, type NetworkServiceEndpoint } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { MissingCapabilities } from '../choice/missing-capabilities.js';
@@ -17,7 +18,7 @@ import type { ConnectionTable } from '../state/connection-table.js';
 import type { LocalEndpoints } from './local-endpoints.js';
 
 export interface CatalogueComponents {
-  readonly registry: Pick<Registry, 'endpoints' | 'endpointsOf' | 'managers' | 'synced'>;
+  readonly registry: Pick<Registry, 'endpoints' | 'endpointsOf' | 'managers' | 'settingsOf' | 'synced'>;
   readonly endpoints: Pick<LocalEndpoints, 'isWithheld' | 'records'>;
   readonly connections: Pick<ConnectionTable, 'countOf'>;
   readonly health: EndpointHealth;
@@ -66,7 +67,7 @@ export class Catalogue {
 
   /** All endpoints of a service, the best first, each with the reason for its place. */
   rank(wanted: Wanted): Candidate[] {
-    return rankEndpoints(wanted, this.#surroundings(wanted.service));
+    return rankEndpoints(this.#withLabels(wanted), this.#surroundings(wanted.service));
   }
 
   /**
@@ -74,7 +75,17 @@ export class Catalogue {
    * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits.
    */
   select(wanted: Wanted): NetworkServiceEndpoint[] {
-    return selectEndpoints(wanted, this.#surroundings(wanted.service), () => this.#servicesFor(wanted));
+    return selectEndpoints(this.#withLabels(wanted), this.#surroundings(wanted.service), () =>
+      this.#servicesFor(wanted),
+    );
+  }
+
+  /** What an operator asks for on behalf of all clients of the service; a client's own word counts more. */
+  #withLabels(wanted: Wanted): Wanted {
+    const { selector = {} } = this.#components.registry.settingsOf?.(wanted.service) ?? {};
+    if (Object.keys(selector).length === 0) return wanted;
+    const labels = create(LabelSchema, { selector: { ...selector, ...wanted.labels?.selector } });
+    return { ...wanted, labels };
   }
 
   /** Names of network services that a client may ask for: it hears of no others. */

@@ -19,6 +19,7 @@ export interface KeeperComponents {
   readonly home: string;
   readonly endpoints: Informer<KeptEndpoint>;
   readonly managers: Informer<KeptManager>;
+  readonly services: Informer<ServiceObject>;
   readonly clock: Clock;
   readonly logger: RegistryLogger;
 }
@@ -41,7 +42,6 @@ class Keeper {
   readonly #components: KeeperComponents;
   readonly #leases: LeaseTable;
   readonly #renewals: Informer<Lease>;
-  readonly #services: Informer<ServiceObject>;
   readonly #watches: Disposable[];
   #gathering: Disposable | undefined;
   #writing = false;
@@ -49,11 +49,10 @@ class Keeper {
 
   constructor(components: KeeperComponents) {
     this.#components = components;
-    const { kube, home: namespace, clock, logger, managers, endpoints } = components;
+    const { kube, home: namespace, clock, logger, managers, endpoints, services } = components;
     this.#leases = new LeaseTable(clock, (name) => void this.#depose(name));
     const labelSelector = `${labels.lease}=manager`;
     this.#renewals = new Informer(kube, leases, { namespace, labelSelector, logger, keep: holderOnly });
-    this.#services = new Informer(kube, serviceObjects, { namespace, logger });
     this.#watches = [
       this.#renewals.watch((event) => {
         if (event.type === 'added' || event.type === 'changed')
@@ -68,10 +67,9 @@ class Keeper {
         this.#gather();
       }),
       endpoints.watch(() => this.#gather()),
-      this.#services.watch(() => this.#gather()),
+      services.watch(() => this.#gather()),
     ];
     this.#renewals.start();
-    this.#services.start();
   }
 
   async stop(): Promise<void> {
@@ -79,7 +77,7 @@ class Keeper {
     for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#gathering?.[Symbol.dispose]();
     this.#leases.clear();
-    await Promise.all([this.#renewals.stop(), this.#services.stop()]);
+    await this.#renewals.stop();
   }
 
   #managerChanged({ record }: KeptManager, deleted: boolean): void {
@@ -179,13 +177,14 @@ class Keeper {
   }
 
   *#serviceWrites(): Generator<() => Promise<void>> {
-    if (!this.#services.synced || this.#services.size === 0) return;
+    const { services } = this.#components;
+    if (!services.synced || services.size === 0) return;
     const counts = new Map<string, number>();
     for (const { record } of this.#components.endpoints.values()) {
       if (!record || !this.#manager(record.networkServiceHost)?.record?.alive) continue;
       counts.set(record.networkServiceName, (counts.get(record.networkServiceName) ?? 0) + 1);
     }
-    for (const { metadata, spec, status } of this.#services.values()) {
+    for (const { metadata, spec, status } of services.values()) {
       const endpoints = counts.get(spec.name ?? metadata.name) ?? 0;
       const state = endpoints > 0 ? 'Available' : 'NoEndpoint';
       if (status?.endpoints === endpoints && status.state === state) continue;

@@ -12,12 +12,19 @@ import {
 } from '@nsm/kube-client';
 import { CachedRegistry, type RegistryOptions } from '../cached-registry.js';
 import { removalOf } from '../record-cache.js';
+import type { ServiceSettings } from '../registry.js';
 import type { WantedState } from '../wanted-state.js';
 import { EndpointIndex } from './endpoint-index.js';
 import { adviceOn, asRegistryError } from './explain.js';
 import { keep } from './keeper.js';
 import { KubernetesWriter, type Place } from './kubernetes-writer.js';
-import { endpointObjects, labels, managerObjects } from './mesh-objects.js';
+import {
+  endpointObjects,
+  labels,
+  managerObjects,
+  type ServiceObject,
+  serviceObjects,
+} from './mesh-objects.js';
 import { objectName } from './object-names.js';
 import { type KeptEndpoint, type KeptManager, keptEndpoint, keptManager } from './record-objects.js';
 
@@ -41,6 +48,7 @@ export class KubernetesRegistry extends CachedRegistry {
   readonly #kube: KubeClient;
   readonly #endpoints: Informer<KeptEndpoint>;
   readonly #managers: Informer<KeptManager>;
+  readonly #services: Informer<ServiceObject>;
   readonly #leadership: Leadership;
   readonly #index = new EndpointIndex();
 
@@ -63,6 +71,7 @@ export class KubernetesRegistry extends CachedRegistry {
       keep: keptManager,
       logger,
     });
+    this.#services = new Informer(kube, serviceObjects, { namespace: home, logger });
     const known = {
       placeOf: (key: string): Place | undefined => {
         const { name, namespace } = this.#index.objectOf(key)?.metadata ?? {};
@@ -80,6 +89,7 @@ export class KubernetesRegistry extends CachedRegistry {
       home,
       endpoints: this.#endpoints,
       managers: this.#managers,
+      services: this.#services,
       clock: this.clock,
       logger,
     };
@@ -100,19 +110,27 @@ export class KubernetesRegistry extends CachedRegistry {
     this.#managers.watch((event) => this.#managerChanged(event));
     this.#managers.start();
     this.#endpoints.start();
+    this.#services.start();
     this.#leadership.start();
-    await Promise.all([
-      this.#managers.whenSynced(startPatienceMs),
-      this.#endpoints.whenSynced(startPatienceMs),
-    ]);
+    const informers = [this.#managers, this.#endpoints, this.#services];
+    await Promise.all(informers.map((informer) => informer.whenSynced(startPatienceMs)));
   }
 
   async stop(): Promise<void> {
     this.wanted.stop();
     await this.#leadership.stop();
     this.#kube.stop();
-    await Promise.all([this.#managers.stop(), this.#endpoints.stop()]);
+    await Promise.all([this.#managers.stop(), this.#endpoints.stop(), this.#services.stop()]);
     this.cache.synced = false;
+  }
+
+  /** Of several objects for one service the one of its name counts, else any. */
+  settingsOf(service: string): ServiceSettings | undefined {
+    const named = [...this.#services.values()].filter(
+      ({ metadata, spec }) => (spec.name ?? metadata.name) === service,
+    );
+    const { spec } = named.find(({ metadata }) => metadata.name === service) ?? named[0] ?? {};
+    return spec && { prefixes: spec.prefixes ?? [], selector: spec.selector ?? {} };
   }
 
   async tellLoads(loads: ReadonlyMap<string, number>): Promise<void> {
