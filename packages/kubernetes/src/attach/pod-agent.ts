@@ -97,7 +97,6 @@ export class PodAgent implements NodePods {
     this.#workers.clear();
     await this.#plugin?.stop();
     await this.#directory.stop();
-    this.#components.client.stop();
   }
 
   /** To containers in pods that ask for the resource. */

@@ -93,7 +93,11 @@ async function kubernetesOf(
   );
   const networks = new KubernetesNetworks(client, logger.child({ module: 'cluster' }));
   await networks.start(networksPatienceMs);
-  return { pods, networks, [Symbol.asyncDispose]: () => networks[Symbol.asyncDispose]() };
+  const stop = async (): Promise<void> => {
+    await networks[Symbol.asyncDispose]();
+    client.stop();
+  };
+  return { pods, networks, [Symbol.asyncDispose]: stop };
 }
 
 function ownersOf(folder: string): readonly number[] {
