@@ -9,6 +9,8 @@
 //                          restart-kubelet NODE
 //                          stop-api, start-api    nobody reaches the API server, as behind a firewall
 //                          crash-etcd             kill -9 of the API server's etcd, which is then started again
+//                          crash-api, boot-api    its process ends, and begins again when etcd has been compacted
+//                          lose-records NAMESPACE the mesh's objects, and the Leases of the namespace, are gone from etcd (while the API is down)
 //                          outside COMMAND…       runs it as root on a machine that the nodes reach, and that is none of them;
 //                                                 what KUBECONFIG names there is of an administrator of the cluster
 import { spawn, spawnSync } from 'node:child_process';

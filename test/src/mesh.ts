@@ -15,7 +15,7 @@ import {
 } from '@nsm/testkit';
 import { Agent, type AgentOptions } from './agent.js';
 import { MeshNode } from './mesh-node.js';
-import { nsmJson, spawnNsm } from './nsm-command.js';
+import { spawnNsm } from './nsm-command.js';
 import { RegistryProcess } from './registry-process.js';
 import { type CableKind, layCable, Switch, type UnderlayMember, underlayDevice } from './underlay.js';
 
@@ -273,10 +273,6 @@ export class Mesh implements AsyncDisposable {
    */
   async finish(expected?: RegExp): Promise<string[]> {
     const found = await this.remains();
-    for (const node of this.nodes) {
-      const connections = await nsmJson<object[]>('get', 'connections', '--run-dir', node.runDir);
-      found.push(...connections.map((connection) => `${node.name}: ${JSON.stringify(connection)}`));
-    }
     for (const process of this.#processes) await process.stop();
     for (const node of this.nodes) {
       const status = await node.end('SIGTERM');

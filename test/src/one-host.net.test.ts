@@ -96,7 +96,7 @@ describe.skipIf(!rooted)('a manager in a pid namespace of its own', () => {
 });
 
 describe.skipIf(!rooted)('an endpoint with a /tmp of its own', () => {
-  it('is told that the manager does not see its socket', async () => {
+  it('is reached in its own files', async () => {
     await using mesh = new Mesh();
     await mesh.joinNodes();
     await mesh.a.start();
@@ -105,12 +105,8 @@ describe.skipIf(!rooted)('an endpoint with a /tmp of its own', () => {
     mkdirSync(folder);
     const before = ['unshare', '--mount', 'sh', '-c', `mount -t tmpfs none ${folder} && exec "$@"`, 'sh'];
     const flags = ['--socket', join(folder, 'e.sock')];
-    await expect(
-      mesh.endpoint(mesh.a, { pod, name: 'echo', services: ['echo'], before, flags }),
-    ).rejects.toThrow(
-      /does not exist as the manager sees it; .*private \/tmp or a root of its own must put it where both see it, such as a folder below --run-dir/,
-    );
-    expect(await mesh.a.endpoints()).toEqual([]);
+    await mesh.endpoint(mesh.a, { pod, name: 'echo', services: ['echo'], before, flags });
+    expect(await nsm(...asking('echo', mesh.pod('client'), mesh.a))).toMatchObject({ status: 0 });
   });
 });
 

@@ -28,7 +28,11 @@ async function run({ url, pkiDir }: AdvertiserOptions): Promise<void> {
     const began = now();
     for (let from = 0; from < names.length; from += atOnce) {
       const some = names.slice(from, from + atOnce);
-      await Promise.all(some.map((each, n) => registry.registerEndpoint(endpointOf(each, from + n))));
+      // What takes too long is written all the same.
+      const late = (error: Error): unknown => process.stderr.write(`${error.message}\n`);
+      await Promise.all(
+        some.map((each, n) => registry.registerEndpoint(endpointOf(each, from + n)).catch(late)),
+      );
     }
     process.send?.({ began, ended: now() } satisfies Advertised);
   });

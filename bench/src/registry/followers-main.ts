@@ -14,6 +14,8 @@ export interface Arrivals {
   readonly at: readonly number[];
 }
 
+/** Milliseconds after which a follower counts as having heard only then. */
+const patienceMs = 5000;
 /** Connections that are begun at the same time. */
 const lanes = 20;
 
@@ -29,8 +31,14 @@ async function run({ url, pkiDir, first, count }: FollowersOptions): Promise<voi
   };
   process.on('message', async ({ await: endpoint }: { readonly await: string }) => {
     if (arrivals.get(endpoint)?.length !== count)
-      await new Promise<void>((resolve) => waiting.set(endpoint, resolve));
-    process.send?.({ at: arrivals.get(endpoint) ?? [] } satisfies Arrivals);
+      await new Promise<void>((resolve) => {
+        waiting.set(endpoint, resolve);
+        setTimeout(resolve, patienceMs);
+      });
+    const at = arrivals.get(endpoint) ?? [];
+    // Of a follower whose watch has begun anew meanwhile it is not known when it heard.
+    const late = Array<number>(count - at.length).fill(performance.timeOrigin + performance.now());
+    process.send?.({ at: [...at, ...late] } satisfies Arrivals);
   });
   const numbers = Array.from({ length: count }, (_, index) => first + index).values();
   const lane = async (): Promise<void> => {

@@ -10,7 +10,7 @@ import type { ServerConnections, TakeShare } from './server-connections.js';
 const bytesOfPiece = 256;
 
 /**
- * Lets calls in. One that is one too many hears so before any of its request is read. One whose request or whose unread reply is too large,
+ * Lets calls in. A call too many hears so before any of its request is read. A call whose request or whose unread reply is too large,
  * beside what its caller has under way already, is ended.
  * @param maxRequestBytes what a compressed request may come to, and counts for from the beginning.
  */

@@ -1,4 +1,4 @@
-// Who lets calls stand, or their requests half said, uses up its own share and nobody else's.
+// A caller that lets calls stand, or their requests half said, uses up its own share and no other caller's.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect as connectSocket } from 'node:net';

@@ -156,7 +156,7 @@ describe('a server of many pods', () => {
     await closed(third);
     expect(had).toMatchObject({ streams: 2 });
     expect(had.callBytes).toBeLessThan(3 * large);
-    // One watch whose reader takes nothing is no more than its first words.
+    // A watch whose reader takes nothing holds no more than its first words.
     begin(client, 'WatchConnections').end(head(0));
     await vi.waitFor(() => expect(had.streams).toBe(3));
   });

@@ -10,7 +10,7 @@ import {
 
 type Reply = MessageInitShape<typeof HealthCheckResponseSchema>;
 
-/** What must be so for a server to be of use. */
+/** A condition without which the server is of no use to callers. */
 export interface Condition {
   readonly met: boolean;
   /** @param listener is called whenever `met` may have become another. */

@@ -4,7 +4,10 @@ import type { Socket } from 'node:net';
 import type { NsmError } from './errors.js';
 import { callRefusal, greeting, openedStream } from './refusal-frames.js';
 
-/** How many may be open at the same time, to be told. Beyond it the oldest is closed: who asks quickly hears the answer. */
+/**
+ * How many refused connections may be open at the same time, to be told why. Beyond that the oldest is closed: a caller that asks
+ * quickly hears the answer.
+ */
 export interface RefusedBounds {
   readonly ofOne: number;
   readonly ofAll: number;

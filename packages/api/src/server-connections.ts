@@ -115,7 +115,7 @@ export class ServerConnections {
 
   /**
    * Takes a connection on until it is closed.
-   * @returns undefined when there is no room for it: it is told so, and ended.
+   * @returns undefined when there is no room for the connection: its caller is told so, and the connection ended.
    */
   add(socket: Socket, caller: Caller): string | undefined {
     const way = wayOf(caller);

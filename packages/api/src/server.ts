@@ -86,7 +86,7 @@ export interface ServerOptions extends ServerLimits {
   readonly condition?: Condition;
   /** Hears of each pod or host that has opened too many connections, and of descriptors that are used up: once in some minutes. */
   readonly onCrowd?: (error: NsmError) => void;
-  /** Counts what those have under way who call over unix sockets. Default: nobody counts. */
+  /** Counts what callers over unix sockets have under way. Default: nothing is counted. */
   readonly share?: Share;
 }
 

@@ -12,7 +12,7 @@ interface Page {
   readonly body: string;
 }
 
-/** Whoever asks needs no second connection, and nobody needs many. */
+/** Open connections in all: a prober needs one, and few probe. */
 const maxConnections = 64;
 /** Milliseconds within which a question must be asked. */
 const askWithinMs = 5000;

@@ -22,7 +22,7 @@ const atOnce = 256;
 
 /**
  * A default route stands beside the pod's own: as two halves, which are more specific, so that they go before the pod's
- * own default route and leave that as it was. Those of other connections that are there already stay before it.
+ * own default route and leave that as it was. The routes of connections that are there already stay before a new connection's.
  */
 export function routesOf(index: number, port: fw.Port, socket: RouteSocket): RouteSpec[] {
   return port.routes.flatMap(({ destination, gateway }) => {

@@ -41,7 +41,7 @@ interface Coming {
 /**
  * Where a connection has a default route: everything but default routes is looked up as before; then what is sent from an address
  * of an interface with a default route leaves by that interface. Without such a connection there is nothing of all this.
- * @param cluster prefixes that stay on the pod's own way; undefined while they are not known: those that are kept already.
+ * @param cluster prefixes that stay on the pod's own way; undefined while they are not known: then the prefixes that are kept already stay.
  * @returns what was missing, in words. @throws NetlinkError
  */
 export function routePod(
@@ -96,7 +96,7 @@ interface Exit {
   readonly onlink: boolean;
 }
 
-/** None in a family in which no connection has a default route, or nothing else has. */
+/** No rules in a family in which no connection has a default route, or nothing else has. */
 function exitsOf(main: readonly Route[], coming: Coming | undefined): Exit[] {
   const defaults = main.filter((route) => isDefault(route) && !isKeeper(route));
   const arriving = (coming?.routes ?? []).filter(isDefault).map((route) => ({

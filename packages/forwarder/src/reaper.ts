@@ -184,7 +184,7 @@ class Lane {
     }
   }
 
-  /** Waits for the thread to end by itself: one that is torn down while it loads takes the process with it. */
+  /** Waits for the thread to end by itself: a thread that is torn down while it loads takes the process with it. */
   async stop(): Promise<void> {
     this.#port.ref();
     await Promise.race([this.#started, this.#died.catch(() => undefined)]);

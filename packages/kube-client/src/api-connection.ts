@@ -79,7 +79,7 @@ export class ApiConnection {
 
   async #usable(): Promise<ClientHttp2Session> {
     for (;;) {
-      if (this.#closed) throw KubeError.unreachable(this.#server.url, new Error('the client was stopped'));
+      if (this.#closed) throw KubeError.stopped();
       this.#session ??= this.#open();
       const opening = this.#session;
       try {

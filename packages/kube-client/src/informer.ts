@@ -142,7 +142,7 @@ export class Informer<T extends KubeObject> {
         });
         if (heard || performance.now() - began > shortWatchMs) continue;
       } catch (thrown) {
-        if (signal.aborted) break;
+        if (signal.aborted || (thrown instanceof KubeError && thrown.reason === 'Stopped')) break;
         const error = thrown instanceof Error ? thrown : new Error(String(thrown));
         const status = error instanceof KubeError ? error.status : 0;
         // Of a version that is too old the server is there: one list, and all is well.

@@ -15,7 +15,7 @@ export class KubeError extends NsmError {
   readonly status: number;
   /**
    * The API's word, such as `NotFound`, `AlreadyExists`, `Conflict`, `Forbidden`, `Expired`; `Unreachable` when there was no
-   * answer, `NoSuchResource` when the server does not know the kind at all.
+   * answer, `NoSuchResource` when the server does not know the kind at all, `Stopped` when the client was stopped.
    */
   readonly reason: string;
   /** Of what kind the thing is that was not found or refused: `namespaces`, `pods`; empty when the server does not say. */
@@ -50,6 +50,10 @@ export class KubeError extends NsmError {
   static fromStatus(what: string, status: Status, code = 0): KubeError {
     const { reason = '', message = 'no reason given', details } = status;
     return new KubeError(`${what}: ${message}`, status.code ?? code, reason, details);
+  }
+
+  static stopped(): KubeError {
+    return new KubeError('the client of the Kubernetes API was stopped', 0, 'Stopped');
   }
 
   static unreachable(server: string, cause: unknown): KubeError {

@@ -27,7 +27,7 @@ export interface ManagerOptions {
   readonly advertise: string;
   /** `embedded:`, `nsm://[NAME@]HOST:PORT` or `etcd://HOST:PORT,…`. */
   readonly registry: string;
-  /** What is shown to an etcd. Default: nothing. */
+  /** Certificate and user that an etcd asks for. Default: none. */
   readonly etcd?: EtcdOptions;
   /** Underlay address of tunnels. Default: the one the kernel routes with. */
   readonly tunnelAddress?: string;

@@ -53,7 +53,7 @@ export class Manager {
   readonly #options: ManagerOptions;
   readonly #logger: Logger;
   readonly #stops: Stops;
-  /** What it cannot do without and lacks. */
+  /** The parts that the manager still lacks before it can serve. */
   readonly readiness: Readiness = new Readiness();
   #port = 0;
 
@@ -191,7 +191,7 @@ export class Manager {
     void watchOwnAddresses(parts);
   }
 
-  /** Who is in a pod is known, if it can be, before anybody calls. */
+  /** Finds out who is in a pod before the pod's first call. */
   async #attachPods(parts: ServiceComponents): Promise<void> {
     const { pods } = parts;
     if (!pods) return;

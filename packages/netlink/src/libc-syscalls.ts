@@ -4,7 +4,7 @@ import { close, define, type SystemResult } from './libc.js';
 const syscallNumbers = define<[number, number, number, number]>(
   'long syscall(long number, long a, long b, long c)',
 );
-// The same number on every architecture: it is newer than the unified table (Linux 5.3).
+// The same number on every architecture: the call is newer than the unified table (Linux 5.3).
 const SYS_PIDFD_OPEN = 434;
 /** pidfd_open(2): a descriptor that becomes readable when the process has ended. */
 export const pidfdOpen = (pid: number, flags: number): SystemResult =>

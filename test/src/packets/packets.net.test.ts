@@ -76,12 +76,12 @@ const withVhost = (options: StageOptions) => {
     .filter((_, n) => thorough || n === stage);
 };
 
-/** What follows a tunnel of some kind. Without the thorough run: itself, or on the other stage the next one of that stage. */
+/** What follows a tunnel of some kind. Without the thorough run: the next kind of the stage, on one stage for each kind. */
 const followersOf = (options: StageOptions, kind: string): readonly string[] => {
   if (thorough) return kinds;
+  if (![1, 2].includes(stages.indexOf(options))) return [];
   const there = kindsOf(options);
-  const next = there[(there.indexOf(kind) + 1) % there.length] ?? kind;
-  return [stages.indexOf(options) < 2 ? kind : next];
+  return [there[(there.indexOf(kind) + 1) % there.length] ?? kind];
 };
 
 /** All that can be joined without a tunnel. */

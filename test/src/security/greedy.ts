@@ -1,12 +1,11 @@
 // Runs as a process inside a pod: takes as much of a manager as it may, and reads nothing of what it gets. Says what it has, and stays.
-// Arguments: the manager's client.sock; a network service whose endpoint never answers.
+// Arguments: the manager's client.sock; a network service whose endpoint never answers; how many connections to the manager.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as http2Connect } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { message } from '../wire.js';
 
-const [, , socket = '', hanging = ''] = process.argv;
-const sessions = 300;
+const [, , socket = '', hanging = '', sessions = '0'] = process.argv;
 /** Of each session. */
 const [uploads, watches, requests] = [2, 4, 8];
 const service = '/nsmconnect.ClientConnection';
@@ -44,7 +43,7 @@ const call = (session: ClientHttp2Session, method: string): ClientHttp2Stream | 
 };
 
 const opened: ClientHttp2Session[] = [];
-for (let n = 0; n < sessions; n++) opened.push(await open());
+for (let n = 0; n < Number(sessions); n++) opened.push(await open());
 for (const [index, session] of opened.entries()) {
   for (let n = 0; n < watches; n++) call(session, 'WatchConnections')?.end(head(0));
   for (let n = 0; n < requests; n++) {

@@ -61,6 +61,7 @@ describe('a manager whose every word is hostile', () => {
     );
     server.add(admin.Admin, methods as never);
     await server.listenUnix(join(folder, 'admin.sock'), { mode: 0o600 });
+    await runAll();
   });
   afterAll(async () => {
     await server.stop();
@@ -80,11 +81,11 @@ describe('a manager whose every word is hostile', () => {
     ['drain'],
   ].flatMap((command) => [command, [...command, '--json']]);
 
-  /** One process runs them all. What each writes ends with a mark. */
-  const mark = '\0';
-  const outputs = new Map<readonly string[], string>();
   const names = ['services', 'endpoints', 'connections'].map((kind) => ['__names', kind]);
-  beforeAll(async () => {
+  /** What each command writes. */
+  const outputs = new Map<readonly string[], string>();
+  /** One process runs all commands, and marks where each ends. */
+  const runAll = async (): Promise<void> => {
     const main = new URL('../../../packages/cli/dist/main.js', import.meta.url).href;
     const program = `import { runCommand } from ${JSON.stringify(main)};
       for (const argv of JSON.parse(process.argv[1])) {
@@ -98,10 +99,10 @@ describe('a manager whose every word is hostile', () => {
       ['--input-type=module', '-e', program, JSON.stringify(all)],
       { env },
     );
-    const [out, err] = [stdout.split(mark), stderr.split(mark)];
+    const [out, err] = [stdout.split('\0'), stderr.split('\0')];
     expect([out.length, err.length]).toEqual([all.length + 1, all.length + 1]);
     for (const [index, command] of all.entries()) outputs.set(command, `${out[index]}${err[index]}`);
-  });
+  };
 
   /** Standard output and error, whatever the status. */
   const outputOf = async (file: string, args: readonly string[]): Promise<string> => {

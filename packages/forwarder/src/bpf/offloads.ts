@@ -18,7 +18,7 @@ const never = [
   'tx-gso-list',
 ] as const;
 
-/** Those that this kernel gives to a new veth pair, whichever. */
+/** The features that this kernel lets be switched off at a veth pair; the same for every pair. */
 let given: Readonly<Record<string, false>> | undefined;
 
 /** @param device a new end of a veth pair. A kernel without this interface of ethtool leaves everything on, and is as good for TCP. */

@@ -27,7 +27,7 @@ export class SourceFilters {
 
   /**
    * Has what arrives at a device of a connection on one node checked, as far as the other side's port says.
-   * @returns what adds the check of a device that is new: it goes with what sets the device up, before that.
+   * @returns what adds the check of a new device; called right before the device is set up.
    * @throws NetlinkError
    */
   guard(id: string, { side, index, fresh }: Device, ports: OpenPorts): () => void {

@@ -17,17 +17,17 @@ import {
   RenewedCredentials,
   readKept,
 } from '@nsm/pki';
-import { authorityName, signerName, toRequestPem, usages } from './request.js';
+import { authorityName, signerOf, toRequestPem, usages } from './request.js';
 
 const lookEveryMs = 60_000;
 /** Milliseconds between two looks at whether a request was answered. */
 const askEveryMs = 500;
 /** Milliseconds after which the log is told what is waited for. */
 const patienceMs = 5000;
-const source = `signer ${signerName}`;
+const sourceOf = ({ namespace }: KubeConfig): string => `signer ${signerOf(namespace)}`;
 
 export class ClusterCredentials extends RenewedCredentials {
-  readonly source: string = source;
+  readonly source: string;
   readonly #config: KubeConfig;
   readonly #folder: string;
   readonly #owner: Owner;
@@ -40,6 +40,7 @@ export class ClusterCredentials extends RenewedCredentials {
     logger: PkiLogger,
   ) {
     super(first, lookEveryMs, logger);
+    this.source = sourceOf(config);
     this.#config = config;
     this.#folder = folder;
     this.#owner = owner;
@@ -57,6 +58,7 @@ export class ClusterCredentials extends RenewedCredentials {
     logger: PkiLogger,
   ): Promise<ClusterCredentials> {
     const folder = join(stateDir, 'cluster-identity');
+    const source = sourceOf(config);
     let credential = usable(folder, owner);
     if (!credential) {
       const late = setTimeout(() => {
@@ -78,7 +80,7 @@ export class ClusterCredentials extends RenewedCredentials {
   protected override async renew(current: X509Certificate): Promise<Credential | undefined> {
     if (!isDue(current)) return undefined;
     const credential = await ask(this.#config, this.#owner, lookEveryMs / 2);
-    keep(this.#folder, source, credential);
+    keep(this.#folder, this.source, credential);
     return credential;
   }
 }
@@ -97,7 +99,7 @@ function usable(folder: string, owner: Owner): Credential | undefined {
 async function ask(config: KubeConfig, owner: Owner, waitMs: number): Promise<Credential> {
   const kube = new KubeClient(config);
   try {
-    return await askOver(kube, config.namespace, owner, waitMs);
+    return await askOver(kube, config, owner, waitMs);
   } finally {
     kube.stop();
   }
@@ -105,10 +107,13 @@ async function ask(config: KubeConfig, owner: Owner, waitMs: number): Promise<Cr
 
 async function askOver(
   kube: KubeClient,
-  namespace: string,
+  config: KubeConfig,
   owner: Owner,
   waitMs: number,
 ): Promise<Credential> {
+  const source = sourceOf(config);
+  const { namespace } = config;
+  const signerName = signerOf(namespace);
   const key = newKey();
   const name = `nsm-manager-${randomUUID()}`;
   await kube.create(certificateSigningRequests, {

@@ -2,7 +2,7 @@
 import type { CertificateSigningRequest } from '@nsm/kube-client';
 import { keyOfRequest, makeRequest, newKey } from '@nsm/pki';
 import { expect, it } from 'vitest';
-import { fromRequestPem, judge, signerName, toRequestPem, usages } from './request.js';
+import { fromRequestPem, judge, signerOf, toRequestPem, usages } from './request.js';
 
 const account = 'system:serviceaccount:nsm-system:nsm-manager';
 const nodeOfToken = 'authentication.kubernetes.io/node-name';
@@ -11,7 +11,7 @@ const request = (more: Partial<CertificateSigningRequest['spec']> = {}): Certifi
   metadata: { name: 'one' },
   spec: {
     request: '',
-    signerName,
+    signerName: signerOf('nsm-system'),
     usages,
     username: account,
     extra: { [nodeOfToken]: ['node-a'] },

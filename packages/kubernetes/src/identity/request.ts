@@ -1,8 +1,11 @@
 // Requests of managers for certificates, as CertificateSigningRequest objects, and who may have one.
 import type { CertificateSigningRequest } from '@nsm/kube-client';
 
-/** https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers */
-export const signerName = 'networkservicemesh.io/manager';
+/**
+ * The name of the signer of the managers in a namespace: another mesh of the cluster has another one, and neither answers the other's.
+ * https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers
+ */
+export const signerOf = (namespace: string): string => `networkservicemesh.io/${namespace}`;
 
 /** ConfigMap and Secret of the authority, in the namespace of the managers. */
 export const authorityName = 'nsm-authority';

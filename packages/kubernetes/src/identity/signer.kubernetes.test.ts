@@ -14,7 +14,7 @@ import {
 import { makeRequest, newKey } from '@nsm/pki';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ClusterCredentials } from './cluster-credentials.js';
-import { signerName, toRequestPem, usages } from './request.js';
+import { signerOf, toRequestPem, usages } from './request.js';
 import { Signer } from './signer.js';
 
 const home = `nsm-test-signer-${process.pid}`;
@@ -136,7 +136,7 @@ it('leaves what is for other signers alone', async () => {
   const request = Buffer.from(toRequestPem(makeRequest(newKey()))).toString('base64');
   await kube.create(certificateSigningRequests, {
     metadata: { name },
-    spec: { request, signerName: `${signerName}s`, usages },
+    spec: { request, signerName: signerOf('another-mesh'), usages },
   });
   await expect(
     ClusterCredentials.open(

@@ -10,7 +10,7 @@ import {
 } from '@nsm/kube-client';
 import { type Authority, keyOfRequest, toPem } from '@nsm/pki';
 import { openAuthority } from './cluster-authority.js';
-import { fromRequestPem, judge, signerName } from './request.js';
+import { fromRequestPem, judge, signerOf } from './request.js';
 
 /** Milliseconds: a manager asks again when two thirds of it are over. */
 const lifeMs = 24 * 3_600_000;
@@ -43,9 +43,9 @@ export class Signer {
     this.#kube = kube;
     this.#options = options;
     this.#logger = logger;
-    const fieldSelector = `spec.signerName=${signerName}`;
-    this.#requests = new Informer(kube, certificateSigningRequests, { fieldSelector, logger });
     const { namespace, identity } = options;
+    const fieldSelector = `spec.signerName=${signerOf(namespace)}`;
+    this.#requests = new Informer(kube, certificateSigningRequests, { fieldSelector, logger });
     this.#leadership = new Leadership(kube, {
       namespace,
       name: 'nsm-signer',

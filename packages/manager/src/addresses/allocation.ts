@@ -36,8 +36,9 @@ interface Giving {
 }
 
 /**
- * One pair for each version of IP that the prefixes have, from the first prefix of it that has one left.
- * @param reserve counts a pair as somebody's until what it returns is called. @throws NsmError `overload` when that is one too many.
+ * One pair for each version of IP that the prefixes have, from the first prefix of that version that has a pair left.
+ * @param reserve counts a pair as its client's until what `reserve` returns is called.
+ * @throws NsmError `overload` when the client has too many.
  */
 export async function allocate(
   { pools }: Giving,

@@ -19,7 +19,7 @@ const words: Readonly<Record<Counted, string>> = {
   callBytes: 'bytes of calls under way',
 };
 
-/** What is asked for. */
+/** How much a client asks for, and by which limit that is judged. */
 export interface Wanted {
   /** Default: 1. */
   readonly more?: number;
@@ -38,7 +38,7 @@ export interface LimitUse {
 }
 
 export interface SharesComponents {
-  /** Those who act for others, and root of the node. */
+  /** Callers that act for others, and root of the node. */
   readonly exempts: (holder: Holder) => boolean;
   /** The limit that the policy has for a pod, whatever it asks for. */
   readonly ruledFor: (what: Counted, holder: Holder) => number | undefined;

@@ -93,7 +93,7 @@ interface Speaker {
 }
 
 /**
- * Whoever advertises must be where the endpoint's socket is served from, or be allowed to speak for others. The path is one of this
+ * A caller that advertises must be where the endpoint's socket is served from, or be allowed to speak for others. The path is one of this
  * manager's files or, where that is none of the caller's sockets, of the caller's own: a pod has a root of its own.
  */
 async function admitSpeaker(

@@ -68,7 +68,7 @@ export class Advertising {
   ): Promise<void> {
     const advertised = await admitAdvertisement(this.#components, this.#options, wanted, peer);
     const keys = advertised.map(({ key }) => key);
-    // One advertisement of a pod, and of a user, after the other: what they may have is counted before more is taken on.
+    // The advertisements of a pod, and of a user, go one after the other: each is counted before the next is taken on.
     const holders = advertised.flatMap(({ listener: { namespace, uid } }) => [
       `pod ${identityOf(namespace)}`,
       ...(uid === 0 ? [] : [`user ${uid}`]),

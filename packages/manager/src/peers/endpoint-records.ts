@@ -1,4 +1,4 @@
-// What is kept of endpoints that were advertised: records on the disk, and a line in the log for each socket.
+// The records of advertised endpoints on the disk, and a line in the log for each socket.
 import type { Logger } from 'pino';
 import { forEachLimited } from '../limited-concurrency.js';
 import type { Store } from '../state/store.js';

@@ -1,4 +1,4 @@
-// A policy file that changes while the manager runs, in every way: it is taken on whole, or not at all.
+// A policy file that changes while the manager runs, in every way: the new policy is taken on whole, or not at all.
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -103,7 +103,7 @@ describe('a policy file', () => {
           expect(source.inForce.text).toBe(former.text);
           expect(source.policy).toBe(former.policy);
         }
-        // It decides, and does not throw.
+        // The policy decides, and does not throw.
         expect(typeof deciding()).toBe('string');
       }),
       { numRuns },

@@ -49,7 +49,7 @@ export async function program(
   return withNamesOf(programmed.value, planned);
 }
 
-/** What is recorded at once from here counts at once. @throws NsmError `overload` when its client's connections have too many */
+/** Whatever is recorded in the same tick counts from then on. @throws NsmError `overload` when the client's connections have too many */
 function requireRoutes({ shares, connections }: RequestComponents, planned: Connection): void {
   const [holder, more] = [holderOf(planned), routesIn(planned)];
   if (holder && more > 0)

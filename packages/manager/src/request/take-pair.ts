@@ -3,7 +3,10 @@ import type { Shares } from '../admission/shares.js';
 import type { Verdict } from '../policy/gate.js';
 import type { Holder } from '../state/holder.js';
 
-/** @returns what gives it back. @throws NsmError `overload` when the client has too many; who is not known has no limit. */
+/**
+ * @returns what gives the pair back.
+ * @throws NsmError `overload` when the client has too many; a client that is not known has no limit.
+ */
 export function takePair(
   { shares }: { readonly shares: Pick<Shares, 'take'> },
   holder: Holder | undefined,

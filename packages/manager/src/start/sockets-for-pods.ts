@@ -3,7 +3,7 @@
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** Below --run-dir. One folder for all pods: who calls is known by its network namespace, whichever way it came to the socket. */
+/** Below --run-dir. One folder for all pods: a caller is known by its network namespace, whichever way it came to the socket. */
 export function folderForPods(runDir: string): string {
   return join(runDir, 'pods');
 }
@@ -15,7 +15,7 @@ export function showToPods(runDir: string, socket: string): void {
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o755);
   const fresh = join(folder, `.${name}.${process.pid}`);
-  // What a manager left that died here.
+  // The link that a manager left which died before the rename.
   rmSync(fresh, { force: true });
   linkSync(socket, fresh);
   renameSync(fresh, join(folder, name));

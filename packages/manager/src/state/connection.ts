@@ -125,7 +125,7 @@ export interface Owner {
   readonly cookie?: bigint;
   /** The process it ends with; absent when it ends with the namespace. */
   readonly process?: { readonly pid: number; readonly startTime: number };
-  /** It was asked for by the annotation of a pod, and ends with the annotation. */
+  /** True where the annotation of a pod asks for the connection, which ends with the annotation. */
   readonly annotated?: boolean;
 }
 

@@ -7,7 +7,7 @@ import type { EtcdUrl } from './etcd-url.js';
 import { EtcdUser } from './etcd-user.js';
 
 export interface EtcdOptions {
-  /** File of the authorities, PEM, that sign the certificates of the members. Default: those of the system. */
+  /** File of the authorities, PEM, that sign the certificates of the members. Default: the system's authorities. */
   readonly ca?: string;
   /** File of the certificate that is shown to etcd, PEM; with `key`. */
   readonly cert?: string;

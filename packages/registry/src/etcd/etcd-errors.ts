@@ -54,7 +54,7 @@ const advice: readonly (readonly [pattern: RegExp, words: (member: EtcdMember) =
 const wantsTls =
   'speaks TLS: write etcds:// instead of etcd://, with --etcd-ca FILE for an authority of your own';
 
-/** @returns an error of kind `registry`: none of these says that a record is refused. */
+/** @returns an error of kind `registry`: no error of etcd says that a record is refused. */
 export async function explain(thrown: unknown, member: EtcdMember): Promise<NsmError> {
   const error = NsmError.from(thrown);
   if (error.kind === 'registry') return error;

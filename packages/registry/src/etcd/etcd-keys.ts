@@ -1,4 +1,4 @@
-// The keys of a mesh in etcd, and what is at them. Those that a watch needs lie together.
+// The keys of a mesh in etcd, and the records at them. The keys that a watch needs lie together.
 import { create } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
 import { recordCodec } from '../record-codec.js';
@@ -22,7 +22,7 @@ const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 
 export class EtcdKeys {
   readonly #prefix: string;
-  /** Tells this store from another: whoever finds none puts a random text there. */
+  /** Tells this store from another: the first client puts a random text there. */
   readonly store: Uint8Array;
   /** All but the claims, of which only who claims needs to hear. */
   readonly watched: KeyRange;

@@ -1,4 +1,4 @@
-// What is of etcd alone: histories that are gone, whose endpoint one is, and records that are served to others.
+// Behaviour of the etcd registry alone: histories that are gone, owners of endpoints, and records that are served to others.
 import { once } from 'node:events';
 import { connect, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { type Credentials, Server, registry as wire } from '@nsm/api';
@@ -175,7 +175,7 @@ describe.skipIf(!requireEtcd('etcd registry'))('a registry in an etcd', () => {
     await one.registerEndpoint(endpoint('last'));
     await until(one, () => one.endpointsOf('firewall').length === 2);
     expect(contents(one)).toHaveLength(2);
-    // It is in nobody's way.
+    // The stale record is in no other client's way.
     await one.registerEndpoint(endpoint('bad'));
     await until(one, () => one.endpointsOf('firewall').length === 3);
   });

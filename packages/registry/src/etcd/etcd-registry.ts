@@ -18,7 +18,7 @@ export interface EtcdRegistryOptions extends FollowingOptions {
 
 /** Milliseconds between two questions that only a member with a majority of the others can answer; a quarter more or less. */
 const askEveryMs = 5000;
-/** Milliseconds between two of them while calls fail, and for an answer then: what is to be written has time for another member. */
+/** The same while calls fail, and milliseconds for an answer then: a write has time left for another member. */
 const inDoubt = { askEveryMs: 200, answerWithinMs: 750 };
 
 export class EtcdRegistry extends FollowingRegistry {
@@ -56,8 +56,7 @@ export class EtcdRegistry extends FollowingRegistry {
   }
 
   protected async follow(complete: () => void): Promise<void> {
-    this.#session ??= new EtcdSession(this.#access.member(this.#turn), () => this.#doubt.abort());
-    const session = this.#session;
+    const session = this.#connected();
     const ended = new AbortController();
     const signal = AbortSignal.any([this.stopped, ended.signal]);
     void this.#keepAsking(session, signal).catch((error) => ended.abort(error));
@@ -78,9 +77,17 @@ export class EtcdRegistry extends FollowingRegistry {
     this.#session = undefined;
   }
 
+  /** Writes do not wait for the watch to begin again. */
   #connected(): EtcdSession {
+    if (this.stopped.aborted) throw new NsmError('stopping', 'the registry client was stopped');
     if (this.#session) return this.#session;
-    throw new NsmError('registry', `registry ${this.url} is not connected`);
+    try {
+      this.#session = new EtcdSession(this.#access.member(this.#turn), () => this.#doubt.abort());
+      return this.#session;
+    } catch (error) {
+      // Files that are being replaced: no record is refused for that.
+      throw new NsmError('registry', NsmError.from(error).message, error);
+    }
   }
 
   /** Rejects when the member does not answer any more as one that is heard by the others. */

@@ -59,7 +59,7 @@ export class EtcdWriter implements RecordWriter {
     try {
       await this.#putManager(manager, leaseMs, lease);
     } catch (error) {
-      // It ran out in between; the next attempt gets another.
+      // The lease ran out in between; the next attempt gets another.
       if (isLostLease(error)) this.#leases.delete(manager.name);
       throw error;
     }

@@ -1,6 +1,5 @@
 // Clients of a `kubernetes:` registry against the compliance suite, on the cluster of KUBECONFIG.
-// Outages need commands for a shell: KUBERNETES_API_STOP and KUBERNETES_API_START stop and start the API server (and compact etcd in
-// between, where they can), and KUBERNETES_STORE_LOSE deletes the mesh's objects in etcd, and the leases of namespace $NAMESPACE.
+// Outages need NSM_CLUSTER_POWER (scripts/test-kubernetes.mjs).
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeClient, type KubeConfig, loadKubeConfig, namespaces } from '@nsm/kube-client';
@@ -9,12 +8,7 @@ import type { Harness } from '../compliance-harness.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
 import { endpointObjects, labels, managerObjects } from './mesh-objects.js';
 
-const {
-  KUBERNETES_API_STOP: stopCommand = '',
-  KUBERNETES_API_START: startCommand = '',
-  KUBERNETES_STORE_LOSE: loseCommand = '',
-} = process.env;
-const canBeAway = [stopCommand, startCommand, loseCommand].every((command) => command !== '');
+const { NSM_CLUSTER_POWER: clusterPower } = process.env;
 /** Milliseconds: an API server takes seconds to be there again. */
 const patienceMs = 120_000;
 let count = 0;
@@ -30,14 +24,14 @@ class Mesh implements Harness {
   constructor(kubeConfig: KubeConfig) {
     this.#kubeConfig = kubeConfig;
     this.#kube = new KubeClient(kubeConfig);
-    if (canBeAway)
+    if (clusterPower !== undefined)
       this.server = {
         stop: async () => {
-          shell(stopCommand);
+          power('crash-api');
           this.#away = true;
         },
         start: () => this.#start(),
-        loseStore: () => shell(loseCommand, { NAMESPACE: this.#home }),
+        loseStore: () => power('lose-records', this.#home),
       };
   }
 
@@ -62,7 +56,7 @@ class Mesh implements Harness {
   }
 
   async #start(): Promise<void> {
-    shell(startCommand);
+    power('boot-api');
     this.#away = false;
   }
 
@@ -92,11 +86,8 @@ class Mesh implements Harness {
   }
 }
 
-function shell(command: string, env: Readonly<Record<string, string>> = {}): void {
-  execFileSync('sh', ['-c', command], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+function power(...verb: readonly string[]): void {
+  execFileSync(clusterPower ?? '', verb, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 compliance(
@@ -106,5 +97,5 @@ compliance(
     await mesh.setUp();
     return mesh;
   },
-  { canBeAway, patienceMs },
+  { canBeAway: clusterPower !== undefined, patienceMs },
 );

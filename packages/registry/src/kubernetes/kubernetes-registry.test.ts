@@ -72,6 +72,19 @@ it('renews a lease by one call, and writes loads only when they are others', asy
   });
 });
 
+it('frees the name of a manager whose lease nobody renews, though nobody writes that down', async () => {
+  const lease = '/apis/coordination.k8s.io/v1/namespaces/mesh/leases/manager-node-a';
+  api.put(`${managers}/node-a`, { spec: { ...nodeA, leaseMs: 1000 }, status: { state: 'Alive' } });
+  api.put(lease, { spec: { holderIdentity: 'node-a' } });
+  const again = (): Promise<void> =>
+    registry.registerManager({ ...nodeA, address: '10.0.0.9:5001' }, leaseMs);
+  await expect(again()).rejects.toMatchObject({ kind: 'conflict' });
+  api.put(lease, { spec: { holderIdentity: 'node-a', renewTime: 'now' } });
+  await expect(again()).rejects.toMatchObject({ kind: 'conflict' });
+  await vi.waitFor(again, { timeout: 5000, interval: 100 });
+  await until(registry, () => registry.managers().get('node-a')?.address === '10.0.0.9:5001');
+});
+
 it('takes what was written by hand, and nothing that is no record', async () => {
   const spec = { networkServiceName: 'vpn', networkServiceHost: 'ensm' };
   api.put(`${managers}/ensm`, { spec: { name: 'ensm', address: '203.0.113.7:5001', external: true } });

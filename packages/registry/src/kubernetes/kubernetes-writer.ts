@@ -67,6 +67,8 @@ export class KubernetesWriter implements RecordWriter {
   readonly #fieldManager: string;
   /** Managers as they were last written, with their lease. */
   readonly #managers = new Map<string, { readonly record: wire.Manager; readonly leaseMs: number }>();
+  /** Leases of names that are wanted here and are another's, as they look, and since when. */
+  readonly #holders = new Map<string, { readonly version: string; readonly since: number }>();
   /** Where endpoints were written that the copy may not have yet. */
   readonly #places = new Map<string, Place>();
 
@@ -129,7 +131,7 @@ export class KubernetesWriter implements RecordWriter {
     for (let attempt = 1; ; attempt++) {
       const present = await this.#find(managerObjects, object.metadata.name);
       const holder = present && keptManager(present).record;
-      if (holder?.alive && holder.address !== record.address)
+      if (holder?.alive && holder.address !== record.address && !(await this.#isSilent(record.name, present)))
         throw new NsmError(
           'conflict',
           `manager ${JSON.stringify(record.name)} is already registered from ${holder.address}; choose another --name`,
@@ -149,11 +151,24 @@ export class KubernetesWriter implements RecordWriter {
             { status },
             { subresource: 'status', timeoutMs: callMs },
           );
+        this.#holders.delete(record.name);
         return owner;
       } catch (error) {
         if (!(error instanceof KubeError && error.reason === 'Conflict') || attempt === attempts) throw error;
       }
     }
+  }
+
+  /** Whether the lease has looked the same for as long as it holds: nobody need have written down that its holder is lost. */
+  async #isSilent(name: string, present: ManagerObject | undefined): Promise<boolean> {
+    const { leaseMs } = present?.spec ?? {};
+    if (leaseMs === undefined) return false;
+    const lease = await this.#find(leases, this.#leaseOf(name).name);
+    const version = lease?.metadata.resourceVersion ?? '';
+    const seen = this.#holders.get(name);
+    if (seen?.version === version) return performance.now() - seen.since > leaseMs;
+    this.#holders.set(name, { version, since: performance.now() });
+    return false;
   }
 
   async removeManager(name: string): Promise<void> {

@@ -30,7 +30,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** What the program of each shell prints behind what is offered for a line. */
 const mark = '\0';
 
-/** What is offered where each line ends, by one shell; what bash would not show again is not shown here. */
+/** The words that one shell offers at the end of each line; without what bash would not show again. */
 const completeAll: Readonly<
   Record<Shell, (all: readonly string[], options?: ExecFileSyncOptions) => string[][]>
 > = {

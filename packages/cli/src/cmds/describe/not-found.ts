@@ -1,4 +1,4 @@
-// What is said of a name that the mesh does not know: the names that it does.
+// The error for a name that the mesh does not know: it lists the names that the mesh knows.
 import { abbreviatedList, NsmError } from '@nsm/api';
 
 export function notFound(what: string, name: string, known: readonly string[]): NsmError {

@@ -18,7 +18,7 @@ export interface RateView {
 }
 
 /**
- * Of the connections that are in both looks and whose counters went on: those of a connection that was made anew begin at 0.
+ * Of the connections that are in both looks and whose counters went on: the counters of a connection that was made anew begin at 0.
  * @param elapsedMs milliseconds between the looks, above 0
  */
 export function ratesOf(

@@ -21,7 +21,7 @@ const atOnce = 1000;
 const maxTurns = 1000;
 
 const asFolder = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** What that says of a file, and of a symbolic link. */
+/** Errors of opening a file, and a symbolic link, as a folder. */
 const noFolder: ReadonlySet<string | undefined> = new Set(['ENOTDIR', 'ELOOP']);
 
 export class RemovedFolders {

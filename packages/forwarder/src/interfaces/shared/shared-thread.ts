@@ -34,7 +34,7 @@ export class SharedThread {
     });
     this.#died.catch(onDeath);
     this.#ready = this.#answer();
-    // Who gives an order hears of it.
+    // The caller that gives an order hears of its failure.
     this.#ready.catch(() => undefined);
     port1.on('message', (word: SharedWord) => {
       if (word.kind === 'lost') onLost(word.id);
@@ -60,7 +60,7 @@ export class SharedThread {
     }
   }
 
-  /** Waits for the thread to end by itself: one that is torn down while it loads takes the process with it. */
+  /** Waits for the thread to end by itself: a thread that is torn down while it loads takes the process with it. */
   async stop(): Promise<void> {
     this.#port.ref();
     await this.#ready.catch(() => undefined);

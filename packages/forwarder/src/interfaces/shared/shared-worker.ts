@@ -35,7 +35,7 @@ export type SharedWord =
 export interface SharedStart {
   readonly port: MessagePort;
   readonly limits: MemoryLimits;
-  /** What is counted of the memory. */
+  /** Counters of the shared memory in use. */
   readonly use: Float64Array;
 }
 

@@ -1,4 +1,4 @@
-// Memory counts as the pod's that shares it: what is in it or not, once however often it is mapped, and no longer than that.
+// Memory counts as the pod's that shares it: pages with and without contents, once however often they are mapped, and only as long as they are.
 import { libc, memory } from '@nsm/netlink';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MemoryShares, newUse, useIn } from './memory-shares.js';

@@ -1,12 +1,12 @@
 // Whose memory is shared, and how much of it the forwarder may have. A page of a file that nobody has touched is made when the forwarder
-// touches it, and is the forwarder's then: what is mapped counts, whether there is anything in it yet or not.
+// touches it, and is the forwarder's then: all mapped memory counts, whether there is anything in it yet or not.
 import { fstatSync } from 'node:fs';
 import type { SharedMemory } from '@nsm/netlink';
 import type { MemoryLimits } from '../../memory-limits.js';
 
 const mib = 2 ** 20;
 
-/** Who shares memory with the forwarder. */
+/** The pod and the user that share memory with the forwarder. */
 export interface Sharer {
   /** Names the network namespace. */
   readonly pod: string;
