@@ -28,7 +28,8 @@ stop() {
   [ -e "$folder/$1" ] || return 0
   pid=$(cat "$folder/$1")
   kill "$pid" 2>/dev/null || true
-  while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+  # Ended, whether or not process 1 has buried it yet.
+  while grep -qs '^State:.[^ZX]' "/proc/$pid/status"; do sleep 0.05; done
   rm "$folder/$1"
 }
 
