@@ -22,6 +22,7 @@ export default defineConfig({
           isolate: false,
           include: compiled('*.test.js'),
           testTimeout: 30_000,
+          hookTimeout: 30_000,
           exclude: [...compiled('*.net.test.js'), ...compiled('*.kubernetes.test.js'), '**/node_modules/**'],
         },
       },

@@ -49,6 +49,8 @@ interface Underlay {
   readonly underlay: TestUnderlay;
   readonly refused: [what: string, where: 0 | 1, route: string][];
   readonly given: readonly [what: string, route: string];
+  /** Further tests on the same mesh. */
+  readonly more?: (shared: { readonly mesh: TestMesh }, underlay: TestUnderlay) => void;
 }
 
 describe.skipIf(!requireRoot('lifelines')).each<Underlay>([
@@ -62,6 +64,7 @@ describe.skipIf(!requireRoot('lifelines')).each<Underlay>([
       ['a route to the networks of all nodes', 1, '10.0.0.0/8'],
     ],
     given: ['narrower routes', '192.168.0.0/16'],
+    more: refusesMore,
   },
   {
     how: 'behind an IPv6 router',
@@ -78,7 +81,7 @@ describe.skipIf(!requireRoot('lifelines')).each<Underlay>([
     refused: [['a host route, narrower than what leads to the other node', 1, '10.9.0.2/32']],
     given: ['a default route, as the underlay has a more specific one', '0.0.0.0/0'],
   },
-])('a node $how that asks for itself', { timeout: 60_000 }, ({ underlay, refused, given }) => {
+])('a node $how that asks for itself', { timeout: 60_000 }, ({ underlay, refused, given, more }) => {
   const shared = sharedMesh(pods, underlay);
   const [, other] = underlay.addresses;
 
@@ -96,12 +99,12 @@ describe.skipIf(!requireRoot('lifelines')).each<Underlay>([
     expect(reply.admissionError).toBe('');
     expect(devices).toEqual(['nsm0']);
   });
+
+  more?.(shared, underlay);
 });
 
-describe.skipIf(!requireRoot('lifelines'))('a node behind a router', () => {
-  const underlay = routed(4);
-  const shared = sharedMesh(pods, underlay);
-
+/** Of networks and of endpoints of the node itself. */
+function refusesMore(shared: { readonly mesh: TestMesh }, underlay: TestUnderlay): void {
   it('is refused an address whose network would cut it off', async () => {
     const { reply } = await ask(shared.mesh, underlay.addresses[1], 1, {
       clientParameters: { addresses: ['10.9.200.5/16'] },
@@ -132,4 +135,4 @@ describe.skipIf(!requireRoot('lifelines'))('a node behind a router', () => {
     expect(reply.admissionError).toContain('serve from a pod');
     expect(node.route.links().filter(({ name }) => name.startsWith('nse'))).toEqual([]);
   });
-});
+}
