@@ -78,7 +78,7 @@ export class ClusterCredentials extends RenewedCredentials {
   }
 
   protected override async renew(current: X509Certificate): Promise<Credential | undefined> {
-    if (!isDue(current)) return undefined;
+    if (!isDue(current) && (await isOfAuthority(this.#config, current))) return undefined;
     const credential = await ask(this.#config, this.#owner, lookEveryMs / 2);
     keep(this.#folder, this.source, credential);
     return credential;
@@ -92,6 +92,22 @@ function usable(folder: string, owner: Owner): Credential | undefined {
   } catch {
     // A new one takes its place.
     return undefined;
+  }
+}
+
+/**
+ * Whether the authority of the mesh is the one that signed: a mesh that was installed anew has another, of which certificates that nodes
+ * kept know nothing. True while the API server or the authority is away.
+ */
+async function isOfAuthority(config: KubeConfig, certificate: X509Certificate): Promise<boolean> {
+  const kube = new KubeClient(config);
+  try {
+    const { data = {} } = await kube.get(configMaps, { name: authorityName, namespace: config.namespace });
+    return certificatesFromPem(data['ca.crt'] ?? '').some(({ publicKey }) => certificate.verify(publicKey));
+  } catch {
+    return true;
+  } finally {
+    kube.stop();
   }
 }
 
