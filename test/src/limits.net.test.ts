@@ -111,10 +111,11 @@ describe.skipIf(!requireRoot('limits'))('memory for eBPF', () => {
   /** BPF_MAP_CREATE of an array of 400 MB: what is refused is refused as a whole, and the process itself is not short of memory. */
   const program = `
     import { NsmError } from '@nsm/api';
-    import { libc, NetlinkError } from '@nsm/netlink';
+    import { NetlinkError } from '@nsm/netlink';
+    import { bpf } from '${new URL('../../packages/netlink/dist/libc-syscalls.js', import.meta.url).href}';
     const attributes = Buffer.alloc(72);
     for (const [n, value] of [2, 4, 4096, 100_000].entries()) attributes.writeUInt32LE(value, 4 * n);
-    const error = new NetlinkError(-libc.bpf(0, attributes), 'load eBPF object', 'of 400 MB');
+    const error = new NetlinkError(-bpf(0, attributes), 'load eBPF object', 'of 400 MB');
     console.log(NsmError.from(error).toAdmissionError());`;
 
   it.skipIf(!group)('is that of the control group, which is named', async () => {

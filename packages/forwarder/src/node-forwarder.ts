@@ -1,7 +1,7 @@
 // The dataplane of one node: its engines are begun and ended here, and what the manager asks of it is answered.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { forwarder as fw, ServiceImplementation } from '@nsm/api';
-import { RouteSocket } from '@nsm/netlink';
+import { type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
+import { IpPrefix, RouteSocket } from '@nsm/netlink';
 import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { SourceFilters } from './bpf/source-filters.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
@@ -149,6 +149,8 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async keepPrefixes({ prefixes }: fw.KeepPrefixesRequest): Promise<object> {
+    const wrong = prefixes.find((prefix) => !IpPrefix.parse(prefix));
+    if (wrong !== undefined) throw new NsmError('invalid', `${JSON.stringify(wrong)} is no IP prefix`);
     this.#cluster = prefixes;
     return {};
   }
