@@ -14,6 +14,8 @@ interface ConnectionStatus {
   readonly detail?: string;
   readonly type: string;
   readonly interface: string;
+  /** As agreed with the endpoint, such as the path of the socket of shared memory; left out where there are none. */
+  readonly parameters?: Readonly<Record<string, string>>;
   readonly addresses: readonly string[];
   readonly peerAddresses: readonly string[];
   readonly routes: readonly string[];
@@ -55,6 +57,7 @@ function connectionStatus(connection: Connection): ConnectionStatus {
   const detail = detailOf(connection);
   const { tunnel } = crossConnect;
   const routes = given.route.slice(0, maxRoutes);
+  const parameters = connection.interface.parameters?.interfaceParameters ?? {};
   return {
     service,
     endpoint: endpoint.name,
@@ -62,6 +65,7 @@ function connectionStatus(connection: Connection): ConnectionStatus {
     ...(detail === '' ? {} : { detail }),
     type: interfaceWords[connection.interface.type] ?? String(connection.interface.type),
     interface: given.interfaceName,
+    ...(Object.keys(parameters).length > 0 ? { parameters } : {}),
     addresses: given.addresses,
     peerAddresses: given.peerAddresses,
     routes,
