@@ -82,6 +82,12 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
   const close = (agent: Agent, service: string, requestId = 'pod') =>
     agent.close(mesh.a.runDir, requestId, service);
 
+  it('is shown as it is written', async () => {
+    await rule(mesh.a, ruled);
+    const { stdout } = await nsm('policy', 'show', '--run-dir', mesh.a.runDir);
+    expect(stdout).toContain(ruled.trimEnd());
+  });
+
   it('denies what no rule allows, and does not say what there is', async () => {
     await rule(mesh.a, ruled);
     const [there, nowhere] = await Promise.all(

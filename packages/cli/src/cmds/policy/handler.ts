@@ -100,7 +100,7 @@ export async function runPolicyShow({ policy: path, runDir, json }: PolicyFlags)
     const { text } = await readPolicy(path);
     return output.json
       ? output.value({ source: path, error: '', loaded: null, text })
-      : output.line(text.trimEnd());
+      : output.lines(text.trimEnd());
   }
   const { source, error, text, loaded } = await withAdmin(runDir, (admin) => admin.getPolicy({}));
   const since = loaded ? timestampDate(loaded).toISOString() : null;
@@ -112,8 +112,8 @@ export async function runPolicyShow({ policy: path, runDir, json }: PolicyFlags)
     );
   output.line(`# ${source}, in force since ${since}`);
   if (error)
-    output.line(`# the file has changed since, and is refused:\n# ${error.replaceAll('\n', '\n# ')}`);
-  output.line(text.trimEnd());
+    output.lines(`# the file has changed since, and is refused:\n# ${error.replaceAll('\n', '\n# ')}`);
+  output.lines(text.trimEnd());
 }
 
 async function readPolicy(path: string) {
