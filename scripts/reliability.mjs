@@ -12,10 +12,11 @@ const settings = {
   '--inputs': 'FUZZ_INPUTS',
 };
 /** What runs when no suite is named. */
-const suites = ['failure-matrix', 'kill-points', 'model', 'etcd-cluster', 'properties'];
+const suites = ['failure-matrix', 'kill-points', 'model', 'etcd-cluster', 'properties', 'package'];
 /** Files of suites that are elsewhere. What holds of everything that chance makes is tried with fewer examples by npm test. */
 const filesOf = {
   packets: ['packets/packets.net.test'],
+  package: ['shipping/package.net.test'],
   properties: [
     ...['durable/dist/record-file', 'registry/dist/', 'sdk/dist/read-answer'],
     ...['manager/dist/admission/answer', 'manager/dist/choice/negotiation'],

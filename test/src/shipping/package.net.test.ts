@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { thorough } from '../reliability/config.js';
 import { PrivateRoot } from './private-root.js';
+
+const unhurried = 'a second system takes its time: `npm run reliability -- package` has it';
 
 const script = fileURLToPath(new URL('../../../scripts/package.mjs', import.meta.url));
 const systemctl = fileURLToPath(new URL('../../src/shipping/systemctl.sh', import.meta.url));
@@ -43,7 +46,8 @@ describe.skipIf(!requireRoot('the package'))('the Debian package', () => {
     expect(await root.run('dpkg --verify nsm; ls /var/log/systemctl 2>&1 || true')).toContain('No such file');
   });
 
-  it('has units that make connections', async () => {
+  it('has units that make connections', { timeout: 90_000 }, async ({ skip }) => {
+    if (!thorough) skip(unhurried);
     await root.run(`mkdir -p /run/systemd/system /run/netns
       systemctl start nsm-forwarder nsm-manager
       for i in $(seq 100); do nsm get managers >/tmp/managers 2>&1 && break; sleep 0.1; done; cat /tmp/managers
@@ -62,7 +66,8 @@ describe.skipIf(!requireRoot('the package'))('the Debian package', () => {
     await log();
   });
 
-  it('is upgraded without a lost packet: what ran is stopped, and runs again', async () => {
+  it('is upgraded without a lost packet: what ran is stopped, and runs again', async ({ skip }) => {
+    if (!thorough) skip(unhurried);
     const before = await root.run('nsm get connections --json');
     await install(2);
     expect(await log()).toBe(
@@ -88,7 +93,8 @@ describe.skipIf(!requireRoot('the package'))('the Debian package', () => {
     expect(statistics).toContain(' 0% packet loss');
   });
 
-  it('leaves nothing when it is purged', async () => {
+  it('leaves nothing when it is purged', async ({ skip }) => {
+    if (!thorough) skip(unhurried);
     await root.run('kill $(pidof node)  || true; dpkg --purge nsm');
     expect(await log()).toContain('--no-reload disable --now nsm-manager nsm-forwarder nsm-registry');
     expect(root.changes(ofOthers)).toEqual([]);
