@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label, Subject } from "./common_pb.js";
+import type { ConnectionParameters, Interface, Label, Step, Subject } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCLZBAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0iVAoJUGFzdFN0YXRlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAIgASgJEg4KBmRldGFpbBgDIAEoCSJBChRMaXN0Q29ubmVjdGlvbnNSZXBseRIpCgtjb25uZWN0aW9ucxgBIAMoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24iFAoSTGlzdFR1bm5lbHNSZXF1ZXN0InAKC1R1bm5lbEluVXNlEhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMcGVlcl9tYW5hZ2VyGAIgASgJEicKBnR1bm5lbBgDIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAQgASgNInAKEExpc3RUdW5uZWxzUmVwbHkSNAoMY2FwYWJpbGl0aWVzGAEgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSJgoHdHVubmVscxgCIAMoCzIVLm5zbWFkbWluLlR1bm5lbEluVXNlIp4BChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZRIgCgdzdWJqZWN0GAQgASgLMg8uY29tbW9uLlN1YmplY3QiagoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHVuZG8YASABKAgiVwoKRHJhaW5SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSDQoFbW92ZWQYAyABKA0SDwoHc3RheWluZxgEIAMoCSISChBHZXRQb2xpY3lSZXF1ZXN0ImkKDkdldFBvbGljeVJlcGx5Eg4KBnNvdXJjZRgBIAEoCRINCgVlcnJvchgCIAEoCRIMCgR0ZXh0GAMgASgJEioKBmxvYWRlZBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKEVRlc3RQb2xpY3lSZXF1ZXN0EiAKB3N1YmplY3QYASABKAsyDy5jb21tb24uU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYBCABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgFIAEoCRIkCglpbnRlcmZhY2UYBiABKAsyES5jb21tb24uSW50ZXJmYWNlIjwKD1Rlc3RQb2xpY3lSZXBseRIpCgh2ZXJkaWN0cxgBIAMoCzIXLm5zbWFkbWluLlBvbGljeVZlcmRpY3Qi3QEKDVBvbGljeVZlcmRpY3QSGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdhbGxvd2VkGAMgASgIEgwKBHJ1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjMKBmxpbWl0cxgGIAMoCzIjLm5zbWFkbWluLlBvbGljeVZlcmRpY3QuTGltaXRzRW50cnkaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIZChdXYXRjaENvbm5lY3Rpb25zUmVxdWVzdCLhAQoQQ29ubmVjdGlvbkNoYW5nZRItCgRraW5kGAEgASgOMh8ubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZS5LaW5kEigKCmNvbm5lY3Rpb24YAiABKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKBEtpbmQSDwoLVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHQ0hBTkdFRBACEgsKB1JFTU9WRUQQAxIKCgZTWU5DRUQQBDKSBwoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABYgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCL+BAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyIqgBCgVPcmRlchIQCgh0cmFjZV9pZBgBIAEoCRIMCgRraW5kGAIgASgJEisKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2R1cmF0aW9uX21zGAQgASgBEhsKBXN0ZXBzGAUgAygLMgwuY29tbW9uLlN0ZXASDQoFZXJyb3IYBiABKAkSEQoJdW5kZXJfd2F5GAcgASgIImkKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fbXMYbiABKAEiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSKeAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0ImoKCUNhbmRpZGF0ZRIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBIMCgRyYW5rGAIgASgNEg4KBnJlYXNvbhgDIAEoCRIMCgRydWxlGAQgASgJIkAKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQykgcKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwAWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -471,6 +471,13 @@ export type Connection = Message<"nsmadmin.Connection"> & {
    * @generated from field: uint32 endpoint_routes = 101;
    */
   endpointRoutes: number;
+
+  /**
+   * What the last order that changed it went through; absent after a restart.
+   *
+   * @generated from field: nsmadmin.Order last_order = 110;
+   */
+  lastOrder?: Order | undefined;
 };
 
 /**
@@ -479,6 +486,65 @@ export type Connection = Message<"nsmadmin.Connection"> & {
  */
 export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 12);
+
+/**
+ * A request, a heal, a close or a move, step by step, on every node that it touched.
+ *
+ * @generated from message nsmadmin.Order
+ */
+export type Order = Message<"nsmadmin.Order"> & {
+  /**
+   * Of W3C Trace Context, 32 hexadecimal digits: the same on all nodes.
+   *
+   * @generated from field: string trace_id = 1;
+   */
+  traceId: string;
+
+  /**
+   * connect, heal, close or move.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp started = 3;
+   */
+  started?: Timestamp | undefined;
+
+  /**
+   * Milliseconds; so far, where it is under way.
+   *
+   * @generated from field: double duration_ms = 4;
+   */
+  durationMs: number;
+
+  /**
+   * By their start; of more than 64 the latest.
+   *
+   * @generated from field: repeated common.Step steps = 5;
+   */
+  steps: Step[];
+
+  /**
+   * Why it failed, or what failed last where it is under way; empty otherwise.
+   *
+   * @generated from field: string error = 6;
+   */
+  error: string;
+
+  /**
+   * @generated from field: bool under_way = 7;
+   */
+  underWay: boolean;
+};
+
+/**
+ * Describes the message nsmadmin.Order.
+ * Use `create(OrderSchema)` to create a new message.
+ */
+export const OrderSchema: GenMessage<Order> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 13);
 
 /**
  * A state that a connection entered, and why.
@@ -500,6 +566,13 @@ export type PastState = Message<"nsmadmin.PastState"> & {
    * @generated from field: string detail = 3;
    */
   detail: string;
+
+  /**
+   * Milliseconds for which it was in that state; 0: it still is.
+   *
+   * @generated from field: double duration_ms = 110;
+   */
+  durationMs: number;
 };
 
 /**
@@ -507,7 +580,7 @@ export type PastState = Message<"nsmadmin.PastState"> & {
  * Use `create(PastStateSchema)` to create a new message.
  */
 export const PastStateSchema: GenMessage<PastState> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 13);
+  messageDesc(file_nsmadmin, 14);
 
 /**
  * @generated from message nsmadmin.ListConnectionsReply
@@ -524,7 +597,7 @@ export type ListConnectionsReply = Message<"nsmadmin.ListConnectionsReply"> & {
  * Use `create(ListConnectionsReplySchema)` to create a new message.
  */
 export const ListConnectionsReplySchema: GenMessage<ListConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 14);
+  messageDesc(file_nsmadmin, 15);
 
 /**
  * @generated from message nsmadmin.ListTunnelsRequest
@@ -537,7 +610,7 @@ export type ListTunnelsRequest = Message<"nsmadmin.ListTunnelsRequest"> & {
  * Use `create(ListTunnelsRequestSchema)` to create a new message.
  */
 export const ListTunnelsRequestSchema: GenMessage<ListTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 15);
+  messageDesc(file_nsmadmin, 16);
 
 /**
  * One tunnel in use.
@@ -571,7 +644,7 @@ export type TunnelInUse = Message<"nsmadmin.TunnelInUse"> & {
  * Use `create(TunnelInUseSchema)` to create a new message.
  */
 export const TunnelInUseSchema: GenMessage<TunnelInUse> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 16);
+  messageDesc(file_nsmadmin, 17);
 
 /**
  * @generated from message nsmadmin.ListTunnelsReply
@@ -595,7 +668,7 @@ export type ListTunnelsReply = Message<"nsmadmin.ListTunnelsReply"> & {
  * Use `create(ListTunnelsReplySchema)` to create a new message.
  */
 export const ListTunnelsReplySchema: GenMessage<ListTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 17);
+  messageDesc(file_nsmadmin, 18);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionRequest
@@ -629,7 +702,7 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
  * Use `create(ExplainSelectionRequestSchema)` to create a new message.
  */
 export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 18);
+  messageDesc(file_nsmadmin, 19);
 
 /**
  * @generated from message nsmadmin.Candidate
@@ -667,7 +740,7 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 19);
+  messageDesc(file_nsmadmin, 20);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionReply
@@ -684,7 +757,7 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  * Use `create(ExplainSelectionReplySchema)` to create a new message.
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 20);
+  messageDesc(file_nsmadmin, 21);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -703,7 +776,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 21);
+  messageDesc(file_nsmadmin, 22);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -725,7 +798,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 22);
+  messageDesc(file_nsmadmin, 23);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -744,7 +817,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 23);
+  messageDesc(file_nsmadmin, 24);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -780,7 +853,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 24);
+  messageDesc(file_nsmadmin, 25);
 
 /**
  * @generated from message nsmadmin.GetPolicyRequest
@@ -793,7 +866,7 @@ export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 25);
+  messageDesc(file_nsmadmin, 26);
 
 /**
  * @generated from message nsmadmin.GetPolicyReply
@@ -829,7 +902,7 @@ export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
  * Use `create(GetPolicyReplySchema)` to create a new message.
  */
 export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 26);
+  messageDesc(file_nsmadmin, 27);
 
 /**
  * @generated from message nsmadmin.TestPolicyRequest
@@ -875,7 +948,7 @@ export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 27);
+  messageDesc(file_nsmadmin, 28);
 
 /**
  * @generated from message nsmadmin.TestPolicyReply
@@ -892,7 +965,7 @@ export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
  * Use `create(TestPolicyReplySchema)` to create a new message.
  */
 export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 28);
+  messageDesc(file_nsmadmin, 29);
 
 /**
  * @generated from message nsmadmin.PolicyVerdict
@@ -934,7 +1007,7 @@ export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
  * Use `create(PolicyVerdictSchema)` to create a new message.
  */
 export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 29);
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -947,7 +1020,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 30);
+  messageDesc(file_nsmadmin, 31);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -974,7 +1047,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 31);
+  messageDesc(file_nsmadmin, 32);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -1015,7 +1088,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 31, 0);
+  enumDesc(file_nsmadmin, 32, 0);
 
 /**
  * @generated from service nsmadmin.Admin

@@ -31,7 +31,9 @@ export async function agreeOnTunnel(
   // A manager that knows only the specification tells no address: its call came from one.
   const remote =
     request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
-  const { tunnels, obstacles } = await components.offers.to(remote);
+  const { tunnels, obstacles } = await transaction.course.step('find the tunnels to its node', () =>
+    components.offers.to(remote),
+  );
   const { theirs, ours } = chooseTunnel(
     request.tunnelType,
     restrictTunnels(tunnels, components.tunnels, request.networkServiceName).filter(({ type }) =>

@@ -43,10 +43,12 @@ export async function askManager(
 ): Promise<ManagerAnswer> {
   const { id, request, endpoint, namespace } = attempt;
   const { requestId, networkServiceName } = request;
+  const { course } = transaction;
   const manager = endpoint.networkServiceHost;
   const peer = { manager, address: components.peers.addressOf(manager), connectionId: id };
-  const remote = await components.peers.resolve(manager, peer.address);
-  const offer = await components.offers.to(remote);
+  const offer = await course.step('find the tunnels to its node', async () =>
+    components.offers.to(await components.peers.resolve(manager, peer.address)),
+  );
   const tunnels = restrictTunnels(offer.tunnels, components.tunnels, networkServiceName);
   if (tunnels.length === 0 && !attempt.interfaces.every(({ type }) => traitsOf(type).hasOwnWire))
     throw new NsmError(
@@ -90,7 +92,7 @@ export async function askManager(
   const halfId = randomUUID();
   const reply = await transaction.step(
     'ask the other manager',
-    () =>
+    (step) =>
       components.peers.request(
         peer,
         {
@@ -115,7 +117,7 @@ export async function askManager(
           client: attempt.client,
           ...(request.labels ? { labels: request.labels } : {}),
         },
-        transaction.signal,
+        { signal: transaction.signal, ...course.call(step, { component: 'manager', manager }) },
       ),
     (_, why) =>
       components.peers.close(peer, {

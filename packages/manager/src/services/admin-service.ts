@@ -1,7 +1,9 @@
 // nsmadmin.Admin on admin.sock: what operators call.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { drain } from '../signals/leaving.js';
 import { type Connection, detailOf, stateOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
@@ -167,12 +169,35 @@ async function inFull(components: ServiceComponents, connection: Connection) {
   const statistics = await withinPatience(
     components.forwarder.getStatistics({ crossConnect: connection.crossConnect }),
   ).catch(() => undefined);
-  const history = components.connections.historyOf(connection.id).map(({ time, state, detail }) => ({
-    time: timestampFromMs(time),
-    state,
-    detail,
-  }));
-  return { ...adminConnection(connection), history, ...(statistics ? { statistics } : {}) };
+  const history = components.connections
+    .historyOf(connection.id)
+    .map(({ time, state, detail }, index, states) => ({
+      time: timestampFromMs(time),
+      state,
+      detail,
+      durationMs: (states[index + 1]?.time ?? time) - time,
+    }));
+  const course = components.connections.courseOf(connection.id);
+  return {
+    ...adminConnection(connection),
+    history,
+    ...(course ? { lastOrder: orderOf(course, components.self.name) } : {}),
+    ...(statistics ? { statistics } : {}),
+  };
+}
+
+/** @param manager the own name. */
+function orderOf(course: Course, manager: string): MessageInitShape<typeof admin.OrderSchema> {
+  const failed = course.isOver ? undefined : course.list.findLast(({ error }) => error)?.error;
+  return {
+    traceId: course.traceId,
+    kind: course.kind,
+    started: timestampFromMs(course.startedAt),
+    durationMs: course.durationMs,
+    steps: course.report('manager', manager),
+    error: course.error?.toAdmissionError() ?? failed ?? '',
+    underWay: !course.isOver,
+  };
 }
 
 /** Of thousands of routes so many are told: all connections of a node go into one reply. */
