@@ -31,6 +31,8 @@ export async function bundle() {
       cwd: root,
       input: { main: join(command, 'dist/main.js') },
       platform: 'node',
+      // Of packages that have both, the form of which only what is used is taken.
+      resolve: { mainFields: ['module', 'main'] },
       external,
       plugins: [placeFiles],
     });
@@ -160,10 +162,10 @@ function npmPackageOf(file) {
   return /^(?:.*node_modules\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(relative(root, file))?.[0];
 }
 
-/** `get-handler` for packages/cli/dist/cmds/get/handler.js. */
+/** `get-handler` for packages/cli/dist/cmds/get/handler.js; some npm packages load files of their own when they need them. */
 function nameOf(module) {
   const parts = relative(packages, module).replace(/\.js$/, '').split(sep);
-  return parts.filter((part) => !['cli', 'dist', 'cmds', 'index'].includes(part)).join('-');
+  return parts.filter((part) => !['cli', 'dist', 'cmds', 'index', '..', 'node_modules'].includes(part)).join('-');
 }
 
 function timeOf(path) {
