@@ -39,6 +39,8 @@ export async function bundle() {
     const { output: written } = await build.write({
       dir: folder,
       format: 'cjs',
+      // Code that is loaded with what V8 made of it cannot import.
+      dynamicImportInCjs: false,
       // V8 holds the text of all that it runs, and each thread of a manager its own.
       comments: { legal: true, annotation: false, jsdoc: false },
       entryFileNames: '[name].js',
@@ -165,7 +167,9 @@ function npmPackageOf(file) {
 /** `get-handler` for packages/cli/dist/cmds/get/handler.js; some npm packages load files of their own when they need them. */
 function nameOf(module) {
   const parts = relative(packages, module).replace(/\.js$/, '').split(sep);
-  return parts.filter((part) => !['cli', 'dist', 'cmds', 'index', '..', 'node_modules'].includes(part)).join('-');
+  return parts
+    .filter((part) => !['cli', 'dist', 'cmds', 'index', '..', 'node_modules'].includes(part))
+    .join('-');
 }
 
 function timeOf(path) {

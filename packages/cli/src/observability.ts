@@ -1,5 +1,6 @@
 // What a daemon tells of its work, where that is wanted: nothing of it is loaded otherwise.
 import type { Metrics, Traces } from '@nsm/observe';
+import type { Logger } from 'pino';
 import { ownVersion } from './own-version.js';
 
 /** @param listen HOST:PORT of the daemon's page; undefined: it has none. @param component such as `manager`. */
@@ -22,10 +23,16 @@ export async function tracesOf(
   endpoint: string | undefined,
   component: string,
   name: string,
+  logger: Pick<Logger, 'warn'>,
 ): Promise<(AsyncDisposable & Pick<Traces, 'record'>) | undefined> {
   if (endpoint === undefined) return undefined;
-  const { Traces } = await import('@nsm/observe');
-  const traces = await Traces.open({ endpoint, component, name, version: ownVersion() });
+  const [{ Traces }, { LogThrottle }] = await Promise.all([import('@nsm/observe'), import('@nsm/api')]);
+  const said = new LogThrottle(() => performance.now());
+  const onLost = (error: Error): void => {
+    if (said.isNews(endpoint, error.message))
+      logger.warn({ endpoint, err: error }, 'traces could not be sent, and are lost');
+  };
+  const traces = await Traces.open({ endpoint, component, name, version: ownVersion(), onLost });
   return {
     record: (course) => traces.record(course),
     [Symbol.asyncDispose]: () => traces.flush(lastFlushMs),

@@ -13,12 +13,25 @@ const maxWaiting = 2048;
 /**
  * @param endpoint URL of the collector; without a path, `/v1/traces` is added.
  * @param sendWithinMs milliseconds that one attempt may take.
+ * @param onLost hears why spans could not be sent: they are lost.
  */
-export function sender(endpoint: string, sendWithinMs: number): BatchSpanProcessor {
+export function sender(
+  endpoint: string,
+  sendWithinMs: number,
+  onLost: (error: Error) => void,
+): BatchSpanProcessor {
   const url = new URL(endpoint);
   if (url.pathname === '/') url.pathname = '/v1/traces';
+  const exporter = new OTLPTraceExporter({ url: url.href, timeoutMillis: sendWithinMs });
   return new BatchSpanProcessor({
-    exporter: new OTLPTraceExporter({ url: url.href, timeoutMillis: sendWithinMs }),
+    exporter: {
+      export: (spans, done) =>
+        exporter.export(spans, (result) => {
+          if (result.error) onLost(result.error);
+          done(result);
+        }),
+      shutdown: () => exporter.shutdown(),
+    },
     scheduledDelayMillis: gatherMs,
     exportTimeoutMillis: sendWithinMs,
     maxQueueSize: maxWaiting,

@@ -14,6 +14,8 @@ export interface TracesOptions {
   /** Which of them, such as the name of the manager: `service.instance.id`. */
   readonly name: string;
   readonly version?: string;
+  /** Hears why spans could not be sent: they are lost. Default: nobody does. */
+  readonly onLost?: (error: Error) => void;
 }
 
 /** Milliseconds that one attempt to send spans may take. */
@@ -36,7 +38,13 @@ export class Traces {
     this.#resources = resources;
   }
 
-  static async open({ endpoint, component, name, version = '' }: TracesOptions): Promise<Traces> {
+  static async open({
+    endpoint,
+    component,
+    name,
+    version = '',
+    onLost = () => undefined,
+  }: TracesOptions): Promise<Traces> {
     const { sender, resourceFromAttributes } = await import('./otlp.js');
     const resource = (what: string): Resource =>
       resourceFromAttributes({
@@ -44,7 +52,7 @@ export class Traces {
         'service.instance.id': name,
         ...(version ? { 'service.version': version } : {}),
       });
-    return new Traces(sender(endpoint, sendWithinMs), {
+    return new Traces(sender(endpoint, sendWithinMs, onLost), {
       own: resource(component),
       forwarder: resource('forwarder'),
     });

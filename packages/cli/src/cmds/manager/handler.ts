@@ -32,7 +32,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   await using kubernetes = await kubernetesOf(flags, credentials?.current.identity.domain, logger);
   const policy = await policyOf(flags, logger);
   const metrics = await metricsOf(flags.metricsListen, 'manager');
-  await using traces = await tracesOf(flags.otlpEndpoint, 'manager', name);
+  await using traces = await tracesOf(flags.otlpEndpoint, 'manager', name, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
