@@ -55,6 +55,7 @@ export {
   nameRule,
 } from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';
+export { Pace } from './pace.js';
 export { secureContextOf } from './secure-context.js';
 export {
   betweenMachines,
