@@ -32,6 +32,12 @@ export {
   urisOf,
 } from './identity.js';
 export {
+  isLinkName,
+  linkNameRule,
+  reservedInterfaceNames,
+  whyNoInterfaceName,
+} from './interface-name.js';
+export {
   asksForNoSourceCheck,
   forwarding,
   type InterfaceTraits,
