@@ -214,6 +214,11 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
       timeout: 5000,
     });
     expect(a.validUntil).toEqual(good);
+    await waitFor(() => a.trouble.includes('node-x'), { what: 'what operators are told' });
+    rmSync(current);
+    await waitFor(() => a.trouble.includes('ENOENT'), { what: 'word of files that are gone', timeout: 5000 });
+    put(5 * hourMs);
+    await waitFor(() => a.trouble === '', { what: 'the end of the trouble', timeout: 5000 });
     expect(await ask(address, { credentials: b, expected: { name: 'node-a' } })).toBe('node-b');
     await work.goesOn();
     expect(await work.end()).toBe(0);
