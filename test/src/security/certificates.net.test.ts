@@ -154,6 +154,18 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
     expect(said.some((line) => line.includes('not trusted here'))).toBe(true);
   });
 
+  it('come from one source, and not beside plain text', async () => {
+    const sources = { insecure: true, tlsCert: 'c', spiffeSocket: '/s', join: 'token@host:1' };
+    const [insecure, ...others] = Object.entries(sources);
+    for (const other of others)
+      await expect(credentialsOf('node-a', Object.fromEntries([insecure!, other]))).rejects.toThrow(
+        /--insecure and --\S+.* exclude each other/,
+      );
+    await expect(credentialsOf('node-a', { ...sources, insecure: false })).rejects.toThrow(
+      /--tls-ca and --spiffe-socket and --join exclude each other/,
+    );
+  });
+
   it('and plain text do not mix, and both sides say so', async () => {
     const a = await credentialsOf('node-a');
     const [secure, plain] = [await serve(a), await serve()];
