@@ -32,6 +32,12 @@ export {
   urisOf,
 } from './identity.js';
 export {
+  isLinkName,
+  linkNameRule,
+  reservedInterfaceNames,
+  whyNoInterfaceName,
+} from './interface-name.js';
+export {
   asksForNoSourceCheck,
   forwarding,
   type InterfaceTraits,
@@ -55,6 +61,7 @@ export {
   nameRule,
 } from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';
+export { Pace } from './pace.js';
 export { secureContextOf } from './secure-context.js';
 export {
   betweenMachines,

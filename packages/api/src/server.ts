@@ -95,8 +95,11 @@ export interface TcpOptions {
   readonly credentials?: Credentials;
   /** What is served on the same port to callers that may have no certificate yet. */
   readonly other?: OtherProtocol;
-  /** Hears of connections that are refused before they are served: once in some minutes of each host and cause. */
-  readonly onRefused?: (error: NsmError) => void;
+  /**
+   * Hears of connections that are refused before they are served: once in some minutes of each host and cause.
+   * @param address of the host.
+   */
+  readonly onRefused?: (error: NsmError, address: string) => void;
 }
 
 export class Server {
@@ -195,7 +198,8 @@ export class Server {
         credentials,
         onIdentified: (socket, remoteAddress, identity) => take(socket, { remoteAddress, identity }),
         onRefused: (host, { kind, message }) => {
-          if (this.#said.isNews(host, message)) onRefused(new NsmError(kind, `host ${host} ${message}`));
+          if (this.#said.isNews(host, message))
+            onRefused(new NsmError(kind, `host ${host} ${message}`), host);
         },
         ...(other ? { other } : {}),
       });

@@ -61,6 +61,16 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
+/** A duration within bounds, which are written as the flag takes them; gives milliseconds. */
+export function parseDurationFrom(least: string, most: string): (text: string) => number {
+  return (text) => {
+    const duration = parseDuration(text);
+    if (duration < parseDuration(least) || duration > parseDuration(most))
+      throw new InvalidArgumentError(`Write a duration from ${least} to ${most}.`);
+    return duration;
+  };
+}
+
 /** `HOST:PORT`; an IPv6 address in brackets. An address is given back in the one way it is written everywhere. */
 export function parseHostPort(text: string): string {
   const match = /^(\[[0-9a-f:.]+\]|[^:\s[\]]+):(\d{1,5})$/i.exec(text);

@@ -35,7 +35,6 @@ export * as libc from './libc.js';
 export * as memory from './libc-memory.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';
 export type { BridgeOptions, LinkData, MacvlanMode, VxlanOptions } from './link-kinds.js';
-export { isLinkName, linkNameRule } from './link-name.js';
 export type {
   BridgeSpec,
   CommonLinkSpec,

@@ -242,8 +242,15 @@ function adminConnection(connection: Connection) {
 function certificateOf({ credentials }: ServiceComponents): {
   certificateSource?: string;
   certificateUntil?: ReturnType<typeof timestampFromMs>;
+  certificateError?: string;
+  certificateEndsSoon?: boolean;
 } {
   if (!credentials) return {};
-  const { source, validUntil } = credentials;
-  return { certificateSource: source, certificateUntil: timestampFromMs(validUntil.getTime()) };
+  const { source, validUntil, trouble, endsSoon } = credentials;
+  return {
+    certificateSource: source,
+    certificateUntil: timestampFromMs(validUntil.getTime()),
+    certificateError: trouble,
+    certificateEndsSoon: endsSoon,
+  };
 }

@@ -2,13 +2,13 @@
 import { resolve } from 'node:path';
 import { Command, type Option } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
-import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { flag, parseDurationFrom, parseInteger } from '../../flags.js';
 import { defaultPkiDir } from '../../security-flags.js';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
 
 /** The same folder as `nsm manager --pki-dir`, and the same variable. */
 const dirFlag = (): Option =>
-  flag('--dir <dir>', "folder of the authority's key", {
+  flag('--dir <dir>', "folder of the mesh's own authority: the --pki-dir of managers", {
     default: defaultPkiDir,
     parse: (path) => resolve(path),
   }).env('NSM_PKI_DIR');
@@ -66,7 +66,7 @@ export function pkiCommand(): Command {
       flag('--life <duration>', 'how long it is good', {
         default: 15 * 60_000,
         defaultText: '15m',
-        parse: parseDuration,
+        parse: parseDurationFrom('1s', '1440m'),
       }),
     )
     .addOption(dirFlag())
