@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label, Subject, Tunnel } from "./common_pb.js";
+import type { ConnectionParameters, Interface, Label, Subject, Tunnel, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHki5AMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkSEAoIdG9sZF9tdHUYbCABKA0SDwoHaGFsZl9pZBhtIAEoCRIfCgZjbGllbnQYbiABKAsyDy5jb21tb24uU3ViamVjdBISCgpjbGllbnRfa2V5GG8gASgJIj8KC0FkZHJlc3NQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCRIOCgZwcmVmaXgYAyABKAkinAIKFFByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRIeCgZ0dW5uZWwYBCABKAsyDi5jb21tb24uVHVubmVsEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxhkIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIkCglpbnRlcmZhY2UYZSABKAsyES5jb21tb24uSW50ZXJmYWNlEi0KEmVuZHBvaW50X2ludGVyZmFjZRhmIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USDwoHaGFsZl9pZBhnIAEoCRIWCg5jbGllbnRfc291cmNlcxhoIAMoCSKwAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCRIPCgdoYWxmX2lkGAcgASgJIkYKGUNsb3NlUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImUKFU1vdmVDb25uZWN0aW9uUmVxdWVzdBIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDG1hbmFnZXJfbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHaGFsZl9pZBgEIAEoCSJAChNNb3ZlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIlUKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDRIPCgdoYWxmX2lkGAMgASgJIsYBChVDaGVja0Nvbm5lY3Rpb25zUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSHgoWdW5rbm93bl9jb25uZWN0aW9uX2lkcxgCIAMoCRIeChZwZW5kaW5nX2Nvbm5lY3Rpb25faWRzGAMgAygJEigKBWVuZGVkGAQgAygLMhkubnNtcHJveHkuRW5kZWRDb25uZWN0aW9uEi4KCHRyb3VibGVkGAUgAygLMhwubnNtcHJveHkuVHJvdWJsZWRDb25uZWN0aW9uIjgKD0VuZGVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI7ChJUcm91YmxlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAky+wIKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJQCg5Nb3ZlQ29ubmVjdGlvbhIfLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVxdWVzdBodLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5YgZwcm90bzM", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHki5AMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkSEAoIdG9sZF9tdHUYbCABKA0SDwoHaGFsZl9pZBhtIAEoCRIfCgZjbGllbnQYbiABKAsyDy5jb21tb24uU3ViamVjdBISCgpjbGllbnRfa2V5GG8gASgJIj8KC0FkZHJlc3NQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCRIOCgZwcmVmaXgYAyABKAkinAIKFFByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRIeCgZ0dW5uZWwYBCABKAsyDi5jb21tb24uVHVubmVsEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxhkIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIkCglpbnRlcmZhY2UYZSABKAsyES5jb21tb24uSW50ZXJmYWNlEi0KEmVuZHBvaW50X2ludGVyZmFjZRhmIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USDwoHaGFsZl9pZBhnIAEoCRIWCg5jbGllbnRfc291cmNlcxhoIAMoCSKzAgoYUGxhblByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRIeCgZ0dW5uZWwYAyABKAsyDi5jb21tb24uVHVubmVsEiQKCWludGVyZmFjZRgEIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGAUgASgLMhEuY29tbW9uLkludGVyZmFjZRILCgNtdHUYBiABKA0SIwoHdHVubmVscxgHIAMoDjISLmNvbW1vbi5UdW5uZWxUeXBlEjAKD21pc3NpbmdfdHVubmVscxgIIAMoCzIXLm5zbXByb3h5Lk1pc3NpbmdUdW5uZWwSEwoLY29ubmVjdGlvbnMYCSABKA0iPgoNTWlzc2luZ1R1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSCwoDd2h5GAIgASgJIrABChtDbG9zZVByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIVCg1jb25uZWN0aW9uX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIRCglyZWNvbm5lY3QYBSABKAgSFAoMbWFuYWdlcl9uYW1lGAYgASgJEg8KB2hhbGZfaWQYByABKAkiRgoZQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiZQoVTW92ZUNvbm5lY3Rpb25SZXF1ZXN0EhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMbWFuYWdlcl9uYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIPCgdoYWxmX2lkGAQgASgJIkAKE01vdmVDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImAKF0NoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0EhQKDG1hbmFnZXJfbmFtZRgBIAEoCRIvCgtjb25uZWN0aW9ucxgCIAMoCzIaLm5zbXByb3h5LlNoYXJlZENvbm5lY3Rpb24iVQoQU2hhcmVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhkKEXR1bm5lbF9pZGVudGlmaWVyGAIgASgNEg8KB2hhbGZfaWQYAyABKAkixgEKFUNoZWNrQ29ubmVjdGlvbnNSZXBseRITCgtpbmNhcm5hdGlvbhgBIAEoCRIeChZ1bmtub3duX2Nvbm5lY3Rpb25faWRzGAIgAygJEh4KFnBlbmRpbmdfY29ubmVjdGlvbl9pZHMYAyADKAkSKAoFZW5kZWQYBCADKAsyGS5uc21wcm94eS5FbmRlZENvbm5lY3Rpb24SLgoIdHJvdWJsZWQYBSADKAsyHC5uc21wcm94eS5Ucm91YmxlZENvbm5lY3Rpb24iOAoPRW5kZWRDb25uZWN0aW9uEhUKDWNvbm5lY3Rpb25faWQYASABKAkSDgoGcmVhc29uGAIgASgJIjsKElRyb3VibGVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCTLYAwoPUHJveHlDb25uZWN0aW9uEloKFlJlcXVlc3RQcm94eUNvbm5lY3Rpb24SIC5uc21wcm94eS5Qcm94eUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVwbHkSYgoUQ2xvc2VQcm94eUNvbm5lY3Rpb24SJS5uc21wcm94eS5DbG9zZVByb3h5Q29ubmVjdGlvblJlcXVlc3QaIy5uc21wcm94eS5DbG9zZVByb3h5Q29ubmVjdGlvblJlcGx5ElAKDk1vdmVDb25uZWN0aW9uEh8ubnNtcHJveHkuTW92ZUNvbm5lY3Rpb25SZXF1ZXN0Gh0ubnNtcHJveHkuTW92ZUNvbm5lY3Rpb25SZXBseRJWChBDaGVja0Nvbm5lY3Rpb25zEiEubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcXVlc3QaHy5uc21wcm94eS5DaGVja0Nvbm5lY3Rpb25zUmVwbHkSWwoTUGxhblByb3h5Q29ubmVjdGlvbhIgLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcXVlc3QaIi5uc21wcm94eS5QbGFuUHJveHlDb25uZWN0aW9uUmVwbHliBnByb3RvMw", [file_common]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -229,6 +229,93 @@ export const ProxyConnectionReplySchema: GenMessage<ProxyConnectionReply> = /*@_
   messageDesc(file_nsmproxy, 2);
 
 /**
+ * @generated from message nsmproxy.PlanProxyConnectionReply
+ */
+export type PlanProxyConnectionReply = Message<"nsmproxy.PlanProxyConnectionReply"> & {
+  /**
+   * @generated from field: bool accepted = 1;
+   */
+  accepted: boolean;
+
+  /**
+   * @generated from field: string admission_error = 2;
+   */
+  admissionError: string;
+
+  /**
+   * What would be taken.
+   *
+   * @generated from field: common.Tunnel tunnel = 3;
+   */
+  tunnel?: Tunnel | undefined;
+
+  /**
+   * @generated from field: common.Interface interface = 4;
+   */
+  interface?: Interface | undefined;
+
+  /**
+   * @generated from field: common.Interface endpoint_interface = 5;
+   */
+  endpointInterface?: Interface | undefined;
+
+  /**
+   * Bytes of the largest packet of the pod that goes through.
+   *
+   * @generated from field: uint32 mtu = 6;
+   */
+  mtu: number;
+
+  /**
+   * Kinds of tunnel that this node can do towards the node of the manager that asks, in its order, and those that it cannot and why.
+   *
+   * @generated from field: repeated common.TunnelType tunnels = 7;
+   */
+  tunnels: TunnelType[];
+
+  /**
+   * @generated from field: repeated nsmproxy.MissingTunnel missing_tunnels = 8;
+   */
+  missingTunnels: MissingTunnel[];
+
+  /**
+   * Connections that the endpoint has.
+   *
+   * @generated from field: uint32 connections = 9;
+   */
+  connections: number;
+};
+
+/**
+ * Describes the message nsmproxy.PlanProxyConnectionReply.
+ * Use `create(PlanProxyConnectionReplySchema)` to create a new message.
+ */
+export const PlanProxyConnectionReplySchema: GenMessage<PlanProxyConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 3);
+
+/**
+ * @generated from message nsmproxy.MissingTunnel
+ */
+export type MissingTunnel = Message<"nsmproxy.MissingTunnel"> & {
+  /**
+   * @generated from field: common.TunnelType type = 1;
+   */
+  type: TunnelType;
+
+  /**
+   * @generated from field: string why = 2;
+   */
+  why: string;
+};
+
+/**
+ * Describes the message nsmproxy.MissingTunnel.
+ * Use `create(MissingTunnelSchema)` to create a new message.
+ */
+export const MissingTunnelSchema: GenMessage<MissingTunnel> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 4);
+
+/**
  * @generated from message nsmproxy.CloseProxyConnectionRequest
  */
 export type CloseProxyConnectionRequest = Message<"nsmproxy.CloseProxyConnectionRequest"> & {
@@ -282,7 +369,7 @@ export type CloseProxyConnectionRequest = Message<"nsmproxy.CloseProxyConnection
  * Use `create(CloseProxyConnectionRequestSchema)` to create a new message.
  */
 export const CloseProxyConnectionRequestSchema: GenMessage<CloseProxyConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 3);
+  messageDesc(file_nsmproxy, 5);
 
 /**
  * @generated from message nsmproxy.CloseProxyConnectionReply
@@ -304,7 +391,7 @@ export type CloseProxyConnectionReply = Message<"nsmproxy.CloseProxyConnectionRe
  * Use `create(CloseProxyConnectionReplySchema)` to create a new message.
  */
 export const CloseProxyConnectionReplySchema: GenMessage<CloseProxyConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 4);
+  messageDesc(file_nsmproxy, 6);
 
 /**
  * @generated from message nsmproxy.MoveConnectionRequest
@@ -342,7 +429,7 @@ export type MoveConnectionRequest = Message<"nsmproxy.MoveConnectionRequest"> & 
  * Use `create(MoveConnectionRequestSchema)` to create a new message.
  */
 export const MoveConnectionRequestSchema: GenMessage<MoveConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 5);
+  messageDesc(file_nsmproxy, 7);
 
 /**
  * @generated from message nsmproxy.MoveConnectionReply
@@ -364,7 +451,7 @@ export type MoveConnectionReply = Message<"nsmproxy.MoveConnectionReply"> & {
  * Use `create(MoveConnectionReplySchema)` to create a new message.
  */
 export const MoveConnectionReplySchema: GenMessage<MoveConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 6);
+  messageDesc(file_nsmproxy, 8);
 
 /**
  * @generated from message nsmproxy.CheckConnectionsRequest
@@ -390,7 +477,7 @@ export type CheckConnectionsRequest = Message<"nsmproxy.CheckConnectionsRequest"
  * Use `create(CheckConnectionsRequestSchema)` to create a new message.
  */
 export const CheckConnectionsRequestSchema: GenMessage<CheckConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 7);
+  messageDesc(file_nsmproxy, 9);
 
 /**
  * What both managers of a connection have to agree on.
@@ -423,7 +510,7 @@ export type SharedConnection = Message<"nsmproxy.SharedConnection"> & {
  * Use `create(SharedConnectionSchema)` to create a new message.
  */
 export const SharedConnectionSchema: GenMessage<SharedConnection> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 8);
+  messageDesc(file_nsmproxy, 10);
 
 /**
  * @generated from message nsmproxy.CheckConnectionsReply
@@ -468,7 +555,7 @@ export type CheckConnectionsReply = Message<"nsmproxy.CheckConnectionsReply"> & 
  * Use `create(CheckConnectionsReplySchema)` to create a new message.
  */
 export const CheckConnectionsReplySchema: GenMessage<CheckConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 9);
+  messageDesc(file_nsmproxy, 11);
 
 /**
  * @generated from message nsmproxy.EndedConnection
@@ -490,7 +577,7 @@ export type EndedConnection = Message<"nsmproxy.EndedConnection"> & {
  * Use `create(EndedConnectionSchema)` to create a new message.
  */
 export const EndedConnectionSchema: GenMessage<EndedConnection> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 10);
+  messageDesc(file_nsmproxy, 12);
 
 /**
  * @generated from message nsmproxy.TroubledConnection
@@ -512,7 +599,7 @@ export type TroubledConnection = Message<"nsmproxy.TroubledConnection"> & {
  * Use `create(TroubledConnectionSchema)` to create a new message.
  */
 export const TroubledConnectionSchema: GenMessage<TroubledConnection> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 11);
+  messageDesc(file_nsmproxy, 13);
 
 /**
  * @generated from service nsmproxy.ProxyConnection
@@ -556,6 +643,16 @@ export const ProxyConnection: GenService<{
     methodKind: "unary";
     input: typeof CheckConnectionsRequestSchema;
     output: typeof CheckConnectionsReplySchema;
+  },
+  /**
+   * What RequestProxyConnection would come to, as far as it can be told without touching anything or asking the endpoint.
+   *
+   * @generated from rpc nsmproxy.ProxyConnection.PlanProxyConnection
+   */
+  planProxyConnection: {
+    methodKind: "unary";
+    input: typeof ProxyConnectionRequestSchema;
+    output: typeof PlanProxyConnectionReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmproxy, 0);

@@ -39,6 +39,11 @@ export class Gate {
     this.#audit = audit;
   }
 
+  /** The same, of which the audit log hears nothing: for those who only want to know. */
+  get unrecorded(): Gate {
+    return new Gate({ source: this.#source, audit: { decision: () => undefined } });
+  }
+
   /** Whether there is a policy at all. */
   get isRuled(): boolean {
     return this.#source.policy !== undefined;

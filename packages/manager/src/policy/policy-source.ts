@@ -56,9 +56,15 @@ export class PolicySource {
     return { text: this.#text, loadedAt: this.#loadedAt };
   }
 
-  /** Called after each look at a file that had changed. */
-  onChange(listener: (change: PolicyChange) => void): void {
+  /** SHA-256 of the text that is in force, in hexadecimal digits. */
+  get digest(): string {
+    return digestOf(this.#text);
+  }
+
+  /** Called after each look at a file that had changed, until what is returned is disposed of. */
+  onChange(listener: (change: PolicyChange) => void): Disposable {
     this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   /** Reads the file, and looks for changes until `stop`. @throws NsmError `invalid` or `not-found` when the file cannot be taken on */
