@@ -7,7 +7,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
-import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type { Metadata, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { statusOf } from './call-status.js';
 import { NsmError } from './errors.js';
 import type { Identity } from './identity.js';
@@ -22,6 +22,8 @@ export interface CallContext {
   readonly remoteAddress?: string;
   /** Who calls, by a certificate that was verified; unset on unix sockets, and over TCP without TLS (`--insecure`). */
   readonly identity?: Identity;
+  /** Which trace the call belongs to, as the caller says: the header of W3C Trace Context, unchecked. */
+  readonly traceparent?: string;
 }
 
 type Reply = MessageInitShape<DescMessage>;
@@ -40,8 +42,13 @@ export class CallHandlers {
     this.#onError = onError;
   }
 
-  #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
-    return { signal, ...this.#connections.callerOf(call.getPeer()) };
+  #context(call: { getPeer(): string; readonly metadata: Metadata }, signal: AbortSignal): CallContext {
+    const [traceparent] = call.metadata.get('traceparent');
+    return {
+      signal,
+      ...this.#connections.callerOf(call.getPeer()),
+      ...(typeof traceparent === 'string' ? { traceparent } : {}),
+    };
   }
 
   unary(method: DescMethod, run: Method) {

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, InterfaceType, Label, Subject, TunnelType } from "./common_pb.js";
+import type { ConnectionParameters, Interface, InterfaceType, Label, Step, Subject, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCKwBQoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SFQoNcm91bmRfdHJpcF91cxh4IAEoDRINCgVoZWFscxh5IAEoDRIvCgtrbm93bl9zaW5jZRh6IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVAoJUGFzdFN0YXRlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAIgASgJEg4KBmRldGFpbBgDIAEoCSJBChRMaXN0Q29ubmVjdGlvbnNSZXBseRIpCgtjb25uZWN0aW9ucxgBIAMoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24iFAoSTGlzdFR1bm5lbHNSZXF1ZXN0InAKC1R1bm5lbEluVXNlEhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMcGVlcl9tYW5hZ2VyGAIgASgJEicKBnR1bm5lbBgDIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAQgASgNInAKEExpc3RUdW5uZWxzUmVwbHkSNAoMY2FwYWJpbGl0aWVzGAEgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSJgoHdHVubmVscxgCIAMoCzIVLm5zbWFkbWluLlR1bm5lbEluVXNlIqwBChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZRIgCgdzdWJqZWN0GAQgASgLMg8uY29tbW9uLlN1YmplY3QSDAoEZnJvbRh4IAEoCSLRAgoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkSHwoGY2hlY2tzGHggAygLMg8ubnNtYWRtaW4uQ2hlY2sSJAoGbGFiZWxzGHkgAygLMhQubnNtYWRtaW4uTGFiZWxNYXRjaBIsCgppbnRlcmZhY2VzGHogASgLMhgubnNtYWRtaW4uSW50ZXJmYWNlTWF0Y2gSJgoHdHVubmVscxh7IAEoCzIVLm5zbWFkbWluLlR1bm5lbE1hdGNoEhMKC2Nvbm5lY3Rpb25zGHwgASgNEhYKDnJlY2VudF9mYWlsdXJlGH0gASgJEg0KBWxvY2FsGH4gASgIEgwKBGxvc3QYfyABKAkiNAoFQ2hlY2sSDQoFYWJvdXQYASABKAkSDgoGcGFzc2VkGAIgASgIEgwKBHRleHQYAyABKAkiQwoKTGFiZWxNYXRjaBILCgNrZXkYASABKAkSDgoGd2FudGVkGAIgASgJEhAKA2hhcxgDIAEoCUgAiAEBQgYKBF9oYXMizQEKDkludGVyZmFjZU1hdGNoEiQKBWFza2VkGAEgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJgoHb2ZmZXJlZBgCIAMoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiUKBmRlbmllZBgDIAMoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiEKBmNsaWVudBgEIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USIwoIZW5kcG9pbnQYBSABKAsyES5jb21tb24uSW50ZXJmYWNlIoMCCgtUdW5uZWxNYXRjaBIgCgRoZXJlGAEgAygOMhIuY29tbW9uLlR1bm5lbFR5cGUSLQoMbWlzc2luZ19oZXJlGAIgAygLMhcubnNtYWRtaW4uTWlzc2luZ1R1bm5lbBIhCgV0aGVyZRgDIAMoDjISLmNvbW1vbi5UdW5uZWxUeXBlEi4KDW1pc3NpbmdfdGhlcmUYBCADKAsyFy5uc21hZG1pbi5NaXNzaW5nVHVubmVsEicKBmNob3NlbhgFIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlSACIAQESCwoDbXR1GAYgASgNEg8KB3Vua25vd24YByABKAlCCQoHX2Nob3NlbiI+Cg1NaXNzaW5nVHVubmVsEiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRILCgN3aHkYAiABKAkipAEKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlEh8KBmNsaWVudBh4IAEoCzIPLmNvbW1vbi5TdWJqZWN0EiMKCHByb2JsZW1zGHkgAygLMhEubnNtYWRtaW4uUHJvYmxlbRIcCgRwbGFuGHogASgLMg4ubnNtYWRtaW4uUGxhbiI2CgdQcm9ibGVtEgwKBGNvZGUYASABKAkSDAoEd2hhdBgCIAEoCRIPCgdyZWZ1c2VzGAMgASgIIq0CCgRQbGFuEhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHbWFuYWdlchgDIAEoCRIkCglpbnRlcmZhY2UYBCABKAsyES5jb21tb24uSW50ZXJmYWNlEi0KEmVuZHBvaW50X2ludGVyZmFjZRgFIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USFgoOaW50ZXJmYWNlX25hbWUYBiABKAkSJAoFcGFpcnMYByADKAsyFS5uc21hZG1pbi5QbGFubmVkUGFpchIQCghwcmVmaXhlcxgIIAMoCRInCgZ0dW5uZWwYCSABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgKIAEoDSIvCgtQbGFubmVkUGFpchIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHVuZG8YASABKAgiVwoKRHJhaW5SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSDQoFbW92ZWQYAyABKA0SDwoHc3RheWluZxgEIAMoCSISChBHZXRQb2xpY3lSZXF1ZXN0ImkKDkdldFBvbGljeVJlcGx5Eg4KBnNvdXJjZRgBIAEoCRINCgVlcnJvchgCIAEoCRIMCgR0ZXh0GAMgASgJEioKBmxvYWRlZBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKEVRlc3RQb2xpY3lSZXF1ZXN0EiAKB3N1YmplY3QYASABKAsyDy5jb21tb24uU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYBCABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgFIAEoCRIkCglpbnRlcmZhY2UYBiABKAsyES5jb21tb24uSW50ZXJmYWNlIjwKD1Rlc3RQb2xpY3lSZXBseRIpCgh2ZXJkaWN0cxgBIAMoCzIXLm5zbWFkbWluLlBvbGljeVZlcmRpY3Qi3QEKDVBvbGljeVZlcmRpY3QSGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdhbGxvd2VkGAMgASgIEgwKBHJ1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjMKBmxpbWl0cxgGIAMoCzIjLm5zbWFkbWluLlBvbGljeVZlcmRpY3QuTGltaXRzRW50cnkaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIZChdXYXRjaENvbm5lY3Rpb25zUmVxdWVzdCLhAQoQQ29ubmVjdGlvbkNoYW5nZRItCgRraW5kGAEgASgOMh8ubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZS5LaW5kEigKCmNvbm5lY3Rpb24YAiABKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKBEtpbmQSDwoLVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHQ0hBTkdFRBACEgsKB1JFTU9WRUQQAxIKCgZTWU5DRUQQBCImChhDb21wYXJlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiLQoWQ29tcGFyZUNvbm5lY3Rpb25SZXBseRITCgtkaWZmZXJlbmNlcxgBIAMoCSI6CgxXYXRjaFJlcXVlc3QSKgoGdG9waWNzGAEgAygOMhoubnNtYWRtaW4uV2F0Y2hFdmVudC5Ub3BpYyLsAwoKV2F0Y2hFdmVudBIpCgV0b3BpYxgBIAEoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMSLQoEa2luZBgCIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgpjb25uZWN0aW9uGAQgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbkgAEjMKCGVuZHBvaW50GAUgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50SAASJwoHbWFuYWdlchgGIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXJIABIpCgZwb2xpY3kYByABKAsyFy5uc21hZG1pbi5Qb2xpY3lJbkZvcmNlSAASJwoFbGltaXQYCCABKAsyFi5uc21hZG1pbi5MaW1pdFJlZnVzYWxIABIOCgZyZWFzb24YCSABKAkiZAoFVG9waWMSFQoRVE9QSUNfVU5TUEVDSUZJRUQQABIPCgtDT05ORUNUSU9OUxABEg0KCUVORFBPSU5UUxACEgwKCE1BTkFHRVJTEAMSCgoGUE9MSUNZEAQSCgoGTElNSVRTEAVCBgoEd2hhdCI+Cg1Qb2xpY3lJbkZvcmNlEg4KBnNvdXJjZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDQoFZXJyb3IYAyABKAkiLQoMTGltaXRSZWZ1c2FsEgwKBG5hbWUYASABKAkSDwoHbWVzc2FnZRgCIAEoCTKmCAoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABElkKEUNvbXBhcmVDb25uZWN0aW9uEiIubnNtYWRtaW4uQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0GiAubnNtYWRtaW4uQ29tcGFyZUNvbm5lY3Rpb25SZXBseRI3CgVXYXRjaBIWLm5zbWFkbWluLldhdGNoUmVxdWVzdBoULm5zbWFkbWluLldhdGNoRXZlbnQwAWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCLVBQoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyEhUKDXJvdW5kX3RyaXBfdXMYeCABKA0SDQoFaGVhbHMYeSABKA0SLwoLa25vd25fc2luY2UYeiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqgBCgVPcmRlchIQCgh0cmFjZV9pZBgBIAEoCRIMCgRraW5kGAIgASgJEisKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2R1cmF0aW9uX21zGAQgASgBEhsKBXN0ZXBzGAUgAygLMgwuY29tbW9uLlN0ZXASDQoFZXJyb3IYBiABKAkSEQoJdW5kZXJfd2F5GAcgASgIImkKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fbXMYbiABKAEiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSKsAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0EgwKBGZyb20YeCABKAki0QIKCUNhbmRpZGF0ZRIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBIMCgRyYW5rGAIgASgNEg4KBnJlYXNvbhgDIAEoCRIMCgRydWxlGAQgASgJEh8KBmNoZWNrcxh4IAMoCzIPLm5zbWFkbWluLkNoZWNrEiQKBmxhYmVscxh5IAMoCzIULm5zbWFkbWluLkxhYmVsTWF0Y2gSLAoKaW50ZXJmYWNlcxh6IAEoCzIYLm5zbWFkbWluLkludGVyZmFjZU1hdGNoEiYKB3R1bm5lbHMYeyABKAsyFS5uc21hZG1pbi5UdW5uZWxNYXRjaBITCgtjb25uZWN0aW9ucxh8IAEoDRIWCg5yZWNlbnRfZmFpbHVyZRh9IAEoCRINCgVsb2NhbBh+IAEoCBIMCgRsb3N0GH8gASgJIjQKBUNoZWNrEg0KBWFib3V0GAEgASgJEg4KBnBhc3NlZBgCIAEoCBIMCgR0ZXh0GAMgASgJIkMKCkxhYmVsTWF0Y2gSCwoDa2V5GAEgASgJEg4KBndhbnRlZBgCIAEoCRIQCgNoYXMYAyABKAlIAIgBAUIGCgRfaGFzIs0BCg5JbnRlcmZhY2VNYXRjaBIkCgVhc2tlZBgBIAMoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiYKB29mZmVyZWQYAiADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIlCgZkZW5pZWQYAyADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIhCgZjbGllbnQYBCABKAsyES5jb21tb24uSW50ZXJmYWNlEiMKCGVuZHBvaW50GAUgASgLMhEuY29tbW9uLkludGVyZmFjZSKDAgoLVHVubmVsTWF0Y2gSIAoEaGVyZRgBIAMoDjISLmNvbW1vbi5UdW5uZWxUeXBlEi0KDG1pc3NpbmdfaGVyZRgCIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSIQoFdGhlcmUYAyADKA4yEi5jb21tb24uVHVubmVsVHlwZRIuCg1taXNzaW5nX3RoZXJlGAQgAygLMhcubnNtYWRtaW4uTWlzc2luZ1R1bm5lbBInCgZjaG9zZW4YBSABKA4yEi5jb21tb24uVHVubmVsVHlwZUgAiAEBEgsKA210dRgGIAEoDRIPCgd1bmtub3duGAcgASgJQgkKB19jaG9zZW4iPgoNTWlzc2luZ1R1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSCwoDd2h5GAIgASgJIqQBChVFeHBsYWluU2VsZWN0aW9uUmVwbHkSJwoKY2FuZGlkYXRlcxgBIAMoCzITLm5zbWFkbWluLkNhbmRpZGF0ZRIfCgZjbGllbnQYeCABKAsyDy5jb21tb24uU3ViamVjdBIjCghwcm9ibGVtcxh5IAMoCzIRLm5zbWFkbWluLlByb2JsZW0SHAoEcGxhbhh6IAEoCzIOLm5zbWFkbWluLlBsYW4iNgoHUHJvYmxlbRIMCgRjb2RlGAEgASgJEgwKBHdoYXQYAiABKAkSDwoHcmVmdXNlcxgDIAEoCCKtAgoEUGxhbhIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB21hbmFnZXIYAyABKAkSJAoJaW50ZXJmYWNlGAQgASgLMhEuY29tbW9uLkludGVyZmFjZRItChJlbmRwb2ludF9pbnRlcmZhY2UYBSABKAsyES5jb21tb24uSW50ZXJmYWNlEhYKDmludGVyZmFjZV9uYW1lGAYgASgJEiQKBXBhaXJzGAcgAygLMhUubnNtYWRtaW4uUGxhbm5lZFBhaXISEAoIcHJlZml4ZXMYCCADKAkSJwoGdHVubmVsGAkgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYCiABKA0iLwoLUGxhbm5lZFBhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQiJgoYQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIi0KFkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSEwoLZGlmZmVyZW5jZXMYASADKAkiOgoMV2F0Y2hSZXF1ZXN0EioKBnRvcGljcxgBIAMoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMi7AMKCldhdGNoRXZlbnQSKQoFdG9waWMYASABKA4yGi5uc21hZG1pbi5XYXRjaEV2ZW50LlRvcGljEi0KBGtpbmQYAiABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKY29ubmVjdGlvbhgEIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb25IABIzCghlbmRwb2ludBgFIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEicKB21hbmFnZXIYBiABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASKQoGcG9saWN5GAcgASgLMhcubnNtYWRtaW4uUG9saWN5SW5Gb3JjZUgAEicKBWxpbWl0GAggASgLMhYubnNtYWRtaW4uTGltaXRSZWZ1c2FsSAASDgoGcmVhc29uGAkgASgJImQKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLQ09OTkVDVElPTlMQARINCglFTkRQT0lOVFMQAhIMCghNQU5BR0VSUxADEgoKBlBPTElDWRAEEgoKBkxJTUlUUxAFQgYKBHdoYXQiPgoNUG9saWN5SW5Gb3JjZRIOCgZzb3VyY2UYASABKAkSDgoGZGlnZXN0GAIgASgJEg0KBWVycm9yGAMgASgJIi0KDExpbWl0UmVmdXNhbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkypggKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwARJZChFDb21wYXJlQ29ubmVjdGlvbhIiLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBogLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSNwoFV2F0Y2gSFi5uc21hZG1pbi5XYXRjaFJlcXVlc3QaFC5uc21hZG1pbi5XYXRjaEV2ZW50MAFiBnByb3RvMw", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -479,6 +479,13 @@ export type Connection = Message<"nsmadmin.Connection"> & {
   endpointRoutes: number;
 
   /**
+   * What the last order that changed it went through; absent after a restart.
+   *
+   * @generated from field: nsmadmin.Order last_order = 110;
+   */
+  lastOrder?: Order | undefined;
+
+  /**
    * Microseconds until the other side answered, where that was asked for; 0: no answer, or nothing to ask.
    *
    * @generated from field: uint32 round_trip_us = 120;
@@ -508,6 +515,65 @@ export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 12);
 
 /**
+ * A request, a heal, a close or a move, step by step, on every node that it touched.
+ *
+ * @generated from message nsmadmin.Order
+ */
+export type Order = Message<"nsmadmin.Order"> & {
+  /**
+   * Of W3C Trace Context, 32 hexadecimal digits: the same on all nodes.
+   *
+   * @generated from field: string trace_id = 1;
+   */
+  traceId: string;
+
+  /**
+   * connect, heal, close or move.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp started = 3;
+   */
+  started?: Timestamp | undefined;
+
+  /**
+   * Milliseconds; so far, where it is under way.
+   *
+   * @generated from field: double duration_ms = 4;
+   */
+  durationMs: number;
+
+  /**
+   * By their start; of more than 64 the latest.
+   *
+   * @generated from field: repeated common.Step steps = 5;
+   */
+  steps: Step[];
+
+  /**
+   * Why it failed, or what failed last where it is under way; empty otherwise.
+   *
+   * @generated from field: string error = 6;
+   */
+  error: string;
+
+  /**
+   * @generated from field: bool under_way = 7;
+   */
+  underWay: boolean;
+};
+
+/**
+ * Describes the message nsmadmin.Order.
+ * Use `create(OrderSchema)` to create a new message.
+ */
+export const OrderSchema: GenMessage<Order> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 13);
+
+/**
  * A state that a connection entered, and why.
  *
  * @generated from message nsmadmin.PastState
@@ -527,6 +593,13 @@ export type PastState = Message<"nsmadmin.PastState"> & {
    * @generated from field: string detail = 3;
    */
   detail: string;
+
+  /**
+   * Milliseconds for which it was in that state; 0: it still is.
+   *
+   * @generated from field: double duration_ms = 110;
+   */
+  durationMs: number;
 };
 
 /**
@@ -534,7 +607,7 @@ export type PastState = Message<"nsmadmin.PastState"> & {
  * Use `create(PastStateSchema)` to create a new message.
  */
 export const PastStateSchema: GenMessage<PastState> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 13);
+  messageDesc(file_nsmadmin, 14);
 
 /**
  * @generated from message nsmadmin.ListConnectionsReply
@@ -551,7 +624,7 @@ export type ListConnectionsReply = Message<"nsmadmin.ListConnectionsReply"> & {
  * Use `create(ListConnectionsReplySchema)` to create a new message.
  */
 export const ListConnectionsReplySchema: GenMessage<ListConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 14);
+  messageDesc(file_nsmadmin, 15);
 
 /**
  * @generated from message nsmadmin.ListTunnelsRequest
@@ -564,7 +637,7 @@ export type ListTunnelsRequest = Message<"nsmadmin.ListTunnelsRequest"> & {
  * Use `create(ListTunnelsRequestSchema)` to create a new message.
  */
 export const ListTunnelsRequestSchema: GenMessage<ListTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 15);
+  messageDesc(file_nsmadmin, 16);
 
 /**
  * One tunnel in use.
@@ -598,7 +671,7 @@ export type TunnelInUse = Message<"nsmadmin.TunnelInUse"> & {
  * Use `create(TunnelInUseSchema)` to create a new message.
  */
 export const TunnelInUseSchema: GenMessage<TunnelInUse> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 16);
+  messageDesc(file_nsmadmin, 17);
 
 /**
  * @generated from message nsmadmin.ListTunnelsReply
@@ -622,7 +695,7 @@ export type ListTunnelsReply = Message<"nsmadmin.ListTunnelsReply"> & {
  * Use `create(ListTunnelsReplySchema)` to create a new message.
  */
 export const ListTunnelsReplySchema: GenMessage<ListTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 17);
+  messageDesc(file_nsmadmin, 18);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionRequest
@@ -664,7 +737,7 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
  * Use `create(ExplainSelectionRequestSchema)` to create a new message.
  */
 export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 18);
+  messageDesc(file_nsmadmin, 19);
 
 /**
  * @generated from message nsmadmin.Candidate
@@ -756,7 +829,7 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 19);
+  messageDesc(file_nsmadmin, 20);
 
 /**
  * One thing that a candidate was looked at for.
@@ -789,7 +862,7 @@ export type Check = Message<"nsmadmin.Check"> & {
  * Use `create(CheckSchema)` to create a new message.
  */
 export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 20);
+  messageDesc(file_nsmadmin, 21);
 
 /**
  * @generated from message nsmadmin.LabelMatch
@@ -818,7 +891,7 @@ export type LabelMatch = Message<"nsmadmin.LabelMatch"> & {
  * Use `create(LabelMatchSchema)` to create a new message.
  */
 export const LabelMatchSchema: GenMessage<LabelMatch> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 21);
+  messageDesc(file_nsmadmin, 22);
 
 /**
  * @generated from message nsmadmin.InterfaceMatch
@@ -861,7 +934,7 @@ export type InterfaceMatch = Message<"nsmadmin.InterfaceMatch"> & {
  * Use `create(InterfaceMatchSchema)` to create a new message.
  */
 export const InterfaceMatchSchema: GenMessage<InterfaceMatch> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 22);
+  messageDesc(file_nsmadmin, 23);
 
 /**
  * @generated from message nsmadmin.TunnelMatch
@@ -916,7 +989,7 @@ export type TunnelMatch = Message<"nsmadmin.TunnelMatch"> & {
  * Use `create(TunnelMatchSchema)` to create a new message.
  */
 export const TunnelMatchSchema: GenMessage<TunnelMatch> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 23);
+  messageDesc(file_nsmadmin, 24);
 
 /**
  * @generated from message nsmadmin.MissingTunnel
@@ -938,7 +1011,7 @@ export type MissingTunnel = Message<"nsmadmin.MissingTunnel"> & {
  * Use `create(MissingTunnelSchema)` to create a new message.
  */
 export const MissingTunnelSchema: GenMessage<MissingTunnel> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 24);
+  messageDesc(file_nsmadmin, 25);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionReply
@@ -976,7 +1049,7 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  * Use `create(ExplainSelectionReplySchema)` to create a new message.
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 25);
+  messageDesc(file_nsmadmin, 26);
 
 /**
  * @generated from message nsmadmin.Problem
@@ -1007,7 +1080,7 @@ export type Problem = Message<"nsmadmin.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 26);
+  messageDesc(file_nsmadmin, 27);
 
 /**
  * What a request would come to. Nothing is taken and nobody is asked for it: an endpoint may still give addresses of its own, and
@@ -1084,7 +1157,7 @@ export type Plan = Message<"nsmadmin.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 27);
+  messageDesc(file_nsmadmin, 28);
 
 /**
  * @generated from message nsmadmin.PlannedPair
@@ -1108,7 +1181,7 @@ export type PlannedPair = Message<"nsmadmin.PlannedPair"> & {
  * Use `create(PlannedPairSchema)` to create a new message.
  */
 export const PlannedPairSchema: GenMessage<PlannedPair> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 28);
+  messageDesc(file_nsmadmin, 29);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -1127,7 +1200,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 29);
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -1149,7 +1222,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 30);
+  messageDesc(file_nsmadmin, 31);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -1168,7 +1241,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 31);
+  messageDesc(file_nsmadmin, 32);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -1204,7 +1277,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 32);
+  messageDesc(file_nsmadmin, 33);
 
 /**
  * @generated from message nsmadmin.GetPolicyRequest
@@ -1217,7 +1290,7 @@ export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 33);
+  messageDesc(file_nsmadmin, 34);
 
 /**
  * @generated from message nsmadmin.GetPolicyReply
@@ -1253,7 +1326,7 @@ export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
  * Use `create(GetPolicyReplySchema)` to create a new message.
  */
 export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 34);
+  messageDesc(file_nsmadmin, 35);
 
 /**
  * @generated from message nsmadmin.TestPolicyRequest
@@ -1299,7 +1372,7 @@ export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 35);
+  messageDesc(file_nsmadmin, 36);
 
 /**
  * @generated from message nsmadmin.TestPolicyReply
@@ -1316,7 +1389,7 @@ export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
  * Use `create(TestPolicyReplySchema)` to create a new message.
  */
 export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 36);
+  messageDesc(file_nsmadmin, 37);
 
 /**
  * @generated from message nsmadmin.PolicyVerdict
@@ -1358,7 +1431,7 @@ export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
  * Use `create(PolicyVerdictSchema)` to create a new message.
  */
 export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 37);
+  messageDesc(file_nsmadmin, 38);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -1371,7 +1444,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 38);
+  messageDesc(file_nsmadmin, 39);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -1398,7 +1471,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 39);
+  messageDesc(file_nsmadmin, 40);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -1439,7 +1512,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 39, 0);
+  enumDesc(file_nsmadmin, 40, 0);
 
 /**
  * @generated from message nsmadmin.CompareConnectionRequest
@@ -1458,7 +1531,7 @@ export type CompareConnectionRequest = Message<"nsmadmin.CompareConnectionReques
  * Use `create(CompareConnectionRequestSchema)` to create a new message.
  */
 export const CompareConnectionRequestSchema: GenMessage<CompareConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 40);
+  messageDesc(file_nsmadmin, 41);
 
 /**
  * @generated from message nsmadmin.CompareConnectionReply
@@ -1478,7 +1551,7 @@ export type CompareConnectionReply = Message<"nsmadmin.CompareConnectionReply"> 
  * Use `create(CompareConnectionReplySchema)` to create a new message.
  */
 export const CompareConnectionReplySchema: GenMessage<CompareConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 41);
+  messageDesc(file_nsmadmin, 42);
 
 /**
  * @generated from message nsmadmin.WatchRequest
@@ -1497,7 +1570,7 @@ export type WatchRequest = Message<"nsmadmin.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 42);
+  messageDesc(file_nsmadmin, 43);
 
 /**
  * Something that there is, or that happened.
@@ -1570,7 +1643,7 @@ export type WatchEvent = Message<"nsmadmin.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 43);
+  messageDesc(file_nsmadmin, 44);
 
 /**
  * @generated from enum nsmadmin.WatchEvent.Topic
@@ -1616,7 +1689,7 @@ export type WatchEvent_Topic = (typeof WatchEvent_Topic)[keyof typeof WatchEvent
  * Describes the enum nsmadmin.WatchEvent.Topic.
  */
 export const WatchEvent_TopicSchema: GenEnum<WatchEvent_Topic> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 43, 0);
+  enumDesc(file_nsmadmin, 44, 0);
 
 /**
  * @generated from message nsmadmin.PolicyInForce
@@ -1647,7 +1720,7 @@ export type PolicyInForce = Message<"nsmadmin.PolicyInForce"> & {
  * Use `create(PolicyInForceSchema)` to create a new message.
  */
 export const PolicyInForceSchema: GenMessage<PolicyInForce> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 44);
+  messageDesc(file_nsmadmin, 45);
 
 /**
  * Something was asked for beyond a limit.
@@ -1673,7 +1746,7 @@ export type LimitRefusal = Message<"nsmadmin.LimitRefusal"> & {
  * Use `create(LimitRefusalSchema)` to create a new message.
  */
 export const LimitRefusalSchema: GenMessage<LimitRefusal> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 45);
+  messageDesc(file_nsmadmin, 46);
 
 /**
  * @generated from service nsmadmin.Admin

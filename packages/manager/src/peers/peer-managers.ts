@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
 import { Channel, type Credentials, NsmError, proxy, type ServiceClient } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
+import type { StepCall } from '@nsm/observe';
 import { quote } from '../untrusted-text.js';
 
 type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
@@ -80,12 +81,13 @@ export class PeerManagers {
   async request(
     peer: Peer,
     request: Init<typeof proxy.ProxyConnectionRequestSchema>,
-    signal: AbortSignal,
+    { signal, headers, onSteps }: StepCall & { readonly signal: AbortSignal },
   ): Promise<proxy.ProxyConnectionReply> {
     const until = performance.now() + answerTimeoutMs;
     const ask = () =>
       this.#client(peer).requestProxyConnection(request, {
         signal,
+        headers,
         timeoutMs: Math.max(1, until - performance.now()),
       });
     const reply = await ask()
@@ -103,6 +105,7 @@ export class PeerManagers {
         this.close(peer, { ...meant, reason: 'no reply' }).catch(() => undefined);
         throw this.#unheard(peer, NsmError.from(thrown), signal);
       });
+    onSteps(reply);
     if (reply.accepted) return reply;
     const refusal = NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
     throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);

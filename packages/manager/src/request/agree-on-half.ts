@@ -9,6 +9,7 @@ import {
   type Subject,
   traitsOf,
 } from '@nsm/api';
+import type { Steps } from '@nsm/observe';
 import { type Mtu, tunnelledMtu, wireMtu } from '../choice/mtu.js';
 import { type AgreedInterfaces, chooseInterfaces, interfaceList } from '../choice/negotiation.js';
 import { onOneNetwork, poolOf, spelledOut } from '../choice/physical-networks.js';
@@ -35,13 +36,14 @@ export async function agreeOnHalf(
   request: proxy.ProxyConnectionRequest,
   client: Subject,
   callerAddress: string,
+  course: Pick<Steps, 'step'>,
 ): Promise<AgreedHalf> {
   const endpoint = endpointOf(components, request);
   const { chosen, verdict } = agreeOnInterfaces(components, request, client, endpoint);
   const agreed = onOneNetwork(chosen, components.physical);
   const tunnel = traitsOf(agreed.client.type).hasOwnWire
     ? undefined
-    : await agreeOnTunnel(components, request, agreed.endpoint.type, callerAddress);
+    : await agreeOnTunnel(components, request, agreed.endpoint.type, callerAddress, course);
   const mtu = tunnel ? tunnelledMtu(tunnel.mtu, agreed.client, request.toldMtu) : wireMtu(agreed.client);
   return { endpoint, agreed, verdict, tunnel, mtu };
 }

@@ -1,5 +1,6 @@
 // The tunnel of a half that is made for another manager: its type, both addresses, and the MTU through it; then its identifier.
 import { type InterfaceType, NsmError, type proxy, type Tunnel, type TunnelType } from '@nsm/api';
+import type { Steps } from '@nsm/observe';
 import { chooseTunnel, restrictTunnels } from '../choice/negotiation.js';
 import type { Offer } from '../choice/tunnel-offers.js';
 import type { RequestComponents } from './components.js';
@@ -50,13 +51,13 @@ export async function agreeOnTunnel(
   request: proxy.ProxyConnectionRequest,
   own: InterfaceType,
   callerAddress: string,
+  course: Pick<Steps, 'step'>,
 ): Promise<ChosenTunnel> {
   const remote = addressOfCaller(request, callerAddress);
-  const { tunnels, obstacles } = await tunnelsTowards(
-    components,
-    remote,
-    request.networkServiceName,
-    (type) => components.wirings.tunnelled(own, type),
+  const { tunnels, obstacles } = await course.step('find the tunnels to its node', () =>
+    tunnelsTowards(components, remote, request.networkServiceName, (type) =>
+      components.wirings.tunnelled(own, type),
+    ),
   );
   const { theirs, ours } = chooseTunnel(request.tunnelType, tunnels, (types) =>
     components.missingCapabilities.ofTunnels(types, obstacles),

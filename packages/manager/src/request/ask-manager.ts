@@ -44,12 +44,10 @@ export async function askManager(
 ): Promise<ManagerAnswer> {
   const { id, request, endpoint, namespace } = attempt;
   const { requestId, networkServiceName } = request;
+  const { course } = transaction;
   const manager = endpoint.networkServiceHost;
-  const { address, tunnels, interfaces } = await offerTo(
-    components,
-    manager,
-    networkServiceName,
-    attempt.interfaces,
+  const { address, tunnels, interfaces } = await course.step('find the tunnels to its node', () =>
+    offerTo(components, manager, networkServiceName, attempt.interfaces),
   );
   const peer = { manager, address, connectionId: id };
 
@@ -75,7 +73,7 @@ export async function askManager(
   const halfId = randomUUID();
   const reply = await transaction.step(
     'ask the other manager',
-    () =>
+    (step) =>
       components.peers.request(
         peer,
         {
@@ -100,7 +98,7 @@ export async function askManager(
           client: attempt.client,
           ...(request.labels ? { labels: request.labels } : {}),
         },
-        transaction.signal,
+        { signal: transaction.signal, ...course.call(step, { component: 'manager', manager }) },
       ),
     (_, why) =>
       components.peers.close(peer, {

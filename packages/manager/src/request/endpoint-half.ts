@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, NsmError, type proxy, type Subject, traitsOf } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { obstacles } from '../addresses/allocation.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { providerOf } from '../policy/subjects.js';
@@ -24,6 +25,15 @@ export interface HalfIdentity {
   readonly client: Subject;
 }
 
+/** Who waits for a half. */
+export interface HalfCaller {
+  /** IP address of the client's manager. */
+  readonly address: string;
+  readonly signal: AbortSignal;
+  /** Of that manager's order. */
+  readonly course: Course;
+}
+
 /**
  * Makes this node's half of a connection, whose client is on another node.
  * @throws NsmError for every refusal; then nothing of the request is left on this node.
@@ -32,15 +42,14 @@ export async function makeHalf(
   components: RequestComponents,
   request: proxy.ProxyConnectionRequest,
   identity: HalfIdentity,
-  callerAddress: string,
-  signal: AbortSignal,
+  { address, signal, course }: HalfCaller,
 ): Promise<Connection> {
-  const transaction = new Transaction(signal, components.faults);
+  const transaction = new Transaction(signal, course, components.faults);
   try {
-    const connection = await connectEndpoint(components, request, identity, callerAddress, transaction);
+    const connection = await connectEndpoint(components, request, identity, address, transaction);
     // A caller that has gone does not hear that there is a half to close.
     signal.throwIfAborted();
-    return declareUp(components, connection);
+    return declareUp(components, connection, course);
   } catch (thrown) {
     const error = transaction.failure(thrown);
     for (const failure of await transaction.rollback(error))
@@ -51,6 +60,7 @@ export async function makeHalf(
         request: request.requestId,
         endpoint: request.nseProviderName,
         manager: request.clientManagerName,
+        trace: course.traceId,
         err: error,
       },
       'endpoint not connected',
@@ -71,6 +81,7 @@ async function connectEndpoint(
     request,
     identity.client,
     callerAddress,
+    transaction.course,
   );
   const identifier = tunnel && (await takeIdentifier(components, tunnel, transaction));
   const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
@@ -111,15 +122,17 @@ async function connectEndpoint(
     holder: foreignHolder(identity.client),
   });
   if (traitsOf(placed.endpoint.type).hasDevice)
-    await refuseCut(components, [
-      {
-        side: 'endpoint',
-        namespace: plan.namespace,
-        parameters: plan.endpoint,
-        endpoint: endpoint.nseProviderName,
-        ...(tunnel ? { remote: tunnel.end.remote } : {}),
-      },
-    ]);
+    await transaction.course.step('see whether it cuts ways off', () =>
+      refuseCut(components, [
+        {
+          side: 'endpoint',
+          namespace: plan.namespace,
+          parameters: plan.endpoint,
+          endpoint: endpoint.nseProviderName,
+          ...(tunnel ? { remote: tunnel.end.remote } : {}),
+        },
+      ]),
+    );
   return await program(components, transaction, {
     id,
     ...identity,

@@ -52,21 +52,19 @@ export async function connectLocally(
     holder: ownHolder(attempt),
   });
   const given = { endpoint: endpoint.nseProviderName };
-  await refuseCut(components, [
+  const { course } = transaction;
+  const cuts = [
     ...(traitsOf(chosen.client.type).hasDevice
       ? [{ ...given, side: 'client' as const, namespace, parameters: plan.client }]
       : []),
     ...(traitsOf(chosen.endpoint.type).hasDevice
       ? [{ ...given, side: 'endpoint' as const, namespace: plan.namespace, parameters: plan.endpoint }]
       : []),
-  ]);
+  ];
+  await course.step('see whether it cuts ways off', () => refuseCut(components, cuts));
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
-  const siblings = await fitClient(
-    components,
-    attempt,
-    chosen.client,
-    { addresses, peers, routes },
-    plan.pairs,
+  const siblings = await course.step('fit it into the client', () =>
+    fitClient(components, attempt, chosen.client, { addresses, peers, routes }, plan.pairs),
   );
   // Where the endpoint answers on another device than the connection's own, that may not lead there.
   const elsewhere = peers.filter(
@@ -106,7 +104,8 @@ export async function connectLocally(
       error,
     );
   });
-  if (pair && (attempt.beside || attempt.former)) await ready(components, connection);
+  if (pair && (attempt.beside || attempt.former))
+    await course.step('wait for the first packet', () => ready(components, connection));
   return connection;
 }
 

@@ -1,6 +1,7 @@
 // What a half for another manager would come to, for those who ask before they ask for it: nothing is taken, recorded or told.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { NsmError, type proxy, type Subject } from '@nsm/api';
+import { Steps } from '@nsm/observe';
 import { agreedMtu } from '../choice/mtu.js';
 import { agreeOnHalf } from './agree-on-half.js';
 import { addressOfCaller, tunnelsTowards } from './agree-on-tunnel.js';
@@ -17,7 +18,7 @@ export async function planHalf(
   const said = await tunnelsSaid(components, request, addressOfCaller(request, callerAddress));
   try {
     const unrecorded = { ...components, gate: components.gate.unrecorded };
-    const half = await agreeOnHalf(unrecorded, request, client, callerAddress);
+    const half = await agreeOnHalf(unrecorded, request, client, callerAddress, new Steps());
     const { agreed, tunnel, mtu, endpoint } = half;
     const { local: address = '', port = 0 } = tunnel?.end ?? {};
     return {

@@ -27,9 +27,8 @@ export function podPort(components: ServiceComponents, socketFolder: string): Po
         ...wanted,
         linuxNamespace: `/proc/${peer.pid}/ns/net`,
       });
-      return await connectInTurn(components, request, peer, AbortSignal.any([caller, stopping]), {
-        annotated: true,
-      });
+      const signal = AbortSignal.any([caller, stopping]);
+      return await connectInTurn(components, request, { peer, signal, marks: { annotated: true } });
     },
     detach: async ({ key }, reason) => {
       await reconciler.order(key, {

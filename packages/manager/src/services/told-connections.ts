@@ -2,6 +2,7 @@
 import type { Message, MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type admin, type forwarder as fw, traitsOf } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { forEachLimited } from '../limited-concurrency.js';
 import { type Connection, detailOf, isInPlace, stateOf } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
@@ -14,7 +15,7 @@ type ConnectionInit = Exclude<MessageInitShape<typeof admin.ConnectionSchema>, M
 
 /** @param roundTripUs where it was measured. */
 export async function inFull(
-  components: Pick<ServiceComponents, 'connections' | 'forwarder'>,
+  components: Pick<ServiceComponents, 'connections' | 'forwarder' | 'self'>,
   connection: Connection,
   roundTripUs = 0,
 ): Promise<ConnectionInit> {
@@ -24,18 +25,35 @@ export async function inFull(
     () => undefined,
   );
   const past = components.connections.historyOf(connection.id);
-  const history = past.states.map(({ time, state, detail }) => ({
+  const history = past.states.map(({ time, state, detail }, index, states) => ({
     time: timestampFromMs(time),
     state,
     detail,
+    durationMs: (states[index + 1]?.time ?? time) - time,
   }));
+  const course = components.connections.courseOf(connection.id);
   return {
     ...adminConnection(connection),
     history,
     heals: past.heals,
     knownSince: timestampFromMs(past.since),
     roundTripUs,
+    ...(course ? { lastOrder: orderOf(course, components.self.name) } : {}),
     ...(statistics ? { statistics } : {}),
+  };
+}
+
+/** @param manager the own name. */
+function orderOf(course: Course, manager: string): MessageInitShape<typeof admin.OrderSchema> {
+  const failed = course.isOver ? undefined : course.list.findLast(({ error }) => error)?.error;
+  return {
+    traceId: course.traceId,
+    kind: course.kind,
+    started: timestampFromMs(course.startedAt),
+    durationMs: course.durationMs,
+    steps: course.report('manager', manager),
+    error: course.error?.toAdmissionError() ?? failed ?? '',
+    underWay: !course.isOver,
   };
 }
 

@@ -1,4 +1,6 @@
-// The states that each connection was in since this manager runs.
+// What each connection went through since this manager runs: its states, and the course of its last order.
+import { NsmError } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { type Connection, detailOf, type OperatorState, stateOf } from './connection.js';
 
 /** A state that a connection entered. */
@@ -24,9 +26,15 @@ const healedFrom: ReadonlySet<OperatorState> = new Set(['HEALING', 'FAILED']);
 
 /** States of one connection that are remembered. */
 const most = 32;
+/** Connections whose last order is remembered, the latest: each takes some 2 KiB. */
+const mostCourses = 4096;
+
+const closedMeanwhile = new NsmError('cancelled', 'the connection was closed meanwhile');
 
 export class ConnectionHistories {
   readonly #byId = new Map<string, { readonly since: number; heals: number; readonly states: PastState[] }>();
+  /** By id of the connection, the latest last. */
+  readonly #courses = new Map<string, Course>();
 
   of(id: string): Past {
     return this.#byId.get(id) ?? { since: 0, heals: 0, states: [] };
@@ -46,7 +54,22 @@ export class ConnectionHistories {
     this.#byId.set(id, past);
   }
 
+  courseOf(id: string): Course | undefined {
+    return this.#courses.get(id);
+  }
+
+  /** An order that was under way is overtaken. */
+  noteCourse(id: string, course: Course): void {
+    const former = this.#courses.get(id);
+    if (former !== course) former?.end(course.kind === 'close' ? closedMeanwhile : undefined);
+    this.#courses.delete(id);
+    this.#courses.set(id, course);
+    const [oldest] = this.#courses.keys();
+    if (this.#courses.size > mostCourses && oldest !== undefined) this.#courses.delete(oldest);
+  }
+
   delete(id: string): void {
     this.#byId.delete(id);
+    this.#courses.delete(id);
   }
 }

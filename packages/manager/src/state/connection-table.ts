@@ -1,5 +1,6 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
 import { Backlog, type NamespaceIdentity, type NetworkServiceEndpoint } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import {
   type Connection,
   clientKeyOf,
@@ -85,6 +86,16 @@ export class ConnectionTable {
   /** What a connection went through since this manager knows it. */
   historyOf(id: string): Past {
     return this.#histories.of(id);
+  }
+
+  /** Of its last order; undefined where that was before the last restart, or long ago. */
+  courseOf(id: string): Course | undefined {
+    return this.#histories.courseOf(id);
+  }
+
+  /** Notes the order that a connection came to be by, or that changes it. */
+  noteCourse(id: string, course: Course): void {
+    this.#histories.noteCourse(id, course);
   }
 
   /** The newest connection of a key. */
