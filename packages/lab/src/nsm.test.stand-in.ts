@@ -65,6 +65,8 @@ async function manager(): Promise<void> {
     drain: none,
     getPolicy: none,
     testPolicy: none,
+    compareConnection: async () => ({}),
+    watch: async function* () {},
     watchConnections: async function* () {},
   });
   await server.listenUnix(`${runDir}/admin.sock`);

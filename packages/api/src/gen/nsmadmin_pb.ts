@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label, Step, Subject } from "./common_pb.js";
+import type { ConnectionParameters, Interface, InterfaceType, Label, Step, Subject, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QihwQKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCL+BAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyIqgBCgVPcmRlchIQCgh0cmFjZV9pZBgBIAEoCRIMCgRraW5kGAIgASgJEisKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2R1cmF0aW9uX21zGAQgASgBEhsKBXN0ZXBzGAUgAygLMgwuY29tbW9uLlN0ZXASDQoFZXJyb3IYBiABKAkSEQoJdW5kZXJfd2F5GAcgASgIImkKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fbXMYbiABKAEiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSKeAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0ImoKCUNhbmRpZGF0ZRIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBIMCgRyYW5rGAIgASgNEg4KBnJlYXNvbhgDIAEoCRIMCgRydWxlGAQgASgJIkAKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQykgcKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwAWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QihwQKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCLVBQoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyEhUKDXJvdW5kX3RyaXBfdXMYeCABKA0SDQoFaGVhbHMYeSABKA0SLwoLa25vd25fc2luY2UYeiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqgBCgVPcmRlchIQCgh0cmFjZV9pZBgBIAEoCRIMCgRraW5kGAIgASgJEisKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2R1cmF0aW9uX21zGAQgASgBEhsKBXN0ZXBzGAUgAygLMgwuY29tbW9uLlN0ZXASDQoFZXJyb3IYBiABKAkSEQoJdW5kZXJfd2F5GAcgASgIImkKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fbXMYbiABKAEiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSKsAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0EgwKBGZyb20YeCABKAki0QIKCUNhbmRpZGF0ZRIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBIMCgRyYW5rGAIgASgNEg4KBnJlYXNvbhgDIAEoCRIMCgRydWxlGAQgASgJEh8KBmNoZWNrcxh4IAMoCzIPLm5zbWFkbWluLkNoZWNrEiQKBmxhYmVscxh5IAMoCzIULm5zbWFkbWluLkxhYmVsTWF0Y2gSLAoKaW50ZXJmYWNlcxh6IAEoCzIYLm5zbWFkbWluLkludGVyZmFjZU1hdGNoEiYKB3R1bm5lbHMYeyABKAsyFS5uc21hZG1pbi5UdW5uZWxNYXRjaBITCgtjb25uZWN0aW9ucxh8IAEoDRIWCg5yZWNlbnRfZmFpbHVyZRh9IAEoCRINCgVsb2NhbBh+IAEoCBIMCgRsb3N0GH8gASgJIjQKBUNoZWNrEg0KBWFib3V0GAEgASgJEg4KBnBhc3NlZBgCIAEoCBIMCgR0ZXh0GAMgASgJIkMKCkxhYmVsTWF0Y2gSCwoDa2V5GAEgASgJEg4KBndhbnRlZBgCIAEoCRIQCgNoYXMYAyABKAlIAIgBAUIGCgRfaGFzIs0BCg5JbnRlcmZhY2VNYXRjaBIkCgVhc2tlZBgBIAMoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiYKB29mZmVyZWQYAiADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIlCgZkZW5pZWQYAyADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIhCgZjbGllbnQYBCABKAsyES5jb21tb24uSW50ZXJmYWNlEiMKCGVuZHBvaW50GAUgASgLMhEuY29tbW9uLkludGVyZmFjZSKDAgoLVHVubmVsTWF0Y2gSIAoEaGVyZRgBIAMoDjISLmNvbW1vbi5UdW5uZWxUeXBlEi0KDG1pc3NpbmdfaGVyZRgCIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSIQoFdGhlcmUYAyADKA4yEi5jb21tb24uVHVubmVsVHlwZRIuCg1taXNzaW5nX3RoZXJlGAQgAygLMhcubnNtYWRtaW4uTWlzc2luZ1R1bm5lbBInCgZjaG9zZW4YBSABKA4yEi5jb21tb24uVHVubmVsVHlwZUgAiAEBEgsKA210dRgGIAEoDRIPCgd1bmtub3duGAcgASgJQgkKB19jaG9zZW4iPgoNTWlzc2luZ1R1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSCwoDd2h5GAIgASgJIqQBChVFeHBsYWluU2VsZWN0aW9uUmVwbHkSJwoKY2FuZGlkYXRlcxgBIAMoCzITLm5zbWFkbWluLkNhbmRpZGF0ZRIfCgZjbGllbnQYeCABKAsyDy5jb21tb24uU3ViamVjdBIjCghwcm9ibGVtcxh5IAMoCzIRLm5zbWFkbWluLlByb2JsZW0SHAoEcGxhbhh6IAEoCzIOLm5zbWFkbWluLlBsYW4iNgoHUHJvYmxlbRIMCgRjb2RlGAEgASgJEgwKBHdoYXQYAiABKAkSDwoHcmVmdXNlcxgDIAEoCCKtAgoEUGxhbhIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB21hbmFnZXIYAyABKAkSJAoJaW50ZXJmYWNlGAQgASgLMhEuY29tbW9uLkludGVyZmFjZRItChJlbmRwb2ludF9pbnRlcmZhY2UYBSABKAsyES5jb21tb24uSW50ZXJmYWNlEhYKDmludGVyZmFjZV9uYW1lGAYgASgJEiQKBXBhaXJzGAcgAygLMhUubnNtYWRtaW4uUGxhbm5lZFBhaXISEAoIcHJlZml4ZXMYCCADKAkSJwoGdHVubmVsGAkgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYCiABKA0iLwoLUGxhbm5lZFBhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQiJgoYQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIi0KFkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSEwoLZGlmZmVyZW5jZXMYASADKAkiOgoMV2F0Y2hSZXF1ZXN0EioKBnRvcGljcxgBIAMoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMi7AMKCldhdGNoRXZlbnQSKQoFdG9waWMYASABKA4yGi5uc21hZG1pbi5XYXRjaEV2ZW50LlRvcGljEi0KBGtpbmQYAiABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKY29ubmVjdGlvbhgEIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb25IABIzCghlbmRwb2ludBgFIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEicKB21hbmFnZXIYBiABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASKQoGcG9saWN5GAcgASgLMhcubnNtYWRtaW4uUG9saWN5SW5Gb3JjZUgAEicKBWxpbWl0GAggASgLMhYubnNtYWRtaW4uTGltaXRSZWZ1c2FsSAASDgoGcmVhc29uGAkgASgJImQKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLQ09OTkVDVElPTlMQARINCglFTkRQT0lOVFMQAhIMCghNQU5BR0VSUxADEgoKBlBPTElDWRAEEgoKBkxJTUlUUxAFQgYKBHdoYXQiPgoNUG9saWN5SW5Gb3JjZRIOCgZzb3VyY2UYASABKAkSDgoGZGlnZXN0GAIgASgJEg0KBWVycm9yGAMgASgJIi0KDExpbWl0UmVmdXNhbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkypggKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwARJZChFDb21wYXJlQ29ubmVjdGlvbhIiLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBogLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSNwoFV2F0Y2gSFi5uc21hZG1pbi5XYXRjaFJlcXVlc3QaFC5uc21hZG1pbi5XYXRjaEV2ZW50MAFiBnByb3RvMw", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -362,6 +362,12 @@ export const ListManagersReplySchema: GenMessage<ListManagersReply> = /*@__PURE_
  * @generated from message nsmadmin.ListConnectionsRequest
  */
 export type ListConnectionsRequest = Message<"nsmadmin.ListConnectionsRequest"> & {
+  /**
+   * Measure the round trip of each connection, which sends one packet through each.
+   *
+   * @generated from field: bool round_trips = 120;
+   */
+  roundTrips: boolean;
 };
 
 /**
@@ -492,6 +498,27 @@ export type Connection = Message<"nsmadmin.Connection"> & {
    * @generated from field: nsmadmin.Order last_order = 110;
    */
   lastOrder?: Order | undefined;
+
+  /**
+   * Microseconds until the other side answered, where that was asked for; 0: no answer, or nothing to ask.
+   *
+   * @generated from field: uint32 round_trip_us = 120;
+   */
+  roundTripUs: number;
+
+  /**
+   * Times that it was healed since this manager knows it.
+   *
+   * @generated from field: uint32 heals = 121;
+   */
+  heals: number;
+
+  /**
+   * When this manager made it, or found it again at its start.
+   *
+   * @generated from field: google.protobuf.Timestamp known_since = 122;
+   */
+  knownSince?: Timestamp | undefined;
 };
 
 /**
@@ -709,6 +736,14 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
    * @generated from field: common.Subject subject = 4;
    */
   subject?: Subject | undefined;
+
+  /**
+   * The pod that would ask: a network namespace as a client names it, or namespace/name of a pod of this node. Facts of `subject`
+   * go before those that are known of it.
+   *
+   * @generated from field: string from = 120;
+   */
+  from: string;
 };
 
 /**
@@ -747,6 +782,60 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
    * @generated from field: string rule = 4;
    */
   rule: string;
+
+  /**
+   * Everything that was looked at, in the order in which the choice looks; all of them, also those after the first that fails.
+   *
+   * @generated from field: repeated nsmadmin.Check checks = 120;
+   */
+  checks: Check[];
+
+  /**
+   * Each label that is asked for.
+   *
+   * @generated from field: repeated nsmadmin.LabelMatch labels = 121;
+   */
+  labels: LabelMatch[];
+
+  /**
+   * @generated from field: nsmadmin.InterfaceMatch interfaces = 122;
+   */
+  interfaces?: InterfaceMatch | undefined;
+
+  /**
+   * Absent of an endpoint of this node.
+   *
+   * @generated from field: nsmadmin.TunnelMatch tunnels = 123;
+   */
+  tunnels?: TunnelMatch | undefined;
+
+  /**
+   * Connections to it that its manager has, or this one where that does not say.
+   *
+   * @generated from field: uint32 connections = 124;
+   */
+  connections: number;
+
+  /**
+   * Why it failed lately; empty: it did not.
+   *
+   * @generated from field: string recent_failure = 125;
+   */
+  recentFailure: string;
+
+  /**
+   * Of this node.
+   *
+   * @generated from field: bool local = 126;
+   */
+  local: boolean;
+
+  /**
+   * Why the first goes before it; empty of the first, and of those that are dropped.
+   *
+   * @generated from field: string lost = 127;
+   */
+  lost: string;
 };
 
 /**
@@ -757,6 +846,188 @@ export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 20);
 
 /**
+ * One thing that a candidate was looked at for.
+ *
+ * @generated from message nsmadmin.Check
+ */
+export type Check = Message<"nsmadmin.Check"> & {
+  /**
+   * policy, provider, labels, node, interfaces, tunnel or mtu.
+   *
+   * @generated from field: string about = 1;
+   */
+  about: string;
+
+  /**
+   * @generated from field: bool passed = 2;
+   */
+  passed: boolean;
+
+  /**
+   * What was found, or why it is not enough.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message nsmadmin.Check.
+ * Use `create(CheckSchema)` to create a new message.
+ */
+export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 21);
+
+/**
+ * @generated from message nsmadmin.LabelMatch
+ */
+export type LabelMatch = Message<"nsmadmin.LabelMatch"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string wanted = 2;
+   */
+  wanted: string;
+
+  /**
+   * Absent: the endpoint has no such label.
+   *
+   * @generated from field: optional string has = 3;
+   */
+  has?: string | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.LabelMatch.
+ * Use `create(LabelMatchSchema)` to create a new message.
+ */
+export const LabelMatchSchema: GenMessage<LabelMatch> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 22);
+
+/**
+ * @generated from message nsmadmin.InterfaceMatch
+ */
+export type InterfaceMatch = Message<"nsmadmin.InterfaceMatch"> & {
+  /**
+   * What the client asks for and the endpoint offers, each in order of preference; DEFAULT_INTERFACE, or nothing: any.
+   *
+   * @generated from field: repeated common.InterfaceType asked = 1;
+   */
+  asked: InterfaceType[];
+
+  /**
+   * @generated from field: repeated common.InterfaceType offered = 2;
+   */
+  offered: InterfaceType[];
+
+  /**
+   * Of what is asked for, what the policy does not let this client have of this endpoint.
+   *
+   * @generated from field: repeated common.InterfaceType denied = 3;
+   */
+  denied: InterfaceType[];
+
+  /**
+   * What would be joined; absent: nothing can.
+   *
+   * @generated from field: common.Interface client = 4;
+   */
+  client?: Interface | undefined;
+
+  /**
+   * @generated from field: common.Interface endpoint = 5;
+   */
+  endpoint?: Interface | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.InterfaceMatch.
+ * Use `create(InterfaceMatchSchema)` to create a new message.
+ */
+export const InterfaceMatchSchema: GenMessage<InterfaceMatch> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 23);
+
+/**
+ * @generated from message nsmadmin.TunnelMatch
+ */
+export type TunnelMatch = Message<"nsmadmin.TunnelMatch"> & {
+  /**
+   * What each node can do towards the other, in order of preference, and what it cannot and why.
+   *
+   * @generated from field: repeated common.TunnelType here = 1;
+   */
+  here: TunnelType[];
+
+  /**
+   * @generated from field: repeated nsmadmin.MissingTunnel missing_here = 2;
+   */
+  missingHere: MissingTunnel[];
+
+  /**
+   * @generated from field: repeated common.TunnelType there = 3;
+   */
+  there: TunnelType[];
+
+  /**
+   * @generated from field: repeated nsmadmin.MissingTunnel missing_there = 4;
+   */
+  missingThere: MissingTunnel[];
+
+  /**
+   * What would be taken; absent: none.
+   *
+   * @generated from field: optional common.TunnelType chosen = 5;
+   */
+  chosen?: TunnelType | undefined;
+
+  /**
+   * Bytes of the largest packet of the pod that goes through it.
+   *
+   * @generated from field: uint32 mtu = 6;
+   */
+  mtu: number;
+
+  /**
+   * Why the other node did not say what it can do; empty: it said.
+   *
+   * @generated from field: string unknown = 7;
+   */
+  unknown: string;
+};
+
+/**
+ * Describes the message nsmadmin.TunnelMatch.
+ * Use `create(TunnelMatchSchema)` to create a new message.
+ */
+export const TunnelMatchSchema: GenMessage<TunnelMatch> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 24);
+
+/**
+ * @generated from message nsmadmin.MissingTunnel
+ */
+export type MissingTunnel = Message<"nsmadmin.MissingTunnel"> & {
+  /**
+   * @generated from field: common.TunnelType type = 1;
+   */
+  type: TunnelType;
+
+  /**
+   * @generated from field: string why = 2;
+   */
+  why: string;
+};
+
+/**
+ * Describes the message nsmadmin.MissingTunnel.
+ * Use `create(MissingTunnelSchema)` to create a new message.
+ */
+export const MissingTunnelSchema: GenMessage<MissingTunnel> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 25);
+
+/**
  * @generated from message nsmadmin.ExplainSelectionReply
  */
 export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & {
@@ -764,6 +1035,27 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
    * @generated from field: repeated nsmadmin.Candidate candidates = 1;
    */
   candidates: Candidate[];
+
+  /**
+   * Who asks, as the policy sees it; absent where nobody was named.
+   *
+   * @generated from field: common.Subject client = 120;
+   */
+  client?: Subject | undefined;
+
+  /**
+   * What would go wrong beside the choice, as far as it can be known without touching anything.
+   *
+   * @generated from field: repeated nsmadmin.Problem problems = 121;
+   */
+  problems: Problem[];
+
+  /**
+   * What the request would come to; absent: nothing.
+   *
+   * @generated from field: nsmadmin.Plan plan = 122;
+   */
+  plan?: Plan | undefined;
 };
 
 /**
@@ -771,7 +1063,139 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  * Use `create(ExplainSelectionReplySchema)` to create a new message.
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 21);
+  messageDesc(file_nsmadmin, 26);
+
+/**
+ * @generated from message nsmadmin.Problem
+ */
+export type Problem = Message<"nsmadmin.Problem"> & {
+  /**
+   * As of errors, NSM0xxx.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string what = 2;
+   */
+  what: string;
+
+  /**
+   * A request would be refused for it; otherwise it is good to know.
+   *
+   * @generated from field: bool refuses = 3;
+   */
+  refuses: boolean;
+};
+
+/**
+ * Describes the message nsmadmin.Problem.
+ * Use `create(ProblemSchema)` to create a new message.
+ */
+export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 27);
+
+/**
+ * What a request would come to. Nothing is taken and nobody is asked for it: an endpoint may still give addresses of its own, and
+ * another request may come before.
+ *
+ * @generated from message nsmadmin.Plan
+ */
+export type Plan = Message<"nsmadmin.Plan"> & {
+  /**
+   * @generated from field: string nse_provider_name = 1;
+   */
+  nseProviderName: string;
+
+  /**
+   * @generated from field: string nse_provider_namespace = 2;
+   */
+  nseProviderNamespace: string;
+
+  /**
+   * Manager of the endpoint's node.
+   *
+   * @generated from field: string manager = 3;
+   */
+  manager: string;
+
+  /**
+   * @generated from field: common.Interface interface = 4;
+   */
+  interface?: Interface | undefined;
+
+  /**
+   * @generated from field: common.Interface endpoint_interface = 5;
+   */
+  endpointInterface?: Interface | undefined;
+
+  /**
+   * Name of the client's interface; empty where its type has none, or no pod was named.
+   *
+   * @generated from field: string interface_name = 6;
+   */
+  interfaceName: string;
+
+  /**
+   * One for each version of IP; empty where this manager has none at hand.
+   *
+   * @generated from field: repeated nsmadmin.PlannedPair pairs = 7;
+   */
+  pairs: PlannedPair[];
+
+  /**
+   * Where pairs come from.
+   *
+   * @generated from field: repeated string prefixes = 8;
+   */
+  prefixes: string[];
+
+  /**
+   * Absent on one node, or where a physical network joins the two.
+   *
+   * @generated from field: nsmforwarder.TunnelEnd tunnel = 9;
+   */
+  tunnel?: TunnelEnd | undefined;
+
+  /**
+   * Bytes.
+   *
+   * @generated from field: uint32 mtu = 10;
+   */
+  mtu: number;
+};
+
+/**
+ * Describes the message nsmadmin.Plan.
+ * Use `create(PlanSchema)` to create a new message.
+ */
+export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 28);
+
+/**
+ * @generated from message nsmadmin.PlannedPair
+ */
+export type PlannedPair = Message<"nsmadmin.PlannedPair"> & {
+  /**
+   * With prefix length.
+   *
+   * @generated from field: string client = 1;
+   */
+  client: string;
+
+  /**
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+};
+
+/**
+ * Describes the message nsmadmin.PlannedPair.
+ * Use `create(PlannedPairSchema)` to create a new message.
+ */
+export const PlannedPairSchema: GenMessage<PlannedPair> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 29);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -790,7 +1214,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 22);
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -812,7 +1236,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 23);
+  messageDesc(file_nsmadmin, 31);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -831,7 +1255,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 24);
+  messageDesc(file_nsmadmin, 32);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -867,7 +1291,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 25);
+  messageDesc(file_nsmadmin, 33);
 
 /**
  * @generated from message nsmadmin.GetPolicyRequest
@@ -880,7 +1304,7 @@ export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 26);
+  messageDesc(file_nsmadmin, 34);
 
 /**
  * @generated from message nsmadmin.GetPolicyReply
@@ -916,7 +1340,7 @@ export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
  * Use `create(GetPolicyReplySchema)` to create a new message.
  */
 export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 27);
+  messageDesc(file_nsmadmin, 35);
 
 /**
  * @generated from message nsmadmin.TestPolicyRequest
@@ -962,7 +1386,7 @@ export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 28);
+  messageDesc(file_nsmadmin, 36);
 
 /**
  * @generated from message nsmadmin.TestPolicyReply
@@ -979,7 +1403,7 @@ export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
  * Use `create(TestPolicyReplySchema)` to create a new message.
  */
 export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 29);
+  messageDesc(file_nsmadmin, 37);
 
 /**
  * @generated from message nsmadmin.PolicyVerdict
@@ -1021,7 +1445,7 @@ export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
  * Use `create(PolicyVerdictSchema)` to create a new message.
  */
 export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 30);
+  messageDesc(file_nsmadmin, 38);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -1034,7 +1458,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 31);
+  messageDesc(file_nsmadmin, 39);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -1061,7 +1485,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 32);
+  messageDesc(file_nsmadmin, 40);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -1102,7 +1526,241 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 32, 0);
+  enumDesc(file_nsmadmin, 40, 0);
+
+/**
+ * @generated from message nsmadmin.CompareConnectionRequest
+ */
+export type CompareConnectionRequest = Message<"nsmadmin.CompareConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message nsmadmin.CompareConnectionRequest.
+ * Use `create(CompareConnectionRequestSchema)` to create a new message.
+ */
+export const CompareConnectionRequestSchema: GenMessage<CompareConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 41);
+
+/**
+ * @generated from message nsmadmin.CompareConnectionReply
+ */
+export type CompareConnectionReply = Message<"nsmadmin.CompareConnectionReply"> & {
+  /**
+   * What the kernel has other than the record of the connection wants, such as "address 10.60.0.1/31 of nsm0 (client)". None: all is as
+   * wanted.
+   *
+   * @generated from field: repeated string differences = 1;
+   */
+  differences: string[];
+};
+
+/**
+ * Describes the message nsmadmin.CompareConnectionReply.
+ * Use `create(CompareConnectionReplySchema)` to create a new message.
+ */
+export const CompareConnectionReplySchema: GenMessage<CompareConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 42);
+
+/**
+ * @generated from message nsmadmin.WatchRequest
+ */
+export type WatchRequest = Message<"nsmadmin.WatchRequest"> & {
+  /**
+   * Empty: all of them.
+   *
+   * @generated from field: repeated nsmadmin.WatchEvent.Topic topics = 1;
+   */
+  topics: WatchEvent_Topic[];
+};
+
+/**
+ * Describes the message nsmadmin.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 43);
+
+/**
+ * Something that there is, or that happened.
+ *
+ * @generated from message nsmadmin.WatchEvent
+ */
+export type WatchEvent = Message<"nsmadmin.WatchEvent"> & {
+  /**
+   * @generated from field: nsmadmin.WatchEvent.Topic topic = 1;
+   */
+  topic: WatchEvent_Topic;
+
+  /**
+   * SYNCED has no topic: what there is of all topics has been told.
+   *
+   * @generated from field: nsmadmin.ConnectionChange.Kind kind = 2;
+   */
+  kind: ConnectionChange_Kind;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * @generated from oneof nsmadmin.WatchEvent.what
+   */
+  what: {
+    /**
+     * @generated from field: nsmadmin.Connection connection = 4;
+     */
+    value: Connection;
+    case: "connection";
+  } | {
+    /**
+     * @generated from field: netmesh.NetworkServiceEndpoint endpoint = 5;
+     */
+    value: NetworkServiceEndpoint;
+    case: "endpoint";
+  } | {
+    /**
+     * @generated from field: nsmregistry.Manager manager = 6;
+     */
+    value: Manager;
+    case: "manager";
+  } | {
+    /**
+     * @generated from field: nsmadmin.PolicyInForce policy = 7;
+     */
+    value: PolicyInForce;
+    case: "policy";
+  } | {
+    /**
+     * @generated from field: nsmadmin.LimitRefusal limit = 8;
+     */
+    value: LimitRefusal;
+    case: "limit";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Why a connection ended.
+   *
+   * @generated from field: string reason = 9;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message nsmadmin.WatchEvent.
+ * Use `create(WatchEventSchema)` to create a new message.
+ */
+export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 44);
+
+/**
+ * @generated from enum nsmadmin.WatchEvent.Topic
+ */
+export const WatchEvent_Topic = {
+  /**
+   * @generated from enum value: TOPIC_UNSPECIFIED = 0;
+   */
+  TOPIC_UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: CONNECTIONS = 1;
+   */
+  CONNECTIONS: 1,
+
+  /**
+   * @generated from enum value: ENDPOINTS = 2;
+   */
+  ENDPOINTS: 2,
+
+  /**
+   * @generated from enum value: MANAGERS = 3;
+   */
+  MANAGERS: 3,
+
+  /**
+   * @generated from enum value: POLICY = 4;
+   */
+  POLICY: 4,
+
+  /**
+   * @generated from enum value: LIMITS = 5;
+   */
+  LIMITS: 5,
+} as const;
+
+/**
+ * @generated from enum nsmadmin.WatchEvent.Topic
+ */
+export type WatchEvent_Topic = (typeof WatchEvent_Topic)[keyof typeof WatchEvent_Topic] | UnknownEnum;
+
+/**
+ * Describes the enum nsmadmin.WatchEvent.Topic.
+ */
+export const WatchEvent_TopicSchema: GenEnum<WatchEvent_Topic> = /*@__PURE__*/
+  enumDesc(file_nsmadmin, 44, 0);
+
+/**
+ * @generated from message nsmadmin.PolicyInForce
+ */
+export type PolicyInForce = Message<"nsmadmin.PolicyInForce"> & {
+  /**
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * SHA-256 of its text.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+
+  /**
+   * Why it was not taken on, so that the former one stays in force; empty when it was.
+   *
+   * @generated from field: string error = 3;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message nsmadmin.PolicyInForce.
+ * Use `create(PolicyInForceSchema)` to create a new message.
+ */
+export const PolicyInForceSchema: GenMessage<PolicyInForce> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 45);
+
+/**
+ * Something was asked for beyond a limit.
+ *
+ * @generated from message nsmadmin.LimitRefusal
+ */
+export type LimitRefusal = Message<"nsmadmin.LimitRefusal"> & {
+  /**
+   * As --limit names it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message nsmadmin.LimitRefusal.
+ * Use `create(LimitRefusalSchema)` to create a new message.
+ */
+export const LimitRefusalSchema: GenMessage<LimitRefusal> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 46);
 
 /**
  * @generated from service nsmadmin.Admin
@@ -1216,6 +1874,26 @@ export const Admin: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchConnectionsRequestSchema;
     output: typeof ConnectionChangeSchema;
+  },
+  /**
+   * What a connection wants against what the kernel has, without touching anything.
+   *
+   * @generated from rpc nsmadmin.Admin.CompareConnection
+   */
+  compareConnection: {
+    methodKind: "unary";
+    input: typeof CompareConnectionRequestSchema;
+    output: typeof CompareConnectionReplySchema;
+  },
+  /**
+   * Everything that happens in one stream: first what there is, then SYNCED, then every change.
+   *
+   * @generated from rpc nsmadmin.Admin.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchEventSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmadmin, 0);

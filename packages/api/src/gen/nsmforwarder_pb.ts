@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlItMBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4SJwoGbWVtb3J5GAUgASgLMhcubnNtZm9yd2FyZGVyLk1lbW9yeVVzZSJmCglNZW1vcnlVc2USDQoFbGltaXQYASABKA0SFQoNbGltaXRfb2ZfdXNlchgCIAEoDRIMCgRtb3N0GAMgASgNEhQKDG1vc3Rfb2ZfdXNlchgEIAEoDRIPCgdyZWZ1c2VkGAUgASgNIncKE1BsYWNlU29ja2V0c1JlcXVlc3QSCgoCaWQYASABKAkSKAoGY2xpZW50GAIgASgLMhgubnNtZm9yd2FyZGVyLlNvY2tldFNpZGUSKgoIZW5kcG9pbnQYAyABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZSI+CgpTb2NrZXRTaWRlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRILCgN1aWQYAiABKA0iNQoRUGxhY2VTb2NrZXRzUmVwbHkSDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJImkKF0luc3BlY3ROYW1lc3BhY2VSZXF1ZXN0EhcKD2xpbnV4X25hbWVzcGFjZRgBIAEoCRILCgNwaWQYAiABKA0SEgoKaW5vZGVfb25seRgDIAEoCBIUCgxhZG1pbmlzdGVyZWQYBCABKAgiagoVSW5zcGVjdE5hbWVzcGFjZVJlcGx5EioKCW5hbWVzcGFjZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USEQoJcGlkX2lub2RlGAIgASgNEhIKCnBpZF9jb29raWUYAyABKAQigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSLlAQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCRIbCgVzdGVwcxhuIAMoCzIMLmNvbW1vbi5TdGVwEg8KB3Rvb2tfbXMYbyABKAEiQwoNUmVtb3ZlUmVxdWVzdBIyCg5jcm9zc19jb25uZWN0cxgBIAMoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QiDQoLUmVtb3ZlUmVwbHkiIAoLTGlzdFJlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJImUKDkZvdW5kSW50ZXJmYWNlEgoKAmlkGAEgASgJEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRINCgVpbmRleBgEIAEoDSI9CglMaXN0UmVwbHkSMAoKaW50ZXJmYWNlcxgBIAMoCzIcLm5zbWZvcndhcmRlci5Gb3VuZEludGVyZmFjZSJVCgxQcm9iZVJlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSEgoKdGltZW91dF9tcxgCIAEoDSIyCgpQcm9iZVJlcGx5EhAKCGFuc3dlcmVkGAEgASgIEhIKCmVsYXBzZWRfdXMYAiABKA0iSQoUR2V0U3RhdGlzdGljc1JlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3Qi9gEKClN0YXRpc3RpY3MSGAoQcmVjZWl2ZWRfcGFja2V0cxgBIAEoBBIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIUCgxzZW50X3BhY2tldHMYAyABKAQSEgoKc2VudF9ieXRlcxgEIAEoBBIWCg5yZWNlaXZlZF9kcm9wcxgFIAEoBBISCgpzZW50X2Ryb3BzGAYgASgEEjIKBWRyb3BzGAcgAygLMiMubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MuRHJvcHNFbnRyeRosCgpEcm9wc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiDgoMV2F0Y2hSZXF1ZXN0IoMBCg5Gb3J3YXJkZXJFdmVudBIxCg5uYW1lc3BhY2VfZ29uZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2VIABIbChFpbnRlcmZhY2VfY2hhbmdlZBgCIAEoCUgAEhgKDm9mZmVyc19jaGFuZ2VkGAMgASgISABCBwoFZXZlbnQiSwoPS2VlcFdheXNSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEgoKaW50ZXJmYWNlcxgDIAMoCSIdCg1LZWVwV2F5c1JlcGx5EgwKBGtlcHQYASADKAkiJwoTS2VlcFByZWZpeGVzUmVxdWVzdBIQCghwcmVmaXhlcxgBIAMoCSITChFLZWVwUHJlZml4ZXNSZXBseTLgBwoJRm9yd2FyZGVyElMKD0dldENhcGFiaWxpdGllcxIkLm5zbWZvcndhcmRlci5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GhoubnNtZm9yd2FyZGVyLkNhcGFiaWxpdGllcxJeChBJbnNwZWN0TmFtZXNwYWNlEiUubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXF1ZXN0GiMubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXBseRJICgxMaXN0TmV0d29ya3MSFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlGh8ubnNtZm9yd2FyZGVyLkxpc3ROZXR3b3Jrc1JlcGx5ElIKDE9mZmVyVHVubmVscxIhLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcGx5ElIKDFBsYWNlU29ja2V0cxIhLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcGx5Ej8KBUFwcGx5EhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSQAoGUmVtb3ZlEhsubnNtZm9yd2FyZGVyLlJlbW92ZVJlcXVlc3QaGS5uc21mb3J3YXJkZXIuUmVtb3ZlUmVwbHkSOgoETGlzdBIZLm5zbWZvcndhcmRlci5MaXN0UmVxdWVzdBoXLm5zbWZvcndhcmRlci5MaXN0UmVwbHkSPQoFUHJvYmUSGi5uc21mb3J3YXJkZXIuUHJvYmVSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlByb2JlUmVwbHkSRgoIS2VlcFdheXMSHS5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXF1ZXN0GhsubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVwbHkSUgoMS2VlcFByZWZpeGVzEiEubnNtZm9yd2FyZGVyLktlZXBQcmVmaXhlc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuS2VlcFByZWZpeGVzUmVwbHkSTQoNR2V0U3RhdGlzdGljcxIiLm5zbWZvcndhcmRlci5HZXRTdGF0aXN0aWNzUmVxdWVzdBoYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEkMKBVdhdGNoEhoubnNtZm9yd2FyZGVyLldhdGNoUmVxdWVzdBocLm5zbWZvcndhcmRlci5Gb3J3YXJkZXJFdmVudDABYgZwcm90bzM", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlItMBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4SJwoGbWVtb3J5GAUgASgLMhcubnNtZm9yd2FyZGVyLk1lbW9yeVVzZSJmCglNZW1vcnlVc2USDQoFbGltaXQYASABKA0SFQoNbGltaXRfb2ZfdXNlchgCIAEoDRIMCgRtb3N0GAMgASgNEhQKDG1vc3Rfb2ZfdXNlchgEIAEoDRIPCgdyZWZ1c2VkGAUgASgNIncKE1BsYWNlU29ja2V0c1JlcXVlc3QSCgoCaWQYASABKAkSKAoGY2xpZW50GAIgASgLMhgubnNtZm9yd2FyZGVyLlNvY2tldFNpZGUSKgoIZW5kcG9pbnQYAyABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZSI+CgpTb2NrZXRTaWRlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRILCgN1aWQYAiABKA0iNQoRUGxhY2VTb2NrZXRzUmVwbHkSDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJIn0KF0luc3BlY3ROYW1lc3BhY2VSZXF1ZXN0EhcKD2xpbnV4X25hbWVzcGFjZRgBIAEoCRILCgNwaWQYAiABKA0SEgoKaW5vZGVfb25seRgDIAEoCBIUCgxhZG1pbmlzdGVyZWQYBCABKAgSEgoKaW50ZXJmYWNlcxh4IAEoCCJ+ChVJbnNwZWN0TmFtZXNwYWNlUmVwbHkSKgoJbmFtZXNwYWNlGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIRCglwaWRfaW5vZGUYAiABKA0SEgoKcGlkX2Nvb2tpZRgDIAEoBBISCgppbnRlcmZhY2VzGHggAygJIoEBCglOYW1lc3BhY2USDQoFaW5vZGUYASABKA0SDAoEcGF0aBgCIAEoCRIQCghwcmVmaXhlcxgDIAMoCRIOCgZjb29raWUYBCABKAQSDAoEbm9kZRhkIAEoCBIRCglhZGRyZXNzZXMYZSADKAkSFAoMYWRtaW5pc3RlcmVkGGYgASgIIjwKEUxpc3ROZXR3b3Jrc1JlcGx5EicKCG5ldHdvcmtzGAEgAygLMhUubnNtZm9yd2FyZGVyLk5ldHdvcmsiSAoHTmV0d29yaxIOCgZwcmVmaXgYASABKAkSEQoJaW50ZXJmYWNlGAIgASgJEgoKAmlkGAMgASgJEg4KBnJvdXRlZBgEIAEoCCI0ChNPZmZlclR1bm5lbHNSZXF1ZXN0Eg4KBnJlbW90ZRgBIAEoCRINCgVsb2NhbBgCIAEoCSJnChFPZmZlclR1bm5lbHNSZXBseRIfCgd0dW5uZWxzGAEgAygLMg4uY29tbW9uLlR1bm5lbBIxCglvYnN0YWNsZXMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eSLMAwoEUG9ydBIjCgR0eXBlGAEgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEgsKA21hYxgEIAEoCRILCgNtdHUYBSABKA0SEQoJYWRkcmVzc2VzGAYgAygJEh0KBnJvdXRlcxgHIAMoCzINLmNvbW1vbi5Sb3V0ZRI2CgpwYXJhbWV0ZXJzGAggAygLMiIubnNtZm9yd2FyZGVyLlBvcnQuUGFyYW1ldGVyc0VudHJ5EhYKDnBlZXJfYWRkcmVzc2VzGAkgAygJEhMKC2Zvcm1lcl9uYW1lGAogASgJEgsKA3VpZBgLIAEoDRISCgp0YWtlc19vdmVyGAwgASgJEhYKDnJlc2VydmVkX25hbWVzGA0gAygJEg4KBmJlc2lkZRhkIAEoCRIQCghzaWJsaW5ncxhlIAMoCRImCgdzb3VyY2VzGGYgASgLMhUubnNtZm9yd2FyZGVyLlNvdXJjZXMaMQoPUGFyYW1ldGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiGwoHU291cmNlcxIQCghwcmVmaXhlcxgBIAMoCSJuCglUdW5uZWxFbmQSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCRISCgppZGVudGlmaWVyGAQgASgNEgwKBHBvcnQYBSABKA0i5QEKDENyb3NzQ29ubmVjdBIKCgJpZBgBIAEoCRIiCgZjbGllbnQYAiABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBIkCghlbmRwb2ludBgDIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EicKBnR1bm5lbBgEIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSGAoQYW5zd2VyX3dpdGhpbl9tcxgFIAEoDRIOCgZtZW5kZWQYZCADKAkSGwoFc3RlcHMYbiADKAsyDC5jb21tb24uU3RlcBIPCgd0b29rX21zGG8gASgBIiMKDENvbXBhcmVSZXBseRITCgtkaWZmZXJlbmNlcxgBIAMoCSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudCJLCg9LZWVwV2F5c1JlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRISCgppbnRlcmZhY2VzGAMgAygJIh0KDUtlZXBXYXlzUmVwbHkSDAoEa2VwdBgBIAMoCSInChNLZWVwUHJlZml4ZXNSZXF1ZXN0EhAKCHByZWZpeGVzGAEgAygJIhMKEUtlZXBQcmVmaXhlc1JlcGx5MqMICglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5EkgKDExpc3ROZXR3b3JrcxIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2UaHy5uc21mb3J3YXJkZXIuTGlzdE5ldHdvcmtzUmVwbHkSUgoMT2ZmZXJUdW5uZWxzEiEubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVwbHkSUgoMUGxhY2VTb2NrZXRzEiEubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVwbHkSPwoFQXBwbHkSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBJACgZSZW1vdmUSGy5uc21mb3J3YXJkZXIuUmVtb3ZlUmVxdWVzdBoZLm5zbWZvcndhcmRlci5SZW1vdmVSZXBseRI6CgRMaXN0EhkubnNtZm9yd2FyZGVyLkxpc3RSZXF1ZXN0GhcubnNtZm9yd2FyZGVyLkxpc3RSZXBseRI9CgVQcm9iZRIaLm5zbWZvcndhcmRlci5Qcm9iZVJlcXVlc3QaGC5uc21mb3J3YXJkZXIuUHJvYmVSZXBseRJGCghLZWVwV2F5cxIdLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcXVlc3QaGy5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXBseRJSCgxLZWVwUHJlZml4ZXMSIS5uc21mb3J3YXJkZXIuS2VlcFByZWZpeGVzUmVxdWVzdBofLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXBseRJNCg1HZXRTdGF0aXN0aWNzEiIubnNtZm9yd2FyZGVyLkdldFN0YXRpc3RpY3NSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSQwoFV2F0Y2gSGi5uc21mb3J3YXJkZXIuV2F0Y2hSZXF1ZXN0GhwubnNtZm9yd2FyZGVyLkZvcndhcmRlckV2ZW50MAESQQoHQ29tcGFyZRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ29tcGFyZVJlcGx5YgZwcm90bzM", [file_common]);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -338,6 +338,13 @@ export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequ
    * @generated from field: bool administered = 4;
    */
   administered: boolean;
+
+  /**
+   * The names of its interfaces are wanted.
+   *
+   * @generated from field: bool interfaces = 120;
+   */
+  interfaces: boolean;
 };
 
 /**
@@ -369,6 +376,11 @@ export type InspectNamespaceReply = Message<"nsmforwarder.InspectNamespaceReply"
    * @generated from field: uint64 pid_cookie = 3;
    */
   pidCookie: bigint;
+
+  /**
+   * @generated from field: repeated string interfaces = 120;
+   */
+  interfaces: string[];
 };
 
 /**
@@ -785,6 +797,25 @@ export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 19);
 
 /**
+ * @generated from message nsmforwarder.CompareReply
+ */
+export type CompareReply = Message<"nsmforwarder.CompareReply"> & {
+  /**
+   * In the words of `mended`.
+   *
+   * @generated from field: repeated string differences = 1;
+   */
+  differences: string[];
+};
+
+/**
+ * Describes the message nsmforwarder.CompareReply.
+ * Use `create(CompareReplySchema)` to create a new message.
+ */
+export const CompareReplySchema: GenMessage<CompareReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 20);
+
+/**
  * @generated from message nsmforwarder.RemoveRequest
  */
 export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
@@ -799,7 +830,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -812,7 +843,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -831,7 +862,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -863,7 +894,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 23);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -880,7 +911,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 24);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -902,7 +933,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 25);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -926,7 +957,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 26);
+  messageDesc(file_nsmforwarder, 27);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -943,7 +974,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 28);
 
 /**
  * Seen from the pod.
@@ -995,7 +1026,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 28);
+  messageDesc(file_nsmforwarder, 29);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -1008,7 +1039,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 29);
+  messageDesc(file_nsmforwarder, 30);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -1049,7 +1080,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 30);
+  messageDesc(file_nsmforwarder, 31);
 
 /**
  * @generated from message nsmforwarder.KeepWaysRequest
@@ -1082,7 +1113,7 @@ export type KeepWaysRequest = Message<"nsmforwarder.KeepWaysRequest"> & {
  * Use `create(KeepWaysRequestSchema)` to create a new message.
  */
 export const KeepWaysRequestSchema: GenMessage<KeepWaysRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 31);
+  messageDesc(file_nsmforwarder, 32);
 
 /**
  * @generated from message nsmforwarder.KeepWaysReply
@@ -1101,7 +1132,7 @@ export type KeepWaysReply = Message<"nsmforwarder.KeepWaysReply"> & {
  * Use `create(KeepWaysReplySchema)` to create a new message.
  */
 export const KeepWaysReplySchema: GenMessage<KeepWaysReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 32);
+  messageDesc(file_nsmforwarder, 33);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesRequest
@@ -1120,7 +1151,7 @@ export type KeepPrefixesRequest = Message<"nsmforwarder.KeepPrefixesRequest"> & 
  * Use `create(KeepPrefixesRequestSchema)` to create a new message.
  */
 export const KeepPrefixesRequestSchema: GenMessage<KeepPrefixesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 33);
+  messageDesc(file_nsmforwarder, 34);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesReply
@@ -1133,7 +1164,7 @@ export type KeepPrefixesReply = Message<"nsmforwarder.KeepPrefixesReply"> & {
  * Use `create(KeepPrefixesReplySchema)` to create a new message.
  */
 export const KeepPrefixesReplySchema: GenMessage<KeepPrefixesReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 34);
+  messageDesc(file_nsmforwarder, 35);
 
 /**
  * @generated from service nsmforwarder.Forwarder
@@ -1267,6 +1298,16 @@ export const Forwarder: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof ForwarderEventSchema;
+  },
+  /**
+   * What the kernel has other than a cross-connect wants. Nothing is touched.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.Compare
+   */
+  compare: {
+    methodKind: "unary";
+    input: typeof CrossConnectSchema;
+    output: typeof CompareReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmforwarder, 0);

@@ -111,6 +111,22 @@ export class PeerManagers {
     throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
   }
 
+  /**
+   * What another manager would say to a request, without its touching anything.
+   * @throws NsmError `manager-unreachable` when it does not answer within `timeoutMs`, `unimplemented` when it cannot tell.
+   */
+  async plan(
+    peer: Peer,
+    request: Init<typeof proxy.ProxyConnectionRequestSchema>,
+    timeoutMs: number,
+  ): Promise<proxy.PlanProxyConnectionReply> {
+    try {
+      return await this.#client(peer).planProxyConnection(request, { timeoutMs });
+    } catch (thrown) {
+      throw this.#unheard(peer, NsmError.from(thrown));
+    }
+  }
+
   /** Tells another manager that a connection has ended. @param timeoutMs within which that manager must have heard. */
   async close(
     peer: Peer,
@@ -154,8 +170,8 @@ export class PeerManagers {
     return reply;
   }
 
-  #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {
-    if (signal.aborted) return error;
+  #unheard({ manager, address }: Peer, error: NsmError, signal?: AbortSignal): NsmError {
+    if (signal?.aborted) return error;
     // A manager that is stopping resets its calls, which arrives as cancelled.
     if (error.kind === 'untrusted')
       return new NsmError('untrusted', `manager ${quote(manager)}: ${error.message}`, error);

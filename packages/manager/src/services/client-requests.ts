@@ -101,7 +101,7 @@ async function requestConnection(
     make: async (interrupted, beside) => {
       const { connections, shares, gate, catalogue } = components;
       const hash = newConnectionHash();
-      const ruled = gate.connectionsOf(client, catalogue.of(request.networkServiceName));
+      const ruled = gate.limitOf('connections', client, catalogue.of(request.networkServiceName));
       if (!beside) shares.require('connections', holder, connections.heldBy(holder), { ruled });
       // From now on it counts: others that are asked for meanwhile must not overshoot.
       const ended = connections.expect(connectionId(components, hash), holder);

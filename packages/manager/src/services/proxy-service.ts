@@ -3,7 +3,9 @@ import type { proxy, ServiceImplementation } from '@nsm/api';
 import { admitProxyRequest } from '../admission/admission.js';
 import { admitConnectionId, callingManager } from '../admission/calling-manager.js';
 import { Intake } from '../admission/intake.js';
+import { foreignClient } from '../policy/subjects.js';
 import { halfReply } from '../request/half-reply.js';
+import { planHalf } from '../request/plan-half.js';
 import {
   closeProxyConnection,
   endedConnection,
@@ -52,6 +54,17 @@ export function proxyService(
         steps: course.report('manager', components.self.name),
         tookMs: course.durationMs,
       };
+    },
+    planProxyConnection: async (request, context) => {
+      admitProxyRequest(request);
+      const { name } = callingManager(components, context, request.clientManagerName);
+      const client = foreignClient(request.client, name, context);
+      return await planHalf(
+        components,
+        { ...request, clientManagerName: name },
+        client,
+        context.remoteAddress ?? '',
+      );
     },
     closeProxyConnection: (request, context) =>
       refusable(async () => {

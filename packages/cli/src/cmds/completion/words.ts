@@ -82,6 +82,7 @@ function flagValues(option: Option): Values {
     case '--forwarder-socket':
       return { kind: 'files' };
     case '--netns':
+    case '--from':
       return { kind: 'namespaces' };
     case '--id':
       return { kind: 'names', names: 'connections' };
