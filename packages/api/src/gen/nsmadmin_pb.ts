@@ -12,6 +12,8 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { NetworkServiceEndpoint } from "./netmesh_pb.js";
 import { file_netmesh } from "./netmesh_pb.js";
+import type { CapturedSchema } from "./nsmcapture_pb.js";
+import { file_nsmcapture } from "./nsmcapture_pb.js";
 import type { Capabilities, CrossConnect, Statistics, TunnelCapability, TunnelEnd } from "./nsmforwarder_pb.js";
 import { file_nsmforwarder } from "./nsmforwarder_pb.js";
 import type { Manager } from "./nsmregistry_pb.js";
@@ -22,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCLZBAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0iVAoJUGFzdFN0YXRlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAIgASgJEg4KBmRldGFpbBgDIAEoCSJBChRMaXN0Q29ubmVjdGlvbnNSZXBseRIpCgtjb25uZWN0aW9ucxgBIAMoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24iFAoSTGlzdFR1bm5lbHNSZXF1ZXN0InAKC1R1bm5lbEluVXNlEhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMcGVlcl9tYW5hZ2VyGAIgASgJEicKBnR1bm5lbBgDIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAQgASgNInAKEExpc3RUdW5uZWxzUmVwbHkSNAoMY2FwYWJpbGl0aWVzGAEgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSJgoHdHVubmVscxgCIAMoCzIVLm5zbWFkbWluLlR1bm5lbEluVXNlIp4BChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZRIgCgdzdWJqZWN0GAQgASgLMg8uY29tbW9uLlN1YmplY3QiagoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHVuZG8YASABKAgiVwoKRHJhaW5SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSDQoFbW92ZWQYAyABKA0SDwoHc3RheWluZxgEIAMoCSISChBHZXRQb2xpY3lSZXF1ZXN0ImkKDkdldFBvbGljeVJlcGx5Eg4KBnNvdXJjZRgBIAEoCRINCgVlcnJvchgCIAEoCRIMCgR0ZXh0GAMgASgJEioKBmxvYWRlZBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKEVRlc3RQb2xpY3lSZXF1ZXN0EiAKB3N1YmplY3QYASABKAsyDy5jb21tb24uU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYBCABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgFIAEoCRIkCglpbnRlcmZhY2UYBiABKAsyES5jb21tb24uSW50ZXJmYWNlIjwKD1Rlc3RQb2xpY3lSZXBseRIpCgh2ZXJkaWN0cxgBIAMoCzIXLm5zbWFkbWluLlBvbGljeVZlcmRpY3Qi3QEKDVBvbGljeVZlcmRpY3QSGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdhbGxvd2VkGAMgASgIEgwKBHJ1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjMKBmxpbWl0cxgGIAMoCzIjLm5zbWFkbWluLlBvbGljeVZlcmRpY3QuTGltaXRzRW50cnkaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIZChdXYXRjaENvbm5lY3Rpb25zUmVxdWVzdCLhAQoQQ29ubmVjdGlvbkNoYW5nZRItCgRraW5kGAEgASgOMh8ubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZS5LaW5kEigKCmNvbm5lY3Rpb24YAiABKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKBEtpbmQSDwoLVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHQ0hBTkdFRBACEgsKB1JFTU9WRUQQAxIKCgZTWU5DRUQQBDKSBwoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABYgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCLxBAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SFgoNcm91bmRfdHJpcF9tcxiCASABKAEiVAoJUGFzdFN0YXRlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAIgASgJEg4KBmRldGFpbBgDIAEoCSJBChRMaXN0Q29ubmVjdGlvbnNSZXBseRIpCgtjb25uZWN0aW9ucxgBIAMoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24iFAoSTGlzdFR1bm5lbHNSZXF1ZXN0InAKC1R1bm5lbEluVXNlEhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMcGVlcl9tYW5hZ2VyGAIgASgJEicKBnR1bm5lbBgDIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAQgASgNInAKEExpc3RUdW5uZWxzUmVwbHkSNAoMY2FwYWJpbGl0aWVzGAEgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSJgoHdHVubmVscxgCIAMoCzIVLm5zbWFkbWluLlR1bm5lbEluVXNlIp4BChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZRIgCgdzdWJqZWN0GAQgASgLMg8uY29tbW9uLlN1YmplY3QiagoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHVuZG8YASABKAgiVwoKRHJhaW5SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSDQoFbW92ZWQYAyABKA0SDwoHc3RheWluZxgEIAMoCSISChBHZXRQb2xpY3lSZXF1ZXN0ImkKDkdldFBvbGljeVJlcGx5Eg4KBnNvdXJjZRgBIAEoCRINCgVlcnJvchgCIAEoCRIMCgR0ZXh0GAMgASgJEioKBmxvYWRlZBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKEVRlc3RQb2xpY3lSZXF1ZXN0EiAKB3N1YmplY3QYASABKAsyDy5jb21tb24uU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYBCABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgFIAEoCRIkCglpbnRlcmZhY2UYBiABKAsyES5jb21tb24uSW50ZXJmYWNlIjwKD1Rlc3RQb2xpY3lSZXBseRIpCgh2ZXJkaWN0cxgBIAMoCzIXLm5zbWFkbWluLlBvbGljeVZlcmRpY3Qi3QEKDVBvbGljeVZlcmRpY3QSGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdhbGxvd2VkGAMgASgIEgwKBHJ1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjMKBmxpbWl0cxgGIAMoCzIjLm5zbWFkbWluLlBvbGljeVZlcmRpY3QuTGltaXRzRW50cnkaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIZChdXYXRjaENvbm5lY3Rpb25zUmVxdWVzdCLhAQoQQ29ubmVjdGlvbkNoYW5nZRItCgRraW5kGAEgASgOMh8ubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZS5LaW5kEigKCmNvbm5lY3Rpb24YAiABKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKBEtpbmQSDwoLVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHQ0hBTkdFRBACEgsKB1JFTU9WRUQQAxIKCgZTWU5DRUQQBCJvChhDYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSDgoGcGxhY2VzGAIgAygJEhIKCmJvdGhfbm9kZXMYAyABKAgSDgoGZmlsdGVyGAQgASgMEhMKC3NuYXBfbGVuZ3RoGAUgASgNIjcKFVBpbmdDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRISCgp0aW1lb3V0X21zGAIgASgNImwKE1BpbmdDb25uZWN0aW9uUmVwbHkSIgoHdGhyb3VnaBgBIAEoCzIRLm5zbWFkbWluLlBpbmdMZWcSIwoIdW5kZXJsYXkYAiABKAsyES5uc21hZG1pbi5QaW5nTGVnEgwKBGxvc3QYAyABKAkiXAoHUGluZ0xlZxIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJEg4KBm1ldGhvZBgDIAEoCRIQCghhbnN3ZXJlZBgEIAEoCBIVCg1yb3VuZF90cmlwX21zGAUgASgBMrUICgVBZG1pbhJCCgpHZXRNYW5hZ2VyEhsubnNtYWRtaW4uR2V0TWFuYWdlclJlcXVlc3QaFy5uc21hZG1pbi5NYW5hZ2VyU3RhdHVzEkoKDExpc3RTZXJ2aWNlcxIdLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0U2VydmljZXNSZXBseRJNCg1MaXN0RW5kcG9pbnRzEh4ubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcXVlc3QaHC5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVwbHkSSgoMTGlzdE1hbmFnZXJzEh0ubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcGx5ElMKD0xpc3RDb25uZWN0aW9ucxIgLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaHi5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXBseRJHCgtMaXN0VHVubmVscxIcLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVxdWVzdBoaLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVwbHkSVgoQRXhwbGFpblNlbGVjdGlvbhIhLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0Gh8ubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcGx5ElMKD0Nsb3NlQ29ubmVjdGlvbhIgLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXBseRI1CgVEcmFpbhIWLm5zbWFkbWluLkRyYWluUmVxdWVzdBoULm5zbWFkbWluLkRyYWluUmVwbHkSQQoJR2V0UG9saWN5EhoubnNtYWRtaW4uR2V0UG9saWN5UmVxdWVzdBoYLm5zbWFkbWluLkdldFBvbGljeVJlcGx5EkQKClRlc3RQb2xpY3kSGy5uc21hZG1pbi5UZXN0UG9saWN5UmVxdWVzdBoZLm5zbWFkbWluLlRlc3RQb2xpY3lSZXBseRJTChBXYXRjaENvbm5lY3Rpb25zEiEubnNtYWRtaW4uV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaGi5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlMAESTwoRQ2FwdHVyZUNvbm5lY3Rpb24SIi5uc21hZG1pbi5DYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QaFC5uc21jYXB0dXJlLkNhcHR1cmVkMAESUAoOUGluZ0Nvbm5lY3Rpb24SHy5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcXVlc3QaHS5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcGx5YgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -471,6 +473,13 @@ export type Connection = Message<"nsmadmin.Connection"> & {
    * @generated from field: uint32 endpoint_routes = 101;
    */
   endpointRoutes: number;
+
+  /**
+   * Milliseconds that a packet took to the other side and back when it was measured last; 0: not yet.
+   *
+   * @generated from field: double round_trip_ms = 130;
+   */
+  roundTripMs: number;
 };
 
 /**
@@ -1018,6 +1027,151 @@ export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__
   enumDesc(file_nsmadmin, 31, 0);
 
 /**
+ * @generated from message nsmadmin.CaptureConnectionRequest
+ */
+export type CaptureConnectionRequest = Message<"nsmadmin.CaptureConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * As in nsmcapture.Point. None: the side whose pod is on this node, the client's first.
+   *
+   * @generated from field: repeated string places = 2;
+   */
+  places: string[];
+
+  /**
+   * On the other node, too, where a place is on both: node and underlay.
+   *
+   * @generated from field: bool both_nodes = 3;
+   */
+  bothNodes: boolean;
+
+  /**
+   * As in nsmforwarder.CaptureRequest.
+   *
+   * @generated from field: bytes filter = 4;
+   */
+  filter: Uint8Array;
+
+  /**
+   * @generated from field: uint32 snap_length = 5;
+   */
+  snapLength: number;
+};
+
+/**
+ * Describes the message nsmadmin.CaptureConnectionRequest.
+ * Use `create(CaptureConnectionRequestSchema)` to create a new message.
+ */
+export const CaptureConnectionRequestSchema: GenMessage<CaptureConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 32);
+
+/**
+ * @generated from message nsmadmin.PingConnectionRequest
+ */
+export type PingConnectionRequest = Message<"nsmadmin.PingConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Milliseconds within which an answer counts; 0: 1000.
+   *
+   * @generated from field: uint32 timeout_ms = 2;
+   */
+  timeoutMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.PingConnectionRequest.
+ * Use `create(PingConnectionRequestSchema)` to create a new message.
+ */
+export const PingConnectionRequestSchema: GenMessage<PingConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 33);
+
+/**
+ * @generated from message nsmadmin.PingConnectionReply
+ */
+export type PingConnectionReply = Message<"nsmadmin.PingConnectionReply"> & {
+  /**
+   * From one side's device to the other side and back.
+   *
+   * @generated from field: nsmadmin.PingLeg through = 1;
+   */
+  through?: PingLeg | undefined;
+
+  /**
+   * From node to node and back, beside the tunnel; absent on one node.
+   *
+   * @generated from field: nsmadmin.PingLeg underlay = 2;
+   */
+  underlay?: PingLeg | undefined;
+
+  /**
+   * What answers are missing tells of the place where packets are lost; empty when all came.
+   *
+   * @generated from field: string lost = 3;
+   */
+  lost: string;
+};
+
+/**
+ * Describes the message nsmadmin.PingConnectionReply.
+ * Use `create(PingConnectionReplySchema)` to create a new message.
+ */
+export const PingConnectionReplySchema: GenMessage<PingConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 34);
+
+/**
+ * @generated from message nsmadmin.PingLeg
+ */
+export type PingLeg = Message<"nsmadmin.PingLeg"> & {
+  /**
+   * Names or addresses.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * @generated from field: string to = 2;
+   */
+  to: string;
+
+  /**
+   * How it was measured: ICMP, ARP, ND, or gRPC where nothing else was answered.
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * @generated from field: bool answered = 4;
+   */
+  answered: boolean;
+
+  /**
+   * @generated from field: double round_trip_ms = 5;
+   */
+  roundTripMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.PingLeg.
+ * Use `create(PingLegSchema)` to create a new message.
+ */
+export const PingLegSchema: GenMessage<PingLeg> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 35);
+
+/**
  * @generated from service nsmadmin.Admin
  */
 export const Admin: GenService<{
@@ -1129,6 +1283,26 @@ export const Admin: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchConnectionsRequestSchema;
     output: typeof ConnectionChangeSchema;
+  },
+  /**
+   * The packets of a connection as they pass, on both nodes, until the caller or the connection goes.
+   *
+   * @generated from rpc nsmadmin.Admin.CaptureConnection
+   */
+  captureConnection: {
+    methodKind: "server_streaming";
+    input: typeof CaptureConnectionRequestSchema;
+    output: typeof CapturedSchema;
+  },
+  /**
+   * One round of packets through a connection and beside it.
+   *
+   * @generated from rpc nsmadmin.Admin.PingConnection
+   */
+  pingConnection: {
+    methodKind: "unary";
+    input: typeof PingConnectionRequestSchema;
+    output: typeof PingConnectionReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmadmin, 0);
