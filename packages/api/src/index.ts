@@ -16,6 +16,7 @@ export * as kubelet from './gen/kubelet/deviceplugin_pb.js';
 export * from './gen/netmesh_pb.js';
 export * as endpoint from './gen/nseconnect_pb.js';
 export * as admin from './gen/nsmadmin_pb.js';
+export * as capture from './gen/nsmcapture_pb.js';
 export * as connect from './gen/nsmconnect_pb.js';
 export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';

@@ -68,6 +68,8 @@ async function manager(): Promise<void> {
     compareConnection: async () => ({}),
     watch: async function* () {},
     watchConnections: async function* () {},
+    captureConnection: async function* () {},
+    pingConnection: none,
   });
   await server.listenUnix(`${runDir}/admin.sock`);
   if (values.stubborn) process.on('SIGTERM', () => {});

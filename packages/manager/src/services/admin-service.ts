@@ -2,6 +2,7 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
 import { explainSelection } from '../explain/explain-selection.js';
+import { captureConnection } from '../looking/capture.js';
 import { drain } from '../signals/leaving.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
@@ -126,6 +127,12 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         if (change.kind === 'synced') yield { kind: SYNCED, time };
         else yield { kind: kinds[change.kind], connection: adminConnection(change.connection), time };
       }
+    },
+
+    captureConnection: (request, { signal }) => captureConnection(components, request, signal),
+
+    pingConnection: async () => {
+      throw new NsmError('unimplemented', 'not yet');
     },
   };
 }

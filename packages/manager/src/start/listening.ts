@@ -21,6 +21,7 @@ import { auditedCalls } from '../services/audited-calls.js';
 import { clientService } from '../services/client-service.js';
 import type { ServiceComponents } from '../services/components.js';
 import { endpointService } from '../services/endpoint-service.js';
+import { inspectionService } from '../services/inspection-service.js';
 import { proxyService } from '../services/proxy-service.js';
 import { whoCalls } from '../services/who-calls.js';
 import { showToPods } from './sockets-for-pods.js';
@@ -32,10 +33,9 @@ export async function listenTcp(
   { listen }: Pick<ManagerOptions, 'listen'>,
   stops: Stops,
 ): Promise<number> {
-  const server = newServer(services, stops, betweenMachines).add(
-    proxy.ProxyConnection,
-    auditedCalls(services, proxyService(services)),
-  );
+  const server = newServer(services, stops, betweenMachines)
+    .add(proxy.ProxyConnection, auditedCalls(services, proxyService(services)))
+    .add(proxy.HalfInspection, inspectionService(services));
   if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
   const { credentials } = services;
   const { joining } = credentials ?? {};
