@@ -124,7 +124,12 @@ export function adminService(components: ServiceComponents): ServiceImplementati
       for await (const change of components.connections.watch(signal)) {
         const time = timestampFromMs(components.connections.now());
         if (change.kind === 'synced') yield { kind: SYNCED, time };
-        else yield { kind: kinds[change.kind], connection: adminConnection(change.connection), time };
+        else
+          yield {
+            kind: kinds[change.kind],
+            connection: adminConnection(components, change.connection),
+            time,
+          };
       }
     },
   };
@@ -172,7 +177,7 @@ async function inFull(components: ServiceComponents, connection: Connection) {
     state,
     detail,
   }));
-  return { ...adminConnection(connection), history, ...(statistics ? { statistics } : {}) };
+  return { ...adminConnection(components, connection), history, ...(statistics ? { statistics } : {}) };
 }
 
 /** Of thousands of routes so many are told: all connections of a node go into one reply. */
@@ -186,9 +191,13 @@ function portWithFewRoutes(port: fw.Port): fw.Port {
   return { ...port, routes: port.routes.slice(0, maxRoutesTold) };
 }
 
-function adminConnection(connection: Connection) {
+function adminConnection({ pods }: Pick<ServiceComponents, 'pods'>, connection: Connection) {
   const { phase, crossConnect, clientParameters, endpointParameters } = connection;
   const { client, endpoint } = crossConnect;
+  const podAt = (port: fw.Port | undefined): string => {
+    const { namespace = '', name = '' } = pods?.podIn(port?.namespace?.inode ?? 0)?.facts ?? {};
+    return name && `${namespace}/${name}`;
+  };
   return {
     id: connection.id,
     requestId: connection.requestId,
@@ -210,6 +219,9 @@ function adminConnection(connection: Connection) {
     },
     clientRoutes: clientParameters.route.length,
     endpointRoutes: endpointParameters.route.length,
+    peerConnectionId: connection.peer?.connectionId ?? '',
+    clientPod: podAt(client),
+    endpointPod: podAt(endpoint),
     since: timestampFromMs(connection.since),
   };
 }
