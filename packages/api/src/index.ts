@@ -25,6 +25,7 @@ export * as state from './gen/nsmstate_pb.js';
 export * as spiffe from './gen/spiffe/workload_pb.js';
 export {
   type Identity,
+  type IdentityKind,
   identityOf,
   isIdentityName,
   isTrustDomain,

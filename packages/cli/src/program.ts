@@ -29,6 +29,7 @@ const commands: readonly (readonly [
   ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],
   ['top', look, async () => (await import('./cmds/top/options.js')).topCommand()],
   ['capture', look, async () => (await import('./cmds/capture/options.js')).captureCommand()],
+  ['dashboard', look, async () => (await import('./cmds/dashboard/options.js')).dashboardCommand()],
   ['watch', look, async () => (await import('./cmds/watch/options.js')).watchCommand()],
   ['policy', look, async () => (await import('./cmds/policy/options.js')).policyCommand()],
   ['manager', run, async () => (await import('./cmds/manager/options.js')).managerCommand()],

@@ -125,7 +125,12 @@ export function adminService(components: ServiceComponents): ServiceImplementati
       for await (const change of components.connections.watch(signal)) {
         const time = timestampFromMs(components.connections.now());
         if (change.kind === 'synced') yield { kind: SYNCED, time };
-        else yield { kind: kinds[change.kind], connection: adminConnection(change.connection), time };
+        else
+          yield {
+            kind: kinds[change.kind],
+            connection: adminConnection(components, change.connection),
+            time,
+          };
       }
     },
 

@@ -150,6 +150,12 @@ export function managerCommand(): Command {
         if (thread) await endForwarderThread(thread);
       }
     });
+  command.addOption(
+    flag(
+      '--insecure-operators',
+      'with --insecure: whoever reaches the port may look at this node as an operator does (nsm dashboard)',
+    ),
+  );
   for (const option of [...etcdFlags(), ...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
 }
