@@ -66,6 +66,8 @@ async function manager(): Promise<void> {
     getPolicy: none,
     testPolicy: none,
     watchConnections: async function* () {},
+    checkPeers: async function* () {},
+    checkRegistry: none,
   });
   await server.listenUnix(`${runDir}/admin.sock`);
   if (values.stubborn) process.on('SIGTERM', () => {});

@@ -7,6 +7,8 @@ export interface MachineCredentials extends Credentials, Disposable {
   readonly source: string;
   /** Until when the current certificate holds. */
   readonly validUntil: Date;
+  /** Why no newer certificate could be had when it was last tried; '' when it could, or need not. */
+  readonly complaint: string;
   /** Where other machines get their certificates from this one. */
   readonly joining?: OtherProtocol;
 }
@@ -50,6 +52,10 @@ export abstract class RenewedCredentials implements MachineCredentials {
 
   get current(): Credential {
     return this.#current;
+  }
+
+  get complaint(): string {
+    return this.#said;
   }
 
   get validUntil(): Date {

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label, Subject } from "./common_pb.js";
+import type { ConnectionParameters, Interface, Label, Subject, Tunnel } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCLZBAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0iVAoJUGFzdFN0YXRlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAIgASgJEg4KBmRldGFpbBgDIAEoCSJBChRMaXN0Q29ubmVjdGlvbnNSZXBseRIpCgtjb25uZWN0aW9ucxgBIAMoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24iFAoSTGlzdFR1bm5lbHNSZXF1ZXN0InAKC1R1bm5lbEluVXNlEhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMcGVlcl9tYW5hZ2VyGAIgASgJEicKBnR1bm5lbBgDIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAQgASgNInAKEExpc3RUdW5uZWxzUmVwbHkSNAoMY2FwYWJpbGl0aWVzGAEgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSJgoHdHVubmVscxgCIAMoCzIVLm5zbWFkbWluLlR1bm5lbEluVXNlIp4BChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZRIgCgdzdWJqZWN0GAQgASgLMg8uY29tbW9uLlN1YmplY3QiagoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHVuZG8YASABKAgiVwoKRHJhaW5SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSDQoFbW92ZWQYAyABKA0SDwoHc3RheWluZxgEIAMoCSISChBHZXRQb2xpY3lSZXF1ZXN0ImkKDkdldFBvbGljeVJlcGx5Eg4KBnNvdXJjZRgBIAEoCRINCgVlcnJvchgCIAEoCRIMCgR0ZXh0GAMgASgJEioKBmxvYWRlZBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKEVRlc3RQb2xpY3lSZXF1ZXN0EiAKB3N1YmplY3QYASABKAsyDy5jb21tb24uU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYBCABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgFIAEoCRIkCglpbnRlcmZhY2UYBiABKAsyES5jb21tb24uSW50ZXJmYWNlIjwKD1Rlc3RQb2xpY3lSZXBseRIpCgh2ZXJkaWN0cxgBIAMoCzIXLm5zbWFkbWluLlBvbGljeVZlcmRpY3Qi3QEKDVBvbGljeVZlcmRpY3QSGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdhbGxvd2VkGAMgASgIEgwKBHJ1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjMKBmxpbWl0cxgGIAMoCzIjLm5zbWFkbWluLlBvbGljeVZlcmRpY3QuTGltaXRzRW50cnkaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIZChdXYXRjaENvbm5lY3Rpb25zUmVxdWVzdCLhAQoQQ29ubmVjdGlvbkNoYW5nZRItCgRraW5kGAEgASgOMh8ubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZS5LaW5kEigKCmNvbm5lY3Rpb24YAiABKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKBEtpbmQSDwoLVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHQ0hBTkdFRBACEgsKB1JFTU9WRUQQAxIKCgZTWU5DRUQQBDKSBwoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABYgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiygQKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYmgEgASgJEiIKBmxpbWl0cxhkIAMoCzISLm5zbWFkbWluLkxpbWl0VXNlInMKCExpbWl0VXNlEgwKBG5hbWUYASABKAkSDQoFbGltaXQYAiABKA0SDAoEbW9zdBgDIAEoDRIPCgdyZWZ1c2VkGAQgASgNEhUKDWxpbWl0X29mX3VzZXIYBSABKA0SFAoMbW9zdF9vZl91c2VyGAYgASgNIhUKE0xpc3RTZXJ2aWNlc1JlcXVlc3QiPAoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAEoDRIQCghtYW5hZ2VycxgDIAMoCSI4ChFMaXN0U2VydmljZXNSZXBseRIjCghzZXJ2aWNlcxgBIAMoCzIRLm5zbWFkbWluLlNlcnZpY2UiFgoUTGlzdEVuZHBvaW50c1JlcXVlc3QiZwoIRW5kcG9pbnQSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSEwoLY29ubmVjdGlvbnMYAiABKA0SEwoLdW5hdmFpbGFibGUYAyABKAkiOwoSTGlzdEVuZHBvaW50c1JlcGx5EiUKCWVuZHBvaW50cxgBIAMoCzISLm5zbWFkbWluLkVuZHBvaW50IhUKE0xpc3RNYW5hZ2Vyc1JlcXVlc3QiOwoRTGlzdE1hbmFnZXJzUmVwbHkSJgoIbWFuYWdlcnMYASADKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VyIhgKFkxpc3RDb25uZWN0aW9uc1JlcXVlc3Qi2QQKCkNvbm5lY3Rpb24SCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIMCgRyb2xlGAQgASgJEg0KBXN0YXRlGAUgASgJEg4KBmRldGFpbBgGIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgHIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAggASgJEhQKDHBlZXJfbWFuYWdlchgJIAEoCRIkCglpbnRlcmZhY2UYCiABKAsyES5jb21tb24uSW50ZXJmYWNlEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxgLIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIxCg1jcm9zc19jb25uZWN0GAwgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIsCgpzdGF0aXN0aWNzGA0gASgLMhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSKQoFc2luY2UYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKE2VuZHBvaW50X3BhcmFtZXRlcnMYDyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSDwoHYXR0ZW1wdBgQIAEoDRIkCgdoaXN0b3J5GBEgAygLMhMubnNtYWRtaW4uUGFzdFN0YXRlEhUKDWNsaWVudF9yb3V0ZXMYZCABKA0SFwoPZW5kcG9pbnRfcm91dGVzGGUgASgNIlQKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSKeAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0ImoKCUNhbmRpZGF0ZRIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBIMCgRyYW5rGAIgASgNEg4KBnJlYXNvbhgDIAEoCRIMCgRydWxlGAQgASgJIkAKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQiEwoRQ2hlY2tQZWVyc1JlcXVlc3QihgIKCVBlZXJDaGVjaxIPCgdtYW5hZ2VyGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDgoGcmVtb3RlGAMgASgJEg0KBWVycm9yGAQgASgJEgwKBGNvZGUYBSABKAkSFQoNcm91bmRfdHJpcF9tcxgGIAEoARIPCgd2ZXJzaW9uGAcgASgJEhsKDmNsb2NrX2FoZWFkX21zGAggASgBSACIAQESHwoHdHVubmVscxgJIAMoCzIOLmNvbW1vbi5UdW5uZWwSMQoJb2JzdGFjbGVzGAogAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHlCEQoPX2Nsb2NrX2FoZWFkX21zIhYKFENoZWNrUmVnaXN0cnlSZXF1ZXN0IjcKEkNoZWNrUmVnaXN0cnlSZXBseRINCgVlcnJvchgBIAEoCRISCgplbGFwc2VkX21zGAIgASgBMqMICgVBZG1pbhJCCgpHZXRNYW5hZ2VyEhsubnNtYWRtaW4uR2V0TWFuYWdlclJlcXVlc3QaFy5uc21hZG1pbi5NYW5hZ2VyU3RhdHVzEkoKDExpc3RTZXJ2aWNlcxIdLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0U2VydmljZXNSZXBseRJNCg1MaXN0RW5kcG9pbnRzEh4ubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcXVlc3QaHC5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVwbHkSSgoMTGlzdE1hbmFnZXJzEh0ubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcGx5ElMKD0xpc3RDb25uZWN0aW9ucxIgLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaHi5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXBseRJHCgtMaXN0VHVubmVscxIcLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVxdWVzdBoaLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVwbHkSVgoQRXhwbGFpblNlbGVjdGlvbhIhLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0Gh8ubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcGx5ElMKD0Nsb3NlQ29ubmVjdGlvbhIgLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXBseRI1CgVEcmFpbhIWLm5zbWFkbWluLkRyYWluUmVxdWVzdBoULm5zbWFkbWluLkRyYWluUmVwbHkSQQoJR2V0UG9saWN5EhoubnNtYWRtaW4uR2V0UG9saWN5UmVxdWVzdBoYLm5zbWFkbWluLkdldFBvbGljeVJlcGx5EkQKClRlc3RQb2xpY3kSGy5uc21hZG1pbi5UZXN0UG9saWN5UmVxdWVzdBoZLm5zbWFkbWluLlRlc3RQb2xpY3lSZXBseRJTChBXYXRjaENvbm5lY3Rpb25zEiEubnNtYWRtaW4uV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaGi5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlMAESQAoKQ2hlY2tQZWVycxIbLm5zbWFkbWluLkNoZWNrUGVlcnNSZXF1ZXN0GhMubnNtYWRtaW4uUGVlckNoZWNrMAESTQoNQ2hlY2tSZWdpc3RyeRIeLm5zbWFkbWluLkNoZWNrUmVnaXN0cnlSZXF1ZXN0GhwubnNtYWRtaW4uQ2hlY2tSZWdpc3RyeVJlcGx5YgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -130,6 +130,37 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
    * @generated from field: google.protobuf.Timestamp certificate_until = 15;
    */
   certificateUntil?: Timestamp | undefined;
+
+  /**
+   * What it was started with: folder of its state, and HOST:PORT that it listens on.
+   *
+   * @generated from field: string state_dir = 150;
+   */
+  stateDir: string;
+
+  /**
+   * @generated from field: string listen = 151;
+   */
+  listen: string;
+
+  /**
+   * The certificate with those that lead to an authority, and the authorities whose certificates are believed. PEM.
+   *
+   * @generated from field: string certificate_chain = 152;
+   */
+  certificateChain: string;
+
+  /**
+   * @generated from field: string certificate_authorities = 153;
+   */
+  certificateAuthorities: string;
+
+  /**
+   * Why no newer certificate could be had when it was last tried; empty when it could, or need not.
+   *
+   * @generated from field: string certificate_error = 154;
+   */
+  certificateError: string;
 
   /**
    * @generated from field: repeated nsmadmin.LimitUse limits = 100;
@@ -1018,6 +1049,134 @@ export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__
   enumDesc(file_nsmadmin, 31, 0);
 
 /**
+ * @generated from message nsmadmin.CheckPeersRequest
+ */
+export type CheckPeersRequest = Message<"nsmadmin.CheckPeersRequest"> & {
+};
+
+/**
+ * Describes the message nsmadmin.CheckPeersRequest.
+ * Use `create(CheckPeersRequestSchema)` to create a new message.
+ */
+export const CheckPeersRequestSchema: GenMessage<CheckPeersRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 32);
+
+/**
+ * Another manager, as this one reaches it.
+ *
+ * @generated from message nsmadmin.PeerCheck
+ */
+export type PeerCheck = Message<"nsmadmin.PeerCheck"> & {
+  /**
+   * @generated from field: string manager = 1;
+   */
+  manager: string;
+
+  /**
+   * HOST:PORT that is registered for it, and the IP address that tunnels would end at.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * @generated from field: string remote = 3;
+   */
+  remote: string;
+
+  /**
+   * Why it does not answer; empty when it does.
+   *
+   * @generated from field: string error = 4;
+   */
+  error: string;
+
+  /**
+   * Code of the error, such as NSM0503.
+   *
+   * @generated from field: string code = 5;
+   */
+  code: string;
+
+  /**
+   * Milliseconds.
+   *
+   * @generated from field: double round_trip_ms = 6;
+   */
+  roundTripMs: number;
+
+  /**
+   * What runs there; empty of a manager that does not say.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * How far its clock is ahead of this one's, milliseconds, to half the round trip. Absent: it does not say.
+   *
+   * @generated from field: optional double clock_ahead_ms = 8;
+   */
+  clockAheadMs?: number | undefined;
+
+  /**
+   * What can be made towards it, and what cannot and why.
+   *
+   * @generated from field: repeated common.Tunnel tunnels = 9;
+   */
+  tunnels: Tunnel[];
+
+  /**
+   * @generated from field: repeated nsmforwarder.TunnelCapability obstacles = 10;
+   */
+  obstacles: TunnelCapability[];
+};
+
+/**
+ * Describes the message nsmadmin.PeerCheck.
+ * Use `create(PeerCheckSchema)` to create a new message.
+ */
+export const PeerCheckSchema: GenMessage<PeerCheck> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 33);
+
+/**
+ * @generated from message nsmadmin.CheckRegistryRequest
+ */
+export type CheckRegistryRequest = Message<"nsmadmin.CheckRegistryRequest"> & {
+};
+
+/**
+ * Describes the message nsmadmin.CheckRegistryRequest.
+ * Use `create(CheckRegistryRequestSchema)` to create a new message.
+ */
+export const CheckRegistryRequestSchema: GenMessage<CheckRegistryRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 34);
+
+/**
+ * @generated from message nsmadmin.CheckRegistryReply
+ */
+export type CheckRegistryReply = Message<"nsmadmin.CheckRegistryReply"> & {
+  /**
+   * Why it did not take the record; empty when it did.
+   *
+   * @generated from field: string error = 1;
+   */
+  error: string;
+
+  /**
+   * @generated from field: double elapsed_ms = 2;
+   */
+  elapsedMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.CheckRegistryReply.
+ * Use `create(CheckRegistryReplySchema)` to create a new message.
+ */
+export const CheckRegistryReplySchema: GenMessage<CheckRegistryReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 35);
+
+/**
  * @generated from service nsmadmin.Admin
  */
 export const Admin: GenService<{
@@ -1129,6 +1288,26 @@ export const Admin: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchConnectionsRequestSchema;
     output: typeof ConnectionChangeSchema;
+  },
+  /**
+   * Calls every other manager that is registered and has not said that it stopped; each is told of as soon as it is known.
+   *
+   * @generated from rpc nsmadmin.Admin.CheckPeers
+   */
+  checkPeers: {
+    methodKind: "server_streaming";
+    input: typeof CheckPeersRequestSchema;
+    output: typeof PeerCheckSchema;
+  },
+  /**
+   * Writes this manager's own record again, and says how long the registry took.
+   *
+   * @generated from rpc nsmadmin.Admin.CheckRegistry
+   */
+  checkRegistry: {
+    methodKind: "unary";
+    input: typeof CheckRegistryRequestSchema;
+    output: typeof CheckRegistryReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmadmin, 0);

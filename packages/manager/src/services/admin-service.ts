@@ -2,10 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
+import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
 import { type Connection, detailOf, stateOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
+import { checkPeers } from './peer-checks.js';
 import { asHere, testPolicy } from './policy-tests.js';
 import { refusable } from './refusable.js';
 
@@ -24,6 +26,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
           drained: components.catalogue.drained,
         },
         ...certificateOf(components),
+        stateDir: components.places.stateDir,
+        listen: components.places.listen,
         registry: components.registry.url,
         registrySynced: components.registry.synced,
         connections: components.connections.size,
@@ -117,6 +121,17 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         const { moved, staying } = await drain(components, undo);
         return { accepted: true, admissionError: '', moved, staying: [...staying] };
       }),
+
+    checkPeers: () => checkPeers(components),
+
+    async checkRegistry() {
+      const started = performance.now();
+      const error = await writeOwnRecord(components, components.catalogue.drained).then(
+        () => '',
+        (thrown: unknown) => NsmError.from(thrown).message,
+      );
+      return { error, elapsedMs: performance.now() - started };
+    },
 
     async *watchConnections(_request, { signal }) {
       const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
@@ -214,11 +229,22 @@ function adminConnection(connection: Connection) {
   };
 }
 
-function certificateOf({ credentials }: ServiceComponents): {
+interface CertificateFields {
   certificateSource?: string;
   certificateUntil?: ReturnType<typeof timestampFromMs>;
-} {
+  certificateChain?: string;
+  certificateAuthorities?: string;
+  certificateError?: string;
+}
+
+function certificateOf({ credentials }: ServiceComponents): CertificateFields {
   if (!credentials) return {};
-  const { source, validUntil } = credentials;
-  return { certificateSource: source, certificateUntil: timestampFromMs(validUntil.getTime()) };
+  const { source, validUntil, complaint, current } = credentials;
+  return {
+    certificateSource: source,
+    certificateUntil: timestampFromMs(validUntil.getTime()),
+    certificateChain: current.chain,
+    certificateAuthorities: [...current.authorities.values()].flat().join(''),
+    certificateError: complaint,
+  };
 }

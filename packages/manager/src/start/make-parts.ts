@@ -193,6 +193,7 @@ export function makeParts(
     credentials,
     pods,
     intake: new Intake({ logger }),
+    places: options,
     requestTimeoutMs,
     recovered,
   };

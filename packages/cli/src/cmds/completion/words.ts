@@ -1,6 +1,7 @@
 // The command tree as completion sees it: for each command its words, its flags, and what its arguments are.
 import type { Argument, Command, Option } from 'commander';
 import { interfaceKinds } from '../../interface-flag.js';
+import { groupNames } from '../check/group-names.js';
 import type { NameKind } from './name-kinds.js';
 
 /** What can stand in one place of a command line. */
@@ -87,6 +88,10 @@ function flagValues(option: Option): Values {
       return { kind: 'names', names: 'connections' };
     case '--registry':
       return { kind: 'words', words: ['embedded:', 'nsm://'] };
+    case '--only':
+      return { kind: 'words', words: groupNames };
+    case '--junit':
+      return { kind: 'files' };
     case '--interface':
       return { kind: 'words', words: interfaceKinds.filter((kind) => kind !== 'default') };
     default:
