@@ -1,5 +1,5 @@
 // Packets of a wanted size that no router may cut, and their answers: ICMP echo (RFC 792, RFC 4443) with path MTU discovery for probing.
-import { EACCES, EAGAIN, EPERM } from './errno.js';
+import { EACCES, EAGAIN, EMSGSIZE, EPERM } from './errno.js';
 import type { IpPrefix } from './ip-prefix.js';
 import * as libc from './libc.js';
 import { NetlinkError } from './netlink-error.js';
@@ -12,7 +12,6 @@ const byVersion = {
 /** IP_PMTUDISC_PROBE and IPV6_PMTUDISC_PROBE: packets are not cut, and what is known of the path's MTU is not heeded. */
 const PROBE = 3;
 const icmpHeader = 8;
-const EMSGSIZE = 90;
 const [largestPacket, mark] = [65_535, 0x6e73_6d70];
 
 /**

@@ -33,6 +33,7 @@ export type { HtbClassSpec } from './htb-classes.js';
 export { formatIp, IpPrefix } from './ip-prefix.js';
 export * as kernelProbes from './kernel-probes.js';
 export { readSetting, writeSetting } from './kernel-settings.js';
+export { type Door, type KnockAnswer, KnockSocket } from './knock-socket.js';
 export * as libc from './libc.js';
 export * as memory from './libc-memory.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';

@@ -7,7 +7,7 @@ import type { Outcome } from './check.js';
 import type { CheckContext, ManagerAnswers } from './check-context.js';
 import { hostOf } from './host-port.js';
 import { type MeasuredMtu, measureMtu } from './measure-mtu.js';
-import { waysOf } from './tunnel-ways.js';
+import { readWays } from './tunnel-ways.js';
 
 export interface NetworkFacts extends ManagerAnswers {
   /** Host of --advertise, and what it means. */
@@ -54,25 +54,37 @@ export async function readNetworkFacts(context: CheckContext): Promise<NetworkFa
   };
 }
 
+/** Ways that are measured at a time: mostly they wait for answers. */
+const lanes = 16;
+
 async function readPeers(
   context: CheckContext,
   view: StatusView,
   sameNetwork: boolean,
-): Promise<PeerFacts[]> {
+): Promise<readonly PeerFacts[]> {
   const peers = await context.peers();
   const measured: PeerFacts[] = [];
-  for (const peer of peers) {
-    context.progress(`measuring the way to ${peer.manager}`);
-    measured.push(await measure(peer, view, sameNetwork));
-  }
-  return measured;
+  const queue = peers.values();
+  const lane = async (): Promise<void> => {
+    for (const peer of queue) {
+      context.progress(
+        `measuring the way to ${peer.manager}, ${measured.length} of ${peers.length} are done`,
+      );
+      measured.push(await measure(peer, view, sameNetwork));
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return measured.toSorted((one, other) => one.manager.localeCompare(other.manager));
 }
 
 async function measure(peer: admin.PeerCheck, view: StatusView, sameNetwork: boolean): Promise<PeerFacts> {
   const { manager, address, error, code, version, roundTripMs, clockAheadMs, remote, tunnels, obstacles } =
     peer;
   const record = view.managers.find(({ name }) => name === manager);
-  const mtu = sameNetwork && remote !== '' ? await measureMtu(remote) : 'its address is not known';
+  const reachable = sameNetwork && remote !== '';
+  const [mtu, ways] = reachable
+    ? await Promise.all([measureMtu(remote), readWays(peer, tunnels, view.connections)])
+    : ['its address is not known', []];
   return {
     manager,
     address,
@@ -86,7 +98,7 @@ async function measure(peer: admin.PeerCheck, view: StatusView, sameNetwork: boo
     mtu,
     kinds: tunnels.length,
     obstacle: obstacles[0]?.missing ?? '',
-    ways: waysOf(manager, view),
+    ways,
   };
 }
 
