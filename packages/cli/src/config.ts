@@ -10,6 +10,9 @@ export const podUid: string | undefined = process.env.POD_UID || undefined;
 /** Password of --etcd-user: everybody on a machine can read what is on a command line. */
 export const etcdPassword: string | undefined = process.env.NSM_ETCD_PASSWORD || undefined;
 
+/** Kubernetes runs this process in a pod. */
+export const inCluster: boolean = Boolean(process.env.KUBERNETES_SERVICE_HOST);
+
 /** Folders in which commands are looked for. */
 export const commandFolders: readonly string[] = [
   ...(process.env.PATH ?? '').split(delimiter),

@@ -3,6 +3,7 @@ import { certificateGroup } from './certificates.js';
 import type { Group } from './check.js';
 import { folderGroup } from './folders.js';
 import { kernelGroup } from './kernel.js';
+import { kubernetesGroup } from './kubernetes.js';
 import { meshGroup } from './mesh.js';
 import { networkGroup } from './network.js';
 import { permissionGroup } from './permissions.js';
@@ -18,4 +19,5 @@ export const allGroups: readonly Group[] = [
   registryGroup,
   networkGroup,
   meshGroup,
+  kubernetesGroup,
 ];

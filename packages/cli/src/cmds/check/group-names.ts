@@ -8,6 +8,7 @@ export const groupNames = [
   'registry',
   'network',
   'mesh',
+  'kubernetes',
 ] as const;
 
 export type GroupName = (typeof groupNames)[number];

@@ -53,7 +53,6 @@ export function readProcess(pid: number, who: string): ProcessFacts {
   const status = readFileSync(join(folder, 'status'), 'utf8');
   const field = (name: string): string => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1] ?? '0';
   const limits = readFileSync(join(folder, 'limits'), 'utf8');
-  const group = cgroupFolder(folder);
   return {
     pid,
     who,
@@ -65,8 +64,8 @@ export function readProcess(pid: number, who: string): ProcessFacts {
     noNewPrivileges: field('NoNewPrivs') === '1',
     openFiles: { used: readdirSync(join(folder, 'fd')).length, limit: softLimit(limits, 'Max open files') },
     lockedMemory: softLimit(limits, 'Max locked memory'),
-    tasks: usage(group, 'pids.current', 'pids.max'),
-    memory: usage(group, 'memory.current', 'memory.max'),
+    tasks: usageOf(folder, 'tasks'),
+    memory: usageOf(folder, 'memory'),
     confinement: read(join(folder, 'attr/current')).replace(/\0/g, ''),
     selinuxEnforces: read('/sys/fs/selinux/enforce') === '1',
     netns: netnsFolder(folder),
@@ -78,16 +77,40 @@ function softLimit(limits: string, name: string): number {
   return value === 'unlimited' ? Number.POSITIVE_INFINITY : Number(value);
 }
 
-/** Of version 2 (cgroups(7)), as far as it is seen from here. */
-function cgroupFolder(folder: string): string {
-  const path = /^0::(.*)$/m.exec(read(join(folder, 'cgroup')))?.[1] ?? '/';
-  return join('/sys/fs/cgroup', path);
+/** Files of a control group with what is used and what may be; of version 1, which has a folder for each controller, and of version 2. */
+const usageFiles = {
+  tasks: { controller: 'pids', names: [['pids.current', 'pids.max']] },
+  memory: {
+    controller: 'memory',
+    names: [
+      ['memory.current', 'memory.max'],
+      ['memory.usage_in_bytes', 'memory.limit_in_bytes'],
+    ],
+  },
+} as const;
+
+/** cgroups(7), as far as it is seen from here. */
+function usageOf(folder: string, what: keyof typeof usageFiles): Usage | undefined {
+  const { controller, names } = usageFiles[what];
+  const lines = read(join(folder, 'cgroup')).split('\n');
+  for (const line of lines) {
+    const [, controllers = '', path = '/'] = line.split(':');
+    const mounted =
+      controllers === '' ? '' : controllers.split(',').includes(controller) ? controller : undefined;
+    if (mounted === undefined) continue;
+    for (const [current, most] of names) {
+      const group = join('/sys/fs/cgroup', mounted, path);
+      const [used, limit] = [read(join(group, current)), read(join(group, most))];
+      if (used !== '' && limit !== '') return { used: Number(used), limit: unlessBoundless(limit) };
+    }
+  }
+  return undefined;
 }
 
-function usage(folder: string, current: string, most: string): Usage | undefined {
-  const [used, limit] = [read(join(folder, current)), read(join(folder, most))];
-  if (used === '' || limit === '') return undefined;
-  return { used: Number(used), limit: limit === 'max' ? Number.POSITIVE_INFINITY : Number(limit) };
+/** Version 1 writes the largest number of pages for "no limit". */
+function unlessBoundless(limit: string): number {
+  const number = Number(limit);
+  return Number.isFinite(number) && number < 2 ** 60 ? number : Number.POSITIVE_INFINITY;
 }
 
 function netnsFolder(folder: string): NetnsFolder {
