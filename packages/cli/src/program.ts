@@ -24,6 +24,7 @@ const commands: readonly (readonly [
   ['disconnect', use, async () => (await import('./cmds/disconnect/options.js')).disconnectCommand()],
   ['endpoint', provide, async () => (await import('./cmds/endpoint/options.js')).endpointCommand()],
   ['status', look, async () => (await import('./cmds/status/options.js')).statusCommand()],
+  ['check', look, async () => (await import('./cmds/check/options.js')).checkCommand()],
   ['get', look, async () => (await import('./cmds/get/options.js')).getCommand()],
   ['describe', look, async () => (await import('./cmds/describe/options.js')).describeCommand()],
   ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],

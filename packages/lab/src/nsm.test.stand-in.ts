@@ -70,6 +70,8 @@ async function manager(): Promise<void> {
     watchConnections: async function* () {},
     captureConnection: async function* () {},
     pingConnection: none,
+    checkPeers: async function* () {},
+    checkRegistry: none,
   });
   await server.listenUnix(`${runDir}/admin.sock`);
   if (values.stubborn) process.on('SIGTERM', () => {});

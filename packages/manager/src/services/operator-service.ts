@@ -21,6 +21,8 @@ const looks: Readonly<Record<keyof Admin, boolean>> = {
   compareConnection: true,
   captureConnection: false,
   pingConnection: false,
+  checkPeers: false,
+  checkRegistry: false,
 };
 
 /** The same service; methods that do more than look are refused with kind `privilege`. */

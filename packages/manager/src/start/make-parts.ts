@@ -196,6 +196,7 @@ export function makeParts(
     credentials,
     pods,
     intake: new Intake({ logger }),
+    places: options,
     requestTimeoutMs,
     recovered,
   };
