@@ -10,7 +10,7 @@ import {
 import type { Metadata, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { statusOf } from './call-status.js';
 import { NsmError } from './errors.js';
-import type { Identity } from './identity.js';
+import { type Identity, type IdentityKind, spiffeIdOf } from './identity.js';
 import type { PeerCredentials, ServerConnections } from './server-connections.js';
 
 export interface CallContext {
@@ -39,6 +39,8 @@ export interface EndedCall {
 export type CallListener = (call: EndedCall) => void;
 
 type Reply = MessageInitShape<DescMessage>;
+/** Whose certificates may call a service. Callers without one come over unix sockets, or in plain text. */
+export type Callers = readonly IdentityKind[];
 export type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
 /** Milliseconds for which a caller may take nothing of a stream. */
@@ -63,16 +65,25 @@ export class CallHandlers {
     this.#onCall = onCall;
   }
 
-  #context(call: { getPeer(): string; readonly metadata: Metadata }, signal: AbortSignal): CallContext {
+  /** @throws NsmError `untrusted` when the certificate of the caller is not for this service. */
+  #context(
+    call: { getPeer(): string; readonly metadata: Metadata },
+    signal: AbortSignal,
+    method: DescMethod,
+    callers: Callers,
+  ): CallContext {
+    const caller = this.#connections.callerOf(call.getPeer());
+    const { identity } = caller ?? {};
+    if (identity && !callers.includes(identity.kind))
+      throw new NsmError(
+        'untrusted',
+        `${spiffeIdOf(identity)} may not call ${method.parent.typeName}, which is for the certificates of ${callers.join(', ')}`,
+      );
     const [traceparent] = call.metadata.get('traceparent');
-    return {
-      signal,
-      ...this.#connections.callerOf(call.getPeer()),
-      ...(typeof traceparent === 'string' ? { traceparent } : {}),
-    };
+    return { signal, ...caller, ...(typeof traceparent === 'string' ? { traceparent } : {}) };
   }
 
-  unary(method: DescMethod, run: Method) {
+  unary(method: DescMethod, run: Method, callers: Callers) {
     return (
       call: ServerUnaryCall<MessageShape<DescMessage>, MessageShape<DescMessage>>,
       callback: sendUnaryData<MessageShape<DescMessage>>,
@@ -82,7 +93,7 @@ export class CallHandlers {
       const ended = (failure: { readonly error?: NsmError }): void =>
         this.#onCall?.({ method: method.name, tookMs: performance.now() - begunAt, ...failure });
       Promise.resolve()
-        .then(() => run(call.request, this.#context(call, life.signal)))
+        .then(() => run(call.request, this.#context(call, life.signal, method, callers)))
         .finally(life.end)
         .then(
           (reply) => {
@@ -97,13 +108,16 @@ export class CallHandlers {
     };
   }
 
-  serverStreaming(method: DescMethod, run: Method) {
+  serverStreaming(method: DescMethod, run: Method, callers: Callers) {
     return async (
       call: ServerWritableStream<MessageShape<DescMessage>, MessageShape<DescMessage>>,
     ): Promise<void> => {
       const { signal, end } = lifeOf(call);
       try {
-        const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
+        const replies = run(
+          call.request,
+          this.#context(call, signal, method, callers),
+        ) as AsyncIterable<Reply>;
         for await (const reply of replies) {
           if (signal.aborted) break;
           if (!call.write(create(method.output, reply))) await drained(call, signal);

@@ -164,7 +164,11 @@ export function nameToBe({ replaces, interface: chosen, clientParameters }: Conn
 }
 
 /** Of other connections in the same pod that have no interface now, and are to have it again. */
-function namesToBe(components: RequestComponents, id: string, { inode, cookie }: fw.Namespace): string[] {
+export function namesToBe(
+  components: Pick<RequestComponents, 'connections'>,
+  id: string,
+  { inode, cookie }: Pick<fw.Namespace, 'inode' | 'cookie'>,
+): string[] {
   return components.connections
     .healing()
     .filter((other) => other.id !== id)

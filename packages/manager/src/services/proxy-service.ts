@@ -1,9 +1,12 @@
 // nsmproxy.ProxyConnection on TCP: what other managers call.
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { proxy, ServiceImplementation } from '@nsm/api';
 import { admitProxyRequest } from '../admission/admission.js';
 import { admitConnectionId, callingManager } from '../admission/calling-manager.js';
 import { Intake } from '../admission/intake.js';
+import { foreignClient } from '../policy/subjects.js';
 import { halfReply } from '../request/half-reply.js';
+import { planHalf } from '../request/plan-half.js';
 import {
   closeProxyConnection,
   endedConnection,
@@ -53,6 +56,17 @@ export function proxyService(
         tookMs: course.durationMs,
       };
     },
+    planProxyConnection: async (request, context) => {
+      admitProxyRequest(request);
+      const { name } = callingManager(components, context, request.clientManagerName);
+      const client = foreignClient(request.client, name, context);
+      return await planHalf(
+        components,
+        { ...request, clientManagerName: name },
+        client,
+        context.remoteAddress ?? '',
+      );
+    },
     closeProxyConnection: (request, context) =>
       refusable(async () => {
         await closeProxyConnection(
@@ -75,6 +89,8 @@ export function proxyService(
       const caller = callingManager(components, context, managerName);
       return {
         incarnation: components.self.incarnation,
+        time: timestampFromMs(Date.now()),
+        version: components.self.version,
         unknownConnectionIds: connections
           .filter((connection) => !sharesConnection(components, caller, connection))
           .map(({ connectionId }) => connectionId),

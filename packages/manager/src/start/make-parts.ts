@@ -97,7 +97,7 @@ export function makeParts(
       exempts: (holder) => holder.manager === undefined && guard.ownsNode(holder),
       ruledFor: (what, { manager, namespace, ...user }) =>
         source.policy && manager === undefined && isSubjectLimit(what)
-          ? source.policy.limitOf(subjects.of(user, namespace?.inode ?? 0), what)
+          ? source.policy.limitOf(subjects.of(user, namespace ?? { inode: 0, cookie: 0n }), what)
           : undefined,
     },
     options.limits,
@@ -198,6 +198,7 @@ export function makeParts(
     credentials,
     pods,
     intake: new Intake({ logger }),
+    places: options,
     requestTimeoutMs,
     recovered,
   };

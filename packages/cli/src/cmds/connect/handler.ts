@@ -38,6 +38,9 @@ async function connectAndPrint(service: string, flags: ConnectFlags): Promise<vo
     timeoutMs: flags.timeout + flags.wait,
     waitMs: flags.wait,
     otlpEndpoint: flags.otlpEndpoint,
+  }).catch(async (thrown: unknown) => {
+    const { explained } = await import('./explain-refusal.js');
+    throw await explained(NsmError.from(thrown), service, flags);
   });
   const elapsedMs = Math.round((performance.now() - start) * 100) / 100;
   const known = await managersView(flags.runDir, connection);

@@ -24,6 +24,7 @@ export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags, Lo
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
   readonly probeInterval: number;
+  readonly insecureOperators?: boolean;
   readonly policy?: string;
   readonly auditLog?: string;
   readonly metricsListen?: string;

@@ -59,6 +59,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     ...(credentials ? { credentials } : {}),
     ...(metrics ? { metrics } : {}),
     ...(traces ? { onOrder: traces.record } : {}),
+    insecureOperators: flags.insecureOperators ?? false,
     logger,
   });
   await using _health = await healthOf(flags.metricsListen, () => manager.readiness.missing, metrics);
