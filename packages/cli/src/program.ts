@@ -28,6 +28,7 @@ const commands: readonly (readonly [
   ['describe', look, async () => (await import('./cmds/describe/options.js')).describeCommand()],
   ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],
   ['top', look, async () => (await import('./cmds/top/options.js')).topCommand()],
+  ['ping', look, async () => (await import('./cmds/ping/options.js')).pingCommand()],
   ['capture', look, async () => (await import('./cmds/capture/options.js')).captureCommand()],
   ['watch', look, async () => (await import('./cmds/watch/options.js')).watchCommand()],
   ['policy', look, async () => (await import('./cmds/policy/options.js')).policyCommand()],

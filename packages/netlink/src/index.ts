@@ -15,7 +15,7 @@ export {
 } from './bpf-object.js';
 export { DecodeError } from './decode-error.js';
 export type { DriverInfo } from './driver-info.js';
-export { EchoSocket } from './echo-socket.js';
+export { type EchoDeparture, type EchoOptions, EchoSocket } from './echo-socket.js';
 export { errno, errnoName } from './errno.js';
 export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';
 export type {

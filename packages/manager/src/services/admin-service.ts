@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
 import { captureConnection } from '../looking/capture.js';
+import { pingConnection } from '../looking/ping.js';
 import { drain } from '../signals/leaving.js';
 import { type Connection, detailOf, stateOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
@@ -131,9 +132,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 
     captureConnection: (request, { signal }) => captureConnection(components, request, signal),
 
-    pingConnection: async () => {
-      throw new NsmError('unimplemented', 'not yet');
-    },
+    pingConnection: ({ id, timeoutMs }) => pingConnection(components, id, timeoutMs || 1000),
   };
 }
 
@@ -179,7 +178,12 @@ async function inFull(components: ServiceComponents, connection: Connection) {
     state,
     detail,
   }));
-  return { ...adminConnection(connection), history, ...(statistics ? { statistics } : {}) };
+  return {
+    ...adminConnection(connection),
+    history,
+    roundTripMs: components.connections.roundTripOf(connection.id) ?? 0,
+    ...(statistics ? { statistics } : {}),
+  };
 }
 
 /** Of thousands of routes so many are told: all connections of a node go into one reply. */

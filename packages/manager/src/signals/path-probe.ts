@@ -123,9 +123,10 @@ export class PathProbe {
 
   /** An interface that is not there, or a forwarder that is away, proves nothing. */
   async #answerOf({ id, crossConnect }: Connection): Promise<Answer> {
-    const { forwarder, probeIntervalMs, reconciler } = this.#components;
+    const { connections, forwarder, probeIntervalMs, reconciler } = this.#components;
     try {
-      const { answered } = await forwarder.probe({ crossConnect, timeoutMs: probeIntervalMs });
+      const { answered, elapsedUs } = await forwarder.probe({ crossConnect, timeoutMs: probeIntervalMs });
+      if (answered) connections.noteRoundTrip(id, elapsedUs / 1000);
       if (answered) return 'yes';
       return this.#isUndone(id) ? 'undone' : 'no';
     } catch (thrown) {

@@ -47,6 +47,8 @@ export class ConnectionTable {
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
   readonly #histories = new ConnectionHistories();
+  /** Milliseconds, by id. */
+  readonly #roundTrips = new Map<string, number>();
   readonly #listeners = new Set<(change: ConnectionChange) => void>();
 
   /** @param now milliseconds since the Unix epoch. */
@@ -85,6 +87,16 @@ export class ConnectionTable {
   /** The states a connection was in since this manager runs, the latest last. */
   historyOf(id: string): readonly PastState[] {
     return this.#histories.of(id);
+  }
+
+  /** How long a packet took to the other side and back when that was measured last, milliseconds; undefined before it was. */
+  roundTripOf(id: string): number | undefined {
+    return this.#roundTrips.get(id);
+  }
+
+  /** @param milliseconds of a packet that came back. */
+  noteRoundTrip(id: string, milliseconds: number): void {
+    if (this.byId(id)) this.#roundTrips.set(id, milliseconds);
   }
 
   /** The newest connection of a key. */
@@ -181,6 +193,7 @@ export class ConnectionTable {
     if (!before) return;
     this.#byId.delete(connection.id);
     this.#histories.delete(connection.id);
+    this.#roundTrips.delete(connection.id);
     this.#holdings.delete(connection.id, 'record');
     this.#forget(before);
     this.#tell({ kind: 'removed', connection, reason });
