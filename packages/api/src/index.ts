@@ -25,6 +25,7 @@ export * as state from './gen/nsmstate_pb.js';
 export * as spiffe from './gen/spiffe/workload_pb.js';
 export {
   type Identity,
+  type IdentityKind,
   identityOf,
   isIdentityName,
   isTrustDomain,
@@ -32,6 +33,12 @@ export {
   spiffeIdOf,
   urisOf,
 } from './identity.js';
+export {
+  isLinkName,
+  linkNameRule,
+  reservedInterfaceNames,
+  whyNoInterfaceName,
+} from './interface-name.js';
 export {
   asksForNoSourceCheck,
   forwarding,
@@ -56,6 +63,7 @@ export {
   nameRule,
 } from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';
+export { Pace } from './pace.js';
 export { secureContextOf } from './secure-context.js';
 export {
   betweenMachines,

@@ -8,11 +8,12 @@ import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
 import { Captures } from './capture/captures.js';
 import type { TriedWiring } from './choose-wiring.js';
+import { compareCrossConnect } from './compare-cross-connect.js';
 import { CrossConnects } from './cross-connects.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
 import { type FoundReport, findInterfaces } from './find-interfaces.js';
-import { inspectNamespace, type NamespaceReport } from './inspect-namespace.js';
+import { inspectNamespace, type NamespaceInspection } from './inspect-namespace.js';
 import { SharedEngine } from './interfaces/shared/shared-engine.js';
 import { SharedSockets } from './interfaces/shared/shared-sockets.js';
 import { Lending } from './lending/lending.js';
@@ -137,9 +138,7 @@ export class NodeForwarder implements ForwarderService {
     return { client: place('client', client), endpoint: place('endpoint', endpoint) };
   }
 
-  async inspectNamespace(
-    request: fw.InspectNamespaceRequest,
-  ): Promise<{ namespace?: NamespaceReport; pidInode: number; pidCookie?: bigint }> {
+  async inspectNamespace(request: fw.InspectNamespaceRequest): Promise<NamespaceInspection> {
     return inspectNamespace(request, this.#cluster);
   }
 
@@ -174,6 +173,10 @@ export class NodeForwarder implements ForwarderService {
 
   apply(crossConnect: fw.CrossConnect, { signal }: { signal: AbortSignal }): Promise<fw.CrossConnect> {
     return this.#crossConnects.apply(crossConnect, signal);
+  }
+
+  async compare(crossConnect: fw.CrossConnect): Promise<{ differences: string[] }> {
+    return { differences: compareCrossConnect(crossConnect) };
   }
 
   async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {

@@ -15,6 +15,7 @@ export {
 } from './bpf-object.js';
 export { DecodeError } from './decode-error.js';
 export type { DriverInfo } from './driver-info.js';
+export { EchoProbe } from './echo-probe.js';
 export { type EchoDeparture, type EchoOptions, EchoSocket } from './echo-socket.js';
 export { errno, errnoName } from './errno.js';
 export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';
@@ -30,13 +31,14 @@ export { ForeignMemory } from './foreign-memory.js';
 export { whyNoDestination, whyNoHostAddress } from './host-address.js';
 export type { HtbClassSpec } from './htb-classes.js';
 export { formatIp, IpPrefix } from './ip-prefix.js';
+export * as kernelProbes from './kernel-probes.js';
 export { readSetting, writeSetting } from './kernel-settings.js';
+export { type Door, type KnockAnswer, KnockSocket } from './knock-socket.js';
 export * as libc from './libc.js';
 export * as memory from './libc-memory.js';
 export { compileFilter, NoLibpcapError } from './libpcap.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';
 export type { BridgeOptions, LinkData, MacvlanMode, VxlanOptions } from './link-kinds.js';
-export { isLinkName, linkNameRule } from './link-name.js';
 export type {
   BridgeSpec,
   CommonLinkSpec,
@@ -70,6 +72,7 @@ export {
   type NamespaceEntry,
   namespaceOfProcess,
   openNamespace,
+  unnamedNamespace,
 } from './namespaces.js';
 export type {
   ForwardingSpec,

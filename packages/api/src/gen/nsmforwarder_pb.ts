@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { InterfaceType, Route, Tunnel, TunnelType } from "./common_pb.js";
+import type { InterfaceType, Route, Step, Tunnel, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { CapturedSchema } from "./nsmcapture_pb.js";
 import { file_nsmcapture } from "./nsmcapture_pb.js";
@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciJ4Cg5DYXB0dXJlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIOCgZwbGFjZXMYAiADKAkSDgoGZmlsdGVyGAMgASgMEhMKC3NuYXBfbGVuZ3RoGAQgASgNIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiiAEKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEg0KBXBvb2xzGAQgAygJEhwKFG1pc3Npbmdfb3Zlcl90dW5uZWxzGAUgASgJImgKEFR1bm5lbENhcGFiaWxpdHkSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEhEKCW9ic3RhY2xlcxgEIAMoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUi0wEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbhInCgZtZW1vcnkYBSABKAsyFy5uc21mb3J3YXJkZXIuTWVtb3J5VXNlImYKCU1lbW9yeVVzZRINCgVsaW1pdBgBIAEoDRIVCg1saW1pdF9vZl91c2VyGAIgASgNEgwKBG1vc3QYAyABKA0SFAoMbW9zdF9vZl91c2VyGAQgASgNEg8KB3JlZnVzZWQYBSABKA0idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkiaQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIEhQKDGFkbWluaXN0ZXJlZBgEIAEoCCJqChVJbnNwZWN0TmFtZXNwYWNlUmVwbHkSKgoJbmFtZXNwYWNlGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIRCglwaWRfaW5vZGUYAiABKA0SEgoKcGlkX2Nvb2tpZRgDIAEoBCKBAQoJTmFtZXNwYWNlEg0KBWlub2RlGAEgASgNEgwKBHBhdGgYAiABKAkSEAoIcHJlZml4ZXMYAyADKAkSDgoGY29va2llGAQgASgEEgwKBG5vZGUYZCABKAgSEQoJYWRkcmVzc2VzGGUgAygJEhQKDGFkbWluaXN0ZXJlZBhmIAEoCCI8ChFMaXN0TmV0d29ya3NSZXBseRInCghuZXR3b3JrcxgBIAMoCzIVLm5zbWZvcndhcmRlci5OZXR3b3JrIkgKB05ldHdvcmsSDgoGcHJlZml4GAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIKCgJpZBgDIAEoCRIOCgZyb3V0ZWQYBCABKAgiNAoTT2ZmZXJUdW5uZWxzUmVxdWVzdBIOCgZyZW1vdGUYASABKAkSDQoFbG9jYWwYAiABKAkiZwoRT2ZmZXJUdW5uZWxzUmVwbHkSHwoHdHVubmVscxgBIAMoCzIOLmNvbW1vbi5UdW5uZWwSMQoJb2JzdGFjbGVzGAIgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkizAMKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRITCgtmb3JtZXJfbmFtZRgKIAEoCRILCgN1aWQYCyABKA0SEgoKdGFrZXNfb3ZlchgMIAEoCRIWCg5yZXNlcnZlZF9uYW1lcxgNIAMoCRIOCgZiZXNpZGUYZCABKAkSEAoIc2libGluZ3MYZSADKAkSJgoHc291cmNlcxhmIAEoCzIVLm5zbWZvcndhcmRlci5Tb3VyY2VzGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhsKB1NvdXJjZXMSEAoIcHJlZml4ZXMYASADKAkibgoJVHVubmVsRW5kEiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRINCgVsb2NhbBgCIAEoCRIOCgZyZW1vdGUYAyABKAkSEgoKaWRlbnRpZmllchgEIAEoDRIMCgRwb3J0GAUgASgNIrcBCgxDcm9zc0Nvbm5lY3QSCgoCaWQYASABKAkSIgoGY2xpZW50GAIgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJAoIZW5kcG9pbnQYAyABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBInCgZ0dW5uZWwYBCABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEhgKEGFuc3dlcl93aXRoaW5fbXMYBSABKA0SDgoGbWVuZGVkGGQgAygJIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UikwEKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNEioKBm1ldGhvZBiCASABKA4yGS5uc21mb3J3YXJkZXIuUHJvYmVNZXRob2QSEAoHcGF5bG9hZBiDASABKAwiQwoKUHJvYmVSZXBseRIQCghhbnN3ZXJlZBgBIAEoCBISCgplbGFwc2VkX3VzGAIgASgNEg8KBnVuc2VudBiCASABKAkiSQoUR2V0U3RhdGlzdGljc1JlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3Qi9gEKClN0YXRpc3RpY3MSGAoQcmVjZWl2ZWRfcGFja2V0cxgBIAEoBBIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIUCgxzZW50X3BhY2tldHMYAyABKAQSEgoKc2VudF9ieXRlcxgEIAEoBBIWCg5yZWNlaXZlZF9kcm9wcxgFIAEoBBISCgpzZW50X2Ryb3BzGAYgASgEEjIKBWRyb3BzGAcgAygLMiMubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MuRHJvcHNFbnRyeRosCgpEcm9wc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiDgoMV2F0Y2hSZXF1ZXN0IoMBCg5Gb3J3YXJkZXJFdmVudBIxCg5uYW1lc3BhY2VfZ29uZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2VIABIbChFpbnRlcmZhY2VfY2hhbmdlZBgCIAEoCUgAEhgKDm9mZmVyc19jaGFuZ2VkGAMgASgISABCBwoFZXZlbnQiSwoPS2VlcFdheXNSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEgoKaW50ZXJmYWNlcxgDIAMoCSIdCg1LZWVwV2F5c1JlcGx5EgwKBGtlcHQYASADKAkiJwoTS2VlcFByZWZpeGVzUmVxdWVzdBIQCghwcmVmaXhlcxgBIAMoCSITChFLZWVwUHJlZml4ZXNSZXBseSo5CgtQcm9iZU1ldGhvZBINCglORUlHSEJPVVIQABIICgRFQ0hPEAESEQoNVU5ERVJMQVlfRUNITxACMqEICglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5EkgKDExpc3ROZXR3b3JrcxIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2UaHy5uc21mb3J3YXJkZXIuTGlzdE5ldHdvcmtzUmVwbHkSUgoMT2ZmZXJUdW5uZWxzEiEubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVwbHkSUgoMUGxhY2VTb2NrZXRzEiEubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVwbHkSPwoFQXBwbHkSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBJACgZSZW1vdmUSGy5uc21mb3J3YXJkZXIuUmVtb3ZlUmVxdWVzdBoZLm5zbWZvcndhcmRlci5SZW1vdmVSZXBseRI6CgRMaXN0EhkubnNtZm9yd2FyZGVyLkxpc3RSZXF1ZXN0GhcubnNtZm9yd2FyZGVyLkxpc3RSZXBseRI9CgVQcm9iZRIaLm5zbWZvcndhcmRlci5Qcm9iZVJlcXVlc3QaGC5uc21mb3J3YXJkZXIuUHJvYmVSZXBseRJGCghLZWVwV2F5cxIdLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcXVlc3QaGy5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXBseRJSCgxLZWVwUHJlZml4ZXMSIS5uc21mb3J3YXJkZXIuS2VlcFByZWZpeGVzUmVxdWVzdBofLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXBseRJNCg1HZXRTdGF0aXN0aWNzEiIubnNtZm9yd2FyZGVyLkdldFN0YXRpc3RpY3NSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSQwoFV2F0Y2gSGi5uc21mb3J3YXJkZXIuV2F0Y2hSZXF1ZXN0GhwubnNtZm9yd2FyZGVyLkZvcndhcmRlckV2ZW50MAESPwoHQ2FwdHVyZRIcLm5zbWZvcndhcmRlci5DYXB0dXJlUmVxdWVzdBoULm5zbWNhcHR1cmUuQ2FwdHVyZWQwAWIGcHJvdG8z", [file_common, file_nsmcapture]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciJ4Cg5DYXB0dXJlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIOCgZwbGFjZXMYAiADKAkSDgoGZmlsdGVyGAMgASgMEhMKC3NuYXBfbGVuZ3RoGAQgASgNIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiiAEKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEg0KBXBvb2xzGAQgAygJEhwKFG1pc3Npbmdfb3Zlcl90dW5uZWxzGAUgASgJImgKEFR1bm5lbENhcGFiaWxpdHkSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEhEKCW9ic3RhY2xlcxgEIAMoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUi0wEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbhInCgZtZW1vcnkYBSABKAsyFy5uc21mb3J3YXJkZXIuTWVtb3J5VXNlImYKCU1lbW9yeVVzZRINCgVsaW1pdBgBIAEoDRIVCg1saW1pdF9vZl91c2VyGAIgASgNEgwKBG1vc3QYAyABKA0SFAoMbW9zdF9vZl91c2VyGAQgASgNEg8KB3JlZnVzZWQYBSABKA0idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkifQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIEhQKDGFkbWluaXN0ZXJlZBgEIAEoCBISCgppbnRlcmZhY2VzGHggASgIIn4KFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDRISCgpwaWRfY29va2llGAMgASgEEhIKCmludGVyZmFjZXMYeCADKAkigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSLlAQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCRIbCgVzdGVwcxhuIAMoCzIMLmNvbW1vbi5TdGVwEg8KB3Rvb2tfbXMYbyABKAEiIwoMQ29tcGFyZVJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UikwEKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNEioKBm1ldGhvZBiCASABKA4yGS5uc21mb3J3YXJkZXIuUHJvYmVNZXRob2QSEAoHcGF5bG9hZBiDASABKAwiQwoKUHJvYmVSZXBseRIQCghhbnN3ZXJlZBgBIAEoCBISCgplbGFwc2VkX3VzGAIgASgNEg8KBnVuc2VudBiCASABKAkiSQoUR2V0U3RhdGlzdGljc1JlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3Qi9gEKClN0YXRpc3RpY3MSGAoQcmVjZWl2ZWRfcGFja2V0cxgBIAEoBBIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIUCgxzZW50X3BhY2tldHMYAyABKAQSEgoKc2VudF9ieXRlcxgEIAEoBBIWCg5yZWNlaXZlZF9kcm9wcxgFIAEoBBISCgpzZW50X2Ryb3BzGAYgASgEEjIKBWRyb3BzGAcgAygLMiMubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MuRHJvcHNFbnRyeRosCgpEcm9wc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiDgoMV2F0Y2hSZXF1ZXN0IoMBCg5Gb3J3YXJkZXJFdmVudBIxCg5uYW1lc3BhY2VfZ29uZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2VIABIbChFpbnRlcmZhY2VfY2hhbmdlZBgCIAEoCUgAEhgKDm9mZmVyc19jaGFuZ2VkGAMgASgISABCBwoFZXZlbnQiSwoPS2VlcFdheXNSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEgoKaW50ZXJmYWNlcxgDIAMoCSIdCg1LZWVwV2F5c1JlcGx5EgwKBGtlcHQYASADKAkiJwoTS2VlcFByZWZpeGVzUmVxdWVzdBIQCghwcmVmaXhlcxgBIAMoCSITChFLZWVwUHJlZml4ZXNSZXBseSo5CgtQcm9iZU1ldGhvZBINCglORUlHSEJPVVIQABIICgRFQ0hPEAESEQoNVU5ERVJMQVlfRUNITxACMuQICglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5EkgKDExpc3ROZXR3b3JrcxIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2UaHy5uc21mb3J3YXJkZXIuTGlzdE5ldHdvcmtzUmVwbHkSUgoMT2ZmZXJUdW5uZWxzEiEubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVwbHkSUgoMUGxhY2VTb2NrZXRzEiEubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVwbHkSPwoFQXBwbHkSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBJACgZSZW1vdmUSGy5uc21mb3J3YXJkZXIuUmVtb3ZlUmVxdWVzdBoZLm5zbWZvcndhcmRlci5SZW1vdmVSZXBseRI6CgRMaXN0EhkubnNtZm9yd2FyZGVyLkxpc3RSZXF1ZXN0GhcubnNtZm9yd2FyZGVyLkxpc3RSZXBseRI9CgVQcm9iZRIaLm5zbWZvcndhcmRlci5Qcm9iZVJlcXVlc3QaGC5uc21mb3J3YXJkZXIuUHJvYmVSZXBseRJGCghLZWVwV2F5cxIdLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcXVlc3QaGy5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXBseRJSCgxLZWVwUHJlZml4ZXMSIS5uc21mb3J3YXJkZXIuS2VlcFByZWZpeGVzUmVxdWVzdBofLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXBseRJNCg1HZXRTdGF0aXN0aWNzEiIubnNtZm9yd2FyZGVyLkdldFN0YXRpc3RpY3NSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSQwoFV2F0Y2gSGi5uc21mb3J3YXJkZXIuV2F0Y2hSZXF1ZXN0GhwubnNtZm9yd2FyZGVyLkZvcndhcmRlckV2ZW50MAESQQoHQ29tcGFyZRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ29tcGFyZVJlcGx5Ej8KB0NhcHR1cmUSHC5uc21mb3J3YXJkZXIuQ2FwdHVyZVJlcXVlc3QaFC5uc21jYXB0dXJlLkNhcHR1cmVkMAFiBnByb3RvMw", [file_common, file_nsmcapture]);
 
 /**
  * @generated from message nsmforwarder.CaptureRequest
@@ -378,6 +378,13 @@ export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequ
    * @generated from field: bool administered = 4;
    */
   administered: boolean;
+
+  /**
+   * The names of its interfaces are wanted.
+   *
+   * @generated from field: bool interfaces = 120;
+   */
+  interfaces: boolean;
 };
 
 /**
@@ -409,6 +416,11 @@ export type InspectNamespaceReply = Message<"nsmforwarder.InspectNamespaceReply"
    * @generated from field: uint64 pid_cookie = 3;
    */
   pidCookie: bigint;
+
+  /**
+   * @generated from field: repeated string interfaces = 120;
+   */
+  interfaces: string[];
 };
 
 /**
@@ -803,6 +815,18 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
    * @generated from field: repeated string mended = 100;
    */
   mended: string[];
+
+  /**
+   * In replies: what was done, and how long all of it took, in milliseconds.
+   *
+   * @generated from field: repeated common.Step steps = 110;
+   */
+  steps: Step[];
+
+  /**
+   * @generated from field: double took_ms = 111;
+   */
+  tookMs: number;
 };
 
 /**
@@ -811,6 +835,25 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 20);
+
+/**
+ * @generated from message nsmforwarder.CompareReply
+ */
+export type CompareReply = Message<"nsmforwarder.CompareReply"> & {
+  /**
+   * In the words of `mended`.
+   *
+   * @generated from field: repeated string differences = 1;
+   */
+  differences: string[];
+};
+
+/**
+ * Describes the message nsmforwarder.CompareReply.
+ * Use `create(CompareReplySchema)` to create a new message.
+ */
+export const CompareReplySchema: GenMessage<CompareReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -827,7 +870,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -840,7 +883,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -859,7 +902,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 23);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -891,7 +934,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 24);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -908,7 +951,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 25);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -944,7 +987,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 26);
+  messageDesc(file_nsmforwarder, 27);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -975,7 +1018,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 28);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -992,7 +1035,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 28);
+  messageDesc(file_nsmforwarder, 29);
 
 /**
  * Seen from the pod.
@@ -1044,7 +1087,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 29);
+  messageDesc(file_nsmforwarder, 30);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -1057,7 +1100,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 30);
+  messageDesc(file_nsmforwarder, 31);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -1098,7 +1141,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 31);
+  messageDesc(file_nsmforwarder, 32);
 
 /**
  * @generated from message nsmforwarder.KeepWaysRequest
@@ -1131,7 +1174,7 @@ export type KeepWaysRequest = Message<"nsmforwarder.KeepWaysRequest"> & {
  * Use `create(KeepWaysRequestSchema)` to create a new message.
  */
 export const KeepWaysRequestSchema: GenMessage<KeepWaysRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 32);
+  messageDesc(file_nsmforwarder, 33);
 
 /**
  * @generated from message nsmforwarder.KeepWaysReply
@@ -1150,7 +1193,7 @@ export type KeepWaysReply = Message<"nsmforwarder.KeepWaysReply"> & {
  * Use `create(KeepWaysReplySchema)` to create a new message.
  */
 export const KeepWaysReplySchema: GenMessage<KeepWaysReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 33);
+  messageDesc(file_nsmforwarder, 34);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesRequest
@@ -1169,7 +1212,7 @@ export type KeepPrefixesRequest = Message<"nsmforwarder.KeepPrefixesRequest"> & 
  * Use `create(KeepPrefixesRequestSchema)` to create a new message.
  */
 export const KeepPrefixesRequestSchema: GenMessage<KeepPrefixesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 34);
+  messageDesc(file_nsmforwarder, 35);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesReply
@@ -1182,7 +1225,7 @@ export type KeepPrefixesReply = Message<"nsmforwarder.KeepPrefixesReply"> & {
  * Use `create(KeepPrefixesReplySchema)` to create a new message.
  */
 export const KeepPrefixesReplySchema: GenMessage<KeepPrefixesReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 35);
+  messageDesc(file_nsmforwarder, 36);
 
 /**
  * @generated from enum nsmforwarder.ProbeMethod
@@ -1351,6 +1394,16 @@ export const Forwarder: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof ForwarderEventSchema;
+  },
+  /**
+   * What the kernel has other than a cross-connect wants. Nothing is touched.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.Compare
+   */
+  compare: {
+    methodKind: "unary";
+    input: typeof CrossConnectSchema;
+    output: typeof CompareReplySchema;
   },
   /**
    * The packets of a cross-connect as they pass, until the caller goes or all devices have gone.

@@ -34,7 +34,6 @@ export async function pingConnection(
     throughConnection(components, connection, timeoutMs),
     connection.crossConnect.tunnel && fromNodeToNode(components, connection, timeoutMs),
   ]);
-  if (through.answered) components.connections.noteRoundTrip(id, through.roundTripMs);
   const lost = through.answered ? '' : await whereLost(components, connection, underlay);
   return { path: pathOf(connection), through, ...(underlay ? { underlay } : {}), lost };
 }

@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
 import { Channel, type Credentials, NsmError, proxy, type ServiceClient } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
+import type { StepCall } from '@nsm/observe';
 import { quote } from '../untrusted-text.js';
 
 type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
@@ -86,12 +87,13 @@ export class PeerManagers {
   async request(
     peer: Peer,
     request: Init<typeof proxy.ProxyConnectionRequestSchema>,
-    signal: AbortSignal,
+    { signal, headers, onSteps }: StepCall & { readonly signal: AbortSignal },
   ): Promise<proxy.ProxyConnectionReply> {
     const until = performance.now() + answerTimeoutMs;
     const ask = () =>
       this.#client(peer).requestProxyConnection(request, {
         signal,
+        headers,
         timeoutMs: Math.max(1, until - performance.now()),
       });
     const reply = await ask()
@@ -109,9 +111,26 @@ export class PeerManagers {
         this.close(peer, { ...meant, reason: 'no reply' }).catch(() => undefined);
         throw this.#unheard(peer, NsmError.from(thrown), signal);
       });
+    onSteps(reply);
     if (reply.accepted) return reply;
     const refusal = NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
     throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
+  }
+
+  /**
+   * What another manager would say to a request, without its touching anything.
+   * @throws NsmError `manager-unreachable` when it does not answer within `timeoutMs`, `unimplemented` when it cannot tell.
+   */
+  async plan(
+    peer: Peer,
+    request: Init<typeof proxy.ProxyConnectionRequestSchema>,
+    timeoutMs: number,
+  ): Promise<proxy.PlanProxyConnectionReply> {
+    try {
+      return await this.#client(peer).planProxyConnection(request, { timeoutMs });
+    } catch (thrown) {
+      throw this.#unheard(peer, NsmError.from(thrown));
+    }
   }
 
   /** Tells another manager that a connection has ended. @param timeoutMs within which that manager must have heard. */
@@ -162,8 +181,8 @@ export class PeerManagers {
     return this.#known(peer).channel.client(proxy.HalfInspection);
   }
 
-  #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {
-    if (signal.aborted) return error;
+  #unheard({ manager, address }: Peer, error: NsmError, signal?: AbortSignal): NsmError {
+    if (signal?.aborted) return error;
     // A manager that is stopping resets its calls, which arrives as cancelled.
     if (error.kind === 'untrusted')
       return new NsmError('untrusted', `manager ${quote(manager)}: ${error.message}`, error);

@@ -123,10 +123,9 @@ export class PathProbe {
 
   /** An interface that is not there, or a forwarder that is away, proves nothing. */
   async #answerOf({ id, crossConnect }: Connection): Promise<Answer> {
-    const { connections, forwarder, probeIntervalMs, reconciler } = this.#components;
+    const { forwarder, probeIntervalMs, reconciler } = this.#components;
     try {
-      const { answered, elapsedUs } = await forwarder.probe({ crossConnect, timeoutMs: probeIntervalMs });
-      if (answered) connections.noteRoundTrip(id, elapsedUs / 1000);
+      const { answered } = await forwarder.probe({ crossConnect, timeoutMs: probeIntervalMs });
       if (answered) return 'yes';
       return this.#isUndone(id) ? 'undone' : 'no';
     } catch (thrown) {

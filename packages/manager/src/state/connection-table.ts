@@ -1,5 +1,6 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
 import { Backlog, type NamespaceIdentity, type NetworkServiceEndpoint } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import {
   type Connection,
   clientKeyOf,
@@ -8,7 +9,7 @@ import {
   servedAsOf,
   stateOf,
 } from './connection.js';
-import { ConnectionHistories, type PastState } from './connection-histories.js';
+import { ConnectionHistories, type Past } from './connection-histories.js';
 import { ConnectionIndex } from './connection-index.js';
 import { type Holder, holderOf } from './holder.js';
 import { type Had, Holdings } from './holdings.js';
@@ -47,8 +48,6 @@ export class ConnectionTable {
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
   readonly #histories = new ConnectionHistories();
-  /** Milliseconds, by id. */
-  readonly #roundTrips = new Map<string, number>();
   readonly #listeners = new Set<(change: ConnectionChange) => void>();
 
   /** @param now milliseconds since the Unix epoch. */
@@ -84,19 +83,19 @@ export class ConnectionTable {
     return this.#byId.get(id);
   }
 
-  /** The states a connection was in since this manager runs, the latest last. */
-  historyOf(id: string): readonly PastState[] {
+  /** What a connection went through since this manager knows it. */
+  historyOf(id: string): Past {
     return this.#histories.of(id);
   }
 
-  /** How long a packet took to the other side and back when that was measured last, milliseconds; undefined before it was. */
-  roundTripOf(id: string): number | undefined {
-    return this.#roundTrips.get(id);
+  /** Of its last order; undefined where that was before the last restart, or long ago. */
+  courseOf(id: string): Course | undefined {
+    return this.#histories.courseOf(id);
   }
 
-  /** @param milliseconds of a packet that came back. */
-  noteRoundTrip(id: string, milliseconds: number): void {
-    if (this.byId(id)) this.#roundTrips.set(id, milliseconds);
+  /** Notes the order that a connection came to be by, or that changes it. */
+  noteCourse(id: string, course: Course): void {
+    this.#histories.noteCourse(id, course);
   }
 
   /** The newest connection of a key. */
@@ -193,11 +192,16 @@ export class ConnectionTable {
     if (!before) return;
     this.#byId.delete(connection.id);
     this.#histories.delete(connection.id);
-    this.#roundTrips.delete(connection.id);
     this.#holdings.delete(connection.id, 'record');
     this.#forget(before);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
+  }
+
+  /** Calls the listener for every change, until what is returned is disposed of. */
+  onChange(listener: (change: ConnectionChange) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   /**
@@ -206,19 +210,14 @@ export class ConnectionTable {
    */
   async *watch(signal: AbortSignal): AsyncGenerator<ConnectionChange> {
     const backlog = new Backlog<ConnectionChange>(() => maxBacklog + this.#byId.size);
-    const listener = (change: ConnectionChange): void => backlog.push(change);
-    this.#listeners.add(listener);
-    try {
-      // Read as it is asked for: what changes meanwhile is told of again.
-      for (const connection of this.#byId.values()) {
-        if (signal.aborted || backlog.overrun) break;
-        yield { kind: 'present', connection };
-      }
-      if (!signal.aborted && !backlog.overrun) yield { kind: 'synced' };
-      yield* backlog.read(signal);
-    } finally {
-      this.#listeners.delete(listener);
+    using _listening = this.onChange((change) => backlog.push(change));
+    // Read as it is asked for: what changes meanwhile is told of again.
+    for (const connection of this.#byId.values()) {
+      if (signal.aborted || backlog.overrun) break;
+      yield { kind: 'present', connection };
     }
+    if (!signal.aborted && !backlog.overrun) yield { kind: 'synced' };
+    yield* backlog.read(signal);
   }
 
   #set(connection: Connection): void {

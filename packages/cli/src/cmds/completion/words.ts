@@ -2,6 +2,7 @@
 import type { Argument, Command, Option } from 'commander';
 import { interfaceKinds } from '../../interface-flag.js';
 import { captureWords } from '../capture/flags.js';
+import { groupNames } from '../check/group-names.js';
 import type { NameKind } from './name-kinds.js';
 
 /** What can stand in one place of a command line. */
@@ -85,6 +86,7 @@ function flagValues(option: Option): Values {
     case '--forwarder-socket':
       return { kind: 'files' };
     case '--netns':
+    case '--from':
       return { kind: 'namespaces' };
     case '--id':
       return { kind: 'names', names: 'connections' };
@@ -94,6 +96,10 @@ function flagValues(option: Option): Values {
       return { kind: 'files' };
     case '--registry':
       return { kind: 'words', words: ['embedded:', 'nsm://'] };
+    case '--only':
+      return { kind: 'words', words: groupNames };
+    case '--junit':
+      return { kind: 'files' };
     case '--interface':
       return { kind: 'words', words: interfaceKinds.filter((kind) => kind !== 'default') };
     default:
