@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from './page.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const packages = join(root, 'packages');
@@ -21,6 +22,7 @@ const external = ['koffi', '@grpc/proto-loader'];
 
 /** Makes the bundle anew when anything that went into it has changed. */
 export async function bundle() {
+  const ofPage = await buildPage();
   if (isFresh()) return;
   const { rolldown } = await import('rolldown');
   const name = `${Date.now()}-${process.pid}`;
@@ -46,7 +48,7 @@ export async function bundle() {
     await build.close();
     // The clone may be moved, or copied.
     const inputs = read.filter((file) => !file.includes('node_modules')).map((file) => relative(root, file));
-    const npmPackages = [...new Set(read.flatMap((file) => npmPackageOf(file) ?? []))].sort();
+    const npmPackages = [...new Set([...ofPage, ...read.flatMap((file) => npmPackageOf(file) ?? [])])].sort();
     for (const { type, fileName, code } of written)
       if (type === 'chunk') writeFileSync(join(folder, fileName), escaped(code));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));

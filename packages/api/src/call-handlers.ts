@@ -7,10 +7,10 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
-import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type { Metadata, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { statusOf } from './call-status.js';
 import { NsmError } from './errors.js';
-import type { Identity } from './identity.js';
+import { type Identity, type IdentityKind, spiffeIdOf } from './identity.js';
 import type { PeerCredentials, ServerConnections } from './server-connections.js';
 
 export interface CallContext {
@@ -22,9 +22,13 @@ export interface CallContext {
   readonly remoteAddress?: string;
   /** Who calls, by a certificate that was verified; unset on unix sockets, and over TCP without TLS (`--insecure`). */
   readonly identity?: Identity;
+  /** Which trace the call belongs to, as the caller says: the header of W3C Trace Context, unchecked. */
+  readonly traceparent?: string;
 }
 
 type Reply = MessageInitShape<DescMessage>;
+/** Whose certificates may call a service. Callers without one come over unix sockets, or in plain text. */
+export type Callers = readonly IdentityKind[];
 export type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
 /** Milliseconds for which a caller may take nothing of a stream. */
@@ -40,18 +44,32 @@ export class CallHandlers {
     this.#onError = onError;
   }
 
-  #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
-    return { signal, ...this.#connections.callerOf(call.getPeer()) };
+  /** @throws NsmError `untrusted` when the certificate of the caller is not for this service. */
+  #context(
+    call: { getPeer(): string; readonly metadata: Metadata },
+    signal: AbortSignal,
+    method: DescMethod,
+    callers: Callers,
+  ): CallContext {
+    const caller = this.#connections.callerOf(call.getPeer());
+    const { identity } = caller ?? {};
+    if (identity && !callers.includes(identity.kind))
+      throw new NsmError(
+        'untrusted',
+        `${spiffeIdOf(identity)} may not call ${method.parent.typeName}, which is for the certificates of ${callers.join(', ')}`,
+      );
+    const [traceparent] = call.metadata.get('traceparent');
+    return { signal, ...caller, ...(typeof traceparent === 'string' ? { traceparent } : {}) };
   }
 
-  unary(method: DescMethod, run: Method) {
+  unary(method: DescMethod, run: Method, callers: Callers) {
     return (
       call: ServerUnaryCall<MessageShape<DescMessage>, MessageShape<DescMessage>>,
       callback: sendUnaryData<MessageShape<DescMessage>>,
     ): void => {
       const life = lifeOf(call);
       Promise.resolve()
-        .then(() => run(call.request, this.#context(call, life.signal)))
+        .then(() => run(call.request, this.#context(call, life.signal, method, callers)))
         .finally(life.end)
         .then(
           (reply) => callback(null, create(method.output, reply as Reply)),
@@ -60,13 +78,16 @@ export class CallHandlers {
     };
   }
 
-  serverStreaming(method: DescMethod, run: Method) {
+  serverStreaming(method: DescMethod, run: Method, callers: Callers) {
     return async (
       call: ServerWritableStream<MessageShape<DescMessage>, MessageShape<DescMessage>>,
     ): Promise<void> => {
       const { signal, end } = lifeOf(call);
       try {
-        const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
+        const replies = run(
+          call.request,
+          this.#context(call, signal, method, callers),
+        ) as AsyncIterable<Reply>;
         for await (const reply of replies) {
           if (signal.aborted) break;
           if (!call.write(create(method.output, reply))) await drained(call, signal);

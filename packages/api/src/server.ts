@@ -17,7 +17,7 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
-import { type CallContext, CallHandlers, type Method } from './call-handlers.js';
+import { type CallContext, type Callers, CallHandlers, type Method } from './call-handlers.js';
 import { callIntake } from './call-intake.js';
 import type { Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
@@ -95,8 +95,11 @@ export interface TcpOptions {
   readonly credentials?: Credentials;
   /** What is served on the same port to callers that may have no certificate yet. */
   readonly other?: OtherProtocol;
-  /** Hears of connections that are refused before they are served: once in some minutes of each host and cause. */
-  readonly onRefused?: (error: NsmError) => void;
+  /**
+   * Hears of connections that are refused before they are served: once in some minutes of each host and cause.
+   * @param address of the host.
+   */
+  readonly onRefused?: (error: NsmError, address: string) => void;
 }
 
 export class Server {
@@ -132,7 +135,12 @@ export class Server {
     });
   }
 
-  add<S extends DescService>(service: S, implementation: ServiceImplementation<S>): this {
+  /** @param callers whose certificates may call it. Default: those of managers and registries. */
+  add<S extends DescService>(
+    service: S,
+    implementation: ServiceImplementation<S>,
+    callers: Callers = ['manager', 'registry'],
+  ): this {
     const definition: Record<string, ServiceDefinition[string]> = {};
     const handlers: Record<string, (call: never, callback: never) => void> = {};
     for (const method of service.methods) {
@@ -152,8 +160,8 @@ export class Server {
       const bound = run.bind(implementation);
       handlers[method.name] =
         method.methodKind === 'unary'
-          ? this.#calls.unary(method, bound)
-          : this.#calls.serverStreaming(method, bound);
+          ? this.#calls.unary(method, bound, callers)
+          : this.#calls.serverStreaming(method, bound, callers);
     }
     this.#grpc.addService(definition, handlers as never);
     this.#services.push(service);
@@ -195,7 +203,8 @@ export class Server {
         credentials,
         onIdentified: (socket, remoteAddress, identity) => take(socket, { remoteAddress, identity }),
         onRefused: (host, { kind, message }) => {
-          if (this.#said.isNews(host, message)) onRefused(new NsmError(kind, `host ${host} ${message}`));
+          if (this.#said.isNews(host, message))
+            onRefused(new NsmError(kind, `host ${host} ${message}`), host);
         },
         ...(other ? { other } : {}),
       });
@@ -252,7 +261,7 @@ export class Server {
       this.#services.map(({ typeName }) => typeName),
       this.#condition,
     );
-    this.add(HealthService, this.#health);
+    this.add(HealthService, this.#health, ['manager', 'registry', 'operator']);
     addReflection(this.#grpc, this.#services);
   }
 }

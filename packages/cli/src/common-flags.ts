@@ -26,6 +26,12 @@ export const netnsFlag = (): Option =>
     'network namespace to work in: a name under /run/netns, a path /proc/PID/ns/net, or an inode (default: own)',
   );
 
+export const fromFlag = (): Option =>
+  flag(
+    '--from <pod|netns>',
+    'who would ask: a network namespace as for --netns, or NAMESPACE/NAME of a pod of this node',
+  );
+
 export const labelFlag = (): Option =>
   flag('--label <key=value>', 'label; may be repeated', { list: true, parse: parseLabel });
 

@@ -1,10 +1,10 @@
 // What the command takes from the environment, besides the variable that each flag has.
 import { delimiter } from 'node:path';
 
-/** Stack traces are for whoever mends nsm. */
+/** Failures are shown with their stack traces, for whoever mends nsm. */
 export const debug: boolean = isOn(process.env.NSM_DEBUG);
 
-/** The pod's own identity, as it gets it from the downward API. */
+/** The pod's own UID, from the downward API: the request id where none is given. */
 export const podUid: string | undefined = process.env.POD_UID || undefined;
 
 /** Password of --etcd-user: everybody on a machine can read what is on a command line. */

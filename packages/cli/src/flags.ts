@@ -18,7 +18,7 @@ export interface FlagSettings<T> {
 /** A flag such as `--run-dir <dir>`, with its variable NSM_RUN_DIR. */
 export function flag<T>(definition: string, description: string, settings: FlagSettings<T> = {}): Option {
   const option = new Option(definition, description);
-  const variable = `NSM_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+  const variable = variableOf(option);
   // Commander takes a switch for on when its variable exists at all. A variable without a value is one that is not set.
   if (option.isBoolean() ? !switchedOff(variable) : !unset(variable)) option.env(variable);
   const { parse: read = (text: string) => text as T } = settings;
@@ -34,6 +34,11 @@ export function flag<T>(definition: string, description: string, settings: FlagS
   } else if (!option.isBoolean()) option.argParser((text: string) => parse(text));
   if (settings.default !== undefined) option.default(settings.default, settings.defaultText);
   return option;
+}
+
+/** Name of the variable that stands for a flag, such as NSM_RUN_DIR for `--run-dir`. */
+export function variableOf(option: Option): string {
+  return option.envVar ?? `NSM_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 }
 
 /** `k=v`. */
@@ -59,6 +64,16 @@ export function parseDuration(text: string): number {
   if (!match) throw new InvalidArgumentError('Write a duration as 5s, 0.5s, 200ms or 2m.');
   const unit = { ms: 1, s: 1000, m: 60_000 }[match[2] ?? 's'] ?? 1000;
   return Math.round(Number(match[1]) * unit);
+}
+
+/** A duration within bounds, which are written as the flag takes them; gives milliseconds. */
+export function parseDurationFrom(least: string, most: string): (text: string) => number {
+  return (text) => {
+    const duration = parseDuration(text);
+    if (duration < parseDuration(least) || duration > parseDuration(most))
+      throw new InvalidArgumentError(`Write a duration from ${least} to ${most}.`);
+    return duration;
+  };
 }
 
 /** `HOST:PORT`; an IPv6 address in brackets. An address is given back in the one way it is written everywhere. */

@@ -29,6 +29,8 @@ const commands: readonly (readonly [
   ['describe', look, async () => (await import('./cmds/describe/options.js')).describeCommand()],
   ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],
   ['top', look, async () => (await import('./cmds/top/options.js')).topCommand()],
+  ['capture', look, async () => (await import('./cmds/capture/options.js')).captureCommand()],
+  ['dashboard', look, async () => (await import('./cmds/dashboard/options.js')).dashboardCommand()],
   ['watch', look, async () => (await import('./cmds/watch/options.js')).watchCommand()],
   ['policy', look, async () => (await import('./cmds/policy/options.js')).policyCommand()],
   ['manager', run, async () => (await import('./cmds/manager/options.js')).managerCommand()],

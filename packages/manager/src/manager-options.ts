@@ -56,6 +56,8 @@ export interface ManagerOptions {
   readonly forwarderThread?: Worker;
   /** What is shown to other machines, and whom of those is believed. Default: plain text, and anybody may call (`--insecure`). */
   readonly credentials?: MachineCredentials;
+  /** Without credentials: whoever calls over TCP may look as an operator does. Default: operators are on the node alone. */
+  readonly insecureOperators?: boolean;
   /** File, or other place, that says who may provide and ask for what. Default: none, and everybody may. */
   readonly policy?: string | PolicyOrigin;
   /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */

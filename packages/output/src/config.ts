@@ -1,6 +1,6 @@
 // What the environment says of output.
 
-/** True unless NO_COLOR is set (no-color.org) or the terminal is a dumb one. */
+/** No colours where NO_COLOR has a value (no-color.org), or TERM is `dumb`. */
 export const colourAllowed: boolean = !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 
 /**

@@ -8,6 +8,7 @@ export interface LineSink {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly rows?: number;
+  readonly columns?: number;
 }
 
 /** Where each style begins and ends, ECMA-48 section 8.3.117 (SGR). */
@@ -56,6 +57,15 @@ export class Output {
   /** Text that has lines of its own. */
   lines(text: string): void {
     this.#print(text, printableLines, '\n');
+  }
+
+  /** A text behind a lead. On a terminal it is broken between words where the terminal ends, and goes on below its beginning. */
+  item(lead: string, text: string): void {
+    const from = width(lead);
+    const room = ((this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY) - from;
+    const lines = room < minimalRoom ? [text] : wrapped(text, room);
+    for (const [index, line] of lines.entries())
+      this.line(`${index === 0 ? lead : ' '.repeat(from)}${line}`.trimEnd());
   }
 
   /** A line that the next one takes the place of. Only on a terminal that is `live`. */
@@ -146,6 +156,22 @@ export class Output {
     this.clear();
     this.#out.write(`${text.split(mark).map(shown).join('\x1b')}${end}`);
   }
+}
+
+/** Columns below which a text is not broken: it would be hardly more than a word a line. */
+const minimalRoom = 24;
+
+/** Lines of at most so many columns, broken between words; a longer word has a line of its own. */
+function wrapped(text: string, room: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && width(`${line} ${word}`) > room) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }
 
 /** `-` for nothing, so that no column of a table is empty. */

@@ -1,8 +1,9 @@
 // The endpoint's side of the wire: one answer for each connection, the same one however often the manager asks.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { CallContext, endpoint, ServiceImplementation } from '@nsm/api';
+import type { CallContext, endpoint, ServiceImplementation, Step } from '@nsm/api';
 import { NsmError } from '@nsm/api';
+import { Steps } from '@nsm/observe';
 import { printable } from '@nsm/output';
 import { type InterfaceKind, interfaceName } from './interfaces.js';
 import { type EndpointAnswer, readAnswer } from './read-answer.js';
@@ -70,8 +71,12 @@ export class EndpointConnections implements ServiceImplementation<typeof endpoin
     { signal }: CallContext,
   ): Promise<Reply> => {
     const { requestId, networkServiceName } = message;
-    const answer = await this.#answer(requestOf(message), signal);
-    const head = { requestId, networkServiceName, linuxNamespace: this.#netns };
+    const steps = new Steps();
+    const answer = await steps.step('decide about the connection', () =>
+      this.#answer(requestOf(message), signal),
+    );
+    const did = { steps: steps.report('endpoint'), tookMs: steps.elapsedMs };
+    const head = { requestId, networkServiceName, linuxNamespace: this.#netns, ...did };
     if (answer.refuse) return { ...head, admissionError: answer.refuse };
     const { addresses = [], routes = [], dns = {}, endpointAddresses = [], endpointRoutes = [] } = answer;
     const { peerAddresses = [], mtu = 0 } = answer;
@@ -184,6 +189,8 @@ interface Reply {
   requestId: string;
   networkServiceName: string;
   linuxNamespace: string;
+  steps: Step[];
+  tookMs: number;
   admissionError?: string;
   clientParameters?: ParametersReply;
   endpointParameters?: ParametersReply;

@@ -1,5 +1,6 @@
 // What is in the kernel is brought to what the record of a connection says.
 import { NsmError } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { declareUp, withNamesOf } from '../request/programming.js';
 import { type Connection, withCause } from '../state/connection.js';
 import type { ActsComponents } from './components.js';
@@ -68,13 +69,17 @@ export async function verify(
   components: ActsComponents,
   connection: Connection,
   facts: Facts,
+  course: Course,
 ): Promise<void> {
   const { phase, crossConnect, peer } = connection;
   const waiting = phase.kind === 'WAITING';
   delete facts.heard;
   try {
     const answerWithinMs = waiting ? policy.answerWithinMs : crossConnect.answerWithinMs;
-    declareUp(components, await compare(components, connection, facts, answerWithinMs));
+    const found = await course.step('see whether packets go through it', () =>
+      compare(components, connection, facts, answerWithinMs),
+    );
+    declareUp(components, found, course);
   } catch (thrown) {
     const error = NsmError.from(thrown);
     if (waiting && (saysNothing(error) || components.stopping.aborted)) return;

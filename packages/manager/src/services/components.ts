@@ -1,5 +1,6 @@
 // What the services use: they turn what is called into orders, and what is known into replies.
 
+import type { Courses } from '@nsm/observe';
 import type { MachineCredentials } from '@nsm/pki';
 import type { Intake } from '../admission/intake.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
@@ -18,6 +19,7 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   /** Undefined for plain text. */
   readonly credentials: MachineCredentials | undefined;
   readonly intake: Intake;
+  readonly courses: Courses;
   /** Where it keeps its state, and HOST:PORT that it listens on. */
   readonly places: Pick<ManagerOptions, 'stateDir' | 'listen'>;
   /** Milliseconds a whole request may take. */

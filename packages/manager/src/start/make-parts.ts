@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';
+import { Courses } from '@nsm/observe';
 import { isSubjectLimit } from '@nsm/policy';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -86,6 +87,7 @@ export function makeParts(
     { allowedUids: options.allowedUids, own: ownNamespace() },
     monotonic,
   );
+  const courses = new Courses(monotonic);
   const audit = new Audit(auditLog, name);
   const { pods } = options;
   const subjects = new Subjects({ self, guard, source, pods });
@@ -94,7 +96,7 @@ export function makeParts(
       exempts: (holder) => holder.manager === undefined && guard.ownsNode(holder),
       ruledFor: (what, { manager, namespace, ...user }) =>
         source.policy && manager === undefined && isSubjectLimit(what)
-          ? source.policy.limitOf(subjects.of(user, namespace?.inode ?? 0), what)
+          ? source.policy.limitOf(subjects.of(user, namespace ?? { inode: 0, cookie: 0n }), what)
           : undefined,
     },
     options.limits,
@@ -163,7 +165,7 @@ export function makeParts(
     pathFailureOf: (connection) => pathFailureOf(known, connection),
   });
   const reconciler = new Reconciler({
-    ...{ table: connections, acts, clock, logger, stopping },
+    ...{ table: connections, acts, clock, courses, logger, stopping },
     ...(options.mendPauses ? { mendPauses: options.mendPauses } : {}),
   });
   const signals: SignalComponents = {
@@ -190,6 +192,7 @@ export function makeParts(
     ...making,
     ...signals,
     auditLog,
+    courses,
     credentials,
     pods,
     intake: new Intake({ logger }),

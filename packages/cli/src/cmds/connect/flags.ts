@@ -8,6 +8,7 @@ export interface ConnectFlags {
   readonly label: readonly (readonly [string, string])[];
   readonly lifetime?: 'namespace' | 'process';
   readonly hold?: boolean;
+  readonly dryRun?: boolean;
   readonly runDir: string;
   readonly timeout: number;
   readonly wait: number;

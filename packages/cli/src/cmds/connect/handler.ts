@@ -29,6 +29,9 @@ export async function runConnect(service: string, flags: ConnectFlags): Promise<
     signal,
     timeoutMs: flags.timeout + flags.wait,
     waitMs: flags.wait,
+  }).catch(async (thrown: unknown) => {
+    const { explained } = await import('./explain-refusal.js');
+    throw await explained(NsmError.from(thrown), service, flags);
   });
   const elapsedMs = Math.round((performance.now() - start) * 100) / 100;
   const known = await managersView(flags.runDir, connection);

@@ -23,6 +23,7 @@ export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
   readonly probeInterval: number;
+  readonly insecureOperators?: boolean;
   readonly policy?: string;
   readonly auditLog?: string;
   readonly metricsListen?: string;

@@ -54,6 +54,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),
     ...(credentials ? { credentials } : {}),
+    insecureOperators: flags.insecureOperators ?? false,
     logger,
   });
   await using _health = await healthOf(flags.metricsListen, () => manager.readiness.missing);

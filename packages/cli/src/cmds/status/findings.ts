@@ -73,14 +73,19 @@ function registry({ registry, registrySynced }: StatusView): Found[] {
 }
 
 function certificate({ certificate }: StatusView, now: number): Found[] {
-  if (!certificate || Date.parse(certificate.validUntil) > now) return [];
-  return [
-    {
-      level: 'broken',
-      what: `the certificate of ${certificate.source} has expired at ${certificate.validUntil}: other managers refuse this one`,
-      toDo: 'renew it where it comes from; it is read again by itself, without a restart',
-    },
-  ];
+  if (!certificate) return [];
+  const { source, validUntil, error, endsSoon } = certificate;
+  const why = error === '' ? '' : `: ${error}`;
+  const toDo = 'renew it where it comes from; it is read again by itself, without a restart';
+  if (Date.parse(validUntil) <= now) {
+    const what = `the certificate from ${source} has expired at ${validUntil}, and other managers refuse this one${why}`;
+    return [{ level: 'broken', what, toDo }];
+  }
+  if (endsSoon)
+    return [{ level: 'warning', what: `the certificate from ${source} ends at ${validUntil}${why}`, toDo }];
+  if (error === '') return [];
+  const what = `no newer certificate can be had, the one before stays until ${validUntil}${why}`;
+  return [{ level: 'warning', what, toDo: 'mend that; it is tried again by itself' }];
 }
 
 function policy({ policy, policyError }: StatusView): Found[] {

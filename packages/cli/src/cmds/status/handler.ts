@@ -54,7 +54,7 @@ function print(output: Output, view: StatusView, findings: readonly Finding[]): 
   output.list([
     ['manager', [manager.name, manager.version, manager.address && `at ${manager.address}`].join(' ')],
     ['security', securityText(output, view)],
-    ['certificate', certificate ? `of ${certificate.source}, until ${certificate.validUntil}` : ''],
+    ['certificate', certificate ? `from ${certificate.source}, until ${certificate.validUntil}` : ''],
     ['policy', view.policy || 'none: every pod may provide and ask, and all of the mesh is one trust domain'],
     ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
     ['forwarder', forwarderText(output, view)],
