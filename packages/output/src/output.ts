@@ -106,6 +106,11 @@ export class Output {
     this.lines(JSON.stringify(value, undefined, this.#out.isTTY ? 2 : undefined));
   }
 
+  /** One JSON document on one line, also on a terminal: one of many. */
+  record(value: unknown): void {
+    this.lines(JSON.stringify(value));
+  }
+
   /** A table, or what to say of an empty one. */
   table(header: readonly string[], rows: readonly (readonly string[])[], empty: string): void {
     if (rows.length === 0) this.line(empty);

@@ -84,9 +84,12 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     async compareConnection({ id }) {
-      const { crossConnect } = known(components, id);
-      const { differences } = await withinPatience(components.forwarder.compare(crossConnect));
-      return { differences };
+      const connection = known(components, id);
+      const [{ differences }, measured] = await Promise.all([
+        withinPatience(components.forwarder.compare(connection.crossConnect)),
+        roundTripsOf(components, [connection]),
+      ]);
+      return { differences, roundTripUs: measured.get(id) ?? 0 };
     },
 
     async listTunnels() {
