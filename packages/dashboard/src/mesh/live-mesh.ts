@@ -30,7 +30,7 @@ export class LiveMesh implements AsyncDisposable {
   readonly #samples: Sample[] = [];
   #gathering: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #lookedAt = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: MeshSource) {
     this.#source = source;
@@ -100,8 +100,9 @@ export class LiveMesh implements AsyncDisposable {
 
   async #tick(): Promise<void> {
     const watched = this.#watchers.size > 0;
-    if (!watched && Date.now() - this.#lookedAt < idleLookMs) return;
-    this.#lookedAt = Date.now();
+    const sinceMs = performance.now() - this.#lookedAt;
+    if (sinceMs < (watched ? lookMs / 2 : idleLookMs)) return;
+    this.#lookedAt = performance.now();
     await this.refresh();
     if (!watched) return;
     const sample: Sample = { at: Date.now(), counters: this.#counters() };

@@ -77,9 +77,14 @@ export async function operatorCredentials(
     };
     return await openCredentials(sources, { kind: 'operator', name: nameIn(tlsCert) }, logger);
   }
-  if (!Authority.isIn(pkiDir)) return undefined;
   const name = isIdentityName(hostname()) ? hostname() : 'dashboard';
-  return new OwnCredentials(pkiDir, { kind: 'operator', name }, logger);
+  try {
+    return Authority.isIn(pkiDir) ? new OwnCredentials(pkiDir, { kind: 'operator', name }, logger) : undefined;
+  } catch (error) {
+    // The mesh's authority is root's.
+    if (!(error instanceof NsmError) && process.geteuid?.() !== 0) return undefined;
+    throw error;
+  }
 }
 
 /** Whose certificate that is; the file itself is judged where it is read. */
