@@ -13,6 +13,23 @@ const sharesOf = (
 ) => new Shares({ exempts, ruledFor }, limits);
 
 describe('shares', () => {
+  it('tell beforehand what they would refuse, and count nothing then; who listens hears of refusals alone', () => {
+    const shares = sharesOf({ watches: 1 });
+    const heard: string[] = [];
+    const listening = shares.onRefusal((what, { message }) => heard.push(`${what}: ${message}`));
+    const would = () => shares.refusalOf('watches', pod(1), shares.heldOf('watches', pod(1)));
+    expect(would()).toBeUndefined();
+    shares.take('watches', pod(1));
+    expect(would()?.message).toMatch(/has 1 of 1 watches/);
+    expect(shares.uses().find(({ name }) => name === 'watches')).toMatchObject({ refused: 0 });
+    expect(heard).toEqual([]);
+    expect(() => shares.take('watches', pod(1))).toThrow();
+    expect(heard).toEqual([`watches: ${would()?.message}`]);
+    listening[Symbol.dispose]();
+    expect(() => shares.take('watches', pod(1))).toThrow();
+    expect(heard).toHaveLength(1);
+  });
+
   it('leave others theirs, and are given back', () => {
     const shares = sharesOf({ watches: 2 });
     const giveBack = shares.take('watches', pod(1));

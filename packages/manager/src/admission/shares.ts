@@ -56,6 +56,7 @@ export class Shares {
   readonly #limits: Limits;
   readonly #held = new Tally();
   readonly #records = new Map<Counted, Usage>();
+  readonly #listeners = new Set<(what: Counted, refusal: NsmError) => void>();
 
   constructor(components: SharesComponents, limits: Partial<Limits> = {}) {
     this.#components = components;
@@ -73,13 +74,27 @@ export class Shares {
       pod: Math.max(record.most.pod, had.pod),
       user: Math.max(record.most.user, had.user),
     };
-    if (this.#components.exempts(holder)) return;
+    const refusal = this.refusalOf(what, holder, had, { more, ruled });
+    if (!refusal) return;
+    record.refused++;
+    for (const listener of this.#listeners) listener(what, refusal);
+    throw refusal;
+  }
+
+  /** Calls the listener for each refusal, until what is returned is disposed of. */
+  onRefusal(listener: (what: Counted, refusal: NsmError) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** What `require` would refuse with; nothing is counted. */
+  refusalOf(what: Counted, holder: Holder, had: Had, { more = 1, ruled }: Wanted = {}): NsmError | undefined {
+    if (this.#components.exempts(holder)) return undefined;
     const ofPolicy = ruled ?? this.#components.ruledFor(what, holder);
     const limit = ofPolicy?.limit ?? this.#limits[what];
     const { userFactor } = this.#limits;
     const isPodFull = had.pod + more > limit;
-    if (!isPodFull && (holder.uid === 0 || had.user + more <= limit * userFactor)) return;
-    record.refused++;
+    if (!isPodFull && (holder.uid === 0 || had.user + more <= limit * userFactor)) return undefined;
     const whose = isPodFull
       ? `network namespace ${podInWords(holder)} has ${had.pod} of ${limit}`
       : `user ${holder.uid} has ${had.user} of ${limit * userFactor}`;
@@ -90,16 +105,21 @@ export class Shares {
     const factor = isPodFull
       ? ''
       : `, of which a user may have ${userFactor} times as many (--limit userFactor)`;
-    throw new NsmError(
+    return new NsmError(
       'overload',
       `${whose} ${words[what]}, and ${more} more are asked for: give up some, or raise ${raise}${factor}`,
     );
   }
 
+  /** What has been taken. */
+  heldOf(what: Counted, holder: Holder): Had {
+    const [pod, user] = namesOf(what, holder);
+    return { pod: this.#held.of(pod), user: this.#held.of(user) };
+  }
+
   /** Takes what is asked for until what is returned is called; called again, that does nothing. @throws NsmError `overload` */
   take(what: Counted, holder: Holder, wanted: Wanted = {}): () => void {
-    const [pod, user] = namesOf(what, holder);
-    this.require(what, holder, { pod: this.#held.of(pod), user: this.#held.of(user) }, wanted);
+    this.require(what, holder, this.heldOf(what, holder), wanted);
     return this.hold(what, holder, wanted.more);
   }
 

@@ -47,6 +47,11 @@ export class Gate {
     this.#audit = audit;
   }
 
+  /** The same, of which the audit log hears nothing: for those who only want to know. */
+  get unrecorded(): Gate {
+    return new Gate({ source: this.#source, audit: { decision: () => undefined } });
+  }
+
   /** Whether there is a policy at all. */
   get isRuled(): boolean {
     return this.#source.policy !== undefined;
@@ -117,12 +122,16 @@ export class Gate {
     return narrowed;
   }
 
-  /** What the rule that lets a client have one of some endpoints says of how many connections the client may have. */
-  connectionsOf(client: Subject, endpoints: readonly NetworkServiceEndpoint[]): RuledLimit | undefined {
+  /** A limit of the rule that lets a client have one of some endpoints. */
+  limitOf(
+    name: Limit,
+    client: Subject,
+    endpoints: readonly NetworkServiceEndpoint[],
+  ): RuledLimit | undefined {
     if (!this.isRuled) return undefined;
     for (const endpoint of endpoints) {
       const verdict = this.permits(client, endpoint);
-      if (verdict.allowed) return ruledBy(verdict, 'connections');
+      if (verdict.allowed) return ruledBy(verdict, name);
     }
     return undefined;
   }

@@ -53,9 +53,10 @@ export class PolicySource {
     return this.#policy ? createHash('sha256').update(this.#text).digest('hex') : '';
   }
 
-  /** Called after each look at a file that had changed, with why the file was not taken on; '' when it was. */
-  onChange(listener: (error: string) => void): void {
+  /** Called after each look at a file that had changed, with why the file was not taken on ('' when it was), until what is returned is disposed of. */
+  onChange(listener: (error: string) => void): Disposable {
     this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   /** Reads the file, and looks for changes until `stop`. @throws NsmError `invalid` or `not-found` when the file cannot be taken on */

@@ -54,6 +54,13 @@ export class Subjects {
     });
   }
 
+  /** A subject that an operator describes is on this node, and has the policy's labels, unless it is told otherwise. */
+  described(subject: Subject): Subject {
+    const { labels } = this.again(subject);
+    const manager = subject.manager || this.#components.self.name;
+    return { ...subject, manager, labels: { ...labels, ...subject.labels } };
+  }
+
   /** The same subject after its policy or its pod has changed: the labels are those of now. */
   again(subject: Subject): Subject {
     const { source, pods } = this.#components;

@@ -15,7 +15,7 @@ import type { ServiceComponents } from './components.js';
 export function podPort(components: ServiceComponents, socketFolder: string): PodPort {
   const { connections, registry, reconciler, stopping } = components;
   const attach = (request: connect.ConnectionRequest, { peer, signal }: CallContext): Promise<Connection> =>
-    connectInTurn(components, request, peer, signal, { annotated: true });
+    connectInTurn(components, request, { peer, signal, marks: { annotated: true } });
   const audited = auditedCalls(components, { attach });
   return {
     stopping,

@@ -21,23 +21,27 @@ import { auditedCalls } from '../services/audited-calls.js';
 import { clientService } from '../services/client-service.js';
 import type { ServiceComponents } from '../services/components.js';
 import { endpointService } from '../services/endpoint-service.js';
+import { inspectionService } from '../services/inspection-service.js';
+import { operatorService } from '../services/operator-service.js';
 import { proxyService } from '../services/proxy-service.js';
 import { whoCalls } from '../services/who-calls.js';
 import { showToPods } from './sockets-for-pods.js';
 import type { Stops } from './stops.js';
 
-/** Serves other managers, and the registry where it is here. @returns the port that is listened on. */
+/** Serves other managers, operators, and the registry where it is here. @returns the port that is listened on. */
 export async function listenTcp(
   services: ServiceComponents,
-  { listen }: Pick<ManagerOptions, 'listen'>,
+  { listen, insecureOperators = false }: Pick<ManagerOptions, 'listen' | 'insecureOperators'>,
   stops: Stops,
 ): Promise<number> {
-  const server = newServer(services, stops, betweenMachines).add(
-    proxy.ProxyConnection,
-    auditedCalls(services, proxyService(services)),
-  );
+  const server = newServer(services, stops, betweenMachines)
+    .add(proxy.ProxyConnection, auditedCalls(services, proxyService(services)))
+    .add(proxy.HalfInspection, inspectionService(services));
   if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
   const { credentials } = services;
+  // In plain text operators are whoever calls.
+  if (credentials || insecureOperators)
+    server.add(admin.Admin, operatorService(adminService(services)), ['operator']);
   const { joining } = credentials ?? {};
   return await server.listenTcp(listen, {
     onRefused: (error, address) => {

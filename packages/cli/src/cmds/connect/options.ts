@@ -4,6 +4,7 @@ import {
   jsonFlag,
   labelFlag,
   netnsFlag,
+  otlpEndpointFlag,
   runDirFlag,
   timeoutFlag,
   waitFlag,
@@ -35,6 +36,8 @@ export function connectCommand(): Command {
       }),
     )
     .addOption(flag('--hold', 'stay, tell what becomes of the connection, and close it on Ctrl-C'))
+    .addOption(otlpEndpointFlag())
+    .addOption(flag('--dry-run', 'tell what would come of it, and change nothing'))
     .addOption(runDirFlag())
     .addOption(timeoutFlag())
     .addOption(waitFlag())
@@ -42,6 +45,10 @@ export function connectCommand(): Command {
     .action(async (service: string, flags: ConnectFlags, command: Command) => {
       if (flags.lifetime === 'process' && !flags.hold)
         command.error('error: --lifetime process ends with this command: add --hold');
+      if (flags.dryRun) {
+        const { runDryRun } = await import('./dry-run.js');
+        return await runDryRun(service, flags);
+      }
       const { runConnect } = await import('./handler.js');
       await runConnect(service, flags);
     });

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../common-flags.js';
+import { fromFlag, interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../common-flags.js';
 import { flag } from '../../flags.js';
 import type { ExplainFlags } from './flags.js';
 
@@ -7,14 +7,18 @@ export function explainCommand(): Command {
   return new Command('explain')
     .summary('tell which endpoint a request would get, and why')
     .description(
-      'Tells for each endpoint of a network service its rank for such a request, or why it is out.\n' +
-        'Exit status 1 when none would be chosen.',
+      'Tells of each endpoint of a network service all that it is looked at for, its rank for such a request or why it is out,\n' +
+        'and what else would go wrong. Nothing is touched. Exit status 1 when the request would be refused.',
     )
     .argument('<service>', 'name of the network service')
+    .addOption(fromFlag())
     .addOption(labelFlag())
     .addOption(interfaceFlag())
     .addOption(
-      flag('--as <subject>', 'for whom, as nsm policy test takes it (default: whoever the policy lets ask)'),
+      flag(
+        '--as <subject>',
+        'facts of who asks, as nsm policy test takes them (default: root of --from, or whoever the policy lets ask)',
+      ),
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())

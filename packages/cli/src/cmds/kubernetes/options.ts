@@ -1,6 +1,6 @@
 // nsm kubernetes: what a cluster needs beside its managers.
 import { Command } from 'commander';
-import { logLevelFlag } from '../../common-flags.js';
+import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
 import { flag, parseHostPort } from '../../flags.js';
 import type { SignerFlags, WebhookFlags } from './flags.js';
 
@@ -34,7 +34,9 @@ export function kubernetesCommand(): Command {
     .addOption(
       flag('--domain <name>', "the mesh's own domain, which annotations may name", { default: 'nsm' }),
     )
+    .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
     .action(async (flags: WebhookFlags) => {
       const { runWebhook } = await import('./run-webhook.js');
       await runWebhook(flags);
@@ -51,6 +53,7 @@ export function kubernetesCommand(): Command {
     .addOption(flag('--account <name>', 'service account of the managers', { default: 'nsm-manager' }))
     .addOption(flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm' }))
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
     .action(async (flags: SignerFlags) => {
       const { runSigner } = await import('./run-signer.js');
       await runSigner(flags);

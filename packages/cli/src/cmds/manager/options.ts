@@ -6,8 +6,10 @@ import { defaultLimits, type Limits } from '@nsm/manager/limits';
 import { Command, Option } from 'commander';
 import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
 import {
+  logFormatFlag,
   logLevelFlag,
   metricsListenFlag,
+  otlpEndpointFlag,
   policyFlag,
   runDirFlag,
   stateDirFlag,
@@ -126,6 +128,7 @@ export function managerCommand(): Command {
       ),
     )
     .addOption(metricsListenFlag())
+    .addOption(otlpEndpointFlag())
     .addOption(
       flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
         defaultText: 'the name of the manager',
@@ -139,6 +142,7 @@ export function managerCommand(): Command {
     )
     .addOption(new Option('--no-attach-pods', 'leave it to agents in the pods'))
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
       const thread =
@@ -150,6 +154,12 @@ export function managerCommand(): Command {
         if (thread) await endForwarderThread(thread);
       }
     });
+  command.addOption(
+    flag(
+      '--insecure-operators',
+      'with --insecure: whoever reaches the port may look at this node as an operator does (nsm dashboard)',
+    ),
+  );
   for (const option of [...etcdFlags(), ...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
 }

@@ -35,13 +35,19 @@ export function pkiCommand(): Command {
     });
   pki
     .command('issue')
-    .argument('<name>', 'of the manager or registry')
+    .argument('<name>', 'of the manager, registry or operator')
     .summary('write a certificate and its key into files')
     .description(
-      'Writes tls.crt, tls.key and ca.crt for --tls-cert, --tls-key and --tls-ca of a machine that cannot join.',
+      'Writes tls.crt, tls.key and ca.crt for --tls-cert, --tls-key and --tls-ca of a machine that cannot join, or of an operator,\n' +
+        'who may look at every manager of the mesh, and change nothing.',
     )
     .addOption(
       flag('--kind <kind>', 'what has the name', { default: 'manager', choices: ['manager', 'registry'] }),
+    )
+    .addOption(
+      flag('--operator', 'the name is that of an operator: a person, or a program that looks').conflicts(
+        'kind',
+      ),
     )
     .addOption(flag('--days <n>', 'how long it holds', { default: 30, parse: parseInteger(1, 825) }))
     .addOption(

@@ -1,7 +1,7 @@
 // nsm registry: the registry on its own.
 import { hostname } from 'node:os';
 import { Command } from 'commander';
-import { logLevelFlag, metricsListenFlag } from '../../common-flags.js';
+import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
 import { flag, parseHostPort } from '../../flags.js';
 import { securityFlags } from '../../security-flags.js';
@@ -34,6 +34,7 @@ export function registryCommand(): Command {
     .addOption(flag('--state-dir <dir>', 'folder of the records', { default: '/var/lib/nsm-registry' }))
     .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
     .action(async (flags: RegistryFlags) => {
       const { runRegistry } = await import('./handler.js');
       await runRegistry(flags);
