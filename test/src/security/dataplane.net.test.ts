@@ -164,7 +164,8 @@ describe.skipIf(!requireRoot('dataplane')).each(thorough ? ([4, 6] as const) : (
     it('a pod that may configure its own network reaches no other tunnel', async ({ skip }) => {
       skipMissing('VXLAN', skip);
       const { near, far } = await connect(['VXLAN', 'kernel', 'kernel']);
-      const other = await connect(['VXLAN', 'mem', 'kernel']);
+      // Its near end is what would be the kernel's tunnel device; into one of ours no packet of another program goes.
+      const other = await connect(['VXLAN', 'kernel', 'mem']);
       const { tunnels } = await nsmJson<{ tunnels: { identifier: number }[] }>(
         ...['get', 'tunnels', '--run-dir', stage.mesh.a.runDir],
       );
