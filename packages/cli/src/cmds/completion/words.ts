@@ -1,6 +1,8 @@
 // The command tree as completion sees it: for each command its words, its flags, and what its arguments are.
 import type { Argument, Command, Option } from 'commander';
 import { interfaceKinds } from '../../interface-flag.js';
+import { connectionStates } from '../get/flags.js';
+import { watchTopics } from '../watch/flags.js';
 import type { NameKind } from './name-kinds.js';
 
 /** What can stand in one place of a command line. */
@@ -86,6 +88,12 @@ function flagValues(option: Option): Values {
       return { kind: 'namespaces' };
     case '--id':
       return { kind: 'names', names: 'connections' };
+    case '--service':
+      return { kind: 'names', names: 'services' };
+    case '--state':
+      return { kind: 'words', words: connectionStates.map((state) => state.toLowerCase()) };
+    case '--only':
+      return { kind: 'words', words: watchTopics };
     case '--registry':
       return { kind: 'words', words: ['embedded:', 'nsm://'] };
     case '--interface':

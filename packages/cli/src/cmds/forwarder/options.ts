@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseInteger } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -35,6 +36,7 @@ export function forwarderCommand(): Command {
     .addOption(limitFlag(['sharedMemoryMib', 'userFactor']))
     .addOption(vxlanEngineFlag())
     .addOption(logLevelFlag())
+    .addHelpText('after', examples(['nsm forwarder', 'beside nsm manager --forwarder external']))
     .action(async (flags: ForwarderFlags) => {
       const { runForwarder } = await import('./handler.js');
       await runForwarder(flags);
