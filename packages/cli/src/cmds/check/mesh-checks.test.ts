@@ -166,7 +166,6 @@ const certificates: CertificateFacts = {
   own,
   chainFault: '',
   authorities: [{ subject: 'CN=nsm', validTo: new Date(now + 1000 * day) }],
-  renewalError: '',
   peers: [{ manager: 'node-b', error: '', code: '' }],
   keyFile: undefined,
 };
@@ -180,20 +179,6 @@ describe('checks of certificates', () => {
       { own: { ...own, uris: ['spiffe://nsm/manager/node-b'] } },
       'broken',
       /node-b, and this manager is node-a/,
-    ],
-    [
-      'a renewal that fails',
-      'NSM0963',
-      { renewalError: 'no answer' },
-      'warning',
-      /no answer; it ends in 6 days/,
-    ],
-    [
-      'a renewal that does not come',
-      'NSM0963',
-      { own: { ...own, validFrom: new Date(now - 90 * day) } },
-      'warning',
-      /not renewed/,
     ],
     [
       'a foreign authority',
