@@ -1,8 +1,13 @@
 // The command tree as completion sees it: for each command its words, its flags, and what its arguments are.
 import type { Argument, Command, Option } from 'commander';
 import { interfaceKinds } from '../../interface-flag.js';
+<<<<<<< HEAD
 import { captureWords } from '../capture/flags.js';
 import { groupNames } from '../check/group-names.js';
+=======
+import { connectionStates } from '../get/flags.js';
+import { watchTopics } from '../watch/flags.js';
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
 import type { NameKind } from './name-kinds.js';
 
 /** What can stand in one place of a command line. */
@@ -90,10 +95,19 @@ function flagValues(option: Option): Values {
       return { kind: 'namespaces' };
     case '--id':
       return { kind: 'names', names: 'connections' };
+<<<<<<< HEAD
     case '--at':
       return { kind: 'words', words: captureWords };
     case '--write':
       return { kind: 'files' };
+=======
+    case '--service':
+      return { kind: 'names', names: 'services' };
+    case '--state':
+      return { kind: 'words', words: connectionStates.map((state) => state.toLowerCase()) };
+    case '--only':
+      return { kind: 'words', words: watchTopics };
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
     case '--registry':
       return { kind: 'words', words: ['embedded:', 'nsm://'] };
     case '--only':

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+<<<<<<< HEAD
 import {
   logFormatFlag,
   logLevelFlag,
@@ -8,6 +9,10 @@ import {
   stateDirFlag,
   vxlanEngineFlag,
 } from '../../common-flags.js';
+=======
+import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
 import { flag, parseInteger } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -43,7 +48,11 @@ export function forwarderCommand(): Command {
     .addOption(vxlanEngineFlag())
     .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+<<<<<<< HEAD
     .addOption(logFormatFlag())
+=======
+    .addHelpText('after', examples(['nsm forwarder', 'beside nsm manager --forwarder external']))
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
     .action(async (flags: ForwarderFlags) => {
       const { runForwarder } = await import('./handler.js');
       await runForwarder(flags);

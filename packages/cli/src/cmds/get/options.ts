@@ -1,6 +1,7 @@
 // nsm get: lists of what the manager knows.
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
 import { connectionStates, type GetFlags, type GetKind, getKinds } from './flags.js';
 
@@ -28,6 +29,14 @@ export function getCommand(): Command {
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm get connections -o wide', 'with counters, heals and round trip'],
+        ['nsm get connections --state healing,failed', 'those that do not carry packets'],
+        ['nsm get endpoints', 'who provides what'],
+      ),
+    )
     .action(async (what: GetKind, flags: GetFlags, command: Command) => {
       if (what !== 'connections' && (flags.output || flags.service || flags.state.length > 0))
         command.error('error: --output, --service and --state are for connections');

@@ -16,7 +16,12 @@ import {
   vxlanEngineFlag,
 } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
+<<<<<<< HEAD
 import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
+=======
+import { examples } from '../../examples.js';
+import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
 import { securityFlags } from '../../security-flags.js';
@@ -142,7 +147,20 @@ export function managerCommand(): Command {
     )
     .addOption(new Option('--no-attach-pods', 'leave it to agents in the pods'))
     .addOption(logLevelFlag())
+<<<<<<< HEAD
     .addOption(logFormatFlag())
+=======
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm manager --name node-a --listen 0.0.0.0:5001 --insecure', 'a mesh of one node, in plain text'],
+        [
+          'nsm manager --name node-b --listen 0.0.0.0:5001 --join TOKEN@node-a:5001',
+          'a second node, with a token of nsm pki join-token',
+        ],
+      ),
+    )
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
       const thread =

@@ -1,6 +1,7 @@
 // nsm watch: everything that happens, as it happens.
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
 import { type WatchFlags, type WatchTopic, watchTopics } from './flags.js';
 
@@ -8,9 +9,9 @@ export function watchCommand(): Command {
   return new Command('watch')
     .summary('show changes as they happen')
     .description(
-      'Shows what there is, then everything that happens, one line each, until Ctrl-C: connections, endpoints and managers that come,\n' +
-        'change and go, changes of the policy, and what limits refuse. After a restart of the manager it goes on with what has changed\n' +
-        'meanwhile. With --json each line is a JSON document.',
+      'Shows what there is, then everything that happens, one line each, until Ctrl-C: connections, endpoints and managers that ' +
+        'come, change and go, changes of the policy, and what limits refuse. After a restart of the manager it goes on with what has ' +
+        'changed meanwhile. With --json each line is a JSON document.',
     )
     .addArgument(new Argument('[topic]', 'the same as --only').choices(watchTopics))
     .addOption(
@@ -22,6 +23,13 @@ export function watchCommand(): Command {
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm watch', 'everything, as it happens'],
+        ['nsm watch --only endpoints,managers --json', 'JSON lines, for programs'],
+      ),
+    )
     .action(async (topic: WatchTopic | undefined, flags: WatchFlags) => {
       const { runWatch } = await import('./handler.js');
       await runWatch(topic === undefined ? flags : { ...flags, only: [...flags.only, topic] });
