@@ -10,9 +10,9 @@ import { readLabFile } from './lab-file.js';
 import { LabFolder, type LabRecord, labsFolder, refuseForeignFolder } from './lab-folder.js';
 import { LabLock } from './lab-lock.js';
 import { existingMembers, namespaceDirectoryExists } from './lab-network.js';
+import { showLabPage } from './lab-page.js';
 import { needsTrust } from './lab-trust.js';
 import type { LabResult, LabUpOptions } from './options.js';
-import { showLabPage } from './lab-page.js';
 import { type Plan, planLab } from './plan.js';
 import { mayMakeNamespaces } from './privilege.js';
 import { identifyProcess } from './process-identity.js';
@@ -179,4 +179,3 @@ function refuseForeignNamespaces(plan: Plan): void {
       `network namespace ${first.namespace} exists and is no lab's; \`ip netns delete ${first.namespace}\` removes it`,
     );
 }
-

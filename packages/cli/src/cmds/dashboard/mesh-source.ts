@@ -79,7 +79,9 @@ export async function operatorCredentials(
   }
   const name = isIdentityName(hostname()) ? hostname() : 'dashboard';
   try {
-    return Authority.isIn(pkiDir) ? new OwnCredentials(pkiDir, { kind: 'operator', name }, logger) : undefined;
+    return Authority.isIn(pkiDir)
+      ? new OwnCredentials(pkiDir, { kind: 'operator', name }, logger)
+      : undefined;
   } catch (error) {
     // The mesh's authority is root's.
     if (!(error instanceof NsmError) && process.geteuid?.() !== 0) return undefined;

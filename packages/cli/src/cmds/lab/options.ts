@@ -47,9 +47,13 @@ function upCommand(): Command {
     .addOption(flag('--dry-run', 'show what would be made, make nothing'))
     .addOption(flag('--trust', 'let its file set any variable, and name files of this machine'))
     .addOption(
-      flag('--dashboard [host:port]', 'while it stays, show it as a page, as nsm dashboard does (default: 127.0.0.1:7070, or any free port)', {
-        parse: parseHostPort,
-      }),
+      flag(
+        '--dashboard [host:port]',
+        'while it stays, show it as a page, as nsm dashboard does (default: 127.0.0.1:7070, or any free port)',
+        {
+          parse: parseHostPort,
+        },
+      ),
     )
     .addOption(jsonFlag())
     .action(async (file: string, flags: UpFlags, command: Command) => {

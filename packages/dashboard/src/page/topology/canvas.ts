@@ -147,7 +147,10 @@ function shiftOf(title: string, width: number): number {
 function elementsOf({ boxes, chips, edges, tunnels }: Graph): ElementDefinition[] {
   const troubled = (is: boolean): string => (is ? ' troubled' : '');
   return [
-    ...boxes.map(({ isTroubled, ...data }) => ({ data: { shift: 0, ...data }, classes: `box${troubled(isTroubled)}` })),
+    ...boxes.map(({ isTroubled, ...data }) => ({
+      data: { shift: 0, ...data },
+      classes: `box${troubled(isTroubled)}`,
+    })),
     ...chips.map(({ id, node, role, title, subtitle, select, query, isTroubled }) => ({
       data: { id, parent: node, label: `${clipped(title)}\n${clipped(subtitle)}`, select, query },
       classes: `chip ${role}${troubled(isTroubled)}`,
