@@ -7,7 +7,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
-import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type { Metadata, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { statusOf } from './call-status.js';
 import { NsmError } from './errors.js';
 import { type Identity, type IdentityKind, spiffeIdOf } from './identity.js';
@@ -22,7 +22,21 @@ export interface CallContext {
   readonly remoteAddress?: string;
   /** Who calls, by a certificate that was verified; unset on unix sockets, and over TCP without TLS (`--insecure`). */
   readonly identity?: Identity;
+  /** Which trace the call belongs to, as the caller says: the header of W3C Trace Context, unchecked. */
+  readonly traceparent?: string;
 }
+
+/** A call that has ended. */
+export interface EndedCall {
+  /** Its name without that of its service. */
+  readonly method: string;
+  /** Milliseconds. */
+  readonly tookMs: number;
+  /** Why it failed. */
+  readonly error?: NsmError;
+}
+
+export type CallListener = (call: EndedCall) => void;
 
 type Reply = MessageInitShape<DescMessage>;
 /** Whose certificates may call a service. Callers without one come over unix sockets, or in plain text. */
@@ -35,16 +49,25 @@ const unreadForMs = 60_000;
 export class CallHandlers {
   readonly #connections: ServerConnections;
   readonly #onError: (error: NsmError, method: string) => void;
+  readonly #onCall: CallListener | undefined;
 
-  /** @param onError hears of every call that ends in an internal error. */
-  constructor(connections: ServerConnections, onError: (error: NsmError, method: string) => void) {
+  /**
+   * @param onError hears of every call that ends in an internal error.
+   * @param onCall hears of every unary call that has ended.
+   */
+  constructor(
+    connections: ServerConnections,
+    onError: (error: NsmError, method: string) => void,
+    onCall?: CallListener,
+  ) {
     this.#connections = connections;
     this.#onError = onError;
+    this.#onCall = onCall;
   }
 
   /** @throws NsmError `untrusted` when the certificate of the caller is not for this service. */
   #context(
-    call: { getPeer(): string },
+    call: { getPeer(): string; readonly metadata: Metadata },
     signal: AbortSignal,
     method: DescMethod,
     callers: Callers,
@@ -56,7 +79,8 @@ export class CallHandlers {
         'untrusted',
         `${spiffeIdOf(identity)} may not call ${method.parent.typeName}, which is for the certificates of ${callers.join(', ')}`,
       );
-    return { signal, ...caller };
+    const [traceparent] = call.metadata.get('traceparent');
+    return { signal, ...caller, ...(typeof traceparent === 'string' ? { traceparent } : {}) };
   }
 
   unary(method: DescMethod, run: Method, callers: Callers) {
@@ -65,12 +89,21 @@ export class CallHandlers {
       callback: sendUnaryData<MessageShape<DescMessage>>,
     ): void => {
       const life = lifeOf(call);
+      const begunAt = performance.now();
+      const ended = (failure: { readonly error?: NsmError }): void =>
+        this.#onCall?.({ method: method.name, tookMs: performance.now() - begunAt, ...failure });
       Promise.resolve()
         .then(() => run(call.request, this.#context(call, life.signal, method, callers)))
         .finally(life.end)
         .then(
-          (reply) => callback(null, create(method.output, reply as Reply)),
-          (thrown: unknown) => callback(this.#failure(method, thrown)),
+          (reply) => {
+            ended({});
+            callback(null, create(method.output, reply as Reply));
+          },
+          (thrown: unknown) => {
+            ended({ error: NsmError.from(thrown) });
+            callback(this.#failure(method, thrown));
+          },
         );
     };
   }

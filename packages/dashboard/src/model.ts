@@ -111,15 +111,17 @@ export interface Order {
   /** connect, heal, close or move. */
   readonly kind: string;
   /** ISO 8601. */
-  readonly started: string;
+  readonly started: string | null;
   readonly durationMs: number;
   readonly steps: readonly Step[];
 }
 
 export interface Step {
   readonly name: string;
-  /** Name of the manager that took it. */
-  readonly node: string;
+  /** Name of the manager whose step it is. */
+  readonly manager: string;
+  /** manager, forwarder or endpoint. */
+  readonly component: string;
   /** Milliseconds since the order began. */
   readonly startMs: number;
   readonly durationMs: number;

@@ -35,8 +35,9 @@ export async function labUp(file: string, options: LabUpOptions = {}): Promise<L
   const plan = planLab(lab, labsFolder);
   if (options.dryRun) {
     const printed = new Output(options.json === true, output.stdout);
-    if (printed.json) printed.value(plan);
-    else for (const line of describePlan(plan)) printed.line(line);
+    const reaching = needsTrust(lab);
+    if (printed.json) printed.value({ ...plan, needsTrust: reaching });
+    else for (const line of describePlan(plan, reaching)) printed.line(line);
     return { ok: true };
   }
   if (!options.trust) refuseUntrusted(file, needsTrust(lab));

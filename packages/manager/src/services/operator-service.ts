@@ -17,6 +17,12 @@ const looks: Readonly<Record<keyof Admin, boolean>> = {
   getPolicy: true,
   testPolicy: true,
   watchConnections: true,
+  watch: true,
+  compareConnection: true,
+  captureConnection: false,
+  pingConnection: false,
+  checkPeers: false,
+  checkRegistry: false,
 };
 
 /** The same service; methods that do more than look are refused with kind `privilege`. */

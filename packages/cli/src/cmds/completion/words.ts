@@ -1,6 +1,13 @@
 // The command tree as completion sees it: for each command its words, its flags, and what its arguments are.
 import type { Argument, Command, Option } from 'commander';
 import { interfaceKinds } from '../../interface-flag.js';
+<<<<<<< HEAD
+import { captureWords } from '../capture/flags.js';
+import { groupNames } from '../check/group-names.js';
+=======
+import { connectionStates } from '../get/flags.js';
+import { watchTopics } from '../watch/flags.js';
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
 import type { NameKind } from './name-kinds.js';
 
 /** What can stand in one place of a command line. */
@@ -34,6 +41,8 @@ export interface CommandWords {
 const names: Readonly<Record<string, Values>> = {
   'connect service': { kind: 'names', names: 'services' },
   'disconnect service': { kind: 'names', names: 'services' },
+  'ping connection': { kind: 'names', names: 'connections' },
+  'capture connection': { kind: 'names', names: 'connections' },
   'explain service': { kind: 'names', names: 'services' },
   'policy test service': { kind: 'names', names: 'services' },
   'lab inspect lab': { kind: 'names', names: 'labs' },
@@ -82,11 +91,29 @@ function flagValues(option: Option): Values {
     case '--forwarder-socket':
       return { kind: 'files' };
     case '--netns':
+    case '--from':
       return { kind: 'namespaces' };
     case '--id':
       return { kind: 'names', names: 'connections' };
+<<<<<<< HEAD
+    case '--at':
+      return { kind: 'words', words: captureWords };
+    case '--write':
+      return { kind: 'files' };
+=======
+    case '--service':
+      return { kind: 'names', names: 'services' };
+    case '--state':
+      return { kind: 'words', words: connectionStates.map((state) => state.toLowerCase()) };
+    case '--only':
+      return { kind: 'words', words: watchTopics };
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
     case '--registry':
       return { kind: 'words', words: ['embedded:', 'nsm://'] };
+    case '--only':
+      return { kind: 'words', words: groupNames };
+    case '--junit':
+      return { kind: 'files' };
     case '--interface':
       return { kind: 'words', words: interfaceKinds.filter((kind) => kind !== 'default') };
     default:

@@ -1,6 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+<<<<<<< HEAD
+import {
+  logFormatFlag,
+  logLevelFlag,
+  metricsListenFlag,
+  runDirFlag,
+  stateDirFlag,
+  vxlanEngineFlag,
+} from '../../common-flags.js';
+=======
 import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
 import { flag, parseInteger } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -34,7 +46,13 @@ export function forwarderCommand(): Command {
     )
     .addOption(limitFlag(['sharedMemoryMib', 'userFactor']))
     .addOption(vxlanEngineFlag())
+    .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+<<<<<<< HEAD
+    .addOption(logFormatFlag())
+=======
+    .addHelpText('after', examples(['nsm forwarder', 'beside nsm manager --forwarder external']))
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
     .action(async (flags: ForwarderFlags) => {
       const { runForwarder } = await import('./handler.js');
       await runForwarder(flags);

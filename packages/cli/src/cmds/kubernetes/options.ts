@@ -1,6 +1,11 @@
 // nsm kubernetes: what a cluster needs beside its managers.
 import { Command } from 'commander';
+<<<<<<< HEAD
+import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
+=======
 import { logLevelFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
 import { flag, parseHostPort } from '../../flags.js';
 import type { SignerFlags, WebhookFlags } from './flags.js';
 
@@ -34,7 +39,16 @@ export function kubernetesCommand(): Command {
     .addOption(
       flag('--domain <name>', "the mesh's own domain, which annotations may name", { default: 'nsm' }),
     )
+    .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+<<<<<<< HEAD
+    .addOption(logFormatFlag())
+=======
+    .addHelpText(
+      'after',
+      examples(['nsm kubernetes webhook --image localhost/nsm:dev', 'as deploy/ runs it']),
+    )
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
     .action(async (flags: WebhookFlags) => {
       const { runWebhook } = await import('./run-webhook.js');
       await runWebhook(flags);
@@ -51,6 +65,11 @@ export function kubernetesCommand(): Command {
     .addOption(flag('--account <name>', 'service account of the managers', { default: 'nsm-manager' }))
     .addOption(flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm' }))
     .addOption(logLevelFlag())
+<<<<<<< HEAD
+    .addOption(logFormatFlag())
+=======
+    .addHelpText('after', examples(['nsm kubernetes signer', 'as deploy/ runs it']))
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
     .action(async (flags: SignerFlags) => {
       const { runSigner } = await import('./run-signer.js');
       await runSigner(flags);

@@ -1,6 +1,7 @@
 // nsm lab: a whole mesh on this machine.
 import { Command } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { exitStatus } from '../../exit-status.js';
 import { flag, parseHostPort } from '../../flags.js';
 
@@ -56,6 +57,13 @@ function upCommand(): Command {
       ),
     )
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm lab up examples/two-nodes.yaml', 'until Ctrl-C'],
+        ['nsm lab up examples/two-nodes.yaml --dry-run', 'only tell what it would make'],
+      ),
+    )
     .action(async (file: string, flags: UpFlags, command: Command) => {
       if (flags.once && flags.keep) command.error('error: --once and --keep exclude each other');
       const { labUp } = await import('@nsm/lab');
@@ -71,6 +79,7 @@ function inspectCommand(): Command {
     .description('Measures the connections of a lab that is up and shows its table again.')
     .argument('<lab>', 'name of the lab, or its file')
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm lab inspect two-nodes', 'its clients, with round trips']))
     .action(async (lab: string, flags: JsonFlag) => {
       const { labInspect } = await import('@nsm/lab');
       finish((await labInspect(lab, flags)).ok);
@@ -86,6 +95,10 @@ function execCommand(): Command {
     .argument('<member>', 'node, pod or outside host')
     .argument('<command...>', 'command and its arguments')
     .passThroughOptions()
+    .addHelpText(
+      'after',
+      examples(['nsm lab exec two-nodes alice ping 100.64.64.0', 'from inside the pod alice']),
+    )
     .action(async (lab: string, member: string, argv: string[]) => {
       const { labExec } = await import('@nsm/lab');
       // As with other commands that run commands, a `--` before it is allowed.
@@ -99,6 +112,7 @@ function downCommand(): Command {
     .description('Takes a lab down, whether its `up` still runs, was killed, or left it with --keep.')
     .argument('<lab>', 'name of the lab, or its file')
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm lab down two-nodes', 'also after a crash']))
     .action(async (lab: string, flags: JsonFlag) => {
       const { labDown } = await import('@nsm/lab');
       finish((await labDown(lab, flags)).ok);
@@ -110,6 +124,7 @@ function listCommand(): Command {
     .summary('list the labs that are up')
     .description('Lists the labs that are up on this machine.')
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm lab list', 'their names, and where their files are']))
     .action(async (flags: JsonFlag) => {
       const { labList } = await import('@nsm/lab');
       labList(flags);

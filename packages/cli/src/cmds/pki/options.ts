@@ -2,13 +2,18 @@
 import { resolve } from 'node:path';
 import { Command, type Option } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
+<<<<<<< HEAD
+import { flag, parseDurationFrom, parseInteger } from '../../flags.js';
+=======
+import { examples } from '../../examples.js';
 import { flag, parseDuration, parseInteger } from '../../flags.js';
+>>>>>>> 32dc2a682796ab77dca9e36c77eed5a73ff38963
 import { defaultPkiDir } from '../../security-flags.js';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
 
 /** The same folder as `nsm manager --pki-dir`, and the same variable. */
 const dirFlag = (): Option =>
-  flag('--dir <dir>', "folder of the authority's key", {
+  flag('--dir <dir>', "folder of the mesh's own authority: the --pki-dir of managers", {
     default: defaultPkiDir,
     parse: (path) => resolve(path),
   }).env('NSM_PKI_DIR');
@@ -29,6 +34,7 @@ export function pkiCommand(): Command {
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki init', 'an authority in the state folder of this node']))
     .action(async (flags: InitFlags) => {
       const { initAuthority } = await import('./handler.js');
       initAuthority(flags);
@@ -57,6 +63,7 @@ export function pkiCommand(): Command {
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki issue node-b', 'a certificate for the manager node-b']))
     .action(async (name: string, flags: IssueFlags) => {
       const { issueCertificate } = await import('./handler.js');
       issueCertificate(name, flags);
@@ -72,11 +79,12 @@ export function pkiCommand(): Command {
       flag('--life <duration>', 'how long it is good', {
         default: 15 * 60_000,
         defaultText: '15m',
-        parse: parseDuration,
+        parse: parseDurationFrom('1s', '1440m'),
       }),
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki join-token', 'a token for nsm manager --join']))
     .action(async (name: string | undefined, flags: JoinTokenFlags) => {
       const { makeJoinToken } = await import('./handler.js');
       makeJoinToken(name, flags);
