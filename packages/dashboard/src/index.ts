@@ -10,4 +10,4 @@ export type {
   MeshSource,
 } from './manager-feed.js';
 export { LiveMesh } from './mesh/live-mesh.js';
-export type { Candidate } from './model.js';
+export type { Candidate, Snapshot } from './model.js';

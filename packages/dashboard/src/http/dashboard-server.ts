@@ -119,7 +119,8 @@ export class DashboardServer implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
     const { method = '', headers, socket } = request;
-    const url = new URL(request.url ?? '/', 'http://page');
+    // Of a question for a proxy the URL has a host of its own.
+    const url = new URL(`http://page${request.url?.startsWith('/') ? request.url : '/'}`);
     const { tls } = this.#options;
     const isOperator = tls?.isOperator(socket as TLSSocket) ?? false;
     const rules = { ...this.#options, cookie: this.#cookie };
