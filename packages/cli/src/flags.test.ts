@@ -24,6 +24,11 @@ describe('values', () => {
       'kernel?name=fw0&mac=02:00:00:00:00:01',
       { type: 'kernel', parameters: { name: 'fw0', mac: '02:00:00:00:00:01' } },
     ],
+    [
+      parseInterface,
+      'kernel?accept_routes=10.0.0.0/8%2C2001:db8::/32',
+      { type: 'kernel', parameters: { accept_routes: '10.0.0.0/8,2001:db8::/32' } },
+    ],
     [parseDuration, '5', 5000],
     [parseDuration, '0.5s', 500],
     [parseDuration, '200ms', 200],
@@ -52,6 +57,7 @@ describe('values', () => {
       ['', 'foo', 'kernel:best', 'kernel:first:second', 'kernel?', 'kernel?=x', 'kernel?x'],
       /TYPE/,
     ],
+    [parseInterface, ['kernel?name=%zz'], /%25/],
     [parseDuration, ['', 'x', '-1', '5h'], /Write a duration/],
     [parseHostPort, ['', '5001', 'host:', 'host:99999', 'fd00::1:5001', '[fd00:::1]:5001'], /HOST:PORT/],
     [
