@@ -29,6 +29,7 @@ const commands: readonly (readonly [
   ['describe', look, async () => (await import('./cmds/describe/options.js')).describeCommand()],
   ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],
   ['top', look, async () => (await import('./cmds/top/options.js')).topCommand()],
+  ['trace', look, async () => (await import('./cmds/trace/options.js')).traceCommand()],
   ['ping', look, async () => (await import('./cmds/ping/options.js')).pingCommand()],
   ['capture', look, async () => (await import('./cmds/capture/options.js')).captureCommand()],
   ['dashboard', look, async () => (await import('./cmds/dashboard/options.js')).dashboardCommand()],
