@@ -4,6 +4,7 @@ import { admin, type forwarder as fw, NsmError, type ServiceImplementation } fro
 import { explainSelection } from '../explain/explain-selection.js';
 import { captureConnection } from '../looking/capture.js';
 import { pingConnection } from '../looking/ping.js';
+import { traceConnection } from '../looking/trace.js';
 import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
 import type { Connection } from '../state/connection.js';
@@ -154,6 +155,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     captureConnection: (request, { signal }) => captureConnection(components, request, signal),
+
+    traceConnection: ({ id }, { signal }) => traceConnection(components, id, signal),
 
     pingConnection: ({ id, timeoutMs }) => pingConnection(components, id, timeoutMs || 1000),
   };
