@@ -136,7 +136,9 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         () => '',
         (thrown: unknown) => NsmError.from(thrown).message,
       );
-      return { error, elapsedMs: performance.now() - started };
+      const elapsedMs = performance.now() - started;
+      const members = [...((await components.registry.members?.()) ?? [])];
+      return { error, elapsedMs, members };
     },
 
     async *watchConnections(_request, { signal }) {
