@@ -11,6 +11,7 @@ export type {
   Registry,
   RegistryListener,
   RegistryLogger,
+  RegistryMember,
   ServiceSettings,
 } from './registry.js';
 export { countRegistry, registryMetrics } from './registry-metrics.js';

@@ -9,6 +9,7 @@ import {
   runDirFlag,
   waitFlag,
 } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseInteger } from '../../flags.js';
 import { type EndpointFlags, type EndpointKind, endpointKinds } from './flags.js';
 
@@ -73,6 +74,13 @@ export function endpointCommand(): Command {
     .addOption(runDirFlag())
     .addOption(waitFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm endpoint icmp-responder --service echo', 'answers pings, for trying things out'],
+        ['nsm endpoint gateway --service web --outside eth0', 'a way out by eth0, behind its address'],
+      ),
+    )
     .action(async (kind: EndpointKind, flags: GivenFlags, command: Command) => {
       const { name } = flags;
       if (flags.service.length === 0)

@@ -8,6 +8,7 @@ import {
   stateDirFlag,
   vxlanEngineFlag,
 } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseInteger } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -44,6 +45,7 @@ export function forwarderCommand(): Command {
     .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
     .addOption(logFormatFlag())
+    .addHelpText('after', examples(['nsm forwarder', 'beside nsm manager --forwarder external']))
     .action(async (flags: ForwarderFlags) => {
       const { runForwarder } = await import('./handler.js');
       await runForwarder(flags);

@@ -1,6 +1,7 @@
 // nsm kubernetes: what a cluster needs beside its managers.
 import { Command } from 'commander';
 import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseHostPort } from '../../flags.js';
 import type { SignerFlags, WebhookFlags } from './flags.js';
 
@@ -37,6 +38,10 @@ export function kubernetesCommand(): Command {
     .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
     .addOption(logFormatFlag())
+    .addHelpText(
+      'after',
+      examples(['nsm kubernetes webhook --image localhost/nsm:dev', 'as deploy/ runs it']),
+    )
     .action(async (flags: WebhookFlags) => {
       const { runWebhook } = await import('./run-webhook.js');
       await runWebhook(flags);
@@ -54,6 +59,7 @@ export function kubernetesCommand(): Command {
     .addOption(flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm' }))
     .addOption(logLevelFlag())
     .addOption(logFormatFlag())
+    .addHelpText('after', examples(['nsm kubernetes signer', 'as deploy/ runs it']))
     .action(async (flags: SignerFlags) => {
       const { runSigner } = await import('./run-signer.js');
       await runSigner(flags);

@@ -16,6 +16,7 @@ import {
   vxlanEngineFlag,
 } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -143,6 +144,16 @@ export function managerCommand(): Command {
     .addOption(new Option('--no-attach-pods', 'leave it to agents in the pods'))
     .addOption(logLevelFlag())
     .addOption(logFormatFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm manager --name node-a --listen 0.0.0.0:5001 --insecure', 'a mesh of one node, in plain text'],
+        [
+          'nsm manager --name node-b --listen 0.0.0.0:5001 --join TOKEN@node-a:5001',
+          'a second node, with a token of nsm pki join-token',
+        ],
+      ),
+    )
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
       const thread =
