@@ -83,6 +83,14 @@ describe('an explanation', () => {
     expect(short.at(-1)).toBe('and 2 more');
   });
 
+  it('in short says nothing where a refusal has said it all', () => {
+    const failed = { ...far, checks: [{ about: 'tunnel', passed: false, text: 'no tunnel leads there' }] };
+    const one = view({ candidates: [failed] });
+    expect(shortLines(one, 'manager "b": no tunnel leads there')).toEqual([]);
+    expect(shortLines(view({ candidates: [far] }), 'anything else')).toEqual([]);
+    expect(shortLines(view({ candidates: [failed, other] }), 'no tunnel leads there')).toHaveLength(2);
+  });
+
   it('as data has what both sides share, and what is missed', () => {
     const asked = {
       asked: [KERNEL_INTERFACE, MEM_INTERFACE],

@@ -156,10 +156,19 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     ]);
     const command = /see all: nsm (.*)$/.exec(lines.at(-1) ?? '')?.[1]?.split(' ') ?? [];
     expect((await nsm(...command)).stdout).toMatch(/^dropped +near on node-a$/m);
+    // Whoever asks later hears of it, too, until the pod has what it asked for.
+    const past = async (): Promise<string[] | undefined> =>
+      (await explain('--from', pod.name))[0]?.problems.map(({ what }) => what);
+    expect(await past()).toEqual([
+      expect.stringMatching(/^its last request \(.*\) was refused: .*label tier=bronze/),
+    ]);
+    await connect('now');
+    expect(await past()).toEqual([]);
   });
 
   it('is told the plan of a request, which changes nothing anywhere and comes true', async () => {
-    await Promise.all([connect('before'), connect('far', '--label', 'tier=silver')]);
+    await connect('before');
+    await connect('far', '--label', 'tier=silver');
     await nsm('disconnect', service, '--request-id', 'far', '--netns', pod.name, ...at());
     const flags = ['--netns', pod.name, '--label', 'tier=silver', ...at()];
     const before = await everything();
