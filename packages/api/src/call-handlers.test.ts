@@ -32,7 +32,7 @@ describe('a stream', () => {
       for (; made < 1000; made++) yield {};
     };
     const method = connect.ClientConnection.method.watchConnections;
-    const over = handlers.serverStreaming(method, events)(call as never);
+    const over = handlers.serverStreaming(method, events, ['manager'])(call as never);
     return { call, failed, over, made: () => made };
   };
 

@@ -45,6 +45,8 @@ export interface ConnectionView {
   readonly endpoint: string;
   readonly endpointNamespace: string;
   readonly peerManager: string;
+  /** Of the other half, at that manager; '' on one node. */
+  readonly peerId: string;
   readonly interface: string;
   readonly client: SideView;
   readonly endpointSide: SideView;
@@ -86,6 +88,8 @@ export interface StepView {
 export interface SideView {
   readonly interfaceName: string;
   readonly namespace: string;
+  /** NAMESPACE/NAME of its pod, where Kubernetes runs it. */
+  readonly pod: string;
   readonly addresses: readonly string[];
   /** Of thousands the first. */
   readonly routes: readonly string[];
@@ -136,9 +140,16 @@ export function connectionView(connection: admin.Connection): ConnectionView {
     endpoint: connection.nseProviderName,
     endpointNamespace: connection.nseProviderNamespace || 'default',
     peerManager: connection.peerManager,
+    peerId: connection.peerConnectionId,
     interface: interfaceName(connection.interface?.type ?? 0),
-    client: sideView(connection.connectionParameters, crossConnect?.client, connection.clientRoutes),
-    endpointSide: sideView(connection.endpointParameters, crossConnect?.endpoint, connection.endpointRoutes),
+    client: {
+      ...sideView(connection.connectionParameters, crossConnect?.client, connection.clientRoutes),
+      pod: connection.clientPod,
+    },
+    endpointSide: {
+      ...sideView(connection.endpointParameters, crossConnect?.endpoint, connection.endpointRoutes),
+      pod: connection.endpointPod,
+    },
     tunnel: crossConnect?.tunnel ? tunnelView(crossConnect.tunnel) : null,
     statistics: statistics ? statisticsView(statistics) : null,
   };
@@ -163,7 +174,7 @@ function sideView(
   parameters: ConnectionParameters | undefined,
   port: forwarder.Port | undefined,
   routeCount: number,
-): SideView {
+): Omit<SideView, 'pod'> {
   const routes = parameters?.route.length
     ? parameters.route
     : (port?.routes ?? []).map((route) => route.destination);

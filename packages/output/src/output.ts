@@ -1,7 +1,7 @@
 // What a command prints: aligned tables and lists for people, JSON for programs. All of it goes through `#print`, where text that
 // strangers named becomes text that a terminal only shows.
 import { randomBytes } from 'node:crypto';
-import { colourAllowed } from './config.js';
+import { colourAllowed, knowsUnicode } from './config.js';
 import { printable, printableLines } from './printable.js';
 
 export interface LineSink {
@@ -20,6 +20,17 @@ const styles = {
   yellow: ['[33m', '[39m'],
 } as const;
 export type Style = keyof typeof styles;
+
+export type Mark = 'well' | 'warning' | 'pending' | 'broken' | 'untried';
+
+/** What stands before a line that says how something is: its colour, and how it is written with and without Unicode. */
+const marks: Readonly<Record<Mark, readonly [style: Style, mark: string, ascii: string]>> = {
+  well: ['green', '√', '+'],
+  warning: ['yellow', '!', '!'],
+  pending: ['yellow', '…', '~'],
+  broken: ['red', '×', 'x'],
+  untried: ['dim', '-', '-'],
+};
 
 /** Stands for the escape character of a style until it is printed. Another in each process: strangers cannot write one. */
 const mark = `\x1b${randomBytes(12).toString('hex')}`;
@@ -138,6 +149,12 @@ export class Output {
   paint(style: Style, text: string): string {
     const [begin, end] = styles[style];
     return this.live ? `${mark}${begin}${text}${mark}${end}` : text;
+  }
+
+  /** One character that says how something is. */
+  mark(mark: Mark): string {
+    const [style, unicode, ascii] = marks[mark];
+    return this.paint(style, knowsUnicode ? unicode : ascii);
   }
 
   /** Green for what is well, red for what is broken, yellow for what is on its way. */

@@ -6,12 +6,14 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, InterfaceType, Label, Step, Subject, TunnelType } from "./common_pb.js";
+import type { ConnectionParameters, Interface, InterfaceType, Label, Step, Subject, Tunnel, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { NetworkServiceEndpoint } from "./netmesh_pb.js";
 import { file_netmesh } from "./netmesh_pb.js";
+import type { CapturedSchema, Point } from "./nsmcapture_pb.js";
+import { file_nsmcapture } from "./nsmcapture_pb.js";
 import type { Capabilities, CrossConnect, Statistics, TunnelCapability, TunnelEnd } from "./nsmforwarder_pb.js";
 import { file_nsmforwarder } from "./nsmforwarder_pb.js";
 import type { Manager } from "./nsmregistry_pb.js";
@@ -22,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCLVBQoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyEhUKDXJvdW5kX3RyaXBfdXMYeCABKA0SDQoFaGVhbHMYeSABKA0SLwoLa25vd25fc2luY2UYeiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqgBCgVPcmRlchIQCgh0cmFjZV9pZBgBIAEoCRIMCgRraW5kGAIgASgJEisKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2R1cmF0aW9uX21zGAQgASgBEhsKBXN0ZXBzGAUgAygLMgwuY29tbW9uLlN0ZXASDQoFZXJyb3IYBiABKAkSEQoJdW5kZXJfd2F5GAcgASgIImkKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fbXMYbiABKAEiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSKsAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0EgwKBGZyb20YeCABKAki0QIKCUNhbmRpZGF0ZRIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBIMCgRyYW5rGAIgASgNEg4KBnJlYXNvbhgDIAEoCRIMCgRydWxlGAQgASgJEh8KBmNoZWNrcxh4IAMoCzIPLm5zbWFkbWluLkNoZWNrEiQKBmxhYmVscxh5IAMoCzIULm5zbWFkbWluLkxhYmVsTWF0Y2gSLAoKaW50ZXJmYWNlcxh6IAEoCzIYLm5zbWFkbWluLkludGVyZmFjZU1hdGNoEiYKB3R1bm5lbHMYeyABKAsyFS5uc21hZG1pbi5UdW5uZWxNYXRjaBITCgtjb25uZWN0aW9ucxh8IAEoDRIWCg5yZWNlbnRfZmFpbHVyZRh9IAEoCRINCgVsb2NhbBh+IAEoCBIMCgRsb3N0GH8gASgJIjQKBUNoZWNrEg0KBWFib3V0GAEgASgJEg4KBnBhc3NlZBgCIAEoCBIMCgR0ZXh0GAMgASgJIkMKCkxhYmVsTWF0Y2gSCwoDa2V5GAEgASgJEg4KBndhbnRlZBgCIAEoCRIQCgNoYXMYAyABKAlIAIgBAUIGCgRfaGFzIs0BCg5JbnRlcmZhY2VNYXRjaBIkCgVhc2tlZBgBIAMoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiYKB29mZmVyZWQYAiADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIlCgZkZW5pZWQYAyADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIhCgZjbGllbnQYBCABKAsyES5jb21tb24uSW50ZXJmYWNlEiMKCGVuZHBvaW50GAUgASgLMhEuY29tbW9uLkludGVyZmFjZSKDAgoLVHVubmVsTWF0Y2gSIAoEaGVyZRgBIAMoDjISLmNvbW1vbi5UdW5uZWxUeXBlEi0KDG1pc3NpbmdfaGVyZRgCIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSIQoFdGhlcmUYAyADKA4yEi5jb21tb24uVHVubmVsVHlwZRIuCg1taXNzaW5nX3RoZXJlGAQgAygLMhcubnNtYWRtaW4uTWlzc2luZ1R1bm5lbBInCgZjaG9zZW4YBSABKA4yEi5jb21tb24uVHVubmVsVHlwZUgAiAEBEgsKA210dRgGIAEoDRIPCgd1bmtub3duGAcgASgJQgkKB19jaG9zZW4iPgoNTWlzc2luZ1R1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSCwoDd2h5GAIgASgJIqQBChVFeHBsYWluU2VsZWN0aW9uUmVwbHkSJwoKY2FuZGlkYXRlcxgBIAMoCzITLm5zbWFkbWluLkNhbmRpZGF0ZRIfCgZjbGllbnQYeCABKAsyDy5jb21tb24uU3ViamVjdBIjCghwcm9ibGVtcxh5IAMoCzIRLm5zbWFkbWluLlByb2JsZW0SHAoEcGxhbhh6IAEoCzIOLm5zbWFkbWluLlBsYW4iNgoHUHJvYmxlbRIMCgRjb2RlGAEgASgJEgwKBHdoYXQYAiABKAkSDwoHcmVmdXNlcxgDIAEoCCKtAgoEUGxhbhIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB21hbmFnZXIYAyABKAkSJAoJaW50ZXJmYWNlGAQgASgLMhEuY29tbW9uLkludGVyZmFjZRItChJlbmRwb2ludF9pbnRlcmZhY2UYBSABKAsyES5jb21tb24uSW50ZXJmYWNlEhYKDmludGVyZmFjZV9uYW1lGAYgASgJEiQKBXBhaXJzGAcgAygLMhUubnNtYWRtaW4uUGxhbm5lZFBhaXISEAoIcHJlZml4ZXMYCCADKAkSJwoGdHVubmVsGAkgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYCiABKA0iLwoLUGxhbm5lZFBhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQiJgoYQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkQKFkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSEwoLZGlmZmVyZW5jZXMYASADKAkSFQoNcm91bmRfdHJpcF91cxgCIAEoDSI6CgxXYXRjaFJlcXVlc3QSKgoGdG9waWNzGAEgAygOMhoubnNtYWRtaW4uV2F0Y2hFdmVudC5Ub3BpYyLsAwoKV2F0Y2hFdmVudBIpCgV0b3BpYxgBIAEoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMSLQoEa2luZBgCIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgpjb25uZWN0aW9uGAQgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbkgAEjMKCGVuZHBvaW50GAUgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50SAASJwoHbWFuYWdlchgGIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXJIABIpCgZwb2xpY3kYByABKAsyFy5uc21hZG1pbi5Qb2xpY3lJbkZvcmNlSAASJwoFbGltaXQYCCABKAsyFi5uc21hZG1pbi5MaW1pdFJlZnVzYWxIABIOCgZyZWFzb24YCSABKAkiZAoFVG9waWMSFQoRVE9QSUNfVU5TUEVDSUZJRUQQABIPCgtDT05ORUNUSU9OUxABEg0KCUVORFBPSU5UUxACEgwKCE1BTkFHRVJTEAMSCgoGUE9MSUNZEAQSCgoGTElNSVRTEAVCBgoEd2hhdCI+Cg1Qb2xpY3lJbkZvcmNlEg4KBnNvdXJjZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDQoFZXJyb3IYAyABKAkiLQoMTGltaXRSZWZ1c2FsEgwKBG5hbWUYASABKAkSDwoHbWVzc2FnZRgCIAEoCTKmCAoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABElkKEUNvbXBhcmVDb25uZWN0aW9uEiIubnNtYWRtaW4uQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0GiAubnNtYWRtaW4uQ29tcGFyZUNvbm5lY3Rpb25SZXBseRI3CgVXYXRjaBIWLm5zbWFkbWluLldhdGNoUmVxdWVzdBoULm5zbWFkbWluLldhdGNoRXZlbnQwAWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3Qi6gQKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCKeBgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyEhUKDXJvdW5kX3RyaXBfdXMYeCABKA0SDQoFaGVhbHMYeSABKA0SLwoLa25vd25fc2luY2UYeiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKEnBlZXJfY29ubmVjdGlvbl9pZBiMASABKAkSEwoKY2xpZW50X3BvZBiNASABKAkSFQoMZW5kcG9pbnRfcG9kGI4BIAEoCSKoAQoFT3JkZXISEAoIdHJhY2VfaWQYASABKAkSDAoEa2luZBgCIAEoCRIrCgdzdGFydGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkdXJhdGlvbl9tcxgEIAEoARIbCgVzdGVwcxgFIAMoCzIMLmNvbW1vbi5TdGVwEg0KBWVycm9yGAYgASgJEhEKCXVuZGVyX3dheRgHIAEoCCJpCglQYXN0U3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJEhMKC2R1cmF0aW9uX21zGG4gASgBIkEKFExpc3RDb25uZWN0aW9uc1JlcGx5EikKC2Nvbm5lY3Rpb25zGAEgAygLMhQubnNtYWRtaW4uQ29ubmVjdGlvbiIUChJMaXN0VHVubmVsc1JlcXVlc3QicAoLVHVubmVsSW5Vc2USFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxwZWVyX21hbmFnZXIYAiABKAkSJwoGdHVubmVsGAMgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYBCABKA0icAoQTGlzdFR1bm5lbHNSZXBseRI0CgxjYXBhYmlsaXRpZXMYASADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRImCgd0dW5uZWxzGAIgAygLMhUubnNtYWRtaW4uVHVubmVsSW5Vc2UirAEKF0V4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEh0KBmxhYmVscxgCIAEoCzINLmNvbW1vbi5MYWJlbBIkCglpbnRlcmZhY2UYAyADKAsyES5jb21tb24uSW50ZXJmYWNlEiAKB3N1YmplY3QYBCABKAsyDy5jb21tb24uU3ViamVjdBIMCgRmcm9tGHggASgJItECCglDYW5kaWRhdGUSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSDAoEcmFuaxgCIAEoDRIOCgZyZWFzb24YAyABKAkSDAoEcnVsZRgEIAEoCRIfCgZjaGVja3MYeCADKAsyDy5uc21hZG1pbi5DaGVjaxIkCgZsYWJlbHMYeSADKAsyFC5uc21hZG1pbi5MYWJlbE1hdGNoEiwKCmludGVyZmFjZXMYeiABKAsyGC5uc21hZG1pbi5JbnRlcmZhY2VNYXRjaBImCgd0dW5uZWxzGHsgASgLMhUubnNtYWRtaW4uVHVubmVsTWF0Y2gSEwoLY29ubmVjdGlvbnMYfCABKA0SFgoOcmVjZW50X2ZhaWx1cmUYfSABKAkSDQoFbG9jYWwYfiABKAgSDAoEbG9zdBh/IAEoCSI0CgVDaGVjaxINCgVhYm91dBgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDAoEdGV4dBgDIAEoCSJDCgpMYWJlbE1hdGNoEgsKA2tleRgBIAEoCRIOCgZ3YW50ZWQYAiABKAkSEAoDaGFzGAMgASgJSACIAQFCBgoEX2hhcyLNAQoOSW50ZXJmYWNlTWF0Y2gSJAoFYXNrZWQYASADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRImCgdvZmZlcmVkGAIgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJQoGZGVuaWVkGAMgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIQoGY2xpZW50GAQgASgLMhEuY29tbW9uLkludGVyZmFjZRIjCghlbmRwb2ludBgFIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UigwIKC1R1bm5lbE1hdGNoEiAKBGhlcmUYASADKA4yEi5jb21tb24uVHVubmVsVHlwZRItCgxtaXNzaW5nX2hlcmUYAiADKAsyFy5uc21hZG1pbi5NaXNzaW5nVHVubmVsEiEKBXRoZXJlGAMgAygOMhIuY29tbW9uLlR1bm5lbFR5cGUSLgoNbWlzc2luZ190aGVyZRgEIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSJwoGY2hvc2VuGAUgASgOMhIuY29tbW9uLlR1bm5lbFR5cGVIAIgBARILCgNtdHUYBiABKA0SDwoHdW5rbm93bhgHIAEoCUIJCgdfY2hvc2VuIj4KDU1pc3NpbmdUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEgsKA3doeRgCIAEoCSKkAQoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUSHwoGY2xpZW50GHggASgLMg8uY29tbW9uLlN1YmplY3QSIwoIcHJvYmxlbXMYeSADKAsyES5uc21hZG1pbi5Qcm9ibGVtEhwKBHBsYW4YeiABKAsyDi5uc21hZG1pbi5QbGFuIjYKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIMCgR3aGF0GAIgASgJEg8KB3JlZnVzZXMYAyABKAgirQIKBFBsYW4SGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdtYW5hZ2VyGAMgASgJEiQKCWludGVyZmFjZRgEIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGAUgASgLMhEuY29tbW9uLkludGVyZmFjZRIWCg5pbnRlcmZhY2VfbmFtZRgGIAEoCRIkCgVwYWlycxgHIAMoCzIVLm5zbWFkbWluLlBsYW5uZWRQYWlyEhAKCHByZWZpeGVzGAggAygJEicKBnR1bm5lbBgJIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAogASgNIi8KC1BsYW5uZWRQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCSIkChZDbG9zZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkEKFENsb3NlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSIcCgxEcmFpblJlcXVlc3QSDAoEdW5kbxgBIAEoCCJXCgpEcmFpblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRINCgVtb3ZlZBgDIAEoDRIPCgdzdGF5aW5nGAQgAygJIhIKEEdldFBvbGljeVJlcXVlc3QiaQoOR2V0UG9saWN5UmVwbHkSDgoGc291cmNlGAEgASgJEg0KBWVycm9yGAIgASgJEgwKBHRleHQYAyABKAkSKgoGbG9hZGVkGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLEAQoRVGVzdFBvbGljeVJlcXVlc3QSIAoHc3ViamVjdBgBIAEoCzIPLmNvbW1vbi5TdWJqZWN0Eg4KBmFjdGlvbhgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgEIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAUgASgJEiQKCWludGVyZmFjZRgGIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UiPAoPVGVzdFBvbGljeVJlcGx5EikKCHZlcmRpY3RzGAEgAygLMhcubnNtYWRtaW4uUG9saWN5VmVyZGljdCLdAQoNUG9saWN5VmVyZGljdBIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB2FsbG93ZWQYAyABKAgSDAoEcnVsZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSMwoGbGltaXRzGAYgAygLMiMubnNtYWRtaW4uUG9saWN5VmVyZGljdC5MaW1pdHNFbnRyeRotCgtMaW1pdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIhkKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0IuEBChBDb25uZWN0aW9uQ2hhbmdlEi0KBGtpbmQYASABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoKY29ubmVjdGlvbhgCIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoES2luZBIPCgtVTlNQRUNJRklFRBAAEgsKB1BSRVNFTlQQARILCgdDSEFOR0VEEAISCwoHUkVNT1ZFRBADEgoKBlNZTkNFRBAEIiYKGENvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZDb21wYXJlQ29ubmVjdGlvblJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJEhUKDXJvdW5kX3RyaXBfdXMYAiABKA0iOgoMV2F0Y2hSZXF1ZXN0EioKBnRvcGljcxgBIAMoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMi7AMKCldhdGNoRXZlbnQSKQoFdG9waWMYASABKA4yGi5uc21hZG1pbi5XYXRjaEV2ZW50LlRvcGljEi0KBGtpbmQYAiABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKY29ubmVjdGlvbhgEIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb25IABIzCghlbmRwb2ludBgFIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEicKB21hbmFnZXIYBiABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASKQoGcG9saWN5GAcgASgLMhcubnNtYWRtaW4uUG9saWN5SW5Gb3JjZUgAEicKBWxpbWl0GAggASgLMhYubnNtYWRtaW4uTGltaXRSZWZ1c2FsSAASDgoGcmVhc29uGAkgASgJImQKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLQ09OTkVDVElPTlMQARINCglFTkRQT0lOVFMQAhIMCghNQU5BR0VSUxADEgoKBlBPTElDWRAEEgoKBkxJTUlUUxAFQgYKBHdoYXQiPgoNUG9saWN5SW5Gb3JjZRIOCgZzb3VyY2UYASABKAkSDgoGZGlnZXN0GAIgASgJEg0KBWVycm9yGAMgASgJIi0KDExpbWl0UmVmdXNhbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkibwoYQ2FwdHVyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnBsYWNlcxgCIAMoCRISCgpib3RoX25vZGVzGAMgASgIEg4KBmZpbHRlchgEIAEoDBITCgtzbmFwX2xlbmd0aBgFIAEoDSI3ChVQaW5nQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSEgoKdGltZW91dF9tcxgCIAEoDSJ6ChNQaW5nQ29ubmVjdGlvblJlcGx5EiIKB3Rocm91Z2gYASABKAsyES5uc21hZG1pbi5QaW5nTGVnEiMKCHVuZGVybGF5GAIgASgLMhEubnNtYWRtaW4uUGluZ0xlZxIMCgRsb3N0GAMgASgJEgwKBHBhdGgYBCABKAkiXAoHUGluZ0xlZxIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJEg4KBm1ldGhvZBgDIAEoCRIQCghhbnN3ZXJlZBgEIAEoCBIVCg1yb3VuZF90cmlwX21zGAUgASgBIhMKEUNoZWNrUGVlcnNSZXF1ZXN0IoYCCglQZWVyQ2hlY2sSDwoHbWFuYWdlchgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg4KBnJlbW90ZRgDIAEoCRINCgVlcnJvchgEIAEoCRIMCgRjb2RlGAUgASgJEhUKDXJvdW5kX3RyaXBfbXMYBiABKAESDwoHdmVyc2lvbhgHIAEoCRIbCg5jbG9ja19haGVhZF9tcxgIIAEoAUgAiAEBEh8KB3R1bm5lbHMYCSADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgKIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5QhEKD19jbG9ja19haGVhZF9tcyIWChRDaGVja1JlZ2lzdHJ5UmVxdWVzdCJiChJDaGVja1JlZ2lzdHJ5UmVwbHkSDQoFZXJyb3IYASABKAkSEgoKZWxhcHNlZF9tcxgCIAEoARIpCgdtZW1iZXJzGAMgAygLMhgubnNtYWRtaW4uUmVnaXN0cnlNZW1iZXIiRAoOUmVnaXN0cnlNZW1iZXISDwoHYWRkcmVzcxgBIAEoCRINCgVlcnJvchgCIAEoCRISCgplbGFwc2VkX21zGAMgASgBIiQKFlRyYWNlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkihAEKFFRyYWNlQ29ubmVjdGlvblJlcGx5EgwKBHBhdGgYASABKAkSJwoHcGFja2V0cxgCIAMoCzIWLm5zbWFkbWluLlRyYWNlZFBhY2tldBIPCgdyZWFzb25zGAMgAygJEiQKCXVud2F0Y2hlZBgEIAMoCzIRLm5zbWNhcHR1cmUuUG9pbnQiXgoMVHJhY2VkUGFja2V0EgwKBHNpemUYASABKA0SIAoEaG9wcxgCIAMoCzISLm5zbWFkbWluLlRyYWNlSG9wEhAKCGFuc3dlcmVkGAMgASgIEgwKBGxvc3QYBCABKAkifwoIVHJhY2VIb3ASDQoFcGxhY2UYASABKAkSDwoHbWFuYWdlchgCIAEoCRIRCglpbnRlcmZhY2UYAyABKAkSEAoIb3V0Z29pbmcYBCABKAgSDgoGYW5zd2VyGAUgASgIEgwKBHdoYXQYBiABKAkSEAoIYWZ0ZXJfbXMYByABKAEyrwsKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwARJZChFDb21wYXJlQ29ubmVjdGlvbhIiLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBogLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSNwoFV2F0Y2gSFi5uc21hZG1pbi5XYXRjaFJlcXVlc3QaFC5uc21hZG1pbi5XYXRjaEV2ZW50MAESTwoRQ2FwdHVyZUNvbm5lY3Rpb24SIi5uc21hZG1pbi5DYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QaFC5uc21jYXB0dXJlLkNhcHR1cmVkMAESUAoOUGluZ0Nvbm5lY3Rpb24SHy5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcXVlc3QaHS5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcGx5ElMKD1RyYWNlQ29ubmVjdGlvbhIgLm5zbWFkbWluLlRyYWNlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5UcmFjZUNvbm5lY3Rpb25SZXBseRJACgpDaGVja1BlZXJzEhsubnNtYWRtaW4uQ2hlY2tQZWVyc1JlcXVlc3QaEy5uc21hZG1pbi5QZWVyQ2hlY2swARJNCg1DaGVja1JlZ2lzdHJ5Eh4ubnNtYWRtaW4uQ2hlY2tSZWdpc3RyeVJlcXVlc3QaHC5uc21hZG1pbi5DaGVja1JlZ2lzdHJ5UmVwbHliBnByb3RvMw", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -130,6 +132,44 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
    * @generated from field: google.protobuf.Timestamp certificate_until = 15;
    */
   certificateUntil?: Timestamp | undefined;
+
+  /**
+   * What it was started with: folder of its state, and HOST:PORT that it listens on.
+   *
+   * @generated from field: string state_dir = 150;
+   */
+  stateDir: string;
+
+  /**
+   * @generated from field: string listen = 151;
+   */
+  listen: string;
+
+  /**
+   * The certificate with those that lead to an authority, and the authorities whose certificates are believed. PEM.
+   *
+   * @generated from field: string certificate_chain = 152;
+   */
+  certificateChain: string;
+
+  /**
+   * @generated from field: string certificate_authorities = 153;
+   */
+  certificateAuthorities: string;
+
+  /**
+   * Why no newer certificate could be had where the certificate comes from; empty when there is no trouble.
+   *
+   * @generated from field: string certificate_error = 160;
+   */
+  certificateError: string;
+
+  /**
+   * The certificate ends before long, and should have been renewed by now.
+   *
+   * @generated from field: bool certificate_ends_soon = 161;
+   */
+  certificateEndsSoon: boolean;
 
   /**
    * @generated from field: repeated nsmadmin.LimitUse limits = 100;
@@ -505,6 +545,25 @@ export type Connection = Message<"nsmadmin.Connection"> & {
    * @generated from field: google.protobuf.Timestamp known_since = 122;
    */
   knownSince?: Timestamp | undefined;
+
+  /**
+   * Id of the other half, at the other side's manager; empty on one node, and until that manager has answered.
+   *
+   * @generated from field: string peer_connection_id = 140;
+   */
+  peerConnectionId: string;
+
+  /**
+   * NAMESPACE/NAME of the pods at its ends, where Kubernetes runs them and they are on this node.
+   *
+   * @generated from field: string client_pod = 141;
+   */
+  clientPod: string;
+
+  /**
+   * @generated from field: string endpoint_pod = 142;
+   */
+  endpointPod: string;
 };
 
 /**
@@ -1756,6 +1815,476 @@ export const LimitRefusalSchema: GenMessage<LimitRefusal> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 46);
 
 /**
+ * @generated from message nsmadmin.CaptureConnectionRequest
+ */
+export type CaptureConnectionRequest = Message<"nsmadmin.CaptureConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * As in nsmcapture.Point. None: the side whose pod is on this node, the client's first.
+   *
+   * @generated from field: repeated string places = 2;
+   */
+  places: string[];
+
+  /**
+   * On the other node, too, where a place is on both: node and underlay.
+   *
+   * @generated from field: bool both_nodes = 3;
+   */
+  bothNodes: boolean;
+
+  /**
+   * As in nsmforwarder.CaptureRequest.
+   *
+   * @generated from field: bytes filter = 4;
+   */
+  filter: Uint8Array;
+
+  /**
+   * @generated from field: uint32 snap_length = 5;
+   */
+  snapLength: number;
+};
+
+/**
+ * Describes the message nsmadmin.CaptureConnectionRequest.
+ * Use `create(CaptureConnectionRequestSchema)` to create a new message.
+ */
+export const CaptureConnectionRequestSchema: GenMessage<CaptureConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 47);
+
+/**
+ * @generated from message nsmadmin.PingConnectionRequest
+ */
+export type PingConnectionRequest = Message<"nsmadmin.PingConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Milliseconds within which an answer counts; 0: 1000.
+   *
+   * @generated from field: uint32 timeout_ms = 2;
+   */
+  timeoutMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.PingConnectionRequest.
+ * Use `create(PingConnectionRequestSchema)` to create a new message.
+ */
+export const PingConnectionRequestSchema: GenMessage<PingConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 48);
+
+/**
+ * @generated from message nsmadmin.PingConnectionReply
+ */
+export type PingConnectionReply = Message<"nsmadmin.PingConnectionReply"> & {
+  /**
+   * From one side's device to the other side and back.
+   *
+   * @generated from field: nsmadmin.PingLeg through = 1;
+   */
+  through?: PingLeg | undefined;
+
+  /**
+   * From node to node and back, beside the tunnel; absent on one node.
+   *
+   * @generated from field: nsmadmin.PingLeg underlay = 2;
+   */
+  underlay?: PingLeg | undefined;
+
+  /**
+   * Where packets are lost, as far as the answers tell; empty when they came through.
+   *
+   * @generated from field: string lost = 3;
+   */
+  lost: string;
+
+  /**
+   * By what the packets go, such as "VXLAN 7, node-b".
+   *
+   * @generated from field: string path = 4;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message nsmadmin.PingConnectionReply.
+ * Use `create(PingConnectionReplySchema)` to create a new message.
+ */
+export const PingConnectionReplySchema: GenMessage<PingConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 49);
+
+/**
+ * @generated from message nsmadmin.PingLeg
+ */
+export type PingLeg = Message<"nsmadmin.PingLeg"> & {
+  /**
+   * Names or addresses.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * @generated from field: string to = 2;
+   */
+  to: string;
+
+  /**
+   * How it was measured: ICMP, ARP, ND, or gRPC where nothing else was answered.
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * @generated from field: bool answered = 4;
+   */
+  answered: boolean;
+
+  /**
+   * @generated from field: double round_trip_ms = 5;
+   */
+  roundTripMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.PingLeg.
+ * Use `create(PingLegSchema)` to create a new message.
+ */
+export const PingLegSchema: GenMessage<PingLeg> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 50);
+
+/**
+ * @generated from message nsmadmin.CheckPeersRequest
+ */
+export type CheckPeersRequest = Message<"nsmadmin.CheckPeersRequest"> & {
+};
+
+/**
+ * Describes the message nsmadmin.CheckPeersRequest.
+ * Use `create(CheckPeersRequestSchema)` to create a new message.
+ */
+export const CheckPeersRequestSchema: GenMessage<CheckPeersRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 51);
+
+/**
+ * Another manager, as this one reaches it.
+ *
+ * @generated from message nsmadmin.PeerCheck
+ */
+export type PeerCheck = Message<"nsmadmin.PeerCheck"> & {
+  /**
+   * @generated from field: string manager = 1;
+   */
+  manager: string;
+
+  /**
+   * HOST:PORT that is registered for it, and the IP address that tunnels would end at.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * @generated from field: string remote = 3;
+   */
+  remote: string;
+
+  /**
+   * Why it does not answer; empty when it does.
+   *
+   * @generated from field: string error = 4;
+   */
+  error: string;
+
+  /**
+   * Code of the error, such as NSM0503.
+   *
+   * @generated from field: string code = 5;
+   */
+  code: string;
+
+  /**
+   * Milliseconds.
+   *
+   * @generated from field: double round_trip_ms = 6;
+   */
+  roundTripMs: number;
+
+  /**
+   * What runs there; empty of a manager that does not say.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * How far its clock is ahead of this one's, milliseconds, to half the round trip. Absent: it does not say.
+   *
+   * @generated from field: optional double clock_ahead_ms = 8;
+   */
+  clockAheadMs?: number | undefined;
+
+  /**
+   * What can be made towards it, and what cannot and why.
+   *
+   * @generated from field: repeated common.Tunnel tunnels = 9;
+   */
+  tunnels: Tunnel[];
+
+  /**
+   * @generated from field: repeated nsmforwarder.TunnelCapability obstacles = 10;
+   */
+  obstacles: TunnelCapability[];
+};
+
+/**
+ * Describes the message nsmadmin.PeerCheck.
+ * Use `create(PeerCheckSchema)` to create a new message.
+ */
+export const PeerCheckSchema: GenMessage<PeerCheck> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 52);
+
+/**
+ * @generated from message nsmadmin.CheckRegistryRequest
+ */
+export type CheckRegistryRequest = Message<"nsmadmin.CheckRegistryRequest"> & {
+};
+
+/**
+ * Describes the message nsmadmin.CheckRegistryRequest.
+ * Use `create(CheckRegistryRequestSchema)` to create a new message.
+ */
+export const CheckRegistryRequestSchema: GenMessage<CheckRegistryRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 53);
+
+/**
+ * @generated from message nsmadmin.CheckRegistryReply
+ */
+export type CheckRegistryReply = Message<"nsmadmin.CheckRegistryReply"> & {
+  /**
+   * Why it did not take the record; empty when it did.
+   *
+   * @generated from field: string error = 1;
+   */
+  error: string;
+
+  /**
+   * @generated from field: double elapsed_ms = 2;
+   */
+  elapsedMs: number;
+
+  /**
+   * Every member of an etcd; none of another registry.
+   *
+   * @generated from field: repeated nsmadmin.RegistryMember members = 3;
+   */
+  members: RegistryMember[];
+};
+
+/**
+ * Describes the message nsmadmin.CheckRegistryReply.
+ * Use `create(CheckRegistryReplySchema)` to create a new message.
+ */
+export const CheckRegistryReplySchema: GenMessage<CheckRegistryReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 54);
+
+/**
+ * @generated from message nsmadmin.RegistryMember
+ */
+export type RegistryMember = Message<"nsmadmin.RegistryMember"> & {
+  /**
+   * HOST:PORT.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * Why it does not answer; empty when it does.
+   *
+   * @generated from field: string error = 2;
+   */
+  error: string;
+
+  /**
+   * @generated from field: double elapsed_ms = 3;
+   */
+  elapsedMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.RegistryMember.
+ * Use `create(RegistryMemberSchema)` to create a new message.
+ */
+export const RegistryMemberSchema: GenMessage<RegistryMember> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 55);
+
+/**
+ * @generated from message nsmadmin.TraceConnectionRequest
+ */
+export type TraceConnectionRequest = Message<"nsmadmin.TraceConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message nsmadmin.TraceConnectionRequest.
+ * Use `create(TraceConnectionRequestSchema)` to create a new message.
+ */
+export const TraceConnectionRequestSchema: GenMessage<TraceConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 56);
+
+/**
+ * @generated from message nsmadmin.TraceConnectionReply
+ */
+export type TraceConnectionReply = Message<"nsmadmin.TraceConnectionReply"> & {
+  /**
+   * As in PingConnectionReply.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * A small one, and one of the largest size.
+   *
+   * @generated from field: repeated nsmadmin.TracedPacket packets = 2;
+   */
+  packets: TracedPacket[];
+
+  /**
+   * Why packets are dropped, as far as it can be told, the likeliest first. Only when some are.
+   *
+   * @generated from field: repeated string reasons = 3;
+   */
+  reasons: string[];
+
+  /**
+   * Places that could not be watched, and why.
+   *
+   * @generated from field: repeated nsmcapture.Point unwatched = 4;
+   */
+  unwatched: Point[];
+};
+
+/**
+ * Describes the message nsmadmin.TraceConnectionReply.
+ * Use `create(TraceConnectionReplySchema)` to create a new message.
+ */
+export const TraceConnectionReplySchema: GenMessage<TraceConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 57);
+
+/**
+ * @generated from message nsmadmin.TracedPacket
+ */
+export type TracedPacket = Message<"nsmadmin.TracedPacket"> & {
+  /**
+   * Bytes of the IP packet.
+   *
+   * @generated from field: uint32 size = 1;
+   */
+  size: number;
+
+  /**
+   * On its way there and back.
+   *
+   * @generated from field: repeated nsmadmin.TraceHop hops = 2;
+   */
+  hops: TraceHop[];
+
+  /**
+   * @generated from field: bool answered = 3;
+   */
+  answered: boolean;
+
+  /**
+   * Where it got lost, in words; empty when it was answered.
+   *
+   * @generated from field: string lost = 4;
+   */
+  lost: string;
+};
+
+/**
+ * Describes the message nsmadmin.TracedPacket.
+ * Use `create(TracedPacketSchema)` to create a new message.
+ */
+export const TracedPacketSchema: GenMessage<TracedPacket> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 58);
+
+/**
+ * @generated from message nsmadmin.TraceHop
+ */
+export type TraceHop = Message<"nsmadmin.TraceHop"> & {
+  /**
+   * @generated from field: string place = 1;
+   */
+  place: string;
+
+  /**
+   * @generated from field: string manager = 2;
+   */
+  manager: string;
+
+  /**
+   * @generated from field: string interface = 3;
+   */
+  interface: string;
+
+  /**
+   * The device sends it; else the device receives it.
+   *
+   * @generated from field: bool outgoing = 4;
+   */
+  outgoing: boolean;
+
+  /**
+   * It is the answer.
+   *
+   * @generated from field: bool answer = 5;
+   */
+  answer: boolean;
+
+  /**
+   * What it is there, such as "ICMP echo request" or "ARP".
+   *
+   * @generated from field: string what = 6;
+   */
+  what: string;
+
+  /**
+   * Milliseconds since it was first seen.
+   *
+   * @generated from field: double after_ms = 7;
+   */
+  afterMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.TraceHop.
+ * Use `create(TraceHopSchema)` to create a new message.
+ */
+export const TraceHopSchema: GenMessage<TraceHop> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 59);
+
+/**
  * @generated from service nsmadmin.Admin
  */
 export const Admin: GenService<{
@@ -1887,6 +2416,56 @@ export const Admin: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof WatchEventSchema;
+  },
+  /**
+   * The packets of a connection as they pass, on both nodes, until the caller or the connection goes.
+   *
+   * @generated from rpc nsmadmin.Admin.CaptureConnection
+   */
+  captureConnection: {
+    methodKind: "server_streaming";
+    input: typeof CaptureConnectionRequestSchema;
+    output: typeof CapturedSchema;
+  },
+  /**
+   * One round of packets through a connection and beside it.
+   *
+   * @generated from rpc nsmadmin.Admin.PingConnection
+   */
+  pingConnection: {
+    methodKind: "unary";
+    input: typeof PingConnectionRequestSchema;
+    output: typeof PingConnectionReplySchema;
+  },
+  /**
+   * Sends packets through a connection, and watches them at each device on their way.
+   *
+   * @generated from rpc nsmadmin.Admin.TraceConnection
+   */
+  traceConnection: {
+    methodKind: "unary";
+    input: typeof TraceConnectionRequestSchema;
+    output: typeof TraceConnectionReplySchema;
+  },
+  /**
+   * Calls every other manager that is registered and has not said that it stopped; each is told of as soon as it is known.
+   *
+   * @generated from rpc nsmadmin.Admin.CheckPeers
+   */
+  checkPeers: {
+    methodKind: "server_streaming";
+    input: typeof CheckPeersRequestSchema;
+    output: typeof PeerCheckSchema;
+  },
+  /**
+   * Writes this manager's own record again, and says how long the registry took, and how each of its members answers.
+   *
+   * @generated from rpc nsmadmin.Admin.CheckRegistry
+   */
+  checkRegistry: {
+    methodKind: "unary";
+    input: typeof CheckRegistryRequestSchema;
+    output: typeof CheckRegistryReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmadmin, 0);

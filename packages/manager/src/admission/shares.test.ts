@@ -77,13 +77,13 @@ describe('shares', () => {
   });
 
   it('are those of the policy where it has some, and the refusal names what to raise, also where both are equal', () => {
-    const ruled = sharesOf({ connections: 2, watches: 2 }, { ruledFor: () => 2 });
+    const ruled = sharesOf({ connections: 2, watches: 2 }, { ruledFor: () => ({ limit: 2, rule: 'all' }) });
     const had = { pod: 2, user: 2 };
-    expect(() => ruled.require('connections', pod(1), had, { ruled: 2 })).toThrow(
-      /raise limits.connections of the policy/,
+    expect(() => ruled.require('connections', pod(1), had, { ruled: { limit: 2, rule: 'some' } })).toThrow(
+      /raise limits.connections of the policy's rule "some"/,
     );
     for (const _ of [1, 2]) ruled.take('watches', pod(1));
-    expect(() => ruled.take('watches', pod(1))).toThrow(/raise limits.watches of the policy$/);
+    expect(() => ruled.take('watches', pod(1))).toThrow(/raise limits.watches of the policy's rule "all"$/);
     expect(() => sharesOf({ connections: 2 }).require('connections', pod(1), had)).toThrow(
       /raise the manager's --limit connections=2$/,
     );

@@ -1,5 +1,6 @@
 // What one pod, and one user, may have of what is there for all pods of a node.
 import { NsmError } from '@nsm/api';
+import type { RuledLimit } from '@nsm/policy';
 import { type Holder, holderNames } from '../state/holder.js';
 import type { Had } from '../state/holdings.js';
 import { identityOf } from '../state/namespace-identity.js';
@@ -24,7 +25,7 @@ export interface Wanted {
   /** Default: 1. */
   readonly more?: number;
   /** In place of the manager's own limit, where the rule of the policy that allows it has one. */
-  readonly ruled?: number | undefined;
+  readonly ruled?: RuledLimit | undefined;
 }
 
 /** How far a limit is used: `most` is what the pod that has most of it had when more was asked for. */
@@ -41,7 +42,7 @@ export interface SharesComponents {
   /** Callers that act for others, and root of the node. */
   readonly exempts: (holder: Holder) => boolean;
   /** The limit that the policy has for a pod, whatever it asks for. */
-  readonly ruledFor: (what: Counted, holder: Holder) => number | undefined;
+  readonly ruledFor: (what: Counted, holder: Holder) => RuledLimit | undefined;
 }
 
 /** What was counted of one limit since the manager began. */
@@ -90,7 +91,7 @@ export class Shares {
   refusalOf(what: Counted, holder: Holder, had: Had, { more = 1, ruled }: Wanted = {}): NsmError | undefined {
     if (this.#components.exempts(holder)) return undefined;
     const ofPolicy = ruled ?? this.#components.ruledFor(what, holder);
-    const limit = ofPolicy ?? this.#limits[what];
+    const limit = ofPolicy?.limit ?? this.#limits[what];
     const { userFactor } = this.#limits;
     const isPodFull = had.pod + more > limit;
     if (!isPodFull && (holder.uid === 0 || had.user + more <= limit * userFactor)) return undefined;
@@ -98,7 +99,9 @@ export class Shares {
       ? `network namespace ${podInWords(holder)} has ${had.pod} of ${limit}`
       : `user ${holder.uid} has ${had.user} of ${limit * userFactor}`;
     const raise =
-      ofPolicy === undefined ? `the manager's --limit ${what}=${limit}` : `limits.${what} of the policy`;
+      ofPolicy === undefined
+        ? `the manager's --limit ${what}=${limit}`
+        : `limits.${what} of the policy's rule "${ofPolicy.rule}"`;
     const factor = isPodFull
       ? ''
       : `, of which a user may have ${userFactor} times as many (--limit userFactor)`;

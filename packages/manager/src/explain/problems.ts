@@ -88,11 +88,13 @@ function inTheWayOf(components: ExplainComponents, wanted: Wanted, asker: Asker)
   const { client, namespace, interfaceNames } = asker;
   const found: ProblemInit[] = [];
   const holder = ownHolder({ uid: client.uid ?? 0, client, namespace });
-  const ruled = gate.limitsOf(client, catalogue.of(wanted.service));
+  const providers = catalogue.of(wanted.service);
   const full = [
-    shares.refusalOf('connections', holder, connections.heldBy(holder), { ruled: ruled.connections }),
+    shares.refusalOf('connections', holder, connections.heldBy(holder), {
+      ruled: gate.limitOf('connections', client, providers),
+    }),
     shares.refusalOf('addressPairs', holder, shares.heldOf('addressPairs', holder), {
-      ruled: ruled.addressPairs,
+      ruled: gate.limitOf('addressPairs', client, providers),
     }),
   ];
   for (const refusal of full) if (refusal) found.push(problemOf(refusal));

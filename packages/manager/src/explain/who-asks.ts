@@ -28,7 +28,7 @@ export async function whoAsks(
     interfaces: true,
   });
   if (!namespace) throw new NsmError('namespace-unknown', `network namespace ${quote(from)} does not exist`);
-  const known = subjects.of({ uid: said.uid ?? 0, gid: said.gid ?? 0 }, namespace.inode);
+  const known = subjects.of({ uid: said.uid ?? 0, gid: said.gid ?? 0 }, namespace);
   const { kubernetes = said.kubernetes } = known;
   const client = {
     ...known,

@@ -7,6 +7,7 @@ import type { StepCall } from '@nsm/observe';
 import { quote } from '../untrusted-text.js';
 
 type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
+type InspectionClient = ServiceClient<typeof proxy.HalfInspection>;
 
 /** Managers that are called less often than this keep no channel. */
 const maxChannels = 256;
@@ -35,11 +36,16 @@ export interface RegisteredManager {
   readonly trustDomain?: string;
 }
 
+interface KnownManager {
+  readonly channel: Channel;
+  client?: ProxyClient;
+}
+
 export class PeerManagers {
   /** Ids of connections that other managers are being asked for just now: their halves there are not orphans. */
   readonly #asked = new Set<string>();
   /** By the name and the address of the manager. */
-  readonly #channels = new Map<string, { readonly channel: Channel; readonly client: ProxyClient }>();
+  readonly #channels = new Map<string, KnownManager>();
 
   readonly #managers: () => ReadonlyMap<string, RegisteredManager>;
 
@@ -170,6 +176,11 @@ export class PeerManagers {
     return reply;
   }
 
+  /** By which another manager is asked about its half of a connection. */
+  inspection(peer: Peer): InspectionClient {
+    return this.#known(peer).channel.client(proxy.HalfInspection);
+  }
+
   #unheard({ manager, address }: Peer, error: NsmError, signal?: AbortSignal): NsmError {
     if (signal?.aborted) return error;
     // A manager that is stopping resets its calls, which arrives as cancelled.
@@ -201,6 +212,12 @@ export class PeerManagers {
   }
 
   #client(peer: Peer): ProxyClient {
+    const known = this.#known(peer);
+    known.client ??= known.channel.client(proxy.ProxyConnection);
+    return known.client;
+  }
+
+  #known(peer: Peer): KnownManager {
     const address = this.#current(peer);
     const key = keyOf(peer.manager, address);
     const present = this.#channels.get(key);
@@ -208,19 +225,19 @@ export class PeerManagers {
       // Keeps the map in order of use.
       this.#channels.delete(key);
       this.#channels.set(key, present);
-      return present.client;
+      return present;
     }
     const domain = this.#managers().get(peer.manager)?.trustDomain;
     const expected = { kind: 'manager', name: peer.manager, ...(domain ? { domain } : {}) } as const;
     const channel = new Channel(address, { credentials: this.#credentials, expected });
-    const client = channel.client(proxy.ProxyConnection);
-    this.#channels.set(key, { channel, client });
+    const made = { channel };
+    this.#channels.set(key, made);
     for (const [oldest, { channel: unused }] of this.#channels) {
       if (this.#channels.size <= maxChannels) break;
       unused.close();
       this.#channels.delete(oldest);
     }
-    return client;
+    return made;
   }
 
   /**

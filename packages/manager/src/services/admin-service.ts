@@ -2,10 +2,15 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
 import { explainSelection } from '../explain/explain-selection.js';
+import { captureConnection } from '../looking/capture.js';
+import { pingConnection } from '../looking/ping.js';
+import { traceConnection } from '../looking/trace.js';
+import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
+import { checkPeers } from './peer-checks.js';
 import { testPolicy } from './policy-tests.js';
 import { refusable } from './refusable.js';
 import { adminConnection, inFull, roundTripsOf } from './told-connections.js';
@@ -27,6 +32,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
           drained: components.catalogue.drained,
         },
         ...certificateOf(components),
+        stateDir: components.places.stateDir,
+        listen: components.places.listen,
         registry: components.registry.url,
         registrySynced: components.registry.synced,
         connections: components.connections.size,
@@ -121,15 +128,39 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 
     watch: ({ topics }, { signal }) => watchAll(components, topics, signal),
 
+    checkPeers: () => checkPeers(components),
+
+    async checkRegistry() {
+      const started = performance.now();
+      const error = await writeOwnRecord(components, components.catalogue.drained).then(
+        () => '',
+        (thrown: unknown) => NsmError.from(thrown).message,
+      );
+      const elapsedMs = performance.now() - started;
+      const members = [...((await components.registry.members?.()) ?? [])];
+      return { error, elapsedMs, members };
+    },
+
     async *watchConnections(_request, { signal }) {
       const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
       const kinds = { present: PRESENT, changed: CHANGED, removed: REMOVED };
       for await (const change of components.connections.watch(signal)) {
         const time = timestampFromMs(components.connections.now());
         if (change.kind === 'synced') yield { kind: SYNCED, time };
-        else yield { kind: kinds[change.kind], connection: adminConnection(change.connection), time };
+        else
+          yield {
+            kind: kinds[change.kind],
+            connection: adminConnection(components, change.connection),
+            time,
+          };
       }
     },
+
+    captureConnection: (request, { signal }) => captureConnection(components, request, signal),
+
+    traceConnection: ({ id }, { signal }) => traceConnection(components, id, signal),
+
+    pingConnection: ({ id, timeoutMs }) => pingConnection(components, id, timeoutMs || 1000),
   };
 }
 
@@ -153,11 +184,24 @@ function known({ connections }: Pick<ServiceComponents, 'connections'>, id: stri
   throw new NsmError('not-found', `no connection ${quote(id)}; "nsm get connections" lists them`);
 }
 
-function certificateOf({ credentials }: ServiceComponents): {
+interface CertificateFields {
   certificateSource?: string;
   certificateUntil?: ReturnType<typeof timestampFromMs>;
-} {
+  certificateChain?: string;
+  certificateAuthorities?: string;
+  certificateError?: string;
+  certificateEndsSoon?: boolean;
+}
+
+function certificateOf({ credentials }: ServiceComponents): CertificateFields {
   if (!credentials) return {};
-  const { source, validUntil } = credentials;
-  return { certificateSource: source, certificateUntil: timestampFromMs(validUntil.getTime()) };
+  const { source, validUntil, trouble, endsSoon, current } = credentials;
+  return {
+    certificateSource: source,
+    certificateUntil: timestampFromMs(validUntil.getTime()),
+    certificateChain: current.chain,
+    certificateAuthorities: [...current.authorities.values()].flat().join(''),
+    certificateError: trouble,
+    certificateEndsSoon: endsSoon,
+  };
 }

@@ -89,8 +89,8 @@ async function requestConnection(
     { namespace: inode, ...process },
   );
   const signal = AbortSignal.any([caller, AbortSignal.timeout(components.requestTimeoutMs)]);
-  const { uid, gid } = peer ?? { uid: 0, gid: 0 };
-  const client = components.subjects.of({ uid, gid }, namespace.inode);
+  const { uid, gid, pid } = peer ?? { uid: 0, gid: 0, pid: 0 };
+  const client = components.subjects.of({ uid, gid, pid }, namespace);
   const holder = ownHolder({ uid, client, namespace });
   const admitted = { request, key, fingerprint, owner, namespace, client, uid, course };
   const { refusals } = components;
@@ -102,7 +102,7 @@ async function requestConnection(
     make: async (interrupted, beside) => {
       const { connections, shares, gate, catalogue } = components;
       const hash = newConnectionHash();
-      const { connections: ruled } = gate.limitsOf(client, catalogue.of(request.networkServiceName));
+      const ruled = gate.limitOf('connections', client, catalogue.of(request.networkServiceName));
       if (!beside) shares.require('connections', holder, connections.heldBy(holder), { ruled });
       // From now on it counts: others that are asked for meanwhile must not overshoot.
       const ended = connections.expect(connectionId(components, hash), holder);

@@ -5,6 +5,7 @@ import type { MachineCredentials } from '@nsm/pki';
 import type { Intake } from '../admission/intake.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { AuditLog } from '../audit/audit-log.js';
+import type { ManagerOptions } from '../manager-options.js';
 import type { NodePods } from '../node-pods.js';
 import type { RequestComponents } from '../request/components.js';
 import type { SignalComponents } from '../signals/components.js';
@@ -19,6 +20,8 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   readonly credentials: MachineCredentials | undefined;
   readonly intake: Intake;
   readonly courses: Courses;
+  /** Where it keeps its state, and HOST:PORT that it listens on. */
+  readonly places: Pick<ManagerOptions, 'stateDir' | 'listen'>;
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;
   /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */

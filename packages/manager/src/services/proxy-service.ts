@@ -1,4 +1,5 @@
 // nsmproxy.ProxyConnection on TCP: what other managers call.
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { proxy, ServiceImplementation } from '@nsm/api';
 import { admitProxyRequest } from '../admission/admission.js';
 import { admitConnectionId, callingManager } from '../admission/calling-manager.js';
@@ -88,6 +89,8 @@ export function proxyService(
       const caller = callingManager(components, context, managerName);
       return {
         incarnation: components.self.incarnation,
+        time: timestampFromMs(Date.now()),
+        version: components.self.version,
         unknownConnectionIds: connections
           .filter((connection) => !sharesConnection(components, caller, connection))
           .map(({ connectionId }) => connectionId),

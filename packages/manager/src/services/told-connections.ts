@@ -17,7 +17,7 @@ type ConnectionInit = Exclude<MessageInitShape<typeof admin.ConnectionSchema>, M
 
 /** @param roundTripUs where it was measured. */
 export async function inFull(
-  components: Pick<ServiceComponents, 'connections' | 'forwarder' | 'self'>,
+  components: Pick<ServiceComponents, 'connections' | 'forwarder' | 'pods' | 'self'>,
   connection: Connection,
   roundTripUs = 0,
 ): Promise<ConnectionInit> {
@@ -35,7 +35,7 @@ export async function inFull(
   }));
   const course = components.connections.courseOf(connection.id);
   return {
-    ...adminConnection(connection),
+    ...adminConnection(components, connection),
     history,
     heals: past.heals,
     knownSince: timestampFromMs(past.since),
@@ -95,9 +95,16 @@ function portWithFewRoutes(port: fw.Port): fw.Port {
   return { ...port, routes: port.routes.slice(0, maxRoutesTold) };
 }
 
-export function adminConnection(connection: Connection): ConnectionInit {
+export function adminConnection(
+  { pods }: Pick<ServiceComponents, 'pods'>,
+  connection: Connection,
+): ConnectionInit {
   const { phase, crossConnect, clientParameters, endpointParameters } = connection;
   const { client, endpoint } = crossConnect;
+  const podAt = (port: fw.Port | undefined): string => {
+    const { namespace = '', name = '' } = pods?.podIn(port?.namespace?.inode ?? 0)?.facts ?? {};
+    return name && `${namespace}/${name}`;
+  };
   return {
     id: connection.id,
     requestId: connection.requestId,
@@ -119,6 +126,9 @@ export function adminConnection(connection: Connection): ConnectionInit {
     },
     clientRoutes: clientParameters.route.length,
     endpointRoutes: endpointParameters.route.length,
+    peerConnectionId: connection.peer?.connectionId ?? '',
+    clientPod: podAt(client),
+    endpointPod: podAt(endpoint),
     since: timestampFromMs(connection.since),
   };
 }

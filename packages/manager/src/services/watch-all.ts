@@ -9,7 +9,7 @@ import type { ServiceComponents } from './components.js';
 import { adminConnection } from './told-connections.js';
 
 type EventInit = MessageInitShape<typeof admin.WatchEventSchema>;
-type Components = Pick<ServiceComponents, 'connections' | 'registry' | 'source' | 'shares'>;
+type Components = Pick<ServiceComponents, 'connections' | 'pods' | 'registry' | 'source' | 'shares'>;
 type Tell = (event: Omit<EventInit, '$typeName' | 'time'>) => void;
 
 const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
@@ -42,8 +42,9 @@ export async function* watchAll(
     if (isWanted(MANAGERS) || isWanted(ENDPOINTS)) listening.push(watchRegistry(components, isWanted, tell));
     if (isWanted(POLICY)) listening.push(watchPolicy(components, tell));
     if (isWanted(CONNECTIONS)) {
-      listening.push(connections.onChange((change) => tellConnection(change, tell)));
-      for (const connection of connections.values()) tellConnection({ kind: 'present', connection }, tell);
+      listening.push(connections.onChange((change) => tellConnection(components, change, tell)));
+      for (const connection of connections.values())
+        tellConnection(components, { kind: 'present', connection }, tell);
     }
     if (isWanted(LIMITS)) listening.push(watchLimits(components, tell));
     tell({ kind: SYNCED });
@@ -60,11 +61,11 @@ function watchLimits({ shares }: Components, tell: Tell): Disposable {
   );
 }
 
-function tellConnection(change: ConnectionChange, tell: Tell): void {
+function tellConnection(components: Components, change: ConnectionChange, tell: Tell): void {
   if (change.kind === 'synced') return;
   const { kind, connection } = change;
   const reason = kind === 'removed' ? change.reason : isClosed(connection) ? detailOf(connection) : '';
-  const value = adminConnection(connection);
+  const value = adminConnection(components, connection);
   tell({ topic: CONNECTIONS, kind: connectionKinds[kind], what: { case: 'connection', value }, reason });
 }
 
@@ -113,11 +114,12 @@ function watchRegistry(
 }
 
 function watchPolicy({ source }: Components, tell: Tell): Disposable {
-  const told = (
-    kind: admin.ConnectionChange_Kind,
-    { digest, error }: { digest: string; error: string },
-  ): void =>
-    tell({ topic: POLICY, kind, what: { case: 'policy', value: { source: source.path, digest, error } } });
-  if (source.path !== '') told(PRESENT, { digest: source.digest, error: source.error });
-  return source.onChange((change) => told(CHANGED, change));
+  const told = (kind: admin.ConnectionChange_Kind, error: string): void =>
+    tell({
+      topic: POLICY,
+      kind,
+      what: { case: 'policy', value: { source: source.path, digest: source.digest, error } },
+    });
+  if (source.path !== '') told(PRESENT, source.error);
+  return source.onChange((error) => told(CHANGED, error));
 }

@@ -4,6 +4,7 @@ import {
   jsonFlag,
   labelFlag,
   netnsFlag,
+  otlpEndpointFlag,
   runDirFlag,
   timeoutFlag,
   waitFlag,
@@ -36,6 +37,7 @@ export function connectCommand(): Command {
       }),
     )
     .addOption(flag('--hold', 'stay, tell what becomes of the connection, and close it on Ctrl-C'))
+    .addOption(otlpEndpointFlag())
     .addOption(flag('--dry-run', 'tell what would come of it, and change nothing'))
     .addOption(runDirFlag())
     .addOption(timeoutFlag())

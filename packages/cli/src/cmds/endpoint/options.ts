@@ -1,6 +1,14 @@
 import { Argument, Command } from 'commander';
 import { parseCidr } from '../../cidr.js';
-import { interfaceFlag, jsonFlag, labelFlag, netnsFlag, runDirFlag, waitFlag } from '../../common-flags.js';
+import {
+  interfaceFlag,
+  jsonFlag,
+  labelFlag,
+  netnsFlag,
+  otlpEndpointFlag,
+  runDirFlag,
+  waitFlag,
+} from '../../common-flags.js';
 import { examples } from '../../examples.js';
 import { flag, parseInteger } from '../../flags.js';
 import { type EndpointFlags, type EndpointKind, endpointKinds } from './flags.js';
@@ -62,6 +70,7 @@ export function endpointCommand(): Command {
     .addOption(
       flag('--socket <path>', 'unix socket to serve on (default: endpoints/NAME.sock in the run directory)'),
     )
+    .addOption(otlpEndpointFlag())
     .addOption(runDirFlag())
     .addOption(waitFlag())
     .addOption(jsonFlag())

@@ -3,13 +3,15 @@ import { Command } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
 import { exitStatus } from '../../exit-status.js';
-import { flag } from '../../flags.js';
+import { flag, parseHostPort } from '../../flags.js';
 
 interface UpFlags {
   readonly once?: boolean;
   readonly dryRun?: boolean;
   readonly keep?: boolean;
   readonly trust?: boolean;
+  /** True: where there is room. */
+  readonly dashboard?: string | true;
   readonly json?: boolean;
 }
 
@@ -45,6 +47,15 @@ function upCommand(): Command {
     .addOption(flag('--keep', 'leave it up and return; `nsm lab down` removes it'))
     .addOption(flag('--dry-run', 'show what would be made, make nothing'))
     .addOption(flag('--trust', 'let its file set any variable, and name files of this machine'))
+    .addOption(
+      flag(
+        '--dashboard [host:port]',
+        'while it stays, show it as a page, as nsm dashboard does (default: 127.0.0.1:7070, or any free port)',
+        {
+          parse: parseHostPort,
+        },
+      ),
+    )
     .addOption(jsonFlag())
     .addHelpText(
       'after',
@@ -56,7 +67,9 @@ function upCommand(): Command {
     .action(async (file: string, flags: UpFlags, command: Command) => {
       if (flags.once && flags.keep) command.error('error: --once and --keep exclude each other');
       const { labUp } = await import('@nsm/lab');
-      finish((await labUp(file, flags)).ok);
+      const { dashboard, ...options } = flags;
+      const page = dashboard === undefined ? {} : { dashboard: dashboard === true ? '' : dashboard };
+      finish((await labUp(file, { ...options, ...page })).ok);
     });
 }
 

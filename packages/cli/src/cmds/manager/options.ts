@@ -3,11 +3,13 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limits } from '@nsm/manager/limits';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
 import {
+  logFormatFlag,
   logLevelFlag,
   metricsListenFlag,
+  otlpEndpointFlag,
   policyFlag,
   runDirFlag,
   stateDirFlag,
@@ -15,7 +17,7 @@ import {
 } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
+import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
 import { securityFlags } from '../../security-flags.js';
@@ -105,7 +107,11 @@ export function managerCommand(): Command {
       flag(
         '--probe-interval <duration>',
         'how often a packet is sent through a tunnel to each other node; clients leave a node when three have not come back',
-        { default: 500, defaultText: '500ms', parse: parseProbeInterval },
+        {
+          default: 500,
+          defaultText: '500ms', // Less than a packet may take on its way proves nothing; more than a minute is of no use.
+          parse: parseDurationFrom('50ms', '60s'),
+        },
       ),
     )
     .addOption(
@@ -123,6 +129,7 @@ export function managerCommand(): Command {
       ),
     )
     .addOption(metricsListenFlag())
+    .addOption(otlpEndpointFlag())
     .addOption(
       flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
         defaultText: 'the name of the manager',
@@ -136,6 +143,7 @@ export function managerCommand(): Command {
     )
     .addOption(new Option('--no-attach-pods', 'leave it to agents in the pods'))
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
     .addHelpText(
       'after',
       examples(
@@ -157,14 +165,12 @@ export function managerCommand(): Command {
         if (thread) await endForwarderThread(thread);
       }
     });
+  command.addOption(
+    flag(
+      '--insecure-operators',
+      'with --insecure: whoever reaches the port may look at this node as an operator does (nsm dashboard)',
+    ),
+  );
   for (const option of [...etcdFlags(), ...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
-}
-
-/** Less than a packet may take on its way proves nothing; more than a minute is of no use. */
-function parseProbeInterval(text: string): number {
-  const interval = parseDuration(text);
-  if (interval < 50 || interval > 60_000)
-    throw new InvalidArgumentError('Write a duration from 50ms to 60s.');
-  return interval;
 }

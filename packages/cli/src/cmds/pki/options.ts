@@ -3,13 +3,13 @@ import { resolve } from 'node:path';
 import { Command, type Option } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { flag, parseDurationFrom, parseInteger } from '../../flags.js';
 import { defaultPkiDir } from '../../security-flags.js';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
 
 /** The same folder as `nsm manager --pki-dir`, and the same variable. */
 const dirFlag = (): Option =>
-  flag('--dir <dir>', "folder of the authority's key", {
+  flag('--dir <dir>', "folder of the mesh's own authority: the --pki-dir of managers", {
     default: defaultPkiDir,
     parse: (path) => resolve(path),
   }).env('NSM_PKI_DIR');
@@ -37,13 +37,19 @@ export function pkiCommand(): Command {
     });
   pki
     .command('issue')
-    .argument('<name>', 'of the manager or registry')
+    .argument('<name>', 'of the manager, registry or operator')
     .summary('write a certificate and its key into files')
     .description(
-      'Writes tls.crt, tls.key and ca.crt for --tls-cert, --tls-key and --tls-ca of a machine that cannot join.',
+      'Writes tls.crt, tls.key and ca.crt for --tls-cert, --tls-key and --tls-ca of a machine that cannot join, or of an operator,\n' +
+        'who may look at every manager of the mesh, and change nothing.',
     )
     .addOption(
       flag('--kind <kind>', 'what has the name', { default: 'manager', choices: ['manager', 'registry'] }),
+    )
+    .addOption(
+      flag('--operator', 'the name is that of an operator: a person, or a program that looks').conflicts(
+        'kind',
+      ),
     )
     .addOption(flag('--days <n>', 'how long it holds', { default: 30, parse: parseInteger(1, 825) }))
     .addOption(
@@ -69,7 +75,7 @@ export function pkiCommand(): Command {
       flag('--life <duration>', 'how long it is good', {
         default: 15 * 60_000,
         defaultText: '15m',
-        parse: parseDuration,
+        parse: parseDurationFrom('1s', '1440m'),
       }),
     )
     .addOption(dirFlag())

@@ -1,7 +1,7 @@
 // nsm registry: the registry on its own.
 import { hostname } from 'node:os';
 import { Command } from 'commander';
-import { logLevelFlag, metricsListenFlag } from '../../common-flags.js';
+import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
 import { examples } from '../../examples.js';
 import { flag, parseHostPort } from '../../flags.js';
@@ -35,6 +35,7 @@ export function registryCommand(): Command {
     .addOption(flag('--state-dir <dir>', 'folder of the records', { default: '/var/lib/nsm-registry' }))
     .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
     .addHelpText(
       'after',
       examples([
