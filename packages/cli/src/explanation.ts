@@ -21,7 +21,12 @@ export function printExplanation(output: Output, view: ExplanationView): void {
 }
 
 function verdictText(output: Output, { plan, candidates, problems }: ExplanationView): string {
-  if (plan) return `${output.paint('green', 'would be connected')} to ${wayText(plan)}`;
+  if (plan) {
+    const failed = candidates.some(({ chosen, recentFailure }) => chosen && recentFailure !== '');
+    return failed
+      ? `${output.paint('yellow', 'would be tried')} with ${wayText(plan)}, which failed lately`
+      : `${output.paint('green', 'would be connected')} to ${wayText(plan)}`;
+  }
   const refused = output.paint('red', 'would be refused');
   if (problems.some(({ refuses }) => refuses)) return `${refused}: see below what is in the way`;
   const usable = candidates.filter(({ rank }) => rank > 0).length;
@@ -125,7 +130,9 @@ export function shortLines({ candidates, problems }: ExplanationView, said = '')
   }));
   const isNews = ({ why }: { readonly why: string }): boolean => why !== untried && !said.includes(why);
   if (![...against, ...each].some(isNews)) return [];
-  const lines = [...against, ...each.slice(0, fewCandidates)].map(({ who, why }) => `${who}${why}`);
+  const lines = [...against, ...each.slice(0, fewCandidates)].map(
+    ({ who, why }) => `${who}${said.includes(why) ? 'see above' : why}`,
+  );
   const more = candidates.length - fewCandidates;
   return more > 0 ? [...lines, `and ${more} more`] : lines;
 }

@@ -183,6 +183,15 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     expect(text.stdout).toMatch(/^would connect to echo: nothing was changed\nendpoint +far on node-b$/m);
     expect(plan).toMatchObject({ interfaceName: 'nsm1', tunnel: { type: 'VXLAN', remote: mesh.b.address } });
 
+    // Each pod has its own requests.
+    const again = ['connect', service, '--dry-run', '--request-id', 'before', ...at()];
+    const presentIn = async (name: string) =>
+      (await nsmJson<{ present: string | null }>(...again, '--netns', name)).present;
+    expect([await presentIn(pod.name), await presentIn(endpoints[1]?.name ?? '')]).toEqual([
+      expect.any(String),
+      null,
+    ]);
+
     const made = await connect('far', '--label', 'tier=silver');
     const { endpoint, interfaceName, mtu } = made;
     expect({ endpoint, interfaceName, mtu }).toEqual({
