@@ -18,7 +18,7 @@ export interface FlagSettings<T> {
 /** A flag such as `--run-dir <dir>`, with its variable NSM_RUN_DIR. */
 export function flag<T>(definition: string, description: string, settings: FlagSettings<T> = {}): Option {
   const option = new Option(definition, description);
-  const variable = `NSM_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+  const variable = variableOf(option);
   // Commander takes a switch for on when its variable exists at all. A variable without a value is one that is not set.
   if (option.isBoolean() ? !switchedOff(variable) : !unset(variable)) option.env(variable);
   const { parse: read = (text: string) => text as T } = settings;
@@ -34,6 +34,11 @@ export function flag<T>(definition: string, description: string, settings: FlagS
   } else if (!option.isBoolean()) option.argParser((text: string) => parse(text));
   if (settings.default !== undefined) option.default(settings.default, settings.defaultText);
   return option;
+}
+
+/** Name of the variable that stands for a flag, such as NSM_RUN_DIR for `--run-dir`. */
+export function variableOf(option: Option): string {
+  return option.envVar ?? `NSM_${option.attributeName().replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 }
 
 /** `k=v`. */
@@ -61,6 +66,16 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
+/** A duration within bounds, which are written as the flag takes them; gives milliseconds. */
+export function parseDurationFrom(least: string, most: string): (text: string) => number {
+  return (text) => {
+    const duration = parseDuration(text);
+    if (duration < parseDuration(least) || duration > parseDuration(most))
+      throw new InvalidArgumentError(`Write a duration from ${least} to ${most}.`);
+    return duration;
+  };
+}
+
 /** `HOST:PORT`; an IPv6 address in brackets. An address is given back in the one way it is written everywhere. */
 export function parseHostPort(text: string): string {
   const match = /^(\[[0-9a-f:.]+\]|[^:\s[\]]+):(\d{1,5})$/i.exec(text);
@@ -70,6 +85,13 @@ export function parseHostPort(text: string): string {
     throw new InvalidArgumentError('Write HOST:PORT, an IPv6 address in brackets: [fd00::1]:5001.');
   if (!address) return text;
   return address.version === 6 ? `[${address.address}]:${port}` : `${address.address}:${port}`;
+}
+
+/** `http://…` or `https://…`. */
+export function parseHttpUrl(text: string): string {
+  if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError('Write a URL as http://HOST:PORT or https://HOST:PORT/PATH.');
+  return text;
 }
 
 /** `HOST:PORT` that others can call: not an address that stands for every one of this host, or for none of one. */

@@ -12,7 +12,7 @@ const accountDir = '/var/run/secrets/kubernetes.io/serviceaccount';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The files that KUBECONFIG names come first, then the service account of this pod, then ~/.kube/config.
+ * The files that KUBECONFIG names come first, then the service account of this pod, then ~/.kube/config of HOME.
  * @throws NsmError `invalid` when there is none of them, or what is there cannot be used.
  */
 export async function loadKubeConfig(env: Environment = process.env): Promise<KubeConfig> {

@@ -17,6 +17,7 @@ export const insideVariable = 'NSM_LAB_INSIDE';
 // Every flag of nsm is a variable too: one that was meant for this command must not reach a manager.
 const wanted: ReadonlySet<string> = new Set(['NSM_LOG_LEVEL', 'NSM_DEBUG']);
 
+/** An ordinary user's labs are written down in XDG_RUNTIME_DIR, or in /tmp. */
 export function readConfig(): LabConfig {
   const { env } = process;
   const uid = process.getuid?.() ?? 0;

@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { type LineSink, Output } from './output.js';
 import { printable, printableLines } from './printable.js';
 
-function sink(isTTY: boolean): LineSink & { readonly text: string } {
+function sink(isTTY: boolean, columns = 80): LineSink & { readonly text: string } {
   let text = '';
   return {
     isTTY,
+    columns,
     write: (more: string) => {
       text += more;
     },
@@ -89,6 +90,50 @@ const evil = [
   '\ue000', // of private meaning
   '\u{e0041}', // a tag, which is not seen
 ];
+
+describe('an item', () => {
+  const text = 'one two three four five six seven eight nine ten';
+  const item = (isTTY: boolean, columns: number): string => {
+    const out = sink(isTTY, columns);
+    new Output(false, out).item('  lead  ', text);
+    return out.text;
+  };
+
+  it('goes on below its beginning where the terminal ends', () => {
+    expect(item(true, 40)).toBe('  lead  one two three four five six\n        seven eight nine ten\n');
+  });
+
+  it('is one line in a pipe, and on a terminal that has no room', () => {
+    for (const one of [item(false, 40), item(true, 20)]) expect(one).toBe(`  lead  ${text}\n`);
+  });
+});
+
+describe('a wide table', () => {
+  const shown = (isTTY: boolean, columns: number): string => {
+    const out = sink(isTTY, columns);
+    const rows = [
+      ['first', 'one', '2'],
+      ['second', 'three', '4'],
+    ];
+    new Output(false, out).wideTable(['NAME', 'A LONG TITLE', 'B'], rows, 'nothing');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: styles, which are not looked at here
+    return out.text.replace(/\x1b\[\d+m/g, '');
+  };
+
+  it('is a table where there is room, and wherever there is no terminal', () => {
+    const table = 'NAME    A LONG TITLE  B\nfirst   one           2\nsecond  three         4\n';
+    expect([shown(true, 23), shown(false, 10)]).toEqual([table, table]);
+  });
+
+  it('has lines for each row where there is not', () => {
+    expect(shown(true, 22)).toBe(
+      'first\n  a long title one  b 2\nsecond\n  a long title three\n  b 4\n'.replace(
+        'one  b 2',
+        'one\n  b 2',
+      ),
+    );
+  });
+});
 
 describe('text that strangers named', () => {
   it.each(evil)('is spelled out wherever it is printed: %j', (name) => {
