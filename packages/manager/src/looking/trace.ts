@@ -61,7 +61,12 @@ export async function traceConnection(
           components,
           connection,
           sent.filter((one) => one.size === size),
-          { way, watching, drops },
+          {
+            way,
+            watching,
+            drops,
+            smallerSize: sent.find((one) => one.answered && one.size < size)?.size ?? 0,
+          },
         ),
       ),
     );
@@ -125,6 +130,8 @@ interface Watched {
   readonly way: readonly Stage[];
   readonly watching: Watching;
   readonly drops: Promise<readonly NodeDrops[]>;
+  /** As in `LossFacts`. */
+  readonly smallerSize: number;
 }
 
 /** What became of the packets of one size: of one that got lost, where there is any. */
@@ -132,7 +139,7 @@ async function follow(
   components: LookingComponents,
   connection: Connection,
   all: readonly Sent[],
-  { way, watching: { points, seen }, drops }: Watched,
+  { way, watching: { points, seen }, drops, smallerSize }: Watched,
 ): Promise<{ readonly packet: Packet; readonly reasons: readonly string[] }> {
   const lost = all.filter(({ answered }) => !answered);
   const [shown] = lost.length > 0 ? lost : all;
@@ -154,8 +161,10 @@ async function follow(
   const reasons = reasonsOf({
     loss: found,
     count: lost.length,
+    peer: senderOf(connection).port.peerAddresses[0] ?? '',
     tunnel,
     unsent,
+    smallerSize,
     underlayAnswers: tunnel ? await underlayAnswers(components, connection) : undefined,
     errors: sightings.filter(({ isError }) => isError).map(errorText),
     nodes: await drops,
