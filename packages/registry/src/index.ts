@@ -11,7 +11,9 @@ export type {
   Registry,
   RegistryListener,
   RegistryLogger,
+  RegistryMember,
   ServiceSettings,
 } from './registry.js';
+export { measureRegistry, registryMetrics } from './registry-metrics.js';
 export { RemoteRegistry } from './remote-registry.js';
 export { endpointKey } from './valid-record.js';

@@ -85,9 +85,12 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     async compareConnection({ id }) {
-      const { crossConnect } = known(components, id);
-      const { differences } = await withinPatience(components.forwarder.compare(crossConnect));
-      return { differences };
+      const connection = known(components, id);
+      const [{ differences }, measured] = await Promise.all([
+        withinPatience(components.forwarder.compare(connection.crossConnect)),
+        roundTripsOf(components, [connection]),
+      ]);
+      return { differences, roundTripUs: measured.get(id) ?? 0 };
     },
 
     async listTunnels() {
@@ -133,7 +136,9 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         () => '',
         (thrown: unknown) => NsmError.from(thrown).message,
       );
-      return { error, elapsedMs: performance.now() - started };
+      const elapsedMs = performance.now() - started;
+      const members = [...((await components.registry.members?.()) ?? [])];
+      return { error, elapsedMs, members };
     },
 
     async *watchConnections(_request, { signal }) {

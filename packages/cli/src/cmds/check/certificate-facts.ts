@@ -14,7 +14,6 @@ export interface CertificateFacts extends ManagerAnswers {
   /** What is wrong with the signatures; ''. */
   readonly chainFault: string;
   readonly authorities: readonly { readonly subject: string; readonly validTo: Date }[];
-  readonly renewalError: string;
   readonly peers: readonly Pick<admin.PeerCheck, 'manager' | 'error' | 'code'>[];
   /** Of the mesh's own authority, where it is on this machine and can be seen. */
   readonly keyFile: { readonly path: string; readonly mode: number } | undefined;
@@ -45,7 +44,6 @@ export async function readCertificateFacts(context: CheckContext): Promise<Certi
       subject: subject.replaceAll('\n', ', '),
       validTo: new Date(validTo),
     })),
-    renewalError: status.certificateError,
     peers: await context.peers(),
     keyFile: keyFileOf(status.certificateSource),
   };

@@ -7,17 +7,18 @@ import { findingCheck } from './findings-check.js';
 const dayMs = 24 * 3_600_000;
 /** An authority must be exchanged everywhere before it ends. */
 const authorityDays = 30;
-/** Of its life: renewed is every certificate when two thirds are over, and a tenth is patience. */
-const renewedBy = 2 / 3 + 1 / 10;
 
 export const certificateChecks: readonly Check<CertificateFacts>[] = [
   findingCheck<CertificateFacts>({
     code: 'NSM0960',
     title: 'certificate',
-    neededFor: 'being believed by other managers: they refuse one that has expired',
+    neededFor:
+      'being believed by other managers: they refuse one that has expired. It is renewed when two thirds of its life are over',
     mend: 'cert-manager, SPIRE or whoever wrote the files renews them; nsm pki issue NAME writes new ones; nsm manager --join TOKEN@HOST:PORT gets another',
-    well: ({ own, view }) =>
-      own ? `${view.certificate?.source}: holds until ${own.validTo.toISOString()}` : 'none: plain text',
+    well: ({ own, view, now }) =>
+      own
+        ? `from ${view.certificate?.source}: holds until ${own.validTo.toISOString()}, ${inDays(own.validTo.getTime() - now)} from now`
+        : 'none: plain text',
   }),
   {
     code: 'NSM0961',
@@ -45,22 +46,6 @@ export const certificateChecks: readonly Check<CertificateFacts>[] = [
         : broken(
             `the certificate is for ${own.uris.join(', ') || 'nobody'}, and this manager is ${view.manager.name}`,
           );
-    },
-  },
-  {
-    code: 'NSM0963',
-    title: 'renewal',
-    neededFor: 'the day on which the certificate ends',
-    mend: 'the log of the manager says why; for --join: is the machine that gave it reached? For files: are they written anew?',
-    judge: ({ own, renewalError, now }) => {
-      if (!own) return undefined;
-      const [from, to] = [own.validFrom.getTime(), own.validTo.getTime()];
-      if (to <= now) return undefined;
-      const left = `it ends in ${inDays(to - now)}`;
-      if (renewalError !== '') return warning(`no newer certificate could be had: ${renewalError}; ${left}`);
-      return now > from + (to - from) * renewedBy
-        ? warning(`most of its life is over and it was not renewed: ${left}`)
-        : well(left);
     },
   },
   {

@@ -11,20 +11,35 @@ const attempts = 3;
 /** A header of GRE with a key (RFC 2890) and Ethernet behind it: of no tunnel. */
 const payload = Buffer.from('2000655800000000', 'hex');
 
-/** The answers to each door, in their order. Doors that stay silent are knocked at again. */
-export async function knockAt(remote: string, doors: readonly Door[]): Promise<Knocked[]> {
+export interface Knocks {
+  /** Of each door. */
+  readonly answers: ReadonlyMap<Door, Knocked>;
+  /** The node answered at the free door. */
+  readonly answersOthers: boolean;
+}
+
+/**
+ * Knocks at all doors at the same time; at those that stay silent again, and at another beside them.
+ * @param freeDoor at which nobody can be: what is answered there and not elsewhere is dropped on purpose.
+ */
+export async function knockAt(
+  remote: string,
+  doors: readonly Door[],
+  freeDoor: (silent: Door) => Door,
+): Promise<Knocks> {
   const peer = IpPrefix.ofAddress(remote);
-  const knocked: Knocked[] = doors.map(() => 'silent');
-  const silent = (): number[] => doors.flatMap((_, at) => (knocked[at] === 'silent' ? [at] : []));
-  for (let attempt = 0; attempt < attempts && silent().length > 0; attempt++) {
+  const answers = new Map<Door, Knocked>(doors.map((door) => [door, 'silent']));
+  let other: Knocked = 'silent';
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const silent = doors.filter((door) => answers.get(door) === 'silent');
+    const [first] = silent;
+    if (!first) break;
     if (attempt > 0) await sleep(againAfterMs);
-    // One after the other: each has the answer that comes next.
-    for (const at of silent()) {
-      const door = doors[at];
-      if (door) knocked[at] = await knockOnce(peer, door);
-    }
+    const knocks = silent.map(async (door) => answers.set(door, await knockOnce(peer, door)));
+    if (attempt > 0 && other === 'silent') other = await knockOnce(peer, freeDoor(first));
+    await Promise.all(knocks);
   }
-  return knocked;
+  return { answers, answersOthers: other === 'came' };
 }
 
 async function knockOnce(peer: IpPrefix, door: Door): Promise<Knocked> {

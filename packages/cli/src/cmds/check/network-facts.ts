@@ -82,9 +82,10 @@ async function measure(peer: admin.PeerCheck, view: StatusView, sameNetwork: boo
     peer;
   const record = view.managers.find(({ name }) => name === manager);
   const reachable = sameNetwork && remote !== '';
-  const [mtu, ways] = reachable
-    ? await Promise.all([measureMtu(remote), readWays(peer, tunnels, view.connections)])
-    : ['its address is not known', []];
+  const mtu = reachable ? await measureMtu(remote) : 'its address is not known';
+  // A machine that is off answers nothing at all: there is nothing to be learnt of its doors.
+  const isOff = error !== '' && typeof mtu === 'string';
+  const ways = reachable && !isOff ? await readWays(peer, tunnels, view.connections) : [];
   return {
     manager,
     address,

@@ -93,7 +93,10 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     neededFor:
       'packets to other nodes: UDP 4789 (VXLAN), 4790 (VXLAN-GPE), 6635 (MPLSoUDP), IP protocol 47 (GRE, MPLSoGRE), EtherType 0x8847 (MPLSoEthernet)',
     mend: 'open the port or protocol between the nodes, or choose another kind: nsm manager --tunnel KIND',
-    judge: ({ peers }) => (peers.length === 0 ? undefined : peers.flatMap(({ ways }) => ways)),
+    judge: ({ peers }) => {
+      const ways = peers.flatMap((peer) => peer.ways);
+      return ways.length === 0 ? undefined : ways;
+    },
   },
   findingCheck<NetworkFacts>({
     code: 'NSM0958',

@@ -16,7 +16,7 @@ export interface Passage {
 }
 
 const greProtocol = 47;
-/** A port and a protocol (RFC 3692) that nobody has: what is answered there and not elsewhere is dropped on purpose. */
+/** A port and a protocol (RFC 3692) that nobody has. */
 const freeDoor = (door: Door): Door => ('udpPort' in door ? { udpPort: 33_999 } : { protocol: 253 });
 
 /**
@@ -36,23 +36,13 @@ export async function readWays(
   );
   const passages = passagesOf(tunnels).filter(({ kinds }) => !kinds.some((kind) => inUse.has(kind)));
   const doors = passages.flatMap(({ door }) => door ?? []);
-  const knocked = await knockAt(remote, doors);
-  const free = await knockAt(remote, freeDoors(doors, knocked));
-  const results = new Map(doors.map((door, at) => [door, knocked[at] ?? 'silent']));
-  const answered = free.includes('came');
+  const { answers, answersOthers } = await knockAt(remote, doors, freeDoor);
   return [
     ...used,
     ...passages.map((passage) =>
-      judgeWay(manager, passage, passage.door && results.get(passage.door), answered),
+      judgeWay(manager, passage, passage.door && answers.get(passage.door), answersOthers),
     ),
   ];
-}
-
-/** Only what stays silent is compared. */
-function freeDoors(doors: readonly Door[], knocked: readonly Knocked[]): Door[] {
-  const silent = doors.filter((_, at) => knocked[at] === 'silent');
-  const names = new Map(silent.map(freeDoor).map((door) => [JSON.stringify(door), door]));
-  return [...names.values()].slice(0, 1);
 }
 
 /** @param answers whether the other node's kernel says of other packets that they came, and nobody waits for them. */
