@@ -126,6 +126,7 @@ const permissions: PermissionFacts = {
     { name: 'CAP_SYS_ADMIN', what: 'enters namespaces', required: true },
   ],
   release: '6.18.44',
+  inCluster: false,
 };
 
 describe('checks of permissions', () => {

@@ -43,6 +43,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     neededFor: 'everything that came since the oldest of them',
     mend: 'upgrade the managers one after the other: packets flow on meanwhile',
     judge: ({ peers, view }) => {
+      if (peers.length === 0) return undefined;
       const others = peers.filter(({ error, version }) => error === '' && version !== view.manager.version);
       return others.map(({ manager, version }) =>
         warning(
