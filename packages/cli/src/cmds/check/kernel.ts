@@ -1,6 +1,6 @@
 // Checks of the kernel: what it lacks, and what the mesh wants it for.
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
-import { type KernelFacts, readKernelFacts } from './kernel-facts.js';
+import { type KernelFacts, needsRoot, readKernelFacts } from './kernel-facts.js';
 
 const upgrade = 'boot a kernel that has it: uname -r shows what runs';
 
@@ -182,7 +182,7 @@ function tried(
 }
 
 function probeOutcome(result: string | undefined, title: string, level: 'warning' | 'broken'): Outcome {
-  if (result === undefined) return untried(`${title}: no network namespace can be made to try it in`);
+  if (result === undefined) return untried(needsRoot);
   if (result === '') return well(`${title}: works`);
   return level === 'warning' ? warning(`${title}: ${result}`) : broken(`${title}: ${result}`);
 }

@@ -55,7 +55,7 @@ describe('checks of the kernel', () => {
       'NSM0906',
       { probes: { ...kernel.probes, peerProcess: undefined } },
       'untried',
-      /SO_PEERPIDFD/,
+      /run nsm check as root/,
     ],
     [
       'no veth',
