@@ -33,12 +33,16 @@ export async function bundle() {
       cwd: root,
       input: { main: join(command, 'dist/main.js') },
       platform: 'node',
+      // Of packages that have both, the form of which only what is used is taken.
+      resolve: { mainFields: ['module', 'main'] },
       external,
       plugins: [placeFiles],
     });
     const { output: written } = await build.write({
       dir: folder,
       format: 'cjs',
+      // Code that is loaded with what V8 made of it cannot import.
+      dynamicImportInCjs: false,
       // V8 holds the text of all that it runs, and each thread of a manager its own.
       comments: { legal: true, annotation: false, jsdoc: false },
       entryFileNames: '[name].js',
@@ -162,10 +166,12 @@ function npmPackageOf(file) {
   return /^(?:.*node_modules\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(relative(root, file))?.[0];
 }
 
-/** `get-handler` for packages/cli/dist/cmds/get/handler.js. */
+/** `get-handler` for packages/cli/dist/cmds/get/handler.js; some npm packages load files of their own when they need them. */
 function nameOf(module) {
   const parts = relative(packages, module).replace(/\.js$/, '').split(sep);
-  return parts.filter((part) => !['cli', 'dist', 'cmds', 'index'].includes(part)).join('-');
+  return parts
+    .filter((part) => !['cli', 'dist', 'cmds', 'index', '..', 'node_modules'].includes(part))
+    .join('-');
 }
 
 function timeOf(path) {

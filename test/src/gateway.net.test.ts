@@ -1,6 +1,6 @@
 // A gateway and managers with no more than their containers are given, /proc/sys read-only: clients reach the world through it, and
 // their cluster without it.
-import { makeNamespace, ping, requireRoot, run, type TestNamespace } from '@nsm/testkit';
+import { makeNamespace, ping, requireRoot, run, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contained, managerCapabilities } from './contained.js';
 import { Mesh, type Pod } from './mesh.js';
@@ -102,12 +102,23 @@ describe.skipIf(!requireRoot('gateway'))('a gateway with CAP_NET_ADMIN and nothi
   });
 
   it('has IPv6 passed on by the manager, which may', async () => {
-    await serve('six', '10.61.0.0/24', 'fd61::/64');
+    const gateway = await serve('six', '10.61.0.0/24', 'fd61::/64');
     await connect('six');
     for (const address of world) expect(await reached(address)).toBe(1);
     expect(await setting('ipv6/conf/all/forwarding')).toBe('1');
     await mesh.a.closeAll();
     expect(await mesh.remains(500)).toEqual([...mesh.pods].flatMap(({ name }) => [`${name}: device eth0`]));
+    await gateway.stop();
+  });
+
+  it('passes on by an outside device that comes in the place of another', async () => {
+    const gateway = await serve('again', '10.62.0.0/24');
+    await connect('again');
+    await run(edge.name, 'ip', ['link', 'delete', 'eth0']);
+    await attach(edge, internet, [['192.0.2.1/24', '192.0.2.2']]);
+    await waitFor(async () => (await reached(world[0])) === 1, { what: 'an answer from the world' });
+    await mesh.a.closeAll();
+    await gateway.stop();
   });
 
   it('is not alone: so does a bridge', async () => {

@@ -26,6 +26,18 @@ export interface CallContext {
   readonly traceparent?: string;
 }
 
+/** A call that has ended. */
+export interface EndedCall {
+  /** Its name without that of its service. */
+  readonly method: string;
+  /** Milliseconds. */
+  readonly tookMs: number;
+  /** Why it failed. */
+  readonly error?: NsmError;
+}
+
+export type CallListener = (call: EndedCall) => void;
+
 type Reply = MessageInitShape<DescMessage>;
 /** Whose certificates may call a service. Callers without one come over unix sockets, or in plain text. */
 export type Callers = readonly IdentityKind[];
@@ -37,11 +49,20 @@ const unreadForMs = 60_000;
 export class CallHandlers {
   readonly #connections: ServerConnections;
   readonly #onError: (error: NsmError, method: string) => void;
+  readonly #onCall: CallListener | undefined;
 
-  /** @param onError hears of every call that ends in an internal error. */
-  constructor(connections: ServerConnections, onError: (error: NsmError, method: string) => void) {
+  /**
+   * @param onError hears of every call that ends in an internal error.
+   * @param onCall hears of every unary call that has ended.
+   */
+  constructor(
+    connections: ServerConnections,
+    onError: (error: NsmError, method: string) => void,
+    onCall?: CallListener,
+  ) {
     this.#connections = connections;
     this.#onError = onError;
+    this.#onCall = onCall;
   }
 
   /** @throws NsmError `untrusted` when the certificate of the caller is not for this service. */
@@ -68,12 +89,21 @@ export class CallHandlers {
       callback: sendUnaryData<MessageShape<DescMessage>>,
     ): void => {
       const life = lifeOf(call);
+      const begunAt = performance.now();
+      const ended = (failure: { readonly error?: NsmError }): void =>
+        this.#onCall?.({ method: method.name, tookMs: performance.now() - begunAt, ...failure });
       Promise.resolve()
         .then(() => run(call.request, this.#context(call, life.signal, method, callers)))
         .finally(life.end)
         .then(
-          (reply) => callback(null, create(method.output, reply as Reply)),
-          (thrown: unknown) => callback(this.#failure(method, thrown)),
+          (reply) => {
+            ended({});
+            callback(null, create(method.output, reply as Reply));
+          },
+          (thrown: unknown) => {
+            ended({ error: NsmError.from(thrown) });
+            callback(this.#failure(method, thrown));
+          },
         );
     };
   }

@@ -4,7 +4,7 @@ export { abbreviatedList } from './abbreviated-list.js';
 export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
-export type { CallContext } from './call-handlers.js';
+export type { CallContext, CallListener, EndedCall } from './call-handlers.js';
 export { checkExpected, checkPeer } from './check-peer.js';
 export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
 export type { Credential, Credentials, ExpectedPeer } from './credentials.js';

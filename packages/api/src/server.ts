@@ -17,7 +17,13 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
-import { type CallContext, type Callers, CallHandlers, type Method } from './call-handlers.js';
+import {
+  type CallContext,
+  type Callers,
+  CallHandlers,
+  type CallListener,
+  type Method,
+} from './call-handlers.js';
 import { callIntake } from './call-intake.js';
 import type { Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
@@ -86,6 +92,8 @@ export interface ServerOptions extends ServerLimits {
   readonly condition?: Condition;
   /** Hears of each pod or host that has opened too many connections, and of descriptors that are used up: once in some minutes. */
   readonly onCrowd?: (error: NsmError) => void;
+  /** Hears of each unary call that has ended. Default: nobody does. */
+  readonly onCall?: CallListener;
   /** Counts what callers over unix sockets have under way. Default: nothing is counted. */
   readonly share?: Share;
 }
@@ -118,6 +126,7 @@ export class Server {
     {
       maxRequestBytes = defaultMaxRequestBytes,
       onCrowd = () => {},
+      onCall,
       condition,
       share,
       ...limits
@@ -125,7 +134,7 @@ export class Server {
   ) {
     this.#connections = new ServerConnections(onCrowd, limits.bounds, share);
     this.#condition = condition;
-    this.#calls = new CallHandlers(this.#connections, onError);
+    this.#calls = new CallHandlers(this.#connections, onError, onCall);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,

@@ -87,6 +87,13 @@ export function parseHostPort(text: string): string {
   return address.version === 6 ? `[${address.address}]:${port}` : `${address.address}:${port}`;
 }
 
+/** `http://…` or `https://…`. */
+export function parseHttpUrl(text: string): string {
+  if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError('Write a URL as http://HOST:PORT or https://HOST:PORT/PATH.');
+  return text;
+}
+
 /** `HOST:PORT` that others can call: not an address that stands for every one of this host, or for none of one. */
 export function parseReachable(text: string): string {
   const reachable = parseHostPort(text);

@@ -2,7 +2,7 @@
 // own devices are the manager's, which is asked for them by an interface parameter.
 import { readFileSync } from 'node:fs';
 import { abbreviatedList, forwarding, NsmError } from '@nsm/api';
-import { NetlinkError, RouteSocket, readSetting, writeSetting } from '@nsm/netlink';
+import { NetlinkError, RouteMonitor, RouteSocket, readSetting, writeSetting } from '@nsm/netlink';
 import type { InterfaceOption } from '@nsm/sdk';
 
 const everywhere = 'net/ipv6/conf/all/forwarding';
@@ -24,10 +24,7 @@ export function enableForwarding(outside: string, versions: ReadonlySet<4 | 6>):
       `there is no device "${outside}" in this network namespace; it has ${abbreviatedList(devices)}`,
     );
   const undo: (() => void)[] = [];
-  if (versions.has(4) && readSetting(`net/ipv4/conf/${outside}/forwarding`) === '0') {
-    passIPv4(outside, true);
-    undo.push(() => passIPv4(outside, false));
-  }
+  if (versions.has(4)) undo.push(keepPassingIPv4(outside));
   if (versions.has(6)) {
     // A forwarding host stops taking its default route from router advertisements unless accept_ra is 2
     // (Documentation/networking/ip-sysctl.rst).
@@ -50,6 +47,28 @@ export function enableForwarding(outside: string, versions: ReadonlySet<4 | 6>):
 export function passedOn(one: InterfaceOption): InterfaceOption {
   const given = typeof one === 'string' ? { type: one } : one;
   return { ...given, parameters: { ...given.parameters, [forwarding]: 'on' } };
+}
+
+/**
+ * Also by a device that comes in the place of the outside device, as the interface of a connection does that heals.
+ * @returns what ends it
+ */
+function keepPassingIPv4(outside: string): () => void {
+  const isOff = (): boolean => readSetting(`net/ipv4/conf/${outside}/forwarding`) === '0';
+  const wasOff = isOff();
+  if (wasOff) passIPv4(outside, true);
+  const monitor = RouteMonitor.open({ groups: ['link'] });
+  monitor.on('event', () => {
+    try {
+      if (isOff()) passIPv4(outside, true);
+    } catch {
+      // The device has gone again; the next event tells of another.
+    }
+  });
+  return () => {
+    monitor.close();
+    if (wasOff) passIPv4(outside, false);
+  };
 }
 
 function passIPv4(device: string, ipv4Forwarding: boolean): void {

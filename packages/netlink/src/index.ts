@@ -16,7 +16,7 @@ export {
 export { DecodeError } from './decode-error.js';
 export type { DriverInfo } from './driver-info.js';
 export { EchoProbe } from './echo-probe.js';
-export { EchoSocket } from './echo-socket.js';
+export { type EchoDeparture, type EchoOptions, EchoSocket } from './echo-socket.js';
 export { errno, errnoName } from './errno.js';
 export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';
 export type {

@@ -6,7 +6,7 @@ import { NsmError, type Step as StepMessage, StepSchema } from '@nsm/api';
 /** One step. Its times are milliseconds since the work began. */
 export interface Step {
   readonly name: string;
-  /** Name of the manager on whose node another component did it; '' for the own one. */
+  /** Name of the manager on whose node it was done; '' for the own one. */
   readonly manager: string;
   /** Who did it, where another component did: `manager`, `forwarder` or `endpoint`. */
   readonly component: string;
@@ -92,8 +92,9 @@ export class Steps {
       const startMs = offsetMs + bounded(one.startMs, spentMs);
       this.#add({
         name: one.name.slice(0, maxName),
-        manager: (one.manager || manager).slice(0, 128),
-        component: components.has(one.component) ? one.component : component,
+        manager,
+        // A manager tells of its own node's forwarder and endpoints, too; they tell of themselves.
+        component: component === 'manager' && components.has(one.component) ? one.component : component,
         startMs,
         durationMs: bounded(one.durationMs, spentMs),
         within,
@@ -122,10 +123,10 @@ export class Steps {
   }
 }
 
-/** Who tells of steps. */
+/** Who tells of steps: what it says of others is not asked. */
 export interface Teller {
   readonly component: 'manager' | 'forwarder' | 'endpoint';
-  /** Default: the own one. */
+  /** Name of the manager of its node. Default: the own one. */
   readonly manager?: string;
 }
 

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CallContext, endpoint, ServiceImplementation, Step } from '@nsm/api';
 import { NsmError } from '@nsm/api';
-import { Steps } from '@nsm/observe';
+import type { Courses } from '@nsm/observe';
 import { printable } from '@nsm/output';
 import { type InterfaceKind, interfaceName } from './interfaces.js';
 import { type EndpointAnswer, readAnswer } from './read-answer.js';
@@ -57,25 +57,29 @@ interface Known {
 export class EndpointConnections implements ServiceImplementation<typeof endpoint.EndpointConnection> {
   readonly #netns: string;
   readonly #hooks: EndpointHooks;
+  readonly #courses: Courses;
   readonly #known = new Map<string, Known>();
   /** Connections that are ending: the next of the same key begins when that is over. */
   readonly #ending = new Map<string, Promise<void>>();
 
-  constructor(netns: string, hooks: EndpointHooks) {
+  /** @param courses of what the endpoint is asked. */
+  constructor(netns: string, hooks: EndpointHooks, courses: Courses) {
     this.#netns = netns;
     this.#hooks = hooks;
+    this.#courses = courses;
   }
 
   readonly requestEndpointConnection = async (
     message: endpoint.EndpointConnectionRequest,
-    { signal }: CallContext,
+    { signal, traceparent }: CallContext,
   ): Promise<Reply> => {
     const { requestId, networkServiceName } = message;
-    const steps = new Steps();
-    const answer = await steps.step('decide about the connection', () =>
-      this.#answer(requestOf(message), signal),
-    );
-    const did = { steps: steps.report('endpoint'), tookMs: steps.elapsedMs };
+    const request = requestOf(message);
+    const subject = { service: networkServiceName, connection: request.connectionId, by: 'manager' };
+    const course = this.#courses.begin('connect', subject, traceparent);
+    const answer = await course.step('decide about the connection', () => this.#answer(request, signal));
+    course.end(answer.refuse && new NsmError('endpoint-refused', answer.refuse));
+    const did = { steps: course.report('endpoint'), tookMs: course.durationMs };
     const head = { requestId, networkServiceName, linuxNamespace: this.#netns, ...did };
     if (answer.refuse) return { ...head, admissionError: answer.refuse };
     const { addresses = [], routes = [], dns = {}, endpointAddresses = [], endpointRoutes = [] } = answer;

@@ -57,7 +57,8 @@ export function App(): JSX.Element {
           onInput={(event) => go({ query: event.currentTarget.value }, true)}
         />
         <Liveness />
-        <button type="button" class="plain" onClick={nextTheme} aria-label={`Colours: ${theme.value}`}>
+        <button type="button" class="plain" onClick={nextTheme}>
+          <span class="unseen">Colours: </span>
           {{ system: 'Auto', light: 'Light', dark: 'Dark' }[theme.value]}
         </button>
       </header>

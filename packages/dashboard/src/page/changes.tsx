@@ -1,6 +1,7 @@
 // The time line: what changed in the mesh, the latest first.
-import { computed, useSignal } from '@preact/signals';
+import { computed, useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
+import type { Change } from '../model.js';
 import { address, linkTo } from './address.js';
 import { finds } from './filter.js';
 import { clock } from './format.js';
@@ -14,26 +15,18 @@ const found = computed(() => {
 });
 
 /** Lines at a time. */
-const page = 200;
+const page = 100;
 
 export function Changes(): JSX.Element {
   const most = useSignal(page);
-  const shown = found.value.slice(0, most.value);
   return (
     <section class="scroller changes" aria-label="What changed" tabIndex={0}>
       <ol>
-        {shown.map(({ id, time, what, who, detail, state, about }) => (
-          <li key={id}>
-            <time dateTime={time}>{clock(time, now.value)}</time>
-            <StateMark state={state} bare />
-            <span>
-              {thing(about) ? <a {...linkTo({ select: about })}>{who}</a> : who} <b>{what}</b>
-              {detail && <span class="quiet"> · {detail}</span>}
-            </span>
-          </li>
+        {found.value.slice(0, most.value).map((change) => (
+          <Line key={change.id} change={change} />
         ))}
       </ol>
-      {shown.length === 0 && (
+      {found.value.length === 0 && (
         <p class="none">Nothing has changed{address.value.query ? ' that matches' : ' yet'}.</p>
       )}
       {found.value.length > most.value && (
@@ -47,5 +40,22 @@ export function Changes(): JSX.Element {
         </button>
       )}
     </section>
+  );
+}
+
+function Line({ change }: { change: Change }): JSX.Element {
+  const { time, what, who, detail, state, about } = change;
+  // Drawn anew only when what it is about comes or goes, and not with each change of the mesh.
+  const isThere = useComputed(() => thing(about) !== undefined);
+  const at = useComputed(() => clock(time, now.value));
+  return (
+    <li>
+      <time dateTime={time}>{at}</time>
+      <StateMark state={state} bare />
+      <span>
+        {isThere.value ? <a {...linkTo({ select: about })}>{who}</a> : who} <b>{what}</b>
+        {detail && <span class="quiet"> · {detail}</span>}
+      </span>
+    </li>
   );
 }

@@ -38,11 +38,12 @@ function follow(after: string): void {
   let late: ReturnType<typeof setTimeout> | undefined;
   source.onopen = () => {
     clearTimeout(late);
+    late = undefined;
     link.value = 'live';
   };
   source.onerror = () => {
-    clearTimeout(late);
-    late = setTimeout(() => {
+    // Each attempt to come back fails anew; the time counts from the first.
+    late ??= setTimeout(() => {
       link.value = 'lost';
     }, graceMs);
     // A refusal ends it for good: the server wants a token, or is another one.

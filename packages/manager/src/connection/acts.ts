@@ -7,7 +7,7 @@ import { closeAll, end, remove, tellAgain } from './closing.js';
 import { compare, mend, noteContestedThere, saysNothing, verify } from './comparing.js';
 import type { ActsComponents } from './components.js';
 import type { Step } from './decide.js';
-import { type Facts, forgetHalf } from './facts.js';
+import { type Facts, forgetHalf, noteLoss } from './facts.js';
 import type { ConnectOrder, Order } from './orders.js';
 import { policy } from './policy.js';
 import type { Acts, Present } from './reconciler.js';
@@ -74,7 +74,7 @@ export class ConnectionActs implements Acts {
     if (serve === 'done') return connection;
     if (order.kind === 'close') return await closeAll(components, all, order, course);
     if (order.kind === 'move') {
-      if (serve === 'lose') facts.lost = order.reason;
+      if (serve === 'lose') noteLoss(facts, 'move', order.reason);
       else if (connection)
         await move(components, connection, order, signal, course, { lingerMs: policy.lingerMs });
       return connection;
@@ -108,7 +108,7 @@ export class ConnectionActs implements Acts {
       const error = NsmError.from(thrown);
       if (connection.role === 'ENDPOINT') return await this.#makeAnew(connection, order, signal, course);
       if (saysNothing(error)) throw error;
-      facts.lost = error.message;
+      noteLoss(facts, 'interface', error.message);
       return await reconnectNow(components, connection, order, facts, signal, course);
     }
   }

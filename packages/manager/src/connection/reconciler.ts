@@ -4,7 +4,7 @@ import { NsmError } from '@nsm/api';
 import type { Course, CourseKind, Courses } from '@nsm/observe';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.js';
-import { type Connection, detailOf, isClosed, isUp, type Tell } from '../state/connection.js';
+import { type Connection, isClosed, isUp, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
@@ -277,8 +277,11 @@ export class Reconciler {
     const kind = courseKinds[step.do];
     const last = table.courseOf(connection.id);
     if (last?.kind === kind && !last.isOver) return last;
-    const cause = 'reason' in step ? step.reason : (facts.lost ?? detailOf(connection));
-    const course = courses.begin(kind, { ...subjectOf(connection), ...(cause ? { cause } : {}) });
+    const cause = facts.cause ?? (facts.pathFailure ? 'packets' : 'restart');
+    const course = courses.begin(kind, {
+      ...subjectOf(connection),
+      ...(kind === 'heal' ? { cause } : {}),
+    });
     if (kind !== 'mend') table.noteCourse(connection.id, course);
     return course;
   }

@@ -103,6 +103,7 @@ export function declareUp(
       endpoint: up.endpoint.name,
       peer: up.peer?.manager,
       trace: course.traceId,
+      ms: Math.round(course.durationMs * 10) / 10,
     },
     'connection up',
   );

@@ -3,6 +3,8 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
 import { explainSelection } from '../explain/explain-selection.js';
 import { captureConnection } from '../looking/capture.js';
+import { pingConnection } from '../looking/ping.js';
+import { traceConnection } from '../looking/trace.js';
 import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
 import type { Connection } from '../state/connection.js';
@@ -83,9 +85,12 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     async compareConnection({ id }) {
-      const { crossConnect } = known(components, id);
-      const { differences } = await withinPatience(components.forwarder.compare(crossConnect));
-      return { differences };
+      const connection = known(components, id);
+      const [{ differences }, measured] = await Promise.all([
+        withinPatience(components.forwarder.compare(connection.crossConnect)),
+        roundTripsOf(components, [connection]),
+      ]);
+      return { differences, roundTripUs: measured.get(id) ?? 0 };
     },
 
     async listTunnels() {
@@ -153,9 +158,9 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 
     captureConnection: (request, { signal }) => captureConnection(components, request, signal),
 
-    pingConnection: async () => {
-      throw new NsmError('unimplemented', 'not yet');
-    },
+    traceConnection: ({ id }, { signal }) => traceConnection(components, id, signal),
+
+    pingConnection: ({ id, timeoutMs }) => pingConnection(components, id, timeoutMs || 1000),
   };
 }
 

@@ -55,7 +55,7 @@ function reconsider(components: SignalComponents, connection: Connection): void 
   });
   // The client's manager looks for another endpoint; here it looks at once whether there is one.
   if (role === 'ENDPOINT') reconciler.end(id, reason, { tell: 'reconnect' });
-  else if (hasAnother(components, connection)) lose(reconciler, connection, reason);
+  else if (hasAnother(components, connection)) lose(reconciler, connection, 'policy', reason);
   else reconciler.end(id, reason);
 }
 

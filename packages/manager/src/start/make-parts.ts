@@ -13,6 +13,7 @@ import { NamespaceGuard } from '../admission/namespace-guard.js';
 import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
 import type { AuditLog } from '../audit/audit-log.js';
+import { logOrders } from '../audit/log-orders.js';
 import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
@@ -125,6 +126,7 @@ export function makeParts(
   const offers = new TunnelOffers(forwarder, options.tunnelAddress ?? '');
   const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
   const logThrottle = new LogThrottle(monotonic);
+  logOrders({ courses, logThrottle, logger });
   const known = {
     self,
     registry,

@@ -11,9 +11,9 @@ export interface PastState {
   readonly detail: string;
 }
 
-/** What a connection went through since this manager knows it. */
+/** What a connection went through since this manager runs. */
 export interface Past {
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch at which it was made; after a restart, at which it entered the state that it was found in. */
   readonly since: number;
   /** Times that it was healed. */
   readonly heals: number;
@@ -21,8 +21,15 @@ export interface Past {
   readonly states: readonly PastState[];
 }
 
-/** A connection that is up after one of these was healed. */
-const healedFrom: ReadonlySet<OperatorState> = new Set(['HEALING', 'FAILED']);
+interface Noted extends Past {
+  heals: number;
+  /** It was in a state of `healing`, and has not been up since. */
+  isHealing: boolean;
+  readonly states: PastState[];
+}
+
+/** A connection that is up after one of these, whatever came between, was healed. */
+const healing: ReadonlySet<OperatorState> = new Set(['HEALING', 'FAILED']);
 
 /** States of one connection that are remembered. */
 const most = 32;
@@ -32,7 +39,7 @@ const mostCourses = 4096;
 const closedMeanwhile = new NsmError('cancelled', 'the connection was closed meanwhile');
 
 export class ConnectionHistories {
-  readonly #byId = new Map<string, { readonly since: number; heals: number; readonly states: PastState[] }>();
+  readonly #byId = new Map<string, Noted>();
   /** By id of the connection, the latest last. */
   readonly #courses = new Map<string, Course>();
 
@@ -43,12 +50,18 @@ export class ConnectionHistories {
   /** @param time milliseconds since the Unix epoch. */
   note(connection: Connection, time: number): void {
     const { id } = connection;
-    const past = this.#byId.get(id) ?? { since: time, heals: 0, states: [] };
+    // Found again after a restart, it entered its state before.
+    const since = Math.min(time, connection.since);
+    const past = this.#byId.get(id) ?? { since, heals: 0, isHealing: false, states: [] };
     const { states } = past;
     const [state, detail] = [stateOf(connection), detailOf(connection)];
     const last = states.at(-1);
     if (last?.state === state && last.detail === detail) return;
-    if (state === 'UP' && last && healedFrom.has(last.state)) past.heals++;
+    if (healing.has(state)) past.isHealing = true;
+    else if (state === 'UP' && past.isHealing) {
+      past.isHealing = false;
+      past.heals++;
+    }
     states.push({ time, state, detail });
     if (states.length > most) states.shift();
     this.#byId.set(id, past);

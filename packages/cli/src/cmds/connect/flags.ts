@@ -12,5 +12,6 @@ export interface ConnectFlags {
   readonly runDir: string;
   readonly timeout: number;
   readonly wait: number;
+  readonly otlpEndpoint?: string;
   readonly json?: boolean;
 }

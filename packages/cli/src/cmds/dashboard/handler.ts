@@ -12,7 +12,7 @@ import { meshSource, operatorCredentials } from './mesh-source.js';
 
 export async function runDashboard(flags: DashboardFlags): Promise<void> {
   const { listen, allowChanges = false, https = false } = flags;
-  const signal = interrupted();
+  const signal = ending();
   const output = new Output(flags.json === true);
   const errors = new Output(false, process.stderr);
   const say = ({ err }: { readonly err?: { readonly message: string } }, text: string): void =>
@@ -27,7 +27,7 @@ export async function runDashboard(flags: DashboardFlags): Promise<void> {
   const token = flags.token ?? (isOpen ? undefined : randomBytes(18).toString('base64url'));
   await using server = await DashboardServer.start(mesh, {
     listen,
-    names: [hostname(), ...flags.name],
+    names: [hostname(), ...flags.hostName],
     allowChanges,
     ...(token === undefined ? {} : { token }),
     ...(https && credentials ? { tls: tlsOf(credentials) } : {}),
@@ -40,7 +40,15 @@ export async function runDashboard(flags: DashboardFlags): Promise<void> {
   const url = `${address}${token === undefined ? '' : `#token=${token}`}`;
   if (output.json) output.value({ url, address, port: server.port, token: token ?? null, allowChanges });
   else output.line(`the mesh is shown at ${url}`);
+  process.send?.({ url });
   await aborted(signal);
+}
+
+/** Ctrl-C, or the end of the process that began this one and keeps a channel to it: that of a lab. */
+function ending(): AbortSignal {
+  const left = new AbortController();
+  process.once('disconnect', () => left.abort());
+  return AbortSignal.any([interrupted(), left.signal]);
 }
 
 function isLoopback(listen: string): boolean {

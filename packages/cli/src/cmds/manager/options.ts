@@ -6,14 +6,17 @@ import { defaultLimits, type Limits } from '@nsm/manager/limits';
 import { Command, Option } from 'commander';
 import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
 import {
+  logFormatFlag,
   logLevelFlag,
   metricsListenFlag,
+  otlpEndpointFlag,
   policyFlag,
   runDirFlag,
   stateDirFlag,
   vxlanEngineFlag,
 } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -126,6 +129,7 @@ export function managerCommand(): Command {
       ),
     )
     .addOption(metricsListenFlag())
+    .addOption(otlpEndpointFlag())
     .addOption(
       flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
         defaultText: 'the name of the manager',
@@ -139,6 +143,17 @@ export function managerCommand(): Command {
     )
     .addOption(new Option('--no-attach-pods', 'leave it to agents in the pods'))
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm manager --name node-a --listen 0.0.0.0:5001 --insecure', 'a mesh of one node, in plain text'],
+        [
+          'nsm manager --name node-b --listen 0.0.0.0:5001 --join TOKEN@node-a:5001',
+          'a second node, with a token of nsm pki join-token',
+        ],
+      ),
+    )
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
       const thread =

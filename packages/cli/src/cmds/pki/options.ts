@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { Command, type Option } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseDurationFrom, parseInteger } from '../../flags.js';
 import { defaultPkiDir } from '../../security-flags.js';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
@@ -29,6 +30,7 @@ export function pkiCommand(): Command {
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki init', 'an authority in the state folder of this node']))
     .action(async (flags: InitFlags) => {
       const { initAuthority } = await import('./handler.js');
       initAuthority(flags);
@@ -57,6 +59,7 @@ export function pkiCommand(): Command {
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki issue node-b', 'a certificate for the manager node-b']))
     .action(async (name: string, flags: IssueFlags) => {
       const { issueCertificate } = await import('./handler.js');
       issueCertificate(name, flags);
@@ -77,6 +80,7 @@ export function pkiCommand(): Command {
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki join-token', 'a token for nsm manager --join']))
     .action(async (name: string | undefined, flags: JoinTokenFlags) => {
       const { makeJoinToken } = await import('./handler.js');
       makeJoinToken(name, flags);

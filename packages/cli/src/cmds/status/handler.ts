@@ -3,6 +3,7 @@ import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
 import { exitStatus } from '../../exit-status.js';
+import { managerState } from '../../view-texts.js';
 import { askStatus } from './ask-status.js';
 import { type Finding, findingsOf } from './findings.js';
 import type { StatusFlags } from './flags.js';
@@ -87,11 +88,7 @@ function forwarderText(output: Output, { forwarderError, interfaceTypes, tunnelT
 }
 
 function managersText({ managers }: StatusView): string {
-  const state = (manager: StatusView['managers'][number]): string => {
-    if (!manager.alive) return manager.stopped ? 'stopped' : 'gone';
-    return manager.drained ? 'drained' : 'alive';
-  };
-  return `${managers.length}${inGroups(managers.map(state), (word) => word)}`;
+  return `${managers.length}${inGroups(managers.map(managerState), (word) => word)}`;
 }
 
 function endpointsText({ endpoints }: StatusView): string {

@@ -19,11 +19,14 @@ export function Steps({ order }: { order: Order }): JSX.Element {
         {order.traceId && <span class="quiet"> · trace {order.traceId}</span>}
       </p>
       <ol>
-        {order.steps.map(({ name, node, startMs, durationMs, error }, index) => (
+        {order.steps.map(({ name, manager, component, startMs, durationMs, error }, index) => (
           <li key={index} class={error ? 'failed' : ''}>
-            <span class="name" title={node}>
+            <span class="name" title={`${component} of ${manager}`}>
               {name}
-              <span class="quiet"> {node}</span>
+              <span class="quiet">
+                {' '}
+                {component} {manager}
+              </span>
             </span>
             <svg viewBox={`0 0 ${scale} 10`} preserveAspectRatio="none" aria-hidden="true">
               <rect

@@ -66,7 +66,8 @@ export class Canvas {
           present.remove();
           this.#core.add({ data, ...(classes ? { classes } : {}) });
         } else {
-          present.data(data);
+          const { shift: _, ...rest } = data;
+          present.data(rest);
           const chosen = present.hasClass('chosen') ? ' chosen' : '';
           present.classes(`${String(classes)}${chosen}`);
         }
@@ -127,14 +128,29 @@ export class Canvas {
     this.#core.batch(() => {
       for (const [id, point] of points) this.#core.getElementById(id).position(point);
     });
+    this.#core.nodes('.box').forEach((box) => {
+      box.data('shift', shiftOf(String(box.data('title')), box.outerWidth()));
+    });
     if (!this.#isMoved) this.fit();
   }
+}
+
+const measuring = document.createElement('canvas').getContext('2d');
+
+/** From the middle of a box to where its title stands at the left. */
+function shiftOf(title: string, width: number): number {
+  if (!measuring) return 0;
+  measuring.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
+  return measuring.measureText(title).width / 2 + 14 - width / 2;
 }
 
 function elementsOf({ boxes, chips, edges, tunnels }: Graph): ElementDefinition[] {
   const troubled = (is: boolean): string => (is ? ' troubled' : '');
   return [
-    ...boxes.map(({ isTroubled, ...data }) => ({ data, classes: `box${troubled(isTroubled)}` })),
+    ...boxes.map(({ isTroubled, ...data }) => ({
+      data: { shift: 0, ...data },
+      classes: `box${troubled(isTroubled)}`,
+    })),
     ...chips.map(({ id, node, role, title, subtitle, select, query, isTroubled }) => ({
       data: { id, parent: node, label: `${clipped(title)}\n${clipped(subtitle)}`, select, query },
       classes: `chip ${role}${troubled(isTroubled)}`,

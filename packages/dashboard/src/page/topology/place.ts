@@ -10,7 +10,8 @@ export const chipSize = { width: 148, height: 44 };
 const gap = { x: 18, y: 18 };
 /** Between the row of endpoints and that of clients: connections run through it. */
 const lane = 96;
-const boxPadding = { x: 26, top: 42, bottom: 26 };
+/** As in the style of boxes. */
+const boxPadding = 34;
 const boxGap = { x: 84, y: 84 };
 
 /**
@@ -56,12 +57,12 @@ function planOf(box: string, chips: readonly Chip[], perRow: number): Plan {
   const widest = Math.max(1, ...[...above, ...below].map(({ length }) => length));
   const inner = widest * (chipSize.width + gap.x) - gap.x;
   const points = new Map<string, Point>();
-  let y = boxPadding.top + chipSize.height / 2;
+  let y = boxPadding + chipSize.height / 2;
   const put = (rows: readonly (readonly Chip[])[]): void => {
     for (const row of rows) {
       const width = row.length * (chipSize.width + gap.x) - gap.x;
       row.forEach(({ id }, index) => {
-        const x = boxPadding.x + (inner - width) / 2 + chipSize.width / 2 + index * (chipSize.width + gap.x);
+        const x = boxPadding + (inner - width) / 2 + chipSize.width / 2 + index * (chipSize.width + gap.x);
         points.set(id, { x, y });
       });
       y += chipSize.height + gap.y;
@@ -71,12 +72,12 @@ function planOf(box: string, chips: readonly Chip[], perRow: number): Plan {
   if (above.length > 0 && below.length > 0) y += lane - gap.y;
   put(below);
   // Its own place counts only where it has no chips.
-  if (chips.length === 0) points.set(box, { x: boxPadding.x + inner / 2, y });
+  if (chips.length === 0) points.set(box, { x: boxPadding + inner / 2, y });
   const rows = Math.max(1, above.length + below.length);
   const spare = above.length > 0 && below.length > 0 ? lane - gap.y : 0;
   return {
-    width: inner + 2 * boxPadding.x,
-    height: boxPadding.top + boxPadding.bottom + rows * (chipSize.height + gap.y) - gap.y + spare,
+    width: inner + 2 * boxPadding,
+    height: 2 * boxPadding + rows * (chipSize.height + gap.y) - gap.y + spare,
     points,
   };
 }
