@@ -23,7 +23,7 @@ export default defineConfig({
           include: compiled('*.test.js'),
           testTimeout: 30_000,
           hookTimeout: 30_000,
-          exclude: [...compiled('*.net.test.js'), ...compiled('*.kubernetes.test.js'), '**/node_modules/**'],
+          exclude: [...compiled('*.{net,web,kubernetes}.test.js'), '**/node_modules/**'],
         },
       },
       {
@@ -34,6 +34,18 @@ export default defineConfig({
           server,
           isolate: false,
           include: compiled('*.net.test.js'),
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          // The page of `nsm dashboard`, in a browser without a window.
+          name: 'web',
+          pool: 'forks',
+          server,
+          isolate: false,
+          include: compiled('*.web.test.js'),
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

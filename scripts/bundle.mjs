@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from './page.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const packages = join(root, 'packages');
@@ -21,6 +22,7 @@ const external = ['koffi', '@grpc/proto-loader'];
 
 /** Makes the bundle anew when anything that went into it has changed. */
 export async function bundle() {
+  const ofPage = await buildPage();
   if (isFresh()) return;
   const { rolldown } = await import('rolldown');
   const name = `${Date.now()}-${process.pid}`;
@@ -31,12 +33,16 @@ export async function bundle() {
       cwd: root,
       input: { main: join(command, 'dist/main.js') },
       platform: 'node',
+      // Of packages that have both, the form of which only what is used is taken.
+      resolve: { mainFields: ['module', 'main'] },
       external,
       plugins: [placeFiles],
     });
     const { output: written } = await build.write({
       dir: folder,
       format: 'cjs',
+      // Code that is loaded with what V8 made of it cannot import.
+      dynamicImportInCjs: false,
       // V8 holds the text of all that it runs, and each thread of a manager its own.
       comments: { legal: true, annotation: false, jsdoc: false },
       entryFileNames: '[name].js',
@@ -46,7 +52,7 @@ export async function bundle() {
     await build.close();
     // The clone may be moved, or copied.
     const inputs = read.filter((file) => !file.includes('node_modules')).map((file) => relative(root, file));
-    const npmPackages = [...new Set(read.flatMap((file) => npmPackageOf(file) ?? []))].sort();
+    const npmPackages = [...new Set([...ofPage, ...read.flatMap((file) => npmPackageOf(file) ?? [])])].sort();
     for (const { type, fileName, code } of written)
       if (type === 'chunk') writeFileSync(join(folder, fileName), escaped(code));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'commonjs' }));
@@ -160,10 +166,12 @@ function npmPackageOf(file) {
   return /^(?:.*node_modules\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(relative(root, file))?.[0];
 }
 
-/** `get-handler` for packages/cli/dist/cmds/get/handler.js. */
+/** `get-handler` for packages/cli/dist/cmds/get/handler.js; some npm packages load files of their own when they need them. */
 function nameOf(module) {
   const parts = relative(packages, module).replace(/\.js$/, '').split(sep);
-  return parts.filter((part) => !['cli', 'dist', 'cmds', 'index'].includes(part)).join('-');
+  return parts
+    .filter((part) => !['cli', 'dist', 'cmds', 'index', '..', 'node_modules'].includes(part))
+    .join('-');
 }
 
 function timeOf(path) {

@@ -103,6 +103,12 @@ export const debianPackages = [
     present: (find) => find('openssl') !== undefined,
   },
   {
+    name: 'chromium',
+    purposes: ['test'],
+    why: 'Chromium, without a window, shows the tests the page of nsm dashboard (some 300 MiB)',
+    present: (find) => find('chromium') !== undefined,
+  },
+  {
     name: 'zsh',
     purposes: ['test'],
     why: 'zsh tries out its completion script',

@@ -49,5 +49,6 @@ function layUnits(to) {
   const units = join(root, 'deploy/systemd');
   for (const name of readdirSync(units))
     if (name.endsWith('.service')) copy(join(units, name), join(to, 'usr/lib/systemd/system', name));
-  copy(join(units, 'nsm.sysusers.conf'), join(to, 'usr/lib/sysusers.d/nsm.conf'));
+  for (const kind of ['sysusers', 'tmpfiles'])
+    copy(join(units, `nsm.${kind}.conf`), join(to, `usr/lib/${kind}.d/nsm.conf`));
 }

@@ -1,4 +1,4 @@
-// npm start: sets a clone up and brings the example lab up. Arguments are those of `nsm lab up`, such as --once or --json.
+// npm start: sets a clone up, brings the example lab up and shows it as a page. Arguments are those of `nsm lab up`, such as --once or --json.
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
 
@@ -12,6 +12,7 @@ process.argv = [
   'lab',
   'up',
   join(root, 'examples/two-nodes.yaml'),
+  '--dashboard',
   ...process.argv.slice(2),
 ];
 await import(nsm);

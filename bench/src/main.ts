@@ -3,11 +3,13 @@ import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { bareWires } from './bare-wires.js';
 import { Cleanup, removeRemains } from './cleanup.js';
+import { Cluster } from './cluster.js';
 import { searchPath } from './config.js';
 import { findCommand } from './find-command.js';
 import { describeMachine } from './machine.js';
 import { measureDataplane } from './measure-dataplane.js';
 import { measureFootprint } from './measure-footprint.js';
+import { measureKubernetes } from './measure-kubernetes.js';
 import { measureMemory } from './measure-memory.js';
 import { measurePolicy } from './measure-policy.js';
 import { measureRegistries } from './measure-registry.js';
@@ -22,7 +24,7 @@ import { rounded } from './statistics.js';
 import { startSystems } from './system.js';
 import { judge } from './targets.js';
 
-async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): Promise<Results> {
+async function run({ plan, only, named, profile, quick }: Options, cleanup: Cleanup): Promise<Results> {
   const started = new Date();
   const skipped: string[] = [];
   const machine = describeMachine();
@@ -53,10 +55,13 @@ async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): P
     const scale = only.has('scale') ? await measureScale(mesh, plan, say) : [];
     const footprint = only.has('footprint') ? await measureFootprint(mesh, plan, cleanup, say) : [];
     const policy = only.has('policy') ? measurePolicy(say) : [];
+    const cluster = named ? await Cluster.open(cleanup) : 'a cluster is measured when --only names the part';
     const { figures: registries, skipped: withoutRegistry } = only.has('registry')
-      ? await measureRegistries(mesh, plan, say)
+      ? await measureRegistries(mesh, plan, cluster, say)
       : { figures: [], skipped: [] };
     skipped.push(...withoutRegistry);
+    const kubernetes = only.has('kubernetes') ? await measureKubernetes(cluster, plan, say) : undefined;
+    if (typeof kubernetes === 'string') skipped.push(`kubernetes: ${kubernetes}`);
     const figures = {
       policy,
       registries,
@@ -66,6 +71,7 @@ async function run({ plan, only, profile, quick }: Options, cleanup: Cleanup): P
       tunnels,
       scale,
       footprint,
+      ...(typeof kubernetes === 'object' ? { kubernetes } : {}),
     };
     return {
       benchmark: 'network-service-mesh',

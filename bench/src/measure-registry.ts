@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EtcdProcess } from '@nsm/testkit';
+import type { Cluster } from './cluster.js';
 import { searchPath } from './config.js';
 import { findCommand } from './find-command.js';
 import type { Mesh } from './mesh.js';
 import type { Plan } from './options.js';
+import { thisMachine } from './pod.js';
 import { settled, type Usage } from './probe-usage.js';
 import type { Program } from './program.js';
 import type { Advertised, AdvertiserOptions } from './registry/advertiser-main.js';
@@ -28,8 +30,8 @@ export interface RegistryFigure {
   /** Bytes that a manager holds more than in an empty mesh, of the whole process and of live JavaScript objects. */
   readonly managerMemory: number;
   readonly managerHeap: number;
-  /** Of one processor, idle: the registry's process, and a manager's. */
-  readonly registryCpu: number;
+  /** Of one processor, idle: the registry's process, where it is one of this machine's, and a manager's. */
+  readonly registryCpu: number | undefined;
   readonly managerCpu: number;
 }
 
@@ -43,13 +45,20 @@ const processes = 2;
 interface Served {
   readonly kind: string;
   readonly url: string;
-  readonly pid: number;
+  readonly pid?: number;
+  /** Namespace of endpoints. Default: "default". */
+  readonly namespace?: string;
+  /** Where it is reached from. */
+  readonly node: 'a' | undefined;
+  /** Flags of managers. */
+  readonly flags?: readonly string[];
   stop(): Promise<void>;
 }
 
 export async function measureRegistries(
   mesh: Mesh,
   plan: Plan,
+  cluster: Cluster | string,
   say: (text: string) => void,
 ): Promise<{ readonly figures: RegistryFigure[]; readonly skipped: readonly string[] }> {
   const figures: RegistryFigure[] = [];
@@ -64,37 +73,55 @@ export async function measureRegistries(
   await measure(await serveRecords(mesh));
   if (findCommand('etcd', searchPath)) await measure(await serveEtcd(mesh));
   else skipped.push('registry of etcd: etcd not installed');
-  skipped.push('registry of kubernetes: there are no followers of an API server yet');
+  const records = typeof cluster === 'string' ? cluster : await serveObjects(cluster);
+  if (typeof records === 'string') skipped.push(`registry of kubernetes: ${records}`);
+  else await measure(records);
   return { figures, skipped };
 }
 
 async function serveRecords(mesh: Mesh): Promise<Served> {
   const listen = `${mesh.underlay.a}:5007`;
   const served = await mesh.startRegistry('bench-registry', listen);
-  return { kind: 'embedded', url: `nsm://${listen}`, pid: served.pid, stop: () => served.stop() };
+  return { kind: 'embedded', url: `nsm://${listen}`, pid: served.pid, node: 'a', stop: () => served.stop() };
 }
 
 async function serveEtcd(mesh: Mesh): Promise<Served> {
   const place = { namespace: mesh.nodes.a.name, address: mesh.underlay.a, clientPort: 2379, peerPort: 2380 };
   const etcd = new EtcdProcess('bench', new Map([['bench', place]]));
   await etcd.start();
-  return { kind: 'etcd', url: `etcd://${etcd.member}`, pid: etcd.pid, stop: () => etcd.stop() };
+  return { kind: 'etcd', url: `etcd://${etcd.member}`, pid: etcd.pid, node: 'a', stop: () => etcd.stop() };
+}
+
+/** In a namespace of its own, which goes with all that is in it. @returns why not, where the cluster has no such objects. */
+async function serveObjects(cluster: Cluster): Promise<Served | string> {
+  if (!(await cluster.hasCustomResources()))
+    return 'the cluster has no custom resources of the mesh: kubectl apply --server-side -f deploy/kubernetes/crds';
+  const namespace = await cluster.makeNamespace('records');
+  return {
+    kind: 'kubernetes',
+    url: `kubernetes:${namespace}`,
+    namespace,
+    node: undefined,
+    flags: ['--no-attach-pods', '--insecure'],
+    stop: async () => cluster.removeNamespace(namespace),
+  };
 }
 
 async function measureRegistry(
   mesh: Mesh,
-  { kind, url, pid }: Served,
+  { kind, url, pid, namespace = 'default', node, flags = [] }: Served,
   { followers: managers, records: endpoints, advertisements }: Plan,
   say: (text: string) => void,
 ): Promise<RegistryFigure> {
   const { pkiDir } = mesh;
-  const { a } = mesh.nodes;
+  const place = node ? mesh.nodes[node] : thisMachine;
   say(`registry ${kind}: ${endpoints} endpoints`);
-  const manager = await mesh.startManager(`bench-known-${kind}`, 'a', 5008, url);
+  const manager = await mesh.startManager(`bench-known-${kind}`, node, 5008, url, flags);
   const before = await settled(manager);
-  const advertiser = mesh.start(a, `advertiser-${kind}`, program('advertiser'), {
+  const advertiser = mesh.start(place, `advertiser-${kind}`, program('advertiser'), {
     url,
     pkiDir,
+    namespace,
   } satisfies AdvertiserOptions);
   await advertiser.ready();
   const fill = await advertiser.ask<Advertised>({
@@ -105,7 +132,7 @@ async function measureRegistry(
   const joining = performance.now();
   const each = managers / processes;
   const groups = Array.from({ length: processes }, (_, n) =>
-    mesh.start(a, `followers-${kind}-${n}`, program('followers'), {
+    mesh.start(place, `followers-${kind}-${n}`, program('followers'), {
       url,
       pkiDir,
       first: n * each,
@@ -147,11 +174,11 @@ async function measureRegistry(
 }
 
 async function idleShares(
-  pid: number,
+  pid: number | undefined,
   manager: Program,
-): Promise<{ readonly registryCpu: number; readonly managerCpu: number }> {
+): Promise<{ readonly registryCpu: number | undefined; readonly managerCpu: number }> {
   const look = async () => ({
-    registry: cpuSeconds(pid),
+    registry: pid === undefined ? undefined : cpuSeconds(pid),
     manager: (await manager.ask<Usage>({ collect: false })).cpu / 1e6,
     at: performance.now(),
   });
@@ -160,7 +187,10 @@ async function idleShares(
   const second = await look();
   const seconds = (second.at - first.at) / 1000;
   return {
-    registryCpu: rounded((second.registry - first.registry) / seconds),
+    registryCpu:
+      first.registry === undefined || second.registry === undefined
+        ? undefined
+        : rounded((second.registry - first.registry) / seconds),
     managerCpu: rounded((second.manager - first.manager) / seconds),
   };
 }

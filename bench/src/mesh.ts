@@ -7,7 +7,7 @@ import { waitFor } from '@nsm/testkit';
 import type { BareEndpointOptions } from './bare/bare-endpoint.js';
 import type { BareManagerOptions } from './bare/bare-manager.js';
 import { type Cleanup, folderPrefix } from './cleanup.js';
-import { makePod, type Pod } from './pod.js';
+import { makePod, type Place, type Pod, thisMachine } from './pod.js';
 import { Program } from './program.js';
 
 /** Path of the command. */
@@ -74,17 +74,18 @@ export class Mesh {
   /**
    * Starts a manager as an operator would, but for a preloaded probe.
    * @param label its name, and that of its folder.
+   * @param node or undefined for this machine's own network.
    * @param registry of another manager; '' for one of its own.
    * @param more flags.
    */
   async startManager(
     label: string,
-    node: NodeName,
+    node: NodeName | undefined,
     port: number,
     registry: string,
     more: readonly string[] = [],
   ): Promise<Program> {
-    const at = `${address[node]}:${port}`;
+    const at = `${node ? address[node] : '127.0.0.1'}:${port}`;
     const flags = [
       '--name',
       label,
@@ -97,7 +98,7 @@ export class Mesh {
     ];
     const profile = this.#profile ? ['--cpu-prof', '--cpu-prof-dir', this.#profile] : [];
     const program = this.#start({
-      pod: this.nodes[node],
+      pod: node ? this.nodes[node] : thisMachine,
       name: label,
       nodeFlags: ['--expose-gc', ...preloaded, ...profile],
       script: nsm,
@@ -141,7 +142,7 @@ export class Mesh {
   }
 
   /** Starts a program of the benchmark's own, which is told `options`. */
-  start(pod: Pod, name: string, script: string, options: object): Program {
+  start(pod: Place, name: string, script: string, options: object): Program {
     return this.#start({ pod, name, script, args: [JSON.stringify(options)] });
   }
 

@@ -7,6 +7,8 @@ export interface Options {
   /** Folder for CPU profiles of the managers; undefined: none are taken. */
   readonly profile: string | undefined;
   readonly only: ReadonlySet<Part>;
+  /** Parts were named. A cluster is nobody's by chance: what is on one is measured only then. */
+  readonly named: boolean;
   readonly plan: Plan;
 }
 
@@ -20,6 +22,7 @@ export const parts = [
   'footprint',
   'policy',
   'registry',
+  'kubernetes',
 ] as const;
 export type Part = (typeof parts)[number];
 
@@ -51,6 +54,9 @@ export interface Plan {
   readonly followers: number;
   readonly records: number;
   readonly advertisements: number;
+  /** Edits of a pod's annotation, and pods of each mode that are made. */
+  readonly edits: number;
+  readonly createdPods: number;
 }
 
 const full: Plan = {
@@ -70,6 +76,8 @@ const full: Plan = {
   followers: 1000,
   records: 10_000,
   advertisements: 100,
+  edits: 50,
+  createdPods: 10,
 };
 
 const quick: Plan = {
@@ -84,6 +92,8 @@ const quick: Plan = {
   scale: 1000,
   footprintRounds: 3,
   advertisements: 30,
+  edits: 20,
+  createdPods: 4,
 };
 
 export const usage: string = `npm run bench -- [--quick] [--json] [--only ${parts.join('|')}]… [--profile DIR]`;
@@ -107,6 +117,7 @@ export function readOptions(args: readonly string[]): Options {
     quick: values.quick,
     profile: values.profile,
     only: new Set(chosen),
+    named: values.only.length > 0,
     plan: values.quick ? quick : full,
   };
 }

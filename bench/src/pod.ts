@@ -10,14 +10,21 @@ import {
 } from '@nsm/netlink';
 import { type Cleanup, namePrefix } from './cleanup.js';
 
-export interface Pod {
+/** Where programs are started. */
+export interface Place {
+  spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
+}
+
+/** The network of this machine, from which clusters are reached. */
+export const thisMachine: Place = { spawn };
+
+/** `spawn`: the fork takes the namespace of the calling thread along, so no other program is needed to enter it. */
+export interface Pod extends Place {
   /** Under /run/netns. */
   readonly name: string;
   readonly path: string;
   readonly namespace: NetworkNamespace;
   readonly route: RouteSocket;
-  /** The fork takes the namespace of the calling thread along, so no other program is needed to enter it. */
-  spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
 }
 
 export function makePod(label: string, cleanup: Cleanup): Pod {

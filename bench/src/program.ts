@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cleanup } from './cleanup.js';
-import type { Pod } from './pod.js';
+import type { Place } from './pod.js';
 
 export interface ProgramOptions {
-  readonly pod: Pod;
+  readonly pod: Place;
   /** For its log, and for people. */
   readonly name: string;
   readonly folder: string;

@@ -31,6 +31,7 @@ export function report(results: Results): string {
     footprintSection(results),
     policySection(results),
     registrySection(results),
+    kubernetesSection(results),
     targetSection(results),
     results.skipped.map((text) => `not measured: ${text}`).join('\n'),
   ];
@@ -252,7 +253,9 @@ function registrySection({ registries }: Results): string {
     ),
     mebibytes(figure.managerMemory),
     mebibytes(figure.managerHeap),
-    ...[figure.registryCpu, figure.managerCpu].map((share) => fixed(100 * share, 1)),
+    ...[figure.registryCpu, figure.managerCpu].map((share) =>
+      share === undefined ? '' : fixed(100 * share, 1),
+    ),
   ]);
   const columns = [
     ...['', 'managers', 'endpoints', 'filled s', 'joined s', 'known p50 ms', 'p99', 'by all p50', 'p99'],
@@ -261,5 +264,25 @@ function registrySection({ registries }: Results): string {
   return section('Registry', columns, rows, [
     'Known: from the advertisement of an endpoint until a manager has heard of it; by all: until the last has. All are',
     'processes of this machine. MiB: what a manager holds more when it knows them all. CPU: of one processor, idle.',
+  ]);
+}
+
+function kubernetesSection({ kubernetes }: Results): string {
+  if (!kubernetes) return '';
+  const { attach, detach, created, callsPerConnection, callsPerEdit } = kubernetes;
+  const rows = [
+    ['annotation edited until packets pass, ms', fixed(attach.p50, 0), fixed(attach.p99, 0)],
+    ['annotation removed until the interface is gone, ms', fixed(detach.p50, 0), fixed(detach.p99, 0)],
+    ...Object.entries(created).map(([mode, { p50, max }]) => [
+      `pod created until it is Ready, ${mode}, ms`,
+      fixed(p50, 0),
+      fixed(max, 0),
+    ]),
+    ['calls of the API for a connection', fixed(callsPerConnection), ''],
+    ["calls of the API for an edit: the pod's status and Event", fixed(callsPerEdit), ''],
+  ];
+  return section('Kubernetes', ['', 'p50', 'p99'], rows, [
+    "By this machine's clock; what a pod sees is heard of by its log, some milliseconds later. Of created pods the last",
+    'column is the slowest. Loads of endpoints, which are told on a schedule, count for no connection.',
   ]);
 }

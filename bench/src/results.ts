@@ -2,6 +2,7 @@
 import type { Machine } from './machine.js';
 import type { DataplaneFigure } from './measure-dataplane.js';
 import type { FootprintFigure } from './measure-footprint.js';
+import type { KubernetesFigure } from './measure-kubernetes.js';
 import type { MemoryFigure } from './measure-memory.js';
 import type { PolicyFigure } from './measure-policy.js';
 import type { RegistryFigure } from './measure-registry.js';
@@ -36,6 +37,7 @@ export interface Results {
   readonly footprint: readonly FootprintFigure[];
   readonly policy: readonly PolicyFigure[];
   readonly registries: readonly RegistryFigure[];
+  readonly kubernetes?: KubernetesFigure;
   readonly targets: readonly Target[];
   /** What was not measured, and why. */
   readonly skipped: readonly string[];

@@ -26,6 +26,9 @@ const tail = 10;
 /** Milliseconds until every manager knows of an endpoint, and MiB that knowing a full mesh takes. */
 const allKnownMs = 1000;
 const knowingMiB = 40;
+/** Milliseconds from the edit of an annotation until packets pass, p50; calls of the API for a connection. */
+const editedMs = 300;
+const callsOfConnection = 0;
 /** Microseconds that a decision of a policy takes. */
 const decisionUs = 50;
 
@@ -38,9 +41,18 @@ export function judge({
   footprint,
   policy,
   registries,
+  kubernetes,
 }: Pick<
   Results,
-  'requests' | 'bursts' | 'dataplane' | 'tunnels' | 'scale' | 'footprint' | 'policy' | 'registries'
+  | 'requests'
+  | 'bursts'
+  | 'dataplane'
+  | 'tunnels'
+  | 'scale'
+  | 'footprint'
+  | 'policy'
+  | 'registries'
+  | 'kubernetes'
 >): Target[] {
   const targets: Target[] = [];
   const atMost = (name: string, value: number, limit: number, unit: string): void => {
@@ -56,6 +68,10 @@ export function judge({
       knowingMiB,
       'MiB',
     );
+  }
+  if (kubernetes) {
+    atMost('annotation edited until packets pass, p50', kubernetes.attach.p50, editedMs, 'ms');
+    atMost('calls of the API for a connection', kubernetes.callsPerConnection, callsOfConnection, '');
   }
   for (const { operation, kind, inFlight, ratio } of requests) {
     if (operation === 'set-up')

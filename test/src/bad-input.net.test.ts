@@ -126,11 +126,11 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
       ],
       ['a path as name of a device', { interfaces: [kernelWith({ name: '../x' })] }, /"\.\.\/x" cannot name/],
       ['no name for a device', { interfaces: [kernelWith({ name: '' })] }, /"" cannot name an interface/],
-      [
-        'a name that is taken',
-        { interfaces: [kernelWith({ name: 'lo' })] },
-        /"lo".*(exists|taken|in use).*choose/,
-      ],
+      ...['lo', 'eth0', 'gre0'].map((name): [string, object, RegExp] => [
+        `${name} as name of a device`,
+        { interfaces: [kernelWith({ name })] },
+        new RegExp(`"${name}" cannot name an interface: .*NSM0101`),
+      ]),
     ])('%s', async (_, change, cause) => {
       await refused(change, cause);
     });
@@ -202,6 +202,11 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
       ['no interface', { interfaces: [] }, /interface is empty/],
       ['an unknown interface type', { interfaces: [interfaceOf(42)] }, /interface type 42 is unknown/],
       ['one preference twice', { interfaces: [interfaceOf(1, 2), interfaceOf(3, 2)] }, /preference 2.*once/],
+      [
+        "a name that others' devices have",
+        { interfaces: [kernelWith({ name: 'eth0' })] },
+        /"eth0" cannot name an interface/,
+      ],
       ['a prefix that is none', { more: [[101, '10.0.0.0/33']] }, /"10\.0\.0\.0\/33" is not an IP prefix/],
     ])('%s', async (_, change, cause) => {
       await refused(cause, change);
@@ -262,6 +267,7 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
       ['an over-long connection id', {}, [[107, `node-a:${long(300)}`]], /connection_id/],
       ['a connection id of control characters', {}, [[107, 'node-a:a\nb']], /connection_id/],
       ['interfaces nobody offers', {}, [[104, interfaceOf(HW)]], /HW.*KERNEL/],
+      ["a name that others' devices have", {}, [[104, kernelWith({ name: 'lo' })]], /"lo" cannot name/],
     ])('%s', async (_, change, more, cause) => {
       const { accepted, error } = await send(change, more);
       expect(accepted).toBe(false);

@@ -148,16 +148,19 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
       ['labels that nobody has', { more: [labels({ colour: 'mauve' })] }, /colour=mauve/],
       ['an interface type that nobody offers', { interfaces: [interfaceOf(SRIOV)] }, /SRIOV/],
       ['no interface', { interfaces: [] }, /interface/],
-      ['a name that the pod has', { interfaces: [kernelWith({ name: 'lo' })] }, /"lo" exists already/],
+      ['a name that the pod has', { interfaces: [kernelWith({ name: 'taken' })] }, /"taken" exists already/],
       ['a name that Linux does not take', { interfaces: [kernelWith({ name: 'all' })] }, /"all" cannot name/],
     ])('%s: refused, and the old connection is untouched', async (_, change, reason) => {
       await close('changing', 'colours');
       const first = await ask(colour('red'));
+      const { route } = client.namespace;
+      route.addLink({ kind: 'bridge', name: 'taken' });
       const before = await devicesOf(client.name);
       const { accepted, error } = readVerdict(await ask({ ...colour('red'), ...change }));
       expect(accepted).toBe(false);
       expect(error).toMatch(reason);
       expect(await devicesOf(client.name)).toEqual(before);
+      route.deleteLink('taken');
       await expectTraffic(client, pods.red, readDetails(first));
       expect(await ask(colour('red'))).toEqual(first);
     });

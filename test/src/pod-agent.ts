@@ -26,12 +26,12 @@ const tell = (word: FromAgent): void => {
 };
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-/** `mtls:HOST:PORT` with a certificate of the mesh; anything else in plain text. */
+/** `mtls:HOST:PORT` with the certificate of a manager, `operator:HOST:PORT` with that of an operator; anything else in plain text. */
 const newClient = (target: string): Client => {
-  const [, secure] = /^mtls:(.*)$/.exec(target) ?? [];
-  return secure === undefined
-    ? new Client(target, credentials.createInsecure(), clientOptions)
-    : new Client(secure, memberCredentials('agent'), clientOptions);
+  const [, kind, secure = ''] = /^(mtls|operator):(.*)$/.exec(target) ?? [];
+  if (kind === undefined) return new Client(target, credentials.createInsecure(), clientOptions);
+  const shown = memberCredentials('agent', kind === 'operator' ? 'operator' : 'manager');
+  return new Client(secure, shown, clientOptions);
 };
 
 const call = ({ target, method, request, timeoutMs }: Extract<Order, { kind: 'call' }>): Promise<Outcome> => {

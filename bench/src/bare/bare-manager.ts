@@ -113,6 +113,7 @@ export async function serveBareManager(options: BareManagerOptions): Promise<voi
       return { accepted: true };
     },
     checkConnections: async () => ({}),
+    planProxyConnection: async () => ({ accepted: false }),
     moveConnection: async () => ({ accepted: false }),
     async closeProxyConnection({ requestId, networkServiceName }) {
       const removal = removals.get(requestId);

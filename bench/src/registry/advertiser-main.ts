@@ -7,6 +7,8 @@ import { ownCredentials } from './own-credentials.js';
 export interface AdvertiserOptions {
   readonly url: string;
   readonly pkiDir: string;
+  /** Of the endpoints. */
+  readonly namespace: string;
 }
 
 export interface Advertised {
@@ -17,10 +19,10 @@ export interface Advertised {
 
 const name = 'advertiser';
 /** Endpoints that are registered at the same time. */
-const atOnce = 500;
+const atOnce = 250;
 const now = (): number => performance.timeOrigin + performance.now();
 
-async function run({ url, pkiDir }: AdvertiserOptions): Promise<void> {
+async function run({ url, pkiDir, namespace }: AdvertiserOptions): Promise<void> {
   const registry = await openRegistry(url, { stateDir: '', credentials: ownCredentials(pkiDir, name) });
   await registry.start();
   await registry.registerManager({ name, address: '192.0.2.1:5001' }, 10_000);
@@ -31,7 +33,7 @@ async function run({ url, pkiDir }: AdvertiserOptions): Promise<void> {
       // What takes too long is written all the same.
       const late = (error: Error): unknown => process.stderr.write(`${error.message}\n`);
       await Promise.all(
-        some.map((each, n) => registry.registerEndpoint(endpointOf(each, from + n)).catch(late)),
+        some.map((each, n) => registry.registerEndpoint(endpointOf(each, from + n, namespace)).catch(late)),
       );
     }
     process.send?.({ began, ended: now() } satisfies Advertised);
@@ -40,11 +42,12 @@ async function run({ url, pkiDir }: AdvertiserOptions): Promise<void> {
 }
 
 /** Ten endpoints of each service. */
-function endpointOf(nseProviderName: string, index: number) {
+function endpointOf(nseProviderName: string, index: number, nseProviderNamespace: string) {
   return create(NetworkServiceEndpointSchema, {
     networkServiceName: `service-${Math.floor(index / 10)}`,
     networkServiceHost: name,
     nseProviderName,
+    nseProviderNamespace,
     labels: { selector: { app: 'firewall', zone: 'a' } },
     prefixes: ['10.60.0.0/16'],
   });

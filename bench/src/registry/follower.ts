@@ -3,6 +3,15 @@ import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { Channel, type Credentials, registry } from '@nsm/api';
 import * as etcd from '@nsm/api/etcd';
+import {
+  apiTime,
+  KubeClient,
+  type KubeObject,
+  leases,
+  loadKubeConfig,
+  type Resource,
+} from '@nsm/kube-client';
+import { endpointObjects, managerObjects, serviceObjects } from '@nsm/registry/mesh-objects';
 
 /** The end of an encoded RegistryEvent: its field 5 is true. */
 const synced = Buffer.of((5 << 3) | 0, 1);
@@ -82,6 +91,40 @@ const follows: Readonly<Record<string, Follow>> = {
             .split('/')
             .at(-1) ?? '',
         );
+    }
+  },
+
+  async kubernetes({ url, name }, joined, heard) {
+    const namespace = url.slice('kubernetes:'.length);
+    const kube = new KubeClient(await loadKubeConfig());
+    const ended = new AbortController();
+    try {
+      const spec = { name, address: '192.0.2.1:5001', leaseMs };
+      await kube.apply(managerObjects, { metadata: { name, namespace }, spec });
+      const lease = { name: `manager-${name}`, namespace };
+      const labels = { 'networkservicemesh.io/lease': 'manager' };
+      const renewTime = apiTime();
+      await kube.apply(leases, { metadata: { ...lease, labels }, spec: { holderIdentity: name, renewTime } });
+      using _renewal = await renewing(() => kube.patch(leases, lease, { spec: { renewTime: apiTime() } }));
+      const follow = async <T extends KubeObject>(
+        resource: Resource<T>,
+        of: { readonly namespace?: string },
+        tell: (object: KubeObject) => void,
+      ): Promise<void> => {
+        const resourceVersion = await kube.versionOf(resource, of);
+        const watched = { ...of, resourceVersion, timeoutSeconds: 3600 };
+        const events = await kube.watch(resource, watched, ended.signal);
+        if (resource.kind === endpointObjects.kind) joined();
+        for await (const { type, object } of events) if (type === 'ADDED') tell(object);
+      };
+      await Promise.race([
+        follow(endpointObjects, {}, ({ metadata }) => heard(metadata.name.replace(/\..*/, ''))),
+        follow(managerObjects, { namespace }, () => undefined),
+        follow(serviceObjects, { namespace }, () => undefined),
+      ]);
+    } finally {
+      ended.abort();
+      kube.stop();
     }
   },
 };

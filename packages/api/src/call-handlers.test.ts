@@ -1,5 +1,6 @@
 // Streams whose caller takes nothing.
 import { EventEmitter } from 'node:events';
+import { Metadata } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CallHandlers } from './call-handlers.js';
 import { connect } from './index.js';
@@ -18,6 +19,7 @@ describe('a stream', () => {
     const call = Object.assign(new EventEmitter(), {
       request: {},
       getPeer: () => '',
+      metadata: new Metadata(),
       write: takes,
       end: vi.fn(),
     });
@@ -30,7 +32,7 @@ describe('a stream', () => {
       for (; made < 1000; made++) yield {};
     };
     const method = connect.ClientConnection.method.watchConnections;
-    const over = handlers.serverStreaming(method, events)(call as never);
+    const over = handlers.serverStreaming(method, events, ['manager'])(call as never);
     return { call, failed, over, made: () => made };
   };
 

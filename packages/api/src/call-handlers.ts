@@ -7,10 +7,10 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
-import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type { Metadata, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { statusOf } from './call-status.js';
 import { NsmError } from './errors.js';
-import type { Identity } from './identity.js';
+import { type Identity, type IdentityKind, spiffeIdOf } from './identity.js';
 import type { PeerCredentials, ServerConnections } from './server-connections.js';
 
 export interface CallContext {
@@ -22,9 +22,25 @@ export interface CallContext {
   readonly remoteAddress?: string;
   /** Who calls, by a certificate that was verified; unset on unix sockets, and over TCP without TLS (`--insecure`). */
   readonly identity?: Identity;
+  /** Which trace the call belongs to, as the caller says: the header of W3C Trace Context, unchecked. */
+  readonly traceparent?: string;
 }
 
+/** A call that has ended. */
+export interface EndedCall {
+  /** Its name without that of its service. */
+  readonly method: string;
+  /** Milliseconds. */
+  readonly tookMs: number;
+  /** Why it failed. */
+  readonly error?: NsmError;
+}
+
+export type CallListener = (call: EndedCall) => void;
+
 type Reply = MessageInitShape<DescMessage>;
+/** Whose certificates may call a service. Callers without one come over unix sockets, or in plain text. */
+export type Callers = readonly IdentityKind[];
 export type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
 /** Milliseconds for which a caller may take nothing of a stream. */
@@ -33,40 +49,75 @@ const unreadForMs = 60_000;
 export class CallHandlers {
   readonly #connections: ServerConnections;
   readonly #onError: (error: NsmError, method: string) => void;
+  readonly #onCall: CallListener | undefined;
 
-  /** @param onError hears of every call that ends in an internal error. */
-  constructor(connections: ServerConnections, onError: (error: NsmError, method: string) => void) {
+  /**
+   * @param onError hears of every call that ends in an internal error.
+   * @param onCall hears of every unary call that has ended.
+   */
+  constructor(
+    connections: ServerConnections,
+    onError: (error: NsmError, method: string) => void,
+    onCall?: CallListener,
+  ) {
     this.#connections = connections;
     this.#onError = onError;
+    this.#onCall = onCall;
   }
 
-  #context(call: { getPeer(): string; readonly cancelled: boolean }, signal: AbortSignal): CallContext {
-    return { signal, ...this.#connections.callerOf(call.getPeer()) };
+  /** @throws NsmError `untrusted` when the certificate of the caller is not for this service. */
+  #context(
+    call: { getPeer(): string; readonly metadata: Metadata },
+    signal: AbortSignal,
+    method: DescMethod,
+    callers: Callers,
+  ): CallContext {
+    const caller = this.#connections.callerOf(call.getPeer());
+    const { identity } = caller ?? {};
+    if (identity && !callers.includes(identity.kind))
+      throw new NsmError(
+        'untrusted',
+        `${spiffeIdOf(identity)} may not call ${method.parent.typeName}, which is for the certificates of ${callers.join(', ')}`,
+      );
+    const [traceparent] = call.metadata.get('traceparent');
+    return { signal, ...caller, ...(typeof traceparent === 'string' ? { traceparent } : {}) };
   }
 
-  unary(method: DescMethod, run: Method) {
+  unary(method: DescMethod, run: Method, callers: Callers) {
     return (
       call: ServerUnaryCall<MessageShape<DescMessage>, MessageShape<DescMessage>>,
       callback: sendUnaryData<MessageShape<DescMessage>>,
     ): void => {
       const life = lifeOf(call);
+      const begunAt = performance.now();
+      const ended = (failure: { readonly error?: NsmError }): void =>
+        this.#onCall?.({ method: method.name, tookMs: performance.now() - begunAt, ...failure });
       Promise.resolve()
-        .then(() => run(call.request, this.#context(call, life.signal)))
+        .then(() => run(call.request, this.#context(call, life.signal, method, callers)))
         .finally(life.end)
         .then(
-          (reply) => callback(null, create(method.output, reply as Reply)),
-          (thrown: unknown) => callback(this.#failure(method, thrown)),
+          (reply) => {
+            ended({});
+            callback(null, create(method.output, reply as Reply));
+          },
+          (thrown: unknown) => {
+            ended({ error: NsmError.from(thrown) });
+            callback(this.#failure(method, thrown));
+          },
         );
     };
   }
 
-  serverStreaming(method: DescMethod, run: Method) {
+  serverStreaming(method: DescMethod, run: Method, callers: Callers) {
     return async (
       call: ServerWritableStream<MessageShape<DescMessage>, MessageShape<DescMessage>>,
     ): Promise<void> => {
       const { signal, end } = lifeOf(call);
       try {
-        const replies = run(call.request, this.#context(call, signal)) as AsyncIterable<Reply>;
+        const replies = run(
+          call.request,
+          this.#context(call, signal, method, callers),
+        ) as AsyncIterable<Reply>;
         for await (const reply of replies) {
           if (signal.aborted) break;
           if (!call.write(create(method.output, reply))) await drained(call, signal);

@@ -37,7 +37,7 @@ export function checkPeer(socket: TLSSocket, { authorities }: Credential): Ident
   const identity = identityOf(certificate);
   if (!identity)
     throw untrusted(
-      `has a certificate for ${JSON.stringify(certificate.subjectAltName ?? '')}, which names neither a manager nor a registry`,
+      `has a certificate for ${JSON.stringify(certificate.subjectAltName ?? '')}, which names neither a manager nor a registry nor an operator`,
     );
   // With one domain, each authority that OpenSSL found is one of it.
   const own = authorities.get(identity.domain) ?? [];
@@ -54,8 +54,10 @@ export function checkPeer(socket: TLSSocket, { authorities }: Credential): Ident
  */
 export function checkExpected(socket: TLSSocket, credential: Credential, expected: ExpectedPeer): void {
   const identity = checkPeer(socket, credential);
-  const { domain = credential.identity.domain, name = identity.name, kind = identity.kind } = expected;
-  if (identity.domain === domain && identity.name === name && identity.kind === kind) return;
+  const { domain = credential.identity.domain, name = identity.name, kind } = expected;
+  // An operator asks, and is never asked.
+  const isMeant = kind === undefined ? identity.kind !== 'operator' : identity.kind === kind;
+  if (identity.domain === domain && identity.name === name && isMeant) return;
   const who = expected.name === undefined ? `a ${expected.kind ?? 'manager or registry'}` : kindOf(expected);
   throw untrusted(
     `is ${spiffeIdOf(identity)}, and not ${who} of trust domain ${domain}: another machine has that address now, or the name or address is wrong`,

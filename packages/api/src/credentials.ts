@@ -1,6 +1,6 @@
 // What a process shows to other machines, and whom it believes: the same for its servers and its channels.
 import type { X509Certificate } from 'node:crypto';
-import type { Identity } from './identity.js';
+import type { Identity, MachineKind } from './identity.js';
 
 /** A certificate, its key and the authorities, of one moment. A newer one is another object. */
 export interface Credential {
@@ -23,7 +23,7 @@ export interface ExpectedPeer {
   /** Default: any manager or registry of the own trust domain. */
   readonly name?: string;
   /** Default: either. */
-  readonly kind?: Identity['kind'];
+  readonly kind?: MachineKind;
   /** Default: the own trust domain. */
   readonly domain?: string;
 }

@@ -6,6 +6,8 @@ describe('an identity', () => {
   it('is read as it is written', () => {
     const identity = { domain: 'prod.example', kind: 'registry', name: 'Node-1.a_b' } as const;
     expect(parseSpiffeId(spiffeIdOf(identity))).toEqual(identity);
+    const operator = { domain: 'nsm', kind: 'operator', name: 'alice' } as const;
+    expect(parseSpiffeId(spiffeIdOf(operator))).toEqual(operator);
   });
 
   it.each([

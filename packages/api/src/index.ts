@@ -4,7 +4,7 @@ export { abbreviatedList } from './abbreviated-list.js';
 export { advertisementsOf } from './advertisements.js';
 export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
-export type { CallContext } from './call-handlers.js';
+export type { CallContext, CallListener, EndedCall } from './call-handlers.js';
 export { checkExpected, checkPeer } from './check-peer.js';
 export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
 export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
@@ -16,6 +16,7 @@ export * as kubelet from './gen/kubelet/deviceplugin_pb.js';
 export * from './gen/netmesh_pb.js';
 export * as endpoint from './gen/nseconnect_pb.js';
 export * as admin from './gen/nsmadmin_pb.js';
+export * as capture from './gen/nsmcapture_pb.js';
 export * as connect from './gen/nsmconnect_pb.js';
 export * as forwarder from './gen/nsmforwarder_pb.js';
 export * as proxy from './gen/nsmproxy_pb.js';
@@ -24,6 +25,7 @@ export * as state from './gen/nsmstate_pb.js';
 export * as spiffe from './gen/spiffe/workload_pb.js';
 export {
   type Identity,
+  type IdentityKind,
   identityOf,
   isIdentityName,
   isTrustDomain,
@@ -31,6 +33,12 @@ export {
   spiffeIdOf,
   urisOf,
 } from './identity.js';
+export {
+  isLinkName,
+  linkNameRule,
+  reservedInterfaceNames,
+  whyNoInterfaceName,
+} from './interface-name.js';
 export {
   asksForNoSourceCheck,
   forwarding,
@@ -55,6 +63,7 @@ export {
   nameRule,
 } from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';
+export { Pace } from './pace.js';
 export { secureContextOf } from './secure-context.js';
 export {
   betweenMachines,

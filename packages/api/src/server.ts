@@ -17,7 +17,13 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { addReflection } from './add-reflection.js';
-import { type CallContext, CallHandlers, type Method } from './call-handlers.js';
+import {
+  type CallContext,
+  type Callers,
+  CallHandlers,
+  type CallListener,
+  type Method,
+} from './call-handlers.js';
 import { callIntake } from './call-intake.js';
 import type { Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
@@ -86,6 +92,8 @@ export interface ServerOptions extends ServerLimits {
   readonly condition?: Condition;
   /** Hears of each pod or host that has opened too many connections, and of descriptors that are used up: once in some minutes. */
   readonly onCrowd?: (error: NsmError) => void;
+  /** Hears of each unary call that has ended. Default: nobody does. */
+  readonly onCall?: CallListener;
   /** Counts what callers over unix sockets have under way. Default: nothing is counted. */
   readonly share?: Share;
 }
@@ -95,8 +103,11 @@ export interface TcpOptions {
   readonly credentials?: Credentials;
   /** What is served on the same port to callers that may have no certificate yet. */
   readonly other?: OtherProtocol;
-  /** Hears of connections that are refused before they are served: once in some minutes of each host and cause. */
-  readonly onRefused?: (error: NsmError) => void;
+  /**
+   * Hears of connections that are refused before they are served: once in some minutes of each host and cause.
+   * @param address of the host.
+   */
+  readonly onRefused?: (error: NsmError, address: string) => void;
 }
 
 export class Server {
@@ -115,6 +126,7 @@ export class Server {
     {
       maxRequestBytes = defaultMaxRequestBytes,
       onCrowd = () => {},
+      onCall,
       condition,
       share,
       ...limits
@@ -122,7 +134,7 @@ export class Server {
   ) {
     this.#connections = new ServerConnections(onCrowd, limits.bounds, share);
     this.#condition = condition;
-    this.#calls = new CallHandlers(this.#connections, onError);
+    this.#calls = new CallHandlers(this.#connections, onError, onCall);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
@@ -132,7 +144,12 @@ export class Server {
     });
   }
 
-  add<S extends DescService>(service: S, implementation: ServiceImplementation<S>): this {
+  /** @param callers whose certificates may call it. Default: those of managers and registries. */
+  add<S extends DescService>(
+    service: S,
+    implementation: ServiceImplementation<S>,
+    callers: Callers = ['manager', 'registry'],
+  ): this {
     const definition: Record<string, ServiceDefinition[string]> = {};
     const handlers: Record<string, (call: never, callback: never) => void> = {};
     for (const method of service.methods) {
@@ -152,8 +169,8 @@ export class Server {
       const bound = run.bind(implementation);
       handlers[method.name] =
         method.methodKind === 'unary'
-          ? this.#calls.unary(method, bound)
-          : this.#calls.serverStreaming(method, bound);
+          ? this.#calls.unary(method, bound, callers)
+          : this.#calls.serverStreaming(method, bound, callers);
     }
     this.#grpc.addService(definition, handlers as never);
     this.#services.push(service);
@@ -195,7 +212,8 @@ export class Server {
         credentials,
         onIdentified: (socket, remoteAddress, identity) => take(socket, { remoteAddress, identity }),
         onRefused: (host, { kind, message }) => {
-          if (this.#said.isNews(host, message)) onRefused(new NsmError(kind, `host ${host} ${message}`));
+          if (this.#said.isNews(host, message))
+            onRefused(new NsmError(kind, `host ${host} ${message}`), host);
         },
         ...(other ? { other } : {}),
       });
@@ -252,7 +270,7 @@ export class Server {
       this.#services.map(({ typeName }) => typeName),
       this.#condition,
     );
-    this.add(HealthService, this.#health);
+    this.add(HealthService, this.#health, ['manager', 'registry', 'operator']);
     addReflection(this.#grpc, this.#services);
   }
 }

@@ -50,9 +50,7 @@ export class TlsAcceptor {
     });
     this.#tls.on('secureConnection', (socket) => this.#identify(socket));
     this.#tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      // A port that is looked at, or a peer that went away, is no attempt.
-      if (error.code !== 'ECONNRESET')
-        options.onRefused(socket.remoteAddress ?? 'a host that is gone', handshakeFailure(error));
+      options.onRefused(socket.remoteAddress ?? 'a host that is gone', handshakeFailure(error));
       socket.destroy();
     });
   }
@@ -154,9 +152,12 @@ function otherEndOf({ remoteAddress, remotePort }: Socket): string {
 
 /** Why a handshake did not come to its end. */
 function handshakeFailure({ code = '', message }: NodeJS.ErrnoException): NsmError {
-  return untrusted(
-    code === 'ERR_SSL_UNSUPPORTED_PROTOCOL' ? 'offers no TLS 1.3' : `fails in the TLS handshake: ${message}`,
-  );
+  if (code === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return untrusted('offers no TLS 1.3');
+  if (code === 'ECONNRESET')
+    return untrusted(
+      'ends in the TLS handshake: it does not believe the certificate of this host, or only looks',
+    );
+  return untrusted(`fails in the TLS handshake: ${message}`);
 }
 
 function untrusted(what: string): NsmError {

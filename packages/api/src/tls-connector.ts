@@ -61,6 +61,17 @@ export class TlsChannelCredentials extends ChannelCredentials {
   }
 }
 
+/** Milliseconds in which a server that is not believed may read the certificate that it was shown, and so tell its operators, too. */
+const partingMs = 500;
+
+/** Ends a connection after what was sent: closed at once, the server would see a reset, and nothing of the handshake. */
+function leave(socket: TLSSocket): void {
+  socket.on('error', () => socket.destroy());
+  socket.resume();
+  socket.end();
+  setTimeout(() => socket.destroy(), partingMs).unref();
+}
+
 /** Resolves when the server is known and has begun to speak HTTP/2: until then it may still refuse. */
 function secured(raw: Socket, { credentials, expected }: TlsPeer): Promise<TLSSocket> {
   const { current } = credentials;
@@ -86,8 +97,11 @@ function secured(raw: Socket, { credentials, expected }: TlsPeer): Promise<TLSSo
     socket.once('secureConnect', () => {
       try {
         checkExpected(socket, current, expected);
-      } catch (error) {
-        return fail(NsmError.from(error));
+      } catch (thrown) {
+        clearTimeout(late);
+        reject(NsmError.from(thrown));
+        leave(socket);
+        return;
       }
       socket.once('readable', () => {
         const first = socket.read() as Buffer | null;

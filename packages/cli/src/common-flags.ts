@@ -1,7 +1,7 @@
 // Flags that several commands share.
 import { resolve } from 'node:path';
 import type { Option } from 'commander';
-import { flag, parseDuration, parseHostPort, parseLabel } from './flags.js';
+import { flag, parseDuration, parseHostPort, parseHttpUrl, parseLabel } from './flags.js';
 import { parseInterface } from './interface-flag.js';
 
 export const defaultRunDir = '/run/nsm';
@@ -26,6 +26,12 @@ export const netnsFlag = (): Option =>
     'network namespace to work in: a name under /run/netns, a path /proc/PID/ns/net, or an inode (default: own)',
   );
 
+export const fromFlag = (): Option =>
+  flag(
+    '--from <pod|netns>',
+    'who would ask: a network namespace as for --netns, or NAMESPACE/NAME of a pod of this node',
+  );
+
 export const labelFlag = (): Option =>
   flag('--label <key=value>', 'label; may be repeated', { list: true, parse: parseLabel });
 
@@ -39,8 +45,15 @@ export const interfaceFlag = (): Option =>
 export const metricsListenFlag = (): Option =>
   flag(
     '--metrics-listen <host:port>',
-    'where plain HTTP tells its health: /startz, /readyz, /healthz (default: nowhere)',
+    'where plain HTTP tells its health, /startz, /readyz, /healthz, and its /metrics for Prometheus (default: nowhere)',
     { parse: parseHostPort },
+  );
+
+export const otlpEndpointFlag = (): Option =>
+  flag(
+    '--otlp-endpoint <url>',
+    'collector that traces are sent to, by OTLP over HTTP, such as http://127.0.0.1:4318 (default: none)',
+    { parse: parseHttpUrl },
   );
 
 export const vxlanEngineFlag = (): Option =>
@@ -74,6 +87,12 @@ export const logLevelFlag = (): Option =>
   flag('--log-level <level>', 'how much to log', {
     default: 'info',
     choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  });
+
+export const logFormatFlag = (): Option =>
+  flag('--log-format <format>', 'lines of JSON for programs, or of text for people', {
+    default: 'json',
+    choices: ['json', 'text'],
   });
 
 /** Labels as the SDK and the admin service take them. */

@@ -1,4 +1,5 @@
 // What the command takes from the environment, besides the variable that each flag has.
+import { delimiter } from 'node:path';
 
 /** Failures are shown with their stack traces, for whoever mends nsm. */
 export const debug: boolean = isOn(process.env.NSM_DEBUG);
@@ -8,6 +9,16 @@ export const podUid: string | undefined = process.env.POD_UID || undefined;
 
 /** Password of --etcd-user: everybody on a machine can read what is on a command line. */
 export const etcdPassword: string | undefined = process.env.NSM_ETCD_PASSWORD || undefined;
+
+/** Kubernetes runs this process in a pod. */
+export const inCluster: boolean = Boolean(process.env.KUBERNETES_SERVICE_HOST);
+
+/** Folders in which commands are looked for. */
+export const commandFolders: readonly string[] = [
+  ...(process.env.PATH ?? '').split(delimiter),
+  '/usr/sbin',
+  '/sbin',
+];
 
 /** False for a switch whose variable is set to say no. */
 export function switchedOff(variable: string): boolean {

@@ -33,6 +33,8 @@ interface Failure {
   readonly code?: string;
   readonly kind?: string;
   readonly message: string;
+  /** Why in more detail, line by line. */
+  readonly explained?: readonly string[];
 }
 
 /** Reads anything thrown by a command. */
@@ -45,18 +47,23 @@ export function failureOf(thrown: unknown): Failure {
       code: thrown.code,
       kind: thrown.kind,
       message: thrown.message,
+      ...('explained' in thrown ? { explained: thrown.explained as readonly string[] } : {}),
     };
   return { status: exitStatus.failed, message: thrown instanceof Error ? thrown.message : String(thrown) };
 }
 
 /** The failure as it is printed on stderr. */
 export function wordFailure(thrown: unknown, json: boolean): string {
-  const { code, kind, message } = failureOf(thrown);
-  if (json) return JSON.stringify({ error: { code, kind, message } });
+  const { code, kind, message, explained = [] } = failureOf(thrown);
+  if (json)
+    return JSON.stringify({
+      error: { code, kind, message, ...(explained.length > 0 ? { explained } : {}) },
+    });
   const trace = debug && thrown instanceof Error ? `\n${thrown.stack}` : '';
   const cause = debug && thrown instanceof Error && thrown.cause ? `\ncaused by ${String(thrown.cause)}` : '';
   // Further lines are further in: those that a stranger's text has are not taken for lines of nsm.
-  return `nsm: ${message.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${trace}${cause}`;
+  const more = explained.map((line) => `\n  ${line.replaceAll('\n', '\n  ')}`).join('');
+  return `nsm: ${message.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}${trace}${cause}`;
 }
 
 function statusOf(error: NsmError): number {

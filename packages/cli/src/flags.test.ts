@@ -6,7 +6,14 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { parseAddress, parseCidr, parseServicePrefix } from './cidr.js';
 import { endpointKinds } from './cmds/endpoint/flags.js';
 import { interfaceFlag, labelFlag, labelsOf } from './common-flags.js';
-import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from './flags.js';
+import {
+  flag,
+  parseDuration,
+  parseDurationFrom,
+  parseHostPort,
+  parseInteger,
+  parseReachable,
+} from './flags.js';
 import { interfaceKinds, parseInterface, preferences } from './interface-flag.js';
 import { buildProgram } from './program.js';
 
@@ -53,6 +60,7 @@ describe('values', () => {
       /TYPE/,
     ],
     [parseDuration, ['', 'x', '-1', '5h'], /Write a duration/],
+    [parseDurationFrom('1s', '2m'), ['0s', '999ms', '121s'], /from 1s to 2m/],
     [parseHostPort, ['', '5001', 'host:', 'host:99999', 'fd00::1:5001', '[fd00:::1]:5001'], /HOST:PORT/],
     [
       parseReachable,

@@ -66,6 +66,16 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
+/** A duration within bounds, which are written as the flag takes them; gives milliseconds. */
+export function parseDurationFrom(least: string, most: string): (text: string) => number {
+  return (text) => {
+    const duration = parseDuration(text);
+    if (duration < parseDuration(least) || duration > parseDuration(most))
+      throw new InvalidArgumentError(`Write a duration from ${least} to ${most}.`);
+    return duration;
+  };
+}
+
 /** `HOST:PORT`; an IPv6 address in brackets. An address is given back in the one way it is written everywhere. */
 export function parseHostPort(text: string): string {
   const match = /^(\[[0-9a-f:.]+\]|[^:\s[\]]+):(\d{1,5})$/i.exec(text);
@@ -75,6 +85,13 @@ export function parseHostPort(text: string): string {
     throw new InvalidArgumentError('Write HOST:PORT, an IPv6 address in brackets: [fd00::1]:5001.');
   if (!address) return text;
   return address.version === 6 ? `[${address.address}]:${port}` : `${address.address}:${port}`;
+}
+
+/** `http://…` or `https://…`. */
+export function parseHttpUrl(text: string): string {
+  if (!/^https?:\/\/[^/]/.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError('Write a URL as http://HOST:PORT or https://HOST:PORT/PATH.');
+  return text;
 }
 
 /** `HOST:PORT` that others can call: not an address that stands for every one of this host, or for none of one. */

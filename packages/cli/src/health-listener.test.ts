@@ -1,15 +1,19 @@
 // What a daemon's health says over plain HTTP.
+import { Metrics } from '@nsm/observe';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { healthPages, listenHttp } from './health-listener.js';
+import { healthPages, listenHttp, metricsPage } from './health-listener.js';
 
 const missing = new Map([['registry', 'not yet']]);
 let listener: Awaited<ReturnType<typeof listenHttp>>;
 
 beforeAll(async () => {
-  listener = await listenHttp(
-    '127.0.0.1:0',
-    healthPages(() => missing),
-  );
+  listener = await listenHttp('127.0.0.1:0', {
+    ...healthPages(() => missing),
+    ...metricsPage(await Metrics.open()),
+    '/broken': async () => {
+      throw new Error('cannot be read');
+    },
+  });
 });
 
 afterAll(async () => {
@@ -36,6 +40,8 @@ it('answers questions that it knows, and nothing else', async () => {
   expect(await get('/readyz?verbose')).toBe('200 ready\n');
   expect(await get('/readyz', 'HEAD')).toBe('200 ');
   expect(await get('/readyz', 'POST')).toBe('405 only GET\n');
+  expect(await get('/metrics')).toBe('200 \n');
+  expect(await get('/broken')).toBe('500 cannot be read\n');
   for (const path of ['/', '/constructor', '/readyz/']) expect(await get(path)).toMatch(/^404 /);
 });
 

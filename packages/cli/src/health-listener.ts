@@ -1,10 +1,11 @@
-// Plain HTTP for those who ask whether a daemon works and cannot show a certificate, as the probes of a kubelet.
+// Plain HTTP for those who ask whether a daemon works and cannot show a certificate, as the probes of a kubelet, and for Prometheus.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { NsmError } from '@nsm/api';
+import type { Metrics } from '@nsm/observe';
 
 /** A page, by what is asked for. */
-export type Pages = Readonly<Record<string, () => Page>>;
+export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
 
 interface Page {
   readonly status: number;
@@ -28,13 +29,13 @@ export async function listenHttp(
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const server = createServer(
     { headersTimeout: askWithinMs, requestTimeout: askWithinMs },
-    (request, response) => {
+    async (request, response) => {
       // Whatever is sent with it is of no interest.
       request.resume();
       const [path = ''] = (request.url ?? '').split('?');
       if (request.method !== 'GET' && request.method !== 'HEAD')
         answer(response, { status: 405, body: 'only GET\n' });
-      else answer(response, (Object.hasOwn(pages, path) ? pages[path]?.() : undefined) ?? notFound(pages));
+      else answer(response, await pageAt(path, pages));
     },
   );
   server.maxConnections = maxConnections;
@@ -72,8 +73,14 @@ function answer(response: ServerResponse, { status, type = 'text/plain; charset=
   response.end(response.req.method === 'HEAD' ? undefined : body);
 }
 
-function notFound(pages: Pages): Page {
-  return { status: 404, body: `there are ${Object.keys(pages).join(', ')}\n` };
+async function pageAt(path: string, pages: Pages): Promise<Page> {
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  if (!page) return { status: 404, body: `there are ${Object.keys(pages).join(', ')}\n` };
+  try {
+    return await page();
+  } catch (error) {
+    return { status: 500, body: `${NsmError.from(error).message}\n` };
+  }
 }
 
 /** What a daemon lacks, by name; empty when it can do all its work. */
@@ -98,4 +105,9 @@ export function healthPages(missing: Missing): Pages {
       return started ? { status: 200, body: 'started\n' } : page;
     },
   };
+}
+
+/** The page that Prometheus reads. */
+export function metricsPage(metrics: Metrics): Pages {
+  return { '/metrics': async () => ({ status: 200, ...(await metrics.text()) }) };
 }

@@ -20,6 +20,7 @@ const lastPauseMs = 20;
 export class LogStream {
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #fd: number;
+  readonly #format: (line: string) => string;
   /** A write to it ends at once, and needs no thread to wait for it. */
   readonly #isPrompt: boolean;
   /** What is left of the lines that are being written. */
@@ -31,9 +32,17 @@ export class LogStream {
   #state: 'idle' | 'due' | 'writing' | 'ended' = 'idle';
   #fullPauseMs = fullPauseMs.first;
 
-  /** @param fields that each line has, also the line that tells of dropped lines. */
-  constructor(fd: number, fields: Readonly<Record<string, unknown>>) {
+  /**
+   * @param fields that each line has, also the line that tells of dropped lines.
+   * @param format makes of a line of JSON what is written. Default: nothing else.
+   */
+  constructor(
+    fd: number,
+    fields: Readonly<Record<string, unknown>>,
+    format: (line: string) => string = (line) => line,
+  ) {
     this.#fields = fields;
+    this.#format = format;
     const prompt = promptly(fd);
     this.#fd = prompt ?? fd;
     this.#isPrompt = prompt !== undefined;
@@ -43,7 +52,7 @@ export class LogStream {
   /** @param line of JSON, with its end. */
   write(line: string): void {
     // A log may be read on a terminal, and names in it are strangers'. What JSON says stays the same.
-    const shown = printableLines(line);
+    const shown = printableLines(this.#format(line));
     const size = Buffer.byteLength(shown);
     if (this.#state === 'ended') return;
     if (this.#dropped > 0 || this.#waiting + size > maxWaiting) {
@@ -89,7 +98,7 @@ export class LogStream {
   #take(): boolean {
     if (this.#chunk.length > 0) return true;
     if (this.#lines.length === 0 && this.#dropped > 0) {
-      const line = Buffer.from(this.#lossLine());
+      const line = Buffer.from(this.#format(this.#lossLine()));
       this.#lines.push(line);
       this.#waiting += line.length;
       this.#dropped = 0;

@@ -5,42 +5,46 @@ import { jsonFlag } from './common-flags.js';
 import { exitStatusHelp } from './exit-status.js';
 import { ownVersion } from './own-version.js';
 
-const [use, provide, look, run, attempt, own] = [
-  'Use a network service:',
-  'Provide one:',
-  'Look:',
-  'Run a node:',
-  'Try it on one machine:',
-  'This command:',
-];
+/** What people want to do, and an example of each: the groups of `nsm --help`. */
+const groups = {
+  use: ['Connect a pod to a network service:', 'nsm connect vpn --netns red'],
+  provide: ['Provide a network service:', 'nsm endpoint icmp-responder --service echo'],
+  look: ['See what there is and how it is:', 'nsm get connections -o wide'],
+  why: ['Find out why:', 'nsm explain vpn --from red'],
+  run: ['Run a node:', 'nsm manager --name node-a --listen 0.0.0.0:5001 --insecure'],
+  attempt: ['Try a whole mesh on one machine:', 'nsm lab up examples/two-nodes.yaml'],
+  own: ['This command:', 'source <(nsm completion bash)'],
+} as const;
+type Group = keyof typeof groups;
 
 /** Every command: its name, under what `nsm --help` shows it, and how it is loaded. */
-const commands: readonly (readonly [
-  name: string,
-  group: string | undefined,
-  load: () => Promise<Command>,
-])[] = [
-  ['connect', use, async () => (await import('./cmds/connect/options.js')).connectCommand()],
-  ['disconnect', use, async () => (await import('./cmds/disconnect/options.js')).disconnectCommand()],
-  ['endpoint', provide, async () => (await import('./cmds/endpoint/options.js')).endpointCommand()],
-  ['status', look, async () => (await import('./cmds/status/options.js')).statusCommand()],
-  ['get', look, async () => (await import('./cmds/get/options.js')).getCommand()],
-  ['describe', look, async () => (await import('./cmds/describe/options.js')).describeCommand()],
-  ['explain', look, async () => (await import('./cmds/explain/options.js')).explainCommand()],
-  ['top', look, async () => (await import('./cmds/top/options.js')).topCommand()],
-  ['watch', look, async () => (await import('./cmds/watch/options.js')).watchCommand()],
-  ['policy', look, async () => (await import('./cmds/policy/options.js')).policyCommand()],
-  ['manager', run, async () => (await import('./cmds/manager/options.js')).managerCommand()],
-  ['drain', run, async () => (await import('./cmds/drain/options.js')).drainCommand()],
-  ['pki', run, async () => (await import('./cmds/pki/options.js')).pkiCommand()],
-  ['forwarder', run, async () => (await import('./cmds/forwarder/options.js')).forwarderCommand()],
-  ['registry', run, async () => (await import('./cmds/registry/options.js')).registryCommand()],
-  ['kubernetes', run, async () => (await import('./cmds/kubernetes/options.js')).kubernetesCommand()],
-  ['lab', attempt, async () => (await import('./cmds/lab/options.js')).labCommand()],
-  ['completion', own, async () => (await import('./cmds/completion/options.js')).completionCommand()],
-  ['version', own, async () => (await import('./cmds/version.js')).versionCommand()],
-  ['__names', undefined, async () => (await import('./cmds/completion/names-options.js')).namesCommand()],
-];
+const commands: readonly (readonly [name: string, group: Group | undefined, load: () => Promise<Command>])[] =
+  [
+    ['connect', 'use', async () => (await import('./cmds/connect/options.js')).connectCommand()],
+    ['disconnect', 'use', async () => (await import('./cmds/disconnect/options.js')).disconnectCommand()],
+    ['endpoint', 'provide', async () => (await import('./cmds/endpoint/options.js')).endpointCommand()],
+    ['status', 'look', async () => (await import('./cmds/status/options.js')).statusCommand()],
+    ['check', 'look', async () => (await import('./cmds/check/options.js')).checkCommand()],
+    ['get', 'look', async () => (await import('./cmds/get/options.js')).getCommand()],
+    ['describe', 'look', async () => (await import('./cmds/describe/options.js')).describeCommand()],
+    ['top', 'look', async () => (await import('./cmds/top/options.js')).topCommand()],
+    ['dashboard', 'look', async () => (await import('./cmds/dashboard/options.js')).dashboardCommand()],
+    ['watch', 'look', async () => (await import('./cmds/watch/options.js')).watchCommand()],
+    ['explain', 'why', async () => (await import('./cmds/explain/options.js')).explainCommand()],
+    ['ping', 'why', async () => (await import('./cmds/ping/options.js')).pingCommand()],
+    ['capture', 'why', async () => (await import('./cmds/capture/options.js')).captureCommand()],
+    ['policy', 'why', async () => (await import('./cmds/policy/options.js')).policyCommand()],
+    ['manager', 'run', async () => (await import('./cmds/manager/options.js')).managerCommand()],
+    ['drain', 'run', async () => (await import('./cmds/drain/options.js')).drainCommand()],
+    ['pki', 'run', async () => (await import('./cmds/pki/options.js')).pkiCommand()],
+    ['forwarder', 'run', async () => (await import('./cmds/forwarder/options.js')).forwarderCommand()],
+    ['registry', 'run', async () => (await import('./cmds/registry/options.js')).registryCommand()],
+    ['kubernetes', 'run', async () => (await import('./cmds/kubernetes/options.js')).kubernetesCommand()],
+    ['lab', 'attempt', async () => (await import('./cmds/lab/options.js')).labCommand()],
+    ['completion', 'own', async () => (await import('./cmds/completion/options.js')).completionCommand()],
+    ['version', 'own', async () => (await import('./cmds/version.js')).versionCommand()],
+    ['__names', undefined, async () => (await import('./cmds/completion/names-options.js')).namesCommand()],
+  ];
 
 /** @param argv begins with the command's name. Default: any. */
 export async function buildProgram(argv: readonly string[] = []): Promise<Command> {
@@ -61,9 +65,9 @@ export async function buildProgram(argv: readonly string[] = []): Promise<Comman
   const loaded = await Promise.all(meant.map(async ([, group, load]) => ({ group, command: await load() })));
   for (const { group, command } of loaded)
     if (group === undefined) program.addCommand(command, { hidden: true });
-    else program.addCommand(command.helpGroup(group));
+    else program.addCommand(command.helpGroup(groups[group][0]));
   const help = new Command('help').argument('[command]').description('show help for a command');
-  program.addHelpCommand(help.helpGroup('This command:'));
+  program.addHelpCommand(help.helpGroup(groups.own[0]));
   everyCommand(program, (command) => {
     command
       .exitOverride()
@@ -71,10 +75,21 @@ export async function buildProgram(argv: readonly string[] = []): Promise<Comman
       .configureOutput({ writeErr: (text) => new Output(false, process.stderr).lines(text.trimEnd()) })
       .showSuggestionAfterError()
       .helpOption('-h, --help', 'show help')
-      .configureHelp({ sortOptions: false, optionDescription: describeOption })
+      .configureHelp({
+        sortOptions: false,
+        optionDescription: describeOption,
+        ...(command === program ? { formatItemList: withExample } : {}),
+      })
       .showHelpAfterError(`See: ${pathOf(command)} --help`);
   });
   return program;
+}
+
+/** The commands of a group, and an example of what it is for. */
+function withExample(heading: string, items: string[]): string[] {
+  if (items.length === 0) return [];
+  const example = Object.values(groups).find(([title]) => title === heading)?.[1];
+  return [heading, ...items, ...(example === undefined ? [] : [`    $ ${example}`]), ''];
 }
 
 /** A completion script is about all commands, as is help, and a word that is none of them is like some of them. */

@@ -33,7 +33,11 @@ export const securityFlags = (): Option[] => [
 ];
 
 const pkiDirFlag = (): Option =>
-  flag('--pki-dir <dir>', "folder of the mesh's own authority, made there when there is none", {
-    default: defaultPkiDir,
-    parse: path,
-  });
+  flag(
+    '--pki-dir <dir>',
+    "folder of the mesh's own authority, made there when there is none: the --dir of nsm pki",
+    {
+      default: defaultPkiDir,
+      parse: path,
+    },
+  );

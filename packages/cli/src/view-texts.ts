@@ -1,6 +1,6 @@
 // Views as texts for people, in the cells of tables and in what `nsm describe` says.
 import type { CapabilityView, TunnelCapabilityView } from './capability-views.js';
-import type { ConnectionView } from './views.js';
+import type { ConnectionView, ManagerView } from './views.js';
 
 /** Its state and, where there is something to say, which attempt it is and why. */
 export function stateText({ attempt, detail }: ConnectionView, word: string): string {
@@ -55,4 +55,23 @@ export function ageText(since: string | null, now: number): string {
       return count > 0 ? `${count}${unit}` : '';
     })
     .join('');
+}
+
+/** `alive`, `drained`, `stopped` or `gone`. */
+export function managerState({ alive, stopped, drained }: ManagerView): string {
+  if (alive) return drained ? 'drained' : 'alive';
+  return stopped ? 'stopped' : 'gone';
+}
+
+/** `28 µs`, `1.4 ms`. */
+export function roundTripText(microseconds: number | null): string {
+  return microseconds === null ? '' : millisecondsText(microseconds / 1000);
+}
+
+/** `28 µs`, `1.4 ms`, `2.0 s`, `3m20s`. */
+export function millisecondsText(milliseconds: number): string {
+  if (milliseconds < 1) return `${Math.round(milliseconds * 1000)} µs`;
+  if (milliseconds < 1000) return `${milliseconds.toFixed(milliseconds < 100 ? 1 : 0)} ms`;
+  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
+  return ageText(new Date(0).toISOString(), milliseconds);
 }

@@ -32,11 +32,21 @@ export interface ConnectionView {
   readonly since: string | null;
   /** Attempt to heal it; 0: none. */
   readonly attempt: number;
+  /** When it was made, or entered the state that the manager found it in at its start. */
+  readonly knownSince: string | null;
+  /** Times that it was healed since the manager runs. */
+  readonly heals: number;
+  /** Microseconds; null where it was not measured, or the other side does not answer. */
+  readonly roundTripUs: number | null;
   /** States it was in, the latest last. */
   readonly history: readonly PastStateView[];
+  /** What the last order that changed it went through; null after a restart of the manager. */
+  readonly lastOrder: OrderView | null;
   readonly endpoint: string;
   readonly endpointNamespace: string;
   readonly peerManager: string;
+  /** Of the other half, at that manager; '' on one node. */
+  readonly peerId: string;
   readonly interface: string;
   readonly client: SideView;
   readonly endpointSide: SideView;
@@ -48,12 +58,38 @@ export interface PastStateView {
   readonly time: string | null;
   readonly state: string;
   readonly detail: string;
+  /** Milliseconds for which it was in that state; null: it still is. */
+  readonly durationMs: number | null;
+}
+
+export interface OrderView {
+  readonly traceId: string;
+  /** connect, heal, close, move or mend. */
+  readonly kind: string;
+  readonly started: string | null;
+  readonly durationMs: number;
+  readonly underWay: boolean;
+  readonly error: string;
+  readonly steps: readonly StepView[];
+}
+
+export interface StepView {
+  readonly name: string;
+  readonly manager: string;
+  /** manager, forwarder or endpoint. */
+  readonly component: string;
+  /** Milliseconds since the order began. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly error: string;
 }
 
 /** One end of a connection; of the end on another node only the parameters are known. */
 export interface SideView {
   readonly interfaceName: string;
   readonly namespace: string;
+  /** NAMESPACE/NAME of its pod, where Kubernetes runs it. */
+  readonly pod: string;
   readonly addresses: readonly string[];
   /** Of thousands the first. */
   readonly routes: readonly string[];
@@ -91,19 +127,42 @@ export function connectionView(connection: admin.Connection): ConnectionView {
     detail: connection.detail,
     since: timeText(since),
     attempt: connection.attempt,
-    history: connection.history.map(({ time, state, detail }) => ({
+    knownSince: timeText(connection.knownSince),
+    heals: connection.heals,
+    roundTripUs: connection.roundTripUs || null,
+    history: connection.history.map(({ time, state, detail, durationMs }, index, { length }) => ({
       time: timeText(time),
       state: stateWord(state),
       detail,
+      durationMs: index === length - 1 ? null : durationMs,
     })),
+    lastOrder: connection.lastOrder ? orderView(connection.lastOrder) : null,
     endpoint: connection.nseProviderName,
     endpointNamespace: connection.nseProviderNamespace || 'default',
     peerManager: connection.peerManager,
+    peerId: connection.peerConnectionId,
     interface: interfaceName(connection.interface?.type ?? 0),
-    client: sideView(connection.connectionParameters, crossConnect?.client, connection.clientRoutes),
-    endpointSide: sideView(connection.endpointParameters, crossConnect?.endpoint, connection.endpointRoutes),
+    client: {
+      ...sideView(connection.connectionParameters, crossConnect?.client, connection.clientRoutes),
+      pod: connection.clientPod,
+    },
+    endpointSide: {
+      ...sideView(connection.endpointParameters, crossConnect?.endpoint, connection.endpointRoutes),
+      pod: connection.endpointPod,
+    },
     tunnel: crossConnect?.tunnel ? tunnelView(crossConnect.tunnel) : null,
     statistics: statistics ? statisticsView(statistics) : null,
+  };
+}
+
+function orderView({ traceId, kind, started, durationMs, underWay, error, steps }: admin.Order): OrderView {
+  return {
+    ...{ traceId, kind, started: timeText(started), durationMs, underWay, error },
+    steps: steps.map(({ name, manager, component, startMs, durationMs: took, error: why }) => ({
+      ...{ name, manager, component, startMs },
+      durationMs: took,
+      error: why,
+    })),
   };
 }
 
@@ -115,7 +174,7 @@ function sideView(
   parameters: ConnectionParameters | undefined,
   port: forwarder.Port | undefined,
   routeCount: number,
-): SideView {
+): Omit<SideView, 'pod'> {
   const routes = parameters?.route.length
     ? parameters.route
     : (port?.routes ?? []).map((route) => route.destination);

@@ -24,7 +24,8 @@ export function prepareFolder(flag: string, folder: string, mode = 0o755, trust:
     throw new NsmError(
       'privilege',
       `${flag} ${folder} ${untrusted}: others could exchange what is in it; ` +
-        `make it belong to this user with mode go-w, or choose another with ${flag}`,
+        `chown that folder to this user and chmod go-w it (a tmpfs has mode 1777 unless it is mounted with mode=755), ` +
+        `or choose another with ${flag}`,
     );
   try {
     makeFolder(resolve(folder), mode);

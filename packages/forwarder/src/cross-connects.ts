@@ -1,6 +1,7 @@
 // Makes cross-connects exist as wanted, and takes them away: each by itself, in the order of what is asked.
 import { type forwarder as fw, Turns, traitsOf } from '@nsm/api';
 import type { RouteSocket } from '@nsm/netlink';
+import { Steps } from '@nsm/observe';
 import type { SourceFilters } from './bpf/source-filters.js';
 import type { TunnelEngine } from './bpf/tunnel-engine.js';
 import { inOrder, isPortTaken, obstruction, possibleWirings, type TriedWiring } from './choose-wiring.js';
@@ -50,10 +51,17 @@ export class CrossConnects {
    * @throws NsmError; then nothing is left that was not there before.
    */
   apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
-    return this.#turns.take([crossConnect.id], () => this.#apply(validCrossConnect(crossConnect), signal));
+    const steps = new Steps();
+    return this.#turns.take([crossConnect.id], async () => {
+      steps.waited('wait for what was begun before', 0);
+      const applied = await this.#apply(validCrossConnect(crossConnect), signal, steps);
+      applied.steps = steps.report('forwarder');
+      applied.tookMs = steps.elapsedMs;
+      return applied;
+    });
   }
 
-  async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal): Promise<fw.CrossConnect> {
+  async #apply(crossConnect: fw.CrossConnect, signal: AbortSignal, steps: Steps): Promise<fw.CrossConnect> {
     const { reaper, wirings, socket, watch } = this.#parts;
     signal.throwIfAborted();
     reaper.prepare();
@@ -69,10 +77,10 @@ export class CrossConnects {
       for (const { port } of Object.values(ports)) watch.unfollow(port.takesOver);
       const [first, second] = inOrder(possible, crossConnect.id, ports);
       try {
-        return await this.#connect(first, crossConnect, ports, signal);
+        return await this.#connect(first, crossConnect, ports, signal, steps);
       } catch (error) {
         if (!second || !isPortTaken(error)) throw error;
-        return await this.#connect(second, crossConnect, ports, signal);
+        return await this.#connect(second, crossConnect, ports, signal, steps);
       }
     } catch (error) {
       throw explain(error, crossConnect);
@@ -87,38 +95,49 @@ export class CrossConnects {
     crossConnect: fw.CrossConnect,
     ports: OpenPorts,
     signal: AbortSignal,
+    steps: Steps,
   ): Promise<fw.CrossConnect> {
     const { socket, tunnels, sources, cluster, watch, lending, shared } = this.#parts;
     let devices: Device[] = [];
     try {
-      devices = await wiring.connect(crossConnect, ports, { socket }, (device) => {
-        tunnels.release(crossConnect.id);
-        ports[device.side]?.delete(device.index);
+      devices = await steps.step('make the devices', () =>
+        wiring.connect(crossConnect, ports, { socket }, (device) => {
+          tunnels.release(crossConnect.id);
+          ports[device.side]?.delete(device.index);
+        }),
+      );
+      await steps.step('set addresses and routes', async () => {
+        for (const device of devices) {
+          const open = ports[device.side];
+          if (!open) continue;
+          // Before the first packet.
+          const first = sources?.guard(crossConnect.id, device, ports);
+          const configured = await configureDevice(crossConnect.id, device, open, {
+            cluster: cluster(),
+            first,
+          });
+          crossConnect.mended.push(...configured);
+          if (open.port.name.includes('%')) open.port.name = device.name;
+          watch.follow(crossConnect.id, open, device.index);
+        }
       });
-      for (const device of devices) {
-        const open = ports[device.side];
-        if (!open) continue;
-        // Before the first packet.
-        const first = sources?.guard(crossConnect.id, device, ports);
-        const configured = await configureDevice(crossConnect.id, device, open, {
-          cluster: cluster(),
-          first,
-        });
-        crossConnect.mended.push(...configured);
-        if (open.port.name.includes('%')) open.port.name = device.name;
-        watch.follow(crossConnect.id, open, device.index);
-      }
       for (const open of Object.values(ports)) watch.follow(crossConnect.id, open);
       // Each end has its carrier when both are up.
       const carrying: Device[] = [];
-      for (const device of devices) {
-        const open = device.fresh ? ports[device.side] : undefined;
-        if (device.nodeEnd !== undefined) await waitForCarrier(socket, device.nodeEnd, signal);
-        if (open && (await waitForCarrier(open.socket, device.index, signal))) carrying.push(device);
-      }
+      await steps.step('wait until the devices are up', async () => {
+        for (const device of devices) {
+          const open = device.fresh ? ports[device.side] : undefined;
+          if (device.nodeEnd !== undefined) await waitForCarrier(socket, device.nodeEnd, signal);
+          if (open && (await waitForCarrier(open.socket, device.index, signal))) carrying.push(device);
+        }
+      });
       if (crossConnect.answerWithinMs > 0)
-        await requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []);
-      await requireEgress(crossConnect, carrying, ports, signal);
+        await steps.step('wait for an answer through it', () =>
+          requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []),
+        );
+      await steps.step('see whether packets leave', () =>
+        requireEgress(crossConnect, carrying, ports, signal),
+      );
       return crossConnect;
     } catch (error) {
       // Either end takes the other with it.

@@ -23,18 +23,21 @@ export type NamespaceReport = {
   administered?: boolean;
 };
 
+export interface NamespaceInspection {
+  namespace?: NamespaceReport;
+  pidInode: number;
+  pidCookie?: bigint;
+  interfaces?: string[];
+}
+
 /**
  * @param cluster prefixes that its default route leads to.
  * @throws NsmError `namespace-unknown`, `invalid` or `privilege`
  */
 export function inspectNamespace(
-  { linuxNamespace, pid, inodeOnly, administered: asked }: fw.InspectNamespaceRequest,
+  { linuxNamespace, pid, inodeOnly, administered: asked, interfaces: named }: fw.InspectNamespaceRequest,
   cluster: readonly string[] = [],
-): {
-  namespace?: NamespaceReport;
-  pidInode: number;
-  pidCookie?: bigint;
-} {
+): NamespaceInspection {
   if (inodeOnly) return identityOfProcess(pid);
   const pidInode = pid ? inodeOfProcess(pid) : 0;
   try {
@@ -51,6 +54,7 @@ export function inspectNamespace(
         administered: asked && pid > 0 && administers(pid, namespace),
       },
       pidInode,
+      ...(named ? { interfaces: socket.links().flatMap(({ name, altNames }) => [name, ...altNames]) } : {}),
     };
   } catch (error) {
     throw explain(error);

@@ -69,16 +69,21 @@ function mendLink(id: string, device: Device, port: fw.Port, socket: RouteSocket
   const link = socket.link(device.index);
   if (!link) return;
   rename(link, port, socket, found);
-  const wrong = [
+  const wrong = wrongOf(link, port, id);
+  if (wrong.length > 0) socket.setLink(device.index, { alias: id, mtu: port.mtu, mac: port.mac, up: true });
+  for (const sort of wrong) found.add(sort);
+  // A forwarder that was about to delete the device was killed.
+  if (link.group === removalGroup) socket.setLink(device.index, { group: 0 });
+}
+
+/** What of a link is other than its port wants, in words. */
+export function wrongOf(link: Link, port: fw.Port, id: string): string[] {
+  return [
     link.mtu !== port.mtu && 'MTU',
     link.mac !== port.mac && 'hardware address',
     !link.up && 'state "up"',
     link.alias !== id && 'alias',
   ].filter((sort) => sort !== false);
-  if (wrong.length > 0) socket.setLink(device.index, { alias: id, mtu: port.mtu, mac: port.mac, up: true });
-  for (const sort of wrong) found.add(sort);
-  // A forwarder that was about to delete the device was killed.
-  if (link.group === removalGroup) socket.setLink(device.index, { group: 0 });
 }
 
 function mendAddresses(device: Device, open: OpenPort, found: Differences): void {
@@ -110,27 +115,47 @@ function mendConnected(
   routes: readonly Route[],
   found: Differences,
 ): void {
-  const present = new Set(routes.map(({ destination }) => destination));
-  for (const address of port.addresses) {
-    const { address: source, network, isHost, version } = IpPrefix.of(address);
-    const destination = String(network);
-    if (isHost || present.has(destination)) continue;
-    const metric = version === 6 ? { metric: 256 } : { source, scope: 'link' as const };
-    socket.addRoute({ destination, device: index, protocol: 'kernel', ...metric });
+  for (const { destination, ...how } of connectedMissing(port, routes)) {
+    socket.addRoute({ destination, device: index, protocol: 'kernel', ...how });
     found.add('route', destination);
   }
 }
 
+/** Routes to the networks of its addresses that a device does not have. */
+export function connectedMissing(
+  { addresses }: fw.Port,
+  routes: readonly Route[],
+): Pick<RouteSpec, 'destination' | 'metric' | 'source' | 'scope'>[] {
+  const present = new Set(routes.map(({ destination }) => destination));
+  return addresses.flatMap((address) => {
+    const { address: source, network, isHost, version } = IpPrefix.of(address);
+    const destination = String(network);
+    if (isHost || present.has(destination)) return [];
+    return [{ destination, ...(version === 6 ? { metric: 256 } : { source, scope: 'link' as const }) }];
+  });
+}
+
+/** Compares the routes of a device with those that its port wants. */
+export function routesAgainst(
+  device: number,
+  { port, socket }: Pick<OpenPort, 'port' | 'socket'>,
+  routes: readonly Route[],
+): { readonly wanted: RouteSpec[]; readonly missing: RouteSpec[]; readonly surplus: Route[] } {
+  const key = (route: RouteSpec | Route): string => `${destinationOf(route)} ${route.gateway ?? ''}`;
+  const wanted = routesOf(device, port, socket);
+  const missing = new Map(wanted.map((route) => [key(route), route]));
+  const surplus = routes.filter((route) => !missing.delete(key(route)) && route.protocol === ownProtocol);
+  return { wanted, missing: [...missing.values()], surplus };
+}
+
 async function mendRoutes(
   { index }: Device,
-  { port, socket }: OpenPort,
+  open: OpenPort,
   routes: readonly Route[],
   { found, cluster }: Mending,
 ): Promise<void> {
-  const key = (route: RouteSpec | Route): string => `${destinationOf(route)} ${route.gateway ?? ''}`;
-  const wanted = routesOf(index, port, socket);
-  const missing = new Map(wanted.map((route) => [key(route), route]));
-  const surplus = routes.filter((route) => !missing.delete(key(route)) && route.protocol === ownProtocol);
+  const { port, socket } = open;
+  const { wanted, missing, surplus } = routesAgainst(index, open, routes);
   if (surplus.length > 0)
     socket.batch(() => {
       for (const { destination, gateway, family } of surplus)
@@ -138,9 +163,9 @@ async function mendRoutes(
     });
   if (mayTake(port, cluster) || surplus.some(isDefault))
     found.addAll('route', routePod(socket, cluster, { device: index, routes: wanted }));
-  await addRoutes([...missing.values()], port, socket);
+  await addRoutes(missing, port, socket);
   found.addAll(
     'route',
-    [...missing.values()].map(({ destination }) => destination),
+    missing.map(({ destination }) => destination),
   );
 }

@@ -1,17 +1,19 @@
 // The dataplane of one node: its engines are begun and ended here, and what the manager asks of it is answered.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
+import { type capture, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
 import { IpPrefix, RouteSocket } from '@nsm/netlink';
 import { allWirings, type VxlanEngine } from './all-wirings.js';
 import { SourceFilters } from './bpf/source-filters.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
+import { Captures } from './capture/captures.js';
 import type { TriedWiring } from './choose-wiring.js';
+import { compareCrossConnect } from './compare-cross-connect.js';
 import { CrossConnects } from './cross-connects.js';
 import { removeScaffolding } from './device-groups.js';
 import { explain } from './explain.js';
 import { type FoundReport, findInterfaces } from './find-interfaces.js';
-import { inspectNamespace, type NamespaceReport } from './inspect-namespace.js';
+import { inspectNamespace, type NamespaceInspection } from './inspect-namespace.js';
 import { SharedEngine } from './interfaces/shared/shared-engine.js';
 import { SharedSockets } from './interfaces/shared/shared-sockets.js';
 import { Lending } from './lending/lending.js';
@@ -56,6 +58,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #memory: MemoryLimits;
   readonly #lending: Lending;
   readonly #crossConnects: CrossConnects;
+  readonly #captures: Captures;
   readonly #wirings: readonly TriedWiring[];
   /** The cluster's own prefixes; undefined until the manager tells them. */
   #cluster: readonly string[] | undefined;
@@ -98,6 +101,7 @@ export class NodeForwarder implements ForwarderService {
       wirings: this.#wirings,
       cluster: () => this.#cluster,
     });
+    this.#captures = new Captures(this.#socket);
     const working = this.#wirings.flatMap(({ wiring, missing }) => (missing ? [] : [wiring]));
     this.#offers = new TunnelOffers(this.#socket, working, () =>
       this.#watch.tell({ event: { case: 'offersChanged', value: true } }),
@@ -134,9 +138,7 @@ export class NodeForwarder implements ForwarderService {
     return { client: place('client', client), endpoint: place('endpoint', endpoint) };
   }
 
-  async inspectNamespace(
-    request: fw.InspectNamespaceRequest,
-  ): Promise<{ namespace?: NamespaceReport; pidInode: number; pidCookie?: bigint }> {
+  async inspectNamespace(request: fw.InspectNamespaceRequest): Promise<NamespaceInspection> {
     return inspectNamespace(request, this.#cluster);
   }
 
@@ -173,6 +175,10 @@ export class NodeForwarder implements ForwarderService {
     return this.#crossConnects.apply(crossConnect, signal);
   }
 
+  async compare(crossConnect: fw.CrossConnect): Promise<{ differences: string[] }> {
+    return { differences: compareCrossConnect(crossConnect) };
+  }
+
   async remove({ crossConnects }: fw.RemoveRequest): Promise<object> {
     await this.#crossConnects.remove(crossConnects);
     return {};
@@ -206,5 +212,12 @@ export class NodeForwarder implements ForwarderService {
     { signal }: { signal: AbortSignal },
   ): AsyncIterable<MessageInitShape<typeof fw.ForwarderEventSchema>> {
     return this.#watch.events(signal);
+  }
+
+  capture(
+    request: fw.CaptureRequest,
+    { signal }: { signal: AbortSignal },
+  ): AsyncIterable<MessageInitShape<typeof capture.CapturedSchema>> {
+    return this.#captures.capture(request, signal);
   }
 }

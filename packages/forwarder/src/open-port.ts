@@ -1,5 +1,5 @@
 // One pod's side of a cross-connect with its network namespace opened and a netlink socket inside, for one operation.
-import { type forwarder as fw, NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError, reservedInterfaceNames } from '@nsm/api';
 import { IpPrefix, type Link, libc, type NetworkNamespace, openNamespace, RouteSocket } from '@nsm/netlink';
 import { unlessGone } from './device-groups.js';
 
@@ -46,7 +46,7 @@ export class OpenPort implements Disposable {
     const { name, reservedNames } = this.port;
     if (!name.includes('%d')) return name;
     const inUse = this.#links().flatMap((link) => [link.name, ...link.altNames]);
-    const taken = new Set([...inUse, ...reservedNames]);
+    const taken = new Set([...inUse, ...reservedNames, ...reservedInterfaceNames]);
     for (let n = 0; ; n++) {
       const candidate = name.replace('%d', String(n));
       if (!taken.has(candidate)) return candidate;

@@ -14,6 +14,12 @@ const looking = { CAP_SYS_PTRACE: 'looks up the network namespace of a process' 
 
 const all = { ...required, ...looking };
 
+/** What a forwarder needs, each with what it does by it; and what it can do without. */
+export const forwarderPrivileges: {
+  readonly required: Readonly<Record<string, string>>;
+  readonly useful: Readonly<Record<string, string>>;
+} = { required, useful: looking };
+
 /** @throws NsmError `privilege` */
 export function requirePrivileges(): void {
   const lacks = lacking(required);

@@ -96,7 +96,7 @@ async function departure(
   let sentAt = startedAt;
   echo.send();
   for (;;) {
-    const by = echo.departedBy();
+    const by = echo.departure()?.device;
     const now = performance.now();
     if (by !== undefined || now - startedAt >= patienceMs || signal.aborted) return by;
     if (now - sentAt >= askAgainAfterMs) {

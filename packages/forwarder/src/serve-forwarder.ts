@@ -2,6 +2,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { forwarder as fw, Server } from '@nsm/api';
+import type { Metrics } from '@nsm/observe';
+import { measureForwarder } from './forwarder-metrics.js';
 import { NodeForwarder, type NodeForwarderOptions } from './node-forwarder.js';
 import { whatIsOutOfReach } from './privileges.js';
 
@@ -20,6 +22,8 @@ export interface ServeForwarderOptions extends NodeForwarderOptions {
   readonly logger?: Readonly<Record<'error' | 'warn', (fields: object, message: string) => void>>;
   /** Numeric group that may connect too, for a manager of another user. Default: none. */
   readonly group?: number;
+  /** Where its calls are counted. Default: nowhere. */
+  readonly metrics?: Metrics;
 }
 
 /** @throws NsmError `conflict` when another forwarder serves that folder, `privilege` without the capabilities. */
@@ -27,6 +31,7 @@ export async function serveForwarder({
   runDir,
   logger,
   group,
+  metrics,
   ...options
 }: ServeForwarderOptions): Promise<ServedForwarder> {
   mkdirSync(runDir, { recursive: true });
@@ -37,6 +42,7 @@ export async function serveForwarder({
   const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'), {
     maxRequestBytes,
     onCrowd: (error) => logger?.warn({ err: error }, 'connections are refused'),
+    ...(metrics ? { onCall: measureForwarder(metrics) } : {}),
   });
   server.add(fw.Forwarder, node);
   try {

@@ -1,6 +1,6 @@
 // What a cross-connect must be before the kernel is asked, with every address written as the kernel writes it.
-import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
-import { IpPrefix, isLinkName, linkNameRule } from '@nsm/netlink';
+import { type forwarder as fw, isLinkName, linkNameRule, NsmError, traitsOf } from '@nsm/api';
+import { IpPrefix } from '@nsm/netlink';
 
 /**
  * What is wanted is compared with what the kernel has, so an address that is written otherwise would never be there.

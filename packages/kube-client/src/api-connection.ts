@@ -135,6 +135,8 @@ function watchOver(session: ClientHttp2Session, { everyMs, patienceMs }: Ping): 
   let timer: NodeJS.Timeout | undefined;
   const again = (): void => {
     timer = setTimeout(() => {
+      // Destroyed, and not yet closed.
+      if (session.destroyed) return;
       timer = setTimeout(() => {
         session.destroy(new Error('the server gives no sign of life'), constants.NGHTTP2_CANCEL);
       }, patienceMs);

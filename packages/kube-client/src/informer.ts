@@ -18,8 +18,11 @@ export type InformerEvent<T extends KubeObject> =
 export type InformerListener<T extends KubeObject> = (event: InformerEvent<T>) => void;
 
 export interface InformerOptions<T extends KubeObject> extends Selection {
-  /** What is kept of an object: memory of a daemon is for what it uses. Default: all but `metadata.managedFields`. */
-  readonly keep?: (object: T) => T;
+  /**
+   * What is kept of an object, of which `before` is known: memory of a daemon is for what it uses. Default: all but
+   * `metadata.managedFields`.
+   */
+  readonly keep?: (object: T, before: T | undefined) => T;
   /** Default: nothing is logged. */
   readonly logger?: KubeLogger;
   /** Pause before the next attempt, milliseconds: doubles from first to last. Default: 100 to 10000. */
@@ -39,7 +42,7 @@ export class Informer<T extends KubeObject> {
   readonly #client: KubeClient;
   readonly #resource: Resource<T>;
   readonly #selection: Selection;
-  readonly #keep: (object: T) => T;
+  readonly #keep: (object: T, before: T | undefined) => T;
   readonly #logger: KubeLogger;
   readonly #pause: { readonly first: number; readonly last: number };
   readonly #watchSeconds: number;
@@ -203,7 +206,7 @@ export class Informer<T extends KubeObject> {
     const key = keyOf(object);
     const before = this.#objects.get(key);
     if (before && before.metadata.resourceVersion === object.metadata.resourceVersion) return;
-    const kept = this.#keep(object);
+    const kept = this.#keep(object, before);
     this.#objects.set(key, kept);
     this.#tell(before ? { type: 'changed', object: kept, before } : { type: 'added', object: kept });
   }

@@ -83,6 +83,20 @@ describe('a client of the Kubernetes API', () => {
     });
   });
 
+  it('does not ask a connection for a sign of life that has ended a moment before', async () => {
+    api.put('/api/v1/namespaces/default/configmaps/a');
+    const everyMs = 20;
+    const own = new KubeClient(api.config, { ping: { everyMs, patienceMs: 1000 } });
+    await own.get(configMaps, one);
+    // Busy in a timer until the time for the question has come: timers go before the end of the connection.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    own.stop();
+    await Promise.resolve();
+    for (const end = performance.now() + 2 * everyMs; performance.now() < end; );
+    // What a timer throws ends the process.
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  });
+
   it('reads a token anew when the server refuses it, once', async () => {
     let token = 'old';
     let kept: string | undefined;

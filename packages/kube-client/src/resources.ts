@@ -47,6 +47,8 @@ export interface Node extends KubeObject {
   readonly status?: {
     readonly addresses?: readonly { readonly type: string; readonly address: string }[];
     readonly conditions?: readonly Condition[];
+    /** Quantities, such as `4` or `8Gi`, by resource. */
+    readonly allocatable?: Readonly<Record<string, string>>;
   };
 }
 export const nodes: Resource<Node> = { ...core, kind: 'Node', plural: 'nodes', namespaced: false };

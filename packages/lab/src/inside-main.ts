@@ -3,7 +3,7 @@ import { NsmError } from '@nsm/api';
 import { labExec } from './exec.js';
 import { labInspect } from './inspect.js';
 import { labUp } from './up.js';
-import type { InsideAnswer, InsideRequest } from './user-namespace.js';
+import { type InsideAnswer, type InsideRequest, isUp } from './user-namespace.js';
 
 const abort = new AbortController();
 const stop = (): void => abort.abort(new NsmError('cancelled', 'stopped'));
@@ -16,7 +16,13 @@ process.send?.('running');
 async function run(request: InsideRequest): Promise<InsideAnswer> {
   switch (request.command) {
     case 'up':
-      return { result: await labUp(request.file, { ...request.options, signal: abort.signal }) };
+      return {
+        result: await labUp(request.file, {
+          ...request.options,
+          signal: abort.signal,
+          onUp: () => process.send?.(isUp),
+        }),
+      };
     case 'inspect':
       return { result: await labInspect(request.name, request.options) };
     case 'exec':

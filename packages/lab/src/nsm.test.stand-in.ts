@@ -65,7 +65,13 @@ async function manager(): Promise<void> {
     drain: none,
     getPolicy: none,
     testPolicy: none,
+    compareConnection: async () => ({}),
+    watch: async function* () {},
     watchConnections: async function* () {},
+    captureConnection: async function* () {},
+    pingConnection: none,
+    checkPeers: async function* () {},
+    checkRegistry: none,
   });
   await server.listenUnix(`${runDir}/admin.sock`);
   if (values.stubborn) process.on('SIGTERM', () => {});

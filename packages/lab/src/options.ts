@@ -22,6 +22,10 @@ export interface LabUpOptions extends LabOptions {
   readonly dryRun?: boolean;
   /** Return once the lab is up and leave it to `labDown`. Needs root. Default: false. */
   readonly keep?: boolean;
+  /** Show the lab as a page while it stays: on this HOST:PORT, or '' for the usual one or any that is free. Default: no page. */
+  readonly dashboard?: string;
+  /** Called when the lab is up, and stays. */
+  readonly onUp?: () => void;
   /** Its file may set any variable, and name files of this machine. Default: false. */
   readonly trust?: boolean;
   /** Takes the lab down. Default: SIGINT, SIGTERM and SIGHUP of this process do. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { describePlan } from './dry-run.js';
 import { parseLabFile } from './lab-file.js';
+import { needsTrust } from './lab-trust.js';
 import { planLab } from './plan.js';
 
 const plan = (text: string): ReturnType<typeof planLab> =>
@@ -58,7 +59,28 @@ checks: [{ from: alice, to: world }, { from: alice, to: 192.0.2.1 }]
 + in nsm-lab-alice: nsm connect net --request-id lab-alice --run-dir /run/nsm/lab/lab/one --interface=kernel:first --label=site=b
 ? ping world (203.0.113.1, 2001:db8::1) from alice
 ? ping 192.0.2.1 (192.0.2.1) from alice
+= one speaks mutual TLS, with a certificate of the lab's own authority
+= two speaks mutual TLS, with a certificate of the lab's own authority
 `);
+  });
+
+  it('says what security its file asks for, and what needs trust', () => {
+    const text = `
+name: lab
+nodes:
+  one: { options: { insecure: true } }
+  two: { options: { join: token@h:1, policy: /etc/p } }
+  three: { environment: { NSM_INSECURE: "1", PATH: /x } }
+`;
+    const lab = parseLabFile(text, 'lab.yaml');
+    const said = describePlan(planLab(lab, '/run/nsm/lab'), needsTrust(lab));
+    expect(said.filter((line) => /^[=!]/.test(line))).toEqual([
+      '= one speaks plain text, and believes everybody',
+      '= two speaks mutual TLS, with a certificate by its --join',
+      '= three speaks plain text, and believes everybody',
+      '! nodes.two.options.policy reaches beyond the lab: up needs --trust',
+      '! nodes.three.environment.PATH reaches beyond the lab: up needs --trust',
+    ]);
   });
 
   it('keeps socket paths short enough for the longest names', () => {

@@ -1,15 +1,16 @@
 // `nsm lab up`: a lab from its file to its table, and away again.
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { type BringUpOptions, bringUp, isCancelled } from './bring-up.js';
 import { type LabConfig, readConfig } from './config.js';
+import { defaultCommand } from './default-command.js';
 import { describePlan } from './dry-run.js';
 import { readLabFile } from './lab-file.js';
 import { LabFolder, type LabRecord, labsFolder, refuseForeignFolder } from './lab-folder.js';
 import { LabLock } from './lab-lock.js';
 import { existingMembers, namespaceDirectoryExists } from './lab-network.js';
+import { showLabPage } from './lab-page.js';
 import { needsTrust } from './lab-trust.js';
 import type { LabResult, LabUpOptions } from './options.js';
 import { type Plan, planLab } from './plan.js';
@@ -34,14 +35,15 @@ export async function labUp(file: string, options: LabUpOptions = {}): Promise<L
   const plan = planLab(lab, labsFolder);
   if (options.dryRun) {
     const printed = new Output(options.json === true, output.stdout);
-    if (printed.json) printed.value(plan);
-    else for (const line of describePlan(plan)) printed.line(line);
+    const reaching = needsTrust(lab);
+    if (printed.json) printed.value({ ...plan, needsTrust: reaching });
+    else for (const line of describePlan(plan, reaching)) printed.line(line);
     return { ok: true };
   }
   if (!options.trust) refuseUntrusted(file, needsTrust(lab));
   using stop = new StopSignal(options.signal);
   if (!config.insideUserNamespace && !mayMakeNamespaces())
-    return await upInUserNamespace(plan.name, resolve(file), { ...options, signal: stop.signal }, config);
+    return await upInUserNamespace(plan, resolve(file), { ...options, signal: stop.signal }, config);
 
   refuseForeignFolder(labsFolder);
   await using _lock = await LabLock.take(plan.name);
@@ -105,6 +107,15 @@ async function show(
   progress.say(
     `lab ${plan.name} is up; in another shell: ${config.nsm} lab exec ${plan.name} ${pod} ip address`,
   );
+  options.onUp?.();
+  await using _page =
+    options.dashboard === undefined
+      ? undefined
+      : await showLabPage(progress, {
+          ...how,
+          listen: options.dashboard,
+          runDirs: plan.managers.map(({ runDir }) => runDir),
+        });
   progress.say('Ctrl-C removes it');
   for (const program of running)
     void program.ended.then((ending) => {
@@ -168,9 +179,4 @@ function refuseForeignNamespaces(plan: Plan): void {
       'conflict',
       `network namespace ${first.namespace} exists and is no lab's; \`ip netns delete ${first.namespace}\` removes it`,
     );
-}
-
-function defaultCommand(): readonly string[] {
-  // The packages of one installation stand side by side, in the workspace as in node_modules.
-  return [process.execPath, fileURLToPath(new URL('../../cli/bin/nsm.js', import.meta.url))];
 }

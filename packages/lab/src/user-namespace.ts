@@ -6,12 +6,17 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NsmError, type NsmErrorKind } from '@nsm/api';
 import { whyUntrusted } from '@nsm/durable';
+import { Output } from '@nsm/output';
 import { insideVariable, type LabConfig } from './config.js';
+import { defaultCommand } from './default-command.js';
 import { refuseForeignFolder } from './lab-folder.js';
 import { LabLock } from './lab-lock.js';
+import { showLabPage } from './lab-page.js';
 import type { LabOptions, LabResult, LabUpOptions } from './options.js';
+import type { Plan } from './plan.js';
 import { explainRefusal } from './privilege.js';
 import { identifyProcess, isAlive, isOwn, type ProcessIdentity } from './process-identity.js';
+import { Progress } from './progress.js';
 
 /** What runs inside, and with what. */
 export type InsideRequest =
@@ -27,6 +32,9 @@ export type InsideRequest =
       readonly member: string;
       readonly argv: readonly string[];
     };
+
+/** The word from inside that the lab is up, and stays. */
+export const isUp = 'up';
 
 /** What comes back from inside. */
 export type InsideAnswer =
@@ -46,7 +54,7 @@ const basic = ['--user', '--map-root-user', '--net', '--mount'];
 const full = [...basic, '--pid', '--fork', '--kill-child', '--mount-proc'];
 
 export async function upInUserNamespace(
-  name: string,
+  { name, managers }: Plan,
   file: string,
   options: LabUpOptions & { readonly signal: AbortSignal },
   config: LabConfig,
@@ -79,10 +87,21 @@ export async function upInUserNamespace(
   options.signal.addEventListener('abort', stop);
   if (options.signal.aborted) stop();
   const path = `${config.userFolder}/${name}.json`;
+  let page: Promise<AsyncDisposable | undefined> | undefined;
   child.once('message', () => {
     // Its first message says that it runs: only then is there a process to enter by.
     const owner = identifyProcess(process.pid);
     const inside = identifyProcess(flags === full ? onlyChildOf(child.pid ?? 0) : (child.pid ?? 0));
+    child.on('message', (word) => {
+      if (word !== isUp || options.dashboard === undefined || !inside) return;
+      // Of the network inside no browser sees anything: the page is served out here, and looks inside through the lab's files.
+      page = showLabPage(new Progress(new Output(false, (options.output ?? process).stderr)), {
+        command: command ?? defaultCommand(),
+        environment: config.environment,
+        listen: options.dashboard,
+        runDirs: managers.map(({ runDir }) => `/proc/${inside.pid}/root${runDir}`),
+      });
+    });
     mkdirSync(config.userFolder, { recursive: true, mode: 0o700 });
     writeFileSync(path, JSON.stringify({ owner, inside }), { mode: 0o600 });
   });
@@ -91,6 +110,7 @@ export async function upInUserNamespace(
     if ('result' in answer) return answer.result;
     throw new NsmError('internal', 'the lab answered something else');
   } finally {
+    await (await page)?.[Symbol.asyncDispose]();
     options.signal.removeEventListener('abort', stop);
     rmSync(path, { force: true });
     for (const folder of [config.userFolder, dirname(config.userFolder)])

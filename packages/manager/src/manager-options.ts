@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { TunnelType } from '@nsm/api';
 import type { LendingOptions, VxlanEngine } from '@nsm/forwarder';
+import type { Course, Metrics } from '@nsm/observe';
 import type { MachineCredentials } from '@nsm/pki';
 import type { EtcdOptions } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -56,6 +57,8 @@ export interface ManagerOptions {
   readonly forwarderThread?: Worker;
   /** What is shown to other machines, and whom of those is believed. Default: plain text, and anybody may call (`--insecure`). */
   readonly credentials?: MachineCredentials;
+  /** Without credentials: whoever calls over TCP may look as an operator does. Default: operators are on the node alone. */
+  readonly insecureOperators?: boolean;
   /** File, or other place, that says who may provide and ask for what. Default: none, and everybody may. */
   readonly policy?: string | PolicyOrigin;
   /** File or pipe of decisions and changes, one line of JSON for each; `-` for stderr. Default: none. */
@@ -63,6 +66,10 @@ export interface ManagerOptions {
   /** The pods of this node, where Kubernetes runs them. Default: none are known. */
   readonly pods?: NodePods;
   readonly logger: Logger;
+  /** Where what it does is counted. Default: nowhere. */
+  readonly metrics?: Metrics;
+  /** Hears of each order that has ended. Default: nobody does. */
+  readonly onOrder?: (course: Course) => void;
   /** Milliseconds a whole request may take. Default: 10000. */
   readonly requestTimeoutMs?: number;
   /** Milliseconds between two looks at whether packets come back from each other node. Default: 500. */

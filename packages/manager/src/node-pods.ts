@@ -15,6 +15,11 @@ export interface NodePods {
   podIn(inode: number): NodePod | undefined;
   /** Whether a pod of this node has the UID. */
   has(uid: string): boolean;
+  /**
+   * The network namespace of a pod of this node, by its inode; 0 where the pod has none of its own, or none yet.
+   * @param name `namespace/name`.
+   */
+  namespaceOf(name: string): number | undefined;
   /** Called once, when connections can be asked for. Resolves within seconds, whether the pods are known by then or not. */
   start(port: PodPort): Promise<void>;
   stop(): Promise<void>;

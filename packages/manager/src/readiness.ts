@@ -1,6 +1,6 @@
 // What a manager waits for before it can serve: its table, its forwarder, the registry, its sockets.
 
-const needs = ['table', 'forwarder', 'registry', 'sockets'] as const;
+export const needs = ['table', 'forwarder', 'registry', 'sockets'] as const;
 export type Need = (typeof needs)[number];
 
 export class Readiness {

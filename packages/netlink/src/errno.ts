@@ -38,5 +38,6 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const EMSGSIZE = 90;
 export const EOPNOTSUPP = 95;
+export const ENETDOWN = 100;
 export const ENOBUFS = 105;
 export const EHOSTUNREACH = 113;

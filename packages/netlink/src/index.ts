@@ -15,7 +15,8 @@ export {
 } from './bpf-object.js';
 export { DecodeError } from './decode-error.js';
 export type { DriverInfo } from './driver-info.js';
-export { EchoSocket } from './echo-socket.js';
+export { EchoProbe } from './echo-probe.js';
+export { type EchoDeparture, type EchoOptions, EchoSocket } from './echo-socket.js';
 export { errno, errnoName } from './errno.js';
 export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';
 export type {
@@ -30,12 +31,14 @@ export { ForeignMemory } from './foreign-memory.js';
 export { whyNoDestination, whyNoHostAddress } from './host-address.js';
 export type { HtbClassSpec } from './htb-classes.js';
 export { formatIp, IpPrefix } from './ip-prefix.js';
+export * as kernelProbes from './kernel-probes.js';
 export { readSetting, writeSetting } from './kernel-settings.js';
+export { type Door, type KnockAnswer, KnockSocket } from './knock-socket.js';
 export * as libc from './libc.js';
 export * as memory from './libc-memory.js';
+export { compileFilter, NoLibpcapError } from './libpcap.js';
 export type { Link, LinkStatistics, OperationalState } from './link.js';
 export type { BridgeOptions, LinkData, MacvlanMode, VxlanOptions } from './link-kinds.js';
-export { isLinkName, linkNameRule } from './link-name.js';
 export type {
   BridgeSpec,
   CommonLinkSpec,
@@ -69,6 +72,7 @@ export {
   type NamespaceEntry,
   namespaceOfProcess,
   openNamespace,
+  unnamedNamespace,
 } from './namespaces.js';
 export type {
   ForwardingSpec,
@@ -81,6 +85,7 @@ export type {
 export { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError } from './netlink-error.js';
 export type { DumpOptions } from './netlink-request.js';
 export { NetworkNamespace } from './network-namespace.js';
+export { PacketTap, type PacketTapOptions, type TappedPacket } from './packet-tap.js';
 export { type PollEvent, Poller, type PollerOptions, type WatchOptions } from './poller.js';
 export { openProcess, ProcessHandle, processStartTime } from './processes.js';
 export type {
@@ -100,6 +105,7 @@ export { type AddOptions, RouteSocket } from './route-socket.js';
 export type { NextHop, Route, RouteSpec } from './routes.js';
 export type { Rule, RuleAction, RuleSpec } from './rules.js';
 export { SharedMemory } from './shared-memory.js';
+export { encodeFilter, type FilterInstruction, filterInstructionSize } from './socket-filter.js';
 export {
   type NamespaceIdentity,
   openerOf,

@@ -234,17 +234,21 @@ export class MessageReceiver {
   readonly data: Buffer;
   /** Its control messages; {@link controlLength} bytes are valid. */
   readonly control: Buffer;
+  /** The raw sockaddr that it came from. */
+  readonly name: Buffer;
   readonly #header: Buffer;
   readonly #vector: Buffer;
 
-  constructor(dataSize: number, controlSize: number) {
+  constructor(dataSize: number, controlSize: number, nameSize = 0) {
     this.data = Buffer.allocUnsafeSlow(dataSize);
     this.control = Buffer.allocUnsafeSlow(controlSize);
+    this.name = Buffer.alloc(nameSize);
     this.#vector = Buffer.alloc(16);
     this.#vector.writeBigUInt64LE(addressOf(this.data), 0);
     this.#vector.writeBigUInt64LE(BigInt(dataSize), 8);
     // struct msghdr: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48.
     this.#header = Buffer.alloc(56);
+    if (nameSize > 0) this.#header.writeBigUInt64LE(addressOf(this.name), 0);
     this.#header.writeBigUInt64LE(addressOf(this.#vector), 16);
     this.#header.writeBigUInt64LE(1n, 24);
     this.#header.writeBigUInt64LE(addressOf(this.control), 32);
@@ -257,6 +261,7 @@ export class MessageReceiver {
   /** Bytes received, at most `limit`; the true size when `flags` has `MSG_TRUNC`; or −errno. */
   receive(fd: number, flags: number, limit: number = this.data.length): SystemResult {
     this.#vector.writeBigUInt64LE(BigInt(limit), 8);
+    this.#header.writeUInt32LE(this.name.length, 8);
     this.#header.writeBigUInt64LE(BigInt(this.control.length), 40);
     return rawRecvmsg(fd, this.#header, flags);
   }

@@ -203,6 +203,17 @@ export const createNamespace = (name: string): void => {
 };
 
 /**
+ * Makes a namespace without a name: it goes when it is closed, with all that is in it.
+ * @throws NamespaceError `denied` (needs CAP_SYS_ADMIN), `failed`
+ */
+export const unnamedNamespace = (): NetworkNamespace =>
+  returning('a new namespace', () => {
+    const made = libc.unshare(libc.CLONE_NEWNET);
+    if (made < 0) throw permissionError(-made, 'a new namespace', 'cannot make it');
+    return currentNamespace();
+  });
+
+/**
  * Takes away a name, like `ip netns delete`. The namespace itself goes, in the background, once no process, socket or
  * descriptor holds it. @throws NamespaceError `invalid`, `not-found`, `denied`, `failed`
  */

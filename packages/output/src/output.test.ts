@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { type LineSink, Output } from './output.js';
 import { printable, printableLines } from './printable.js';
 
-function sink(isTTY: boolean): LineSink & { readonly text: string } {
+function sink(isTTY: boolean, columns = 80): LineSink & { readonly text: string } {
   let text = '';
   return {
     isTTY,
+    columns,
     write: (more: string) => {
       text += more;
     },
@@ -89,6 +90,23 @@ const evil = [
   '\ue000', // of private meaning
   '\u{e0041}', // a tag, which is not seen
 ];
+
+describe('an item', () => {
+  const text = 'one two three four five six seven eight nine ten';
+  const item = (isTTY: boolean, columns: number): string => {
+    const out = sink(isTTY, columns);
+    new Output(false, out).item('  lead  ', text);
+    return out.text;
+  };
+
+  it('goes on below its beginning where the terminal ends', () => {
+    expect(item(true, 40)).toBe('  lead  one two three four five six\n        seven eight nine ten\n');
+  });
+
+  it('is one line in a pipe, and on a terminal that has no room', () => {
+    for (const one of [item(false, 40), item(true, 20)]) expect(one).toBe(`  lead  ${text}\n`);
+  });
+});
 
 describe('text that strangers named', () => {
   it.each(evil)('is spelled out wherever it is printed: %j', (name) => {

@@ -1,13 +1,14 @@
 // What a command prints: aligned tables and lists for people, JSON for programs. All of it goes through `#print`, where text that
 // strangers named becomes text that a terminal only shows.
 import { randomBytes } from 'node:crypto';
-import { colourAllowed } from './config.js';
+import { colourAllowed, knowsUnicode } from './config.js';
 import { printable, printableLines } from './printable.js';
 
 export interface LineSink {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly rows?: number;
+  readonly columns?: number;
 }
 
 /** Where each style begins and ends, ECMA-48 section 8.3.117 (SGR). */
@@ -19,6 +20,17 @@ const styles = {
   yellow: ['[33m', '[39m'],
 } as const;
 export type Style = keyof typeof styles;
+
+export type Mark = 'well' | 'warning' | 'pending' | 'broken' | 'untried';
+
+/** What stands before a line that says how something is: its colour, and how it is written with and without Unicode. */
+const marks: Readonly<Record<Mark, readonly [style: Style, mark: string, ascii: string]>> = {
+  well: ['green', '√', '+'],
+  warning: ['yellow', '!', '!'],
+  pending: ['yellow', '…', '~'],
+  broken: ['red', '×', 'x'],
+  untried: ['dim', '-', '-'],
+};
 
 /** Stands for the escape character of a style until it is printed. Another in each process: strangers cannot write one. */
 const mark = `\x1b${randomBytes(12).toString('hex')}`;
@@ -45,6 +57,15 @@ export class Output {
   /** Text that has lines of its own. */
   lines(text: string): void {
     this.#print(text, printableLines, '\n');
+  }
+
+  /** A text behind a lead. On a terminal it is broken between words where the terminal ends, and goes on below its beginning. */
+  item(lead: string, text: string): void {
+    const from = width(lead);
+    const room = ((this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY) - from;
+    const lines = room < minimalRoom ? [text] : wrapped(text, room);
+    for (const [index, line] of lines.entries())
+      this.line(`${index === 0 ? lead : ' '.repeat(from)}${line}`.trimEnd());
   }
 
   /** A line that the next one takes the place of. Only on a terminal that is `live`. */
@@ -85,6 +106,11 @@ export class Output {
     this.lines(JSON.stringify(value, undefined, this.#out.isTTY ? 2 : undefined));
   }
 
+  /** One JSON document on one line, also on a terminal: one of many. */
+  record(value: unknown): void {
+    this.lines(JSON.stringify(value));
+  }
+
   /** A table, or what to say of an empty one. */
   table(header: readonly string[], rows: readonly (readonly string[])[], empty: string): void {
     if (rows.length === 0) this.line(empty);
@@ -101,6 +127,12 @@ export class Output {
   paint(style: Style, text: string): string {
     const [begin, end] = styles[style];
     return this.live ? `${mark}${begin}${text}${mark}${end}` : text;
+  }
+
+  /** One character that says how something is. */
+  mark(mark: Mark): string {
+    const [style, unicode, ascii] = marks[mark];
+    return this.paint(style, knowsUnicode ? unicode : ascii);
   }
 
   /** Green for what is well, red for what is broken, yellow for what is on its way. */
@@ -129,6 +161,22 @@ export class Output {
     this.clear();
     this.#out.write(`${text.split(mark).map(shown).join('\x1b')}${end}`);
   }
+}
+
+/** Columns below which a text is not broken: it would be hardly more than a word a line. */
+const minimalRoom = 24;
+
+/** Lines of at most so many columns, broken between words; a longer word has a line of its own. */
+function wrapped(text: string, room: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && width(`${line} ${word}`) > room) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }
 
 /** `-` for nothing, so that no column of a table is empty. */

@@ -47,12 +47,9 @@ export class FileCredentials extends RenewedCredentials {
 function versionOf({ cert, key, ca }: CredentialFiles): string {
   return [cert, key, ca]
     .map((path) => {
-      const { ino, mtimeMs, size } = statSync(path, { throwIfNoEntry: false }) ?? {
-        ino: 0,
-        mtimeMs: 0,
-        size: 0,
-      };
-      return `${ino} ${mtimeMs} ${size}`;
+      // By the change of its status, too: whoever may read a file is not part of the other times.
+      const stat = statSync(path, { throwIfNoEntry: false });
+      return stat ? `${stat.ino} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.size}` : 'none';
     })
     .join();
 }

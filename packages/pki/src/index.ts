@@ -22,3 +22,4 @@ export {
   RenewedCredentials,
 } from './machine-credentials.js';
 export { type CredentialSources, openCredentials } from './open-credentials.js';
+export { OwnCredentials } from './own-credentials.js';

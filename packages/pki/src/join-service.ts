@@ -76,6 +76,9 @@ export class JoinService implements OtherProtocol {
     const { domain, kind, name } = checkPeer(socket, this.#current());
     if (domain !== this.#current().identity.domain)
       throw new NsmError('untrusted', `trust domain ${domain} gets its certificates from its own authority`);
+    // The life of an operator's certificate is whatever `nsm pki issue` was told.
+    if (kind === 'operator')
+      throw new NsmError('untrusted', 'machines renew their certificates here, and operators do not');
     return { kind, name };
   }
 

@@ -20,7 +20,7 @@ export class JoinedCredentials extends RenewedCredentials {
     this.#folder = folder;
     this.#address = address;
     this.#owner = owner;
-    this.source = `joined by ${address}`;
+    this.source = `the mesh that was joined at ${address}`;
   }
 
   /**

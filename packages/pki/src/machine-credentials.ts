@@ -7,6 +7,10 @@ export interface MachineCredentials extends Credentials, Disposable {
   readonly source: string;
   /** Until when the current certificate holds. */
   readonly validUntil: Date;
+  /** Why no newer certificate could be had; '' while that is not so. */
+  readonly trouble: string;
+  /** Whether the current certificate should have been renewed by now, and was not. */
+  readonly endsSoon: boolean;
   /** Where other machines get their certificates from this one. */
   readonly joining?: OtherProtocol;
 }
@@ -34,7 +38,7 @@ export abstract class RenewedCredentials implements MachineCredentials {
   readonly #looking: NodeJS.Timeout;
   #current: Credential;
   #certificate: X509Certificate;
-  #said = '';
+  #trouble = '';
   #busy = false;
 
   /** @param lookEveryMs how often `renew` is asked. */
@@ -56,6 +60,14 @@ export abstract class RenewedCredentials implements MachineCredentials {
     return new Date(this.#certificate.validTo);
   }
 
+  get trouble(): string {
+    return this.#trouble;
+  }
+
+  get endsSoon(): boolean {
+    return isOverdue(this.#certificate);
+  }
+
   [Symbol.dispose](): void {
     clearInterval(this.#looking);
   }
@@ -67,7 +79,7 @@ export abstract class RenewedCredentials implements MachineCredentials {
     try {
       const newer = await this.renew(this.#certificate);
       if (newer) this.take(newer);
-      this.#said = '';
+      this.#trouble = '';
     } catch (error) {
       this.#complain(error as Error);
     } finally {
@@ -86,13 +98,22 @@ export abstract class RenewedCredentials implements MachineCredentials {
 
   /** Once of each cause. */
   #complain(error: Error): void {
-    if (error.message === this.#said) return;
-    this.#said = error.message;
+    if (error.message === this.#trouble) return;
+    this.#trouble = error.message;
     this.#logger.error(
       { source: this.source, validUntil: this.validUntil, err: wordsOf(error) },
       'no new certificate: the one before stays',
     );
   }
+}
+
+/** Milliseconds before its end when a certificate of a long life should have been renewed. */
+const overdueBeforeMs = 14 * 24 * 3_600_000;
+
+/** Whether hardly a sixth of a certificate's life is left, and less than two weeks: everybody renews at two thirds. */
+export function isOverdue({ validFrom, validTo }: X509Certificate, now: number = Date.now()): boolean {
+  const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
+  return now >= to - Math.min(overdueBeforeMs, (to - from) / 6);
 }
 
 /** Whether two thirds of a certificate's life are over. */

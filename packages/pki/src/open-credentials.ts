@@ -32,6 +32,7 @@ export async function openCredentials(
   owner: Owner,
   logger: PkiLogger,
 ): Promise<MachineCredentials | undefined> {
+  refuseSeveral(sources);
   if (sources.insecure) {
     logger.warn(
       { security: 'insecure' },
@@ -51,6 +52,28 @@ export async function openCredentials(
     'the certificate for other machines',
   );
   return credentials;
+}
+
+/** Of two answers to who this is, whoever wrote them cannot know which holds. The files of one source go together. */
+function refuseSeveral({
+  insecure,
+  tlsCert,
+  tlsKey,
+  tlsCa,
+  spiffeSocket,
+  join: ticket,
+}: CredentialSources): void {
+  const said = [
+    ...(insecure ? ['--insecure'] : []),
+    ...((tlsCert ?? tlsKey ?? tlsCa) === undefined ? [] : ['--tls-cert, --tls-key and --tls-ca']),
+    ...(spiffeSocket === undefined ? [] : ['--spiffe-socket']),
+    ...(ticket === undefined ? [] : ['--join']),
+  ];
+  if (said.length > 1)
+    throw new NsmError(
+      'invalid',
+      `${said.join(' and ')} exclude each other: give one of them, or none, and see the variables NSM_INSECURE, NSM_TLS_…, NSM_SPIFFE_SOCKET and NSM_JOIN`,
+    );
 }
 
 async function open(

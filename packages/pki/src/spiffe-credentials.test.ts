@@ -126,6 +126,7 @@ describe('the Workload API', () => {
       server.add(proxy.ProxyConnection, {
         requestProxyConnection: async () => ({}),
         closeProxyConnection: async () => ({}),
+        planProxyConnection: async () => ({}),
         moveConnection: async () => ({}),
         checkConnections: async (_request, { identity: { domain, name } = nobody }) => ({
           incarnation: `${domain}/${name}`,

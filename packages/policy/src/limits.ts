@@ -10,6 +10,12 @@ export type Limit = (typeof ofRules)[number] | SubjectLimit;
 export type SubjectLimit = (typeof ofSubjects)[number];
 export type Limits = Readonly<Partial<Record<Limit, number>>>;
 
+/** A limit, and the rule that says it. */
+export interface RuledLimit {
+  readonly limit: number;
+  readonly rule: string;
+}
+
 export const limits: readonly Limit[] = [...ofRules, ...ofSubjects];
 
 export function isSubjectLimit(name: string): name is SubjectLimit {

@@ -151,7 +151,9 @@ rules: [{ name: all, effect: allow }]`;
       'policy.yaml',
     );
     const limits = (uid: string) =>
-      (['sockets', 'streams', 'watches'] as const).map((name) => policy.limitOf(parseSubject(uid), name));
+      (['sockets', 'streams', 'watches'] as const).map(
+        (name) => policy.limitOf(parseSubject(uid), name)?.limit,
+      );
     expect(limits('uid=1')).toEqual([3, 6, undefined]);
     expect(limits('uid=2')).toEqual([5, 6, undefined]);
   });

@@ -4,7 +4,7 @@ import type { Subject } from '@nsm/api';
 import type { Condition } from './condition.js';
 import { type Action, type Decision, type Question, unruled } from './decision.js';
 import { type Fits, fitsAny } from './glob.js';
-import { isSubjectLimit, type SubjectLimit } from './limits.js';
+import { isSubjectLimit, type RuledLimit, type SubjectLimit } from './limits.js';
 import type { PolicyFile, Rule } from './policy-types.js';
 import { type Selects, selects, selectsAny, within } from './selector.js';
 
@@ -77,9 +77,12 @@ export class Policy {
   }
 
   /** Of whatever a subject asks for: the limit of the first rule that allows the subject something, has no condition and has one. */
-  limitOf(subject: Subject, name: SubjectLimit): number | undefined {
-    const found = this.#limiting.find(([isIt, { limits }]) => limits[name] !== undefined && isIt(subject));
-    return found?.[1].limits[name];
+  limitOf(subject: Subject, name: SubjectLimit): RuledLimit | undefined {
+    for (const [isIt, { name: rule, limits }] of this.#limiting) {
+      const limit = limits[name];
+      if (limit !== undefined && isIt(subject)) return { limit, rule };
+    }
+    return undefined;
   }
 
   decide(question: Question): Decision {

@@ -13,5 +13,6 @@ export type {
   RegistryLogger,
   ServiceSettings,
 } from './registry.js';
+export { measureRegistry, registryMetrics } from './registry-metrics.js';
 export { RemoteRegistry } from './remote-registry.js';
 export { endpointKey } from './valid-record.js';

@@ -105,7 +105,7 @@ export class RecordCache {
         const key = endpointKey(event.value);
         const old = service.get(key);
         if (old && equals(NetworkServiceEndpointSchema, old, event.value)) return false;
-        this.#services.set(event.value.networkServiceName, service.set(key, event.value));
+        this.#services.set(event.value.networkServiceName, service.set(key, compact(event.value)));
         return true;
       }
       case 'endpointRemoved': {
@@ -127,6 +127,13 @@ export class RecordCache {
       this.#logger.error({ err: error, event: told.event.case }, 'a registry listener failed');
     }
   }
+}
+
+/** Lists that were read have room for sixteen more entries each, and there are tens of thousands of endpoints. */
+function compact(endpoint: NetworkServiceEndpoint): NetworkServiceEndpoint {
+  endpoint.prefixes = endpoint.prefixes.slice();
+  endpoint.interface = endpoint.interface.slice();
+  return endpoint;
 }
 
 /** The event that an endpoint is no more. */

@@ -1,4 +1,4 @@
-// What the SDK takes from the environment: the pod's identity and where its manager's sockets are.
+// What the SDK takes from the environment: the pod's identity, where its manager's sockets are, and where traces go.
 
 /** Where a node keeps its manager's sockets unless told otherwise. */
 export const defaultRunDir = '/run/nsm';
@@ -11,4 +11,9 @@ export function runDirFromEnvironment(): string {
 /** NSM_REQUEST_ID, or POD_UID as a pod gets it from the downward API; undefined when neither is set. */
 export function requestIdFromEnvironment(): string | undefined {
   return process.env.NSM_REQUEST_ID || process.env.POD_UID || undefined;
+}
+
+/** NSM_OTLP_ENDPOINT; undefined when it is not set. */
+export function otlpEndpointFromEnvironment(): string | undefined {
+  return process.env.NSM_OTLP_ENDPOINT || undefined;
 }

@@ -9,8 +9,9 @@ import { type InterfaceOption, interfaceFields } from './interfaces.js';
 import { type CallLimits, ManagerLink } from './manager-link.js';
 import { ManagerSession } from './manager-session.js';
 import { ownNamespace } from './own-namespace.js';
+import { inTrace, type TracingOptions, tracedCourses } from './tracing.js';
 
-export interface ConnectOptions {
+export interface ConnectOptions extends TracingOptions {
   /** Name of the network service. */
   readonly service: string;
   /** With `service` the key of the connection. Default: NSM_REQUEST_ID, POD_UID, or a new UUID. */
@@ -33,6 +34,8 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** Milliseconds to wait for a manager that is not running yet. Default: 0. */
   readonly waitMs?: number | undefined;
+  /** Header of W3C Trace Context of the work that needs the connection: what the mesh does for it is part of that trace. */
+  readonly traceparent?: string | undefined;
 }
 
 /**
@@ -59,11 +62,15 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const session = ManagerSession.use(join(options.runDir ?? runDirFromEnvironment(), 'client.sock'));
   const { link } = session;
   const client = link.channel.client(wire.ClientConnection);
-  const send = async (limits: CallLimits): Promise<ConnectionDetails> => {
-    const reply = await link.call(limits, (call) => client.requestConnection(request, call));
-    if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
-    return connectionDetails(reply.connectionParameters, reply.interface);
-  };
+  const courses = tracedCourses('client', options);
+  const send = (limits: CallLimits): Promise<ConnectionDetails> =>
+    inTrace(courses, { service, by: 'client' }, options.traceparent, async (headers) => {
+      const reply = await link.call(limits, (call) =>
+        client.requestConnection(request, { ...call, headers }),
+      );
+      if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
+      return connectionDetails(reply.connectionParameters, reply.interface);
+    });
   const timeoutMs = options.timeoutMs ?? 30_000;
   try {
     const details = await send({ signal, timeoutMs, waitMs: options.waitMs ?? 0 });

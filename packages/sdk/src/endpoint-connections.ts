@@ -1,8 +1,9 @@
 // The endpoint's side of the wire: one answer for each connection, the same one however often the manager asks.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { CallContext, endpoint, ServiceImplementation } from '@nsm/api';
+import type { CallContext, endpoint, ServiceImplementation, Step } from '@nsm/api';
 import { NsmError } from '@nsm/api';
+import type { Courses } from '@nsm/observe';
 import { printable } from '@nsm/output';
 import { type InterfaceKind, interfaceName } from './interfaces.js';
 import { type EndpointAnswer, readAnswer } from './read-answer.js';
@@ -56,22 +57,30 @@ interface Known {
 export class EndpointConnections implements ServiceImplementation<typeof endpoint.EndpointConnection> {
   readonly #netns: string;
   readonly #hooks: EndpointHooks;
+  readonly #courses: Courses;
   readonly #known = new Map<string, Known>();
   /** Connections that are ending: the next of the same key begins when that is over. */
   readonly #ending = new Map<string, Promise<void>>();
 
-  constructor(netns: string, hooks: EndpointHooks) {
+  /** @param courses of what the endpoint is asked. */
+  constructor(netns: string, hooks: EndpointHooks, courses: Courses) {
     this.#netns = netns;
     this.#hooks = hooks;
+    this.#courses = courses;
   }
 
   readonly requestEndpointConnection = async (
     message: endpoint.EndpointConnectionRequest,
-    { signal }: CallContext,
+    { signal, traceparent }: CallContext,
   ): Promise<Reply> => {
     const { requestId, networkServiceName } = message;
-    const answer = await this.#answer(requestOf(message), signal);
-    const head = { requestId, networkServiceName, linuxNamespace: this.#netns };
+    const request = requestOf(message);
+    const subject = { service: networkServiceName, connection: request.connectionId, by: 'manager' };
+    const course = this.#courses.begin('connect', subject, traceparent);
+    const answer = await course.step('decide about the connection', () => this.#answer(request, signal));
+    course.end(answer.refuse && new NsmError('endpoint-refused', answer.refuse));
+    const did = { steps: course.report('endpoint'), tookMs: course.durationMs };
+    const head = { requestId, networkServiceName, linuxNamespace: this.#netns, ...did };
     if (answer.refuse) return { ...head, admissionError: answer.refuse };
     const { addresses = [], routes = [], dns = {}, endpointAddresses = [], endpointRoutes = [] } = answer;
     const { peerAddresses = [], mtu = 0 } = answer;
@@ -184,6 +193,8 @@ interface Reply {
   requestId: string;
   networkServiceName: string;
   linuxNamespace: string;
+  steps: Step[];
+  tookMs: number;
   admissionError?: string;
   clientParameters?: ParametersReply;
   endpointParameters?: ParametersReply;

@@ -18,3 +18,4 @@ export {
 export { ManagerLink } from './manager-link.js';
 export type { EndpointAnswer } from './read-answer.js';
 export { Served, type ServeOptions, type ServeStatus, serve } from './serve.js';
+export { flushTraces, type TracingOptions } from './tracing.js';

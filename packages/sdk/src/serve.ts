@@ -3,14 +3,16 @@ import { chmodSync, chownSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { advertisementsOf, endpoint, NsmError, Server } from '@nsm/api';
+import { Courses } from '@nsm/observe';
 import { runDirFromEnvironment } from './config.js';
 import { EndpointConnections, type EndpointHooks } from './endpoint-connections.js';
 import { type InterfaceOption, interfaceFields } from './interfaces.js';
 import { isManagerGone, ManagerLink } from './manager-link.js';
 import { ownNamespace } from './own-namespace.js';
 import { maxSocketPath, SocketPlace } from './socket-place.js';
+import { type TracingOptions, tracedCourses } from './tracing.js';
 
-export interface ServeOptions extends EndpointHooks {
+export interface ServeOptions extends EndpointHooks, TracingOptions {
   /** The network service provided; `services` for several. */
   readonly service?: string | undefined;
   readonly services?: readonly string[] | undefined;
@@ -173,7 +175,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
       `${options.socket} is longer than a unix socket path may be (${maxSocketPath} bytes)`,
     );
   const interfaces = (options.interfaces ?? ['kernel']).map(interfaceFields);
-  const connections = new EndpointConnections(options.netns ?? ownNamespace(), options);
+  const courses = tracedCourses('endpoint', options, name) ?? new Courses();
+  const connections = new EndpointConnections(options.netns ?? ownNamespace(), options, courses);
   const server = new Server().add(endpoint.EndpointConnection, connections);
   const place = options.socket
     ? SocketPlace.at(options.socket)

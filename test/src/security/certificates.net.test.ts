@@ -154,6 +154,18 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
     expect(said.some((line) => line.includes('not trusted here'))).toBe(true);
   });
 
+  it('come from one source, and not beside plain text', async () => {
+    const sources = { insecure: true, tlsCert: 'c', spiffeSocket: '/s', join: 'token@host:1' };
+    const [insecure, ...others] = Object.entries(sources);
+    for (const other of others)
+      await expect(credentialsOf('node-a', Object.fromEntries([insecure!, other]))).rejects.toThrow(
+        /--insecure and --\S+.* exclude each other/,
+      );
+    await expect(credentialsOf('node-a', { ...sources, insecure: false })).rejects.toThrow(
+      /--tls-ca and --spiffe-socket and --join exclude each other/,
+    );
+  });
+
   it('and plain text do not mix, and both sides say so', async () => {
     const a = await credentialsOf('node-a');
     const [secure, plain] = [await serve(a), await serve()];
@@ -214,6 +226,11 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
       timeout: 5000,
     });
     expect(a.validUntil).toEqual(good);
+    await waitFor(() => a.trouble.includes('node-x'), { what: 'what operators are told' });
+    rmSync(current);
+    await waitFor(() => a.trouble.includes('ENOENT'), { what: 'word of files that are gone', timeout: 5000 });
+    put(5 * hourMs);
+    await waitFor(() => a.trouble === '', { what: 'the end of the trouble', timeout: 5000 });
     expect(await ask(address, { credentials: b, expected: { name: 'node-a' } })).toBe('node-b');
     await work.goesOn();
     expect(await work.end()).toBe(0);

@@ -102,6 +102,7 @@ describe.skipIf(!requireRoot('folders'))('folders that others can change', () =>
     (['--run-dir', '--state-dir'] as const).flatMap((flag) => [
       [flag, 'manager', (folder: string) => chownSync(folder, stranger, stranger), /belongs to user 61001/],
       [flag, 'manager', (folder: string) => chmodSync(folder, 0o777), /can be written to by others/],
+      [flag, 'manager', (folder: string) => chmodSync(folder, 0o1777), /can be written to by others/],
       [
         flag,
         'manager',
@@ -119,7 +120,7 @@ describe.skipIf(!requireRoot('folders'))('folders that others can change', () =>
     );
     expect(failed).toBe(true);
     expect(out).toMatch(why);
-    expect(out).toContain('mode go-w');
+    expect(out).toMatch(/chown that folder to this user and chmod go-w it .*mode=755/);
     expect(readdirSync(folders['--run-dir'])).toEqual([]);
   });
 

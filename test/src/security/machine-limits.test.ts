@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { betweenMachines, type Credential, Server } from '@nsm/api';
+import { betweenMachines, Channel, type Credential, registry, Server } from '@nsm/api';
 import { Authority, keyToPem, newKey, toPem } from '@nsm/pki';
 import { waitFor } from '@nsm/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -13,12 +13,12 @@ import { shownBy } from './shown-certificates.js';
 const authority = Authority.inMemory();
 const key = newKey();
 const identity = { domain: 'nsm', kind: 'manager', name: 'node-a' } as const;
-const current: Credential = {
-  identity,
-  key: keyToPem(key),
-  chain: toPem([authority.issue(createPublicKey(key), identity, 3_600_000)]),
-  authorities: new Map([['nsm', authority.certificates]]),
+const credentialOf = (own: Authority): Credential => {
+  const certificate = own.issue(createPublicKey(key), identity, 3_600_000);
+  const authorities = new Map([['nsm', own.certificates]]);
+  return { identity, key: keyToPem(key), chain: toPem([certificate]), authorities };
 };
+const current = credentialOf(authority);
 
 describe('a machine', () => {
   let server: Server;
@@ -54,6 +54,25 @@ describe('a machine', () => {
     stream.on('error', () => undefined).end(Buffer.alloc(5));
     return stream;
   };
+
+  it('of another mesh is told of at both ends, though it does not believe the server either', async () => {
+    const credentials = { current: credentialOf(Authority.inMemory()) };
+    using channel = new Channel(`127.0.0.1:${await serve()}`, { credentials });
+    const asked = channel.client(registry.Registry).removeManager({ name: 'x' });
+    await expect(asked).rejects.toThrow(/not trusted here/);
+    await waitFor(() =>
+      refused.some((message) => message.includes('has a certificate that is of an authority')),
+    );
+  });
+
+  it('that goes away in the handshake is told of', async () => {
+    const port = await serve();
+    const raw = connectTcp(port, '127.0.0.1', () => {
+      raw.write(Buffer.from([22, 3, 1, 2, 0, 1, 0]), () => raw.resetAndDestroy());
+    });
+    open.push(raw);
+    await waitFor(() => refused.some((message) => message.includes('ends in the TLS handshake')));
+  });
 
   it.each([
     ['says nothing', undefined],

@@ -1,5 +1,6 @@
 // A policy on two nodes: what no rule allows is denied, reserved services stay reserved, both managers decide, a new policy holds for what
 // there is, and the audit log tells of it all.
+import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ipJson, requireRoot, waitFor } from '@nsm/testkit';
@@ -200,14 +201,14 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
     await rule(mesh.a, ruled.replace('connections: 7', 'connections: 1'));
     expect((await connect(inRed, red, 'plain', 'first')).error).toBe('');
     expect((await connect(inRed, red, 'plain', 'second')).error).toMatch(
-      /has 1 of 1 connections.*of the policy/,
+      /has 1 of 1 connections.*of the policy's rule "red-secure"/,
     );
     await close(inRed, 'plain', 'first');
     // Before anything is asked for: the agent has one connection to the manager already.
     await rule(mesh.a, ruled.replace('connections: 7', 'sockets: 1'));
     const another = await mesh.agent(red);
     await expect(connect(another, red, 'plain', 'third')).rejects.toThrow(
-      /has \d+ of 1 connections to the manager.*raise limits.sockets of the policy/,
+      /has \d+ of 1 connections to the manager.*raise limits.sockets of the policy's rule "red-secure"/,
     );
     await another.stop();
   });
@@ -228,6 +229,37 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
       ...['--listen', '127.0.0.1:0', '--advertise', '127.0.0.1:5001', '--policy', bad],
     );
     expect([status, stderr]).toEqual([1, expect.stringContaining(`${bad}:1:1: ruls: unknown key`)]);
+  });
+
+  it('leaves a line of each call that is refused, by a limit of the policy or the manager, or for what it says', async () => {
+    await rule(mesh.a, ruled.replace('connections: 7', 'connections: 0'));
+    const who = expect.objectContaining({
+      uid: user,
+      inode: red.inode,
+      cookie: expect.any(String),
+      pid: inRed.pid,
+    });
+    const told = (outcome: string, what: object): Promise<unknown> =>
+      waitFor(() =>
+        lines(mesh.a).some((line) => {
+          try {
+            expect(line).toMatchObject({ event: 'call', outcome, who, what });
+            return true;
+          } catch {
+            return false;
+          }
+        }),
+      );
+    await connect(inRed, red, 'plain', 'limited');
+    await told('refused NSM0006', { call: 'requestConnection', request: 'limited', service: 'plain' });
+    await connect(inRed, red, 'a b', 'malformed');
+    await told('refused NSM0101', { request: 'malformed', service: 'a b' });
+    await nsm('drain', '--undo', '--run-dir', mesh.a.runDir);
+    await waitFor(() =>
+      lines(mesh.a).some(
+        ({ outcome, what, who: by }) => outcome === 'accepted' && what?.call === 'drain' && by?.uid === 0,
+      ),
+    );
   });
 
   it('leaves a line of each decision and change in the audit log', async () => {
@@ -264,6 +296,10 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
     await has({ event: 'manager', outcome: 'joined', what: who({ name: 'node-b' }) });
     await has({ event: 'policy', outcome: 'in force' });
     await has({ event: 'policy', outcome: 'refused' });
+    expect(lines(mesh.a).filter(({ event }) => event === 'policy')[0]).toMatchObject({
+      outcome: 'in force',
+      what: { file: fileOf(mesh.a), digest: createHash('sha256').update(open).digest('hex') },
+    });
     await has({ event: 'registry', what: who({ write: 'registerManager', name: 'node-b' }) });
     expect(statSync(auditOf(mesh.a)).mode & 0o777).toBe(0o600);
   });

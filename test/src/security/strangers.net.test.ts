@@ -1,4 +1,6 @@
 // An ordinary user on the underlay speaks to the TCP ports of managers and registry without a certificate that holds.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Authority } from '@nsm/pki';
 import { requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
@@ -39,7 +41,10 @@ describe.skipIf(!requireRoot('strangers'))('a stranger on the underlay', () => {
   let requests = 0;
 
   beforeAll(async () => {
-    mesh = await Mesh.start({ switched: { nodes: 2 } });
+    mesh = await Mesh.start({
+      switched: { nodes: 2 },
+      flagsOf: ({ dir }) => ['--audit-log', join(dir, 'audit.log')],
+    });
     [client, there] = ['client', 'there'].map((label) => mesh.pod(label));
     await mesh.endpoint(mesh.b, { pod: there!, name: 'there', services: ['far'] });
     await mesh.a.knows('far/there');
@@ -107,6 +112,13 @@ describe.skipIf(!requireRoot('strangers'))('a stranger on the underlay', () => {
     const { host, port } = servers['a manager']();
     const heard = await attempt({ host, port, tls: { ALPNProtocols: ['h2'] } });
     expect(heard.farewell).toMatch(/shows no certificate/);
+    await waitFor(() =>
+      readFileSync(join(mesh.a.dir, 'audit.log'), 'utf8')
+        .split('\n')
+        .some((line) =>
+          /"event":"stranger","outcome":"refused NSM0503".*no certificate.*"address":/.test(line),
+        ),
+    );
   });
 
   const expectService = async (): Promise<void> => {

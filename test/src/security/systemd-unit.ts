@@ -46,8 +46,9 @@ export class SystemdUnit {
   /** Undefined where no systemd tells what its sets of system calls are. */
   get filter(): Filter | undefined {
     const calls = new Set<string>();
+    const values = this.all('SystemCallFilter');
     try {
-      for (const value of this.all('SystemCallFilter')) {
+      for (const value of values) {
         const names = words(value.replace(/^~/, '')).flatMap(callsOf);
         for (const name of names)
           if (value.startsWith('~')) calls.delete(name);
@@ -75,6 +76,8 @@ export class SystemdUnit {
     capabilities: readonly string[] = this.capabilities,
   ): readonly string[] {
     if (this.get('NoNewPrivileges') !== 'yes') throw new Error('the unit allows new privileges');
+    // It is not put in force: the files are closed to others under any umask.
+    if (this.get('UMask') !== '0077') throw new Error('the unit leaves files open to others');
     const set = ['-all', ...capabilities.map((name) => `+${name}`)].join(',');
     const more = groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups';
     const { filter } = this;

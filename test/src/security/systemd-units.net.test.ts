@@ -46,7 +46,7 @@ class UnitMesh {
     });
   }
 
-  /** As systemd makes RuntimeDirectory and StateDirectory. */
+  /** As systemd makes StateDirectory, and the folder of nsm.tmpfiles.conf. */
   async start(): Promise<void> {
     const { mesh } = this;
     chmodSync(mesh.dir, 0o755);
@@ -56,13 +56,13 @@ class UnitMesh {
     chownSync(pki, managerUser, managerUser);
     for (const node of mesh.nodes) {
       chmodSync(node.dir, 0o755);
-      for (const [folder, user, mode] of [
-        [node.runDir, forwarderUser, 0o755],
-        [node.stateDir, managerUser, 0o700],
-        [join(node.dir, 'forwarder'), forwarderUser, 0o700],
+      for (const [folder, user, group, mode] of [
+        [node.runDir, forwarderUser, managerUser, 0o1775],
+        [node.stateDir, managerUser, managerUser, 0o700],
+        [join(node.dir, 'forwarder'), forwarderUser, forwarderUser, 0o700],
       ] as const) {
         mkdirSync(folder);
-        chownSync(folder, user, user);
+        chownSync(folder, user, group);
         chmodSync(folder, mode);
       }
       this.forwarders.push(await this.startForwarder(node));

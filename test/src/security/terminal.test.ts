@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { admin, Server } from '@nsm/api';
-import { printableLines } from '@nsm/output';
+import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nsmProgram } from '../nsm-command.js';
 
@@ -17,6 +17,13 @@ const execute = promisify(execFile);
 /** An order to a terminal, in C0 and C1; text that runs backwards, is not seen, or begins a line; a command for a shell. */
 const evil =
   '$(touch owned)\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066\u200b\u{e0041}\r\nnsm: all is well';
+
+/** What a terminal would obey, hide or reorder, but for the end of a line. */
+const notForTerminals = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u;
+
+/** They serve, or use what pods use: each word that they show is in a log, or was asked for. */
+const daemons = /^(?:connect|disconnect|endpoint|manager|forwarder|registry|kubernetes)\b/;
+const cli = new URL('../../../packages/cli/dist', import.meta.url).href;
 
 /** A message with every string hostile, and one of everything else, so many messages deep. */
 function hostile<Desc extends DescMessage>(schema: Desc, depth = 5): MessageShape<Desc> {
@@ -76,6 +83,10 @@ describe('a manager whose every word is hostile', () => {
     ['describe', 'manager'],
     ...['service', 'endpoint', 'connection'].map((kind) => ['describe', kind, evil]),
     ['describe', 'endpoint', 'unknown'],
+    ['status'],
+    ['top', '--count', '1', '--interval', '50ms'],
+    ['policy', 'show'],
+    ['policy', 'test', 'uid=1', 'any'],
     ['explain', 'any'],
     ['watch'],
     ['drain'],
@@ -86,8 +97,7 @@ describe('a manager whose every word is hostile', () => {
   const outputs = new Map<readonly string[], string>();
   /** One process runs all commands, and marks where each ends. */
   const runAll = async (): Promise<void> => {
-    const main = new URL('../../../packages/cli/dist/main.js', import.meta.url).href;
-    const program = `import { runCommand } from ${JSON.stringify(main)};
+    const program = `import { runCommand } from ${JSON.stringify(`${cli}/main.js`)};
       for (const argv of JSON.parse(process.argv[1])) {
         await runCommand(argv);
         for (const stream of [process.stdout, process.stderr]) stream.write('\\0');
@@ -117,10 +127,28 @@ describe('a manager whose every word is hostile', () => {
     (_, command) => {
       const seen = outputs.get(command) ?? '';
       expect(seen).not.toBe('');
-      expect(seen).toBe(printableLines(seen));
-      expect(seen).not.toMatch(/^nsm: all is well/m);
+      expect(seen).not.toMatch(notForTerminals);
+      // The text of a policy is an operator's, and has lines of its own.
+      if (command[0] !== 'policy') expect(seen).not.toMatch(/^nsm: all is well/m);
     },
   );
+
+  it('is every command that asks a manager for what to show', async () => {
+    const { buildProgram } = (await import(`${cli}/program.js`)) as {
+      buildProgram: () => Promise<Command>;
+    };
+    const leaves = (command: Command, path: readonly string[]): string[] =>
+      command.commands.length > 0
+        ? command.commands.flatMap((one) => leaves(one, [...path, one.name()]))
+        : command.options.some(({ long }) => long === '--run-dir')
+          ? [path.join(' ')]
+          : [];
+    const tried = [...commands, ...names].map((command) => `${command.join(' ')} `);
+    const untried = leaves(await buildProgram(), []).filter(
+      (name) => !daemons.test(name) && !tried.some((command) => command.startsWith(`${name} `)),
+    );
+    expect(untried).toEqual([]);
+  });
 
   const noTerminal = spawnSync('script', ['--version']).status !== 0;
   it.skipIf(noTerminal)('is shown on a terminal with colours of ours alone', async () => {
@@ -130,7 +158,7 @@ describe('a manager whose every word is hostile', () => {
     const text = seen.replace(/\x1b\[(?:1|2|22|31|32|33|39)m/g, '').replaceAll('\r\n', '\n');
     expect(seen).not.toBe(text);
     expect(text).toContain('\\u202eevil');
-    expect(text).toBe(printableLines(text));
+    expect(text).not.toMatch(notForTerminals);
   });
 
   it('offers nothing of it to a shell that completes', async () => {

@@ -16,6 +16,9 @@ const systemctl = fileURLToPath(new URL('../../src/shipping/systemctl.sh', impor
 /** Databases and logs, and what stands in for systemd. */
 const ofOthers =
   /^\/(var\/(lib\/dpkg|log|cache)|etc\/(passwd|group|shadow|gshadow|subuid|subgid|\.pwd)|usr\/local\/bin\/systemctl|root|run|tmp)/;
+/** Fails with what the daemons said. */
+const managerAnswers =
+  'for i in $(seq 100); do ! nsm get managers >/dev/null 2>&1 || break; sleep 0.1; done; nsm get managers || { cat /var/log/nsm-* >&2; exit 1; }';
 
 describe.skipIf(!requireRoot('the package'))('the Debian package', () => {
   const folder = mkdtempSync(join(tmpdir(), 'nsm-packages-'));
@@ -40,8 +43,9 @@ describe.skipIf(!requireRoot('the package'))('the Debian package', () => {
   it('is installed where systemd does not run, and gives the command nsm', async () => {
     await install(1);
     expect(await root.run('nsm version')).toMatch(/^nsm \d/);
-    expect(await root.run('stat -c "%U %a" /var/lib/nsm /var/lib/nsm-forwarder')).toBe(
-      'nsm 700\nnsm-forwarder 700\n',
+    // The run folder is both daemons' before either starts: they start at the same time.
+    expect(await root.run('stat -c "%U %G %a" /var/lib/nsm /var/lib/nsm-forwarder /run/nsm')).toBe(
+      'nsm nsm 700\nnsm-forwarder nsm-forwarder 700\nnsm-forwarder nsm 1775\n',
     );
     expect(await root.run('dpkg --verify nsm; ls /var/log/systemctl 2>&1 || true')).toContain('No such file');
   });
@@ -50,7 +54,7 @@ describe.skipIf(!requireRoot('the package'))('the Debian package', () => {
     if (!thorough) skip(unhurried);
     await root.run(`mkdir -p /run/systemd/system /run/netns
       systemctl start nsm-forwarder nsm-manager
-      for i in $(seq 100); do nsm get managers >/tmp/managers 2>&1 && break; sleep 0.1; done; cat /tmp/managers
+      ${managerAnswers}
       ip netns add server; ip netns add client
       setsid ip netns exec server nsm endpoint icmp-responder --service ping --name echo --wait 10s >/var/log/echo 2>&1 </dev/null &
       for i in $(seq 100); do nsm get endpoints | grep -q echo && break; sleep 0.1; done
@@ -82,9 +86,7 @@ describe.skipIf(!requireRoot('the package'))('the Debian package', () => {
         '',
       ].join('\n'),
     );
-    await root.run(
-      'for i in $(seq 100); do nsm get managers >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1',
-    );
+    await root.run(managerAnswers);
     const idsOf = (text: string): string[] => (JSON.parse(text) as { id: string }[]).map(({ id }) => id);
     expect(idsOf(await root.run('nsm get connections --json'))).toEqual(idsOf(before));
     const statistics = await root.run(

@@ -26,9 +26,8 @@ export class PrivateRoot {
       for name in run tmp; do mount -t tmpfs tmpfs ${own}/root/$name; done
       mount --bind ${folder} ${own}/root/mnt
       ip link set lo up
-      echo made
-      # A shell, as process 1 has to bury what others leave.
-      exec chroot ${own}/root sh -c 'while :; do sleep 1000 & wait; done'`;
+      # A shell, as process 1 has to bury what others leave. "made" comes from within: whoever enters before has the machine's own root.
+      exec chroot ${own}/root sh -c 'echo made; while :; do sleep 1000 & wait; done'`;
     const namespaces = ['--mount', '--pid', '--net', '--fork', '--kill-child', '--propagation=private'];
     const holder = spawn('unshare', [...namespaces, 'sh', '-c', script], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -16,7 +16,6 @@ setting() { sed -n "s/^$2=//p" "/usr/lib/systemd/system/$1.service"; }
 start() {
   user=$(setting "$1" User) caps=$(setting "$1" AmbientCapabilities) set=-all
   for cap in $caps; do set=$set,+$(echo "${cap#CAP_}" | tr A-Z a-z); done
-  for name in $(setting "$1" RuntimeDirectory); do install -d -o "$user" -g "$user" -m 755 "/run/$name"; done
   for name in $(setting "$1" StateDirectory); do install -d -o "$user" -g "$user" -m 700 "/var/lib/$name"; done
   groups=$(setting "$1" SupplementaryGroups)
   NSM_ADVERTISE=127.0.0.1:5001 setsid setpriv --reuid="$user" --regid="$user" --groups="$user${groups:+,$groups}" --no-new-privs \

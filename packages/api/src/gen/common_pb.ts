@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file common.proto.
  */
 export const file_common: GenFile = /*@__PURE__*/
-  fileDesc("Cgxjb21tb24ucHJvdG8SBmNvbW1vbiKlAQoTSW50ZXJmYWNlUGFyYW1ldGVycxJSChRpbnRlcmZhY2VfcGFyYW1ldGVycxgBIAMoCzI0LmNvbW1vbi5JbnRlcmZhY2VQYXJhbWV0ZXJzLkludGVyZmFjZVBhcmFtZXRlcnNFbnRyeRo6ChhJbnRlcmZhY2VQYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKSAQoJSW50ZXJmYWNlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIvCgpwcmVmZXJlbmNlGAMgASgOMhsuY29tbW9uLkludGVyZmFjZVByZWZlcmVuY2USLwoKcGFyYW1ldGVycxgEIAEoCzIbLmNvbW1vbi5JbnRlcmZhY2VQYXJhbWV0ZXJzIlgKBlR1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSLAoKcGFyYW1ldGVycxhkIAEoCzIYLmNvbW1vbi5UdW5uZWxQYXJhbWV0ZXJzInAKEFR1bm5lbFBhcmFtZXRlcnMSDwoHYWRkcmVzcxgBIAEoCRISCgppZGVudGlmaWVyGAIgASgNEhwKFHByb3Bvc2VkX2lkZW50aWZpZXJzGAMgAygNEgwKBHBvcnQYBCABKA0SCwoDbXR1GAUgASgNImcKBUxhYmVsEi0KCHNlbGVjdG9yGAEgAygLMhsuY29tbW9uLkxhYmVsLlNlbGVjdG9yRW50cnkaLwoNU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi4KA0RucxIPCgdzZXJ2ZXJzGAEgAygJEhYKDnNlYXJjaF9kb21haW5zGAIgAygJIi0KBVJvdXRlEhMKC2Rlc3RpbmF0aW9uGAEgASgJEg8KB2dhdGV3YXkYAiABKAkixAEKFENvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2FkZHJlc3MYASABKAkSDQoFcm91dGUYAiADKAkSEQoJYWRkcmVzc2VzGGQgAygJEhYKDnBlZXJfYWRkcmVzc2VzGGUgAygJEhgKA2RucxhmIAEoCzILLmNvbW1vbi5EbnMSCwoDbXR1GGcgASgNEgsKA21hYxhoIAEoCRIWCg5pbnRlcmZhY2VfbmFtZRhpIAEoCRIVCg1jb25uZWN0aW9uX2lkGGogASgJIpQCCgdTdWJqZWN0Eg0KBW5ldG5zGAEgASgJEg0KBWlub2RlGAIgASgNEhAKA3VpZBgDIAEoDUgAiAEBEhAKA2dpZBgEIAEoDUgBiAEBEisKBmxhYmVscxgFIAMoCzIbLmNvbW1vbi5TdWJqZWN0LkxhYmVsc0VudHJ5EikKCmt1YmVybmV0ZXMYBiABKAsyFS5jb21tb24uS3ViZXJuZXRlc1BvZBIPCgdtYW5hZ2VyGAcgASgJEg4KBmRvbWFpbhgIIAEoCRIPCgd0cnVzdGVkGAkgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX3VpZEIGCgRfZ2lkIqsBCg1LdWJlcm5ldGVzUG9kEhEKCW5hbWVzcGFjZRgBIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYAiABKAkSDAoEbmFtZRgDIAEoCRIxCgZsYWJlbHMYBCADKAsyIS5jb21tb24uS3ViZXJuZXRlc1BvZC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKosBCg1JbnRlcmZhY2VUeXBlEhUKEURFRkFVTFRfSU5URVJGQUNFEAASFAoQS0VSTkVMX0lOVEVSRkFDRRABEhMKD1ZIT1NUX0lOVEVSRkFDRRACEhEKDU1FTV9JTlRFUkZBQ0UQAxITCg9TUklPVl9JTlRFUkZBQ0UQBBIQCgxIV19JTlRFUkZBQ0UQBSphChNJbnRlcmZhY2VQcmVmZXJlbmNlEhEKDU5PX1BSRUZFUkVOQ0UQABIJCgVGSVJTVBABEgoKBlNFQ09ORBACEgkKBVRISVJEEAMSCgoGRk9VUlRIEAQSCQoFRklGVEgQBSpyCgpUdW5uZWxUeXBlEhIKDkRFRkFVTFRfVFVOTkVMEAASCQoFVlhMQU4QARIHCgNHUkUQAhINCglWWExBTl9HUkUQAxIMCghNUExTb0dSRRAEEgwKCE1QTFNvVURQEAUSEQoNTVBMU29FdGhlcm5ldBAGYgZwcm90bzM");
+  fileDesc("Cgxjb21tb24ucHJvdG8SBmNvbW1vbiKlAQoTSW50ZXJmYWNlUGFyYW1ldGVycxJSChRpbnRlcmZhY2VfcGFyYW1ldGVycxgBIAMoCzI0LmNvbW1vbi5JbnRlcmZhY2VQYXJhbWV0ZXJzLkludGVyZmFjZVBhcmFtZXRlcnNFbnRyeRo6ChhJbnRlcmZhY2VQYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKSAQoJSW50ZXJmYWNlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIvCgpwcmVmZXJlbmNlGAMgASgOMhsuY29tbW9uLkludGVyZmFjZVByZWZlcmVuY2USLwoKcGFyYW1ldGVycxgEIAEoCzIbLmNvbW1vbi5JbnRlcmZhY2VQYXJhbWV0ZXJzIlgKBlR1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSLAoKcGFyYW1ldGVycxhkIAEoCzIYLmNvbW1vbi5UdW5uZWxQYXJhbWV0ZXJzInAKEFR1bm5lbFBhcmFtZXRlcnMSDwoHYWRkcmVzcxgBIAEoCRISCgppZGVudGlmaWVyGAIgASgNEhwKFHByb3Bvc2VkX2lkZW50aWZpZXJzGAMgAygNEgwKBHBvcnQYBCABKA0SCwoDbXR1GAUgASgNImcKBUxhYmVsEi0KCHNlbGVjdG9yGAEgAygLMhsuY29tbW9uLkxhYmVsLlNlbGVjdG9yRW50cnkaLwoNU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi4KA0RucxIPCgdzZXJ2ZXJzGAEgAygJEhYKDnNlYXJjaF9kb21haW5zGAIgAygJIi0KBVJvdXRlEhMKC2Rlc3RpbmF0aW9uGAEgASgJEg8KB2dhdGV3YXkYAiABKAkixAEKFENvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2FkZHJlc3MYASABKAkSDQoFcm91dGUYAiADKAkSEQoJYWRkcmVzc2VzGGQgAygJEhYKDnBlZXJfYWRkcmVzc2VzGGUgAygJEhgKA2RucxhmIAEoCzILLmNvbW1vbi5EbnMSCwoDbXR1GGcgASgNEgsKA21hYxhoIAEoCRIWCg5pbnRlcmZhY2VfbmFtZRhpIAEoCRIVCg1jb25uZWN0aW9uX2lkGGogASgJIrMCCgdTdWJqZWN0Eg0KBW5ldG5zGAEgASgJEg0KBWlub2RlGAIgASgNEhAKA3VpZBgDIAEoDUgAiAEBEhAKA2dpZBgEIAEoDUgBiAEBEisKBmxhYmVscxgFIAMoCzIbLmNvbW1vbi5TdWJqZWN0LkxhYmVsc0VudHJ5EikKCmt1YmVybmV0ZXMYBiABKAsyFS5jb21tb24uS3ViZXJuZXRlc1BvZBIPCgdtYW5hZ2VyGAcgASgJEg4KBmRvbWFpbhgIIAEoCRIPCgd0cnVzdGVkGAkgASgIEg8KBmNvb2tpZRigASABKAkSDAoDcGlkGKEBIAEoDRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBF91aWRCBgoEX2dpZCKrAQoNS3ViZXJuZXRlc1BvZBIRCgluYW1lc3BhY2UYASABKAkSFwoPc2VydmljZV9hY2NvdW50GAIgASgJEgwKBG5hbWUYAyABKAkSMQoGbGFiZWxzGAQgAygLMiEuY29tbW9uLkt1YmVybmV0ZXNQb2QuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJuCgRTdGVwEgwKBG5hbWUYASABKAkSDwoHbWFuYWdlchgCIAEoCRIQCghzdGFydF9tcxgDIAEoARITCgtkdXJhdGlvbl9tcxgEIAEoARINCgVlcnJvchgFIAEoCRIRCgljb21wb25lbnQYBiABKAkqiwEKDUludGVyZmFjZVR5cGUSFQoRREVGQVVMVF9JTlRFUkZBQ0UQABIUChBLRVJORUxfSU5URVJGQUNFEAESEwoPVkhPU1RfSU5URVJGQUNFEAISEQoNTUVNX0lOVEVSRkFDRRADEhMKD1NSSU9WX0lOVEVSRkFDRRAEEhAKDEhXX0lOVEVSRkFDRRAFKmEKE0ludGVyZmFjZVByZWZlcmVuY2USEQoNTk9fUFJFRkVSRU5DRRAAEgkKBUZJUlNUEAESCgoGU0VDT05EEAISCQoFVEhJUkQQAxIKCgZGT1VSVEgQBBIJCgVGSUZUSBAFKnIKClR1bm5lbFR5cGUSEgoOREVGQVVMVF9UVU5ORUwQABIJCgVWWExBThABEgcKA0dSRRACEg0KCVZYTEFOX0dSRRADEgwKCE1QTFNvR1JFEAQSDAoITVBMU29VRFAQBRIRCg1NUExTb0V0aGVybmV0EAZiBnByb3RvMw");
 
 /**
  * Parameters of one interface by name; docs/interfaces-and-tunnels.md lists the names each interface type knows.
@@ -335,6 +335,20 @@ export type Subject = Message<"common.Subject"> & {
    * @generated from field: bool trusted = 9;
    */
   trusted: boolean;
+
+  /**
+   * SO_NETNS_COOKIE of its network namespace on its node: never given again until that node restarts. Decimal digits; empty: not known.
+   *
+   * @generated from field: string cookie = 160;
+   */
+  cookie: string;
+
+  /**
+   * The process that asked, as its manager sees it. 0: not known, or of no matter, as in the record of an endpoint.
+   *
+   * @generated from field: uint32 pid = 161;
+   */
+  pid: number;
 };
 
 /**
@@ -375,6 +389,61 @@ export type KubernetesPod = Message<"common.KubernetesPod"> & {
  */
 export const KubernetesPodSchema: GenMessage<KubernetesPod> = /*@__PURE__*/
   messageDesc(file_common, 9);
+
+/**
+ * Part of the way of an order, such as a request: what was done, when, and how long it took. Steps may overlap, and a step of one
+ * component may lie within a step of another that waited for it.
+ *
+ * @generated from message common.Step
+ */
+export type Step = Message<"common.Step"> & {
+  /**
+   * Such as "ask the endpoint".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Name of the manager on whose node it was done; in a reply empty: on that of the component that replies.
+   *
+   * @generated from field: string manager = 2;
+   */
+  manager: string;
+
+  /**
+   * Milliseconds since the order began; in a reply, since the call came.
+   *
+   * @generated from field: double start_ms = 3;
+   */
+  startMs: number;
+
+  /**
+   * @generated from field: double duration_ms = 4;
+   */
+  durationMs: number;
+
+  /**
+   * Why it failed; empty when it succeeded.
+   *
+   * @generated from field: string error = 5;
+   */
+  error: string;
+
+  /**
+   * Who did it: manager, forwarder or endpoint.
+   *
+   * @generated from field: string component = 6;
+   */
+  component: string;
+};
+
+/**
+ * Describes the message common.Step.
+ * Use `create(StepSchema)` to create a new message.
+ */
+export const StepSchema: GenMessage<Step> = /*@__PURE__*/
+  messageDesc(file_common, 10);
 
 /**
  * How a pod is attached.

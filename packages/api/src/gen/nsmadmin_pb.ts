@@ -6,12 +6,14 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label, Subject } from "./common_pb.js";
+import type { ConnectionParameters, Interface, InterfaceType, Label, Step, Subject, Tunnel, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { NetworkServiceEndpoint } from "./netmesh_pb.js";
 import { file_netmesh } from "./netmesh_pb.js";
+import type { CapturedSchema } from "./nsmcapture_pb.js";
+import { file_nsmcapture } from "./nsmcapture_pb.js";
 import type { Capabilities, CrossConnect, Statistics, TunnelCapability, TunnelEnd } from "./nsmforwarder_pb.js";
 import { file_nsmforwarder } from "./nsmforwarder_pb.js";
 import type { Manager } from "./nsmregistry_pb.js";
@@ -22,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QiywMKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiGAoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdCLZBAoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0iVAoJUGFzdFN0YXRlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAIgASgJEg4KBmRldGFpbBgDIAEoCSJBChRMaXN0Q29ubmVjdGlvbnNSZXBseRIpCgtjb25uZWN0aW9ucxgBIAMoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24iFAoSTGlzdFR1bm5lbHNSZXF1ZXN0InAKC1R1bm5lbEluVXNlEhUKDWNvbm5lY3Rpb25faWQYASABKAkSFAoMcGVlcl9tYW5hZ2VyGAIgASgJEicKBnR1bm5lbBgDIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAQgASgNInAKEExpc3RUdW5uZWxzUmVwbHkSNAoMY2FwYWJpbGl0aWVzGAEgAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHkSJgoHdHVubmVscxgCIAMoCzIVLm5zbWFkbWluLlR1bm5lbEluVXNlIp4BChdFeHBsYWluU2VsZWN0aW9uUmVxdWVzdBIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgBIAEoCRIdCgZsYWJlbHMYAiABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAMgAygLMhEuY29tbW9uLkludGVyZmFjZRIgCgdzdWJqZWN0GAQgASgLMg8uY29tbW9uLlN1YmplY3QiagoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkiQAoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUiJAoWQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJBChRDbG9zZUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkiHAoMRHJhaW5SZXF1ZXN0EgwKBHVuZG8YASABKAgiVwoKRHJhaW5SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSDQoFbW92ZWQYAyABKA0SDwoHc3RheWluZxgEIAMoCSISChBHZXRQb2xpY3lSZXF1ZXN0ImkKDkdldFBvbGljeVJlcGx5Eg4KBnNvdXJjZRgBIAEoCRINCgVlcnJvchgCIAEoCRIMCgR0ZXh0GAMgASgJEioKBmxvYWRlZBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKEVRlc3RQb2xpY3lSZXF1ZXN0EiAKB3N1YmplY3QYASABKAsyDy5jb21tb24uU3ViamVjdBIOCgZhY3Rpb24YAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYBCABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgFIAEoCRIkCglpbnRlcmZhY2UYBiABKAsyES5jb21tb24uSW50ZXJmYWNlIjwKD1Rlc3RQb2xpY3lSZXBseRIpCgh2ZXJkaWN0cxgBIAMoCzIXLm5zbWFkbWluLlBvbGljeVZlcmRpY3Qi3QEKDVBvbGljeVZlcmRpY3QSGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdhbGxvd2VkGAMgASgIEgwKBHJ1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjMKBmxpbWl0cxgGIAMoCzIjLm5zbWFkbWluLlBvbGljeVZlcmRpY3QuTGltaXRzRW50cnkaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIZChdXYXRjaENvbm5lY3Rpb25zUmVxdWVzdCLhAQoQQ29ubmVjdGlvbkNoYW5nZRItCgRraW5kGAEgASgOMh8ubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZS5LaW5kEigKCmNvbm5lY3Rpb24YAiABKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKBEtpbmQSDwoLVU5TUEVDSUZJRUQQABILCgdQUkVTRU5UEAESCwoHQ0hBTkdFRBACEgsKB1JFTU9WRUQQAxIKCgZTWU5DRUQQBDKSBwoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABYgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3Qi6gQKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCKeBgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyEhUKDXJvdW5kX3RyaXBfdXMYeCABKA0SDQoFaGVhbHMYeSABKA0SLwoLa25vd25fc2luY2UYeiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKEnBlZXJfY29ubmVjdGlvbl9pZBiMASABKAkSEwoKY2xpZW50X3BvZBiNASABKAkSFQoMZW5kcG9pbnRfcG9kGI4BIAEoCSKoAQoFT3JkZXISEAoIdHJhY2VfaWQYASABKAkSDAoEa2luZBgCIAEoCRIrCgdzdGFydGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkdXJhdGlvbl9tcxgEIAEoARIbCgVzdGVwcxgFIAMoCzIMLmNvbW1vbi5TdGVwEg0KBWVycm9yGAYgASgJEhEKCXVuZGVyX3dheRgHIAEoCCJpCglQYXN0U3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJEhMKC2R1cmF0aW9uX21zGG4gASgBIkEKFExpc3RDb25uZWN0aW9uc1JlcGx5EikKC2Nvbm5lY3Rpb25zGAEgAygLMhQubnNtYWRtaW4uQ29ubmVjdGlvbiIUChJMaXN0VHVubmVsc1JlcXVlc3QicAoLVHVubmVsSW5Vc2USFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxwZWVyX21hbmFnZXIYAiABKAkSJwoGdHVubmVsGAMgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYBCABKA0icAoQTGlzdFR1bm5lbHNSZXBseRI0CgxjYXBhYmlsaXRpZXMYASADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRImCgd0dW5uZWxzGAIgAygLMhUubnNtYWRtaW4uVHVubmVsSW5Vc2UirAEKF0V4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEh0KBmxhYmVscxgCIAEoCzINLmNvbW1vbi5MYWJlbBIkCglpbnRlcmZhY2UYAyADKAsyES5jb21tb24uSW50ZXJmYWNlEiAKB3N1YmplY3QYBCABKAsyDy5jb21tb24uU3ViamVjdBIMCgRmcm9tGHggASgJItECCglDYW5kaWRhdGUSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSDAoEcmFuaxgCIAEoDRIOCgZyZWFzb24YAyABKAkSDAoEcnVsZRgEIAEoCRIfCgZjaGVja3MYeCADKAsyDy5uc21hZG1pbi5DaGVjaxIkCgZsYWJlbHMYeSADKAsyFC5uc21hZG1pbi5MYWJlbE1hdGNoEiwKCmludGVyZmFjZXMYeiABKAsyGC5uc21hZG1pbi5JbnRlcmZhY2VNYXRjaBImCgd0dW5uZWxzGHsgASgLMhUubnNtYWRtaW4uVHVubmVsTWF0Y2gSEwoLY29ubmVjdGlvbnMYfCABKA0SFgoOcmVjZW50X2ZhaWx1cmUYfSABKAkSDQoFbG9jYWwYfiABKAgSDAoEbG9zdBh/IAEoCSI0CgVDaGVjaxINCgVhYm91dBgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDAoEdGV4dBgDIAEoCSJDCgpMYWJlbE1hdGNoEgsKA2tleRgBIAEoCRIOCgZ3YW50ZWQYAiABKAkSEAoDaGFzGAMgASgJSACIAQFCBgoEX2hhcyLNAQoOSW50ZXJmYWNlTWF0Y2gSJAoFYXNrZWQYASADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRImCgdvZmZlcmVkGAIgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJQoGZGVuaWVkGAMgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIQoGY2xpZW50GAQgASgLMhEuY29tbW9uLkludGVyZmFjZRIjCghlbmRwb2ludBgFIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UigwIKC1R1bm5lbE1hdGNoEiAKBGhlcmUYASADKA4yEi5jb21tb24uVHVubmVsVHlwZRItCgxtaXNzaW5nX2hlcmUYAiADKAsyFy5uc21hZG1pbi5NaXNzaW5nVHVubmVsEiEKBXRoZXJlGAMgAygOMhIuY29tbW9uLlR1bm5lbFR5cGUSLgoNbWlzc2luZ190aGVyZRgEIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSJwoGY2hvc2VuGAUgASgOMhIuY29tbW9uLlR1bm5lbFR5cGVIAIgBARILCgNtdHUYBiABKA0SDwoHdW5rbm93bhgHIAEoCUIJCgdfY2hvc2VuIj4KDU1pc3NpbmdUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEgsKA3doeRgCIAEoCSKkAQoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUSHwoGY2xpZW50GHggASgLMg8uY29tbW9uLlN1YmplY3QSIwoIcHJvYmxlbXMYeSADKAsyES5uc21hZG1pbi5Qcm9ibGVtEhwKBHBsYW4YeiABKAsyDi5uc21hZG1pbi5QbGFuIjYKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIMCgR3aGF0GAIgASgJEg8KB3JlZnVzZXMYAyABKAgirQIKBFBsYW4SGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdtYW5hZ2VyGAMgASgJEiQKCWludGVyZmFjZRgEIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGAUgASgLMhEuY29tbW9uLkludGVyZmFjZRIWCg5pbnRlcmZhY2VfbmFtZRgGIAEoCRIkCgVwYWlycxgHIAMoCzIVLm5zbWFkbWluLlBsYW5uZWRQYWlyEhAKCHByZWZpeGVzGAggAygJEicKBnR1bm5lbBgJIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAogASgNIi8KC1BsYW5uZWRQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCSIkChZDbG9zZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkEKFENsb3NlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSIcCgxEcmFpblJlcXVlc3QSDAoEdW5kbxgBIAEoCCJXCgpEcmFpblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRINCgVtb3ZlZBgDIAEoDRIPCgdzdGF5aW5nGAQgAygJIhIKEEdldFBvbGljeVJlcXVlc3QiaQoOR2V0UG9saWN5UmVwbHkSDgoGc291cmNlGAEgASgJEg0KBWVycm9yGAIgASgJEgwKBHRleHQYAyABKAkSKgoGbG9hZGVkGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLEAQoRVGVzdFBvbGljeVJlcXVlc3QSIAoHc3ViamVjdBgBIAEoCzIPLmNvbW1vbi5TdWJqZWN0Eg4KBmFjdGlvbhgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgEIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAUgASgJEiQKCWludGVyZmFjZRgGIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UiPAoPVGVzdFBvbGljeVJlcGx5EikKCHZlcmRpY3RzGAEgAygLMhcubnNtYWRtaW4uUG9saWN5VmVyZGljdCLdAQoNUG9saWN5VmVyZGljdBIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB2FsbG93ZWQYAyABKAgSDAoEcnVsZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSMwoGbGltaXRzGAYgAygLMiMubnNtYWRtaW4uUG9saWN5VmVyZGljdC5MaW1pdHNFbnRyeRotCgtMaW1pdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIhkKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0IuEBChBDb25uZWN0aW9uQ2hhbmdlEi0KBGtpbmQYASABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoKY29ubmVjdGlvbhgCIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoES2luZBIPCgtVTlNQRUNJRklFRBAAEgsKB1BSRVNFTlQQARILCgdDSEFOR0VEEAISCwoHUkVNT1ZFRBADEgoKBlNZTkNFRBAEIiYKGENvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZDb21wYXJlQ29ubmVjdGlvblJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJEhUKDXJvdW5kX3RyaXBfdXMYAiABKA0iOgoMV2F0Y2hSZXF1ZXN0EioKBnRvcGljcxgBIAMoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMi7AMKCldhdGNoRXZlbnQSKQoFdG9waWMYASABKA4yGi5uc21hZG1pbi5XYXRjaEV2ZW50LlRvcGljEi0KBGtpbmQYAiABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKY29ubmVjdGlvbhgEIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb25IABIzCghlbmRwb2ludBgFIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEicKB21hbmFnZXIYBiABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASKQoGcG9saWN5GAcgASgLMhcubnNtYWRtaW4uUG9saWN5SW5Gb3JjZUgAEicKBWxpbWl0GAggASgLMhYubnNtYWRtaW4uTGltaXRSZWZ1c2FsSAASDgoGcmVhc29uGAkgASgJImQKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLQ09OTkVDVElPTlMQARINCglFTkRQT0lOVFMQAhIMCghNQU5BR0VSUxADEgoKBlBPTElDWRAEEgoKBkxJTUlUUxAFQgYKBHdoYXQiPgoNUG9saWN5SW5Gb3JjZRIOCgZzb3VyY2UYASABKAkSDgoGZGlnZXN0GAIgASgJEg0KBWVycm9yGAMgASgJIi0KDExpbWl0UmVmdXNhbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkibwoYQ2FwdHVyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnBsYWNlcxgCIAMoCRISCgpib3RoX25vZGVzGAMgASgIEg4KBmZpbHRlchgEIAEoDBITCgtzbmFwX2xlbmd0aBgFIAEoDSI3ChVQaW5nQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSEgoKdGltZW91dF9tcxgCIAEoDSJ6ChNQaW5nQ29ubmVjdGlvblJlcGx5EiIKB3Rocm91Z2gYASABKAsyES5uc21hZG1pbi5QaW5nTGVnEiMKCHVuZGVybGF5GAIgASgLMhEubnNtYWRtaW4uUGluZ0xlZxIMCgRsb3N0GAMgASgJEgwKBHBhdGgYBCABKAkiXAoHUGluZ0xlZxIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJEg4KBm1ldGhvZBgDIAEoCRIQCghhbnN3ZXJlZBgEIAEoCBIVCg1yb3VuZF90cmlwX21zGAUgASgBIhMKEUNoZWNrUGVlcnNSZXF1ZXN0IoYCCglQZWVyQ2hlY2sSDwoHbWFuYWdlchgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg4KBnJlbW90ZRgDIAEoCRINCgVlcnJvchgEIAEoCRIMCgRjb2RlGAUgASgJEhUKDXJvdW5kX3RyaXBfbXMYBiABKAESDwoHdmVyc2lvbhgHIAEoCRIbCg5jbG9ja19haGVhZF9tcxgIIAEoAUgAiAEBEh8KB3R1bm5lbHMYCSADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgKIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5QhEKD19jbG9ja19haGVhZF9tcyIWChRDaGVja1JlZ2lzdHJ5UmVxdWVzdCI3ChJDaGVja1JlZ2lzdHJ5UmVwbHkSDQoFZXJyb3IYASABKAkSEgoKZWxhcHNlZF9tcxgCIAEoATLaCgoFQWRtaW4SQgoKR2V0TWFuYWdlchIbLm5zbWFkbWluLkdldE1hbmFnZXJSZXF1ZXN0GhcubnNtYWRtaW4uTWFuYWdlclN0YXR1cxJKCgxMaXN0U2VydmljZXMSHS5uc21hZG1pbi5MaXN0U2VydmljZXNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVwbHkSTQoNTGlzdEVuZHBvaW50cxIeLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXF1ZXN0GhwubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcGx5EkoKDExpc3RNYW5hZ2VycxIdLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXBseRJTCg9MaXN0Q29ubmVjdGlvbnMSIC5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXF1ZXN0Gh4ubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVwbHkSRwoLTGlzdFR1bm5lbHMSHC5uc21hZG1pbi5MaXN0VHVubmVsc1JlcXVlc3QaGi5uc21hZG1pbi5MaXN0VHVubmVsc1JlcGx5ElYKEEV4cGxhaW5TZWxlY3Rpb24SIS5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVxdWVzdBofLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXBseRJTCg9DbG9zZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVwbHkSNQoFRHJhaW4SFi5uc21hZG1pbi5EcmFpblJlcXVlc3QaFC5uc21hZG1pbi5EcmFpblJlcGx5EkEKCUdldFBvbGljeRIaLm5zbWFkbWluLkdldFBvbGljeVJlcXVlc3QaGC5uc21hZG1pbi5HZXRQb2xpY3lSZXBseRJECgpUZXN0UG9saWN5EhsubnNtYWRtaW4uVGVzdFBvbGljeVJlcXVlc3QaGS5uc21hZG1pbi5UZXN0UG9saWN5UmVwbHkSUwoQV2F0Y2hDb25uZWN0aW9ucxIhLm5zbWFkbWluLldhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0GhoubnNtYWRtaW4uQ29ubmVjdGlvbkNoYW5nZTABElkKEUNvbXBhcmVDb25uZWN0aW9uEiIubnNtYWRtaW4uQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0GiAubnNtYWRtaW4uQ29tcGFyZUNvbm5lY3Rpb25SZXBseRI3CgVXYXRjaBIWLm5zbWFkbWluLldhdGNoUmVxdWVzdBoULm5zbWFkbWluLldhdGNoRXZlbnQwARJPChFDYXB0dXJlQ29ubmVjdGlvbhIiLm5zbWFkbWluLkNhcHR1cmVDb25uZWN0aW9uUmVxdWVzdBoULm5zbWNhcHR1cmUuQ2FwdHVyZWQwARJQCg5QaW5nQ29ubmVjdGlvbhIfLm5zbWFkbWluLlBpbmdDb25uZWN0aW9uUmVxdWVzdBodLm5zbWFkbWluLlBpbmdDb25uZWN0aW9uUmVwbHkSQAoKQ2hlY2tQZWVycxIbLm5zbWFkbWluLkNoZWNrUGVlcnNSZXF1ZXN0GhMubnNtYWRtaW4uUGVlckNoZWNrMAESTQoNQ2hlY2tSZWdpc3RyeRIeLm5zbWFkbWluLkNoZWNrUmVnaXN0cnlSZXF1ZXN0GhwubnNtYWRtaW4uQ2hlY2tSZWdpc3RyeVJlcGx5YgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -130,6 +132,44 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
    * @generated from field: google.protobuf.Timestamp certificate_until = 15;
    */
   certificateUntil?: Timestamp | undefined;
+
+  /**
+   * What it was started with: folder of its state, and HOST:PORT that it listens on.
+   *
+   * @generated from field: string state_dir = 150;
+   */
+  stateDir: string;
+
+  /**
+   * @generated from field: string listen = 151;
+   */
+  listen: string;
+
+  /**
+   * The certificate with those that lead to an authority, and the authorities whose certificates are believed. PEM.
+   *
+   * @generated from field: string certificate_chain = 152;
+   */
+  certificateChain: string;
+
+  /**
+   * @generated from field: string certificate_authorities = 153;
+   */
+  certificateAuthorities: string;
+
+  /**
+   * Why no newer certificate could be had where the certificate comes from; empty when there is no trouble.
+   *
+   * @generated from field: string certificate_error = 160;
+   */
+  certificateError: string;
+
+  /**
+   * The certificate ends before long, and should have been renewed by now.
+   *
+   * @generated from field: bool certificate_ends_soon = 161;
+   */
+  certificateEndsSoon: boolean;
 
   /**
    * @generated from field: repeated nsmadmin.LimitUse limits = 100;
@@ -348,6 +388,12 @@ export const ListManagersReplySchema: GenMessage<ListManagersReply> = /*@__PURE_
  * @generated from message nsmadmin.ListConnectionsRequest
  */
 export type ListConnectionsRequest = Message<"nsmadmin.ListConnectionsRequest"> & {
+  /**
+   * Measure the round trip of each connection, which sends one packet through each.
+   *
+   * @generated from field: bool round_trips = 120;
+   */
+  roundTrips: boolean;
 };
 
 /**
@@ -471,6 +517,53 @@ export type Connection = Message<"nsmadmin.Connection"> & {
    * @generated from field: uint32 endpoint_routes = 101;
    */
   endpointRoutes: number;
+
+  /**
+   * What the last order that changed it went through; absent after a restart.
+   *
+   * @generated from field: nsmadmin.Order last_order = 110;
+   */
+  lastOrder?: Order | undefined;
+
+  /**
+   * Microseconds until the other side answered, where that was asked for; 0: no answer, or nothing to ask.
+   *
+   * @generated from field: uint32 round_trip_us = 120;
+   */
+  roundTripUs: number;
+
+  /**
+   * Times that it was healed since this manager knows it.
+   *
+   * @generated from field: uint32 heals = 121;
+   */
+  heals: number;
+
+  /**
+   * When it was made; after a restart of the manager, when it entered the state that it was found in.
+   *
+   * @generated from field: google.protobuf.Timestamp known_since = 122;
+   */
+  knownSince?: Timestamp | undefined;
+
+  /**
+   * Id of the other half, at the other side's manager; empty on one node, and until that manager has answered.
+   *
+   * @generated from field: string peer_connection_id = 140;
+   */
+  peerConnectionId: string;
+
+  /**
+   * NAMESPACE/NAME of the pods at its ends, where Kubernetes runs them and they are on this node.
+   *
+   * @generated from field: string client_pod = 141;
+   */
+  clientPod: string;
+
+  /**
+   * @generated from field: string endpoint_pod = 142;
+   */
+  endpointPod: string;
 };
 
 /**
@@ -479,6 +572,65 @@ export type Connection = Message<"nsmadmin.Connection"> & {
  */
 export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 12);
+
+/**
+ * A request, a heal, a close or a move, step by step, on every node that it touched.
+ *
+ * @generated from message nsmadmin.Order
+ */
+export type Order = Message<"nsmadmin.Order"> & {
+  /**
+   * Of W3C Trace Context, 32 hexadecimal digits: the same on all nodes.
+   *
+   * @generated from field: string trace_id = 1;
+   */
+  traceId: string;
+
+  /**
+   * connect, heal, close or move.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp started = 3;
+   */
+  started?: Timestamp | undefined;
+
+  /**
+   * Milliseconds; so far, where it is under way.
+   *
+   * @generated from field: double duration_ms = 4;
+   */
+  durationMs: number;
+
+  /**
+   * By their start; of more than 64 the latest.
+   *
+   * @generated from field: repeated common.Step steps = 5;
+   */
+  steps: Step[];
+
+  /**
+   * Why it failed, or what failed last where it is under way; empty otherwise.
+   *
+   * @generated from field: string error = 6;
+   */
+  error: string;
+
+  /**
+   * @generated from field: bool under_way = 7;
+   */
+  underWay: boolean;
+};
+
+/**
+ * Describes the message nsmadmin.Order.
+ * Use `create(OrderSchema)` to create a new message.
+ */
+export const OrderSchema: GenMessage<Order> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 13);
 
 /**
  * A state that a connection entered, and why.
@@ -500,6 +652,13 @@ export type PastState = Message<"nsmadmin.PastState"> & {
    * @generated from field: string detail = 3;
    */
   detail: string;
+
+  /**
+   * Milliseconds for which it was in that state; 0: it still is.
+   *
+   * @generated from field: double duration_ms = 110;
+   */
+  durationMs: number;
 };
 
 /**
@@ -507,7 +666,7 @@ export type PastState = Message<"nsmadmin.PastState"> & {
  * Use `create(PastStateSchema)` to create a new message.
  */
 export const PastStateSchema: GenMessage<PastState> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 13);
+  messageDesc(file_nsmadmin, 14);
 
 /**
  * @generated from message nsmadmin.ListConnectionsReply
@@ -524,7 +683,7 @@ export type ListConnectionsReply = Message<"nsmadmin.ListConnectionsReply"> & {
  * Use `create(ListConnectionsReplySchema)` to create a new message.
  */
 export const ListConnectionsReplySchema: GenMessage<ListConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 14);
+  messageDesc(file_nsmadmin, 15);
 
 /**
  * @generated from message nsmadmin.ListTunnelsRequest
@@ -537,7 +696,7 @@ export type ListTunnelsRequest = Message<"nsmadmin.ListTunnelsRequest"> & {
  * Use `create(ListTunnelsRequestSchema)` to create a new message.
  */
 export const ListTunnelsRequestSchema: GenMessage<ListTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 15);
+  messageDesc(file_nsmadmin, 16);
 
 /**
  * One tunnel in use.
@@ -571,7 +730,7 @@ export type TunnelInUse = Message<"nsmadmin.TunnelInUse"> & {
  * Use `create(TunnelInUseSchema)` to create a new message.
  */
 export const TunnelInUseSchema: GenMessage<TunnelInUse> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 16);
+  messageDesc(file_nsmadmin, 17);
 
 /**
  * @generated from message nsmadmin.ListTunnelsReply
@@ -595,7 +754,7 @@ export type ListTunnelsReply = Message<"nsmadmin.ListTunnelsReply"> & {
  * Use `create(ListTunnelsReplySchema)` to create a new message.
  */
 export const ListTunnelsReplySchema: GenMessage<ListTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 17);
+  messageDesc(file_nsmadmin, 18);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionRequest
@@ -622,6 +781,14 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
    * @generated from field: common.Subject subject = 4;
    */
   subject?: Subject | undefined;
+
+  /**
+   * The pod that would ask: a network namespace as a client names it, or namespace/name of a pod of this node. Facts of `subject`
+   * go before those that are known of it.
+   *
+   * @generated from field: string from = 120;
+   */
+  from: string;
 };
 
 /**
@@ -629,7 +796,7 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
  * Use `create(ExplainSelectionRequestSchema)` to create a new message.
  */
 export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 18);
+  messageDesc(file_nsmadmin, 19);
 
 /**
  * @generated from message nsmadmin.Candidate
@@ -660,6 +827,60 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
    * @generated from field: string rule = 4;
    */
   rule: string;
+
+  /**
+   * Everything that was looked at, in the order in which the choice looks; all of them, also those after the first that fails.
+   *
+   * @generated from field: repeated nsmadmin.Check checks = 120;
+   */
+  checks: Check[];
+
+  /**
+   * Each label that is asked for.
+   *
+   * @generated from field: repeated nsmadmin.LabelMatch labels = 121;
+   */
+  labels: LabelMatch[];
+
+  /**
+   * @generated from field: nsmadmin.InterfaceMatch interfaces = 122;
+   */
+  interfaces?: InterfaceMatch | undefined;
+
+  /**
+   * Absent of an endpoint of this node.
+   *
+   * @generated from field: nsmadmin.TunnelMatch tunnels = 123;
+   */
+  tunnels?: TunnelMatch | undefined;
+
+  /**
+   * Connections to it that its manager has, or this one where that does not say.
+   *
+   * @generated from field: uint32 connections = 124;
+   */
+  connections: number;
+
+  /**
+   * Why it failed lately; empty: it did not.
+   *
+   * @generated from field: string recent_failure = 125;
+   */
+  recentFailure: string;
+
+  /**
+   * Of this node.
+   *
+   * @generated from field: bool local = 126;
+   */
+  local: boolean;
+
+  /**
+   * Why the first goes before it; empty of the first, and of those that are dropped.
+   *
+   * @generated from field: string lost = 127;
+   */
+  lost: string;
 };
 
 /**
@@ -667,7 +888,189 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 19);
+  messageDesc(file_nsmadmin, 20);
+
+/**
+ * One thing that a candidate was looked at for.
+ *
+ * @generated from message nsmadmin.Check
+ */
+export type Check = Message<"nsmadmin.Check"> & {
+  /**
+   * policy, provider, labels, node, interfaces, tunnel or mtu.
+   *
+   * @generated from field: string about = 1;
+   */
+  about: string;
+
+  /**
+   * @generated from field: bool passed = 2;
+   */
+  passed: boolean;
+
+  /**
+   * What was found, or why it is not enough.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message nsmadmin.Check.
+ * Use `create(CheckSchema)` to create a new message.
+ */
+export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 21);
+
+/**
+ * @generated from message nsmadmin.LabelMatch
+ */
+export type LabelMatch = Message<"nsmadmin.LabelMatch"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string wanted = 2;
+   */
+  wanted: string;
+
+  /**
+   * Absent: the endpoint has no such label.
+   *
+   * @generated from field: optional string has = 3;
+   */
+  has?: string | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.LabelMatch.
+ * Use `create(LabelMatchSchema)` to create a new message.
+ */
+export const LabelMatchSchema: GenMessage<LabelMatch> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 22);
+
+/**
+ * @generated from message nsmadmin.InterfaceMatch
+ */
+export type InterfaceMatch = Message<"nsmadmin.InterfaceMatch"> & {
+  /**
+   * What the client asks for and the endpoint offers, each in order of preference; DEFAULT_INTERFACE, or nothing: any.
+   *
+   * @generated from field: repeated common.InterfaceType asked = 1;
+   */
+  asked: InterfaceType[];
+
+  /**
+   * @generated from field: repeated common.InterfaceType offered = 2;
+   */
+  offered: InterfaceType[];
+
+  /**
+   * Of what is asked for, what the policy does not let this client have of this endpoint.
+   *
+   * @generated from field: repeated common.InterfaceType denied = 3;
+   */
+  denied: InterfaceType[];
+
+  /**
+   * What would be joined; absent: nothing can.
+   *
+   * @generated from field: common.Interface client = 4;
+   */
+  client?: Interface | undefined;
+
+  /**
+   * @generated from field: common.Interface endpoint = 5;
+   */
+  endpoint?: Interface | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.InterfaceMatch.
+ * Use `create(InterfaceMatchSchema)` to create a new message.
+ */
+export const InterfaceMatchSchema: GenMessage<InterfaceMatch> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 23);
+
+/**
+ * @generated from message nsmadmin.TunnelMatch
+ */
+export type TunnelMatch = Message<"nsmadmin.TunnelMatch"> & {
+  /**
+   * What each node can do towards the other, in order of preference, and what it cannot and why.
+   *
+   * @generated from field: repeated common.TunnelType here = 1;
+   */
+  here: TunnelType[];
+
+  /**
+   * @generated from field: repeated nsmadmin.MissingTunnel missing_here = 2;
+   */
+  missingHere: MissingTunnel[];
+
+  /**
+   * @generated from field: repeated common.TunnelType there = 3;
+   */
+  there: TunnelType[];
+
+  /**
+   * @generated from field: repeated nsmadmin.MissingTunnel missing_there = 4;
+   */
+  missingThere: MissingTunnel[];
+
+  /**
+   * What would be taken; absent: none.
+   *
+   * @generated from field: optional common.TunnelType chosen = 5;
+   */
+  chosen?: TunnelType | undefined;
+
+  /**
+   * Bytes of the largest packet of the pod that goes through it.
+   *
+   * @generated from field: uint32 mtu = 6;
+   */
+  mtu: number;
+
+  /**
+   * Why the other node did not say what it can do; empty: it said.
+   *
+   * @generated from field: string unknown = 7;
+   */
+  unknown: string;
+};
+
+/**
+ * Describes the message nsmadmin.TunnelMatch.
+ * Use `create(TunnelMatchSchema)` to create a new message.
+ */
+export const TunnelMatchSchema: GenMessage<TunnelMatch> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 24);
+
+/**
+ * @generated from message nsmadmin.MissingTunnel
+ */
+export type MissingTunnel = Message<"nsmadmin.MissingTunnel"> & {
+  /**
+   * @generated from field: common.TunnelType type = 1;
+   */
+  type: TunnelType;
+
+  /**
+   * @generated from field: string why = 2;
+   */
+  why: string;
+};
+
+/**
+ * Describes the message nsmadmin.MissingTunnel.
+ * Use `create(MissingTunnelSchema)` to create a new message.
+ */
+export const MissingTunnelSchema: GenMessage<MissingTunnel> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 25);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionReply
@@ -677,6 +1080,27 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
    * @generated from field: repeated nsmadmin.Candidate candidates = 1;
    */
   candidates: Candidate[];
+
+  /**
+   * Who asks, as the policy sees it; absent where nobody was named.
+   *
+   * @generated from field: common.Subject client = 120;
+   */
+  client?: Subject | undefined;
+
+  /**
+   * What would go wrong beside the choice, as far as it can be known without touching anything.
+   *
+   * @generated from field: repeated nsmadmin.Problem problems = 121;
+   */
+  problems: Problem[];
+
+  /**
+   * What the request would come to; absent: nothing.
+   *
+   * @generated from field: nsmadmin.Plan plan = 122;
+   */
+  plan?: Plan | undefined;
 };
 
 /**
@@ -684,7 +1108,139 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  * Use `create(ExplainSelectionReplySchema)` to create a new message.
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 20);
+  messageDesc(file_nsmadmin, 26);
+
+/**
+ * @generated from message nsmadmin.Problem
+ */
+export type Problem = Message<"nsmadmin.Problem"> & {
+  /**
+   * As of errors, NSM0xxx.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string what = 2;
+   */
+  what: string;
+
+  /**
+   * A request would be refused for it; otherwise it is good to know.
+   *
+   * @generated from field: bool refuses = 3;
+   */
+  refuses: boolean;
+};
+
+/**
+ * Describes the message nsmadmin.Problem.
+ * Use `create(ProblemSchema)` to create a new message.
+ */
+export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 27);
+
+/**
+ * What a request would come to. Nothing is taken and nobody is asked for it: an endpoint may still give addresses of its own, and
+ * another request may come before.
+ *
+ * @generated from message nsmadmin.Plan
+ */
+export type Plan = Message<"nsmadmin.Plan"> & {
+  /**
+   * @generated from field: string nse_provider_name = 1;
+   */
+  nseProviderName: string;
+
+  /**
+   * @generated from field: string nse_provider_namespace = 2;
+   */
+  nseProviderNamespace: string;
+
+  /**
+   * Manager of the endpoint's node.
+   *
+   * @generated from field: string manager = 3;
+   */
+  manager: string;
+
+  /**
+   * @generated from field: common.Interface interface = 4;
+   */
+  interface?: Interface | undefined;
+
+  /**
+   * @generated from field: common.Interface endpoint_interface = 5;
+   */
+  endpointInterface?: Interface | undefined;
+
+  /**
+   * Name of the client's interface; empty where its type has none, or no pod was named.
+   *
+   * @generated from field: string interface_name = 6;
+   */
+  interfaceName: string;
+
+  /**
+   * One for each version of IP; empty where this manager has none at hand.
+   *
+   * @generated from field: repeated nsmadmin.PlannedPair pairs = 7;
+   */
+  pairs: PlannedPair[];
+
+  /**
+   * Where pairs come from.
+   *
+   * @generated from field: repeated string prefixes = 8;
+   */
+  prefixes: string[];
+
+  /**
+   * Absent on one node, or where a physical network joins the two.
+   *
+   * @generated from field: nsmforwarder.TunnelEnd tunnel = 9;
+   */
+  tunnel?: TunnelEnd | undefined;
+
+  /**
+   * Bytes.
+   *
+   * @generated from field: uint32 mtu = 10;
+   */
+  mtu: number;
+};
+
+/**
+ * Describes the message nsmadmin.Plan.
+ * Use `create(PlanSchema)` to create a new message.
+ */
+export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 28);
+
+/**
+ * @generated from message nsmadmin.PlannedPair
+ */
+export type PlannedPair = Message<"nsmadmin.PlannedPair"> & {
+  /**
+   * With prefix length.
+   *
+   * @generated from field: string client = 1;
+   */
+  client: string;
+
+  /**
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+};
+
+/**
+ * Describes the message nsmadmin.PlannedPair.
+ * Use `create(PlannedPairSchema)` to create a new message.
+ */
+export const PlannedPairSchema: GenMessage<PlannedPair> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 29);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -703,7 +1259,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 21);
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -725,7 +1281,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 22);
+  messageDesc(file_nsmadmin, 31);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -744,7 +1300,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 23);
+  messageDesc(file_nsmadmin, 32);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -780,7 +1336,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 24);
+  messageDesc(file_nsmadmin, 33);
 
 /**
  * @generated from message nsmadmin.GetPolicyRequest
@@ -793,7 +1349,7 @@ export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 25);
+  messageDesc(file_nsmadmin, 34);
 
 /**
  * @generated from message nsmadmin.GetPolicyReply
@@ -829,7 +1385,7 @@ export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
  * Use `create(GetPolicyReplySchema)` to create a new message.
  */
 export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 26);
+  messageDesc(file_nsmadmin, 35);
 
 /**
  * @generated from message nsmadmin.TestPolicyRequest
@@ -875,7 +1431,7 @@ export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 27);
+  messageDesc(file_nsmadmin, 36);
 
 /**
  * @generated from message nsmadmin.TestPolicyReply
@@ -892,7 +1448,7 @@ export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
  * Use `create(TestPolicyReplySchema)` to create a new message.
  */
 export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 28);
+  messageDesc(file_nsmadmin, 37);
 
 /**
  * @generated from message nsmadmin.PolicyVerdict
@@ -934,7 +1490,7 @@ export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
  * Use `create(PolicyVerdictSchema)` to create a new message.
  */
 export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 29);
+  messageDesc(file_nsmadmin, 38);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -947,7 +1503,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 30);
+  messageDesc(file_nsmadmin, 39);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -974,7 +1530,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 31);
+  messageDesc(file_nsmadmin, 40);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -1015,7 +1571,528 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 31, 0);
+  enumDesc(file_nsmadmin, 40, 0);
+
+/**
+ * @generated from message nsmadmin.CompareConnectionRequest
+ */
+export type CompareConnectionRequest = Message<"nsmadmin.CompareConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message nsmadmin.CompareConnectionRequest.
+ * Use `create(CompareConnectionRequestSchema)` to create a new message.
+ */
+export const CompareConnectionRequestSchema: GenMessage<CompareConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 41);
+
+/**
+ * @generated from message nsmadmin.CompareConnectionReply
+ */
+export type CompareConnectionReply = Message<"nsmadmin.CompareConnectionReply"> & {
+  /**
+   * What the kernel has other than the record of the connection wants, such as "address 10.60.0.1/31 of nsm0 (client)". None: all is as
+   * wanted.
+   *
+   * @generated from field: repeated string differences = 1;
+   */
+  differences: string[];
+
+  /**
+   * As of Connection.
+   *
+   * @generated from field: uint32 round_trip_us = 2;
+   */
+  roundTripUs: number;
+};
+
+/**
+ * Describes the message nsmadmin.CompareConnectionReply.
+ * Use `create(CompareConnectionReplySchema)` to create a new message.
+ */
+export const CompareConnectionReplySchema: GenMessage<CompareConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 42);
+
+/**
+ * @generated from message nsmadmin.WatchRequest
+ */
+export type WatchRequest = Message<"nsmadmin.WatchRequest"> & {
+  /**
+   * Empty: all of them.
+   *
+   * @generated from field: repeated nsmadmin.WatchEvent.Topic topics = 1;
+   */
+  topics: WatchEvent_Topic[];
+};
+
+/**
+ * Describes the message nsmadmin.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 43);
+
+/**
+ * Something that there is, or that happened.
+ *
+ * @generated from message nsmadmin.WatchEvent
+ */
+export type WatchEvent = Message<"nsmadmin.WatchEvent"> & {
+  /**
+   * @generated from field: nsmadmin.WatchEvent.Topic topic = 1;
+   */
+  topic: WatchEvent_Topic;
+
+  /**
+   * SYNCED has no topic: what there is of all topics has been told.
+   *
+   * @generated from field: nsmadmin.ConnectionChange.Kind kind = 2;
+   */
+  kind: ConnectionChange_Kind;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * @generated from oneof nsmadmin.WatchEvent.what
+   */
+  what: {
+    /**
+     * @generated from field: nsmadmin.Connection connection = 4;
+     */
+    value: Connection;
+    case: "connection";
+  } | {
+    /**
+     * @generated from field: netmesh.NetworkServiceEndpoint endpoint = 5;
+     */
+    value: NetworkServiceEndpoint;
+    case: "endpoint";
+  } | {
+    /**
+     * @generated from field: nsmregistry.Manager manager = 6;
+     */
+    value: Manager;
+    case: "manager";
+  } | {
+    /**
+     * @generated from field: nsmadmin.PolicyInForce policy = 7;
+     */
+    value: PolicyInForce;
+    case: "policy";
+  } | {
+    /**
+     * @generated from field: nsmadmin.LimitRefusal limit = 8;
+     */
+    value: LimitRefusal;
+    case: "limit";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Why a connection ended.
+   *
+   * @generated from field: string reason = 9;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message nsmadmin.WatchEvent.
+ * Use `create(WatchEventSchema)` to create a new message.
+ */
+export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 44);
+
+/**
+ * @generated from enum nsmadmin.WatchEvent.Topic
+ */
+export const WatchEvent_Topic = {
+  /**
+   * @generated from enum value: TOPIC_UNSPECIFIED = 0;
+   */
+  TOPIC_UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: CONNECTIONS = 1;
+   */
+  CONNECTIONS: 1,
+
+  /**
+   * @generated from enum value: ENDPOINTS = 2;
+   */
+  ENDPOINTS: 2,
+
+  /**
+   * @generated from enum value: MANAGERS = 3;
+   */
+  MANAGERS: 3,
+
+  /**
+   * @generated from enum value: POLICY = 4;
+   */
+  POLICY: 4,
+
+  /**
+   * @generated from enum value: LIMITS = 5;
+   */
+  LIMITS: 5,
+} as const;
+
+/**
+ * @generated from enum nsmadmin.WatchEvent.Topic
+ */
+export type WatchEvent_Topic = (typeof WatchEvent_Topic)[keyof typeof WatchEvent_Topic] | UnknownEnum;
+
+/**
+ * Describes the enum nsmadmin.WatchEvent.Topic.
+ */
+export const WatchEvent_TopicSchema: GenEnum<WatchEvent_Topic> = /*@__PURE__*/
+  enumDesc(file_nsmadmin, 44, 0);
+
+/**
+ * @generated from message nsmadmin.PolicyInForce
+ */
+export type PolicyInForce = Message<"nsmadmin.PolicyInForce"> & {
+  /**
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * SHA-256 of its text.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+
+  /**
+   * Why it was not taken on, so that the former one stays in force; empty when it was.
+   *
+   * @generated from field: string error = 3;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message nsmadmin.PolicyInForce.
+ * Use `create(PolicyInForceSchema)` to create a new message.
+ */
+export const PolicyInForceSchema: GenMessage<PolicyInForce> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 45);
+
+/**
+ * Something was asked for beyond a limit.
+ *
+ * @generated from message nsmadmin.LimitRefusal
+ */
+export type LimitRefusal = Message<"nsmadmin.LimitRefusal"> & {
+  /**
+   * As --limit names it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message nsmadmin.LimitRefusal.
+ * Use `create(LimitRefusalSchema)` to create a new message.
+ */
+export const LimitRefusalSchema: GenMessage<LimitRefusal> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 46);
+
+/**
+ * @generated from message nsmadmin.CaptureConnectionRequest
+ */
+export type CaptureConnectionRequest = Message<"nsmadmin.CaptureConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * As in nsmcapture.Point. None: the side whose pod is on this node, the client's first.
+   *
+   * @generated from field: repeated string places = 2;
+   */
+  places: string[];
+
+  /**
+   * On the other node, too, where a place is on both: node and underlay.
+   *
+   * @generated from field: bool both_nodes = 3;
+   */
+  bothNodes: boolean;
+
+  /**
+   * As in nsmforwarder.CaptureRequest.
+   *
+   * @generated from field: bytes filter = 4;
+   */
+  filter: Uint8Array;
+
+  /**
+   * @generated from field: uint32 snap_length = 5;
+   */
+  snapLength: number;
+};
+
+/**
+ * Describes the message nsmadmin.CaptureConnectionRequest.
+ * Use `create(CaptureConnectionRequestSchema)` to create a new message.
+ */
+export const CaptureConnectionRequestSchema: GenMessage<CaptureConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 47);
+
+/**
+ * @generated from message nsmadmin.PingConnectionRequest
+ */
+export type PingConnectionRequest = Message<"nsmadmin.PingConnectionRequest"> & {
+  /**
+   * Connection id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Milliseconds within which an answer counts; 0: 1000.
+   *
+   * @generated from field: uint32 timeout_ms = 2;
+   */
+  timeoutMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.PingConnectionRequest.
+ * Use `create(PingConnectionRequestSchema)` to create a new message.
+ */
+export const PingConnectionRequestSchema: GenMessage<PingConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 48);
+
+/**
+ * @generated from message nsmadmin.PingConnectionReply
+ */
+export type PingConnectionReply = Message<"nsmadmin.PingConnectionReply"> & {
+  /**
+   * From one side's device to the other side and back.
+   *
+   * @generated from field: nsmadmin.PingLeg through = 1;
+   */
+  through?: PingLeg | undefined;
+
+  /**
+   * From node to node and back, beside the tunnel; absent on one node.
+   *
+   * @generated from field: nsmadmin.PingLeg underlay = 2;
+   */
+  underlay?: PingLeg | undefined;
+
+  /**
+   * Where packets are lost, as far as the answers tell; empty when they came through.
+   *
+   * @generated from field: string lost = 3;
+   */
+  lost: string;
+
+  /**
+   * By what the packets go, such as "VXLAN 7, node-b".
+   *
+   * @generated from field: string path = 4;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message nsmadmin.PingConnectionReply.
+ * Use `create(PingConnectionReplySchema)` to create a new message.
+ */
+export const PingConnectionReplySchema: GenMessage<PingConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 49);
+
+/**
+ * @generated from message nsmadmin.PingLeg
+ */
+export type PingLeg = Message<"nsmadmin.PingLeg"> & {
+  /**
+   * Names or addresses.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * @generated from field: string to = 2;
+   */
+  to: string;
+
+  /**
+   * How it was measured: ICMP, ARP, ND, or gRPC where nothing else was answered.
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * @generated from field: bool answered = 4;
+   */
+  answered: boolean;
+
+  /**
+   * @generated from field: double round_trip_ms = 5;
+   */
+  roundTripMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.PingLeg.
+ * Use `create(PingLegSchema)` to create a new message.
+ */
+export const PingLegSchema: GenMessage<PingLeg> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 50);
+
+/**
+ * @generated from message nsmadmin.CheckPeersRequest
+ */
+export type CheckPeersRequest = Message<"nsmadmin.CheckPeersRequest"> & {
+};
+
+/**
+ * Describes the message nsmadmin.CheckPeersRequest.
+ * Use `create(CheckPeersRequestSchema)` to create a new message.
+ */
+export const CheckPeersRequestSchema: GenMessage<CheckPeersRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 51);
+
+/**
+ * Another manager, as this one reaches it.
+ *
+ * @generated from message nsmadmin.PeerCheck
+ */
+export type PeerCheck = Message<"nsmadmin.PeerCheck"> & {
+  /**
+   * @generated from field: string manager = 1;
+   */
+  manager: string;
+
+  /**
+   * HOST:PORT that is registered for it, and the IP address that tunnels would end at.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * @generated from field: string remote = 3;
+   */
+  remote: string;
+
+  /**
+   * Why it does not answer; empty when it does.
+   *
+   * @generated from field: string error = 4;
+   */
+  error: string;
+
+  /**
+   * Code of the error, such as NSM0503.
+   *
+   * @generated from field: string code = 5;
+   */
+  code: string;
+
+  /**
+   * Milliseconds.
+   *
+   * @generated from field: double round_trip_ms = 6;
+   */
+  roundTripMs: number;
+
+  /**
+   * What runs there; empty of a manager that does not say.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * How far its clock is ahead of this one's, milliseconds, to half the round trip. Absent: it does not say.
+   *
+   * @generated from field: optional double clock_ahead_ms = 8;
+   */
+  clockAheadMs?: number | undefined;
+
+  /**
+   * What can be made towards it, and what cannot and why.
+   *
+   * @generated from field: repeated common.Tunnel tunnels = 9;
+   */
+  tunnels: Tunnel[];
+
+  /**
+   * @generated from field: repeated nsmforwarder.TunnelCapability obstacles = 10;
+   */
+  obstacles: TunnelCapability[];
+};
+
+/**
+ * Describes the message nsmadmin.PeerCheck.
+ * Use `create(PeerCheckSchema)` to create a new message.
+ */
+export const PeerCheckSchema: GenMessage<PeerCheck> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 52);
+
+/**
+ * @generated from message nsmadmin.CheckRegistryRequest
+ */
+export type CheckRegistryRequest = Message<"nsmadmin.CheckRegistryRequest"> & {
+};
+
+/**
+ * Describes the message nsmadmin.CheckRegistryRequest.
+ * Use `create(CheckRegistryRequestSchema)` to create a new message.
+ */
+export const CheckRegistryRequestSchema: GenMessage<CheckRegistryRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 53);
+
+/**
+ * @generated from message nsmadmin.CheckRegistryReply
+ */
+export type CheckRegistryReply = Message<"nsmadmin.CheckRegistryReply"> & {
+  /**
+   * Why it did not take the record; empty when it did.
+   *
+   * @generated from field: string error = 1;
+   */
+  error: string;
+
+  /**
+   * @generated from field: double elapsed_ms = 2;
+   */
+  elapsedMs: number;
+};
+
+/**
+ * Describes the message nsmadmin.CheckRegistryReply.
+ * Use `create(CheckRegistryReplySchema)` to create a new message.
+ */
+export const CheckRegistryReplySchema: GenMessage<CheckRegistryReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 54);
 
 /**
  * @generated from service nsmadmin.Admin
@@ -1129,6 +2206,66 @@ export const Admin: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchConnectionsRequestSchema;
     output: typeof ConnectionChangeSchema;
+  },
+  /**
+   * What a connection wants against what the kernel has, without touching anything.
+   *
+   * @generated from rpc nsmadmin.Admin.CompareConnection
+   */
+  compareConnection: {
+    methodKind: "unary";
+    input: typeof CompareConnectionRequestSchema;
+    output: typeof CompareConnectionReplySchema;
+  },
+  /**
+   * Everything that happens in one stream: first what there is, then SYNCED, then every change.
+   *
+   * @generated from rpc nsmadmin.Admin.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchEventSchema;
+  },
+  /**
+   * The packets of a connection as they pass, on both nodes, until the caller or the connection goes.
+   *
+   * @generated from rpc nsmadmin.Admin.CaptureConnection
+   */
+  captureConnection: {
+    methodKind: "server_streaming";
+    input: typeof CaptureConnectionRequestSchema;
+    output: typeof CapturedSchema;
+  },
+  /**
+   * One round of packets through a connection and beside it.
+   *
+   * @generated from rpc nsmadmin.Admin.PingConnection
+   */
+  pingConnection: {
+    methodKind: "unary";
+    input: typeof PingConnectionRequestSchema;
+    output: typeof PingConnectionReplySchema;
+  },
+  /**
+   * Calls every other manager that is registered and has not said that it stopped; each is told of as soon as it is known.
+   *
+   * @generated from rpc nsmadmin.Admin.CheckPeers
+   */
+  checkPeers: {
+    methodKind: "server_streaming";
+    input: typeof CheckPeersRequestSchema;
+    output: typeof PeerCheckSchema;
+  },
+  /**
+   * Writes this manager's own record again, and says how long the registry took.
+   *
+   * @generated from rpc nsmadmin.Admin.CheckRegistry
+   */
+  checkRegistry: {
+    methodKind: "unary";
+    input: typeof CheckRegistryRequestSchema;
+    output: typeof CheckRegistryReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmadmin, 0);

@@ -4,17 +4,57 @@
 // @generated from file nsmforwarder.proto (package nsmforwarder, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { InterfaceType, Route, Tunnel, TunnelType } from "./common_pb.js";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { InterfaceType, Route, Step, Tunnel, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
-import type { Message } from "@bufbuild/protobuf";
+import type { CapturedSchema } from "./nsmcapture_pb.js";
+import { file_nsmcapture } from "./nsmcapture_pb.js";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciIYChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0IogBChNJbnRlcmZhY2VDYXBhYmlsaXR5EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRINCgVwb29scxgEIAMoCRIcChRtaXNzaW5nX292ZXJfdHVubmVscxgFIAEoCSJoChBUdW5uZWxDYXBhYmlsaXR5EiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRIPCgdtaXNzaW5nGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIRCglvYnN0YWNsZXMYBCADKAkiegoESm9pbhIlCgZjbGllbnQYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRInCghlbmRwb2ludBgCIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiIKBnR1bm5lbBgDIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlItMBCgxDYXBhYmlsaXRpZXMSNQoKaW50ZXJmYWNlcxgBIAMoCzIhLm5zbWZvcndhcmRlci5JbnRlcmZhY2VDYXBhYmlsaXR5Ei8KB3R1bm5lbHMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIPCgdub2RlX2lkGAMgASgJEiEKBWpvaW5zGAQgAygLMhIubnNtZm9yd2FyZGVyLkpvaW4SJwoGbWVtb3J5GAUgASgLMhcubnNtZm9yd2FyZGVyLk1lbW9yeVVzZSJmCglNZW1vcnlVc2USDQoFbGltaXQYASABKA0SFQoNbGltaXRfb2ZfdXNlchgCIAEoDRIMCgRtb3N0GAMgASgNEhQKDG1vc3Rfb2ZfdXNlchgEIAEoDRIPCgdyZWZ1c2VkGAUgASgNIncKE1BsYWNlU29ja2V0c1JlcXVlc3QSCgoCaWQYASABKAkSKAoGY2xpZW50GAIgASgLMhgubnNtZm9yd2FyZGVyLlNvY2tldFNpZGUSKgoIZW5kcG9pbnQYAyABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZSI+CgpTb2NrZXRTaWRlEiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRILCgN1aWQYAiABKA0iNQoRUGxhY2VTb2NrZXRzUmVwbHkSDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJImkKF0luc3BlY3ROYW1lc3BhY2VSZXF1ZXN0EhcKD2xpbnV4X25hbWVzcGFjZRgBIAEoCRILCgNwaWQYAiABKA0SEgoKaW5vZGVfb25seRgDIAEoCBIUCgxhZG1pbmlzdGVyZWQYBCABKAgiagoVSW5zcGVjdE5hbWVzcGFjZVJlcGx5EioKCW5hbWVzcGFjZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USEQoJcGlkX2lub2RlGAIgASgNEhIKCnBpZF9jb29raWUYAyABKAQigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSK3AQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCSJDCg1SZW1vdmVSZXF1ZXN0EjIKDmNyb3NzX2Nvbm5lY3RzGAEgAygLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCINCgtSZW1vdmVSZXBseSIgCgtMaXN0UmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkiZQoORm91bmRJbnRlcmZhY2USCgoCaWQYASABKAkSKgoJbmFtZXNwYWNlGAIgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRIMCgRuYW1lGAMgASgJEg0KBWluZGV4GAQgASgNIj0KCUxpc3RSZXBseRIwCgppbnRlcmZhY2VzGAEgAygLMhwubnNtZm9yd2FyZGVyLkZvdW5kSW50ZXJmYWNlIlUKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNIjIKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudCJLCg9LZWVwV2F5c1JlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRISCgppbnRlcmZhY2VzGAMgAygJIh0KDUtlZXBXYXlzUmVwbHkSDAoEa2VwdBgBIAMoCSInChNLZWVwUHJlZml4ZXNSZXF1ZXN0EhAKCHByZWZpeGVzGAEgAygJIhMKEUtlZXBQcmVmaXhlc1JlcGx5MuAHCglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5EkgKDExpc3ROZXR3b3JrcxIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2UaHy5uc21mb3J3YXJkZXIuTGlzdE5ldHdvcmtzUmVwbHkSUgoMT2ZmZXJUdW5uZWxzEiEubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVwbHkSUgoMUGxhY2VTb2NrZXRzEiEubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVwbHkSPwoFQXBwbHkSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBJACgZSZW1vdmUSGy5uc21mb3J3YXJkZXIuUmVtb3ZlUmVxdWVzdBoZLm5zbWZvcndhcmRlci5SZW1vdmVSZXBseRI6CgRMaXN0EhkubnNtZm9yd2FyZGVyLkxpc3RSZXF1ZXN0GhcubnNtZm9yd2FyZGVyLkxpc3RSZXBseRI9CgVQcm9iZRIaLm5zbWZvcndhcmRlci5Qcm9iZVJlcXVlc3QaGC5uc21mb3J3YXJkZXIuUHJvYmVSZXBseRJGCghLZWVwV2F5cxIdLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcXVlc3QaGy5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXBseRJSCgxLZWVwUHJlZml4ZXMSIS5uc21mb3J3YXJkZXIuS2VlcFByZWZpeGVzUmVxdWVzdBofLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXBseRJNCg1HZXRTdGF0aXN0aWNzEiIubnNtZm9yd2FyZGVyLkdldFN0YXRpc3RpY3NSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSQwoFV2F0Y2gSGi5uc21mb3J3YXJkZXIuV2F0Y2hSZXF1ZXN0GhwubnNtZm9yd2FyZGVyLkZvcndhcmRlckV2ZW50MAFiBnByb3RvMw", [file_common]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciJ4Cg5DYXB0dXJlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIOCgZwbGFjZXMYAiADKAkSDgoGZmlsdGVyGAMgASgMEhMKC3NuYXBfbGVuZ3RoGAQgASgNIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiiAEKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEg0KBXBvb2xzGAQgAygJEhwKFG1pc3Npbmdfb3Zlcl90dW5uZWxzGAUgASgJImgKEFR1bm5lbENhcGFiaWxpdHkSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEhEKCW9ic3RhY2xlcxgEIAMoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUi0wEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbhInCgZtZW1vcnkYBSABKAsyFy5uc21mb3J3YXJkZXIuTWVtb3J5VXNlImYKCU1lbW9yeVVzZRINCgVsaW1pdBgBIAEoDRIVCg1saW1pdF9vZl91c2VyGAIgASgNEgwKBG1vc3QYAyABKA0SFAoMbW9zdF9vZl91c2VyGAQgASgNEg8KB3JlZnVzZWQYBSABKA0idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkifQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIEhQKDGFkbWluaXN0ZXJlZBgEIAEoCBISCgppbnRlcmZhY2VzGHggASgIIn4KFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDRISCgpwaWRfY29va2llGAMgASgEEhIKCmludGVyZmFjZXMYeCADKAkigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSLlAQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCRIbCgVzdGVwcxhuIAMoCzIMLmNvbW1vbi5TdGVwEg8KB3Rvb2tfbXMYbyABKAEiIwoMQ29tcGFyZVJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UikwEKDFByb2JlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBISCgp0aW1lb3V0X21zGAIgASgNEioKBm1ldGhvZBiCASABKA4yGS5uc21mb3J3YXJkZXIuUHJvYmVNZXRob2QSEAoHcGF5bG9hZBiDASABKAwiQwoKUHJvYmVSZXBseRIQCghhbnN3ZXJlZBgBIAEoCBISCgplbGFwc2VkX3VzGAIgASgNEg8KBnVuc2VudBiCASABKAkiSQoUR2V0U3RhdGlzdGljc1JlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3Qi9gEKClN0YXRpc3RpY3MSGAoQcmVjZWl2ZWRfcGFja2V0cxgBIAEoBBIWCg5yZWNlaXZlZF9ieXRlcxgCIAEoBBIUCgxzZW50X3BhY2tldHMYAyABKAQSEgoKc2VudF9ieXRlcxgEIAEoBBIWCg5yZWNlaXZlZF9kcm9wcxgFIAEoBBISCgpzZW50X2Ryb3BzGAYgASgEEjIKBWRyb3BzGAcgAygLMiMubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MuRHJvcHNFbnRyeRosCgpEcm9wc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiDgoMV2F0Y2hSZXF1ZXN0IoMBCg5Gb3J3YXJkZXJFdmVudBIxCg5uYW1lc3BhY2VfZ29uZRgBIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2VIABIbChFpbnRlcmZhY2VfY2hhbmdlZBgCIAEoCUgAEhgKDm9mZmVyc19jaGFuZ2VkGAMgASgISABCBwoFZXZlbnQiSwoPS2VlcFdheXNSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEgoKaW50ZXJmYWNlcxgDIAMoCSIdCg1LZWVwV2F5c1JlcGx5EgwKBGtlcHQYASADKAkiJwoTS2VlcFByZWZpeGVzUmVxdWVzdBIQCghwcmVmaXhlcxgBIAMoCSITChFLZWVwUHJlZml4ZXNSZXBseSo5CgtQcm9iZU1ldGhvZBINCglORUlHSEJPVVIQABIICgRFQ0hPEAESEQoNVU5ERVJMQVlfRUNITxACMuQICglGb3J3YXJkZXISUwoPR2V0Q2FwYWJpbGl0aWVzEiQubnNtZm9yd2FyZGVyLkdldENhcGFiaWxpdGllc1JlcXVlc3QaGi5uc21mb3J3YXJkZXIuQ2FwYWJpbGl0aWVzEl4KEEluc3BlY3ROYW1lc3BhY2USJS5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QaIy5uc21mb3J3YXJkZXIuSW5zcGVjdE5hbWVzcGFjZVJlcGx5EkgKDExpc3ROZXR3b3JrcxIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2UaHy5uc21mb3J3YXJkZXIuTGlzdE5ldHdvcmtzUmVwbHkSUgoMT2ZmZXJUdW5uZWxzEiEubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVwbHkSUgoMUGxhY2VTb2NrZXRzEiEubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVwbHkSPwoFQXBwbHkSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBJACgZSZW1vdmUSGy5uc21mb3J3YXJkZXIuUmVtb3ZlUmVxdWVzdBoZLm5zbWZvcndhcmRlci5SZW1vdmVSZXBseRI6CgRMaXN0EhkubnNtZm9yd2FyZGVyLkxpc3RSZXF1ZXN0GhcubnNtZm9yd2FyZGVyLkxpc3RSZXBseRI9CgVQcm9iZRIaLm5zbWZvcndhcmRlci5Qcm9iZVJlcXVlc3QaGC5uc21mb3J3YXJkZXIuUHJvYmVSZXBseRJGCghLZWVwV2F5cxIdLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcXVlc3QaGy5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXBseRJSCgxLZWVwUHJlZml4ZXMSIS5uc21mb3J3YXJkZXIuS2VlcFByZWZpeGVzUmVxdWVzdBofLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXBseRJNCg1HZXRTdGF0aXN0aWNzEiIubnNtZm9yd2FyZGVyLkdldFN0YXRpc3RpY3NSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlN0YXRpc3RpY3MSQwoFV2F0Y2gSGi5uc21mb3J3YXJkZXIuV2F0Y2hSZXF1ZXN0GhwubnNtZm9yd2FyZGVyLkZvcndhcmRlckV2ZW50MAESQQoHQ29tcGFyZRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ29tcGFyZVJlcGx5Ej8KB0NhcHR1cmUSHC5uc21mb3J3YXJkZXIuQ2FwdHVyZVJlcXVlc3QaFC5uc21jYXB0dXJlLkNhcHR1cmVkMAFiBnByb3RvMw", [file_common, file_nsmcapture]);
+
+/**
+ * @generated from message nsmforwarder.CaptureRequest
+ */
+export type CaptureRequest = Message<"nsmforwarder.CaptureRequest"> & {
+  /**
+   * @generated from field: nsmforwarder.CrossConnect cross_connect = 1;
+   */
+  crossConnect?: CrossConnect | undefined;
+
+  /**
+   * As in nsmcapture.Point; those that are not on this node are left out. None: all.
+   *
+   * @generated from field: repeated string places = 2;
+   */
+  places: string[];
+
+  /**
+   * Program of classic BPF, each instruction 8 bytes as in linux/filter.h; empty: every packet.
+   *
+   * @generated from field: bytes filter = 3;
+   */
+  filter: Uint8Array;
+
+  /**
+   * Bytes that are kept of each packet; 0: all.
+   *
+   * @generated from field: uint32 snap_length = 4;
+   */
+  snapLength: number;
+};
+
+/**
+ * Describes the message nsmforwarder.CaptureRequest.
+ * Use `create(CaptureRequestSchema)` to create a new message.
+ */
+export const CaptureRequestSchema: GenMessage<CaptureRequest> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 0);
 
 /**
  * @generated from message nsmforwarder.GetCapabilitiesRequest
@@ -27,7 +67,7 @@ export type GetCapabilitiesRequest = Message<"nsmforwarder.GetCapabilitiesReques
  * Use `create(GetCapabilitiesRequestSchema)` to create a new message.
  */
 export const GetCapabilitiesRequestSchema: GenMessage<GetCapabilitiesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 0);
+  messageDesc(file_nsmforwarder, 1);
 
 /**
  * @generated from message nsmforwarder.InterfaceCapability
@@ -72,7 +112,7 @@ export type InterfaceCapability = Message<"nsmforwarder.InterfaceCapability"> & 
  * Use `create(InterfaceCapabilitySchema)` to create a new message.
  */
 export const InterfaceCapabilitySchema: GenMessage<InterfaceCapability> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 1);
+  messageDesc(file_nsmforwarder, 2);
 
 /**
  * @generated from message nsmforwarder.TunnelCapability
@@ -108,7 +148,7 @@ export type TunnelCapability = Message<"nsmforwarder.TunnelCapability"> & {
  * Use `create(TunnelCapabilitySchema)` to create a new message.
  */
 export const TunnelCapabilitySchema: GenMessage<TunnelCapability> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 2);
+  messageDesc(file_nsmforwarder, 3);
 
 /**
  * A way of joining the two sides of a cross-connect, or one side and a tunnel.
@@ -143,7 +183,7 @@ export type Join = Message<"nsmforwarder.Join"> & {
  * Use `create(JoinSchema)` to create a new message.
  */
 export const JoinSchema: GenMessage<Join> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 3);
+  messageDesc(file_nsmforwarder, 4);
 
 /**
  * @generated from message nsmforwarder.Capabilities
@@ -186,7 +226,7 @@ export type Capabilities = Message<"nsmforwarder.Capabilities"> & {
  * Use `create(CapabilitiesSchema)` to create a new message.
  */
 export const CapabilitiesSchema: GenMessage<Capabilities> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 4);
+  messageDesc(file_nsmforwarder, 5);
 
 /**
  * What one pod, and one user other than root, may share with the forwarder, MiB; what those that had most had; and how often more
@@ -226,7 +266,7 @@ export type MemoryUse = Message<"nsmforwarder.MemoryUse"> & {
  * Use `create(MemoryUseSchema)` to create a new message.
  */
 export const MemoryUseSchema: GenMessage<MemoryUse> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 5);
+  messageDesc(file_nsmforwarder, 6);
 
 /**
  * @generated from message nsmforwarder.PlaceSocketsRequest
@@ -257,7 +297,7 @@ export type PlaceSocketsRequest = Message<"nsmforwarder.PlaceSocketsRequest"> & 
  * Use `create(PlaceSocketsRequestSchema)` to create a new message.
  */
 export const PlaceSocketsRequestSchema: GenMessage<PlaceSocketsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 6);
+  messageDesc(file_nsmforwarder, 7);
 
 /**
  * @generated from message nsmforwarder.SocketSide
@@ -281,7 +321,7 @@ export type SocketSide = Message<"nsmforwarder.SocketSide"> & {
  * Use `create(SocketSideSchema)` to create a new message.
  */
 export const SocketSideSchema: GenMessage<SocketSide> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 7);
+  messageDesc(file_nsmforwarder, 8);
 
 /**
  * @generated from message nsmforwarder.PlaceSocketsReply
@@ -305,7 +345,7 @@ export type PlaceSocketsReply = Message<"nsmforwarder.PlaceSocketsReply"> & {
  * Use `create(PlaceSocketsReplySchema)` to create a new message.
  */
 export const PlaceSocketsReplySchema: GenMessage<PlaceSocketsReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 8);
+  messageDesc(file_nsmforwarder, 9);
 
 /**
  * @generated from message nsmforwarder.InspectNamespaceRequest
@@ -338,6 +378,13 @@ export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequ
    * @generated from field: bool administered = 4;
    */
   administered: boolean;
+
+  /**
+   * The names of its interfaces are wanted.
+   *
+   * @generated from field: bool interfaces = 120;
+   */
+  interfaces: boolean;
 };
 
 /**
@@ -345,7 +392,7 @@ export type InspectNamespaceRequest = Message<"nsmforwarder.InspectNamespaceRequ
  * Use `create(InspectNamespaceRequestSchema)` to create a new message.
  */
 export const InspectNamespaceRequestSchema: GenMessage<InspectNamespaceRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 9);
+  messageDesc(file_nsmforwarder, 10);
 
 /**
  * @generated from message nsmforwarder.InspectNamespaceReply
@@ -369,6 +416,11 @@ export type InspectNamespaceReply = Message<"nsmforwarder.InspectNamespaceReply"
    * @generated from field: uint64 pid_cookie = 3;
    */
   pidCookie: bigint;
+
+  /**
+   * @generated from field: repeated string interfaces = 120;
+   */
+  interfaces: string[];
 };
 
 /**
@@ -376,7 +428,7 @@ export type InspectNamespaceReply = Message<"nsmforwarder.InspectNamespaceReply"
  * Use `create(InspectNamespaceReplySchema)` to create a new message.
  */
 export const InspectNamespaceReplySchema: GenMessage<InspectNamespaceReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 10);
+  messageDesc(file_nsmforwarder, 11);
 
 /**
  * @generated from message nsmforwarder.Namespace
@@ -435,7 +487,7 @@ export type Namespace = Message<"nsmforwarder.Namespace"> & {
  * Use `create(NamespaceSchema)` to create a new message.
  */
 export const NamespaceSchema: GenMessage<Namespace> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 11);
+  messageDesc(file_nsmforwarder, 12);
 
 /**
  * @generated from message nsmforwarder.ListNetworksReply
@@ -452,7 +504,7 @@ export type ListNetworksReply = Message<"nsmforwarder.ListNetworksReply"> & {
  * Use `create(ListNetworksReplySchema)` to create a new message.
  */
 export const ListNetworksReplySchema: GenMessage<ListNetworksReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 12);
+  messageDesc(file_nsmforwarder, 13);
 
 /**
  * A network that an interface is in.
@@ -490,7 +542,7 @@ export type Network = Message<"nsmforwarder.Network"> & {
  * Use `create(NetworkSchema)` to create a new message.
  */
 export const NetworkSchema: GenMessage<Network> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 13);
+  messageDesc(file_nsmforwarder, 14);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsRequest
@@ -516,7 +568,7 @@ export type OfferTunnelsRequest = Message<"nsmforwarder.OfferTunnelsRequest"> & 
  * Use `create(OfferTunnelsRequestSchema)` to create a new message.
  */
 export const OfferTunnelsRequestSchema: GenMessage<OfferTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 14);
+  messageDesc(file_nsmforwarder, 15);
 
 /**
  * @generated from message nsmforwarder.OfferTunnelsReply
@@ -540,7 +592,7 @@ export type OfferTunnelsReply = Message<"nsmforwarder.OfferTunnelsReply"> & {
  * Use `create(OfferTunnelsReplySchema)` to create a new message.
  */
 export const OfferTunnelsReplySchema: GenMessage<OfferTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 15);
+  messageDesc(file_nsmforwarder, 16);
 
 /**
  * A pod's side of a cross-connect.
@@ -655,7 +707,7 @@ export type Port = Message<"nsmforwarder.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 16);
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * What a pod may send from, with its `mac`.
@@ -676,7 +728,7 @@ export type Sources = Message<"nsmforwarder.Sources"> & {
  * Use `create(SourcesSchema)` to create a new message.
  */
 export const SourcesSchema: GenMessage<Sources> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * This node's end of a tunnel to another node.
@@ -719,7 +771,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -763,6 +815,18 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
    * @generated from field: repeated string mended = 100;
    */
   mended: string[];
+
+  /**
+   * In replies: what was done, and how long all of it took, in milliseconds.
+   *
+   * @generated from field: repeated common.Step steps = 110;
+   */
+  steps: Step[];
+
+  /**
+   * @generated from field: double took_ms = 111;
+   */
+  tookMs: number;
 };
 
 /**
@@ -770,7 +834,26 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 20);
+
+/**
+ * @generated from message nsmforwarder.CompareReply
+ */
+export type CompareReply = Message<"nsmforwarder.CompareReply"> & {
+  /**
+   * In the words of `mended`.
+   *
+   * @generated from field: repeated string differences = 1;
+   */
+  differences: string[];
+};
+
+/**
+ * Describes the message nsmforwarder.CompareReply.
+ * Use `create(CompareReplySchema)` to create a new message.
+ */
+export const CompareReplySchema: GenMessage<CompareReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -787,7 +870,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -800,7 +883,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -819,7 +902,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -851,7 +934,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 23);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -868,7 +951,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 24);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -883,6 +966,20 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
    * @generated from field: uint32 timeout_ms = 2;
    */
   timeoutMs: number;
+
+  /**
+   * How: not said, by address resolution, which every interface of a kernel answers.
+   *
+   * @generated from field: nsmforwarder.ProbeMethod method = 130;
+   */
+  method: ProbeMethod;
+
+  /**
+   * Of an echo, what it carries behind its 8 bytes of header.
+   *
+   * @generated from field: bytes payload = 131;
+   */
+  payload: Uint8Array;
 };
 
 /**
@@ -890,7 +987,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 25);
+  messageDesc(file_nsmforwarder, 27);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -907,6 +1004,13 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
    * @generated from field: uint32 elapsed_us = 2;
    */
   elapsedUs: number;
+
+  /**
+   * Of an echo, why the kernel does not send it at all.
+   *
+   * @generated from field: string unsent = 130;
+   */
+  unsent: string;
 };
 
 /**
@@ -914,7 +1018,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 26);
+  messageDesc(file_nsmforwarder, 28);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -931,7 +1035,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 29);
 
 /**
  * Seen from the pod.
@@ -983,7 +1087,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 28);
+  messageDesc(file_nsmforwarder, 30);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -996,7 +1100,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 29);
+  messageDesc(file_nsmforwarder, 31);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -1037,7 +1141,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 30);
+  messageDesc(file_nsmforwarder, 32);
 
 /**
  * @generated from message nsmforwarder.KeepWaysRequest
@@ -1070,7 +1174,7 @@ export type KeepWaysRequest = Message<"nsmforwarder.KeepWaysRequest"> & {
  * Use `create(KeepWaysRequestSchema)` to create a new message.
  */
 export const KeepWaysRequestSchema: GenMessage<KeepWaysRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 31);
+  messageDesc(file_nsmforwarder, 33);
 
 /**
  * @generated from message nsmforwarder.KeepWaysReply
@@ -1089,7 +1193,7 @@ export type KeepWaysReply = Message<"nsmforwarder.KeepWaysReply"> & {
  * Use `create(KeepWaysReplySchema)` to create a new message.
  */
 export const KeepWaysReplySchema: GenMessage<KeepWaysReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 32);
+  messageDesc(file_nsmforwarder, 34);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesRequest
@@ -1108,7 +1212,7 @@ export type KeepPrefixesRequest = Message<"nsmforwarder.KeepPrefixesRequest"> & 
  * Use `create(KeepPrefixesRequestSchema)` to create a new message.
  */
 export const KeepPrefixesRequestSchema: GenMessage<KeepPrefixesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 33);
+  messageDesc(file_nsmforwarder, 35);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesReply
@@ -1121,7 +1225,42 @@ export type KeepPrefixesReply = Message<"nsmforwarder.KeepPrefixesReply"> & {
  * Use `create(KeepPrefixesReplySchema)` to create a new message.
  */
 export const KeepPrefixesReplySchema: GenMessage<KeepPrefixesReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 34);
+  messageDesc(file_nsmforwarder, 36);
+
+/**
+ * @generated from enum nsmforwarder.ProbeMethod
+ */
+export const ProbeMethod = {
+  /**
+   * @generated from enum value: NEIGHBOUR = 0;
+   */
+  NEIGHBOUR: 0,
+
+  /**
+   * ICMP echo from the pod.
+   *
+   * @generated from enum value: ECHO = 1;
+   */
+  ECHO: 1,
+
+  /**
+   * ICMP echo from the node to the other end of the tunnel.
+   *
+   * @generated from enum value: UNDERLAY_ECHO = 2;
+   */
+  UNDERLAY_ECHO: 2,
+} as const;
+
+/**
+ * @generated from enum nsmforwarder.ProbeMethod
+ */
+export type ProbeMethod = (typeof ProbeMethod)[keyof typeof ProbeMethod] | UnknownEnum;
+
+/**
+ * Describes the enum nsmforwarder.ProbeMethod.
+ */
+export const ProbeMethodSchema: GenEnum<ProbeMethod> = /*@__PURE__*/
+  enumDesc(file_nsmforwarder, 0);
 
 /**
  * @generated from service nsmforwarder.Forwarder
@@ -1255,6 +1394,26 @@ export const Forwarder: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof ForwarderEventSchema;
+  },
+  /**
+   * What the kernel has other than a cross-connect wants. Nothing is touched.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.Compare
+   */
+  compare: {
+    methodKind: "unary";
+    input: typeof CrossConnectSchema;
+    output: typeof CompareReplySchema;
+  },
+  /**
+   * The packets of a cross-connect as they pass, until the caller goes or all devices have gone.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.Capture
+   */
+  capture: {
+    methodKind: "server_streaming";
+    input: typeof CaptureRequestSchema;
+    output: typeof CapturedSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmforwarder, 0);

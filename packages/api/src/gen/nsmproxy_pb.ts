@@ -6,15 +6,19 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ConnectionParameters, Interface, Label, Subject, Tunnel } from "./common_pb.js";
+import type { ConnectionParameters, Interface, Label, Step, Subject, Tunnel, TunnelType } from "./common_pb.js";
 import { file_common } from "./common_pb.js";
+import type { CapturedSchema } from "./nsmcapture_pb.js";
+import { file_nsmcapture } from "./nsmcapture_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file nsmproxy.proto.
  */
 export const file_nsmproxy: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHki5AMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkSEAoIdG9sZF9tdHUYbCABKA0SDwoHaGFsZl9pZBhtIAEoCRIfCgZjbGllbnQYbiABKAsyDy5jb21tb24uU3ViamVjdBISCgpjbGllbnRfa2V5GG8gASgJIj8KC0FkZHJlc3NQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCRIOCgZwcmVmaXgYAyABKAkinAIKFFByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRIeCgZ0dW5uZWwYBCABKAsyDi5jb21tb24uVHVubmVsEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxhkIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIkCglpbnRlcmZhY2UYZSABKAsyES5jb21tb24uSW50ZXJmYWNlEi0KEmVuZHBvaW50X2ludGVyZmFjZRhmIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USDwoHaGFsZl9pZBhnIAEoCRIWCg5jbGllbnRfc291cmNlcxhoIAMoCSKwAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCRIPCgdoYWxmX2lkGAcgASgJIkYKGUNsb3NlUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImUKFU1vdmVDb25uZWN0aW9uUmVxdWVzdBIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDG1hbmFnZXJfbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHaGFsZl9pZBgEIAEoCSJAChNNb3ZlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIlUKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDRIPCgdoYWxmX2lkGAMgASgJIsYBChVDaGVja0Nvbm5lY3Rpb25zUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSHgoWdW5rbm93bl9jb25uZWN0aW9uX2lkcxgCIAMoCRIeChZwZW5kaW5nX2Nvbm5lY3Rpb25faWRzGAMgAygJEigKBWVuZGVkGAQgAygLMhkubnNtcHJveHkuRW5kZWRDb25uZWN0aW9uEi4KCHRyb3VibGVkGAUgAygLMhwubnNtcHJveHkuVHJvdWJsZWRDb25uZWN0aW9uIjgKD0VuZGVkQ29ubmVjdGlvbhIVCg1jb25uZWN0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI7ChJUcm91YmxlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAky+wIKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJQCg5Nb3ZlQ29ubmVjdGlvbhIfLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVxdWVzdBodLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5YgZwcm90bzM", [file_common]);
+  fileDesc("Cg5uc21wcm94eS5wcm90bxIIbnNtcHJveHki5AMKFlByb3h5Q29ubmVjdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgCIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgDIAEoCRIjCgt0dW5uZWxfdHlwZRgEIAMoCzIOLmNvbW1vbi5UdW5uZWwSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRhkIAEoCRIbChNjbGllbnRfbWFuYWdlcl9uYW1lGGUgASgJEh4KFmNsaWVudF9tYW5hZ2VyX2FkZHJlc3MYZiABKAkSHQoGbGFiZWxzGGcgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRhoIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USGQoRZXhjbHVkZWRfcHJlZml4ZXMYaSADKAkSLAoNYWRkcmVzc19wYWlycxhqIAMoCzIVLm5zbXByb3h5LkFkZHJlc3NQYWlyEhUKDWNvbm5lY3Rpb25faWQYayABKAkSEAoIdG9sZF9tdHUYbCABKA0SDwoHaGFsZl9pZBhtIAEoCRIfCgZjbGllbnQYbiABKAsyDy5jb21tb24uU3ViamVjdBISCgpjbGllbnRfa2V5GG8gASgJIj8KC0FkZHJlc3NQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCRIOCgZwcmVmaXgYAyABKAkiygIKFFByb3h5Q29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRIeCgZ0dW5uZWwYBCABKAsyDi5jb21tb24uVHVubmVsEjsKFWNvbm5lY3Rpb25fcGFyYW1ldGVycxhkIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIkCglpbnRlcmZhY2UYZSABKAsyES5jb21tb24uSW50ZXJmYWNlEi0KEmVuZHBvaW50X2ludGVyZmFjZRhmIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USDwoHaGFsZl9pZBhnIAEoCRIWCg5jbGllbnRfc291cmNlcxhoIAMoCRIbCgVzdGVwcxhuIAMoCzIMLmNvbW1vbi5TdGVwEg8KB3Rvb2tfbXMYbyABKAEiswIKGFBsYW5Qcm94eUNvbm5lY3Rpb25SZXBseRIQCghhY2NlcHRlZBgBIAEoCBIXCg9hZG1pc3Npb25fZXJyb3IYAiABKAkSHgoGdHVubmVsGAMgASgLMg4uY29tbW9uLlR1bm5lbBIkCglpbnRlcmZhY2UYBCABKAsyES5jb21tb24uSW50ZXJmYWNlEi0KEmVuZHBvaW50X2ludGVyZmFjZRgFIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USCwoDbXR1GAYgASgNEiMKB3R1bm5lbHMYByADKA4yEi5jb21tb24uVHVubmVsVHlwZRIwCg9taXNzaW5nX3R1bm5lbHMYCCADKAsyFy5uc21wcm94eS5NaXNzaW5nVHVubmVsEhMKC2Nvbm5lY3Rpb25zGAkgASgNIj4KDU1pc3NpbmdUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEgsKA3doeRgCIAEoCSKwAQobQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSEQoJcmVjb25uZWN0GAUgASgIEhQKDG1hbmFnZXJfbmFtZRgGIAEoCRIPCgdoYWxmX2lkGAcgASgJIkYKGUNsb3NlUHJveHlDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJImUKFU1vdmVDb25uZWN0aW9uUmVxdWVzdBIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDG1hbmFnZXJfbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHaGFsZl9pZBgEIAEoCSJAChNNb3ZlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSJgChdDaGVja0Nvbm5lY3Rpb25zUmVxdWVzdBIUCgxtYW5hZ2VyX25hbWUYASABKAkSLwoLY29ubmVjdGlvbnMYAiADKAsyGi5uc21wcm94eS5TaGFyZWRDb25uZWN0aW9uIlUKEFNoYXJlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIZChF0dW5uZWxfaWRlbnRpZmllchgCIAEoDRIPCgdoYWxmX2lkGAMgASgJIoMCChVDaGVja0Nvbm5lY3Rpb25zUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSHgoWdW5rbm93bl9jb25uZWN0aW9uX2lkcxgCIAMoCRIeChZwZW5kaW5nX2Nvbm5lY3Rpb25faWRzGAMgAygJEigKBWVuZGVkGAQgAygLMhkubnNtcHJveHkuRW5kZWRDb25uZWN0aW9uEi4KCHRyb3VibGVkGAUgAygLMhwubnNtcHJveHkuVHJvdWJsZWRDb25uZWN0aW9uEikKBHRpbWUYlgEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgd2ZXJzaW9uGJcBIAEoCSI4Cg9FbmRlZENvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiOwoSVHJvdWJsZWRDb25uZWN0aW9uEhUKDWNvbm5lY3Rpb25faWQYASABKAkSDgoGcmVhc29uGAIgASgJIkkKCU90aGVySGFsZhIUCgxtYW5hZ2VyX25hbWUYASABKAkSFQoNY29ubmVjdGlvbl9pZBgCIAEoCRIPCgdoYWxmX2lkGAMgASgJImwKEkNhcHR1cmVIYWxmUmVxdWVzdBIhCgRoYWxmGAEgASgLMhMubnNtcHJveHkuT3RoZXJIYWxmEg4KBnBsYWNlcxgCIAMoCRIOCgZmaWx0ZXIYAyABKAwSEwoLc25hcF9sZW5ndGgYBCABKA0y2AMKD1Byb3h5Q29ubmVjdGlvbhJaChZSZXF1ZXN0UHJveHlDb25uZWN0aW9uEiAubnNtcHJveHkuUHJveHlDb25uZWN0aW9uUmVxdWVzdBoeLm5zbXByb3h5LlByb3h5Q29ubmVjdGlvblJlcGx5EmIKFENsb3NlUHJveHlDb25uZWN0aW9uEiUubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiMubnNtcHJveHkuQ2xvc2VQcm94eUNvbm5lY3Rpb25SZXBseRJQCg5Nb3ZlQ29ubmVjdGlvbhIfLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVxdWVzdBodLm5zbXByb3h5Lk1vdmVDb25uZWN0aW9uUmVwbHkSVgoQQ2hlY2tDb25uZWN0aW9ucxIhLm5zbXByb3h5LkNoZWNrQ29ubmVjdGlvbnNSZXF1ZXN0Gh8ubnNtcHJveHkuQ2hlY2tDb25uZWN0aW9uc1JlcGx5ElsKE1BsYW5Qcm94eUNvbm5lY3Rpb24SIC5uc21wcm94eS5Qcm94eUNvbm5lY3Rpb25SZXF1ZXN0GiIubnNtcHJveHkuUGxhblByb3h5Q29ubmVjdGlvblJlcGx5MlUKDkhhbGZJbnNwZWN0aW9uEkMKC0NhcHR1cmVIYWxmEhwubnNtcHJveHkuQ2FwdHVyZUhhbGZSZXF1ZXN0GhQubnNtY2FwdHVyZS5DYXB0dXJlZDABYgZwcm90bzM", [file_common, file_nsmcapture, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message nsmproxy.ProxyConnectionRequest
@@ -219,6 +223,18 @@ export type ProxyConnectionReply = Message<"nsmproxy.ProxyConnectionReply"> & {
    * @generated from field: repeated string client_sources = 104;
    */
   clientSources: string[];
+
+  /**
+   * What was done for it, also where it is refused, and how long all of it took, in milliseconds.
+   *
+   * @generated from field: repeated common.Step steps = 110;
+   */
+  steps: Step[];
+
+  /**
+   * @generated from field: double took_ms = 111;
+   */
+  tookMs: number;
 };
 
 /**
@@ -227,6 +243,93 @@ export type ProxyConnectionReply = Message<"nsmproxy.ProxyConnectionReply"> & {
  */
 export const ProxyConnectionReplySchema: GenMessage<ProxyConnectionReply> = /*@__PURE__*/
   messageDesc(file_nsmproxy, 2);
+
+/**
+ * @generated from message nsmproxy.PlanProxyConnectionReply
+ */
+export type PlanProxyConnectionReply = Message<"nsmproxy.PlanProxyConnectionReply"> & {
+  /**
+   * @generated from field: bool accepted = 1;
+   */
+  accepted: boolean;
+
+  /**
+   * @generated from field: string admission_error = 2;
+   */
+  admissionError: string;
+
+  /**
+   * What would be taken.
+   *
+   * @generated from field: common.Tunnel tunnel = 3;
+   */
+  tunnel?: Tunnel | undefined;
+
+  /**
+   * @generated from field: common.Interface interface = 4;
+   */
+  interface?: Interface | undefined;
+
+  /**
+   * @generated from field: common.Interface endpoint_interface = 5;
+   */
+  endpointInterface?: Interface | undefined;
+
+  /**
+   * Bytes of the largest packet of the pod that goes through.
+   *
+   * @generated from field: uint32 mtu = 6;
+   */
+  mtu: number;
+
+  /**
+   * Kinds of tunnel that this node can do towards the node of the manager that asks, in its order, and those that it cannot and why.
+   *
+   * @generated from field: repeated common.TunnelType tunnels = 7;
+   */
+  tunnels: TunnelType[];
+
+  /**
+   * @generated from field: repeated nsmproxy.MissingTunnel missing_tunnels = 8;
+   */
+  missingTunnels: MissingTunnel[];
+
+  /**
+   * Connections that the endpoint has.
+   *
+   * @generated from field: uint32 connections = 9;
+   */
+  connections: number;
+};
+
+/**
+ * Describes the message nsmproxy.PlanProxyConnectionReply.
+ * Use `create(PlanProxyConnectionReplySchema)` to create a new message.
+ */
+export const PlanProxyConnectionReplySchema: GenMessage<PlanProxyConnectionReply> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 3);
+
+/**
+ * @generated from message nsmproxy.MissingTunnel
+ */
+export type MissingTunnel = Message<"nsmproxy.MissingTunnel"> & {
+  /**
+   * @generated from field: common.TunnelType type = 1;
+   */
+  type: TunnelType;
+
+  /**
+   * @generated from field: string why = 2;
+   */
+  why: string;
+};
+
+/**
+ * Describes the message nsmproxy.MissingTunnel.
+ * Use `create(MissingTunnelSchema)` to create a new message.
+ */
+export const MissingTunnelSchema: GenMessage<MissingTunnel> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 4);
 
 /**
  * @generated from message nsmproxy.CloseProxyConnectionRequest
@@ -282,7 +385,7 @@ export type CloseProxyConnectionRequest = Message<"nsmproxy.CloseProxyConnection
  * Use `create(CloseProxyConnectionRequestSchema)` to create a new message.
  */
 export const CloseProxyConnectionRequestSchema: GenMessage<CloseProxyConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 3);
+  messageDesc(file_nsmproxy, 5);
 
 /**
  * @generated from message nsmproxy.CloseProxyConnectionReply
@@ -304,7 +407,7 @@ export type CloseProxyConnectionReply = Message<"nsmproxy.CloseProxyConnectionRe
  * Use `create(CloseProxyConnectionReplySchema)` to create a new message.
  */
 export const CloseProxyConnectionReplySchema: GenMessage<CloseProxyConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 4);
+  messageDesc(file_nsmproxy, 6);
 
 /**
  * @generated from message nsmproxy.MoveConnectionRequest
@@ -342,7 +445,7 @@ export type MoveConnectionRequest = Message<"nsmproxy.MoveConnectionRequest"> & 
  * Use `create(MoveConnectionRequestSchema)` to create a new message.
  */
 export const MoveConnectionRequestSchema: GenMessage<MoveConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 5);
+  messageDesc(file_nsmproxy, 7);
 
 /**
  * @generated from message nsmproxy.MoveConnectionReply
@@ -364,7 +467,7 @@ export type MoveConnectionReply = Message<"nsmproxy.MoveConnectionReply"> & {
  * Use `create(MoveConnectionReplySchema)` to create a new message.
  */
 export const MoveConnectionReplySchema: GenMessage<MoveConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 6);
+  messageDesc(file_nsmproxy, 8);
 
 /**
  * @generated from message nsmproxy.CheckConnectionsRequest
@@ -390,7 +493,7 @@ export type CheckConnectionsRequest = Message<"nsmproxy.CheckConnectionsRequest"
  * Use `create(CheckConnectionsRequestSchema)` to create a new message.
  */
 export const CheckConnectionsRequestSchema: GenMessage<CheckConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 7);
+  messageDesc(file_nsmproxy, 9);
 
 /**
  * What both managers of a connection have to agree on.
@@ -423,7 +526,7 @@ export type SharedConnection = Message<"nsmproxy.SharedConnection"> & {
  * Use `create(SharedConnectionSchema)` to create a new message.
  */
 export const SharedConnectionSchema: GenMessage<SharedConnection> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 8);
+  messageDesc(file_nsmproxy, 10);
 
 /**
  * @generated from message nsmproxy.CheckConnectionsReply
@@ -461,6 +564,18 @@ export type CheckConnectionsReply = Message<"nsmproxy.CheckConnectionsReply"> & 
    * @generated from field: repeated nsmproxy.TroubledConnection troubled = 5;
    */
   troubled: TroubledConnection[];
+
+  /**
+   * The clock of the manager that answers, and what runs there.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 150;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string version = 151;
+   */
+  version: string;
 };
 
 /**
@@ -468,7 +583,7 @@ export type CheckConnectionsReply = Message<"nsmproxy.CheckConnectionsReply"> & 
  * Use `create(CheckConnectionsReplySchema)` to create a new message.
  */
 export const CheckConnectionsReplySchema: GenMessage<CheckConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 9);
+  messageDesc(file_nsmproxy, 11);
 
 /**
  * @generated from message nsmproxy.EndedConnection
@@ -490,7 +605,7 @@ export type EndedConnection = Message<"nsmproxy.EndedConnection"> & {
  * Use `create(EndedConnectionSchema)` to create a new message.
  */
 export const EndedConnectionSchema: GenMessage<EndedConnection> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 10);
+  messageDesc(file_nsmproxy, 12);
 
 /**
  * @generated from message nsmproxy.TroubledConnection
@@ -512,7 +627,76 @@ export type TroubledConnection = Message<"nsmproxy.TroubledConnection"> & {
  * Use `create(TroubledConnectionSchema)` to create a new message.
  */
 export const TroubledConnectionSchema: GenMessage<TroubledConnection> = /*@__PURE__*/
-  messageDesc(file_nsmproxy, 11);
+  messageDesc(file_nsmproxy, 13);
+
+/**
+ * Which half of a connection is meant, by the manager that has the other one.
+ *
+ * @generated from message nsmproxy.OtherHalf
+ */
+export type OtherHalf = Message<"nsmproxy.OtherHalf"> & {
+  /**
+   * Name of the manager that asks.
+   *
+   * @generated from field: string manager_name = 1;
+   */
+  managerName: string;
+
+  /**
+   * The client's manager's id of the connection, as in its request.
+   *
+   * @generated from field: string connection_id = 2;
+   */
+  connectionId: string;
+
+  /**
+   * As in CloseProxyConnectionRequest.
+   *
+   * @generated from field: string half_id = 3;
+   */
+  halfId: string;
+};
+
+/**
+ * Describes the message nsmproxy.OtherHalf.
+ * Use `create(OtherHalfSchema)` to create a new message.
+ */
+export const OtherHalfSchema: GenMessage<OtherHalf> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 14);
+
+/**
+ * @generated from message nsmproxy.CaptureHalfRequest
+ */
+export type CaptureHalfRequest = Message<"nsmproxy.CaptureHalfRequest"> & {
+  /**
+   * @generated from field: nsmproxy.OtherHalf half = 1;
+   */
+  half?: OtherHalf | undefined;
+
+  /**
+   * As in nsmforwarder.CaptureRequest.
+   *
+   * @generated from field: repeated string places = 2;
+   */
+  places: string[];
+
+  /**
+   * @generated from field: bytes filter = 3;
+   */
+  filter: Uint8Array;
+
+  /**
+   * @generated from field: uint32 snap_length = 4;
+   */
+  snapLength: number;
+};
+
+/**
+ * Describes the message nsmproxy.CaptureHalfRequest.
+ * Use `create(CaptureHalfRequestSchema)` to create a new message.
+ */
+export const CaptureHalfRequestSchema: GenMessage<CaptureHalfRequest> = /*@__PURE__*/
+  messageDesc(file_nsmproxy, 15);
 
 /**
  * @generated from service nsmproxy.ProxyConnection
@@ -557,6 +741,35 @@ export const ProxyConnection: GenService<{
     input: typeof CheckConnectionsRequestSchema;
     output: typeof CheckConnectionsReplySchema;
   },
+  /**
+   * What RequestProxyConnection would come to, as far as it can be told without touching anything or asking the endpoint.
+   *
+   * @generated from rpc nsmproxy.ProxyConnection.PlanProxyConnection
+   */
+  planProxyConnection: {
+    methodKind: "unary";
+    input: typeof ProxyConnectionRequestSchema;
+    output: typeof PlanProxyConnectionReplySchema;
+  },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmproxy, 0);
+
+/**
+ * What a manager is told of the half of a connection that another manager has. Only for the manager that has the other half.
+ *
+ * @generated from service nsmproxy.HalfInspection
+ */
+export const HalfInspection: GenService<{
+  /**
+   * Its packets as they pass.
+   *
+   * @generated from rpc nsmproxy.HalfInspection.CaptureHalf
+   */
+  captureHalf: {
+    methodKind: "server_streaming";
+    input: typeof CaptureHalfRequestSchema;
+    output: typeof CapturedSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_nsmproxy, 1);
 

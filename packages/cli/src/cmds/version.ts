@@ -2,6 +2,7 @@
 import { Output } from '@nsm/output';
 import { Command } from 'commander';
 import { jsonFlag } from '../common-flags.js';
+import { examples } from '../examples.js';
 import { ownVersion } from '../own-version.js';
 
 export function versionCommand(): Command {
@@ -9,6 +10,7 @@ export function versionCommand(): Command {
     .summary('show the version')
     .description('Shows the version of nsm and of Node.js.')
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm version --json', 'for programs']))
     .action((flags: { readonly json?: boolean }) => {
       const output = new Output(flags.json === true);
       const view = { nsm: ownVersion(), node: process.versions.node };

@@ -11,11 +11,16 @@ import {
 
 type Call =
   | { readonly id: number; readonly method: string; readonly request: object }
-  | { readonly cancel: number };
+  | { readonly cancel: number }
+  /** A message of a stream has been taken. */
+  | { readonly taken: number };
 type Answer =
   | { readonly id: number; readonly reply: object; readonly last: boolean }
   | { readonly id: number; readonly end: true }
   | { readonly id: number; readonly error: string; readonly kind: NsmErrorKind };
+
+/** Messages of a stream that may wait to be taken: then the stream waits. */
+const untakenAtMost = 4;
 
 type Init = MessageInitShape<DescMessage>;
 type Method = (request: object, context: { signal: AbortSignal }) => Promise<Init> | AsyncIterable<Init>;
@@ -26,17 +31,20 @@ export function servePort<S extends DescService>(
   service: S,
   implementation: ServiceImplementation<S>,
 ): void {
-  const running = new Map<number, AbortController>();
+  const running = new Map<number, Running>();
   const methods = new Map(service.methods.map((method) => [method.localName, method]));
   const post = (answer: Answer): void => port.postMessage(answer);
 
-  const answer = async (id: number, name: string, request: object, signal: AbortSignal): Promise<void> => {
+  const answer = async (id: number, name: string, request: object, run: Running): Promise<void> => {
     const method = methods.get(name);
-    const run = (implementation as unknown as Record<string, Method>)[name];
-    if (!method || !run) throw new NsmError('unimplemented', `${service.typeName} has no method ${name}`);
-    const outcome = run.call(implementation, request, { signal });
+    const call = (implementation as unknown as Record<string, Method>)[name];
+    if (!method || !call) throw new NsmError('unimplemented', `${service.typeName} has no method ${name}`);
+    const outcome = call.call(implementation, request, { signal: run.signal });
     if (Symbol.asyncIterator in outcome) {
-      for await (const reply of outcome) post({ id, reply: create(method.output, reply), last: false });
+      for await (const reply of outcome) {
+        post({ id, reply: create(method.output, reply), last: false });
+        if (!(await run.given())) break;
+      }
       post({ id, end: true });
     } else {
       post({ id, reply: create(method.output, await outcome), last: true });
@@ -44,13 +52,12 @@ export function servePort<S extends DescService>(
   };
 
   port.on('message', (call: Call) => {
-    if ('cancel' in call) {
-      running.get(call.cancel)?.abort(new NsmError('cancelled', 'the call was cancelled'));
-      return;
-    }
-    const abort = new AbortController();
-    running.set(call.id, abort);
-    answer(call.id, call.method, call.request, abort.signal)
+    if ('cancel' in call)
+      return running.get(call.cancel)?.end(new NsmError('cancelled', 'the call was cancelled'));
+    if ('taken' in call) return running.get(call.taken)?.taken();
+    const run = new Running();
+    running.set(call.id, run);
+    answer(call.id, call.method, call.request, run)
       .catch((thrown: unknown) => {
         const error = NsmError.from(thrown);
         post({ id: call.id, error: error.message, kind: error.kind });
@@ -58,8 +65,39 @@ export function servePort<S extends DescService>(
       .finally(() => running.delete(call.id));
   });
   port.on('close', () => {
-    for (const abort of running.values()) abort.abort(new NsmError('stopping', 'the port closed'));
+    for (const run of running.values()) run.end(new NsmError('stopping', 'the port closed'));
   });
+}
+
+/** A call under way, and how many messages of its stream have not been taken yet. */
+class Running {
+  readonly #abort = new AbortController();
+  #untaken = 0;
+  #goOn = (): void => undefined;
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Resolves when one more message may be given; false: none is wanted any more. */
+  async given(): Promise<boolean> {
+    this.#untaken++;
+    if (this.#untaken >= untakenAtMost && !this.signal.aborted)
+      await new Promise<void>((resolve) => {
+        this.#goOn = resolve;
+      });
+    return !this.signal.aborted;
+  }
+
+  taken(): void {
+    this.#untaken--;
+    this.#goOn();
+  }
+
+  end(reason: NsmError): void {
+    this.#abort.abort(reason);
+    this.#goOn();
+  }
 }
 
 interface Pending {
@@ -164,7 +202,10 @@ export class PortClient {
     options.signal?.addEventListener('abort', abort, { once: true });
     try {
       for (;;) {
-        yield* queue.splice(0);
+        for (let message = queue.shift(); message; message = queue.shift()) {
+          yield message;
+          this.#port.postMessage({ taken: id } satisfies Call);
+        }
         if (outcome?.error) throw outcome.error;
         if (outcome && queue.length === 0) return;
         if (queue.length === 0) {

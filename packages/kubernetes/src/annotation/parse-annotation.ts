@@ -7,9 +7,9 @@ import {
   labelKeyRule,
   labelValueRule,
   nameRule,
+  whyNoInterfaceName,
   interfaceWords as wordsByType,
 } from '@nsm/api';
-import { isLinkName, linkNameRule } from '@nsm/netlink';
 import { type Attachment, type AttachmentMode, attachmentKey, type Problem } from './attachment.js';
 import { type Part, partOf } from './part.js';
 
@@ -93,8 +93,9 @@ function readEntry(entry: Part, context: Context): Attachment | undefined {
       domain,
       `"${domain.text}" is another domain, and this mesh is "${context.domain}": let an endpoint of that domain be registered here`,
     );
-  if (interfacePart && !isLinkName(interfacePart.text))
-    return problem(interfacePart, `the name of an interface must be ${linkNameRule}`);
+  const name = interfacePart?.text;
+  const why = name?.includes('%') ? 'has a "%"' : name === undefined ? '' : whyNoInterfaceName(name);
+  if (interfacePart && why !== '') return problem(interfacePart, `"${name}" ${why}`);
   return {
     service: service.text,
     type: token === undefined ? (word as InterfaceWord) : 'sriov',

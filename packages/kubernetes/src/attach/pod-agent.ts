@@ -72,6 +72,11 @@ export class PodAgent implements NodePods {
     return this.#directory.has(uid);
   }
 
+  namespaceOf(name: string): number | undefined {
+    const pod = this.#directory.named(name);
+    return pod && (this.#directory.sandboxOf(pod)?.inode ?? 0);
+  }
+
   async start(port: PodPort): Promise<void> {
     const { logger } = this.#components;
     this.#directory.start();

@@ -75,6 +75,13 @@ export class PodDirectory {
     return this.#byUid.has(uid);
   }
 
+  /** @param name `namespace/name`. */
+  named(name: string): Pod | undefined {
+    return [...this.#byUid.values()].find(
+      ({ metadata }) => `${metadata.namespace}/${metadata.name}` === name,
+    );
+  }
+
   /** Annotations of a namespace; undefined while it is not known. */
   annotationsOf(namespace: string): Annotations | undefined {
     const found = this.#components.namespaces.get(namespace);

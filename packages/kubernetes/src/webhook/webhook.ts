@@ -10,11 +10,13 @@ import {
   mutatingWebhookConfigurations,
   namespaces,
 } from '@nsm/kube-client';
+import type { Metrics } from '@nsm/observe';
 import type { Logger } from 'pino';
 import { keptOfNamespace } from '../pods/pod-directory.js';
 import { admit } from './admit.js';
 import { type AdmissionRequest, reviewOf } from './review.js';
 import { WebhookAuthority } from './webhook-authority.js';
+import { measureReviews, type ReviewListener } from './webhook-metrics.js';
 
 /** Bytes of a review: an object and the one before, each 1.5 MiB at most in etcd. */
 const maxReviewBytes = 8 << 20;
@@ -42,11 +44,14 @@ export interface WebhookOptions {
 export interface WebhookComponents {
   readonly client: KubeClient;
   readonly logger: Logger;
+  /** Where reviews are counted. Default: nowhere. */
+  readonly metrics?: Metrics;
 }
 
 export class Webhook {
   readonly #components: WebhookComponents;
   readonly #options: WebhookOptions;
+  readonly #onReview: ReviewListener | undefined;
   readonly #authority: WebhookAuthority;
   readonly #namespaces: Informer<KubeObject>;
   readonly #configurations: Informer<MutatingWebhookConfiguration>;
@@ -55,10 +60,11 @@ export class Webhook {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(components: WebhookComponents, options: WebhookOptions) {
-    const { client, logger } = components;
+    const { client, logger, metrics } = components;
     const { namespace, service, configuration } = options;
     this.#components = components;
     this.#options = options;
+    this.#onReview = metrics && measureReviews(metrics);
     const name = `${service}.${namespace}.svc`;
     this.#authority = new WebhookAuthority(client, { namespace, secret: `${service}-tls`, dns: [name] });
     this.#namespaces = new Informer(client, namespaces, { keep: keptOfNamespace, logger });
@@ -146,6 +152,9 @@ export class Webhook {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const begunAt = performance.now();
+    const ended = (result: Parameters<ReviewListener>[0]): void =>
+      this.#onReview?.(result, performance.now() - begunAt);
     try {
       if (request.method === 'GET' && request.url === '/healthz') return void response.end('ok');
       if (request.method !== 'POST') return refuse(response, 405);
@@ -166,9 +175,11 @@ export class Webhook {
         );
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify(reviewOf(asked.uid, admission)));
+      ended(!admission.allowed ? 'refused' : admission.patch ? 'completed' : 'allowed');
     } catch (error) {
       this.#components.logger.warn({ err: error }, 'a review could not be read');
       refuse(response, 400);
+      ended('failed');
     }
   }
 }

@@ -32,6 +32,20 @@ const takeAll = async (pools: AddressPools, prefix: string): Promise<string[]> =
 };
 
 describe('AddressPools', () => {
+  it('tell the pair that comes next, and take none by telling', async () => {
+    const { claim, holders } = claims();
+    const pools = new AddressPools({ claim }, 'node-a');
+    const prefix = '10.60.0.0/24';
+    expect(pools.next(prefix, [])).toBeUndefined();
+    expect(holders.size).toBe(0);
+    for (let taken = 0; taken < 5; taken++) {
+      const next = pools.next(prefix, []);
+      expect(pools.size).toBe(taken);
+      const pair = await pools.take(prefix, []);
+      if (taken > 0) expect(pair).toEqual(next);
+    }
+  });
+
   it('gives both ends of one pair', async () => {
     const { client, endpoint, prefix } = await new AddressPools(claims(), 'node-a').take('10.60.0.0/29', []);
     expect(prefix).toMatch(/^10\.60\.0\.[0246]\/31$/);

@@ -160,30 +160,52 @@ export class AddressPools {
     return other.overlaps(prefix);
   }
 
+  /** The pair that `take` would give now, without taking it; undefined where a block would have to be claimed first, or none is left. */
+  next(prefixText: string, excluded: readonly IpPrefix[]): AddressPair | undefined {
+    const pool = this.#byText.get(prefixText);
+    if (!pool) return undefined;
+    const obstacles = excluded.filter((other) => this.#isInTheWay(other, pool.prefix));
+    for (const block of pool.blocks.values()) {
+      const found = this.#findIn(block, pool.prefix, obstacles);
+      if (found) return pairOf(found.pair);
+    }
+    return undefined;
+  }
+
   #takeFrom(
     block: Block,
-    { version, bits }: IpPrefix,
+    prefix: IpPrefix,
     obstacles: readonly IpPrefix[],
     onRelease: () => void,
   ): AddressPair | undefined {
+    const found = this.#findIn(block, prefix, obstacles);
+    if (!found) return undefined;
+    block.cursor = found.cursor;
+    const pair = pairOf(found.pair);
+    this.#give(pair.prefix, found.pair, onRelease);
+    return pair;
+  }
+
+  /** @returns the next free pair of a block, and where the search for the one after it begins. */
+  #findIn(
+    block: Block,
+    { version, bits }: IpPrefix,
+    obstacles: readonly IpPrefix[],
+  ): { readonly pair: IpPrefix; readonly cursor: number } | undefined {
     if (block.free === 0) return undefined;
     const end = block.first + 2n * BigInt(block.pairs) - 1n;
+    let { cursor } = block;
     for (let tries = 0; tries < block.pairs; tries++) {
-      const low = block.first + 2n * BigInt(block.cursor % block.pairs);
-      block.cursor++;
+      const low = block.first + 2n * BigInt(cursor % block.pairs);
+      cursor++;
       if (this.#takenKeys.has(keyOf(version, low))) continue;
-      const candidate = new IpPrefix(version, low, bits - 1);
-      const obstacle = obstacles.find((other) => other.overlaps(candidate));
-      if (obstacle) {
-        // A long prefix in the way is passed in one stride.
-        const stride = Number((minimum(obstacle.last, end) - low) / 2n);
-        block.cursor += stride;
-        tries += stride;
-        continue;
-      }
-      const endpoint = String(candidate);
-      this.#give(endpoint, candidate, onRelease);
-      return { endpoint, client: String(candidate.at(1n)), prefix: endpoint };
+      const pair = new IpPrefix(version, low, bits - 1);
+      const obstacle = obstacles.find((other) => other.overlaps(pair));
+      if (!obstacle) return { pair, cursor };
+      // A long prefix in the way is passed in one stride.
+      const stride = Number((minimum(obstacle.last, end) - low) / 2n);
+      cursor += stride;
+      tries += stride;
     }
     return undefined;
   }
@@ -244,6 +266,11 @@ export class AddressPools {
     ofSize.set(key, [...(ofSize.get(key) ?? []), block]);
     return block;
   }
+}
+
+function pairOf(pair: IpPrefix): AddressPair {
+  const endpoint = String(pair);
+  return { endpoint, client: String(pair.at(1n)), prefix: endpoint };
 }
 
 /** An address as one number whatever its version: cheaper than its text. */

@@ -21,8 +21,9 @@ import {
   sourceCheck,
   traitsOf,
   tunnelNames,
+  whyNoInterfaceName,
 } from '@nsm/api';
-import { IpPrefix, isLinkName, linkNameRule, whyNoDestination } from '@nsm/netlink';
+import { IpPrefix, whyNoDestination } from '@nsm/netlink';
 import { printable } from '@nsm/output';
 import { askedMtu } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
@@ -220,8 +221,8 @@ function admitSwitch({ parameters }: Interface, name: string): void {
 function admitParameters(parameters: readonly (readonly [string, string])[]): void {
   admitLength('interface_parameters', parameters, maxParameters);
   for (const [key, value] of parameters) {
-    if (key === 'name' && !isLinkName(value.replace('%d', '9')))
-      throw invalid(`${quote(value)} cannot name an interface: ${linkNameRule}, save one "%d"`);
+    const why = key === 'name' ? whyNoInterfaceName(value) : '';
+    if (why !== '') throw invalid(`${quote(value)} ${why}`);
     if (hasControl(key + value) || key.length > 253 || value.length > maxParameterLength)
       throw invalid(
         `interface parameter ${quote(key)} has control characters or more than ${maxParameterLength} of others`,

@@ -53,6 +53,11 @@ export class Intake {
     this.#places = waiting;
   }
 
+  /** Requests that wait. */
+  get waiting(): number {
+    return this.#waiting.total;
+  }
+
   /**
    * Runs the work at its turn: askers take turns, so do the services of each asker, and requests for the same service keep their order.
    * @throws NsmError `exhausted` when no descriptor is left for it; `overload` when too many wait already; the signal's reason when it aborts while waiting.

@@ -13,6 +13,23 @@ const sharesOf = (
 ) => new Shares({ exempts, ruledFor }, limits);
 
 describe('shares', () => {
+  it('tell beforehand what they would refuse, and count nothing then; who listens hears of refusals alone', () => {
+    const shares = sharesOf({ watches: 1 });
+    const heard: string[] = [];
+    const listening = shares.onRefusal((what, { message }) => heard.push(`${what}: ${message}`));
+    const would = () => shares.refusalOf('watches', pod(1), shares.heldOf('watches', pod(1)));
+    expect(would()).toBeUndefined();
+    shares.take('watches', pod(1));
+    expect(would()?.message).toMatch(/has 1 of 1 watches/);
+    expect(shares.uses().find(({ name }) => name === 'watches')).toMatchObject({ refused: 0 });
+    expect(heard).toEqual([]);
+    expect(() => shares.take('watches', pod(1))).toThrow();
+    expect(heard).toEqual([`watches: ${would()?.message}`]);
+    listening[Symbol.dispose]();
+    expect(() => shares.take('watches', pod(1))).toThrow();
+    expect(heard).toHaveLength(1);
+  });
+
   it('leave others theirs, and are given back', () => {
     const shares = sharesOf({ watches: 2 });
     const giveBack = shares.take('watches', pod(1));
@@ -60,13 +77,13 @@ describe('shares', () => {
   });
 
   it('are those of the policy where it has some, and the refusal names what to raise, also where both are equal', () => {
-    const ruled = sharesOf({ connections: 2, watches: 2 }, { ruledFor: () => 2 });
+    const ruled = sharesOf({ connections: 2, watches: 2 }, { ruledFor: () => ({ limit: 2, rule: 'all' }) });
     const had = { pod: 2, user: 2 };
-    expect(() => ruled.require('connections', pod(1), had, { ruled: 2 })).toThrow(
-      /raise limits.connections of the policy/,
+    expect(() => ruled.require('connections', pod(1), had, { ruled: { limit: 2, rule: 'some' } })).toThrow(
+      /raise limits.connections of the policy's rule "some"/,
     );
     for (const _ of [1, 2]) ruled.take('watches', pod(1));
-    expect(() => ruled.take('watches', pod(1))).toThrow(/raise limits.watches of the policy$/);
+    expect(() => ruled.take('watches', pod(1))).toThrow(/raise limits.watches of the policy's rule "all"$/);
     expect(() => sharesOf({ connections: 2 }).require('connections', pod(1), had)).toThrow(
       /raise the manager's --limit connections=2$/,
     );

@@ -1,5 +1,6 @@
 // What one pod, and one user, may have of what is there for all pods of a node.
 import { NsmError } from '@nsm/api';
+import type { RuledLimit } from '@nsm/policy';
 import { type Holder, holderNames } from '../state/holder.js';
 import type { Had } from '../state/holdings.js';
 import { identityOf } from '../state/namespace-identity.js';
@@ -24,7 +25,7 @@ export interface Wanted {
   /** Default: 1. */
   readonly more?: number;
   /** In place of the manager's own limit, where the rule of the policy that allows it has one. */
-  readonly ruled?: number | undefined;
+  readonly ruled?: RuledLimit | undefined;
 }
 
 /** How far a limit is used: `most` is what the pod that has most of it had when more was asked for. */
@@ -41,7 +42,7 @@ export interface SharesComponents {
   /** Callers that act for others, and root of the node. */
   readonly exempts: (holder: Holder) => boolean;
   /** The limit that the policy has for a pod, whatever it asks for. */
-  readonly ruledFor: (what: Counted, holder: Holder) => number | undefined;
+  readonly ruledFor: (what: Counted, holder: Holder) => RuledLimit | undefined;
 }
 
 /** What was counted of one limit since the manager began. */
@@ -55,6 +56,7 @@ export class Shares {
   readonly #limits: Limits;
   readonly #held = new Tally();
   readonly #records = new Map<Counted, Usage>();
+  readonly #listeners = new Set<(what: Counted, refusal: NsmError) => void>();
 
   constructor(components: SharesComponents, limits: Partial<Limits> = {}) {
     this.#components = components;
@@ -72,31 +74,52 @@ export class Shares {
       pod: Math.max(record.most.pod, had.pod),
       user: Math.max(record.most.user, had.user),
     };
-    if (this.#components.exempts(holder)) return;
+    const refusal = this.refusalOf(what, holder, had, { more, ruled });
+    if (!refusal) return;
+    record.refused++;
+    for (const listener of this.#listeners) listener(what, refusal);
+    throw refusal;
+  }
+
+  /** Calls the listener for each refusal, until what is returned is disposed of. */
+  onRefusal(listener: (what: Counted, refusal: NsmError) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** What `require` would refuse with; nothing is counted. */
+  refusalOf(what: Counted, holder: Holder, had: Had, { more = 1, ruled }: Wanted = {}): NsmError | undefined {
+    if (this.#components.exempts(holder)) return undefined;
     const ofPolicy = ruled ?? this.#components.ruledFor(what, holder);
-    const limit = ofPolicy ?? this.#limits[what];
+    const limit = ofPolicy?.limit ?? this.#limits[what];
     const { userFactor } = this.#limits;
     const isPodFull = had.pod + more > limit;
-    if (!isPodFull && (holder.uid === 0 || had.user + more <= limit * userFactor)) return;
-    record.refused++;
+    if (!isPodFull && (holder.uid === 0 || had.user + more <= limit * userFactor)) return undefined;
     const whose = isPodFull
       ? `network namespace ${podInWords(holder)} has ${had.pod} of ${limit}`
       : `user ${holder.uid} has ${had.user} of ${limit * userFactor}`;
     const raise =
-      ofPolicy === undefined ? `the manager's --limit ${what}=${limit}` : `limits.${what} of the policy`;
+      ofPolicy === undefined
+        ? `the manager's --limit ${what}=${limit}`
+        : `limits.${what} of the policy's rule "${ofPolicy.rule}"`;
     const factor = isPodFull
       ? ''
       : `, of which a user may have ${userFactor} times as many (--limit userFactor)`;
-    throw new NsmError(
+    return new NsmError(
       'overload',
       `${whose} ${words[what]}, and ${more} more are asked for: give up some, or raise ${raise}${factor}`,
     );
   }
 
+  /** What has been taken. */
+  heldOf(what: Counted, holder: Holder): Had {
+    const [pod, user] = namesOf(what, holder);
+    return { pod: this.#held.of(pod), user: this.#held.of(user) };
+  }
+
   /** Takes what is asked for until what is returned is called; called again, that does nothing. @throws NsmError `overload` */
   take(what: Counted, holder: Holder, wanted: Wanted = {}): () => void {
-    const [pod, user] = namesOf(what, holder);
-    this.require(what, holder, { pod: this.#held.of(pod), user: this.#held.of(user) }, wanted);
+    this.require(what, holder, this.heldOf(what, holder), wanted);
     return this.hold(what, holder, wanted.more);
   }
 

@@ -1,5 +1,5 @@
 // The audit log: one line for each decision and each change. Who, what, by which rule, and what came of it.
-import type { NetworkServiceEndpoint, Subject } from '@nsm/api';
+import { type CallContext, type NetworkServiceEndpoint, Pace, type Subject, spiffeIdOf } from '@nsm/api';
 import type { AuditLog } from './audit-log.js';
 
 /** What is decided, as far as a line tells it. */
@@ -12,8 +12,16 @@ export interface Decided {
 /** Who is behind a line; only facts that are known. */
 export type Who = Readonly<Record<string, unknown>>;
 
+/**
+ * Refusals of one asker that are told, each in its line. Of further ones only their number is: a flood of them would turn over the
+ * files in which the lines of all others are.
+ */
+const refusalsTold = { atOnce: 256, perSecond: 16 };
+/** Milliseconds after which the number of those that were not told is. */
+const sumEveryMs = 10_000;
+
 export interface AuditEvent {
-  /** Such as `request`, `endpoint`, `connection`, `policy`. */
+  /** Such as `call`, `endpoint`, `connection`, `policy`. */
   readonly event: string;
   readonly who?: Who | undefined;
   /** Service, request, connection, endpoint, …. */
@@ -26,6 +34,8 @@ export interface AuditEvent {
 export class Audit {
   readonly #log: Pick<AuditLog, 'write'> | undefined;
   readonly #manager: string;
+  readonly #pace = new Pace(refusalsTold);
+  readonly #untold = new Map<string, { readonly who: Who; lines: number }>();
 
   /** @param log undefined: nothing is recorded. */
   constructor(log: Pick<AuditLog, 'write'> | undefined, manager: string) {
@@ -38,7 +48,35 @@ export class Audit {
   }
 
   /** Never waits, and never fails. */
-  note({ event, who, what, outcome, rule, reason }: AuditEvent): void {
+  note(line: AuditEvent): void {
+    if (!this.#log) return;
+    const { who, outcome } = line;
+    const isRefusal = outcome === 'denied' || outcome.startsWith('refused');
+    const asker = isRefusal && who ? askerOf(who) : '';
+    if (who && asker !== '' && !this.#pace.allows(asker)) this.#count(asker, who);
+    else this.#write(line);
+  }
+
+  #count(asker: string, who: Who): void {
+    const counted = this.#untold.get(asker);
+    if (counted) {
+      counted.lines++;
+      return;
+    }
+    const first = { who, lines: 1 };
+    this.#untold.set(asker, first);
+    setTimeout(() => {
+      this.#untold.delete(asker);
+      this.#write({
+        event: 'audit',
+        who,
+        outcome: 'refused more often than told',
+        what: { lines: first.lines },
+      });
+    }, sumEveryMs).unref();
+  }
+
+  #write({ event, who, what, outcome, rule, reason }: AuditEvent): void {
     this.#log?.write({
       time: new Date().toISOString(),
       manager: this.#manager,
@@ -81,12 +119,30 @@ export function endpointFields(endpoint: NetworkServiceEndpoint): Readonly<Recor
   };
 }
 
+/** One network namespace, machine or manager. */
+function askerOf({ cookie, inode, certificate, address, manager }: Who): string {
+  return [manager, cookie ?? inode ?? '', certificate ?? address ?? ''].join(' ').trim();
+}
+
+/** By certificate, where there is one; the address is a fact in any case. */
+export function machineFields({
+  identity,
+  remoteAddress,
+}: Pick<CallContext, 'identity' | 'remoteAddress'>): Who {
+  return {
+    ...(identity ? { certificate: spiffeIdOf(identity) } : {}),
+    ...(remoteAddress ? { address: remoteAddress } : {}),
+  };
+}
+
 /** Without what is not known. */
 export function subjectFields(subject: Subject): Who {
-  const { netns, inode, uid, gid, labels, manager, domain, kubernetes: pod } = subject;
+  const { netns, inode, cookie, uid, gid, pid, labels, manager, domain, kubernetes: pod } = subject;
   return {
     ...(netns ? { netns } : {}),
     ...(inode ? { inode } : {}),
+    ...(cookie ? { cookie } : {}),
+    ...(pid ? { pid } : {}),
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
     ...(Object.keys(labels).length > 0 ? { labels } : {}),

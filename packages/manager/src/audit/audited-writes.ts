@@ -1,12 +1,6 @@
 // The registry that is served here: who writes what into it, and what comes of it.
-import {
-  type CallContext,
-  NsmError,
-  type registry as reg,
-  type ServiceImplementation,
-  spiffeIdOf,
-} from '@nsm/api';
-import type { Audit } from './audit.js';
+import { type CallContext, NsmError, type registry as reg, type ServiceImplementation } from '@nsm/api';
+import { type Audit, machineFields } from './audit.js';
 
 type Registry = ServiceImplementation<typeof reg.Registry>;
 type Write = Exclude<keyof Registry, 'watch'>;
@@ -31,7 +25,11 @@ export function audited(audit: Audit, service: Registry): Registry {
       const run = service[name].bind(service) as (request: object, context: CallContext) => Promise<object>;
       const write = async (request: object, context: CallContext): Promise<object> => {
         const told = name !== 'registerManager' || isNews(renewed, request as reg.RegisterManagerRequest);
-        const line = { event: 'registry', who: callerOf(context), what: { write: name, ...whatOf(request) } };
+        const line = {
+          event: 'registry',
+          who: machineFields(context),
+          what: { write: name, ...whatOf(request) },
+        };
         try {
           const reply = await run(request, context);
           if (told) audit.note({ ...line, outcome: 'written' });
@@ -74,14 +72,5 @@ function whatOf(request: object): Record<string, unknown> {
     ...(manager ? { name: (manager as { name: string }).name } : {}),
     ...(endpoint ? { service: named.networkServiceName, endpoint: named.nseProviderName } : {}),
     ...(Array.isArray(several) ? { writes: several.length } : {}),
-  };
-}
-
-/** By certificate, where there is one; the address is a fact in any case. */
-export function callerOf({ identity, remoteAddress, peer }: CallContext): Record<string, unknown> {
-  return {
-    ...(identity ? { certificate: spiffeIdOf(identity) } : {}),
-    ...(remoteAddress ? { address: remoteAddress } : {}),
-    ...(peer ? { uid: peer.uid, pid: peer.pid } : {}),
   };
 }

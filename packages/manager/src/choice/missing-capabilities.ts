@@ -1,11 +1,10 @@
 // What this node cannot do, and why, as its forwarder found out by trying: refusals say so.
-import {
-  type forwarder as fw,
-  type InterfaceType,
-  interfaceNames,
-  type TunnelType,
-  tunnelNames,
-} from '@nsm/api';
+import { type forwarder as fw, type InterfaceType, interfaceNames, TunnelType, tunnelNames } from '@nsm/api';
+
+/** Every kind of tunnel there is. */
+export const allTunnels: readonly TunnelType[] = Object.values(TunnelType).filter(
+  (type) => type !== TunnelType.DEFAULT_TUNNEL,
+);
 
 export type Capabilities = Pick<fw.Capabilities, 'interfaces' | 'tunnels'>;
 
@@ -39,6 +38,20 @@ export class MissingCapabilities {
           : '';
       })
       .join('');
+  }
+
+  /** Every kind of tunnel that is not among `possible`, and why where that is known: the operator may not want it. */
+  tunnelsBut(
+    possible: readonly { readonly type: TunnelType }[],
+    obstacles: readonly Pick<fw.TunnelCapability, 'type' | 'missing'>[],
+  ): { readonly type: TunnelType; readonly why: string }[] {
+    const there = new Set(possible.map(({ type }) => type));
+    return allTunnels
+      .filter((type) => !there.has(type))
+      .map((type) => {
+        const inTheWay = obstacles.find((one) => one.type === type)?.missing;
+        return { type, why: this.#tunnels.get(type) ?? inTheWay ?? "not among the service's --tunnel types" };
+      });
   }
 
   /**

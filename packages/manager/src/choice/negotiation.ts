@@ -13,6 +13,7 @@ import {
   traitsOf,
   tunnelNames,
 } from '@nsm/api';
+import { allTunnels } from './missing-capabilities.js';
 import type { WiringMatrix } from './wiring-matrix.js';
 
 /** FIRST to FIFTH, then those without a preference in list order. */
@@ -83,8 +84,6 @@ export function tunnelable(
 }
 
 type WantedTunnels = ReadonlyMap<string, readonly TunnelType[]>;
-
-const allTunnels = Object.values(TunnelType).filter((type) => type !== TunnelType.DEFAULT_TUNNEL);
 
 /**
  * What this node does of what it can.

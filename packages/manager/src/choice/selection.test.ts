@@ -12,8 +12,9 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Gate } from '../policy/gate.js';
+import type { Surroundings, Wanted } from './checks.js';
 import { MissingCapabilities } from './missing-capabilities.js';
-import { rankEndpoints, type Surroundings, selectEndpoints, type Wanted } from './selection.js';
+import { explainEndpoints, rankEndpoints, selectEndpoints } from './selection.js';
 import { WiringMatrix } from './wiring-matrix.js';
 
 const { KERNEL_INTERFACE } = InterfaceType;
@@ -143,6 +144,50 @@ describe('rankEndpoints', () => {
         expect(keys).toEqual(keys.toSorted((a, b) => a - b));
       }),
     );
+  });
+});
+
+describe('explainEndpoints', () => {
+  it('looks at everything, also after what decided, and comes to the same order', () => {
+    const list = [
+      endpoint('other', 'dead', { app: 'x', tier: 'gold' }),
+      endpoint('fits', 'here', { app: 'y' }),
+    ];
+    const asked: Wanted = { ...wanted, labels: { $typeName: 'common.Label', selector: { app: 'y' } } };
+    const explained = explainEndpoints(asked, around(list));
+    expect(explained).toMatchObject(rankEndpoints(asked, around(list)));
+    const [, other] = explained;
+    expect(other?.checks.map(({ about, passed, text }) => [about, passed, text()])).toEqual([
+      ['policy', true, 'no policy is in force'],
+      ['provider', true, 'user unknown provides it'],
+      ['labels', false, 'label app=y (has x) does not match'],
+      ['node', false, 'its manager "dead" does not answer'],
+      ['interfaces', true, 'KERNEL_INTERFACE to KERNEL_INTERFACE'],
+    ]);
+    expect(other?.checks.find(({ about }) => about === 'labels')).toMatchObject({
+      labels: [{ key: 'app', wanted: 'y', has: 'x' }],
+    });
+  });
+
+  it('says of each that could be chosen why another goes before it', () => {
+    const list = ['a', 'b', 'busy', 'failed', 'late'].map((name) => endpoint(name, 'here'));
+    const explained = explainEndpoints(
+      wanted,
+      around([...list, endpoint('far', 'there'), endpoint('gone', 'dead')], {
+        connections: ({ nseProviderName }) => (nseProviderName === 'busy' ? 2 : 1),
+        recentFailure: ({ nseProviderName }) => (nseProviderName === 'failed' ? 'refused' : undefined),
+        lastChosen: ({ nseProviderName }) => (nseProviderName === 'late' ? 7 : 3),
+      }),
+    );
+    expect(explained.map(({ endpoint: { nseProviderName }, lost }) => [nseProviderName, lost])).toEqual([
+      ['a', ''],
+      ['b', 'all else is equal, and its name comes later'],
+      ['late', 'it was chosen later'],
+      ['busy', 'it has more connections of this node'],
+      ['far', 'it is on another node'],
+      ['failed', 'it failed lately'],
+      ['gone', ''],
+    ]);
   });
 });
 

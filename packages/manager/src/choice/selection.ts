@@ -1,49 +1,8 @@
 // Which endpoint serves a request: every candidate, in order, each with the reason for its place.
-import {
-  abbreviatedList,
-  type Interface,
-  type Label,
-  type NetworkServiceEndpoint,
-  NsmError,
-  type registry,
-  type Subject,
-} from '@nsm/api';
-import { type Gate, refusal } from '../policy/gate.js';
+import { abbreviatedList, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
+import { refusal } from '../policy/gate.js';
 import { quote } from '../untrusted-text.js';
-import type { MissingCapabilities } from './missing-capabilities.js';
-import { chooseInterfaces, interfaceList } from './negotiation.js';
-import { type Pools, spelledOut } from './physical-networks.js';
-import type { WiringMatrix } from './wiring-matrix.js';
-
-export interface Wanted {
-  readonly service: string;
-  readonly labels: Label | undefined;
-  readonly interfaces: readonly Interface[];
-  /** Who asks; absent: only what the policy says of the endpoints counts. */
-  readonly client?: Subject | undefined;
-  /** Its client was connected to an endpoint of root: no other user's takes that place. Without a policy. */
-  readonly needsTrust?: boolean | undefined;
-}
-
-/** What the choice depends on besides the request: the registry's records and what this manager has seen. */
-export interface Surroundings {
-  readonly manager: string;
-  /** The endpoints of this node are out of service. */
-  readonly drained: boolean;
-  readonly endpoints: readonly NetworkServiceEndpoint[];
-  readonly managers: ReadonlyMap<string, registry.Manager>;
-  /** What the local forwarder can join. */
-  readonly wirings: WiringMatrix;
-  readonly missingCapabilities: MissingCapabilities;
-  /** What the policy lets a client have of an endpoint. */
-  readonly pools: Pools;
-  readonly gate: Pick<Gate, 'narrow' | 'admitUnprovided' | 'recordDenial' | 'isRuled'>;
-  connections(endpoint: NetworkServiceEndpoint): number;
-  /** Why an endpoint failed lately, or undefined. */
-  recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
-  /** A number that grows each time any endpoint is chosen: when this one last was. */
-  lastChosen(endpoint: NetworkServiceEndpoint): number;
-}
+import { type Check, checksOf, isLocal, type Surroundings, type Wanted } from './checks.js';
 
 export interface Candidate {
   readonly endpoint: NetworkServiceEndpoint;
@@ -55,20 +14,50 @@ export interface Candidate {
   readonly isDenied: boolean;
 }
 
+/** A candidate with everything that it was looked at for, also after the first check that it did not pass. */
+export interface ExplainedCandidate extends Candidate {
+  readonly checks: readonly Check[];
+  /** Why another goes before it; '' of the first and of those that are dropped. */
+  readonly lost: string;
+}
+
 /**
  * Usable candidates first, the best leading: healthy before failed, local before remote, then the fewest
  * connections, then the endpoint not chosen for the longest time.
  */
 export function rankEndpoints(wanted: Wanted, around: Surroundings): Candidate[] {
+  return inOrder(wanted, around, judge);
+}
+
+/** As `rankEndpoints`, for those who want to know all about each. */
+export function explainEndpoints(wanted: Wanted, around: Surroundings): ExplainedCandidate[] {
+  const candidates = inOrder(wanted, around, (endpoint, checks) => {
+    const all = [...checks];
+    return { ...judge(endpoint, all, around), checks: all };
+  });
+  const [first] = candidates;
+  return candidates.map((one) => {
+    const isBehind = one.usable && first !== undefined && one !== first;
+    return { ...one, lost: isBehind ? whyAfter(one.endpoint, first.endpoint, around) : '' };
+  });
+}
+
+function inOrder<C extends Candidate>(
+  wanted: Wanted,
+  around: Surroundings,
+  judged: (endpoint: NetworkServiceEndpoint, checks: Iterable<Check>, around: Surroundings) => C,
+): C[] {
   const { endpoints, gate } = around;
   // What ends squatting where no policy says who provides what: root's endpoints leave no place for those of other users.
   const trustedOnly =
     !gate.isRuled && (wanted.needsTrust === true || endpoints.some(({ provider }) => provider?.trusted));
-  const judged = endpoints.map((endpoint) => judge(endpoint, wanted, around, trustedOnly));
-  const usable = judged
+  const candidates = endpoints.map((endpoint) =>
+    judged(endpoint, checksOf(endpoint, wanted, around, trustedOnly), around),
+  );
+  const usable = candidates
     .filter((candidate) => candidate.usable)
     .toSorted((a, b) => compare(a.endpoint, b.endpoint, around));
-  return [...usable, ...judged.filter((candidate) => !candidate.usable)];
+  return [...usable, ...candidates.filter((candidate) => !candidate.usable)];
 }
 
 /**
@@ -106,76 +95,46 @@ export function selectEndpoints(
   );
 }
 
-/** Why the manager of an endpoint cannot be asked, if it cannot. */
-export function absence(name: string, managers: Surroundings['managers']): string | undefined {
-  const manager = managers.get(name);
-  if (!manager) return `manager "${name}" is not registered`;
-  if (manager.alive) return manager.drained ? `manager "${name}" is drained` : undefined;
-  return manager.stopped ? `manager "${name}" was stopped` : `manager "${name}" does not answer`;
+/** The first check that fails decides: those after it are not made. */
+function judge(endpoint: NetworkServiceEndpoint, checks: Iterable<Check>, around: Surroundings): Candidate {
+  let rule = '';
+  for (const check of checks) {
+    if (check.about === 'policy') rule = check.verdict.rule;
+    if (check.passed) continue;
+    return { endpoint, usable: false, reason: check.text(), rule, isDenied: check.about === 'policy' };
+  }
+  const count = around.connections(endpoint);
+  const failure = around.recentFailure(endpoint);
+  const place = isLocal(endpoint, around) ? 'on this node' : `on node ${endpoint.networkServiceHost}`;
+  const reason = `${place}, ${count} ${count === 1 ? 'connection' : 'connections'}${failure ? `, tried last because it failed: ${failure}` : ''}`;
+  return { endpoint, usable: true, reason, rule, isDenied: false };
 }
 
-function judge(
-  endpoint: NetworkServiceEndpoint,
-  wanted: Wanted,
-  around: Surroundings,
-  trustedOnly: boolean,
-): Candidate {
-  const { gate, pools } = around;
-  const asked = gate.isRuled ? spelledOut(wanted.interfaces, endpoint.interface, pools) : wanted.interfaces;
-  const { interfaces, verdict } = gate.narrow(wanted.client, endpoint, asked);
-  const { rule } = verdict;
-  const isDenied = !verdict.allowed;
-  const dropped = (reason: string): Candidate => ({ endpoint, usable: false, reason, rule, isDenied });
-  if (isDenied) return dropped(verdict.reason);
-  if (trustedOnly && !endpoint.provider?.trusted)
-    return dropped(
-      `user ${endpoint.provider?.uid ?? 'unknown'} provides it, and root provides the service too; a policy can allow it`,
-    );
-  const has = endpoint.labels?.selector ?? {};
-  const missing = Object.entries(wanted.labels?.selector ?? {}).filter(([key, value]) => has[key] !== value);
-  if (missing.length > 0) {
-    return dropped(
-      `label ${missing.map(([key, value]) => `${key}=${value} (has ${has[key] === undefined ? 'none' : has[key]})`).join(', ')} does not match`,
-    );
-  }
-  const host = endpoint.networkServiceHost;
-  const local = host === around.manager;
-  if (local && around.drained) return dropped('this node is drained');
-  const absent = local ? undefined : absence(host, around.managers);
-  if (absent) return dropped(`its ${absent}`);
-  const { wirings } = around;
-  // What the other node can do with the endpoint's types is its manager's to say.
-  const joined = local ? wirings.locally : wirings.remotely;
-  if (!chooseInterfaces(interfaces, endpoint.interface, joined)) {
-    const asked = new Set(wanted.interfaces.map(({ type }) => type));
-    const reasons = around.missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
-    return dropped(
-      `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, this node can join ${local ? wirings.list('locally') : `${wirings.list('tunnelled')} to another node`}${reasons}`,
-    );
-  }
-  const failure = around.recentFailure(endpoint);
-  const count = around.connections(endpoint);
-  const place = local ? 'on this node' : `on node ${host}`;
-  return {
-    endpoint,
-    usable: true,
-    rule,
-    isDenied,
-    reason: `${place}, ${count} ${count === 1 ? 'connection' : 'connections'}${failure ? `, tried last because it failed: ${failure}` : ''}`,
-  };
-}
+/** By what one usable candidate goes before another, the first difference deciding: what is less goes first. */
+const criteria: readonly (readonly [
+  why: string,
+  of: (endpoint: NetworkServiceEndpoint, around: Surroundings) => number,
+])[] = [
+  ['it failed lately', (endpoint, around) => (around.recentFailure(endpoint) === undefined ? 0 : 1)],
+  ['it is on another node', (endpoint, around) => (isLocal(endpoint, around) ? 0 : 1)],
+  ['it has more connections of this node', (endpoint, around) => around.connections(endpoint)],
+  ['it was chosen later', (endpoint, around) => around.lastChosen(endpoint)],
+];
 
 function compare(a: NetworkServiceEndpoint, b: NetworkServiceEndpoint, around: Surroundings): number {
-  const failed = (endpoint: NetworkServiceEndpoint): number =>
-    around.recentFailure(endpoint) === undefined ? 0 : 1;
-  const remote = (endpoint: NetworkServiceEndpoint): number =>
-    endpoint.networkServiceHost === around.manager ? 0 : 1;
-  return (
-    failed(a) - failed(b) ||
-    remote(a) - remote(b) ||
-    around.connections(a) - around.connections(b) ||
-    around.lastChosen(a) - around.lastChosen(b) ||
-    a.nseProviderName.localeCompare(b.nseProviderName)
-  );
+  for (const [, of] of criteria) {
+    const difference = of(a, around) - of(b, around);
+    if (difference !== 0) return difference;
+  }
+  return a.nseProviderName.localeCompare(b.nseProviderName);
+}
+
+/** Why a usable candidate comes after another. */
+function whyAfter(
+  endpoint: NetworkServiceEndpoint,
+  before: NetworkServiceEndpoint,
+  around: Surroundings,
+): string {
+  const decisive = criteria.find(([, of]) => of(endpoint, around) !== of(before, around));
+  return decisive?.[0] ?? 'all else is equal, and its name comes later';
 }

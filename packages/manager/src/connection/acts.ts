@@ -1,12 +1,13 @@
 // What is done to a connection: one line for each step and each service of decide.ts. The files that these lines call are the only
 // ones that write the table, beside the record of a connection in the making.
 import { NsmError } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import type { Connection } from '../state/connection.js';
 import { closeAll, end, remove, tellAgain } from './closing.js';
 import { compare, mend, noteContestedThere, saysNothing, verify } from './comparing.js';
 import type { ActsComponents } from './components.js';
 import type { Step } from './decide.js';
-import { type Facts, forgetHalf } from './facts.js';
+import { type Facts, forgetHalf, noteLoss } from './facts.js';
 import type { ConnectOrder, Order } from './orders.js';
 import { policy } from './policy.js';
 import type { Acts, Present } from './reconciler.js';
@@ -26,29 +27,30 @@ export class ConnectionActs implements Acts {
     connection: Connection,
     facts: Facts,
     signal: AbortSignal,
+    course: Course,
   ): Promise<void> {
     const components = this.#components;
     switch (step.do) {
       case 'remove':
-        return await remove(components, connection);
+        return await remove(components, connection, course);
       case 'tell':
-        return await tellAgain(components, connection);
+        return await tellAgain(components, connection, course);
       case 'end':
         delete facts.lost;
         return void end(components, connection, step.reason, step.tell);
       case 'detach':
         forgetHalf(facts);
-        return void (await detach(components, connection, step.reason));
+        return void (await detach(components, connection, step.reason, course));
       case 'reconnect':
         forgetHalf(facts);
-        return await heal(components, connection, signal);
+        return await heal(components, connection, signal, course);
       case 'verify':
-        return await verify(components, connection, facts);
+        return await verify(components, connection, facts, course);
       case 'promote':
-        return void (await promote(components, connection));
+        return void (await promote(components, connection, course));
       case 'evade':
         delete facts.pathFailure;
-        return await evade(components, connection, step.pathFailure, signal);
+        return await evade(components, connection, step.pathFailure, signal, course);
       case 'note':
         delete facts.contestedThere;
         return noteContestedThere(components, connection, step.contestedThere);
@@ -66,25 +68,27 @@ export class ConnectionActs implements Acts {
     { connection, all }: Present,
     facts: Facts,
     signal: AbortSignal,
+    course: Course,
   ): Promise<Connection | undefined> {
     const components = this.#components;
     if (serve === 'done') return connection;
-    if (order.kind === 'close') return await closeAll(components, all, order);
+    if (order.kind === 'close') return await closeAll(components, all, order, course);
     if (order.kind === 'move') {
-      if (serve === 'lose') facts.lost = order.reason;
-      else if (connection) await move(components, connection, order, signal, policy.lingerMs);
+      if (serve === 'lose') noteLoss(facts, 'move', order.reason);
+      else if (connection)
+        await move(components, connection, order, signal, course, { lingerMs: policy.lingerMs });
       return connection;
     }
     if (serve === 'make' || !connection) return await order.make(signal);
     switch (serve) {
       case 'confirm':
-        return await this.#confirm(connection, order, facts, signal);
+        return await this.#confirm(connection, order, facts, signal, course);
       case 'reconnect':
-        return await reconnectNow(components, connection, order, facts, signal);
+        return await reconnectNow(components, connection, order, facts, signal, course);
       case 'replace':
-        return await replace(components, connection, order, signal);
+        return await replace(components, connection, order, signal, course);
       case 'close-and-make':
-        return await this.#makeAnew(connection, order, signal);
+        return await this.#makeAnew(connection, order, signal, course);
     }
     return connection;
   }
@@ -95,22 +99,28 @@ export class ConnectionActs implements Acts {
     order: ConnectOrder,
     facts: Facts,
     signal: AbortSignal,
+    course: Course,
   ): Promise<Connection> {
     const components = this.#components;
     try {
-      return await compare(components, connection, facts, 0);
+      return await course.step('compare it with the kernel', () => compare(components, connection, facts, 0));
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      if (connection.role === 'ENDPOINT') return await this.#makeAnew(connection, order, signal);
+      if (connection.role === 'ENDPOINT') return await this.#makeAnew(connection, order, signal, course);
       if (saysNothing(error)) throw error;
-      facts.lost = error.message;
-      return await reconnectNow(components, connection, order, facts, signal);
+      noteLoss(facts, 'interface', error.message);
+      return await reconnectNow(components, connection, order, facts, signal, course);
     }
   }
 
-  async #makeAnew(connection: Connection, order: ConnectOrder, signal: AbortSignal): Promise<Connection> {
+  async #makeAnew(
+    connection: Connection,
+    order: ConnectOrder,
+    signal: AbortSignal,
+    course: Course,
+  ): Promise<Connection> {
     const components = this.#components;
-    await remove(components, end(components, connection, replacedByAnother, 'nobody'));
+    await remove(components, end(components, connection, replacedByAnother, 'nobody'), course);
     return await order.make(signal);
   }
 }

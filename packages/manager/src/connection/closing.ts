@@ -1,5 +1,6 @@
 // The end of a connection, whoever ends it: both halves, the endpoint, and everything taken for it.
 import { NsmError } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { releasePairs } from '../addresses/allocation.js';
 import { notifyEndpoint, notifyPeerManager } from '../peers/close-notifications.js';
@@ -22,23 +23,29 @@ export async function closeAll(
   components: ActsComponents,
   connections: readonly Connection[],
   { reason, tell, concerns }: CloseOrder,
+  course: Course,
 ): Promise<undefined> {
   const { connections: table } = components;
   for (const { id } of connections) {
     const connection = table.byId(id);
     if (!connection || connection.phase.kind === 'REMOVED' || (await concerns?.(connection)) === false)
       continue;
-    await remove(components, isClosed(connection) ? connection : end(components, connection, reason, tell));
+    const closed = isClosed(connection) ? connection : end(components, connection, reason, tell);
+    await remove(components, closed, course);
   }
 }
 
 /** Where the other manager does not answer, the record stays until that manager has been told: a restart then goes on with it. */
-export async function remove(components: ActsComponents, connection: Connection): Promise<void> {
+export async function remove(
+  components: ActsComponents,
+  connection: Connection,
+  course: Course,
+): Promise<void> {
   const { id, service, intent, tunnel, crossConnect } = connection;
   if (intent.kind !== 'closed') return;
   const [removed, told] = await Promise.allSettled([
-    components.forwarder.remove({ crossConnects: [crossConnect] }),
-    tellOthers(components, connection, intent.reason, intent.tell),
+    course.step('remove the interface', () => components.forwarder.remove({ crossConnects: [crossConnect] })),
+    tellOthers(components, connection, intent.reason, intent.tell, course),
   ]);
   if (removed.status === 'rejected') throw NsmError.from(removed.reason);
   forgetRoutes(components, connection);
@@ -50,16 +57,21 @@ export async function remove(components: ActsComponents, connection: Connection)
     await components.connections.put({ ...bare, pairs: [], phase: { kind: 'REMOVED' } });
     return;
   }
-  await components.connections.remove(connection, intent.reason);
-  components.logger.info({ connection: id, service, reason: intent.reason }, 'connection closed');
+  await course.step('forget the connection', () => components.connections.remove(connection, intent.reason));
+  const { reason } = intent;
+  components.logger.info({ connection: id, service, reason, trace: course.traceId }, 'connection closed');
 }
 
-export async function tellAgain(components: ActsComponents, connection: Connection): Promise<void> {
+export async function tellAgain(
+  components: ActsComponents,
+  connection: Connection,
+  course: Course,
+): Promise<void> {
   const { registry, connections } = components;
   const { intent, peer } = connection;
   if (intent.kind !== 'closed') return;
   try {
-    await tellOthers(components, connection, intent.reason, intent.tell);
+    await tellOthers(components, connection, intent.reason, intent.tell, course);
   } catch (error) {
     if (registry.managers().has(peer?.manager ?? '')) throw error;
   }
@@ -72,17 +84,23 @@ export async function tellOthers(
   connection: Connection,
   reason: string,
   tell: Tell,
+  course: Course,
 ): Promise<void> {
   const { hearWithinMs } = policy;
+  const { role, peer } = connection;
   const telling =
-    tell === 'nobody'
+    tell === 'nobody' || !peer
       ? undefined
-      : notifyPeerManager(components, connection, reason, {
-          reconnect: tell === 'reconnect',
-          hearWithinMs,
-        });
+      : course.step('tell the other manager', () =>
+          notifyPeerManager(components, connection, reason, {
+            reconnect: tell === 'reconnect',
+            hearWithinMs,
+          }),
+        );
   await Promise.all([
-    connection.role === 'CLIENT' ? undefined : notifyEndpoint(components, connection, reason),
+    role === 'CLIENT'
+      ? undefined
+      : course.step('tell the endpoint', () => notifyEndpoint(components, connection, reason)),
     tell === 'once' ? void telling?.catch(() => undefined) : telling,
   ]);
 }

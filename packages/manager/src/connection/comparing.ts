@@ -1,9 +1,10 @@
 // What is in the kernel is brought to what the record of a connection says.
 import { NsmError } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { declareUp, withNamesOf } from '../request/programming.js';
 import { type Connection, withCause } from '../state/connection.js';
 import type { ActsComponents } from './components.js';
-import type { Facts } from './facts.js';
+import { type Facts, noteLoss } from './facts.js';
 import type { Contested } from './mend-pace.js';
 import { policy } from './policy.js';
 
@@ -59,7 +60,8 @@ export async function mend(components: ActsComponents, connection: Connection, f
       facts.compare ??= { reason, answerWithinMs };
       return;
     }
-    facts.lost = withCause((phase.kind === 'UP' ? phase.contested : undefined) ?? reason, error.message);
+    const undone = phase.kind === 'UP' ? phase.contested : undefined;
+    noteLoss(facts, 'interface', withCause(undone ?? reason, error.message));
   }
 }
 
@@ -68,13 +70,17 @@ export async function verify(
   components: ActsComponents,
   connection: Connection,
   facts: Facts,
+  course: Course,
 ): Promise<void> {
   const { phase, crossConnect, peer } = connection;
   const waiting = phase.kind === 'WAITING';
   delete facts.heard;
   try {
     const answerWithinMs = waiting ? policy.answerWithinMs : crossConnect.answerWithinMs;
-    declareUp(components, await compare(components, connection, facts, answerWithinMs));
+    const found = await course.step('see whether packets go through it', () =>
+      compare(components, connection, facts, answerWithinMs),
+    );
+    declareUp(components, found, course);
   } catch (thrown) {
     const error = NsmError.from(thrown);
     if (waiting && (saysNothing(error) || components.stopping.aborted)) return;
@@ -82,8 +88,13 @@ export async function verify(
     // A connection made anew would be undone, too.
     if (waiting && facts.pace.contested.length > 0) return;
     const butNotHere = `packets come back from node ${peer?.manager}, but not to it`;
-    if (!waiting) facts.lost = `not found again after a restart: ${error.message}`;
-    else facts.lost = error.kind === 'no-packets' ? butNotHere : `${butNotHere}: ${error.message}`;
+    if (!waiting) noteLoss(facts, 'restart', `not found again after a restart: ${error.message}`);
+    else
+      noteLoss(
+        facts,
+        'packets',
+        error.kind === 'no-packets' ? butNotHere : `${butNotHere}: ${error.message}`,
+      );
   }
 }
 

@@ -1,10 +1,16 @@
 // Orders: requests of clients, endpoints, managers and operators that wait for an answer. Orders of one key are served one after
 // the other, in the order they came.
 import type { NetworkServiceEndpoint } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import type { Connection, Tell } from '../state/connection.js';
 
+interface AnyOrder {
+  /** Begun, and ended, by whoever received the order. Default: begun when it is handed in. */
+  readonly course?: Course;
+}
+
 /** A client, or the manager of one, wants to be connected. */
-export interface ConnectOrder {
+export interface ConnectOrder extends AnyOrder {
   readonly kind: 'connect';
   /** Tells a repeated request from a changed one. */
   readonly fingerprint: string;
@@ -19,7 +25,7 @@ export interface ConnectOrder {
 }
 
 /** All connections of the key are to be closed. */
-export interface CloseOrder {
+export interface CloseOrder extends AnyOrder {
   readonly kind: 'close';
   readonly reason: string;
   readonly tell: Tell;
@@ -28,7 +34,7 @@ export interface CloseOrder {
 }
 
 /** A connection is to leave its endpoint for another endpoint that is not to be avoided. */
-export interface MoveOrder {
+export interface MoveOrder extends AnyOrder {
   readonly kind: 'move';
   readonly id: string;
   readonly reason: string;

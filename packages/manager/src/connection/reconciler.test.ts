@@ -2,6 +2,7 @@
 // them, and what is left after any sequence of events. The net tests show the same on real interfaces.
 import { create } from '@bufbuild/protobuf';
 import { InterfaceType, NsmError, SubjectSchema } from '@nsm/api';
+import { Courses } from '@nsm/observe';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../clock.js';
@@ -100,6 +101,7 @@ class TestNode {
       table: this.table,
       acts: watched,
       clock: this.clock,
+      courses: new Courses(() => this.clock.now()),
       logger,
       stopping: this.stopping.signal,
     });

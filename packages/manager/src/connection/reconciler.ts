@@ -1,9 +1,10 @@
 // One worker for each key brings the connections of the key to what is meant to be, one step after the other, and serves the orders
 // that wait. Everything that happens only marks a connection, or hands in an order.
 import { NsmError } from '@nsm/api';
+import type { Course, CourseKind, Courses } from '@nsm/observe';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.js';
-import { type Connection, isClosed, type Tell } from '../state/connection.js';
+import { type Connection, isClosed, isUp, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
@@ -20,6 +21,7 @@ export interface Acts {
     connection: Connection,
     facts: Facts,
     signal: AbortSignal,
+    course: Course,
   ): Promise<void>;
   /**
    * Serves an order.
@@ -32,6 +34,7 @@ export interface Acts {
     present: Present,
     facts: Facts,
     signal: AbortSignal,
+    course: Course,
   ): Promise<Connection | undefined>;
 }
 
@@ -44,7 +47,8 @@ export interface Present {
 }
 
 export interface ReconcilerComponents {
-  readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey'>;
+  readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey' | 'courseOf' | 'noteCourse'>;
+  readonly courses: Courses;
   readonly acts: Acts;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
@@ -55,6 +59,9 @@ export interface ReconcilerComponents {
 
 interface Waiting {
   readonly order: Order;
+  readonly course: Course;
+  /** Milliseconds of the course at which the order was handed in. */
+  readonly handedInMs: number;
   readonly resolve: (connection: Connection | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -101,9 +108,15 @@ export class Reconciler {
    * @throws NsmError what keeps the order from being served.
    */
   order(key: string, order: Order): Promise<Connection | undefined> {
+    if (order.course) return this.#handIn(key, order, order.course);
+    const course = this.#components.courses.begin(order.kind, subjectOf(this.#components.table.byKey(key)));
+    return course.whole(() => this.#handIn(key, order, course));
+  }
+
+  #handIn(key: string, order: Order, course: Course): Promise<Connection | undefined> {
     const slot = this.#slotOf(key);
     return new Promise((resolve, reject) => {
-      slot.waiting.push({ order, resolve, reject });
+      slot.waiting.push({ order, course, handedInMs: course.elapsedMs, resolve, reject });
       if (order.kind === 'close') void this.#interrupt(slot, order);
       this.#work(slot);
     });
@@ -221,16 +234,21 @@ export class Reconciler {
     connection: Connection,
     facts: Facts,
   ): Promise<void> {
-    const { acts, clock, logger, stopping } = this.#components;
+    const { acts, clock, logger, stopping, table } = this.#components;
+    const { id } = connection;
+    const course = this.#courseOf(step, connection, facts);
     let signal = stopping;
     if (step.do === 'reconnect' || step.do === 'evade') {
       slot.interrupt = new AbortController();
       signal = AbortSignal.any([stopping, slot.interrupt.signal]);
     }
     try {
-      await acts.take(step, connection, facts, signal);
+      await acts.take(step, connection, facts, signal, course);
       facts.failures = 0;
       facts.retryAtMs = 0;
+      const present = table.byId(id);
+      // A heal and an end take several steps.
+      if (!present || (course.kind === 'heal' ? isUp(present) : course.kind !== 'close')) course.end();
     } catch (thrown) {
       const error = NsmError.from(thrown);
       facts.failures++;
@@ -239,7 +257,13 @@ export class Reconciler {
       const telling = (facts.failures & (facts.failures - 1)) === 0;
       if (telling && !stopping.aborted)
         logger.warn(
-          { connection: connection.id, step: step.do, failures: facts.failures, err: error },
+          {
+            connection: id,
+            step: step.do,
+            failures: facts.failures,
+            trace: course.traceId,
+            err: error,
+          },
           'to be tried again',
         );
     } finally {
@@ -247,9 +271,24 @@ export class Reconciler {
     }
   }
 
+  /** Of the order that a step is part of: begun by the first of its steps, and over with the last. */
+  #courseOf(step: Step, connection: Connection, facts: Facts): Course {
+    const { table, courses } = this.#components;
+    const kind = courseKinds[step.do];
+    const last = table.courseOf(connection.id);
+    if (last?.kind === kind && !last.isOver) return last;
+    const cause = facts.cause ?? (facts.pathFailure ? 'packets' : 'restart');
+    const course = courses.begin(kind, {
+      ...subjectOf(connection),
+      ...(kind === 'heal' ? { cause } : {}),
+    });
+    if (kind !== 'mend') table.noteCourse(connection.id, course);
+    return course;
+  }
+
   async #serve(
     slot: Slot,
-    { order, resolve, reject }: Waiting,
+    { order, course, handedInMs, resolve, reject }: Waiting,
     connections: readonly Connection[],
   ): Promise<void> {
     const connection = connections.findLast((one) => !isClosed(one)) ?? connections.at(-1);
@@ -257,12 +296,15 @@ export class Reconciler {
     const facts = connection ? this.#factsOf(slot, connection.id) : noFacts();
     const { acts, stopping } = this.#components;
     let signal = stopping;
+    course.waited('wait for earlier orders', handedInMs);
+    // What is made is noted by whoever makes it; and what is there already has the course by which it came to be.
+    if (connection && order.kind !== 'connect') this.#components.table.noteCourse(connection.id, course);
     if (order.kind === 'connect') {
       slot.interrupt = new AbortController();
       signal = slot.interrupt.signal;
     }
     try {
-      resolve(await acts.serve(serve(order, connection), order, present, facts, signal));
+      resolve(await acts.serve(serve(order, connection), order, present, facts, signal, course));
     } catch (error) {
       reject(error);
     } finally {
@@ -277,6 +319,28 @@ export class Reconciler {
     facts.set(id, none);
     return none;
   }
+}
+
+/** What each step is part of. */
+const courseKinds: Readonly<Record<Step['do'], CourseKind>> = {
+  rest: 'mend',
+  compare: 'mend',
+  note: 'mend',
+  detach: 'heal',
+  reconnect: 'heal',
+  verify: 'heal',
+  'await-packets': 'heal',
+  evade: 'move',
+  promote: 'move',
+  end: 'close',
+  remove: 'close',
+  tell: 'close',
+};
+
+function subjectOf(connection: Connection | undefined) {
+  if (!connection) return {};
+  const { id, service, role } = connection;
+  return { connection: id, service, role };
 }
 
 function backOffOf(step: Step) {

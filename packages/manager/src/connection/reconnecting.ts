@@ -1,6 +1,7 @@
 // A client whose endpoint was lost, or is to be left, is connected elsewhere without asking: same interface name and, where the
 // endpoint allows, same addresses.
 import { type forwarder as fw, NsmError } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { releasePairs } from '../addresses/allocation.js';
 import { nameToBe } from '../request/attempt.js';
 import {
@@ -22,20 +23,21 @@ export async function detach(
   components: ActsComponents,
   connection: Connection,
   reason: string,
+  course: Course,
 ): Promise<Connection> {
   const { connections, forwarder, identifiers, logger } = components;
   const leaving = connections.change(connection, { phase: { kind: 'DETACHING', reason } });
-  logger.info({ connection: connection.id, reason }, 'healing');
+  logger.info({ connection: connection.id, reason, trace: course.traceId }, 'healing');
   await Promise.all([
-    forwarder.remove({ crossConnects: [leaving.crossConnect] }),
+    course.step('remove the interface', () => forwarder.remove({ crossConnects: [leaving.crossConnect] })),
     // A manager that does not answer is the likely reason; once that manager answers, it is asked anew or told of the end.
-    tellOthers(components, leaving, reason, 'peer').catch(() => undefined),
+    tellOthers(components, leaving, reason, 'peer', course).catch(() => undefined),
   ]);
   forgetRoutes(components, leaving);
   if (leaving.tunnel) identifiers.release(leaving.tunnel.identifier);
   const { tunnel: _released, ...rest } = leaving;
   const lost: Connection = { ...rest, phase: { kind: 'LOST', reason, attempt: 0 } };
-  await connections.put(lost);
+  await course.step('record the loss', () => connections.put(lost));
   return lost;
 }
 
@@ -44,6 +46,7 @@ export async function heal(
   components: ActsComponents,
   connection: Connection,
   signal: AbortSignal,
+  course: Course,
 ): Promise<void> {
   const { connections } = components;
   const { phase } = connection;
@@ -53,6 +56,7 @@ export async function heal(
       components,
       connection,
       AbortSignal.any([signal, AbortSignal.timeout(components.requestTimeoutMs)]),
+      course,
     );
   } catch (thrown) {
     const current = connections.byId(connection.id);
@@ -70,12 +74,13 @@ async function reconnect(
   components: ActsComponents,
   lost: Connection,
   signal: AbortSignal,
+  course: Course,
 ): Promise<Connection> {
   const { request, owner, crossConnect, pairs, key, fingerprint, generation, clientParameters, provider } =
     lost;
   if (!request || !owner) throw new NsmError('internal', `${lost.id} has no client to reconnect`);
-  await closeReplaced(components, lost);
-  const namespace = await clientNamespace(components, lost);
+  await closeReplaced(components, lost, course);
+  const namespace = await course.step('look up the client', () => clientNamespace(components, lost));
   if (!namespace) {
     const reason = 'the network namespace of the client is gone';
     end(components, lost, reason, 'peer');
@@ -91,7 +96,10 @@ async function reconnect(
   const uid = crossConnect.client?.uid ?? 0;
   const client = components.clientOf(lost);
   const healed = await components.establish(
-    { request, key, fingerprint, owner, namespace, client, uid, generation, former, hash: hashOf(lost.id) },
+    {
+      ...{ request, key, fingerprint, owner, namespace, client, uid, generation, former, course },
+      hash: hashOf(lost.id),
+    },
     signal,
   );
   releasePairs(
@@ -108,12 +116,13 @@ export async function reconnectNow(
   { signal }: ConnectOrder,
   facts: Facts,
   interrupted: AbortSignal,
+  course: Course,
 ): Promise<Connection> {
   const { phase } = connection;
   const reason = facts.lost ?? ('reason' in phase ? phase.reason : 'its client asks for it again');
   forgetHalf(facts);
-  const lost = phase.kind === 'LOST' ? connection : await detach(components, connection, reason);
-  return await reconnect(components, lost, AbortSignal.any([signal, interrupted]));
+  const lost = phase.kind === 'LOST' ? connection : await detach(components, connection, reason, course);
+  return await reconnect(components, lost, AbortSignal.any([signal, interrupted]), course);
 }
 
 /**
@@ -126,18 +135,18 @@ export async function move(
   present: Connection,
   { reason, avoid }: Pick<MoveOrder, 'reason' | 'avoid'>,
   signal: AbortSignal,
-  lingerMs: number,
-  tell: Tell = 'peer',
+  course: Course,
+  { lingerMs, tell = 'peer' }: { readonly lingerMs: number; readonly tell?: Tell },
 ): Promise<void> {
   const { id, request, owner, fingerprint, pairs, clientParameters, crossConnect, key, provider } = present;
   if (!request || !owner) throw new NsmError('internal', `${id} has no client to move`);
-  const namespace = await clientNamespace(components, present);
+  const namespace = await course.step('look up the client', () => clientNamespace(components, present));
   if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
-  await closeReplaced(components, present);
+  await closeReplaced(components, present, course);
   const { interfaceName, mtu } = clientParameters;
   const moved = await components.establish(
     {
-      ...{ request, key, fingerprint, owner, namespace, avoid },
+      ...{ request, key, fingerprint, owner, namespace, avoid, course },
       client: components.clientOf(present),
       uid: crossConnect.client?.uid ?? 0,
       generation: components.connections.nextGeneration(key),
@@ -153,8 +162,9 @@ export async function move(
     },
     AbortSignal.any([signal, AbortSignal.timeout(components.requestTimeoutMs)]),
   );
-  components.logger.info({ connection: id, to: moved.id, endpoint: moved.endpoint.name, reason }, 'moved');
-  await promote(components, moved, { reason: `moved to ${moved.id}: ${reason}`, tell, lingerMs });
+  const to = { to: moved.id, endpoint: moved.endpoint.name };
+  components.logger.info({ connection: id, ...to, reason, trace: course.traceId }, 'moved');
+  await promote(components, moved, course, { reason: `moved to ${moved.id}: ${reason}`, tell, lingerMs });
 }
 
 /** Moves a client away from an endpoint that no packets come back from; where no other endpoint can take it, the client waits. */
@@ -163,10 +173,12 @@ export async function evade(
   connection: Connection,
   { reason, avoid }: PathFailure,
   signal: AbortSignal,
+  course: Course,
 ): Promise<void> {
   try {
-    await move(components, connection, { reason, avoid }, signal, 0, 'once');
+    await move(components, connection, { reason, avoid }, signal, course, { lingerMs: 0, tell: 'once' });
   } catch (thrown) {
+    course.end(thrown);
     const present = components.connections.byId(connection.id);
     // A connection that is undone again and again keeps that as its reason.
     if (!present || isClosed(present) || stateOf(present) === 'STALE') return;

@@ -1,7 +1,9 @@
 // A connection that takes the place of another, make before break: packets go through the new connection before the old
 // one is removed; then the new one takes over what two cannot have at once, the interface's name.
+import type { Course } from '@nsm/observe';
 import { nameToBe } from '../request/attempt.js';
 import { type PortInit, portOf } from '../request/port.js';
+import { kept } from '../request/programming.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import { end, remove } from './closing.js';
 import type { ActsComponents } from './components.js';
@@ -15,17 +17,22 @@ export async function replace(
   present: Connection,
   order: ConnectOrder,
   interrupted: AbortSignal,
+  course: Course,
 ): Promise<Connection> {
-  await closeReplaced(components, present);
+  await closeReplaced(components, present, course);
   const connection = await order.make(interrupted, present);
   // Only now that the changed connection carries packets may the old one go.
-  return connection.replaces ? await promote(components, connection) : connection;
+  return connection.replaces ? await promote(components, connection, course) : connection;
 }
 
 /** Ends the connection that this one replaces, if it still stands. */
-export async function closeReplaced(components: ActsComponents, { replaces }: Connection): Promise<void> {
+export async function closeReplaced(
+  components: ActsComponents,
+  { replaces }: Connection,
+  course: Course,
+): Promise<void> {
   const replaced = replaces && components.connections.byId(replaces.id);
-  if (replaced) await remove(components, end(components, replaced, replacedByAnother, 'peer'));
+  if (replaced) await remove(components, end(components, replaced, replacedByAnother, 'peer'), course);
 }
 
 /**
@@ -37,6 +44,7 @@ export async function closeReplaced(components: ActsComponents, { replaces }: Co
 export async function promote(
   components: ActsComponents,
   connection: Connection,
+  course: Course,
   {
     reason = replacedByAnother,
     tell = 'peer',
@@ -45,15 +53,20 @@ export async function promote(
 ): Promise<Connection> {
   const { connections, forwarder, stopping } = components;
   const replaced = connection.replaces && connections.byId(connection.replaces.id);
-  if (!replaced) return await settle(components, connection);
-  const routed = isClosed(replaced) ? connection : await routeBefore(components, connection, replaced);
+  if (!replaced) return await settle(components, connection, course);
+  const routed = isClosed(replaced)
+    ? connection
+    : await routeBefore(components, connection, replaced, course);
   const ending = end(components, replaced, reason, tell);
   // Once the new connection stands alone, only this record tells a restart that the old one is to go.
   await connections.put(ending);
-  if (lingerMs > 0) await components.clock.sleep(lingerMs, stopping);
-  await forwarder.remove({ crossConnects: [ending.crossConnect] });
-  const settled = await settle(components, routed);
-  await remove(components, ending);
+  if (lingerMs > 0)
+    await course.step('wait for packets under way', () => components.clock.sleep(lingerMs, stopping));
+  await course.step('remove the former interface', () =>
+    forwarder.remove({ crossConnects: [ending.crossConnect] }),
+  );
+  const settled = await settle(components, routed, course);
+  await remove(components, ending, course);
   return settled;
 }
 
@@ -61,6 +74,7 @@ export async function promote(
 async function settle(
   { connections, forwarder }: ActsComponents,
   connection: Connection,
+  course: Course,
 ): Promise<Connection> {
   const { replaces: _replaced, ...rest } = connection;
   const { clientParameters } = rest;
@@ -69,12 +83,11 @@ async function settle(
     { ...rest, clientParameters: { ...clientParameters, interfaceName } },
     { formerName: clientParameters.interfaceName },
   );
-  const applied = await forwarder.apply(crossConnect);
+  const applied = kept(await course.step('name the interface', () => forwarder.apply(crossConnect)));
   const done: Connection = {
     ...settled,
     crossConnect: {
       ...applied,
-      mended: [],
       ...(applied.client ? { client: { ...applied.client, formerName: '' } } : {}),
     },
   };
@@ -87,6 +100,7 @@ async function routeBefore(
   components: ActsComponents,
   connection: Connection,
   replaced: Connection,
+  course: Course,
 ): Promise<Connection> {
   const { connections, forwarder } = components;
   const { clientParameters } = connection;
@@ -100,11 +114,11 @@ async function routeBefore(
           { ...takes, formerName: clientParameters.interfaceName },
         );
   try {
-    await forwarder.apply(routed.crossConnect);
+    await course.step('take over the routes', () => forwarder.apply(routed.crossConnect));
     await connections.put(routed);
     return routed;
   } catch (error) {
-    await remove(components, end(components, routed, 'it could not take over', 'peer'));
+    await remove(components, end(components, routed, 'it could not take over', 'peer'), course);
     // Some of its routes may have been taken; if they are not put back now, a comparison does it.
     await forwarder.apply(replaced.crossConnect).catch(() => undefined);
     throw error;

@@ -6,11 +6,10 @@ import {
   type PeerCredentials,
   type Subject,
 } from '@nsm/api';
-import type { Limits } from '@nsm/policy';
 import { endpointKey, type Registry } from '@nsm/registry';
 import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
-import type { Gate } from '../policy/gate.js';
+import type { Gate, Verdict } from '../policy/gate.js';
 import type { Subjects } from '../policy/subjects.js';
 import { reachTimeoutMs } from './endpoint-socket.js';
 import { seenFrom } from './seen-from.js';
@@ -36,7 +35,7 @@ export interface Advertised {
   readonly record: NetworkServiceEndpoint;
   readonly listener: PeerCredentials;
   /** What the policy lets the pod have, in the manager's stead. */
-  readonly limits: Limits;
+  readonly ruled: Pick<Verdict, 'limits' | 'rule'>;
 }
 
 /**
@@ -79,8 +78,10 @@ export async function admitAdvertisement(
       provider,
     };
     const key = endpointKey(record);
-    const { limits } = components.gate.admitProvider(record);
-    admitted.set(key, { key, record, listener, limits });
+    const verdict = components.gate.admitProvider(record);
+    // Whoever advertises the same again changes nothing, from whichever process.
+    const lasting = { ...record, provider: { ...provider, pid: 0 } };
+    admitted.set(key, { key, record: lasting, listener, ruled: verdict });
   }
   return [...admitted.values()];
 }
@@ -123,7 +124,7 @@ async function speakerOn(
   if (guard.maySpeakFor(peer, listener)) {
     // A user who advertises the socket of another user's process makes no services of that user.
     const vouches = peer === undefined || peer.uid === 0 || guard.speaksForOthers(peer);
-    const provider = subjects.of(vouches ? listener : peer, listener.namespace?.inode ?? 0);
+    const provider = subjects.of(vouches ? listener : peer, listener.namespace ?? { inode: 0, cookie: 0n });
     return { socketLocation: path, listener, provider };
   }
   throw new NsmError(

@@ -1,6 +1,7 @@
 // How endpoints of this node come and go: advertised over the manager's socket, found again after a restart, withdrawn, and missed the
 // moment they die.
 import { type NetworkServiceEndpoint, NsmError, type PeerCredentials, Turns } from '@nsm/api';
+import { unruled } from '@nsm/policy';
 import { endpointKey, type Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { Shares } from '../admission/shares.js';
@@ -111,7 +112,7 @@ export class Advertising {
             atOnce,
           );
         const { told } = this.#put(
-          served.map((record) => ({ key: endpointKey(record), record, listener, limits: {} })),
+          served.map((record) => ({ key: endpointKey(record), record, listener, ruled: unruled })),
         );
         if (registry.synced) await told;
       }),

@@ -2,16 +2,16 @@
 import { create } from '@bufbuild/protobuf';
 import { LabelSchema, type NetworkServiceEndpoint } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
+import { absence, type Surroundings, type Wanted } from '../choice/checks.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
 import type { MissingCapabilities } from '../choice/missing-capabilities.js';
 import type { Pools } from '../choice/physical-networks.js';
 import {
-  absence,
   type Candidate,
+  type ExplainedCandidate,
+  explainEndpoints,
   rankEndpoints,
-  type Surroundings,
   selectEndpoints,
-  type Wanted,
 } from '../choice/selection.js';
 import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { ConnectionTable } from '../state/connection-table.js';
@@ -68,6 +68,11 @@ export class Catalogue {
   /** All endpoints of a service, the best first, each with the reason for its place. */
   rank(wanted: Wanted): Candidate[] {
     return rankEndpoints(this.#withLabels(wanted), this.#surroundings(wanted.service));
+  }
+
+  /** As `rank`, with everything that each was looked at for. */
+  explain(wanted: Wanted): ExplainedCandidate[] {
+    return explainEndpoints(this.#withLabels(wanted), this.#surroundings(wanted.service));
   }
 
   /**

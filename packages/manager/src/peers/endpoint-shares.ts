@@ -1,7 +1,9 @@
 // How many endpoints a pod, or a user in all pods, may have, and how many bytes all managers keep of them.
 import { toBinary } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NetworkServiceEndpointSchema, type PeerCredentials } from '@nsm/api';
+import type { RuledLimit } from '@nsm/policy';
 import type { Shares } from '../admission/shares.js';
+import { ruledBy } from '../policy/gate.js';
 import { isSameNamespace } from '../state/namespace-identity.js';
 import type { Advertised } from './admit-advertisement.js';
 import type { LocalEndpoints } from './local-endpoints.js';
@@ -34,21 +36,21 @@ export function requireShare(
   }
   const more = advertised.reduce((sum, { record }) => sum + bytesOf(record), 0);
   const { pod, user } = had;
-  const ruled = (what: 'endpoints' | 'endpointBytes'): number | undefined => {
-    const mosts = advertised.flatMap(({ limits }) => limits[what] ?? []);
-    return mosts.length > 0 ? Math.min(...mosts) : undefined;
-  };
+  const least = (what: 'endpoints' | 'endpointBytes'): RuledLimit | undefined =>
+    advertised
+      .flatMap(({ ruled }) => ruledBy(ruled, what) ?? [])
+      .toSorted((one, other) => one.limit - other.limit)[0];
   shares.require(
     'endpoints',
     listener,
     { pod: pod.count, user: user.count },
-    { more: advertised.length, ruled: ruled('endpoints') },
+    { more: advertised.length, ruled: least('endpoints') },
   );
   shares.require(
     'endpointBytes',
     listener,
     { pod: pod.bytes, user: user.bytes },
-    { more, ruled: ruled('endpointBytes') },
+    { more, ruled: least('endpointBytes') },
   );
 }
 

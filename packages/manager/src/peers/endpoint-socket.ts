@@ -1,6 +1,7 @@
 // One endpoint's unix socket, whatever number of network services it provides: called, watched over, and missed when it dies.
 import type { Socket } from 'node:net';
 import { Channel, endpoint as ep, NsmError, type PeerCredentials, type ServiceClient } from '@nsm/api';
+import type { StepCall } from '@nsm/observe';
 import { oneLine, quote } from '../untrusted-text.js';
 import { connectTo, isSameProcess, listenerOf, processAt } from './socket-listener.js';
 
@@ -45,10 +46,10 @@ export class EndpointSocket {
   async request(
     name: string,
     request: Parameters<Client['requestEndpointConnection']>[0],
-    signal: AbortSignal,
+    { signal, headers, onSteps }: StepCall & { readonly signal: AbortSignal },
   ): Promise<ep.EndpointConnectionReply> {
     const reply = await this.#client
-      .requestEndpointConnection(request, { signal, timeoutMs: answerTimeoutMs })
+      .requestEndpointConnection(request, { signal, headers, timeoutMs: answerTimeoutMs })
       .catch((thrown: unknown) => {
         const error = NsmError.from(thrown);
         if (signal.aborted) throw error;
@@ -61,6 +62,7 @@ export class EndpointSocket {
           error,
         );
       });
+    onSteps(reply);
     if (reply.admissionError !== '')
       throw new NsmError(
         'endpoint-refused',

@@ -71,12 +71,12 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
   async request(
     record: NetworkServiceEndpoint,
     request: Parameters<EndpointSocket['request']>[1],
-    signal: AbortSignal,
+    call: Parameters<EndpointSocket['request']>[2],
   ): Promise<EndpointAnswer> {
     const { nseProviderName: name } = record;
     const socket = this.get(endpointKey(record))?.socket;
     if (!socket) throw new NsmError('endpoint-unreachable', `endpoint ${quote(name)} has gone`);
-    const reply = await socket.request(name, request, signal);
+    const reply = await socket.request(name, request, call);
     return { reply, namespace: await this.#guard.admitEndpoint(reply.linuxNamespace, socket.listener) };
   }
 

@@ -9,6 +9,7 @@ it('asks of any number of connections, in calls that the other accepts', async (
   const server = new Server().add(proxy.ProxyConnection, {
     requestProxyConnection: async () => ({}),
     closeProxyConnection: async () => ({}),
+    planProxyConnection: async () => ({}),
     moveConnection: async () => ({}),
     checkConnections: async ({ managerName, connections }) => {
       expect(managerName).toBe('node-a');

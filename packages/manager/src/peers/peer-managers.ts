@@ -3,9 +3,11 @@ import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
 import { Channel, type Credentials, NsmError, proxy, type ServiceClient } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
+import type { StepCall } from '@nsm/observe';
 import { quote } from '../untrusted-text.js';
 
 type ProxyClient = ServiceClient<typeof proxy.ProxyConnection>;
+type InspectionClient = ServiceClient<typeof proxy.HalfInspection>;
 
 /** Managers that are called less often than this keep no channel. */
 const maxChannels = 256;
@@ -34,11 +36,16 @@ export interface RegisteredManager {
   readonly trustDomain?: string;
 }
 
+interface KnownManager {
+  readonly channel: Channel;
+  client?: ProxyClient;
+}
+
 export class PeerManagers {
   /** Ids of connections that other managers are being asked for just now: their halves there are not orphans. */
   readonly #asked = new Set<string>();
   /** By the name and the address of the manager. */
-  readonly #channels = new Map<string, { readonly channel: Channel; readonly client: ProxyClient }>();
+  readonly #channels = new Map<string, KnownManager>();
 
   readonly #managers: () => ReadonlyMap<string, RegisteredManager>;
 
@@ -80,12 +87,13 @@ export class PeerManagers {
   async request(
     peer: Peer,
     request: Init<typeof proxy.ProxyConnectionRequestSchema>,
-    signal: AbortSignal,
+    { signal, headers, onSteps }: StepCall & { readonly signal: AbortSignal },
   ): Promise<proxy.ProxyConnectionReply> {
     const until = performance.now() + answerTimeoutMs;
     const ask = () =>
       this.#client(peer).requestProxyConnection(request, {
         signal,
+        headers,
         timeoutMs: Math.max(1, until - performance.now()),
       });
     const reply = await ask()
@@ -103,9 +111,26 @@ export class PeerManagers {
         this.close(peer, { ...meant, reason: 'no reply' }).catch(() => undefined);
         throw this.#unheard(peer, NsmError.from(thrown), signal);
       });
+    onSteps(reply);
     if (reply.accepted) return reply;
     const refusal = NsmError.fromAdmissionError(reply.admissionError, 'manager-refused');
     throw new NsmError(refusal.kind, `manager ${quote(peer.manager)}: ${refusal.message}`, refusal);
+  }
+
+  /**
+   * What another manager would say to a request, without its touching anything.
+   * @throws NsmError `manager-unreachable` when it does not answer within `timeoutMs`, `unimplemented` when it cannot tell.
+   */
+  async plan(
+    peer: Peer,
+    request: Init<typeof proxy.ProxyConnectionRequestSchema>,
+    timeoutMs: number,
+  ): Promise<proxy.PlanProxyConnectionReply> {
+    try {
+      return await this.#client(peer).planProxyConnection(request, { timeoutMs });
+    } catch (thrown) {
+      throw this.#unheard(peer, NsmError.from(thrown));
+    }
   }
 
   /** Tells another manager that a connection has ended. @param timeoutMs within which that manager must have heard. */
@@ -151,8 +176,13 @@ export class PeerManagers {
     return reply;
   }
 
-  #unheard({ manager, address }: Peer, error: NsmError, signal: AbortSignal): NsmError {
-    if (signal.aborted) return error;
+  /** By which another manager is asked about its half of a connection. */
+  inspection(peer: Peer): InspectionClient {
+    return this.#known(peer).channel.client(proxy.HalfInspection);
+  }
+
+  #unheard({ manager, address }: Peer, error: NsmError, signal?: AbortSignal): NsmError {
+    if (signal?.aborted) return error;
     // A manager that is stopping resets its calls, which arrives as cancelled.
     if (error.kind === 'untrusted')
       return new NsmError('untrusted', `manager ${quote(manager)}: ${error.message}`, error);
@@ -182,6 +212,12 @@ export class PeerManagers {
   }
 
   #client(peer: Peer): ProxyClient {
+    const known = this.#known(peer);
+    known.client ??= known.channel.client(proxy.ProxyConnection);
+    return known.client;
+  }
+
+  #known(peer: Peer): KnownManager {
     const address = this.#current(peer);
     const key = keyOf(peer.manager, address);
     const present = this.#channels.get(key);
@@ -189,19 +225,19 @@ export class PeerManagers {
       // Keeps the map in order of use.
       this.#channels.delete(key);
       this.#channels.set(key, present);
-      return present.client;
+      return present;
     }
     const domain = this.#managers().get(peer.manager)?.trustDomain;
     const expected = { kind: 'manager', name: peer.manager, ...(domain ? { domain } : {}) } as const;
     const channel = new Channel(address, { credentials: this.#credentials, expected });
-    const client = channel.client(proxy.ProxyConnection);
-    this.#channels.set(key, { channel, client });
+    const made = { channel };
+    this.#channels.set(key, made);
     for (const [oldest, { channel: unused }] of this.#channels) {
       if (this.#channels.size <= maxChannels) break;
       unused.close();
       this.#channels.delete(oldest);
     }
-    return client;
+    return made;
   }
 
   /**

@@ -50,17 +50,20 @@ async function tryToRegister({ registry, self, logger }: RegistrationComponents)
 }
 
 /** Tells the registry whether this node's endpoints are out of service; a registry that is away is told when it is back. */
-export async function tellDrained(
-  { registry, self, logger }: RegistrationComponents,
+export async function tellDrained(components: RegistrationComponents, drained: boolean): Promise<void> {
+  await writeOwnRecord(components, drained).catch((error: unknown) => {
+    // Until then this manager refuses what comes.
+    components.logger.warn({ err: error }, 'the registry has not heard yet');
+  });
+}
+
+/** @throws NsmError of a registry that does not take the record. */
+export async function writeOwnRecord(
+  { registry, self }: Pick<RegistrationComponents, 'registry' | 'self'>,
   drained: boolean,
 ): Promise<void> {
   const { name, address, version, security, domain: trustDomain } = self;
-  await registry
-    .registerManager({ name, address, version, security, trustDomain, drained }, leaseMs)
-    .catch((error: unknown) => {
-      // Until then this manager refuses what comes.
-      logger.warn({ err: error }, 'the registry has not heard yet');
-    });
+  await registry.registerManager({ name, address, version, security, trustDomain, drained }, leaseMs);
 }
 
 /** Tells the registry that the manager stops: with connections its record stays, as it will be back; without any the record goes. */

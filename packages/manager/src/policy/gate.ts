@@ -8,7 +8,15 @@ import {
   type Subject,
 } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { type Action, type Decision, type Gives, type Limits, type Policy, unruled } from '@nsm/policy';
+import {
+  type Action,
+  type Decision,
+  type Gives,
+  type Limit,
+  type Policy,
+  type RuledLimit,
+  unruled,
+} from '@nsm/policy';
 import { type Audit, endpointFields as fieldsOf } from '../audit/audit.js';
 import { quote } from '../untrusted-text.js';
 import type { PolicySource } from './policy-source.js';
@@ -37,6 +45,11 @@ export class Gate {
   constructor({ source, audit }: GateComponents) {
     this.#source = source;
     this.#audit = audit;
+  }
+
+  /** The same, of which the audit log hears nothing: for those who only want to know. */
+  get unrecorded(): Gate {
+    return new Gate({ source: this.#source, audit: { decision: () => undefined } });
   }
 
   /** Whether there is a policy at all. */
@@ -109,14 +122,18 @@ export class Gate {
     return narrowed;
   }
 
-  /** What the rule that lets a client have one of some endpoints says of how much the client may have. */
-  limitsOf(client: Subject, endpoints: readonly NetworkServiceEndpoint[]): Limits {
-    if (!this.isRuled) return {};
+  /** A limit of the rule that lets a client have one of some endpoints. */
+  limitOf(
+    name: Limit,
+    client: Subject,
+    endpoints: readonly NetworkServiceEndpoint[],
+  ): RuledLimit | undefined {
+    if (!this.isRuled) return undefined;
     for (const endpoint of endpoints) {
-      const { allowed, limits } = this.permits(client, endpoint);
-      if (allowed) return limits;
+      const verdict = this.permits(client, endpoint);
+      if (verdict.allowed) return ruledBy(verdict, name);
     }
-    return {};
+    return undefined;
   }
 
   /** Whether a client may ask for a service that no endpoint provides now. @throws NsmError `policy` */
@@ -176,6 +193,15 @@ export function admitGiven(
 /** What a client hears: the rule, and nothing of what there is. */
 export function refusal(service: string, { reason }: Pick<Decision, 'reason'>): NsmError {
   return new NsmError('policy', `network service ${quote(service)}: ${reason}`);
+}
+
+/** The limit that the rule of a verdict has, if it has one. */
+export function ruledBy(
+  { limits, rule }: Pick<Verdict, 'limits' | 'rule'>,
+  name: Limit,
+): RuledLimit | undefined {
+  const limit = limits[name];
+  return limit === undefined ? undefined : { limit, rule };
 }
 
 function both(decisions: readonly Decision[]): Verdict {

@@ -12,18 +12,10 @@ export interface PolicySourceComponents {
   readonly logger: Pick<Logger, 'info' | 'error'>;
 }
 
-/** What became of a look at a file that had changed. */
-export interface PolicyChange {
-  /** SHA-256 of the text, in hexadecimal digits. */
-  readonly digest: string;
-  /** Why the file was not taken on; '' when it was. */
-  readonly error: string;
-}
-
 export class PolicySource {
   readonly #origin: PolicyOrigin | undefined;
   readonly #logger: PolicySourceComponents['logger'];
-  readonly #listeners = new Set<(change: PolicyChange) => void>();
+  readonly #listeners = new Set<(error: string) => void>();
   #policy: Policy | undefined;
   #text = '';
   #loadedAt = 0;
@@ -56,9 +48,15 @@ export class PolicySource {
     return { text: this.#text, loadedAt: this.#loadedAt };
   }
 
-  /** Called after each look at a file that had changed. */
-  onChange(listener: (change: PolicyChange) => void): void {
+  /** SHA-256 of the text that is in force, in hexadecimal digits; '' where none is. */
+  get digest(): string {
+    return this.#policy ? createHash('sha256').update(this.#text).digest('hex') : '';
+  }
+
+  /** Called after each look at a file that had changed, with why the file was not taken on ('' when it was), until what is returned is disposed of. */
+  onChange(listener: (error: string) => void): Disposable {
     this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   /** Reads the file, and looks for changes until `stop`. @throws NsmError `invalid` or `not-found` when the file cannot be taken on */
@@ -69,7 +67,7 @@ export class PolicySource {
     this.#seen = origin.mark();
     await this.#load(origin);
     origin.judged?.('');
-    this.#logger.info({ policy: origin.name, digest: digestOf(this.#text) }, 'the policy is in force');
+    this.#logger.info({ policy: origin.name, digest: this.digest }, 'the policy is in force');
     this.#look(origin);
   }
 
@@ -91,7 +89,7 @@ export class PolicySource {
     try {
       await this.#load(origin);
       this.#error = '';
-      this.#logger.info({ policy: origin.name, digest: digestOf(this.#text) }, 'a new policy is in force');
+      this.#logger.info({ policy: origin.name, digest: this.digest }, 'a new policy is in force');
     } catch (thrown) {
       const error = NsmError.from(thrown);
       this.#error = error.message;
@@ -101,7 +99,7 @@ export class PolicySource {
       );
     }
     origin.judged?.(this.#error);
-    for (const listener of this.#listeners) listener({ digest: digestOf(this.#text), error: this.#error });
+    for (const listener of this.#listeners) listener(this.#error);
   }
 
   async #load(origin: PolicyOrigin): Promise<void> {
@@ -112,8 +110,4 @@ export class PolicySource {
     this.#text = text ?? '';
     this.#loadedAt = Date.now();
   }
-}
-
-function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -21,9 +21,9 @@ it('has the facts of the pod that has the namespace, as they are now', () => {
     source: { policy: undefined },
     pods: { podIn: (inode) => (now && inode === 42 ? { uid: 'any', facts: now } : undefined) },
   });
-  const subject = subjects.of({ uid: 1000, gid: 1000 }, 42);
+  const subject = subjects.of({ uid: 1000, gid: 1000 }, { inode: 42, cookie: 7n });
   expect(subject.kubernetes).toEqual(facts('red'));
-  expect(subjects.of({ uid: 1000, gid: 1000 }, 43).kubernetes).toBeUndefined();
+  expect(subjects.of({ uid: 1000, gid: 1000 }, { inode: 43, cookie: 8n }).kubernetes).toBeUndefined();
   now = facts('blue');
   expect(subjects.again(subject).kubernetes).toEqual(facts('blue'));
   // While the pod is not known, what was recorded counts.

@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import {
   type CallContext,
+  type NamespaceIdentity,
   type NetworkServiceEndpoint,
   type PeerCredentials,
   type Subject,
@@ -31,13 +32,18 @@ export class Subjects {
   }
 
   /** A process in, or asking for, a network namespace. */
-  of({ uid, gid }: Pick<PeerCredentials, 'uid' | 'gid'>, inode: number): Subject {
+  of(
+    { uid, gid, pid = 0 }: Pick<PeerCredentials, 'uid' | 'gid'> & { readonly pid?: number },
+    { inode, cookie }: NamespaceIdentity,
+  ): Subject {
     const { self, guard, source, pods } = this.#components;
     const kubernetes = pods?.podIn(inode)?.facts;
     const netns = this.#names.of(inode);
     return create(SubjectSchema, {
       netns,
       inode,
+      cookie: cookie === 0n ? '' : String(cookie),
+      pid,
       uid,
       gid,
       labels: source.policy?.labelsOf(netns, inode) ?? {},
@@ -46,6 +52,13 @@ export class Subjects {
       domain: self.domain || defaultDomain,
       trusted: uid === 0 || guard.speaksForOthers({ uid, gid, pid: 0 }),
     });
+  }
+
+  /** A subject that an operator describes is on this node, and has the policy's labels, unless it is told otherwise. */
+  described(subject: Subject): Subject {
+    const { labels } = this.again(subject);
+    const manager = subject.manager || this.#components.self.name;
+    return { ...subject, manager, labels: { ...labels, ...subject.labels } };
   }
 
   /** The same subject after its policy or its pod has changed: the labels are those of now. */

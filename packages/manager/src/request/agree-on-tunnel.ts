@@ -1,61 +1,93 @@
-// The tunnel of a half that is made for another manager: its type, both addresses, its identifier, and the MTU through it.
-import { type InterfaceType, NsmError, type proxy, type TunnelType } from '@nsm/api';
+// The tunnel of a half that is made for another manager: its type, both addresses, and the MTU through it; then its identifier.
+import { type InterfaceType, NsmError, type proxy, type Tunnel, type TunnelType } from '@nsm/api';
+import type { Steps } from '@nsm/observe';
 import { chooseTunnel, restrictTunnels } from '../choice/negotiation.js';
+import type { Offer } from '../choice/tunnel-offers.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
-export interface HalfTunnel {
-  /** This node's end. */
+/** Which tunnel it will be. Nothing of it is taken yet. */
+export interface ChosenTunnel {
+  /** This node's end, without an identifier. */
   readonly end: {
     readonly type: TunnelType;
     readonly local: string;
     readonly remote: string;
-    readonly identifier: number;
     readonly port: number;
   };
+  /** Identifiers that the client's node proposes. */
+  readonly proposed: readonly number[];
   /** Bytes of the largest packet that both nodes' ends take. */
   readonly mtu: number;
 }
 
+/** What this node can do towards another node, of what a service may go over, and what it cannot and why. */
+export async function tunnelsTowards(
+  components: RequestComponents,
+  remote: string,
+  service: string,
+  own: (type: TunnelType) => boolean,
+): Promise<{ readonly tunnels: readonly Tunnel[]; readonly obstacles: Offer['obstacles'] }> {
+  const { tunnels, obstacles } = await components.offers.to(remote);
+  const possible = restrictTunnels(tunnels, components.tunnels, service);
+  return { tunnels: possible.filter(({ type }) => own(type)), obstacles };
+}
+
+/** A manager that knows only the specification tells no address: its call came from one. */
+export function addressOfCaller(
+  { tunnelType }: Pick<proxy.ProxyConnectionRequest, 'tunnelType'>,
+  callerAddress: string,
+): string {
+  return tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
+}
+
 /**
- * Chooses the tunnel's type, and takes an identifier that the client's node proposes.
- * @throws NsmError `no-common-tunnel`, `no-identifier`
+ * Chooses the tunnel's type.
+ * @param own this node's interface type.
+ * @throws NsmError `no-common-tunnel`
  */
 export async function agreeOnTunnel(
   components: RequestComponents,
   request: proxy.ProxyConnectionRequest,
   own: InterfaceType,
   callerAddress: string,
-  transaction: Transaction,
-): Promise<HalfTunnel> {
-  // A manager that knows only the specification tells no address: its call came from one.
-  const remote =
-    request.tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
-  const { tunnels, obstacles } = await components.offers.to(remote);
-  const { theirs, ours } = chooseTunnel(
-    request.tunnelType,
-    restrictTunnels(tunnels, components.tunnels, request.networkServiceName).filter(({ type }) =>
+  course: Pick<Steps, 'step'>,
+): Promise<ChosenTunnel> {
+  const remote = addressOfCaller(request, callerAddress);
+  const { tunnels, obstacles } = await course.step('find the tunnels to its node', () =>
+    tunnelsTowards(components, remote, request.networkServiceName, (type) =>
       components.wirings.tunnelled(own, type),
     ),
-    (types) => components.missingCapabilities.ofTunnels(types, obstacles),
   );
-  const identifier = await transaction.step(
-    'take a tunnel identifier',
-    () => takeIdentifier(components, theirs.parameters?.proposedIdentifiers ?? []),
-    (taken) => components.identifiers.release(taken),
+  const { theirs, ours } = chooseTunnel(request.tunnelType, tunnels, (types) =>
+    components.missingCapabilities.ofTunnels(types, obstacles),
   );
   const { address: local = '', port = 0, mtu = 0 } = ours.parameters ?? {};
   return {
-    end: { type: ours.type, local, remote, identifier, port },
+    end: { type: ours.type, local, remote, port },
+    proposed: theirs.parameters?.proposedIdentifiers ?? [],
     mtu: Math.min(theirs.parameters?.mtu || Number.POSITIVE_INFINITY, mtu),
   };
 }
 
-function takeIdentifier({ identifiers }: RequestComponents, proposed: readonly number[]): number {
-  const candidates = proposed.length > 0 ? proposed : identifiers.propose(1).identifiers;
-  const taken =
-    proposed.length > 0 ? candidates.find((identifier) => identifiers.take(identifier)) : candidates[0];
-  if (taken === undefined)
-    throw new NsmError('no-identifier', 'every tunnel identifier proposed is in use on this node; try again');
-  return taken;
+/** Takes an identifier that the client's node proposes. @throws NsmError `no-identifier` */
+export async function takeIdentifier(
+  { identifiers }: RequestComponents,
+  { proposed }: ChosenTunnel,
+  transaction: Transaction,
+): Promise<number> {
+  return await transaction.step(
+    'take a tunnel identifier',
+    () => {
+      const candidates = proposed.length > 0 ? proposed : identifiers.propose(1).identifiers;
+      const taken =
+        proposed.length > 0 ? candidates.find((identifier) => identifiers.take(identifier)) : candidates[0];
+      if (taken !== undefined) return taken;
+      throw new NsmError(
+        'no-identifier',
+        'every tunnel identifier proposed is in use on this node; try again',
+      );
+    },
+    (taken) => identifiers.release(taken),
+  );
 }

@@ -1,7 +1,7 @@
 // Asks the manager of an endpoint on another node for its half, and agrees with it on an interface, a tunnel and addresses.
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { NsmError, type Tunnel, TunnelSchema, traitsOf } from '@nsm/api';
+import { type Interface, NsmError, type Tunnel, TunnelSchema, traitsOf } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import {
   allocate,
@@ -13,11 +13,12 @@ import {
 } from '../addresses/allocation.js';
 import type { Reservation } from '../addresses/identifiers.js';
 import { judgeProxyReply, type ProxyAnswer } from '../admission/proxy-reply.js';
-import { impossibleTunnels, interfaceList, restrictTunnels, tunnelable } from '../choice/negotiation.js';
+import { impossibleTunnels, interfaceList, tunnelable } from '../choice/negotiation.js';
 import type { Peer } from '../peers/peer-managers.js';
 import { connectionHash } from '../state/connection.js';
 import { ownHolder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
+import { tunnelsTowards } from './agree-on-tunnel.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { takePair } from './take-pair.js';
@@ -43,30 +44,12 @@ export async function askManager(
 ): Promise<ManagerAnswer> {
   const { id, request, endpoint, namespace } = attempt;
   const { requestId, networkServiceName } = request;
+  const { course } = transaction;
   const manager = endpoint.networkServiceHost;
-  const peer = { manager, address: components.peers.addressOf(manager), connectionId: id };
-  const remote = await components.peers.resolve(manager, peer.address);
-  const offer = await components.offers.to(remote);
-  const tunnels = restrictTunnels(offer.tunnels, components.tunnels, networkServiceName);
-  if (tunnels.length === 0 && !attempt.interfaces.every(({ type }) => traitsOf(type).hasOwnWire))
-    throw new NsmError(
-      'no-common-tunnel',
-      `no tunnel of this node leads to manager ${quote(manager)}: ` +
-        components.missingCapabilities.ofTunnels(
-          impossibleTunnels(components.tunnels, networkServiceName),
-          offer.obstacles,
-        ),
-    );
-  const interfaces = tunnelable(attempt.interfaces, tunnels, components.wirings);
-  if (interfaces.length === 0)
-    throw new NsmError(
-      'no-common-interface',
-      `the client asks for ${interfaceList(attempt.interfaces)}, and its node can join ${components.wirings.list('tunnelled')} to another node` +
-        components.missingCapabilities.ofInterfaces(
-          new Set(attempt.interfaces.map(({ type }) => type)),
-          'tunnelled',
-        ),
-    );
+  const { address, tunnels, interfaces } = await course.step('find the tunnels to its node', () =>
+    offerTo(components, manager, networkServiceName, attempt.interfaces),
+  );
+  const peer = { manager, address, connectionId: id };
 
   const reservation = await transaction.step(
     'propose tunnel identifiers',
@@ -90,7 +73,7 @@ export async function askManager(
   const halfId = randomUUID();
   const reply = await transaction.step(
     'ask the other manager',
-    () =>
+    (step) =>
       components.peers.request(
         peer,
         {
@@ -105,7 +88,7 @@ export async function askManager(
           halfId,
           clientKey: connectionHash(attempt.key),
           toldMtu: attempt.former?.mtu ?? 0,
-          interface: interfaces,
+          interface: [...interfaces],
           excludedPrefixes: inTheWayOf(prefixesThere(components, endpoint), namespace.prefixes),
           addressPairs: pairs.map(({ client, endpoint: other, prefix }) => ({
             client,
@@ -115,7 +98,7 @@ export async function askManager(
           client: attempt.client,
           ...(request.labels ? { labels: request.labels } : {}),
         },
-        transaction.signal,
+        { signal: transaction.signal, ...course.call(step, { component: 'manager', manager }) },
       ),
     (_, why) =>
       components.peers.close(peer, {
@@ -135,7 +118,40 @@ export async function askManager(
   };
 }
 
-function proposing({ type, parameters }: Tunnel, identifiers: readonly number[]): Tunnel {
+/** What this node offers the other: tunnels in its order, and the client's interfaces that they can bring there. */
+export interface Offered {
+  /** HOST:PORT of the other manager. */
+  readonly address: string;
+  readonly tunnels: readonly Tunnel[];
+  readonly interfaces: readonly Interface[];
+}
+
+/** @throws NsmError `manager-unreachable`, `no-common-tunnel` or `no-common-interface` */
+export async function offerTo(
+  components: RequestComponents,
+  manager: string,
+  service: string,
+  asked: readonly Interface[],
+): Promise<Offered> {
+  const address = components.peers.addressOf(manager);
+  const remote = await components.peers.resolve(manager, address);
+  const { tunnels, obstacles } = await tunnelsTowards(components, remote, service, () => true);
+  if (tunnels.length === 0 && !asked.every(({ type }) => traitsOf(type).hasOwnWire))
+    throw new NsmError(
+      'no-common-tunnel',
+      `no tunnel of this node leads to manager ${quote(manager)}: ` +
+        components.missingCapabilities.ofTunnels(impossibleTunnels(components.tunnels, service), obstacles),
+    );
+  const interfaces = tunnelable(asked, tunnels, components.wirings);
+  if (interfaces.length > 0) return { address, tunnels, interfaces };
+  throw new NsmError(
+    'no-common-interface',
+    `the client asks for ${interfaceList(asked)}, and its node can join ${components.wirings.list('tunnelled')} to another node` +
+      components.missingCapabilities.ofInterfaces(new Set(asked.map(({ type }) => type)), 'tunnelled'),
+  );
+}
+
+export function proposing({ type, parameters }: Tunnel, identifiers: readonly number[]): Tunnel {
   const { address = '', mtu = 0, port = 0 } = parameters ?? {};
   return create(TunnelSchema, {
     type,

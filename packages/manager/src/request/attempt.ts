@@ -8,6 +8,7 @@ import {
   type Subject,
   traitsOf,
 } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import type { AddressPair } from '../addresses/address-pools.js';
 import type { Verdict } from '../policy/gate.js';
 import { providerOf } from '../policy/subjects.js';
@@ -31,6 +32,8 @@ export interface Admitted {
   readonly generation: number;
   /** What names the connection on every node it touches: 16 hexadecimal digits. Made anew, a connection keeps its own. */
   readonly hash: string;
+  /** Of the order that the request is, or is part of. */
+  readonly course: Course;
   /** The connection that this one is to replace, while it still stands: its interface keeps name and routes until then. */
   readonly beside?: Connection;
   /** Endpoints that the client must not be connected to, because it is to leave them. Default: none. */
@@ -161,7 +164,11 @@ export function nameToBe({ replaces, interface: chosen, clientParameters }: Conn
 }
 
 /** Of other connections in the same pod that have no interface now, and are to have it again. */
-function namesToBe(components: RequestComponents, id: string, { inode, cookie }: fw.Namespace): string[] {
+export function namesToBe(
+  components: Pick<RequestComponents, 'connections'>,
+  id: string,
+  { inode, cookie }: Pick<fw.Namespace, 'inode' | 'cookie'>,
+): string[] {
   return components.connections
     .healing()
     .filter((other) => other.id !== id)

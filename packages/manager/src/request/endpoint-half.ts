@@ -1,26 +1,16 @@
 // The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import {
-  forwarder as fw,
-  InterfaceSchema,
-  InterfaceType,
-  type NetworkServiceEndpoint,
-  NsmError,
-  type proxy,
-  type Subject,
-  traitsOf,
-} from '@nsm/api';
+import { forwarder as fw, NsmError, type proxy, type Subject, traitsOf } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { obstacles } from '../addresses/allocation.js';
-import { tunnelledMtu, wireMtu } from '../choice/mtu.js';
-import { chooseInterfaces, interfaceList } from '../choice/negotiation.js';
-import { onOneNetwork, poolOf, spelledOut } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { providerOf } from '../policy/subjects.js';
 import { type Connection, connectionHash, hashOf } from '../state/connection.js';
 import { foreignHolder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
-import { agreeOnTunnel } from './agree-on-tunnel.js';
+import { agreeOnHalf } from './agree-on-half.js';
+import { takeIdentifier } from './agree-on-tunnel.js';
 import type { RequestComponents } from './components.js';
 import { askEndpoint } from './endpoint-side.js';
 import { portOf } from './port.js';
@@ -35,6 +25,15 @@ export interface HalfIdentity {
   readonly client: Subject;
 }
 
+/** Who waits for a half. */
+export interface HalfCaller {
+  /** IP address of the client's manager. */
+  readonly address: string;
+  readonly signal: AbortSignal;
+  /** Of that manager's order. */
+  readonly course: Course;
+}
+
 /**
  * Makes this node's half of a connection, whose client is on another node.
  * @throws NsmError for every refusal; then nothing of the request is left on this node.
@@ -43,15 +42,14 @@ export async function makeHalf(
   components: RequestComponents,
   request: proxy.ProxyConnectionRequest,
   identity: HalfIdentity,
-  callerAddress: string,
-  signal: AbortSignal,
+  { address, signal, course }: HalfCaller,
 ): Promise<Connection> {
-  const transaction = new Transaction(signal, components.faults);
+  const transaction = new Transaction(signal, course, components.faults);
   try {
-    const connection = await connectEndpoint(components, request, identity, callerAddress, transaction);
+    const connection = await connectEndpoint(components, request, identity, address, transaction);
     // A caller that has gone does not hear that there is a half to close.
     signal.throwIfAborted();
-    return declareUp(components, connection);
+    return declareUp(components, connection, course);
   } catch (thrown) {
     const error = transaction.failure(thrown);
     for (const failure of await transaction.rollback(error))
@@ -62,6 +60,7 @@ export async function makeHalf(
         request: request.requestId,
         endpoint: request.nseProviderName,
         manager: request.clientManagerName,
+        trace: course.traceId,
         err: error,
       },
       'endpoint not connected',
@@ -77,26 +76,14 @@ async function connectEndpoint(
   callerAddress: string,
   transaction: Transaction,
 ): Promise<Connection> {
-  const [endpoint] = components.endpoints.matching(
-    request.nseProviderName,
-    request.nseProviderNamespace,
-    request.networkServiceName,
+  const { endpoint, agreed, verdict, tunnel, mtu } = await agreeOnHalf(
+    components,
+    request,
+    identity.client,
+    callerAddress,
+    transaction.course,
   );
-  if (components.catalogue.drained)
-    throw new NsmError('no-endpoint', `node ${quote(components.self.name)} is drained`);
-  if (!endpoint || components.endpoints.isWithheld(endpoint)) {
-    throw new NsmError(
-      'no-endpoint',
-      `endpoint ${quote(request.nseProviderName)} does not provide ${quote(request.networkServiceName)} here`,
-    );
-  }
-  const { chosen, verdict } = agreeOnInterfaces(components, request, identity.client, endpoint);
-  const agreed = onOneNetwork(chosen, components.physical);
-  const tunnel = traitsOf(agreed.client.type).hasOwnWire
-    ? undefined
-    : await agreeOnTunnel(components, request, agreed.endpoint.type, callerAddress, transaction);
-  const mtu = tunnel ? tunnelledMtu(tunnel.mtu, agreed.client, request.toldMtu) : wireMtu(agreed.client);
-
+  const identifier = tunnel && (await takeIdentifier(components, tunnel, transaction));
   const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
   const id = `${components.self.idPrefix}${hash}`;
   const holder = components.connections.byId(id);
@@ -135,15 +122,17 @@ async function connectEndpoint(
     holder: foreignHolder(identity.client),
   });
   if (traitsOf(placed.endpoint.type).hasDevice)
-    await refuseCut(components, [
-      {
-        side: 'endpoint',
-        namespace: plan.namespace,
-        parameters: plan.endpoint,
-        endpoint: endpoint.nseProviderName,
-        ...(tunnel ? { remote: tunnel.end.remote } : {}),
-      },
-    ]);
+    await transaction.course.step('see whether it cuts ways off', () =>
+      refuseCut(components, [
+        {
+          side: 'endpoint',
+          namespace: plan.namespace,
+          parameters: plan.endpoint,
+          endpoint: endpoint.nseProviderName,
+          ...(tunnel ? { remote: tunnel.end.remote } : {}),
+        },
+      ]),
+    );
   return await program(components, transaction, {
     id,
     ...identity,
@@ -158,7 +147,7 @@ async function connectEndpoint(
     endpointInterface: placed.endpoint,
     clientParameters: plan.client,
     endpointParameters: plan.endpoint,
-    ...(tunnel ? { tunnel: { type: tunnel.end.type, identifier: tunnel.end.identifier } } : {}),
+    ...(tunnel && identifier !== undefined ? { tunnel: { type: tunnel.end.type, identifier } } : {}),
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
@@ -166,49 +155,10 @@ async function connectEndpoint(
         ...portOf(placed.endpoint, plan.namespace, uid, plan.endpoint, plan.client),
         beside: plan.beside,
       },
-      ...(tunnel ? { tunnel: tunnel.end } : {}),
+      ...(tunnel && identifier !== undefined ? { tunnel: { ...tunnel.end, identifier } } : {}),
     }),
     intent: { kind: 'connected' },
     phase: { kind: 'CONNECTING' },
     since: components.connections.now(),
   });
-}
-
-/** The types that client and endpoint have, and what the policy says of the two. @throws NsmError when they have none in common. */
-function agreeOnInterfaces(
-  components: RequestComponents,
-  request: proxy.ProxyConnectionRequest,
-  client: Subject,
-  endpoint: NetworkServiceEndpoint,
-) {
-  const wanted =
-    request.interface.length > 0
-      ? request.interface
-      : [create(InterfaceSchema, { type: InterfaceType.DEFAULT_INTERFACE })];
-  // A manager that knows only the specification names no physical network.
-  const onNetwork = (type: InterfaceType): boolean => wanted.some((one) => one.type === type && poolOf(one));
-  const { gate, physical } = components;
-  const { interfaces: allowed, verdict } = gate.admitClient(
-    client,
-    endpoint,
-    gate.isRuled ? spelledOut(wanted, endpoint.interface, physical) : wanted,
-  );
-  const chosen = chooseInterfaces(
-    allowed,
-    endpoint.interface,
-    (theirs, own) =>
-      components.wirings.remotely(own, theirs) && (!traitsOf(own).hasOwnWire || onNetwork(own)),
-  );
-  if (!chosen) {
-    throw new NsmError(
-      'no-common-interface',
-      `no interface types that can be joined: the client asks for ${interfaceList(wanted)}, the endpoint offers ` +
-        `${interfaceList(endpoint.interface)}, its node can join ${components.wirings.list('tunnelled')} to another node` +
-        components.missingCapabilities.ofInterfaces(
-          new Set(endpoint.interface.map(({ type }) => type)),
-          'tunnelled',
-        ),
-    );
-  }
-  return { chosen, verdict };
 }

@@ -84,7 +84,8 @@ export async function askEndpoint(
   const takeBack = (why: NsmError) => notifyEndpoint(components, served, why.toAdmissionError());
   const { reply, namespace } = await transaction.step(
     'ask the endpoint',
-    async () => {
+    async (step) => {
+      const { course, signal } = transaction;
       try {
         return await components.endpoints.request(
           endpoint,
@@ -101,7 +102,7 @@ export async function askEndpoint(
             },
             maxMtu: question.mtu.most,
           },
-          transaction.signal,
+          { signal, ...course.call(step, { component: 'endpoint' }) },
         );
       } catch (thrown) {
         const error = NsmError.from(thrown);
@@ -129,7 +130,9 @@ export async function askEndpoint(
     routes: answer.client.routes,
   });
   const beside = components.servedNames.others(served)[0]?.id ?? '';
-  await fitEndpoint(components, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] });
+  await transaction.course.step('fit it into the endpoint', () =>
+    fitEndpoint(components, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] }),
+  );
   return {
     namespace,
     pairs: own,

@@ -29,7 +29,7 @@ export async function establish(
     needsTrust: admitted.former?.trusted,
   };
   const { avoid = () => false } = admitted;
-  const fitting = components.catalogue.select(wanted);
+  const fitting = await admitted.course.step('choose an endpoint', () => components.catalogue.select(wanted));
   const candidates = fitting.filter((endpoint) => !avoid(endpoint));
   if (candidates.length === 0)
     throw new NsmError(
@@ -87,12 +87,12 @@ async function connectTo(
     : request.interface;
   const { interfaces: allowed, verdict } = gate.admitClient(admitted.client, endpoint, wanted);
   for (const interfaces of byPreference(allowed, endpoint.interface, physical)) {
-    const transaction = new Transaction(signal, components.faults);
+    const transaction = new Transaction(signal, admitted.course, components.faults);
     try {
       const attempt = attemptOf(components, admitted, endpoint, interfaces, verdict);
       const connection = await connect(components, attempt, transaction);
       components.owners.hold(connection);
-      return declareUp(components, connection);
+      return declareUp(components, connection, admitted.course);
     } catch (thrown) {
       const error = transaction.failure(thrown);
       for (const failure of await transaction.rollback(error))
@@ -107,6 +107,7 @@ async function connectTo(
           request: request.requestId,
           endpoint: endpoint.nseProviderName,
           interfaces: interfaceList(interfaces),
+          trace: admitted.course.traceId,
           err: error,
         },
         'endpoint not connected',

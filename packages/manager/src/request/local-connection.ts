@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError, traitsOf } from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
-import { localMtu, wireMtu } from '../choice/mtu.js';
+import { localMtu, type Mtu, wireMtu } from '../choice/mtu.js';
 import { type AgreedInterfaces, chooseInterfaces } from '../choice/negotiation.js';
 import { onOneNetwork, wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
@@ -29,7 +29,7 @@ export async function connectLocally(
   transaction: Transaction,
 ): Promise<Connection> {
   const { id, hash, request, endpoint, namespace, interfaces, verdict } = attempt;
-  const agreed = onOneNetwork(agreeOnInterfaces(interfaces, endpoint, components), components.physical);
+  const agreed = agreeLocally(interfaces, endpoint, components);
   const uid = components.endpoints.uidOf(endpoint) ?? 0;
   const sides = {
     client: { interface: agreed.client, uid: attempt.uid },
@@ -47,26 +47,24 @@ export async function connectLocally(
     interface: chosen.endpoint,
     excluded: obstacles(components, namespace.prefixes),
     offered: attempt.former?.pairs ?? [],
-    mtu: ownWire ? wireMtu(chosen.client) : localMtu(chosen.client, chosen.endpoint, attempt.former?.mtu),
+    mtu: mtuOnNode(chosen, attempt.former?.mtu),
     verdict,
     holder: ownHolder(attempt),
   });
   const given = { endpoint: endpoint.nseProviderName };
-  await refuseCut(components, [
+  const { course } = transaction;
+  const cuts = [
     ...(traitsOf(chosen.client.type).hasDevice
       ? [{ ...given, side: 'client' as const, namespace, parameters: plan.client }]
       : []),
     ...(traitsOf(chosen.endpoint.type).hasDevice
       ? [{ ...given, side: 'endpoint' as const, namespace: plan.namespace, parameters: plan.endpoint }]
       : []),
-  ]);
+  ];
+  await course.step('see whether it cuts ways off', () => refuseCut(components, cuts));
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
-  const siblings = await fitClient(
-    components,
-    attempt,
-    chosen.client,
-    { addresses, peers, routes },
-    plan.pairs,
+  const siblings = await course.step('fit it into the client', () =>
+    fitClient(components, attempt, chosen.client, { addresses, peers, routes }, plan.pairs),
   );
   // Where the endpoint answers on another device than the connection's own, that may not lead there.
   const elsewhere = peers.filter(
@@ -106,7 +104,8 @@ export async function connectLocally(
       error,
     );
   });
-  if (pair && (attempt.beside || attempt.former)) await ready(components, connection);
+  if (pair && (attempt.beside || attempt.former))
+    await course.step('wait for the first packet', () => ready(components, connection));
   return connection;
 }
 
@@ -126,7 +125,13 @@ async function ready(
   }
 }
 
-function agreeOnInterfaces(
+/** @param told as for `localMtu`. */
+export function mtuOnNode({ client, endpoint }: AgreedInterfaces, told?: number): Mtu {
+  return traitsOf(client.type).hasOwnWire ? wireMtu(client) : localMtu(client, endpoint, told);
+}
+
+/** @throws NsmError `no-common-interface` */
+export function agreeLocally(
   wanted: readonly Interface[],
   endpoint: NetworkServiceEndpoint,
   components: RequestComponents,
@@ -137,5 +142,5 @@ function agreeOnInterfaces(
       'no-common-interface',
       `no interface types that can be joined with endpoint ${quote(endpoint.nseProviderName)}`,
     );
-  return chosen;
+  return onOneNetwork(chosen, components.physical);
 }

@@ -1,6 +1,7 @@
 // The last steps of every request: the connection is recorded and the dataplane programmed, both or neither.
 
 import type { forwarder as fw } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import type { Connection } from '../state/connection.js';
 import { routesIn } from '../state/connection-table.js';
 import { holderOf } from '../state/holder.js';
@@ -24,9 +25,13 @@ export async function program(
   const [programmed, recorded] = await Promise.allSettled([
     transaction.step(
       'program the dataplane',
-      async () => {
+      async (step) => {
+        const { course, signal } = transaction;
         try {
-          return await components.forwarder.apply(crossConnect, { signal: transaction.signal });
+          const { headers, onSteps } = course.call(step, { component: 'forwarder' });
+          const applied = await components.forwarder.apply(crossConnect, { signal, headers });
+          onSteps(applied);
+          return applied;
         } catch (error) {
           // A forwarder that is a process may have done it all the same.
           if (transaction.signal.aborted) await remove();
@@ -56,13 +61,18 @@ function requireRoutes({ shares, connections }: RequestComponents, planned: Conn
     shares.require('routes', holder, connections.routesBeside(planned, holder), { more });
 }
 
+/** What the forwarder answers, as far as it is kept: what it did says the course of the order. */
+export function kept(applied: fw.CrossConnect): fw.CrossConnect {
+  return { ...applied, mended: [], steps: [], tookMs: 0 };
+}
+
 /** A connection as the forwarder made it: with the names that its interfaces really got. */
 export function withNamesOf(applied: fw.CrossConnect, planned: Connection): Connection {
   const { client, endpoint } = applied;
   return {
     ...planned,
     // It has answered: what mends it later must not wait for the other side.
-    crossConnect: { ...applied, answerWithinMs: 0, mended: [] },
+    crossConnect: { ...kept(applied), answerWithinMs: 0 },
     clientParameters: {
       ...planned.clientParameters,
       interfaceName: client?.name ?? planned.clientParameters.interfaceName,
@@ -76,12 +86,15 @@ export function withNamesOf(applied: fw.CrossConnect, planned: Connection): Conn
   };
 }
 
-/** The connection carries packets. */
+/** The connection carries packets. @param course of the order that made it. */
 export function declareUp(
   { connections, logger }: Pick<RequestComponents, 'connections' | 'logger'>,
   connection: Connection,
+  course: Course,
 ): Connection {
   const up = connections.change(connection, { phase: { kind: 'UP' } });
+  course.about({ connection: up.id, service: up.service, role: up.role });
+  connections.noteCourse(up.id, course);
   logger.info(
     {
       connection: up.id,
@@ -89,6 +102,8 @@ export function declareUp(
       service: up.service,
       endpoint: up.endpoint.name,
       peer: up.peer?.manager,
+      trace: course.traceId,
+      ms: Math.round(course.durationMs * 10) / 10,
     },
     'connection up',
   );

@@ -78,17 +78,22 @@ async function connect(
     addresses: parameters.peerAddresses,
     route: [...asked.clientSources],
   });
+  const { course } = transaction;
   if (traitsOf(placed.client.type).hasDevice)
-    await refuseCut(components, [
-      {
-        side: 'client',
-        namespace,
-        parameters: clientParameters,
-        endpoint: endpoint.nseProviderName,
-        ...(tunnel ? { remote: tunnel.address } : {}),
-      },
-    ]);
-  const siblings = await fitClient(components, attempt, chosen, side, pairs);
+    await course.step('see whether it cuts ways off', () =>
+      refuseCut(components, [
+        {
+          side: 'client',
+          namespace,
+          parameters: clientParameters,
+          endpoint: endpoint.nseProviderName,
+          ...(tunnel ? { remote: tunnel.address } : {}),
+        },
+      ]),
+    );
+  const siblings = await course.step('fit it into the client', () =>
+    fitClient(components, attempt, chosen, side, pairs),
+  );
   const given = side.peers.filter((peer) => !pairs.some((pair) => pair.endpoint.startsWith(`${peer}/`)));
   const connection = await program(components, transaction, {
     ...recordOf(components, attempt),

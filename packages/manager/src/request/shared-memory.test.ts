@@ -1,6 +1,7 @@
 // What both sides of a shared memory are told, and what the forwarder is asked for.
 import { create } from '@bufbuild/protobuf';
 import { type forwarder as fw, type Interface, InterfaceSchema, InterfaceType, NsmError } from '@nsm/api';
+import { Courses } from '@nsm/observe';
 import { describe, expect, it } from 'vitest';
 import type { RequestComponents } from './components.js';
 import { placeSockets } from './shared-memory.js';
@@ -21,7 +22,7 @@ async function place(client: Interface, endpoint: Interface, former?: Interface)
     },
     remove: async (request: fw.RemoveRequest) => removed.push(request),
   };
-  const transaction = new Transaction(new AbortController().signal);
+  const transaction = new Transaction(new AbortController().signal, new Courses().begin('connect'));
   const sides = { client: { interface: client, uid: 1001 }, endpoint: { interface: endpoint, uid: 1002 } };
   const placed = await placeSockets(
     { forwarder } as unknown as RequestComponents,

@@ -1,6 +1,6 @@
 // A pair of addresses as one of those that a client may have.
 import type { Shares } from '../admission/shares.js';
-import type { Verdict } from '../policy/gate.js';
+import { ruledBy, type Verdict } from '../policy/gate.js';
 import type { Holder } from '../state/holder.js';
 
 /**
@@ -10,7 +10,9 @@ import type { Holder } from '../state/holder.js';
 export function takePair(
   { shares }: { readonly shares: Pick<Shares, 'take'> },
   holder: Holder | undefined,
-  { limits }: Pick<Verdict, 'limits'>,
+  verdict: Pick<Verdict, 'limits' | 'rule'>,
 ): () => void {
-  return holder ? shares.take('addressPairs', holder, { ruled: limits.addressPairs }) : () => undefined;
+  return holder
+    ? shares.take('addressPairs', holder, { ruled: ruledBy(verdict, 'addressPairs') })
+    : () => undefined;
 }

@@ -1,5 +1,6 @@
 // All or nothing: whichever step fails, everything before it is undone, the last first.
 import { NsmError } from '@nsm/api';
+import { Courses } from '@nsm/observe';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Transaction } from './transaction.js';
@@ -13,9 +14,13 @@ describe('Transaction', () => {
         async (failing, stubborn) => {
           const done: number[] = [];
           const reasons: NsmError[] = [];
-          const transaction = new Transaction(new AbortController().signal, (step) => {
-            if (step === `step ${failing}`) throw new NsmError('dataplane', 'injected');
-          });
+          const transaction = new Transaction(
+            new AbortController().signal,
+            new Courses().begin('connect'),
+            (step) => {
+              if (step === `step ${failing}`) throw new NsmError('dataplane', 'injected');
+            },
+          );
           const run = async (): Promise<void> => {
             for (let n = 0; n < 6; n++) {
               await transaction.step(
@@ -44,7 +49,10 @@ describe('Transaction', () => {
   });
 
   it('starts no step after the deadline', async () => {
-    const transaction = new Transaction(AbortSignal.abort(new NsmError('deadline', 'late')));
+    const transaction = new Transaction(
+      AbortSignal.abort(new NsmError('deadline', 'late')),
+      new Courses().begin('connect'),
+    );
     await expect(transaction.step('one', () => expect.unreachable())).rejects.toMatchObject({
       kind: 'deadline',
     });
@@ -52,7 +60,7 @@ describe('Transaction', () => {
 
   it('names the step that the deadline ended, and not what fails otherwise', async () => {
     const abort = new AbortController();
-    const transaction = new Transaction(abort.signal);
+    const transaction = new Transaction(abort.signal, new Courses().begin('connect'));
     expect(transaction.failure(new NsmError('dataplane', 'no'))).toMatchObject({ message: 'no' });
     await transaction.step('one', () => undefined);
     const two = transaction.step('two', () => {
@@ -65,7 +73,7 @@ describe('Transaction', () => {
       kind: 'deadline',
       message: 'the deadline passed while: two',
     });
-    expect(new Transaction(abort.signal).failure('')).toMatchObject({
+    expect(new Transaction(abort.signal, new Courses().begin('connect')).failure('')).toMatchObject({
       message: 'the deadline passed while: wait for what was under way for the same request',
     });
   });

@@ -1,5 +1,6 @@
 // All or nothing: steps that are undone in reverse order when a later one fails or the deadline passes.
 import { NsmError } from '@nsm/api';
+import type { Course, Step } from '@nsm/observe';
 
 /** Called after each step with its name; tests make it throw. */
 export type FaultInjector = (step: string) => void | Promise<void>;
@@ -7,14 +8,17 @@ export type FaultInjector = (step: string) => void | Promise<void>;
 export class Transaction {
   /** Aborts when the caller goes away or the deadline passes; every step gets it. */
   readonly signal: AbortSignal;
+  /** Of the order that it is part of. */
+  readonly course: Course;
   /** What was under way when the signal aborted. */
   #interrupted: string | undefined;
   readonly #faults: FaultInjector | undefined;
   readonly #undos: { readonly name: string; readonly undo: (why: NsmError) => Promise<unknown> | unknown }[] =
     [];
 
-  constructor(signal: AbortSignal, faults?: FaultInjector) {
+  constructor(signal: AbortSignal, course: Course, faults?: FaultInjector) {
     this.signal = signal;
+    this.course = course;
     this.#faults = faults;
     if (signal.aborted) this.#interrupted = 'wait for what was under way for the same request';
   }
@@ -25,7 +29,7 @@ export class Transaction {
    */
   async step<T>(
     name: string,
-    run: () => Promise<T> | T,
+    run: (step: Step) => Promise<T> | T,
     undo?: (value: T, why: NsmError) => Promise<unknown> | unknown,
   ): Promise<T> {
     const value = await this.#watched(name, run);
@@ -48,7 +52,7 @@ export class Transaction {
     const failures: NsmError[] = [];
     for (const { name, undo } of this.#undos.splice(0).reverse()) {
       try {
-        await undo(why);
+        await this.course.step(`undo: ${name}`, () => undo(why));
       } catch (thrown) {
         const error = NsmError.from(thrown);
         failures.push(new NsmError(error.kind, `undoing "${name}": ${error.message}`, error));
@@ -58,12 +62,14 @@ export class Transaction {
   }
 
   /** Of steps that go on at the same time, the first to end is the one that was ended; between two it is the next. */
-  async #watched<T>(name: string, run: () => Promise<T> | T): Promise<T> {
-    try {
-      this.signal.throwIfAborted();
-      return await run();
-    } finally {
-      if (this.signal.aborted) this.#interrupted ??= name;
-    }
+  async #watched<T>(name: string, run: (step: Step) => Promise<T> | T): Promise<T> {
+    return await this.course.step(name, async (step) => {
+      try {
+        this.signal.throwIfAborted();
+        return await run(step);
+      } finally {
+        if (this.signal.aborted) this.#interrupted ??= name;
+      }
+    });
   }
 }

@@ -1,13 +1,20 @@
 // nsmadmin.Admin on admin.sock: what operators call.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
+import { explainSelection } from '../explain/explain-selection.js';
+import { captureConnection } from '../looking/capture.js';
+import { pingConnection } from '../looking/ping.js';
+import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
-import { type Connection, detailOf, stateOf } from '../state/connection.js';
+import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
-import { asHere, testPolicy } from './policy-tests.js';
+import { checkPeers } from './peer-checks.js';
+import { testPolicy } from './policy-tests.js';
 import { refusable } from './refusable.js';
+import { adminConnection, inFull, roundTripsOf } from './told-connections.js';
+import { watchAll } from './watch-all.js';
+import { withinPatience } from './within-patience.js';
 
 export function adminService(components: ServiceComponents): ServiceImplementation<typeof admin.Admin> {
   return {
@@ -24,6 +31,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
           drained: components.catalogue.drained,
         },
         ...certificateOf(components),
+        stateDir: components.places.stateDir,
+        listen: components.places.listen,
         registry: components.registry.url,
         registrySynced: components.registry.synced,
         connections: components.connections.size,
@@ -64,12 +73,23 @@ export function adminService(components: ServiceComponents): ServiceImplementati
       return { managers: [...components.registry.managers().values()] };
     },
 
-    async listConnections() {
+    async listConnections({ roundTrips }) {
+      const all = [...components.connections.values()];
+      const measured = roundTrips ? await roundTripsOf(components, all) : undefined;
       return {
         connections: await Promise.all(
-          [...components.connections.values()].map((connection) => inFull(components, connection)),
+          all.map((connection) => inFull(components, connection, measured?.get(connection.id))),
         ),
       };
+    },
+
+    async compareConnection({ id }) {
+      const connection = known(components, id);
+      const [{ differences }, measured] = await Promise.all([
+        withinPatience(components.forwarder.compare(connection.crossConnect)),
+        roundTripsOf(components, [connection]),
+      ]);
+      return { differences, roundTripUs: measured.get(id) ?? 0 };
     },
 
     async listTunnels() {
@@ -83,18 +103,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
       return { capabilities: capabilities?.tunnels ?? [], tunnels };
     },
 
-    async explainSelection({ networkServiceName, labels, interface: interfaces, subject }) {
-      const client = subject && asHere(components, subject);
-      const ranked = components.catalogue.rank({ service: networkServiceName, labels, interfaces, client });
-      return {
-        candidates: ranked.map(({ endpoint, usable, reason, rule }, index) => ({
-          endpoint,
-          rank: usable ? index + 1 : 0,
-          reason,
-          rule,
-        })),
-      };
-    },
+    explainSelection: (request) => explainSelection(components, request),
 
     async getPolicy() {
       const { path, error, inForce } = components.source;
@@ -106,9 +115,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 
     closeConnection: ({ id }) =>
       refusable(async () => {
-        if (!components.connections.byId(id))
-          throw new NsmError('not-found', `no connection ${quote(id)}; "nsm get connections" lists them`);
-        await components.reconciler.close(id, 'closed by an operator');
+        await components.reconciler.close(known(components, id).id, 'closed by an operator');
         return undefined;
       }),
 
@@ -118,35 +125,38 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         return { accepted: true, admissionError: '', moved, staying: [...staying] };
       }),
 
+    watch: ({ topics }, { signal }) => watchAll(components, topics, signal),
+
+    checkPeers: () => checkPeers(components),
+
+    async checkRegistry() {
+      const started = performance.now();
+      const error = await writeOwnRecord(components, components.catalogue.drained).then(
+        () => '',
+        (thrown: unknown) => NsmError.from(thrown).message,
+      );
+      return { error, elapsedMs: performance.now() - started };
+    },
+
     async *watchConnections(_request, { signal }) {
       const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
       const kinds = { present: PRESENT, changed: CHANGED, removed: REMOVED };
       for await (const change of components.connections.watch(signal)) {
         const time = timestampFromMs(components.connections.now());
         if (change.kind === 'synced') yield { kind: SYNCED, time };
-        else yield { kind: kinds[change.kind], connection: adminConnection(change.connection), time };
+        else
+          yield {
+            kind: kinds[change.kind],
+            connection: adminConnection(components, change.connection),
+            time,
+          };
       }
     },
+
+    captureConnection: (request, { signal }) => captureConnection(components, request, signal),
+
+    pingConnection: ({ id, timeoutMs }) => pingConnection(components, id, timeoutMs || 1000),
   };
-}
-
-/** Milliseconds for which whoever looks waits for the forwarder: that it hangs may be what is to be seen. */
-const patienceMs = 2000;
-
-async function withinPatience<T>(answer: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const late = sleep(patienceMs, undefined, { signal: timer.signal }).then(() => {
-    throw new NsmError(
-      'unavailable',
-      `the forwarder of this node has not answered for ${patienceMs / 1000} s: is it stopped, or overloaded?`,
-    );
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    timer.abort();
-    late.catch(() => undefined);
-  }
 }
 
 async function capabilitiesOf(
@@ -162,63 +172,31 @@ async function capabilitiesOf(
   }
 }
 
-async function inFull(components: ServiceComponents, connection: Connection) {
-  // An interface that has just gone has no counters; the connection's state says why.
-  const statistics = await withinPatience(
-    components.forwarder.getStatistics({ crossConnect: connection.crossConnect }),
-  ).catch(() => undefined);
-  const history = components.connections.historyOf(connection.id).map(({ time, state, detail }) => ({
-    time: timestampFromMs(time),
-    state,
-    detail,
-  }));
-  return { ...adminConnection(connection), history, ...(statistics ? { statistics } : {}) };
+/** @throws NsmError `not-found` */
+function known({ connections }: Pick<ServiceComponents, 'connections'>, id: string): Connection {
+  const connection = connections.byId(id);
+  if (connection) return connection;
+  throw new NsmError('not-found', `no connection ${quote(id)}; "nsm get connections" lists them`);
 }
 
-/** Of thousands of routes so many are told: all connections of a node go into one reply. */
-const maxRoutesTold = 64;
-
-function withFewRoutes<T extends { readonly route: readonly string[] }>(parameters: T) {
-  return { ...parameters, route: parameters.route.slice(0, maxRoutesTold) };
-}
-
-function portWithFewRoutes(port: fw.Port): fw.Port {
-  return { ...port, routes: port.routes.slice(0, maxRoutesTold) };
-}
-
-function adminConnection(connection: Connection) {
-  const { phase, crossConnect, clientParameters, endpointParameters } = connection;
-  const { client, endpoint } = crossConnect;
-  return {
-    id: connection.id,
-    requestId: connection.requestId,
-    networkServiceName: connection.service,
-    role: connection.role,
-    state: stateOf(connection),
-    detail: detailOf(connection),
-    attempt: 'attempt' in phase ? phase.attempt : 0,
-    nseProviderName: connection.endpoint.name,
-    nseProviderNamespace: connection.endpoint.namespace || 'default',
-    peerManager: connection.peer?.manager ?? connection.id.slice(0, connection.id.lastIndexOf(':')),
-    interface: connection.interface,
-    connectionParameters: withFewRoutes(clientParameters),
-    endpointParameters: withFewRoutes(endpointParameters),
-    crossConnect: {
-      ...crossConnect,
-      ...(client ? { client: portWithFewRoutes(client) } : {}),
-      ...(endpoint ? { endpoint: portWithFewRoutes(endpoint) } : {}),
-    },
-    clientRoutes: clientParameters.route.length,
-    endpointRoutes: endpointParameters.route.length,
-    since: timestampFromMs(connection.since),
-  };
-}
-
-function certificateOf({ credentials }: ServiceComponents): {
+interface CertificateFields {
   certificateSource?: string;
   certificateUntil?: ReturnType<typeof timestampFromMs>;
-} {
+  certificateChain?: string;
+  certificateAuthorities?: string;
+  certificateError?: string;
+  certificateEndsSoon?: boolean;
+}
+
+function certificateOf({ credentials }: ServiceComponents): CertificateFields {
   if (!credentials) return {};
-  const { source, validUntil } = credentials;
-  return { certificateSource: source, certificateUntil: timestampFromMs(validUntil.getTime()) };
+  const { source, validUntil, trouble, endsSoon, current } = credentials;
+  return {
+    certificateSource: source,
+    certificateUntil: timestampFromMs(validUntil.getTime()),
+    certificateChain: current.chain,
+    certificateAuthorities: [...current.authorities.values()].flat().join(''),
+    certificateError: trouble,
+    certificateEndsSoon: endsSoon,
+  };
 }

@@ -1,5 +1,6 @@
 // A client's well-formed request becomes an order: what it asks for and for whom is found out here, and no more.
 import { connect, NsmError, type PeerCredentials } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { admitConnectionRequest } from '../admission/admission.js';
 import { admitPodUid } from '../admission/pod-uid.js';
 import { connectionId } from '../request/attempt.js';
@@ -9,27 +10,50 @@ import { type Holder, ownHolder } from '../state/holder.js';
 import type { ServiceComponents } from './components.js';
 import { fingerprintOf } from './fingerprint.js';
 
+/** Who asks for a connection. */
+export interface ClientCall {
+  readonly peer?: PeerCredentials | undefined;
+  readonly signal: AbortSignal;
+  /** The trace that the call belongs to, unchecked. */
+  readonly traceparent?: string;
+  /** What else the connection's record is to say of whom it is for. */
+  readonly marks?: Pick<Owner, 'annotated'>;
+}
+
 /**
  * Gives a client the connection it asks for, at its turn among those of others.
- * @param marks what else its record is to say of whom it is for.
  * @throws NsmError as `requestConnection`, and `overload`.
  */
 export async function connectInTurn(
   components: ServiceComponents,
   request: connect.ConnectionRequest,
-  peer: PeerCredentials | undefined,
-  signal: AbortSignal,
-  marks: Pick<Owner, 'annotated'> = {},
+  call: ClientCall,
 ): Promise<Connection> {
+  const subject = {
+    service: request.networkServiceName,
+    by: call.marks?.annotated ? 'annotation' : 'client',
+  };
+  const course = components.courses.begin('connect', subject, call.traceparent);
+  return await course.whole(() => takeTurn(components, request, call, course));
+}
+
+async function takeTurn(
+  components: ServiceComponents,
+  request: connect.ConnectionRequest,
+  call: ClientCall,
+  course: Course,
+): Promise<Connection> {
+  const { peer, signal } = call;
   admitConnectionRequest(request);
   const { guard, connections, intake, shares } = components;
   const { requestId, networkServiceName: service, linuxNamespace } = request;
   const asker = guard.askerOf(linuxNamespace, peer);
   connections.note(guard.namespaceOf(peer));
   const reserve = (): (() => void) => shares.take('requests', callingHolder(components, peer));
-  return await intake.run({ asker, service, requestId, reserve }, signal, () =>
-    requestConnection(components, request, peer, signal, marks),
-  );
+  return await intake.run({ asker, service, requestId, reserve }, signal, () => {
+    course.waited('wait for its turn', 0);
+    return requestConnection(components, request, call, course);
+  });
 }
 
 /** Whose the call is. @throws NsmError `namespace-foreign` where that is not known. */
@@ -43,17 +67,17 @@ export function callingHolder(
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
- * @param marks what else its record is to say of whom it is for.
  * @throws NsmError for every refusal; then nothing of this request is left on any components.
  */
 async function requestConnection(
   components: ServiceComponents,
   request: connect.ConnectionRequest,
-  peer: PeerCredentials | undefined,
-  caller: AbortSignal,
-  marks: Pick<Owner, 'annotated'>,
+  { peer, signal: caller, marks }: ClientCall,
+  course: Course,
 ): Promise<Connection> {
-  const namespace = await components.guard.admitClient(request.linuxNamespace, peer);
+  const namespace = await course.step('look up the client', () =>
+    components.guard.admitClient(request.linuxNamespace, peer),
+  );
   admitPodUid(request.requestId, namespace.inode, components.pods);
   const key = requestKey(namespace, request.requestId, request.networkServiceName);
   const { inode, cookie } = namespace;
@@ -65,18 +89,19 @@ async function requestConnection(
     { namespace: inode, ...process },
   );
   const signal = AbortSignal.any([caller, AbortSignal.timeout(components.requestTimeoutMs)]);
-  const { uid, gid } = peer ?? { uid: 0, gid: 0 };
-  const client = components.subjects.of({ uid, gid }, namespace.inode);
+  const { uid, gid, pid } = peer ?? { uid: 0, gid: 0, pid: 0 };
+  const client = components.subjects.of({ uid, gid, pid }, namespace);
   const holder = ownHolder({ uid, client, namespace });
-  const admitted = { request, key, fingerprint, owner, namespace, client, uid };
+  const admitted = { request, key, fingerprint, owner, namespace, client, uid, course };
   const connection = await components.reconciler.order(key, {
     kind: 'connect',
     fingerprint,
+    course,
     signal,
     make: async (interrupted, beside) => {
       const { connections, shares, gate, catalogue } = components;
       const hash = newConnectionHash();
-      const { connections: ruled } = gate.limitsOf(client, catalogue.of(request.networkServiceName));
+      const ruled = gate.limitOf('connections', client, catalogue.of(request.networkServiceName));
       if (!beside) shares.require('connections', holder, connections.heldBy(holder), { ruled });
       // From now on it counts: others that are asked for meanwhile must not overshoot.
       const ended = connections.expect(connectionId(components, hash), holder);

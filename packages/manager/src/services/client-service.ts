@@ -20,14 +20,9 @@ export function clientService(
   components: ServiceComponents,
 ): ServiceImplementation<typeof connect.ClientConnection> {
   return {
-    requestConnection: (request, { peer, signal }) =>
+    requestConnection: (request, call) =>
       refusable(async () => {
-        const { clientParameters, interface: chosen } = await connectInTurn(
-          components,
-          request,
-          peer,
-          signal,
-        );
+        const { clientParameters, interface: chosen } = await connectInTurn(components, request, call);
         return { accepted: true, connectionParameters: clientParameters, interface: chosen };
       }),
 

@@ -1,9 +1,11 @@
 // What the services use: they turn what is called into orders, and what is known into replies.
 
+import type { Courses } from '@nsm/observe';
 import type { MachineCredentials } from '@nsm/pki';
 import type { Intake } from '../admission/intake.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { AuditLog } from '../audit/audit-log.js';
+import type { ManagerOptions } from '../manager-options.js';
 import type { NodePods } from '../node-pods.js';
 import type { RequestComponents } from '../request/components.js';
 import type { SignalComponents } from '../signals/components.js';
@@ -17,6 +19,9 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   /** Undefined for plain text. */
   readonly credentials: MachineCredentials | undefined;
   readonly intake: Intake;
+  readonly courses: Courses;
+  /** Where it keeps its state, and HOST:PORT that it listens on. */
+  readonly places: Pick<ManagerOptions, 'stateDir' | 'listen'>;
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;
   /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */

@@ -1,8 +1,10 @@
 // Connections for pods that have no agent in them: asked for within this process, as if by the pod itself.
 import { create } from '@bufbuild/protobuf';
-import { connect, NsmError, type PeerCredentials } from '@nsm/api';
+import { type CallContext, connect, NsmError, type PeerCredentials } from '@nsm/api';
 import type { PodPort, PodProcess } from '../node-pods.js';
 import { reconsiderPod } from '../signals/policy-changes.js';
+import type { Connection } from '../state/connection.js';
+import { auditedCalls } from './audited-calls.js';
 import { connectInTurn } from './client-requests.js';
 import type { ServiceComponents } from './components.js';
 
@@ -12,6 +14,9 @@ import type { ServiceComponents } from './components.js';
  */
 export function podPort(components: ServiceComponents, socketFolder: string): PodPort {
   const { connections, registry, reconciler, stopping } = components;
+  const attach = (request: connect.ConnectionRequest, { peer, signal }: CallContext): Promise<Connection> =>
+    connectInTurn(components, request, { peer, signal, marks: { annotated: true } });
+  const audited = auditedCalls(components, { attach });
   return {
     stopping,
     socketFolder,
@@ -27,9 +32,8 @@ export function podPort(components: ServiceComponents, socketFolder: string): Po
         ...wanted,
         linuxNamespace: `/proc/${peer.pid}/ns/net`,
       });
-      return await connectInTurn(components, request, peer, AbortSignal.any([caller, stopping]), {
-        annotated: true,
-      });
+      const signal = AbortSignal.any([caller, stopping]);
+      return await audited.attach(request, { peer, signal });
     },
     detach: async ({ key }, reason) => {
       await reconciler.order(key, {

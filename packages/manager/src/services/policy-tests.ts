@@ -1,19 +1,13 @@
 // What the policy would decide, for operators who ask: nothing is touched, and nothing is recorded.
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { type admin, type Interface, NetworkServiceEndpointSchema, NsmError, type Subject } from '@nsm/api';
+import { type admin, type Interface, NetworkServiceEndpointSchema, NsmError } from '@nsm/api';
 import { actions } from '@nsm/policy';
 import { admitName } from '../admission/admission.js';
 import type { Verdict } from '../policy/gate.js';
 import type { ServiceComponents } from './components.js';
 
 type VerdictInit = MessageInitShape<typeof admin.PolicyVerdictSchema>;
-type Components = Pick<ServiceComponents, 'catalogue' | 'gate' | 'self' | 'subjects'>;
-
-/** A subject that an operator describes is on this node, and has the policy's labels, unless it is told otherwise. */
-export function asHere({ self, subjects }: Pick<Components, 'self' | 'subjects'>, subject: Subject): Subject {
-  const { labels } = subjects.again(subject);
-  return { ...subject, manager: subject.manager || self.name, labels: { ...labels, ...subject.labels } };
-}
+type Components = Pick<ServiceComponents, 'catalogue' | 'gate' | 'subjects'>;
 
 /** @throws NsmError `invalid` */
 export function testPolicy(
@@ -32,7 +26,7 @@ export function testPolicy(
   if (!actions.some((one) => one === action))
     throw new NsmError('invalid', `action is none of ${actions.join(', ')}`);
   const { gate, catalogue } = components;
-  const who = asHere(components, subject);
+  const who = components.subjects.described(subject);
   const named = create(NetworkServiceEndpointSchema, {
     networkServiceName,
     nseProviderName,

@@ -1,5 +1,6 @@
 // What another manager asks for becomes an order.
 import { type CallContext, NsmError, proxy } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import { foreignClient } from '../policy/subjects.js';
 import { makeHalf } from '../request/endpoint-half.js';
 import { type Connection, proxyKey } from '../state/connection.js';
@@ -14,6 +15,7 @@ export async function requestProxyConnection(
   components: ServiceComponents,
   request: proxy.ProxyConnectionRequest,
   caller: CallContext,
+  course: Course,
 ): Promise<Connection> {
   const key = proxyKey(request);
   // Asked for again, a half keeps the id that it has.
@@ -22,6 +24,7 @@ export async function requestProxyConnection(
   const connection = await components.reconciler.order(key, {
     kind: 'connect',
     fingerprint,
+    course,
     signal,
     make: (interrupted) =>
       makeHalf(
@@ -32,8 +35,11 @@ export async function requestProxyConnection(
           fingerprint,
           client: foreignClient(request.client, request.clientManagerName, caller),
         },
-        caller.remoteAddress ?? '',
-        AbortSignal.any([signal, interrupted]),
+        {
+          address: caller.remoteAddress ?? '',
+          signal: AbortSignal.any([signal, interrupted]),
+          course,
+        },
       ),
   });
   if (!connection) throw new NsmError('internal', `no half of connection ${request.connectionId}`);

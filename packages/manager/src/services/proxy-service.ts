@@ -1,9 +1,12 @@
 // nsmproxy.ProxyConnection on TCP: what other managers call.
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { proxy, ServiceImplementation } from '@nsm/api';
 import { admitProxyRequest } from '../admission/admission.js';
 import { admitConnectionId, callingManager } from '../admission/calling-manager.js';
 import { Intake } from '../admission/intake.js';
+import { foreignClient } from '../policy/subjects.js';
 import { halfReply } from '../request/half-reply.js';
+import { planHalf } from '../request/plan-half.js';
 import {
   closeProxyConnection,
   endedConnection,
@@ -11,6 +14,7 @@ import {
   sharesConnection,
 } from '../signals/peer-notifications.js';
 import { troubledConnections } from '../signals/undone-there.js';
+import type { Connection } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
 import { requestProxyConnection } from './proxy-requests.js';
 import { refusable } from './refusable.js';
@@ -21,8 +25,10 @@ export function proxyService(
   // Apart from the clients' own, which wait for those of other managers.
   const intake = new Intake(components);
   return {
-    requestProxyConnection: (request, context) =>
-      refusable(async () => {
+    requestProxyConnection: async (request, context) => {
+      const subject = { service: request.networkServiceName, by: 'manager' };
+      const course = components.courses.begin('connect', subject, context.traceparent);
+      const make = async (): Promise<Connection> => {
         admitProxyRequest(request);
         const { requestId, networkServiceName: service } = request;
         const caller = callingManager(components, context, request.clientManagerName);
@@ -31,16 +37,36 @@ export function proxyService(
         const asker = caller.proven ? caller.name : (context.remoteAddress ?? '');
         const turn = { asker, service, requestId };
         const work = async () => {
+          course.waited('wait for its turn', 0);
           // Its endpoint may be one that is still being found again.
           await components.recovered;
           return await requestProxyConnection(
             components,
             { ...request, clientManagerName: caller.name },
             context,
+            course,
           );
         };
-        return halfReply(await intake.run(turn, context.signal, work));
-      }),
+        return await intake.run(turn, context.signal, work);
+      };
+      const reply = await refusable(async () => halfReply(await course.whole(make)));
+      return {
+        ...reply,
+        steps: course.report('manager', components.self.name),
+        tookMs: course.durationMs,
+      };
+    },
+    planProxyConnection: async (request, context) => {
+      admitProxyRequest(request);
+      const { name } = callingManager(components, context, request.clientManagerName);
+      const client = foreignClient(request.client, name, context);
+      return await planHalf(
+        components,
+        { ...request, clientManagerName: name },
+        client,
+        context.remoteAddress ?? '',
+      );
+    },
     closeProxyConnection: (request, context) =>
       refusable(async () => {
         await closeProxyConnection(
@@ -63,6 +89,8 @@ export function proxyService(
       const caller = callingManager(components, context, managerName);
       return {
         incarnation: components.self.incarnation,
+        time: timestampFromMs(Date.now()),
+        version: components.self.version,
         unknownConnectionIds: connections
           .filter((connection) => !sharesConnection(components, caller, connection))
           .map(({ connectionId }) => connectionId),

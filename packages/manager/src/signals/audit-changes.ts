@@ -1,4 +1,6 @@
 // Every change of a connection and every record of the registry, as lines of the audit log.
+import type { NetworkServiceEndpoint } from '@nsm/api';
+import { endpointKey } from '@nsm/registry';
 import { endpointFields, subjectFields } from '../audit/audit.js';
 import { type Connection, detailOf, stateOf } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
@@ -50,10 +52,13 @@ function connectionFields({ id, service, requestId, endpoint, peer, role, replac
 /** As this manager sees it: what others have written, too. */
 function recordRegistry({ registry, audit, stopping }: SignalComponents): void {
   const managers = new Map<string, string>();
+  /** Who provides each endpoint: its removal names only the endpoint. */
+  const providers = new Map<string, NetworkServiceEndpoint['provider']>();
   const watch = registry.watch(({ event }) => {
     switch (event.case) {
       case 'endpointPut': {
         const { provider } = event.value;
+        providers.set(endpointKey(event.value), provider);
         audit.note({
           event: 'endpoint',
           who: provider && subjectFields(provider),
@@ -64,7 +69,16 @@ function recordRegistry({ registry, audit, stopping }: SignalComponents): void {
       }
       case 'endpointRemoved': {
         const { networkServiceName: service, nseProviderName: endpoint } = event.value;
-        return audit.note({ event: 'endpoint', what: { service, endpoint }, outcome: 'removed' });
+        const key = endpointKey(event.value);
+        const provider = providers.get(key);
+        providers.delete(key);
+        audit.note({
+          event: 'endpoint',
+          who: provider && subjectFields(provider),
+          what: { service, endpoint },
+          outcome: 'removed',
+        });
+        return;
       }
       case 'managerPut': {
         const { name, address, alive, stopped, drained } = event.value;

@@ -1,5 +1,6 @@
 // What a connection stands on is lost: a process, a network namespace, an endpoint, room in the underlay.
 import { type forwarder as fw, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
+import { type HealCause, noteLoss } from '../connection/facts.js';
 import { removeOrphanedInterfaces } from '../connection/orphaned-interfaces.js';
 import { policy } from '../connection/policy.js';
 import { type Connection, isClosed, isDetached, isInPlace } from '../state/connection.js';
@@ -12,11 +13,12 @@ import { isServedBy } from './leaving.js';
 export function lose(
   reconciler: SignalComponents['reconciler'],
   { id, phase }: Pick<Connection, 'id' | 'phase'>,
+  cause: HealCause,
   reason: string,
 ): void {
   if (isDetached(phase)) return;
   void reconciler.mark(id, (facts) => {
-    facts.lost = reason;
+    noteLoss(facts, cause, reason);
   });
 }
 
@@ -87,6 +89,7 @@ function underlayChanged(components: SignalComponents): void {
           lose(
             components.reconciler,
             connection,
+            'underlay',
             `the underlay carries ${fits} bytes of the pod only, not ${mtu}`,
           );
       },
@@ -113,7 +116,7 @@ export function endpointGone(
   health.forget(record);
   for (const connection of connections.values()) {
     if (isServedBy(connection, record))
-      lose(reconciler, connection, `endpoint ${record.nseProviderName} is gone: ${reason}`);
+      lose(reconciler, connection, 'endpoint', `endpoint ${record.nseProviderName} is gone: ${reason}`);
   }
 }
 
@@ -124,7 +127,7 @@ function namespaceGone(components: SignalComponents, gone: fw.Namespace): void {
     if (sameNamespace(client?.namespace, gone))
       components.reconciler.end(connection.id, 'the network namespace of the client is gone');
     else if (sameNamespace(endpoint?.namespace, gone))
-      lose(components.reconciler, connection, 'the network namespace of the endpoint is gone');
+      lose(components.reconciler, connection, 'endpoint', 'the network namespace of the endpoint is gone');
   }
 }
 

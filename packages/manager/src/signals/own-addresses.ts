@@ -21,6 +21,7 @@ export async function watchOwnAddresses(components: SignalComponents): Promise<v
           lose(
             components.reconciler,
             connection,
+            'underlay',
             `${connection.crossConnect.tunnel?.local}, from which its tunnel went, has left node "${components.self.name}"`,
           );
       }

@@ -26,7 +26,7 @@ export async function closeProxyConnection(
   if (client && client.peer?.manager !== caller.name) return;
   const reason = wordsOf(request);
   if (client && request.reconnect)
-    return means(caller, client, request.halfId) ? lose(reconciler, client, reason) : undefined;
+    return means(caller, client, request.halfId) ? lose(reconciler, client, 'endpoint', reason) : undefined;
   // In turn, so that a half still being made is waited for and then closed.
   await reconciler.order(key, {
     kind: 'close',

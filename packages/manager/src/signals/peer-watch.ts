@@ -132,7 +132,7 @@ class PeerWatch implements Watch {
       const asked = (current: Connection): boolean => current.tunnel?.identifier === tunnel?.identifier;
       if (role === 'ENDPOINT' || ended.has(peer.connectionId))
         this.#components.reconciler.end(id, reason, { tell: 'nobody', concerns: asked });
-      else if (asked(present)) lose(this.#components.reconciler, present, reason);
+      else if (asked(present)) lose(this.#components.reconciler, present, 'manager', reason);
     }
   }
 

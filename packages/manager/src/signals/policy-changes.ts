@@ -1,5 +1,6 @@
 // A new policy holds for what there is, too: endpoints that may not be provided any more leave, and connections that are not allowed
 // any more end at once. Packets that a rule forbids have no time of grace.
+import { subjectFields } from '../audit/audit.js';
 import type { Verdict } from '../policy/gate.js';
 import { type Connection, isClosed } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
@@ -8,16 +9,19 @@ import { lose } from './losses.js';
 /** Hears of each new policy until the manager stops. */
 export function watchPolicy(components: SignalComponents): void {
   const { source, audit, advertising, logger } = components;
+  const record = (what: string, error = ''): void =>
+    audit.note({
+      event: 'policy',
+      what: { file: source.path, digest: source.digest },
+      outcome: what,
+      reason: error,
+    });
+  record(source.policy ? 'in force' : 'none in force');
   // While the manager was away, the policy may have become another.
   if (source.policy)
     for (const connection of components.connections.values()) reconsider(components, connection);
-  source.onChange(({ digest, error }) => {
-    audit.note({
-      event: 'policy',
-      what: { file: source.path, digest },
-      outcome: error ? 'refused' : 'in force',
-      reason: error,
-    });
+  source.onChange((error) => {
+    record(error ? 'refused' : source.policy ? 'in force' : 'none in force', error);
     if (error) return;
     for (const connection of components.connections.values()) reconsider(components, connection);
     advertising
@@ -38,11 +42,12 @@ function reconsider(components: SignalComponents, connection: Connection): void 
   const verdict = verdictOf(components, connection);
   if (!verdict || verdict.allowed) return;
   const { reconciler, logger, audit } = components;
-  const { id, role, service, requestId, endpoint } = connection;
+  const { id, role, service, requestId, endpoint, client } = connection;
   const { reason, rule } = verdict;
   logger.info({ connection: id, reason }, 'a connection is not allowed any more');
   audit.note({
     event: 'connection',
+    who: client && subjectFields(client),
     what: { connection: id, service, request: requestId, endpoint: endpoint.name },
     outcome: 'not allowed any more',
     rule,
@@ -50,7 +55,7 @@ function reconsider(components: SignalComponents, connection: Connection): void 
   });
   // The client's manager looks for another endpoint; here it looks at once whether there is one.
   if (role === 'ENDPOINT') reconciler.end(id, reason, { tell: 'reconnect' });
-  else if (hasAnother(components, connection)) lose(reconciler, connection, reason);
+  else if (hasAnother(components, connection)) lose(reconciler, connection, 'policy', reason);
   else reconciler.end(id, reason);
 }
 

@@ -17,28 +17,43 @@ import { openerOf } from '@nsm/netlink';
 import { audited } from '../audit/audited-writes.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
+import { auditedCalls } from '../services/audited-calls.js';
 import { clientService } from '../services/client-service.js';
 import type { ServiceComponents } from '../services/components.js';
 import { endpointService } from '../services/endpoint-service.js';
+import { inspectionService } from '../services/inspection-service.js';
+import { operatorService } from '../services/operator-service.js';
 import { proxyService } from '../services/proxy-service.js';
+import { whoCalls } from '../services/who-calls.js';
 import { showToPods } from './sockets-for-pods.js';
 import type { Stops } from './stops.js';
 
-/** Serves other managers, and the registry where it is here. @returns the port that is listened on. */
+/** Serves other managers, operators, and the registry where it is here. @returns the port that is listened on. */
 export async function listenTcp(
   services: ServiceComponents,
-  { listen }: Pick<ManagerOptions, 'listen'>,
+  { listen, insecureOperators = false }: Pick<ManagerOptions, 'listen' | 'insecureOperators'>,
   stops: Stops,
 ): Promise<number> {
-  const server = newServer(services, stops, betweenMachines).add(
-    proxy.ProxyConnection,
-    proxyService(services),
-  );
+  const server = newServer(services, stops, betweenMachines)
+    .add(proxy.ProxyConnection, auditedCalls(services, proxyService(services)))
+    .add(proxy.HalfInspection, inspectionService(services));
   if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
   const { credentials } = services;
+  // In plain text operators are whoever calls.
+  if (credentials || insecureOperators)
+    server.add(admin.Admin, operatorService(adminService(services)), ['operator']);
   const { joining } = credentials ?? {};
   return await server.listenTcp(listen, {
-    onRefused: (error) => services.logger.warn({ err: error }, 'a connection is refused'),
+    onRefused: (error, address) => {
+      const { logger, audit } = services;
+      logger.warn({ err: error }, 'a connection is refused');
+      audit.note({
+        event: 'stranger',
+        who: { address },
+        outcome: `refused ${error.code}`,
+        reason: error.message,
+      });
+    },
     ...(credentials ? { credentials } : {}),
     ...(joining ? { other: joining } : {}),
   });
@@ -50,7 +65,7 @@ export async function listenUnix(
   { runDir }: Pick<ManagerOptions, 'runDir'>,
   stops: Stops,
 ): Promise<void> {
-  const { logger, readiness, pods } = services;
+  const { logger, readiness, pods, shares, audit } = services;
   const show = (socket: string): void => {
     if (pods && socket !== join(runDir, 'admin.sock')) showToPods(runDir, socket);
   };
@@ -69,12 +84,24 @@ export async function listenUnix(
   const server = (): Server =>
     newServer(services, stops, {
       ...withPods,
-      share: (what, peer, more) => services.shares.take(what, peer, { more }),
+      share: (what, peer, more) => {
+        try {
+          return shares.take(what, peer, { more });
+        } catch (thrown) {
+          const { code, message } = NsmError.from(thrown);
+          const line = { event: 'call', who: whoCalls(services, { peer }), what: { limit: what } };
+          audit.note({ ...line, outcome: `refused ${code}`, reason: message });
+          throw thrown;
+        }
+      },
     });
+  const ofClients = auditedCalls(services, clientService(services));
+  const ofEndpoints = auditedCalls(services, endpointService(services));
+  const ofOperators = auditedCalls(services, adminService(services), ['closeConnection', 'drain']);
   const sockets = [
-    ['client.sock', 0o666, server().add(connect.ClientConnection, clientService(services))],
-    ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, endpointService(services))],
-    ['admin.sock', 0o600, server().add(admin.Admin, adminService(services))],
+    ['client.sock', 0o666, server().add(connect.ClientConnection, ofClients)],
+    ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, ofEndpoints)],
+    ['admin.sock', 0o600, server().add(admin.Admin, ofOperators)],
   ] as const;
   for (const [file, mode, serving] of sockets) {
     const socket = join(runDir, file);

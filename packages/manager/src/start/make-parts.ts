@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';
+import { Courses } from '@nsm/observe';
 import { isSubjectLimit } from '@nsm/policy';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
@@ -12,6 +13,7 @@ import { NamespaceGuard } from '../admission/namespace-guard.js';
 import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
 import type { AuditLog } from '../audit/audit-log.js';
+import { logOrders } from '../audit/log-orders.js';
 import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
@@ -86,6 +88,7 @@ export function makeParts(
     { allowedUids: options.allowedUids, own: ownNamespace() },
     monotonic,
   );
+  const courses = new Courses(monotonic);
   const audit = new Audit(auditLog, name);
   const { pods } = options;
   const subjects = new Subjects({ self, guard, source, pods });
@@ -94,7 +97,7 @@ export function makeParts(
       exempts: (holder) => holder.manager === undefined && guard.ownsNode(holder),
       ruledFor: (what, { manager, namespace, ...user }) =>
         source.policy && manager === undefined && isSubjectLimit(what)
-          ? source.policy.limitOf(subjects.of(user, namespace?.inode ?? 0), what)
+          ? source.policy.limitOf(subjects.of(user, namespace ?? { inode: 0, cookie: 0n }), what)
           : undefined,
     },
     options.limits,
@@ -123,6 +126,7 @@ export function makeParts(
   const offers = new TunnelOffers(forwarder, options.tunnelAddress ?? '');
   const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
   const logThrottle = new LogThrottle(monotonic);
+  logOrders({ courses, logThrottle, logger });
   const known = {
     self,
     registry,
@@ -163,7 +167,7 @@ export function makeParts(
     pathFailureOf: (connection) => pathFailureOf(known, connection),
   });
   const reconciler = new Reconciler({
-    ...{ table: connections, acts, clock, logger, stopping },
+    ...{ table: connections, acts, clock, courses, logger, stopping },
     ...(options.mendPauses ? { mendPauses: options.mendPauses } : {}),
   });
   const signals: SignalComponents = {
@@ -190,9 +194,11 @@ export function makeParts(
     ...making,
     ...signals,
     auditLog,
+    courses,
     credentials,
     pods,
     intake: new Intake({ logger }),
+    places: options,
     requestTimeoutMs,
     recovered,
   };

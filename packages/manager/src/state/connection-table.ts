@@ -1,5 +1,6 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
 import { Backlog, type NamespaceIdentity, type NetworkServiceEndpoint } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import {
   type Connection,
   clientKeyOf,
@@ -8,7 +9,7 @@ import {
   servedAsOf,
   stateOf,
 } from './connection.js';
-import { ConnectionHistories, type PastState } from './connection-histories.js';
+import { ConnectionHistories, type Past } from './connection-histories.js';
 import { ConnectionIndex } from './connection-index.js';
 import { type Holder, holderOf } from './holder.js';
 import { type Had, Holdings } from './holdings.js';
@@ -82,9 +83,19 @@ export class ConnectionTable {
     return this.#byId.get(id);
   }
 
-  /** The states a connection was in since this manager runs, the latest last. */
-  historyOf(id: string): readonly PastState[] {
+  /** What a connection went through since this manager knows it. */
+  historyOf(id: string): Past {
     return this.#histories.of(id);
+  }
+
+  /** Of its last order; undefined where that was before the last restart, or long ago. */
+  courseOf(id: string): Course | undefined {
+    return this.#histories.courseOf(id);
+  }
+
+  /** Notes the order that a connection came to be by, or that changes it. */
+  noteCourse(id: string, course: Course): void {
+    this.#histories.noteCourse(id, course);
   }
 
   /** The newest connection of a key. */
@@ -187,25 +198,26 @@ export class ConnectionTable {
     await this.#store.removeConnection(connection.id);
   }
 
+  /** Calls the listener for every change, until what is returned is disposed of. */
+  onChange(listener: (change: ConnectionChange) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
   /**
    * First the connections that exist, then `synced`, then every change, until the signal aborts.
    * @throws NsmError `overload` for a watcher that is too far behind.
    */
   async *watch(signal: AbortSignal): AsyncGenerator<ConnectionChange> {
     const backlog = new Backlog<ConnectionChange>(() => maxBacklog + this.#byId.size);
-    const listener = (change: ConnectionChange): void => backlog.push(change);
-    this.#listeners.add(listener);
-    try {
-      // Read as it is asked for: what changes meanwhile is told of again.
-      for (const connection of this.#byId.values()) {
-        if (signal.aborted || backlog.overrun) break;
-        yield { kind: 'present', connection };
-      }
-      if (!signal.aborted && !backlog.overrun) yield { kind: 'synced' };
-      yield* backlog.read(signal);
-    } finally {
-      this.#listeners.delete(listener);
+    using _listening = this.onChange((change) => backlog.push(change));
+    // Read as it is asked for: what changes meanwhile is told of again.
+    for (const connection of this.#byId.values()) {
+      if (signal.aborted || backlog.overrun) break;
+      yield { kind: 'present', connection };
     }
+    if (!signal.aborted && !backlog.overrun) yield { kind: 'synced' };
+    yield* backlog.read(signal);
   }
 
   #set(connection: Connection): void {

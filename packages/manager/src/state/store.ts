@@ -14,6 +14,9 @@ export interface StoreOptions {
   readonly bootId?: string;
 }
 
+/** Hears of each write: milliseconds until it was safe, and whether it failed. */
+export type WriteListener = (tookMs: number, failed: boolean) => void;
+
 /**
  * A file's name has the boot id of the machine's life that it belongs to. Without `.records` it is a journal of an earlier version;
  * `.new` is one that was being written anew.
@@ -34,6 +37,7 @@ export class Store {
   readonly #connections: RecordFile<Connection>;
   readonly #endpoints: RecordFile<NetworkServiceEndpoint>;
   #doubtful: boolean;
+  #onWrite: WriteListener | undefined;
   readonly #soon = new Map<string, Connection>();
   #gathering: NodeJS.Timeout | undefined;
   #closed = false;
@@ -74,6 +78,10 @@ export class Store {
     }
   }
 
+  onWrite(listener: WriteListener): void {
+    this.#onWrite = listener;
+  }
+
   /** True when what the file says of connections may be wrong: damage may have taken their end, or their last state. */
   get doubtful(): boolean {
     return this.#doubtful;
@@ -102,7 +110,7 @@ export class Store {
   async putConnection(connection: Connection): Promise<void> {
     const { id } = connection;
     this.#soon.delete(id);
-    await this.#connections.write([[id, connection]]);
+    await this.#write(this.#connections, id, connection);
   }
 
   /** For what a restart finds out again by itself: written together with others, unless it is overtaken until then. */
@@ -117,7 +125,7 @@ export class Store {
     this.#soon.delete(id);
     if (this.#closed) return;
     try {
-      await this.#connections.write([[id, undefined]]);
+      await this.#write(this.#connections, id, undefined);
     } catch (error) {
       this.#logger?.error(
         { err: error, connection: id },
@@ -132,11 +140,11 @@ export class Store {
 
   /** @throws NsmError as `putConnection` does. */
   async putEndpoint(key: string, endpoint: NetworkServiceEndpoint): Promise<void> {
-    await this.#endpoints.write([[key, endpoint]]);
+    await this.#write(this.#endpoints, key, endpoint);
   }
 
   async removeEndpoint(key: string): Promise<void> {
-    await this.#endpoints.write([[key, undefined]]);
+    await this.#write(this.#endpoints, key, undefined);
   }
 
   /** What changes from now on is what a restart finds out again. */
@@ -144,6 +152,17 @@ export class Store {
     this.#closed = true;
     await this.#flush();
     await Promise.all([this.#connections.close(), this.#endpoints.close()]);
+  }
+
+  async #write<T>(file: RecordFile<T>, key: string, record: T | undefined): Promise<void> {
+    const begunAt = performance.now();
+    let failed = true;
+    try {
+      await file.write([[key, record]]);
+      failed = false;
+    } finally {
+      this.#onWrite?.(performance.now() - begunAt, failed);
+    }
   }
 
   async #flush(): Promise<void> {

@@ -63,7 +63,7 @@ export class KubernetesRegistry extends CachedRegistry {
       error: this.logger.error.bind(this.logger),
     };
     this.#endpoints = new Informer<KeptEndpoint>(kube, endpointObjects, {
-      keep: (object) => keptEndpoint(object, home),
+      keep: (object, before) => keptEndpoint(object, home, before),
       logger,
     });
     this.#managers = new Informer<KeptManager>(kube, managerObjects, {

@@ -1,5 +1,5 @@
 // The registry's records as objects of Kubernetes, and back.
-import { create, fromJson, type JsonObject, toJson } from '@bufbuild/protobuf';
+import { create, equals, fromJson, type JsonObject, toJson } from '@bufbuild/protobuf';
 import {
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
@@ -28,11 +28,14 @@ export interface KeptManager extends KubeObject {
 
 const noSpec: JsonObject = {};
 
-/** @param home namespace of the managers. @returns undefined for an object of another mesh. */
-export function keptEndpoint(object: EndpointObject, home: string): KeptEndpoint {
-  const { name, namespace = '', uid, resourceVersion, labels: own } = object.metadata;
+/**
+ * @param home namespace of the managers. @param before what was kept of the object: its record is kept on where it is the same, as the
+ * registry's copy has it as well. @returns what has no record, and no refusal, of an object of another mesh.
+ */
+export function keptEndpoint(object: EndpointObject, home: string, before?: KeptEndpoint): KeptEndpoint {
+  const { name, namespace = '', resourceVersion, labels: own } = object.metadata;
   const kept = {
-    metadata: { name, namespace, ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) },
+    metadata: { name, namespace, ...(resourceVersion && { resourceVersion }) },
     spec: noSpec,
     ...(object.status && { status: object.status }),
   };
@@ -46,7 +49,11 @@ export function keptEndpoint(object: EndpointObject, home: string): KeptEndpoint
         'invalid',
         `nseProviderNamespace is ${parsed.nseProviderNamespace}, and the object is in namespace ${namespace}`,
       );
-    return { ...kept, record: validEndpoint(parsed) };
+    const [known, record] = [before?.record, validEndpoint(parsed)];
+    return {
+      ...kept,
+      record: known && equals(NetworkServiceEndpointSchema, known, record) ? known : record,
+    };
   } catch (error) {
     return { ...kept, refusal: NsmError.from(error).message };
   }

@@ -1,5 +1,6 @@
 // nsm completion: scripts that let a shell complete commands, flags and names.
 import { Argument, Command } from 'commander';
+import { examples } from '../../examples.js';
 import { type Shell, shells } from './shells.js';
 
 export function completionCommand(): Command {
@@ -12,6 +13,13 @@ export function completionCommand(): Command {
         '  fish: nsm completion fish | source',
     )
     .addArgument(new Argument('<shell>', 'your shell').choices(shells))
+    .addHelpText(
+      'after',
+      examples(
+        ['source <(nsm completion bash)', 'for this shell'],
+        ['nsm completion fish > ~/.config/fish/completions/nsm.fish', 'for all to come'],
+      ),
+    )
     .action(async (shell: Shell, _flags: object, command: Command) => {
       const { completionScript } = await import('./scripts.js');
       process.stdout.write(completionScript(shell, command.parent ?? command));

@@ -1,6 +1,10 @@
 // The command tree as completion sees it: for each command its words, its flags, and what its arguments are.
 import type { Argument, Command, Option } from 'commander';
 import { interfaceKinds } from '../../interface-flag.js';
+import { captureWords } from '../capture/flags.js';
+import { groupNames } from '../check/group-names.js';
+import { connectionStates } from '../get/flags.js';
+import { watchTopics } from '../watch/flags.js';
 import type { NameKind } from './name-kinds.js';
 
 /** What can stand in one place of a command line. */
@@ -34,6 +38,8 @@ export interface CommandWords {
 const names: Readonly<Record<string, Values>> = {
   'connect service': { kind: 'names', names: 'services' },
   'disconnect service': { kind: 'names', names: 'services' },
+  'ping connection': { kind: 'names', names: 'connections' },
+  'capture connection': { kind: 'names', names: 'connections' },
   'explain service': { kind: 'names', names: 'services' },
   'policy test service': { kind: 'names', names: 'services' },
   'lab inspect lab': { kind: 'names', names: 'labs' },
@@ -56,7 +62,7 @@ export function commandWords(program: Command): CommandWords[] {
     const own: CommandWords = {
       path,
       children: children.map((child) => ({ name: child.name(), summary: help.subcommandDescription(child) })),
-      flags: help.visibleOptions(command).map(flagWords),
+      flags: help.visibleOptions(command).map((option) => flagWords(path, option)),
       arguments: command.registeredArguments.map((argument) => argumentValues(path, argument)),
       after: path === 'describe' ? afterDescribe : {},
     };
@@ -65,14 +71,14 @@ export function commandWords(program: Command): CommandWords[] {
   return visit(program, '');
 }
 
-function flagWords(option: Option): FlagWords {
+function flagWords(path: string, option: Option): FlagWords {
   const base = { long: option.long ?? '', description: option.description };
   return option.isBoolean() || (!option.required && !option.optional)
     ? base
-    : { ...base, values: flagValues(option) };
+    : { ...base, values: flagValues(path, option) };
 }
 
-function flagValues(option: Option): Values {
+function flagValues(path: string, option: Option): Values {
   if (option.argChoices) return { kind: 'words', words: option.argChoices };
   switch (option.long) {
     case '--run-dir':
@@ -82,11 +88,24 @@ function flagValues(option: Option): Values {
     case '--forwarder-socket':
       return { kind: 'files' };
     case '--netns':
+    case '--from':
       return { kind: 'namespaces' };
     case '--id':
       return { kind: 'names', names: 'connections' };
+    case '--at':
+      return { kind: 'words', words: captureWords };
+    case '--write':
+      return { kind: 'files' };
+    case '--service':
+      return { kind: 'names', names: 'services' };
+    case '--state':
+      return { kind: 'words', words: connectionStates.map((state) => state.toLowerCase()) };
     case '--registry':
       return { kind: 'words', words: ['embedded:', 'nsm://'] };
+    case '--only':
+      return { kind: 'words', words: path === 'check' ? groupNames : watchTopics };
+    case '--junit':
+      return { kind: 'files' };
     case '--interface':
       return { kind: 'words', words: interfaceKinds.filter((kind) => kind !== 'default') };
     default:

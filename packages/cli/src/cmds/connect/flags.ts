@@ -8,8 +8,10 @@ export interface ConnectFlags {
   readonly label: readonly (readonly [string, string])[];
   readonly lifetime?: 'namespace' | 'process';
   readonly hold?: boolean;
+  readonly dryRun?: boolean;
   readonly runDir: string;
   readonly timeout: number;
   readonly wait: number;
+  readonly otlpEndpoint?: string;
   readonly json?: boolean;
 }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
-import { type Connection, type ConnectionEvent, connect } from '@nsm/sdk';
+import { type Connection, type ConnectionEvent, connect, flushTraces } from '@nsm/sdk';
 import { withAdmin } from '../../admin-client.js';
 import { defaultRunDir, labelsOf } from '../../common-flags.js';
 import { interrupted } from '../../interrupted.js';
@@ -15,6 +15,14 @@ import type { ConnectFlags } from './flags.js';
 const niceMs = 500;
 
 export async function runConnect(service: string, flags: ConnectFlags): Promise<void> {
+  try {
+    await connectAndPrint(service, flags);
+  } finally {
+    await flushTraces();
+  }
+}
+
+async function connectAndPrint(service: string, flags: ConnectFlags): Promise<void> {
   const output = new Output(flags.json === true);
   if (flags.netns) (await import('../../enter-namespace.js')).enterNamespace(flags.netns);
   const signal = interrupted();
@@ -29,6 +37,10 @@ export async function runConnect(service: string, flags: ConnectFlags): Promise<
     signal,
     timeoutMs: flags.timeout + flags.wait,
     waitMs: flags.wait,
+    otlpEndpoint: flags.otlpEndpoint,
+  }).catch(async (thrown: unknown) => {
+    const { explained } = await import('./explain-refusal.js');
+    throw await explained(NsmError.from(thrown), service, flags);
   });
   const elapsedMs = Math.round((performance.now() - start) * 100) / 100;
   const known = await managersView(flags.runDir, connection);

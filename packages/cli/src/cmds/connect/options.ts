@@ -4,10 +4,12 @@ import {
   jsonFlag,
   labelFlag,
   netnsFlag,
+  otlpEndpointFlag,
   runDirFlag,
   timeoutFlag,
   waitFlag,
 } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
 import type { ConnectFlags } from './flags.js';
 
@@ -35,13 +37,31 @@ export function connectCommand(): Command {
       }),
     )
     .addOption(flag('--hold', 'stay, tell what becomes of the connection, and close it on Ctrl-C'))
+    .addOption(otlpEndpointFlag())
+    .addOption(flag('--dry-run', 'tell what would come of it, and change nothing'))
     .addOption(runDirFlag())
     .addOption(timeoutFlag())
     .addOption(waitFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm connect vpn --netns red', 'attach the network namespace red to vpn'],
+        [
+          "nsm connect vpn --netns red --label tier=gold --interface 'kernel?name=vpn0'",
+          'to an endpoint with that label, as vpn0',
+        ],
+        ['nsm connect vpn --netns red --dry-run', 'only tell what would come of it'],
+        ['nsm connect vpn --hold', 'from within a pod, for as long as this command runs'],
+      ),
+    )
     .action(async (service: string, flags: ConnectFlags, command: Command) => {
       if (flags.lifetime === 'process' && !flags.hold)
         command.error('error: --lifetime process ends with this command: add --hold');
+      if (flags.dryRun) {
+        const { runDryRun } = await import('./dry-run.js');
+        return await runDryRun(service, flags);
+      }
       const { runConnect } = await import('./handler.js');
       await runConnect(service, flags);
     });

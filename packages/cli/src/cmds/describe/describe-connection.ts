@@ -1,9 +1,9 @@
-// A connection by its id, or all that came of a request: state, both sides, counters and history.
-import { abbreviatedList } from '@nsm/api';
+// A connection by its id, or all that came of a request: wanted against actual, counters, history, and the steps of its last order.
+import { abbreviatedList, NsmError } from '@nsm/api';
 import { type Output, orDash } from '@nsm/output';
 import type { AdminClient } from '../../admin-client.js';
-import { stateText } from '../../view-texts.js';
-import { type ConnectionView, connectionView, type SideView } from '../../views.js';
+import { ageText, millisecondsText, roundTripText, stateText } from '../../view-texts.js';
+import { type ConnectionView, connectionView, type OrderView, type SideView } from '../../views.js';
 import { notFound } from './not-found.js';
 
 export async function describeConnection(admin: AdminClient, output: Output, name: string): Promise<void> {
@@ -15,26 +15,92 @@ export async function describeConnection(admin: AdminClient, output: Output, nam
       name,
       views.map(({ id }) => id),
     );
-  if (output.json) return output.value(found.length === 1 ? found[0] : found);
-  found.forEach((view, index) => {
+  const compared = await Promise.all(
+    found.map(async (view) => ({ ...view, ...(await differencesOf(admin, view)) })),
+  );
+  if (output.json) return output.value(compared.length === 1 ? compared[0] : compared);
+  compared.forEach((view, index) => {
     if (index > 0) output.line('');
     printConnection(output, view);
     output.line('');
-    output.table(
-      ['TIME', 'STATE', 'WHY'],
-      view.history.map(({ time, state, detail }) => [time ?? '', output.state(state), orDash(detail)]),
-      'no history',
-    );
+    printHistory(output, view);
+    if (view.lastOrder) {
+      output.line('');
+      printOrder(output, view.lastOrder);
+    }
   });
 }
 
-function printConnection(output: Output, view: ConnectionView): void {
+/** A connection, and what the kernel has other than it wants. */
+interface Compared extends ConnectionView {
+  /** None: all is as wanted. Null: it could not be looked at. */
+  readonly differences: readonly string[] | null;
+  /** Why not. */
+  readonly notCompared: string;
+}
+
+async function differencesOf(
+  admin: AdminClient,
+  { id }: ConnectionView,
+): Promise<Pick<Compared, 'differences' | 'notCompared' | 'roundTripUs'>> {
+  try {
+    const { differences, roundTripUs } = await admin.compareConnection({ id });
+    return { differences, notCompared: '', roundTripUs: roundTripUs || null };
+  } catch (thrown) {
+    return { differences: null, notCompared: NsmError.from(thrown).message, roundTripUs: null };
+  }
+}
+
+function kernelText(output: Output, { differences, notCompared }: Compared): string {
+  if (differences === null) return output.paint('red', `could not be looked at: ${notCompared}`);
+  if (differences.length === 0) return `${output.state('SYNCED')}: it has what the connection wants`;
+  return `${output.state('STALE')}: it lacks ${differences.join(', ')}`;
+}
+
+function printHistory(output: Output, { history }: ConnectionView): void {
+  output.table(
+    ['TIME', 'STATE', 'FOR', 'WHY'],
+    history.map(({ time, state, detail, durationMs }) => [
+      time ?? '',
+      output.state(state),
+      durationMs === null ? `${ageText(time, Date.now())}, now` : millisecondsText(durationMs),
+      orDash(detail),
+    ]),
+    'no history',
+  );
+}
+
+function printOrder(output: Output, { kind, started, durationMs, underWay, error, steps }: OrderView): void {
+  const took = underWay
+    ? `under way for ${millisecondsText(durationMs)}`
+    : `took ${millisecondsText(durationMs)}`;
+  output.line(
+    `last order: ${kind}, ${started ?? ''}, ${took}${error ? `; ${output.paint('red', error)}` : ''}`,
+  );
+  output.table(
+    ['AFTER', 'TOOK', 'STEP', 'BY', 'FAILED'],
+    steps.map(({ name, manager, component, startMs, durationMs: own, error: why }) => [
+      millisecondsText(startMs),
+      millisecondsText(own),
+      name,
+      [component, manager && `on ${manager}`].filter(Boolean).join(' '),
+      why && output.paint('red', why),
+    ]),
+    'no steps',
+  );
+}
+
+function printConnection(output: Output, view: Compared): void {
   const { tunnel, statistics } = view;
   output.list(
     [
       ['connection', view.id],
       ['state', stateText(view, output.state(view.state))],
       ['since', view.since ?? ''],
+      ['kernel', kernelText(output, view)],
+      ['made', view.knownSince ?? ''],
+      ['heals', String(view.heals)],
+      ['round trip', roundTripText(view.roundTripUs)],
       ['service', view.service],
       ['request id', view.requestId],
       ['role', view.role],

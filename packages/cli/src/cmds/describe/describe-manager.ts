@@ -48,7 +48,7 @@ export async function describeManager(admin: AdminClient, output: Output, name: 
     ['security', view.security === 'insecure' ? output.paint('red', 'insecure: plain text') : view.security],
     [
       'certificate',
-      view.certificate && `of ${view.certificate.source}, until ${view.certificate.validUntil}`,
+      view.certificate && `from ${view.certificate.source}, until ${view.certificate.validUntil}`,
     ],
     ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
     ['forwarder', view.forwarderError ? output.paint('red', view.forwarderError) : output.state('up')],

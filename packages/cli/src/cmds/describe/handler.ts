@@ -18,7 +18,7 @@ const describe: Readonly<Record<Exclude<DescribeKind, 'tunnel'>, Describe>> = {
 };
 
 export async function runDescribe(what: DescribeKind, name: string, flags: DescribeFlags): Promise<void> {
-  if (what === 'tunnel') return await runGet('tunnels', flags);
+  if (what === 'tunnel') return await runGet('tunnels', { ...flags, state: [] });
   const output = new Output(flags.json === true);
   await withAdmin(flags.runDir, (admin) => describe[what](admin, output, name));
 }

@@ -1,6 +1,7 @@
 // nsm describe: all there is to know of one thing.
 import { Argument, Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { type DescribeFlags, type DescribeKind, describeKinds } from './flags.js';
 
 export function describeCommand(): Command {
@@ -12,6 +13,14 @@ export function describeCommand(): Command {
     .argument('[name]', 'its name, or the id of a connection')
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm describe connection pod-1', 'by request id, or by id'],
+        ['nsm describe manager', 'limits, tunnels, policy'],
+        ['nsm describe service vpn', 'its endpoints, the best first'],
+      ),
+    )
     .action(async (what: DescribeKind, name: string | undefined, flags: DescribeFlags, command: Command) => {
       if (name === undefined && ['service', 'endpoint', 'connection'].includes(what))
         command.error(

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { jsonFlag, netnsFlag, runDirFlag, timeoutFlag } from '../../common-flags.js';
 import { podUid } from '../../config.js';
+import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
 import type { DisconnectFlags } from './flags.js';
 
@@ -19,6 +20,13 @@ export function disconnectCommand(): Command {
     .addOption(runDirFlag())
     .addOption(timeoutFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm disconnect vpn --netns red --request-id pod-1', 'give up what red asked for'],
+        ['nsm disconnect --id node-a:069235bf-7e3bdd54…', 'as an operator, by the id of nsm get connections'],
+      ),
+    )
     .action(async (service: string | undefined, flags: DisconnectFlags, command: Command) => {
       const requestId = flags.requestId ?? podUid;
       const handler = import('./handler.js');

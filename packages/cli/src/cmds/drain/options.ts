@@ -1,6 +1,7 @@
 // nsm drain: takes the endpoints of this node out of service.
 import { Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
 import type { DrainFlags } from './flags.js';
 
@@ -15,6 +16,10 @@ export function drainCommand(): Command {
     .addOption(flag('--undo', 'put them back into service'))
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(['nsm drain', 'before a node is stopped'], ['nsm drain --undo', 'when it serves again']),
+    )
     .action(async (flags: DrainFlags) => {
       const { runDrain } = await import('./handler.js');
       await runDrain(flags);

@@ -21,5 +21,6 @@ export interface EndpointFlags {
   readonly socket?: string;
   readonly runDir: string;
   readonly wait: number;
+  readonly otlpEndpoint?: string;
   readonly json?: boolean;
 }

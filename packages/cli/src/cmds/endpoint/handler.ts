@@ -3,7 +3,7 @@
 import { abbreviatedList } from '@nsm/api';
 import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import { Output } from '@nsm/output';
-import type { Served, ServeStatus } from '@nsm/sdk';
+import { flushTraces, type Served, type ServeStatus } from '@nsm/sdk';
 import { labelsOf } from '../../common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import type { EndpointFlags, EndpointKind } from './flags.js';
@@ -27,6 +27,7 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     mtu: flags.mtu,
     signal,
     waitMs: flags.wait,
+    otlpEndpoint: flags.otlpEndpoint,
     onClient: (event: ClientEvent) => printClient(output, event),
     // The news that the client is gone says why.
     onFailed: () => undefined,
@@ -46,6 +47,7 @@ export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Pro
     printServing(output, running);
     await aborted(signal);
   }
+  await flushTraces();
   if (output.json) output.value({ event: 'stopped', name: flags.name });
   else output.line('withdrawn');
 }

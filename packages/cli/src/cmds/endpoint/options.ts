@@ -1,6 +1,15 @@
 import { Argument, Command } from 'commander';
 import { parseCidr } from '../../cidr.js';
-import { interfaceFlag, jsonFlag, labelFlag, netnsFlag, runDirFlag, waitFlag } from '../../common-flags.js';
+import {
+  interfaceFlag,
+  jsonFlag,
+  labelFlag,
+  netnsFlag,
+  otlpEndpointFlag,
+  runDirFlag,
+  waitFlag,
+} from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseInteger } from '../../flags.js';
 import { type EndpointFlags, type EndpointKind, endpointKinds } from './flags.js';
 
@@ -61,9 +70,17 @@ export function endpointCommand(): Command {
     .addOption(
       flag('--socket <path>', 'unix socket to serve on (default: endpoints/NAME.sock in the run directory)'),
     )
+    .addOption(otlpEndpointFlag())
     .addOption(runDirFlag())
     .addOption(waitFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm endpoint icmp-responder --service echo', 'answers pings, for trying things out'],
+        ['nsm endpoint gateway --service web --outside eth0', 'a way out by eth0, behind its address'],
+      ),
+    )
     .action(async (kind: EndpointKind, flags: GivenFlags, command: Command) => {
       const { name } = flags;
       if (flags.service.length === 0)

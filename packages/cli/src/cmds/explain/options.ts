@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../common-flags.js';
+import { fromFlag, interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
 import type { ExplainFlags } from './flags.js';
 
@@ -7,17 +8,29 @@ export function explainCommand(): Command {
   return new Command('explain')
     .summary('tell which endpoint a request would get, and why')
     .description(
-      'Tells for each endpoint of a network service its rank for such a request, or why it is out.\n' +
-        'Exit status 1 when none would be chosen.',
+      'Tells of each endpoint of a network service all that it is looked at for, its rank for such a request or why it is out, ' +
+        'and what else would go wrong. Nothing is touched.\nExit status 1 when the request would be refused.',
     )
     .argument('<service>', 'name of the network service')
+    .addOption(fromFlag())
     .addOption(labelFlag())
     .addOption(interfaceFlag())
     .addOption(
-      flag('--as <subject>', 'for whom, as nsm policy test takes it (default: whoever the policy lets ask)'),
+      flag(
+        '--as <subject>',
+        'facts of who asks, as nsm policy test takes them (default: root of --from, or whoever the policy lets ask)',
+      ),
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm explain vpn --from red', 'what would come of it if red asked for vpn'],
+        ['nsm explain vpn --from shop/cart-7d9f', 'the same of a pod of this node'],
+        ['nsm explain vpn --from red --label tier=gold', 'and asked for a label'],
+      ),
+    )
     .action(async (service: string, flags: ExplainFlags) => {
       const { runExplain } = await import('./handler.js');
       await runExplain(service, flags);

@@ -2,18 +2,21 @@
 import { chmodSync, chownSync, statSync } from 'node:fs';
 import { lentDevicesIn, serveForwarder } from '@nsm/forwarder';
 import { defaultMemoryLimits } from '@nsm/forwarder/memory-limits';
+import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
+import { metricsOf } from '../../observability.js';
 import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ForwarderFlags } from './flags.js';
 
 export async function runForwarder(flags: ForwarderFlags): Promise<void> {
-  const { runDir, stateDir, logLevel, group, vxlanEngine } = flags;
+  const { runDir, stateDir, group, vxlanEngine } = flags;
   const signal = interrupted();
-  const logger = createLogger(logLevel, { program: 'forwarder' });
+  const logger = createLogger(flags, { program: 'forwarder' });
   prepareRunDir(runDir, group === undefined ? {} : { groups: [group] });
   if (group !== undefined) shareFolder(runDir, group);
+  const metrics = await metricsOf(flags.metricsListen, 'forwarder');
   const forwarder = await serveForwarder({
     runDir,
     logger,
@@ -21,7 +24,9 @@ export async function runForwarder(flags: ForwarderFlags): Promise<void> {
     memory: { ...defaultMemoryLimits, ...Object.fromEntries(flags.limit) },
     lending: { ...lendingOf(flags), folder: lentDevicesIn(stateDir) },
     ...(group === undefined ? {} : { group }),
+    ...(metrics ? { metrics } : {}),
   });
+  await using _health = await healthOf(flags.metricsListen, () => new Map(), metrics);
   logger.info({ runDir }, 'ready');
   await aborted(signal);
   await forwarder.stop();

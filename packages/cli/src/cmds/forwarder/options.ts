@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { logLevelFlag, runDirFlag, stateDirFlag, vxlanEngineFlag } from '../../common-flags.js';
+import {
+  logFormatFlag,
+  logLevelFlag,
+  metricsListenFlag,
+  runDirFlag,
+  stateDirFlag,
+  vxlanEngineFlag,
+} from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseInteger } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
@@ -34,7 +42,10 @@ export function forwarderCommand(): Command {
     )
     .addOption(limitFlag(['sharedMemoryMib', 'userFactor']))
     .addOption(vxlanEngineFlag())
+    .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
+    .addHelpText('after', examples(['nsm forwarder', 'beside nsm manager --forwarder external']))
     .action(async (flags: ForwarderFlags) => {
       const { runForwarder } = await import('./handler.js');
       await runForwarder(flags);

@@ -8,16 +8,17 @@ import {
   type TunnelCapabilityView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
-import { ageText, howText, labelsText, pathText, stateText } from '../../view-texts.js';
-import { connectionView, endpointView, type ManagerView, managerView, tunnelView } from '../../views.js';
+import { howText, labelsText, managerState } from '../../view-texts.js';
+import { endpointView, managerView, tunnelView } from '../../views.js';
 import type { GetFlags, GetKind } from './flags.js';
+import { listConnections } from './list-connections.js';
 
 export async function runGet(what: GetKind, flags: GetFlags): Promise<void> {
   const output = new Output(flags.json === true);
   await withAdmin(flags.runDir, async (admin) => {
     // Where it is all that is asked for, its silence is an error.
     if (what !== 'interfaces') await warnOfSilence(admin, what);
-    await lists[what](admin, output);
+    await lists[what](admin, output, flags);
   });
 }
 
@@ -33,7 +34,7 @@ async function warnOfSilence(admin: AdminClient, what: GetKind): Promise<void> {
     warnings.line(`nsm: ${forwarderError}: connections go on, but none is made, mended or counted`);
 }
 
-type List = (admin: AdminClient, output: Output) => Promise<void>;
+type List = (admin: AdminClient, output: Output, flags: GetFlags) => Promise<void>;
 
 const lists: Readonly<Record<GetKind, List>> = {
   async services(admin, output) {
@@ -92,42 +93,7 @@ const lists: Readonly<Record<GetKind, List>> = {
     );
   },
 
-  async connections(admin, output) {
-    const views = (await admin.listConnections({})).connections.map(connectionView);
-    if (output.json) return output.value(views);
-    output.table(
-      [
-        'ID',
-        'SERVICE',
-        'REQUEST ID',
-        'ROLE',
-        'ENDPOINT',
-        'PEER',
-        'INTERFACE',
-        'ADDRESS',
-        'PATH',
-        'AGE',
-        'STATE',
-      ],
-      views.map((view) => {
-        const side = view.role === 'ENDPOINT' ? view.endpointSide : view.client;
-        return [
-          view.id,
-          view.service,
-          view.requestId,
-          view.role,
-          orDash(view.endpoint),
-          orDash(view.peerManager),
-          [side.interfaceName, view.interface].filter((part) => part !== '').join(':'),
-          orDash(side.addresses.join(',')),
-          orDash(pathText(view)),
-          orDash(ageText(view.since, Date.now())),
-          stateText(view, output.state(view.state)),
-        ];
-      }),
-      'no connections',
-    );
-  },
+  connections: listConnections,
 
   async interfaces(admin, output) {
     const { capabilities, forwarderError } = await admin.getManager({});
@@ -176,9 +142,4 @@ const lists: Readonly<Record<GetKind, List>> = {
 function worksText({ works, obstacles }: TunnelCapabilityView): string {
   if (!works) return 'no';
   return obstacles.length > 0 ? 'unsure' : 'yes';
-}
-
-function managerState({ alive, stopped, drained }: ManagerView): string {
-  if (alive) return drained ? 'drained' : 'alive';
-  return stopped ? 'stopped' : 'gone';
 }

@@ -1,16 +1,17 @@
 // What the command line of `nsm kubernetes …` says.
-export interface WebhookFlags {
+import type { LogFlags } from '../../logger.js';
+
+export interface WebhookFlags extends LogFlags {
   readonly listen: string;
   readonly service: string;
   readonly configuration: string;
   readonly image: string;
   readonly domain: string;
-  readonly logLevel: string;
+  readonly metricsListen?: string;
 }
 
-export interface SignerFlags {
+export interface SignerFlags extends LogFlags {
   readonly namespace?: string;
   readonly account: string;
   readonly domain: string;
-  readonly logLevel: string;
 }

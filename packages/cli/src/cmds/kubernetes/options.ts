@@ -1,6 +1,7 @@
 // nsm kubernetes: what a cluster needs beside its managers.
 import { Command } from 'commander';
-import { logLevelFlag } from '../../common-flags.js';
+import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseHostPort } from '../../flags.js';
 import type { SignerFlags, WebhookFlags } from './flags.js';
 
@@ -34,7 +35,13 @@ export function kubernetesCommand(): Command {
     .addOption(
       flag('--domain <name>', "the mesh's own domain, which annotations may name", { default: 'nsm' }),
     )
+    .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
+    .addHelpText(
+      'after',
+      examples(['nsm kubernetes webhook --image localhost/nsm:dev', 'as deploy/ runs it']),
+    )
     .action(async (flags: WebhookFlags) => {
       const { runWebhook } = await import('./run-webhook.js');
       await runWebhook(flags);
@@ -51,6 +58,8 @@ export function kubernetesCommand(): Command {
     .addOption(flag('--account <name>', 'service account of the managers', { default: 'nsm-manager' }))
     .addOption(flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm' }))
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
+    .addHelpText('after', examples(['nsm kubernetes signer', 'as deploy/ runs it']))
     .action(async (flags: SignerFlags) => {
       const { runSigner } = await import('./run-signer.js');
       await runSigner(flags);

@@ -7,9 +7,9 @@ import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
 import type { SignerFlags } from './flags.js';
 
-export async function runSigner({ account, domain, logLevel, ...flags }: SignerFlags): Promise<void> {
+export async function runSigner({ account, domain, ...flags }: SignerFlags): Promise<void> {
   const signal = interrupted();
-  const logger = createLogger(logLevel, { program: 'signer' });
+  const logger = createLogger(flags, { program: 'signer' });
   const config = await loadKubeConfig();
   const namespace = flags.namespace ?? config.namespace;
   const client = new KubeClient(config);

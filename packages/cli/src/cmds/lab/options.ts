@@ -1,14 +1,17 @@
 // nsm lab: a whole mesh on this machine.
 import { Command } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { exitStatus } from '../../exit-status.js';
-import { flag } from '../../flags.js';
+import { flag, parseHostPort } from '../../flags.js';
 
 interface UpFlags {
   readonly once?: boolean;
   readonly dryRun?: boolean;
   readonly keep?: boolean;
   readonly trust?: boolean;
+  /** True: where there is room. */
+  readonly dashboard?: string | true;
   readonly json?: boolean;
 }
 
@@ -44,11 +47,29 @@ function upCommand(): Command {
     .addOption(flag('--keep', 'leave it up and return; `nsm lab down` removes it'))
     .addOption(flag('--dry-run', 'show what would be made, make nothing'))
     .addOption(flag('--trust', 'let its file set any variable, and name files of this machine'))
+    .addOption(
+      flag(
+        '--dashboard [host:port]',
+        'while it stays, show it as a page, as nsm dashboard does (default: 127.0.0.1:7070, or any free port)',
+        {
+          parse: parseHostPort,
+        },
+      ),
+    )
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm lab up examples/two-nodes.yaml', 'until Ctrl-C'],
+        ['nsm lab up examples/two-nodes.yaml --dry-run', 'only tell what it would make'],
+      ),
+    )
     .action(async (file: string, flags: UpFlags, command: Command) => {
       if (flags.once && flags.keep) command.error('error: --once and --keep exclude each other');
       const { labUp } = await import('@nsm/lab');
-      finish((await labUp(file, flags)).ok);
+      const { dashboard, ...options } = flags;
+      const page = dashboard === undefined ? {} : { dashboard: dashboard === true ? '' : dashboard };
+      finish((await labUp(file, { ...options, ...page })).ok);
     });
 }
 
@@ -58,6 +79,7 @@ function inspectCommand(): Command {
     .description('Measures the connections of a lab that is up and shows its table again.')
     .argument('<lab>', 'name of the lab, or its file')
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm lab inspect two-nodes', 'its clients, with round trips']))
     .action(async (lab: string, flags: JsonFlag) => {
       const { labInspect } = await import('@nsm/lab');
       finish((await labInspect(lab, flags)).ok);
@@ -73,6 +95,10 @@ function execCommand(): Command {
     .argument('<member>', 'node, pod or outside host')
     .argument('<command...>', 'command and its arguments')
     .passThroughOptions()
+    .addHelpText(
+      'after',
+      examples(['nsm lab exec two-nodes alice ping 100.64.64.0', 'from inside the pod alice']),
+    )
     .action(async (lab: string, member: string, argv: string[]) => {
       const { labExec } = await import('@nsm/lab');
       // As with other commands that run commands, a `--` before it is allowed.
@@ -86,6 +112,7 @@ function downCommand(): Command {
     .description('Takes a lab down, whether its `up` still runs, was killed, or left it with --keep.')
     .argument('<lab>', 'name of the lab, or its file')
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm lab down two-nodes', 'also after a crash']))
     .action(async (lab: string, flags: JsonFlag) => {
       const { labDown } = await import('@nsm/lab');
       finish((await labDown(lab, flags)).ok);
@@ -97,6 +124,7 @@ function listCommand(): Command {
     .summary('list the labs that are up')
     .description('Lists the labs that are up on this machine.')
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm lab list', 'their names, and where their files are']))
     .action(async (flags: JsonFlag) => {
       const { labList } = await import('@nsm/lab');
       labList(flags);

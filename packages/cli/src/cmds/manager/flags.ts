@@ -4,9 +4,10 @@ import type { VxlanEngine } from '@nsm/forwarder';
 import type { EtcdFlags } from '../../etcd-flags.js';
 import type { LendingFlags } from '../../lending-flags.js';
 import type { LimitFlag } from '../../limit-flag.js';
+import type { LogFlags } from '../../logger.js';
 import type { SecurityFlags } from '../../security-flags.js';
 
-export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
+export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags, LogFlags {
   readonly name: string;
   readonly runDir: string;
   readonly stateDir: string;
@@ -23,12 +24,13 @@ export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags {
   readonly forwarder: 'internal' | 'external';
   readonly forwarderSocket?: string;
   readonly probeInterval: number;
+  readonly insecureOperators?: boolean;
   readonly policy?: string;
   readonly auditLog?: string;
   readonly metricsListen?: string;
+  readonly otlpEndpoint?: string;
   /** Default: the manager's name. */
   readonly nodeName?: string;
   /** Default: where the registry is Kubernetes. */
   readonly attachPods?: boolean;
-  readonly logLevel: string;
 }

@@ -11,6 +11,7 @@ import { aborted, interrupted } from '../../interrupted.js';
 import { lendingOf } from '../../lending-flags.js';
 import { createLogger } from '../../logger.js';
 import { managerCredentials } from '../../manager-credentials.js';
+import { metricsOf, tracesOf } from '../../observability.js';
 import { ownVersion } from '../../own-version.js';
 import { policyOf } from '../../policy-of.js';
 import { prepareRunDir } from '../../prepare-run-dir.js';
@@ -20,7 +21,7 @@ import type { ManagerFlags } from './flags.js';
 export async function runManager(flags: ManagerFlags, forwarderThread: Worker | undefined): Promise<void> {
   const signal = interrupted();
   const { name, runDir, listen, registry, tunnelAddress } = flags;
-  const logger = createLogger(flags.logLevel, { manager: name });
+  const logger = createLogger(flags, { manager: name });
   const advertise = flags.advertise ?? advertisedAddress(listen);
   const forwarderSocket =
     flags.forwarderSocket ?? (flags.forwarder === 'external' ? join(runDir, 'forwarder.sock') : undefined);
@@ -30,6 +31,8 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   using credentials = await managerCredentials(flags, logger);
   await using kubernetes = await kubernetesOf(flags, credentials?.current.identity.domain, logger);
   const policy = await policyOf(flags, logger);
+  const metrics = await metricsOf(flags.metricsListen, 'manager');
+  await using traces = await tracesOf(flags.otlpEndpoint, 'manager', name, logger);
   const manager = new Manager({
     name,
     version: ownVersion(),
@@ -54,9 +57,12 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     ...(forwarderSocket ? { forwarderSocket } : {}),
     ...(forwarderThread ? { forwarderThread } : {}),
     ...(credentials ? { credentials } : {}),
+    ...(metrics ? { metrics } : {}),
+    ...(traces ? { onOrder: traces.record } : {}),
+    insecureOperators: flags.insecureOperators ?? false,
     logger,
   });
-  await using _health = await healthOf(flags.metricsListen, () => manager.readiness.missing);
+  await using _health = await healthOf(flags.metricsListen, () => manager.readiness.missing, metrics);
   await manager.start();
   await aborted(signal);
   logger.info('stopping');

@@ -3,18 +3,21 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limits } from '@nsm/manager/limits';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
 import {
+  logFormatFlag,
   logLevelFlag,
   metricsListenFlag,
+  otlpEndpointFlag,
   policyFlag,
   runDirFlag,
   stateDirFlag,
   vxlanEngineFlag,
 } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
-import { flag, parseDuration, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
+import { examples } from '../../examples.js';
+import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
 import { securityFlags } from '../../security-flags.js';
@@ -104,7 +107,11 @@ export function managerCommand(): Command {
       flag(
         '--probe-interval <duration>',
         'how often a packet is sent through a tunnel to each other node; clients leave a node when three have not come back',
-        { default: 500, defaultText: '500ms', parse: parseProbeInterval },
+        {
+          default: 500,
+          defaultText: '500ms', // Less than a packet may take on its way proves nothing; more than a minute is of no use.
+          parse: parseDurationFrom('50ms', '60s'),
+        },
       ),
     )
     .addOption(
@@ -122,6 +129,7 @@ export function managerCommand(): Command {
       ),
     )
     .addOption(metricsListenFlag())
+    .addOption(otlpEndpointFlag())
     .addOption(
       flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
         defaultText: 'the name of the manager',
@@ -135,6 +143,17 @@ export function managerCommand(): Command {
     )
     .addOption(new Option('--no-attach-pods', 'leave it to agents in the pods'))
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm manager --name node-a --listen 0.0.0.0:5001 --insecure', 'a mesh of one node, in plain text'],
+        [
+          'nsm manager --name node-b --listen 0.0.0.0:5001 --join TOKEN@node-a:5001',
+          'a second node, with a token of nsm pki join-token',
+        ],
+      ),
+    )
     .action(async (flags: ManagerFlags) => {
       // The thread of its forwarder loads what it needs while this one does.
       const thread =
@@ -146,14 +165,12 @@ export function managerCommand(): Command {
         if (thread) await endForwarderThread(thread);
       }
     });
+  command.addOption(
+    flag(
+      '--insecure-operators',
+      'with --insecure: whoever reaches the port may look at this node as an operator does (nsm dashboard)',
+    ),
+  );
   for (const option of [...etcdFlags(), ...securityFlags(), ...lendingFlags()]) command.addOption(option);
   return command;
-}
-
-/** Less than a packet may take on its way proves nothing; more than a minute is of no use. */
-function parseProbeInterval(text: string): number {
-  const interval = parseDuration(text);
-  if (interval < 50 || interval > 60_000)
-    throw new InvalidArgumentError('Write a duration from 50ms to 60s.');
-  return interval;
 }

@@ -10,6 +10,8 @@ export interface InitFlags extends PkiFlags {
 
 export interface IssueFlags extends PkiFlags {
   readonly kind: 'manager' | 'registry';
+  /** The name is an operator's. */
+  readonly operator?: boolean;
   readonly days: number;
   readonly out?: string;
 }

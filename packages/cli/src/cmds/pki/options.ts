@@ -2,13 +2,14 @@
 import { resolve } from 'node:path';
 import { Command, type Option } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
-import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { examples } from '../../examples.js';
+import { flag, parseDurationFrom, parseInteger } from '../../flags.js';
 import { defaultPkiDir } from '../../security-flags.js';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
 
 /** The same folder as `nsm manager --pki-dir`, and the same variable. */
 const dirFlag = (): Option =>
-  flag('--dir <dir>', "folder of the authority's key", {
+  flag('--dir <dir>', "folder of the mesh's own authority: the --pki-dir of managers", {
     default: defaultPkiDir,
     parse: (path) => resolve(path),
   }).env('NSM_PKI_DIR');
@@ -29,19 +30,26 @@ export function pkiCommand(): Command {
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki init', 'an authority in the state folder of this node']))
     .action(async (flags: InitFlags) => {
       const { initAuthority } = await import('./handler.js');
       initAuthority(flags);
     });
   pki
     .command('issue')
-    .argument('<name>', 'of the manager or registry')
+    .argument('<name>', 'of the manager, registry or operator')
     .summary('write a certificate and its key into files')
     .description(
-      'Writes tls.crt, tls.key and ca.crt for --tls-cert, --tls-key and --tls-ca of a machine that cannot join.',
+      'Writes tls.crt, tls.key and ca.crt for --tls-cert, --tls-key and --tls-ca of a machine that cannot join, or of an operator,\n' +
+        'who may look at every manager of the mesh, and change nothing.',
     )
     .addOption(
       flag('--kind <kind>', 'what has the name', { default: 'manager', choices: ['manager', 'registry'] }),
+    )
+    .addOption(
+      flag('--operator', 'the name is that of an operator: a person, or a program that looks').conflicts(
+        'kind',
+      ),
     )
     .addOption(flag('--days <n>', 'how long it holds', { default: 30, parse: parseInteger(1, 825) }))
     .addOption(
@@ -51,6 +59,7 @@ export function pkiCommand(): Command {
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki issue node-b', 'a certificate for the manager node-b']))
     .action(async (name: string, flags: IssueFlags) => {
       const { issueCertificate } = await import('./handler.js');
       issueCertificate(name, flags);
@@ -66,11 +75,12 @@ export function pkiCommand(): Command {
       flag('--life <duration>', 'how long it is good', {
         default: 15 * 60_000,
         defaultText: '15m',
-        parse: parseDuration,
+        parse: parseDurationFrom('1s', '1440m'),
       }),
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
+    .addHelpText('after', examples(['nsm pki join-token', 'a token for nsm manager --join']))
     .action(async (name: string | undefined, flags: JoinTokenFlags) => {
       const { makeJoinToken } = await import('./handler.js');
       makeJoinToken(name, flags);

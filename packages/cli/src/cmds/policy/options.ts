@@ -1,6 +1,7 @@
 // nsm policy: what may be provided and asked for, and by which rule.
 import { Command } from 'commander';
 import { interfaceFlag, jsonFlag, policyFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
 import type { PolicyFlags, PolicyTestFlags } from './flags.js';
 
@@ -32,6 +33,10 @@ export function policyCommand(): Command {
     .addOption(policyFlag('policy file to try, without a manager'))
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(['nsm policy test netns=red,uid=1000 vpn', 'may a process of user 1000 in red ask for vpn?']),
+    )
     .action(async (subject: string, service: string, flags: PolicyTestFlags) => {
       const { runPolicyTest } = await import('./handler.js');
       await runPolicyTest(subject, service, flags);
@@ -46,6 +51,13 @@ export function policyCommand(): Command {
     .addOption(policyFlag('policy file to check, without a manager'))
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm policy show', 'the policy that is in force'],
+        ['nsm policy show --policy policy.yaml', 'check a file before it is put in force'],
+      ),
+    )
     .action(async (flags: PolicyFlags) => {
       const { runPolicyShow } = await import('./handler.js');
       await runPolicyShow(flags);

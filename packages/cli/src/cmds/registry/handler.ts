@@ -2,18 +2,19 @@
 import { betweenMachines, Server, registry as wire } from '@nsm/api';
 import { StateFolder } from '@nsm/durable';
 import { openCredentials } from '@nsm/pki';
-import { openStore } from '@nsm/registry';
+import { measureRegistry, openStore } from '@nsm/registry';
 import { etcdOf } from '../../etcd-flags.js';
 import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
+import { metricsOf } from '../../observability.js';
 import type { RegistryFlags } from './flags.js';
 import { StandIn } from './stand-in.js';
 
 export async function runRegistry(flags: RegistryFlags): Promise<void> {
-  const { listen, store, logLevel, name } = flags;
+  const { listen, store, name } = flags;
   const signal = interrupted();
-  const logger = createLogger(logLevel, { program: 'registry' });
+  const logger = createLogger(flags, { program: 'registry' });
   // What is lost of a copy in a folder of its own, the managers write again.
   using standIn = new StandIn();
   using state = StateFolder.take(flags.stateDir, { standIn: standIn.path, holder: 'a registry', logger });
@@ -21,9 +22,12 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
   using credentials = await openCredentials({ ...flags, stateDir }, { kind: 'registry', name }, logger);
   const { joining } = credentials ?? {};
   const registry = await openStore(store, { stateDir, logger, etcd: etcdOf(flags) });
+  const metrics = await metricsOf(flags.metricsListen, 'registry');
+  const onCall = metrics && measureRegistry(registry, metrics);
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'), {
     ...betweenMachines,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
+    ...(onCall ? { onCall } : {}),
   });
   await registry.start();
   try {
@@ -33,7 +37,7 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
       ...(credentials ? { credentials } : {}),
       ...(joining ? { other: joining } : {}),
     });
-    await using _health = await healthOf(flags.metricsListen, () => new Map());
+    await using _health = await healthOf(flags.metricsListen, () => new Map(), metrics);
     logger.info({ listen, store, stateDir }, 'ready');
     await aborted(signal);
   } finally {

@@ -1,8 +1,9 @@
 // nsm registry: the registry on its own.
 import { hostname } from 'node:os';
 import { Command } from 'commander';
-import { logLevelFlag, metricsListenFlag } from '../../common-flags.js';
+import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
 import { etcdFlags } from '../../etcd-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseHostPort } from '../../flags.js';
 import { securityFlags } from '../../security-flags.js';
 import type { RegistryFlags } from './flags.js';
@@ -34,6 +35,14 @@ export function registryCommand(): Command {
     .addOption(flag('--state-dir <dir>', 'folder of the records', { default: '/var/lib/nsm-registry' }))
     .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
+    .addOption(logFormatFlag())
+    .addHelpText(
+      'after',
+      examples([
+        'nsm registry --listen 0.0.0.0:5002 --insecure',
+        'for managers with --registry nsm://HOST:5002',
+      ]),
+    )
     .action(async (flags: RegistryFlags) => {
       const { runRegistry } = await import('./handler.js');
       await runRegistry(flags);

@@ -31,6 +31,12 @@ function view(more: Partial<StatusView> = {}): StatusView {
   return { ...well, ...more };
 }
 
+const certificate = {
+  source: 'files',
+  validUntil: new Date(now + 1000).toISOString(),
+  error: '',
+  endsSoon: false,
+};
 const [upConnection] = view().connections;
 const [aliveManager] = view().managers;
 if (!upConnection || !aliveManager) throw new Error('the view of a well node lacks its parts');
@@ -43,9 +49,21 @@ describe('findings of a status', () => {
     ['a silent registry', { registrySynced: false }, 'broken', /registry embedded: does not answer/],
     [
       'an expired certificate',
-      { certificate: { source: 'files', validUntil: new Date(now - 1).toISOString() } },
+      { certificate: { ...certificate, validUntil: new Date(now - 1).toISOString() } },
       'broken',
-      /certificate of files has expired/,
+      /certificate from files has expired/,
+    ],
+    [
+      'a certificate that ends soon',
+      { certificate: { ...certificate, endsSoon: true } },
+      'warning',
+      /certificate from files ends at 2026/,
+    ],
+    [
+      'a certificate whose files cannot be read any more',
+      { certificate: { ...certificate, error: '/tls.crt cannot be used' } },
+      'warning',
+      /stays until 2026.*: \/tls.crt cannot be used/,
     ],
     ['a refused policy', { policy: '/p.yaml', policyError: 'line 3' }, 'broken', /in force: line 3/],
     [

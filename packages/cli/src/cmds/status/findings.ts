@@ -3,6 +3,8 @@ import { abbreviatedList } from '@nsm/api';
 import type { StatusView } from './status-view.js';
 
 export interface Finding {
+  /** Of the check that says the same: docs/checks.md explains it. */
+  readonly code: FindingCode;
   /** broken: packets or requests fail. pending: under way, and well in a moment. warning: works, but look at it. */
   readonly level: 'broken' | 'pending' | 'warning';
   readonly what: string;
@@ -10,30 +12,45 @@ export interface Finding {
   readonly toDo: string;
 }
 
-type Look = (view: StatusView, now: number) => readonly Finding[];
+type Found = Omit<Finding, 'code'>;
+type Look = (view: StatusView, now: number) => readonly Found[];
 
 /** @param now milliseconds since the epoch. */
 export function findingsOf(view: StatusView, now: number): Finding[] {
-  const all = looks.flatMap((look) => look(view, now));
+  const all = looks.flatMap(([code, look]) => look(view, now).map((finding) => ({ code, ...finding })));
   const levels: readonly Finding['level'][] = ['broken', 'pending', 'warning'];
   return levels.flatMap((level) => all.filter((finding) => finding.level === level));
 }
 
 /** In the order in which an operator would mend: a later part may be wrong only because an earlier one is. */
-const looks: readonly Look[] = [
-  forwarder,
-  registry,
-  certificate,
-  policy,
-  connections,
-  endpoints,
-  managers,
-  tunnels,
-  refusals,
-  plainText,
+const looks: readonly (readonly [code: FindingCode, look: Look])[] = [
+  ['NSM0948', forwarder],
+  ['NSM0970', registry],
+  ['NSM0960', certificate],
+  ['NSM0980', policy],
+  ['NSM0981', connections],
+  ['NSM0982', endpoints],
+  ['NSM0953', managers],
+  ['NSM0958', tunnels],
+  ['NSM0983', refusals],
+  ['NSM0984', auditLog],
+  ['NSM0967', plainText],
 ];
 
-function forwarder({ forwarderError }: StatusView): Finding[] {
+export type FindingCode =
+  | 'NSM0948'
+  | 'NSM0953'
+  | 'NSM0958'
+  | 'NSM0960'
+  | 'NSM0967'
+  | 'NSM0970'
+  | 'NSM0980'
+  | 'NSM0981'
+  | 'NSM0982'
+  | 'NSM0983'
+  | 'NSM0984';
+
+function forwarder({ forwarderError }: StatusView): Found[] {
   if (forwarderError === '') return [];
   return [
     {
@@ -44,7 +61,7 @@ function forwarder({ forwarderError }: StatusView): Finding[] {
   ];
 }
 
-function registry({ registry, registrySynced }: StatusView): Finding[] {
+function registry({ registry, registrySynced }: StatusView): Found[] {
   if (registrySynced) return [];
   return [
     {
@@ -55,18 +72,23 @@ function registry({ registry, registrySynced }: StatusView): Finding[] {
   ];
 }
 
-function certificate({ certificate }: StatusView, now: number): Finding[] {
-  if (!certificate || Date.parse(certificate.validUntil) > now) return [];
-  return [
-    {
-      level: 'broken',
-      what: `the certificate of ${certificate.source} has expired at ${certificate.validUntil}: other managers refuse this one`,
-      toDo: 'renew it where it comes from; it is read again by itself, without a restart',
-    },
-  ];
+function certificate({ certificate }: StatusView, now: number): Found[] {
+  if (!certificate) return [];
+  const { source, validUntil, error, endsSoon } = certificate;
+  const why = error === '' ? '' : `: ${error}`;
+  const toDo = 'renew it where it comes from; it is read again by itself, without a restart';
+  if (Date.parse(validUntil) <= now) {
+    const what = `the certificate from ${source} has expired at ${validUntil}, and other managers refuse this one${why}`;
+    return [{ level: 'broken', what, toDo }];
+  }
+  if (endsSoon)
+    return [{ level: 'warning', what: `the certificate from ${source} ends at ${validUntil}${why}`, toDo }];
+  if (error === '') return [];
+  const what = `no newer certificate can be had, the one before stays until ${validUntil}${why}`;
+  return [{ level: 'warning', what, toDo: 'mend that; it is tried again by itself' }];
 }
 
-function policy({ policy, policyError }: StatusView): Finding[] {
+function policy({ policy, policyError }: StatusView): Found[] {
   if (policyError === '') return [];
   return [
     {
@@ -85,7 +107,7 @@ const levelOfState: ReadonlyMap<string, Finding['level']> = new Map([
   ['CLOSING', 'pending'],
 ]);
 
-function connections({ connections }: StatusView): Finding[] {
+function connections({ connections }: StatusView): Found[] {
   return connections.flatMap(({ id, service, requestId, state, detail }) => {
     const level = levelOfState.get(state);
     if (level === undefined) return [];
@@ -100,7 +122,7 @@ function connections({ connections }: StatusView): Finding[] {
   });
 }
 
-function endpoints({ endpoints }: StatusView): Finding[] {
+function endpoints({ endpoints }: StatusView): Found[] {
   return endpoints
     .filter(({ unavailable }) => unavailable !== '')
     .map(({ name, namespace, service, unavailable }) => ({
@@ -110,7 +132,7 @@ function endpoints({ endpoints }: StatusView): Finding[] {
     }));
 }
 
-function managers({ managers }: StatusView): Finding[] {
+function managers({ managers }: StatusView): Found[] {
   const gone = managers.filter(({ alive, stopped }) => !alive && !stopped).map(({ name }) => name);
   if (gone.length === 0) return [];
   const [first = ''] = gone;
@@ -123,7 +145,7 @@ function managers({ managers }: StatusView): Finding[] {
   ];
 }
 
-function tunnels({ tunnelTypes, forwarderError, managers }: StatusView): Finding[] {
+function tunnels({ tunnelTypes, forwarderError, managers }: StatusView): Found[] {
   if (forwarderError !== '' || managers.length < 2 || tunnelTypes.some(({ works }) => works)) return [];
   return [
     {
@@ -134,19 +156,21 @@ function tunnels({ tunnelTypes, forwarderError, managers }: StatusView): Finding
   ];
 }
 
-function refusals({ limits, auditLost }: StatusView): Finding[] {
-  const refused = limits
+function refusals({ limits }: StatusView): Found[] {
+  return limits
     .filter(({ refused }) => refused > 0)
     .map(
-      ({ name, limit, refused }): Finding => ({
+      ({ name, limit, refused }): Found => ({
         level: 'warning',
         what: `${refused} ${refused === 1 ? 'request was' : 'requests were'} refused since the manager began: a pod may have ${limit} ${name}`,
         toDo: `start the manager with a higher --limit ${name}=N, or find the pod by the audit log`,
       }),
     );
-  if (auditLost === 0) return refused;
+}
+
+function auditLog({ auditLost }: StatusView): Found[] {
+  if (auditLost === 0) return [];
   return [
-    ...refused,
     {
       level: 'warning',
       what: `${auditLost} lines of the audit log are lost`,
@@ -155,7 +179,7 @@ function refusals({ limits, auditLost }: StatusView): Finding[] {
   ];
 }
 
-function plainText({ manager, managers }: StatusView): Finding[] {
+function plainText({ manager, managers }: StatusView): Found[] {
   const open = managers.filter(({ security }) => security === 'insecure').map(({ name }) => name);
   if (open.length === 0 && manager.security !== 'insecure') return [];
   return [

@@ -3,6 +3,8 @@ import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
 import { exitStatus } from '../../exit-status.js';
+import { managerState } from '../../view-texts.js';
+import { askStatus } from './ask-status.js';
 import { type Finding, findingsOf } from './findings.js';
 import type { StatusFlags } from './flags.js';
 import { type StatusView, statusView } from './status-view.js';
@@ -29,16 +31,7 @@ interface Looked {
 }
 
 async function look(runDir: string): Promise<Looked> {
-  const view = await withAdmin(runDir, async (admin) => {
-    const [status, managers, services, endpoints, connections] = await Promise.all([
-      admin.getManager({}),
-      admin.listManagers({}),
-      admin.listServices({}),
-      admin.listEndpoints({}),
-      admin.listConnections({}),
-    ]);
-    return statusView({ status, managers, services, endpoints, connections });
-  });
+  const view = await withAdmin(runDir, async (admin) => statusView(await askStatus(admin)));
   return { view, findings: findingsOf(view, Date.now()) };
 }
 
@@ -62,7 +55,7 @@ function print(output: Output, view: StatusView, findings: readonly Finding[]): 
   output.list([
     ['manager', [manager.name, manager.version, manager.address && `at ${manager.address}`].join(' ')],
     ['security', securityText(output, view)],
-    ['certificate', certificate ? `of ${certificate.source}, until ${certificate.validUntil}` : ''],
+    ['certificate', certificate ? `from ${certificate.source}, until ${certificate.validUntil}` : ''],
     ['policy', view.policy || 'none: every pod may provide and ask, and all of the mesh is one trust domain'],
     ['registry', `${view.registry} ${output.state(view.registrySynced ? 'synced' : 'not synced')}`],
     ['forwarder', forwarderText(output, view)],
@@ -72,21 +65,13 @@ function print(output: Output, view: StatusView, findings: readonly Finding[]): 
     ['connections', connectionsText(output, view)],
   ]);
   output.line('');
-  if (findings.length === 0) output.line(`${output.paint('green', '√')} all is well`);
-  for (const { level, what, toDo } of findings.slice(0, shownFindings)) {
-    output.line(`${marks(output)[level]} ${what}`);
+  if (findings.length === 0) output.line(`${output.mark('well')} all is well`);
+  for (const { code, level, what, toDo } of findings.slice(0, shownFindings)) {
+    output.line(`${output.mark(level)} ${what} ${output.paint('dim', code)}`);
     output.line(`  ${output.paint('dim', 'what to do:')} ${toDo}`);
   }
   const more = findings.length - shownFindings;
   if (more > 0) output.line(`and ${more} more: nsm status --json`);
-}
-
-function marks(output: Output): Readonly<Record<Finding['level'], string>> {
-  return {
-    broken: output.paint('red', '×'),
-    pending: output.paint('yellow', '…'),
-    warning: output.paint('yellow', '!'),
-  };
 }
 
 function securityText(output: Output, { manager }: StatusView): string {
@@ -103,11 +88,7 @@ function forwarderText(output: Output, { forwarderError, interfaceTypes, tunnelT
 }
 
 function managersText({ managers }: StatusView): string {
-  const state = (manager: StatusView['managers'][number]): string => {
-    if (!manager.alive) return manager.stopped ? 'stopped' : 'gone';
-    return manager.drained ? 'drained' : 'alive';
-  };
-  return `${managers.length}${inGroups(managers.map(state), (word) => word)}`;
+  return `${managers.length}${inGroups(managers.map(managerState), (word) => word)}`;
 }
 
 function endpointsText({ endpoints }: StatusView): string {

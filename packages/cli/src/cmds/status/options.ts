@@ -1,6 +1,7 @@
 // nsm status: the mesh at one glance, as the manager of this node sees it.
 import { Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseDuration } from '../../flags.js';
 import type { StatusFlags } from './flags.js';
 
@@ -19,6 +20,13 @@ export function statusCommand(): Command {
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm status', 'the state of the mesh, and what to do first'],
+        ['nsm status --wait 60s', 'in scripts: until all is well'],
+      ),
+    )
     .action(async (flags: StatusFlags) => {
       const { runStatus } = await import('./handler.js');
       await runStatus(flags);

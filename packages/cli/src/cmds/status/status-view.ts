@@ -30,7 +30,14 @@ export interface StatusView {
   readonly registry: string;
   readonly registrySynced: boolean;
   /** Where the certificate comes from and until when it holds; null without TLS. */
-  readonly certificate: { readonly source: string; readonly validUntil: string } | null;
+  readonly certificate: {
+    readonly source: string;
+    readonly validUntil: string;
+    /** Why no newer one could be had; '' while there is no trouble. */
+    readonly error: string;
+    /** It should have been renewed by now. */
+    readonly endsSoon: boolean;
+  } | null;
   /** Why the forwarder does not answer; '' when it does. */
   readonly forwarderError: string;
   /** File of the policy; '' without one. */
@@ -63,6 +70,8 @@ export function statusView({
       ? {
           source: status.certificateSource,
           validUntil: timestampDate(status.certificateUntil).toISOString(),
+          error: status.certificateError,
+          endsSoon: status.certificateEndsSoon,
         }
       : null,
     forwarderError,

@@ -3,9 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Output } from '@nsm/output';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { interrupted } from '../../interrupted.js';
+import { shortNumber } from '../../short-number.js';
 import { type ConnectionView, connectionView } from '../../views.js';
 import type { TopFlags } from './flags.js';
-import { type RateView, ratesOf, shortNumber, sorted } from './rates.js';
+import { type RateView, ratesOf, sorted } from './rates.js';
 
 interface Look {
   readonly at: number;

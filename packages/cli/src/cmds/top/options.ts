@@ -1,6 +1,7 @@
 // nsm top: which connections carry how much, now.
 import { Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseDuration, parseInteger } from '../../flags.js';
 import { orders, type TopFlags } from './flags.js';
 
@@ -24,6 +25,13 @@ export function topCommand(): Command {
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm top', 'the busiest connections, again and again'],
+        ['nsm top --count 1 --json', 'one look, for programs'],
+      ),
+    )
     .action(async (flags: TopFlags) => {
       const { runTop } = await import('./handler.js');
       await runTop(flags);

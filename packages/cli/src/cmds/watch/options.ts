@@ -1,17 +1,43 @@
-// nsm watch: every change of every connection, as it happens.
-import { Argument, Command } from 'commander';
+// nsm watch: everything that happens, as it happens.
+import { Argument, Command, InvalidArgumentError } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
-import type { WatchFlags } from './flags.js';
+import { examples } from '../../examples.js';
+import { flag } from '../../flags.js';
+import { type WatchFlags, type WatchTopic, watchTopics } from './flags.js';
 
 export function watchCommand(): Command {
   return new Command('watch')
     .summary('show changes as they happen')
-    .description('Shows the connections of this node, then every change, one line each, until Ctrl-C.')
-    .addArgument(new Argument('[what]', 'what to watch').choices(['connections']).default('connections'))
+    .description(
+      'Shows what there is, then everything that happens, one line each, until Ctrl-C: connections, endpoints and managers that ' +
+        'come, change and go, changes of the policy, and what limits refuse. After a restart of the manager it goes on with what has ' +
+        'changed meanwhile. With --json each line is a JSON document.',
+    )
+    .addArgument(new Argument('[topic]', 'the same as --only').choices(watchTopics))
+    .addOption(
+      flag('--only <topics>', `of ${watchTopics.join(', ')}; separated by commas`, {
+        list: true,
+        parse: parseTopic,
+        defaultText: 'all of them',
+      }),
+    )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
-    .action(async (_what: string, flags: WatchFlags) => {
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm watch', 'everything, as it happens'],
+        ['nsm watch --only endpoints,managers --json', 'JSON lines, for programs'],
+      ),
+    )
+    .action(async (topic: WatchTopic | undefined, flags: WatchFlags) => {
       const { runWatch } = await import('./handler.js');
-      await runWatch(flags);
+      await runWatch(topic === undefined ? flags : { ...flags, only: [...flags.only, topic] });
     });
+}
+
+function parseTopic(text: string): WatchTopic {
+  const topic = watchTopics.find((one) => one === text);
+  if (topic === undefined) throw new InvalidArgumentError(`Write one of ${watchTopics.join(', ')}.`);
+  return topic;
 }

@@ -1,0 +1,54 @@
+// Asks the manager what a request would come to, for `nsm explain`, `nsm connect --dry-run`, and a request that was refused.
+import { abbreviatedList, NsmError } from '@nsm/api';
+import { parseSubject } from '@nsm/policy';
+import { type InterfaceOptions, interfaceFields } from '@nsm/sdk';
+import { closestName } from '@nsm/yaml-file/closest-name';
+import type { AdminClient } from './admin-client.js';
+import { labelsOf } from './common-flags.js';
+import { type ExplanationView, explanationView } from './explanation-view.js';
+
+export interface Asked {
+  readonly interface: readonly InterfaceOptions[];
+  readonly label: readonly (readonly [string, string])[];
+  /** Network namespace or pod. Default: nobody in particular. */
+  readonly from?: string | undefined;
+  /** Facts of a subject. */
+  readonly as?: string | undefined;
+}
+
+/** @throws NsmError `no-endpoint` for a service that nobody provides, with the name that was probably meant. */
+export async function askExplanation(
+  admin: AdminClient,
+  service: string,
+  { interface: interfaces, label, from, as }: Asked,
+  timeoutMs?: number,
+): Promise<ExplanationView> {
+  const wanted = interfaces.length > 0 ? interfaces : (['kernel'] as const);
+  const reply = await admin.explainSelection(
+    {
+      networkServiceName: service,
+      labels: { selector: labelsOf(label) },
+      interface: wanted.map(interfaceFields),
+      ...(from === undefined ? {} : { from }),
+      ...(as === undefined ? {} : { subject: parseSubject(as) }),
+    },
+    timeoutMs === undefined ? {} : { timeoutMs },
+  );
+  if (reply.candidates.length > 0) return explanationView(service, reply);
+  const { services } = await admin.listServices({});
+  throw unknownService(
+    service,
+    services.map(({ name }) => name),
+  );
+}
+
+/** `known` may have thousands of names. */
+export function unknownService(service: string, known: readonly string[]): NsmError {
+  const meant = closestName(service, known);
+  const list = abbreviatedList(known);
+  return new NsmError(
+    'no-endpoint',
+    `no endpoint provides network service "${service}"; ${list ? `known: ${list}` : 'there is none yet'}` +
+      (meant === undefined ? '' : `; did you mean "${meant}"?`),
+  );
+}

@@ -1,0 +1,49 @@
+// nsm capture: the packets of one connection.
+import { Command, InvalidArgumentError } from 'commander';
+import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { type CaptureFlags, type CaptureWord, captureWords } from './flags.js';
+
+export function captureCommand(): Command {
+  return new Command('capture')
+    .summary('capture the packets of a connection')
+    .description(
+      'Shows the packets of a connection of this node, a line each, or writes them as pcapng:\n' +
+        '  nsm capture CONNECTION -w - | wireshark -k -i -\n' +
+        'They are captured at the client, the endpoint, the node (its end of a device in a pod) and the underlay (the packets of the\n' +
+        "connection's tunnel, as they are between the nodes), on whichever node that is; all is all of these on both nodes.",
+    )
+    .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
+    .addOption(
+      flag('--at <places>', `where: of ${captureWords.join(', ')}`, {
+        list: true,
+        parse: parsePlace,
+        defaultText: "the pod on this node, the client's first",
+      }),
+    )
+    .addOption(
+      flag('--filter <expression>', 'only packets that it fits, as for tcpdump: "icmp or tcp port 80"'),
+    )
+    .addOption(flag('-w, --write <file>', 'write pcapng to a file, or to standard output (-)'))
+    .addOption(
+      flag('--count <number>', 'end after so many packets', { parse: parseInteger(1, 1_000_000_000) }),
+    )
+    .addOption(flag('--duration <duration>', 'end after this long', { parse: parseDuration }))
+    .addOption(
+      flag('--snap-length <bytes>', 'keep so many bytes of each packet (default: all)', {
+        parse: parseInteger(16, 65_535),
+      }),
+    )
+    .addOption(runDirFlag())
+    .addOption(jsonFlag())
+    .action(async (connection: string, flags: CaptureFlags) => {
+      const { runCapture } = await import('./handler.js');
+      await runCapture(connection, flags);
+    });
+}
+
+function parsePlace(text: string): CaptureWord {
+  const word = captureWords.find((known) => known === text);
+  if (word) return word;
+  throw new InvalidArgumentError(`Write one or several of ${captureWords.join(', ')}.`);
+}

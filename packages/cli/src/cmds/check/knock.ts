@@ -1,0 +1,59 @@
+// Knocking at doors of another node behind which nobody waits: its kernel says that a packet came, unless something drops it on the way.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Door, IpPrefix, type KnockAnswer, KnockSocket, NetlinkError } from '@nsm/netlink';
+
+/** What came of it, or why it could not be tried. */
+export type Knocked = KnockAnswer | 'silent' | { readonly untried: string };
+
+/** Milliseconds. A kernel answers six such packets of one sender at once, and one in a second then (net.ipv4.icmp_ratelimit). */
+const [answeredWithinMs, againAfterMs, lookEveryMs] = [300, 1100, 5];
+const attempts = 3;
+/** A header of GRE with a key (RFC 2890) and Ethernet behind it: of no tunnel. */
+const payload = Buffer.from('2000655800000000', 'hex');
+
+export interface Knocks {
+  /** Of each door. */
+  readonly answers: ReadonlyMap<Door, Knocked>;
+  /** The node answered at the free door. */
+  readonly answersOthers: boolean;
+}
+
+/**
+ * Knocks at all doors at the same time; at those that stay silent again, and at another beside them.
+ * @param freeDoor at which nobody can be: what is answered there and not elsewhere is dropped on purpose.
+ */
+export async function knockAt(
+  remote: string,
+  doors: readonly Door[],
+  freeDoor: (silent: Door) => Door,
+): Promise<Knocks> {
+  const peer = IpPrefix.ofAddress(remote);
+  const answers = new Map<Door, Knocked>(doors.map((door) => [door, 'silent']));
+  let other: Knocked = 'silent';
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const silent = doors.filter((door) => answers.get(door) === 'silent');
+    const [first] = silent;
+    if (!first) break;
+    if (attempt > 0) await sleep(againAfterMs);
+    const knocks = silent.map(async (door) => answers.set(door, await knockOnce(peer, door)));
+    if (attempt > 0 && other === 'silent') other = await knockOnce(peer, freeDoor(first));
+    await Promise.all(knocks);
+  }
+  return { answers, answersOthers: other === 'came' };
+}
+
+async function knockOnce(peer: IpPrefix, door: Door): Promise<Knocked> {
+  try {
+    using socket = KnockSocket.open(peer, door, payload);
+    socket.send();
+    for (let waited = 0; waited < answeredWithinMs; waited += lookEveryMs) {
+      const answer = socket.answer();
+      if (answer) return answer;
+      await sleep(lookEveryMs);
+    }
+    return 'silent';
+  } catch (error) {
+    if (error instanceof NetlinkError) return { untried: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+// How large a packet may be on the way to another node: measured by packets that nobody may cut into pieces, and their answers.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EchoProbe, IpPrefix, NetlinkError, RouteSocket } from '@nsm/netlink';
+
+export interface MeasuredMtu {
+  /** Bytes of the largest IP packet that came back. */
+  readonly measured: number;
+  /** Bytes that the kernel takes the way to have, by which the mesh reckons the MTU of pods. */
+  readonly expected: number;
+  readonly device: string;
+  readonly remote: string;
+  /** Router on the way; '' on a common link. */
+  readonly via: string;
+}
+
+/** Milliseconds for answers, and how often what did not come back is sent again. */
+const [patienceMs, lookEveryMs, attempts] = [400, 5, 2];
+/** The least that every way must carry (RFC 791, RFC 8200, section 5). */
+const least = { 4: 576, 6: 1280 } as const;
+/** So many sizes are tried at once. */
+const atOnce = 24;
+
+/** @returns why it cannot be measured, in words, where it cannot. */
+export async function measureMtu(remote: string): Promise<MeasuredMtu | string> {
+  try {
+    return await measure(remote);
+  } catch (error) {
+    if (error instanceof NetlinkError) return error.message;
+    throw error;
+  }
+}
+
+async function measure(remote: string): Promise<MeasuredMtu | string> {
+  const peer = IpPrefix.ofAddress(remote);
+  const { expected, ...way } = wayTo(remote);
+  using probe = EchoProbe.open(peer);
+  const found = (measured: number): MeasuredMtu => ({ measured, expected, ...way, remote });
+  // The whole size first: mostly that is all there is to measure.
+  if ((await answersTo(probe, [expected])).has(expected)) return found(expected);
+  let [passes, fails]: [number, number] = [least[peer.version], expected];
+  if (!(await answersTo(probe, [passes])).has(passes))
+    return `${remote} answers no ICMP echo, by which it is measured`;
+  for (let sizes = between(passes, fails); sizes.length > 0; sizes = between(passes, fails)) {
+    passes = Math.max(passes, ...(await answersTo(probe, sizes)));
+    fails = Math.min(fails, ...sizes.filter((size) => size > passes));
+  }
+  return found(passes);
+}
+
+/** Sizes between one that passes and one that does not, evenly. */
+export function between(passes: number, fails: number): number[] {
+  const room = fails - passes - 1;
+  const count = Math.min(room, atOnce);
+  const sizes = Array.from(
+    { length: Math.max(0, count) },
+    (_, index) => passes + Math.ceil(((index + 1) * room) / count),
+  );
+  return [...new Set(sizes)];
+}
+
+async function answersTo(probe: EchoProbe, sizes: readonly number[]): Promise<Set<number>> {
+  const answered = new Set<number>();
+  for (let attempt = 0; attempt < attempts && answered.size < sizes.length; attempt++) {
+    for (const size of sizes) if (!answered.has(size)) probe.send(size);
+    for (let waited = 0; waited < patienceMs && answered.size < sizes.length; waited += lookEveryMs) {
+      await sleep(lookEveryMs);
+      for (const size of probe.answers()) if (sizes.includes(size)) answered.add(size);
+    }
+  }
+  return answered;
+}
+
+function wayTo(remote: string): { expected: number; device: string; via: string } {
+  using socket = RouteSocket.open();
+  const route = socket.routeTo(remote);
+  const link = socket.link(route.device);
+  return { expected: route.mtu, device: link?.name ?? `#${route.device}`, via: route.gateway ?? '' };
+}

@@ -1,0 +1,71 @@
+// A refused request tells of each endpoint why not: where the operator's socket can be opened, and the refusal is about the choice.
+import { existsSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { NsmError, type NsmErrorKind } from '@nsm/api';
+import { withAdmin } from '../../admin-client.js';
+import { askExplanation } from '../../ask-explanation.js';
+import { defaultRunDir } from '../../common-flags.js';
+import { shortLines } from '../../explanation.js';
+import type { ConnectFlags } from './flags.js';
+
+/** Milliseconds that a refusal is held back for it. */
+const patienceMs = 3000;
+
+/** What an explanation adds nothing to. */
+const saysAll: ReadonlySet<NsmErrorKind> = new Set([
+  'cancelled',
+  'unavailable',
+  'stopping',
+  'invalid',
+  'privilege',
+  'namespace-unknown',
+  'namespace-foreign',
+  'conflict',
+]);
+
+/** The same failure, with an explanation in short where there is one. */
+export async function explained(error: NsmError, service: string, flags: ConnectFlags): Promise<NsmError> {
+  if (saysAll.has(error.kind) || !existsSync(join(flags.runDir, 'admin.sock'))) return error;
+  try {
+    const asked = { ...flags, from: ownNamespace(), as: ownUser() };
+    const view = await withAdmin(flags.runDir, (admin) => askExplanation(admin, service, asked, patienceMs));
+    const lines = [...shortLines(view), `see all: ${explainCommand(service, flags)}`];
+    return Object.assign(new NsmError(error.kind, error.message, error), { explained: lines });
+  } catch (thrown) {
+    // Nobody provides the service: it says which name was probably meant.
+    const instead = NsmError.from(thrown);
+    return instead.kind === 'no-endpoint' && error.kind === 'no-endpoint' ? instead : error;
+  }
+}
+
+/** Of the thread that has entered the pod's, `net:[4026532208]`. */
+export function ownNamespace(): string {
+  return readlinkSync('/proc/thread-self/ns/net');
+}
+
+export function ownUser(): string {
+  return `uid=${process.getuid?.() ?? 0},gid=${process.getgid?.() ?? 0}`;
+}
+
+/** The command that shows the whole of it. */
+export function explainCommand(
+  service: string,
+  { netns, label, interface: interfaces, runDir }: ConnectFlags,
+): string {
+  const inode = /\d+/.exec(ownNamespace())?.[0] ?? '';
+  const wanted = interfaces.map(({ type, preference, parameters }) => {
+    const query = new Map(Object.entries(parameters ?? {}));
+    const tail = [...query].map(([key, value]) => `${key}=${value}`).join('&');
+    const text = `${type}${preference ? `:${preference}` : ''}${tail ? `?${tail}` : ''}`;
+    return tail ? `'${text}'` : text;
+  });
+  return [
+    'nsm explain',
+    service,
+    `--from ${netns ?? inode}`,
+    ...label.map(([key, value]) => `--label ${key}=${value}`),
+    ...(wanted.length > 0 ? [`--interface ${wanted.join(',')}`] : []),
+    ...(process.getuid?.() ? [`--as ${ownUser()}`] : []),
+    ...(runDir === defaultRunDir ? [] : [`--run-dir ${runDir}`]),
+  ].join(' ');
+}

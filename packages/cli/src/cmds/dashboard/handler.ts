@@ -1,0 +1,69 @@
+// Serves the page until it is interrupted.
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { TLSSocket } from 'node:tls';
+import { checkPeer, NsmError } from '@nsm/api';
+import { type DashboardOptions, DashboardServer, LiveMesh } from '@nsm/dashboard';
+import { Output } from '@nsm/output';
+import type { MachineCredentials } from '@nsm/pki';
+import { aborted, interrupted } from '../../interrupted.js';
+import type { DashboardFlags } from './flags.js';
+import { meshSource, operatorCredentials } from './mesh-source.js';
+
+export async function runDashboard(flags: DashboardFlags): Promise<void> {
+  const { listen, allowChanges = false, https = false } = flags;
+  const signal = ending();
+  const output = new Output(flags.json === true);
+  const errors = new Output(false, process.stderr);
+  const say = ({ err }: { readonly err?: { readonly message: string } }, text: string): void =>
+    errors.line(`${text}${err ? `: ${err.message}` : ''}`);
+  const logger = { info: () => undefined, warn: say, error: say };
+  using credentials = await operatorCredentials(flags, logger);
+  if (https && !credentials)
+    throw new NsmError('invalid', '--https needs a certificate: --tls-cert, --tls-key and --tls-ca');
+  await using mesh = new LiveMesh(meshSource(flags, credentials));
+  // A page that changes things is for whoever was given its address, and for no other user of this machine.
+  const isOpen = isLoopback(listen) && !allowChanges;
+  const token = flags.token ?? (isOpen ? undefined : randomBytes(18).toString('base64url'));
+  await using server = await DashboardServer.start(mesh, {
+    listen,
+    names: [hostname(), ...flags.name],
+    allowChanges,
+    ...(token === undefined ? {} : { token }),
+    ...(https && credentials ? { tls: tlsOf(credentials) } : {}),
+  });
+  await mesh.refresh();
+  for (const trouble of mesh.troubles) errors.line(trouble);
+  const host = listen.slice(0, listen.lastIndexOf(':'));
+  const shown = /^(0\.0\.0\.0|\[::\])$/.test(host) ? hostname() : host;
+  const address = `${https ? 'https' : 'http'}://${shown}:${server.port}/`;
+  const url = `${address}${token === undefined ? '' : `#token=${token}`}`;
+  if (output.json) output.value({ url, address, port: server.port, token: token ?? null, allowChanges });
+  else output.line(`the mesh is shown at ${url}`);
+  process.send?.({ url });
+  await aborted(signal);
+}
+
+/** Ctrl-C, or the end of the process that began this one and keeps a channel to it: that of a lab. */
+function ending(): AbortSignal {
+  const left = new AbortController();
+  process.once('disconnect', () => left.abort());
+  return AbortSignal.any([interrupted(), left.signal]);
+}
+
+function isLoopback(listen: string): boolean {
+  return /^(127\.[\d.]+|\[::1\]|localhost):\d+$/.test(listen);
+}
+
+function tlsOf(credentials: MachineCredentials): NonNullable<DashboardOptions['tls']> {
+  const { key, chain, authorities } = credentials.current;
+  const ca = [...authorities.values()].flat().map((authority) => authority.toString());
+  const isOperator = (socket: TLSSocket): boolean => {
+    try {
+      return checkPeer(socket, credentials.current).kind === 'operator';
+    } catch {
+      return false;
+    }
+  };
+  return { options: { key, cert: chain, ca }, isOperator };
+}

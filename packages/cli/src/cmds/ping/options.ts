@@ -1,0 +1,39 @@
+// nsm ping: whether packets pass a connection, and how long they take.
+import { Command } from 'commander';
+import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { flag, parseDuration, parseInteger } from '../../flags.js';
+import type { PingFlags } from './flags.js';
+
+export function pingCommand(): Command {
+  return new Command('ping')
+    .summary('time packets through a connection')
+    .description(
+      'Sends packets through a connection of this node, from the interface in the pod to the other side, and beside the tunnel from\n' +
+        'node to node: tells by what they go, how long each takes, and where they are lost. They are ICMP, or ARP and ND where the\n' +
+        'other side answers no ICMP. Ends with status 1 when none came through.',
+    )
+    .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
+    .addOption(
+      flag('-c, --count <number>', 'rounds (default: until Ctrl-C)', { parse: parseInteger(1, 1_000_000) }),
+    )
+    .addOption(
+      flag('--interval <duration>', 'time between two rounds', {
+        default: 1000,
+        defaultText: '1s',
+        parse: parseDuration,
+      }),
+    )
+    .addOption(
+      flag('--timeout <duration>', 'time within which an answer counts', {
+        default: 1000,
+        defaultText: '1s',
+        parse: parseDuration,
+      }),
+    )
+    .addOption(runDirFlag())
+    .addOption(jsonFlag())
+    .action(async (connection: string, flags: PingFlags) => {
+      const { runPing } = await import('./handler.js');
+      await runPing(connection, flags);
+    });
+}

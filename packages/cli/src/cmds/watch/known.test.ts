@@ -1,0 +1,58 @@
+// A watch that goes on after a break tells what has changed meanwhile, and nothing twice.
+import { describe, expect, it } from 'vitest';
+import { Known } from './known.js';
+import { awayView, type WatchKind, type WatchView } from './watch-view.js';
+
+const manager = (name: string, kind: WatchKind = 'present', alive = true): WatchView => ({
+  ...{ kind, time: '2026-01-01T00:00:00.000Z', topic: 'managers', reason: '' },
+  manager: {
+    name,
+    alive,
+    address: '',
+    external: false,
+    version: '',
+    security: '',
+    stopped: false,
+    drained: false,
+  },
+});
+const synced: WatchView = { kind: 'synced', time: '2026-01-01T00:00:01.000Z', topic: null, reason: '' };
+const told = (known: Known, ...events: WatchView[]): string[] =>
+  events
+    .flatMap((event) => [...known.newsOf(event)])
+    .map(({ kind, manager: one }) => [kind, one?.name].filter(Boolean).join(' '));
+
+describe('a watch', () => {
+  it('tells everything the first time', () => {
+    const known = new Known();
+    known.begin();
+    expect(told(known, manager('a'), manager('b'), synced, manager('b', 'changed'))).toEqual([
+      'present a',
+      'present b',
+      'synced',
+      'changed b',
+    ]);
+  });
+
+  it('tells after a break what changed, came and went, and is silent of the rest', () => {
+    const known = new Known();
+    known.begin();
+    told(known, manager('same'), manager('other'), manager('gone'), manager('before', 'removed'), synced);
+    known.begin();
+    const again = [manager('same'), manager('other', 'present', false), manager('new'), synced];
+    expect(told(known, ...again)).toEqual(['changed other', 'present new', 'removed gone', 'synced']);
+  });
+
+  it('keeps in mind what it knows when the break comes before everything was told again', () => {
+    const known = new Known();
+    known.begin();
+    told(known, manager('a'), manager('b'), synced);
+    known.begin();
+    told(known, manager('a'));
+    known.begin();
+    expect(told(known, awayView('gone', new Date(0)), manager('a'), manager('b'), synced)).toEqual([
+      'away',
+      'synced',
+    ]);
+  });
+});

@@ -1,0 +1,252 @@
+// Serves the page: its files, the mesh as JSON, what is new as server-sent events, and changes where they are allowed.
+import { once } from 'node:events';
+import {
+  createServer as createPlain,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createSecure } from 'node:https';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
+import { gunzipSync, gzip } from 'node:zlib';
+import { NsmError } from '@nsm/api';
+import type { LiveMesh } from '../mesh/live-mesh.js';
+import { type AccessRules, isSame, refusalOf } from './access.js';
+import { changeOf } from './changes.js';
+import { EventStreams } from './event-streams.js';
+import { type PageFile, pageFiles } from './page-files.js';
+
+const compress = promisify(gzip);
+/** Bytes of a question's body. */
+const mostBody = 4096;
+const mostConnections = 256;
+/** Milliseconds within which a question must be asked. */
+const askWithinMs = 10_000;
+
+const securityHeaders = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+export interface DashboardOptions extends Omit<AccessRules, 'cookie'> {
+  /** HOST:PORT; port 0 takes a free one. */
+  readonly listen: string;
+  /** Serves HTTPS; `isOperator` says whether the other side's certificate is good for looking. */
+  readonly tls?: {
+    readonly options: SecureContextOptions;
+    readonly isOperator: (socket: TLSSocket) => boolean;
+  };
+}
+
+export class DashboardServer implements AsyncDisposable {
+  readonly #mesh: LiveMesh;
+  readonly #streams: EventStreams;
+  readonly #files = pageFiles();
+  readonly #options: DashboardOptions;
+  readonly #server: Server;
+  #port = 0;
+
+  private constructor(mesh: LiveMesh, options: DashboardOptions) {
+    this.#mesh = mesh;
+    this.#options = options;
+    this.#streams = new EventStreams(mesh, options.allowChanges);
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
+      this.#answer(request, response).catch((thrown: unknown) => fail(response, thrown));
+    };
+    const limits = { headersTimeout: askWithinMs, requestTimeout: askWithinMs };
+    this.#server = options.tls
+      ? createSecure(
+          {
+            ...limits,
+            ...options.tls.options,
+            requestCert: true,
+            rejectUnauthorized: false,
+            minVersion: 'TLSv1.3',
+          },
+          answer,
+        )
+      : createPlain(limits, answer);
+    this.#server.maxConnections = mostConnections;
+  }
+
+  /** @throws NsmError `conflict` when another program has the port, `invalid` for an address that is not this host's. */
+  static async start(mesh: LiveMesh, options: DashboardOptions): Promise<DashboardServer> {
+    const server = new DashboardServer(mesh, options);
+    try {
+      await server.#listen();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** With the port that it listens on. */
+  get port(): number {
+    return this.#port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#streams[Symbol.dispose]();
+    const closed = this.#server.listening ? once(this.#server, 'close') : undefined;
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #listen(): Promise<void> {
+    const { listen } = this.#options;
+    const at = listen.lastIndexOf(':');
+    const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+    try {
+      this.#server.listen(Number(listen.slice(at + 1)), host);
+      await once(this.#server, 'listening');
+    } catch (error) {
+      const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      const why = inUse ? 'another program has that port' : NsmError.from(error).message;
+      throw new NsmError(inUse ? 'conflict' : 'invalid', `cannot listen on ${listen}: ${why}`, error);
+    }
+    const address = this.#server.address();
+    this.#port = typeof address === 'object' && address ? address.port : 0;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    const { method = '', headers, socket } = request;
+    // Of a question for a proxy the URL has a host of its own.
+    const url = new URL(`http://page${request.url?.startsWith('/') ? request.url : '/'}`);
+    const { tls } = this.#options;
+    const isOperator = tls?.isOperator(socket as TLSSocket) ?? false;
+    const rules = { ...this.#options, cookie: this.#cookie };
+    const refusal = refusalOf({ method, path: url.pathname, headers, isOperator }, rules);
+    if (refusal) return sendText(response, refusal.status, refusal.text);
+    if (method === 'POST') return await this.#change(url.pathname, await bodyOf(request), response);
+    const file = this.#files.get(url.pathname);
+    if (file) return sendFile(request, response, file);
+    await this.#tell(url, request, response);
+  }
+
+  async #tell(
+    { pathname, searchParams }: URL,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    switch (pathname) {
+      case '/api/mesh':
+        return await sendJson(request, response, this.#streams.snapshot());
+      case '/api/events': {
+        const { 'last-event-id': last = searchParams.get('after') ?? '' } = request.headers;
+        return this.#streams.open(request, response, String(last));
+      }
+      case '/api/series':
+        return await sendJson(request, response, this.#mesh.seriesOf(searchParams.get('id') ?? ''));
+      case '/api/explain': {
+        const feed = this.#mesh.feedOf(searchParams.get('node') ?? '');
+        if (!feed) throw new NsmError('not-found', 'the manager of that node is not asked');
+        return await sendJson(
+          request,
+          response,
+          await feed.explain(searchParams.get('service') ?? '', searchParams.get('interface') ?? ''),
+        );
+      }
+      default:
+        throw new NsmError('not-found', `there is no ${pathname}`);
+    }
+  }
+
+  async #change(path: string, body: unknown, response: ServerResponse): Promise<void> {
+    if (path !== '/api/session') {
+      const text = await changeOf(this.#mesh, path, body);
+      return await sendJson(undefined, response, { done: text });
+    }
+    const { token = '' } = (body ?? {}) as { readonly token?: unknown };
+    const wanted = this.#options.token;
+    if (wanted !== undefined && !isSame(String(token), wanted))
+      return sendText(response, 401, 'that is not the token of this page');
+    const secure = this.#options.tls ? '; Secure' : '';
+    response.setHeader(
+      'set-cookie',
+      `${this.#cookie}=${wanted ?? ''}; HttpOnly; SameSite=Strict; Path=/${secure}`,
+    );
+    response.writeHead(204).end();
+  }
+
+  get #cookie(): string {
+    return `nsm-dashboard-${this.#port}`;
+  }
+}
+
+/** @throws NsmError `invalid` of what is too long, or no JSON. */
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    length += piece.length;
+    if (length > mostBody) throw new NsmError('invalid', 'the question is too long');
+    pieces.push(piece);
+  }
+  try {
+    return JSON.parse(Buffer.concat(pieces).toString() || '{}');
+  } catch {
+    throw new NsmError('invalid', 'the question is no JSON');
+  }
+}
+
+function sendFile(request: IncomingMessage, response: ServerResponse, { type, etag, body }: PageFile): void {
+  const headers = { 'content-type': type, etag, 'cache-control': 'no-cache', vary: 'accept-encoding' };
+  if (request.headers['if-none-match'] === etag) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  const packed = takesGzip(request);
+  const sent = packed ? body : gunzipSync(body);
+  const encoding = packed ? { 'content-encoding': 'gzip' } : {};
+  response.writeHead(200, { ...headers, ...encoding, 'content-length': sent.length });
+  response.end(request.method === 'HEAD' ? undefined : sent);
+}
+
+async function sendJson(
+  request: IncomingMessage | undefined,
+  response: ServerResponse,
+  value: unknown,
+): Promise<void> {
+  const text = Buffer.from(JSON.stringify(value));
+  const packed = request !== undefined && text.length > 1024 && takesGzip(request);
+  const sent = packed ? await compress(text) : text;
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'content-length': sent.length,
+    ...(packed ? { 'content-encoding': 'gzip' } : {}),
+  });
+  response.end(request?.method === 'HEAD' ? undefined : sent);
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
+  response.end(`${text}\n`);
+}
+
+function fail(response: ServerResponse, thrown: unknown): void {
+  const error = NsmError.from(thrown);
+  if (response.headersSent) response.destroy();
+  else sendText(response, statuses[error.kind] ?? 500, error.toAdmissionError());
+}
+
+const statuses: Readonly<Record<string, number>> = {
+  'not-found': 404,
+  invalid: 400,
+  conflict: 409,
+  unavailable: 503,
+  privilege: 403,
+};
+
+function takesGzip({ headers }: IncomingMessage): boolean {
+  return /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
+}

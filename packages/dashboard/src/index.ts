@@ -1,0 +1,13 @@
+// The page that shows a mesh, and what serves it.
+export { type DashboardOptions, DashboardServer } from './http/dashboard-server.js';
+export type {
+  ConnectionNews,
+  ConnectionTold,
+  EndpointTold,
+  Look,
+  ManagerFeed,
+  ManagerTold,
+  MeshSource,
+} from './manager-feed.js';
+export { LiveMesh } from './mesh/live-mesh.js';
+export type { Candidate, Snapshot } from './model.js';

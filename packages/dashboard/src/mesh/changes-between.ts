@@ -1,0 +1,132 @@
+// What is different between two moments of a mesh: things for the page, and lines for the time line.
+import type { Change, ConnectionState, MeshConnection, MeshEndpoint, MeshNode, Thing } from '../model.js';
+
+type Line = Omit<Change, 'id' | 'time' | 'about'> & { readonly time?: string };
+
+export interface Difference {
+  readonly put: readonly Thing[];
+  readonly gone: readonly string[];
+  readonly changes: readonly Omit<Change, 'id'>[];
+}
+
+/** @param now ISO 8601: the time of what does not say its own. */
+export function changesBetween(
+  before: ReadonlyMap<string, Thing>,
+  after: ReadonlyMap<string, Thing>,
+  now: string,
+): Difference {
+  const put: Thing[] = [];
+  const changes: Omit<Change, 'id'>[] = [];
+  const note = (about: string, line: Line | undefined): void => {
+    if (line) changes.push({ time: now, about, ...line });
+  };
+  for (const [key, thing] of after) {
+    const was = before.get(key);
+    if (was && JSON.stringify(was) === JSON.stringify(thing)) continue;
+    put.push(thing);
+    note(key, lineOf(was, thing));
+  }
+  const gone = [...before.keys()].filter((key) => !after.has(key));
+  for (const key of gone) note(key, endOf(before.get(key)));
+  return { put, gone, changes };
+}
+
+/** The lines of a time line that nobody has watched: what connections say of their past. */
+export function pastOf(things: Iterable<Thing>): Omit<Change, 'id'>[] {
+  return [...things]
+    .filter((thing) => thing.kind === 'connection')
+    .flatMap((connection) =>
+      connection.history.map(({ time, state, detail }) => ({
+        time,
+        about: `connection/${connection.id}`,
+        what: words[state as ConnectionState] ?? state.toLowerCase(),
+        who: nameOf(connection),
+        detail,
+        state: state as ConnectionState,
+      })),
+    )
+    .toSorted((a, b) => a.time.localeCompare(b.time));
+}
+
+const words: Readonly<Record<ConnectionState, string>> = {
+  SYNCED: 'connected',
+  HEALING: 'healing',
+  CONNECTING: 'connecting',
+  CLOSING: 'closing',
+  FAILED: 'failed',
+  STALE: 'stale',
+  UNKNOWN: 'not seen',
+};
+
+function nameOf({ requestId, service, client }: MeshConnection): string {
+  return `${client.pod || requestId} → ${service}`;
+}
+
+function lineOf(was: Thing | undefined, thing: Thing): Line | undefined {
+  switch (thing.kind) {
+    case 'node':
+      return nodeLine(was as MeshNode | undefined, thing);
+    case 'endpoint':
+      return endpointLine(was as MeshEndpoint | undefined, thing);
+    case 'connection':
+      return connectionLine(was as MeshConnection | undefined, thing);
+  }
+}
+
+function endOf(thing: Thing | undefined): Line | undefined {
+  switch (thing?.kind) {
+    case 'node':
+      return { what: 'left', who: `node ${thing.id}`, detail: '', state: 'CLOSING' };
+    case 'endpoint':
+      return { what: 'withdrawn', who: endpointName(thing), detail: '', state: 'CLOSING' };
+    case 'connection':
+      return { what: 'closed', who: nameOf(thing), detail: thing.detail, state: 'CLOSING' };
+    default:
+      return undefined;
+  }
+}
+
+const nodeWords: Readonly<Record<MeshNode['state'], [what: string, state: ConnectionState]>> = {
+  ALIVE: ['alive', 'SYNCED'],
+  DRAINED: ['drained', 'STALE'],
+  STOPPED: ['stopped', 'CLOSING'],
+  GONE: ['ended without a word', 'FAILED'],
+};
+
+function nodeLine(was: MeshNode | undefined, { id, state, unseen }: MeshNode): Line | undefined {
+  const who = `node ${id}`;
+  if (was && was.state === state) {
+    if (was.unseen === unseen) return undefined;
+    return unseen === ''
+      ? { what: 'answers', who, detail: '', state: 'SYNCED' }
+      : { what: 'does not answer', who, detail: unseen, state: 'UNKNOWN' };
+  }
+  const [what, color] = nodeWords[state];
+  return { what, who, detail: '', state: color };
+}
+
+function endpointName({ name, service }: MeshEndpoint): string {
+  return `endpoint ${name} of ${service}`;
+}
+
+function endpointLine(was: MeshEndpoint | undefined, now: MeshEndpoint): Line | undefined {
+  const who = endpointName(now);
+  if (!was) return { what: 'advertised', who, detail: `by ${now.node}`, state: 'SYNCED' };
+  if (was.unavailable === now.unavailable) return undefined;
+  return now.unavailable === ''
+    ? { what: 'in service', who, detail: '', state: 'SYNCED' }
+    : { what: 'out of service', who, detail: now.unavailable, state: 'STALE' };
+}
+
+function connectionLine(was: MeshConnection | undefined, now: MeshConnection): Line | undefined {
+  const { state, detail, since, endpoint } = now;
+  if (was?.state === state && was.endpoint.name === endpoint.name) return undefined;
+  const moved = was && was.endpoint.name !== endpoint.name && state === 'SYNCED';
+  return {
+    ...(since ? { time: since } : {}),
+    what: moved ? `moved to ${endpoint.name}` : words[state],
+    who: nameOf(now),
+    detail,
+    state,
+  };
+}

@@ -1,0 +1,157 @@
+// The mesh as it is now, for those who look: managers are followed, and asked for counters only while somebody looks.
+import type { ManagerFeed, MeshSource } from '../manager-feed.js';
+import type { Change, Counters, Patch, Sample, Thing } from '../model.js';
+import { changesBetween, pastOf } from './changes-between.js';
+import { FollowedManager } from './followed-manager.js';
+import { meshThings, type Told } from './mesh-things.js';
+
+/** Milliseconds between two looks at everything, counters among it. */
+const lookMs = 1000;
+/** Milliseconds between two looks while nobody watches: so that nodes that come are found. */
+const idleLookMs = 30_000;
+/** Milliseconds in which changes are gathered before they are told. */
+const gatherMs = 50;
+/** Lines of the time line that are kept. */
+const mostChanges = 1000;
+/** Samples that are kept of each connection. */
+const mostSamples = 120;
+
+export class LiveMesh implements AsyncDisposable {
+  readonly #source: MeshSource;
+  readonly #followed: FollowedManager[];
+  /** Names of managers that are followed, or why they are not. */
+  readonly #unasked = new Map<string, string>();
+  readonly #patched = new Set<(patch: Patch) => void>();
+  readonly #watchers = new Set<(sample: Sample) => void>();
+  #things: Map<string, Thing> = new Map();
+  #changes: Change[] = [];
+  #changeId = 0;
+  #begun = false;
+  readonly #samples: Sample[] = [];
+  #gathering: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(source: MeshSource) {
+    this.#source = source;
+    this.#followed = source.feeds.map((feed) => this.#follow(feed, ''));
+    this.#timer = setInterval(() => void this.#tick(), lookMs);
+  }
+
+  get things(): readonly Thing[] {
+    return [...this.#things.values()];
+  }
+
+  get changes(): readonly Change[] {
+    return this.#changes;
+  }
+
+  /** What stands in the way of seeing anything at all: managers that have never answered. */
+  get troubles(): readonly string[] {
+    return this.#followed.map(({ unknown }) => unknown).filter((text) => text !== '');
+  }
+
+  /** Counters of the last minutes in which somebody looked. */
+  seriesOf(id: string): { readonly at: number; readonly counters: Counters }[] {
+    return this.#samples.flatMap(({ at, counters }) => {
+      const own = counters[id];
+      return own ? [{ at, counters: own }] : [];
+    });
+  }
+
+  /** The feed of a manager by its name; undefined where it is not asked. */
+  feedOf(name: string): ManagerFeed | undefined {
+    return this.#followed.find(({ told }) => told?.name === name)?.feed;
+  }
+
+  onPatch(listener: (patch: Patch) => void): Disposable {
+    this.#patched.add(listener);
+    return { [Symbol.dispose]: () => void this.#patched.delete(listener) };
+  }
+
+  /** Managers are asked for counters, each second, while there is somebody who watches. */
+  watch(watcher: (sample: Sample) => void): Disposable {
+    this.#watchers.add(watcher);
+    if (this.#watchers.size === 1) void this.#tick();
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
+  }
+
+  /** Resolves when every manager has been asked once more. */
+  async refresh(): Promise<void> {
+    await Promise.all(this.#followed.map((manager) => manager.look()));
+    this.#compare();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    await Promise.all(this.#followed.map((manager) => manager[Symbol.asyncDispose]()));
+  }
+
+  #follow(feed: ManagerFeed, name: string): FollowedManager {
+    return new FollowedManager(feed, name, () => {
+      this.#gathering ??= setTimeout(() => {
+        this.#gathering = undefined;
+        this.#compare();
+      }, gatherMs);
+    });
+  }
+
+  async #tick(): Promise<void> {
+    const watched = this.#watchers.size > 0;
+    const sinceMs = performance.now() - this.#lookedAt;
+    if (sinceMs < (watched ? lookMs / 2 : idleLookMs)) return;
+    this.#lookedAt = performance.now();
+    await this.refresh();
+    if (!watched) return;
+    const sample: Sample = { at: Date.now(), counters: this.#counters() };
+    this.#samples.push(sample);
+    if (this.#samples.length > mostSamples) this.#samples.shift();
+    for (const watcher of this.#watchers) watcher(sample);
+  }
+
+  /** By the id under which a connection is shown: of a connection with two halves the client's half counts. */
+  #counters(): Record<string, Counters> {
+    const counted = new Map(this.#followed.flatMap(({ counters }) => counters));
+    return Object.fromEntries(
+      this.things.flatMap((thing) => {
+        const own = thing.kind === 'connection' && counted.get(thing.id);
+        return own ? [[thing.id, own]] : [];
+      }),
+    );
+  }
+
+  #compare(): void {
+    const told = this.#followed.map(({ told }) => told).filter((one) => one !== undefined);
+    this.#followOthers(told);
+    const things = meshThings(told, this.#unasked);
+    const { put, gone, changes } = changesBetween(this.#things, things, new Date().toISOString());
+    this.#things = things;
+    const lines = this.#begun ? changes : this.#begin();
+    if (put.length + gone.length + lines.length === 0) return;
+    const noted = lines.map((line): Change => ({ id: ++this.#changeId, ...line }));
+    this.#changes = [...this.#changes, ...noted].slice(-mostChanges);
+    for (const listener of this.#patched) listener({ put, gone, changes: noted });
+  }
+
+  /** What was there when this began has not changed; the past of connections is what they tell of it. */
+  #begin(): readonly Omit<Change, 'id'>[] {
+    if (!this.#followed.every(({ wasAsked }) => wasAsked)) return [];
+    this.#begun = true;
+    return pastOf(this.#things.values());
+  }
+
+  #followOthers(told: readonly Told[]): void {
+    const followed = new Set(told.map(({ name }) => name));
+    for (const manager of told.flatMap(({ managers }) => managers)) {
+      if (followed.has(manager.name) || !manager.alive) continue;
+      const feed = this.#source.feedOf(manager);
+      if (typeof feed === 'string') this.#unasked.set(manager.name, feed);
+      else {
+        followed.add(manager.name);
+        this.#followed.push(this.#follow(feed, manager.name));
+      }
+    }
+  }
+}

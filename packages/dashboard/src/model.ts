@@ -1,0 +1,204 @@
+// What the page knows of a mesh: made by the server from what managers tell, sent as JSON, and shown.
+
+/** A manager and its node. */
+export interface MeshNode {
+  readonly kind: 'node';
+  /** Its name. */
+  readonly id: string;
+  readonly address: string;
+  readonly version: string;
+  /** `mtls`, or `insecure`; '' where it is not known. */
+  readonly security: string;
+  /** GONE: it ended without a word. */
+  readonly state: 'ALIVE' | 'DRAINED' | 'STOPPED' | 'GONE';
+  /** Why nothing is known of its connections; '' where it is asked, and answers. */
+  readonly unseen: string;
+  /** What is wrong with it. */
+  readonly troubles: readonly Trouble[];
+}
+
+export interface Trouble {
+  readonly what: string;
+  /** A command, or what to change. */
+  readonly toDo: string;
+}
+
+/** What an endpoint provides under one name. */
+export interface MeshEndpoint {
+  readonly kind: 'endpoint';
+  readonly id: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly service: string;
+  /** Name of its manager. */
+  readonly node: string;
+  readonly interfaces: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly prefixes: readonly string[];
+  /** Why it would not be chosen now; '' when it would. */
+  readonly unavailable: string;
+}
+
+/** UNKNOWN: its manager does not answer. */
+export const connectionStates = [
+  'FAILED',
+  'STALE',
+  'HEALING',
+  'CONNECTING',
+  'CLOSING',
+  'UNKNOWN',
+  'SYNCED',
+] as const;
+export type ConnectionState = (typeof connectionStates)[number];
+
+/** A connection: both halves of it, where it is between nodes and both managers are asked. */
+export interface MeshConnection {
+  readonly kind: 'connection';
+  /** That of the client's half where that is known. */
+  readonly id: string;
+  readonly service: string;
+  readonly requestId: string;
+  /** The worse of its halves. */
+  readonly state: ConnectionState;
+  readonly detail: string;
+  /** ISO 8601: when it entered its state. */
+  readonly since: string;
+  readonly attempt: number;
+  readonly interface: string;
+  readonly client: Side;
+  readonly endpoint: Side & { readonly name: string; readonly namespace: string };
+  readonly tunnel: Tunnel | null;
+  readonly halves: readonly { readonly id: string; readonly node: string; readonly state: ConnectionState }[];
+  /** States that it was in, the latest last. */
+  readonly history: readonly PastState[];
+  /** The last thing that was done to it; null where that is not told. */
+  readonly lastOrder: Order | null;
+  /** Milliseconds that a packet takes to the endpoint and back; null where that is not told. */
+  readonly roundTripMs: number | null;
+}
+
+export interface Side {
+  /** Name of its manager. */
+  readonly node: string;
+  /** Its network namespace: a path or `net:[INODE]`; '' where its manager is not asked. */
+  readonly netns: string;
+  /** NAMESPACE/NAME on Kubernetes, or ''. */
+  readonly pod: string;
+  readonly interfaceName: string;
+  readonly addresses: readonly string[];
+  readonly routes: readonly string[];
+  readonly routeCount: number;
+  readonly mtu: number;
+  readonly mac: string;
+}
+
+export interface Tunnel {
+  readonly type: string;
+  readonly identifier: number;
+  readonly local: string;
+  readonly remote: string;
+}
+
+export interface PastState {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly state: string;
+  readonly detail: string;
+}
+
+export interface Order {
+  readonly traceId: string;
+  /** connect, heal, close or move. */
+  readonly kind: string;
+  /** ISO 8601. */
+  readonly started: string | null;
+  readonly durationMs: number;
+  readonly steps: readonly Step[];
+}
+
+export interface Step {
+  readonly name: string;
+  /** Name of the manager whose step it is. */
+  readonly manager: string;
+  /** manager, forwarder or endpoint. */
+  readonly component: string;
+  /** Milliseconds since the order began. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  /** '' of a step that succeeded. */
+  readonly error: string;
+}
+
+export type Thing = MeshNode | MeshEndpoint | MeshConnection;
+
+/** `connection/node-a:1`. */
+export function keyOf({ kind, id }: Pick<Thing, 'kind' | 'id'>): string {
+  return `${kind}/${id}`;
+}
+
+/** A line of the time line. */
+export interface Change {
+  /** Ascending in the order in which changes were noticed. */
+  readonly id: number;
+  /** ISO 8601. */
+  readonly time: string;
+  /** Of what it is about, as `keyOf` says. */
+  readonly about: string;
+  /** In words, such as `healed`. */
+  readonly what: string;
+  /** Which connection, endpoint or node, in words. */
+  readonly who: string;
+  readonly detail: string;
+  readonly state: ConnectionState;
+}
+
+/** What there is of a mesh at one moment. */
+export interface Snapshot {
+  readonly things: readonly Thing[];
+  /** The latest last. */
+  readonly changes: readonly Change[];
+  /** Managers of whom nothing is known, not even a name, and why. */
+  readonly troubles: readonly string[];
+  /** Whether this server closes connections and drains nodes when it is asked to. */
+  readonly allowChanges: boolean;
+}
+
+/** What is different from a moment ago. */
+export interface Patch {
+  readonly put: readonly Thing[];
+  /** Keys of what is there no longer. */
+  readonly gone: readonly string[];
+  readonly changes: readonly Change[];
+}
+
+/** Counters of one connection, since it was made: as its client receives and sends. */
+export interface Counters {
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  readonly rxPackets: number;
+  readonly txPackets: number;
+  readonly drops: number;
+  /** Of drops whose reason is known, the reasons. */
+  readonly reasons?: Readonly<Record<string, number>>;
+}
+
+/** Counters of all connections at one moment. */
+export interface Sample {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** By the id of the connection. */
+  readonly counters: Readonly<Record<string, Counters>>;
+}
+
+/** An endpoint that a request was weighed against. */
+export interface Candidate {
+  readonly name: string;
+  readonly namespace: string;
+  readonly manager: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly interfaces: readonly string[];
+  /** 1 is chosen first; 0 is dropped. */
+  readonly rank: number;
+  readonly reason: string;
+  readonly rule: string;
+}

@@ -1,0 +1,118 @@
+// What a connection carries, over the last minutes: two lines and their numbers.
+import { effect, useComputed } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+import type { Counters } from '../../model.js';
+import { bitRate, short } from '../format.js';
+import { type Rates, ratesBetween, samples } from '../store.js';
+import { colour, palette } from '../theme.js';
+
+interface Point {
+  readonly at: number;
+  readonly counters: Counters;
+}
+
+/** Pixels. */
+const height = 96;
+
+/** @param past what the server has of the time before this page was open. */
+export function TrafficChart({ id, past }: { id: string; past: readonly Point[] }): JSX.Element {
+  const place = useRef<HTMLDivElement>(null);
+  const series = useComputed(() => {
+    const since = samples.value.flatMap(({ at, counters }): Point[] => {
+      const own = counters[id];
+      return own ? [{ at, counters: own }] : [];
+    });
+    const [first = Number.POSITIVE_INFINITY] = since.map(({ at }) => at);
+    return ratesOf([...past.filter(({ at }) => at < first), ...since].slice(-120));
+  });
+
+  useEffect(() => {
+    const at = place.current;
+    if (!at) return;
+    let chart: uPlot | undefined;
+    const draw = (): void => {
+      chart?.destroy();
+      chart = new uPlot(optionsFor(at.clientWidth), dataOf(series.peek()), at);
+    };
+    const resized = new ResizeObserver(() => chart?.setSize({ width: at.clientWidth, height }));
+    const ends = [
+      effect(() => {
+        palette.value;
+        draw();
+      }),
+      effect(() => chart?.setData(dataOf(series.value))),
+    ];
+    resized.observe(at);
+    return () => {
+      for (const end of ends) end();
+      resized.disconnect();
+      chart?.destroy();
+    };
+  }, [id, past]);
+
+  const last = series.value.at(-1)?.rates;
+  return (
+    <figure class="chart">
+      <div ref={place} aria-hidden="true" />
+      <figcaption>
+        <span class="rx">received {last ? bitRate(last.rxBits) : '–'}</span>
+        <span class="tx">sent {last ? bitRate(last.txBits) : '–'}</span>
+        <span class="quiet">
+          {last ? `${short(last.rxPackets)} + ${short(last.txPackets)} packets/s` : ''}
+        </span>
+      </figcaption>
+    </figure>
+  );
+}
+
+interface RatePoint {
+  readonly at: number;
+  readonly rates: Rates;
+}
+
+function ratesOf(points: readonly Point[]): RatePoint[] {
+  return points.flatMap(({ at, counters }, index): RatePoint[] => {
+    const before = points[index - 1];
+    if (!before || at <= before.at) return [];
+    return [{ at, rates: ratesBetween(before.counters, counters, at - before.at) }];
+  });
+}
+
+function dataOf(points: readonly RatePoint[]): uPlot.AlignedData {
+  return [
+    points.map(({ at }) => at / 1000),
+    points.map(({ rates }) => rates.rxBits),
+    points.map(({ rates }) => rates.txBits),
+  ];
+}
+
+function optionsFor(width: number): uPlot.Options {
+  const [quiet, line] = ['muted', 'line'].map(colour) as [string, string];
+  const axis = {
+    stroke: quiet,
+    font: '11px system-ui',
+    grid: { stroke: line, width: 1 },
+    ticks: { show: false },
+  };
+  const series = (name: string, stroke: string) => ({
+    label: name,
+    stroke,
+    width: 1.6,
+    points: { show: false },
+  });
+  return {
+    width,
+    height,
+    legend: { show: false },
+    cursor: { show: false },
+    padding: [6, 4, 0, 0],
+    scales: { y: { range: (_, __, most) => [0, Math.max(1000, most * 1.1)] } },
+    axes: [
+      { ...axis, size: 20, space: 90, values: '{HH}:{mm}:{ss}' },
+      { ...axis, size: 46, space: 26, values: (_, ticks) => ticks.map(short) },
+    ],
+    series: [{}, series('received', colour('rx')), series('sent', colour('tx'))],
+  };
+}

@@ -1,0 +1,152 @@
+// One connection: its state, what it carries, its ends, its past, and why it leads where it leads.
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import type { Counters, MeshConnection, Side } from '../../model.js';
+import { linkTo } from '../address.js';
+import { age, clock, duration } from '../format.js';
+import { now } from '../now.js';
+import { StateMark } from '../state-mark.js';
+import { nameOf, samples, thing } from '../store.js';
+import { ChangeButton } from './change-button.js';
+import { TrafficChart } from './chart.js';
+import { Explanation } from './explanation.js';
+import { Command, Facts } from './facts.js';
+import { Steps } from './steps.js';
+
+type Past = readonly { readonly at: number; readonly counters: Counters }[];
+const nothing: Past = [];
+
+export function ConnectionDetails({ connection }: { connection: MeshConnection }): JSX.Element {
+  const { id, service, state, detail, attempt, since, client, endpoint, tunnel, history, lastOrder } =
+    connection;
+  const past = useSignal<Past>(nothing);
+  useEffect(() => {
+    past.value = nothing;
+    const late = { is: false };
+    void fetch(`/api/series?id=${encodeURIComponent(id)}`)
+      .then(async (response) => (response.ok ? ((await response.json()) as Past) : nothing))
+      .catch(() => nothing)
+      .then((series) => {
+        if (!late.is) past.value = series;
+      });
+    return () => {
+      late.is = true;
+    };
+  }, [id]);
+  const counters = samples.value.at(-1)?.counters[id];
+  const endpointKey = `endpoint/${endpoint.namespace}/${endpoint.name}/${service}`;
+  return (
+    <>
+      <header>
+        <StateMark state={state} />
+        <h2>
+          {nameOf(connection)} <span class="quiet">→</span> {service}
+        </h2>
+        <p class="quiet">
+          for {age(since, now.value) || 'some time'}
+          {attempt > 0 && ` · attempt ${attempt}`}
+        </p>
+        {detail && <p class="reason">{detail}</p>}
+      </header>
+      <ol class="way" aria-label="Path">
+        <li>
+          <b>{nameOf(connection)}</b>
+          <a {...linkTo({ select: `node/${client.node}` })}>{client.node}</a>
+        </li>
+        <li class="link">{tunnel ? `${tunnel.type} ${tunnel.identifier}` : 'local'}</li>
+        <li>
+          <b>
+            {thing(endpointKey) ? <a {...linkTo({ select: endpointKey })}>{endpoint.name}</a> : endpoint.name}
+          </b>
+          <a {...linkTo({ select: `node/${endpoint.node}` })}>{endpoint.node}</a>
+        </li>
+      </ol>
+      <TrafficChart id={id} past={past.value} />
+      <Facts
+        facts={[
+          ['Round trip', connection.roundTripMs === null ? '' : duration(connection.roundTripMs)],
+          ['Received', counters ? total(counters.rxPackets, counters.rxBytes) : ''],
+          ['Sent', counters ? total(counters.txPackets, counters.txBytes) : ''],
+          ['Dropped', counters ? dropsOf(counters) : ''],
+        ]}
+      />
+      {lastOrder && (
+        <details open>
+          <summary>Last order</summary>
+          <Steps order={lastOrder} />
+        </details>
+      )}
+      <details open>
+        <summary>History</summary>
+        <ol class="history">
+          {history.toReversed().map(({ time, state: was, detail: why }) => (
+            <li key={`${time} ${was}`}>
+              <time dateTime={time}>{clock(time, now.value)}</time> {was.toLowerCase()}
+              {why && <span class="quiet"> · {why}</span>}
+            </li>
+          ))}
+        </ol>
+      </details>
+      <details open>
+        <summary>Why this endpoint</summary>
+        <Explanation
+          node={client.node}
+          service={service}
+          interfaceKind={connection.interface}
+          used={`${endpoint.namespace}/${endpoint.name}`}
+        />
+      </details>
+      <details>
+        <summary>Client side</summary>
+        <SideFacts side={client} />
+      </details>
+      <details>
+        <summary>Endpoint side</summary>
+        <SideFacts side={endpoint} />
+      </details>
+      <details>
+        <summary>Commands</summary>
+        {connection.halves.map((half) => (
+          <Command key={half.id} text={`nsm describe connection ${half.id}`} />
+        ))}
+      </details>
+      <ChangeButton
+        label="Disconnect"
+        question="The client loses this connection."
+        path="/api/disconnect"
+        body={{ id }}
+      />
+    </>
+  );
+}
+
+function total(packets: number, bytes: number): string {
+  return `${packets.toLocaleString('en')} packets, ${bytes.toLocaleString('en')} bytes`;
+}
+
+function dropsOf({ drops, reasons = {} }: Counters): string {
+  const why = Object.entries(reasons)
+    .filter(([, count]) => count > 0)
+    .map(([reason, count]) => `${reason}: ${count.toLocaleString('en')}`);
+  return [drops.toLocaleString('en'), ...why].join(' · ');
+}
+
+function SideFacts({ side }: { side: Side }): JSX.Element {
+  const { interfaceName, addresses, routes, routeCount, mtu, mac, netns, pod, node } = side;
+  const more = routeCount > routes.length ? ` and ${routeCount - routes.length} more` : '';
+  return (
+    <Facts
+      facts={[
+        ['Node', node],
+        ['Pod', pod],
+        ['Namespace', netns],
+        ['Interface', interfaceName],
+        ['Addresses', addresses.join(', ')],
+        ['Routes', routes.join(', ') + more],
+        ['MTU', mtu],
+        ['MAC', mac],
+      ]}
+    />
+  );
+}

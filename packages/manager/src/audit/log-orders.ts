@@ -1,0 +1,23 @@
+// A line of the log for what came of an order that no other line tells: a request that was refused, and a heal that succeeded.
+import type { LogThrottle } from '@nsm/api';
+import type { Courses } from '@nsm/observe';
+import type { Logger } from 'pino';
+
+export interface LogOrdersComponents {
+  readonly courses: Courses;
+  /** What the log has been told. */
+  readonly logThrottle: LogThrottle;
+  readonly logger: Pick<Logger, 'info' | 'debug'>;
+}
+
+export function logOrders({ courses, logThrottle, logger }: LogOrdersComponents): void {
+  courses.onEnd((course) => {
+    const { kind, error, subject, traceId: trace } = course;
+    const ms = Math.round(course.durationMs * 10) / 10;
+    if (kind === 'connect' && error) {
+      // Whoever is refused asks again and again.
+      const news = logThrottle.isNews(`${subject.by} ${subject.service}`, error.message);
+      logger[news ? 'info' : 'debug']({ ...subject, trace, ms, err: error }, 'request refused');
+    } else if (kind === 'heal' && !error) logger.info({ ...subject, trace, ms }, 'healed');
+  });
+}

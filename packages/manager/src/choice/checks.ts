@@ -1,0 +1,157 @@
+// What an endpoint is looked at for before a client is connected to it: one check after the other, each with its reason.
+import type { Interface, Label, NetworkServiceEndpoint, registry, Subject } from '@nsm/api';
+import type { Gate, Verdict } from '../policy/gate.js';
+import type { MissingCapabilities } from './missing-capabilities.js';
+import { type AgreedInterfaces, chooseInterfaces, interfaceList } from './negotiation.js';
+import { type Pools, spelledOut } from './physical-networks.js';
+import type { WiringMatrix } from './wiring-matrix.js';
+
+export interface Wanted {
+  readonly service: string;
+  readonly labels: Label | undefined;
+  readonly interfaces: readonly Interface[];
+  /** Who asks; absent: only what the policy says of the endpoints counts. */
+  readonly client?: Subject | undefined;
+  /** Its client was connected to an endpoint of root: no other user's takes that place. Without a policy. */
+  readonly needsTrust?: boolean | undefined;
+}
+
+/** What the choice depends on besides the request: the registry's records and what this manager has seen. */
+export interface Surroundings {
+  readonly manager: string;
+  /** The endpoints of this node are out of service. */
+  readonly drained: boolean;
+  readonly endpoints: readonly NetworkServiceEndpoint[];
+  readonly managers: ReadonlyMap<string, registry.Manager>;
+  /** What the local forwarder can join. */
+  readonly wirings: WiringMatrix;
+  readonly missingCapabilities: MissingCapabilities;
+  /** What the policy lets a client have of an endpoint. */
+  readonly pools: Pools;
+  readonly gate: Pick<Gate, 'narrow' | 'admitUnprovided' | 'recordDenial' | 'isRuled'>;
+  connections(endpoint: NetworkServiceEndpoint): number;
+  /** Why an endpoint failed lately, or undefined. */
+  recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
+  /** A number that grows each time any endpoint is chosen: when this one last was. */
+  lastChosen(endpoint: NetworkServiceEndpoint): number;
+}
+
+/** One thing that a candidate is looked at for. The words are made only for those who read them. */
+export type Check = { readonly passed: boolean; readonly text: () => string } & (
+  | { readonly about: 'policy'; readonly verdict: Verdict; readonly allowed: readonly Interface[] }
+  | { readonly about: 'labels'; readonly labels: readonly LabelMatch[] }
+  | { readonly about: 'interfaces'; readonly agreed: AgreedInterfaces | undefined }
+  | { readonly about: 'provider' | 'node' }
+);
+
+export interface LabelMatch {
+  readonly key: string;
+  readonly wanted: string;
+  /** Undefined: the endpoint has no such label. */
+  readonly has: string | undefined;
+}
+
+/** Why the manager of an endpoint cannot be asked, if it cannot. */
+export function absence(name: string, managers: Surroundings['managers']): string | undefined {
+  const manager = managers.get(name);
+  if (!manager) return `manager "${name}" is not registered`;
+  if (manager.alive) return manager.drained ? `manager "${name}" is drained` : undefined;
+  return manager.stopped ? `manager "${name}" was stopped` : `manager "${name}" does not answer`;
+}
+
+/** What a candidate is looked at for, the policy first: what it denies, nothing else is told of. */
+export function* checksOf(
+  endpoint: NetworkServiceEndpoint,
+  wanted: Wanted,
+  around: Surroundings,
+  trustedOnly: boolean,
+): Generator<Check> {
+  const { gate, pools } = around;
+  const asked = gate.isRuled ? spelledOut(wanted.interfaces, endpoint.interface, pools) : wanted.interfaces;
+  const { interfaces, verdict } = gate.narrow(wanted.client, endpoint, asked);
+  yield {
+    about: 'policy',
+    passed: verdict.allowed,
+    text: () =>
+      verdict.reason || (gate.isRuled ? `allowed by rule "${verdict.rule}"` : 'no policy is in force'),
+    verdict,
+    allowed: interfaces,
+  };
+  yield checkProvider(endpoint, trustedOnly);
+  yield checkLabels(endpoint, wanted);
+  yield checkNode(endpoint, around);
+  yield checkInterfaces(endpoint, wanted, verdict.allowed ? interfaces : asked, around);
+}
+
+function checkProvider({ provider }: NetworkServiceEndpoint, trustedOnly: boolean): Check {
+  const who = `user ${provider?.uid ?? 'unknown'} provides it`;
+  const passed = !trustedOnly || provider?.trusted === true;
+  return {
+    about: 'provider',
+    passed,
+    text: () => (passed ? who : `${who}, and root provides the service too; a policy can allow it`),
+  };
+}
+
+function checkLabels({ labels }: NetworkServiceEndpoint, wanted: Wanted): Check {
+  const has = labels?.selector ?? {};
+  const matches = Object.entries(wanted.labels?.selector ?? {}).map(([key, value]) => ({
+    key,
+    wanted: value,
+    has: has[key],
+  }));
+  const missing = matches.filter((one) => one.has !== one.wanted);
+  return {
+    about: 'labels',
+    passed: missing.length === 0,
+    text: () => {
+      if (matches.length === 0) return 'none is asked for';
+      if (missing.length === 0) return `${matches.map(({ key, wanted }) => `${key}=${wanted}`).join(', ')}`;
+      return `label ${missing.map((one) => `${one.key}=${one.wanted} (has ${one.has ?? 'none'})`).join(', ')} does not match`;
+    },
+    labels: matches,
+  };
+}
+
+function checkNode(endpoint: NetworkServiceEndpoint, around: Surroundings): Check {
+  const host = endpoint.networkServiceHost;
+  const local = isLocal(endpoint, around);
+  const absent = local ? undefined : absence(host, around.managers);
+  const inTheWay = local ? (around.drained ? 'this node is drained' : '') : absent ? `its ${absent}` : '';
+  return {
+    about: 'node',
+    passed: inTheWay === '',
+    text: () => inTheWay || (local ? 'this node' : `${host}, whose manager is alive`),
+  };
+}
+
+function checkInterfaces(
+  endpoint: NetworkServiceEndpoint,
+  wanted: Wanted,
+  interfaces: readonly Interface[],
+  around: Surroundings,
+): Check {
+  const { wirings } = around;
+  const local = isLocal(endpoint, around);
+  // What the other node can do with the endpoint's types is its manager's to say.
+  const joined = local ? wirings.locally : wirings.remotely;
+  const agreed = chooseInterfaces(interfaces, endpoint.interface, joined);
+  return {
+    about: 'interfaces',
+    passed: agreed !== undefined,
+    text: () => {
+      if (agreed) return `${interfaceList([agreed.client])} to ${interfaceList([agreed.endpoint])}`;
+      const asked = new Set(wanted.interfaces.map(({ type }) => type));
+      const reasons = around.missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
+      return (
+        `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
+        `${interfaceList(endpoint.interface)}, this node can join ${local ? wirings.list('locally') : `${wirings.list('tunnelled')} to another node`}${reasons}`
+      );
+    },
+    agreed,
+  };
+}
+
+export function isLocal({ networkServiceHost }: NetworkServiceEndpoint, { manager }: Surroundings): boolean {
+  return networkServiceHost === manager;
+}

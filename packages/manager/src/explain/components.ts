@@ -1,0 +1,14 @@
+// What explaining uses: all that a request uses, and who knows the pods and the policy.
+import type { Registry } from '@nsm/registry';
+import type { NodePods } from '../node-pods.js';
+import type { PolicySource } from '../policy/policy-source.js';
+import type { Subjects } from '../policy/subjects.js';
+import type { RequestComponents } from '../request/components.js';
+
+export interface ExplainComponents extends RequestComponents {
+  readonly registry: Registry;
+  readonly subjects: Subjects;
+  readonly source: PolicySource;
+  /** Undefined where Kubernetes runs none. */
+  readonly pods: NodePods | undefined;
+}

@@ -1,0 +1,159 @@
+// One candidate in full: what the choice looked at, and what a request to it would come to.
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type admin, NsmError, tunnelNames } from '@nsm/api';
+import { prefixesOf } from '../addresses/allocation.js';
+import type { Check, Wanted } from '../choice/checks.js';
+import { askedMtu, requireRoom } from '../choice/mtu.js';
+import type { ExplainedCandidate } from '../choice/selection.js';
+import { tunnelsTowards } from '../request/agree-on-tunnel.js';
+import type { RequestComponents } from '../request/components.js';
+import { type Planned, planConnection } from '../request/plan-connection.js';
+import type { Asker } from './who-asks.js';
+
+type CandidateInit = MessageInitShape<typeof admin.CandidateSchema>;
+type CheckInit = MessageInitShape<typeof admin.CheckSchema>;
+type TunnelsInit = MessageInitShape<typeof admin.TunnelMatchSchema>;
+
+/** A candidate, and what a request to it would come to; undefined where it would fail. */
+export interface Told {
+  readonly candidate: CandidateInit;
+  readonly planned: Planned | undefined;
+}
+
+export interface Question {
+  readonly wanted: Wanted;
+  readonly asker: Asker | undefined;
+}
+
+/** @param rank 1 is chosen first; 0: dropped. @param ask ask its manager what it could do. */
+export async function explainCandidate(
+  components: RequestComponents,
+  { wanted, asker }: Question,
+  explained: ExplainedCandidate,
+  { rank, ask }: { readonly rank: number; readonly ask: boolean },
+): Promise<Told> {
+  const { endpoint, reason, rule, checks, usable, lost } = explained;
+  const local = endpoint.networkServiceHost === components.self.name;
+  const policy = checks.find((one) => one.about === 'policy');
+  const interfaces = policy?.verdict.allowed ? policy.allowed : wanted.interfaces;
+  let connections = components.connections.countOf(endpoint);
+  const tunnels: TunnelsInit = {};
+  const further: CheckInit[] = [];
+  let planned: Planned | undefined;
+  const alive = local || components.registry.managers().get(endpoint.networkServiceHost)?.alive === true;
+  if (!local && alive)
+    Object.assign(tunnels, await tunnelsHere(components, wanted.service, endpoint.networkServiceHost));
+  if (
+    alive &&
+    ask &&
+    checks.every(({ about, passed }) => passed || about === 'labels' || about === 'provider')
+  ) {
+    try {
+      planned = await planConnection(
+        components,
+        { ...wanted, client: asker?.client ?? wanted.client },
+        endpoint,
+        {
+          interfaces,
+          namespace: asker?.namespace,
+          heard: (reply) => {
+            connections = reply.connections;
+            tunnels.there = reply.tunnels;
+            tunnels.missingThere = reply.missingTunnels.map(({ type, why }) => ({ type, why }));
+          },
+        },
+      );
+      further.push(...toldOf(components, planned, explained, tunnels));
+    } catch (thrown) {
+      const { kind, message, code } = NsmError.from(thrown);
+      if (!tunnels.there)
+        tunnels.unknown = kind === 'unimplemented' ? 'its manager is of an older version' : message;
+      // An older manager may do it all the same.
+      further.push({
+        about: local ? 'interfaces' : 'tunnel',
+        passed: kind === 'unimplemented',
+        text: `${message} (${code})`,
+      });
+    }
+  }
+  if (further.some(({ passed }) => !passed)) planned = undefined;
+  return {
+    planned: usable ? planned : undefined,
+    candidate: {
+      endpoint,
+      rank,
+      reason,
+      rule,
+      lost,
+      checks: [...checks.map(inWords), ...further],
+      labels: checks.flatMap((one) => (one.about === 'labels' ? one.labels.map(labelInit) : [])),
+      interfaces: interfacesInit(explained, wanted, checks, planned),
+      ...(local ? {} : { tunnels }),
+      connections,
+      recentFailure: components.health.recentFailure(endpoint) ?? '',
+      local,
+    },
+  };
+}
+
+async function tunnelsHere(
+  components: RequestComponents,
+  service: string,
+  manager: string,
+): Promise<TunnelsInit> {
+  try {
+    const remote = await components.peers.resolve(manager, components.peers.addressOf(manager));
+    const { tunnels, obstacles } = await tunnelsTowards(components, remote, service, () => true);
+    return {
+      here: tunnels.map(({ type }) => type),
+      missingHere: components.missingCapabilities.tunnelsBut(tunnels, obstacles),
+    };
+  } catch (thrown) {
+    return { unknown: NsmError.from(thrown).message };
+  }
+}
+
+/** The tunnel, and whether what the addresses need goes through. */
+function toldOf(
+  components: RequestComponents,
+  { tunnel, mtu, agreed }: Planned,
+  { endpoint }: ExplainedCandidate,
+  tunnels: TunnelsInit,
+): CheckInit[] {
+  if (tunnel) Object.assign(tunnels, { chosen: tunnel.type, mtu });
+  const way = tunnel ? [{ about: 'tunnel', passed: true, text: tunnelNames[tunnel.type] ?? '' }] : [];
+  const asked = askedMtu(agreed.client);
+  try {
+    requireRoom(mtu, { usual: mtu, most: mtu, asked }, prefixesOf(components, endpoint));
+    const less = asked !== undefined && mtu < asked ? `, less than the ${asked} that are asked for` : '';
+    return [...way, { about: 'mtu', passed: true, text: `${mtu} bytes${less}` }];
+  } catch (thrown) {
+    return [...way, { about: 'mtu', passed: false, text: NsmError.from(thrown).message }];
+  }
+}
+
+function inWords({ about, passed, text }: Check): CheckInit {
+  return { about, passed, text: text() };
+}
+
+function labelInit({ key, wanted, has }: { key: string; wanted: string; has: string | undefined }) {
+  return { key, wanted, ...(has === undefined ? {} : { has }) };
+}
+
+function interfacesInit(
+  { endpoint }: ExplainedCandidate,
+  { interfaces }: Wanted,
+  checks: readonly Check[],
+  planned: Planned | undefined,
+) {
+  const chosen = checks.find((one) => one.about === 'interfaces')?.agreed;
+  const agreed = planned?.agreed ?? chosen;
+  const allowed = checks.find((one) => one.about === 'policy')?.allowed ?? [];
+  const types = new Set(allowed.map(({ type }) => type));
+  return {
+    asked: interfaces.map(({ type }) => type),
+    offered: endpoint.interface.map(({ type }) => type),
+    denied: interfaces.map(({ type }) => type).filter((type) => type !== 0 && !types.has(type)),
+    ...(agreed ? { client: agreed.client, endpoint: agreed.endpoint } : {}),
+  };
+}

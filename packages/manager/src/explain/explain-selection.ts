@@ -1,0 +1,106 @@
+// What a request would come to, and why: told from the choice itself and from the steps of a request that take nothing.
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type admin, NsmError, traitsOf } from '@nsm/api';
+import { obstacles, prefixesOf } from '../addresses/allocation.js';
+import { forEachLimited } from '../limited-concurrency.js';
+import { namesToBe } from '../request/attempt.js';
+import type { Planned } from '../request/plan-connection.js';
+import type { ExplainComponents } from './components.js';
+import { explainCandidate, type Question, type Told } from './explain-candidate.js';
+import { problemOf, problemsHere, problemsOf } from './problems.js';
+import { type Asker, whoAsks } from './who-asks.js';
+
+type Reply = MessageInitShape<typeof admin.ExplainSelectionReplySchema>;
+type PlanInit = MessageInitShape<typeof admin.PlanSchema>;
+
+/** Of thousands of candidates so many are asked what they could do: a request tries fewer. */
+const mostAsked = 16;
+
+export async function explainSelection(
+  components: ExplainComponents,
+  request: admin.ExplainSelectionRequest,
+): Promise<Reply> {
+  const { networkServiceName: service, labels, interface: interfaces, subject, from } = request;
+  const problems = problemsHere(components);
+  let asker: Asker | undefined;
+  try {
+    if (from !== '') asker = await whoAsks(components, from, subject);
+  } catch (thrown) {
+    problems.push(problemOf(NsmError.from(thrown)));
+  }
+  const client = asker?.client ?? (subject && components.subjects.described(subject));
+  const wanted = { service, labels, interfaces, client };
+  const explained = components.catalogue.explain(wanted);
+  const told: Told[] = [];
+  const question: Question = { wanted, asker };
+  await forEachLimited([...explained.entries()], async ([index, one]) => {
+    const ask = index < mostAsked;
+    told[index] = await explainCandidate(components, question, one, {
+      rank: one.usable ? index + 1 : 0,
+      ask,
+    });
+  });
+  if (asker) problems.push(...problemsOf(components, wanted, asker));
+  const chosen = told.find(({ planned }) => planned !== undefined);
+  const refused = problems.some(({ refuses }) => refuses);
+  return {
+    candidates: told.map(({ candidate }) => candidate),
+    problems,
+    ...(client ? { client } : {}),
+    ...(chosen?.planned && !refused ? { plan: planOf(components, question, chosen, chosen.planned) } : {}),
+  };
+}
+
+function planOf(
+  components: ExplainComponents,
+  { asker }: Question,
+  { candidate: { endpoint } }: Told,
+  { agreed, tunnel, mtu }: Planned,
+): PlanInit {
+  const record = components.catalogue
+    .all()
+    .find(({ nseProviderName, nseProviderNamespace, networkServiceName }) => {
+      return (
+        nseProviderName === endpoint?.nseProviderName &&
+        nseProviderNamespace === endpoint.nseProviderNamespace &&
+        networkServiceName === endpoint.networkServiceName
+      );
+    });
+  const prefixes = record ? prefixesOf(components, record) : [];
+  return {
+    nseProviderName: endpoint?.nseProviderName ?? '',
+    nseProviderNamespace: endpoint?.nseProviderNamespace ?? '',
+    manager: endpoint?.networkServiceHost ?? '',
+    interface: agreed.client,
+    endpointInterface: agreed.endpoint,
+    interfaceName: asker && traitsOf(agreed.client.type).hasDevice ? nameIn(components, asker, agreed) : '',
+    pairs: pairsFor(components, prefixes, asker),
+    prefixes: [...prefixes],
+    ...(tunnel ? { tunnel } : {}),
+    mtu,
+  };
+}
+
+/** The name that the client's interface would get. */
+function nameIn(
+  components: ExplainComponents,
+  { namespace, interfaceNames }: Asker,
+  { client }: Planned['agreed'],
+): string {
+  const wanted = client.parameters?.interfaceParameters.name ?? 'nsm%d';
+  const taken = new Set([...interfaceNames, ...namesToBe(components, '', namespace)]);
+  for (let number = 0; ; number++) {
+    const name = wanted.replace('%d', String(number));
+    if (name === wanted || !taken.has(name)) return name;
+  }
+}
+
+/** The first that are free, where this manager has some of the prefixes at hand. */
+function pairsFor(components: ExplainComponents, prefixes: readonly string[], asker: Asker | undefined) {
+  const inTheWay = obstacles(components, asker?.namespace.prefixes ?? []);
+  return [4, 6].flatMap((version) => {
+    const ofVersion = prefixes.filter((prefix) => (prefix.includes(':') ? 6 : 4) === version);
+    const pairs = ofVersion.flatMap((prefix) => components.pools.next(prefix, inTheWay) ?? []);
+    return pairs.slice(0, 1).map(({ client, endpoint }) => ({ client, endpoint }));
+  });
+}

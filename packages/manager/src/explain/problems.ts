@@ -1,0 +1,71 @@
+// What stands in the way of a request beside the choice of an endpoint, as far as looking tells.
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type admin, NsmError, traitsOf } from '@nsm/api';
+import type { Wanted } from '../choice/checks.js';
+import { ownHolder } from '../state/holder.js';
+import type { ExplainComponents } from './components.js';
+import type { Asker } from './who-asks.js';
+
+type ProblemInit = MessageInitShape<typeof admin.ProblemSchema>;
+
+export function problemOf(error: NsmError, refuses = true): ProblemInit {
+  return { code: error.code, what: error.message, refuses };
+}
+
+/** Of this manager, whoever asks. */
+export function problemsHere({ registry, catalogue, source }: ExplainComponents): ProblemInit[] {
+  const found: ProblemInit[] = [];
+  if (!registry.synced)
+    found.push(
+      problemOf(
+        new NsmError(
+          'registry',
+          `registry ${registry.url} does not answer: what it knows may have changed since`,
+        ),
+        false,
+      ),
+    );
+  if (catalogue.drained)
+    found.push(
+      problemOf(
+        new NsmError(
+          'no-endpoint',
+          'this node is drained: its own endpoints take nobody; nsm drain --undo ends that',
+        ),
+        false,
+      ),
+    );
+  if (source.error)
+    found.push(
+      problemOf(
+        new NsmError('policy', `the policy that is in force is the former one: ${source.error}`),
+        false,
+      ),
+    );
+  return found;
+}
+
+/** Of the pod that would ask. */
+export function problemsOf(components: ExplainComponents, wanted: Wanted, asker: Asker): ProblemInit[] {
+  const { shares, connections, gate, catalogue } = components;
+  const { client, namespace, interfaceNames } = asker;
+  const found: ProblemInit[] = [];
+  const holder = ownHolder({ uid: client.uid ?? 0, client, namespace });
+  const providers = catalogue.of(wanted.service);
+  const full = [
+    shares.refusalOf('connections', holder, connections.heldBy(holder), {
+      ruled: gate.limitOf('connections', client, providers),
+    }),
+    shares.refusalOf('addressPairs', holder, shares.heldOf('addressPairs', holder), {
+      ruled: gate.limitOf('addressPairs', client, providers),
+    }),
+  ];
+  for (const refusal of full) if (refusal) found.push(problemOf(refusal));
+  for (const { type, parameters } of wanted.interfaces) {
+    const { name } = parameters?.interfaceParameters ?? {};
+    if (name === undefined || !traitsOf(type).hasDevice || !interfaceNames.includes(name)) continue;
+    const what = `an interface named "${name}" exists already in the pod; choose another name, or leave the choice to the manager`;
+    found.push(problemOf(new NsmError('dataplane', what)));
+  }
+  return found;
+}

@@ -1,0 +1,119 @@
+// How long a packet takes through a connection, and beside it from node to node.
+
+import { randomBytes } from 'node:crypto';
+import { type admin, forwarder as fw, interfaceWords, NsmError, traitsOf, tunnelNames } from '@nsm/api';
+import type { Connection } from '../state/connection.js';
+import { wordsOf } from '../untrusted-text.js';
+import type { LookingComponents } from './components.js';
+import { knownConnection } from './halves.js';
+
+type Leg = Omit<admin.PingLeg, '$typeName' | '$unknown'>;
+
+export interface PingReport {
+  readonly path: string;
+  readonly through: Leg;
+  readonly underlay?: Leg;
+  readonly lost: string;
+}
+
+/** Bytes that tell one round's answers from another's. */
+const markSize = 24;
+
+/**
+ * One round.
+ * @param timeoutMs within which an answer counts.
+ * @throws NsmError `not-found`, `dataplane` where this node has no device to send by.
+ */
+export async function pingConnection(
+  components: LookingComponents,
+  id: string,
+  timeoutMs: number,
+): Promise<PingReport> {
+  const connection = knownConnection(components, id);
+  const [through, underlay] = await Promise.all([
+    throughConnection(components, connection, timeoutMs),
+    connection.crossConnect.tunnel && fromNodeToNode(components, connection, timeoutMs),
+  ]);
+  const lost = through.answered ? '' : await whereLost(components, connection, underlay);
+  return { path: pathOf(connection), through, ...(underlay ? { underlay } : {}), lost };
+}
+
+/** Such as `VXLAN 7, node-b`. */
+function pathOf({ crossConnect: { tunnel }, peer }: Connection): string {
+  if (tunnel) return `${tunnelNames[tunnel.type]} ${tunnel.identifier}, ${peer?.manager}`;
+  return peer ? `the physical network, ${peer.manager}` : 'on this node';
+}
+
+/** ICMP, as an application's packets go; where that is not answered, address resolution, which every interface of a kernel answers. */
+async function throughConnection(
+  { forwarder }: LookingComponents,
+  { crossConnect, role }: Connection,
+  timeoutMs: number,
+): Promise<Leg> {
+  const [side, port] = crossConnect.client
+    ? (['client', crossConnect.client] as const)
+    : (['endpoint', crossConnect.endpoint] as const);
+  if (!port || !traitsOf(port.type).hasDevice)
+    throw new NsmError(
+      'dataplane',
+      `the ${side} is on a ${interfaceWords[port?.type ?? 0]} interface, shared memory from which nobody but its application sends; ` +
+        (role === 'LOCAL' ? 'ask the application' : 'ping from the other node'),
+    );
+  const [to = ''] = port.peerAddresses;
+  const from = `${side} ${port.name}`;
+  const resolution = to.includes(':') ? 'ND' : 'ARP';
+  if (to === '') return { from, to, method: '', answered: false, roundTripMs: 0 };
+  const { ECHO, NEIGHBOUR } = fw.ProbeMethod;
+  const ask = (method: fw.ProbeMethod) =>
+    forwarder.probe({ crossConnect, timeoutMs, method, payload: randomBytes(markSize) });
+  const echo = await ask(ECHO);
+  if (echo.answered) return { from, to, method: 'ICMP', ...answerOf(echo) };
+  return { from, to, method: resolution, ...answerOf(await ask(NEIGHBOUR)) };
+}
+
+/** ICMP; where that is not answered, a call of the other manager, whose own time counts, too. */
+async function fromNodeToNode(
+  { forwarder, peers, self }: LookingComponents,
+  { crossConnect, peer }: Connection,
+  timeoutMs: number,
+): Promise<Leg> {
+  const { local = '', remote = '' } = crossConnect.tunnel ?? {};
+  const payload = randomBytes(markSize);
+  const echo = await forwarder.probe({
+    crossConnect,
+    timeoutMs,
+    method: fw.ProbeMethod.UNDERLAY_ECHO,
+    payload,
+  });
+  const ends = { from: local, to: remote };
+  if (echo.answered || !peer) return { ...ends, method: 'ICMP', ...answerOf(echo) };
+  const askedAt = performance.now();
+  const answered = await peers.check(peer, self.name, [], timeoutMs).then(
+    () => true,
+    () => false,
+  );
+  return { ...ends, method: 'gRPC', answered, roundTripMs: answered ? performance.now() - askedAt : 0 };
+}
+
+function answerOf({
+  answered,
+  elapsedUs,
+}: Pick<fw.ProbeReply, 'answered' | 'elapsedUs'>): Pick<Leg, 'answered' | 'roundTripMs'> {
+  return { answered, roundTripMs: elapsedUs / 1000 };
+}
+
+async function whereLost(
+  { peers, self }: LookingComponents,
+  { peer, phase }: Connection,
+  underlay: Leg | undefined,
+): Promise<string> {
+  const trace = '"nsm trace" follows a packet to where it is dropped';
+  if (!peer) return `the other pod does not answer; ${trace}`;
+  if (underlay && !underlay.answered)
+    return `node ${peer.manager} (${underlay.to}) answers nothing: the nodes do not reach each other`;
+  const told = await peers.check(peer, self.name, [], 1000).catch(() => undefined);
+  const troubled = told?.troubled.find(({ connectionId }) => connectionId === peer.connectionId);
+  if (troubled) return `between the nodes packets pass, and on node ${peer.manager}: ${wordsOf(troubled)}`;
+  const reason = 'reason' in phase ? `; ${phase.reason}` : '';
+  return `the nodes reach each other, and the other pod does not answer through the tunnel${reason}; ${trace}`;
+}

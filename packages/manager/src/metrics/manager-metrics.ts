@@ -1,0 +1,137 @@
+// All metrics of a manager.
+export const managerMetrics = {
+  requests: {
+    type: 'counter',
+    name: 'nsm_manager_requests_total',
+    help: 'Requests for connections: by whom (client, annotation, manager), what came of them (accepted, refused, failed), and the error code of those that were not accepted.',
+    labels: ['by', 'result', 'code'],
+  },
+  requestsWaiting: {
+    type: 'gauge',
+    name: 'nsm_manager_requests_waiting',
+    help: 'Requests of clients that wait for their turn.',
+  },
+  orderTime: {
+    type: 'histogram',
+    name: 'nsm_manager_order_duration_seconds',
+    help: 'Time from the arrival of an order to its end: connect, heal, close, move, or mend, which brings the kernel back to what is recorded.',
+    labels: ['kind', 'result'],
+    buckets: 'orders',
+  },
+  stepTime: {
+    type: 'histogram',
+    name: 'nsm_manager_step_duration_seconds',
+    help: 'Time that the steps of orders take on this node, in the manager and in its forwarder.',
+    labels: ['component', 'step'],
+    buckets: 'steps',
+  },
+  connections: {
+    type: 'gauge',
+    name: 'nsm_manager_connections',
+    help: 'Connections by state and by role: LOCAL, or the CLIENT or ENDPOINT half of one between nodes.',
+    labels: ['state', 'role'],
+  },
+  heals: {
+    type: 'counter',
+    name: 'nsm_manager_heals_total',
+    help: 'Heals of connections that have ended, by what made them necessary and by their result.',
+    labels: ['cause', 'result'],
+  },
+  healTime: {
+    type: 'histogram',
+    name: 'nsm_manager_heal_duration_seconds',
+    help: 'Time from the loss of what a connection leads to until packets go through it again.',
+    labels: ['cause'],
+    buckets: 'heals',
+  },
+  packets: {
+    type: 'counter',
+    name: 'nsm_manager_service_packets_total',
+    help: 'Packets that pods of this node received and sent through connections to a network service; what a connection carries after the last reading before its end is not counted.',
+    labels: ['service', 'direction'],
+  },
+  bytes: {
+    type: 'counter',
+    name: 'nsm_manager_service_bytes_total',
+    help: 'Bytes of those packets.',
+    labels: ['service', 'direction'],
+  },
+  drops: {
+    type: 'counter',
+    name: 'nsm_manager_service_drops_total',
+    help: 'Packets that were dropped on this node between the pod and the other end of its connection, and why.',
+    labels: ['service', 'direction', 'reason'],
+  },
+  endpoints: {
+    type: 'gauge',
+    name: 'nsm_manager_endpoints',
+    help: 'Network services that endpoints of this node provide.',
+  },
+  peers: {
+    type: 'gauge',
+    name: 'nsm_manager_peers',
+    help: 'Other managers that are registered, and whether they are alive as far as the registry knows.',
+    labels: ['alive'],
+  },
+  addressPairs: {
+    type: 'gauge',
+    name: 'nsm_manager_address_pairs',
+    help: 'Pairs of addresses that this manager has given out.',
+  },
+  tunnelIdentifiers: {
+    type: 'gauge',
+    name: 'nsm_manager_tunnel_identifiers',
+    help: 'Tunnel identifiers that are in use or reserved on this node.',
+  },
+  storeTime: {
+    type: 'histogram',
+    name: 'nsm_manager_store_write_duration_seconds',
+    help: 'Time until a record is safe against the death of the manager; the count is that of all writes.',
+    labels: ['result'],
+    buckets: 'steps',
+  },
+  registrySynced: {
+    type: 'gauge',
+    name: 'nsm_manager_registry_synced',
+    help: '1 while the registry answers, 0 while what was heard of it before has to do.',
+  },
+  ready: {
+    type: 'gauge',
+    name: 'nsm_manager_ready',
+    help: '1 for each need of the manager that is met: table, forwarder, registry, sockets.',
+    labels: ['need'],
+  },
+  limit: {
+    type: 'gauge',
+    name: 'nsm_manager_limit',
+    help: 'What one pod may have, by the limits of the manager.',
+    labels: ['limit'],
+  },
+  limitMost: {
+    type: 'gauge',
+    name: 'nsm_manager_limit_most',
+    help: 'The most that one pod had when it asked for more.',
+    labels: ['limit'],
+  },
+  limitRefused: {
+    type: 'counter',
+    name: 'nsm_manager_limit_refused_total',
+    help: 'Requests that were refused because a pod or a user has as much as it may have.',
+    labels: ['limit'],
+  },
+  policyError: {
+    type: 'gauge',
+    name: 'nsm_manager_policy_error',
+    help: '1 while the policy could not be taken on when it last changed, and the one before is in force.',
+  },
+  auditLost: {
+    type: 'counter',
+    name: 'nsm_manager_audit_lost_total',
+    help: 'Lines of the audit log that could not be written.',
+  },
+  certificateEnd: {
+    type: 'gauge',
+    name: 'nsm_manager_certificate_end_timestamp_seconds',
+    help: "When the manager's certificate ends, in seconds since the Unix epoch; absent for plain text.",
+  },
+} as const;

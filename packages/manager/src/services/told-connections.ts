@@ -1,0 +1,128 @@
+// Connections as operators are told of them.
+import type { Message, MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type admin, type forwarder as fw, traitsOf } from '@nsm/api';
+import type { Course } from '@nsm/observe';
+import { forEachLimited } from '../limited-concurrency.js';
+import { type Connection, detailOf, isInPlace, stateOf } from '../state/connection.js';
+import type { ServiceComponents } from './components.js';
+import { withinPatience } from './within-patience.js';
+
+/** Milliseconds within which the other side of a connection answers whoever measures. */
+const answersWithinMs = 500;
+
+type ConnectionInit = Exclude<MessageInitShape<typeof admin.ConnectionSchema>, Message>;
+
+/** @param roundTripUs where it was measured. */
+export async function inFull(
+  components: Pick<ServiceComponents, 'connections' | 'forwarder' | 'pods' | 'self'>,
+  connection: Connection,
+  roundTripUs = 0,
+): Promise<ConnectionInit> {
+  const { crossConnect } = connection;
+  // An interface that has just gone has no counters; the connection's state says why.
+  const statistics = await withinPatience(components.forwarder.getStatistics({ crossConnect })).catch(
+    () => undefined,
+  );
+  const past = components.connections.historyOf(connection.id);
+  const history = past.states.map(({ time, state, detail }, index, states) => ({
+    time: timestampFromMs(time),
+    state,
+    detail,
+    durationMs: (states[index + 1]?.time ?? time) - time,
+  }));
+  const course = components.connections.courseOf(connection.id);
+  return {
+    ...adminConnection(components, connection),
+    history,
+    heals: past.heals,
+    knownSince: timestampFromMs(past.since),
+    roundTripUs,
+    ...(course ? { lastOrder: orderOf(course, components.self.name) } : {}),
+    ...(statistics ? { statistics } : {}),
+  };
+}
+
+/** @param manager the own name. */
+function orderOf(course: Course, manager: string): MessageInitShape<typeof admin.OrderSchema> {
+  const failed = course.isOver ? undefined : course.list.findLast(({ error }) => error)?.error;
+  return {
+    traceId: course.traceId,
+    kind: course.kind,
+    started: timestampFromMs(course.startedAt),
+    durationMs: course.durationMs,
+    steps: course.report('manager', manager),
+    error: course.error?.toAdmissionError() ?? failed ?? '',
+    underWay: !course.isOver,
+  };
+}
+
+/** Of each connection that is in place and has a device: microseconds until the other side answers, 0 where it does not. */
+export async function roundTripsOf(
+  { forwarder }: Pick<ServiceComponents, 'forwarder'>,
+  connections: readonly Connection[],
+): Promise<ReadonlyMap<string, number>> {
+  const measured = new Map<string, number>();
+  await forEachLimited(connections, async (connection) => {
+    const { crossConnect, id } = connection;
+    const side = crossConnect.client ?? crossConnect.endpoint;
+    if (!isInPlace(connection) || !side || !traitsOf(side.type).hasDevice) return;
+    try {
+      const probe = forwarder.probe({ crossConnect, timeoutMs: answersWithinMs });
+      const { answered, elapsedUs } = await withinPatience(probe);
+      measured.set(id, answered ? Math.max(1, elapsedUs) : 0);
+    } catch {
+      measured.set(id, 0);
+    }
+  });
+  return measured;
+}
+
+/** Of thousands of routes so many are told: all connections of a node go into one reply. */
+const maxRoutesTold = 64;
+
+function withFewRoutes<T extends { readonly route: readonly string[] }>(parameters: T) {
+  return { ...parameters, route: parameters.route.slice(0, maxRoutesTold) };
+}
+
+function portWithFewRoutes(port: fw.Port): fw.Port {
+  return { ...port, routes: port.routes.slice(0, maxRoutesTold) };
+}
+
+export function adminConnection(
+  { pods }: Pick<ServiceComponents, 'pods'>,
+  connection: Connection,
+): ConnectionInit {
+  const { phase, crossConnect, clientParameters, endpointParameters } = connection;
+  const { client, endpoint } = crossConnect;
+  const podAt = (port: fw.Port | undefined): string => {
+    const { namespace = '', name = '' } = pods?.podIn(port?.namespace?.inode ?? 0)?.facts ?? {};
+    return name && `${namespace}/${name}`;
+  };
+  return {
+    id: connection.id,
+    requestId: connection.requestId,
+    networkServiceName: connection.service,
+    role: connection.role,
+    state: stateOf(connection),
+    detail: detailOf(connection),
+    attempt: 'attempt' in phase ? phase.attempt : 0,
+    nseProviderName: connection.endpoint.name,
+    nseProviderNamespace: connection.endpoint.namespace || 'default',
+    peerManager: connection.peer?.manager ?? connection.id.slice(0, connection.id.lastIndexOf(':')),
+    interface: connection.interface,
+    connectionParameters: withFewRoutes(clientParameters),
+    endpointParameters: withFewRoutes(endpointParameters),
+    crossConnect: {
+      ...crossConnect,
+      ...(client ? { client: portWithFewRoutes(client) } : {}),
+      ...(endpoint ? { endpoint: portWithFewRoutes(endpoint) } : {}),
+    },
+    clientRoutes: clientParameters.route.length,
+    endpointRoutes: endpointParameters.route.length,
+    peerConnectionId: connection.peer?.connectionId ?? '',
+    clientPod: podAt(client),
+    endpointPod: podAt(endpoint),
+    since: timestampFromMs(connection.since),
+  };
+}

@@ -1,0 +1,40 @@
+// What is remembered of each connection: since when it is there, its states, and how often it was healed.
+import { expect, it } from 'vitest';
+import type { Connection, Phase } from './connection.js';
+import { ConnectionHistories } from './connection-histories.js';
+
+const connection = (phase: Phase, since = 1000): Connection =>
+  ({ id: 'a', since, phase, intent: { kind: 'connected' } }) as unknown as Connection;
+
+it('counts a heal when the connection is up again', () => {
+  const histories = new ConnectionHistories();
+  const lost = connection({ kind: 'LOST', reason: 'gone', attempt: 0 } as never);
+  const phases = [
+    connection({ kind: 'CONNECTING' }),
+    connection({ kind: 'UP' }),
+    lost,
+    connection({ kind: 'CONNECTING' }),
+    connection({ kind: 'UP' }),
+    connection({ kind: 'UP', contested: 'undone' }),
+    lost,
+  ];
+  for (const [index, one] of phases.entries()) histories.note(one, 1000 + index);
+  const { since, heals, states } = histories.of('a');
+  expect([since, heals]).toEqual([1000, 1]);
+  expect(states.map(({ state }) => state)).toEqual([
+    'CONNECTING',
+    'UP',
+    'HEALING',
+    'CONNECTING',
+    'UP',
+    'STALE',
+    'HEALING',
+  ]);
+});
+
+it('takes a connection that is found after a restart for as old as its state', () => {
+  const histories = new ConnectionHistories();
+  histories.note(connection({ kind: 'UP' }, 500), 9000);
+  expect(histories.of('a').since).toBe(500);
+  expect(histories.of('unknown')).toEqual({ since: 0, heals: 0, states: [] });
+});
