@@ -20,7 +20,7 @@ function helpOf(command: Command): string {
 
 /** The command lines of a text, without what shells do with them. */
 function linesIn(text: string): string[] {
-  return [...text.matchAll(/^(?: {2}| {4}\$ )(?:source <\()?(nsm [^#>)\n]+)/gm)].map(([, line = '']) =>
+  return [...text.matchAll(/^(?: {2}| {4}\$ )(?:source <\()?(nsm [^#>)|\n]+)/gm)].map(([, line = '']) =>
     line.trim(),
   );
 }

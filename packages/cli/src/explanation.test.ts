@@ -58,7 +58,7 @@ const plan = {
 describe('an explanation', () => {
   it('in full says of each endpoint what it was looked at for, and why the first goes before it', () => {
     const text = shown(view({ candidates: [near, far, other], plan }));
-    expect(text).toMatch(/^verdict {2}would be connected to near on a, kernel, 1500 bytes$/m);
+    expect(text).toMatch(/^verdict {2}would be connected to near on a, kernel, MTU 1500$/m);
     expect(text).toMatch(
       /^chosen {3}near on a\n {2}√ interfaces asks for kernel, offers default: kernel to kernel$/m,
     );

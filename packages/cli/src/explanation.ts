@@ -8,7 +8,10 @@ const fewCandidates = 5;
 
 export function printExplanation(output: Output, view: ExplanationView): void {
   const { candidates, problems, plan, client } = view;
-  output.item(`${output.paint('dim', 'asks')}     `, client || 'whoever the policy lets ask');
+  output.item(
+    `${output.paint('dim', 'asks')}     `,
+    client.replaceAll(',', ', ') || 'whoever the policy lets ask',
+  );
   output.item(`${output.paint('dim', 'verdict')}  `, verdictText(output, view));
   for (const problem of problems) printProblem(output, problem);
   for (const candidate of candidates) {
@@ -27,7 +30,7 @@ function verdictText(output: Output, { plan, candidates, problems }: Explanation
     : `${refused}: ${usable} would be tried, and none can be connected`;
 }
 
-/** `gw-1 on node-b, KERNEL to KERNEL through VXLAN, 1450 bytes`. */
+/** `gw-1 on node-b, kernel through VXLAN, MTU 1450`. */
 export function wayText({
   endpoint,
   manager,
@@ -37,7 +40,7 @@ export function wayText({
   mtu,
 }: PlanView): string {
   const joined = ours === endpointInterface ? ours : `${ours} to ${endpointInterface}`;
-  return `${endpoint} on ${manager}, ${joined}${tunnel ? ` through ${tunnel.type}` : ''}, ${mtu} bytes`;
+  return `${endpoint} on ${manager}, ${joined}${tunnel ? ` through ${tunnel.type}` : ''}, MTU ${mtu}`;
 }
 
 function printProblem(output: Output, { code, what, refuses }: ProblemView): void {

@@ -6,7 +6,7 @@ import { InvalidArgumentError } from 'commander';
 export const interfaceKinds: readonly InterfaceKind[] = ['default', 'kernel', 'vhost', 'mem', 'sriov', 'hw'];
 export const preferences: readonly Preference[] = ['first', 'second', 'third', 'fourth', 'fifth'];
 
-/** Reads TYPE[:PREFERENCE][?NAME=VALUE[&NAME=VALUE]…]. */
+/** Reads TYPE[:PREFERENCE][?NAME=VALUE[&NAME=VALUE]…], with %XX in a value for a byte of UTF-8: %2C for a comma, which ends a list's entry. */
 export function parseInterface(text: string): InterfaceOptions {
   const [head = '', query] = splitOnce(text, '?');
   const [type = '', preference, ...rest] = head.toLowerCase().replace('_interface', '').split(':');
@@ -21,9 +21,19 @@ function parseParameters(query: string): Record<string, string> {
   return Object.fromEntries(
     entries.map(([name = '', value]) => {
       if (name === '' || value === undefined) throw invalid();
-      return [name, value];
+      return [name, decoded(value)];
     }),
   );
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new InvalidArgumentError(
+      `In ${JSON.stringify(text)} a "%" is not followed by two hexadecimal digits of UTF-8: write %25 for "%".`,
+    );
+  }
 }
 
 function invalid(): InvalidArgumentError {

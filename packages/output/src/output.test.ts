@@ -108,6 +108,33 @@ describe('an item', () => {
   });
 });
 
+describe('a wide table', () => {
+  const shown = (isTTY: boolean, columns: number): string => {
+    const out = sink(isTTY, columns);
+    const rows = [
+      ['first', 'one', '2'],
+      ['second', 'three', '4'],
+    ];
+    new Output(false, out).wideTable(['NAME', 'A LONG TITLE', 'B'], rows, 'nothing');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: styles, which are not looked at here
+    return out.text.replace(/\x1b\[\d+m/g, '');
+  };
+
+  it('is a table where there is room, and wherever there is no terminal', () => {
+    const table = 'NAME    A LONG TITLE  B\nfirst   one           2\nsecond  three         4\n';
+    expect([shown(true, 23), shown(false, 10)]).toEqual([table, table]);
+  });
+
+  it('has lines for each row where there is not', () => {
+    expect(shown(true, 22)).toBe(
+      'first\n  a long title one  b 2\nsecond\n  a long title three\n  b 4\n'.replace(
+        'one  b 2',
+        'one\n  b 2',
+      ),
+    );
+  });
+});
+
 describe('text that strangers named', () => {
   it.each(evil)('is spelled out wherever it is printed: %j', (name) => {
     const text = printed(false, (output) => {

@@ -117,6 +117,28 @@ export class Output {
     else this.#align([header.map((title) => this.paint('dim', title)), ...rows]);
   }
 
+  /** As `table`; on a terminal that is too narrow for it each row has lines of its own, which begin with its first column. */
+  wideTable(header: readonly string[], rows: readonly (readonly string[])[], empty: string): void {
+    const room = (this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY;
+    const [, ...titles] = header;
+    const needed = widthsOf([header, ...rows]).reduce(
+      (sum, column) => sum + column + gap.length,
+      -gap.length,
+    );
+    if (needed <= room) {
+      this.table(header, rows, empty);
+      return;
+    }
+    for (const [name = '', ...cells] of rows) {
+      this.line(name);
+      const pairs = cells.map((cell, index) => [titles[index]?.toLowerCase() ?? '', cell] as const);
+      this.#fill(
+        pairs.map(([title, cell]) => `${this.paint('dim', title)} ${cell}`),
+        room,
+      );
+    }
+  }
+
   /** Names and values under each other; undefined and empty values are left out. */
   list(entries: readonly (readonly [name: string, value: string | undefined])[]): void {
     const shown = entries.filter((entry): entry is [string, string] => !!entry[1]);
@@ -142,18 +164,27 @@ export class Output {
     return this.paint('yellow', state);
   }
 
-  /** Rows with their columns aligned, two spaces between them. */
+  /** Texts one behind the other, as many in a line as there is room for, below a name. */
+  #fill(texts: readonly string[], room: number): void {
+    let line = '';
+    for (const text of texts) {
+      if (line !== '' && width(`${line}${gap}${text}`) > room) {
+        this.line(line);
+        line = '';
+      }
+      line = `${line}${gap}${text}`;
+    }
+    if (line !== '') this.line(line);
+  }
+
+  /** Rows with their columns aligned. */
   #align(rows: readonly (readonly string[])[]): void {
-    const widths: number[] = [];
-    for (const row of rows)
-      row.forEach((cell, column) => {
-        widths[column] = Math.max(widths[column] ?? 0, width(cell));
-      });
+    const widths = widthsOf(rows);
     for (const row of rows) {
       const cells = row.map((cell, column) =>
         column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - width(cell)),
       );
-      this.line(cells.join('  ').trimEnd());
+      this.line(cells.join(gap).trimEnd());
     }
   }
 
@@ -161,6 +192,18 @@ export class Output {
     this.clear();
     this.#out.write(`${text.split(mark).map(shown).join('\x1b')}${end}`);
   }
+}
+
+/** Between two columns. */
+const gap = '  ';
+
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, width(cell));
+    });
+  return widths;
 }
 
 /** Columns below which a text is not broken: it would be hardly more than a word a line. */

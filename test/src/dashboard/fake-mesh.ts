@@ -184,12 +184,47 @@ export function variedMesh(): FakeMesh {
   const order = {
     ...{ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', kind: 'connect', started: since, durationMs: 11.8 },
     steps: [
-      { name: 'choose endpoint', node: 'node-a', startMs: 0, durationMs: 0.4, error: '' },
-      { name: 'ask other manager', node: 'node-a', startMs: 0.5, durationMs: 6.9, error: '' },
-      { name: 'ask endpoint', node: 'node-b', startMs: 1.2, durationMs: 2.3, error: '' },
-      { name: 'make interface', node: 'node-b', startMs: 3.6, durationMs: 2.9, error: '' },
-      { name: 'make interface', node: 'node-a', startMs: 7.5, durationMs: 2.6, error: '' },
-      { name: 'probe', node: 'node-a', startMs: 10.2, durationMs: 1.5, error: '' },
+      {
+        name: 'choose endpoint',
+        manager: 'node-a',
+        component: 'manager',
+        startMs: 0,
+        durationMs: 0.4,
+        error: '',
+      },
+      {
+        name: 'ask other manager',
+        manager: 'node-a',
+        component: 'manager',
+        startMs: 0.5,
+        durationMs: 6.9,
+        error: '',
+      },
+      {
+        name: 'ask endpoint',
+        manager: 'node-b',
+        component: 'manager',
+        startMs: 1.2,
+        durationMs: 2.3,
+        error: '',
+      },
+      {
+        name: 'make interface',
+        manager: 'node-b',
+        component: 'manager',
+        startMs: 3.6,
+        durationMs: 2.9,
+        error: '',
+      },
+      {
+        name: 'make interface',
+        manager: 'node-a',
+        component: 'manager',
+        startMs: 7.5,
+        durationMs: 2.6,
+        error: '',
+      },
+      { name: 'probe', manager: 'node-a', component: 'manager', startMs: 10.2, durationMs: 1.5, error: '' },
     ],
   };
   put(a, connectionTold(1, 'node-a', firewall, { requestId: 'web-1' }));

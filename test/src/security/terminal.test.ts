@@ -22,7 +22,7 @@ const evil =
 const notForTerminals = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u;
 
 /** They serve, or use what pods use: each word that they show is in a log, or was asked for. */
-const daemons = /^(?:connect|disconnect|endpoint|manager|forwarder|registry|kubernetes)\b/;
+const daemons = /^(?:connect|dashboard|disconnect|endpoint|manager|forwarder|registry|kubernetes)\b/;
 const cli = new URL('../../../packages/cli/dist', import.meta.url).href;
 
 /** A message with every string hostile, and one of everything else, so many messages deep. */
@@ -88,6 +88,9 @@ describe('a manager whose every word is hostile', () => {
     ['policy', 'show'],
     ['policy', 'test', 'uid=1', 'any'],
     ['explain', 'any'],
+    ['check', '--only', 'mesh'],
+    ['ping', evil, '--count', '1'],
+    ['capture', evil, '--count', '1'],
     ['watch'],
     ['drain'],
   ].flatMap((command) => [command, [...command, '--json']]);

@@ -93,7 +93,7 @@ describe('a pod', () => {
     const { patch } = reviewed(
       'Pod',
       annotated(
-        'kernel://a, kernel://b/nsm-1?mode=init&color=blue#mtu=1400, kernel://c/nsm-2?mode=sidecar',
+        'kernel://a, kernel://b/nsm-1?mode=init&color=blue#mtu=1400&accept_routes=10.0.0.0/8%2C2001:db8::/32, kernel://c/nsm-2?mode=sidecar',
         spec,
       ),
     );
@@ -110,7 +110,7 @@ describe('a pod', () => {
           '--wait',
           '60s',
           '--interface',
-          'kernel?name=nsm-1&mtu=1400',
+          'kernel?name=nsm-1&mtu=1400&accept_routes=10.0.0.0%2F8%2C2001%3Adb8%3A%3A%2F32',
           '--label',
           'color=blue',
         ],

@@ -84,7 +84,7 @@ function containerOf(
 function argumentsOf({ service, type, interfaceName, labels, parameters }: Attachment): string[] {
   const all = { ...(interfaceName === undefined ? {} : { name: interfaceName }), ...parameters };
   const query = Object.entries(all)
-    .map(([key, value]) => `${key}=${value}`)
+    .map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
     .join('&');
   return [
     ...['connect', service, '--wait', `${waitSeconds}s`],

@@ -10,6 +10,8 @@ import { withinPatience } from './within-patience.js';
 
 /** Milliseconds within which the other side of a connection answers whoever measures. */
 const answersWithinMs = 500;
+/** Connections that are measured at the same time: the forwarder's looks for one answer hold up those for another. */
+const measuredAtOnce = 4;
 
 type ConnectionInit = Exclude<MessageInitShape<typeof admin.ConnectionSchema>, Message>;
 
@@ -63,18 +65,22 @@ export async function roundTripsOf(
   connections: readonly Connection[],
 ): Promise<ReadonlyMap<string, number>> {
   const measured = new Map<string, number>();
-  await forEachLimited(connections, async (connection) => {
-    const { crossConnect, id } = connection;
-    const side = crossConnect.client ?? crossConnect.endpoint;
-    if (!isInPlace(connection) || !side || !traitsOf(side.type).hasDevice) return;
-    try {
-      const probe = forwarder.probe({ crossConnect, timeoutMs: answersWithinMs });
-      const { answered, elapsedUs } = await withinPatience(probe);
-      measured.set(id, answered ? Math.max(1, elapsedUs) : 0);
-    } catch {
-      measured.set(id, 0);
-    }
-  });
+  await forEachLimited(
+    connections,
+    async (connection) => {
+      const { crossConnect, id } = connection;
+      const side = crossConnect.client ?? crossConnect.endpoint;
+      if (!isInPlace(connection) || !side || !traitsOf(side.type).hasDevice) return;
+      try {
+        const probe = forwarder.probe({ crossConnect, timeoutMs: answersWithinMs });
+        const { answered, elapsedUs } = await withinPatience(probe);
+        measured.set(id, answered ? Math.max(1, elapsedUs) : 0);
+      } catch {
+        measured.set(id, 0);
+      }
+    },
+    measuredAtOnce,
+  );
   return measured;
 }
 

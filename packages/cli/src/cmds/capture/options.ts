@@ -1,6 +1,7 @@
 // nsm capture: the packets of one connection.
 import { Command, InvalidArgumentError } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseDuration, parseInteger } from '../../flags.js';
 import { type CaptureFlags, type CaptureWord, captureWords } from './flags.js';
 
@@ -9,7 +10,6 @@ export function captureCommand(): Command {
     .summary('capture the packets of a connection')
     .description(
       'Shows the packets of a connection of this node, a line each, or writes them as pcapng:\n' +
-        '  nsm capture CONNECTION -w - | wireshark -k -i -\n' +
         'They are captured at the client, the endpoint, the node (its end of a device in a pod) and the underlay (the packets of the\n' +
         "connection's tunnel, as they are between the nodes), on whichever node that is; all is all of these on both nodes.",
     )
@@ -36,6 +36,15 @@ export function captureCommand(): Command {
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm capture web-1', 'a line for each packet'],
+        ['nsm capture web-1 -w - | wireshark -k -i -', 'into Wireshark, as they come'],
+        ['nsm capture web-1 --at underlay -w web.pcapng', "its tunnel's packets, into a file"],
+        ["nsm capture web-1 --filter 'tcp port 80' --count 100", 'the first hundred that a filter takes'],
+      ),
+    )
     .action(async (connection: string, flags: CaptureFlags) => {
       const { runCapture } = await import('./handler.js');
       await runCapture(connection, flags);

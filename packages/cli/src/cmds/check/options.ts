@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { jsonFlag, runDirFlag, stateDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseHostPort } from '../../flags.js';
 import type { CheckFlags } from './flags.js';
 import { type GroupName, groupNames } from './group-names.js';
@@ -46,6 +47,14 @@ export function checkCommand(): Command {
       ),
     )
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm check', 'all of a node whose manager runs'],
+        ['nsm check --pre', 'before the first start'],
+        ['nsm check --only network --json', 'one group, for a program'],
+      ),
+    )
     .action(async (flags: CheckFlags) => {
       const { runCheck } = await import('./handler.js');
       await runCheck(flags);

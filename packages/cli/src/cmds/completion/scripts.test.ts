@@ -102,7 +102,7 @@ const lines = (text: string): string[] => text.split('\n').filter((line) => line
 
 const cases: readonly (readonly [line: string, offered: readonly string[]])[] = [
   ['nsm conn', ['connect']],
-  ['nsm d', ['disconnect', 'describe', 'drain']],
+  ['nsm d', ['disconnect', 'describe', 'dashboard', 'drain']],
   ['nsm lab ', ['up', 'inspect', 'exec', 'down', 'list']],
   ['nsm connect ', ['firewall', 'vpn']],
   ['nsm connect f', ['firewall']],

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, type Option } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseHostPort } from '../../flags.js';
 import { defaultPkiDir } from '../../security-flags.js';
 import type { DashboardFlags } from './flags.js';
@@ -59,6 +60,14 @@ export function dashboardCommand(): Command {
     jsonFlag(),
   ];
   for (const option of options) command.addOption(option);
+  command.addHelpText(
+    'after',
+    examples(
+      ['nsm dashboard', 'this mesh, at http://127.0.0.1:7070'],
+      ['nsm dashboard --run-dir /run/a --run-dir /run/b', 'several managers of this machine'],
+      ['nsm dashboard --listen 0.0.0.0:7070', 'from elsewhere, with the token that is printed'],
+    ),
+  );
   return command.action(async (flags: DashboardFlags) => {
     const { runDashboard } = await import('./handler.js');
     await runDashboard(flags);

@@ -78,13 +78,12 @@ function printOrder(output: Output, { kind, started, durationMs, underWay, error
     `last order: ${kind}, ${started ?? ''}, ${took}${error ? `; ${output.paint('red', error)}` : ''}`,
   );
   output.table(
-    ['AFTER', 'TOOK', 'STEP', 'BY', 'FAILED'],
+    ['AFTER', 'TOOK', 'BY', 'STEP'],
     steps.map(({ name, manager, component, startMs, durationMs: own, error: why }) => [
       millisecondsText(startMs),
       millisecondsText(own),
-      name,
       [component, manager && `on ${manager}`].filter(Boolean).join(' '),
-      why && output.paint('red', why),
+      why ? `${name}: ${output.paint('red', why)}` : name,
     ]),
     'no steps',
   );

@@ -60,7 +60,7 @@ const lists: Readonly<Record<GetKind, List>> = {
       unavailable,
     }));
     if (output.json) return output.value(views);
-    output.table(
+    output.wideTable(
       ['ENDPOINT', 'NAMESPACE', 'SERVICE', 'MANAGER', 'INTERFACES', 'LABELS', 'CONNECTIONS', 'STATE'],
       views.map((view) => [
         view.name,
@@ -117,7 +117,7 @@ const lists: Readonly<Record<GetKind, List>> = {
       ...(tunnel ? tunnelView(tunnel) : {}),
     }));
     if (output.json) return output.value({ capabilities, tunnels });
-    output.table(
+    output.wideTable(
       ['CONNECTION', 'PEER', 'TUNNEL', 'IDENTIFIER', 'LOCAL', 'REMOTE', 'MTU'],
       tunnels.map((tunnel) => [
         tunnel.connectionId,

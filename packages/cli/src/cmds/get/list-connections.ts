@@ -12,7 +12,7 @@ export async function listConnections(admin: AdminClient, output: Output, flags:
   const views = connections.map(connectionView).filter((view) => isWanted(view, flags));
   if (output.json) return output.value(views);
   const columns = wide ? [...where, ...counters, ...how] : [...where, ...how];
-  output.table(
+  output.wideTable(
     columns.map(([title]) => title),
     views.map((view) => columns.map(([, text]) => orDash(text(view, output)))),
     connections.length > 0 ? 'no such connections' : 'no connections',

@@ -1,6 +1,7 @@
 // nsm ping: whether packets pass a connection, and how long they take.
 import { Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseDuration, parseInteger } from '../../flags.js';
 import type { PingFlags } from './flags.js';
 
@@ -32,6 +33,13 @@ export function pingCommand(): Command {
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm ping web-1', 'until Ctrl-C'],
+        ['nsm ping web-1 -c 5 --json', 'five rounds, for a program'],
+      ),
+    )
     .action(async (connection: string, flags: PingFlags) => {
       const { runPing } = await import('./handler.js');
       await runPing(connection, flags);
