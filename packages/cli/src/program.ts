@@ -32,6 +32,7 @@ const commands: readonly (readonly [name: string, group: Group | undefined, load
     ['watch', 'look', async () => (await import('./cmds/watch/options.js')).watchCommand()],
     ['explain', 'why', async () => (await import('./cmds/explain/options.js')).explainCommand()],
     ['ping', 'why', async () => (await import('./cmds/ping/options.js')).pingCommand()],
+    ['trace', 'why', async () => (await import('./cmds/trace/options.js')).traceCommand()],
     ['capture', 'why', async () => (await import('./cmds/capture/options.js')).captureCommand()],
     ['policy', 'why', async () => (await import('./cmds/policy/options.js')).policyCommand()],
     ['manager', 'run', async () => (await import('./cmds/manager/options.js')).managerCommand()],

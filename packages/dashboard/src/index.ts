@@ -4,10 +4,11 @@ export type {
   ConnectionNews,
   ConnectionTold,
   EndpointTold,
+  ExplainedRequest,
   Look,
   ManagerFeed,
   ManagerTold,
   MeshSource,
 } from './manager-feed.js';
 export { LiveMesh } from './mesh/live-mesh.js';
-export type { Candidate, Snapshot } from './model.js';
+export type { Explanation, Snapshot } from './model.js';

@@ -1,5 +1,5 @@
 // What tells of one manager: the command line makes it of an admin.sock or of a TCP connection, tests of nothing.
-import type { Candidate, Order, PastState, Trouble, Tunnel } from './model.js';
+import type { Explanation, Order, PastState, Trouble, Tunnel } from './model.js';
 
 /** What a manager tells of a connection; of one between nodes it has one half. */
 export interface ConnectionTold {
@@ -23,8 +23,9 @@ export interface ConnectionTold {
   readonly endpointSide: SideTold;
   readonly tunnel: Tunnel | null;
   readonly statistics: StatisticsTold | null;
-  readonly lastOrder?: Order | null;
-  readonly roundTripMs?: number | null;
+  readonly lastOrder: Order | null;
+  readonly roundTripUs: number | null;
+  readonly heals: number;
 }
 
 export interface SideTold {
@@ -85,16 +86,27 @@ export interface ConnectionNews {
   readonly connection?: ConnectionTold;
 }
 
+export interface ExplainedRequest {
+  readonly service: string;
+  /** Such as `kernel`. */
+  readonly interfaceKind: string;
+  /** Network namespace of the client, on the manager's node; '' for none in particular. */
+  readonly from: string;
+}
+
 export interface ManagerFeed extends Disposable {
   /** Where the manager is asked, for people: a folder, or HOST:PORT. */
   readonly where: string;
-  /** Whether changes can be made by it. */
-  readonly mayChange: boolean;
-  look(signal: AbortSignal): Promise<Look>;
+  /** Whether it is the manager's own socket, by which changes can be made and packets captured. */
+  readonly isLocal: boolean;
+  /** @param roundTrips whether to measure them, which sends a packet through each connection. */
+  look(roundTrips: boolean, signal: AbortSignal): Promise<Look>;
   /** First all connections, without counters and history, then `synced`, then every change. */
   watch(signal: AbortSignal): AsyncIterable<ConnectionNews>;
-  /** How it would choose for a client that wants an interface of a kind, such as `kernel`. */
-  explain(service: string, interfaceKind: string): Promise<readonly Candidate[]>;
+  /** What a request would come to. */
+  explain(request: ExplainedRequest): Promise<Explanation>;
+  /** Writes packets of a connection as pcapng, until the signal aborts. @throws NsmError before anything is written */
+  capture(id: string, out: NodeJS.WritableStream, signal: AbortSignal): Promise<void>;
   /** @throws NsmError when it is refused. */
   disconnect(id: string): Promise<void>;
   /** @throws NsmError when it is refused. */

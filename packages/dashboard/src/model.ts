@@ -73,8 +73,10 @@ export interface MeshConnection {
   readonly history: readonly PastState[];
   /** The last thing that was done to it; null where that is not told. */
   readonly lastOrder: Order | null;
-  /** Milliseconds that a packet takes to the endpoint and back; null where that is not told. */
-  readonly roundTripMs: number | null;
+  /** Microseconds that a packet takes to the endpoint and back; null where that is not known. */
+  readonly roundTripUs: number | null;
+  /** Times that it was healed. */
+  readonly heals: number;
 }
 
 export interface Side {
@@ -161,6 +163,8 @@ export interface Snapshot {
   readonly troubles: readonly string[];
   /** Whether this server closes connections and drains nodes when it is asked to. */
   readonly allowChanges: boolean;
+  /** Whether it gives packets of connections away. */
+  readonly allowCapture: boolean;
 }
 
 /** What is different from a moment ago. */
@@ -190,6 +194,13 @@ export interface Sample {
   readonly counters: Readonly<Record<string, Counters>>;
 }
 
+/** What a request would come to. */
+export interface Explanation {
+  /** What is in the way of it, whichever endpoint is chosen. */
+  readonly problems: readonly { readonly code: string; readonly what: string }[];
+  readonly candidates: readonly Candidate[];
+}
+
 /** An endpoint that a request was weighed against. */
 export interface Candidate {
   readonly name: string;
@@ -201,4 +212,8 @@ export interface Candidate {
   readonly rank: number;
   readonly reason: string;
   readonly rule: string;
+  /** Why the first goes before it; '' of the first, and of those that are dropped. */
+  readonly lost: string;
+  /** Everything that it was looked at for. */
+  readonly checks: readonly { readonly about: string; readonly passed: boolean; readonly text: string }[];
 }

@@ -11,6 +11,7 @@ import type { TriedWiring } from './choose-wiring.js';
 import { compareCrossConnect } from './compare-cross-connect.js';
 import { CrossConnects } from './cross-connects.js';
 import { removeScaffolding } from './device-groups.js';
+import { observeDrops } from './drops/observe-drops.js';
 import { explain } from './explain.js';
 import { type FoundReport, findInterfaces } from './find-interfaces.js';
 import { inspectNamespace, type NamespaceInspection } from './inspect-namespace.js';
@@ -203,8 +204,19 @@ export class NodeForwarder implements ForwarderService {
   }
 
   async getStatistics({ crossConnect }: fw.GetStatisticsRequest): Promise<Partial<StatisticsReport>> {
+    return this.#statistics(crossConnect);
+  }
+
+  #statistics(crossConnect: fw.CrossConnect | undefined): Partial<StatisticsReport> {
     const counting = { tunnels: this.#tunnels, shared: this.#shared, sources: this.#sources };
     return readStatistics(this.#socket, counting, crossConnect);
+  }
+
+  async observeDrops(
+    request: fw.ObserveDropsRequest,
+    { signal }: { signal: AbortSignal },
+  ): Promise<MessageInitShape<typeof capture.DropsSeenSchema>> {
+    return await observeDrops(this.#socket, request, () => this.#statistics(request.crossConnect), signal);
   }
 
   watch(

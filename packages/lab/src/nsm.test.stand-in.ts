@@ -70,6 +70,7 @@ async function manager(): Promise<void> {
     watchConnections: async function* () {},
     captureConnection: async function* () {},
     pingConnection: none,
+    traceConnection: none,
     checkPeers: async function* () {},
     checkRegistry: none,
   });

@@ -14,6 +14,7 @@ const byVersion = {
     level: 0,
     packetInfo: 8,
     hops: 2,
+    discover: 10,
     echoRequest: 8,
     echoReply: 0,
     // struct in_pktinfo begins with the interface's index.
@@ -26,6 +27,7 @@ const byVersion = {
     level: 41,
     packetInfo: 49,
     hops: 16,
+    discover: 23,
     echoRequest: 128,
     echoReply: 129,
     // struct in6_pktinfo: the address, then the interface's index.
@@ -41,6 +43,8 @@ const reportDeparture = (1 << 4) | (1 << 8) | (1 << 10);
 /** The time of what arrives: where the kernel has not begun yet to note that, the time at which it is read. */
 const SO_TIMESTAMPNS = 35;
 const SO_BINDTODEVICE = 25;
+/** IP_PMTUDISC_PROBE: packets are not cut, and what is known of the path's MTU is not heeded. */
+const PROBE = 3;
 const MSG_ERRQUEUE = 0x2000;
 const identifier = 0x6e73;
 
@@ -87,7 +91,7 @@ export class EchoSocket implements Disposable {
     peer: IpPrefix,
     { hops: allowed = 1, device, source, payload = new Uint8Array() }: EchoOptions = {},
   ): EchoSocket {
-    const { domain, protocol, level, packetInfo, hops } = byVersion[peer.version];
+    const { domain, protocol, level, packetInfo, hops, discover } = byVersion[peer.version];
     const type = libc.SOCK_RAW | libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK;
     const opened = new EchoSocket(
       namespace.run(() => check('open a socket', peer, libc.socket(domain, type, protocol))),
@@ -101,6 +105,7 @@ export class EchoSocket implements Disposable {
       set(libc.SOL_SOCKET, SO_TIMESTAMPNS, 1);
       set(level, packetInfo, 1);
       set(level, hops, allowed);
+      set(level, discover, PROBE);
       if (device !== undefined) {
         const name = Buffer.from(`${device}\0`);
         check(

@@ -11,6 +11,7 @@ export type {
   Registry,
   RegistryListener,
   RegistryLogger,
+  RegistryMember,
   ServiceSettings,
 } from './registry.js';
 export { measureRegistry, registryMetrics } from './registry-metrics.js';

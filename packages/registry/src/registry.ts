@@ -46,6 +46,16 @@ export interface ServiceSettings {
   readonly selector: Readonly<Record<string, string>>;
 }
 
+/** How one of several processes that hold the records answers. */
+export interface RegistryMember {
+  /** HOST:PORT. */
+  readonly address: string;
+  /** Why it does not, '' when it does. */
+  readonly error: string;
+  /** Milliseconds. */
+  readonly elapsedMs: number;
+}
+
 export type RegistryListener = (event: registry.RegistryEvent) => void;
 
 /**
@@ -80,6 +90,8 @@ export interface Registry extends RecordWriter {
    * and then with every change. Records are shared: they must not be written to.
    */
   watch(listener: RegistryListener): Disposable;
+  /** Asks every member, where there are several. */
+  members?(): Promise<readonly RegistryMember[]>;
   /** What is said of a network service, where a registry has such settings. */
   settingsOf?(service: string): ServiceSettings | undefined;
   /**

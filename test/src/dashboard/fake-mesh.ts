@@ -4,6 +4,8 @@ import type {
   ConnectionNews,
   ConnectionTold,
   EndpointTold,
+  ExplainedRequest,
+  Explanation,
   Look,
   ManagerFeed,
   MeshSource,
@@ -59,6 +61,9 @@ export function connectionTold(
       ? null
       : { type: 'VXLAN', identifier: 700 + number, local: '10.0.0.1', remote: '10.0.0.2' },
     statistics: countersAt(0, number),
+    lastOrder: null,
+    roundTripUs: isLocal ? 31 : 84,
+    heals: 0,
     ...more,
   };
 }
@@ -76,7 +81,7 @@ function countersAt(ms: number, number: number): NonNullable<ConnectionTold['sta
 
 export class FakeManager implements ManagerFeed {
   readonly where: string;
-  readonly mayChange: boolean = true;
+  readonly isLocal: boolean = true;
   /** What was asked to be changed. */
   readonly changed: string[] = [];
   endpoints: EndpointTold[] = [];
@@ -125,8 +130,8 @@ export class FakeManager implements ManagerFeed {
     }
   }
 
-  async explain(service: string): ReturnType<ManagerFeed['explain']> {
-    return this.#mesh.managers
+  async explain({ service }: ExplainedRequest): Promise<Explanation> {
+    const candidates = this.#mesh.managers
       .flatMap(({ endpoints }) => endpoints)
       .filter((one) => one.service === service)
       .map((one, index) => ({
@@ -134,7 +139,14 @@ export class FakeManager implements ManagerFeed {
         rank: one.unavailable === '' ? index + 1 : 0,
         reason: one.unavailable || `on node ${one.manager}, ${index} connections`,
         rule: '',
+        lost: '',
+        checks: [{ about: 'node', passed: one.unavailable === '', text: one.unavailable }],
       }));
+    return { problems: [], candidates };
+  }
+
+  async capture(id: string, out: NodeJS.WritableStream): Promise<void> {
+    out.write(`packets of ${id}`);
   }
 
   async disconnect(id: string): Promise<void> {
@@ -203,7 +215,7 @@ export function variedMesh(): FakeMesh {
       {
         name: 'ask endpoint',
         manager: 'node-b',
-        component: 'manager',
+        component: 'endpoint',
         startMs: 1.2,
         durationMs: 2.3,
         error: '',
@@ -211,7 +223,7 @@ export function variedMesh(): FakeMesh {
       {
         name: 'make interface',
         manager: 'node-b',
-        component: 'manager',
+        component: 'forwarder',
         startMs: 3.6,
         durationMs: 2.9,
         error: '',
@@ -219,16 +231,16 @@ export function variedMesh(): FakeMesh {
       {
         name: 'make interface',
         manager: 'node-a',
-        component: 'manager',
+        component: 'forwarder',
         startMs: 7.5,
         durationMs: 2.6,
         error: '',
       },
-      { name: 'probe', manager: 'node-a', component: 'manager', startMs: 10.2, durationMs: 1.5, error: '' },
+      { name: 'probe', manager: 'node-a', component: 'forwarder', startMs: 10.2, durationMs: 1.5, error: '' },
     ],
   };
   put(a, connectionTold(1, 'node-a', firewall, { requestId: 'web-1' }));
-  put(a, connectionTold(2, 'node-a', vpn, { requestId: 'web-2', lastOrder: order, roundTripMs: 0.19 }));
+  put(a, connectionTold(2, 'node-a', vpn, { requestId: 'web-2', lastOrder: order, roundTripUs: 190 }));
   put(a, connectionTold(3, 'node-a', lan, { requestId: 'batch-1' }));
   put(b, connectionTold(4, 'node-b', firewall, { requestId: 'api-1' }));
   put(

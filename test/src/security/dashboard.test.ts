@@ -109,6 +109,17 @@ describe('the page of a mesh', () => {
     expect(fake.managers[0]?.changed).toEqual([]);
   });
 
+  it('gives packets of others to nobody without a token, though the page is open', async () => {
+    const path = '/api/capture?id=node-a:00000002&seconds=1';
+    expect(await ask(open, path)).toMatchObject({ status: 403 });
+    expect(await ask(closed, path)).toMatchObject({ status: 401 });
+    expect(await ask(closed, path, bearer)).toMatchObject({
+      status: 200,
+      body: 'packets of node-a:00000002',
+    });
+    expect(await ask(closed, '/api/capture?id=other', bearer)).toMatchObject({ status: 404 });
+  });
+
   it('is not changed without the token, by a question for a view, nor where that is not allowed', async () => {
     const mark = { 'x-nsm': '1' };
     expect(await ask(closed, '/api/disconnect', mark, change)).toMatchObject({ status: 401 });
@@ -137,6 +148,17 @@ describe('the page of a mesh', () => {
       const { body: text } = await ask(open, file);
       expect(text.match(/(?:src|href)="https?:|url\(["']?https?:|@import/g) ?? []).toEqual([]);
     }
+  });
+
+  it('shows names that strangers chose as text that does nothing and hides nothing', async () => {
+    const evil = variedMesh();
+    const name = '<img src=x onerror=alert(1)>\u202egpj\u200b';
+    const [connection] = evil.managers[0]!.connections.values();
+    evil.managers[0]!.connections.set('node-a:1', { ...connection!, id: 'node-a:1', requestId: name });
+    await using served = await serveMesh(evil);
+    const { body, headers } = await ask(served, '/api/mesh');
+    expect(headers['content-type']).toBe('application/json');
+    expect(body).toContain('<img src=x onerror=alert(1)>\\\\u202egpj\\\\u200b');
   });
 
   it('has no other files, and takes no long question', async () => {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmcapture.proto.
  */
 export const file_nsmcapture: GenFile = /*@__PURE__*/
-  fileDesc("ChBuc21jYXB0dXJlLnByb3RvEgpuc21jYXB0dXJlIksKBVBvaW50Eg0KBXBsYWNlGAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIPCgdtaXNzaW5nGAMgASgJEg8KB21hbmFnZXIYBCABKAkiWAoGUGFja2V0Eg0KBXBvaW50GAEgASgNEg8KB3RpbWVfbnMYAiABKAYSDgoGbGVuZ3RoGAMgASgNEhAKCG91dGdvaW5nGAQgASgIEgwKBGRhdGEYBSABKAwidQoIQ2FwdHVyZWQSIQoGcG9pbnRzGAEgAygLMhEubnNtY2FwdHVyZS5Qb2ludBIjCgdwYWNrZXRzGAIgAygLMhIubnNtY2FwdHVyZS5QYWNrZXQSEAoIdW50aWxfbnMYAyABKAYSDwoHZHJvcHBlZBgEIAMoBGIGcHJvdG8z");
+  fileDesc("ChBuc21jYXB0dXJlLnByb3RvEgpuc21jYXB0dXJlIksKBVBvaW50Eg0KBXBsYWNlGAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIPCgdtaXNzaW5nGAMgASgJEg8KB21hbmFnZXIYBCABKAkiWAoGUGFja2V0Eg0KBXBvaW50GAEgASgNEg8KB3RpbWVfbnMYAiABKAYSDgoGbGVuZ3RoGAMgASgNEhAKCG91dGdvaW5nGAQgASgIEgwKBGRhdGEYBSABKAwidQoIQ2FwdHVyZWQSIQoGcG9pbnRzGAEgAygLMhEubnNtY2FwdHVyZS5Qb2ludBIjCgdwYWNrZXRzGAIgAygLMhIubnNtY2FwdHVyZS5QYWNrZXQSEAoIdW50aWxfbnMYAyABKAYSDwoHZHJvcHBlZBgEIAMoBCLAAQoJRHJvcHNTZWVuEiYKBmtlcm5lbBgBIAMoCzIWLm5zbWNhcHR1cmUuS2VybmVsRHJvcBIWCg5rZXJuZWxfbWlzc2luZxgCIAEoCRIzCgdjb3VudGVkGAMgAygLMiIubnNtY2FwdHVyZS5Ecm9wc1NlZW4uQ291bnRlZEVudHJ5Eg4KBmZhdWx0cxgEIAMoCRouCgxDb3VudGVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASJMCgpLZXJuZWxEcm9wEg4KBnJlYXNvbhgBIAEoCRINCgVwbGFjZRgCIAEoCRIQCghwcm90b2NvbBgDIAEoDRINCgVjb3VudBgEIAEoDWIGcHJvdG8z");
 
 /**
  * A device at which the packets of a connection pass.
@@ -143,4 +143,84 @@ export type Captured = Message<"nsmcapture.Captured"> & {
  */
 export const CapturedSchema: GenMessage<Captured> = /*@__PURE__*/
   messageDesc(file_nsmcapture, 2);
+
+/**
+ * What a node knows of packets that did not get on.
+ *
+ * @generated from message nsmcapture.DropsSeen
+ */
+export type DropsSeen = Message<"nsmcapture.DropsSeen"> & {
+  /**
+   * Of the whole node, as the kernel tells (tracepoint skb:kfree_skb).
+   *
+   * @generated from field: repeated nsmcapture.KernelDrop kernel = 1;
+   */
+  kernel: KernelDrop[];
+
+  /**
+   * Why the kernel does not tell; empty when it does.
+   *
+   * @generated from field: string kernel_missing = 2;
+   */
+  kernelMissing: string;
+
+  /**
+   * Of the connection, counted by the programs and devices that carry it, by reason.
+   *
+   * @generated from field: map<string, uint64> counted = 3;
+   */
+  counted: { [key: string]: bigint };
+
+  /**
+   * What its packets need and what is not so, such as "eth0 is down".
+   *
+   * @generated from field: repeated string faults = 4;
+   */
+  faults: string[];
+};
+
+/**
+ * Describes the message nsmcapture.DropsSeen.
+ * Use `create(DropsSeenSchema)` to create a new message.
+ */
+export const DropsSeenSchema: GenMessage<DropsSeen> = /*@__PURE__*/
+  messageDesc(file_nsmcapture, 3);
+
+/**
+ * @generated from message nsmcapture.KernelDrop
+ */
+export type KernelDrop = Message<"nsmcapture.KernelDrop"> & {
+  /**
+   * As the kernel names it, such as NETFILTER_DROP.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * Function of the kernel.
+   *
+   * @generated from field: string place = 2;
+   */
+  place: string;
+
+  /**
+   * EtherType.
+   *
+   * @generated from field: uint32 protocol = 3;
+   */
+  protocol: number;
+
+  /**
+   * @generated from field: uint32 count = 4;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message nsmcapture.KernelDrop.
+ * Use `create(KernelDropSchema)` to create a new message.
+ */
+export const KernelDropSchema: GenMessage<KernelDrop> = /*@__PURE__*/
+  messageDesc(file_nsmcapture, 4);
 

@@ -31,7 +31,7 @@ export interface Refusal {
 export function refusalOf(asked: Asked, rules: AccessRules): Refusal | undefined {
   const { method, path, headers } = asked;
   if (!isOwnHost(headers.host, rules.names))
-    return { status: 421, text: 'this is not the host that was asked for: use an address, or --name' };
+    return { status: 421, text: 'this is not the host that was asked for: use an address, or --host-name' };
   const isApi = path.startsWith('/api/');
   if (method === 'GET' || method === 'HEAD') return isApi && !mayLook(asked, rules) ? noToken : undefined;
   if (method !== 'POST' || !isApi) return { status: 405, text: 'only GET' };

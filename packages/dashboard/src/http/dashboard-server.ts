@@ -13,8 +13,9 @@ import { gunzipSync, gzip } from 'node:zlib';
 import { NsmError } from '@nsm/api';
 import type { LiveMesh } from '../mesh/live-mesh.js';
 import { type AccessRules, isSame, refusalOf } from './access.js';
+import { sendCapture } from './captures.js';
 import { changeOf } from './changes.js';
-import { EventStreams } from './event-streams.js';
+import { EventStreams, jsonOf } from './event-streams.js';
 import { type PageFile, pageFiles } from './page-files.js';
 
 const compress = promisify(gzip);
@@ -55,7 +56,10 @@ export class DashboardServer implements AsyncDisposable {
   private constructor(mesh: LiveMesh, options: DashboardOptions) {
     this.#mesh = mesh;
     this.#options = options;
-    this.#streams = new EventStreams(mesh, options.allowChanges);
+    this.#streams = new EventStreams(mesh, {
+      allowChanges: options.allowChanges,
+      allowCapture: this.#knowsWhoAsks,
+    });
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
       this.#answer(request, response).catch((thrown: unknown) => fail(response, thrown));
     };
@@ -147,14 +151,16 @@ export class DashboardServer implements AsyncDisposable {
       case '/api/series':
         return await sendJson(request, response, this.#mesh.seriesOf(searchParams.get('id') ?? ''));
       case '/api/explain': {
-        const feed = this.#mesh.feedOf(searchParams.get('node') ?? '');
+        const word = (name: string): string => searchParams.get(name) ?? '';
+        const feed = this.#mesh.feedOf(word('node'));
         if (!feed) throw new NsmError('not-found', 'the manager of that node is not asked');
-        return await sendJson(
-          request,
-          response,
-          await feed.explain(searchParams.get('service') ?? '', searchParams.get('interface') ?? ''),
-        );
+        const asked = { service: word('service'), interfaceKind: word('interface'), from: word('from') };
+        return await sendJson(request, response, await feed.explain(asked));
       }
+      case '/api/capture':
+        if (!this.#knowsWhoAsks)
+          throw new NsmError('privilege', 'packets are for who shows a token: nsm dashboard --token TOKEN');
+        return await sendCapture(this.#mesh, searchParams, response);
       default:
         throw new NsmError('not-found', `there is no ${pathname}`);
     }
@@ -175,6 +181,11 @@ export class DashboardServer implements AsyncDisposable {
       `${this.#cookie}=${wanted ?? ''}; HttpOnly; SameSite=Strict; Path=/${secure}`,
     );
     response.writeHead(204).end();
+  }
+
+  /** What others send over their connections is not for every user of this machine. */
+  get #knowsWhoAsks(): boolean {
+    return this.#options.token !== undefined;
   }
 
   get #cookie(): string {
@@ -216,7 +227,7 @@ async function sendJson(
   response: ServerResponse,
   value: unknown,
 ): Promise<void> {
-  const text = Buffer.from(JSON.stringify(value));
+  const text = Buffer.from(jsonOf(value));
   const packed = request !== undefined && text.length > 1024 && takesGzip(request);
   const sent = packed ? await compress(text) : text;
   response.writeHead(200, {

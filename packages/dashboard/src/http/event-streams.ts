@@ -1,5 +1,6 @@
 // Server-sent events (WHATWG HTML, section 9.2): what is new in the mesh, to each page that is open.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { printable } from '@nsm/output';
 import type { LiveMesh } from '../mesh/live-mesh.js';
 import type { Snapshot } from '../model.js';
 import { EventLog } from './event-log.js';
@@ -13,9 +14,14 @@ const wordMs = 15_000;
 /** Milliseconds after which a page whose connection broke comes back. */
 const comeBackMs = 1000;
 
+/** JSON of what strangers named: whatever a browser would obey, hide or reorder in a text is spelled out. */
+export function jsonOf(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? printable(one) : one));
+}
+
 export class EventStreams implements Disposable {
   readonly #mesh: LiveMesh;
-  readonly #allowChanges: boolean;
+  readonly #allowed: Pick<Snapshot, 'allowChanges' | 'allowCapture'>;
   readonly #log = new EventLog();
   readonly #pages = new Set<ServerResponse>();
   readonly #words: NodeJS.Timeout;
@@ -23,11 +29,11 @@ export class EventStreams implements Disposable {
   /** Patches are noted while nobody looks, too: a page that comes back within minutes goes on. */
   readonly #noting: Disposable;
 
-  constructor(mesh: LiveMesh, allowChanges: boolean) {
+  constructor(mesh: LiveMesh, allowed: Pick<Snapshot, 'allowChanges' | 'allowCapture'>) {
     this.#mesh = mesh;
-    this.#allowChanges = allowChanges;
+    this.#allowed = allowed;
     this.#noting = mesh.onPatch((patch) => {
-      const data = JSON.stringify(patch);
+      const data = jsonOf(patch);
       const id = this.#log.add(data);
       this.#tell(`id: ${id}\nevent: patch\ndata: ${data}\n\n`);
     });
@@ -36,7 +42,7 @@ export class EventStreams implements Disposable {
 
   snapshot(): Snapshot & { readonly id: string } {
     const { things, changes, troubles } = this.#mesh;
-    return { id: this.#log.lastId, things, changes, troubles, allowChanges: this.#allowChanges };
+    return { id: this.#log.lastId, things, changes, troubles, ...this.#allowed };
   }
 
   /** @param after id of the last event that the page has, where it has one. */
@@ -53,7 +59,7 @@ export class EventStreams implements Disposable {
       for (const { id, data } of missed) response.write(`id: ${id}\nevent: patch\ndata: ${data}\n\n`);
     else {
       const { id, ...snapshot } = this.snapshot();
-      response.write(`id: ${id}\nevent: snapshot\ndata: ${JSON.stringify(snapshot)}\n\n`);
+      response.write(`id: ${id}\nevent: snapshot\ndata: ${jsonOf(snapshot)}\n\n`);
     }
     this.#pages.add(response);
     this.#listening ??= this.#mesh.watch((sample) =>

@@ -63,19 +63,25 @@ export class FollowedManager implements AsyncDisposable {
     );
   }
 
-  /** Asks for everything; never rejects. Asked again before there is an answer, it waits for that one. */
-  look(): Promise<void> {
-    this.#looking ??= this.#lookOnce().finally(() => {
+  /**
+   * Asks for everything; never rejects. Asked again before there is an answer, it waits for that one.
+   * @param roundTrips whether they are measured; those of an earlier look stay otherwise.
+   */
+  look(roundTrips: boolean = false): Promise<void> {
+    this.#looking ??= this.#lookOnce(roundTrips).finally(() => {
       this.#looking = undefined;
     });
     return this.#looking;
   }
 
-  async #lookOnce(): Promise<void> {
+  async #lookOnce(roundTrips: boolean): Promise<void> {
     try {
-      const { connections, ...look } = await this.feed.look(this.#ending.signal);
+      const { connections, ...look } = await this.feed.look(roundTrips, this.#ending.signal);
       this.#look = look;
-      this.#connections = new Map(connections.map((one) => [one.id, one]));
+      const before = this.#connections;
+      const kept = ({ id, roundTripUs }: ConnectionTold): number | null =>
+        roundTrips ? roundTripUs : (before.get(id)?.roundTripUs ?? null);
+      this.#connections = new Map(connections.map((one) => [one.id, { ...one, roundTripUs: kept(one) }]));
       this.#silent = '';
     } catch (error) {
       this.#fall(error);
@@ -110,8 +116,10 @@ export class FollowedManager implements AsyncDisposable {
 
   /** A change tells neither counters nor the past: those of the last look stay until the next. */
   #withPast(connection: ConnectionTold): ConnectionTold {
-    const { statistics = null, history = [], lastOrder = null } = this.#connections.get(connection.id) ?? {};
-    return { ...connection, statistics, history, lastOrder };
+    const was = this.#connections.get(connection.id);
+    if (!was) return connection;
+    const { statistics, history, lastOrder, roundTripUs, heals } = was;
+    return { ...connection, statistics, history, lastOrder, roundTripUs, heals };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,15 @@
 // The mesh as it is now, for those who look: managers are followed, and asked for counters only while somebody looks.
+import { NsmError } from '@nsm/api';
 import type { ManagerFeed, MeshSource } from '../manager-feed.js';
-import type { Change, Counters, Patch, Sample, Thing } from '../model.js';
+import type { Change, Counters, MeshConnection, Patch, Sample, Thing } from '../model.js';
 import { changesBetween, pastOf } from './changes-between.js';
 import { FollowedManager } from './followed-manager.js';
 import { meshThings, type Told } from './mesh-things.js';
 
 /** Milliseconds between two looks at everything, counters among it. */
 const lookMs = 1000;
+/** Milliseconds between two measurements of round trips, while somebody looks. */
+const roundTripsMs = 15_000;
 /** Milliseconds between two looks while nobody watches: so that nodes that come are found. */
 const idleLookMs = 30_000;
 /** Milliseconds in which changes are gathered before they are told. */
@@ -31,6 +34,7 @@ export class LiveMesh implements AsyncDisposable {
   #gathering: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #measuredAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: MeshSource) {
     this.#source = source;
@@ -64,6 +68,20 @@ export class LiveMesh implements AsyncDisposable {
     return this.#followed.find(({ told }) => told?.name === name)?.feed;
   }
 
+  /**
+   * A half of a connection whose manager is asked by its own socket.
+   * @throws NsmError `not-found`, or `privilege` when both halves are on other nodes.
+   */
+  localHalfOf(id: string): { readonly half: MeshConnection['halves'][number]; readonly feed: ManagerFeed } {
+    const connection = this.#things.get(`connection/${id}`);
+    if (connection?.kind !== 'connection') throw new NsmError('not-found', 'there is no such connection');
+    for (const half of connection.halves) {
+      const feed = this.feedOf(half.node);
+      if (feed?.isLocal) return { half, feed };
+    }
+    throw notLocal();
+  }
+
   onPatch(listener: (patch: Patch) => void): Disposable {
     this.#patched.add(listener);
     return { [Symbol.dispose]: () => void this.#patched.delete(listener) };
@@ -76,9 +94,9 @@ export class LiveMesh implements AsyncDisposable {
     return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
   }
 
-  /** Resolves when every manager has been asked once more. */
-  async refresh(): Promise<void> {
-    await Promise.all(this.#followed.map((manager) => manager.look()));
+  /** Resolves when every manager has been asked once more. @param roundTrips whether they are measured. */
+  async refresh(roundTrips: boolean = false): Promise<void> {
+    await Promise.all(this.#followed.map((manager) => manager.look(roundTrips)));
     this.#compare();
   }
 
@@ -103,7 +121,9 @@ export class LiveMesh implements AsyncDisposable {
     const sinceMs = performance.now() - this.#lookedAt;
     if (sinceMs < (watched ? lookMs / 2 : idleLookMs)) return;
     this.#lookedAt = performance.now();
-    await this.refresh();
+    const measure = watched && performance.now() - this.#measuredAt > roundTripsMs;
+    if (measure) this.#measuredAt = performance.now();
+    await this.refresh(measure);
     if (!watched) return;
     const sample: Sample = { at: Date.now(), counters: this.#counters() };
     this.#samples.push(sample);
@@ -154,4 +174,8 @@ export class LiveMesh implements AsyncDisposable {
       }
     }
   }
+}
+
+export function notLocal(): NsmError {
+  return new NsmError('privilege', 'this is for the node itself, whose admin.sock this page is not asking');
 }

@@ -129,8 +129,9 @@ function connectionOf(client: Half | undefined, endpoint: Half | undefined): Mes
     tunnel: told.tunnel,
     halves,
     history: told.history.flatMap(({ time, ...past }) => (time === null ? [] : [{ time, ...past }])),
-    lastOrder: told.lastOrder ?? null,
-    roundTripMs: told.roundTripMs ?? null,
+    lastOrder: told.lastOrder,
+    roundTripUs: told.roundTripUs,
+    heals: told.heals,
   };
 }
 

@@ -19,12 +19,12 @@ export function bitRate(bits: number): string {
   return `${text}${text.includes(' ') ? '' : ' '}bit/s`;
 }
 
-/** `0.15 ms`, `12 ms`, `3.4 s`. */
+/** `85 µs`, `1.2 ms`, `12 ms`, `3.4 s`. */
 export function duration(ms: number): string {
   if (ms >= 10_000) return `${Math.round(ms / 1000)} s`;
   if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
   if (ms >= 10) return `${Math.round(ms)} ms`;
-  return `${ms.toFixed(ms >= 1 ? 1 : 2)} ms`;
+  return ms >= 1 ? `${ms.toFixed(1)} ms` : `${Math.round(ms * 1000)} µs`;
 }
 
 /** Time since, as `3m` or `2d 4h`; '' of what has no time. */

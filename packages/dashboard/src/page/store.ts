@@ -26,6 +26,8 @@ const version = signal(0);
 
 export const link: Signal<Link> = signal('connecting');
 export const allowChanges: Signal<boolean> = signal(false);
+/** Whether the server gives packets of connections away. */
+export const allowCapture: Signal<boolean> = signal(false);
 export const troubles: Signal<readonly string[]> = signal([]);
 export const changes: Signal<readonly Change[]> = signal([]);
 /** The latest last. */
@@ -111,6 +113,7 @@ export function takeSnapshot(snapshot: Snapshot): void {
     changes.value = snapshot.changes;
     troubles.value = snapshot.troubles;
     allowChanges.value = snapshot.allowChanges;
+    allowCapture.value = snapshot.allowCapture;
     version.value++;
   });
 }

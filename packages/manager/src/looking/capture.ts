@@ -6,6 +6,7 @@ import type { LookingComponents } from './components.js';
 import { knownConnection, otherHalf, refusedBy } from './halves.js';
 import { type Captured, type CaptureSource, mergeCaptures } from './merge-captures.js';
 
+type CaptureWish = Omit<admin.CaptureConnectionRequest, '$typeName' | '$unknown'>;
 type Wish = Pick<fw.CaptureRequest, 'places' | 'filter' | 'snapLength'>;
 
 const places = ['client', 'endpoint', 'node', 'underlay'] as const;
@@ -16,7 +17,7 @@ const places = ['client', 'endpoint', 'node', 'underlay'] as const;
  */
 export async function* captureConnection(
   components: LookingComponents,
-  { id, places: asked, bothNodes, filter, snapLength }: admin.CaptureConnectionRequest,
+  { id, places: asked, bothNodes, filter, snapLength }: CaptureWish,
   signal: AbortSignal,
 ): AsyncGenerator<Captured> {
   const connection = knownConnection(components, id);

@@ -35,13 +35,13 @@ export async function pingConnection(
     connection.crossConnect.tunnel && fromNodeToNode(components, connection, timeoutMs),
   ]);
   const lost = through.answered ? '' : await whereLost(components, connection, underlay);
-  return { path: pathOf(connection), through, ...(underlay ? { underlay } : {}), lost };
+  return { path: pathOf(components, connection), through, ...(underlay ? { underlay } : {}), lost };
 }
 
 /** Such as `VXLAN 7, node-b`. */
-function pathOf({ crossConnect: { tunnel }, peer }: Connection): string {
+export function pathOf({ self }: LookingComponents, { crossConnect: { tunnel }, peer }: Connection): string {
   if (tunnel) return `${tunnelNames[tunnel.type]} ${tunnel.identifier}, ${peer?.manager}`;
-  return peer ? `the physical network, ${peer.manager}` : 'on this node';
+  return peer ? `the physical network, ${peer.manager}` : `${self.name} alone`;
 }
 
 /** ICMP, as an application's packets go; where that is not answered, address resolution, which every interface of a kernel answers. */

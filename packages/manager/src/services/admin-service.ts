@@ -4,6 +4,7 @@ import { admin, type forwarder as fw, NsmError, type ServiceImplementation } fro
 import { explainSelection } from '../explain/explain-selection.js';
 import { captureConnection } from '../looking/capture.js';
 import { pingConnection } from '../looking/ping.js';
+import { traceConnection } from '../looking/trace.js';
 import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
 import type { Connection } from '../state/connection.js';
@@ -135,7 +136,9 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         () => '',
         (thrown: unknown) => NsmError.from(thrown).message,
       );
-      return { error, elapsedMs: performance.now() - started };
+      const elapsedMs = performance.now() - started;
+      const members = [...((await components.registry.members?.()) ?? [])];
+      return { error, elapsedMs, members };
     },
 
     async *watchConnections(_request, { signal }) {
@@ -154,6 +157,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     captureConnection: (request, { signal }) => captureConnection(components, request, signal),
+
+    traceConnection: ({ id }, { signal }) => traceConnection(components, id, signal),
 
     pingConnection: ({ id, timeoutMs }) => pingConnection(components, id, timeoutMs || 1000),
   };

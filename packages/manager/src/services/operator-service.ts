@@ -21,6 +21,7 @@ const looks: Readonly<Record<keyof Admin, boolean>> = {
   compareConnection: true,
   captureConnection: false,
   pingConnection: false,
+  traceConnection: false,
   checkPeers: false,
   checkRegistry: false,
 };

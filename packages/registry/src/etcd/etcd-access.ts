@@ -49,6 +49,11 @@ export class EtcdAccess {
     this.member(0);
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#members.length;
+  }
+
   /** Member `turn`, counted around and around. Certificates are read again: they may have been renewed. @throws NsmError `invalid` */
   member(turn: number): EtcdMember {
     const address = this.#members[turn % this.#members.length] ?? '';

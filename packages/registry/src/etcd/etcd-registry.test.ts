@@ -110,6 +110,21 @@ describe.skipIf(!requireEtcd('etcd registry'))('a registry in an etcd', () => {
     return begin(new EtcdRegistry(url, { credentials }));
   };
 
+  it('says of each member how it answers', async () => {
+    const relay = new Relay(etcd.member);
+    ends.push(() => relay.close());
+    await relay.listening();
+    relay.open = false;
+    const registry = await begin(
+      new EtcdRegistry(mesh().replace(etcd.member, `${etcd.member},${relay.member}`)),
+    );
+    const members = await registry.members();
+    expect(members.map(({ address, error }) => [address, error === ''])).toEqual([
+      [etcd.member, true],
+      [relay.member, false],
+    ]);
+  });
+
   it.each([
     ['is compacted', (path: string) => compact(path)],
     ['was of another store', (path: string) => etcd.ctl('del', `${path}/store`)],

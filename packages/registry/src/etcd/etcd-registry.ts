@@ -2,9 +2,9 @@
 import { NsmError } from '@nsm/api';
 import { pause } from '../clock.js';
 import { type FollowingOptions, FollowingRegistry } from '../following-registry.js';
-import type { RecordWriter } from '../registry.js';
+import type { RecordWriter, RegistryMember } from '../registry.js';
 import type { WantedState } from '../wanted-state.js';
-import { EtcdAccess, type EtcdOptions } from './etcd-access.js';
+import { EtcdAccess, type EtcdMember, type EtcdOptions } from './etcd-access.js';
 import { EtcdCopy } from './etcd-copy.js';
 import { EtcdHistory } from './etcd-history.js';
 import { EtcdKeys } from './etcd-keys.js';
@@ -53,6 +53,22 @@ export class EtcdRegistry extends FollowingRegistry {
       () => credentials?.current.identity,
     );
     this.wanted = this.wantedThrough(this.writer, this.writePatienceMs);
+  }
+
+  /** Each by a connection of its own, and by a question that only a member with a majority of the others can answer. */
+  async members(): Promise<readonly RegistryMember[]> {
+    const turns = Array.from({ length: this.#access.size }, (_, turn) => turn);
+    return await Promise.all(turns.map((turn) => this.#ask(this.#access.member(turn))));
+  }
+
+  async #ask(member: EtcdMember): Promise<RegistryMember> {
+    const started = performance.now();
+    using session = new EtcdSession(member, () => undefined);
+    const error = await session.range({ key: this.#keys.store }).then(
+      () => '',
+      (thrown: unknown) => NsmError.from(thrown).message,
+    );
+    return { address: member.address, error, elapsedMs: performance.now() - started };
   }
 
   protected async follow(complete: () => void): Promise<void> {

@@ -18,11 +18,14 @@ export class CaptureFile {
   #dropped: readonly bigint[] = [];
   #toldAt = performance.now();
 
-  /** @param file a path, or `-`. @throws NsmError `invalid` when it is a terminal. */
-  constructor(file: string, connection: admin.Connection, snapLength: number) {
+  /** @param file a path, `-`, or what takes it. @throws NsmError `invalid` when it is a terminal. */
+  constructor(file: string | NodeJS.WritableStream, connection: admin.Connection, snapLength: number) {
     this.#connection = connection;
     this.#snapLength = snapLength;
-    if (file === '-') {
+    if (typeof file !== 'string') {
+      this.#out = file;
+      this.#isPipe = false;
+    } else if (file === '-') {
       if (process.stdout.isTTY)
         throw new NsmError(
           'invalid',

@@ -71,7 +71,7 @@ function placesOf(words: readonly CaptureWord[]): { places: string[]; bothNodes:
 
 function tellPoints(notes: Output, points: readonly capture.Point[]): void {
   for (const { place, manager, interface: name, missing } of points)
-    notes.line(`${place} on node ${manager}: ${missing === '' ? name : missing}`);
+    notes.line(`${place} on ${manager}: ${missing === '' ? name : missing}`);
 }
 
 /** Wireshark takes a MAC address that begins with 0, as those of the mesh do, for a control word, which tunnels of the mesh have not. */
@@ -91,7 +91,7 @@ function tellDecoding(
 function droppedText(points: readonly capture.Point[], dropped: readonly bigint[]): string {
   const lost = points.flatMap(({ place, manager }, index) => {
     const count = dropped[index] ?? 0n;
-    return count > 0n ? [`${count} at ${place} on node ${manager}`] : [];
+    return count > 0n ? [`${count} at ${place} on ${manager}`] : [];
   });
   return lost.length > 0 ? `; dropped because they were not read in time: ${lost.join(', ')}` : '';
 }

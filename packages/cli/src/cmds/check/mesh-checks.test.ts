@@ -224,7 +224,7 @@ describe('checks of certificates', () => {
 });
 
 describe('checks of the registry', () => {
-  const facts = { status, view, findings: [], write: { error: '', elapsedMs: 1 } };
+  const facts = { status, view, findings: [], write: { error: '', elapsedMs: 1 }, members: [] };
   it.each<[string, string, Partial<typeof facts>, string]>([
     ['a registry that takes nothing', 'NSM0971', { write: { error: 'away', elapsedMs: 3000 } }, 'broken'],
     ['a slow registry', 'NSM0971', { write: { error: '', elapsedMs: 900 } }, 'warning'],
@@ -232,6 +232,22 @@ describe('checks of the registry', () => {
     ['a plain way to etcd', 'NSM0975', { view: { ...view, registry: 'etcd://192.0.2.1:2379' } }, 'warning'],
   ])('names %s', (_name, code, change, level) => {
     expect(judged(registryChecks, code, { ...facts, ...change })).toMatchObject([{ level }]);
+  });
+});
+
+describe('checks of an etcd', () => {
+  it('calls it broken when no majority is left, and a warning before', () => {
+    const member = { address: '192.0.2.1:2379', error: '', elapsedMs: 1 };
+    const away = { ...member, error: 'away' };
+    const levels = (members: readonly (typeof member)[]): string[] =>
+      judged(registryChecks, 'NSM0974', {
+        ...{ status, view, findings: [], write: { error: '', elapsedMs: 1 } },
+        members,
+      }).map(({ level }) => level);
+    expect(levels([member, member, away])).toEqual(['well', 'well', 'warning']);
+    expect(levels([member, away, away])).toEqual(['well', 'broken', 'broken']);
+    expect(levels([member, away])).toEqual(['well', 'broken']);
+    expect(levels([])).toEqual([]);
   });
 });
 

@@ -53,6 +53,22 @@ export const registryChecks: readonly Check<RegistryFacts>[] = [
     },
   },
   {
+    code: 'NSM0974',
+    title: 'members of the etcd',
+    neededFor: 'going on without one of them: a majority must answer',
+    mend: 'etcdctl --endpoints HOST:PORT endpoint health; journalctl -u etcd on that machine',
+    judge: ({ members }) => {
+      if (members.length === 0) return undefined;
+      const away = members.filter(({ error }) => error !== '');
+      const level = away.length * 2 >= members.length ? broken : warning;
+      return members.map(({ address, error, elapsedMs }) =>
+        error === ''
+          ? well(`${address} answers in ${elapsedMs.toFixed(1)} ms`)
+          : level(`${address}: ${error}`),
+      );
+    },
+  },
+  {
     code: 'NSM0975',
     title: 'way to etcd',
     neededFor: 'nobody on the way reading or changing who serves what',

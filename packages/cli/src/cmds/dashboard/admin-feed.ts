@@ -1,9 +1,12 @@
 // What tells the page of one manager: its admin.sock, or its TCP port as an operator asks there.
 import { admin, type Channel, NsmError } from '@nsm/api';
-import type { Candidate, ConnectionNews, Look, ManagerFeed } from '@nsm/dashboard';
-import { interfaceFields, interfaceKinds } from '@nsm/sdk';
+import type { ConnectionNews, ExplainedRequest, Explanation, Look, ManagerFeed } from '@nsm/dashboard';
+import { interfaceKinds } from '@nsm/sdk';
 import type { AdminClient } from '../../admin-client.js';
-import { candidateView, connectionView } from '../../views.js';
+import { askExplanation } from '../../ask-explanation.js';
+import { findConnection } from '../../find-connection.js';
+import { connectionView } from '../../views.js';
+import { CaptureFile } from '../capture/capture-file.js';
 import { findingsOf } from '../status/findings.js';
 import { statusView } from '../status/status-view.js';
 
@@ -11,7 +14,7 @@ export interface AdminFeedOptions {
   /** For people. */
   readonly where: string;
   readonly channel: Channel;
-  readonly mayChange: boolean;
+  readonly isLocal: boolean;
   /** Says which manager was asked, where a call fails. */
   readonly explain: (thrown: unknown) => NsmError;
 }
@@ -20,20 +23,20 @@ const { REMOVED, SYNCED } = admin.ConnectionChange_Kind;
 
 export class AdminFeed implements ManagerFeed {
   readonly where: string;
-  readonly mayChange: boolean;
+  readonly isLocal: boolean;
   readonly #channel: Channel;
   readonly #admin: AdminClient;
   readonly #explain: (thrown: unknown) => NsmError;
 
-  constructor({ where, channel, mayChange, explain }: AdminFeedOptions) {
+  constructor({ where, channel, isLocal, explain }: AdminFeedOptions) {
     this.where = where;
-    this.mayChange = mayChange;
+    this.isLocal = isLocal;
     this.#channel = channel;
     this.#admin = channel.client(admin.Admin);
     this.#explain = explain;
   }
 
-  async look(signal: AbortSignal): Promise<Look> {
+  async look(roundTrips: boolean, signal: AbortSignal): Promise<Look> {
     const options = { signal, timeoutMs: 5000 };
     return await this.#call(async (admin) => {
       const [status, managers, services, endpoints, connections] = await Promise.all([
@@ -41,7 +44,7 @@ export class AdminFeed implements ManagerFeed {
         admin.listManagers({}, options),
         admin.listServices({}, options),
         admin.listEndpoints({}, options),
-        admin.listConnections({}, options),
+        admin.listConnections({ roundTrips }, options),
       ]);
       const view = statusView({ status, managers, services, endpoints, connections });
       // The page shows connections, endpoints and other nodes themselves.
@@ -68,12 +71,27 @@ export class AdminFeed implements ManagerFeed {
     }
   }
 
-  async explain(service: string, interfaceKind: string): Promise<readonly Candidate[]> {
-    const kind = interfaceKinds.find((one) => one === interfaceKind) ?? 'kernel';
-    const { candidates } = await this.#call((admin) =>
-      admin.explainSelection({ networkServiceName: service, interface: [interfaceFields(kind)] }),
-    );
-    return candidates.map(candidateView);
+  async explain({ service, interfaceKind, from }: ExplainedRequest): Promise<Explanation> {
+    const type = interfaceKinds.find((kind) => kind === interfaceKind) ?? 'kernel';
+    const asked = { interface: [{ type }], label: [], from: from === '' ? undefined : from };
+    return await this.#call((admin) => askExplanation(admin, service, asked));
+  }
+
+  async capture(id: string, out: NodeJS.WritableStream, signal: AbortSignal): Promise<void> {
+    await this.#call(async (admin) => {
+      const file = new CaptureFile(out, await findConnection(admin, id), 0);
+      try {
+        for await (const { points, packets, dropped } of admin.captureConnection(
+          { id, places: ['client', 'node', 'underlay', 'endpoint'], bothNodes: true },
+          { signal },
+        ))
+          if (points.length > 0) await file.points(points);
+          else await file.packets(packets, dropped);
+      } catch (thrown) {
+        if (!signal.aborted) throw thrown;
+      }
+      await file.end();
+    });
   }
 
   async disconnect(id: string): Promise<void> {

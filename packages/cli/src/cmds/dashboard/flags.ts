@@ -7,7 +7,7 @@ export interface DashboardFlags {
   readonly manager: readonly string[];
   readonly allowChanges?: boolean;
   readonly token?: string;
-  readonly name: readonly string[];
+  readonly hostName: readonly string[];
   readonly https?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;

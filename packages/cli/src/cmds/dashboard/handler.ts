@@ -27,7 +27,7 @@ export async function runDashboard(flags: DashboardFlags): Promise<void> {
   const token = flags.token ?? (isOpen ? undefined : randomBytes(18).toString('base64url'));
   await using server = await DashboardServer.start(mesh, {
     listen,
-    names: [hostname(), ...flags.name],
+    names: [hostname(), ...flags.hostName],
     allowChanges,
     ...(token === undefined ? {} : { token }),
     ...(https && credentials ? { tls: tlsOf(credentials) } : {}),

@@ -21,18 +21,18 @@ import type { DashboardFlags } from './flags.js';
 /** Bytes: tens of thousands of connections in one list. */
 const maxReplyBytes = 64 << 20;
 
-type SourceFlags = Pick<DashboardFlags, 'runDir' | 'manager' | 'insecure' | 'allowChanges'>;
+type SourceFlags = Pick<DashboardFlags, 'runDir' | 'manager' | 'insecure'>;
 
 export function meshSource(flags: SourceFlags, credentials: MachineCredentials | undefined): MeshSource {
-  const { runDir, manager, insecure = false, allowChanges = false } = flags;
+  const { runDir, manager, insecure = false } = flags;
   const overTcp = (name: string, address: string): ManagerFeed => {
     const expected = { kind: 'manager', ...(name ? { name } : {}) } as const;
     const channel = new Channel(address, { maxReplyBytes, credentials, expected });
-    return new AdminFeed({ where: address, channel, mayChange: false, explain: NsmError.from });
+    return new AdminFeed({ where: address, channel, isLocal: false, explain: NsmError.from });
   };
   const runDirs = runDir.length > 0 || manager.length > 0 ? runDir : [defaultRunDir];
   const feeds = [
-    ...runDirs.map((dir) => bySocket(dir, allowChanges)),
+    ...runDirs.map((dir) => bySocket(dir)),
     ...manager.map((text) => {
       if (!credentials && !insecure) throw new NsmError('invalid', noCertificate);
       const at = text.lastIndexOf('@');
@@ -46,12 +46,12 @@ export function meshSource(flags: SourceFlags, credentials: MachineCredentials |
   return { feeds, feedOf };
 }
 
-function bySocket(runDir: string, mayChange: boolean): ManagerFeed {
+function bySocket(runDir: string): ManagerFeed {
   const link = new ManagerLink(join(runDir, 'admin.sock'));
   return new AdminFeed({
     where: runDir,
     channel: link.channel,
-    mayChange,
+    isLocal: true,
     explain: (thrown) => link.explain(thrown),
   });
 }

@@ -42,9 +42,13 @@ export function dashboardCommand(): Command {
         parse: parseToken,
       },
     ),
-    flag('--name <host>', 'name under which browsers may ask for the page, beside localhost and addresses', {
-      list: true,
-    }),
+    flag(
+      '--host-name <name>',
+      'name under which browsers may ask for the page, beside localhost and addresses',
+      {
+        list: true,
+      },
+    ),
     flag(
       '--https',
       "serve HTTPS with the operator's certificate; a browser with one of another operator needs no token",

@@ -4,10 +4,10 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { Counters, MeshConnection, Side } from '../../model.js';
 import { linkTo } from '../address.js';
-import { age, clock, duration } from '../format.js';
+import { age, clock, count, duration } from '../format.js';
 import { now } from '../now.js';
 import { StateMark } from '../state-mark.js';
-import { nameOf, samples, thing } from '../store.js';
+import { allowCapture, nameOf, samples, thing } from '../store.js';
 import { ChangeButton } from './change-button.js';
 import { TrafficChart } from './chart.js';
 import { Explanation } from './explanation.js';
@@ -20,6 +20,7 @@ const nothing: Past = [];
 export function ConnectionDetails({ connection }: { connection: MeshConnection }): JSX.Element {
   const { id, service, state, detail, attempt, since, client, endpoint, tunnel, history, lastOrder } =
     connection;
+  const { roundTripUs, heals } = connection;
   const past = useSignal<Past>(nothing);
   useEffect(() => {
     past.value = nothing;
@@ -65,10 +66,11 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
       <TrafficChart id={id} past={past.value} />
       <Facts
         facts={[
-          ['Round trip', connection.roundTripMs === null ? '' : duration(connection.roundTripMs)],
+          ['Round trip', roundTripUs === null ? '' : duration(roundTripUs / 1000)],
           ['Received', counters ? total(counters.rxPackets, counters.rxBytes) : ''],
           ['Sent', counters ? total(counters.txPackets, counters.txBytes) : ''],
           ['Dropped', counters ? dropsOf(counters) : ''],
+          ['Healed', heals > 0 ? count(heals, 'time') : ''],
         ]}
       />
       {lastOrder && (
@@ -94,6 +96,7 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
           node={client.node}
           service={service}
           interfaceKind={connection.interface}
+          from={client.netns}
           used={`${endpoint.namespace}/${endpoint.name}`}
         />
       </details>
@@ -111,6 +114,14 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
           <Command key={half.id} text={`nsm describe connection ${half.id}`} />
         ))}
       </details>
+      {allowCapture.value && (
+        <div class="change">
+          <a class="button" href={`/api/capture?id=${encodeURIComponent(id)}&seconds=10`} download>
+            Capture 10 seconds
+          </a>
+          <span class="quiet">packets at both ends and in the tunnel, for Wireshark</span>
+        </div>
+      )}
       <ChangeButton
         label="Disconnect"
         question="The client loses this connection."

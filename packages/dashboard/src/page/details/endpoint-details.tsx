@@ -61,7 +61,13 @@ export function EndpointDetails({ endpoint }: { endpoint: MeshEndpoint }): JSX.E
       </details>
       <details open>
         <summary>What a client on its node would get</summary>
-        <Explanation node={node} service={service} interfaceKind={interfaces[0] ?? 'kernel'} used="" />
+        <Explanation
+          node={node}
+          service={service}
+          interfaceKind={interfaces[0] ?? 'kernel'}
+          from=""
+          used=""
+        />
       </details>
       <details>
         <summary>Commands</summary>

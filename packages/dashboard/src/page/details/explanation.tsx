@@ -2,26 +2,26 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import type { Candidate } from '../../model.js';
+import type { Explanation as Answer, Candidate } from '../../model.js';
 
 interface Question {
   readonly node: string;
   readonly service: string;
   readonly interfaceKind: string;
-  /** NAMESPACE/NAME of the endpoint that is used. */
+  /** Network namespace of the client on that node; '' for none in particular. */
+  readonly from: string;
+  /** NAMESPACE/NAME of the endpoint that is used, or ''. */
   readonly used: string;
 }
 
-export function Explanation({ node, service, interfaceKind, used }: Question): JSX.Element {
-  const answer = useSignal<readonly Candidate[] | string | undefined>(undefined);
+export function Explanation({ node, service, interfaceKind, from, used }: Question): JSX.Element {
+  const answer = useSignal<Answer | string | undefined>(undefined);
   useEffect(() => {
     answer.value = undefined;
-    const query = new URLSearchParams({ node, service, interface: interfaceKind });
+    const query = new URLSearchParams({ node, service, interface: interfaceKind, from });
     const late = { is: false };
     void fetch(`/api/explain?${query}`)
-      .then(async (response) =>
-        response.ok ? ((await response.json()) as Candidate[]) : await response.text(),
-      )
+      .then(async (response) => (response.ok ? ((await response.json()) as Answer) : await response.text()))
       .catch((error: unknown) => String(error))
       .then((said) => {
         if (!late.is) answer.value = said;
@@ -29,35 +29,58 @@ export function Explanation({ node, service, interfaceKind, used }: Question): J
     return () => {
       late.is = true;
     };
-  }, [node, service, interfaceKind]);
+  }, [node, service, interfaceKind, from]);
 
   const said = answer.value;
   if (said === undefined) return <p class="quiet">Asking {node}…</p>;
   if (typeof said === 'string') return <p class="quiet">{said}</p>;
-  if (said.length === 0) return <p class="quiet">No endpoint provides {service}.</p>;
-  const ranked = said.toSorted(
-    (a, b) => (a.rank || Number.POSITIVE_INFINITY) - (b.rank || Number.POSITIVE_INFINITY),
-  );
+  const place = ({ rank }: Candidate): number => rank || Number.POSITIVE_INFINITY;
   return (
-    <ol class="candidates">
-      {ranked.map(({ name, namespace, manager, rank, reason, rule, labels }) => (
-        <li key={`${namespace}/${name}`} class={rank === 0 ? 'dropped' : ''}>
-          <span class="rank">{rank > 0 ? rank : '×'}</span>
-          <div>
-            <b>{name}</b> <span class="quiet">on {manager}</span>
-            {`${namespace}/${name}` === used && <span class="label">used now</span>}
-            {Object.entries(labels).map(([key, value]) => (
-              <span class="label" key={key}>
-                {key}={value}
-              </span>
-            ))}
-            <p>
-              {reason}
-              {rule && <span class="quiet"> (rule {rule})</span>}
-            </p>
-          </div>
-        </li>
+    <>
+      {said.problems.map(({ code, what }) => (
+        <p class="reason" key={what}>
+          {what} <span class="quiet">({code})</span>
+        </p>
       ))}
-    </ol>
+      <ol class="candidates">
+        {said.candidates
+          .toSorted((a, b) => place(a) - place(b))
+          .map((one) => (
+            <Weighed key={`${one.namespace}/${one.name}`} candidate={one} used={used} />
+          ))}
+      </ol>
+    </>
+  );
+}
+
+function Weighed({ candidate, used }: { candidate: Candidate; used: string }): JSX.Element {
+  const { name, namespace, manager, rank, reason, rule, labels, lost, checks } = candidate;
+  return (
+    <li class={rank === 0 ? 'dropped' : ''}>
+      <span class="rank">{rank > 0 ? rank : '×'}</span>
+      <div>
+        <b>{name}</b> <span class="quiet">on {manager}</span>{' '}
+        {`${namespace}/${name}` === used && <span class="label">used now</span>}
+        {Object.entries(labels).map(([key, value]) => (
+          <span class="label" key={key}>
+            {key}={value}
+          </span>
+        ))}
+        <p>
+          {reason}
+          {lost && ` · after the first: ${lost}`}
+          {rule && <span class="quiet"> (rule {rule})</span>}
+        </p>
+        {rank === 0 && (
+          <ul class="checks">
+            {checks.map(({ about, passed, text }) => (
+              <li key={about} class={passed ? '' : 'failed'}>
+                {passed ? '√' : '×'} {about} <span class="quiet">{text}</span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </li>
   );
 }

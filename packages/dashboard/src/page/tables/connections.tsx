@@ -50,8 +50,8 @@ const columns: readonly Column<MeshConnection>[] = [
   { title: 'Drops/s', ...rate(({ drops }) => drops), rank: 3 },
   {
     title: 'Round trip',
-    cell: ({ roundTripMs }) => (roundTripMs === null ? '' : duration(roundTripMs)),
-    sortBy: ({ roundTripMs }) => roundTripMs ?? -1,
+    cell: ({ roundTripUs }) => (roundTripUs === null ? '' : duration(roundTripUs / 1000)),
+    sortBy: ({ roundTripUs }) => roundTripUs ?? -1,
     isNumber: true,
     rank: 3,
   },

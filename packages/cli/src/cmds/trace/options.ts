@@ -1,0 +1,21 @@
+// nsm trace: how a connection came to be, and what becomes of a packet in it.
+import { Command } from 'commander';
+import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import type { TraceFlags } from './flags.js';
+
+export function traceCommand(): Command {
+  return new Command('trace')
+    .summary('follow a connection: its last request step by step, and a packet device by device')
+    .description(
+      'Shows the steps of the last request for a connection of this node with their times, then sends a small packet and one of the\n' +
+        'largest size and shows each device that they pass, on both nodes, where they got lost, and why as far as it can be told.\n' +
+        'Ends with status 1 when one got lost.',
+    )
+    .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
+    .addOption(runDirFlag())
+    .addOption(jsonFlag())
+    .action(async (connection: string, flags: TraceFlags) => {
+      const { runTrace } = await import('./handler.js');
+      await runTrace(connection, flags);
+    });
+}

@@ -1,0 +1,190 @@
+// Follows packets through a connection: sends them, and tells where on their way they came by, and why they did not get on.
+import { randomBytes } from 'node:crypto';
+import { type admin, forwarder as fw, interfaceWords, NsmError, traitsOf } from '@nsm/api';
+import type { Connection } from '../state/connection.js';
+import type { LookingComponents } from './components.js';
+import { knownConnection } from './halves.js';
+import { type NodeDrops, observeAll } from './observe-drops.js';
+import { pathOf } from './ping.js';
+import { lossText, reasonsOf } from './trace-reasons.js';
+import { type Point, type Seen, type Watching, watchPackets } from './trace-watch.js';
+import { lossOf, type Side, type Stage, wayOf } from './trace-way.js';
+
+/** How often each size is sent: what is dropped as often is likely to be it. */
+const timesSent = 3;
+/** Milliseconds within which a packet is answered. */
+const answeredWithinMs = 250;
+/** Bytes of a small packet's payload; of a mark: what all packets of a trace have, and a number. */
+const smallPayload = 56;
+const markSize = 8;
+
+type Report = Omit<admin.TraceConnectionReply, '$typeName' | '$unknown' | 'packets' | 'unwatched'> & {
+  readonly packets: Packet[];
+  readonly unwatched: Point[];
+};
+type Packet = Omit<admin.TracedPacket, '$typeName' | '$unknown' | 'hops'> & { readonly hops: Hop[] };
+type Hop = Omit<admin.TraceHop, '$typeName' | '$unknown'>;
+
+/** A packet that was to be sent. */
+interface Sent {
+  /** Bytes of the IP packet. */
+  readonly size: number;
+  readonly mark: number;
+  readonly answered: boolean;
+  /** Why the kernel did not send it; '' when it did. */
+  readonly unsent: string;
+}
+
+/** @throws NsmError `not-found`, `dataplane` where this node has no device to send by. */
+export async function traceConnection(
+  components: LookingComponents,
+  id: string,
+  signal: AbortSignal,
+): Promise<Report> {
+  const connection = knownConnection(components, id);
+  const { from, port } = senderOf(connection);
+  const here = components.self.name;
+  const marks = newMarks();
+  const end = new AbortController();
+  const until = AbortSignal.any([signal, end.signal]);
+  try {
+    const watching = await watchPackets(components, connection, marks, until);
+    // As long as it takes when nothing is answered.
+    const drops = observeAll(components, connection, marks.length * answeredWithinMs, until);
+    drops.catch(() => undefined);
+    const sent = await sendAll(components, connection, port, marks);
+    await watching.settle();
+    const way = wayOf(from, here, connection.peer?.manager ?? here);
+    const results = await Promise.all(
+      [...new Set(sent.map(({ size }) => size))].map((size) =>
+        follow(
+          components,
+          connection,
+          sent.filter((one) => one.size === size),
+          { way, watching, drops },
+        ),
+      ),
+    );
+    return {
+      path: pathOf(components, connection),
+      packets: results.map(({ packet }) => packet),
+      reasons: [...new Set(results.flatMap(({ reasons }) => reasons))],
+      unwatched: watching.points.filter(({ missing }) => missing !== ''),
+    };
+  } finally {
+    end.abort();
+  }
+}
+
+function senderOf({ crossConnect, role }: Connection): { readonly from: Side; readonly port: fw.Port } {
+  const from: Side = crossConnect.client ? 'client' : 'endpoint';
+  const port = crossConnect[from];
+  if (port && traitsOf(port.type).hasDevice) return { from, port };
+  throw new NsmError(
+    'dataplane',
+    `the ${from} is on a ${interfaceWords[port?.type ?? 0]} interface, shared memory from which nobody but its application sends` +
+      (role === 'LOCAL' ? '' : '; trace from the other node'),
+  );
+}
+
+/** No other packet has them. */
+function newMarks(): Buffer[] {
+  const secret = randomBytes(markSize / 2);
+  return Array.from({ length: 2 * timesSent }, (_, number) => {
+    const mark = Buffer.concat([secret, Buffer.alloc(markSize / 2)]);
+    mark.writeUInt32BE(number, markSize / 2);
+    return mark;
+  });
+}
+
+/** Small ones, then the largest that the interface takes. */
+async function sendAll(
+  { forwarder }: LookingComponents,
+  { crossConnect }: Connection,
+  { peerAddresses: [peer = ''], mtu }: fw.Port,
+  marks: readonly Buffer[],
+): Promise<Sent[]> {
+  const headers = peer.includes(':') ? 48 : 28;
+  const sent: Sent[] = [];
+  for (const [mark, bytes] of marks.entries()) {
+    const payload = Buffer.alloc(mark < timesSent ? smallPayload : Math.max(smallPayload, mtu - headers));
+    payload.set(bytes);
+    const { ECHO: method } = fw.ProbeMethod;
+    const { answered, unsent } = await forwarder.probe({
+      crossConnect,
+      timeoutMs: answeredWithinMs,
+      method,
+      payload,
+    });
+    sent.push({ size: headers + payload.length, mark, answered, unsent });
+  }
+  return sent;
+}
+
+interface Watched {
+  readonly way: readonly Stage[];
+  readonly watching: Watching;
+  readonly drops: Promise<readonly NodeDrops[]>;
+}
+
+/** What became of the packets of one size: of one that got lost, where there is any. */
+async function follow(
+  components: LookingComponents,
+  connection: Connection,
+  all: readonly Sent[],
+  { way, watching: { points, seen }, drops }: Watched,
+): Promise<{ readonly packet: Packet; readonly reasons: readonly string[] }> {
+  const lost = all.filter(({ answered }) => !answered);
+  const [shown] = lost.length > 0 ? lost : all;
+  const { size = 0, mark = 0, answered = true, unsent = '' } = shown ?? {};
+  const echoes = seen.filter((one) => one.mark === mark);
+  // As long as the other side's MAC address is not known, it is asked for, and nothing else is sent.
+  const sightings = echoes.length > 0 || answered ? echoes : seen.filter((one) => one.mark === undefined);
+  const hops = hopsOf(sightings);
+  if (answered) return { packet: { size, answered, hops, lost: '' }, reasons: [] };
+  const found = lossOf(
+    way,
+    points.filter(({ missing }) => missing === ''),
+    sightings.filter(({ isError }) => !isError),
+  );
+  const text = found ? lossText(found) : 'it came back, too late or to nobody who took it';
+  const packet = { size, answered, hops, lost: `${text}; ${lost.length} of ${all.length} lost` };
+  if (!found) return { packet, reasons: [] };
+  const { tunnel } = connection.crossConnect;
+  const reasons = reasonsOf({
+    loss: found,
+    count: lost.length,
+    tunnel,
+    unsent,
+    underlayAnswers: tunnel ? await underlayAnswers(components, connection) : undefined,
+    errors: sightings.filter(({ isError }) => isError).map(errorText),
+    nodes: await drops,
+  });
+  return { packet, reasons };
+}
+
+async function underlayAnswers(
+  { forwarder }: LookingComponents,
+  { crossConnect }: Connection,
+): Promise<boolean> {
+  const { UNDERLAY_ECHO: method } = fw.ProbeMethod;
+  const payload = randomBytes(markSize);
+  return (await forwarder.probe({ crossConnect, timeoutMs: answeredWithinMs, method, payload })).answered;
+}
+
+function errorText({ what, point: { place, manager } }: Seen): string {
+  return `instead of an answer, an error was seen at ${place} of node ${manager}: ${what}`;
+}
+
+function hopsOf(sightings: readonly Seen[]): Hop[] {
+  const first = sightings[0]?.timeNs ?? 0n;
+  return sightings.map(({ point, outgoing, answer, what, timeNs }) => ({
+    place: point.place,
+    manager: point.manager,
+    interface: point.interface,
+    outgoing,
+    answer,
+    what,
+    afterMs: Number(timeNs - first) / 1e6,
+  }));
+}
