@@ -21,6 +21,12 @@ interface PingRound {
   readonly underlay: { readonly method: string; readonly answered: boolean };
 }
 
+interface Measured {
+  readonly tcpSentBits: number;
+  readonly tcpReceivedBits: number;
+  readonly udp: { readonly receivedBits: number };
+}
+
 interface Trace {
   readonly lastRequest: { readonly steps: readonly { readonly name: string; readonly manager: string }[] };
   readonly packets: readonly {
@@ -161,6 +167,20 @@ describe.skipIf(!requireRoot('looking at connections'))('a connection that is lo
         await mesh.switch.heal();
       }
     });
+  });
+
+  it('is measured by sockets in both pods, once at a time', async () => {
+    const bench = (duration: string) =>
+      nsm('bench', 'VXLAN', '--json', '--duration', duration, '--run-dir', mesh.b.runDir);
+    const all = await Promise.all([bench('150ms'), bench('150ms')]);
+    const [measured, refused] = all.toSorted((a, b) => a.status - b.status);
+    expect(JSON.parse(measured!.stdout)).toMatchObject({ from: 'endpoint', echoes: { lost: 0 } });
+    const { tcpSentBits, tcpReceivedBits, udp } = JSON.parse(measured!.stdout) as Measured;
+    expect(Math.min(tcpSentBits, tcpReceivedBits, udp.receivedBits)).toBeGreaterThan(1e6);
+    expect(refused!.stderr).toMatch(/another measurement is under way/);
+    // Nothing of it is left in the pods.
+    expect(await run(client!.name, 'ss', ['-Hltun'])).toBe('');
+    expect(await bench('50ms')).toMatchObject({ status: 0 });
   });
 
   it('shows that large packets do not fit', async () => {
