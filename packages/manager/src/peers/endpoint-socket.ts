@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Channel, endpoint as ep, NsmError, type PeerCredentials, type ServiceClient } from '@nsm/api';
 import type { StepCall } from '@nsm/observe';
 import { oneLine, quote } from '../untrusted-text.js';
+import type { EndpointFloods } from './endpoint-floods.js';
 import { connectTo, isSameProcess, listenerOf, processAt } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
@@ -25,12 +26,22 @@ export class EndpointSocket {
   readonly #channel: Channel;
   readonly #stop = new AbortController();
 
-  /** @param onDead called once, when that process does not listen any more, with the reason. */
-  constructor(path: string, listener: PeerCredentials, onDead: (reason: string) => void) {
+  /** @param onDead called once, when that process does not listen any more or floods, with the reason. */
+  constructor(
+    path: string,
+    listener: PeerCredentials,
+    floods: EndpointFloods,
+    onDead: (reason: string) => void,
+  ) {
     this.path = path;
     this.listener = listener;
     this.#channel = new Channel(`unix:${path}`, {
-      connect: () => this.#connect(),
+      connect: async () => {
+        floods.admit(listener);
+        const socket = await this.#connect();
+        floods.watch(socket, listener, onDead);
+        return socket;
+      },
     });
     this.#client = this.#channel.client(ep.EndpointConnection);
     this.#watch().catch((error: unknown) => {
