@@ -1,9 +1,15 @@
 // One endpoint's unix socket, whatever number of network services it provides: called, watched over, and missed when it dies.
 import type { Socket } from 'node:net';
-import { Channel, endpoint as ep, NsmError, type PeerCredentials, type ServiceClient } from '@nsm/api';
+import {
+  Channel,
+  endpoint as ep,
+  type Floods,
+  NsmError,
+  type PeerCredentials,
+  type ServiceClient,
+} from '@nsm/api';
 import type { StepCall } from '@nsm/observe';
 import { oneLine, quote } from '../untrusted-text.js';
-import type { EndpointFloods } from './endpoint-floods.js';
 import { connectTo, isSameProcess, listenerOf, processAt } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must accept a connection on its socket. */
@@ -27,19 +33,15 @@ export class EndpointSocket {
   readonly #stop = new AbortController();
 
   /** @param onDead called once, when that process does not listen any more or floods, with the reason. */
-  constructor(
-    path: string,
-    listener: PeerCredentials,
-    floods: EndpointFloods,
-    onDead: (reason: string) => void,
-  ) {
+  constructor(path: string, listener: PeerCredentials, floods: Floods, onDead: (reason: string) => void) {
     this.path = path;
     this.listener = listener;
     this.#channel = new Channel(`unix:${path}`, {
       connect: async () => {
-        floods.admit(listener);
+        const pod = `network namespace ${listener.namespace?.inode ?? 0}`;
+        floods.admit(pod);
         const socket = await this.#connect();
-        floods.watch(socket, listener, onDead);
+        floods.watch(socket, pod, ({ message }) => onDead(message));
         return socket;
       },
     });

@@ -1,12 +1,11 @@
 // The sockets of this node's endpoints: each is open once, for as long as an endpoint is served from it.
-import type { PeerCredentials } from '@nsm/api';
-import { EndpointFloods } from './endpoint-floods.js';
+import { Floods, type PeerCredentials } from '@nsm/api';
 import { EndpointSocket } from './endpoint-socket.js';
 import { isSameProcess } from './socket-listener.js';
 
 export class EndpointSockets {
   readonly #onDead: (socket: EndpointSocket, keys: readonly string[], reason: string) => void;
-  readonly #floods = new EndpointFloods();
+  readonly #floods = new Floods();
   /** Keys of the endpoints that are served from each. */
   readonly #served = new Map<EndpointSocket, Set<string>>();
   /** By path: the last that was opened there. */
