@@ -165,6 +165,13 @@ describe('a manager whose every word is hostile', () => {
     expect(text).not.toMatch(notForTerminals);
   });
 
+  it.skipIf(noTerminal)('is shown without any escape where NO_COLOR is set', async () => {
+    const words = [process.execPath, nsmProgram, 'explain', 'any'].map((word) => `'${word}'`).join(' ');
+    const seen = await outputOf('script', ['-qec', `NO_COLOR=1 ${words}`, '/dev/null']);
+    expect(seen).toContain('verdict');
+    expect(seen).not.toContain('\x1b');
+  });
+
   it('offers nothing of it to a shell that completes', async () => {
     for (const command of names) expect(outputs.get(command)).toBe('');
     const script = [
