@@ -91,6 +91,7 @@ describe('a manager whose every word is hostile', () => {
     ['check', '--only', 'mesh'],
     ['ping', evil, '--count', '1'],
     ['trace', evil],
+    ['bench', evil],
     ['capture', evil, '--count', '1'],
     ['watch'],
     ['drain'],
