@@ -6,9 +6,9 @@ import { ownVersion } from './own-version.js';
 /** @param listen HOST:PORT of the daemon's page; undefined: it has none. @param component such as `manager`. */
 export async function metricsOf(listen: string | undefined, component: string): Promise<Metrics | undefined> {
   if (listen === undefined) return undefined;
-  const { Metrics, measureProcess } = await import('@nsm/observe');
-  const metrics = await Metrics.open();
-  measureProcess(metrics, component, ownVersion());
+  const { countProcess, Metrics } = await import('@nsm/observe');
+  const metrics = new Metrics();
+  metrics.add(countProcess(component, ownVersion()));
   return metrics;
 }
 
