@@ -85,6 +85,7 @@ function flagValues(path: string, option: Option): Values {
     case '--run-dir':
     case '--state-dir':
       return { kind: 'folders' };
+    case '--archive':
     case '--socket':
     case '--forwarder-socket':
       return { kind: 'files' };
