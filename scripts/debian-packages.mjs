@@ -97,6 +97,12 @@ export const debianPackages = [
     present: (find) => find('etcdctl') !== undefined,
   },
   {
+    name: 'prometheus',
+    purposes: ['test'],
+    why: 'promtool tries out the alert rules, and reads what the dashboard asks for',
+    present: (find) => find('promtool') !== undefined,
+  },
+  {
     name: 'openssl',
     purposes: ['test'],
     why: 'openssl makes the certificates of an etcd with TLS',
