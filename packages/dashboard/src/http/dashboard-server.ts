@@ -8,17 +8,15 @@ import {
 } from 'node:http';
 import { createServer as createSecure } from 'node:https';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { promisify } from 'node:util';
-import { gunzipSync, gzip } from 'node:zlib';
 import { NsmError } from '@nsm/api';
 import type { LiveMesh } from '../mesh/live-mesh.js';
 import { type AccessRules, isSame, refusalOf } from './access.js';
 import { sendCapture } from './captures.js';
 import { changeOf } from './changes.js';
-import { EventStreams, jsonOf } from './event-streams.js';
-import { type PageFile, pageFiles } from './page-files.js';
+import { EventStreams } from './event-streams.js';
+import { pageFiles } from './page-files.js';
+import { fail, sendFile, sendJson, sendText } from './replies.js';
 
-const compress = promisify(gzip);
 /** Bytes of a question's body. */
 const mostBody = 4096;
 const mostConnections = 256;
@@ -207,57 +205,4 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw new NsmError('invalid', 'the question is no JSON');
   }
-}
-
-function sendFile(request: IncomingMessage, response: ServerResponse, { type, etag, body }: PageFile): void {
-  const headers = { 'content-type': type, etag, 'cache-control': 'no-cache', vary: 'accept-encoding' };
-  if (request.headers['if-none-match'] === etag) {
-    response.writeHead(304, headers).end();
-    return;
-  }
-  const packed = takesGzip(request);
-  const sent = packed ? body : gunzipSync(body);
-  const encoding = packed ? { 'content-encoding': 'gzip' } : {};
-  response.writeHead(200, { ...headers, ...encoding, 'content-length': sent.length });
-  response.end(request.method === 'HEAD' ? undefined : sent);
-}
-
-async function sendJson(
-  request: IncomingMessage | undefined,
-  response: ServerResponse,
-  value: unknown,
-): Promise<void> {
-  const text = Buffer.from(jsonOf(value));
-  const packed = request !== undefined && text.length > 1024 && takesGzip(request);
-  const sent = packed ? await compress(text) : text;
-  response.writeHead(200, {
-    'content-type': 'application/json',
-    'cache-control': 'no-store',
-    'content-length': sent.length,
-    ...(packed ? { 'content-encoding': 'gzip' } : {}),
-  });
-  response.end(request?.method === 'HEAD' ? undefined : sent);
-}
-
-function sendText(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
-  response.end(`${text}\n`);
-}
-
-function fail(response: ServerResponse, thrown: unknown): void {
-  const error = NsmError.from(thrown);
-  if (response.headersSent) response.destroy();
-  else sendText(response, statuses[error.kind] ?? 500, error.toAdmissionError());
-}
-
-const statuses: Readonly<Record<string, number>> = {
-  'not-found': 404,
-  invalid: 400,
-  conflict: 409,
-  unavailable: 503,
-  privilege: 403,
-};
-
-function takesGzip({ headers }: IncomingMessage): boolean {
-  return /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
 }

@@ -8,6 +8,10 @@ import { meshThings, type Told } from './mesh-things.js';
 
 /** Milliseconds between two looks at everything, counters among it. */
 const lookMs = 1000;
+/** Where a look takes long, the next waits for so many times as long: a page has a tenth of a manager's time at most. */
+const restTimes = 10;
+/** Milliseconds of the longest such rest: a manager that hangs must not keep the others from being looked at. */
+const longestRestMs = 5000;
 /** Milliseconds between two measurements of round trips, while somebody looks. */
 const roundTripsMs = 15_000;
 /** Milliseconds between two looks while nobody watches: so that nodes that come are found. */
@@ -34,6 +38,7 @@ export class LiveMesh implements AsyncDisposable {
   #gathering: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #tookMs = 0;
   #measuredAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: MeshSource) {
@@ -119,11 +124,13 @@ export class LiveMesh implements AsyncDisposable {
   async #tick(): Promise<void> {
     const watched = this.#watchers.size > 0;
     const sinceMs = performance.now() - this.#lookedAt;
-    if (sinceMs < (watched ? lookMs / 2 : idleLookMs)) return;
+    const restMs = Math.min(longestRestMs, restTimes * this.#tookMs);
+    if (sinceMs < Math.max(restMs, watched ? lookMs / 2 : idleLookMs)) return;
     this.#lookedAt = performance.now();
     const measure = watched && performance.now() - this.#measuredAt > roundTripsMs;
     if (measure) this.#measuredAt = performance.now();
     await this.refresh(measure);
+    this.#tookMs = performance.now() - this.#lookedAt;
     if (!watched) return;
     const sample: Sample = { at: Date.now(), counters: this.#counters() };
     this.#samples.push(sample);
