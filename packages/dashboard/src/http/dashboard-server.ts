@@ -4,9 +4,10 @@ import {
   createServer as createPlain,
   type IncomingMessage,
   type Server,
+  type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createSecure } from 'node:https';
+import { createServer as createSecure, type Server as SecureServer } from 'node:https';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { NsmError } from '@nsm/api';
 import type { LiveMesh } from '../mesh/live-mesh.js';
@@ -36,11 +37,36 @@ const securityHeaders = {
 export interface DashboardOptions extends Omit<AccessRules, 'cookie'> {
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
-  /** Serves HTTPS; `isOperator` says whether the other side's certificate is good for looking. */
-  readonly tls?: {
-    readonly options: SecureContextOptions;
-    readonly isOperator: (socket: TLSSocket) => boolean;
-  };
+  /** Serves HTTPS. Default: plain HTTP. */
+  readonly tls?: PageCertificate;
+}
+
+export interface PageCertificate {
+  /** Certificate, key and authorities; another object when they are renewed. */
+  readonly current: SecureContextOptions;
+  /** Whether the other side's certificate is good for looking. */
+  isOperator(socket: TLSSocket): boolean;
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+function createSecurely(certificate: PageCertificate, limits: ServerOptions, answer: Answer): SecureServer {
+  const contextOf = (shown: SecureContextOptions): SecureContextOptions => ({
+    ...shown,
+    minVersion: 'TLSv1.3',
+  });
+  let shown = certificate.current;
+  const server = createSecure(
+    { ...limits, ...contextOf(shown), requestCert: true, rejectUnauthorized: false },
+    answer,
+  );
+  // Before the handshake of a connection begins.
+  server.prependListener('connection', () => {
+    if (certificate.current === shown) return;
+    shown = certificate.current;
+    server.setSecureContext(contextOf(shown));
+  });
+  return server;
 }
 
 export class DashboardServer implements AsyncDisposable {
@@ -58,22 +84,12 @@ export class DashboardServer implements AsyncDisposable {
       allowChanges: options.allowChanges,
       allowCapture: this.#knowsWhoAsks,
     });
-    const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const answer: Answer = (request, response) => {
       this.#answer(request, response).catch((thrown: unknown) => fail(response, thrown));
     };
     const limits = { headersTimeout: askWithinMs, requestTimeout: askWithinMs };
-    this.#server = options.tls
-      ? createSecure(
-          {
-            ...limits,
-            ...options.tls.options,
-            requestCert: true,
-            rejectUnauthorized: false,
-            minVersion: 'TLSv1.3',
-          },
-          answer,
-        )
-      : createPlain(limits, answer);
+    const { tls } = options;
+    this.#server = tls ? createSecurely(tls, limits, answer) : createPlain(limits, answer);
     this.#server.maxConnections = mostConnections;
   }
 
