@@ -151,6 +151,7 @@ describe.skipIf(!requireRoot('check'))('nsm check', () => {
         level: 'broken',
         what: expect.stringContaining('EADDRINUSE'),
       });
+      expect((await inNode(mesh.a, '--only', 'network', '--run-dir', disk)).status).toBe(3);
       expect((await wrongIn(mesh.a, '--only', 'folders', '--run-dir', disk)).get('NSM0940')).toMatchObject({
         level: 'broken',
         what: expect.stringMatching(/no manager answers on .*admin\.sock/),

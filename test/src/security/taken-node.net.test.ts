@@ -102,7 +102,7 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
   });
 
   it.each([name, own, ''])(
-    'ends and moves no connection of others, in the name of %j',
+    'ends, moves and sees no connection of others, in the name of %j',
     async (managerName) => {
       const answers = async (connectionId: string) => {
         const request = { requestId: 'one', networkServiceName: 'far', connectionId, managerName };
@@ -112,14 +112,19 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
           managerName,
           connections: [{ connectionId }],
         });
+        const half = { managerName, connectionId };
+        const capture = bytesOf(proxy.CaptureHalfRequestSchema, { half });
+        const observe = bytesOf(proxy.ObserveHalfRequestSchema, { half });
         const heard: string[] = [];
         for (const { mtls } of mesh.nodes)
           for (const [method, bytes] of [
-            ['CloseProxyConnection', close],
-            ['MoveConnection', move],
-            ['CheckConnections', check],
+            ['ProxyConnection/CloseProxyConnection', close],
+            ['ProxyConnection/MoveConnection', move],
+            ['ProxyConnection/CheckConnections', check],
+            ['HalfInspection/CaptureHalf', capture],
+            ['HalfInspection/ObserveHalf', observe],
           ] as const) {
-            const called = await taken.call(mtls, `/nsmproxy.ProxyConnection/${method}`, bytes);
+            const called = await taken.call(mtls, `/nsmproxy.${method}`, bytes);
             const words = called.kind === 'reply' ? Buffer.from(called.bytes).toString() : called.details;
             heard.push(words.replaceAll(connectionId, 'ID'));
           }

@@ -90,6 +90,7 @@ describe('a manager whose every word is hostile', () => {
     ['explain', 'any'],
     ['check', '--only', 'mesh'],
     ['ping', evil, '--count', '1'],
+    ['trace', evil],
     ['capture', evil, '--count', '1'],
     ['watch'],
     ['drain'],

@@ -1,6 +1,6 @@
 // Checks of the kernel: what it lacks, and what the mesh wants it for.
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
-import { type KernelFacts, readKernelFacts } from './kernel-facts.js';
+import { type KernelFacts, needsRoot, readKernelFacts } from './kernel-facts.js';
 
 const upgrade = 'boot a kernel that has it: uname -r shows what runs';
 
@@ -97,16 +97,17 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     probe: 'ownerOfNamespace',
     mend: 'Linux 4.9 or later with CONFIG_NET_NS; in a container a seccomp profile that lets ioctl(2) through',
   }),
-  tried(
-    'NSM0909',
-    'AF_PACKET',
-    "telling another node's kernel this node's hardware address when an address moves",
-    {
-      probe: 'packetSocket',
-      mend: 'add CAP_NET_RAW, or do without: neighbours then learn a moved address by themselves, within a minute',
-      level: 'warning',
-    },
-  ),
+  {
+    code: 'NSM0909',
+    title: 'AF_PACKET',
+    neededFor:
+      "telling another node's kernel this node's hardware address when an address moves; without it the other finds out by itself, within a minute",
+    mend: 'add CAP_NET_RAW',
+    judge: ({ probes: { packetSocket } }) =>
+      packetSocket === undefined || packetSocket === ''
+        ? probeOutcome(packetSocket, 'AF_PACKET', 'warning')
+        : well(`AF_PACKET is done without (${packetSocket}): a moved address is found out within a minute`),
+  },
   {
     code: 'NSM0910',
     title: 'memfd and shared memory',
@@ -181,7 +182,7 @@ function tried(
 }
 
 function probeOutcome(result: string | undefined, title: string, level: 'warning' | 'broken'): Outcome {
-  if (result === undefined) return untried(`${title}: no network namespace can be made to try it in`);
+  if (result === undefined) return untried(needsRoot);
   if (result === '') return well(`${title}: works`);
   return level === 'warning' ? warning(`${title}: ${result}`) : broken(`${title}: ${result}`);
 }

@@ -1,6 +1,7 @@
 // Checks of the network between this node and the others, each measured from here.
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
 import { findingCheck } from './findings-check.js';
+import { hostOf, portOf } from './host-port.js';
 import { type NetworkFacts, type PeerFacts, readNetworkFacts } from './network-facts.js';
 
 /** Milliseconds. Logs of two machines are hard to read beyond the first; certificates begin half an hour before they are made. */
@@ -43,6 +44,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     neededFor: 'everything that came since the oldest of them',
     mend: 'upgrade the managers one after the other: packets flow on meanwhile',
     judge: ({ peers, view }) => {
+      if (peers.length === 0) return undefined;
       const others = peers.filter(({ error, version }) => error === '' && version !== view.manager.version);
       return others.map(({ manager, version }) =>
         warning(
@@ -144,7 +146,7 @@ function reached({ manager, address, error, alive, secure, roundTripMs }: PeerFa
   return [
     level(
       `${manager} on ${address}: ${error}`,
-      `nc -vz ${address.replace(/:(\d+)$/, ' $1')} from this node; see that the manager there runs, and what its log says`,
+      `nc -vz ${hostOf(address)} ${portOf(address)} from this node; see that the manager there runs, and what its log says`,
     ),
   ];
 }

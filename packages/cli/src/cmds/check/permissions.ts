@@ -1,5 +1,6 @@
 // Checks of what the process that programs the kernel may do. Before one runs here: what this process may.
 import { release } from 'node:os';
+import { inCluster } from '../../config.js';
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
 import type { CheckContext } from './check-context.js';
 import { isBefore } from './kernel.js';
@@ -9,6 +10,8 @@ export interface PermissionFacts extends ProcessFacts {
   /** By name, the number in linux/capability.h and what a forwarder does by it. */
   readonly wanted: readonly Privilege[];
   readonly release: string;
+  /** Kubernetes runs it. */
+  readonly inCluster: boolean;
 }
 
 interface Privilege {
@@ -42,6 +45,7 @@ async function readPermissions(context: CheckContext): Promise<PermissionFacts> 
     ...readProcess(daemon ?? process.pid, who),
     wanted: [...privileges(required, true), ...privileges(useful, false)],
     release: release(),
+    inCluster,
   };
 }
 
@@ -135,7 +139,9 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     neededFor:
       'network namespaces that are called by name (--netns NAME) and made outside the container of the daemon',
     mend: 'mount it with propagation: docker run -v /run/netns:/run/netns:rslave; mountPropagation: HostToContainer on Kubernetes; mount --make-rshared / where the machine itself has private mounts',
-    judge: ({ netns: { present, propagation, ofMachine }, who }) => {
+    judge: ({ netns: { present, propagation, ofMachine }, who, inCluster: isPod }) => {
+      if (!present && isPod)
+        return well('pods are known by what kubelet runs, and need no names under /run/netns');
       if (!present)
         return ofMachine
           ? well('no /run/netns yet: the first named namespace makes it')

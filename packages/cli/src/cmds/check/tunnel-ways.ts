@@ -36,11 +36,11 @@ export async function readWays(
   );
   const passages = passagesOf(tunnels).filter(({ kinds }) => !kinds.some((kind) => inUse.has(kind)));
   const doors = passages.flatMap(({ door }) => door ?? []);
-  const { answers, answersOthers } = await knockAt(remote, doors, freeDoor);
+  const { answers, answersSome } = await knockAt(remote, doors, freeDoor);
   return [
     ...used,
     ...passages.map((passage) =>
-      judgeWay(manager, passage, passage.door && answers.get(passage.door), answersOthers),
+      judgeWay(manager, passage, passage.door && answers.get(passage.door), answersSome),
     ),
   ];
 }
