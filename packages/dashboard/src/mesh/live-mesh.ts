@@ -26,7 +26,9 @@ const mostSamples = 120;
 export class LiveMesh implements AsyncDisposable {
   readonly #source: MeshSource;
   readonly #followed: FollowedManager[];
-  /** Names of managers that are followed, or why they are not. */
+  /** Those of them that others have told of, by name, each with the address at which it is asked. */
+  readonly #others = new Map<string, { readonly address: string; readonly manager: FollowedManager }>();
+  /** Why managers are not asked, by name. */
   readonly #unasked = new Map<string, string>();
   readonly #patched = new Set<(patch: Patch) => void>();
   readonly #watchers = new Set<(sample: Sample) => void>();
@@ -169,16 +171,33 @@ export class LiveMesh implements AsyncDisposable {
     return pastOf(this.#things.values());
   }
 
+  /** Managers that others tell of: they come, leave, and come back at another address. */
   #followOthers(told: readonly Told[]): void {
-    const followed = new Set(told.map(({ name }) => name));
-    for (const manager of told.flatMap(({ managers }) => managers)) {
-      if (followed.has(manager.name) || !manager.alive) continue;
+    const answering = told.filter(({ silent }) => silent === '');
+    if (answering.length === 0) return;
+    const managers = new Map(answering.flatMap(({ managers }) => managers.map((one) => [one.name, one])));
+    for (const [name, { address, manager }] of this.#others) {
+      const now = managers.get(name);
+      // One that has ended without a word is asked on: it may be another that has not heard of it.
+      if (now && !now.stopped && now.address === address) continue;
+      this.#others.delete(name);
+      this.#followed.splice(this.#followed.indexOf(manager), 1);
+      this.#unasked.set(name, 'it was stopped');
+      void manager[Symbol.asyncDispose]();
+    }
+    const followed = new Set([...told.map(({ name }) => name), ...this.#others.keys()]);
+    for (const manager of managers.values()) {
+      const { name, address, alive } = manager;
+      if (!alive || (followed.has(name) && !this.#unasked.has(name))) continue;
       const feed = this.#source.feedOf(manager);
-      if (typeof feed === 'string') this.#unasked.set(manager.name, feed);
-      else {
-        followed.add(manager.name);
-        this.#followed.push(this.#follow(feed, manager.name));
+      if (typeof feed === 'string') {
+        this.#unasked.set(name, feed);
+        continue;
       }
+      this.#unasked.delete(name);
+      const other = this.#follow(feed, name);
+      this.#others.set(name, { address, manager: other });
+      this.#followed.push(other);
     }
   }
 }
