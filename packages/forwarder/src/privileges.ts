@@ -1,6 +1,6 @@
 // The capabilities that a forwarder needs: what each is for, and which this process lacks.
 import { NsmError } from '@nsm/api';
-import { hasCapability } from '@nsm/netlink';
+import { type CapabilityName, hasCapability } from '@nsm/netlink';
 
 /** Without these there is no forwarder. */
 const required = {
@@ -19,8 +19,8 @@ const all = { ...required, ...useful };
 
 /** What a forwarder needs, each with what it does by it; and what it can do without. */
 export const forwarderPrivileges: {
-  readonly required: Readonly<Record<string, string>>;
-  readonly useful: Readonly<Record<string, string>>;
+  readonly required: Readonly<Partial<Record<CapabilityName, string>>>;
+  readonly useful: Readonly<Partial<Record<CapabilityName, string>>>;
 } = { required, useful };
 
 /** @throws NsmError `privilege` */

@@ -1,5 +1,6 @@
 // Checks of what the process that programs the kernel may do. Before one runs here: what this process may.
 import { release } from 'node:os';
+import { type CapabilityName, capabilityNumbers } from '@nsm/netlink';
 import { inCluster } from '../../config.js';
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
 import type { CheckContext } from './check-context.js';
@@ -15,18 +16,10 @@ export interface PermissionFacts extends ProcessFacts {
 }
 
 interface Privilege {
-  readonly name: string;
+  readonly name: CapabilityName;
   readonly what: string;
   readonly required: boolean;
 }
-
-/** linux/capability.h. */
-const capabilityNumbers: Readonly<Record<string, number>> = {
-  CAP_NET_BROADCAST: 11,
-  CAP_NET_ADMIN: 12,
-  CAP_SYS_PTRACE: 19,
-  CAP_SYS_ADMIN: 21,
-};
 
 /** Connections keep a few descriptors each, and 65,536 are what the units of systemd give. */
 const fewFiles = 8192;
@@ -39,8 +32,8 @@ async function readPermissions(context: CheckContext): Promise<PermissionFacts> 
   const daemon = await context.daemon();
   const who = daemon === undefined ? 'this process' : `the daemon (process ${daemon})`;
   const { required, useful } = forwarderPrivileges;
-  const privileges = (all: Readonly<Record<string, string>>, isRequired: boolean): Privilege[] =>
-    Object.entries(all).map(([name, what]) => ({ name, what, required: isRequired }));
+  const privileges = (all: typeof required, isRequired: boolean): Privilege[] =>
+    Object.entries(all).map(([name, what]) => ({ name: name as CapabilityName, what, required: isRequired }));
   return {
     ...readProcess(daemon ?? process.pid, who),
     wanted: [...privileges(required, true), ...privileges(useful, false)],
@@ -57,7 +50,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     mend: 'run it as root, or give it `AmbientCapabilities=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BROADCAST CAP_SYS_PTRACE CAP_NET_RAW` (systemd), --cap-add (docker), securityContext.capabilities.add (Kubernetes)',
     judge: ({ wanted, capabilities, who, uid }) => {
       const has = ({ name }: Privilege): boolean =>
-        ((capabilities >> BigInt(capabilityNumbers[name] ?? 63)) & 1n) === 1n;
+        ((capabilities >> BigInt(capabilityNumbers[name])) & 1n) === 1n;
       const lacking = wanted.filter((one) => !has(one));
       if (lacking.length === 0) return well(`${who} has ${wanted.map(({ name }) => name).join(', ')}`);
       return lacking.map(({ name, what, required }) =>
