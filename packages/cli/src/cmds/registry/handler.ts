@@ -22,7 +22,7 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
   using credentials = await openCredentials({ ...flags, stateDir }, { kind: 'registry', name }, logger);
   const { joining } = credentials ?? {};
   const registry = await openStore(store, { stateDir, logger, etcd: etcdOf(flags) });
-  const metrics = await metricsOf(flags.metricsListen, 'registry');
+  const metrics = metricsOf(flags.metricsListen, 'registry');
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'), {
     ...betweenMachines,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
