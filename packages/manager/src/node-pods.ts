@@ -50,8 +50,8 @@ export type PodRequest = Pick<
 export interface PodPort {
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
-  /** Folder with the sockets that pods may call, and no others. */
-  readonly socketFolder: string;
+  /** Folders with the sockets that pods may call, and no others: one for each container. */
+  readonly socketFolders: readonly string[];
   connections(): Iterable<Connection>;
   /** As `ConnectionTable.watch`. */
   watch(signal: AbortSignal): AsyncGenerator<ConnectionChange>;

@@ -92,7 +92,7 @@ export class PodAgent implements NodePods {
       for (const worker of this.#workers.values()) worker.hurry(service);
     });
     void this.#follow(port);
-    await this.#offerSockets(port.socketFolder);
+    await this.#offerSockets(port.socketFolders);
   }
 
   async stop(): Promise<void> {
@@ -105,10 +105,11 @@ export class PodAgent implements NodePods {
   }
 
   /** To containers in pods that ask for the resource. */
-  async #offerSockets(folder: string): Promise<void> {
+  async #offerSockets(folders: readonly string[]): Promise<void> {
     const { plugins } = this.#options;
     if (!DevicePlugin.isPossible(plugins)) return;
     const { logger } = this.#components;
+    const folder = dirname(folders[0] ?? '');
     if (plugins === undefined && !isSameOnNode(dirname(folder))) {
       logger.warn(
         { folder },
@@ -116,7 +117,7 @@ export class PodAgent implements NodePods {
       );
       return;
     }
-    this.#plugin = new DevicePlugin({ logger }, { folder, ...(plugins === undefined ? {} : { plugins }) });
+    this.#plugin = new DevicePlugin({ logger }, { folders, ...(plugins === undefined ? {} : { plugins }) });
     // Pods are attached without it all the same.
     await this.#plugin
       .start()
