@@ -7,6 +7,7 @@ import type { NetworkNamespace } from './network-namespace.js';
 const capabilityNumbers = {
   CAP_NET_BROADCAST: 11,
   CAP_NET_ADMIN: 12,
+  CAP_NET_RAW: 13,
   CAP_SYS_PTRACE: 19,
   CAP_SYS_ADMIN: 21,
 } as const;

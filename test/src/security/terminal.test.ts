@@ -90,6 +90,8 @@ describe('a manager whose every word is hostile', () => {
     ['explain', 'any'],
     ['check', '--only', 'mesh'],
     ['ping', evil, '--count', '1'],
+    ['trace', evil],
+    ['bench', evil],
     ['capture', evil, '--count', '1'],
     ['watch'],
     ['drain'],
@@ -162,6 +164,13 @@ describe('a manager whose every word is hostile', () => {
     expect(seen).not.toBe(text);
     expect(text).toContain('\\u202eevil');
     expect(text).not.toMatch(notForTerminals);
+  });
+
+  it.skipIf(noTerminal)('is shown without any escape where NO_COLOR is set', async () => {
+    const words = [process.execPath, nsmProgram, 'explain', 'any'].map((word) => `'${word}'`).join(' ');
+    const seen = await outputOf('script', ['-qec', `NO_COLOR=1 ${words}`, '/dev/null']);
+    expect(seen).toContain('verdict');
+    expect(seen).not.toContain('\x1b');
   });
 
   it('offers nothing of it to a shell that completes', async () => {

@@ -54,7 +54,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     code: 'NSM0920',
     title: 'capabilities',
     neededFor: 'making interfaces, entering the network namespaces of pods, and loading eBPF',
-    mend: 'run it as root, or give it `AmbientCapabilities=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BROADCAST CAP_SYS_PTRACE` (systemd), --cap-add (docker), securityContext.capabilities.add (Kubernetes)',
+    mend: 'run it as root, or give it `AmbientCapabilities=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BROADCAST CAP_SYS_PTRACE CAP_NET_RAW` (systemd), --cap-add (docker), securityContext.capabilities.add (Kubernetes)',
     judge: ({ wanted, capabilities, who, uid }) => {
       const has = ({ name }: Privilege): boolean =>
         ((capabilities >> BigInt(capabilityNumbers[name] ?? 63)) & 1n) === 1n;
