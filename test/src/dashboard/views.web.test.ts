@@ -39,7 +39,11 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
     const views: [path: string, words: RegExp[]][] = [
       ['/', [/web-1 → fw-1: synced/, /edge-2 → fw-1: failed/]],
       ['/connections', [/web-2/, /edge-3/]],
-      [`/connections?${connection}`, [/VXLAN 702/, /ask other manager/, /190 µs/, /vpn-1 on node-b/]],
+      ['/connections?select=connection/node-c:00000009', [/node-c lacks route removed by others/]],
+      [
+        `/connections?${connection}`,
+        [/VXLAN 702/, /node-a has what is wanted/, /ask other manager/, /190 µs/, /vpn-1 on node-b/],
+      ],
       ['/endpoints', [/lan-1/, /unavailable/]],
       ['/endpoints?select=endpoint/default/vpn-1/vpn-gateway', [/3 clients/, /web-2/]],
       ['/nodes', [/node-c/, /10\.0\.0\.3:5001/]],
