@@ -43,6 +43,12 @@ export const debianPackages = [
     present: (find) => ['ip', 'bridge', 'tc'].every((command) => find(command) !== undefined),
   },
   {
+    name: 'curl',
+    purposes: ['test'],
+    why: 'curl calls a server through the chain of the tutorial',
+    present: (find) => find('curl') !== undefined,
+  },
+  {
     name: 'bpftool',
     purposes: ['test'],
     why: 'bpftool tells the tests what the eBPF maps of tunnels really hold',
@@ -89,6 +95,12 @@ export const debianPackages = [
     purposes: ['test'],
     why: 'etcdctl tells the tests what etcd really has, and makes its users',
     present: (find) => find('etcdctl') !== undefined,
+  },
+  {
+    name: 'prometheus',
+    purposes: ['test'],
+    why: 'promtool tries out the alert rules, and reads what the dashboard asks for',
+    present: (find) => find('promtool') !== undefined,
   },
   {
     name: 'openssl',

@@ -11,6 +11,7 @@ import { measureDataplane } from './measure-dataplane.js';
 import { measureFootprint } from './measure-footprint.js';
 import { measureKubernetes } from './measure-kubernetes.js';
 import { measureMemory } from './measure-memory.js';
+import { measureObserve } from './measure-observe.js';
 import { measurePolicy } from './measure-policy.js';
 import { measureRegistries } from './measure-registry.js';
 import { measureBursts, measureRequests } from './measure-requests.js';
@@ -55,6 +56,7 @@ async function run({ plan, only, named, profile, quick }: Options, cleanup: Clea
     const scale = only.has('scale') ? await measureScale(mesh, plan, say) : [];
     const footprint = only.has('footprint') ? await measureFootprint(mesh, plan, cleanup, say) : [];
     const policy = only.has('policy') ? measurePolicy(say) : [];
+    const observe = only.has('observe') ? await measureObserve(mesh, plan, say) : undefined;
     const cluster = named ? await Cluster.open(cleanup) : 'a cluster is measured when --only names the part';
     const { figures: registries, skipped: withoutRegistry } = only.has('registry')
       ? await measureRegistries(mesh, plan, cluster, say)
@@ -71,6 +73,7 @@ async function run({ plan, only, named, profile, quick }: Options, cleanup: Clea
       tunnels,
       scale,
       footprint,
+      ...(observe ? { observe } : {}),
       ...(typeof kubernetes === 'object' ? { kubernetes } : {}),
     };
     return {

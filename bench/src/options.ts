@@ -21,6 +21,7 @@ export const parts = [
   'scale',
   'footprint',
   'policy',
+  'observe',
   'registry',
   'kubernetes',
 ] as const;

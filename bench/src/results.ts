@@ -4,6 +4,7 @@ import type { DataplaneFigure } from './measure-dataplane.js';
 import type { FootprintFigure } from './measure-footprint.js';
 import type { KubernetesFigure } from './measure-kubernetes.js';
 import type { MemoryFigure } from './measure-memory.js';
+import type { ObserveFigure } from './measure-observe.js';
 import type { PolicyFigure } from './measure-policy.js';
 import type { RegistryFigure } from './measure-registry.js';
 import type { BurstFigure, CpuFigure, FloorParts, RequestFigure } from './measure-requests.js';
@@ -36,6 +37,7 @@ export interface Results {
   readonly scale: readonly ScaleFigure[];
   readonly footprint: readonly FootprintFigure[];
   readonly policy: readonly PolicyFigure[];
+  readonly observe?: ObserveFigure;
   readonly registries: readonly RegistryFigure[];
   readonly kubernetes?: KubernetesFigure;
   readonly targets: readonly Target[];

@@ -29,6 +29,9 @@ const knowingMiB = 40;
 /** Milliseconds from the edit of an annotation until packets pass, p50; calls of the API for a connection. */
 const editedMs = 300;
 const callsOfConnection = 0;
+/** A set-up that is observed by one that is not, and MiB that observing takes. */
+const observedRatio = 1.03;
+const observedMiB = 10;
 /** Microseconds that a decision of a policy takes. */
 const decisionUs = 50;
 
@@ -40,6 +43,7 @@ export function judge({
   scale,
   footprint,
   policy,
+  observe,
   registries,
   kubernetes,
 }: Pick<
@@ -51,6 +55,7 @@ export function judge({
   | 'scale'
   | 'footprint'
   | 'policy'
+  | 'observe'
   | 'registries'
   | 'kubernetes'
 >): Target[] {
@@ -60,6 +65,11 @@ export function judge({
   };
   for (const { rules, condition, us } of policy)
     atMost(`a decision by ${rules} rules${condition ? ', with a condition' : ''}`, us, decisionUs, 'µs');
+  if (observe) {
+    atMost('set-up with metrics and traces by one without', observe.ratio, observedRatio, '×');
+    const more = rounded((observe.observedRss - observe.plainRss) / 2 ** 20);
+    atMost('memory that metrics and traces take', more, observedMiB, 'MiB');
+  }
   for (const { kind, managers, allKnownMs: known, managerMemory } of registries) {
     atMost(`p99 until all of ${managers} managers know, ${kind}`, known.p99, allKnownMs, 'ms');
     atMost(

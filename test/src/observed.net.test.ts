@@ -1,5 +1,5 @@
 // What a mesh tells of its work: one trace of one connect through all that take part in it, metrics, and lines of the log.
-import { requireRoot, run, waitFor } from '@nsm/testkit';
+import { type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Collector, type ReceivedSpan } from './collector.js';
 import { Mesh, type Pod } from './mesh.js';
@@ -11,6 +11,16 @@ describe.skipIf(!requireRoot('observed'))('an observed mesh', () => {
   let mesh: Mesh;
   let collector: Collector;
   let client: Pod;
+  let first: Running;
+
+  const connect = (service: string, ...flags: string[]) =>
+    nsm('connect', service, '--netns', client.name, '--run-dir', mesh.a.runDir, '--json', ...flags);
+  const metricsOf = async (node: 'a' | 'b'): Promise<string> =>
+    await run(mesh[node].namespace.name, process.execPath, [
+      '--input-type=module',
+      '-e',
+      `process.stdout.write(await (await fetch('http://${listen}/metrics')).text())`,
+    ]);
 
   beforeAll(async () => {
     mesh = new Mesh({
@@ -23,7 +33,9 @@ describe.skipIf(!requireRoot('observed'))('an observed mesh', () => {
     await mesh.joinNodes();
     await mesh.registry?.start();
     await Promise.all(mesh.nodes.map((node) => node.start()));
-    await mesh.endpoint(mesh.b, {
+    // Counted from now on.
+    for (const node of ['a', 'b'] as const) await metricsOf(node);
+    first = await mesh.endpoint(mesh.b, {
       pod,
       name: 'echo-1',
       services: ['echo'],
@@ -35,15 +47,6 @@ describe.skipIf(!requireRoot('observed'))('an observed mesh', () => {
     await mesh?.stop();
     await collector?.[Symbol.asyncDispose]();
   });
-
-  const connect = (service: string, ...flags: string[]) =>
-    nsm('connect', service, '--netns', client.name, '--run-dir', mesh.a.runDir, '--json', ...flags);
-  const metricsOf = async (node: 'a' | 'b'): Promise<string> =>
-    await run(mesh[node].namespace.name, process.execPath, [
-      '--input-type=module',
-      '-e',
-      `process.stdout.write(await (await fetch('http://${listen}/metrics')).text())`,
-    ]);
 
   it('gives one trace of one connect, from the client to the forwarders', async () => {
     const { status, stdout, stderr } = await connect('echo', '--otlp-endpoint', collector.url);
@@ -111,5 +114,31 @@ describe.skipIf(!requireRoot('observed'))('an observed mesh', () => {
       expect(a).toMatch(line);
     expect(b).toMatch('nsm_manager_requests_total{by="manager",result="accepted",code=""} 1');
     expect(b).toMatch('nsm_manager_connections{state="UP",role="ENDPOINT"} 1');
+  });
+
+  it('tells of a heal: its cause, how long it took, and its trace', async () => {
+    await mesh.endpoint(mesh.a, {
+      pod: mesh.pod('other'),
+      name: 'echo-2',
+      services: ['echo'],
+      flags: ['--prefix', '10.60.0.0/24'],
+    });
+    first.child.kill('SIGKILL');
+    const line = await waitFor(() => mesh.a.log.split('\n').find((one) => one.includes('"msg":"healed"')), {
+      what: 'a line that tells of the heal',
+    });
+    const { trace, cause, ms, connection } = JSON.parse(line) as Record<string, unknown>;
+    expect({ cause, connection }).toEqual({
+      cause: 'endpoint',
+      connection: expect.stringMatching(/^node-a:/),
+    });
+    const heal = await waitFor(() => collector.spans.find(({ name }) => name === 'heal'), {
+      what: 'the span of the heal',
+    });
+    expect(heal).toMatchObject({ traceId: trace, attributes: { 'nsm.cause': 'endpoint' } });
+    expect(Number(heal.end - heal.start) / 1e6).toBeCloseTo(Number(ms), 0);
+    const metrics = await metricsOf('a');
+    expect(metrics).toMatch('nsm_manager_heals_total{cause="endpoint",result="accepted"} 1');
+    expect(metrics).toMatch('nsm_manager_heal_duration_seconds_count{cause="endpoint"} 1');
   });
 });

@@ -49,20 +49,17 @@ const unreadForMs = 60_000;
 export class CallHandlers {
   readonly #connections: ServerConnections;
   readonly #onError: (error: NsmError, method: string) => void;
-  readonly #onCall: CallListener | undefined;
+  #onCall: CallListener | undefined;
 
-  /**
-   * @param onError hears of every call that ends in an internal error.
-   * @param onCall hears of every unary call that has ended.
-   */
-  constructor(
-    connections: ServerConnections,
-    onError: (error: NsmError, method: string) => void,
-    onCall?: CallListener,
-  ) {
+  /** @param onError hears of every call that ends in an internal error. */
+  constructor(connections: ServerConnections, onError: (error: NsmError, method: string) => void) {
     this.#connections = connections;
     this.#onError = onError;
-    this.#onCall = onCall;
+  }
+
+  /** @param listener hears of every unary call that has ended. */
+  onCall(listener: CallListener): void {
+    this.#onCall = listener;
   }
 
   /** @throws NsmError `untrusted` when the certificate of the caller is not for this service. */

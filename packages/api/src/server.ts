@@ -92,8 +92,6 @@ export interface ServerOptions extends ServerLimits {
   readonly condition?: Condition;
   /** Hears of each pod or host that has opened too many connections, and of descriptors that are used up: once in some minutes. */
   readonly onCrowd?: (error: NsmError) => void;
-  /** Hears of each unary call that has ended. Default: nobody does. */
-  readonly onCall?: CallListener;
   /** Counts what callers over unix sockets have under way. Default: nothing is counted. */
   readonly share?: Share;
 }
@@ -126,7 +124,6 @@ export class Server {
     {
       maxRequestBytes = defaultMaxRequestBytes,
       onCrowd = () => {},
-      onCall,
       condition,
       share,
       ...limits
@@ -134,7 +131,7 @@ export class Server {
   ) {
     this.#connections = new ServerConnections(onCrowd, limits.bounds, share);
     this.#condition = condition;
-    this.#calls = new CallHandlers(this.#connections, onError, onCall);
+    this.#calls = new CallHandlers(this.#connections, onError);
     this.#grpc = new GrpcServer({
       'grpc.max_receive_message_length': maxRequestBytes,
       'grpc.keepalive_time_ms': 10_000,
@@ -142,6 +139,11 @@ export class Server {
       interceptors: [callIntake(this.#connections, maxRequestBytes)],
       ...limitOptions(limits),
     });
+  }
+
+  /** @param listener hears of each unary call that has ended from now on. */
+  onCall(listener: CallListener): void {
+    this.#calls.onCall(listener);
   }
 
   /** @param callers whose certificates may call it. Default: those of managers and registries. */

@@ -9,7 +9,7 @@ let listener: Awaited<ReturnType<typeof listenHttp>>;
 beforeAll(async () => {
   listener = await listenHttp('127.0.0.1:0', {
     ...healthPages(() => missing),
-    ...metricsPage(await Metrics.open()),
+    ...metricsPage(new Metrics()),
     '/broken': async () => {
       throw new Error('cannot be read');
     },

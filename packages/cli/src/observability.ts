@@ -1,14 +1,14 @@
-// What a daemon tells of its work, where that is wanted: nothing of it is loaded otherwise.
-import type { Metrics, Traces } from '@nsm/observe';
+// What a daemon tells of its work, where that is wanted.
+import { LogThrottle } from '@nsm/api';
+import { countProcess, Metrics, Traces } from '@nsm/observe';
 import type { Logger } from 'pino';
 import { ownVersion } from './own-version.js';
 
 /** @param listen HOST:PORT of the daemon's page; undefined: it has none. @param component such as `manager`. */
-export async function metricsOf(listen: string | undefined, component: string): Promise<Metrics | undefined> {
+export function metricsOf(listen: string | undefined, component: string): Metrics | undefined {
   if (listen === undefined) return undefined;
-  const { Metrics, measureProcess } = await import('@nsm/observe');
-  const metrics = await Metrics.open();
-  measureProcess(metrics, component, ownVersion());
+  const metrics = new Metrics();
+  metrics.add(countProcess(component, ownVersion()));
   return metrics;
 }
 
@@ -26,7 +26,6 @@ export async function tracesOf(
   logger: Pick<Logger, 'warn'>,
 ): Promise<(AsyncDisposable & Pick<Traces, 'record'>) | undefined> {
   if (endpoint === undefined) return undefined;
-  const [{ Traces }, { LogThrottle }] = await Promise.all([import('@nsm/observe'), import('@nsm/api')]);
   const said = new LogThrottle(() => performance.now());
   const onLost = (error: Error): void => {
     if (said.isNews(endpoint, error.message))

@@ -1,6 +1,6 @@
 // All metrics of a forwarder that is a process of its own; what one in a thread does is told by its manager.
 import type { CallListener } from '@nsm/api';
-import type { Metrics } from '@nsm/observe';
+import type { Counting } from '@nsm/observe';
 
 export const forwarderMetrics = {
   calls: {
@@ -18,11 +18,13 @@ export const forwarderMetrics = {
   },
 } as const;
 
-/** @returns hears of each call that has ended. */
-export function measureForwarder(metrics: Metrics): CallListener {
-  const { calls, callTime } = metrics.meters(forwarderMetrics);
-  return ({ method, tookMs, error }) => {
-    calls.inc({ method, code: error?.code ?? '' });
-    callTime.observe({ method }, tookMs / 1000);
+/** @param onCall is told who hears of each call that has ended. */
+export const countForwarder =
+  (onCall: (listener: CallListener) => void): Counting =>
+  (counted) => {
+    const { calls, callTime } = counted.meters(forwarderMetrics);
+    onCall(({ method, tookMs, error }) => {
+      calls.inc({ method, code: error?.code ?? '' });
+      callTime.observe({ method }, tookMs / 1000);
+    });
   };
-}

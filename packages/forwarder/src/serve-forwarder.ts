@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { forwarder as fw, Server } from '@nsm/api';
 import type { Metrics } from '@nsm/observe';
-import { measureForwarder } from './forwarder-metrics.js';
+import { countForwarder } from './forwarder-metrics.js';
 import { NodeForwarder, type NodeForwarderOptions } from './node-forwarder.js';
 import { whatIsOutOfReach } from './privileges.js';
 
@@ -42,9 +42,9 @@ export async function serveForwarder({
   const server = new Server((error, method) => logger?.error({ err: error, method }, 'internal error'), {
     maxRequestBytes,
     onCrowd: (error) => logger?.warn({ err: error }, 'connections are refused'),
-    ...(metrics ? { onCall: measureForwarder(metrics) } : {}),
   });
   server.add(fw.Forwarder, node);
+  metrics?.add(countForwarder((listener) => server.onCall(listener)));
   try {
     await server.listenUnix(socket, group === undefined ? {} : { mode: 0o660, group });
   } catch (error) {

@@ -15,7 +15,7 @@ import { AuditLog } from './audit/audit-log.js';
 import { Abilities } from './choice/abilities.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
-import { measure } from './metrics/measure.js';
+import { countManager } from './metrics/count-manager.js';
 import { leave, register } from './peers/registration.js';
 import { PolicyFile } from './policy/policy-origin.js';
 import { PolicySource } from './policy/policy-source.js';
@@ -148,7 +148,7 @@ export class Manager {
     };
     const parts = makeParts(made, this.#options, stops);
     const { metrics, onOrder } = this.#options;
-    if (metrics) store.onWrite(measure(parts, metrics));
+    metrics?.add(countManager(parts, store));
     if (onOrder) parts.courses.onEnd(onOrder);
     // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
     const letFinish = finishing(parts);

@@ -10,12 +10,15 @@ const declared = {
 } as const;
 
 describe('metrics', () => {
-  it('are declared once, and read whenever somebody asks', async () => {
-    const metrics = await Metrics.open();
-    const meters = metrics.meters(declared);
+  it('are declared once, counted from the first reading on, and read whenever somebody asks', async () => {
+    const metrics = new Metrics();
     let lag = 0;
-    metrics.beforeEach(() => meters.lag.set(++lag));
-    meters.time.observe(0.003);
+    metrics.add((counted) => {
+      const meters = counted.meters(declared);
+      counted.beforeEach(() => meters.lag.set(++lag));
+      meters.time.observe(0.003);
+    });
+    expect(lag).toBe(0);
     expect((await metrics.text()).body).toContain('nsm_test_lag_seconds 1\n');
     const { type, body } = await metrics.text();
     expect(type).toMatch(/^text\/plain; version=0\.0\.4/);
@@ -31,27 +34,27 @@ describe('metrics', () => {
   });
 
   it('have one reading for all who ask at the same time, and go on where a reading fails', async () => {
-    const metrics = await Metrics.open();
-    const meters = metrics.meters(declared);
+    const metrics = new Metrics();
     let readings = 0;
-    metrics.beforeEach(async () => {
-      readings++;
-      await new Promise((resolve) => setImmediate(resolve));
+    metrics.add((counted) => {
+      counted.beforeEach(async () => {
+        readings++;
+        await new Promise((resolve) => setImmediate(resolve));
+      });
+      counted.beforeEach(() => {
+        throw new Error('no forwarder');
+      });
     });
-    metrics.beforeEach(() => {
-      throw new Error('no forwarder');
-    });
-    meters.packets.inc({ service: 'echo' }, 3);
+    metrics.add((counted) => counted.meters(declared).packets.inc({ service: 'echo' }, 3));
     const all = await Promise.all(Array.from({ length: 50 }, () => metrics.text()));
     expect(readings).toBe(1);
     for (const { body } of all) expect(body).toContain('nsm_test_packets_total{service="echo"} 3');
   });
 
   it('keep within its quotes whatever a label is', async () => {
-    const metrics = await Metrics.open();
-    const { packets } = metrics.meters(declared);
+    const metrics = new Metrics();
     const hostile = 'a"} 1\nnsm_manager_ready{need="table"} 0\n# \\';
-    packets.inc({ service: hostile });
+    metrics.add((counted) => counted.meters(declared).packets.inc({ service: hostile }));
     const lines = (await metrics.text()).body.split('\n').filter((line) => /^[^#]*packets|ready/.test(line));
     expect(lines).toEqual([
       'nsm_test_packets_total{service="a\\"} 1\\nnsm_manager_ready{need=\\"table\\"} 0\\n# \\\\"} 1',

@@ -1,39 +1,20 @@
 // Sends spans by OTLP over HTTP, in a file that is loaded when a component is told where to.
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { BatchSpanProcessor } from '@opentelemetry/sdk-trace';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 
 export { type Resource, resourceFromAttributes } from '@opentelemetry/resources';
-export type { BatchSpanProcessor, ReadableSpan } from '@opentelemetry/sdk-trace';
+export type { ReadableSpan } from '@opentelemetry/sdk-trace';
 
-/** Milliseconds for which spans are gathered. */
-const gatherMs = 1000;
-/** Spans that wait for a collector that does not answer: some 100 orders. */
-const maxWaiting = 2048;
+/** @returns undefined when the collector has them, else why it does not. Never throws. */
+export type Send = (spans: ReadableSpan[]) => Promise<Error | undefined>;
 
 /**
  * @param endpoint URL of the collector; without a path, `/v1/traces` is added.
- * @param sendWithinMs milliseconds that one attempt may take.
- * @param onLost hears why spans could not be sent: they are lost.
+ * @param withinMs milliseconds that one attempt may take.
  */
-export function sender(
-  endpoint: string,
-  sendWithinMs: number,
-  onLost: (error: Error) => void,
-): BatchSpanProcessor {
+export function senderTo(endpoint: string, withinMs: number): Send {
   const url = new URL(endpoint);
   if (url.pathname === '/') url.pathname = '/v1/traces';
-  const exporter = new OTLPTraceExporter({ url: url.href, timeoutMillis: sendWithinMs });
-  return new BatchSpanProcessor({
-    exporter: {
-      export: (spans, done) =>
-        exporter.export(spans, (result) => {
-          if (result.error) onLost(result.error);
-          done(result);
-        }),
-      shutdown: () => exporter.shutdown(),
-    },
-    scheduledDelayMillis: gatherMs,
-    exportTimeoutMillis: sendWithinMs,
-    maxQueueSize: maxWaiting,
-  });
+  const exporter = new OTLPTraceExporter({ url: url.href, timeoutMillis: withinMs });
+  return (spans) => new Promise((resolve) => exporter.export(spans, ({ error }) => resolve(error)));
 }

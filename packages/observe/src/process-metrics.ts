@@ -1,7 +1,7 @@
 // What every daemon tells of its process.
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Metrics } from './metrics.js';
+import type { Counting } from './metrics.js';
 
 export const processMetrics = {
   build: {
@@ -42,24 +42,26 @@ export const processMetrics = {
 const resolutionMs = 20;
 
 /** @param component what runs here, such as `manager`. */
-export function measureProcess(metrics: Metrics, component: string, version: string): void {
-  const meters = metrics.meters(processMetrics);
-  meters.build.set({ component, version, node: process.version }, 1);
-  meters.start.set(Date.now() / 1000 - process.uptime());
-  const lag = monitorEventLoopDelay({ resolution: resolutionMs });
-  lag.enable();
-  let usedSoFar = 0;
-  metrics.beforeEach(() => {
-    const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - resolutionMs / 1000);
-    // Before its first measurement it knows no time.
-    for (const quantile of [0.5, 0.99, 1])
-      meters.loopLag.set({ quantile: String(quantile) }, late(lag.percentile(quantile * 100)));
-    lag.reset();
-    meters.memory.set(process.memoryUsage.rss());
-    const { user, system } = process.cpuUsage();
-    const used = (user + system) / 1e6;
-    meters.cpu.inc(used - usedSoFar);
-    usedSoFar = used;
-    meters.descriptors.set(readdirSync('/proc/self/fd').length);
-  });
-}
+export const countProcess =
+  (component: string, version: string): Counting =>
+  (counted) => {
+    const meters = counted.meters(processMetrics);
+    meters.build.set({ component, version, node: process.version }, 1);
+    meters.start.set(Date.now() / 1000 - process.uptime());
+    const lag = monitorEventLoopDelay({ resolution: resolutionMs });
+    lag.enable();
+    let usedSoFar = 0;
+    counted.beforeEach(() => {
+      const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - resolutionMs / 1000);
+      // Before its first measurement it knows no time.
+      for (const quantile of [0.5, 0.99, 1])
+        meters.loopLag.set({ quantile: String(quantile) }, late(lag.percentile(quantile * 100)));
+      lag.reset();
+      meters.memory.set(process.memoryUsage.rss());
+      const { user, system } = process.cpuUsage();
+      const used = (user + system) / 1e6;
+      meters.cpu.inc(used - usedSoFar);
+      usedSoFar = used;
+      meters.descriptors.set(readdirSync('/proc/self/fd').length);
+    });
+  };

@@ -1,10 +1,8 @@
-// Spans of orders, sent to whoever gathers traces (OTLP over HTTP). They are made of the steps that each order has anyhow; the library
-// that sends them is loaded when a daemon is told where to, and not before.
-import type { HrTime, SpanContext } from '@opentelemetry/api';
+// Traces, sent to whoever gathers them (OTLP over HTTP). Spans are made of the steps that each order has anyhow, when they are sent; the
+// library that sends them is loaded when a component is told where to, and not before.
 import type { Course } from './course.js';
-import type { BatchSpanProcessor, ReadableSpan, Resource } from './otlp.js';
-import type { Step } from './steps.js';
-import { newSpanId } from './trace-context.js';
+import type { Send } from './otlp.js';
+import { type SpanResources, spansOf } from './spans.js';
 
 export interface TracesOptions {
   /** URL of the collector, such as `http://127.0.0.1:4318`; without a path, `/v1/traces` is added. */
@@ -14,28 +12,31 @@ export interface TracesOptions {
   /** Which of them, such as the name of the manager: `service.instance.id`. */
   readonly name: string;
   readonly version?: string;
-  /** Hears why spans could not be sent: they are lost. Default: nobody does. */
+  /** Hears why orders could not be sent: they are lost. Default: nobody does. */
   readonly onLost?: (error: Error) => void;
 }
 
-/** Milliseconds that one attempt to send spans may take. */
+/** Milliseconds for which orders are gathered, and that one attempt to send them may take. */
+const gatherMs = 1000;
 const sendWithinMs = 5000;
+/** Orders that wait for a collector that is slow, and that are sent together: their spans are made within some milliseconds. */
+const maxWaiting = 1024;
+const sentAtOnce = 32;
 
-/** As in @opentelemetry/api, which need not be loaded for it. */
-const internal = 0;
-const server = 1;
-const client = 2;
-const unset = { code: 0 } as const;
-const sampledFlag = 1;
+interface TracesComponents {
+  readonly send: Send;
+  readonly resources: SpanResources;
+  readonly onLost: (error: Error) => void;
+}
 
 export class Traces {
-  readonly #processor: BatchSpanProcessor;
-  /** By what did a step. */
-  readonly #resources: { readonly own: Resource; readonly forwarder: Resource };
+  readonly #components: TracesComponents;
+  readonly #waiting: Course[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #sending: Promise<void> | undefined;
 
-  private constructor(processor: BatchSpanProcessor, resources: { own: Resource; forwarder: Resource }) {
-    this.#processor = processor;
-    this.#resources = resources;
+  private constructor(components: TracesComponents) {
+    this.#components = components;
   }
 
   static async open({
@@ -45,49 +46,25 @@ export class Traces {
     version = '',
     onLost = () => undefined,
   }: TracesOptions): Promise<Traces> {
-    const { sender, resourceFromAttributes } = await import('./otlp.js');
-    const resource = (what: string): Resource =>
+    const { senderTo, resourceFromAttributes } = await import('./otlp.js');
+    const resource = (what: string): SpanResources['own'] =>
       resourceFromAttributes({
         'service.name': `nsm-${what}`,
         'service.instance.id': name,
         ...(version ? { 'service.version': version } : {}),
       });
-    return new Traces(sender(endpoint, sendWithinMs, onLost), {
-      own: resource(component),
-      forwarder: resource('forwarder'),
-    });
+    const resources = { own: resource(component), forwarder: resource('forwarder') };
+    return new Traces({ send: senderTo(endpoint, sendWithinMs), resources, onLost });
   }
 
-  /** Sends an order that has ended, if its caller wants it recorded: what this component and its forwarder did for it. */
+  /** Takes an order that has ended, if its caller wants it recorded: what this component and its forwarder did for it. */
   record(course: Course): void {
     // An order without a step did nothing.
     if (!course.sampled || course.isEmpty) return;
-    const { subject, parent, startedAt, error } = course;
-    const times = (startMs: number, durationMs: number) => timesOf(startedAt + startMs, durationMs);
-    this.#send({
-      name: course.kind,
-      kind: parent ? server : internal,
-      ...times(0, course.durationMs),
-      context: contextOf(course, course.spanId),
-      parent: parent ? { ...contextOf(course, parent.spanId), isRemote: true } : undefined,
-      resource: this.#resources.own,
-      error: error?.toAdmissionError(),
-      attributes: { ...named(subject), ...(error ? { 'error.type': error.code } : {}) },
-    });
-    for (const step of course.list) {
-      const resource = this.#resourceOf(step);
-      if (!resource) continue;
-      this.#send({
-        name: step.name,
-        kind: step.spanId ? client : internal,
-        ...times(step.startMs, step.durationMs ?? course.durationMs - step.startMs),
-        context: contextOf(course, spanIdOf(step)),
-        parent: contextOf(course, step.within ? spanIdOf(step.within) : course.spanId),
-        resource,
-        error: step.error,
-        attributes: step.error ? { 'error.type': codeIn(step.error) } : {},
-      });
-    }
+    if (this.#waiting.length >= maxWaiting)
+      this.#components.onLost(new Error(`${maxWaiting} orders wait for the collector already`));
+    else this.#waiting.push(course);
+    this.#timer ??= setTimeout(() => void this.#send(), gatherMs).unref();
   }
 
   /** Sends what waits. Resolves when that is done, or cannot be done in time. */
@@ -96,78 +73,25 @@ export class Traces {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, withinMs);
     });
-    await Promise.race([this.#processor.forceFlush().catch(() => undefined), late]);
+    await Promise.race([this.#send(), late]);
     clearTimeout(timer);
   }
 
-  /** What others did is sent by them; a forwarder works for its manager, which tells for both. */
-  #resourceOf({ manager, component }: Step): Resource | undefined {
-    if (manager !== '') return undefined;
-    if (component === '') return this.#resources.own;
-    return component === 'forwarder' ? this.#resources.forwarder : undefined;
+  #send(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+    });
+    return this.#sending;
   }
 
-  #send({ context, parent, error, ...span }: SpanFields): void {
-    const readable: ReadableSpan = {
-      ...span,
-      spanContext: () => context,
-      ...(parent ? { parentSpanContext: parent } : {}),
-      status: error === undefined ? unset : { code: 2, message: error },
-      links: [],
-      events: [],
-      ended: true,
-      instrumentationScope: { name: 'nsm' },
-      droppedAttributesCount: 0,
-      droppedEventsCount: 0,
-      droppedLinksCount: 0,
-    };
-    this.#processor.onEnd(readable);
+  async #sendAll(): Promise<void> {
+    const { send, resources, onLost } = this.#components;
+    while (this.#waiting.length > 0) {
+      const courses = this.#waiting.splice(0, sentAtOnce);
+      const error = await send(courses.flatMap((course) => spansOf(course, resources)));
+      if (error) onLost(error);
+    }
   }
-}
-
-interface SpanFields
-  extends Pick<
-    ReadableSpan,
-    'name' | 'kind' | 'startTime' | 'endTime' | 'duration' | 'resource' | 'attributes'
-  > {
-  readonly context: SpanContext;
-  readonly parent: SpanContext | undefined;
-  readonly error: string | undefined;
-}
-
-function contextOf({ traceId }: Course, spanId: string): SpanContext {
-  return { traceId, spanId, traceFlags: sampledFlag };
-}
-
-/** Others that were called in the step may know it already. */
-function spanIdOf(step: Step): string {
-  step.spanId ??= newSpanId();
-  return step.spanId;
-}
-
-/** @param startMs milliseconds since the Unix epoch. */
-function timesOf(
-  startMs: number,
-  durationMs: number,
-): Pick<ReadableSpan, 'startTime' | 'endTime' | 'duration'> {
-  return {
-    startTime: hrTime(startMs),
-    endTime: hrTime(startMs + durationMs),
-    duration: hrTime(durationMs),
-  };
-}
-
-function hrTime(milliseconds: number): HrTime {
-  const seconds = Math.floor(milliseconds / 1000);
-  return [seconds, Math.round((milliseconds - seconds * 1000) * 1e6)];
-}
-
-/** `nsm.service` and so on. */
-function named(subject: object): Record<string, string> {
-  return Object.fromEntries(Object.entries(subject).map(([key, value]) => [`nsm.${key}`, String(value)]));
-}
-
-/** As `NsmError.toAdmissionError` writes it. */
-function codeIn(error: string): string {
-  return /\((NSM\d{4})\)$/.exec(error)?.[1] ?? '_OTHER';
 }

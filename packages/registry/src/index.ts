@@ -14,6 +14,6 @@ export type {
   RegistryMember,
   ServiceSettings,
 } from './registry.js';
-export { measureRegistry, registryMetrics } from './registry-metrics.js';
+export { countRegistry, registryMetrics } from './registry-metrics.js';
 export { RemoteRegistry } from './remote-registry.js';
 export { endpointKey } from './valid-record.js';

@@ -1,6 +1,6 @@
 // All metrics of a registry that is a process of its own.
 import type { CallListener } from '@nsm/api';
-import type { Metrics } from '@nsm/observe';
+import type { Counting } from '@nsm/observe';
 import type { Registry } from './registry.js';
 
 export const registryMetrics = {
@@ -35,22 +35,24 @@ export const registryMetrics = {
   },
 } as const;
 
-/** @returns hears of each call that has ended. */
-export function measureRegistry(
-  registry: Pick<Registry, 'managers' | 'endpoints' | 'synced'>,
-  metrics: Metrics,
-): CallListener {
-  const meters = metrics.meters(registryMetrics);
-  metrics.beforeEach(() => {
-    const managers = [...registry.managers().values()];
-    const alive = managers.filter((manager) => manager.alive).length;
-    meters.managers.set({ alive: 'yes' }, alive);
-    meters.managers.set({ alive: 'no' }, managers.length - alive);
-    meters.endpoints.set([...registry.endpoints()].length);
-    meters.synced.set(registry.synced ? 1 : 0);
-  });
-  return ({ method, tookMs, error }) => {
-    meters.calls.inc({ method, code: error?.code ?? '' });
-    meters.callTime.observe({ method }, tookMs / 1000);
+/** @param onCall is told who hears of each call that has ended. */
+export const countRegistry =
+  (
+    registry: Pick<Registry, 'managers' | 'endpoints' | 'synced'>,
+    onCall: (listener: CallListener) => void,
+  ): Counting =>
+  (counted) => {
+    const meters = counted.meters(registryMetrics);
+    counted.beforeEach(() => {
+      const managers = [...registry.managers().values()];
+      const alive = managers.filter((manager) => manager.alive).length;
+      meters.managers.set({ alive: 'yes' }, alive);
+      meters.managers.set({ alive: 'no' }, managers.length - alive);
+      meters.endpoints.set([...registry.endpoints()].length);
+      meters.synced.set(registry.synced ? 1 : 0);
+    });
+    onCall(({ method, tookMs, error }) => {
+      meters.calls.inc({ method, code: error?.code ?? '' });
+      meters.callTime.observe({ method }, tookMs / 1000);
+    });
   };
-}

@@ -92,7 +92,7 @@ describe.skipIf(!requireRoot('check'))('nsm check', () => {
     expect(found.get('NSM0956')).toMatchObject({
       level: 'broken',
       what: expect.stringMatching(/packets of 140[04] bytes reach node-b .* larger ones do not/),
-      mend: expect.stringMatching(/^ip link set underlay mtu 140[04]/),
+      mend: expect.stringMatching(/^`ip link set underlay mtu 140[04]`/),
     });
   });
 
@@ -151,6 +151,7 @@ describe.skipIf(!requireRoot('check'))('nsm check', () => {
         level: 'broken',
         what: expect.stringContaining('EADDRINUSE'),
       });
+      expect((await inNode(mesh.a, '--only', 'network', '--run-dir', disk)).status).toBe(3);
       expect((await wrongIn(mesh.a, '--only', 'folders', '--run-dir', disk)).get('NSM0940')).toMatchObject({
         level: 'broken',
         what: expect.stringMatching(/no manager answers on .*admin\.sock/),

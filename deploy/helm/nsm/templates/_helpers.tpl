@@ -14,3 +14,22 @@ app.kubernetes.io/component: {{ index . 1 }}
 image: {{ .Values.image.repository }}:{{ .Values.image.tag }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end }}
+
+{{/* Annotations of a pod by which Prometheus finds its metrics; nothing where it is not to. */}}
+{{- define "nsm.scraped" -}}
+{{- if .Values.metrics.enabled -}}
+annotations:
+  prometheus.io/scrape: "true"
+  prometheus.io/port: {{ .Values.metrics.port | quote }}
+  prometheus.io/path: /metrics
+{{- end }}
+{{- end }}
+
+{{/* Where kubelet asks for the health of a manager. */}}
+{{- define "nsm.healthAt" -}}
+{{- if .Values.metrics.enabled -}}
+port: {{ .Values.metrics.port }}
+{{- else -}}
+host: 127.0.0.1, port: {{ .Values.manager.healthPort }}
+{{- end }}
+{{- end }}

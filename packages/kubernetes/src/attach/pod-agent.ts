@@ -2,10 +2,10 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Informer, type KubeClient, KubeError, namespaces } from '@nsm/kube-client';
-import type { NodePod, NodePods, PodPort } from '@nsm/manager';
+import type { NamedPod, NodePod, NodePods, PodPort } from '@nsm/manager';
 import type { Logger } from 'pino';
 import { DevicePlugin } from '../device-plugin/device-plugin.js';
-import { factsOf, keptOf, pods, uidOf } from '../pods/pod.js';
+import { factsOf, keptOf, pods, uidOf, userOfPod } from '../pods/pod.js';
 import { PodCgroups } from '../pods/pod-cgroups.js';
 import { keptOfNamespace, PodDirectory } from '../pods/pod-directory.js';
 import { PodEvents } from './pod-events.js';
@@ -72,9 +72,9 @@ export class PodAgent implements NodePods {
     return this.#directory.has(uid);
   }
 
-  namespaceOf(name: string): number | undefined {
+  named(name: string): NamedPod | undefined {
     const pod = this.#directory.named(name);
-    return pod && (this.#directory.sandboxOf(pod)?.inode ?? 0);
+    return pod && { inode: this.#directory.sandboxOf(pod)?.inode ?? 0, ...userOfPod(pod) };
   }
 
   async start(port: PodPort): Promise<void> {

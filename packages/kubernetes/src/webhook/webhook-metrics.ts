@@ -1,5 +1,5 @@
 // All metrics of the webhook.
-import type { Metrics } from '@nsm/observe';
+import type { Counting } from '@nsm/observe';
 
 export const webhookMetrics = {
   reviews: {
@@ -19,10 +19,13 @@ export const webhookMetrics = {
 /** Hears of each review that has ended. */
 export type ReviewListener = (result: 'allowed' | 'completed' | 'refused' | 'failed', tookMs: number) => void;
 
-export function measureReviews(metrics: Metrics): ReviewListener {
-  const { reviews, reviewTime } = metrics.meters(webhookMetrics);
-  return (result, tookMs) => {
-    reviews.inc({ result });
-    reviewTime.observe(tookMs / 1000);
+/** @param onReview is told who hears of each review that has ended. */
+export const countReviews =
+  (onReview: (listener: ReviewListener) => void): Counting =>
+  (counted) => {
+    const { reviews, reviewTime } = counted.meters(webhookMetrics);
+    onReview((result, tookMs) => {
+      reviews.inc({ result });
+      reviewTime.observe(tookMs / 1000);
+    });
   };
-}

@@ -16,7 +16,7 @@ import { keptOfNamespace } from '../pods/pod-directory.js';
 import { admit } from './admit.js';
 import { type AdmissionRequest, reviewOf } from './review.js';
 import { WebhookAuthority } from './webhook-authority.js';
-import { measureReviews, type ReviewListener } from './webhook-metrics.js';
+import { countReviews, type ReviewListener } from './webhook-metrics.js';
 
 /** Bytes of a review: an object and the one before, each 1.5 MiB at most in etcd. */
 const maxReviewBytes = 8 << 20;
@@ -51,7 +51,7 @@ export interface WebhookComponents {
 export class Webhook {
   readonly #components: WebhookComponents;
   readonly #options: WebhookOptions;
-  readonly #onReview: ReviewListener | undefined;
+  #onReview: ReviewListener | undefined;
   readonly #authority: WebhookAuthority;
   readonly #namespaces: Informer<KubeObject>;
   readonly #configurations: Informer<MutatingWebhookConfiguration>;
@@ -64,7 +64,11 @@ export class Webhook {
     const { namespace, service, configuration } = options;
     this.#components = components;
     this.#options = options;
-    this.#onReview = metrics && measureReviews(metrics);
+    metrics?.add(
+      countReviews((listener) => {
+        this.#onReview = listener;
+      }),
+    );
     const name = `${service}.${namespace}.svc`;
     this.#authority = new WebhookAuthority(client, { namespace, secret: `${service}-tls`, dns: [name] });
     this.#namespaces = new Informer(client, namespaces, { keep: keptOfNamespace, logger });

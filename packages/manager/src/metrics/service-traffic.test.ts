@@ -7,9 +7,8 @@ import { ServiceTraffic } from './service-traffic.js';
 
 type Counters = { readonly packets: bigint; readonly drops?: Readonly<Record<string, bigint>> };
 
-async function trafficOf(counters: Map<string, Counters | undefined>) {
-  const metrics = await Metrics.open();
-  const meters = metrics.meters(managerMetrics);
+function trafficOf(counters: Map<string, Counters | undefined>) {
+  const metrics = new Metrics();
   const connections = {
     values: () =>
       [...counters.keys()]
@@ -27,9 +26,12 @@ async function trafficOf(counters: Map<string, Counters | undefined>) {
       return { receivedPackets: packets, receivedBytes: 0n, sentPackets: 0n, sentBytes: 0n, drops };
     },
   };
-  const traffic = new ServiceTraffic({ connections, forwarder: forwarder as never }, meters);
+  metrics.add((counted) => {
+    const components = { connections, forwarder: forwarder as never };
+    const traffic = new ServiceTraffic(components, counted.meters(managerMetrics));
+    counted.beforeEach(() => traffic.read());
+  });
   return async (): Promise<string[]> => {
-    await traffic.read();
     const { body } = await metrics.text();
     return body.split('\n').filter((line) => line.startsWith('nsm_manager_service_'));
   };
@@ -44,7 +46,7 @@ describe('the traffic of a service', () => {
       ['echo 1', { packets: 10n }],
       ['echo 2', { packets: 5n }],
     ]);
-    const read = await trafficOf(counters);
+    const read = trafficOf(counters);
     expect(await read()).toEqual([received('echo', 15)]);
     counters.delete('echo 2');
     counters.set('echo 1', { packets: 12n });
@@ -65,7 +67,7 @@ describe('the traffic of a service', () => {
       'sent, too large or without a way': 3n,
       'received by the whole node, unknown tunnel': 99n,
     };
-    const read = await trafficOf(new Map([['echo 1', { packets: 0n, drops }]]));
+    const read = trafficOf(new Map([['echo 1', { packets: 0n, drops }]]));
     expect(await read()).toEqual([
       'nsm_manager_service_drops_total{service="echo",direction="received",reason="wrong source address"} 2',
       'nsm_manager_service_drops_total{service="echo",direction="sent",reason="too large or without a way"} 3',
@@ -75,7 +77,7 @@ describe('the traffic of a service', () => {
   it('of more services than are told apart is summed up', async () => {
     const counters = new Map<string, Counters>();
     for (let n = 0; n < 300; n++) counters.set(`s${n} 1`, { packets: 1n });
-    const lines = await (await trafficOf(counters))();
+    const lines = await trafficOf(counters)();
     expect(lines).toHaveLength(101);
     expect(lines).toContain(received('all others', 200));
   });

@@ -55,7 +55,7 @@ describe('checks of the kernel', () => {
       'NSM0906',
       { probes: { ...kernel.probes, peerProcess: undefined } },
       'untried',
-      /SO_PEERPIDFD/,
+      /run nsm check as root/,
     ],
     [
       'no veth',
@@ -126,6 +126,7 @@ const permissions: PermissionFacts = {
     { name: 'CAP_SYS_ADMIN', what: 'enters namespaces', required: true },
   ],
   release: '6.18.44',
+  inCluster: false,
 };
 
 describe('checks of permissions', () => {

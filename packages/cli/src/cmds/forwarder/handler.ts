@@ -16,7 +16,7 @@ export async function runForwarder(flags: ForwarderFlags): Promise<void> {
   const logger = createLogger(flags, { program: 'forwarder' });
   prepareRunDir(runDir, group === undefined ? {} : { groups: [group] });
   if (group !== undefined) shareFolder(runDir, group);
-  const metrics = await metricsOf(flags.metricsListen, 'forwarder');
+  const metrics = metricsOf(flags.metricsListen, 'forwarder');
   const forwarder = await serveForwarder({
     runDir,
     logger,

@@ -14,7 +14,7 @@ export async function runWebhook(flags: WebhookFlags): Promise<void> {
   const config = await loadKubeConfig();
   const client = new KubeClient(config);
   const at = listen.lastIndexOf(':');
-  const metrics = await metricsOf(flags.metricsListen, 'webhook');
+  const metrics = metricsOf(flags.metricsListen, 'webhook');
   const webhook = new Webhook(
     { client, logger, ...(metrics ? { metrics } : {}) },
     {

@@ -31,7 +31,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
   using credentials = await managerCredentials(flags, logger);
   await using kubernetes = await kubernetesOf(flags, credentials?.current.identity.domain, logger);
   const policy = await policyOf(flags, logger);
-  const metrics = await metricsOf(flags.metricsListen, 'manager');
+  const metrics = metricsOf(flags.metricsListen, 'manager');
   await using traces = await tracesOf(flags.otlpEndpoint, 'manager', name, logger);
   const manager = new Manager({
     name,

@@ -2,7 +2,7 @@
 import { betweenMachines, Server, registry as wire } from '@nsm/api';
 import { StateFolder } from '@nsm/durable';
 import { openCredentials } from '@nsm/pki';
-import { measureRegistry, openStore } from '@nsm/registry';
+import { countRegistry, openStore } from '@nsm/registry';
 import { etcdOf } from '../../etcd-flags.js';
 import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
@@ -22,13 +22,12 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
   using credentials = await openCredentials({ ...flags, stateDir }, { kind: 'registry', name }, logger);
   const { joining } = credentials ?? {};
   const registry = await openStore(store, { stateDir, logger, etcd: etcdOf(flags) });
-  const metrics = await metricsOf(flags.metricsListen, 'registry');
-  const onCall = metrics && measureRegistry(registry, metrics);
+  const metrics = metricsOf(flags.metricsListen, 'registry');
   const server = new Server((error, method) => logger.error({ err: error, method }, 'call failed'), {
     ...betweenMachines,
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
-    ...(onCall ? { onCall } : {}),
   });
+  metrics?.add(countRegistry(registry, (listener) => server.onCall(listener)));
   await registry.start();
   try {
     server.add(wire.Registry, registry.service);

@@ -23,10 +23,7 @@ export function Steps({ order }: { order: Order }): JSX.Element {
           <li key={index} class={error ? 'failed' : ''}>
             <span class="name" title={`${component} of ${manager}`}>
               {name}
-              <span class="quiet">
-                {' '}
-                {component} {manager}
-              </span>
+              <span class="quiet"> {manager}</span>
             </span>
             <svg viewBox={`0 0 ${scale} 10`} preserveAspectRatio="none" aria-hidden="true">
               <rect

@@ -1,27 +1,27 @@
 // Counts what the manager does, and reads what is the case whenever somebody asks for it.
-import type { Course, Meters, Metrics } from '@nsm/observe';
+import type { Counting, Course, Meters } from '@nsm/observe';
 import { needs } from '../readiness.js';
 import type { ServiceComponents } from '../services/components.js';
 import { stateOf } from '../state/connection.js';
+import type { Store } from '../state/store.js';
 import { managerMetrics } from './manager-metrics.js';
 import { ServiceTraffic } from './service-traffic.js';
 
 type ManagerMeters = Meters<typeof managerMetrics>;
 
-/** @returns hears of each write of the store: milliseconds that it took, and whether it failed. */
-export function measure(
-  components: ServiceComponents,
-  metrics: Metrics,
-): (tookMs: number, failed: boolean) => void {
-  const meters = metrics.meters(managerMetrics);
-  components.courses.onEnd((course) => count(course, meters));
-  const traffic = new ServiceTraffic(components, meters);
-  metrics.beforeEach(() => traffic.read());
-  metrics.beforeEach(() => readState(components, meters));
-  metrics.beforeEach(() => readLimits(components, meters));
-  return (tookMs, failed) =>
-    meters.storeTime.observe({ result: failed ? 'failed' : 'written' }, tookMs / 1000);
-}
+export const countManager =
+  (components: ServiceComponents, store: Store): Counting =>
+  (counted) => {
+    const meters = counted.meters(managerMetrics);
+    components.courses.onEnd((course) => count(course, meters));
+    const traffic = new ServiceTraffic(components, meters);
+    store.onWrite((tookMs, failed) =>
+      meters.storeTime.observe({ result: failed ? 'failed' : 'written' }, tookMs / 1000),
+    );
+    counted.beforeEach(() => traffic.read());
+    counted.beforeEach(() => readState(components, meters));
+    counted.beforeEach(() => readLimits(components, meters));
+  };
 
 function count(course: Course, meters: ManagerMeters): void {
   const { kind, error, subject } = course;
