@@ -6,7 +6,7 @@
 //   <!-- is: PATH -->           it is what a file of the clone has
 //   <!-- where ID=COMMAND -->   ID in it stands for what the command prints; the command before it printed $LAST
 //   <!-- sh … -->               commands by themselves, which the page needs and readers do not
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -41,10 +41,11 @@ export function userPages(): Page[] {
   return ['README.md', ...docs.toSorted().map((name) => `docs/${name}`), 'examples/README.md'].map(readPage);
 }
 
-/** Those of the packages, for who uses these by themselves. */
-export function packagePages(): Page[] {
-  const names = readdirSync(join(root, 'packages'), { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => /^[^/]+\/README\.md$/.test(name)).map((name) => readPage(`packages/${name}`));
+/** Pages whose commands are read, and not run: those of the packages, and the examples of the help. */
+export function otherPages(): Page[] {
+  const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`);
+  const pages = [...packages.filter((path) => existsSync(join(root, path))), 'docs/reference/commands.md'];
+  return pages.map(readPage);
 }
 
 function readPage(path: string): Page {

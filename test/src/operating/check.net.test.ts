@@ -92,7 +92,7 @@ describe.skipIf(!requireRoot('check'))('nsm check', () => {
     expect(found.get('NSM0956')).toMatchObject({
       level: 'broken',
       what: expect.stringMatching(/packets of 140[04] bytes reach node-b .* larger ones do not/),
-      mend: expect.stringMatching(/^ip link set underlay mtu 140[04]/),
+      mend: expect.stringMatching(/^`ip link set underlay mtu 140[04]`/),
     });
   });
 

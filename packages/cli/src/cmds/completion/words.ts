@@ -86,6 +86,7 @@ function flagValues(path: string, option: Option): Values {
     case '--run-dir':
     case '--state-dir':
       return { kind: 'folders' };
+    case '--archive':
     case '--socket':
     case '--forwarder-socket':
       return { kind: 'files' };

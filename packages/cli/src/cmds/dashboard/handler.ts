@@ -7,8 +7,9 @@ import { DashboardServer, LiveMesh, type PageCertificate } from '@nsm/dashboard'
 import { Output } from '@nsm/output';
 import type { MachineCredentials } from '@nsm/pki';
 import { aborted, interrupted } from '../../interrupted.js';
+import { operatorCredentials } from '../../managers-to-ask.js';
 import type { DashboardFlags } from './flags.js';
-import { meshSource, operatorCredentials } from './mesh-source.js';
+import { meshSource } from './mesh-source.js';
 
 export async function runDashboard(flags: DashboardFlags): Promise<void> {
   const { listen, allowChanges = false, https = false } = flags;
