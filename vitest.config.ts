@@ -6,6 +6,8 @@ const compiled = (pattern: string): string[] => [`packages/*/dist/**/${pattern}`
 /** Compiled files are loaded by Node.js itself, as they are when they are shipped; only the tests are transformed. */
 const server = { deps: { external: [/\/dist\/(?!.*\.test\.js)/] } };
 
+const setupFiles = 'scripts/forget-last-stat.mjs';
+
 export default defineConfig({
   test: {
     // The files that run at the same time share one kernel, and its lock of all links.
@@ -18,6 +20,7 @@ export default defineConfig({
           name: 'unit',
           pool: 'forks',
           server,
+          setupFiles,
           // Loading the code once is most of the work.
           isolate: false,
           include: compiled('*.test.js'),
@@ -32,6 +35,7 @@ export default defineConfig({
           name: 'net',
           pool: 'forks',
           server,
+          setupFiles,
           isolate: false,
           include: compiled('*.net.test.js'),
           testTimeout: 30_000,
@@ -44,8 +48,11 @@ export default defineConfig({
           name: 'web',
           pool: 'forks',
           server,
+          setupFiles,
           isolate: false,
           include: compiled('*.web.test.js'),
+          // Writes into docs/images: npm run screenshots.
+          exclude: process.env.SCREENSHOTS === '1' ? [] : compiled('screenshots.web.test.js'),
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

@@ -43,6 +43,12 @@ export const debianPackages = [
     present: (find) => ['ip', 'bridge', 'tc'].every((command) => find(command) !== undefined),
   },
   {
+    name: 'curl',
+    purposes: ['test'],
+    why: 'curl calls a server through the chain of the tutorial',
+    present: (find) => find('curl') !== undefined,
+  },
+  {
     name: 'bpftool',
     purposes: ['test'],
     why: 'bpftool tells the tests what the eBPF maps of tunnels really hold',

@@ -1,10 +1,11 @@
-// npm run reference: writes docs/reference/ from the code: commands and their flags, variables, and the fields of the API.
+// npm run reference: writes docs/reference/ from the code: commands and their flags, variables, metrics, and the fields of the API.
 // With --check nothing is written; the exit status is 1 when a page is not what the code says.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apiPages } from './reference/api.mjs';
 import { commandPages } from './reference/commands.mjs';
+import { metricPages } from './reference/metrics.mjs';
 import { variablePages } from './reference/variables.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -16,7 +17,12 @@ const made = '<!-- Written by npm run reference, from the code. -->\n';
 
 const { buildProgram } = await import('../packages/cli/dist/index.js');
 const program = await buildProgram();
-const wanted = new Map([...commandPages(program), ...variablePages(program, root), ...apiPages(root)]);
+const wanted = new Map([
+  ...commandPages(program),
+  ...variablePages(program, root),
+  ...metricPages(),
+  ...apiPages(root),
+]);
 const standing = readPages();
 
 const stale = [...wanted.keys()].filter((name) => standing.get(name) !== `${made}${wanted.get(name)}`);

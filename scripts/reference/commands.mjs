@@ -69,7 +69,17 @@ function section({ path, command }) {
       takes.map((argument) => [code(argument.name()), describe(argument.description, argument.argChoices)]),
     ),
     table(['flag', 'default', 'what', 'variable'], flagsOf(command).map(flagRow)),
+    examplesOf(command),
   ).trimEnd();
+}
+
+/** What the help of a command shows behind its flags. */
+function examplesOf(command) {
+  let help = '';
+  command.configureOutput({ writeOut: (text) => (help += text) });
+  command.outputHelp();
+  const [, lines = ''] = /\nExamples:\n((?: {2}.*\n?)+)/.exec(help) ?? [];
+  return lines === '' ? '' : `\`\`\`sh\n${lines.replace(/^ {2}/gm, '').trimEnd()}\n\`\`\``;
 }
 
 function flagRow(option) {

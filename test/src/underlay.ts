@@ -78,6 +78,11 @@ export class Switch {
     ]);
   }
 
+  /** Bytes that a member's cable takes, at the switch's end: the member does not see it. */
+  async setMtu(name: string, mtu: string): Promise<void> {
+    await run(this.#namespace, 'ip', ['link', 'set', name, 'mtu', mtu]);
+  }
+
   /** From now on no such packet passes, such as `udp dport 4789`. */
   async drop(what: string): Promise<void> {
     await run(this.#namespace, 'nft', [`add rule bridge ${partitions} forward ${what} drop`]);

@@ -9,6 +9,8 @@ export interface ExplanationView {
   readonly service: string;
   /** As `nsm policy test` takes it; '' where nobody was named. */
   readonly client: string;
+  /** Of its network namespace; 0 where none was named. */
+  readonly clientInode: number;
   readonly candidates: readonly ExplainedView[];
   readonly problems: readonly ProblemView[];
   /** Null: the request would be refused. */
@@ -80,6 +82,7 @@ export function explanationView(service: string, reply: admin.ExplainSelectionRe
   return {
     service,
     client: client ? subjectText(client) : '',
+    clientInode: client?.inode ?? 0,
     candidates: candidates.map((one) => explainedView(one, plan)),
     problems: problems.map(({ code, what, refuses }) => ({ code, what, refuses })),
     plan: plan ? planView(plan) : null,

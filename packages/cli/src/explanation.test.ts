@@ -70,6 +70,14 @@ describe('an explanation', () => {
     );
   });
 
+  it('does not promise what failed a moment ago', () => {
+    const text = shown(view({ candidates: [{ ...near, recentFailure: 'no answer in 5 s' }], plan }));
+    expect(text).toMatch(
+      /^verdict {2}would be tried with near on a, kernel, MTU 1500, which failed lately$/m,
+    );
+    expect(text).toMatch(/^ {2}× health {5}tried last, because it failed lately: no answer in 5 s$/m);
+  });
+
   it('in short is a line for each endpoint with all that is against it, after what is against all', () => {
     const problem = { code: 'NSM0006', what: 'network namespace 7 has 1 of 1 connections', refuses: true };
     const short = shortLines(
@@ -81,6 +89,17 @@ describe('an explanation', () => {
       'far on b: would be tried',
     ]);
     expect(short.at(-1)).toBe('and 2 more');
+  });
+
+  it('in short says nothing where a refusal has said it all', () => {
+    const failed = { ...far, checks: [{ about: 'tunnel', passed: false, text: 'no tunnel leads there' }] };
+    const one = view({ candidates: [failed] });
+    expect(shortLines(one, 'manager "b": no tunnel leads there')).toEqual([]);
+    expect(shortLines(view({ candidates: [far] }), 'anything else')).toEqual([]);
+    expect(shortLines(view({ candidates: [failed, other] }), 'no tunnel leads there')).toEqual([
+      'far on b: see above',
+      expect.stringMatching(/^team\/other on b: label app=x/),
+    ]);
   });
 
   it('as data has what both sides share, and what is missed', () => {

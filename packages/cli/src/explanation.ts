@@ -3,6 +3,8 @@ import { abbreviatedList } from '@nsm/api';
 import type { Output } from '@nsm/output';
 import type { ExplainedView, ExplanationView, PlanView, ProblemView } from './explanation-view.js';
 
+/** So many endpoints are told of in full: the best, and those that are dropped as far as there is room. */
+const mostInFull = 12;
 /** Below a refusal so many endpoints are told of. */
 const fewCandidates = 5;
 
@@ -14,14 +16,21 @@ export function printExplanation(output: Output, view: ExplanationView): void {
   );
   output.item(`${output.paint('dim', 'verdict')}  `, verdictText(output, view));
   for (const problem of problems) printProblem(output, problem);
-  for (const candidate of candidates) {
+  for (const candidate of candidates.slice(0, mostInFull)) {
     output.line('');
     printCandidate(output, candidate, plan !== null);
   }
+  const more = candidates.length - mostInFull;
+  if (more > 0) output.line(`and ${more} more: --json has them all`);
 }
 
 function verdictText(output: Output, { plan, candidates, problems }: ExplanationView): string {
-  if (plan) return `${output.paint('green', 'would be connected')} to ${wayText(plan)}`;
+  if (plan) {
+    const failed = candidates.some(({ chosen, recentFailure }) => chosen && recentFailure !== '');
+    return failed
+      ? `${output.paint('yellow', 'would be tried')} with ${wayText(plan)}, which failed lately`
+      : `${output.paint('green', 'would be connected')} to ${wayText(plan)}`;
+  }
   const refused = output.paint('red', 'would be refused');
   if (problems.some(({ refuses }) => refuses)) return `${refused}: see below what is in the way`;
   const usable = candidates.filter(({ rank }) => rank > 0).length;
@@ -113,19 +122,32 @@ function listOf(types: readonly string[]): string {
   return types.join(', ') || 'any';
 }
 
-/** A few lines for below a refusal: each endpoint, and why not. */
-export function shortLines({ candidates, problems }: ExplanationView): string[] {
-  const lines = problems.filter(({ refuses }) => refuses).map(({ what }) => what);
-  for (const view of candidates.slice(0, fewCandidates))
-    lines.push(`${nameOf(view)} on ${view.manager || 'no node'}: ${whyNot(view)}`);
+/**
+ * A few lines for below a refusal: each endpoint, and why not. None where all of them are in the refusal already.
+ * @param said the refusal.
+ */
+export function shortLines({ candidates, problems }: ExplanationView, said = ''): string[] {
+  const against = problems.filter(({ refuses }) => refuses).map(({ what }) => ({ who: '', why: what }));
+  const each = candidates.map((view) => ({
+    who: `${nameOf(view)} on ${view.manager || 'no node'}: `,
+    why: whyNot(view),
+  }));
+  const isNews = ({ why }: { readonly why: string }): boolean => why !== untried && !said.includes(why);
+  if (![...against, ...each].some(isNews)) return [];
+  const lines = [...against, ...each.slice(0, fewCandidates)].map(
+    ({ who, why }) => `${who}${said.includes(why) ? 'see above' : why}`,
+  );
   const more = candidates.length - fewCandidates;
   return more > 0 ? [...lines, `and ${more} more`] : lines;
 }
 
+/** Of an endpoint that nothing stands against. */
+const untried = 'would be tried';
+
 function whyNot({ checks, rank, reason, recentFailure }: ExplainedView): string {
   const failed = checks.filter(({ passed }) => !passed).map(({ text }) => text);
   if (failed.length > 0) return abbreviatedList(failed, '; ');
-  return recentFailure || (rank > 0 ? 'would be tried' : reason);
+  return recentFailure || (rank > 0 ? untried : reason);
 }
 
 function nameOf({ namespace, name }: ExplainedView): string {

@@ -34,6 +34,8 @@ const commands: readonly (readonly [name: string, group: Group | undefined, load
     ['ping', 'why', async () => (await import('./cmds/ping/options.js')).pingCommand()],
     ['trace', 'why', async () => (await import('./cmds/trace/options.js')).traceCommand()],
     ['capture', 'why', async () => (await import('./cmds/capture/options.js')).captureCommand()],
+    ['bench', 'why', async () => (await import('./cmds/bench/options.js')).benchCommand()],
+    ['gather', 'why', async () => (await import('./cmds/gather/options.js')).gatherCommand()],
     ['policy', 'why', async () => (await import('./cmds/policy/options.js')).policyCommand()],
     ['manager', 'run', async () => (await import('./cmds/manager/options.js')).managerCommand()],
     ['drain', 'run', async () => (await import('./cmds/drain/options.js')).drainCommand()],

@@ -17,6 +17,13 @@ export function explain(error: unknown, crossConnect?: fw.CrossConnect): NsmErro
     return new NsmError(error.code === 'invalid' ? 'invalid' : 'namespace-unknown', error.message, error);
   }
   if (!(error instanceof NetlinkError)) return general;
+  // Of what is read; a map of eBPF that is full is another matter.
+  if (error.code === 'E2BIG' && error.operation.startsWith('list '))
+    return new NsmError(
+      'overload',
+      `${error.message}: the mesh does not serve such a network namespace`,
+      error,
+    );
   // EACCES is also what an address gets where IPv6 is switched off.
   const denied =
     error.code === 'EPERM' || (error.code === 'EACCES' && !/disabled/i.test(error.kernelText ?? ''));

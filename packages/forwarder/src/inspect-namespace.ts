@@ -8,9 +8,10 @@ import {
   namespaceOfProcess,
   openNamespace,
   parseNamespaceReference,
-  RouteSocket,
+  type RouteSocket,
 } from '@nsm/netlink';
 import { explain } from './explain.js';
+import { openPod } from './open-pod.js';
 import { namespaceCookie } from './open-port.js';
 
 export type NamespaceReport = {
@@ -42,7 +43,7 @@ export function inspectNamespace(
   const pidInode = pid ? inodeOfProcess(pid) : 0;
   try {
     using namespace = openNamed(linuxNamespace, pid);
-    using socket = RouteSocket.open(namespace);
+    using socket = openPod(namespace, asked ? 'endpoint' : 'client');
     const { inode, path } = namespace;
     using own = currentNamespace();
     const node = own.inode === inode;
@@ -106,7 +107,7 @@ function inodeOfProcess(pid: number): number {
 function identityOfProcess(pid: number): { pidInode: number; pidCookie: bigint } {
   try {
     using namespace = openNamespace({ pid });
-    using socket = RouteSocket.open(namespace);
+    using socket = openPod(namespace);
     return { pidInode: namespace.inode, pidCookie: namespaceCookie(socket) };
   } catch {
     return { pidInode: 0, pidCookie: 0n };

@@ -1,9 +1,10 @@
 // The networks that the interfaces of a pod are in, or lead to, each with the interface that has it.
 import type { forwarder as fw } from '@nsm/api';
-import { IpPrefix, openNamespace, RouteSocket } from '@nsm/netlink';
+import { IpPrefix, openNamespace } from '@nsm/netlink';
 import { ownProtocol } from './device-routes.js';
 import { explain } from './explain.js';
 import { bestTo } from './keep-routes.js';
+import { openPod } from './open-pod.js';
 
 export type NetworkReport = Pick<fw.Network, 'prefix' | 'interface' | 'id' | 'routed'>;
 
@@ -18,7 +19,7 @@ export function listNetworks(
 ): NetworkReport[] {
   try {
     using namespace = openNamespace({ inode, hint: path });
-    using socket = RouteSocket.open(namespace);
+    using socket = openPod(namespace);
     const links = new Map(socket.links().map((link) => [link.index, link]));
     const on = (index: number): Pick<NetworkReport, 'interface' | 'id'> => {
       const { name = `#${index}`, alias = '' } = links.get(index) ?? {};

@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type capture, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
 import { IpPrefix, RouteSocket } from '@nsm/netlink';
 import { allWirings, type VxlanEngine } from './all-wirings.js';
+import { Benches } from './bench/bench.js';
 import { SourceFilters } from './bpf/source-filters.js';
 import { TunnelEngine } from './bpf/tunnel-engine.js';
 import { type CapabilitiesReport, capabilitiesOf } from './capabilities.js';
@@ -60,6 +61,7 @@ export class NodeForwarder implements ForwarderService {
   readonly #lending: Lending;
   readonly #crossConnects: CrossConnects;
   readonly #captures: Captures;
+  readonly #benches = new Benches();
   readonly #wirings: readonly TriedWiring[];
   /** The cluster's own prefixes; undefined until the manager tells them. */
   #cluster: readonly string[] | undefined;
@@ -231,5 +233,19 @@ export class NodeForwarder implements ForwarderService {
     { signal }: { signal: AbortSignal },
   ): AsyncIterable<MessageInitShape<typeof capture.CapturedSchema>> {
     return this.#captures.capture(request, signal);
+  }
+
+  serveBench(
+    request: fw.ServeBenchRequest,
+    { signal }: { signal: AbortSignal },
+  ): AsyncIterable<MessageInitShape<typeof fw.ServeBenchReplySchema>> {
+    return this.#benches.serve(request, signal);
+  }
+
+  async runBench(
+    request: fw.RunBenchRequest,
+    { signal }: { signal: AbortSignal },
+  ): Promise<MessageInitShape<typeof fw.BenchReportSchema>> {
+    return await this.#benches.run(request, signal);
   }
 }

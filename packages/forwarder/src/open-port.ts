@@ -1,7 +1,15 @@
 // One pod's side of a cross-connect with its network namespace opened and a netlink socket inside, for one operation.
 import { type forwarder as fw, NsmError, reservedInterfaceNames } from '@nsm/api';
-import { IpPrefix, type Link, libc, type NetworkNamespace, openNamespace, RouteSocket } from '@nsm/netlink';
+import {
+  IpPrefix,
+  type Link,
+  libc,
+  type NetworkNamespace,
+  openNamespace,
+  type RouteSocket,
+} from '@nsm/netlink';
 import { unlessGone } from './device-groups.js';
+import { openPod } from './open-pod.js';
 
 /**
  * Held only as long as an operation lasts: an open descriptor or socket keeps a network namespace alive
@@ -20,7 +28,7 @@ export class OpenPort implements Disposable {
     this.port = port;
     this.namespace = openPortNamespace(port);
     try {
-      this.socket = RouteSocket.open(this.namespace);
+      this.socket = openPod(this.namespace);
       refuseSuccessor(port.namespace, this.socket);
     } catch (error) {
       this.namespace.close();

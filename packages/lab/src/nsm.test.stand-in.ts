@@ -71,6 +71,7 @@ async function manager(): Promise<void> {
     captureConnection: async function* () {},
     pingConnection: none,
     traceConnection: none,
+    benchConnection: none,
     checkPeers: async function* () {},
     checkRegistry: none,
   });

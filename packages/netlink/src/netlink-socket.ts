@@ -1,6 +1,6 @@
 // One netlink socket, living in one namespace: requests with acknowledgement, dumps, batches. Synchronous throughout.
 import { DecodeError } from './decode-error.js';
-import { EAGAIN, EINTR, ENOBUFS } from './errno.js';
+import { E2BIG, EAGAIN, EINTR, ENOBUFS } from './errno.js';
 import * as libc from './libc.js';
 import {
   decodeAcknowledgement,
@@ -33,17 +33,27 @@ export class NetlinkSocket implements Disposable {
   #fd: number;
   #sequence = 0;
   #batch: RequestBatch | undefined;
+  readonly #mostEntries: number;
   #inode: number | undefined;
 
-  private constructor(fd: number, inode: number | undefined) {
+  private constructor(fd: number, inode: number | undefined, mostEntries: number) {
     this.#fd = fd;
     this.#inode = inode;
+    this.#mostEntries = mostEntries;
   }
 
-  /** Opens a socket of a netlink protocol in `namespace`, or where the thread is. @throws NetlinkError, NamespaceError */
-  static open(protocol: number, namespace?: NetworkNamespace): NetlinkSocket {
+  /**
+   * Opens a socket of a netlink protocol in `namespace`, or where the thread is.
+   * @param mostEntries of a table that are read, however often it is read because it changes. Default: any number.
+   * @throws NetlinkError, NamespaceError
+   */
+  static open(
+    protocol: number,
+    namespace?: NetworkNamespace,
+    mostEntries: number = Number.POSITIVE_INFINITY,
+  ): NetlinkSocket {
     const fd = openNetlink(protocol, namespace);
-    return new NetlinkSocket(fd, namespace?.inode);
+    return new NetlinkSocket(fd, namespace?.inode, mostEntries);
   }
 
   /** −1 once closed. */
@@ -127,6 +137,7 @@ export class NetlinkSocket implements Disposable {
     options: DumpOptions = {},
   ): T[] {
     this.#refuseInBatch(request);
+    let read = 0;
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const found: T[] = [];
       let interrupted = false;
@@ -134,6 +145,7 @@ export class NetlinkSocket implements Disposable {
       const complete = this.#exchange(request, flags, encode, true, (message) => {
         if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
         if (message.type === NLMSG_DONE) return;
+        if (++read > this.#mostEntries) throw this.#tooMany(request);
         const entry = decode(message);
         if (entry !== undefined) found.push(entry);
       });
@@ -141,6 +153,14 @@ export class NetlinkSocket implements Disposable {
       if (!interrupted || options.acceptInterrupted === true) return found;
     }
     throw this.error(EINTR, request, { text: `changed during each of ${DUMP_ATTEMPTS} readings` });
+  }
+
+  /** Closes the socket: the kernel goes on with a table until its end, or the socket's. */
+  #tooMany(request: Request): NetlinkError {
+    const text = `more than ${this.#mostEntries} entries, or it changes while it is read`;
+    const error = this.error(E2BIG, request, { text });
+    this.close();
+    return error;
   }
 
   /**

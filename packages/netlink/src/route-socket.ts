@@ -46,9 +46,13 @@ export class RouteSocket implements Disposable {
     this.#socket = socket;
   }
 
-  /** Opens a socket in `namespace`, or where the calling thread is. 15 µs. @throws NetlinkError, NamespaceError */
-  static open(namespace?: NetworkNamespace): RouteSocket {
-    return new RouteSocket(NetlinkSocket.open(NETLINK_ROUTE, namespace));
+  /**
+   * Opens a socket in `namespace`, or where the calling thread is. 15 µs.
+   * @param mostEntries of a table that are read. Default: any number. E2BIG, and the socket is closed: the table has more.
+   * @throws NetlinkError, NamespaceError
+   */
+  static open(namespace?: NetworkNamespace, mostEntries?: number): RouteSocket {
+    return new RouteSocket(NetlinkSocket.open(NETLINK_ROUTE, namespace, mostEntries));
   }
 
   /** −1 once closed. */

@@ -70,9 +70,9 @@ export function connectionTold(
 
 /** @param ms since the beginning. */
 function countersAt(ms: number, number: number): NonNullable<ConnectionTold['statistics']> {
-  const packets = Math.round(
-    (ms / 1000) * (50 + (number % 17) * 400) * (1 + 0.4 * Math.sin(ms / 2500 + number)),
-  );
+  // Its rate goes up and down, and never below 0.
+  const seconds = ms / 1000;
+  const packets = Math.round((50 + (number % 17) * 400) * (seconds + 3 * Math.sin(seconds / 4 + number)));
   return {
     ...{ receivedPackets: packets, receivedBytes: packets * 900, receivedDrops: 0 },
     ...{ sentPackets: packets, sentBytes: packets * 140, sentDrops: 0, drops: {} },
@@ -128,6 +128,11 @@ export class FakeManager implements ManagerFeed {
       const [news] = (await once(this.#news, 'news', { signal })) as [ConnectionNews];
       yield news;
     }
+  }
+
+  async compare(id: string): ReturnType<ManagerFeed['compare']> {
+    const { state, detail, roundTripUs = null } = this.connections.get(id) ?? {};
+    return { differences: state === 'STALE' ? [detail ?? ''] : [], roundTripUs };
   }
 
   async explain({ service }: ExplainedRequest): Promise<Explanation> {

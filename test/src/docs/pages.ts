@@ -2,10 +2,11 @@
 //   <!-- not run: REASON -->    not at all; the reason is printed
 //   <!-- stays: TEXT -->        each of its commands is there when it has printed TEXT, or has ended well
 //   <!-- on: MACHINE -->        they are typed on one of `machines` or `pods` (prelude.sh)
-//   <!-- file: NAME -->         it is the content of a file
+//   <!-- file: NAME -->         it is the content of a file, which is made
+//   <!-- is: PATH -->           it is what a file of the clone has
 //   <!-- where ID=COMMAND -->   ID in it stands for what the command prints; the command before it printed $LAST
 //   <!-- sh … -->               commands by themselves, which the page needs and readers do not
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,6 +23,7 @@ export interface Block {
   readonly stays?: string;
   readonly on?: string;
   readonly file?: string;
+  readonly is?: string;
   readonly where: Readonly<Record<string, string>>;
 }
 
@@ -39,10 +41,11 @@ export function userPages(): Page[] {
   return ['README.md', ...docs.toSorted().map((name) => `docs/${name}`), 'examples/README.md'].map(readPage);
 }
 
-/** Those of the packages, for who uses these by themselves. */
-export function packagePages(): Page[] {
-  const names = readdirSync(join(root, 'packages'), { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => /^[^/]+\/README\.md$/.test(name)).map((name) => readPage(`packages/${name}`));
+/** Pages whose commands are read, and not run: those of the packages, and the examples of the help. */
+export function otherPages(): Page[] {
+  const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`);
+  const pages = [...packages.filter((path) => existsSync(join(root, path))), 'docs/reference/commands.md'];
+  return pages.map(readPage);
 }
 
 function readPage(path: string): Page {
@@ -73,12 +76,13 @@ export function readBlocks(path: string, text: string): Block[] {
   return blocks;
 }
 
-type Notes = Pick<Block, 'notRun' | 'stays' | 'on' | 'file' | 'where'>;
+type Notes = Pick<Block, 'notRun' | 'stays' | 'on' | 'file' | 'is' | 'where'>;
 
 const fields: Readonly<Record<string, keyof Notes>> = {
   'not run': 'notRun',
   stays: 'stays',
   on: 'on',
+  is: 'is',
   file: 'file',
 };
 
@@ -86,7 +90,7 @@ function readNotes(notes: readonly string[]): Notes {
   const where: Record<string, string> = {};
   let read: Notes = { where };
   for (const note of notes) {
-    const [, name = '', value = ''] = /^(not run|stays|on|file): *(.*)$/s.exec(note) ?? [];
+    const [, name = '', value = ''] = /^(not run|stays|on|file|is): *(.*)$/s.exec(note) ?? [];
     const field = fields[name];
     if (field) read = { ...read, [field]: value };
     const [, placeholder = '', command = ''] = /^where ([A-Z_]+)=(.*)$/s.exec(note) ?? [];

@@ -136,7 +136,7 @@ function outcome({ path }: Page, steps: readonly Step[], files: string, ended: s
 
 function whyWrong({ shown }: Step, status: string, printed: string): string {
   // A page that shows a failure means it.
-  const refused = shown?.some((line) => /^(nsm|error): /.test(line)) === true;
+  const refused = shown?.some((line) => /^((nsm|error|curl): |× )/.test(line)) === true;
   if (refused === (status === '0')) return `exit status ${status}`;
   return shown ? misfit(shown, printed) : '';
 }

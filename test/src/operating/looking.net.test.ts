@@ -156,10 +156,19 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     ]);
     const command = /see all: nsm (.*)$/.exec(lines.at(-1) ?? '')?.[1]?.split(' ') ?? [];
     expect((await nsm(...command)).stdout).toMatch(/^dropped +near on node-a$/m);
+    // Whoever asks later hears of it, too, until the pod has what it asked for.
+    const past = async (): Promise<string[] | undefined> =>
+      (await explain('--from', pod.name))[0]?.problems.map(({ what }) => what);
+    expect(await past()).toEqual([
+      expect.stringMatching(/^its last request \(.*\) was refused: .*label tier=bronze/),
+    ]);
+    await connect('now');
+    expect(await past()).toEqual([]);
   });
 
   it('is told the plan of a request, which changes nothing anywhere and comes true', async () => {
-    await Promise.all([connect('before'), connect('far', '--label', 'tier=silver')]);
+    await connect('before');
+    await connect('far', '--label', 'tier=silver');
     await nsm('disconnect', service, '--request-id', 'far', '--netns', pod.name, ...at());
     const flags = ['--netns', pod.name, '--label', 'tier=silver', ...at()];
     const before = await everything();
@@ -173,6 +182,15 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     expect(await everything()).toEqual(before);
     expect(text.stdout).toMatch(/^would connect to echo: nothing was changed\nendpoint +far on node-b$/m);
     expect(plan).toMatchObject({ interfaceName: 'nsm1', tunnel: { type: 'VXLAN', remote: mesh.b.address } });
+
+    // Each pod has its own requests.
+    const again = ['connect', service, '--dry-run', '--request-id', 'before', ...at()];
+    const presentIn = async (name: string) =>
+      (await nsmJson<{ present: string | null }>(...again, '--netns', name)).present;
+    expect([await presentIn(pod.name), await presentIn(endpoints[1]?.name ?? '')]).toEqual([
+      expect.any(String),
+      null,
+    ]);
 
     const made = await connect('far', '--label', 'tier=silver');
     const { endpoint, interfaceName, mtu } = made;

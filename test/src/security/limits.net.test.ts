@@ -1,9 +1,9 @@
 // Pods that take as much as they may: each limit holds at once, is named with what raises it, and leaves others what they need.
-import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { libc, memory, UnixSocket } from '@nsm/netlink';
-import { ipJson, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
+import { ipJson, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from '../agent.js';
 import { Mesh, type Pod } from '../mesh.js';
@@ -84,6 +84,22 @@ describe.skipIf(!requireRoot('limits of pods'))('limits of pods', () => {
     expect((await ask(strange, 'again', evil)).error).toBe('');
     await strange!.close(mesh.a.runDir, 'again', 'echo');
     expect((await uses())('addressPairs')).toMatchObject({ limit: 5, most: 2, refused: 0 });
+  });
+
+  it('tables: a pod with more routes than a look may take is refused, and holds up nobody', async () => {
+    const many = mesh.pod('many-routes');
+    many.namespace.route.addLink({ kind: 'bridge', name: 'd0', up: true });
+    const routes = Array.from({ length: 33_000 }, (_, n) => `route add 172.16.${n >> 8}.${n & 255} dev d0`);
+    const file = join(mesh.dir, 'routes');
+    writeFileSync(file, routes.join('\n'));
+    await run(many.name, 'ip', ['-batch', file]);
+    const agent = await mesh.agent(many, { user: oneOfMany });
+    const refused = await Promise.all(Array.from({ length: 4 }, (_, n) => ask(agent, `routes-${n}`, many)));
+    for (const { error } of refused)
+      expect(error).toMatch(/more than 32768 entries.*does not serve such a network namespace \(NSM0006\)/);
+    await expectService('beside-many');
+    many.namespace.route.deleteLink('d0');
+    await agent.stop();
   });
 
   it('limits: a user has no more of endpoints in many pods that come at once', async () => {

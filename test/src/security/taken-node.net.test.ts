@@ -16,6 +16,13 @@ const notIts = /may write its own records|in the name of manager/;
 const bytesOf = <S extends DescMessage>(schema: S, fields: MessageInitShape<S>): Uint8Array =>
   toBinary(schema, create(schema, fields));
 
+/** What a reply says, but for the time of day. */
+function wordsIn(method: string, bytes: Uint8Array): string {
+  if (!method.endsWith('CheckConnections')) return Buffer.from(bytes).toString();
+  const { time: _, ...reply } = fromBinary(proxy.CheckConnectionsReplySchema, bytes);
+  return JSON.stringify(reply);
+}
+
 describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over', () => {
   let mesh: Mesh;
   let [client, there]: Pod[] = [];
@@ -102,7 +109,7 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
   });
 
   it.each([name, own, ''])(
-    'ends and moves no connection of others, in the name of %j',
+    'ends, moves and sees no connection of others, in the name of %j',
     async (managerName) => {
       const answers = async (connectionId: string) => {
         const request = { requestId: 'one', networkServiceName: 'far', connectionId, managerName };
@@ -112,15 +119,20 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
           managerName,
           connections: [{ connectionId }],
         });
+        const half = { managerName, connectionId };
+        const capture = bytesOf(proxy.CaptureHalfRequestSchema, { half });
+        const observe = bytesOf(proxy.ObserveHalfRequestSchema, { half });
         const heard: string[] = [];
         for (const { mtls } of mesh.nodes)
           for (const [method, bytes] of [
-            ['CloseProxyConnection', close],
-            ['MoveConnection', move],
-            ['CheckConnections', check],
+            ['ProxyConnection/CloseProxyConnection', close],
+            ['ProxyConnection/MoveConnection', move],
+            ['ProxyConnection/CheckConnections', check],
+            ['HalfInspection/CaptureHalf', capture],
+            ['HalfInspection/ObserveHalf', observe],
           ] as const) {
-            const called = await taken.call(mtls, `/nsmproxy.ProxyConnection/${method}`, bytes);
-            const words = called.kind === 'reply' ? Buffer.from(called.bytes).toString() : called.details;
+            const called = await taken.call(mtls, `/nsmproxy.${method}`, bytes);
+            const words = called.kind === 'reply' ? wordsIn(method, called.bytes) : called.details;
             heard.push(words.replaceAll(connectionId, 'ID'));
           }
         return heard;

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciJ4Cg5DYXB0dXJlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIOCgZwbGFjZXMYAiADKAkSDgoGZmlsdGVyGAMgASgMEhMKC3NuYXBfbGVuZ3RoGAQgASgNIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiiAEKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEg0KBXBvb2xzGAQgAygJEhwKFG1pc3Npbmdfb3Zlcl90dW5uZWxzGAUgASgJImgKEFR1bm5lbENhcGFiaWxpdHkSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEhEKCW9ic3RhY2xlcxgEIAMoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUi0wEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbhInCgZtZW1vcnkYBSABKAsyFy5uc21mb3J3YXJkZXIuTWVtb3J5VXNlImYKCU1lbW9yeVVzZRINCgVsaW1pdBgBIAEoDRIVCg1saW1pdF9vZl91c2VyGAIgASgNEgwKBG1vc3QYAyABKA0SFAoMbW9zdF9vZl91c2VyGAQgASgNEg8KB3JlZnVzZWQYBSABKA0idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkifQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIEhQKDGFkbWluaXN0ZXJlZBgEIAEoCBISCgppbnRlcmZhY2VzGHggASgIIn4KFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDRISCgpwaWRfY29va2llGAMgASgEEhIKCmludGVyZmFjZXMYeCADKAkigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSLlAQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCRIbCgVzdGVwcxhuIAMoCzIMLmNvbW1vbi5TdGVwEg8KB3Rvb2tfbXMYbyABKAEiIwoMQ29tcGFyZVJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UiXQoTT2JzZXJ2ZURyb3BzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBITCgtkdXJhdGlvbl9tcxgCIAEoDSKTAQoMUHJvYmVSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhIKCnRpbWVvdXRfbXMYAiABKA0SKgoGbWV0aG9kGIIBIAEoDjIZLm5zbWZvcndhcmRlci5Qcm9iZU1ldGhvZBIQCgdwYXlsb2FkGIMBIAEoDCJDCgpQcm9iZVJlcGx5EhAKCGFuc3dlcmVkGAEgASgIEhIKCmVsYXBzZWRfdXMYAiABKA0SDwoGdW5zZW50GIIBIAEoCSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudCJLCg9LZWVwV2F5c1JlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRISCgppbnRlcmZhY2VzGAMgAygJIh0KDUtlZXBXYXlzUmVwbHkSDAoEa2VwdBgBIAMoCSInChNLZWVwUHJlZml4ZXNSZXF1ZXN0EhAKCHByZWZpeGVzGAEgAygJIhMKEUtlZXBQcmVmaXhlc1JlcGx5KjkKC1Byb2JlTWV0aG9kEg0KCU5FSUdIQk9VUhAAEggKBEVDSE8QARIRCg1VTkRFUkxBWV9FQ0hPEAIyrgkKCUZvcndhcmRlchJTCg9HZXRDYXBhYmlsaXRpZXMSJC5uc21mb3J3YXJkZXIuR2V0Q2FwYWJpbGl0aWVzUmVxdWVzdBoaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSXgoQSW5zcGVjdE5hbWVzcGFjZRIlLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVxdWVzdBojLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVwbHkSSAoMTGlzdE5ldHdvcmtzEhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRofLm5zbWZvcndhcmRlci5MaXN0TmV0d29ya3NSZXBseRJSCgxPZmZlclR1bm5lbHMSIS5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVxdWVzdBofLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXBseRJSCgxQbGFjZVNvY2tldHMSIS5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVxdWVzdBofLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXBseRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5EkYKCEtlZXBXYXlzEh0ubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVxdWVzdBobLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcGx5ElIKDEtlZXBQcmVmaXhlcxIhLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLktlZXBQcmVmaXhlc1JlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwARJBCgdDb21wYXJlEhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Db21wYXJlUmVwbHkSPwoHQ2FwdHVyZRIcLm5zbWZvcndhcmRlci5DYXB0dXJlUmVxdWVzdBoULm5zbWNhcHR1cmUuQ2FwdHVyZWQwARJICgxPYnNlcnZlRHJvcHMSIS5uc21mb3J3YXJkZXIuT2JzZXJ2ZURyb3BzUmVxdWVzdBoVLm5zbWNhcHR1cmUuRHJvcHNTZWVuYgZwcm90bzM", [file_common, file_nsmcapture]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciJ4Cg5DYXB0dXJlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIOCgZwbGFjZXMYAiADKAkSDgoGZmlsdGVyGAMgASgMEhMKC3NuYXBfbGVuZ3RoGAQgASgNIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiiAEKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEg0KBXBvb2xzGAQgAygJEhwKFG1pc3Npbmdfb3Zlcl90dW5uZWxzGAUgASgJImgKEFR1bm5lbENhcGFiaWxpdHkSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEhEKCW9ic3RhY2xlcxgEIAMoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUi0wEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbhInCgZtZW1vcnkYBSABKAsyFy5uc21mb3J3YXJkZXIuTWVtb3J5VXNlImYKCU1lbW9yeVVzZRINCgVsaW1pdBgBIAEoDRIVCg1saW1pdF9vZl91c2VyGAIgASgNEgwKBG1vc3QYAyABKA0SFAoMbW9zdF9vZl91c2VyGAQgASgNEg8KB3JlZnVzZWQYBSABKA0idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkifQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIEhQKDGFkbWluaXN0ZXJlZBgEIAEoCBISCgppbnRlcmZhY2VzGHggASgIIn4KFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDRISCgpwaWRfY29va2llGAMgASgEEhIKCmludGVyZmFjZXMYeCADKAkigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSLlAQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCRIbCgVzdGVwcxhuIAMoCzIMLmNvbW1vbi5TdGVwEg8KB3Rvb2tfbXMYbyABKAEiIwoMQ29tcGFyZVJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UieQoRU2VydmVCZW5jaFJlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSDAoEc2lkZRgCIAEoCRITCgtkdXJhdGlvbl9tcxgDIAEoDRIOCgZzZWNyZXQYBCABKAwiRgoPU2VydmVCZW5jaFJlcGx5Eg8KB2FkZHJlc3MYASABKAkSEAoIdGNwX3BvcnQYAiABKA0SEAoIdWRwX3BvcnQYAyABKA0irAEKD1J1bkJlbmNoUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIMCgRzaWRlGAIgASgJEhMKC2R1cmF0aW9uX21zGAMgASgNEg4KBnNlY3JldBgEIAEoDBIPCgdhZGRyZXNzGAUgASgJEhAKCHRjcF9wb3J0GAYgASgNEhAKCHVkcF9wb3J0GAcgASgNIv4BCgtCZW5jaFJlcG9ydBIQCghsZWFzdF91cxgBIAEoARIRCgltZWRpYW5fdXMYAiABKAESDgoGcDk5X3VzGAMgASgBEg8KB21vc3RfdXMYBCABKAESEwoLZWNob2VzX3NlbnQYBSABKA0SEwoLZWNob2VzX2xvc3QYBiABKA0SFQoNdGNwX3NlbnRfYml0cxgHIAEoARIZChF0Y3BfcmVjZWl2ZWRfYml0cxgIIAEoARIZChF1ZHBfcmVjZWl2ZWRfYml0cxgJIAEoARIYChB1ZHBfc2VudF9wYWNrZXRzGAogASgNEhgKEHVkcF9sb3N0X3BhY2tldHMYCyABKA0iXQoTT2JzZXJ2ZURyb3BzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBITCgtkdXJhdGlvbl9tcxgCIAEoDSKTAQoMUHJvYmVSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhIKCnRpbWVvdXRfbXMYAiABKA0SKgoGbWV0aG9kGIIBIAEoDjIZLm5zbWZvcndhcmRlci5Qcm9iZU1ldGhvZBIQCgdwYXlsb2FkGIMBIAEoDCJDCgpQcm9iZVJlcGx5EhAKCGFuc3dlcmVkGAEgASgIEhIKCmVsYXBzZWRfdXMYAiABKA0SDwoGdW5zZW50GIIBIAEoCSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudCJLCg9LZWVwV2F5c1JlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRISCgppbnRlcmZhY2VzGAMgAygJIh0KDUtlZXBXYXlzUmVwbHkSDAoEa2VwdBgBIAMoCSInChNLZWVwUHJlZml4ZXNSZXF1ZXN0EhAKCHByZWZpeGVzGAEgAygJIhMKEUtlZXBQcmVmaXhlc1JlcGx5KjkKC1Byb2JlTWV0aG9kEg0KCU5FSUdIQk9VUhAAEggKBEVDSE8QARIRCg1VTkRFUkxBWV9FQ0hPEAIyxAoKCUZvcndhcmRlchJTCg9HZXRDYXBhYmlsaXRpZXMSJC5uc21mb3J3YXJkZXIuR2V0Q2FwYWJpbGl0aWVzUmVxdWVzdBoaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSXgoQSW5zcGVjdE5hbWVzcGFjZRIlLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVxdWVzdBojLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVwbHkSSAoMTGlzdE5ldHdvcmtzEhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRofLm5zbWZvcndhcmRlci5MaXN0TmV0d29ya3NSZXBseRJSCgxPZmZlclR1bm5lbHMSIS5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVxdWVzdBofLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXBseRJSCgxQbGFjZVNvY2tldHMSIS5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVxdWVzdBofLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXBseRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5EkYKCEtlZXBXYXlzEh0ubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVxdWVzdBobLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcGx5ElIKDEtlZXBQcmVmaXhlcxIhLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLktlZXBQcmVmaXhlc1JlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwARJBCgdDb21wYXJlEhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Db21wYXJlUmVwbHkSPwoHQ2FwdHVyZRIcLm5zbWZvcndhcmRlci5DYXB0dXJlUmVxdWVzdBoULm5zbWNhcHR1cmUuQ2FwdHVyZWQwARJICgxPYnNlcnZlRHJvcHMSIS5uc21mb3J3YXJkZXIuT2JzZXJ2ZURyb3BzUmVxdWVzdBoVLm5zbWNhcHR1cmUuRHJvcHNTZWVuEk4KClNlcnZlQmVuY2gSHy5uc21mb3J3YXJkZXIuU2VydmVCZW5jaFJlcXVlc3QaHS5uc21mb3J3YXJkZXIuU2VydmVCZW5jaFJlcGx5MAESRAoIUnVuQmVuY2gSHS5uc21mb3J3YXJkZXIuUnVuQmVuY2hSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLkJlbmNoUmVwb3J0YgZwcm90bzM", [file_common, file_nsmcapture]);
 
 /**
  * @generated from message nsmforwarder.CaptureRequest
@@ -954,6 +954,195 @@ export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 26);
 
 /**
+ * @generated from message nsmforwarder.ServeBenchRequest
+ */
+export type ServeBenchRequest = Message<"nsmforwarder.ServeBenchRequest"> & {
+  /**
+   * @generated from field: nsmforwarder.CrossConnect cross_connect = 1;
+   */
+  crossConnect?: CrossConnect | undefined;
+
+  /**
+   * client or endpoint.
+   *
+   * @generated from field: string side = 2;
+   */
+  side: string;
+
+  /**
+   * Milliseconds of each measurement, 30000 at most.
+   *
+   * @generated from field: uint32 duration_ms = 3;
+   */
+  durationMs: number;
+
+  /**
+   * 16 bytes, by which both ends know each other.
+   *
+   * @generated from field: bytes secret = 4;
+   */
+  secret: Uint8Array;
+};
+
+/**
+ * Describes the message nsmforwarder.ServeBenchRequest.
+ * Use `create(ServeBenchRequestSchema)` to create a new message.
+ */
+export const ServeBenchRequestSchema: GenMessage<ServeBenchRequest> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 27);
+
+/**
+ * @generated from message nsmforwarder.ServeBenchReply
+ */
+export type ServeBenchReply = Message<"nsmforwarder.ServeBenchReply"> & {
+  /**
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * @generated from field: uint32 tcp_port = 2;
+   */
+  tcpPort: number;
+
+  /**
+   * @generated from field: uint32 udp_port = 3;
+   */
+  udpPort: number;
+};
+
+/**
+ * Describes the message nsmforwarder.ServeBenchReply.
+ * Use `create(ServeBenchReplySchema)` to create a new message.
+ */
+export const ServeBenchReplySchema: GenMessage<ServeBenchReply> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 28);
+
+/**
+ * @generated from message nsmforwarder.RunBenchRequest
+ */
+export type RunBenchRequest = Message<"nsmforwarder.RunBenchRequest"> & {
+  /**
+   * As in ServeBenchRequest.
+   *
+   * @generated from field: nsmforwarder.CrossConnect cross_connect = 1;
+   */
+  crossConnect?: CrossConnect | undefined;
+
+  /**
+   * @generated from field: string side = 2;
+   */
+  side: string;
+
+  /**
+   * @generated from field: uint32 duration_ms = 3;
+   */
+  durationMs: number;
+
+  /**
+   * @generated from field: bytes secret = 4;
+   */
+  secret: Uint8Array;
+
+  /**
+   * As in ServeBenchReply.
+   *
+   * @generated from field: string address = 5;
+   */
+  address: string;
+
+  /**
+   * @generated from field: uint32 tcp_port = 6;
+   */
+  tcpPort: number;
+
+  /**
+   * @generated from field: uint32 udp_port = 7;
+   */
+  udpPort: number;
+};
+
+/**
+ * Describes the message nsmforwarder.RunBenchRequest.
+ * Use `create(RunBenchRequestSchema)` to create a new message.
+ */
+export const RunBenchRequestSchema: GenMessage<RunBenchRequest> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 29);
+
+/**
+ * @generated from message nsmforwarder.BenchReport
+ */
+export type BenchReport = Message<"nsmforwarder.BenchReport"> & {
+  /**
+   * Microseconds that a small packet of UDP took there and back.
+   *
+   * @generated from field: double least_us = 1;
+   */
+  leastUs: number;
+
+  /**
+   * @generated from field: double median_us = 2;
+   */
+  medianUs: number;
+
+  /**
+   * @generated from field: double p99_us = 3;
+   */
+  p99Us: number;
+
+  /**
+   * @generated from field: double most_us = 4;
+   */
+  mostUs: number;
+
+  /**
+   * @generated from field: uint32 echoes_sent = 5;
+   */
+  echoesSent: number;
+
+  /**
+   * @generated from field: uint32 echoes_lost = 6;
+   */
+  echoesLost: number;
+
+  /**
+   * Bits per second, as the application has them.
+   *
+   * @generated from field: double tcp_sent_bits = 7;
+   */
+  tcpSentBits: number;
+
+  /**
+   * @generated from field: double tcp_received_bits = 8;
+   */
+  tcpReceivedBits: number;
+
+  /**
+   * @generated from field: double udp_received_bits = 9;
+   */
+  udpReceivedBits: number;
+
+  /**
+   * Of packets of the largest size, sent as fast as one thread of Node.js can.
+   *
+   * @generated from field: uint32 udp_sent_packets = 10;
+   */
+  udpSentPackets: number;
+
+  /**
+   * @generated from field: uint32 udp_lost_packets = 11;
+   */
+  udpLostPackets: number;
+};
+
+/**
+ * Describes the message nsmforwarder.BenchReport.
+ * Use `create(BenchReportSchema)` to create a new message.
+ */
+export const BenchReportSchema: GenMessage<BenchReport> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 30);
+
+/**
  * @generated from message nsmforwarder.ObserveDropsRequest
  */
 export type ObserveDropsRequest = Message<"nsmforwarder.ObserveDropsRequest"> & {
@@ -975,7 +1164,7 @@ export type ObserveDropsRequest = Message<"nsmforwarder.ObserveDropsRequest"> & 
  * Use `create(ObserveDropsRequestSchema)` to create a new message.
  */
 export const ObserveDropsRequestSchema: GenMessage<ObserveDropsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 31);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -1011,7 +1200,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 28);
+  messageDesc(file_nsmforwarder, 32);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -1042,7 +1231,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 29);
+  messageDesc(file_nsmforwarder, 33);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -1059,7 +1248,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 30);
+  messageDesc(file_nsmforwarder, 34);
 
 /**
  * Seen from the pod.
@@ -1111,7 +1300,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 31);
+  messageDesc(file_nsmforwarder, 35);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -1124,7 +1313,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 32);
+  messageDesc(file_nsmforwarder, 36);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -1165,7 +1354,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 33);
+  messageDesc(file_nsmforwarder, 37);
 
 /**
  * @generated from message nsmforwarder.KeepWaysRequest
@@ -1198,7 +1387,7 @@ export type KeepWaysRequest = Message<"nsmforwarder.KeepWaysRequest"> & {
  * Use `create(KeepWaysRequestSchema)` to create a new message.
  */
 export const KeepWaysRequestSchema: GenMessage<KeepWaysRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 34);
+  messageDesc(file_nsmforwarder, 38);
 
 /**
  * @generated from message nsmforwarder.KeepWaysReply
@@ -1217,7 +1406,7 @@ export type KeepWaysReply = Message<"nsmforwarder.KeepWaysReply"> & {
  * Use `create(KeepWaysReplySchema)` to create a new message.
  */
 export const KeepWaysReplySchema: GenMessage<KeepWaysReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 35);
+  messageDesc(file_nsmforwarder, 39);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesRequest
@@ -1236,7 +1425,7 @@ export type KeepPrefixesRequest = Message<"nsmforwarder.KeepPrefixesRequest"> & 
  * Use `create(KeepPrefixesRequestSchema)` to create a new message.
  */
 export const KeepPrefixesRequestSchema: GenMessage<KeepPrefixesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 36);
+  messageDesc(file_nsmforwarder, 40);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesReply
@@ -1249,7 +1438,7 @@ export type KeepPrefixesReply = Message<"nsmforwarder.KeepPrefixesReply"> & {
  * Use `create(KeepPrefixesReplySchema)` to create a new message.
  */
 export const KeepPrefixesReplySchema: GenMessage<KeepPrefixesReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 37);
+  messageDesc(file_nsmforwarder, 41);
 
 /**
  * @generated from enum nsmforwarder.ProbeMethod
@@ -1448,6 +1637,26 @@ export const Forwarder: GenService<{
     methodKind: "unary";
     input: typeof ObserveDropsRequestSchema;
     output: typeof DropsSeenSchema;
+  },
+  /**
+   * Answers a measurement from one side of a cross-connect, until the caller goes or its time has passed; one at a time.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.ServeBench
+   */
+  serveBench: {
+    methodKind: "server_streaming";
+    input: typeof ServeBenchRequestSchema;
+    output: typeof ServeBenchReplySchema;
+  },
+  /**
+   * Measures from one side of a cross-connect what passes to the other, where a measurement is answered; one at a time.
+   *
+   * @generated from rpc nsmforwarder.Forwarder.RunBench
+   */
+  runBench: {
+    methodKind: "unary";
+    input: typeof RunBenchRequestSchema;
+    output: typeof BenchReportSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmforwarder, 0);

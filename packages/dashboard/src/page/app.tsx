@@ -62,15 +62,17 @@ export function App(): JSX.Element {
           {{ system: 'Auto', light: 'Light', dark: 'Dark' }[theme.value]}
         </button>
       </header>
-      <nav aria-label="Views">
-        {views.map((one) => (
-          <a key={one} {...linkTo({ view: one })} aria-current={one === view ? 'page' : undefined}>
-            {one[0]?.toUpperCase() + one.slice(1)}
-            {counts[one]() === undefined ? '' : <span class="badge">{counts[one]()}</span>}
-          </a>
-        ))}
+      <div class="bar">
+        <nav aria-label="Views">
+          {views.map((one) => (
+            <a key={one} {...linkTo({ view: one })} aria-current={one === view ? 'page' : undefined}>
+              {one[0]?.toUpperCase() + one.slice(1)}
+              {counts[one]() === undefined ? '' : <span class="badge">{counts[one]()}</span>}
+            </a>
+          ))}
+        </nav>
         <States />
-      </nav>
+      </div>
       {troubles.value.length > 0 && (
         <ul class="banner" role="alert">
           {troubles.value.map((text) => (

@@ -1,4 +1,5 @@
 // What the page has of the mesh: the last snapshot with every patch since, and counters of the last minutes.
+
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import {
   type Change,
@@ -13,6 +14,7 @@ import {
   type Snapshot,
   type Thing,
 } from '../model.js';
+import { grouped } from './grouped.js';
 
 /** live: news come as they happen. lost: the connection to the server broke, and is made again. */
 export type Link = 'connecting' | 'live' | 'lost' | 'token';
@@ -57,7 +59,7 @@ export const nodes: ReadonlySignal<readonly MeshNode[]> = computed(() =>
 
 /** Connections of each endpoint, by `NAMESPACE/NAME`. */
 export const loads: ReadonlySignal<ReadonlyMap<string, readonly MeshConnection[]>> = computed(() =>
-  Map.groupBy(connections.value, ({ endpoint }) => `${endpoint.namespace}/${endpoint.name}`),
+  grouped(connections.value, ({ endpoint }) => `${endpoint.namespace}/${endpoint.name}`),
 );
 
 export const stateCounts: ReadonlySignal<ReadonlyMap<ConnectionState, number>> = computed(() => {

@@ -81,6 +81,7 @@ function removeLeft(root: string): void {
 
 /** Reasons that say of a packet only that nobody was waiting for it, such as at the end of a socket. */
 const everyday = [
+  'NO_SOCKET',
   'SOCKET_CLOSE',
   'SOCKET_FILTER',
   'UNIX_DISCONNECT',
@@ -90,13 +91,16 @@ const everyday = [
   'TCP_OLD_ACK',
 ];
 
+/** Where the packets end by which programs are tried. */
+const ownTrial = 'bpf_prog_test_run_skb';
+
 /** @param text of a trace: a line for each packet. */
 export function parseDrops(text: string): KernelDropReport[] {
   const found = new Map<string, KernelDropReport>();
   for (const [, protocol = '', place = '', reason = ''] of text.matchAll(
     /kfree_skb: .*?protocol=(\d+) location=([\w.]+)\S* reason: (\w+)/g,
   )) {
-    if (everyday.includes(reason)) continue;
+    if (everyday.includes(reason) || place === ownTrial) continue;
     const key = `${reason} ${place} ${protocol}`;
     const count = (found.get(key)?.count ?? 0) + 1;
     found.set(key, { reason, place, protocol: Number(protocol), count });

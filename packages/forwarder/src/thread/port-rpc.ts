@@ -195,8 +195,10 @@ export class PortClient {
         wake();
       },
     });
+    // At once: whoever reads may never come back for the next message.
     const abort = (): void => {
       outcome = { error: NsmError.from(options.signal?.reason) };
+      this.#port.postMessage({ cancel: id } satisfies Call);
       wake();
     };
     options.signal?.addEventListener('abort', abort, { once: true });
@@ -218,7 +220,6 @@ export class PortClient {
       options.signal?.removeEventListener('abort', abort);
       this.#pending.delete(id);
       if (!outcome) this.#port.postMessage({ cancel: id } satisfies Call);
-      else if (options.signal?.aborted) this.#port.postMessage({ cancel: id } satisfies Call);
     }
   }
 }

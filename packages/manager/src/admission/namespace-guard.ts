@@ -1,6 +1,6 @@
 // Who may name which network namespace: a socket opened in it, unless configuration lets the user speak for others.
 import type { forwarder as fw, NamespaceIdentity, PeerCredentials } from '@nsm/api';
-import { NsmError } from '@nsm/api';
+import { NsmError, Turns } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
 import { identityOf, isSameNamespace } from '../state/namespace-identity.js';
 import { quote } from '../untrusted-text.js';
@@ -24,6 +24,7 @@ export class NamespaceGuard {
   readonly #allowedUids: ReadonlySet<number>;
   readonly #own: NamespaceIdentity;
   readonly #now: () => number;
+  readonly #turns = new Turns();
   readonly #endpointNamespaces = new Map<
     string,
     { readonly namespace: fw.Namespace; readonly until: number }
@@ -53,8 +54,12 @@ export class NamespaceGuard {
     // A number that the caller knows is here no process's, or another's.
     if (peer && isHidden(peer) && reference.startsWith('/proc/'))
       throw outOfSight(`${quote(linuxNamespace)} names`);
-    const { namespace } = await this.#forwarder
-      .inspectNamespace({ linuxNamespace: reference, pid: peer?.pid ?? 0 })
+    // A look takes as long as the pod has routes: of what others wait for, each caller has one at a time.
+    const asking = (): Promise<fw.InspectNamespaceReply> =>
+      this.#forwarder.inspectNamespace({ linuxNamespace: reference, pid: peer?.pid ?? 0 });
+    const named = this.speaksForOthers(peer) ? linuxNamespace : '';
+    const { namespace } = await this.#turns
+      .take([`${identityOf(own)} ${named}`], asking)
       .catch((thrown: unknown) => {
         throw peer && isHidden(peer) ? orOutOfSight(thrown) : thrown;
       });

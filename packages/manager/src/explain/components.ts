@@ -1,4 +1,5 @@
 // What explaining uses: all that a request uses, and who knows the pods and the policy.
+import type { MachineCredentials } from '@nsm/pki';
 import type { Registry } from '@nsm/registry';
 import type { NodePods } from '../node-pods.js';
 import type { PolicySource } from '../policy/policy-source.js';
@@ -9,6 +10,8 @@ export interface ExplainComponents extends RequestComponents {
   readonly registry: Registry;
   readonly subjects: Subjects;
   readonly source: PolicySource;
+  /** Undefined for plain text. */
+  readonly credentials: MachineCredentials | undefined;
   /** Undefined where Kubernetes runs none. */
   readonly pods: NodePods | undefined;
 }

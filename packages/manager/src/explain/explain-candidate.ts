@@ -65,14 +65,14 @@ export async function explainCandidate(
       );
       further.push(...toldOf(components, planned, explained, tunnels));
     } catch (thrown) {
-      const { kind, message, code } = NsmError.from(thrown);
+      const { kind, message } = NsmError.from(thrown);
       if (!tunnels.there)
         tunnels.unknown = kind === 'unimplemented' ? 'its manager is of an older version' : message;
       // An older manager may do it all the same.
       further.push({
         about: local ? 'interfaces' : 'tunnel',
         passed: kind === 'unimplemented',
-        text: `${message} (${code})`,
+        text: message,
       });
     }
   }

@@ -2,7 +2,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type admin, NsmError, traitsOf } from '@nsm/api';
 import type { Wanted } from '../choice/checks.js';
+import { detailOf, isUp, namespaceOfOwner, stateOf } from '../state/connection.js';
 import { ownHolder } from '../state/holder.js';
+import { isSameNamespace } from '../state/namespace-identity.js';
+import { quote } from '../untrusted-text.js';
 import type { ExplainComponents } from './components.js';
 import type { Asker } from './who-asks.js';
 
@@ -13,8 +16,14 @@ export function problemOf(error: NsmError, refuses = true): ProblemInit {
 }
 
 /** Of this manager, whoever asks. */
-export function problemsHere({ registry, catalogue, source }: ExplainComponents): ProblemInit[] {
+export function problemsHere(components: ExplainComponents): ProblemInit[] {
+  const { registry, catalogue, source, credentials, connections } = components;
   const found: ProblemInit[] = [];
+  if (credentials && credentials.validUntil.getTime() <= connections.now()) {
+    const ended = `the certificate of this manager (${credentials.source}) ended at ${credentials.validUntil.toISOString()}`;
+    const what = `${ended}: other managers refuse it until it has another`;
+    found.push(problemOf(new NsmError('untrusted', what), false));
+  }
   if (!registry.synced)
     found.push(
       problemOf(
@@ -47,6 +56,35 @@ export function problemsHere({ registry, catalogue, source }: ExplainComponents)
 
 /** Of the pod that would ask. */
 export function problemsOf(components: ExplainComponents, wanted: Wanted, asker: Asker): ProblemInit[] {
+  return [...pastOf(components, wanted, asker), ...inTheWayOf(components, wanted, asker)];
+}
+
+/** What became of what the pod asked for before, where that is not well. */
+function pastOf(
+  { connections, refusals }: ExplainComponents,
+  { service }: Wanted,
+  { namespace }: Asker,
+): ProblemInit[] {
+  const found: ProblemInit[] = [];
+  for (const connection of connections.values()) {
+    const { id, owner } = connection;
+    if (connection.service !== service || !owner || isUp(connection)) continue;
+    if (!isSameNamespace(namespaceOfOwner(owner), namespace)) continue;
+    const detail = detailOf(connection);
+    const what = `its connection ${id} is ${stateOf(connection)}${detail ? `: ${detail}` : ''}`;
+    found.push(problemOf(new NsmError('no-packets', what), false));
+  }
+  const last = refusals.of(namespace, service);
+  if (last) {
+    const seconds = Math.round((connections.now() - last.at) / 1000);
+    const end = last.error.kind === 'cancelled' ? 'was given up by its caller' : 'was refused';
+    const what = `its last request (${quote(last.requestId)}, ${seconds} s ago) ${end}: ${last.error.message}`;
+    found.push({ code: last.error.code, what, refuses: false });
+  }
+  return found;
+}
+
+function inTheWayOf(components: ExplainComponents, wanted: Wanted, asker: Asker): ProblemInit[] {
   const { shares, connections, gate, catalogue } = components;
   const { client, namespace, interfaceNames } = asker;
   const found: ProblemInit[] = [];

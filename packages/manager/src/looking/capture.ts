@@ -1,13 +1,17 @@
 // The packets of one connection as they pass, on this node and on the other.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type admin, type capture, type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import { type Connection, isClosed } from '../state/connection.js';
-import { oneLine } from '../untrusted-text.js';
+import { oneLine, quote } from '../untrusted-text.js';
 import type { LookingComponents } from './components.js';
 import { knownConnection, otherHalf, refusedBy } from './halves.js';
 import { type Captured, type CaptureSource, mergeCaptures } from './merge-captures.js';
 
 type CaptureWish = Omit<admin.CaptureConnectionRequest, '$typeName' | '$unknown'>;
 type Wish = Pick<fw.CaptureRequest, 'places' | 'filter' | 'snapLength'>;
+
+/** Milliseconds within which another manager begins. */
+const answersWithinMs = 2000;
 
 const places = ['client', 'endpoint', 'node', 'underlay'] as const;
 
@@ -104,9 +108,25 @@ async function captureThere(
       .inspection(other.peer)
       .captureHalf({ ...wish, half: other.half }, { signal });
     const messages = stream[Symbol.asyncIterator]();
-    return await begun(manager, messages, (untilNs) => aheadNs(untilNs, askedAt, Date.now()));
+    const source = begun(manager, messages, (untilNs) => aheadNs(untilNs, askedAt, Date.now()));
+    return await withinTime(source, answersWithinMs, `manager ${quote(manager)} does not answer`);
   } catch (thrown) {
     throw refusedBy(manager, thrown);
+  }
+}
+
+async function withinTime<T>(answer: Promise<T>, timeoutMs: number, otherwise: string): Promise<T> {
+  const timer = new AbortController();
+  const late = sleep(timeoutMs, undefined, { signal: timer.signal }).then(() => {
+    throw new NsmError('manager-unreachable', otherwise);
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    timer.abort();
+    // It ends with the signal of the whole.
+    answer.catch(() => undefined);
   }
 }
 

@@ -16,6 +16,9 @@ export interface NodeDrops {
 
 type Told = Pick<capture.DropsSeen, 'kernel' | 'kernelMissing' | 'counted' | 'faults'>;
 
+/** Milliseconds that another manager has beside the time for which it looks. */
+const answersWithinMs = 1000;
+
 /** Of what another manager tells. */
 const mostTold = 32;
 
@@ -49,7 +52,14 @@ export async function observeAll(
   const other = otherHalf(components, connection);
   if (other) {
     const { peer, half } = other;
-    nodes.push(told(peer.manager, peers.inspection(peer).observeHalf({ half, durationMs }, { signal })));
+    nodes.push(
+      told(
+        peer.manager,
+        peers
+          .inspection(peer)
+          .observeHalf({ half, durationMs }, { signal, timeoutMs: durationMs + answersWithinMs }),
+      ),
+    );
   }
   return await Promise.all(nodes);
 }

@@ -44,9 +44,12 @@ export function pathOf({ self }: LookingComponents, { crossConnect: { tunnel }, 
   return peer ? `the physical network, ${peer.manager}` : `${self.name} alone`;
 }
 
-/** ICMP, as an application's packets go; where that is not answered, address resolution, which every interface of a kernel answers. */
-async function throughConnection(
-  { forwarder }: LookingComponents,
+/**
+ * ICMP, as an application's packets go; where that is not answered, address resolution, which every interface of a kernel answers.
+ * @throws NsmError `dataplane` where this node has no device to send by.
+ */
+export async function throughConnection(
+  { forwarder }: Pick<LookingComponents, 'forwarder'>,
   { crossConnect, role }: Connection,
   timeoutMs: number,
 ): Promise<Leg> {

@@ -7,6 +7,10 @@ export interface LossFacts {
   readonly loss: Loss;
   /** Packets that were lost. */
   readonly count: number;
+  /** Bytes of packets that were answered, where only larger ones are lost; 0: none were. */
+  readonly smallerSize: number;
+  /** The other pod's address. */
+  readonly peer: string;
   readonly tunnel: fw.TunnelEnd | undefined;
   /** Whether the other node answers beside the tunnel; undefined: it was not asked. */
   readonly underlayAnswers: boolean | undefined;
@@ -17,13 +21,11 @@ export interface LossFacts {
   readonly nodes: readonly NodeDrops[];
 }
 
-/** EtherTypes that the packets of a connection and its tunnel have. */
-const followed: Readonly<Record<number, string>> = {
-  2048: 'IPv4',
-  34525: 'IPv6',
-  2054: 'ARP',
-  34887: 'MPLS',
-};
+const etherTypes = { IPv4: 0x0800, IPv6: 0x86dd, ARP: 0x0806, MPLS: 0x8847 } as const;
+type EtherTypeName = keyof typeof etherTypes;
+
+/** Of the drops of a node's kernel that are told, the most frequent ones. */
+const mostOfKernel = 3;
 
 export function placeOf({ place, manager, outgoing }: Stage): string {
   const device = place === 'node' ? 'the end of the device' : `the ${place}`;
@@ -46,7 +48,7 @@ export function reasonsOf(facts: LossFacts): string[] {
     ...errors,
     ...concerned.flatMap((node) => [...faultsOf(node), ...countedBy(node)]),
     ...between(facts),
-    ...concerned.flatMap((node) => droppedBy(node, facts.count)),
+    ...concerned.flatMap((node) => droppedBy(node, facts)),
     ...others.flatMap((node) => [...faultsOf(node), ...countedBy(node)]),
     ...concerned.flatMap(({ manager, missing }) =>
       missing === '' ? [] : [`the kernel of node ${manager} does not tell what it drops: ${missing}`],
@@ -64,13 +66,19 @@ function countedBy({ manager, counted }: NodeDrops): string[] {
   );
 }
 
-/** What happened as often as packets were lost, or more often. */
-function droppedBy({ manager, kernel }: NodeDrops, lost: number): string[] {
+/** What happened as often as packets were lost, or more often, to packets that look alike. */
+function droppedBy({ manager, kernel }: NodeDrops, { count: lost, tunnel, peer }: LossFacts): string[] {
+  const version = (address: string): EtherTypeName => (address.includes(':') ? 'IPv6' : 'IPv4');
+  const inside: EtherTypeName[] = version(peer) === 'IPv4' ? ['IPv4', 'ARP'] : ['IPv6'];
+  const outside: EtherTypeName[] = tunnel ? [version(tunnel.remote), 'MPLS'] : [];
+  const names = new Map([...inside, ...outside].map((name) => [etherTypes[name] as number, name]));
   return kernel
-    .filter(({ protocol, count }) => followed[protocol] !== undefined && count >= lost)
+    .filter(({ protocol, count }) => names.has(protocol) && count >= lost)
+    .toSorted((a, b) => Number(meaningOf(b.reason) !== '') - Number(meaningOf(a.reason) !== ''))
+    .slice(0, mostOfKernel)
     .map(
       ({ reason, place, protocol, count }) =>
-        `the kernel of node ${manager} dropped ${count} packets of ${followed[protocol]} meanwhile: ${reason} in ${place}${meaningOf(reason)}`,
+        `the kernel of node ${manager} dropped ${count} packets of ${names.get(protocol)} meanwhile: ${reason} in ${place}${meaningOf(reason)}`,
     );
 }
 
@@ -87,15 +95,20 @@ function meaningOf(reason: string): string {
     IP_OUTNOROUTES: ' (no route)',
     IP_INNOROUTES: ' (no route)',
     DEV_READY: ' (the device is down)',
+    OTHERHOST: ' (it is for another MAC address)',
   };
   return meanings[reason] ?? '';
 }
 
 /** What the place itself says. */
-function between({ loss: { after, before }, tunnel, underlayAnswers }: LossFacts): string[] {
+function between({ loss: { after, before }, tunnel, smallerSize, underlayAnswers }: LossFacts): string[] {
   if (!after)
     return ["the pod does not send it by the connection's interface: its routes, rules or firewall"];
-  if (after.manager !== before.manager) {
+  if (smallerSize > 0)
+    return [
+      `packets of ${smallerSize} bytes pass and larger ones do not: an MTU on the way is too small for the tunnel`,
+    ];
+  if (after.place === 'underlay' && before.place === 'underlay') {
     const what = tunnel ? carrierOf(tunnel) : 'packets';
     const ping =
       underlayAnswers === undefined

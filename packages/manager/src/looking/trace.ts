@@ -13,7 +13,7 @@ import { lossOf, type Side, type Stage, wayOf } from './trace-way.js';
 /** How often each size is sent: what is dropped as often is likely to be it. */
 const timesSent = 3;
 /** Milliseconds within which a packet is answered. */
-const answeredWithinMs = 250;
+const answeredWithinMs = 400;
 /** Bytes of a small packet's payload; of a mark: what all packets of a trace have, and a number. */
 const smallPayload = 56;
 const markSize = 8;
@@ -50,7 +50,7 @@ export async function traceConnection(
   try {
     const watching = await watchPackets(components, connection, marks, until);
     // As long as it takes when nothing is answered.
-    const drops = observeAll(components, connection, marks.length * answeredWithinMs, until);
+    const drops = observeAll(components, connection, 2 * answeredWithinMs, until);
     drops.catch(() => undefined);
     const sent = await sendAll(components, connection, port, marks);
     await watching.settle();
@@ -61,7 +61,12 @@ export async function traceConnection(
           components,
           connection,
           sent.filter((one) => one.size === size),
-          { way, watching, drops },
+          {
+            way,
+            watching,
+            drops,
+            smallerSize: sent.find((one) => one.answered && one.size < size)?.size ?? 0,
+          },
         ),
       ),
     );
@@ -105,18 +110,20 @@ async function sendAll(
   marks: readonly Buffer[],
 ): Promise<Sent[]> {
   const headers = peer.includes(':') ? 48 : 28;
+  const { ECHO: method } = fw.ProbeMethod;
+  const send = async (mark: number, bytes: number): Promise<Sent> => {
+    const payload = Buffer.alloc(bytes);
+    payload.set(marks[mark] ?? []);
+    const probe = { crossConnect, timeoutMs: answeredWithinMs, method, payload };
+    const { answered, unsent } = await forwarder.probe(probe);
+    return { size: headers + bytes, mark, answered, unsent };
+  };
+  const sizes = [smallPayload, Math.max(smallPayload, mtu - headers)];
   const sent: Sent[] = [];
-  for (const [mark, bytes] of marks.entries()) {
-    const payload = Buffer.alloc(mark < timesSent ? smallPayload : Math.max(smallPayload, mtu - headers));
-    payload.set(bytes);
-    const { ECHO: method } = fw.ProbeMethod;
-    const { answered, unsent } = await forwarder.probe({
-      crossConnect,
-      timeoutMs: answeredWithinMs,
-      method,
-      payload,
-    });
-    sent.push({ size: headers + payload.length, mark, answered, unsent });
+  for (const [index, size] of sizes.entries()) {
+    const first = index * timesSent;
+    const numbers = Array.from({ length: timesSent }, (_, number) => first + number);
+    sent.push(...(await Promise.all(numbers.map((mark) => send(mark, size)))));
   }
   return sent;
 }
@@ -125,6 +132,8 @@ interface Watched {
   readonly way: readonly Stage[];
   readonly watching: Watching;
   readonly drops: Promise<readonly NodeDrops[]>;
+  /** As in `LossFacts`. */
+  readonly smallerSize: number;
 }
 
 /** What became of the packets of one size: of one that got lost, where there is any. */
@@ -132,7 +141,7 @@ async function follow(
   components: LookingComponents,
   connection: Connection,
   all: readonly Sent[],
-  { way, watching: { points, seen }, drops }: Watched,
+  { way, watching: { points, seen }, drops, smallerSize }: Watched,
 ): Promise<{ readonly packet: Packet; readonly reasons: readonly string[] }> {
   const lost = all.filter(({ answered }) => !answered);
   const [shown] = lost.length > 0 ? lost : all;
@@ -154,8 +163,10 @@ async function follow(
   const reasons = reasonsOf({
     loss: found,
     count: lost.length,
+    peer: senderOf(connection).port.peerAddresses[0] ?? '',
     tunnel,
     unsent,
+    smallerSize,
     underlayAnswers: tunnel ? await underlayAnswers(components, connection) : undefined,
     errors: sightings.filter(({ isError }) => isError).map(errorText),
     nodes: await drops,

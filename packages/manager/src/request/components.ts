@@ -19,6 +19,7 @@ import type { PeerManagers } from '../peers/peer-managers.js';
 import type { ServedNames } from '../peers/served-names.js';
 import type { Gate } from '../policy/gate.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import type { Refusals } from './refusals.js';
 import type { FaultInjector } from './transaction.js';
 
 export interface RequestComponents extends LifelinesComponents {
@@ -47,6 +48,7 @@ export interface RequestComponents extends LifelinesComponents {
   readonly prefixes: ConfiguredPrefixes;
   readonly identifiers: Identifiers;
   readonly connections: ConnectionTable;
+  readonly refusals: Refusals;
   /** What the log has been told. */
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;

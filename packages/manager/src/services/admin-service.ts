@@ -2,6 +2,7 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
 import { explainSelection } from '../explain/explain-selection.js';
+import { benchConnection } from '../looking/bench.js';
 import { captureConnection } from '../looking/capture.js';
 import { pingConnection } from '../looking/ping.js';
 import { traceConnection } from '../looking/trace.js';
@@ -157,6 +158,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     captureConnection: (request, { signal }) => captureConnection(components, request, signal),
+
+    benchConnection: (request, { signal }) => benchConnection(components, request, signal),
 
     traceConnection: ({ id }, { signal }) => traceConnection(components, id, signal),
 

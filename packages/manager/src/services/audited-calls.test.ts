@@ -27,6 +27,9 @@ describe('audited calls', () => {
       fail: async (_request: object, _context: CallContext): Promise<object> => {
         throw new NsmError('invalid', 'malformed');
       },
+      never: (_request: object, _context: CallContext): Promise<object> => {
+        throw new NsmError('privilege', 'not for operators');
+      },
       leave: async (_request: object, _context: CallContext): Promise<object> => {
         throw new NsmError('cancelled', 'gone');
       },
@@ -36,8 +39,11 @@ describe('audited calls', () => {
         yield {};
         throw new NsmError('overload', 'too many watches');
       },
+      async *capture(_request: object, _context: CallContext): AsyncGenerator<object> {
+        yield* [{}, {}];
+      },
     },
-    ['close'],
+    ['close', 'capture'],
   );
 
   const told = async (call: () => Promise<unknown>): Promise<object[]> => {
@@ -64,6 +70,9 @@ describe('audited calls', () => {
         what: { call: 'fail', endpoint: 'one', endpoints: 2 },
       }),
     ]);
+    expect(await told(async () => await service.never({}, context))).toEqual([
+      expect.objectContaining({ outcome: 'refused NSM0603' }),
+    ]);
     const watched = await told(async () => {
       for await (const _ of service.watch({}, context));
     });
@@ -75,6 +84,12 @@ describe('audited calls', () => {
     expect(await told(() => service.leave({}, context))).toEqual([]);
     expect(await told(() => service.close({ id: 'a:1' }, context))).toEqual([
       expect.objectContaining({ outcome: 'accepted', who, what: { call: 'close', connection: 'a:1' } }),
+    ]);
+    const captured = await told(async () => {
+      for await (const _ of service.capture({ half: { connectionId: 'a:1' } }, context));
+    });
+    expect(captured).toEqual([
+      expect.objectContaining({ outcome: 'accepted', what: { call: 'capture', connection: 'a:1' } }),
     ]);
   });
 });

@@ -93,7 +93,8 @@ async function requestConnection(
   const client = components.subjects.of({ uid, gid, pid }, namespace);
   const holder = ownHolder({ uid, client, namespace });
   const admitted = { request, key, fingerprint, owner, namespace, client, uid, course };
-  const connection = await components.reconciler.order(key, {
+  const { refusals } = components;
+  const ordered = components.reconciler.order(key, {
     kind: 'connect',
     fingerprint,
     course,
@@ -117,6 +118,11 @@ async function requestConnection(
       }
     },
   });
+  const connection = await ordered.catch((thrown: unknown) => {
+    refusals.note(namespace, request.networkServiceName, request.requestId, NsmError.from(thrown));
+    throw thrown;
+  });
+  refusals.forget(namespace, request.networkServiceName);
   if (!connection) throw new NsmError('internal', `no connection for request_id ${request.requestId}`);
   return connection;
 }

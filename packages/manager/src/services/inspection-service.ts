@@ -1,6 +1,7 @@
 // nsmproxy.HalfInspection on TCP: what the manager of the other half of a connection may see of this one.
 import { type CallContext, NsmError, type proxy, type ServiceImplementation } from '@nsm/api';
 import { callingManager } from '../admission/calling-manager.js';
+import { answerBench } from '../looking/bench.js';
 import { captureHalf } from '../looking/capture.js';
 import { sharedHalf } from '../looking/halves.js';
 import { observeHere } from '../looking/observe-drops.js';
@@ -36,6 +37,13 @@ export function inspectionService(
       const { manager, own } = ownHalf(half, context);
       using _place = observations.take(manager);
       return await observeHere(components, own, durationMs, context.signal);
+    },
+
+    async *serveBench({ half, durationMs, secret }, context) {
+      const { manager, own } = ownHalf(half, context);
+      using _place = observations.take(manager);
+      components.logger.info({ connection: own.id }, `manager ${quote(manager)} measures what passes`);
+      yield* answerBench(components, own, { durationMs, secret }, context.signal);
     },
   };
 }

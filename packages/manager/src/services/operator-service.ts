@@ -22,6 +22,7 @@ const looks: Readonly<Record<keyof Admin, boolean>> = {
   captureConnection: false,
   pingConnection: false,
   traceConnection: false,
+  benchConnection: false,
   checkPeers: false,
   checkRegistry: false,
 };

@@ -1,9 +1,10 @@
 // Connections as operators are told of them.
 import type { Message, MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { type admin, type forwarder as fw, traitsOf } from '@nsm/api';
+import type { admin, forwarder as fw } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { forEachLimited } from '../limited-concurrency.js';
+import { throughConnection } from '../looking/ping.js';
 import { type Connection, detailOf, isInPlace, stateOf } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
 import { withinPatience } from './within-patience.js';
@@ -61,24 +62,19 @@ function orderOf(course: Course, manager: string): MessageInitShape<typeof admin
 
 /** Of each connection that is in place and has a device: microseconds until the other side answers, 0 where it does not. */
 export async function roundTripsOf(
-  { forwarder }: Pick<ServiceComponents, 'forwarder'>,
+  components: Pick<ServiceComponents, 'forwarder'>,
   connections: readonly Connection[],
 ): Promise<ReadonlyMap<string, number>> {
   const measured = new Map<string, number>();
+  const measure = async (connection: Connection): Promise<void> => {
+    const answer = throughConnection(components, connection, answersWithinMs);
+    const { answered, roundTripMs } = await withinPatience(answer);
+    if (answered) measured.set(connection.id, Math.max(1, Math.round(roundTripMs * 1000)));
+  };
+  // What has no device to send by, or has just lost it, has no round trip.
   await forEachLimited(
-    connections,
-    async (connection) => {
-      const { crossConnect, id } = connection;
-      const side = crossConnect.client ?? crossConnect.endpoint;
-      if (!isInPlace(connection) || !side || !traitsOf(side.type).hasDevice) return;
-      try {
-        const probe = forwarder.probe({ crossConnect, timeoutMs: answersWithinMs });
-        const { answered, elapsedUs } = await withinPatience(probe);
-        measured.set(id, answered ? Math.max(1, elapsedUs) : 0);
-      } catch {
-        measured.set(id, 0);
-      }
-    },
+    connections.filter(isInPlace),
+    (connection) => measure(connection).catch(() => undefined),
     measuredAtOnce,
   );
   return measured;

@@ -36,12 +36,12 @@ export async function listenTcp(
 ): Promise<number> {
   const server = newServer(services, stops, betweenMachines)
     .add(proxy.ProxyConnection, auditedCalls(services, proxyService(services)))
-    .add(proxy.HalfInspection, inspectionService(services));
+    .add(proxy.HalfInspection, auditedCalls(services, inspectionService(services), ['captureHalf']));
   if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
   const { credentials } = services;
   // In plain text operators are whoever calls.
   if (credentials || insecureOperators)
-    server.add(admin.Admin, operatorService(adminService(services)), ['operator']);
+    server.add(admin.Admin, auditedCalls(services, operatorService(adminService(services))), ['operator']);
   const { joining } = credentials ?? {};
   return await server.listenTcp(listen, {
     onRefused: (error, address) => {
@@ -97,7 +97,9 @@ export async function listenUnix(
     });
   const ofClients = auditedCalls(services, clientService(services));
   const ofEndpoints = auditedCalls(services, endpointService(services));
-  const ofOperators = auditedCalls(services, adminService(services), ['closeConnection', 'drain']);
+  const ofOperators = auditedCalls(services, adminService(services), [
+    ...(['closeConnection', 'drain', 'captureConnection'] as const),
+  ]);
   const sockets = [
     ['client.sock', 0o666, server().add(connect.ClientConnection, ofClients)],
     ['endpoint.sock', 0o666, server().add(endpoint.EndpointOperations, ofEndpoints)],

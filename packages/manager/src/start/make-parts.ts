@@ -35,6 +35,7 @@ import { Subjects } from '../policy/subjects.js';
 import type { Readiness } from '../readiness.js';
 import type { RequestComponents } from '../request/components.js';
 import { establish } from '../request/establish.js';
+import { Refusals } from '../request/refusals.js';
 import type { Self } from '../self.js';
 import type { ServiceComponents } from '../services/components.js';
 import type { SignalComponents } from '../signals/components.js';
@@ -151,6 +152,7 @@ export function makeParts(
       physical,
       offers,
       pools,
+      refusals: new Refusals(Date.now),
       shares,
       prefixes,
       identifiers,

@@ -7,9 +7,10 @@ import { defaultLimits } from '../admission/limits.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { externalForwarder } from '../peers/external-forwarder.js';
+import { oneLookAtATime } from './one-look.js';
 import type { Stops } from './stops.js';
 
-/** Bytes: a pod may have hundreds of thousands of routes, and all interfaces of a node are listed at once. */
+/** Bytes: a pod may have a hundred thousand routes, and all interfaces of a node are listed at once. */
 const maxForwarderReplyBytes = 64 << 20;
 
 /** @throws NsmError `privilege` or `dataplane` when the thread cannot start. */
@@ -22,7 +23,7 @@ export async function openForwarder(
   if (forwarderSocket !== undefined) {
     const channel = new Channel(`unix:${forwarderSocket}`, { maxReplyBytes: maxForwarderReplyBytes });
     stops.add(() => channel.close());
-    return externalForwarder(channel);
+    return oneLookAtATime(externalForwarder(channel));
   }
   const lending = lendingOf(options, stateDir);
   const thread = await startForwarderThread(
@@ -32,7 +33,7 @@ export async function openForwarder(
   stops.add(() => thread.stop());
   const lacks = whatIsOutOfReach();
   if (lacks !== '') options.logger.warn(lacks);
-  return thread.client;
+  return oneLookAtATime(thread.client);
 }
 
 function memoryOf({ limits }: ManagerOptions): MemoryLimits {

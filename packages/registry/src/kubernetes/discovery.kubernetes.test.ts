@@ -10,7 +10,7 @@ import {
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { endpoint, nodeA, nodeB, until } from '../compliance-harness.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
-import { endpointObjects, managerObjects, serviceObjects } from './mesh-objects.js';
+import { endpointObjects, managerObjects, policyObjects, serviceObjects } from './mesh-objects.js';
 
 const home = `nsm-test-found-${process.pid}`;
 const within = { timeout: 20_000, interval: 100 };
@@ -79,6 +79,16 @@ it('shows operators the state of endpoints and services, and what is wrong with 
       }),
     within,
   );
+  await vi.waitFor(async () => expect(await service()).toEqual({ endpoints: 1, state: 'Available' }), within);
+  await kube.patch(serviceObjects, { name: 'firewall', namespace: home }, { spec: { policy: 'teams' } });
+  await vi.waitFor(
+    async () => expect(await service()).toMatchObject({ endpoints: 1, state: 'NoPolicy' }),
+    within,
+  );
+  await kube.apply(policyObjects, {
+    metadata: { name: 'teams', namespace: home },
+    spec: { rules: [{ name: 'all', effect: 'allow' }] },
+  });
   await vi.waitFor(async () => expect(await service()).toEqual({ endpoints: 1, state: 'Available' }), within);
   await registry.endLease('node-a');
   await vi.waitFor(

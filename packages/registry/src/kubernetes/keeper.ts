@@ -8,6 +8,8 @@ import {
   endpointObjects,
   labels,
   managerObjects,
+  type PolicyObject,
+  policyObjects,
   type ServiceObject,
   serviceObjects,
 } from './mesh-objects.js';
@@ -42,6 +44,8 @@ class Keeper {
   readonly #components: KeeperComponents;
   readonly #leases: LeaseTable;
   readonly #renewals: Informer<Lease>;
+  /** Only that there are such objects: services may refer to them. */
+  readonly #policies: Informer<PolicyObject>;
   readonly #watches: Disposable[];
   #gathering: Disposable | undefined;
   #writing = false;
@@ -53,6 +57,7 @@ class Keeper {
     this.#leases = new LeaseTable(clock, (name) => void this.#depose(name));
     const labelSelector = `${labels.lease}=manager`;
     this.#renewals = new Informer(kube, leases, { namespace, labelSelector, logger, keep: holderOnly });
+    this.#policies = new Informer(kube, policyObjects, { namespace, logger, keep: nothingButName });
     this.#watches = [
       this.#renewals.watch((event) => {
         if (event.type === 'added' || event.type === 'changed')
@@ -68,8 +73,12 @@ class Keeper {
       }),
       endpoints.watch(() => this.#gather()),
       services.watch(() => this.#gather()),
+      this.#policies.watch(({ type }) => {
+        if (type !== 'changed') this.#gather();
+      }),
     ];
     this.#renewals.start();
+    this.#policies.start();
   }
 
   async stop(): Promise<void> {
@@ -77,7 +86,7 @@ class Keeper {
     for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#gathering?.[Symbol.dispose]();
     this.#leases.clear();
-    await this.#renewals.stop();
+    await Promise.all([this.#renewals.stop(), this.#policies.stop()]);
   }
 
   #managerChanged({ record }: KeptManager, deleted: boolean): void {
@@ -178,7 +187,7 @@ class Keeper {
 
   *#serviceWrites(): Generator<() => Promise<void>> {
     const { services } = this.#components;
-    if (!services.synced || services.size === 0) return;
+    if (!services.synced || !this.#policies.synced || services.size === 0) return;
     const counts = new Map<string, number>();
     for (const { record } of this.#components.endpoints.values()) {
       if (!record || !this.#manager(record.networkServiceHost)?.record?.alive) continue;
@@ -186,10 +195,24 @@ class Keeper {
     }
     for (const { metadata, spec, status } of services.values()) {
       const endpoints = counts.get(spec.name ?? metadata.name) ?? 0;
-      const state = endpoints > 0 ? 'Available' : 'NoEndpoint';
-      if (status?.endpoints === endpoints && status.state === state) continue;
-      yield () => this.#patch(serviceObjects, metadata, { endpoints, state });
+      const { state, message = '' } = this.#stateOfService(spec.policy, endpoints);
+      if (status?.endpoints === endpoints && status.state === state && (status.message ?? '') === message)
+        continue;
+      const written = { endpoints, state, message: message === '' ? null : message };
+      yield () => this.#patch(serviceObjects, metadata, written);
     }
+  }
+
+  #stateOfService(
+    policy: string | undefined,
+    endpoints: number,
+  ): Pick<NonNullable<ServiceObject['status']>, 'state' | 'message'> {
+    if (policy && !this.#policies.get(`${this.#components.home}/${policy}`))
+      return {
+        state: 'NoPolicy',
+        message: `there is no NetworkServicePolicy ${policy}: only the rules of others are in force for this service`,
+      };
+    return { state: endpoints > 0 ? 'Available' : 'NoEndpoint' };
   }
 
   async #patch(
@@ -203,6 +226,12 @@ class Keeper {
       if (!(error instanceof KubeError && error.reason === 'NotFound')) throw error;
     }
   }
+}
+
+function nothingButName({
+  metadata: { name, namespace = '', resourceVersion = '' },
+}: PolicyObject): PolicyObject {
+  return { metadata: { name, namespace, resourceVersion }, spec: {} };
 }
 
 function holderOnly({ metadata, spec }: Lease): Lease {

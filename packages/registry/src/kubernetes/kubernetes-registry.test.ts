@@ -1,9 +1,12 @@
 // What a registry on Kubernetes asks of the API server, and when: counted at a server of its own.
+import { KubeClient } from '@nsm/kube-client';
 import { FakeApi } from '@nsm/kube-client/fake-api';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { endpoint, leaseMs, nodeA, until } from '../compliance-harness.js';
 import { endpointKey } from '../valid-record.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
+import { serviceObjects } from './mesh-objects.js';
+import { keptEndpoint } from './record-objects.js';
 
 const endpoints = '/apis/networkservicemesh.io/v1/namespaces/default/networkserviceendpoints';
 const managers = '/apis/networkservicemesh.io/v1/namespaces/mesh/networkservicemanagers';
@@ -118,6 +121,41 @@ it('tells what is said of a network service', async () => {
     expect(registry.settingsOf('vpn')).toEqual({ prefixes: ['10.61.0.0/16'], selector: { tier: 'a' } }),
   );
   await vi.waitFor(() => expect(registry.settingsOf('plain')).toEqual({ prefixes: [], selector: {} }));
+});
+
+it('writes down what a network service lacks: the policy that it refers to, or an endpoint', async () => {
+  const ours = '/apis/networkservicemesh.io/v1/namespaces/mesh';
+  const kube = new KubeClient(api.config);
+  const status = async (): Promise<object | undefined> =>
+    (await kube.get(serviceObjects, { name: 'vpn', namespace: 'mesh' })).status;
+  api.put(`${ours}/networkservices/vpn`, { spec: { policy: 'teams' } });
+  await vi.waitFor(
+    async () =>
+      expect(await status()).toMatchObject({ state: 'NoPolicy', message: expect.stringMatching(/teams/) }),
+    3000,
+  );
+  api.put(`${ours}/networkservicepolicies/teams`, { spec: { rules: [] } });
+  await vi.waitFor(async () => expect(await status()).toMatchObject({ state: 'NoEndpoint' }), 3000);
+  kube.stop();
+});
+
+it('keeps one record of an endpoint, whatever becomes of its status', async () => {
+  const spec = { networkServiceName: 'vpn', networkServiceHost: 'ensm', nseProviderName: 'gw' };
+  api.put(`${endpoints}/gw`, { spec });
+  await until(registry, () => registry.endpointsOf('vpn').length === 1);
+  const [record] = registry.endpointsOf('vpn');
+  const heard: string[] = [];
+  using _watch = registry.watch(({ event }) => heard.push(event.case ?? ''));
+  heard.length = 0;
+  api.put(`${endpoints}/gw`, { spec, status: { state: 'Serving', load: 3 } });
+  await settled();
+  expect(heard).toEqual([]);
+  expect(registry.endpointsOf('vpn')[0]).toBe(record);
+  const object = { metadata: { name: 'gw', namespace: 'default' }, spec };
+  const before = keptEndpoint(object, 'mesh');
+  expect(keptEndpoint({ ...object, status: { load: 4 } }, 'mesh', before).record).toBe(before.record);
+  const changed = { ...object, spec: { ...spec, socketLocation: '/other' } };
+  expect(keptEndpoint(changed, 'mesh', before).record?.socketLocation).toBe('/other');
 });
 
 it('knows an endpoint until the last object of it is gone', async () => {

@@ -14,10 +14,11 @@ import { CachedRegistry, type RegistryOptions } from '../cached-registry.js';
 import { removalOf } from '../record-cache.js';
 import type { ServiceSettings } from '../registry.js';
 import type { WantedState } from '../wanted-state.js';
+import type { Place } from './api-writes.js';
 import { EndpointIndex } from './endpoint-index.js';
 import { adviceOn, asRegistryError } from './explain.js';
 import { keep } from './keeper.js';
-import { KubernetesWriter, type Place } from './kubernetes-writer.js';
+import { kubernetesWriter } from './kubernetes-writer.js';
 import {
   endpointObjects,
   labels,
@@ -80,10 +81,8 @@ export class KubernetesRegistry extends CachedRegistry {
       manager: (name: string): wire.Manager | undefined =>
         this.#managers.get(`${home}/${objectName(name)}`)?.record,
     };
-    this.wanted = this.wantedThrough(
-      new KubernetesWriter({ kube, known, url, home, logger }),
-      writePatienceMs,
-    );
+    const writer = kubernetesWriter({ kube, url, home, logger }, known);
+    this.wanted = this.wantedThrough(writer, writePatienceMs);
     const components = {
       kube,
       home,

@@ -13,9 +13,9 @@ const introduction = `# Checks
 \`--pre\` it looks at a machine on which no manager runs yet. Each check has a code, which never changes its meaning; codes from NSM0900
 to NSM0999 are those of checks, all others those of [errors](errors.md). \`nsm status\` shows what is wrong under the same codes.
 
-The exit status is 0 when nothing is broken, with warnings or without, and 1 when something is. \`--json\` prints every result,
-\`--junit FILE\` writes them for continuous integration, and \`--only GROUP\` looks at one group alone. Checks change nothing: what is
-tried is tried in a network namespace that goes with the command.
+The exit status is 0 when nothing is broken, with warnings or without, 1 when something is, and 3 when only a manager could tell and
+none answers. \`--json\` prints every result, \`--junit FILE\` writes them for continuous integration, and \`--only GROUP\` looks at one group
+alone. Checks change nothing: what is tried is tried in a network namespace that goes with the command.
 
 `;
 
@@ -26,7 +26,7 @@ describe('docs/checks.md', () => {
         `## ${name}\n\n${title}.\n\n${entries
           .map(
             ({ code, title: what, neededFor, mend }) =>
-              `### ${code}\n\n**${what}** — needed for ${neededFor}.\n\nWhat to do: ${mend}.\n`,
+              `### ${code}\n\n**${what}** — needed for ${neededFor}.\n\nWhat to do: ${mend}${mend.endsWith('?') ? '' : '.'}\n`,
           )
           .join('\n')}`,
     );

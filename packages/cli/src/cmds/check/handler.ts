@@ -7,6 +7,7 @@ import type { Checked, Group, Level } from './check.js';
 import { CheckContext } from './check-context.js';
 import type { CheckFlags } from './flags.js';
 import { junitOf } from './junit.js';
+import { page, printGroup, summaryOf } from './report.js';
 
 export async function runCheck(flags: CheckFlags): Promise<void> {
   const output = new Output(flags.json === true);
@@ -16,16 +17,28 @@ export async function runCheck(flags: CheckFlags): Promise<void> {
     if (!silent) output.draft(output.paint('dim', `${text}…`));
   });
   const all: Checked[] = [];
-  for (const group of chosen(flags)) {
+  const groups = chosen(flags);
+  for (const group of groups) {
     const checked = await group.run(context);
     all.push(...checked);
     if (!silent) printGroup(output, group, checked);
   }
-  if (all.some(({ level }) => level === 'broken')) process.exitCode = exitStatus.failed;
+  process.exitCode = await statusOf(all, groups, context);
   if (output.json) output.value(jsonOf(all));
   else if (!silent) output.line(summaryOf(output, all));
   if (flags.junit === '-') output.lines(junitOf(all));
   else if (flags.junit !== undefined) writeFileSync(flags.junit, junitOf(all));
+}
+
+/** That nothing is broken of what could not be looked at is no success. */
+async function statusOf(
+  all: readonly Checked[],
+  groups: readonly Group[],
+  context: CheckContext,
+): Promise<number> {
+  if (all.some(({ level }) => level === 'broken')) return exitStatus.failed;
+  const asked = groups.some(({ needsManager }) => needsManager);
+  return asked && !(await context.managerIfAny()) ? exitStatus.unreachable : exitStatus.ok;
 }
 
 function chosen({ only, pre }: CheckFlags): readonly Group[] {
@@ -33,39 +46,6 @@ function chosen({ only, pre }: CheckFlags): readonly Group[] {
     ({ name, needsManager }) => (only.length === 0 || only.includes(name)) && !(pre && needsManager),
   );
 }
-
-function printGroup(output: Output, { title }: Group, checked: readonly Checked[]): void {
-  if (checked.length === 0) return;
-  output.line(output.paint('bold', title));
-  for (const { code, level, what, mend } of withoutRepeats(checked)) {
-    output.line(`${output.mark(level)} ${what} ${output.paint('dim', code)}`);
-    if (mend !== '') output.line(`    ${output.paint('dim', 'what to do:')} ${mend}`);
-  }
-  output.line('');
-}
-
-/** Where nothing of a group could be tried, the reason is the same for all. */
-function withoutRepeats(checked: readonly Checked[]): readonly Checked[] {
-  const [first] = checked;
-  const same = first?.level === 'untried' && checked.every(({ what }) => what === first.what);
-  return same && first ? [{ ...first, what: `not tried: ${first.what}` }] : checked;
-}
-
-function summaryOf(output: Output, all: readonly Checked[]): string {
-  const count = (level: Level): number => all.filter((one) => one.level === level).length;
-  const [wrong, warnings, untried] = [count('broken'), count('warning'), count('untried')];
-  const parts = [
-    `${count('well')} checks are well`,
-    ...(warnings > 0 ? [output.paint('yellow', `${warnings} with a warning`)] : []),
-    ...(wrong > 0 ? [output.paint('red', `${wrong} broken`)] : []),
-    ...(untried > 0 ? [`${untried} not tried`] : []),
-  ];
-  const more = wrong + warnings > 0 ? `; each code is explained in ${page}` : '';
-  return `${parts.join(', ')}${more}`;
-}
-
-/** Where each code is explained. */
-const page = 'docs/checks.md';
 
 function jsonOf(all: readonly Checked[]): object {
   const levels: readonly Level[] = ['well', 'warning', 'broken', 'untried'];

@@ -4,7 +4,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { forwarder as fw } from '@nsm/api';
-import { kernelProbes, type NetworkNamespace, readSetting } from '@nsm/netlink';
+import { hasCapability, kernelProbes, type NetworkNamespace, readSetting } from '@nsm/netlink';
 import {
   type CapabilityView,
   interfaceCapabilityView,
@@ -27,6 +27,9 @@ export interface KernelFacts {
   /** Path of the command; '' where there is none. */
   readonly nft: string;
 }
+
+/** Why nothing was tried. */
+export const needsRoot = 'needs a network namespace of its own to be tried in: run nsm check as root';
 
 type ProbeName = 'namespace' | TriedName;
 type TriedName = Exclude<keyof typeof kernelProbes, 'probedNamespace'>;
@@ -51,7 +54,9 @@ function tryAll(): KernelFacts['probes'] {
     namespace = kernelProbes.probedNamespace();
   } catch (error) {
     const none = tried.map((name) => [name, undefined]);
-    return { ...Object.fromEntries(none), namespace: (error as Error).message };
+    // Of a process that may not make one it says nothing of the kernel.
+    const namespace = hasCapability('CAP_SYS_ADMIN') ? (error as Error).message : undefined;
+    return { ...Object.fromEntries(none), namespace };
   }
   try {
     const results = tried.map((name) => [name, kernelProbes[name](namespace)]);
@@ -73,7 +78,9 @@ async function capabilities(context: CheckContext): Promise<Pick<KernelFacts, 'i
     const { interfaces, tunnels } = create(fw.CapabilitiesSchema, await probeCapabilities());
     return { interfaces: interfaces.map(interfaceCapabilityView), tunnels: tunnelCapabilityViews(tunnels) };
   } catch (error) {
-    const why = `no forwarder can be tried: ${(error as Error).message}`;
+    const why = hasCapability('CAP_SYS_ADMIN')
+      ? `no forwarder can be tried: ${(error as Error).message}`
+      : needsRoot;
     return { interfaces: why, tunnels: why };
   }
 }

@@ -5,21 +5,23 @@ import { type Door, IpPrefix, type KnockAnswer, KnockSocket, NetlinkError } from
 /** What came of it, or why it could not be tried. */
 export type Knocked = KnockAnswer | 'silent' | { readonly untried: string };
 
-/** Milliseconds. A kernel answers six such packets of one sender at once, and one in a second then (net.ipv4.icmp_ratelimit). */
-const [answeredWithinMs, againAfterMs, lookEveryMs] = [300, 1100, 5];
-const attempts = 3;
+/**
+ * Milliseconds. A kernel answers six such packets of one sender at once, and one in a second then (net.ipv4.icmp_ratelimit): what is silent
+ * among others may have come too soon after them, and what is silent alone, so long after the last, has not come.
+ */
+const [answeredWithinMs, apartMs, lookEveryMs] = [300, 1100, 5];
 /** A header of GRE with a key (RFC 2890) and Ethernet behind it: of no tunnel. */
 const payload = Buffer.from('2000655800000000', 'hex');
 
 export interface Knocks {
   /** Of each door. */
   readonly answers: ReadonlyMap<Door, Knocked>;
-  /** The node answered at the free door. */
-  readonly answersOthers: boolean;
+  /** The node's kernel says of some packets that they came. */
+  readonly answersSome: boolean;
 }
 
 /**
- * Knocks at all doors at the same time; at those that stay silent again, and at another beside them.
+ * Knocks at all doors at the same time, then at each that stays silent alone.
  * @param freeDoor at which nobody can be: what is answered there and not elsewhere is dropped on purpose.
  */
 export async function knockAt(
@@ -28,18 +30,22 @@ export async function knockAt(
   freeDoor: (silent: Door) => Door,
 ): Promise<Knocks> {
   const peer = IpPrefix.ofAddress(remote);
-  const answers = new Map<Door, Knocked>(doors.map((door) => [door, 'silent']));
-  let other: Knocked = 'silent';
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const silent = doors.filter((door) => answers.get(door) === 'silent');
-    const [first] = silent;
-    if (!first) break;
-    if (attempt > 0) await sleep(againAfterMs);
-    const knocks = silent.map(async (door) => answers.set(door, await knockOnce(peer, door)));
-    if (attempt > 0 && other === 'silent') other = await knockOnce(peer, freeDoor(first));
-    await Promise.all(knocks);
+  const answers = new Map<Door, Knocked>();
+  await Promise.all(doors.map(async (door) => answers.set(door, await knockOnce(peer, door))));
+  const silent = doors.filter((door) => answers.get(door) === 'silent');
+  const [first] = silent;
+  const heard = (): boolean => [...answers.values()].includes('came');
+  if (!first) return { answers, answersSome: heard() };
+  if (!heard()) {
+    await sleep(apartMs);
+    // A node that answers at no door at all says nothing about any.
+    if ((await knockOnce(peer, freeDoor(first))) !== 'came') return { answers, answersSome: false };
   }
-  return { answers, answersOthers: other === 'came' };
+  for (const door of silent) {
+    await sleep(apartMs);
+    answers.set(door, await knockOnce(peer, door));
+  }
+  return { answers, answersSome: true };
 }
 
 async function knockOnce(peer: IpPrefix, door: Door): Promise<Knocked> {

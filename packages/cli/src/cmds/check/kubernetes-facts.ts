@@ -92,11 +92,7 @@ export async function askCluster(
   const account = `system:serviceaccount:${namespace}:${accountName}`;
   const who = pre || ofPod ? client.config.source : account;
   const [api, denied, missingKinds, webhook, webhookReady, sockets, waiting] = await Promise.all([
-    asked(async () => {
-      const started = performance.now();
-      await client.versionOf(nodes, {}, limits());
-      return performance.now() - started;
-    }),
+    asked(() => timeOfCall(client)),
     asked(() =>
       deniedOf(
         client,
@@ -115,12 +111,34 @@ export async function askCluster(
   return { pre, source, namespace, api, who, denied, missingKinds, webhook, webhookReady, sockets, waiting };
 }
 
+const notAllowed = 'this account may not ask; run nsm check with a kubeconfig of an administrator';
+
+function isForbidden(thrown: unknown): boolean {
+  return thrown instanceof KubeError && thrown.status === 403;
+}
+
+/** A server that does not let this account ask has answered as well. */
+async function timeOfCall(client: KubeClient): Promise<number> {
+  const started = performance.now();
+  await client.versionOf(nodes, {}, limits()).catch((thrown: unknown) => {
+    if (!isForbidden(thrown)) throw thrown;
+  });
+  return performance.now() - started;
+}
+
 async function asked<T>(ask: () => Promise<T>): Promise<Asked<T>> {
   try {
     return { told: await ask() };
   } catch (thrown) {
+    if (isForbidden(thrown)) return { why: notAllowed };
     return { why: thrown instanceof Error ? thrown.message : String(thrown) };
   }
+}
+
+/** As Promise.all, but waits for all: the connection is not ended while calls are under way. */
+async function allOf<T>(asked: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(asked);
+  return await Promise.all(asked);
 }
 
 /** @param account whose rights they are; undefined: the caller's own. */
@@ -153,11 +171,11 @@ async function deniedOf(
           );
     return status?.allowed ? [] : [right];
   };
-  return (await Promise.all(rights.map(review))).flat();
+  return (await allOf(rights.map(review))).flat();
 }
 
 async function missingKindsOf(client: KubeClient, namespace: string): Promise<string[]> {
-  const missing = await Promise.all(
+  const missing = await allOf(
     kinds.map(async (plural) => {
       const resource = { group: 'networkservicemesh.io', version: 'v1', kind: '', plural, namespaced: true };
       try {
@@ -193,8 +211,9 @@ async function readyBehind(client: KubeClient, namespace: string): Promise<numbe
     endpointSlices,
     { namespace, labelSelector },
     (slices) => {
-      for (const { endpoints = [] } of slices)
-        ready += endpoints.filter(({ conditions }) => conditions?.ready !== false).length;
+      // A Service without pods has none, which the API writes as null.
+      for (const { endpoints } of slices)
+        ready += (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false).length;
     },
     limits(),
   );

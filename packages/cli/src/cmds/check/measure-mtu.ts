@@ -13,8 +13,10 @@ export interface MeasuredMtu {
   readonly via: string;
 }
 
-/** Milliseconds for answers, and how often what did not come back is sent again. */
+/** Milliseconds for the first answer, between two looks for it, and how often what did not come back is sent again. */
 const [patienceMs, lookEveryMs, attempts] = [400, 5, 2];
+/** Milliseconds for further answers: so many times what the first took, but not less. */
+const [patienceFactor, leastPatienceMs] = [20, 100];
 /** The least that every way must carry (RFC 791, RFC 8200, section 5). */
 const least = { 4: 576, 6: 1280 } as const;
 /** So many sizes are tried at once. */
@@ -35,13 +37,19 @@ async function measure(remote: string): Promise<MeasuredMtu | string> {
   const { expected, ...way } = wayTo(remote);
   using probe = EchoProbe.open(peer);
   const found = (measured: number): MeasuredMtu => ({ measured, expected, ...way, remote });
-  // The whole size first: mostly that is all there is to measure.
-  if ((await answersTo(probe, [expected])).has(expected)) return found(expected);
-  let [passes, fails]: [number, number] = [least[peer.version], expected];
-  if (!(await answersTo(probe, [passes])).has(passes))
-    return `${remote} answers no ICMP echo, by which it is measured`;
+  const smallest = Math.min(least[peer.version], expected);
+  // The whole size is mostly all there is to measure; the smallest beside it says whether there are answers at all, and how soon.
+  const started = performance.now();
+  let tookMs = patienceMs;
+  const first = await answersTo(probe, [...new Set([smallest, expected])], patienceMs, () => {
+    tookMs = Math.min(tookMs, performance.now() - started);
+  });
+  if (first.has(expected)) return found(expected);
+  if (!first.has(smallest)) return `${remote} answers no ICMP echo, by which it is measured`;
+  const patience = Math.min(patienceMs, Math.max(leastPatienceMs, patienceFactor * tookMs));
+  let [passes, fails] = [smallest, expected];
   for (let sizes = between(passes, fails); sizes.length > 0; sizes = between(passes, fails)) {
-    passes = Math.max(passes, ...(await answersTo(probe, sizes)));
+    passes = Math.max(passes, ...(await answersTo(probe, sizes, patience)));
     fails = Math.min(fails, ...sizes.filter((size) => size > passes));
   }
   return found(passes);
@@ -58,13 +66,21 @@ export function between(passes: number, fails: number): number[] {
   return [...new Set(sizes)];
 }
 
-async function answersTo(probe: EchoProbe, sizes: readonly number[]): Promise<Set<number>> {
+async function answersTo(
+  probe: EchoProbe,
+  sizes: readonly number[],
+  withinMs: number,
+  onAnswer: () => void = () => undefined,
+): Promise<Set<number>> {
   const answered = new Set<number>();
   for (let attempt = 0; attempt < attempts && answered.size < sizes.length; attempt++) {
     for (const size of sizes) if (!answered.has(size)) probe.send(size);
-    for (let waited = 0; waited < patienceMs && answered.size < sizes.length; waited += lookEveryMs) {
+    for (let waited = 0; waited < withinMs && answered.size < sizes.length; waited += lookEveryMs) {
       await sleep(lookEveryMs);
-      for (const size of probe.answers()) if (sizes.includes(size)) answered.add(size);
+      for (const size of probe.answers()) {
+        onAnswer();
+        if (sizes.includes(size)) answered.add(size);
+      }
     }
   }
   return answered;

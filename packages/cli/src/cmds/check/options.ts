@@ -13,7 +13,8 @@ export function checkCommand(): Command {
     .description(
       'Looks at this machine, and by its manager at the mesh: √ well, ! works but look at it, × broken, - not tried, and why. Each check\n' +
         'has a code, which docs/checks.md explains, and the command that mends it. Nothing is changed, and nothing is left behind.\n' +
-        'Exit status 0 when nothing is broken (warnings are no failure), 1 when something is.',
+        'Exit status 0 when nothing is broken (warnings are no failure), 1 when something is, 3 when all that is to be known of a manager is not,\n' +
+        'because none answers.',
     )
     .addOption(flag('--pre', 'before the first manager is started here: only what needs none'))
     .addOption(

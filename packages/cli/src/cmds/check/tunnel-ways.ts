@@ -36,11 +36,11 @@ export async function readWays(
   );
   const passages = passagesOf(tunnels).filter(({ kinds }) => !kinds.some((kind) => inUse.has(kind)));
   const doors = passages.flatMap(({ door }) => door ?? []);
-  const { answers, answersOthers } = await knockAt(remote, doors, freeDoor);
+  const { answers, answersSome } = await knockAt(remote, doors, freeDoor);
   return [
     ...used,
     ...passages.map((passage) =>
-      judgeWay(manager, passage, passage.door && answers.get(passage.door), answersOthers),
+      judgeWay(manager, passage, passage.door && answers.get(passage.door), answersSome),
     ),
   ];
 }
@@ -53,7 +53,7 @@ export function judgeWay(
   answers: boolean,
 ): Outcome {
   const what = `${name} (${kinds.join(', ')}) to ${manager}`;
-  const mend = `let ${name} through between the nodes (nft list ruleset, iptables-save, the rules of the cloud), or use another kind: nsm manager --tunnel KIND`;
+  const mend = `let ${name} through between the nodes (\`nft list ruleset\`, \`iptables-save\`, the rules of the cloud), or use another kind: \`nsm manager --tunnel KIND\``;
   if (knocked === undefined) return untried(`${what}: only a connection shows whether its packets pass`);
   if (typeof knocked === 'object') return untried(`${what}: ${knocked.untried}`);
   if (knocked === 'came') return well(`${what}: packets come there`);

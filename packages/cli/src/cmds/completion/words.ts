@@ -40,6 +40,7 @@ const names: Readonly<Record<string, Values>> = {
   'disconnect service': { kind: 'names', names: 'services' },
   'ping connection': { kind: 'names', names: 'connections' },
   'trace connection': { kind: 'names', names: 'connections' },
+  'bench connection': { kind: 'names', names: 'connections' },
   'capture connection': { kind: 'names', names: 'connections' },
   'explain service': { kind: 'names', names: 'services' },
   'policy test service': { kind: 'names', names: 'services' },
@@ -85,6 +86,7 @@ function flagValues(path: string, option: Option): Values {
     case '--run-dir':
     case '--state-dir':
       return { kind: 'folders' };
+    case '--archive':
     case '--socket':
     case '--forwarder-socket':
       return { kind: 'files' };

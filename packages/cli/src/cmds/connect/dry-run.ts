@@ -22,12 +22,14 @@ export async function runDryRun(service: string, flags: ConnectFlags): Promise<v
   const asked = { ...flags, from: netns ?? ownNamespace(), as: ownUser() };
   const { view, present } = await withAdmin(runDir, async (admin) => {
     const { connections } = requestId === undefined ? { connections: [] } : await admin.listConnections({});
-    return {
-      view: await askExplanation(admin, service, asked, timeout),
-      present: connections.find(
-        (one) => one.requestId === requestId && one.networkServiceName === service && one.role !== 'ENDPOINT',
-      )?.id,
-    };
+    const view = await askExplanation(admin, service, asked, timeout);
+    const present = connections.find(
+      (one) =>
+        one.requestId === requestId &&
+        one.networkServiceName === service &&
+        one.crossConnect?.client?.namespace?.inode === view.clientInode,
+    );
+    return { view, present: present?.id };
   });
   const { plan, problems, candidates } = view;
   if (!plan) process.exitCode = exitStatus.failed;
@@ -55,7 +57,8 @@ function entriesOf(
       ? plan.interface
       : `${plan.interface} to ${plan.endpointInterface}`;
   const pools = prefixes.join(', ');
-  const onNode = candidates.some(({ chosen, local }) => chosen && local);
+  const chosen = candidates.find((one) => one.chosen);
+  const onNode = chosen?.local === true;
   const given = 'unless the endpoint gives its own';
   return [
     [
@@ -82,7 +85,8 @@ function entriesOf(
           ? 'none: client and endpoint are on one node'
           : 'none: both nodes are on one physical network',
     ],
-    ['mtu', String(plan.mtu)],
+    ['mtu', chosen?.checks.find(({ about }) => about === 'mtu')?.text ?? String(plan.mtu)],
+    ['beware', chosen?.recentFailure ? `it failed lately: ${chosen.recentFailure}` : ''],
     ...problems.map(({ what }) => ['beware', what] as const),
   ];
 }

@@ -23,14 +23,19 @@ const saysAll: ReadonlySet<NsmErrorKind> = new Set([
   'conflict',
 ]);
 
+/** All endpoints are told of below these; below others only where that says more than the failure. */
+const aboutChoice: ReadonlySet<NsmErrorKind> = new Set(['no-matching-endpoint', 'policy']);
+
 /** The same failure, with an explanation in short where there is one. */
 export async function explained(error: NsmError, service: string, flags: ConnectFlags): Promise<NsmError> {
   if (saysAll.has(error.kind) || !existsSync(join(flags.runDir, 'admin.sock'))) return error;
   try {
     const asked = { ...flags, from: ownNamespace(), as: ownUser() };
     const view = await withAdmin(flags.runDir, (admin) => askExplanation(admin, service, asked, patienceMs));
-    const lines = [...shortLines(view), `see all: ${explainCommand(service, flags)}`];
-    return Object.assign(new NsmError(error.kind, error.message, error), { explained: lines });
+    const lines = shortLines(view, aboutChoice.has(error.kind) ? '' : error.message);
+    if (lines.length === 0) return error;
+    const explained = [...lines, `see all: ${explainCommand(service, flags)}`];
+    return Object.assign(new NsmError(error.kind, error.message, error), { explained });
   } catch (thrown) {
     // Nobody provides the service: it says which name was probably meant.
     const instead = NsmError.from(thrown);

@@ -5,19 +5,11 @@ import { interfaceKinds } from '@nsm/sdk';
 import type { AdminClient } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
 import { findConnection } from '../../find-connection.js';
+import type { AskedManager } from '../../managers-to-ask.js';
 import { connectionView } from '../../views.js';
 import { CaptureFile } from '../capture/capture-file.js';
 import { findingsOf } from '../status/findings.js';
 import { statusView } from '../status/status-view.js';
-
-export interface AdminFeedOptions {
-  /** For people. */
-  readonly where: string;
-  readonly channel: Channel;
-  readonly isLocal: boolean;
-  /** Says which manager was asked, where a call fails. */
-  readonly explain: (thrown: unknown) => NsmError;
-}
 
 const { REMOVED, SYNCED } = admin.ConnectionChange_Kind;
 
@@ -28,7 +20,7 @@ export class AdminFeed implements ManagerFeed {
   readonly #admin: AdminClient;
   readonly #explain: (thrown: unknown) => NsmError;
 
-  constructor({ where, channel, isLocal, explain }: AdminFeedOptions) {
+  constructor({ where, channel, isLocal, explain }: AskedManager) {
     this.where = where;
     this.isLocal = isLocal;
     this.#channel = channel;
@@ -69,6 +61,11 @@ export class AdminFeed implements ManagerFeed {
     } catch (thrown) {
       throw this.#explain(thrown);
     }
+  }
+
+  async compare(id: string): ReturnType<ManagerFeed['compare']> {
+    const { differences, roundTripUs } = await this.#call((admin) => admin.compareConnection({ id }));
+    return { differences, roundTripUs: roundTripUs || null };
   }
 
   async explain({ service, interfaceKind, from }: ExplainedRequest): Promise<Explanation> {

@@ -1,99 +1,20 @@
-// Which managers the page asks, and how: those of this machine by admin.sock, all others as an operator, over TCP.
-
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { join } from 'node:path';
-import { Channel, identityOf, isIdentityName, NsmError } from '@nsm/api';
-import type { ManagerFeed, ManagerTold, MeshSource } from '@nsm/dashboard';
-import {
-  Authority,
-  type MachineCredentials,
-  OwnCredentials,
-  openCredentials,
-  type PkiLogger,
-} from '@nsm/pki';
-import { ManagerLink } from '@nsm/sdk';
-import { defaultRunDir } from '../../common-flags.js';
+// Where the page hears of managers.
+import type { MeshSource } from '@nsm/dashboard';
+import type { MachineCredentials } from '@nsm/pki';
+import { managersToAsk } from '../../managers-to-ask.js';
 import { AdminFeed } from './admin-feed.js';
 import type { DashboardFlags } from './flags.js';
 
-/** Bytes: tens of thousands of connections in one list. */
-const maxReplyBytes = 64 << 20;
-
-type SourceFlags = Pick<DashboardFlags, 'runDir' | 'manager' | 'insecure'>;
-
-export function meshSource(flags: SourceFlags, credentials: MachineCredentials | undefined): MeshSource {
-  const { runDir, manager, insecure = false } = flags;
-  const overTcp = (name: string, address: string): ManagerFeed => {
-    const expected = { kind: 'manager', ...(name ? { name } : {}) } as const;
-    const channel = new Channel(address, { maxReplyBytes, credentials, expected });
-    return new AdminFeed({ where: address, channel, isLocal: false, explain: NsmError.from });
+export function meshSource(
+  flags: Pick<DashboardFlags, 'runDir' | 'manager' | 'insecure'>,
+  credentials: MachineCredentials | undefined,
+): MeshSource {
+  const { asked, ask } = managersToAsk(flags, credentials);
+  return {
+    feeds: asked.map((manager) => new AdminFeed(manager)),
+    feedOf: (manager) => {
+      const other = ask(manager);
+      return typeof other === 'string' ? other : new AdminFeed(other);
+    },
   };
-  const runDirs = runDir.length > 0 || manager.length > 0 ? runDir : [defaultRunDir];
-  const feeds = [
-    ...runDirs.map((dir) => bySocket(dir)),
-    ...manager.map((text) => {
-      if (!credentials && !insecure) throw new NsmError('invalid', noCertificate);
-      const at = text.lastIndexOf('@');
-      return overTcp(text.slice(0, Math.max(at, 0)), text.slice(at + 1));
-    }),
-  ];
-  const feedOf = ({ name, address, security }: ManagerTold): ManagerFeed | string => {
-    if (security === 'insecure') return insecure ? overTcp(name, address) : inPlainText;
-    return credentials ? overTcp(name, address) : noCertificate;
-  };
-  return { feeds, feedOf };
-}
-
-function bySocket(runDir: string): ManagerFeed {
-  const link = new ManagerLink(join(runDir, 'admin.sock'));
-  return new AdminFeed({
-    where: runDir,
-    channel: link.channel,
-    isLocal: true,
-    explain: (thrown) => link.explain(thrown),
-  });
-}
-
-const noCertificate =
-  'other nodes show themselves to operators: --tls-cert, --tls-key and --tls-ca, of nsm pki issue NAME --operator';
-const inPlainText =
-  'it speaks plain text: start this with --insecure, and the manager with --insecure-operators';
-
-/** @returns undefined where this machine has neither a certificate of an operator nor the mesh's authority. */
-export async function operatorCredentials(
-  { tlsCert, tlsKey, tlsCa, pkiDir, insecure }: DashboardFlags,
-  logger: PkiLogger,
-): Promise<MachineCredentials | undefined> {
-  if (insecure) return undefined;
-  if (tlsCert !== undefined || tlsKey !== undefined || tlsCa !== undefined) {
-    const sources = {
-      ...(tlsCert === undefined ? {} : { tlsCert }),
-      ...(tlsKey === undefined ? {} : { tlsKey }),
-      ...(tlsCa === undefined ? {} : { tlsCa }),
-      pkiDir,
-      stateDir: pkiDir,
-    };
-    return await openCredentials(sources, { kind: 'operator', name: nameIn(tlsCert) }, logger);
-  }
-  const name = isIdentityName(hostname()) ? hostname() : 'dashboard';
-  try {
-    return Authority.isIn(pkiDir)
-      ? new OwnCredentials(pkiDir, { kind: 'operator', name }, logger)
-      : undefined;
-  } catch (error) {
-    // The mesh's authority is root's.
-    if (!(error instanceof NsmError) && process.geteuid?.() !== 0) return undefined;
-    throw error;
-  }
-}
-
-/** Whose certificate that is; the file itself is judged where it is read. */
-function nameIn(file: string | undefined): string {
-  try {
-    return identityOf(new X509Certificate(readFileSync(file ?? '')))?.name ?? 'operator';
-  } catch {
-    return 'operator';
-  }
 }

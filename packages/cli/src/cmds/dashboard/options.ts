@@ -1,10 +1,9 @@
 // nsm dashboard: the mesh as a page.
-import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, type Option } from 'commander';
 import { jsonFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
 import { flag, parseHostPort } from '../../flags.js';
-import { defaultPkiDir } from '../../security-flags.js';
+import { operatorFlags } from '../../operator-flags.js';
 import type { DashboardFlags } from './flags.js';
 
 export function dashboardCommand(): Command {
@@ -20,16 +19,6 @@ export function dashboardCommand(): Command {
     flag('--listen <host:port>', 'where browsers call; port 0 takes a free one', {
       default: '127.0.0.1:7070',
       parse: parseHostPort,
-    }),
-    flag('--run-dir <dir>', "folder of a manager's sockets on this machine; may be repeated", {
-      list: true,
-      defaultText: '/run/nsm',
-      parse: (path) => resolve(path),
-    }),
-    flag('--manager <host:port>', 'manager to ask over TCP, as [NAME@]HOST:PORT; may be repeated', {
-      list: true,
-      defaultText: 'those that a manager of this machine knows',
-      parse: parseManager,
     }),
     flag(
       '--allow-changes',
@@ -53,14 +42,7 @@ export function dashboardCommand(): Command {
       '--https',
       "serve HTTPS with the operator's certificate; a browser with one of another operator needs no token",
     ),
-    flag('--tls-cert <file>', "operator's certificate for the managers of other nodes", { parse: toPath }),
-    flag('--tls-key <file>', 'its key', { parse: toPath }),
-    flag('--tls-ca <file>', 'authorities whose certificates are believed', { parse: toPath }),
-    flag('--pki-dir <dir>', "folder of the mesh's own authority, where this machine has it", {
-      default: defaultPkiDir,
-      parse: toPath,
-    }),
-    flag('--insecure', 'ask managers that have --insecure-operators, in plain text'),
+    ...operatorFlags(),
     jsonFlag(),
   ];
   for (const option of options) command.addOption(option);
@@ -76,13 +58,6 @@ export function dashboardCommand(): Command {
     const { runDashboard } = await import('./handler.js');
     await runDashboard(flags);
   });
-}
-
-const toPath = (text: string): string => resolve(text);
-
-function parseManager(text: string): string {
-  const at = text.lastIndexOf('@');
-  return `${text.slice(0, at + 1)}${parseHostPort(text.slice(at + 1))}`;
 }
 
 function parseToken(text: string): string {

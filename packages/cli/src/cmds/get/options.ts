@@ -1,48 +1,54 @@
 // nsm get: lists of what the manager knows.
-import { Argument, Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
 import { connectionStates, type GetFlags, type GetKind, getKinds } from './flags.js';
 
 export function getCommand(): Command {
-  return new Command('get')
-    .summary('list what the manager of this node knows')
-    .description('Lists what the manager of this node knows.')
-    .addArgument(new Argument('<what>', 'what to list').choices(getKinds))
-    .addOption(
-      flag(
-        '-o, --output <format>',
-        'of connections: with counters, heals, and the round trip, measured now',
-        {
-          choices: ['wide'],
-        },
-      ),
-    )
-    .addOption(flag('--service <name>', 'only connections to this network service'))
-    .addOption(
-      flag('--state <states>', `only connections in these states: ${connectionStates.join(', ')}`, {
-        list: true,
-        parse: parseState,
-        defaultText: 'any',
-      }),
-    )
-    .addOption(runDirFlag())
-    .addOption(jsonFlag())
-    .addHelpText(
-      'after',
-      examples(
-        ['nsm get connections -o wide', 'with counters, heals and round trip'],
-        ['nsm get connections --state healing,failed', 'those that do not carry packets'],
-        ['nsm get endpoints', 'who provides what'],
-      ),
-    )
-    .action(async (what: GetKind, flags: GetFlags, command: Command) => {
-      if (what !== 'connections' && (flags.output || flags.service || flags.state.length > 0))
-        command.error('error: --output, --service and --state are for connections');
-      const { runGet } = await import('./handler.js');
-      await runGet(what, flags);
-    });
+  return (
+    new Command('get')
+      .summary('list what the manager of this node knows')
+      .description('Lists what the manager of this node knows.')
+      .addArgument(new Argument('<what>', 'what to list').choices(getKinds))
+      .addOption(
+        flag(
+          '-o, --output <format>',
+          'of connections: with counters, heals, and the round trip, measured now',
+          {
+            choices: ['wide'],
+          },
+        ),
+      )
+      // Without a variable: NSM_SERVICE is what an endpoint provides.
+      .addOption(new Option('--service <name>', 'only connections to this network service'))
+      .addOption(
+        flag('--state <states>', `only connections in these states: ${connectionStates.join(', ')}`, {
+          list: true,
+          parse: parseState,
+          defaultText: 'any',
+        }),
+      )
+      .addOption(runDirFlag())
+      .addOption(jsonFlag())
+      .addHelpText(
+        'after',
+        examples(
+          ['nsm get connections -o wide', 'with counters, heals and round trip'],
+          ['nsm get connections --state healing,failed', 'those that do not carry packets'],
+          ['nsm get endpoints', 'who provides what'],
+        ),
+      )
+      .action(async (what: GetKind, flags: GetFlags, command: Command) => {
+        const given = ['output', 'service', 'state'].some(
+          (name) => command.getOptionValueSource(name) === 'cli',
+        );
+        if (what !== 'connections' && given)
+          command.error('error: --output, --service and --state are for connections');
+        const { runGet } = await import('./handler.js');
+        await runGet(what, flags);
+      })
+  );
 }
 
 function parseState(text: string): string {

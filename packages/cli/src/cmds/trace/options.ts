@@ -1,6 +1,7 @@
 // nsm trace: how a connection came to be, and what becomes of a packet in it.
 import { Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import type { TraceFlags } from './flags.js';
 
 export function traceCommand(): Command {
@@ -14,6 +15,13 @@ export function traceCommand(): Command {
     .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm trace pod-1', 'by request id'],
+        ['nsm trace node-a:8d1f069235bf', 'or by the id of nsm get connections'],
+      ),
+    )
     .action(async (connection: string, flags: TraceFlags) => {
       const { runTrace } = await import('./handler.js');
       await runTrace(connection, flags);

@@ -1,8 +1,10 @@
 // One node: what its manager says of itself, and which other nodes it has tunnels to.
+
 import type { JSX } from 'preact';
 import type { MeshNode } from '../../model.js';
 import { linkTo } from '../address.js';
 import { count } from '../format.js';
+import { grouped } from '../grouped.js';
 import { StateMark } from '../state-mark.js';
 import { connections, endpoints } from '../store.js';
 import { ChangeButton } from './change-button.js';
@@ -11,7 +13,7 @@ import { Command, Facts } from './facts.js';
 export function NodeDetails({ node }: { node: MeshNode }): JSX.Element {
   const { id, address, version, security, state, unseen, troubles } = node;
   const own = connections.value.filter(({ client, endpoint }) => client.node === id || endpoint.node === id);
-  const others = Map.groupBy(
+  const others = grouped(
     own.filter(({ tunnel }) => tunnel !== null),
     ({ client, endpoint }) => (client.node === id ? endpoint.node : client.node),
   );

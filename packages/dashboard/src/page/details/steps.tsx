@@ -23,11 +23,9 @@ export function Steps({ order }: { order: Order }): JSX.Element {
           <li key={index} class={error ? 'failed' : ''}>
             <span class="name" title={`${component} of ${manager}`}>
               {name}
-              <span class="quiet">
-                {' '}
-                {component} {manager}
-              </span>
+              <span class="quiet"> {manager}</span>
             </span>
+            <span class="number">{duration(durationMs)}</span>
             <svg viewBox={`0 0 ${scale} 10`} preserveAspectRatio="none" aria-hidden="true">
               <rect
                 x={(startMs / total) * scale}
@@ -37,7 +35,6 @@ export function Steps({ order }: { order: Order }): JSX.Element {
                 rx="3"
               />
             </svg>
-            <span class="number">{duration(durationMs)}</span>
             {error && <p>{error}</p>}
           </li>
         ))}

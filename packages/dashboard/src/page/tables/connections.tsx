@@ -31,7 +31,7 @@ const columns: readonly Column<MeshConnection>[] = [
     sortBy: nameOf,
     rank: 1,
   },
-  { title: 'Service', cell: ({ service }) => service, sortBy: ({ service }) => service, rank: 2 },
+  { title: 'Service', cell: ({ service }) => service, sortBy: ({ service }) => service, rank: 1 },
   {
     title: 'Endpoint',
     cell: ({ endpoint }) => endpoint.name,

@@ -1,9 +1,11 @@
 // All nodes as a table.
+
 import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { keyOf, type MeshNode } from '../../model.js';
 import { address, linkTo } from '../address.js';
 import { finds } from '../filter.js';
+import { grouped } from '../grouped.js';
 import { StateMark } from '../state-mark.js';
 import { connections, endpoints, nodes } from '../store.js';
 import { type Column, Table } from './table.js';
@@ -11,8 +13,8 @@ import { type Column, Table } from './table.js';
 const rows = computed(() => nodes.value.filter(finds(address.value.query)));
 
 const onNode = computed(() => ({
-  endpoints: Map.groupBy(endpoints.value, ({ node }) => node),
-  clients: Map.groupBy(connections.value, ({ client }) => client.node),
+  endpoints: grouped(endpoints.value, ({ node }) => node),
+  clients: grouped(connections.value, ({ client }) => client.node),
 }));
 const endpointsOn = ({ id }: MeshNode): number => onNode.value.endpoints.get(id)?.length ?? 0;
 const clientsOn = ({ id }: MeshNode): number => onNode.value.clients.get(id)?.length ?? 0;

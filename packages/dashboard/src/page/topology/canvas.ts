@@ -159,19 +159,19 @@ function elementsOf({ boxes, chips, edges, tunnels }: Graph): ElementDefinition[
       data: { id, source: from, target: to, title },
       classes: 'tunnel',
     })),
-    ...edges.map(({ id, from, to, state, count, select, query }) => ({
+    ...edges.map(({ id, from, to, state, count, isBetween, select, query }) => ({
       data: {
         id,
         source: from,
         target: to,
         select,
         query,
-        width: Math.min(10, 1.6 + Math.log2(count) * 1.1),
+        width: Math.min(5, 1.6 + Math.log2(count) * 0.4),
         label: [count > 1 ? String(count) : '', state === 'SYNCED' ? '' : state.toLowerCase()]
           .join(' ')
           .trim(),
       },
-      classes: `edge ${state}`,
+      classes: `edge ${state}${isBetween ? ' between' : ''}`,
     })),
   ];
 }

@@ -81,11 +81,14 @@ export function graphStyle(): StylesheetJson {
       selector: '.edge',
       style: {
         width: 'data(width)',
+        'line-opacity': 0.85,
         'curve-style': 'bezier',
         'control-point-step-size': 26,
         'target-arrow-shape': 'triangle',
         'arrow-scale': 0.9,
-        label: 'data(label)',
+        // Near the client: in the middle are the names of tunnels.
+        'source-label': 'data(label)',
+        'source-text-offset': 44,
         'font-size': 11,
         color: text,
         'text-background-color': box,
@@ -93,6 +96,15 @@ export function graphStyle(): StylesheetJson {
         'text-background-padding': '3px',
         'text-background-shape': 'roundrectangle',
         'z-index': 2,
+      },
+    },
+    {
+      // Apart from those within a node, which are straight.
+      selector: '.between',
+      style: {
+        'curve-style': 'unbundled-bezier',
+        'control-point-distances': 26,
+        'control-point-weights': 0.5,
       },
     },
     ...Object.entries(lines).map(([state, { dash, name }]) => {
@@ -125,6 +137,7 @@ export function graphStyle(): StylesheetJson {
         'text-background-shape': 'roundrectangle',
         // Its name stays to be read where connections cross it.
         'z-index': 3,
+        'z-compound-depth': 'top',
         events: 'no',
       },
     },

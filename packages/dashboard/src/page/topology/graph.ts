@@ -1,4 +1,5 @@
 // A mesh as a graph: nodes with the pods on them, connections between pods, tunnels between nodes. Pure.
+
 import {
   type ConnectionState,
   connectionStates,
@@ -7,6 +8,7 @@ import {
   type MeshEndpoint,
   type MeshNode,
 } from '../../model.js';
+import { grouped } from '../grouped.js';
 import { nameOf } from '../store.js';
 
 /** A pod, or many clients of one service that are drawn as one. */
@@ -37,6 +39,8 @@ export interface Edge {
   readonly state: ConnectionState;
   /** How many connections it stands for. */
   readonly count: number;
+  /** Whether it leads to another node. */
+  readonly isBetween: boolean;
   readonly select: string;
   readonly query: string;
 }
@@ -107,7 +111,7 @@ function endpointChips(
   chips: Map<string, Chip>,
 ): ReadonlyMap<string, string> {
   const ids = new Map<string, string>();
-  for (const [name, all] of Map.groupBy(endpoints, ({ namespace, name }) => `${namespace}/${name}`)) {
+  for (const [name, all] of grouped(endpoints, ({ namespace, name }) => `${namespace}/${name}`)) {
     const [first] = all;
     if (!first) continue;
     ids.set(name, `e:${name}`);
@@ -163,7 +167,8 @@ function addOne(
     query: title,
     isTroubled: (present?.isTroubled ?? false) || isTroubled,
   });
-  edges.set(select, { id: select, from: id, to, state, count: 1, select, query: '' });
+  const isBetween = client.node !== connection.endpoint.node;
+  edges.set(select, { id: select, from: id, to, state, count: 1, isBetween, select, query: '' });
 }
 
 function addGathered(
@@ -194,6 +199,7 @@ function addGathered(
     to,
     state: edge ? worse(edge.state, state) : state,
     count: (edge?.count ?? 0) + 1,
+    isBetween: client.node !== endpoint.node,
     select: '',
     query: `${query} endpoint:${endpoint.name}`,
   });
@@ -208,13 +214,13 @@ function worse(a: ConnectionState, b: ConnectionState): ConnectionState {
 }
 
 function tunnelsOf(connections: readonly MeshConnection[]): TunnelEdge[] {
-  const between = Map.groupBy(
+  const between = grouped(
     connections.filter(({ tunnel }) => tunnel !== null),
     ({ client, endpoint }) => [client.node, endpoint.node].toSorted().join('\n'),
   );
   return [...between].map(([key, all]) => {
     const [from = '', to = ''] = key.split('\n');
-    const kinds = Map.groupBy(all, ({ tunnel }) => tunnel?.type ?? '');
+    const kinds = grouped(all, ({ tunnel }) => tunnel?.type ?? '');
     const title = [...kinds]
       .map(([kind, { length }]) => (length > 1 ? `${kind} × ${length}` : kind))
       .join(', ');

@@ -1,4 +1,5 @@
 // Where everything in the graph stands: the same mesh looks the same each time. Pure.
+import { grouped } from '../grouped.js';
 import type { Chip, Graph } from './graph.js';
 
 export interface Point {
@@ -20,7 +21,7 @@ const boxGap = { x: 84, y: 84 };
  * @returns centres of chips, and of boxes that have none.
  */
 export function place({ boxes, chips }: Graph, aspect: number): ReadonlyMap<string, Point> {
-  const inside = Map.groupBy(chips, ({ node }) => node);
+  const inside = grouped(chips, ({ node }) => node);
   const perRow = chipsPerRow(boxes.length, aspect);
   const plans = boxes.map(({ id }) => planOf(id, inside.get(id) ?? [], perRow));
   const columns = bestColumns(plans, aspect);

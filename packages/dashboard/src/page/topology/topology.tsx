@@ -67,6 +67,11 @@ export function Topology(): JSX.Element {
           <li key={edge.id}>{wordsOf(edge, graph.value)}</li>
         ))}
       </ul>
+      <p class="legend">
+        <span class="client">client</span>
+        <span class="endpoint">endpoint</span>
+        <span class="tunnels">tunnels</span>
+      </p>
       {isGathered && (
         <p class="note">Clients of one service are drawn as one: search for fewer, or look at the table.</p>
       )}

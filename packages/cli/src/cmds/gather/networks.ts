@@ -1,0 +1,51 @@
+// What the kernel has of the mesh: all of this namespace's links, addresses and routes, and in pods those of the mesh alone.
+import { type Link, listNamespaces, openNamespace, RouteSocket } from '@nsm/netlink';
+
+/** The mesh's routes and rules (docs/operations.md). */
+const ownProtocol = 78;
+/** An interface of the mesh has the id of its connection as its alias. */
+const connectionId = /^\S+:[0-9a-f]+-[0-9a-f]+$/;
+/** Of more only the first are told. */
+const most = { namespaces: 200, links: 500, routes: 2000 };
+
+export function ownNetwork(): object {
+  using socket = RouteSocket.open();
+  return {
+    links: socket.links().slice(0, most.links),
+    addresses: socket.addresses(),
+    routes: socket.routes().slice(0, most.routes),
+    rules: socket.rules(),
+  };
+}
+
+/** Of each network namespace that has an interface of the mesh, by its name under /run/netns, or its inode. */
+export function* podNetworks(): Generator<readonly [name: string, network: object]> {
+  for (const { names, inode, path } of listNamespaces().slice(0, most.namespaces)) {
+    const name = names[0] ?? `${inode}`;
+    try {
+      using namespace = openNamespace(path);
+      using socket = RouteSocket.open(namespace);
+      const network = meshIn(socket);
+      if (network) yield [name, network];
+    } catch {
+      // It has gone, or is not to be entered.
+    }
+  }
+}
+
+function meshIn(socket: RouteSocket): object | undefined {
+  const links = socket.links().filter(isOwn);
+  if (links.length === 0) return undefined;
+  const indexes = new Set(links.map(({ index }) => index));
+  const routes = socket.routes().filter((route) => route.device !== undefined && indexes.has(route.device));
+  return {
+    links,
+    addresses: socket.addresses().filter(({ index }) => indexes.has(index)),
+    routes: routes.slice(0, most.routes),
+    rules: socket.rules().filter(({ protocol }) => protocol === ownProtocol),
+  };
+}
+
+function isOwn({ alias = '' }: Link): boolean {
+  return connectionId.test(alias);
+}

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { keyOf, type MeshConnection, type MeshEndpoint, type MeshNode, type Thing } from '../model.js';
+import { changesBetween, pastOf } from './changes-between.js';
+
+const node: MeshNode = {
+  ...{
+    kind: 'node',
+    id: 'a',
+    address: '',
+    version: '',
+    security: '',
+    state: 'ALIVE',
+    unseen: '',
+    troubles: [],
+  },
+};
+const endpoint: MeshEndpoint = {
+  ...{ kind: 'endpoint', id: 'default/gw/vpn', name: 'gw', namespace: 'default', service: 'vpn', node: 'a' },
+  ...{ interfaces: [], labels: {}, prefixes: [], unavailable: '' },
+};
+const side = {
+  ...{
+    node: 'a',
+    netns: '',
+    pod: '',
+    interfaceName: '',
+    addresses: [],
+    routes: [],
+    routeCount: 0,
+    mtu: 0,
+    mac: '',
+  },
+};
+const connection: MeshConnection = {
+  ...{
+    kind: 'connection',
+    id: 'a:1',
+    service: 'vpn',
+    requestId: 'pod-1',
+    state: 'SYNCED',
+    detail: '',
+    attempt: 0,
+  },
+  ...{ since: '2026-01-01T00:00:01.000Z', interface: 'kernel', client: side, tunnel: null, halves: [] },
+  ...{
+    endpoint: { ...side, name: 'gw', namespace: 'default' },
+    lastOrder: null,
+    roundTripUs: null,
+    heals: 0,
+  },
+  history: [
+    { time: '2026-01-01T00:00:00.000Z', state: 'CONNECTING', detail: '' },
+    { time: '2026-01-01T00:00:01.000Z', state: 'SYNCED', detail: '' },
+  ],
+};
+const now = '2026-01-01T00:01:00.000Z';
+const mesh = (...things: Thing[]) => new Map(things.map((thing) => [keyOf(thing), thing]));
+
+describe('what changed', () => {
+  it.each<[string, Thing | undefined, Thing | undefined, string]>([
+    ['a new connection', undefined, connection, 'pod-1 → vpn connected'],
+    ['a heal', connection, { ...connection, state: 'HEALING' }, 'pod-1 → vpn healing'],
+    [
+      'another endpoint',
+      connection,
+      { ...connection, endpoint: { ...connection.endpoint, name: 'gw-2' } },
+      'pod-1 → vpn moved to gw-2',
+    ],
+    ['the end of a connection', connection, undefined, 'pod-1 → vpn closed'],
+    ['an endpoint', undefined, endpoint, 'endpoint gw of vpn advertised'],
+    [
+      'a drained endpoint',
+      endpoint,
+      { ...endpoint, unavailable: 'drained' },
+      'endpoint gw of vpn out of service',
+    ],
+    ['an endpoint that goes', endpoint, undefined, 'endpoint gw of vpn withdrawn'],
+    ['a manager that is silent', node, { ...node, unseen: 'away' }, 'node a does not answer'],
+    ['a manager that ended', node, { ...node, state: 'GONE' }, 'node a ended without a word'],
+  ])('%s is a line', (_, before, after, words) => {
+    const { changes } = changesBetween(
+      mesh(...(before ? [before] : [])),
+      mesh(...(after ? [after] : [])),
+      now,
+    );
+    expect(changes.map(({ who, what }) => `${who} ${what}`)).toEqual([words]);
+  });
+
+  it('is nothing where nothing is different, and no line where only details are', () => {
+    expect(changesBetween(mesh(connection), mesh({ ...connection }), now)).toEqual({
+      put: [],
+      gone: [],
+      changes: [],
+    });
+    const measured = { ...connection, roundTripUs: 80 };
+    expect(changesBetween(mesh(connection), mesh(measured), now)).toEqual({
+      put: [measured],
+      gone: [],
+      changes: [],
+    });
+  });
+
+  it('has the time at which a state was entered, where that is told', () => {
+    expect(changesBetween(mesh(), mesh(connection), now).changes[0]?.time).toBe(connection.since);
+    expect(changesBetween(mesh(connection), mesh(), now).changes[0]?.time).toBe(now);
+  });
+});
+
+it('the past is what connections tell of it, the earliest first', () => {
+  const later = {
+    ...connection,
+    id: 'a:2',
+    history: [{ time: '2026-01-01T00:00:00.500Z', state: 'FAILED', detail: 'x' }],
+  };
+  expect(pastOf([connection, later, node]).map(({ about, what }) => `${about} ${what}`)).toEqual([
+    'connection/a:1 connecting',
+    'connection/a:2 failed',
+    'connection/a:1 connected',
+  ]);
+});

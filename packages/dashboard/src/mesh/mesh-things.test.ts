@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import type { ConnectionTold, ManagerTold } from '../manager-feed.js';
+import type { MeshConnection, MeshNode } from '../model.js';
+import { meshThings, type Told } from './mesh-things.js';
+
+const side = (address: string, namespace = '') => ({
+  ...{
+    interfaceName: namespace && 'nsm0',
+    namespace,
+    pod: '',
+    addresses: [address],
+    routes: [],
+    routeCount: 0,
+  },
+  ...{ mtu: 1450, mac: '' },
+});
+
+function half(id: string, role: string, more: Partial<ConnectionTold> = {}): ConnectionTold {
+  return {
+    ...{ id, role, service: 'vpn', requestId: 'pod-1', state: 'SYNCED', detail: '', since: null, attempt: 0 },
+    ...{ history: [], endpoint: 'gw', endpointNamespace: 'default', peerManager: 'b', peerId: '' },
+    ...{ interface: 'kernel', client: side('10.0.0.1/31', '/c'), endpointSide: side('10.0.0.0/31') },
+    ...{ tunnel: { type: 'VXLAN', identifier: 7, local: '', remote: '' }, statistics: null },
+    ...{ lastOrder: null, roundTripUs: null, heals: 0 },
+    ...more,
+  };
+}
+
+const manager = (name: string, more: Partial<ManagerTold> = {}): ManagerTold => ({
+  ...{
+    name,
+    address: `${name}:5001`,
+    version: '',
+    security: 'mtls',
+    alive: true,
+    stopped: false,
+    drained: false,
+  },
+  ...more,
+});
+
+function told(name: string, connections: readonly ConnectionTold[], more: Partial<Told> = {}): Told {
+  return { name, troubles: [], managers: [], endpoints: [], connections, silent: '', ...more };
+}
+
+const connectionsOf = (...all: Told[]): MeshConnection[] =>
+  [...meshThings(all).values()].filter((thing) => thing.kind === 'connection');
+const nodesOf = (all: Told[], unasked?: ReadonlyMap<string, string>): MeshNode[] =>
+  [...meshThings(all, unasked).values()].filter((thing) => thing.kind === 'node');
+
+describe('halves of a connection', () => {
+  const client = half('a:1', 'CLIENT', { peerId: 'b:1' });
+  const endpoint = half('b:1', 'ENDPOINT', {
+    ...{
+      peerManager: 'a',
+      peerId: 'a:1',
+      client: side('10.0.0.1/31'),
+      endpointSide: side('10.0.0.0/31', '/e'),
+    },
+  });
+
+  it.each([
+    ['told in either order', [told('a', [client]), told('b', [endpoint])]],
+    [
+      'of whom the client’s does not know the other yet',
+      [told('b', [endpoint]), told('a', [{ ...client, peerId: '' }])],
+    ],
+  ])('%s are one connection, each side as its own node tells', (_, all) => {
+    expect(connectionsOf(...all)).toMatchObject([
+      {
+        id: 'a:1',
+        client: { node: 'a', netns: '/c' },
+        endpoint: { node: 'b', netns: '/e', name: 'gw' },
+        halves: [{ id: 'a:1' }, { id: 'b:1' }],
+      },
+    ]);
+  });
+
+  it('is in the worse state of both, for that half’s reason', () => {
+    const healing = { ...endpoint, state: 'HEALING', detail: 'no packets', attempt: 2 };
+    expect(connectionsOf(told('a', [client]), told('b', [healing]))).toMatchObject([
+      { state: 'HEALING', detail: 'no packets', attempt: 2 },
+    ]);
+  });
+
+  it('stands alone where the other manager is not asked', () => {
+    expect(connectionsOf(told('a', [client]))).toMatchObject([
+      { client: { node: 'a' }, endpoint: { node: 'b' } },
+    ]);
+    expect(connectionsOf(told('b', [endpoint]))).toMatchObject([
+      { id: 'b:1', client: { node: 'a' }, endpoint: { node: 'b', netns: '/e' } },
+    ]);
+  });
+
+  it('of one node has both sides there', () => {
+    const local = half('a:1', 'LOCAL', {
+      peerManager: 'a',
+      tunnel: null,
+      endpointSide: side('10.0.0.0/31', '/e'),
+    });
+    expect(connectionsOf(told('a', [local]))).toMatchObject([
+      { client: { node: 'a', netns: '/c' }, endpoint: { node: 'a', netns: '/e' }, halves: [{ node: 'a' }] },
+    ]);
+  });
+
+  it('is not known while its manager does not answer, nor in a state that this version does not know', () => {
+    expect(connectionsOf(told('a', [client], { silent: 'away' }))).toMatchObject([{ state: 'UNKNOWN' }]);
+    expect(connectionsOf(told('a', [{ ...client, state: 'DREAMING' }]))).toMatchObject([
+      { state: 'UNKNOWN' },
+    ]);
+  });
+});
+
+describe('nodes', () => {
+  it('are those that any manager knows, and say why they are not seen', () => {
+    const managers = [manager('a'), manager('b', { drained: true }), manager('c', { alive: false })];
+    const all = [told('a', [], { managers }), told('b', [], { managers })];
+    expect(nodesOf(all, new Map([['c', 'no certificate']]))).toMatchObject([
+      { id: 'a', state: 'ALIVE', unseen: '' },
+      { id: 'b', state: 'DRAINED', unseen: '' },
+      { id: 'c', state: 'GONE', unseen: 'no certificate' },
+    ]);
+  });
+
+  it('are told of by whoever answers, before whoever does not any more', () => {
+    const all = [
+      told('a', [], { managers: [manager('a'), manager('b', { alive: false, stopped: true })] }),
+      told('b', [], { managers: [manager('a'), manager('b')], silent: 'no manager answers' }),
+    ];
+    expect(nodesOf(all)).toMatchObject([
+      { id: 'a', state: 'ALIVE' },
+      { id: 'b', state: 'STOPPED', unseen: 'no manager answers' },
+    ]);
+  });
+});
