@@ -51,6 +51,8 @@ export default defineConfig({
           setupFiles,
           isolate: false,
           include: compiled('*.web.test.js'),
+          // Writes into docs/images: npm run screenshots.
+          exclude: process.env.SCREENSHOTS === '1' ? [] : compiled('screenshots.web.test.js'),
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

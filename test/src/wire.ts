@@ -8,6 +8,8 @@ export type Fields = ReadonlyMap<number, readonly (number | Uint8Array)[]>;
 
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
+/** Bytes of fixed-width values, by their type. */
+const fixed: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
 
 /** Writes a message field by field; a number given several times is a repeated field. */
 export const message = (...fields: readonly Field[]): Uint8Array => {
@@ -24,7 +26,7 @@ export const message = (...fields: readonly Field[]): Uint8Array => {
   return Uint8Array.from(bytes);
 };
 
-/** Reads a message. @throws Error for bytes that are none, or that use groups or fixed-width fields */
+/** Reads a message. @throws Error for bytes that are none, or that use groups. Fixed-width values are bytes. */
 export const fieldsOf = (bytes: Uint8Array): Fields => {
   const fields = new Map<number, (number | Uint8Array)[]>();
   let at = 0;
@@ -42,8 +44,8 @@ export const fieldsOf = (bytes: Uint8Array): Fields => {
     const values = fields.get(tag >> 3) ?? [];
     fields.set(tag >> 3, values);
     if ((tag & 7) === VARINT) values.push(next());
-    else if ((tag & 7) === LENGTH_DELIMITED) {
-      const length = next();
+    else if ((tag & 7) === LENGTH_DELIMITED || (tag & 7) in fixed) {
+      const length = fixed[tag & 7] ?? next();
       if (at + length > bytes.length) throw new Error(`field ${tag >> 3} is longer than the message`);
       values.push(bytes.subarray(at, at + length));
       at += length;

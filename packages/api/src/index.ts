@@ -11,6 +11,7 @@ export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
 export { interfaceNames, interfaceWords, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
+export { Floods } from './floods.js';
 export * from './gen/common_pb.js';
 export * as kubelet from './gen/kubelet/deviceplugin_pb.js';
 export * from './gen/netmesh_pb.js';

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { NsmError } from './errors.js';
 import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
+import { Floods } from './floods.js';
 import type { Identity } from './identity.js';
 import { LogThrottle } from './log-throttle.js';
 import { Pace } from './pace.js';
@@ -104,6 +105,7 @@ export class ServerConnections {
   readonly #underWay: UnderWay;
   readonly #calls = { unix: new Pace(callsOfPod), other: new Pace(callsOfMachine) };
   readonly #throttle = new LogThrottle(() => performance.now());
+  readonly #floods = new Floods();
   #last = 0;
 
   /** `onCrowd` hears of whoever has too many, once in some minutes. */
@@ -122,7 +124,10 @@ export class ServerConnections {
     let giveBack = (): void => undefined;
     let crowd = this.#crowd(way, caller);
     try {
-      if (!crowd && this.#share && caller.peer) giveBack = this.#share('sockets', caller.peer, 1);
+      if (!crowd && this.#share && caller.peer) {
+        this.#floods.admit(nameOf(caller));
+        giveBack = this.#share('sockets', caller.peer, 1);
+      }
     } catch (thrown) {
       crowd = { name: nameOf(caller), error: NsmError.from(thrown) };
     }
@@ -137,6 +142,12 @@ export class ServerConnections {
     const names = [way, nameOf(caller), userOf(caller)].filter((name) => name !== '');
     this.#open.set(token, { socket, caller, way });
     for (const name of names) this.#count(name, 1);
+    if (this.#share && caller.peer)
+      this.#floods.watch(
+        socket,
+        nameOf(caller),
+        (error) => void this.#crowded({ name: nameOf(caller) }, error),
+      );
     socket.once('close', () => {
       this.#open.delete(token);
       for (const name of names) this.#count(name, -1);
@@ -187,7 +198,7 @@ export class ServerConnections {
     };
   }
 
-  #crowded({ name }: Owner, error: NsmError): NsmError {
+  #crowded({ name }: Pick<Owner, 'name'>, error: NsmError): NsmError {
     if (this.#throttle.isNews(name, error.message)) this.#onCrowd(error);
     return error;
   }

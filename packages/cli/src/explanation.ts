@@ -3,6 +3,8 @@ import { abbreviatedList } from '@nsm/api';
 import type { Output } from '@nsm/output';
 import type { ExplainedView, ExplanationView, PlanView, ProblemView } from './explanation-view.js';
 
+/** So many endpoints are told of in full: the best, and those that are dropped as far as there is room. */
+const mostInFull = 12;
 /** Below a refusal so many endpoints are told of. */
 const fewCandidates = 5;
 
@@ -14,10 +16,12 @@ export function printExplanation(output: Output, view: ExplanationView): void {
   );
   output.item(`${output.paint('dim', 'verdict')}  `, verdictText(output, view));
   for (const problem of problems) printProblem(output, problem);
-  for (const candidate of candidates) {
+  for (const candidate of candidates.slice(0, mostInFull)) {
     output.line('');
     printCandidate(output, candidate, plan !== null);
   }
+  const more = candidates.length - mostInFull;
+  if (more > 0) output.line(`and ${more} more: --json has them all`);
 }
 
 function verdictText(output: Output, { plan, candidates, problems }: ExplanationView): string {

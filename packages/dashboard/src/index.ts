@@ -1,5 +1,5 @@
 // The page that shows a mesh, and what serves it.
-export { type DashboardOptions, DashboardServer } from './http/dashboard-server.js';
+export { type DashboardOptions, DashboardServer, type PageCertificate } from './http/dashboard-server.js';
 export type {
   ConnectionNews,
   ConnectionTold,

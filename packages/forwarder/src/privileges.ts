@@ -9,16 +9,32 @@ const required = {
   CAP_SYS_ADMIN: 'enters the network namespaces of pods and loads eBPF programs',
 } as const;
 
-/** Without this one it knows only namespaces that have a name under /run/netns. */
-const looking = { CAP_SYS_PTRACE: 'looks up the network namespace of a process' } as const;
+/** What it can do without. */
+const useful = {
+  CAP_SYS_PTRACE: 'looks up the network namespace of a process',
+  CAP_NET_RAW: 'sends and sees packets for nsm ping, trace and capture',
+} as const;
 
-const all = { ...required, ...looking };
+const all = { ...required, ...useful };
 
-/** What a forwarder needs, each with what it does by it; and what it can do without. */
-export const forwarderPrivileges: {
-  readonly required: Readonly<Record<string, string>>;
-  readonly useful: Readonly<Record<string, string>>;
-} = { required, useful: looking };
+/** A capability, and what a forwarder does by it. */
+export interface Privilege {
+  readonly name: string;
+  readonly what: string;
+  /** Without it there is no forwarder. */
+  readonly required: boolean;
+  readonly has: boolean;
+}
+
+/** Those of a process, as a forwarder needs them. @throws Error of the file system where there is no such process */
+export function privilegesOf(pid: number): Privilege[] {
+  return Object.entries(all).map(([name, what]) => ({
+    name,
+    what,
+    required: name in required,
+    has: hasCapability(name as keyof typeof all, pid),
+  }));
+}
 
 /** @throws NsmError `privilege` */
 export function requirePrivileges(): void {
@@ -28,8 +44,11 @@ export function requirePrivileges(): void {
 
 /** What goes wrong for want of a capability that a forwarder can do without; '' when it has all. */
 export function whatIsOutOfReach(): string {
-  const lacks = lacking(looking);
-  return lacks && `${lacks}: pods whose network namespace has no name under /run/netns are refused`;
+  const lacks = lacking(useful);
+  const pods = hasCapability('CAP_SYS_PTRACE')
+    ? ''
+    : ': pods whose network namespace has no name under /run/netns are refused';
+  return `${lacks}${pods}`;
 }
 
 /** Why the kernel refused for want of privilege. */

@@ -190,7 +190,8 @@ export class Output {
 
   #print(text: string, shown: (text: string) => string, end: string): void {
     this.clear();
-    this.#out.write(`${text.split(mark).map(shown).join('\x1b')}${end}`);
+    const printed = text.split(mark).map(shown).join('\x1b');
+    this.#out.write(`${knowsUnicode ? printed : printed.replaceAll('…', '...')}${end}`);
   }
 }
 

@@ -26,12 +26,12 @@ describe.skipIf(!requireRoot('dashboard'))('nsm dashboard', () => {
     return JSON.parse(await run(mesh.a.namespace.name, process.execPath, ['-e', ask])) as Snapshot;
   };
   const dashboardOnA = async (port: number, ...flags: string[]): Promise<void> => {
-    const args = ['dashboard', '--listen', `127.0.0.1:${port}`, '--run-dir', mesh.a.runDir, ...flags];
+    const args = ['dashboard', '--listen', `127.0.0.1:${port}`, ...flags];
     await mesh.spawn(mesh.a.namespace.name, 'the mesh is shown at', args);
   };
 
   it('sees the whole mesh from the node that has its authority', async () => {
-    await dashboardOnA(7072);
+    await dashboardOnA(7072, '--run-dir', mesh.a.runDir);
     await waitFor(
       async () => {
         const { things } = await snapshot(7072);
@@ -54,7 +54,7 @@ describe.skipIf(!requireRoot('dashboard'))('nsm dashboard', () => {
   });
 
   it('says what it needs to see the others where it has no certificate', async () => {
-    await dashboardOnA(7073, '--pki-dir', mesh.dir);
+    await dashboardOnA(7073, '--run-dir', mesh.a.runDir, '--pki-dir', mesh.dir);
     const { things } = await snapshot(7073);
     expect(things.filter((thing) => thing.kind === 'node')).toMatchObject([
       { id: 'node-a', unseen: '' },
@@ -64,6 +64,28 @@ describe.skipIf(!requireRoot('dashboard'))('nsm dashboard', () => {
     expect(things.filter((thing) => thing.kind === 'connection')).toMatchObject([
       { client: { node: 'node-a' }, endpoint: { node: 'node-b' }, halves: [{ node: 'node-a' }] },
     ]);
+  });
+
+  it('needs no manager of its own machine, and is not taken in by another than the one that is named', async () => {
+    await dashboardOnA(7075, '--manager', `node-b@${mesh.b.tcp}`, '--manager', `node-x@${mesh.a.tcp}`);
+    const { things, troubles } = await snapshot(7075);
+    expect(things.filter((thing) => thing.kind === 'node' && thing.id === 'node-b')).toMatchObject([
+      { unseen: '' },
+    ]);
+    expect(troubles).toEqual([expect.stringMatching(/node-a, and not manager node-x/)]);
+  });
+
+  it('gives the packets of a connection to whoever has the token, from both nodes', async () => {
+    const token = 'a-token-of-the-tests';
+    await dashboardOnA(7076, '--run-dir', mesh.a.runDir, '--token', token);
+    const script = `fetch('http://127.0.0.1:7076/api/capture?seconds=1&id=${connected.id}', {
+      headers: { authorization: 'Bearer ${token}' },
+    }).then(async (r) => console.log(Buffer.from(await r.arrayBuffer()).toString('base64')))`;
+    const file = Buffer.from(await run(mesh.a.namespace.name, process.execPath, ['-e', script]), 'base64');
+    // Section header block of pcapng, and names of devices on both nodes.
+    expect(file.readUInt32LE(0)).toBe(0x0a0d0d0a);
+    for (const point of ['client node-a', 'underlay node-a', 'endpoint node-b'])
+      expect(file.includes(point)).toBe(true);
   });
 
   it('makes a token for another address than a loopback one, and for changes', async () => {

@@ -9,7 +9,6 @@ import { serveMesh } from './served.js';
 import { smallPng } from './small-png.js';
 
 const folder = fileURLToPath(new URL('../../../docs/images/', import.meta.url));
-const wanted = process.env.SCREENSHOTS === '1';
 
 const pictures: [name: string, path: string, options: BrowserContextOptions][] = [
   ['topology', '', { viewport: { width: 1280, height: 740 } }],
@@ -21,7 +20,7 @@ const pictures: [name: string, path: string, options: BrowserContextOptions][] =
   ['phone', 'connections', { viewport: { width: 360, height: 640 } }],
 ];
 
-describe.skipIf(!wanted || !requireBrowser('pictures'))('pictures', () => {
+describe.skipIf(!requireBrowser('pictures'))('pictures', () => {
   it('of the page stand in docs/images', { timeout: 120_000 }, async () => {
     mkdirSync(folder, { recursive: true });
     await using served = await serveMesh(variedMesh());

@@ -119,6 +119,12 @@ class UnitMesh {
     return nsmJson('connect', ...this.key(type, place), '--interface', wish, '--timeout', '5s');
   }
 
+  /** Connects the client elsewhere, and follows a packet there. */
+  async look(): Promise<void> {
+    const { id } = await this.connect('kernel', 'there');
+    expect(await nsm('trace', id, '--run-dir', this.mesh.a.runDir)).toMatchObject({ status: 0 });
+  }
+
   async disconnect(type: Type, place: string): Promise<void> {
     expect((await nsm('disconnect', ...this.key(type, place))).status).toBe(0);
   }
@@ -207,6 +213,12 @@ describe.skipIf(!requireRoot('systemd units'))('the units of systemd', { timeout
     },
   );
 
+  it('look at packets', async () => {
+    await unitMesh.look();
+    await unitMesh.disconnect('kernel', 'there');
+    expect(await mesh.sweep()).toEqual([]);
+  });
+
   it('heal after a restart of both', async () => {
     const kept = await Promise.all(places.map((place) => unitMesh.connect('kernel', place)));
     await unitMesh.forwarders[0]?.stop();
@@ -245,6 +257,7 @@ describe.skipIf(process.env.SECURITY !== 'thorough' || !requireRoot('systemd uni
             await unitMesh.connect(type, place);
             await unitMesh.disconnect(type, place);
           }
+        await unitMesh.look();
         // Changes in pods are heard of at once.
         const { interfaceName } = await unitMesh.connect('kernel', 'here');
         await run(undefined, 'ip', ['-n', unitMesh.client.name, 'link', 'delete', interfaceName]);

@@ -21,7 +21,7 @@ const evil =
 /** What a terminal would obey, hide or reorder, but for the end of a line. */
 const notForTerminals = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u;
 
-/** They serve, or use what pods use: each word that they show is in a log, or was asked for. */
+/** They serve, write files, or use what pods use: each word that they show is in a log, or was asked for. */
 const daemons = /^(?:connect|dashboard|disconnect|endpoint|manager|forwarder|registry|kubernetes)\b/;
 const cli = new URL('../../../packages/cli/dist', import.meta.url).href;
 
@@ -91,6 +91,8 @@ describe('a manager whose every word is hostile', () => {
     ['check', '--only', 'mesh'],
     ['ping', evil, '--count', '1'],
     ['trace', evil],
+    ['bench', evil],
+    ['gather', '-o', '/dev/null'],
     ['capture', evil, '--count', '1'],
     ['watch'],
     ['drain'],
@@ -163,6 +165,13 @@ describe('a manager whose every word is hostile', () => {
     expect(seen).not.toBe(text);
     expect(text).toContain('\\u202eevil');
     expect(text).not.toMatch(notForTerminals);
+  });
+
+  it.skipIf(noTerminal)('is shown without any escape where NO_COLOR is set', async () => {
+    const words = [process.execPath, nsmProgram, 'explain', 'any'].map((word) => `'${word}'`).join(' ');
+    const seen = await outputOf('script', ['-qec', `NO_COLOR=1 ${words}`, '/dev/null']);
+    expect(seen).toContain('verdict');
+    expect(seen).not.toContain('\x1b');
   });
 
   it('offers nothing of it to a shell that completes', async () => {

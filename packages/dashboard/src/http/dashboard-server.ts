@@ -4,21 +4,20 @@ import {
   createServer as createPlain,
   type IncomingMessage,
   type Server,
+  type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createSecure } from 'node:https';
+import { createServer as createSecure, type Server as SecureServer } from 'node:https';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { promisify } from 'node:util';
-import { gunzipSync, gzip } from 'node:zlib';
 import { NsmError } from '@nsm/api';
 import type { LiveMesh } from '../mesh/live-mesh.js';
 import { type AccessRules, isSame, refusalOf } from './access.js';
 import { sendCapture } from './captures.js';
 import { changeOf } from './changes.js';
-import { EventStreams, jsonOf } from './event-streams.js';
-import { type PageFile, pageFiles } from './page-files.js';
+import { EventStreams } from './event-streams.js';
+import { pageFiles } from './page-files.js';
+import { fail, sendFile, sendJson, sendText } from './replies.js';
 
-const compress = promisify(gzip);
 /** Bytes of a question's body. */
 const mostBody = 4096;
 const mostConnections = 256;
@@ -38,11 +37,36 @@ const securityHeaders = {
 export interface DashboardOptions extends Omit<AccessRules, 'cookie'> {
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
-  /** Serves HTTPS; `isOperator` says whether the other side's certificate is good for looking. */
-  readonly tls?: {
-    readonly options: SecureContextOptions;
-    readonly isOperator: (socket: TLSSocket) => boolean;
-  };
+  /** Serves HTTPS. Default: plain HTTP. */
+  readonly tls?: PageCertificate;
+}
+
+export interface PageCertificate {
+  /** Certificate, key and authorities; another object when they are renewed. */
+  readonly current: SecureContextOptions;
+  /** Whether the other side's certificate is good for looking. */
+  isOperator(socket: TLSSocket): boolean;
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+function createSecurely(certificate: PageCertificate, limits: ServerOptions, answer: Answer): SecureServer {
+  const contextOf = (shown: SecureContextOptions): SecureContextOptions => ({
+    ...shown,
+    minVersion: 'TLSv1.3',
+  });
+  let shown = certificate.current;
+  const server = createSecure(
+    { ...limits, ...contextOf(shown), requestCert: true, rejectUnauthorized: false },
+    answer,
+  );
+  // Before the handshake of a connection begins.
+  server.prependListener('connection', () => {
+    if (certificate.current === shown) return;
+    shown = certificate.current;
+    server.setSecureContext(contextOf(shown));
+  });
+  return server;
 }
 
 export class DashboardServer implements AsyncDisposable {
@@ -60,22 +84,12 @@ export class DashboardServer implements AsyncDisposable {
       allowChanges: options.allowChanges,
       allowCapture: this.#knowsWhoAsks,
     });
-    const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const answer: Answer = (request, response) => {
       this.#answer(request, response).catch((thrown: unknown) => fail(response, thrown));
     };
     const limits = { headersTimeout: askWithinMs, requestTimeout: askWithinMs };
-    this.#server = options.tls
-      ? createSecure(
-          {
-            ...limits,
-            ...options.tls.options,
-            requestCert: true,
-            rejectUnauthorized: false,
-            minVersion: 'TLSv1.3',
-          },
-          answer,
-        )
-      : createPlain(limits, answer);
+    const { tls } = options;
+    this.#server = tls ? createSecurely(tls, limits, answer) : createPlain(limits, answer);
     this.#server.maxConnections = mostConnections;
   }
 
@@ -150,6 +164,8 @@ export class DashboardServer implements AsyncDisposable {
       }
       case '/api/series':
         return await sendJson(request, response, this.#mesh.seriesOf(searchParams.get('id') ?? ''));
+      case '/api/compare':
+        return await sendJson(request, response, await this.#mesh.compare(searchParams.get('id') ?? ''));
       case '/api/explain': {
         const word = (name: string): string => searchParams.get(name) ?? '';
         const feed = this.#mesh.feedOf(word('node'));
@@ -207,57 +223,4 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw new NsmError('invalid', 'the question is no JSON');
   }
-}
-
-function sendFile(request: IncomingMessage, response: ServerResponse, { type, etag, body }: PageFile): void {
-  const headers = { 'content-type': type, etag, 'cache-control': 'no-cache', vary: 'accept-encoding' };
-  if (request.headers['if-none-match'] === etag) {
-    response.writeHead(304, headers).end();
-    return;
-  }
-  const packed = takesGzip(request);
-  const sent = packed ? body : gunzipSync(body);
-  const encoding = packed ? { 'content-encoding': 'gzip' } : {};
-  response.writeHead(200, { ...headers, ...encoding, 'content-length': sent.length });
-  response.end(request.method === 'HEAD' ? undefined : sent);
-}
-
-async function sendJson(
-  request: IncomingMessage | undefined,
-  response: ServerResponse,
-  value: unknown,
-): Promise<void> {
-  const text = Buffer.from(jsonOf(value));
-  const packed = request !== undefined && text.length > 1024 && takesGzip(request);
-  const sent = packed ? await compress(text) : text;
-  response.writeHead(200, {
-    'content-type': 'application/json',
-    'cache-control': 'no-store',
-    'content-length': sent.length,
-    ...(packed ? { 'content-encoding': 'gzip' } : {}),
-  });
-  response.end(request?.method === 'HEAD' ? undefined : sent);
-}
-
-function sendText(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
-  response.end(`${text}\n`);
-}
-
-function fail(response: ServerResponse, thrown: unknown): void {
-  const error = NsmError.from(thrown);
-  if (response.headersSent) response.destroy();
-  else sendText(response, statuses[error.kind] ?? 500, error.toAdmissionError());
-}
-
-const statuses: Readonly<Record<string, number>> = {
-  'not-found': 404,
-  invalid: 400,
-  conflict: 409,
-  unavailable: 503,
-  privilege: 403,
-};
-
-function takesGzip({ headers }: IncomingMessage): boolean {
-  return /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
 }

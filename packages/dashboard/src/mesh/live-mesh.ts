@@ -1,13 +1,17 @@
 // The mesh as it is now, for those who look: managers are followed, and asked for counters only while somebody looks.
 import { NsmError } from '@nsm/api';
 import type { ManagerFeed, MeshSource } from '../manager-feed.js';
-import type { Change, Counters, MeshConnection, Patch, Sample, Thing } from '../model.js';
+import type { Change, Compared, Counters, MeshConnection, Patch, Sample, Thing } from '../model.js';
 import { changesBetween, pastOf } from './changes-between.js';
 import { FollowedManager } from './followed-manager.js';
 import { meshThings, type Told } from './mesh-things.js';
 
 /** Milliseconds between two looks at everything, counters among it. */
 const lookMs = 1000;
+/** Where a look takes long, the next waits for so many times as long: a page has a tenth of a manager's time at most. */
+const restTimes = 10;
+/** Milliseconds of the longest such rest: a manager that hangs must not keep the others from being looked at. */
+const longestRestMs = 5000;
 /** Milliseconds between two measurements of round trips, while somebody looks. */
 const roundTripsMs = 15_000;
 /** Milliseconds between two looks while nobody watches: so that nodes that come are found. */
@@ -22,7 +26,9 @@ const mostSamples = 120;
 export class LiveMesh implements AsyncDisposable {
   readonly #source: MeshSource;
   readonly #followed: FollowedManager[];
-  /** Names of managers that are followed, or why they are not. */
+  /** Those of them that others have told of, by name, each with the address at which it is asked. */
+  readonly #others = new Map<string, { readonly address: string; readonly manager: FollowedManager }>();
+  /** Why managers are not asked, by name. */
   readonly #unasked = new Map<string, string>();
   readonly #patched = new Set<(patch: Patch) => void>();
   readonly #watchers = new Set<(sample: Sample) => void>();
@@ -34,6 +40,7 @@ export class LiveMesh implements AsyncDisposable {
   #gathering: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #tookMs = 0;
   #measuredAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: MeshSource) {
@@ -73,13 +80,26 @@ export class LiveMesh implements AsyncDisposable {
    * @throws NsmError `not-found`, or `privilege` when both halves are on other nodes.
    */
   localHalfOf(id: string): { readonly half: MeshConnection['halves'][number]; readonly feed: ManagerFeed } {
-    const connection = this.#things.get(`connection/${id}`);
-    if (connection?.kind !== 'connection') throw new NsmError('not-found', 'there is no such connection');
-    for (const half of connection.halves) {
+    for (const half of this.#connection(id).halves) {
       const feed = this.feedOf(half.node);
       if (feed?.isLocal) return { half, feed };
     }
     throw notLocal();
+  }
+
+  /** Looks at the kernels of both nodes. @throws NsmError `not-found` */
+  async compare(id: string): Promise<Compared[]> {
+    const { halves } = this.#connection(id);
+    const asked = halves.map(async ({ id: half, node }): Promise<Compared> => {
+      try {
+        const compared = await this.feedOf(node)?.compare(half);
+        if (!compared) throw new NsmError('not-found', 'the manager of that node is not asked');
+        return { node, error: '', ...compared };
+      } catch (error) {
+        return { node, differences: [], error: NsmError.from(error).message, roundTripUs: null };
+      }
+    });
+    return await Promise.all(asked);
   }
 
   onPatch(listener: (patch: Patch) => void): Disposable {
@@ -107,6 +127,12 @@ export class LiveMesh implements AsyncDisposable {
     await Promise.all(this.#followed.map((manager) => manager[Symbol.asyncDispose]()));
   }
 
+  #connection(id: string): MeshConnection {
+    const connection = this.#things.get(`connection/${id}`);
+    if (connection?.kind !== 'connection') throw new NsmError('not-found', 'there is no such connection');
+    return connection;
+  }
+
   #follow(feed: ManagerFeed, name: string): FollowedManager {
     return new FollowedManager(feed, name, () => {
       this.#gathering ??= setTimeout(() => {
@@ -119,11 +145,13 @@ export class LiveMesh implements AsyncDisposable {
   async #tick(): Promise<void> {
     const watched = this.#watchers.size > 0;
     const sinceMs = performance.now() - this.#lookedAt;
-    if (sinceMs < (watched ? lookMs / 2 : idleLookMs)) return;
+    const restMs = Math.min(longestRestMs, restTimes * this.#tookMs);
+    if (sinceMs < Math.max(restMs, watched ? lookMs / 2 : idleLookMs)) return;
     this.#lookedAt = performance.now();
     const measure = watched && performance.now() - this.#measuredAt > roundTripsMs;
     if (measure) this.#measuredAt = performance.now();
     await this.refresh(measure);
+    this.#tookMs = performance.now() - this.#lookedAt;
     if (!watched) return;
     const sample: Sample = { at: Date.now(), counters: this.#counters() };
     this.#samples.push(sample);
@@ -162,16 +190,33 @@ export class LiveMesh implements AsyncDisposable {
     return pastOf(this.#things.values());
   }
 
+  /** Managers that others tell of: they come, leave, and come back at another address. */
   #followOthers(told: readonly Told[]): void {
-    const followed = new Set(told.map(({ name }) => name));
-    for (const manager of told.flatMap(({ managers }) => managers)) {
-      if (followed.has(manager.name) || !manager.alive) continue;
+    const answering = told.filter(({ silent }) => silent === '');
+    if (answering.length === 0) return;
+    const managers = new Map(answering.flatMap(({ managers }) => managers.map((one) => [one.name, one])));
+    for (const [name, { address, manager }] of this.#others) {
+      const now = managers.get(name);
+      // One that has ended without a word is asked on: it may be another that has not heard of it.
+      if (now && !now.stopped && now.address === address) continue;
+      this.#others.delete(name);
+      this.#followed.splice(this.#followed.indexOf(manager), 1);
+      this.#unasked.set(name, 'it was stopped');
+      void manager[Symbol.asyncDispose]();
+    }
+    const followed = new Set([...told.map(({ name }) => name), ...this.#others.keys()]);
+    for (const manager of managers.values()) {
+      const { name, address, alive } = manager;
+      if (!alive || (followed.has(name) && !this.#unasked.has(name))) continue;
       const feed = this.#source.feedOf(manager);
-      if (typeof feed === 'string') this.#unasked.set(manager.name, feed);
-      else {
-        followed.add(manager.name);
-        this.#followed.push(this.#follow(feed, manager.name));
+      if (typeof feed === 'string') {
+        this.#unasked.set(name, feed);
+        continue;
       }
+      this.#unasked.delete(name);
+      const other = this.#follow(feed, name);
+      this.#others.set(name, { address, manager: other });
+      this.#followed.push(other);
     }
   }
 }

@@ -2,30 +2,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type capture, type forwarder as fw, NsmError } from '@nsm/api';
-import type { RouteSocket, TappedPacket } from '@nsm/netlink';
+import type { RouteSocket } from '@nsm/netlink';
 import { explain } from '../explain.js';
 import { validCrossConnect } from '../valid-cross-connect.js';
 import { type CapturePoint, openPoints } from './capture-points.js';
+import { OrderedPackets } from './ordered-packets.js';
 
 type Captured = MessageInitShape<typeof capture.CapturedSchema>;
 
 /** Captures at a time: each may hold 4 MiB of the kernel for each of its points. */
 const mostCaptures = 8;
-/** Packets and bytes that are read of one point at a turn: other work of the thread waits for some milliseconds at most. */
-const packetsAtOnce = 512;
-const bytesAtOnce = 128 << 10;
 /** Milliseconds between two looks while nothing passes, and after which the reader is told that nothing did. */
 const lookAgainMs = 10;
 const tellAgainMs = 100;
-/** Nanoseconds by which a packet may come later than its time says. */
-const lateNs = 1_000_000n;
-
-interface Waiting extends TappedPacket {
-  readonly point: number;
-  /** Of packets with the same time the one with the lower number was seen first. */
-  readonly stage: number;
-}
-
 export class Captures {
   readonly #node: RouteSocket;
   #running = 0;
@@ -64,50 +53,35 @@ function open(node: RouteSocket, crossConnect: fw.CrossConnect, request: fw.Capt
   }
 }
 
-/** Redirected from one device to the next, a packet keeps its time: it comes from a pod first, and to a pod last. */
-function stageOf(place: string, { outgoing }: TappedPacket): number {
-  if (place === 'underlay') return 0;
-  return place === 'node' ? (outgoing ? 1 : -1) : outgoing ? -2 : 2;
-}
-
 function nowNs(): bigint {
   return BigInt(Date.now()) * 1_000_000n;
 }
 
 async function* packetsOf(points: readonly CapturePoint[], signal: AbortSignal): AsyncGenerator<Captured> {
   if (points.every(({ tap }) => tap === undefined)) return;
-  let waiting: Waiting[] = [];
+  const ordered = new OrderedPackets(
+    points.map(({ told: { place }, tap }) => ({ place, ...(tap ? { tap } : {}) })),
+    nowNs,
+  );
   let toldAt = performance.now();
   while (!signal.aborted) {
     const startedAt = performance.now();
-    // What passes while the points are read may be read of one of them now, and of another in the next turn.
-    let until = nowNs() - lateNs;
-    for (const [point, { told, tap }] of points.entries()) {
-      let bytes = 0;
-      for (let count = 0; tap && count < packetsAtOnce && bytes < bytesAtOnce; count++) {
-        const packet = tap.next();
-        if (!packet) break;
-        waiting.push({ ...packet, point, stage: stageOf(told.place, packet) });
-        bytes += packet.data.length;
-        const isLast = count + 1 === packetsAtOnce || bytes >= bytesAtOnce;
-        if (isLast && packet.time < until) until = packet.time;
-      }
-    }
-    waiting.sort((a, b) => Number(a.time - b.time) || a.stage - b.stage);
-    const ready = waiting.filter(({ time }) => time <= until);
-    waiting = waiting.slice(ready.length);
-    const readMs = performance.now() - startedAt;
-    if (ready.length > 0 || performance.now() - toldAt >= tellAgainMs) {
+    const { packets, untilNs, isBusy } = ordered.turn();
+    const tookMs = performance.now() - startedAt;
+    if (packets.length > 0 || performance.now() - toldAt >= tellAgainMs) {
       toldAt = performance.now();
       yield {
-        packets: ready.map(({ time, stage: _, ...packet }) => ({ ...packet, timeNs: time })),
-        untilNs: until,
+        packets: packets.map(({ time, point, outgoing, length, data }) => ({
+          ...{ point, outgoing, length, data },
+          timeNs: time,
+        })),
+        untilNs,
         dropped: points.map(({ tap }) => BigInt(tap?.dropped ?? 0)),
       };
       if (points.every(({ tap }) => tap === undefined || tap.hasGone)) return;
     }
     // Half of the thread at most, however much passes.
-    const pauseMs = ready.length >= packetsAtOnce ? Math.max(1, readMs) : lookAgainMs;
+    const pauseMs = isBusy ? Math.max(1, tookMs) : lookAgainMs;
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 }

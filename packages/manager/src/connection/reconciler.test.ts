@@ -12,6 +12,7 @@ import { ConnectionTable } from '../state/connection-table.js';
 import type { Store } from '../state/store.js';
 import { ConnectionActs } from './acts.js';
 import type { ActsComponents } from './components.js';
+import { noteLoss } from './facts.js';
 import type { ConnectOrder } from './orders.js';
 import { policy } from './policy.js';
 import { type Acts, Reconciler } from './reconciler.js';
@@ -76,6 +77,8 @@ class TestNode {
   /** What the other manager was told. */
   readonly told: string[] = [];
   readonly done: string[] = [];
+  /** Orders that have ended, and how. */
+  readonly ended: string[] = [];
   forwarderAway = false;
   peerSilent = false;
   endpoints = 1;
@@ -97,11 +100,15 @@ class TestNode {
       serve: (service, ...rest) => this.#alone(service.serve, () => acts.serve(service, ...rest)),
     };
     const logger = { warn: () => undefined, error: () => undefined };
+    const courses = new Courses(() => this.clock.now());
+    courses.onEnd(({ kind, subject: { cause = '' }, error }) => {
+      this.ended.push([kind, cause, error?.kind ?? 'well'].filter((part) => part !== '').join(' '));
+    });
     this.reconciler = new Reconciler({
       table: this.table,
       acts: watched,
       clock: this.clock,
-      courses: new Courses(() => this.clock.now()),
+      courses,
       logger,
       stopping: this.stopping.signal,
     });
@@ -134,7 +141,7 @@ class TestNode {
     for (const { id, phase } of this.table.values())
       if (phase.kind !== 'LOST' && phase.kind !== 'DETACHING')
         void this.reconciler.mark(id, (facts) => {
-          facts.lost = 'endpoint gone';
+          noteLoss(facts, 'endpoint', 'endpoint gone');
         });
   }
 
@@ -317,6 +324,39 @@ describe('the life of a connection', () => {
     await node.clock.pass(1000);
     expect(node.states).toEqual(['UP']);
     expect(node.done).toEqual(['make', 'detach', 'reconnect']);
+  });
+
+  it('is healed by one order from the loss until packets pass, however many attempts fail', async () => {
+    const node = new TestNode();
+    const { id } = (await node.request())!;
+    node.endpoints = 0;
+    node.lose();
+    await node.clock.pass(5000);
+    expect(node.ended).toEqual(['connect well']);
+    const heal = node.table.courseOf(id);
+    expect(heal).toMatchObject({ kind: 'heal', isOver: false });
+    expect(heal?.list.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['remove the interface', 'tell the other manager', 'look up the client']),
+    );
+    node.endpoints = 1;
+    await node.clock.pass(policy.reconnect.longestMs);
+    expect(node.ended).toEqual(['connect well', 'heal endpoint well']);
+    expect(heal?.durationMs).toBeGreaterThan(5000);
+    node.silent(false);
+    await turn();
+    node.heard();
+    await turn();
+    expect(node.ended.slice(2)).toEqual(['heal packets well']);
+  });
+
+  it('that is closed while it is healed is not healed, but closed', async () => {
+    const node = new TestNode();
+    await node.request();
+    node.endpoints = 0;
+    node.lose();
+    await node.clock.pass(1000);
+    await node.close();
+    expect(node.ended).toEqual(['connect well', 'heal endpoint cancelled', 'close well']);
   });
 
   it('is left to the next start when its end is heard of while the manager stops', async () => {

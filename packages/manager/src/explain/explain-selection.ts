@@ -2,6 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type admin, NsmError, traitsOf } from '@nsm/api';
 import { obstacles, prefixesOf } from '../addresses/allocation.js';
+import type { ExplainedCandidate } from '../choice/selection.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import { namesToBe } from '../request/attempt.js';
 import type { Planned } from '../request/plan-connection.js';
@@ -15,6 +16,8 @@ type PlanInit = MessageInitShape<typeof admin.PlanSchema>;
 
 /** Of thousands of candidates so many are asked what they could do: a request tries fewer. */
 const mostAsked = 16;
+/** And so many are told of in full: all of them go into one reply. */
+const mostInFull = 256;
 
 export async function explainSelection(
   components: ExplainComponents,
@@ -34,11 +37,11 @@ export async function explainSelection(
   const told: Told[] = [];
   const question: Question = { wanted, asker };
   await forEachLimited([...explained.entries()], async ([index, one]) => {
-    const ask = index < mostAsked;
-    told[index] = await explainCandidate(components, question, one, {
-      rank: one.usable ? index + 1 : 0,
-      ask,
-    });
+    const rank = one.usable ? index + 1 : 0;
+    told[index] =
+      index < mostInFull
+        ? await explainCandidate(components, question, one, { rank, ask: index < mostAsked })
+        : inShort(one, rank);
   });
   if (asker) problems.push(...problemsOf(components, wanted, asker));
   const chosen = told.find(({ planned }) => planned !== undefined);
@@ -49,6 +52,10 @@ export async function explainSelection(
     ...(client ? { client } : {}),
     ...(chosen?.planned && !refused ? { plan: planOf(components, question, chosen, chosen.planned) } : {}),
   };
+}
+
+function inShort({ endpoint, reason, rule, lost }: ExplainedCandidate, rank: number): Told {
+  return { candidate: { endpoint, rank, reason, rule, lost }, planned: undefined };
 }
 
 function planOf(

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { capture } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
 import { aheadNs } from './capture.js';
@@ -65,6 +65,29 @@ describe('captures of two nodes', () => {
 
   it('take no packet for one of a point that a manager did not name', async () =>
     expect((await all(source(['endpoint'], 0n, [{ until: 1n, packets: [[7, 1n]] }]))).order).toEqual([]));
+
+  it('become messages that gRPC carries, each of which tells how far it is', async () => {
+    const data = new Uint8Array(60_000);
+    const packets = Array.from({ length: 100 }, (_, index) => ({ point: 0, timeNs: BigInt(index), data }));
+    const messages = (async function* () {
+      yield create(capture.CapturedSchema, { untilNs: 200n, packets });
+    })();
+    const told: bigint[] = [];
+    let before = 0n;
+    let count = 0;
+    for await (const message of mergeCaptures([{ points: [point('client')], aheadNs: 0n, messages }])) {
+      const some = message.packets ?? [];
+      expect(toBinary(capture.CapturedSchema, create(capture.CapturedSchema, message)).length).toBeLessThan(
+        2 << 20,
+      );
+      for (const { timeNs } of some) expect(BigInt(timeNs ?? 0n)).toBeGreaterThanOrEqual(before);
+      count += some.length;
+      before = BigInt(message.untilNs ?? 0n);
+      told.push(before);
+    }
+    expect(count).toBe(100);
+    expect(told.length).toBeGreaterThan(4);
+  });
 
   it('are put right by as much as can be told of another clock', () => {
     const ms = 1_000_000n;

@@ -14,8 +14,11 @@ export interface CaptureSource {
   readonly aheadNs: bigint;
 }
 
-/** Packets that wait for the others of their time at most, whatever a manager says of how far it is. */
-const mostWaiting = 16_384;
+/** Bytes that wait for the others of their time at most, whatever a manager says of how far it is; and bytes of one message. */
+const mostWaiting = 8 << 20;
+const mostInMessage = 1 << 20;
+/** Bytes of a packet that are not its data. */
+const packetOverhead = 32;
 
 /** Milliseconds for which the packets of all others wait for a source that does not say how far it is. */
 const patienceMs = 1000;
@@ -64,12 +67,37 @@ export async function* mergeCaptures(sources: readonly CaptureSource[]): AsyncGe
     }
     const [untilNs] = running.map((one) => one.untilNs).toSorted(inOrder);
     waiting.sort((a, b) => inOrder(a.timeNs, b.timeNs));
-    const all = untilNs === undefined || waiting.length > mostWaiting;
+    const all = untilNs === undefined || sizeOf(waiting) > mostWaiting;
     const packets = all ? waiting : waiting.filter(({ timeNs }) => timeNs <= untilNs);
     waiting = waiting.slice(packets.length);
     const dropped = progresses.flatMap((one) => one.dropped);
-    if (packets.length > 0 || message !== 'late') yield { packets, dropped, untilNs: untilNs ?? 0n };
+    const messages = chunksOf(packets);
+    for (const [index, part] of messages.entries()) {
+      const isLast = index === messages.length - 1;
+      yield { dropped, packets: part, untilNs: (isLast ? untilNs : part.at(-1)?.timeNs) ?? 0n };
+    }
+    if (messages.length === 0 && message !== 'late') yield { dropped, untilNs: untilNs ?? 0n };
   }
+}
+
+function sizeOf(packets: readonly Packet[]): number {
+  return packets.reduce((sum, { data }) => sum + data.length + packetOverhead, 0);
+}
+
+/** As many as one message has room for, again and again. */
+function chunksOf(packets: readonly Packet[]): Packet[][] {
+  const chunks: Packet[][] = [];
+  let room = 0;
+  for (const packet of packets) {
+    const size = sizeOf([packet]);
+    if (size > room) {
+      chunks.push([]);
+      room = mostInMessage;
+    }
+    chunks.at(-1)?.push(packet);
+    room -= size;
+  }
+  return chunks;
 }
 
 function inOrder(a: bigint, b: bigint): number {

@@ -1,6 +1,13 @@
 // One endpoint's unix socket, whatever number of network services it provides: called, watched over, and missed when it dies.
 import type { Socket } from 'node:net';
-import { Channel, endpoint as ep, NsmError, type PeerCredentials, type ServiceClient } from '@nsm/api';
+import {
+  Channel,
+  endpoint as ep,
+  type Floods,
+  NsmError,
+  type PeerCredentials,
+  type ServiceClient,
+} from '@nsm/api';
 import type { StepCall } from '@nsm/observe';
 import { oneLine, quote } from '../untrusted-text.js';
 import { connectTo, isSameProcess, listenerOf, processAt } from './socket-listener.js';
@@ -25,12 +32,18 @@ export class EndpointSocket {
   readonly #channel: Channel;
   readonly #stop = new AbortController();
 
-  /** @param onDead called once, when that process does not listen any more, with the reason. */
-  constructor(path: string, listener: PeerCredentials, onDead: (reason: string) => void) {
+  /** @param onDead called once, when that process does not listen any more or floods, with the reason. */
+  constructor(path: string, listener: PeerCredentials, floods: Floods, onDead: (reason: string) => void) {
     this.path = path;
     this.listener = listener;
     this.#channel = new Channel(`unix:${path}`, {
-      connect: () => this.#connect(),
+      connect: async () => {
+        const pod = `network namespace ${listener.namespace?.inode ?? 0}`;
+        floods.admit(pod);
+        const socket = await this.#connect();
+        floods.watch(socket, pod, ({ message }) => onDead(message));
+        return socket;
+      },
     });
     this.#client = this.#channel.client(ep.EndpointConnection);
     this.#watch().catch((error: unknown) => {

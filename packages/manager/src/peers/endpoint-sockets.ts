@@ -1,10 +1,11 @@
 // The sockets of this node's endpoints: each is open once, for as long as an endpoint is served from it.
-import type { PeerCredentials } from '@nsm/api';
+import { Floods, type PeerCredentials } from '@nsm/api';
 import { EndpointSocket } from './endpoint-socket.js';
 import { isSameProcess } from './socket-listener.js';
 
 export class EndpointSockets {
   readonly #onDead: (socket: EndpointSocket, keys: readonly string[], reason: string) => void;
+  readonly #floods = new Floods();
   /** Keys of the endpoints that are served from each. */
   readonly #served = new Map<EndpointSocket, Set<string>>();
   /** By path: the last that was opened there. */
@@ -45,7 +46,7 @@ export class EndpointSockets {
   }
 
   #open(path: string, listener: PeerCredentials): EndpointSocket {
-    const socket: EndpointSocket = new EndpointSocket(path, listener, (reason) => {
+    const socket: EndpointSocket = new EndpointSocket(path, listener, this.#floods, (reason) => {
       // What is advertised from now on is looked for anew.
       this.#forget(socket);
       this.#onDead(socket, [...(this.#served.get(socket) ?? [])], reason);

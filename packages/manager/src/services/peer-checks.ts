@@ -36,11 +36,21 @@ async function checkPeer(components: ServiceComponents, other: reg.Manager): Pro
   return { manager: other.name, address: other.address, ...offered, ...reached };
 }
 
+/** Milliseconds, longer than a channel that found nobody waits until it tries again: what it says before may be over. */
+const untilTriedAgainMs = 600;
+
 /** The second call is timed: the first may have to make the connection. */
-async function reach({ peers, self }: ServiceComponents, { name, address }: reg.Manager): Promise<Reached> {
+async function reach(
+  { peers, self, clock, stopping }: ServiceComponents,
+  { name, address }: reg.Manager,
+): Promise<Reached> {
   const call = () => peers.check({ manager: name, address }, self.name, [], policy.callAnswerMs);
   try {
-    await call();
+    await call().catch(async (thrown: unknown) => {
+      if (NsmError.from(thrown).kind !== 'unavailable') throw thrown;
+      await clock.sleep(untilTriedAgainMs, stopping);
+      await call();
+    });
     const [startedAt, started] = [Date.now(), performance.now()];
     const { version, time } = await call();
     const roundTripMs = performance.now() - started;

@@ -1,6 +1,7 @@
 // nsm bench: what passes through a connection.
 import { Command, InvalidArgumentError } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
+import { examples } from '../../examples.js';
 import { flag, parseDuration } from '../../flags.js';
 import type { BenchFlags } from './flags.js';
 
@@ -29,6 +30,13 @@ export function benchCommand(): Command {
     )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      examples(
+        ['nsm bench pod-1', 'by request id, for 8 s'],
+        ['nsm bench pod-1 --duration 10s --json', 'longer, for programs'],
+      ),
+    )
     .action(async (connection: string, flags: BenchFlags) => {
       const { runBench } = await import('./handler.js');
       await runBench(connection, flags);

@@ -14,7 +14,7 @@ export const certificateChecks: readonly Check<CertificateFacts>[] = [
     title: 'certificate',
     neededFor:
       'being believed by other managers: they refuse one that has expired. It is renewed when two thirds of its life are over',
-    mend: 'cert-manager, SPIRE or whoever wrote the files renews them; nsm pki issue NAME writes new ones; nsm manager --join TOKEN@HOST:PORT gets another',
+    mend: 'cert-manager, SPIRE or whoever wrote the files renews them; `nsm pki issue NAME` writes new ones; `nsm manager --join TOKEN@HOST:PORT` gets another',
     well: ({ own, view, now }) =>
       own
         ? `from ${view.certificate?.source}: holds until ${own.validTo.toISOString()}, ${inDays(own.validTo.getTime() - now)} from now`
@@ -37,7 +37,7 @@ export const certificateChecks: readonly Check<CertificateFacts>[] = [
     code: 'NSM0962',
     title: 'name',
     neededFor: 'other managers, which call this one by its name and believe no other',
-    mend: 'a certificate with the URI spiffe://DOMAIN/manager/NAME, NAME being --name: nsm pki issue NAME',
+    mend: 'a certificate with the URI spiffe://DOMAIN/manager/NAME, NAME being --name: `nsm pki issue NAME`',
     judge: ({ own, view }) => {
       if (!own) return undefined;
       const wanted = `/manager/${view.manager.name}`;
@@ -52,7 +52,7 @@ export const certificateChecks: readonly Check<CertificateFacts>[] = [
     code: 'NSM0964',
     title: 'trust between managers',
     neededFor: 'connections to other nodes: both managers need certificates of one authority',
-    mend: 'nsm pki join-token on the machine of the authority, then nsm manager --join TOKEN@HOST:PORT; or --tls-ca with both authorities',
+    mend: '`nsm pki join-token` on the machine of the authority, then `nsm manager --join TOKEN@HOST:PORT`; or --tls-ca with both authorities',
     judge: ({ own, peers }) => {
       const refused = peers.filter(({ code }) => code === 'NSM0503');
       if (refused.length > 0) return refused.map(({ manager, error }) => broken(`${manager} ${error}`));
@@ -86,13 +86,16 @@ export const certificateChecks: readonly Check<CertificateFacts>[] = [
     code: 'NSM0966',
     title: 'key of the authority',
     neededFor: 'nobody else to be any manager: whoever has the key can',
-    mend: 'chmod 600 /var/lib/nsm/pki/ca.key && chown root /var/lib/nsm/pki/ca.key',
+    mend: '`chmod 600 /var/lib/nsm/pki/ca.key && chown root /var/lib/nsm/pki/ca.key`',
     judge: ({ keyFile }) => {
       if (!keyFile) return undefined;
       const { path, mode } = keyFile;
       return (mode & 0o077) === 0
         ? well(`${path} is its owner's alone`)
-        : broken(`${path} has mode ${(mode & 0o777).toString(8)}: others can read it`, `chmod 600 ${path}`);
+        : broken(
+            `${path} has mode ${(mode & 0o777).toString(8)}: others can read it`,
+            `\`chmod 600 ${path}\``,
+          );
     },
   },
   findingCheck<CertificateFacts>({
@@ -106,7 +109,7 @@ export const certificateChecks: readonly Check<CertificateFacts>[] = [
     code: 'NSM0968',
     title: 'clock and certificate',
     neededFor: 'the time from which the certificate holds',
-    mend: 'timedatectl set-ntp true',
+    mend: '`timedatectl set-ntp true`',
     judge: ({ own, now }) => {
       if (!own) return undefined;
       return own.validFrom.getTime() > now

@@ -26,7 +26,7 @@ describe('docs/checks.md', () => {
         `## ${name}\n\n${title}.\n\n${entries
           .map(
             ({ code, title: what, neededFor, mend }) =>
-              `### ${code}\n\n**${what}** — needed for ${neededFor}.\n\nWhat to do: ${mend}.\n`,
+              `### ${code}\n\n**${what}** — needed for ${neededFor}.\n\nWhat to do: ${mend}${mend.endsWith('?') ? '' : '.'}\n`,
           )
           .join('\n')}`,
     );

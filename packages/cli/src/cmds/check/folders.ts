@@ -12,7 +12,7 @@ export const folderChecks: readonly Check<FolderFacts>[] = [
     code: 'NSM0940',
     title: 'manager',
     neededFor: 'everything: pods ask the manager of their node',
-    mend: 'systemctl start nsm-manager, or: nsm manager --run-dir DIR; journalctl -u nsm-manager says why it ended',
+    mend: '`systemctl start nsm-manager`, or: `nsm manager --run-dir DIR`; `journalctl -u nsm-manager` says why it ended',
     judge: ({ manager, managerError, runDir, pre }) => {
       if (pre) return undefined;
       return manager
@@ -37,14 +37,14 @@ export const folderChecks: readonly Check<FolderFacts>[] = [
     code: 'NSM0942',
     title: 'run folder',
     neededFor: 'the sockets that pods and operators call',
-    mend: 'chown root /run/nsm && chmod 755 /run/nsm, or another --run-dir',
+    mend: '`chown root /run/nsm && chmod 755 /run/nsm`, or another --run-dir',
     judge: ({ runDir, run }) => folderOutcome('--run-dir', runDir, run),
   },
   {
     code: 'NSM0943',
     title: 'state folder',
     neededFor: 'connections that outlive a restart of the manager, and its certificate',
-    mend: 'chown root /var/lib/nsm && chmod go-w /var/lib/nsm, or another --state-dir',
+    mend: '`chown root /var/lib/nsm && chmod go-w /var/lib/nsm`, or another --state-dir',
     judge: ({ stateDir, state }) => folderOutcome('--state-dir', stateDir, state),
   },
   {
@@ -63,11 +63,11 @@ export const folderChecks: readonly Check<FolderFacts>[] = [
     code: 'NSM0945',
     title: 'disk space',
     neededFor: 'records: without it no connection is made, and what is there stays as it is',
-    mend: 'df -h DIR; free space there, or move it by --state-dir',
+    mend: '`df -h DIR`; free space there, or move it by --state-dir',
     judge: ({ disks }) =>
       disks.map(({ path, freeBytes, bytes }) => {
         const words = `${mebibytes(freeBytes)} of ${mebibytes(bytes)} MiB are free at ${path}`;
-        const mend = `df -h ${path}; free space there, or move it`;
+        const mend = `\`df -h ${path}\`; free space there, or move it`;
         if (freeBytes < fewBytes) return broken(words, mend);
         return freeBytes < littleBytes && freeBytes < bytes / 10 ? warning(words, mend) : well(words);
       }),
@@ -76,7 +76,7 @@ export const folderChecks: readonly Check<FolderFacts>[] = [
     code: 'NSM0946',
     title: 'inodes',
     neededFor: 'new files: records and sockets',
-    mend: 'df -i DIR; remove files there, or move it by --state-dir',
+    mend: '`df -i DIR`; remove files there, or move it by --state-dir',
     judge: ({ disks }) =>
       // File systems without a number of their own (btrfs) say 0.
       disks
@@ -84,7 +84,7 @@ export const folderChecks: readonly Check<FolderFacts>[] = [
         .map(({ path, freeInodes, inodes }) =>
           broken(
             `${freeInodes} of ${inodes} inodes are free at ${path}`,
-            `df -i ${path}; remove files there`,
+            `\`df -i ${path}\`; remove files there`,
           ),
         ),
   },
@@ -92,28 +92,30 @@ export const folderChecks: readonly Check<FolderFacts>[] = [
     code: 'NSM0947',
     title: 'disk can be written to',
     neededFor: 'records and sockets',
-    mend: 'mount -o remount,rw DIR',
+    mend: '`mount -o remount,rw DIR`',
     judge: ({ disks }) =>
       disks
         .filter(({ readOnly }) => readOnly)
-        .map(({ path }) => broken(`the file system of ${path} is read-only`, `mount -o remount,rw ${path}`)),
+        .map(({ path }) =>
+          broken(`the file system of ${path} is read-only`, `\`mount -o remount,rw ${path}\``),
+        ),
   },
   findingCheck<FolderFacts>({
     code: 'NSM0948',
     title: 'forwarder',
     neededFor: 'making and mending connections; packets of those that stand go on without it',
-    mend: 'systemctl restart nsm-forwarder, or restart the manager',
+    mend: '`systemctl restart nsm-forwarder`, or restart the manager',
     well: ({ manager }) => (manager ? 'the forwarder answers' : undefined),
   }),
   {
     code: 'NSM0949',
     title: 'port of the manager',
     neededFor: 'other managers, which call it',
-    mend: 'ss -ltnp "sport = :5001" names who has it; end that, or choose another --listen (and --advertise)',
+    mend: '`ss -ltnp "sport = :5001"` names who has it; end that, or choose another --listen (and --advertise)',
     judge: ({ listen, port }) => {
       if (port === 'ours') return well(`the manager listens on ${listen}`);
       if (port === 'free') return well(`${listen} is free`);
-      const mend = `ss -ltnp "sport = :${portOf(listen)}" names who has it; end that, or choose another --listen`;
+      const mend = `\`ss -ltnp "sport = :${portOf(listen)}"\` names who has it; end that, or choose another --listen`;
       return broken(`${listen} cannot be listened on: ${port.taken}`, mend);
     },
   },
@@ -127,10 +129,14 @@ export const folderGroup: Group = group<FolderFacts>({
 });
 
 function folderOutcome(flag: string, path: string, { why, missing }: FolderFacts['run']): Outcome {
-  if (missing) return well(`${path} is not there yet: it is made at the start`);
-  return why === ''
-    ? well(`${path} belongs to root or this user, and no one else may change it`)
-    : broken(`${flag} ${path} ${why}`, `chown root ${path} && chmod go-w ${path}, or another ${flag}`);
+  if (why !== '')
+    return broken(
+      `${flag} ${path} ${why}`,
+      `\`chown root ${path} && chmod go-w ${path}\`, or another ${flag}`,
+    );
+  return well(
+    missing ? `${path} is not there yet: it is made at the start` : `nobody else may change ${path}`,
+  );
 }
 
 function mebibytes(bytes: number): number {

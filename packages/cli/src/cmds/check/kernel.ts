@@ -26,13 +26,13 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
   },
   tried('NSM0901', 'network namespaces', 'pods: each connection begins in one and ends in another', {
     probe: 'namespace',
-    mend: 'a kernel with CONFIG_NET_NS; in a container, CAP_SYS_ADMIN and no seccomp profile that forbids unshare(2): docker run --cap-add SYS_ADMIN',
+    mend: 'a kernel with CONFIG_NET_NS; in a container, CAP_SYS_ADMIN and no seccomp profile that forbids unshare(2): `docker run --cap-add SYS_ADMIN`',
   }),
   {
     code: 'NSM0902',
     title: 'veth',
     neededFor: 'KERNEL interfaces, which most connections have, and the node ends of tunnels',
-    mend: 'modprobe veth',
+    mend: '`modprobe veth`',
     judge: ({ interfaces }) => interfaceOutcome(interfaces, 'kernel', 'veth pairs are made'),
   },
   {
@@ -40,7 +40,7 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     title: 'eBPF programs on devices',
     neededFor:
       'tunnels of every kind, and for keeping pods to their own addresses: programs are loaded, tried on packets, and put on devices by tcx or clsact',
-    mend: 'apt install libbpf1; a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS; in a container CAP_SYS_ADMIN and a seccomp profile that lets bpf(2) through',
+    mend: '`apt install libbpf1`; a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS; in a container CAP_SYS_ADMIN and a seccomp profile that lets bpf(2) through',
     judge: ({ tunnels }) => {
       if (typeof tunnels === 'string') return untried(tunnels);
       const byBpf = tunnels.filter(({ engine }) => engine === 'eBPF');
@@ -52,7 +52,7 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     code: 'NSM0904',
     title: 'kinds of tunnel',
     neededFor: 'connections to other nodes; two nodes need one kind in common',
-    mend: 'nsm get tunnels shows what each kind lacks; a newer kernel has what bpf_skb_adjust_room lacks',
+    mend: '`nsm get tunnels` shows what each kind lacks; a newer kernel has what bpf_skb_adjust_room lacks',
     judge: ({ tunnels }) => {
       if (typeof tunnels === 'string') return untried(tunnels);
       const types = [...new Set(tunnels.map(({ type }) => type))];
@@ -67,7 +67,7 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     code: 'NSM0905',
     title: 'vxlan device',
     neededFor: '--vxlan-engine kernel alone, and as a stand-in where eBPF cannot carry VXLAN',
-    mend: 'modprobe vxlan, or stay with --vxlan-engine ebpf',
+    mend: '`modprobe vxlan`, or stay with `--vxlan-engine ebpf`',
     judge: ({ tunnels }) => {
       if (typeof tunnels === 'string') return undefined;
       const device = tunnels.find(({ engine }) => engine === 'kernel vxlan device');
@@ -105,7 +105,7 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     mend: 'add CAP_NET_RAW',
     judge: ({ probes: { packetSocket } }) =>
       packetSocket === undefined || packetSocket === ''
-        ? probeOutcome(packetSocket, 'AF_PACKET', 'warning')
+        ? probeOutcome(packetSocket, 'warning')
         : well(`AF_PACKET is done without (${packetSocket}): a moved address is found out within a minute`),
   },
   {
@@ -114,7 +114,7 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     neededFor: 'MEM (memif) and VHOST (vhost-user) interfaces alone',
     mend: 'a kernel with CONFIG_MEMFD_CREATE, and a seccomp profile that lets memfd_create(2) and process_vm_readv(2) through',
     judge: ({ interfaces, probes: { sealedMemory } }) => {
-      if (sealedMemory !== '') return probeOutcome(sealedMemory, 'memfd', 'warning');
+      if (sealedMemory !== '') return probeOutcome(sealedMemory, 'warning');
       if (typeof interfaces === 'string') return well('memory is shared with seals');
       return interfaces
         .filter(({ type, works }) => ['mem', 'vhost'].includes(type) && !works)
@@ -123,20 +123,20 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
   },
   tried('NSM0911', '/dev/net/tun', 'MEM and VHOST pods whose other end is a KERNEL interface or a tunnel', {
     probe: 'tap',
-    mend: 'modprobe tun; in a container give it the device: docker run --device /dev/net/tun',
+    mend: '`modprobe tun`; in a container give it the device: `docker run --device /dev/net/tun`',
     level: 'warning',
   }),
   {
     code: 'NSM0912',
     title: 'huge pages',
     neededFor: 'DPDK applications with VHOST or MEM interfaces, and nothing of the mesh itself',
-    mend: 'sysctl vm.nr_hugepages=512',
+    mend: '`sysctl vm.nr_hugepages=512`',
     judge: ({ hugePages }) =>
       well(hugePages > 0 ? `${hugePages} huge pages` : 'none set aside; only DPDK applications want them'),
   },
   tried('NSM0913', 'tcx', 'standing before programs of others (Cilium, Calico) on the same device', {
     probe: 'tcx',
-    mend: 'Linux 6.6 or later; before it clsact is used, where what another has put first may end a packet’s way',
+    mend: "Linux 6.6 or later; before it clsact is used, where what another has put first may end a packet's way",
     level: 'warning',
   }),
   {
@@ -151,7 +151,7 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     code: 'NSM0915',
     title: 'nftables',
     neededFor: 'endpoints of kind gateway that translate addresses (nsm endpoint gateway), in their pods',
-    mend: 'apt install nftables',
+    mend: '`apt install nftables`',
     judge: ({ nft }) =>
       nft ? well(`nft is ${nft}`) : warning('no command nft: gateways here cannot translate addresses'),
   },
@@ -178,13 +178,13 @@ function tried(
   neededFor: string,
   { probe, mend, level = 'broken' }: TriedSpec,
 ): Check<KernelFacts> {
-  return { code, title, neededFor, mend, judge: ({ probes }) => probeOutcome(probes[probe], title, level) };
+  return { code, title, neededFor, mend, judge: ({ probes }) => probeOutcome(probes[probe], level) };
 }
 
-function probeOutcome(result: string | undefined, title: string, level: 'warning' | 'broken'): Outcome {
+function probeOutcome(result: string | undefined, level: 'warning' | 'broken'): Outcome {
   if (result === undefined) return untried(needsRoot);
-  if (result === '') return well(`${title}: works`);
-  return level === 'warning' ? warning(`${title}: ${result}`) : broken(`${title}: ${result}`);
+  if (result === '') return well('works');
+  return level === 'warning' ? warning(result) : broken(result);
 }
 
 function interfaceOutcome(interfaces: KernelFacts['interfaces'], wanted: string, what: string): Outcome {

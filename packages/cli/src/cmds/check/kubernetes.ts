@@ -5,7 +5,7 @@ import { type Asked, type KubernetesFacts, readKubernetes } from './kubernetes-f
 import { rightInWords } from './kubernetes-rights.js';
 
 const install =
-  'helm upgrade --install nsm deploy/helm/nsm -n nsm-system, or kubectl apply -f deploy/kubernetes/nsm.yaml';
+  '`helm upgrade --install nsm deploy/helm/nsm -n nsm-system`, or `kubectl apply -f deploy/kubernetes/nsm.yaml`';
 const slowMs = 1000;
 
 export const kubernetesChecks: readonly Check<KubernetesFacts>[] = [
@@ -13,7 +13,7 @@ export const kubernetesChecks: readonly Check<KubernetesFacts>[] = [
     code: 'NSM0985',
     title: 'Kubernetes API',
     neededFor: 'the registry kubernetes:, and pods that are attached by their annotation',
-    mend: 'kubectl version with the same kubeconfig; on a node: is the address of the API server reached, and its certificate believed?',
+    mend: '`kubectl version` with the same kubeconfig; on a node: is the address of the API server reached, and its certificate believed?',
     judge: ({ api, source }) => {
       if ('why' in api) return broken(`${api.why} (by ${source})`);
       const words = `answers in ${api.told.toFixed(0)} ms (by ${source})`;
@@ -32,7 +32,7 @@ export const kubernetesChecks: readonly Check<KubernetesFacts>[] = [
           ? well(`${who} may do all that ${pre ? 'installing' : 'a manager'} needs`)
           : broken(
               `${who} may not: ${abbreviatedList(rights.map(rightInWords))}`,
-              pre ? 'install as somebody who may: kubectl auth can-i --list shows what one may' : undefined,
+              pre ? 'install as somebody who may: `kubectl auth can-i --list` shows what one may' : undefined,
             ),
       ),
   },
@@ -40,7 +40,7 @@ export const kubernetesChecks: readonly Check<KubernetesFacts>[] = [
     code: 'NSM0987',
     title: 'kinds of objects',
     neededFor: 'what managers write: endpoints, managers, network services and policies, version v1',
-    mend: 'kubectl apply -f deploy/kubernetes/crds/',
+    mend: '`kubectl apply -f deploy/kubernetes/crds/`',
     judge: ({ missingKinds, pre }) =>
       told(missingKinds, 'kinds of objects', (missing) => {
         if (missing.length === 0) return well('all four custom resources are served as v1');
@@ -53,7 +53,7 @@ export const kubernetesChecks: readonly Check<KubernetesFacts>[] = [
     title: 'webhook',
     neededFor:
       'refusing wrong annotations, and giving pods their readiness gate; without it pods are attached all the same',
-    mend: 'kubectl -n nsm-system logs deploy/nsm-webhook says why it does not write its authority',
+    mend: '`kubectl -n nsm-system logs deploy/nsm-webhook` says why it does not write its authority',
     judge: ({ webhook }) =>
       told(webhook, 'webhook', (found) => {
         if (!found) return well('no webhook is installed');
@@ -68,7 +68,7 @@ export const kubernetesChecks: readonly Check<KubernetesFacts>[] = [
     code: 'NSM0989',
     title: 'pods of the webhook',
     neededFor: 'pods with an annotation of the mesh, which wait for its answer',
-    mend: 'kubectl -n nsm-system get pods -l app.kubernetes.io/component=webhook; kubectl describe says what keeps them',
+    mend: '`kubectl -n nsm-system get pods -l app.kubernetes.io/component=webhook`; `kubectl describe` says what keeps them',
     judge: ({ webhook, webhookReady }) => {
       if ('told' in webhook && !webhook.told) return undefined;
       return told(webhookReady, 'pods of the webhook', (ready) =>
@@ -99,7 +99,7 @@ export const kubernetesChecks: readonly Check<KubernetesFacts>[] = [
     code: 'NSM0991',
     title: 'signer',
     neededFor: 'certificates of managers, which are asked for anew before they end',
-    mend: 'kubectl -n nsm-system logs deploy/nsm-signer; kubectl get csr shows what waits',
+    mend: '`kubectl -n nsm-system logs deploy/nsm-signer`; `kubectl get csr` shows what waits',
     judge: ({ waiting, pre }) => {
       if (pre) return undefined;
       return told(waiting, 'signer', (names) =>

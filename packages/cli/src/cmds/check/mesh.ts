@@ -8,7 +8,7 @@ export const meshChecks: readonly Check<ManagerAnswers>[] = [
     code: 'NSM0980',
     title: 'policy',
     neededFor: 'who may provide and ask for network services',
-    mend: 'nsm policy show has each mistake with its line; the file is read again when it changes',
+    mend: '`nsm policy show` has each mistake with its line; the file is read again when it changes',
     well: ({ view }) =>
       view.policy === '' ? 'no policy: everybody may provide and ask' : `${view.policy} is in force`,
   }),
@@ -16,21 +16,21 @@ export const meshChecks: readonly Check<ManagerAnswers>[] = [
     code: 'NSM0981',
     title: 'connections',
     neededFor: 'pods',
-    mend: 'nsm describe connection ID says what is undone, and why',
+    mend: '`nsm describe connection ID` says what is undone, and why',
     well: ({ view }) => `${view.connections.length} connections, all as they should be`,
   }),
   findingCheck<ManagerAnswers>({
     code: 'NSM0982',
     title: 'endpoints',
     neededFor: 'new connections, and those that lose their endpoint',
-    mend: 'nsm explain SERVICE says for each endpoint why it is not chosen',
+    mend: '`nsm explain SERVICE` says for each endpoint why it is not chosen',
     well: ({ view }) => `${view.endpoints.length} endpoints, all can be chosen`,
   }),
   findingCheck<ManagerAnswers>({
     code: 'NSM0983',
     title: 'limits',
     neededFor: 'what one pod may have, so that there is enough for all',
-    mend: 'nsm manager --limit NAME=NUMBER; nsm describe manager shows all',
+    mend: '`nsm manager --limit NAME=NUMBER`; `nsm describe manager` shows all',
     well: () => 'no request was refused for a limit',
   }),
   findingCheck<ManagerAnswers>({

@@ -12,7 +12,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     code: 'NSM0950',
     title: 'own address',
     neededFor: 'other managers and the far ends of tunnels, which send there',
-    mend: 'ip -br addr shows the addresses of this node; start the manager with --advertise ADDRESS:PORT',
+    mend: '`ip -br addr` shows the addresses of this node; start the manager with `--advertise ADDRESS:PORT`',
     judge: ({ view, host, hostAddresses, ownAddresses, sameNetwork }) => {
       if (!sameNetwork) return elsewhere('own address');
       if (hostAddresses.length === 0) return broken(`${host}, which --advertise names, does not resolve`);
@@ -32,7 +32,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     code: 'NSM0951',
     title: 'other managers',
     neededFor: 'connections to endpoints of other nodes',
-    mend: 'nc -vz HOST PORT from this node; open TCP between the nodes, and see that the manager there runs and what its log says',
+    mend: '`nc -vz HOST PORT` from this node; open TCP between the nodes, and see that the manager there runs and what its log says',
     judge: ({ peers }) => {
       if (peers.length === 0) return well('this manager knows no other');
       return peers.flatMap((peer) => reached(peer));
@@ -64,7 +64,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     code: 'NSM0955',
     title: 'clocks',
     neededFor: 'certificates, which hold from one time to another, and logs that are compared',
-    mend: 'timedatectl set-ntp true on the node whose clock is wrong',
+    mend: '`timedatectl set-ntp true` on the node whose clock is wrong',
     judge: ({ peers }) => {
       const told = peers.filter(
         (peer): peer is PeerFacts & { clockAheadMs: number } => peer.clockAheadMs !== undefined,
@@ -82,7 +82,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     code: 'NSM0956',
     title: 'underlay MTU',
     neededFor: 'large packets: what is too large for the way disappears without a word, and TCP stalls',
-    mend: 'ip link set DEVICE mtu BYTES, or for one node: ip route change ADDRESS dev DEVICE mtu lock BYTES',
+    mend: '`ip link set DEVICE mtu BYTES`, or for one node: `ip route change ADDRESS dev DEVICE mtu lock BYTES`',
     judge: ({ peers, sameNetwork }) => {
       if (peers.length === 0) return undefined;
       if (!sameNetwork) return elsewhere('underlay MTU');
@@ -94,7 +94,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     title: 'ways of tunnels',
     neededFor:
       'packets to other nodes: UDP 4789 (VXLAN), 4790 (VXLAN-GPE), 6635 (MPLSoUDP), IP protocol 47 (GRE, MPLSoGRE), EtherType 0x8847 (MPLSoEthernet)',
-    mend: 'open the port or protocol between the nodes, or choose another kind: nsm manager --tunnel KIND',
+    mend: 'open the port or protocol between the nodes, or choose another kind: `nsm manager --tunnel KIND`',
     judge: ({ peers }) => {
       const ways = peers.flatMap((peer) => peer.ways);
       return ways.length === 0 ? undefined : ways;
@@ -104,7 +104,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     code: 'NSM0958',
     title: 'tunnels of this node',
     neededFor: 'connections to other nodes',
-    mend: 'nsm get tunnels says what each kind lacks',
+    mend: '`nsm get tunnels` says what each kind lacks',
     well: ({ view }) =>
       `this node makes ${[...new Set(view.tunnelTypes.filter(({ works }) => works).map(({ type }) => type))].join(', ') || 'none, and needs none'}`,
     beyond: ({ peers, view }) => [
@@ -114,7 +114,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
         .map((one) =>
           warning(
             `${one} runs before the mesh's programs and may end the way of its packets`,
-            'bpftool net shows the programs of each device; have that one put after those of the mesh',
+            '`bpftool net` shows the programs of each device; have that one put after those of the mesh',
           ),
         ),
       ...peers
@@ -146,7 +146,7 @@ function reached({ manager, address, error, alive, secure, roundTripMs }: PeerFa
   return [
     level(
       `${manager} on ${address}: ${error}`,
-      `nc -vz ${hostOf(address)} ${portOf(address)} from this node; see that the manager there runs, and what its log says`,
+      `\`nc -vz ${hostOf(address)} ${portOf(address)}\` from this node; see that the manager there runs, and what its log says`,
     ),
   ];
 }
@@ -158,7 +158,7 @@ function mtuOutcome({ manager, mtu }: PeerFacts): Outcome {
     return well(`${measured} bytes reach ${manager} (${remote} by ${device}) and come back whole`);
   return broken(
     `packets of ${measured} bytes reach ${manager} (${remote}) and come back, larger ones do not, and ${device} takes ${expected}`,
-    `ip link set ${device} mtu ${measured}, or for that node alone: ip route replace ${remote} ${mtu.via === '' ? '' : `via ${mtu.via} `}dev ${device} mtu lock ${measured}`,
+    `\`ip link set ${device} mtu ${measured}\`, or for that node alone: \`ip route replace ${remote} ${mtu.via === '' ? '' : `via ${mtu.via} `}dev ${device} mtu lock ${measured}\``,
   );
 }
 

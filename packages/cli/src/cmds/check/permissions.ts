@@ -1,5 +1,6 @@
 // Checks of what the process that programs the kernel may do. Before one runs here: what this process may.
 import { release } from 'node:os';
+import type { Privilege } from '@nsm/forwarder';
 import { inCluster } from '../../config.js';
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
 import type { CheckContext } from './check-context.js';
@@ -7,26 +8,11 @@ import { isBefore } from './kernel.js';
 import { type ProcessFacts, readProcess, type Usage } from './process-facts.js';
 
 export interface PermissionFacts extends ProcessFacts {
-  /** By name, the number in linux/capability.h and what a forwarder does by it. */
-  readonly wanted: readonly Privilege[];
+  readonly privileges: readonly Privilege[];
   readonly release: string;
   /** Kubernetes runs it. */
   readonly inCluster: boolean;
 }
-
-interface Privilege {
-  readonly name: string;
-  readonly what: string;
-  readonly required: boolean;
-}
-
-/** linux/capability.h. */
-const capabilityNumbers: Readonly<Record<string, number>> = {
-  CAP_NET_BROADCAST: 11,
-  CAP_NET_ADMIN: 12,
-  CAP_SYS_PTRACE: 19,
-  CAP_SYS_ADMIN: 21,
-};
 
 /** Connections keep a few descriptors each, and 65,536 are what the units of systemd give. */
 const fewFiles = 8192;
@@ -35,15 +21,12 @@ const littleLockedMemory = 64 * 2 ** 20;
 const nearlyUsed = 0.9;
 
 async function readPermissions(context: CheckContext): Promise<PermissionFacts> {
-  const { forwarderPrivileges } = await import('@nsm/forwarder');
+  const { privilegesOf } = await import('@nsm/forwarder');
   const daemon = await context.daemon();
   const who = daemon === undefined ? 'this process' : `the daemon (process ${daemon})`;
-  const { required, useful } = forwarderPrivileges;
-  const privileges = (all: Readonly<Record<string, string>>, isRequired: boolean): Privilege[] =>
-    Object.entries(all).map(([name, what]) => ({ name, what, required: isRequired }));
   return {
     ...readProcess(daemon ?? process.pid, who),
-    wanted: [...privileges(required, true), ...privileges(useful, false)],
+    privileges: privilegesOf(daemon ?? process.pid),
     release: release(),
     inCluster,
   };
@@ -54,12 +37,10 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     code: 'NSM0920',
     title: 'capabilities',
     neededFor: 'making interfaces, entering the network namespaces of pods, and loading eBPF',
-    mend: 'run it as root, or give it AmbientCapabilities=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BROADCAST CAP_SYS_PTRACE (systemd), --cap-add (docker), securityContext.capabilities.add (Kubernetes)',
-    judge: ({ wanted, capabilities, who, uid }) => {
-      const has = ({ name }: Privilege): boolean =>
-        ((capabilities >> BigInt(capabilityNumbers[name] ?? 63)) & 1n) === 1n;
-      const lacking = wanted.filter((one) => !has(one));
-      if (lacking.length === 0) return well(`${who} has ${wanted.map(({ name }) => name).join(', ')}`);
+    mend: 'run it as root, or give it `AmbientCapabilities=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BROADCAST CAP_SYS_PTRACE CAP_NET_RAW` (systemd), --cap-add (docker), securityContext.capabilities.add (Kubernetes)',
+    judge: ({ privileges, who, uid }) => {
+      const lacking = privileges.filter(({ has }) => !has);
+      if (lacking.length === 0) return well(`${who} has ${privileges.map(({ name }) => name).join(', ')}`);
       return lacking.map(({ name, what, required }) =>
         (required ? broken : warning)(`${who} (user ${uid}) lacks ${name}, by which it ${what}`),
       );
@@ -69,7 +50,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     code: 'NSM0921',
     title: 'user namespace',
     neededFor: 'eBPF, which the kernel lets no process of another user namespace load',
-    mend: 'run it outside rootless containers and without userns remapping: docker run --userns=host; on Kubernetes hostUsers: true',
+    mend: 'run it outside rootless containers and without userns remapping: `docker run --userns=host`; on Kubernetes `hostUsers: true`',
     judge: ({ initialUsers, who }) =>
       initialUsers
         ? well(`${who} is in the machine's own user namespace`)
@@ -79,7 +60,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     code: 'NSM0922',
     title: 'seccomp and no_new_privs',
     neededFor: 'unshare, setns, bpf, mount and ioctl, which some profiles forbid',
-    mend: "where a check of the kernel fails with EPERM: the unit's SystemCallFilter= of deploy/systemd, or docker run --security-opt seccomp=unconfined to find out",
+    mend: "where a check of the kernel fails with EPERM: the unit's SystemCallFilter= of deploy/systemd, or `docker run --security-opt seccomp=unconfined` to find out",
     judge: ({ seccomp, noNewPrivileges, who }) => {
       const words = [
         ...(seccomp === 0 ? [] : ['its system calls are filtered (seccomp)']),
@@ -96,7 +77,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     code: 'NSM0923',
     title: 'open files',
     neededFor: 'a few descriptors for each connection, endpoint and pod',
-    mend: 'LimitNOFILE=65536 in the unit, ulimit -n 65536 before a start by hand, docker run --ulimit nofile=65536',
+    mend: '`LimitNOFILE=65536` in the unit, `ulimit -n 65536` before a start by hand, `docker run --ulimit nofile=65536`',
     judge: ({ openFiles, who }) => {
       const { used, limit } = openFiles;
       if (used > limit * nearlyUsed) return broken(`${who} has ${used} files open of ${limit}`);
@@ -109,7 +90,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     code: 'NSM0924',
     title: 'locked memory',
     neededFor: 'maps of eBPF, before Linux 5.11 alone',
-    mend: 'LimitMEMLOCK=infinity in the unit, ulimit -l unlimited before a start by hand',
+    mend: '`LimitMEMLOCK=infinity` in the unit, `ulimit -l unlimited` before a start by hand',
     judge: ({ lockedMemory, release, who }) =>
       isBefore(release, [5, 11]) && lockedMemory < littleLockedMemory
         ? warning(`${who} may lock ${lockedMemory} bytes: tunnels need ${littleLockedMemory}`)
@@ -138,7 +119,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     title: '/run/netns',
     neededFor:
       'network namespaces that are called by name (--netns NAME) and made outside the container of the daemon',
-    mend: 'mount it with propagation: docker run -v /run/netns:/run/netns:rslave; mountPropagation: HostToContainer on Kubernetes; mount --make-rshared / where the machine itself has private mounts',
+    mend: 'mount it with propagation: `docker run -v /run/netns:/run/netns:rslave`; `mountPropagation: HostToContainer` on Kubernetes; `mount --make-rshared /` where the machine itself has private mounts',
     judge: ({ netns: { present, propagation, ofMachine }, who, inCluster: isPod }) => {
       if (!present && isPod)
         return well('pods are known by what kubelet runs, and need no names under /run/netns');
@@ -157,7 +138,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     code: 'NSM0927',
     title: 'AppArmor and SELinux',
     neededFor: '/proc of other processes, mounts and eBPF, which profiles of container runtimes forbid',
-    mend: 'docker run --security-opt apparmor=unconfined (or label=disable with SELinux); appArmorProfile: { type: Unconfined } on Kubernetes',
+    mend: '`docker run --security-opt apparmor=unconfined` (or label=disable with SELinux); appArmorProfile: { type: Unconfined } on Kubernetes',
     judge: ({ confinement, selinuxEnforces, who }) => {
       const enforced =
         /\(enforce\)$/.test(confinement) || (selinuxEnforces && /:container_t:/.test(confinement));
@@ -169,7 +150,7 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     code: 'NSM0928',
     title: 'process ids',
     neededFor: 'knowing the pods of clients and endpoints by their processes',
-    mend: 'docker run --pid=host; hostPID: true on Kubernetes',
+    mend: '`docker run --pid=host`; `hostPID: true` on Kubernetes',
     judge: ({ initialProcesses, who }) =>
       initialProcesses
         ? well(`${who} sees the processes of the whole machine`)

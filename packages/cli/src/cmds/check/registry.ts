@@ -19,7 +19,7 @@ export const registryChecks: readonly Check<RegistryFacts>[] = [
     title: 'writing to the registry',
     neededFor:
       'telling others of endpoints, and keeping the lease of 10 s by which this manager counts as alive',
-    mend: 'look at the disk and the load of the machine of the registry; for etcd: etcdctl endpoint status -w table',
+    mend: 'look at the disk and the load of the machine of the registry; for etcd: `etcdctl endpoint status -w table`',
     judge: ({ write: { error, elapsedMs } }) => {
       if (error !== '') return broken(`the registry does not take this manager's record: ${error}`);
       const words = `a record is written in ${elapsedMs.toFixed(1)} ms`;
@@ -30,7 +30,7 @@ export const registryChecks: readonly Check<RegistryFacts>[] = [
     code: 'NSM0972',
     title: 'this manager in the registry',
     neededFor: 'other managers, which call the address that is registered',
-    mend: 'another manager may have taken the name: nsm get managers; give each its own --name',
+    mend: 'another manager may have taken the name: `nsm get managers`; give each its own --name',
     judge: ({ view }) => {
       const { name, address } = view.manager;
       const record = view.managers.find((one) => one.name === name);
@@ -46,7 +46,7 @@ export const registryChecks: readonly Check<RegistryFacts>[] = [
     code: 'NSM0973',
     title: 'other managers',
     neededFor: 'connections to other nodes',
-    mend: 'start the managers of other nodes with --registry nsm://HOST:PORT of the first',
+    mend: 'start the managers of other nodes with `--registry nsm://HOST:PORT` of the first',
     judge: ({ view }) => {
       const { length } = view.managers;
       return well(length <= 1 ? 'this manager is the only one' : `${length} managers are known`);
@@ -56,7 +56,7 @@ export const registryChecks: readonly Check<RegistryFacts>[] = [
     code: 'NSM0974',
     title: 'members of the etcd',
     neededFor: 'going on without one of them: a majority must answer',
-    mend: 'etcdctl --endpoints HOST:PORT endpoint health; journalctl -u etcd on that machine',
+    mend: '`etcdctl --endpoints HOST:PORT endpoint health`; `journalctl -u etcd` on that machine',
     judge: ({ members }) => {
       if (members.length === 0) return undefined;
       const away = members.filter(({ error }) => error !== '');
@@ -72,7 +72,7 @@ export const registryChecks: readonly Check<RegistryFacts>[] = [
     code: 'NSM0975',
     title: 'way to etcd',
     neededFor: 'nobody on the way reading or changing who serves what',
-    mend: '--registry etcds://… with --etcd-ca',
+    mend: '`--registry etcds://…` with --etcd-ca',
     judge: ({ view }) => {
       if (!/^etcds?:/.test(view.registry)) return undefined;
       const plain = /^etcd:/.test(view.registry) && !/\/\/(127\.|localhost|\[::1\])/.test(view.registry);

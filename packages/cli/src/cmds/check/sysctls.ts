@@ -10,13 +10,13 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     title: 'forwarding',
     neededFor:
       'nothing of the mesh: tunnels go past it, and gateways set it in their own pods. With IPv6 it takes away the default route that a router announces',
-    mend: 'sysctl -w net.ipv6.conf.DEVICE.accept_ra=2',
+    mend: '`sysctl -w net.ipv6.conf.DEVICE.accept_ra=2`',
     judge: ({ forwarding6, uplinks }) => {
       const losing = forwarding6 ? uplinks.filter(({ acceptRa }) => acceptRa === 1) : [];
       return losing.map(({ name }) =>
         warning(
           `net.ipv6.conf.all.forwarding is 1 and net.ipv6.conf.${name}.accept_ra is 1: ${name} loses its default route of IPv6`,
-          `sysctl -w net.ipv6.conf.${name}.accept_ra=2`,
+          `\`sysctl -w net.ipv6.conf.${name}.accept_ra=2\``,
         ),
       );
     },
@@ -26,7 +26,7 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     title: 'rp_filter',
     neededFor:
       'packets that come back by another uplink than they left by: with 1 they are dropped, those of tunnels too',
-    mend: 'sysctl -w net.ipv4.conf.all.rp_filter=2',
+    mend: '`sysctl -w net.ipv4.conf.all.rp_filter=2`',
     judge: ({ uplinks, rpFilterAll }) => {
       const strict = uplinks.filter(({ rpFilter }) => Math.max(rpFilter, rpFilterAll) === 1);
       // The larger of both counts, so that 2 for all would do; but it is of the device that people find it.
@@ -36,7 +36,7 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
       const names = strict.map(({ name }) => name);
       return warning(
         `rp_filter is 1 on ${names.join(', ')}, and there are ${uplinks.length} uplinks: what comes back by another one is dropped`,
-        `sysctl -w ${names.map((name) => `net.ipv4.conf.${name}.rp_filter=2`).join(' ')}`,
+        `\`sysctl -w ${names.map((name) => `net.ipv4.conf.${name}.rp_filter=2`).join(' ')}\``,
       );
     },
   },
@@ -44,14 +44,14 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     code: 'NSM0932',
     title: 'arp',
     neededFor: 'address resolution between nodes and in pods, which take these settings over from here',
-    mend: 'sysctl -w net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.default.arp_ignore=0',
+    mend: '`sysctl -w net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.default.arp_ignore=0`',
     judge: ({ arpIgnore }) =>
       Object.entries(arpIgnore)
         .filter(([, value]) => value >= 3)
         .map(([name, value]) =>
           warning(
             `net.ipv4.conf.${name}.arp_ignore is ${value}: questions for some or all addresses stay without answer`,
-            `sysctl -w net.ipv4.conf.${name}.arp_ignore=0`,
+            `\`sysctl -w net.ipv4.conf.${name}.arp_ignore=0\``,
           ),
         ),
   },
@@ -59,14 +59,14 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     code: 'NSM0933',
     title: 'disable_ipv6',
     neededFor: 'IPv6 between nodes. Devices of connections have it switched on for themselves',
-    mend: 'sysctl -w net.ipv6.conf.all.disable_ipv6=0',
+    mend: '`sysctl -w net.ipv6.conf.all.disable_ipv6=0`',
     judge: ({ uplinks, ipv6Underlay }) =>
       uplinks
         .filter(({ disableIpv6 }) => disableIpv6 && ipv6Underlay)
         .map(({ name }) =>
           broken(
             `this node's address is IPv6, and net.ipv6.conf.${name}.disable_ipv6 is 1`,
-            `sysctl -w net.ipv6.conf.${name}.disable_ipv6=0`,
+            `\`sysctl -w net.ipv6.conf.${name}.disable_ipv6=0\``,
           ),
         ),
   },
@@ -75,7 +75,7 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     title: 'eBPF compiler',
     neededFor:
       'tunnels at the speed of the kernel: without it programs are interpreted, several times slower',
-    mend: 'sysctl -w net.core.bpf_jit_enable=1',
+    mend: '`sysctl -w net.core.bpf_jit_enable=1`',
     judge: ({ bpfJit }) =>
       bpfJit === 0
         ? warning('net.core.bpf_jit_enable is 0: programs of eBPF are interpreted')
@@ -85,13 +85,13 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     code: 'NSM0935',
     title: 'net.core queues',
     neededFor: 'bursts: connections to the sockets of the manager, and packets between pods of one node',
-    mend: 'sysctl -w net.core.somaxconn=4096 net.core.netdev_max_backlog=1000',
+    mend: '`sysctl -w net.core.somaxconn=4096 net.core.netdev_max_backlog=1000`',
     judge: ({ somaxconn, netdevBacklog }) => [
       ...(somaxconn < 128
         ? [
             warning(
               `net.core.somaxconn is ${somaxconn}: pods that start together are refused`,
-              'sysctl -w net.core.somaxconn=4096',
+              '`sysctl -w net.core.somaxconn=4096`',
             ),
           ]
         : []),
@@ -99,7 +99,7 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
         ? [
             warning(
               `net.core.netdev_max_backlog is ${netdevBacklog}: packets between pods are dropped in bursts`,
-              'sysctl -w net.core.netdev_max_backlog=1000',
+              '`sysctl -w net.core.netdev_max_backlog=1000`',
             ),
           ]
         : []),
@@ -108,23 +108,23 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
   {
     code: 'NSM0936',
     title: 'neighbour tables',
-    neededFor: 'each connection, which needs an entry or two; the table is the whole machine’s',
-    mend: 'sysctl -w net.ipv4.neigh.default.gc_thresh3=65536 net.ipv4.neigh.default.gc_thresh2=32768 (and net.ipv6.…)',
+    neededFor: "each connection, which needs an entry or two; the table is the whole machine's",
+    mend: '`sysctl -w net.ipv4.neigh.default.gc_thresh3=65536 net.ipv4.neigh.default.gc_thresh2=32768` (and net.ipv6.…)',
     judge: ({ neighbours }) =>
       neighbours
         .filter(({ entries, limit }) => entries > limit * nearlyFull)
         .map(({ family, entries, limit }) =>
           broken(
             `${entries} neighbours of ${limit} (net.${family}.neigh.default.gc_thresh3): new connections get no answer`,
-            `sysctl -w net.${family}.neigh.default.gc_thresh3=${limit * 4}`,
+            `\`sysctl -w net.${family}.neigh.default.gc_thresh3=${limit * 4}\``,
           ),
         ),
   },
   {
     code: 'NSM0937',
     title: 'inotify',
-    neededFor: 'noticing that sockets are removed, and certificates of MEM and VHOST folders',
-    mend: 'sysctl -w fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288',
+    neededFor: 'noticing that sockets are removed, and what becomes of the folders of MEM and VHOST pods',
+    mend: '`sysctl -w fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288`',
     judge: ({ inotifyInstances, inotifyWatches }) =>
       inotifyInstances < 64 || inotifyWatches < 4096
         ? warning(
@@ -136,8 +136,8 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     code: 'NSM0938',
     title: 'conntrack',
     neededFor:
-      'everything that a firewall of the node follows, managers’ calls among it; a full table drops packets',
-    mend: 'sysctl -w net.netfilter.nf_conntrack_max=1048576',
+      "everything that a firewall of the node follows, managers' calls among it; a full table drops packets",
+    mend: '`sysctl -w net.netfilter.nf_conntrack_max=1048576`',
     judge: ({ conntrack }) => {
       if (!conntrack) return undefined;
       const { entries, limit } = conntrack;
@@ -153,14 +153,14 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     title: 'local ports',
     neededFor:
       'starting again: another program may get the port of a manager that is down, as one of its own choice',
-    mend: 'sysctl -w net.ipv4.ip_local_reserved_ports=PORT',
+    mend: '`sysctl -w net.ipv4.ip_local_reserved_ports=PORT`',
     judge: ({ port, localPorts: [lowest, highest], reservedPorts }) => {
       const within =
         port >= lowest && port <= highest && !reservedPorts.some(([from, to]) => port >= from && port <= to);
       return within
         ? warning(
             `TCP port ${port} is one of those that the kernel gives to any program (${lowest}-${highest})`,
-            `sysctl -w net.ipv4.ip_local_reserved_ports=${port}`,
+            `\`sysctl -w net.ipv4.ip_local_reserved_ports=${port}\``,
           )
         : well(`port ${port} is given to nobody else`);
     },

@@ -53,7 +53,7 @@ export function judgeWay(
   answers: boolean,
 ): Outcome {
   const what = `${name} (${kinds.join(', ')}) to ${manager}`;
-  const mend = `let ${name} through between the nodes (nft list ruleset, iptables-save, the rules of the cloud), or use another kind: nsm manager --tunnel KIND`;
+  const mend = `let ${name} through between the nodes (\`nft list ruleset\`, \`iptables-save\`, the rules of the cloud), or use another kind: \`nsm manager --tunnel KIND\``;
   if (knocked === undefined) return untried(`${what}: only a connection shows whether its packets pass`);
   if (typeof knocked === 'object') return untried(`${what}: ${knocked.untried}`);
   if (knocked === 'came') return well(`${what}: packets come there`);

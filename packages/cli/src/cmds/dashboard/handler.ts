@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
-import { checkPeer, NsmError } from '@nsm/api';
-import { type DashboardOptions, DashboardServer, LiveMesh } from '@nsm/dashboard';
+import { type Credential, checkPeer, NsmError } from '@nsm/api';
+import { DashboardServer, LiveMesh, type PageCertificate } from '@nsm/dashboard';
 import { Output } from '@nsm/output';
 import type { MachineCredentials } from '@nsm/pki';
 import { aborted, interrupted } from '../../interrupted.js';
@@ -31,7 +31,7 @@ export async function runDashboard(flags: DashboardFlags): Promise<void> {
     names: [hostname(), ...flags.hostName],
     allowChanges,
     ...(token === undefined ? {} : { token }),
-    ...(https && credentials ? { tls: tlsOf(credentials) } : {}),
+    ...(https && credentials ? { tls: new OperatorCertificate(credentials) } : {}),
   });
   await mesh.refresh();
   for (const trouble of mesh.troubles) errors.line(trouble);
@@ -56,15 +56,32 @@ function isLoopback(listen: string): boolean {
   return /^(127\.[\d.]+|\[::1\]|localhost):\d+$/.test(listen);
 }
 
-function tlsOf(credentials: MachineCredentials): NonNullable<DashboardOptions['tls']> {
-  const { key, chain, authorities } = credentials.current;
-  const ca = [...authorities.values()].flat().map((authority) => authority.toString());
-  const isOperator = (socket: TLSSocket): boolean => {
+/** The operator's own certificate, as it is renewed. */
+class OperatorCertificate implements PageCertificate {
+  readonly #credentials: MachineCredentials;
+  #credential: Credential | undefined;
+  #context: PageCertificate['current'] = {};
+
+  constructor(credentials: MachineCredentials) {
+    this.#credentials = credentials;
+  }
+
+  get current(): PageCertificate['current'] {
+    const { current } = this.#credentials;
+    if (current !== this.#credential) {
+      const { key, chain, authorities } = current;
+      const ca = [...authorities.values()].flat().map((authority) => authority.toString());
+      this.#context = { key, cert: chain, ca };
+      this.#credential = current;
+    }
+    return this.#context;
+  }
+
+  isOperator(socket: TLSSocket): boolean {
     try {
-      return checkPeer(socket, credentials.current).kind === 'operator';
+      return checkPeer(socket, this.#credentials.current).kind === 'operator';
     } catch {
       return false;
     }
-  };
-  return { options: { key, cert: chain, ca }, isOperator };
+  }
 }

@@ -1,0 +1,101 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ConnectionNews, Look, ManagerFeed, ManagerTold, MeshSource } from '../manager-feed.js';
+import type { MeshNode } from '../model.js';
+import { LiveMesh } from './live-mesh.js';
+
+/** A manager that tells of others, and of nothing else. */
+class Feed implements ManagerFeed {
+  readonly where: string;
+  readonly isLocal: boolean = false;
+  managers: ManagerTold[] = [];
+  ended: boolean = false;
+  readonly #name: string;
+
+  constructor(name: string, where: string = name) {
+    this.#name = name;
+    this.where = where;
+  }
+
+  async look(): Promise<Look> {
+    if (this.ended) throw new Error('it has ended');
+    return { name: this.#name, troubles: [], managers: this.managers, endpoints: [], connections: [] };
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<ConnectionNews> {
+    yield { kind: 'synced' };
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  }
+
+  compare(): never {
+    throw new Error('not asked for');
+  }
+
+  explain(): never {
+    throw new Error('not asked for');
+  }
+
+  async capture(): Promise<void> {}
+  async disconnect(): Promise<void> {}
+  async drain(): Promise<string> {
+    return '';
+  }
+
+  [Symbol.dispose](): void {
+    this.ended = true;
+  }
+}
+
+const manager = (name: string, more: Partial<ManagerTold> = {}): ManagerTold => ({
+  ...{
+    name,
+    address: `${name}:5001`,
+    version: '',
+    security: 'mtls',
+    alive: true,
+    stopped: false,
+    drained: false,
+  },
+  ...more,
+});
+
+describe('managers that others tell of', () => {
+  let mesh: LiveMesh;
+  afterEach(async () => await mesh?.[Symbol.asyncDispose]());
+
+  const first = new Feed('a');
+  const others: Feed[] = [];
+  const source: MeshSource = {
+    feeds: [first],
+    feedOf: ({ name, address }) => {
+      if (name === 'c') return 'no certificate';
+      others.push(new Feed(name, address));
+      return others.at(-1) as Feed;
+    },
+  };
+  const nodes = async (): Promise<string[]> => {
+    for (let look = 0; look < 2; look++) await mesh.refresh();
+    return mesh.things
+      .filter((thing): thing is MeshNode => thing.kind === 'node')
+      .map(({ id, state, unseen }) => `${id} ${state} ${unseen}`.trim());
+  };
+
+  it('are asked while they are there, at the address that they have', async () => {
+    first.managers = [manager('a'), manager('b'), manager('c')];
+    mesh = new LiveMesh(source);
+    expect(await nodes()).toEqual(['a ALIVE', 'b ALIVE', 'c ALIVE no certificate']);
+    first.managers = [manager('a'), manager('b', { address: 'b:5002' })];
+    expect(await nodes()).toEqual(['a ALIVE', 'b ALIVE']);
+    expect(others.map(({ where, ended }) => [where, ended])).toEqual([
+      ['b:5001', true],
+      ['b:5002', false],
+    ]);
+    first.managers = [manager('a'), manager('b', { address: 'b:5002', alive: false, stopped: true })];
+    expect(await nodes()).toEqual(['a ALIVE', 'b STOPPED it was stopped']);
+    first.managers = [manager('a'), manager('b', { address: 'b:5002' })];
+    expect(await nodes()).toEqual(['a ALIVE', 'b ALIVE']);
+    expect(others).toHaveLength(3);
+    first.managers = [manager('a')];
+    expect(await nodes()).toEqual(['a ALIVE']);
+    expect(others.every(({ ended }) => ended)).toBe(true);
+  });
+});
