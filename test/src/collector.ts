@@ -1,8 +1,8 @@
 // A collector of traces: it takes OTLP over HTTP in binary protobuf, and keeps every span.
 // https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 import { createServer, type Server } from 'node:http';
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { TestNamespace } from '@nsm/testkit';
+import { type Fields, fieldsOf, messageIn, messagesIn, textIn } from './wire.js';
 
 export interface ReceivedSpan {
   /** `service.name` of the resource. */
@@ -51,56 +51,35 @@ export class Collector implements AsyncDisposable {
   }
 }
 
-type Field = Uint8Array | bigint;
+const none: Fields = new Map();
 
-/** The fields of a message by number. */
-function fieldsOf(bytes: Uint8Array): Map<number, Field[]> {
-  const reader = new BinaryReader(bytes);
-  const fields = new Map<number, Field[]>();
-  while (reader.pos < reader.len) {
-    const [number, type] = reader.tag();
-    const value =
-      type === WireType.LengthDelimited
-        ? reader.bytes()
-        : type === WireType.Bit64
-          ? BigInt(reader.fixed64())
-          : type === WireType.Varint
-            ? BigInt(reader.uint64())
-            : BigInt(reader.fixed32());
-    fields.set(number, [...(fields.get(number) ?? []), value]);
-  }
-  return fields;
+function bytesIn(fields: Fields, number: number): Buffer {
+  const value = fields.get(number)?.at(-1);
+  return Buffer.from(value instanceof Uint8Array ? value : []);
 }
 
-const messages = (fields: Map<number, Field[]>, number: number) =>
-  (fields.get(number) ?? []).map((field) => fieldsOf(field as Uint8Array));
-const text = (fields: Map<number, Field[]>, number: number): string =>
-  Buffer.from((fields.get(number)?.[0] ?? new Uint8Array()) as Uint8Array).toString();
-const hex = (fields: Map<number, Field[]>, number: number): string =>
-  Buffer.from((fields.get(number)?.[0] ?? new Uint8Array()) as Uint8Array).toString('hex');
-
 /** KeyValue { key = 1, AnyValue value = 2 { string_value = 1 } } */
-function attributesOf(fields: Map<number, Field[]>, number: number): Record<string, string> {
+function attributesIn(fields: Fields, number: number): Record<string, string> {
   return Object.fromEntries(
-    messages(fields, number).map((pair) => [text(pair, 1), text(messages(pair, 2)[0] ?? new Map(), 1)]),
+    messagesIn(fields, number).map((pair) => [textIn(pair, 1), textIn(messageIn(pair, 2) ?? none, 1)]),
   );
 }
 
 /** ExportTraceServiceRequest { ResourceSpans = 1 { Resource = 1, ScopeSpans = 2 { Span = 2 } } } */
 function spansIn(bytes: Uint8Array): ReceivedSpan[] {
-  return messages(fieldsOf(bytes), 1).flatMap((resourceSpans) => {
-    const resource = attributesOf(messages(resourceSpans, 1)[0] ?? new Map(), 1);
-    const spans = messages(resourceSpans, 2).flatMap((scope) => messages(scope, 2));
+  return messagesIn(fieldsOf(bytes), 1).flatMap((resourceSpans) => {
+    const resource = attributesIn(messageIn(resourceSpans, 1) ?? none, 1);
+    const spans = messagesIn(resourceSpans, 2).flatMap((scope) => messagesIn(scope, 2));
     return spans.map((span) => ({
       service: resource['service.name'] ?? '',
       instance: resource['service.instance.id'] ?? '',
-      traceId: hex(span, 1),
-      spanId: hex(span, 2),
-      parentId: hex(span, 4),
-      name: text(span, 5),
-      start: span.get(7)?.[0] as bigint,
-      end: span.get(8)?.[0] as bigint,
-      attributes: attributesOf(span, 9),
+      traceId: bytesIn(span, 1).toString('hex'),
+      spanId: bytesIn(span, 2).toString('hex'),
+      parentId: bytesIn(span, 4).toString('hex'),
+      name: textIn(span, 5),
+      start: bytesIn(span, 7).readBigUInt64LE(),
+      end: bytesIn(span, 8).readBigUInt64LE(),
+      attributes: attributesIn(span, 9),
     }));
   });
 }

@@ -3,9 +3,9 @@
 import type { Socket } from 'node:net';
 import { NsmError } from './errors.js';
 
-/** Milliseconds between two looks, and bytes of one pod meanwhile: what is said at once has 2 MiB at most, and hardly ever 1 KiB. */
+/** Milliseconds between two looks, and bytes of one pod meanwhile: as many may be under way of its calls at once. */
 const lookEveryMs = 500;
-const mostBytes = 8 << 20;
+const mostBytes = 32 << 20;
 /** Milliseconds for which a pod that sent more is left alone. */
 const restMs = 10_000;
 

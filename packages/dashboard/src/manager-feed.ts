@@ -1,5 +1,5 @@
 // What tells of one manager: the command line makes it of an admin.sock or of a TCP connection, tests of nothing.
-import type { Explanation, Order, PastState, Trouble, Tunnel } from './model.js';
+import type { Compared, Explanation, Order, PastState, Trouble, Tunnel } from './model.js';
 
 /** What a manager tells of a connection; of one between nodes it has one half. */
 export interface ConnectionTold {
@@ -103,6 +103,8 @@ export interface ManagerFeed extends Disposable {
   look(roundTrips: boolean, signal: AbortSignal): Promise<Look>;
   /** First all connections, without counters and history, then `synced`, then every change. */
   watch(signal: AbortSignal): AsyncIterable<ConnectionNews>;
+  /** What the kernel has of a connection, and how long a packet through it takes. */
+  compare(id: string): Promise<Pick<Compared, 'differences' | 'roundTripUs'>>;
   /** What a request would come to. */
   explain(request: ExplainedRequest): Promise<Explanation>;
   /** Writes packets of a connection as pcapng, until the signal aborts. @throws NsmError before anything is written */

@@ -194,6 +194,18 @@ export interface Sample {
   readonly counters: Readonly<Record<string, Counters>>;
 }
 
+/** What the kernel of one node has of a connection. */
+export interface Compared {
+  /** Name of the manager. */
+  readonly node: string;
+  /** What it has other than is wanted; none: all is as wanted. */
+  readonly differences: readonly string[];
+  /** Why it could not be looked at; '' when it was. */
+  readonly error: string;
+  /** Microseconds until the other side answered just now; null where it did not, or there is nothing to ask. */
+  readonly roundTripUs: number | null;
+}
+
 /** What a request would come to. */
 export interface Explanation {
   /** What is in the way of it, whichever endpoint is chosen. */

@@ -36,7 +36,7 @@ import { listenTcp, listenUnix } from './start/listening.js';
 import { makeParts } from './start/make-parts.js';
 import { openForwarder } from './start/open-forwarder.js';
 import { load, resume } from './start/recovery.js';
-import { folderForPods } from './start/sockets-for-pods.js';
+import { foldersForPods } from './start/sockets-for-pods.js';
 import { Stops } from './start/stops.js';
 import { takeName } from './start/unique-name.js';
 import { Store } from './state/store.js';
@@ -200,7 +200,7 @@ export class Manager {
     const { pods } = parts;
     if (!pods) return;
     this.#stops.add(() => pods.stop());
-    await pods.start(podPort(parts, folderForPods(this.#options.runDir)));
+    await pods.start(podPort(parts, foldersForPods(this.#options.runDir)));
   }
 
   async #auditLog(): Promise<AuditLog | undefined> {

@@ -9,17 +9,22 @@ export interface NodePod {
   readonly facts: KubernetesPod;
 }
 
+/** Where a pod is, and as whom its application runs. */
+export interface NamedPod {
+  /** Of its network namespace; 0 where it has none of its own, or none yet. */
+  readonly inode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** What knows the pods of this node, and asks for connections in their name. */
 export interface NodePods {
   /** The pod that has a network namespace, by its inode; undefined where none has it, the node's own included. */
   podIn(inode: number): NodePod | undefined;
   /** Whether a pod of this node has the UID. */
   has(uid: string): boolean;
-  /**
-   * The network namespace of a pod of this node, by its inode; 0 where the pod has none of its own, or none yet.
-   * @param name `namespace/name`.
-   */
-  namespaceOf(name: string): number | undefined;
+  /** A pod of this node by its name, `namespace/name`. */
+  named(name: string): NamedPod | undefined;
   /** Called once, when connections can be asked for. Resolves within seconds, whether the pods are known by then or not. */
   start(port: PodPort): Promise<void>;
   stop(): Promise<void>;
@@ -45,8 +50,8 @@ export type PodRequest = Pick<
 export interface PodPort {
   /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
-  /** Folder with the sockets that pods may call, and no others. */
-  readonly socketFolder: string;
+  /** Folders with the sockets that pods may call, and no others: one for each container. */
+  readonly socketFolders: readonly string[];
   connections(): Iterable<Connection>;
   /** As `ConnectionTable.watch`. */
   watch(signal: AbortSignal): AsyncGenerator<ConnectionChange>;

@@ -3,7 +3,7 @@ import { fstatSync, readFileSync, statSync } from 'node:fs';
 import { close, ioctlNumber } from './libc.js';
 import type { NetworkNamespace } from './network-namespace.js';
 
-/** linux/capability.h. */
+/** Bits of the capabilities that the mesh asks about (linux/capability.h). */
 const capabilityNumbers = {
   CAP_NET_BROADCAST: 11,
   CAP_NET_ADMIN: 12,

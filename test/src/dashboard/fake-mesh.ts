@@ -130,6 +130,11 @@ export class FakeManager implements ManagerFeed {
     }
   }
 
+  async compare(id: string): ReturnType<ManagerFeed['compare']> {
+    const { state, detail, roundTripUs = null } = this.connections.get(id) ?? {};
+    return { differences: state === 'STALE' ? [detail ?? ''] : [], roundTripUs };
+  }
+
   async explain({ service }: ExplainedRequest): Promise<Explanation> {
     const candidates = this.#mesh.managers
       .flatMap(({ endpoints }) => endpoints)

@@ -6,6 +6,7 @@ import { type FakeManager, type FakeMesh, variedMesh } from './fake-mesh.js';
 import { type Served, serveMesh } from './served.js';
 
 const token = 'a-token-of-the-tests';
+const desktop = { width: 1440, height: 900 };
 const phone = { width: 360, height: 740 };
 
 describe.skipIf(!requireBrowser('the page'))('the page', () => {
@@ -17,9 +18,9 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
   beforeAll(async () => {
     fake = variedMesh();
     [pages, served] = await Promise.all([Pages.open(), serveMesh(fake)]);
+    page = await pages.page(served.url);
   });
-  afterEach(async () => {
-    await page?.context().close();
+  afterEach(() => {
     expect(pages.complaints.splice(0)).toEqual([]);
   });
   afterAll(async () => {
@@ -28,7 +29,9 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
   });
 
   const open = async (path: string): Promise<void> => {
-    page = await pages.page(served.url, path);
+    await page.setViewportSize(desktop);
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+    await page.goto(new URL(path, served.url).href);
     await isLive(page);
   };
   const connection = 'select=connection/node-a:00000002';
@@ -39,7 +42,11 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
     const views: [path: string, words: RegExp[]][] = [
       ['/', [/web-1 → fw-1: synced/, /edge-2 → fw-1: failed/]],
       ['/connections', [/web-2/, /edge-3/]],
-      [`/connections?${connection}`, [/VXLAN 702/, /ask other manager/, /190 µs/, /vpn-1 on node-b/]],
+      ['/connections?select=connection/node-c:00000009', [/node-c lacks route removed by others/]],
+      [
+        `/connections?${connection}`,
+        [/VXLAN 702/, /node-a has what is wanted/, /ask other manager/, /190 µs/, /vpn-1 on node-b/],
+      ],
       ['/endpoints', [/lan-1/, /unavailable/]],
       ['/endpoints?select=endpoint/default/vpn-1/vpn-gateway', [/3 clients/, /web-2/]],
       ['/nodes', [/node-c/, /10\.0\.0\.3:5001/]],
@@ -145,6 +152,7 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
     await page.reload();
     await page.getByRole('button', { name: 'Colours: Dark' }).waitFor();
     expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(14, 18, 23)');
+    await page.getByRole('button', { name: 'Colours: Dark' }).click();
   });
 
   it('is taken along by a click in the graph', async () => {
@@ -188,26 +196,27 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
   it('wants a token, takes it from the link, and makes changes then', async () => {
     const other = variedMesh();
     await using closed = await serveMesh(other, { token, allowChanges: true });
-    page = await pages.page(closed.url);
-    await page.getByLabel('Token').fill('wrong');
-    await page.getByRole('button', { name: 'Look at the mesh' }).click();
-    await page.getByText('That is not the token').waitFor();
-    await page.getByLabel('Token').fill(token);
-    await page.getByRole('button', { name: 'Look at the mesh' }).click();
-    await isLive(page);
-    await page.context().close();
+    let stranger = await pages.page(closed.url);
+    await stranger.getByLabel('Token').fill('wrong');
+    await stranger.getByRole('button', { name: 'Look at the mesh' }).click();
+    await stranger.getByText('That is not the token').waitFor();
+    await stranger.getByLabel('Token').fill(token);
+    await stranger.getByRole('button', { name: 'Look at the mesh' }).click();
+    await isLive(stranger);
+    await stranger.context().close();
 
-    page = await pages.page(closed.url, `/connections?${connection}#token=${token}`);
-    await isLive(page);
-    expect(page.url()).not.toContain('token');
-    await page.getByRole('button', { name: 'Disconnect…' }).click();
-    await page.getByRole('button', { name: 'Disconnect' }).click();
-    await page.getByText('There is no connection').waitFor();
+    stranger = await pages.page(closed.url, `/connections?${connection}#token=${token}`);
+    await isLive(stranger);
+    expect(stranger.url()).not.toContain('token');
+    await stranger.getByRole('button', { name: 'Disconnect…' }).click();
+    await stranger.getByRole('button', { name: 'Disconnect' }).click();
+    await stranger.getByText('There is no connection').waitFor();
     expect(other.managers[0]?.changed).toEqual(['disconnect node-a:00000002']);
-    await page.goto(`${closed.url}nodes?select=node/node-b`);
-    await page.getByRole('button', { name: 'Drain…' }).click();
-    await page.getByRole('button', { name: 'Drain' }).click();
-    await page.getByText('2 connections moved').waitFor();
+    await stranger.goto(`${closed.url}nodes?select=node/node-b`);
+    await stranger.getByRole('button', { name: 'Drain…' }).click();
+    await stranger.getByRole('button', { name: 'Drain' }).click();
+    await stranger.getByText('2 connections moved').waitFor();
     expect(other.managers[1]?.changed).toEqual(['drain']);
+    await stranger.context().close();
   });
 });

@@ -1,6 +1,6 @@
 // Pods are attached by their annotations: without an agent in them, or with one, and at the strictest level of Pod Security.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { image } from './config.js';
+import { image, imageNode } from './config.js';
 import { managerNodes, managerPod, nsm, system } from './installation.js';
 import { otherEnd } from './other-end.js';
 import { application, applications, endpoints } from './pods.js';
@@ -132,6 +132,13 @@ describe('annotated pods', () => {
     const asVictim = ['nsm', 'connect', 'attach-echo', '--request-id', metadata.uid];
     await expect(here.exec('caller', asVictim)).rejects.toThrow(/NSM0103/);
     await expect(here.exec('caller', ['nsm', 'get', 'connections'])).rejects.toThrow(/admin\.sock/);
+    const look =
+      "const fs = require('node:fs'); console.log(fs.statSync('/run/nsm').ino, ...fs.readdirSync('/run/nsm').sort())";
+    const folders = await Promise.all(
+      ['caller', 'deployment/echo'].map((pod) => here.exec(pod, [imageNode, '-e', look])),
+    );
+    for (const text of folders) expect(text).toMatch(/^\d+ client\.sock endpoint\.sock$/m);
+    expect(folders[0]).not.toBe(folders[1]);
   });
 
   it('keep every packet and every interface while their manager is restarted', async () => {

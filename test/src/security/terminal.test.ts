@@ -21,7 +21,7 @@ const evil =
 /** What a terminal would obey, hide or reorder, but for the end of a line. */
 const notForTerminals = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u;
 
-/** They serve, or use what pods use: each word that they show is in a log, or was asked for. */
+/** They serve, write files, or use what pods use: each word that they show is in a log, or was asked for. */
 const daemons = /^(?:connect|dashboard|disconnect|endpoint|manager|forwarder|registry|kubernetes)\b/;
 const cli = new URL('../../../packages/cli/dist', import.meta.url).href;
 
@@ -92,6 +92,7 @@ describe('a manager whose every word is hostile', () => {
     ['ping', evil, '--count', '1'],
     ['trace', evil],
     ['bench', evil],
+    ['gather', '-o', '/dev/null'],
     ['capture', evil, '--count', '1'],
     ['watch'],
     ['drain'],

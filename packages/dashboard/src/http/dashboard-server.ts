@@ -164,6 +164,8 @@ export class DashboardServer implements AsyncDisposable {
       }
       case '/api/series':
         return await sendJson(request, response, this.#mesh.seriesOf(searchParams.get('id') ?? ''));
+      case '/api/compare':
+        return await sendJson(request, response, await this.#mesh.compare(searchParams.get('id') ?? ''));
       case '/api/explain': {
         const word = (name: string): string => searchParams.get(name) ?? '';
         const feed = this.#mesh.feedOf(word('node'));

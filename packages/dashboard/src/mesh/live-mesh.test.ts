@@ -26,6 +26,10 @@ class Feed implements ManagerFeed {
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
   }
 
+  compare(): never {
+    throw new Error('not asked for');
+  }
+
   explain(): never {
     throw new Error('not asked for');
   }

@@ -1,7 +1,7 @@
 // The mesh as it is now, for those who look: managers are followed, and asked for counters only while somebody looks.
 import { NsmError } from '@nsm/api';
 import type { ManagerFeed, MeshSource } from '../manager-feed.js';
-import type { Change, Counters, MeshConnection, Patch, Sample, Thing } from '../model.js';
+import type { Change, Compared, Counters, MeshConnection, Patch, Sample, Thing } from '../model.js';
 import { changesBetween, pastOf } from './changes-between.js';
 import { FollowedManager } from './followed-manager.js';
 import { meshThings, type Told } from './mesh-things.js';
@@ -80,13 +80,26 @@ export class LiveMesh implements AsyncDisposable {
    * @throws NsmError `not-found`, or `privilege` when both halves are on other nodes.
    */
   localHalfOf(id: string): { readonly half: MeshConnection['halves'][number]; readonly feed: ManagerFeed } {
-    const connection = this.#things.get(`connection/${id}`);
-    if (connection?.kind !== 'connection') throw new NsmError('not-found', 'there is no such connection');
-    for (const half of connection.halves) {
+    for (const half of this.#connection(id).halves) {
       const feed = this.feedOf(half.node);
       if (feed?.isLocal) return { half, feed };
     }
     throw notLocal();
+  }
+
+  /** Looks at the kernels of both nodes. @throws NsmError `not-found` */
+  async compare(id: string): Promise<Compared[]> {
+    const { halves } = this.#connection(id);
+    const asked = halves.map(async ({ id: half, node }): Promise<Compared> => {
+      try {
+        const compared = await this.feedOf(node)?.compare(half);
+        if (!compared) throw new NsmError('not-found', 'the manager of that node is not asked');
+        return { node, error: '', ...compared };
+      } catch (error) {
+        return { node, differences: [], error: NsmError.from(error).message, roundTripUs: null };
+      }
+    });
+    return await Promise.all(asked);
   }
 
   onPatch(listener: (patch: Patch) => void): Disposable {
@@ -112,6 +125,12 @@ export class LiveMesh implements AsyncDisposable {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
     await Promise.all(this.#followed.map((manager) => manager[Symbol.asyncDispose]()));
+  }
+
+  #connection(id: string): MeshConnection {
+    const connection = this.#things.get(`connection/${id}`);
+    if (connection?.kind !== 'connection') throw new NsmError('not-found', 'there is no such connection');
+    return connection;
   }
 
   #follow(feed: ManagerFeed, name: string): FollowedManager {

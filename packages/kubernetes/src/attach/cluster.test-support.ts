@@ -133,7 +133,7 @@ export class TestPort {
   get port(): PodPort {
     return {
       stopping: this.stopping.signal,
-      socketFolder: '/run/nsm/pods',
+      socketFolders: ['/run/nsm/pods/0'],
       connections: () => this.#connections,
       watch: (signal) => this.#changes.read(signal),
       onEndpoint: (listener) => {

@@ -64,6 +64,15 @@ const reasons = (): string[] => cluster.events.map(({ reason }) => reason);
 const interfaces = (): string[] =>
   manager.connections.map((one) => one.clientParameters.interfaceName).toSorted();
 
+it('knows a pod by its name: where it is, and as whom its application runs', async () => {
+  pod({});
+  await start(false);
+  expect(agent.named('default/app')).toEqual({ inode: 0, uid: 1000, gid: 0 });
+  node.runSandbox(uid);
+  await waitFor(() => agent.named('default/app')?.inode === inode);
+  expect(agent.named('other/app')).toBeUndefined();
+});
+
 it('attaches a pod when it has a network, and tells it in one call', async () => {
   pod({ [key]: 'kernel://gw/nsm-1?color=blue' }, gate);
   await start();

@@ -2,10 +2,10 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Informer, type KubeClient, KubeError, namespaces } from '@nsm/kube-client';
-import type { NodePod, NodePods, PodPort } from '@nsm/manager';
+import type { NamedPod, NodePod, NodePods, PodPort } from '@nsm/manager';
 import type { Logger } from 'pino';
 import { DevicePlugin } from '../device-plugin/device-plugin.js';
-import { factsOf, keptOf, pods, uidOf } from '../pods/pod.js';
+import { factsOf, keptOf, pods, uidOf, userOfPod } from '../pods/pod.js';
 import { PodCgroups } from '../pods/pod-cgroups.js';
 import { keptOfNamespace, PodDirectory } from '../pods/pod-directory.js';
 import { PodEvents } from './pod-events.js';
@@ -72,9 +72,9 @@ export class PodAgent implements NodePods {
     return this.#directory.has(uid);
   }
 
-  namespaceOf(name: string): number | undefined {
+  named(name: string): NamedPod | undefined {
     const pod = this.#directory.named(name);
-    return pod && (this.#directory.sandboxOf(pod)?.inode ?? 0);
+    return pod && { inode: this.#directory.sandboxOf(pod)?.inode ?? 0, ...userOfPod(pod) };
   }
 
   async start(port: PodPort): Promise<void> {
@@ -92,7 +92,7 @@ export class PodAgent implements NodePods {
       for (const worker of this.#workers.values()) worker.hurry(service);
     });
     void this.#follow(port);
-    await this.#offerSockets(port.socketFolder);
+    await this.#offerSockets(port.socketFolders);
   }
 
   async stop(): Promise<void> {
@@ -105,10 +105,11 @@ export class PodAgent implements NodePods {
   }
 
   /** To containers in pods that ask for the resource. */
-  async #offerSockets(folder: string): Promise<void> {
+  async #offerSockets(folders: readonly string[]): Promise<void> {
     const { plugins } = this.#options;
     if (!DevicePlugin.isPossible(plugins)) return;
     const { logger } = this.#components;
+    const folder = dirname(folders[0] ?? '');
     if (plugins === undefined && !isSameOnNode(dirname(folder))) {
       logger.warn(
         { folder },
@@ -116,7 +117,7 @@ export class PodAgent implements NodePods {
       );
       return;
     }
-    this.#plugin = new DevicePlugin({ logger }, { folder, ...(plugins === undefined ? {} : { plugins }) });
+    this.#plugin = new DevicePlugin({ logger }, { folders, ...(plugins === undefined ? {} : { plugins }) });
     // Pods are attached without it all the same.
     await this.#plugin
       .start()

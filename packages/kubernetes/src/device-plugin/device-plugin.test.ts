@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DevicePlugin } from './device-plugin.js';
 
+const folders = Array.from({ length: 4 }, (_, number) => `/run/nsm/pods/${number}`);
 let plugins: string;
 let plugin: DevicePlugin;
 let registrations: string[];
@@ -17,7 +18,7 @@ beforeEach(async () => {
   plugins = mkdtempSync(join(tmpdir(), 'nsm-kubelet-'));
   registrations = [];
   await startKubelet();
-  plugin = new DevicePlugin({ logger: pino({ level: 'silent' }) }, { folder: '/run/nsm/pods', plugins });
+  plugin = new DevicePlugin({ logger: pino({ level: 'silent' }) }, { folders, plugins });
   await plugin.start();
 });
 
@@ -37,22 +38,25 @@ async function startKubelet(): Promise<void> {
   await running.listenUnix(join(plugins, 'kubelet.sock'));
 }
 
-it('registers, offers devices, and gives a container the folder, read-only and nothing else', async () => {
+it('registers, offers devices, and gives each container a folder of its own, read-only and nothing else', async () => {
   expect(registrations).toEqual(['v1beta1 networkservicemesh.sock networkservicemesh.io/socket']);
   const channel = new Channel(`unix:${join(plugins, 'networkservicemesh.sock')}`);
   const client = channel.client(kubelet.DevicePlugin);
   const stop = new AbortController();
   for await (const { devices } of client.listAndWatch({}, { signal: stop.signal })) {
-    expect(new Set(devices.map(({ id }) => id)).size).toBe(1024);
+    expect(new Set(devices.map(({ id }) => id)).size).toBe(folders.length);
     break;
   }
   stop.abort();
   const { containerResponses } = await client.allocate({
-    containerRequests: [{ devicesIds: ['socket-1'] }, { devicesIds: ['socket-2'] }],
+    containerRequests: [{ devicesIds: ['socket-1'] }, { devicesIds: ['socket-3', 'socket-2'] }],
   });
+  await expect(client.allocate({ containerRequests: [{ devicesIds: ['socket-4'] }] })).rejects.toThrow(
+    /no device/,
+  );
   expect(containerResponses.map(({ mounts }) => mounts)).toEqual([
-    [expect.objectContaining({ containerPath: '/run/nsm', hostPath: '/run/nsm/pods', readOnly: true })],
-    [expect.objectContaining({ containerPath: '/run/nsm', hostPath: '/run/nsm/pods', readOnly: true })],
+    [expect.objectContaining({ containerPath: '/run/nsm', hostPath: '/run/nsm/pods/1', readOnly: true })],
+    [expect.objectContaining({ containerPath: '/run/nsm', hostPath: '/run/nsm/pods/3', readOnly: true })],
   ]);
   channel.close();
 });

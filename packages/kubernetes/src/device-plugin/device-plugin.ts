@@ -1,8 +1,8 @@
-// kubelet's device plugin for the resource networkservicemesh.io/socket: the folder of the manager's sockets in a container that asks for
+// kubelet's device plugin for the resource networkservicemesh.io/socket: a folder with the manager's sockets in a container that asks for
 // it, at every Pod Security level, where hostPath is not allowed.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Channel, kubelet, Server } from '@nsm/api';
+import { Channel, kubelet, NsmError, Server } from '@nsm/api';
 import type { Logger } from 'pino';
 
 /** Folder of kubelet's own socket and those of plugins. */
@@ -10,17 +10,16 @@ export const pluginDir = '/var/lib/kubelet/device-plugins';
 export const socketResource = 'networkservicemesh.io/socket';
 /** Where SDK and commands look for the sockets. */
 const containerPath = '/run/nsm';
+const idPrefix = 'socket-';
 const ownSocket = 'networkservicemesh.sock';
 const kubeletSocket = 'kubelet.sock';
-/** More containers than a node runs: a device says no more than that a container has the folder. */
-const devices = 1024;
 /** Milliseconds between two looks for a kubelet that has begun anew, and between attempts to register. */
 const lookEveryMs = 1000;
 const answerWithinMs = 5000;
 
 export interface DevicePluginOptions {
-  /** Folder that containers get, on the node. */
-  readonly folder: string;
+  /** On the node. Each is a device, which kubelet gives to one container at a time. */
+  readonly folders: readonly string[];
   /** Default: `pluginDir`. */
   readonly plugins?: string;
 }
@@ -34,16 +33,19 @@ export class DevicePlugin {
   #registeredAt = '';
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ logger }: { readonly logger: Logger }, { folder, plugins = pluginDir }: DevicePluginOptions) {
-    this.#options = { folder, plugins };
+  constructor(
+    { logger }: { readonly logger: Logger },
+    { folders, plugins = pluginDir }: DevicePluginOptions,
+  ) {
+    this.#options = { folders, plugins };
     this.#logger = logger;
     this.#server = new Server((error, method) => logger.error({ err: error, method }, 'internal error'));
     this.#server.add(kubelet.DevicePlugin, {
       getDevicePluginOptions: async () => ({}),
       listAndWatch: (_, { signal }) => this.#devices(signal),
       allocate: async ({ containerRequests }) => ({
-        containerResponses: containerRequests.map(() => ({
-          mounts: [{ containerPath, hostPath: this.#options.folder, readOnly: true }],
+        containerResponses: containerRequests.map(({ devicesIds: [id = ''] }) => ({
+          mounts: [{ containerPath, hostPath: this.#folderOf(id), readOnly: true }],
         })),
       }),
     });
@@ -65,11 +67,18 @@ export class DevicePlugin {
     await this.#server.stop();
   }
 
+  /** @throws NsmError `invalid` for what is no device of this plugin. */
+  #folderOf(id: string): string {
+    const folder = this.#options.folders[Number(id.replace(idPrefix, ''))];
+    if (folder === undefined) throw new NsmError('invalid', `${JSON.stringify(id)} is no device`);
+    return folder;
+  }
+
   /** Never changes; kubelet takes a stream that ends for the end of the plugin. */
   async *#devices(signal: AbortSignal): AsyncGenerator<{ devices: { id: string; health: string }[] }> {
     yield {
-      devices: Array.from({ length: devices }, (_, number) => ({
-        id: `socket-${number}`,
+      devices: this.#options.folders.map((_, number) => ({
+        id: `${idPrefix}${number}`,
         health: 'Healthy',
       })),
     };

@@ -9,7 +9,10 @@ const pod = { uid: 'any', facts: create(KubernetesPodSchema, { namespace: 'shop'
 const asked: string[] = [];
 const components = (kubernetes = true): Parameters<typeof whoAsks>[0] => {
   const pods = {
-    namespaceOf: (name: string) => ({ 'shop/cart': 42, 'shop/starting': 0 })[name],
+    named: (name: string) => {
+      const inode = { 'shop/cart': 42, 'shop/starting': 0 }[name];
+      return inode === undefined ? undefined : { inode, uid: 1000, gid: 2000 };
+    },
     podIn: (inode: number) => (inode === 42 ? pod : undefined),
   };
   return {
@@ -39,7 +42,8 @@ describe('who asks', () => {
     expect(asked.pop()).toBe('42');
     expect(client).toMatchObject({
       inode: 42,
-      uid: 0,
+      uid: 1000,
+      gid: 2000,
       manager: 'node-a',
       kubernetes: { namespace: 'shop', name: 'cart' },
     });

@@ -1,6 +1,7 @@
 // The pod that would ask, as an operator names it: its network namespace, who it is to the policy, and the names its interfaces have.
 import { create } from '@bufbuild/protobuf';
 import { type forwarder as fw, NsmError, type Subject, SubjectSchema } from '@nsm/api';
+import type { NamedPod } from '../node-pods.js';
 import { quote } from '../untrusted-text.js';
 import type { ExplainComponents } from './components.js';
 
@@ -14,7 +15,7 @@ type Components = Pick<ExplainComponents, 'forwarder' | 'pods' | 'subjects'>;
 
 /**
  * @param from a network namespace as a client names it, or `namespace/name` of a pod of this node.
- * @param said facts that go before those that are known. Who is not known to be another user is root.
+ * @param said facts that go before those that are known. Who is in a network namespace that is no pod's counts as root.
  * @throws NsmError `namespace-unknown`, or what the forwarder says.
  */
 export async function whoAsks(
@@ -23,12 +24,14 @@ export async function whoAsks(
   said: Subject = create(SubjectSchema),
 ): Promise<Asker> {
   const { forwarder, subjects } = components;
+  const pod = podOf(components, from);
   const { namespace, interfaces } = await forwarder.inspectNamespace({
-    linuxNamespace: referenceTo(components, from),
+    linuxNamespace: pod ? String(pod.inode) : from,
     interfaces: true,
   });
   if (!namespace) throw new NsmError('namespace-unknown', `network namespace ${quote(from)} does not exist`);
-  const known = subjects.of({ uid: said.uid ?? 0, gid: said.gid ?? 0 }, namespace);
+  const { uid, gid } = pod ?? { uid: 0, gid: 0 };
+  const known = subjects.of({ uid: said.uid ?? uid, gid: said.gid ?? gid }, namespace);
   const { kubernetes = said.kubernetes } = known;
   const client = {
     ...known,
@@ -39,14 +42,14 @@ export async function whoAsks(
   return { client, namespace, interfaceNames: interfaces };
 }
 
-/** Of a pod the inode of its namespace; all else as it was named. @throws NsmError `namespace-unknown` */
-function referenceTo({ pods }: Components, from: string): string {
-  if (!/^[^/]+\/[^/]+$/.test(from)) return from;
-  const inode = pods?.namespaceOf(from);
-  if (inode) return String(inode);
+/** Undefined where it names a network namespace. @throws NsmError `namespace-unknown` for a pod that has none here. */
+function podOf({ pods }: Components, from: string): NamedPod | undefined {
+  if (!/^[^/]+\/[^/]+$/.test(from)) return undefined;
+  const pod = pods?.named(from);
+  if (pod && pod.inode !== 0) return pod;
   throw new NsmError(
     'namespace-unknown',
-    inode === undefined
+    pod === undefined
       ? `pod ${quote(from)} is not known on this node${pods ? ': ask the manager of its node' : ', whose manager runs without Kubernetes'}`
       : `pod ${quote(from)} has no network namespace of its own, or none yet`,
   );

@@ -12,14 +12,14 @@ import type { ServiceComponents } from './components.js';
  * The caller of each request is made of what the kernel says of a process in the pod, so that it is admitted, counted and judged as one
  * from the pod's own socket would be: no caller here can speak for a pod other than the one whose process it names.
  */
-export function podPort(components: ServiceComponents, socketFolder: string): PodPort {
+export function podPort(components: ServiceComponents, socketFolders: readonly string[]): PodPort {
   const { connections, registry, reconciler, stopping } = components;
   const attach = (request: connect.ConnectionRequest, { peer, signal }: CallContext): Promise<Connection> =>
     connectInTurn(components, request, { peer, signal, marks: { annotated: true } });
   const audited = auditedCalls(components, { attach });
   return {
     stopping,
-    socketFolder,
+    socketFolders,
     connections: () => connections.values(),
     watch: (signal) => connections.watch(signal),
     onEndpoint: (listener) =>

@@ -1,24 +1,39 @@
-// The sockets that pods may call, and no others, in a folder that can be given to pods as it is: they never see admin.sock, and where a
-// manager is restarted, the folder has the new sockets.
-import { chmodSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+// The sockets that pods may call, and no others, in folders that are given to containers as they are: they never see admin.sock, and where
+// a manager is restarted, each folder has the new sockets.
+import { chmodSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** Below --run-dir. One folder for all pods: a caller is known by its network namespace, whichever way it came to the socket. */
-export function folderForPods(runDir: string): string {
-  return join(runDir, 'pods');
+/** More than a node runs containers. All are there from the start: kubelet gives one again after a reboot, and asks nobody. */
+const folders = 512;
+const mode = 0o755;
+
+/** Below --run-dir, one for each container that may have the sockets at the same time. */
+export function foldersForPods(runDir: string): readonly string[] {
+  return Array.from({ length: folders }, (_, number) => join(runDir, 'pods', String(number)));
 }
 
-/** Shows a socket of --run-dir in the folder for pods, in place of the one that was there. */
+/** Shows a socket of --run-dir in the folders for pods, in place of the one that was there. */
 export function showToPods(runDir: string, socket: string): void {
-  const folder = folderForPods(runDir);
   const name = basename(socket);
-  mkdirSync(folder, { recursive: true });
-  chmodSync(folder, 0o755);
-  const fresh = join(folder, `.${name}.${process.pid}`);
+  const all = foldersForPods(runDir);
+  // The last is made last.
+  const last = statSync(all.at(-1) ?? '', { throwIfNoEntry: false });
+  if (!last || (last.mode & 0o777) !== mode) for (const folder of all) makeFolder(folder);
+  const fresh = join(runDir, `.${name}.for-pods`);
   // The link that a manager left which died before the rename.
   rmSync(fresh, { force: true });
-  linkSync(socket, fresh);
-  renameSync(fresh, join(folder, name));
-  // Of two links to the same file rename(2) removes none.
-  rmSync(fresh, { force: true });
+  const { ino } = statSync(socket);
+  for (const folder of all) {
+    const shown = join(folder, name);
+    // Of two links to the same file rename(2) removes none.
+    if (statSync(shown, { throwIfNoEntry: false })?.ino === ino) continue;
+    linkSync(socket, fresh);
+    renameSync(fresh, shown);
+  }
+}
+
+/** For every user, whatever the umask of this process. */
+function makeFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, mode);
 }

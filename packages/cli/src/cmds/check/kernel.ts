@@ -105,7 +105,7 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     mend: 'add CAP_NET_RAW',
     judge: ({ probes: { packetSocket } }) =>
       packetSocket === undefined || packetSocket === ''
-        ? probeOutcome(packetSocket, 'AF_PACKET', 'warning')
+        ? probeOutcome(packetSocket, 'warning')
         : well(`AF_PACKET is done without (${packetSocket}): a moved address is found out within a minute`),
   },
   {
@@ -114,7 +114,7 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     neededFor: 'MEM (memif) and VHOST (vhost-user) interfaces alone',
     mend: 'a kernel with CONFIG_MEMFD_CREATE, and a seccomp profile that lets memfd_create(2) and process_vm_readv(2) through',
     judge: ({ interfaces, probes: { sealedMemory } }) => {
-      if (sealedMemory !== '') return probeOutcome(sealedMemory, 'memfd', 'warning');
+      if (sealedMemory !== '') return probeOutcome(sealedMemory, 'warning');
       if (typeof interfaces === 'string') return well('memory is shared with seals');
       return interfaces
         .filter(({ type, works }) => ['mem', 'vhost'].includes(type) && !works)
@@ -178,13 +178,13 @@ function tried(
   neededFor: string,
   { probe, mend, level = 'broken' }: TriedSpec,
 ): Check<KernelFacts> {
-  return { code, title, neededFor, mend, judge: ({ probes }) => probeOutcome(probes[probe], title, level) };
+  return { code, title, neededFor, mend, judge: ({ probes }) => probeOutcome(probes[probe], level) };
 }
 
-function probeOutcome(result: string | undefined, title: string, level: 'warning' | 'broken'): Outcome {
+function probeOutcome(result: string | undefined, level: 'warning' | 'broken'): Outcome {
   if (result === undefined) return untried(needsRoot);
-  if (result === '') return well(`${title}: works`);
-  return level === 'warning' ? warning(`${title}: ${result}`) : broken(`${title}: ${result}`);
+  if (result === '') return well('works');
+  return level === 'warning' ? warning(result) : broken(result);
 }
 
 function interfaceOutcome(interfaces: KernelFacts['interfaces'], wanted: string, what: string): Outcome {

@@ -135,6 +135,12 @@ async function asked<T>(ask: () => Promise<T>): Promise<Asked<T>> {
   }
 }
 
+/** As Promise.all, but waits for all: the connection is not ended while calls are under way. */
+async function allOf<T>(asked: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(asked);
+  return await Promise.all(asked);
+}
+
 /** @param account whose rights they are; undefined: the caller's own. */
 async function deniedOf(
   client: KubeClient,
@@ -165,11 +171,11 @@ async function deniedOf(
           );
     return status?.allowed ? [] : [right];
   };
-  return (await Promise.all(rights.map(review))).flat();
+  return (await allOf(rights.map(review))).flat();
 }
 
 async function missingKindsOf(client: KubeClient, namespace: string): Promise<string[]> {
-  const missing = await Promise.all(
+  const missing = await allOf(
     kinds.map(async (plural) => {
       const resource = { group: 'networkservicemesh.io', version: 'v1', kind: '', plural, namespaced: true };
       try {

@@ -9,8 +9,10 @@ export function printGroup(output: Output, { title }: Group, checked: readonly C
   if (checked.length === 0) return;
   output.line(output.paint('bold', title));
   const lines = withoutRepeats(checked);
-  lines.forEach(({ codes, level, what, mend }, at) => {
-    output.line(`${output.mark(level)} ${what} ${output.paint('dim', codes.join(' '))}`);
+  lines.forEach(({ codes, titles, level, what, mend }, at) => {
+    output.line(
+      `${output.mark(level)} ${titles.join(', ')}: ${what} ${output.paint('dim', codes.join(' '))}`,
+    );
     // What mends several lines is said once, after the last of them.
     if (mend !== '' && lines[at + 1]?.mend !== mend)
       output.line(`    ${output.paint('dim', 'what to do:')} ${mend}`);
@@ -33,16 +35,21 @@ export function summaryOf(output: Output, all: readonly Checked[]): string {
 
 interface Line extends Pick<Checked, 'level' | 'what' | 'mend'> {
   readonly codes: string[];
+  readonly titles: string[];
 }
 
 /** What could not be tried for the same reason is one line, with all codes. */
 export function withoutRepeats(checked: readonly Checked[]): Line[] {
   const lines: Line[] = [];
-  for (const { code, level, what, mend } of checked) {
+  for (const { code, title, level, what, mend } of checked) {
     const same =
       level === 'untried' ? lines.find((line) => line.level === level && line.what === what) : undefined;
-    if (same) same.codes.push(code);
-    else lines.push({ codes: [code], level, what, mend });
+    if (!same) {
+      lines.push({ codes: [code], titles: [title], level, what, mend });
+      continue;
+    }
+    same.codes.push(code);
+    same.titles.push(title);
   }
   return lines;
 }

@@ -63,6 +63,11 @@ export class AdminFeed implements ManagerFeed {
     }
   }
 
+  async compare(id: string): ReturnType<ManagerFeed['compare']> {
+    const { differences, roundTripUs } = await this.#call((admin) => admin.compareConnection({ id }));
+    return { differences, roundTripUs: roundTripUs || null };
+  }
+
   async explain({ service, interfaceKind, from }: ExplainedRequest): Promise<Explanation> {
     const type = interfaceKinds.find((kind) => kind === interfaceKind) ?? 'kernel';
     const asked = { interface: [{ type }], label: [], from: from === '' ? undefined : from };

@@ -18,7 +18,7 @@ export function explainCommand(): Command {
     .addOption(
       flag(
         '--as <subject>',
-        'facts of who asks, as nsm policy test takes them (default: root of --from, or whoever the policy lets ask)',
+        'facts of who asks, as nsm policy test takes them (default: user of the pod, root in another network namespace, or whoever the policy lets ask)',
       ),
     )
     .addOption(runDirFlag())

@@ -13,6 +13,7 @@ import { TrafficChart } from './chart.js';
 import { Explanation } from './explanation.js';
 import { Command, Facts } from './facts.js';
 import { Steps } from './steps.js';
+import { useCompared, Wanted } from './wanted.js';
 
 type Past = readonly { readonly at: number; readonly counters: Counters }[];
 const nothing: Past = [];
@@ -35,6 +36,8 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
       late.is = true;
     };
   }, [id]);
+  const compared = useCompared(id);
+  const justNow = compared.value.find(({ roundTripUs: us }) => us !== null)?.roundTripUs ?? roundTripUs;
   const counters = samples.value.at(-1)?.counters[id];
   const endpointKey = `endpoint/${endpoint.namespace}/${endpoint.name}/${service}`;
   return (
@@ -66,13 +69,17 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
       <TrafficChart id={id} past={past.value} />
       <Facts
         facts={[
-          ['Round trip', roundTripUs === null ? '' : duration(roundTripUs / 1000)],
+          ['Round trip', justNow === null ? '' : duration(justNow / 1000)],
           ['Received', counters ? total(counters.rxPackets, counters.rxBytes) : ''],
           ['Sent', counters ? total(counters.txPackets, counters.txBytes) : ''],
           ['Dropped', counters ? dropsOf(counters) : ''],
           ['Healed', heals > 0 ? count(heals, 'time') : ''],
         ]}
       />
+      <details open>
+        <summary>Wanted and actual</summary>
+        <Wanted compared={compared.value} />
+      </details>
       {lastOrder && (
         <details open>
           <summary>Last order</summary>
