@@ -29,7 +29,7 @@ describe.skipIf(!requireBrowser('a real mesh') || !requireRoot('a real mesh'))(
 
     beforeAll(async () => {
       mesh = await Mesh.start();
-    pages = await Pages.open();
+      pages = await Pages.open();
       [client, near, far] = ['client', 'near', 'far'].map((label) => mesh.pod(label));
       [here] = await Promise.all([
         mesh.endpoint(mesh.a, { pod: near!, name: 'near', services: ['echo'] }),
