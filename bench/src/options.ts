@@ -91,6 +91,7 @@ const quick: Plan = {
   tunnelRounds: 5,
   pings: 10_000,
   scale: 1000,
+  followers: 200,
   footprintRounds: 3,
   advertisements: 30,
   edits: 20,

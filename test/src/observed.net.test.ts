@@ -116,6 +116,24 @@ describe.skipIf(!requireRoot('observed'))('an observed mesh', () => {
     expect(b).toMatch('nsm_manager_connections{state="UP",role="ENDPOINT"} 1');
   });
 
+  it('gives one trace of a close, on both nodes', async () => {
+    const requestId = 'closed-again';
+    await connect('echo', '--request-id', requestId);
+    const { status } = await nsm(
+      ...['disconnect', 'echo', '--request-id', requestId],
+      ...['--netns', client.name, '--run-dir', mesh.a.runDir],
+    );
+    expect(status).toBe(0);
+    const close = async (instance: string): Promise<ReceivedSpan> =>
+      await waitFor(() => collector.spans.find((one) => one.name === 'close' && one.instance === instance), {
+        what: `a close by ${instance}`,
+      });
+    const [here, there] = [await close(mesh.a.name), await close(mesh.b.name)];
+    const told = collector.spans.find(({ spanId }) => spanId === there.parentId);
+    expect(told).toMatchObject({ name: 'tell the other manager', parentId: here.spanId });
+    expect(there.traceId).toBe(here.traceId);
+  });
+
   it('tells of a heal: its cause, how long it took, and its trace', async () => {
     await mesh.endpoint(mesh.a, {
       pod: mesh.pod('other'),

@@ -36,10 +36,12 @@ export async function askExplanation(
   );
   if (reply.candidates.length > 0) return explanationView(service, reply);
   const { services } = await admin.listServices({});
-  throw unknownService(
+  const { kind, message } = unknownService(
     service,
     services.map(({ name }) => name),
   );
+  // What is wrong with this manager may be why it knows of none.
+  throw new NsmError(kind, [message, ...reply.problems.map(({ what }) => what)].join('; '));
 }
 
 /** `known` may have thousands of names. */

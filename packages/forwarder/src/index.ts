@@ -8,7 +8,7 @@ export type { DeviceMatch, DevicePool, VfPool } from './lending/device-source.js
 export { type LendingOptions, lentDevicesIn } from './lending/lending-options.js';
 export { NodeForwarder, type NodeForwarderOptions } from './node-forwarder.js';
 export { nodeId } from './node-id.js';
-export { forwarderPrivileges, whatIsOutOfReach } from './privileges.js';
+export { type Privilege, privilegesOf, whatIsOutOfReach } from './privileges.js';
 export { probeCapabilities } from './probe-capabilities.js';
 export { type ServedForwarder, type ServeForwarderOptions, serveForwarder } from './serve-forwarder.js';
 export { type ForwarderThread, startForwarderThread } from './thread/start-forwarder-thread.js';

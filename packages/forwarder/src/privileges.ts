@@ -1,6 +1,6 @@
 // The capabilities that a forwarder needs: what each is for, and which this process lacks.
 import { NsmError } from '@nsm/api';
-import { type CapabilityName, hasCapability } from '@nsm/netlink';
+import { hasCapability } from '@nsm/netlink';
 
 /** Without these there is no forwarder. */
 const required = {
@@ -17,11 +17,24 @@ const useful = {
 
 const all = { ...required, ...useful };
 
-/** What a forwarder needs, each with what it does by it; and what it can do without. */
-export const forwarderPrivileges: {
-  readonly required: Readonly<Partial<Record<CapabilityName, string>>>;
-  readonly useful: Readonly<Partial<Record<CapabilityName, string>>>;
-} = { required, useful };
+/** A capability, and what a forwarder does by it. */
+export interface Privilege {
+  readonly name: string;
+  readonly what: string;
+  /** Without it there is no forwarder. */
+  readonly required: boolean;
+  readonly has: boolean;
+}
+
+/** Those of a process, as a forwarder needs them. @throws Error of the file system where there is no such process */
+export function privilegesOf(pid: number): Privilege[] {
+  return Object.entries(all).map(([name, what]) => ({
+    name,
+    what,
+    required: name in required,
+    has: hasCapability(name as keyof typeof all, pid),
+  }));
+}
 
 /** @throws NsmError `privilege` */
 export function requirePrivileges(): void {

@@ -4,14 +4,13 @@ import { close, ioctlNumber } from './libc.js';
 import type { NetworkNamespace } from './network-namespace.js';
 
 /** Bits of the capabilities that the mesh asks about (linux/capability.h). */
-export const capabilityNumbers = {
+const capabilityNumbers = {
   CAP_NET_BROADCAST: 11,
   CAP_NET_ADMIN: 12,
   CAP_NET_RAW: 13,
   CAP_SYS_PTRACE: 19,
   CAP_SYS_ADMIN: 21,
 } as const;
-export type CapabilityName = keyof typeof capabilityNumbers;
 
 /** linux/nsfs.h: a descriptor of the user namespace that owns a namespace. */
 const NS_GET_USERNS = 0xb701;
@@ -25,7 +24,7 @@ function effectiveCapabilities(pid: number | 'self'): bigint {
 }
 
 /** @throws Error of the file system where there is no such process */
-export function hasCapability(name: CapabilityName, pid: number | 'self' = 'self'): boolean {
+export function hasCapability(name: keyof typeof capabilityNumbers, pid: number | 'self' = 'self'): boolean {
   return ((effectiveCapabilities(pid) >> BigInt(capabilityNumbers[name])) & 1n) === 1n;
 }
 

@@ -1,7 +1,7 @@
 // rtnetlink for Node.js: namespaces, links, addresses, routes, neighbours, tc, monitoring.
 
 export type { Address, AddressFilter, AddressSpec } from './addresses.js';
-export { administers, type CapabilityName, capabilityNumbers, hasCapability } from './administers.js';
+export { administers, hasCapability } from './administers.js';
 export { AttributeWriter } from './attribute-writer.js';
 export { Attributes } from './attributes.js';
 export { BpfMap, type MapConflict } from './bpf-map.js';

@@ -75,6 +75,19 @@ describe.skipIf(!requireRoot('dashboard'))('nsm dashboard', () => {
     expect(troubles).toEqual([expect.stringMatching(/node-a, and not manager node-x/)]);
   });
 
+  it('gives the packets of a connection to whoever has the token, from both nodes', async () => {
+    const token = 'a-token-of-the-tests';
+    await dashboardOnA(7076, '--run-dir', mesh.a.runDir, '--token', token);
+    const script = `fetch('http://127.0.0.1:7076/api/capture?seconds=1&id=${connected.id}', {
+      headers: { authorization: 'Bearer ${token}' },
+    }).then(async (r) => console.log(Buffer.from(await r.arrayBuffer()).toString('base64')))`;
+    const file = Buffer.from(await run(mesh.a.namespace.name, process.execPath, ['-e', script]), 'base64');
+    // Section header block of pcapng, and names of devices on both nodes.
+    expect(file.readUInt32LE(0)).toBe(0x0a0d0d0a);
+    for (const point of ['client node-a', 'underlay node-a', 'endpoint node-b'])
+      expect(file.includes(point)).toBe(true);
+  });
+
   it('makes a token for another address than a loopback one, and for changes', async () => {
     await using outward = await mesh.spawn(mesh.a.namespace.name, 'the mesh is shown at', [
       ...['dashboard', '--listen', '0.0.0.0:7074', '--run-dir', mesh.a.runDir],

@@ -198,6 +198,7 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
     await using closed = await serveMesh(other, { token, allowChanges: true });
     let stranger = await pages.page(closed.url);
     await stranger.getByLabel('Token').fill('wrong');
+    expect(await barriers(stranger)).toEqual([]);
     await stranger.getByRole('button', { name: 'Look at the mesh' }).click();
     await stranger.getByText('That is not the token').waitFor();
     await stranger.getByLabel('Token').fill(token);

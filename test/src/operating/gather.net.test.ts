@@ -1,6 +1,7 @@
 // nsm gather: everything of the mesh in one archive, and nothing that is secret.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Running, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -125,6 +126,26 @@ describe.skipIf(!requireRoot('gathering'))('an archive for a bug report', () => 
     expect(places).toEqual([]);
     const authority = readFileSync('/var/lib/nsm/pki/ca.key', 'utf8').split('\n')[1]!;
     expect(all).not.toContain(authority);
+  });
+
+  it('waits for nothing that a process of another user names', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'nsm-stranger-'));
+    chmodSync(folder, 0o755);
+    try {
+      writeFileSync(join(folder, 'nsm'), 'echo started >&2; sleep 100\n');
+      execFileSync('mkfifo', ['-m', '666', join(folder, 'pipe')]);
+      const named = `endpoint --run-dir ${mesh.a.runDir} --etcd-password-file ${folder}/pipe`;
+      const user = ['--reuid=61001', '--regid=61001', '--clear-groups'];
+      await using stranger = await spawnIn(undefined, 'setpriv', [
+        ...user,
+        ...['sh', '-c', `exec sh ${folder}/nsm ${named} 1<>${folder}/pipe`],
+      ]);
+      await waitFor(() => stranger.output().includes('started'), { what: 'the stranger' });
+      const { texts } = await gather('stranger.tar.gz');
+      expect(texts.get('processes.json')).toContain(`${folder}/pipe`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('has what there is when the manager is down, and says what is missing', async () => {

@@ -180,6 +180,27 @@ describe('the page of a mesh', () => {
     expect((await ask(closed, '/api/disconnect', long, 'x'.repeat(5000))).status).toBe(400);
   });
 
+  it('asks managers 16 questions at a time, however many pages ask', async () => {
+    const busy = variedMesh();
+    await using served = await serveMesh(busy);
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    busy.managers[0]!.explain = async () => {
+      await answered;
+      return { problems: [], candidates: [] };
+    };
+    const asked = Array.from({ length: 40 }, () => ask(served, '/api/explain?node=node-a&service=x'));
+    await expect.poll(async () => (await ask(served, '/api/compare?id=node-a:00000001')).status).toBe(503);
+    // What is known is told meanwhile.
+    expect(await ask(served, '/api/mesh')).toMatchObject({ status: 200 });
+    answer();
+    const answers = await Promise.all(asked);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(16);
+    expect(await ask(served, '/api/compare?id=node-a:00000001')).toMatchObject({ status: 200 });
+  });
+
   it('shows to 64 pages at a time, and serves whoever comes after one of them has gone', async () => {
     const aborts = Array.from({ length: 64 }, () => new AbortController());
     await Promise.all(aborts.map(({ signal }) => fetch(`${open.url}api/events`, { signal })));

@@ -92,6 +92,7 @@ describe('a manager whose every word is hostile', () => {
     ['ping', evil, '--count', '1'],
     ['trace', evil],
     ['bench', evil],
+    ['gather', '-o', '/dev/null'],
     ['capture', evil, '--count', '1'],
     ['watch'],
     ['drain'],

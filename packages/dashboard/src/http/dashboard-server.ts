@@ -21,6 +21,8 @@ import { fail, sendFile, sendJson, sendText } from './replies.js';
 /** Bytes of a question's body. */
 const mostBody = 4096;
 const mostConnections = 256;
+/** Questions that managers are asked at the same time, captures among them. */
+const mostQuestions = 16;
 /** Milliseconds within which a question must be asked. */
 const askWithinMs = 10_000;
 
@@ -75,6 +77,8 @@ export class DashboardServer implements AsyncDisposable {
   readonly #files = pageFiles();
   readonly #options: DashboardOptions;
   readonly #server: Server;
+  /** Those of pages that managers are asked just now. */
+  #questions = 0;
   #port = 0;
 
   private constructor(mesh: LiveMesh, options: DashboardOptions) {
@@ -164,22 +168,35 @@ export class DashboardServer implements AsyncDisposable {
       }
       case '/api/series':
         return await sendJson(request, response, this.#mesh.seriesOf(searchParams.get('id') ?? ''));
-      case '/api/compare':
+      case '/api/compare': {
+        using _turn = this.#turn();
         return await sendJson(request, response, await this.#mesh.compare(searchParams.get('id') ?? ''));
+      }
       case '/api/explain': {
+        using _turn = this.#turn();
         const word = (name: string): string => searchParams.get(name) ?? '';
         const feed = this.#mesh.feedOf(word('node'));
         if (!feed) throw new NsmError('not-found', 'the manager of that node is not asked');
         const asked = { service: word('service'), interfaceKind: word('interface'), from: word('from') };
         return await sendJson(request, response, await feed.explain(asked));
       }
-      case '/api/capture':
+      case '/api/capture': {
         if (!this.#knowsWhoAsks)
           throw new NsmError('privilege', 'packets are for who shows a token: nsm dashboard --token TOKEN');
+        using _turn = this.#turn();
         return await sendCapture(this.#mesh, searchParams, response);
+      }
       default:
         throw new NsmError('not-found', `there is no ${pathname}`);
     }
+  }
+
+  /** Until it is disposed of. @throws NsmError `overload` when managers are asked enough already */
+  #turn(): Disposable {
+    if (this.#questions >= mostQuestions)
+      throw new NsmError('overload', `${mostQuestions} questions are under way: ask again`);
+    this.#questions++;
+    return { [Symbol.dispose]: () => void this.#questions-- };
   }
 
   async #change(path: string, body: unknown, response: ServerResponse): Promise<void> {

@@ -58,6 +58,7 @@ const statuses: Readonly<Record<string, number>> = {
   invalid: 400,
   conflict: 409,
   unavailable: 503,
+  overload: 503,
   privilege: 403,
 };
 

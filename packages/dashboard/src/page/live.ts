@@ -8,7 +8,17 @@ const graceMs = 1500;
 /** Milliseconds until a server that did not answer at all is asked again. */
 const retryMs = 1000;
 
+/** Milliseconds after which a page that nobody sees hears no more: managers are asked much for it, and a browser has six connections. */
+const unseenMs = 300_000;
+
 let events: EventSource | undefined;
+let unseen: ReturnType<typeof setTimeout> | undefined;
+
+addEventListener('visibilitychange', () => {
+  clearTimeout(unseen);
+  if (document.hidden) unseen = setTimeout(() => events?.close(), unseenMs);
+  else if (events?.readyState === EventSource.CLOSED) void goLive();
+});
 
 /** Begins, and begins again when the server needs a token. */
 export async function goLive(): Promise<void> {

@@ -26,7 +26,7 @@ export class Captures {
 
   /**
    * The points, then packets in the order of their times, until all devices have gone or the signal ends it.
-   * @throws NsmError `overload` when there are too many captures, `dataplane` when nothing can be captured.
+   * @throws NsmError `invalid` for a filter that may not be, `overload` when there are too many captures, `dataplane` when nothing can be captured.
    */
   async *capture(request: fw.CaptureRequest, signal: AbortSignal): AsyncGenerator<Captured> {
     if (!request.crossConnect) throw new NsmError('invalid', 'no cross-connect is named');

@@ -91,10 +91,11 @@ export async function tellOthers(
   const telling =
     tell === 'nobody' || !peer
       ? undefined
-      : course.step('tell the other manager', () =>
+      : course.step('tell the other manager', (step) =>
           notifyPeerManager(components, connection, reason, {
             reconnect: tell === 'reconnect',
             hearWithinMs,
+            headers: course.call(step, { component: 'manager' }).headers,
           }),
         );
   await Promise.all([

@@ -7,6 +7,8 @@ import type { Connection, Tell } from '../state/connection.js';
 interface AnyOrder {
   /** Begun, and ended, by whoever received the order. Default: begun when it is handed in. */
   readonly course?: Course;
+  /** Without one: the trace that the order is part of, as its caller says, unchecked. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A client, or the manager of one, wants to be connected. */

@@ -109,7 +109,8 @@ export class Reconciler {
    */
   order(key: string, order: Order): Promise<Connection | undefined> {
     if (order.course) return this.#handIn(key, order, order.course);
-    const course = this.#components.courses.begin(order.kind, subjectOf(this.#components.table.byKey(key)));
+    const { courses, table } = this.#components;
+    const course = courses.begin(order.kind, subjectOf(table.byKey(key)), order.traceparent);
     return course.whole(() => this.#handIn(key, order, course));
   }
 

@@ -77,7 +77,8 @@ function pastOf(
   const last = refusals.of(namespace, service);
   if (last) {
     const seconds = Math.round((connections.now() - last.at) / 1000);
-    const what = `its last request (${quote(last.requestId)}, ${seconds} s ago) was refused: ${last.error.message}`;
+    const end = last.error.kind === 'cancelled' ? 'was given up by its caller' : 'was refused';
+    const what = `its last request (${quote(last.requestId)}, ${seconds} s ago) ${end}: ${last.error.message}`;
     found.push({ code: last.error.code, what, refuses: false });
   }
   return found;

@@ -108,21 +108,16 @@ function between({ loss: { after, before }, tunnel, smallerSize, underlayAnswers
     return [
       `packets of ${smallerSize} bytes pass and larger ones do not: an MTU on the way is too small for the tunnel`,
     ];
-  if (after.place === 'underlay' && before.place === 'underlay') {
-    const what = tunnel ? carrierOf(tunnel) : 'packets';
-    const ping =
-      underlayAnswers === undefined
-        ? ''
-        : underlayAnswers
-          ? '; ICMP between the nodes passes'
-          : '; nor does ICMP pass between the nodes';
-    return [
-      `the network between the nodes does not pass ${what}${ping}: a firewall, a security group or an MTU on the way`,
-    ];
-  }
   const turned = !after.answer && before.answer;
-  if (turned) return ['the pod got it, and did not answer: its firewall, its application, or its way back'];
-  return [];
+  if (turned && (after.place === 'client' || after.place === 'endpoint'))
+    return ['the pod got it, and did not answer: its firewall, its application, or its way back'];
+  const isBetweenNodes = after.place === 'underlay' && before.place === 'underlay';
+  if (!isBetweenNodes && !turned) return [];
+  const ping = underlayAnswers ? '; ICMP between the nodes passes' : '; nor does ICMP pass between the nodes';
+  return [
+    `the network between the nodes does not pass ${tunnel ? carrierOf(tunnel) : 'packets'}` +
+      `${underlayAnswers === undefined ? '' : ping}: a firewall, a security group or an MTU on the way`,
+  ];
 }
 
 function carrierOf({ type, port }: fw.TunnelEnd): string {

@@ -7,7 +7,7 @@ import { ServiceTraffic } from './service-traffic.js';
 
 type Counters = { readonly packets: bigint; readonly drops?: Readonly<Record<string, bigint>> };
 
-function trafficOf(counters: Map<string, Counters | undefined>) {
+function trafficOf(counters: Map<string, Counters | undefined>, clock = { ms: 0, perReading: 0 }) {
   const metrics = new Metrics();
   const connections = {
     values: () =>
@@ -21,13 +21,14 @@ function trafficOf(counters: Map<string, Counters | undefined>) {
   const forwarder = {
     getStatistics: async ({ crossConnect }: { crossConnect?: { id?: string } }) => {
       const read = counters.get(crossConnect?.id ?? '');
+      clock.ms += clock.perReading;
       if (!read) throw new Error('no interface');
       const { packets, drops = {} } = read;
       return { receivedPackets: packets, receivedBytes: 0n, sentPackets: 0n, sentBytes: 0n, drops };
     },
   };
   metrics.add((counted) => {
-    const components = { connections, forwarder: forwarder as never };
+    const components = { connections, forwarder: forwarder as never, clock: { now: () => clock.ms } };
     const traffic = new ServiceTraffic(components, counted.meters(managerMetrics));
     counted.beforeEach(() => traffic.read());
   });
@@ -59,6 +60,18 @@ describe('the traffic of a service', () => {
     // Of a service without a connection nothing is left.
     counters.clear();
     expect(await read()).toEqual([]);
+  });
+
+  it('is read a tenth of the time at most, however often somebody asks', async () => {
+    const clock = { ms: 0, perReading: 20 };
+    const counters = new Map<string, Counters>([['echo 1', { packets: 1n }]]);
+    const read = trafficOf(counters, clock);
+    await read();
+    counters.set('echo 1', { packets: 2n });
+    clock.ms += 179;
+    expect(await read()).toEqual([received('echo', 1)]);
+    clock.ms += 1;
+    expect(await read()).toEqual([received('echo', 2)]);
   });
 
   it('has drops by reason, but not those of the whole node', async () => {

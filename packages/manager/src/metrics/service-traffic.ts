@@ -1,5 +1,6 @@
 // What connections carry, summed up by network service. The counters of a connection end with it; those of a service only grow.
 import { BoundedNames, type Meters } from '@nsm/observe';
+import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import type { Connection } from '../state/connection.js';
@@ -9,6 +10,7 @@ import type { managerMetrics } from './manager-metrics.js';
 export interface ServiceTrafficComponents {
   readonly connections: Pick<ConnectionTable, 'values'>;
   readonly forwarder: Pick<Forwarder, 'getStatistics'>;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 type TrafficMeters = Pick<Meters<typeof managerMetrics>, 'packets' | 'bytes' | 'drops'>;
@@ -18,6 +20,8 @@ const maxServices = 100;
 const maxReasons = 32;
 /** Connections that are read at the same time: requests of clients come between them. */
 const atOnce = 4;
+/** A reading is followed by a pause of so many times what it took, however often somebody asks: set-ups need the forwarder, too. */
+const pauseBy = 9;
 /** What the counters of a connection are called, as the labels of the service's. */
 type Series = `${'packets' | 'bytes'} ${'received' | 'sent'}` | `drops ${string}`;
 
@@ -26,6 +30,8 @@ export class ServiceTraffic {
   readonly #meters: TrafficMeters;
   readonly #services = new BoundedNames(maxServices);
   readonly #reasons = new BoundedNames(maxReasons);
+  /** Monotonic milliseconds. */
+  #notBefore = 0;
   /** What was read before, by id of the connection. */
   #before = new Map<string, ReadonlyMap<Series, bigint>>();
 
@@ -36,7 +42,9 @@ export class ServiceTraffic {
 
   /** Reads the counters of all connections. Work of the forwarder, which the manager only waits for. */
   async read(): Promise<void> {
-    const { connections } = this.#components;
+    const { connections, clock } = this.#components;
+    const begunAt = clock.now();
+    if (begunAt < this.#notBefore) return;
     const all = [...connections.values()];
     this.#forgetUnused(new Set(all.map(({ service }) => service)));
     const now = new Map<string, ReadonlyMap<Series, bigint>>();
@@ -53,6 +61,7 @@ export class ServiceTraffic {
       atOnce,
     );
     this.#before = now;
+    this.#notBefore = clock.now() + pauseBy * (clock.now() - begunAt);
   }
 
   async #countersOf({ crossConnect }: Connection): Promise<ReadonlyMap<Series, bigint> | undefined> {

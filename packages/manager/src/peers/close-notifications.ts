@@ -34,16 +34,24 @@ export async function notifyEndpoint(
   );
 }
 
+export interface Telling {
+  /** The endpoint was lost: the client's manager is to connect the client elsewhere. */
+  readonly reconnect: boolean;
+  /** Milliseconds. */
+  readonly hearWithinMs: number;
+  /** Of the step that it is told in. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /**
  * Tells the manager of the other half that this half has ended.
- * @param reconnect the endpoint was lost: the client's manager is to connect the client elsewhere.
  * @throws NsmError when that manager does not answer within `hearWithinMs`.
  */
 export async function notifyPeerManager(
   { self, peers, logger }: Pick<NotificationComponents, 'self' | 'peers' | 'logger'>,
   { peer, requestId, service, id, role, halfId = '' }: Connection,
   reason: string,
-  { reconnect, hearWithinMs }: { readonly reconnect: boolean; readonly hearWithinMs: number },
+  { reconnect, hearWithinMs, headers }: Telling,
 ): Promise<void> {
   // A manager that knows only the specification says no name.
   if (!peer?.manager) return;
@@ -58,7 +66,7 @@ export async function notifyPeerManager(
     halfId,
   };
   try {
-    await peers.close(peer, request, hearWithinMs);
+    await peers.close(peer, request, { timeoutMs: hearWithinMs, headers });
   } catch (error) {
     logger.warn(
       { connection: id, manager: peer.manager, err: error },

@@ -1,7 +1,7 @@
 // Channels to other managers, one for each manager and address, kept while they are in use.
 import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
-import { Channel, type Credentials, NsmError, proxy, type ServiceClient } from '@nsm/api';
+import { type CallOptions, Channel, type Credentials, NsmError, proxy, type ServiceClient } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { StepCall } from '@nsm/observe';
 import { quote } from '../untrusted-text.js';
@@ -133,13 +133,13 @@ export class PeerManagers {
     }
   }
 
-  /** Tells another manager that a connection has ended. @param timeoutMs within which that manager must have heard. */
+  /** Tells another manager that a connection has ended. @param call `timeoutMs` within which that manager must have heard. */
   async close(
     peer: Peer,
     request: Init<typeof proxy.CloseProxyConnectionRequestSchema>,
-    timeoutMs: number = answerTimeoutMs,
+    call: Pick<CallOptions, 'timeoutMs' | 'headers'> = {},
   ): Promise<void> {
-    await this.#client(peer).closeProxyConnection(request, { timeoutMs });
+    await this.#client(peer).closeProxyConnection(request, { timeoutMs: answerTimeoutMs, ...call });
   }
 
   /**

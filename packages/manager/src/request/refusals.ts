@@ -1,4 +1,4 @@
-// Why the last request of a pod for a network service was refused: operators ask for it later, when nobody has the answer any more.
+// Why the last request of a pod for a network service was refused, or what its caller did not wait for: operators ask for it later, when nobody has the answer any more.
 import type { NamespaceIdentity, NsmError } from '@nsm/api';
 import { identityOf } from '../state/namespace-identity.js';
 

@@ -119,9 +119,7 @@ async function requestConnection(
     },
   });
   const connection = await ordered.catch((thrown: unknown) => {
-    const error = NsmError.from(thrown);
-    if (error.kind !== 'cancelled')
-      refusals.note(namespace, request.networkServiceName, request.requestId, error);
+    refusals.note(namespace, request.networkServiceName, request.requestId, NsmError.from(thrown));
     throw thrown;
   });
   refusals.forget(namespace, request.networkServiceName);

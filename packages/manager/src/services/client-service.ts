@@ -26,11 +26,11 @@ export function clientService(
         return { accepted: true, connectionParameters: clientParameters, interface: chosen };
       }),
 
-    closeConnection: ({ requestId, networkServiceName }, { peer }) =>
+    closeConnection: ({ requestId, networkServiceName }, { peer, traceparent }) =>
       refusable(async () => {
         admitRequestId(requestId);
         admitName('network_service_name', networkServiceName);
-        return await closeOf(components, requestId, networkServiceName, peer);
+        return await closeOf(components, { requestId, service: networkServiceName, peer, traceparent });
       }),
 
     async *watchConnections(_request, { peer, signal }) {
@@ -50,6 +50,15 @@ export function clientService(
   };
 }
 
+interface Closing {
+  readonly requestId: string;
+  readonly service: string;
+  /** The caller. */
+  readonly peer: PeerCredentials | undefined;
+  /** The trace that the call belongs to, unchecked. */
+  readonly traceparent: string | undefined;
+}
+
 /**
  * Closes what a caller has under a request_id, in its own network namespace or, where it speaks for others, in any.
  * Success says that the caller has no such connection any more, and never whether another pod has one. A pod that never asked for any
@@ -57,9 +66,7 @@ export function clientService(
  */
 async function closeOf(
   { guard, connections, reconciler }: ServiceComponents,
-  requestId: string,
-  service: string,
-  peer: PeerCredentials | undefined,
+  { requestId, service, peer, traceparent }: Closing,
 ): Promise<MessageInitShape<typeof connect.CloseConnectionReplySchema>> {
   const namespace = guard.namespaceOf(peer);
   const own = requestKey(namespace, requestId, service);
@@ -70,6 +77,7 @@ async function closeOf(
     await reconciler.order(key, {
       kind: 'close',
       reason: 'closed by the client',
+      traceparent,
       tell: 'peer',
       concerns: ({ owner }) => {
         const mine = owner !== undefined && guard.mayActIn(namespaceOfOwner(owner), peer);

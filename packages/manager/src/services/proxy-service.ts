@@ -73,6 +73,7 @@ export function proxyService(
           components,
           callingManager(components, context, request.managerName),
           request,
+          context.traceparent,
         );
         return undefined;
       }),

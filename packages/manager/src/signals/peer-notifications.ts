@@ -15,6 +15,7 @@ export async function closeProxyConnection(
   { connections, reconciler }: SignalComponents,
   caller: CallingManager,
   request: proxy.CloseProxyConnectionRequest,
+  traceparent: string | undefined,
 ): Promise<void> {
   const own = connections.byId(request.connectionId);
   const client = own?.role === 'CLIENT' ? own : undefined;
@@ -31,6 +32,7 @@ export async function closeProxyConnection(
   await reconciler.order(key, {
     kind: 'close',
     reason,
+    traceparent,
     tell: 'nobody',
     concerns: (connection) =>
       (!client || connection.id === client.id) && means(caller, connection, request.halfId),

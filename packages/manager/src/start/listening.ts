@@ -36,7 +36,10 @@ export async function listenTcp(
 ): Promise<number> {
   const server = newServer(services, stops, betweenMachines)
     .add(proxy.ProxyConnection, auditedCalls(services, proxyService(services)))
-    .add(proxy.HalfInspection, auditedCalls(services, inspectionService(services), ['captureHalf']));
+    .add(
+      proxy.HalfInspection,
+      auditedCalls(services, inspectionService(services), ['captureHalf', 'serveBench']),
+    );
   if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
   const { credentials } = services;
   // In plain text operators are whoever calls.
@@ -98,7 +101,7 @@ export async function listenUnix(
   const ofClients = auditedCalls(services, clientService(services));
   const ofEndpoints = auditedCalls(services, endpointService(services));
   const ofOperators = auditedCalls(services, adminService(services), [
-    ...(['closeConnection', 'drain', 'captureConnection'] as const),
+    ...(['closeConnection', 'drain', 'captureConnection', 'benchConnection'] as const),
   ]);
   const sockets = [
     ['client.sock', 0o666, server().add(connect.ClientConnection, ofClients)],

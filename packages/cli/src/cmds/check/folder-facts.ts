@@ -67,8 +67,8 @@ export async function readFolderFacts(context: CheckContext): Promise<FolderFact
     findings: manager?.findings ?? [],
     runDir,
     stateDir,
-    run: folder(runDir, manager !== undefined),
-    state: folder(stateDir, manager !== undefined),
+    run: folder(runDir, pre),
+    state: folder(stateDir, pre),
     staleSockets: await staleSockets(runDir),
     disks: disksOf([stateDir, runDir]),
     listen,
@@ -76,13 +76,11 @@ export async function readFolderFacts(context: CheckContext): Promise<FolderFact
   };
 }
 
-/** @param inUse a manager has it: its user is who owns it. */
-function folder(path: string, inUse: boolean): Folder {
+/** @param pre it is this user who is going to start a manager; one that was started here has looked itself, as its own user. */
+function folder(path: string, pre: boolean): Folder {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) return { missing: true, why: whyUntrusted(path) };
-  if (!stat.isDirectory()) return { missing: false, why: 'is no folder' };
-  const trust = inUse ? { owners: [stat.uid], groups: [stat.gid] } : {};
-  return { missing: false, why: whyUntrusted(path, trust) };
+  if (stat && !stat.isDirectory()) return { missing: false, why: 'is no folder' };
+  return { missing: !stat, why: pre ? whyUntrusted(path) : '' };
 }
 
 async function staleSockets(runDir: string): Promise<string[]> {

@@ -129,10 +129,14 @@ export const folderGroup: Group = group<FolderFacts>({
 });
 
 function folderOutcome(flag: string, path: string, { why, missing }: FolderFacts['run']): Outcome {
-  if (missing) return well(`${path} is not there yet: it is made at the start`);
-  return why === ''
-    ? well(`${path} belongs to root or this user, and no one else may change it`)
-    : broken(`${flag} ${path} ${why}`, `\`chown root ${path} && chmod go-w ${path}\`, or another ${flag}`);
+  if (why !== '')
+    return broken(
+      `${flag} ${path} ${why}`,
+      `\`chown root ${path} && chmod go-w ${path}\`, or another ${flag}`,
+    );
+  return well(
+    missing ? `${path} is not there yet: it is made at the start` : `nobody else may change ${path}`,
+  );
 }
 
 function mebibytes(bytes: number): number {

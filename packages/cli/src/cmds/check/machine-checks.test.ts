@@ -109,7 +109,6 @@ const permissions: PermissionFacts = {
   pid: 7,
   who: 'the daemon (process 7)',
   uid: 0,
-  capabilities: (1n << 12n) | (1n << 21n),
   initialUsers: true,
   initialProcesses: true,
   seccomp: 0,
@@ -121,9 +120,9 @@ const permissions: PermissionFacts = {
   confinement: '',
   selinuxEnforces: false,
   netns: { present: true, propagation: 'shared', ofMachine: false },
-  wanted: [
-    { name: 'CAP_NET_ADMIN', what: 'makes interfaces', required: true },
-    { name: 'CAP_SYS_ADMIN', what: 'enters namespaces', required: true },
+  privileges: [
+    { name: 'CAP_NET_ADMIN', what: 'makes interfaces', required: true, has: true },
+    { name: 'CAP_NET_RAW', what: 'sees packets', required: false, has: true },
   ],
   release: '6.18.44',
   inCluster: false,
@@ -134,7 +133,7 @@ describe('checks of permissions', () => {
     [
       'a capability that is lacking',
       'NSM0920',
-      { capabilities: 1n << 21n },
+      { privileges: permissions.privileges.map((one) => ({ ...one, has: !one.required })) },
       'broken',
       /lacks CAP_NET_ADMIN, by which it makes interfaces/,
     ],

@@ -1,6 +1,6 @@
 // Checks of what the process that programs the kernel may do. Before one runs here: what this process may.
 import { release } from 'node:os';
-import { type CapabilityName, capabilityNumbers } from '@nsm/netlink';
+import type { Privilege } from '@nsm/forwarder';
 import { inCluster } from '../../config.js';
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
 import type { CheckContext } from './check-context.js';
@@ -8,17 +8,10 @@ import { isBefore } from './kernel.js';
 import { type ProcessFacts, readProcess, type Usage } from './process-facts.js';
 
 export interface PermissionFacts extends ProcessFacts {
-  /** By name, the number in linux/capability.h and what a forwarder does by it. */
-  readonly wanted: readonly Privilege[];
+  readonly privileges: readonly Privilege[];
   readonly release: string;
   /** Kubernetes runs it. */
   readonly inCluster: boolean;
-}
-
-interface Privilege {
-  readonly name: CapabilityName;
-  readonly what: string;
-  readonly required: boolean;
 }
 
 /** Connections keep a few descriptors each, and 65,536 are what the units of systemd give. */
@@ -28,15 +21,12 @@ const littleLockedMemory = 64 * 2 ** 20;
 const nearlyUsed = 0.9;
 
 async function readPermissions(context: CheckContext): Promise<PermissionFacts> {
-  const { forwarderPrivileges } = await import('@nsm/forwarder');
+  const { privilegesOf } = await import('@nsm/forwarder');
   const daemon = await context.daemon();
   const who = daemon === undefined ? 'this process' : `the daemon (process ${daemon})`;
-  const { required, useful } = forwarderPrivileges;
-  const privileges = (all: typeof required, isRequired: boolean): Privilege[] =>
-    Object.entries(all).map(([name, what]) => ({ name: name as CapabilityName, what, required: isRequired }));
   return {
     ...readProcess(daemon ?? process.pid, who),
-    wanted: [...privileges(required, true), ...privileges(useful, false)],
+    privileges: privilegesOf(daemon ?? process.pid),
     release: release(),
     inCluster,
   };
@@ -48,11 +38,9 @@ export const permissionChecks: readonly Check<PermissionFacts>[] = [
     title: 'capabilities',
     neededFor: 'making interfaces, entering the network namespaces of pods, and loading eBPF',
     mend: 'run it as root, or give it `AmbientCapabilities=CAP_NET_ADMIN CAP_SYS_ADMIN CAP_NET_BROADCAST CAP_SYS_PTRACE CAP_NET_RAW` (systemd), --cap-add (docker), securityContext.capabilities.add (Kubernetes)',
-    judge: ({ wanted, capabilities, who, uid }) => {
-      const has = ({ name }: Privilege): boolean =>
-        ((capabilities >> BigInt(capabilityNumbers[name])) & 1n) === 1n;
-      const lacking = wanted.filter((one) => !has(one));
-      if (lacking.length === 0) return well(`${who} has ${wanted.map(({ name }) => name).join(', ')}`);
+    judge: ({ privileges, who, uid }) => {
+      const lacking = privileges.filter(({ has }) => !has);
+      if (lacking.length === 0) return well(`${who} has ${privileges.map(({ name }) => name).join(', ')}`);
       return lacking.map(({ name, what, required }) =>
         (required ? broken : warning)(`${who} (user ${uid}) lacks ${name}, by which it ${what}`),
       );

@@ -7,8 +7,6 @@ export interface ProcessFacts {
   /** In words: `the forwarder (process 12)`. */
   readonly who: string;
   readonly uid: number;
-  /** Effective capabilities, bit by bit (linux/capability.h). */
-  readonly capabilities: bigint;
   /** It is in the user namespace that all others are in. */
   readonly initialUsers: boolean;
   /** It sees the processes of the whole machine. */
@@ -57,7 +55,6 @@ export function readProcess(pid: number, who: string): ProcessFacts {
     pid,
     who,
     uid: Number(field('Uid')),
-    capabilities: BigInt(`0x${field('CapEff')}`),
     initialUsers: statSync(join(folder, 'ns/user')).ino === initialUsers,
     initialProcesses: statSync(join(folder, 'ns/pid')).ino === initialProcesses,
     seccomp: Number(field('Seccomp')),

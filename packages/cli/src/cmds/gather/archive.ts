@@ -1,6 +1,7 @@
 // Writes a .tar.gz file by file, so that only one file at a time is in memory: the format of POSIX.1-2001, ustar.
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGzip, type Gzip } from 'node:zlib';
 
 const blockBytes = 512;
@@ -11,17 +12,17 @@ export class Archive {
   readonly #folder: string;
   readonly #time: Date;
   readonly #gzip: Gzip;
-  readonly #written: Promise<unknown>;
+  readonly #written: Promise<void>;
 
   /** @param folder in which all files are, so that unpacking makes one folder. */
   constructor(out: Writable, folder: string, time: Date) {
     this.#folder = folder;
     this.#time = time;
     this.#gzip = createGzip();
-    this.#gzip.pipe(out);
-    this.#written = once(out === process.stdout ? this.#gzip : out, out === process.stdout ? 'end' : 'close');
+    // Standard output is not this program's alone to end.
+    this.#written = pipeline(this.#gzip, out, { end: out !== process.stdout });
+    // Told by the next call.
     this.#written.catch(() => undefined);
-    out.on('error', (error) => this.#gzip.destroy(error));
   }
 
   /** @param name with folders, of ASCII. @throws Error of the file system */
@@ -40,8 +41,7 @@ export class Archive {
   }
 
   async #write(bytes: Buffer): Promise<void> {
-    if (this.#gzip.errored) throw this.#gzip.errored;
-    if (!this.#gzip.write(bytes)) await once(this.#gzip, 'drain');
+    if (!this.#gzip.write(bytes)) await Promise.race([once(this.#gzip, 'drain'), this.#written]);
   }
 }
 

@@ -1,5 +1,5 @@
 // The mesh's processes on this machine: how they were started, what they use, and what they write.
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { defaultRunDir } from '../../common-flags.js';
 
@@ -21,6 +21,7 @@ const secretFiles = ['--etcd-password-file', 'NSM_ETCD_PASSWORD_FILE'];
 
 export interface Daemon {
   readonly pid: number;
+  readonly uid: number;
   /** Such as `manager`. */
   readonly command: string;
   readonly arguments: readonly string[];
@@ -61,6 +62,7 @@ function readDaemon(pid: number): Daemon | undefined {
   const infos = namesIn(join(folder, 'fdinfo')).map((name) => readText(join(folder, 'fdinfo', name)));
   return {
     pid,
+    uid: field('Uid'),
     command,
     arguments: words.slice(at + 2),
     environment: environmentOf(folder),
@@ -99,9 +101,14 @@ export function runDirOf({ command, arguments: words, environment }: Daemon): st
   return givenTo(words, ['--run-dir'])[0] ?? environment.NSM_RUN_DIR ?? defaultRunDir;
 }
 
+/** Root's or this user's: files that another user's process names are not opened, as they may be anything. */
+function isTrusted({ uid }: Daemon): boolean {
+  return uid === 0 || uid === process.geteuid?.();
+}
+
 /** Secrets that the processes were given: they may stand in logs, too. */
 export function secretsOf(daemons: readonly Daemon[]): string[] {
-  return daemons.flatMap(({ arguments: words, environment }) => {
+  return daemons.filter(isTrusted).flatMap(({ arguments: words, environment }) => {
     const variables = Object.entries(environment);
     const files = [
       ...givenTo(words, secretFiles),
@@ -129,15 +136,15 @@ function givenTo(words: readonly string[], flags: readonly string[]): string[] {
 }
 
 /** The end of what a process writes to its standard output, where that is a file. */
-export function logOf({ pid }: Daemon): string | undefined {
+export function logOf(daemon: Daemon): string | undefined {
+  const path = `/proc/${daemon.pid}/fd/1`;
   try {
-    if (!readlinkSync(`/proc/${pid}/fd/1`).startsWith('/')) return undefined;
-    const descriptor = openSync(`/proc/${pid}/fd/1`, 'r');
+    if (!isTrusted(daemon) || !statSync(path).isFile()) return undefined;
+    const descriptor = openSync(path, 'r');
     try {
-      const stat = fstatSync(descriptor);
-      if (!stat.isFile()) return undefined;
-      const buffer = Buffer.alloc(Math.min(stat.size, logBytes));
-      const length = readSync(descriptor, buffer, 0, buffer.length, stat.size - buffer.length);
+      const { size } = fstatSync(descriptor);
+      const buffer = Buffer.alloc(Math.min(size, logBytes));
+      const length = readSync(descriptor, buffer, 0, buffer.length, size - buffer.length);
       return buffer.toString('utf8', 0, length);
     } finally {
       closeSync(descriptor);

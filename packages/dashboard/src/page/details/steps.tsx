@@ -25,6 +25,7 @@ export function Steps({ order }: { order: Order }): JSX.Element {
               {name}
               <span class="quiet"> {manager}</span>
             </span>
+            <span class="number">{duration(durationMs)}</span>
             <svg viewBox={`0 0 ${scale} 10`} preserveAspectRatio="none" aria-hidden="true">
               <rect
                 x={(startMs / total) * scale}
@@ -34,7 +35,6 @@ export function Steps({ order }: { order: Order }): JSX.Element {
                 rx="3"
               />
             </svg>
-            <span class="number">{duration(durationMs)}</span>
             {error && <p>{error}</p>}
           </li>
         ))}
