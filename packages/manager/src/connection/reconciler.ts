@@ -1,11 +1,12 @@
 // One worker for each key brings the connections of the key to what is meant to be, one step after the other, and serves the orders
 // that wait. Everything that happens only marks a connection, or hands in an order.
 import { NsmError } from '@nsm/api';
-import type { Course, CourseKind, Courses } from '@nsm/observe';
+import type { Course, Courses } from '@nsm/observe';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.js';
 import { type Connection, isClosed, isUp, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import { courseOfStep, subjectOf } from './course-of-step.js';
 import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
 import type { MendPauses } from './mend-pace.js';
@@ -237,7 +238,7 @@ export class Reconciler {
   ): Promise<void> {
     const { acts, clock, logger, stopping, table } = this.#components;
     const { id } = connection;
-    const course = this.#courseOf(step, connection, facts);
+    const course = courseOfStep(this.#components, step, connection, facts);
     let signal = stopping;
     if (step.do === 'reconnect' || step.do === 'evade') {
       slot.interrupt = new AbortController();
@@ -270,21 +271,6 @@ export class Reconciler {
     } finally {
       delete slot.interrupt;
     }
-  }
-
-  /** Of the order that a step is part of: begun by the first of its steps, and over with the last. */
-  #courseOf(step: Step, connection: Connection, facts: Facts): Course {
-    const { table, courses } = this.#components;
-    const kind = courseKinds[step.do];
-    const last = table.courseOf(connection.id);
-    if (last?.kind === kind && !last.isOver) return last;
-    const cause = facts.cause ?? (facts.pathFailure ? 'packets' : 'restart');
-    const course = courses.begin(kind, {
-      ...subjectOf(connection),
-      ...(kind === 'heal' ? { cause } : {}),
-    });
-    if (kind !== 'mend') table.noteCourse(connection.id, course);
-    return course;
   }
 
   async #serve(
@@ -320,28 +306,6 @@ export class Reconciler {
     facts.set(id, none);
     return none;
   }
-}
-
-/** What each step is part of. */
-const courseKinds: Readonly<Record<Step['do'], CourseKind>> = {
-  rest: 'mend',
-  compare: 'mend',
-  note: 'mend',
-  detach: 'heal',
-  reconnect: 'heal',
-  verify: 'heal',
-  'await-packets': 'heal',
-  evade: 'move',
-  promote: 'move',
-  end: 'close',
-  remove: 'close',
-  tell: 'close',
-};
-
-function subjectOf(connection: Connection | undefined) {
-  if (!connection) return {};
-  const { id, service, role } = connection;
-  return { connection: id, service, role };
 }
 
 function backOffOf(step: Step) {
