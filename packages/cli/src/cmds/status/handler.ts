@@ -2,6 +2,7 @@
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
+import { onlyTunnelsText } from '../../capability-views.js';
 import { exitStatus } from '../../exit-status.js';
 import { managerState } from '../../view-texts.js';
 import { askStatus } from './ask-status.js';
@@ -80,11 +81,15 @@ function securityText(output: Output, { manager }: StatusView): string {
     : manager.security;
 }
 
-function forwarderText(output: Output, { forwarderError, interfaceTypes, tunnelTypes }: StatusView): string {
+function forwarderText(
+  output: Output,
+  { forwarderError, interfaceTypes, tunnelTypes, onlyTunnels }: StatusView,
+): string {
   if (forwarderError !== '') return output.paint('red', forwarderError);
   const working = (types: readonly { readonly type: string; readonly works: boolean }[]): string =>
     [...new Set(types.filter(({ works }) => works).map(({ type }) => type))].join(', ') || 'none';
-  return `${output.state('up')}; interfaces ${working(interfaceTypes)}; tunnels ${working(tunnelTypes)}`;
+  const tunnels = [working(tunnelTypes), onlyTunnelsText(onlyTunnels)].filter((part) => part !== '');
+  return `${output.state('up')}; interfaces ${working(interfaceTypes)}; tunnels ${tunnels.join(', ')}`;
 }
 
 function managersText({ managers }: StatusView): string {
