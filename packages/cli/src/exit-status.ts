@@ -40,7 +40,15 @@ interface Failure {
 /** Reads anything thrown by a command. */
 export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof CommanderError)
-    return { status: thrown.exitCode === 0 ? exitStatus.ok : exitStatus.usage, message: thrown.message };
+    return {
+      status: thrown.exitCode === 0 ? exitStatus.ok : exitStatus.usage,
+      kind: 'usage',
+      // Of help that is shown because there is no command, it says nothing.
+      message:
+        thrown.code === 'commander.help'
+          ? 'a command is missing: see --help'
+          : thrown.message.replace(/^error: /, ''),
+    };
   if (isNsmError(thrown))
     return {
       status: statusOf(thrown),
@@ -63,7 +71,8 @@ export function wordFailure(thrown: unknown, json: boolean): string {
   const cause = debug && thrown instanceof Error && thrown.cause ? `\ncaused by ${String(thrown.cause)}` : '';
   // Further lines are further in: those that a stranger's text has are not taken for lines of nsm.
   const more = explained.map((line) => `\n  ${line.replaceAll('\n', '\n  ')}`).join('');
-  return `nsm: ${message.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}${trace}${cause}`;
+  const text = `nsm: ${message.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}`;
+  return `${inUsersWords(text)}${trace}${cause}`;
 }
 
 function statusOf(error: NsmError): number {
@@ -75,4 +84,11 @@ function statusOf(error: NsmError): number {
 // By name: importing @nsm/api for `instanceof` would slow down commands that do not need it.
 function isNsmError(thrown: unknown): thrown is NsmError {
   return thrown instanceof Error && thrown.name === 'NsmError' && 'kind' in thrown && 'code' in thrown;
+}
+
+/** Errors name interface types as the specification does, for programs; the command line writes them in small letters. */
+function inUsersWords(text: string): string {
+  return text.replace(/\b(DEFAULT|KERNEL|VHOST|MEM|SRIOV|HW)_INTERFACE\b/g, (_, type: string) =>
+    type.toLowerCase(),
+  );
 }

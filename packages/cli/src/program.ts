@@ -49,8 +49,11 @@ const commands: readonly (readonly [name: string, group: Group | undefined, load
     ['__names', undefined, async () => (await import('./cmds/completion/names-options.js')).namesCommand()],
   ];
 
-/** @param argv begins with the command's name. Default: any. */
-export async function buildProgram(argv: readonly string[] = []): Promise<Command> {
+/**
+ * @param argv begins with the command's name. Default: any.
+ * @param json what is wrong with the command line is told by the error alone, and not in words on stderr.
+ */
+export async function buildProgram(argv: readonly string[] = [], json = false): Promise<Command> {
   const program = new Command('nsm')
     .description(
       'Network Service Mesh: connects pods and Linux network namespaces to network services, by name',
@@ -75,7 +78,13 @@ export async function buildProgram(argv: readonly string[] = []): Promise<Comman
     command
       .exitOverride()
       // Values of variables and arguments are told of, which may be names that strangers chose.
-      .configureOutput({ writeErr: (text) => new Output(false, process.stderr).lines(text.trimEnd()) })
+      .configureOutput({
+        writeErr: (text) => {
+          // The whole error follows, as JSON.
+          if (!json) new Output(false, process.stderr).lines(text.trimEnd());
+        },
+        outputError: (text, write) => write(text.replace(/^error: /, 'nsm: ')),
+      })
       .showSuggestionAfterError()
       .helpOption('-h, --help', 'show help')
       .configureHelp({
