@@ -40,4 +40,12 @@ describe('exit status', () => {
       error: { kind: 'usage', message: "unknown option '--x'" },
     });
   });
+
+  it('says once what is told line by line', () => {
+    const refused = Object.assign(new NsmError('no-matching-endpoint', 'none fits: a: no'), {
+      ...{ summary: 'none fits', explained: ['a: no'] },
+    });
+    expect(wordFailure(refused, false)).toBe('nsm: none fits (NSM0202)\n  a: no');
+    expect(JSON.parse(wordFailure(refused, true)).error.message).toBe('none fits: a: no');
+  });
 });

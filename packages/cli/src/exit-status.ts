@@ -33,6 +33,8 @@ interface Failure {
   readonly code?: string;
   readonly kind?: string;
   readonly message: string;
+  /** The message without what `explained` says of it, for people. */
+  readonly summary?: string;
   /** Why in more detail, line by line. */
   readonly explained?: readonly string[];
 }
@@ -55,6 +57,7 @@ export function failureOf(thrown: unknown): Failure {
       code: thrown.code,
       kind: thrown.kind,
       message: thrown.message,
+      ...('summary' in thrown ? { summary: thrown.summary as string } : {}),
       ...('explained' in thrown ? { explained: thrown.explained as readonly string[] } : {}),
     };
   return { status: exitStatus.failed, message: thrown instanceof Error ? thrown.message : String(thrown) };
@@ -62,7 +65,7 @@ export function failureOf(thrown: unknown): Failure {
 
 /** The failure as it is printed on stderr. */
 export function wordFailure(thrown: unknown, json: boolean): string {
-  const { code, kind, message, explained = [] } = failureOf(thrown);
+  const { code, kind, message, summary = message, explained = [] } = failureOf(thrown);
   if (json)
     return JSON.stringify({
       error: { code, kind, message, ...(explained.length > 0 ? { explained } : {}) },
@@ -71,7 +74,7 @@ export function wordFailure(thrown: unknown, json: boolean): string {
   const cause = debug && thrown instanceof Error && thrown.cause ? `\ncaused by ${String(thrown.cause)}` : '';
   // Further lines are further in: those that a stranger's text has are not taken for lines of nsm.
   const more = explained.map((line) => `\n  ${line.replaceAll('\n', '\n  ')}`).join('');
-  const text = `nsm: ${message.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}`;
+  const text = `nsm: ${summary.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}`;
   return `${inUsersWords(text)}${trace}${cause}`;
 }
 

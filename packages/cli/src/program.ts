@@ -90,6 +90,7 @@ export async function buildProgram(argv: readonly string[] = [], json = false): 
       .configureHelp({
         sortOptions: false,
         optionDescription: describeOption,
+        commandDescription: (described) => flowing(described.description()),
         ...(command === program ? { formatItemList: withExample } : {}),
       })
       .showHelpAfterError(`See: ${pathOf(command)} --help`);
@@ -119,6 +120,11 @@ function everyCommand(command: Command, visit: (command: Command) => void): void
 /** `nsm lab up`. */
 export function pathOf(command: Command): string {
   return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
+}
+
+/** Lines of a source file are broken anew where the terminal ends, but for those that are set apart by a blank line or are further in. */
+function flowing(text: string): string {
+  return text.replace(/(?<!\n)\n(?![\n ])/g, ' ');
 }
 
 /** Without the variables, which follow from the names, and without empty defaults. */

@@ -39,6 +39,10 @@ export async function runDashboard(flags: DashboardFlags): Promise<void> {
   const shown = /^(0\.0\.0\.0|\[::\])$/.test(host) ? hostname() : host;
   const address = `${https ? 'https' : 'http'}://${shown}:${server.port}/`;
   const url = `${address}${token === undefined ? '' : `#token=${token}`}`;
+  if (!https && !isLoopback(listen))
+    errors.line(
+      'plain HTTP: whoever is on the way can read the token and all that the page shows; use --https',
+    );
   if (output.json) output.value({ url, address, port: server.port, token: token ?? null, allowChanges });
   else output.line(`the mesh is shown at ${url}`);
   process.send?.({ url });

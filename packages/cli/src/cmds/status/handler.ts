@@ -68,8 +68,8 @@ function print(output: Output, view: StatusView, findings: readonly Finding[]): 
   output.line('');
   if (findings.length === 0) output.line(`${output.mark('well')} all is well`);
   for (const { code, level, what, toDo } of findings.slice(0, shownFindings)) {
-    output.line(`${output.mark(level)} ${what} ${output.paint('dim', code)}`);
-    output.line(`  ${output.paint('dim', 'what to do:')} ${toDo}`);
+    output.item(`${output.mark(level)} `, `${what} ${output.paint('dim', code)}`);
+    output.item(`  ${output.paint('dim', 'what to do:')} `, toDo);
   }
   const more = findings.length - shownFindings;
   if (more > 0) output.line(`and ${more} more: nsm status --json`);
