@@ -80,3 +80,8 @@ export function millisecondsText(milliseconds: number): string {
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** `nsm0 (kernel)`; `mem` alone, which has no device. */
+export function interfaceText(device: string, kind: string): string {
+  return device === '' ? kind : `${device} (${kind})`;
+}

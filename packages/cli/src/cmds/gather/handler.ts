@@ -145,7 +145,7 @@ class Gathering {
       );
       return view.managers;
     } catch (thrown) {
-      this.#miss(`manager ${where}`, explain(thrown));
+      this.#miss(`manager ${where}`, withWay(explain(thrown)));
       return [];
     } finally {
       channel.close();
@@ -157,6 +157,16 @@ class Gathering {
     this.missing[what] = this.#secrets.withoutIn(why);
     this.#notes.line(`${this.#notes.mark('warning')} ${what}: ${this.missing[what]}`);
   }
+}
+
+/** Managers of a lab, and those of containers, are reached from their own network namespace alone. */
+function withWay(error: NsmError): NsmError {
+  if (!error.message.includes('ENETUNREACH')) return error;
+  return new NsmError(
+    error.kind,
+    `${error.message}; run this in the network namespace of a manager: nsenter --net=/proc/PID/ns/net nsm gather`,
+    error,
+  );
 }
 
 function readMe(missing: Readonly<Record<string, string>>): string {
