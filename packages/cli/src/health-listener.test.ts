@@ -1,4 +1,6 @@
 // What a daemon's health says over plain HTTP.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { Metrics } from '@nsm/observe';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { healthPages, listenHttp, metricsPage } from './health-listener.js';
@@ -52,4 +54,20 @@ it('says why it cannot listen', async () => {
     message: `cannot listen on 127.0.0.1:${listener.port}: another program has that port`,
   });
   await expect(listenHttp('192.0.2.77:1', pages)).rejects.toMatchObject({ kind: 'invalid' });
+});
+
+it('answers probes whatever a stranger at another address does', async () => {
+  const { port } = listener;
+  const opened = Array.from({ length: 64 }, (): Socket => {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    // It asks and takes no answer, or does not even ask.
+    socket.on('error', () => undefined).pause();
+    return socket;
+  });
+  await Promise.all(opened.map((socket) => once(socket, 'connect')));
+  try {
+    expect(await get('/healthz')).toBe('200 alive\n');
+  } finally {
+    for (const socket of opened) socket.destroy();
+  }
 });

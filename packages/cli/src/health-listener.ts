@@ -1,6 +1,7 @@
 // Plain HTTP for those who ask whether a daemon works and cannot show a certificate, as the probes of a kubelet, and for Prometheus.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { NsmError } from '@nsm/api';
 import type { Metrics } from '@nsm/observe';
 
@@ -13,10 +14,12 @@ interface Page {
   readonly body: string;
 }
 
-/** Open connections in all: a prober needs one, and few probe. */
+/** Open connections in all, and of one address: a prober needs one, few probe, and a stranger must not keep probes from being answered. */
 const maxConnections = 64;
-/** Milliseconds within which a question must be asked. */
+const maxOfAddress = 8;
+/** Milliseconds within which a question must be asked, and after which the answer has been taken or is given up. */
 const askWithinMs = 5000;
+const takeWithinMs = 15_000;
 
 /**
  * Answers `GET` and `HEAD` until it is disposed of.
@@ -39,6 +42,18 @@ export async function listenHttp(
     },
   );
   server.maxConnections = maxConnections;
+  const open = new Set<Socket>();
+  server.prependListener('connection', (socket: Socket) => {
+    const { remoteAddress } = socket;
+    const ofAddress = [...open].filter((other) => other.remoteAddress === remoteAddress).length;
+    if (ofAddress >= maxOfAddress) return void socket.destroy();
+    open.add(socket);
+    const late = setTimeout(() => socket.destroy(), takeWithinMs).unref();
+    socket.once('close', () => {
+      clearTimeout(late);
+      open.delete(socket);
+    });
+  });
   const at = listen.lastIndexOf(':');
   const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
   try {

@@ -109,6 +109,12 @@ describe('the page of a mesh', () => {
     expect(fake.managers[0]?.changed).toEqual([]);
   });
 
+  it.each(['cross-site', 'same-site'])('keeps no place free for a page elsewhere: %s', async (site) => {
+    for (const path of ['/api/events', '/api/mesh'])
+      expect(await ask(open, path, { 'sec-fetch-site': site })).toMatchObject({ status: 403 });
+    expect(await ask(open, '/', { 'sec-fetch-site': site })).toMatchObject({ status: 200 });
+  });
+
   it('gives packets of others to nobody without a token, though the page is open', async () => {
     const path = '/api/capture?id=node-a:00000002&seconds=1';
     expect(await ask(open, path)).toMatchObject({ status: 403 });

@@ -267,11 +267,13 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
     const { inode } = red;
     expect((await connect(inRed, red, 'secure', 'audited')).error).toBe('');
     expect((await connect(inBlue, blue, 'secure', 'denied')).error).toMatch(/NSM0106/);
+    const bench = await nsm('bench', 'audited', '--duration', '50ms', '--run-dir', mesh.a.runDir);
+    expect(bench).toMatchObject({ status: 0 });
     await close(inRed, 'secure', 'audited');
-    const has = (line: object): Promise<unknown> =>
+    const has = (line: object, node: MeshNode = mesh.a): Promise<unknown> =>
       waitFor(() => {
         try {
-          expect(lines(mesh.a)).toContainEqual(expect.objectContaining(line));
+          expect(lines(node)).toContainEqual(expect.objectContaining(line));
           return true;
         } catch {
           return false;
@@ -292,6 +294,8 @@ describe.skipIf(!requireRoot('policy'))('a policy', () => {
       what: who({ request: 'audited', endpoint: 'there' }),
     });
     await has({ event: 'connection', outcome: 'REMOVED', what: who({ request: 'audited' }) });
+    await has({ event: 'call', outcome: 'accepted', what: who({ call: 'benchConnection' }) });
+    await has({ event: 'call', outcome: 'accepted', what: who({ call: 'serveBench' }) }, mesh.b);
     await has({ event: 'endpoint', outcome: 'registered', what: who({ endpoint: 'there', node: 'node-b' }) });
     await has({ event: 'manager', outcome: 'joined', what: who({ name: 'node-b' }) });
     await has({ event: 'policy', outcome: 'in force' });

@@ -33,6 +33,9 @@ export function refusalOf(asked: Asked, rules: AccessRules): Refusal | undefined
   if (!isOwnHost(headers.host, rules.names))
     return { status: 421, text: 'this is not the host that was asked for: use an address, or --host-name' };
   const isApi = path.startsWith('/api/');
+  // Browsers say so of whatever another page has them ask for, be it only to take up places.
+  if (isApi && isElsewhere(headers))
+    return { status: 403, text: 'this is for the page itself, and for programs' };
   if (method === 'GET' || method === 'HEAD') return isApi && !mayLook(asked, rules) ? noToken : undefined;
   if (method !== 'POST' || !isApi) return { status: 405, text: 'only GET' };
   const why = whyForeign(headers);
@@ -73,6 +76,10 @@ function isOwnHost(host: string | undefined, names: readonly string[]): boolean 
   const name = (host ?? '').replace(/:\d+$/, '').toLowerCase();
   if (name === 'localhost' || isIP(name) === 4 || /^\[[0-9a-f:.]+\]$/.test(name)) return true;
   return names.some((one) => one.toLowerCase() === name);
+}
+
+function isElsewhere({ 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  return site === 'cross-site' || site === 'same-site';
 }
 
 /** '' of a request by the page itself, or by a program: a form of another page has no header of its own choice. */

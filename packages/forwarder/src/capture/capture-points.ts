@@ -5,6 +5,7 @@ import { nodeEndName } from '../bpf/node-end.js';
 import { OpenPort } from '../open-port.js';
 import type { Side } from '../wiring.js';
 import { nodeFilter, tunnelFilter } from './tunnel-filter.js';
+import { validFilter } from './valid-filter.js';
 
 export const capturePlaces = ['client', 'node', 'underlay', 'endpoint'] as const;
 export type CapturePlace = (typeof capturePlaces)[number];
@@ -18,12 +19,13 @@ export interface CapturePoint {
 /** Bytes of kernel memory for each point: a fifth of a second of 100 Mbit/s, headers of the kernel's own included. */
 const bufferSize = 4 << 20;
 
-/** @throws NsmError `namespace-unknown`, `dataplane`, `privilege`; then nothing stays open. */
+/** @throws NsmError `invalid`, `namespace-unknown`, `dataplane`, `privilege`; then nothing stays open. */
 export function openPoints(
   node: RouteSocket,
   crossConnect: fw.CrossConnect,
-  { places, filter, snapLength }: Pick<fw.CaptureRequest, 'places' | 'filter' | 'snapLength'>,
+  { places, filter: given, snapLength }: Pick<fw.CaptureRequest, 'places' | 'filter' | 'snapLength'>,
 ): CapturePoint[] {
+  const filter = validFilter(given);
   const settings = { bufferSize, ...(snapLength > 0 ? { snapLength: Math.min(snapLength, 65_535) } : {}) };
   const wanted = capturePlaces.filter((place) => places.length === 0 || places.includes(place));
   const opened: CapturePoint[] = [];

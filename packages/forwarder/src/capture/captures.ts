@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type capture, type forwarder as fw, NsmError } from '@nsm/api';
-import { filterInstructionSize, type RouteSocket } from '@nsm/netlink';
+import type { RouteSocket } from '@nsm/netlink';
 import { explain } from '../explain.js';
 import { validCrossConnect } from '../valid-cross-connect.js';
 import { type CapturePoint, openPoints } from './capture-points.js';
@@ -10,8 +10,6 @@ import { OrderedPackets } from './ordered-packets.js';
 
 type Captured = MessageInitShape<typeof capture.CapturedSchema>;
 
-/** BPF_MAXINSNS, linux/bpf_common.h. */
-const mostInstructions = 4096;
 /** Captures at a time: each may hold 4 MiB of the kernel for each of its points. */
 const mostCaptures = 8;
 /** Milliseconds between two looks while nothing passes, and after which the reader is told that nothing did. */
@@ -28,16 +26,10 @@ export class Captures {
 
   /**
    * The points, then packets in the order of their times, until all devices have gone or the signal ends it.
-   * @throws NsmError `overload` when there are too many captures, `dataplane` when nothing can be captured.
+   * @throws NsmError `invalid` for a filter that may not be, `overload` when there are too many captures, `dataplane` when nothing can be captured.
    */
   async *capture(request: fw.CaptureRequest, signal: AbortSignal): AsyncGenerator<Captured> {
     if (!request.crossConnect) throw new NsmError('invalid', 'no cross-connect is named');
-    const { length } = request.filter;
-    if (length % filterInstructionSize !== 0 || length > mostInstructions * filterInstructionSize)
-      throw new NsmError(
-        'invalid',
-        `a filter has up to ${mostInstructions} instructions, and not ${length} bytes`,
-      );
     if (this.#running >= mostCaptures)
       throw new NsmError('overload', `${mostCaptures} captures are running on this node: end one of them`);
     this.#running++;

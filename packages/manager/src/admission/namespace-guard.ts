@@ -57,20 +57,18 @@ export class NamespaceGuard {
     // A look takes as long as the pod has routes: of what others wait for, each caller has one at a time.
     const asking = (): Promise<fw.InspectNamespaceReply> =>
       this.#forwarder.inspectNamespace({ linuxNamespace: reference, pid: peer?.pid ?? 0 });
-    const named = this.speaksForOthers(peer) ? linuxNamespace : '';
+    const any = this.speaksForOthers(peer);
     const { namespace } = await this.#turns
-      .take([`${identityOf(own)} ${named}`], asking)
+      .take([`${identityOf(own)} ${any ? linuxNamespace : ''}`], asking)
       .catch((thrown: unknown) => {
-        throw peer && isHidden(peer) ? orOutOfSight(thrown) : thrown;
+        const error = NsmError.from(peer && isHidden(peer) ? orOutOfSight(thrown) : thrown);
+        throw !any && error.kind === 'namespace-unknown' && !names(reference, own)
+          ? notItsOwn(linuxNamespace, own, peer)
+          : error;
       });
     if (!namespace)
       throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
-    if (!this.speaksForOthers(peer) && !isSameNamespace(namespace, own))
-      throw new NsmError(
-        'namespace-foreign',
-        `linux_namespace ${quote(linuxNamespace)} (inode ${namespace.inode}) is not the caller's own ` +
-          `(${inWords(own)}): call from inside it, or start the manager with --allow-uid ${peer?.uid}`,
-      );
+    if (!any && !isSameNamespace(namespace, own)) throw notItsOwn(linuxNamespace, own, peer);
     if (!this.mayActIn(namespace, peer)) throw notItsNode(linuxNamespace, peer);
     return namespace;
   }
@@ -135,21 +133,22 @@ export class NamespaceGuard {
     const known = this.#endpointNamespaces.get(key);
     if (known && known.until > this.#now()) return known.namespace;
     const forgotten = this.#forgotten;
-    const { namespace } = await this.#forwarder.inspectNamespace({
-      linuxNamespace: own ? referenceTo(linuxNamespace, own) : linuxNamespace,
-      pid,
-      administered: true,
-    });
+    const reference = own ? referenceTo(linuxNamespace, own) : linuxNamespace;
+    const any = this.speaksForOthers(listener) || (this.#isNode(own) && uid === 0);
+    const { namespace } = await this.#forwarder
+      .inspectNamespace({ linuxNamespace: reference, pid, administered: true })
+      .catch((thrown: unknown) => {
+        const error = NsmError.from(thrown);
+        throw !any && error.kind === 'namespace-unknown' && !names(reference, own)
+          ? notTheEndpoints(linuxNamespace, listener)
+          : error;
+      });
     if (!namespace)
       throw new NsmError('namespace-unknown', `linux_namespace ${quote(linuxNamespace)} does not exist`);
-    if (!this.mayActIn(namespace, listener) && !(this.#isNode(own) && uid === 0))
+    if (!any && !this.mayActIn(namespace, listener))
       throw isSameNamespace(namespace, own)
         ? notItsNode(linuxNamespace, listener)
-        : new NsmError(
-            'namespace-foreign',
-            `the endpoint named linux_namespace ${quote(linuxNamespace)} (inode ${namespace.inode}), which is not its own ` +
-              `(process ${pid}, ${own ? inWords(own) : 'unknown'}): serve from inside it, or start the manager with --allow-uid ${uid}`,
-          );
+        : notTheEndpoints(linuxNamespace, listener);
     if (this.#endpointNamespaces.size > 4096) this.#endpointNamespaces.clear();
     if (forgotten === this.#forgotten)
       this.#endpointNamespaces.set(key, { namespace, until: this.#now() + rememberMs });
@@ -178,6 +177,33 @@ export class NamespaceGuard {
 /** What a process calls its own is where its socket was opened, wherever it has gone since. */
 function referenceTo(linuxNamespace: string, { inode }: NamespaceIdentity): string {
   return ownNames.has(linuxNamespace) && inode !== 0 ? String(inode) : linuxNamespace;
+}
+
+/** Whether a reference is the inode of a namespace. */
+function names(reference: string, namespace: NamespaceIdentity | undefined): boolean {
+  return Number(/^(?:net:\[)?(\d+)\]?$/.exec(reference)?.[1]) === namespace?.inode;
+}
+
+// Both say the same of a namespace that is another's and of one that is not there.
+
+function notItsOwn(
+  linuxNamespace: string,
+  own: NamespaceIdentity,
+  peer: PeerCredentials | undefined,
+): NsmError {
+  return new NsmError(
+    'namespace-foreign',
+    `linux_namespace ${quote(linuxNamespace)} is not the caller's own (${inWords(own)}), if it is there at all: ` +
+      `call from inside it, or start the manager with --allow-uid ${peer?.uid}`,
+  );
+}
+
+function notTheEndpoints(linuxNamespace: string, { pid, uid, namespace: own }: PeerCredentials): NsmError {
+  return new NsmError(
+    'namespace-foreign',
+    `the endpoint named linux_namespace ${quote(linuxNamespace)}, which is not its own (process ${pid}, ` +
+      `${own ? inWords(own) : 'unknown'}), if it is there at all: serve from inside it, or start the manager with --allow-uid ${uid}`,
+  );
 }
 
 function inWords({ inode, cookie }: NamespaceIdentity): string {

@@ -25,10 +25,8 @@ export async function* captureConnection(
   signal: AbortSignal,
 ): AsyncGenerator<Captured> {
   const connection = knownConnection(components, id);
-  const unknown = asked.find((place) => !places.some((known) => known === place));
-  if (unknown !== undefined)
-    throw new NsmError('invalid', `no place ${JSON.stringify(unknown)}; places are ${places.join(', ')}`);
-  const wanted = asked.length > 0 ? asked : [usualPlace(connection)];
+  const named = knownPlaces(asked);
+  const wanted = named.length > 0 ? named : [usualPlace(connection)];
   const there = elsewhere(connection, wanted, bothNodes);
   const here = wanted.filter((place) => connection.role === 'LOCAL' || place !== otherSide(connection));
   const end = new AbortController();
@@ -154,6 +152,13 @@ export function aheadNs(thereNs: bigint, askedAt: number, answeredAt: number): b
   const [earliest, latest] = [BigInt(askedAt) * 1_000_000n, BigInt(answeredAt + 1) * 1_000_000n];
   if (thereNs >= earliest && thereNs <= latest) return 0n;
   return thereNs - (earliest + latest) / 2n;
+}
+
+/** Each of them once. @throws NsmError `invalid` */
+export function knownPlaces(asked: readonly string[]): string[] {
+  const unknown = asked.find((place) => !places.some((known) => known === place));
+  if (unknown === undefined) return places.filter((place) => asked.includes(place));
+  throw new NsmError('invalid', `no place ${quote(unknown)}; places are ${places.join(', ')}`);
 }
 
 /** Where a connection begins or ends on this node, as far as there is a device. */

@@ -2,7 +2,7 @@
 import { type CallContext, NsmError, type proxy, type ServiceImplementation } from '@nsm/api';
 import { callingManager } from '../admission/calling-manager.js';
 import { answerBench } from '../looking/bench.js';
-import { captureHalf } from '../looking/capture.js';
+import { captureHalf, knownPlaces } from '../looking/capture.js';
 import { sharedHalf } from '../looking/halves.js';
 import { observeHere } from '../looking/observe-drops.js';
 import type { Connection } from '../state/connection.js';
@@ -23,8 +23,9 @@ export function inspectionService(
     return { manager: caller.name, own: sharedHalf(components, caller, { connectionId, halfId }) };
   };
   return {
-    async *captureHalf({ half, places, filter, snapLength }, context) {
+    async *captureHalf({ half, places: asked, filter, snapLength }, context) {
       const { manager, own } = ownHalf(half, context);
+      const places = knownPlaces(asked);
       using _place = captures.take(manager);
       components.logger.info(
         { connection: own.id, places },
