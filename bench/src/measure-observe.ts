@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { type Mesh, services } from './mesh.js';
 import type { Plan } from './options.js';
-import { settled } from './probe-usage.js';
+import { settled, type Usage } from './probe-usage.js';
 import { median, rounded } from './statistics.js';
 import { clientOf } from './system.js';
 
@@ -14,6 +14,9 @@ export interface ObserveFigure {
   readonly plainMs: number;
   /** p50 by p50. */
   readonly ratio: number;
+  /** Milliseconds of processor time of the manager for a set-up and its closing. */
+  readonly observedCpuMs: number;
+  readonly plainCpuMs: number;
   /** Bytes, after the same work. */
   readonly observedRss: number;
   readonly plainRss: number;
@@ -50,7 +53,15 @@ export async function measureObserve(
   const clients = names.map((name) => clientOf(mesh, name, services));
   const taken: [number[], number[]] = [[], []];
   const count = warmUp + 2 * rounds * pods;
+  const cpu = async (): Promise<[number, number]> => {
+    const [plain, observed] = await Promise.all(
+      programs.map(async (program) => (await program.ask<Usage>({ collect: false })).cpu),
+    );
+    return [plain ?? 0, observed ?? 0];
+  };
+  let before: readonly [number, number] = [0, 0];
   for (let n = 0; n < count; n++) {
+    if (n === warmUp) before = await cpu();
     // Each is the first of both as often as the other.
     for (const which of n % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
       const began = performance.now();
@@ -66,6 +77,8 @@ export async function measureObserve(
       );
   }
   await new Promise((resolve) => setTimeout(resolve, restMs));
+  const after = await cpu();
+  const cpuMs = (which: 0 | 1): number => rounded((after[which] - before[which]) / 1000 / taken[0].length);
   const [plain, observed] = [await settled(programs[0]), await settled(programs[1])];
   for (const program of [...endpoints, ...programs, sinking]) await program.stop();
   const [plainMs, observedMs] = [median(taken[0]), median(taken[1])];
@@ -74,6 +87,8 @@ export async function measureObserve(
     plainMs,
     observedMs,
     ratio: rounded(observedMs / plainMs),
+    plainCpuMs: cpuMs(0),
+    observedCpuMs: cpuMs(1),
     plainRss: plain.rss,
     observedRss: observed.rss,
   };

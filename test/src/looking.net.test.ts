@@ -1,12 +1,12 @@
 // What an operator sees of one connection: its packets in a file, how long they take, and where they get lost; on both nodes.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ping, type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mesh, type Pod } from './mesh.js';
 import { type Connected, nsm, nsmJson, nsmProgram, spawnNsm } from './nsm-command.js';
-import { type CapturedFile, readPcapng } from './pcapng-file.js';
+import { readPcapng } from './pcapng-file.js';
 
 /** What nftables calls the packets of each kind. */
 const kinds = [
@@ -64,21 +64,18 @@ describe.skipIf(!requireRoot('looking at connections'))('a connection that is lo
 
   const peerOf = (kind: string): string => connections.get(kind)!.peerAddresses[0]!;
   const idOf = (kind: string): string => connections.get(kind)!.id;
+  const fileOf = (kind: string): string => join(mesh.dir, `${kind}.pcapng`);
   const capture = (kind: string, ...flags: string[]): Promise<Running> =>
     spawnNsm(undefined, 'client on node-a', ['capture', idOf(kind), ...at(), ...flags]);
 
   describe.each(kinds)('over %s', (kind, frames) => {
-    let file: string;
-    let captured: CapturedFile;
-
     it('has its packets captured at every device that they pass', async () => {
-      file = join(mesh.dir, `${kind}.pcapng`);
+      const file = fileOf(kind);
       const capturing = await capture(kind, '--at', 'all', '--filter', 'icmp', '--count', '20', '-w', file);
       // Each way they pass five devices at least.
       await ping(client!.name, peerOf(kind), { count: 3 });
       expect(await capturing.exited).toBe(0);
-      captured = readPcapng(readFileSync(file));
-      const { interfaces, packets } = captured;
+      const { interfaces, packets } = readPcapng(readFileSync(file));
       expect(interfaces.map(({ name }) => name.split(' ').slice(0, 2).join(' '))).toEqual(
         expect.arrayContaining(everywhere),
       );
@@ -89,40 +86,6 @@ describe.skipIf(!requireRoot('looking at connections'))('a connection that is lo
       expect(first).toEqual(everywhere);
       const times = packets.map(({ time }) => time);
       expect(times).toEqual(times.toSorted((a, b) => Number(a - b)));
-    });
-
-    it('has its tunnel decoded by tshark', async ({ skip }) => {
-      if (spawnSync('tshark', ['--version']).error) skip('tshark is not installed');
-      const labelled = captured.packets.find(({ interface: index }) =>
-        captured.interfaces[index]?.name.startsWith('underlay'),
-      );
-      expect(labelled).toBeDefined();
-      const { tunnels } = await nsmJson<{ tunnels: { connectionId: string; identifier: number }[] }>(
-        'get',
-        'tunnels',
-        ...at(),
-      );
-      const { identifier } = tunnels.find(({ connectionId }) => connectionId === idOf(kind))!;
-      const lines = await run(undefined, 'tshark', [
-        ...[
-          '-r',
-          file,
-          '-Y',
-          `icmp && ip.addr == ${peerOf(kind)}`,
-          '-T',
-          'fields',
-          '-e',
-          'frame.interface_name',
-        ],
-        ...(kind.startsWith('MPLS') ? ['-d', `mpls.label==${identifier},pwethnocw`] : []),
-      ]);
-      const places = new Set(
-        lines
-          .trim()
-          .split('\n')
-          .map((line) => line.split(' ').slice(0, 2).join(' ')),
-      );
-      expect([...places]).toEqual(expect.arrayContaining(everywhere));
     });
 
     it('is pinged from either end, and beside the tunnel', async () => {
@@ -167,6 +130,28 @@ describe.skipIf(!requireRoot('looking at connections'))('a connection that is lo
         await mesh.switch.heal();
       }
     });
+  });
+
+  it('has the packets of its tunnel decoded by tshark', async ({ skip }) => {
+    if (spawnSync('tshark', ['--version']).error) skip('tshark is not installed');
+    const { tunnels } = await nsmJson<{ tunnels: { type: string; identifier: number }[] }>(
+      ...(['get', 'tunnels', ...at()] as const),
+    );
+    const labels = tunnels.flatMap(({ type, identifier }) =>
+      type.startsWith('MPLS') ? ['-d', `mpls.label==${identifier},pwethnocw`] : [],
+    );
+    // A file may have several sections.
+    const file = join(mesh.dir, 'all.pcapng');
+    writeFileSync(file, Buffer.concat(kinds.map(([kind]) => readFileSync(fileOf(kind)))));
+    const shown = ['-T', 'fields', '-e', 'frame.interface_name', '-e', 'ip.addr'];
+    const lines = await run(undefined, 'tshark', ['-r', file, '-Y', 'icmp', ...shown, ...labels]);
+    for (const [kind] of kinds) {
+      const places = lines
+        .split('\n')
+        .filter((line) => line.split(/[\t,]/).includes(peerOf(kind)))
+        .map((line) => line.split(' ').slice(0, 2).join(' '));
+      expect([...new Set(places)], kind).toEqual(expect.arrayContaining(everywhere));
+    }
   });
 
   it('is measured by sockets in both pods, once at a time', async () => {

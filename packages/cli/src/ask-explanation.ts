@@ -36,12 +36,13 @@ export async function askExplanation(
   );
   if (reply.candidates.length > 0) return explanationView(service, reply);
   const { services } = await admin.listServices({});
-  const { kind, message } = unknownService(
+  const unknown = unknownService(
     service,
     services.map(({ name }) => name),
   );
-  // What is wrong with this manager may be why it knows of none.
-  throw new NsmError(kind, [message, ...reply.problems.map(({ what }) => what)].join('; '));
+  // Endpoints that came since the registry is away are not known here.
+  const away = reply.problems.find(({ code }) => code === new NsmError('registry', '').code);
+  throw away ? new NsmError(unknown.kind, `${unknown.message}; ${away.what}`) : unknown;
 }
 
 /** `known` may have thousands of names. */

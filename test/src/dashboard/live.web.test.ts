@@ -28,7 +28,8 @@ describe.skipIf(!requireBrowser('a real mesh') || !requireRoot('a real mesh'))(
     const row = (text: string) => page.locator('tbody tr').filter({ hasText: text });
 
     beforeAll(async () => {
-      [mesh, pages] = await Promise.all([Mesh.start(), Pages.open()]);
+      mesh = await Mesh.start();
+      pages = await Pages.open();
       [client, near, far] = ['client', 'near', 'far'].map((label) => mesh.pod(label));
       [here] = await Promise.all([
         mesh.endpoint(mesh.a, { pod: near!, name: 'near', services: ['echo'] }),

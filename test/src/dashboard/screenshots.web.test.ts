@@ -17,7 +17,6 @@ const pictures: [name: string, path: string, options: BrowserContextOptions][] =
     'connections?select=connection/node-a:00000002',
     { viewport: { width: 1280, height: 740 }, colorScheme: 'dark' },
   ],
-  ['phone', 'connections', { viewport: { width: 360, height: 640 } }],
 ];
 
 describe.skipIf(!requireBrowser('pictures'))('pictures', () => {

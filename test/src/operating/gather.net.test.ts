@@ -69,7 +69,7 @@ describe.skipIf(!requireRoot('gathering'))('an archive for a bug report', () => 
     );
     await mesh.a.knows('log/log');
     await waitFor(async () => (await states()).includes('FAILED'), { what: 'a connection that failed' });
-  });
+  }, 60_000);
   afterAll(async () => {
     for (const process of others) await process.stop();
     await mesh?.stop();

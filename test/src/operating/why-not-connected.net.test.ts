@@ -108,7 +108,9 @@ describe.skipIf(!requireRoot('why not connected'))('a pod is not connected, as',
       const args = [nsmProgram, 'check', '--only', 'network', ...at()];
       const checked = run(mesh.a.namespace.name, process.execPath, args);
       await expect(checked).rejects.toMatchObject({
-        stdout: expect.stringMatching(/× packets of 1300 bytes reach node-b .* larger ones do not/),
+        stdout: expect.stringMatching(
+          /× underlay MTU: packets of 1300 bytes reach node-b .* larger ones do not/,
+        ),
       });
     } finally {
       await mesh.switch.setMtu('node-b', '1500');

@@ -58,6 +58,32 @@ const manager = (name: string, more: Partial<ManagerTold> = {}): ManagerTold => 
   ...more,
 });
 
+it('a manager that was named is asked as it was named, though another tells of it first', async () => {
+  const [first, second] = [new Feed('a'), new Feed('b')];
+  for (const feed of [first, second]) feed.managers = [manager('a'), manager('b')];
+  const others: Feed[] = [];
+  const feedOf = ({ name, address }: ManagerTold): ManagerFeed => {
+    others.push(new Feed(name, address));
+    return others.at(-1) as Feed;
+  };
+  // It answers late, and then not at once.
+  const { look } = second;
+  let isThere = false;
+  second.look = async () => {
+    if (!isThere) throw new Error('no manager answers');
+    return await look.call(second);
+  };
+  await using mesh = new LiveMesh({ feeds: [first, second], feedOf });
+  for (let times = 0; times < 3; times++) await mesh.refresh();
+  isThere = true;
+  for (let times = 0; times < 3; times++) await mesh.refresh();
+  expect(mesh.feedOf('b')).toBe(second);
+  expect(others.every(({ ended }) => ended)).toBe(true);
+  isThere = false;
+  await mesh.refresh();
+  expect(mesh.things).toContainEqual(expect.objectContaining({ id: 'b', unseen: 'no manager answers' }));
+});
+
 describe('managers that others tell of', () => {
   let mesh: LiveMesh;
   afterEach(async () => await mesh?.[Symbol.asyncDispose]());

@@ -193,15 +193,17 @@ export class LiveMesh implements AsyncDisposable {
   /** Managers that others tell of: they come, leave, and come back at another address. */
   #followOthers(told: readonly Told[]): void {
     const answering = told.filter(({ silent }) => silent === '');
-    if (answering.length === 0) return;
+    // Until all that were named have been asked, others may be among them.
+    if (answering.length === 0 || !this.#followed.every(({ wasAsked }) => wasAsked)) return;
     const managers = new Map(answering.flatMap(({ managers }) => managers.map((one) => [one.name, one])));
     for (const [name, { address, manager }] of this.#others) {
       const now = managers.get(name);
+      const isNamed = told.filter((one) => one.name === name).length > 1;
       // One that has ended without a word is asked on: it may be another that has not heard of it.
-      if (now && !now.stopped && now.address === address) continue;
+      if (now && !now.stopped && now.address === address && !isNamed) continue;
       this.#others.delete(name);
       this.#followed.splice(this.#followed.indexOf(manager), 1);
-      this.#unasked.set(name, 'it was stopped');
+      if (!isNamed) this.#unasked.set(name, 'it was stopped');
       void manager[Symbol.asyncDispose]();
     }
     const followed = new Set([...told.map(({ name }) => name), ...this.#others.keys()]);
