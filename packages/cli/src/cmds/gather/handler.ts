@@ -175,7 +175,7 @@ function readMe(missing: Readonly<Record<string, string>>): string {
 
 managers/NAME/   what each manager of the mesh says: status, connections with their history and what the kernel lacks of
                  them, why those that are not well would be refused, policy
-checks.json      what nsm check finds on this machine
+checks.json      what nsm check finds on this machine; sysctls.json has the kernel's settings
 network/         devices, addresses, routes, rules and firewall of this machine; in pods those of the mesh alone
 processes.json   the mesh's processes, how they were started, and the sizes of their eBPF maps
 logs/            the end of what they logged
