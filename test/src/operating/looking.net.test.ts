@@ -162,8 +162,28 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     expect(await past()).toEqual([
       expect.stringMatching(/^its last request \(.*\) was refused: .*label tier=bronze/),
     ]);
+    // What is explained is the request that was refused, unless another is asked about.
+    expect((await explain('--from', pod.name)).map(({ rank }) => rank)).toEqual([0, 0]);
+    expect((await explain('--from', pod.name, '--label', 'tier=gold'))[0]).toMatchObject({ chosen: true });
+    const status = await nsm('status', ...at());
+    expect(status.stdout).toMatch(
+      new RegExp(
+        `! pod ${pod.name} was refused echo .*NSM0202.* NSM0992\n  what to do: nsm explain --from ${pod.name}$`,
+        'm',
+      ),
+    );
+    const all = await nsm('explain', '--from', pod.name, ...at());
+    expect(all).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/^× echo: request .*labels tier=bronze/m),
+    });
+    expect(all.stdout).toMatch(new RegExp(`^  see all: nsm explain echo --from ${pod.name}$`, 'm'));
     await connect('now');
     expect(await past()).toEqual([]);
+    expect(await nsm('explain', '--from', pod.name, ...at())).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^√ echo: connection \S+ of "now" to near is SYNCED$/m),
+    });
   });
 
   it('is told the plan of a request, which changes nothing anywhere and comes true', async () => {

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3Qi6gQKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCKeBgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyEhUKDXJvdW5kX3RyaXBfdXMYeCABKA0SDQoFaGVhbHMYeSABKA0SLwoLa25vd25fc2luY2UYeiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKEnBlZXJfY29ubmVjdGlvbl9pZBiMASABKAkSEwoKY2xpZW50X3BvZBiNASABKAkSFQoMZW5kcG9pbnRfcG9kGI4BIAEoCSKoAQoFT3JkZXISEAoIdHJhY2VfaWQYASABKAkSDAoEa2luZBgCIAEoCRIrCgdzdGFydGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkdXJhdGlvbl9tcxgEIAEoARIbCgVzdGVwcxgFIAMoCzIMLmNvbW1vbi5TdGVwEg0KBWVycm9yGAYgASgJEhEKCXVuZGVyX3dheRgHIAEoCCJpCglQYXN0U3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJEhMKC2R1cmF0aW9uX21zGG4gASgBIkEKFExpc3RDb25uZWN0aW9uc1JlcGx5EikKC2Nvbm5lY3Rpb25zGAEgAygLMhQubnNtYWRtaW4uQ29ubmVjdGlvbiIUChJMaXN0VHVubmVsc1JlcXVlc3QicAoLVHVubmVsSW5Vc2USFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxwZWVyX21hbmFnZXIYAiABKAkSJwoGdHVubmVsGAMgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYBCABKA0icAoQTGlzdFR1bm5lbHNSZXBseRI0CgxjYXBhYmlsaXRpZXMYASADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRImCgd0dW5uZWxzGAIgAygLMhUubnNtYWRtaW4uVHVubmVsSW5Vc2UirAEKF0V4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEh0KBmxhYmVscxgCIAEoCzINLmNvbW1vbi5MYWJlbBIkCglpbnRlcmZhY2UYAyADKAsyES5jb21tb24uSW50ZXJmYWNlEiAKB3N1YmplY3QYBCABKAsyDy5jb21tb24uU3ViamVjdBIMCgRmcm9tGHggASgJItECCglDYW5kaWRhdGUSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSDAoEcmFuaxgCIAEoDRIOCgZyZWFzb24YAyABKAkSDAoEcnVsZRgEIAEoCRIfCgZjaGVja3MYeCADKAsyDy5uc21hZG1pbi5DaGVjaxIkCgZsYWJlbHMYeSADKAsyFC5uc21hZG1pbi5MYWJlbE1hdGNoEiwKCmludGVyZmFjZXMYeiABKAsyGC5uc21hZG1pbi5JbnRlcmZhY2VNYXRjaBImCgd0dW5uZWxzGHsgASgLMhUubnNtYWRtaW4uVHVubmVsTWF0Y2gSEwoLY29ubmVjdGlvbnMYfCABKA0SFgoOcmVjZW50X2ZhaWx1cmUYfSABKAkSDQoFbG9jYWwYfiABKAgSDAoEbG9zdBh/IAEoCSI0CgVDaGVjaxINCgVhYm91dBgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDAoEdGV4dBgDIAEoCSJDCgpMYWJlbE1hdGNoEgsKA2tleRgBIAEoCRIOCgZ3YW50ZWQYAiABKAkSEAoDaGFzGAMgASgJSACIAQFCBgoEX2hhcyLNAQoOSW50ZXJmYWNlTWF0Y2gSJAoFYXNrZWQYASADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRImCgdvZmZlcmVkGAIgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJQoGZGVuaWVkGAMgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIQoGY2xpZW50GAQgASgLMhEuY29tbW9uLkludGVyZmFjZRIjCghlbmRwb2ludBgFIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UigwIKC1R1bm5lbE1hdGNoEiAKBGhlcmUYASADKA4yEi5jb21tb24uVHVubmVsVHlwZRItCgxtaXNzaW5nX2hlcmUYAiADKAsyFy5uc21hZG1pbi5NaXNzaW5nVHVubmVsEiEKBXRoZXJlGAMgAygOMhIuY29tbW9uLlR1bm5lbFR5cGUSLgoNbWlzc2luZ190aGVyZRgEIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSJwoGY2hvc2VuGAUgASgOMhIuY29tbW9uLlR1bm5lbFR5cGVIAIgBARILCgNtdHUYBiABKA0SDwoHdW5rbm93bhgHIAEoCUIJCgdfY2hvc2VuIj4KDU1pc3NpbmdUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEgsKA3doeRgCIAEoCSKkAQoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUSHwoGY2xpZW50GHggASgLMg8uY29tbW9uLlN1YmplY3QSIwoIcHJvYmxlbXMYeSADKAsyES5uc21hZG1pbi5Qcm9ibGVtEhwKBHBsYW4YeiABKAsyDi5uc21hZG1pbi5QbGFuIjYKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIMCgR3aGF0GAIgASgJEg8KB3JlZnVzZXMYAyABKAgirQIKBFBsYW4SGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdtYW5hZ2VyGAMgASgJEiQKCWludGVyZmFjZRgEIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGAUgASgLMhEuY29tbW9uLkludGVyZmFjZRIWCg5pbnRlcmZhY2VfbmFtZRgGIAEoCRIkCgVwYWlycxgHIAMoCzIVLm5zbWFkbWluLlBsYW5uZWRQYWlyEhAKCHByZWZpeGVzGAggAygJEicKBnR1bm5lbBgJIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAogASgNIi8KC1BsYW5uZWRQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCSIkChZDbG9zZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkEKFENsb3NlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSIcCgxEcmFpblJlcXVlc3QSDAoEdW5kbxgBIAEoCCJXCgpEcmFpblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRINCgVtb3ZlZBgDIAEoDRIPCgdzdGF5aW5nGAQgAygJIhIKEEdldFBvbGljeVJlcXVlc3QiaQoOR2V0UG9saWN5UmVwbHkSDgoGc291cmNlGAEgASgJEg0KBWVycm9yGAIgASgJEgwKBHRleHQYAyABKAkSKgoGbG9hZGVkGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLEAQoRVGVzdFBvbGljeVJlcXVlc3QSIAoHc3ViamVjdBgBIAEoCzIPLmNvbW1vbi5TdWJqZWN0Eg4KBmFjdGlvbhgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgEIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAUgASgJEiQKCWludGVyZmFjZRgGIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UiPAoPVGVzdFBvbGljeVJlcGx5EikKCHZlcmRpY3RzGAEgAygLMhcubnNtYWRtaW4uUG9saWN5VmVyZGljdCLdAQoNUG9saWN5VmVyZGljdBIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB2FsbG93ZWQYAyABKAgSDAoEcnVsZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSMwoGbGltaXRzGAYgAygLMiMubnNtYWRtaW4uUG9saWN5VmVyZGljdC5MaW1pdHNFbnRyeRotCgtMaW1pdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIhkKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0IuEBChBDb25uZWN0aW9uQ2hhbmdlEi0KBGtpbmQYASABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoKY29ubmVjdGlvbhgCIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoES2luZBIPCgtVTlNQRUNJRklFRBAAEgsKB1BSRVNFTlQQARILCgdDSEFOR0VEEAISCwoHUkVNT1ZFRBADEgoKBlNZTkNFRBAEIiYKGENvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZDb21wYXJlQ29ubmVjdGlvblJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJEhUKDXJvdW5kX3RyaXBfdXMYAiABKA0iOgoMV2F0Y2hSZXF1ZXN0EioKBnRvcGljcxgBIAMoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMi7AMKCldhdGNoRXZlbnQSKQoFdG9waWMYASABKA4yGi5uc21hZG1pbi5XYXRjaEV2ZW50LlRvcGljEi0KBGtpbmQYAiABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKY29ubmVjdGlvbhgEIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb25IABIzCghlbmRwb2ludBgFIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEicKB21hbmFnZXIYBiABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASKQoGcG9saWN5GAcgASgLMhcubnNtYWRtaW4uUG9saWN5SW5Gb3JjZUgAEicKBWxpbWl0GAggASgLMhYubnNtYWRtaW4uTGltaXRSZWZ1c2FsSAASDgoGcmVhc29uGAkgASgJImQKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLQ09OTkVDVElPTlMQARINCglFTkRQT0lOVFMQAhIMCghNQU5BR0VSUxADEgoKBlBPTElDWRAEEgoKBkxJTUlUUxAFQgYKBHdoYXQiPgoNUG9saWN5SW5Gb3JjZRIOCgZzb3VyY2UYASABKAkSDgoGZGlnZXN0GAIgASgJEg0KBWVycm9yGAMgASgJIi0KDExpbWl0UmVmdXNhbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkibwoYQ2FwdHVyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnBsYWNlcxgCIAMoCRISCgpib3RoX25vZGVzGAMgASgIEg4KBmZpbHRlchgEIAEoDBITCgtzbmFwX2xlbmd0aBgFIAEoDSI3ChVQaW5nQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSEgoKdGltZW91dF9tcxgCIAEoDSJ6ChNQaW5nQ29ubmVjdGlvblJlcGx5EiIKB3Rocm91Z2gYASABKAsyES5uc21hZG1pbi5QaW5nTGVnEiMKCHVuZGVybGF5GAIgASgLMhEubnNtYWRtaW4uUGluZ0xlZxIMCgRsb3N0GAMgASgJEgwKBHBhdGgYBCABKAkiXAoHUGluZ0xlZxIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJEg4KBm1ldGhvZBgDIAEoCRIQCghhbnN3ZXJlZBgEIAEoCBIVCg1yb3VuZF90cmlwX21zGAUgASgBIhMKEUNoZWNrUGVlcnNSZXF1ZXN0IoYCCglQZWVyQ2hlY2sSDwoHbWFuYWdlchgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg4KBnJlbW90ZRgDIAEoCRINCgVlcnJvchgEIAEoCRIMCgRjb2RlGAUgASgJEhUKDXJvdW5kX3RyaXBfbXMYBiABKAESDwoHdmVyc2lvbhgHIAEoCRIbCg5jbG9ja19haGVhZF9tcxgIIAEoAUgAiAEBEh8KB3R1bm5lbHMYCSADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgKIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5QhEKD19jbG9ja19haGVhZF9tcyIWChRDaGVja1JlZ2lzdHJ5UmVxdWVzdCJiChJDaGVja1JlZ2lzdHJ5UmVwbHkSDQoFZXJyb3IYASABKAkSEgoKZWxhcHNlZF9tcxgCIAEoARIpCgdtZW1iZXJzGAMgAygLMhgubnNtYWRtaW4uUmVnaXN0cnlNZW1iZXIiRAoOUmVnaXN0cnlNZW1iZXISDwoHYWRkcmVzcxgBIAEoCRINCgVlcnJvchgCIAEoCRISCgplbGFwc2VkX21zGAMgASgBIiQKFlRyYWNlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkihAEKFFRyYWNlQ29ubmVjdGlvblJlcGx5EgwKBHBhdGgYASABKAkSJwoHcGFja2V0cxgCIAMoCzIWLm5zbWFkbWluLlRyYWNlZFBhY2tldBIPCgdyZWFzb25zGAMgAygJEiQKCXVud2F0Y2hlZBgEIAMoCzIRLm5zbWNhcHR1cmUuUG9pbnQiXgoMVHJhY2VkUGFja2V0EgwKBHNpemUYASABKA0SIAoEaG9wcxgCIAMoCzISLm5zbWFkbWluLlRyYWNlSG9wEhAKCGFuc3dlcmVkGAMgASgIEgwKBGxvc3QYBCABKAkifwoIVHJhY2VIb3ASDQoFcGxhY2UYASABKAkSDwoHbWFuYWdlchgCIAEoCRIRCglpbnRlcmZhY2UYAyABKAkSEAoIb3V0Z29pbmcYBCABKAgSDgoGYW5zd2VyGAUgASgIEgwKBHdoYXQYBiABKAkSEAoIYWZ0ZXJfbXMYByABKAEiOQoWQmVuY2hDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRITCgtkdXJhdGlvbl9tcxgCIAEoDSJdChRCZW5jaENvbm5lY3Rpb25SZXBseRIMCgRwYXRoGAEgASgJEgwKBGZyb20YAiABKAkSKQoGcmVwb3J0GAMgASgLMhkubnNtZm9yd2FyZGVyLkJlbmNoUmVwb3J0MoQMCgVBZG1pbhJCCgpHZXRNYW5hZ2VyEhsubnNtYWRtaW4uR2V0TWFuYWdlclJlcXVlc3QaFy5uc21hZG1pbi5NYW5hZ2VyU3RhdHVzEkoKDExpc3RTZXJ2aWNlcxIdLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0U2VydmljZXNSZXBseRJNCg1MaXN0RW5kcG9pbnRzEh4ubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcXVlc3QaHC5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVwbHkSSgoMTGlzdE1hbmFnZXJzEh0ubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcGx5ElMKD0xpc3RDb25uZWN0aW9ucxIgLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaHi5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXBseRJHCgtMaXN0VHVubmVscxIcLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVxdWVzdBoaLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVwbHkSVgoQRXhwbGFpblNlbGVjdGlvbhIhLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0Gh8ubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcGx5ElMKD0Nsb3NlQ29ubmVjdGlvbhIgLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXBseRI1CgVEcmFpbhIWLm5zbWFkbWluLkRyYWluUmVxdWVzdBoULm5zbWFkbWluLkRyYWluUmVwbHkSQQoJR2V0UG9saWN5EhoubnNtYWRtaW4uR2V0UG9saWN5UmVxdWVzdBoYLm5zbWFkbWluLkdldFBvbGljeVJlcGx5EkQKClRlc3RQb2xpY3kSGy5uc21hZG1pbi5UZXN0UG9saWN5UmVxdWVzdBoZLm5zbWFkbWluLlRlc3RQb2xpY3lSZXBseRJTChBXYXRjaENvbm5lY3Rpb25zEiEubnNtYWRtaW4uV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaGi5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlMAESWQoRQ29tcGFyZUNvbm5lY3Rpb24SIi5uc21hZG1pbi5Db21wYXJlQ29ubmVjdGlvblJlcXVlc3QaIC5uc21hZG1pbi5Db21wYXJlQ29ubmVjdGlvblJlcGx5EjcKBVdhdGNoEhYubnNtYWRtaW4uV2F0Y2hSZXF1ZXN0GhQubnNtYWRtaW4uV2F0Y2hFdmVudDABEk8KEUNhcHR1cmVDb25uZWN0aW9uEiIubnNtYWRtaW4uQ2FwdHVyZUNvbm5lY3Rpb25SZXF1ZXN0GhQubnNtY2FwdHVyZS5DYXB0dXJlZDABElAKDlBpbmdDb25uZWN0aW9uEh8ubnNtYWRtaW4uUGluZ0Nvbm5lY3Rpb25SZXF1ZXN0Gh0ubnNtYWRtaW4uUGluZ0Nvbm5lY3Rpb25SZXBseRJTCg9UcmFjZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5UcmFjZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uVHJhY2VDb25uZWN0aW9uUmVwbHkSUwoPQmVuY2hDb25uZWN0aW9uEiAubnNtYWRtaW4uQmVuY2hDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkJlbmNoQ29ubmVjdGlvblJlcGx5EkAKCkNoZWNrUGVlcnMSGy5uc21hZG1pbi5DaGVja1BlZXJzUmVxdWVzdBoTLm5zbWFkbWluLlBlZXJDaGVjazABEk0KDUNoZWNrUmVnaXN0cnkSHi5uc21hZG1pbi5DaGVja1JlZ2lzdHJ5UmVxdWVzdBocLm5zbWFkbWluLkNoZWNrUmVnaXN0cnlSZXBseWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3Qi6gQKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCKeBgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyEhUKDXJvdW5kX3RyaXBfdXMYeCABKA0SDQoFaGVhbHMYeSABKA0SLwoLa25vd25fc2luY2UYeiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKEnBlZXJfY29ubmVjdGlvbl9pZBiMASABKAkSEwoKY2xpZW50X3BvZBiNASABKAkSFQoMZW5kcG9pbnRfcG9kGI4BIAEoCSKoAQoFT3JkZXISEAoIdHJhY2VfaWQYASABKAkSDAoEa2luZBgCIAEoCRIrCgdzdGFydGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkdXJhdGlvbl9tcxgEIAEoARIbCgVzdGVwcxgFIAMoCzIMLmNvbW1vbi5TdGVwEg0KBWVycm9yGAYgASgJEhEKCXVuZGVyX3dheRgHIAEoCCJpCglQYXN0U3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJEhMKC2R1cmF0aW9uX21zGG4gASgBIkEKFExpc3RDb25uZWN0aW9uc1JlcGx5EikKC2Nvbm5lY3Rpb25zGAEgAygLMhQubnNtYWRtaW4uQ29ubmVjdGlvbiIUChJMaXN0VHVubmVsc1JlcXVlc3QicAoLVHVubmVsSW5Vc2USFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxwZWVyX21hbmFnZXIYAiABKAkSJwoGdHVubmVsGAMgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYBCABKA0icAoQTGlzdFR1bm5lbHNSZXBseRI0CgxjYXBhYmlsaXRpZXMYASADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRImCgd0dW5uZWxzGAIgAygLMhUubnNtYWRtaW4uVHVubmVsSW5Vc2UiwgEKF0V4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEh0KBmxhYmVscxgCIAEoCzINLmNvbW1vbi5MYWJlbBIkCglpbnRlcmZhY2UYAyADKAsyES5jb21tb24uSW50ZXJmYWNlEiAKB3N1YmplY3QYBCABKAsyDy5jb21tb24uU3ViamVjdBIMCgRmcm9tGHggASgJEhQKDGxhc3RfcmVmdXNlZBh5IAEoCCLRAgoJQ2FuZGlkYXRlEjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EgwKBHJhbmsYAiABKA0SDgoGcmVhc29uGAMgASgJEgwKBHJ1bGUYBCABKAkSHwoGY2hlY2tzGHggAygLMg8ubnNtYWRtaW4uQ2hlY2sSJAoGbGFiZWxzGHkgAygLMhQubnNtYWRtaW4uTGFiZWxNYXRjaBIsCgppbnRlcmZhY2VzGHogASgLMhgubnNtYWRtaW4uSW50ZXJmYWNlTWF0Y2gSJgoHdHVubmVscxh7IAEoCzIVLm5zbWFkbWluLlR1bm5lbE1hdGNoEhMKC2Nvbm5lY3Rpb25zGHwgASgNEhYKDnJlY2VudF9mYWlsdXJlGH0gASgJEg0KBWxvY2FsGH4gASgIEgwKBGxvc3QYfyABKAkiNAoFQ2hlY2sSDQoFYWJvdXQYASABKAkSDgoGcGFzc2VkGAIgASgIEgwKBHRleHQYAyABKAkiQwoKTGFiZWxNYXRjaBILCgNrZXkYASABKAkSDgoGd2FudGVkGAIgASgJEhAKA2hhcxgDIAEoCUgAiAEBQgYKBF9oYXMizQEKDkludGVyZmFjZU1hdGNoEiQKBWFza2VkGAEgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJgoHb2ZmZXJlZBgCIAMoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiUKBmRlbmllZBgDIAMoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiEKBmNsaWVudBgEIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USIwoIZW5kcG9pbnQYBSABKAsyES5jb21tb24uSW50ZXJmYWNlIoMCCgtUdW5uZWxNYXRjaBIgCgRoZXJlGAEgAygOMhIuY29tbW9uLlR1bm5lbFR5cGUSLQoMbWlzc2luZ19oZXJlGAIgAygLMhcubnNtYWRtaW4uTWlzc2luZ1R1bm5lbBIhCgV0aGVyZRgDIAMoDjISLmNvbW1vbi5UdW5uZWxUeXBlEi4KDW1pc3NpbmdfdGhlcmUYBCADKAsyFy5uc21hZG1pbi5NaXNzaW5nVHVubmVsEicKBmNob3NlbhgFIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlSACIAQESCwoDbXR1GAYgASgNEg8KB3Vua25vd24YByABKAlCCQoHX2Nob3NlbiI+Cg1NaXNzaW5nVHVubmVsEiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRILCgN3aHkYAiABKAkiyAEKFUV4cGxhaW5TZWxlY3Rpb25SZXBseRInCgpjYW5kaWRhdGVzGAEgAygLMhMubnNtYWRtaW4uQ2FuZGlkYXRlEh8KBmNsaWVudBh4IAEoCzIPLmNvbW1vbi5TdWJqZWN0EiMKCHByb2JsZW1zGHkgAygLMhEubnNtYWRtaW4uUHJvYmxlbRIcCgRwbGFuGHogASgLMg4ubnNtYWRtaW4uUGxhbhIiCgdyZWZ1c2VkGHsgASgLMhEubnNtYWRtaW4uUmVmdXNhbCIjChNMaXN0UmVmdXNhbHNSZXF1ZXN0EgwKBGZyb20YASABKAkiWQoRTGlzdFJlZnVzYWxzUmVwbHkSIwoIcmVmdXNhbHMYASADKAsyES5uc21hZG1pbi5SZWZ1c2FsEh8KBmNsaWVudBgCIAEoCzIPLmNvbW1vbi5TdWJqZWN0IucBCgdSZWZ1c2FsEh8KBmNsaWVudBgBIAEoCzIPLmNvbW1vbi5TdWJqZWN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSHQoGbGFiZWxzGAQgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgFIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USDAoEY29kZRgGIAEoCRIMCgR3aGF0GAcgASgJEigKBHRpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIMCgR3aGF0GAIgASgJEg8KB3JlZnVzZXMYAyABKAgirQIKBFBsYW4SGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdtYW5hZ2VyGAMgASgJEiQKCWludGVyZmFjZRgEIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGAUgASgLMhEuY29tbW9uLkludGVyZmFjZRIWCg5pbnRlcmZhY2VfbmFtZRgGIAEoCRIkCgVwYWlycxgHIAMoCzIVLm5zbWFkbWluLlBsYW5uZWRQYWlyEhAKCHByZWZpeGVzGAggAygJEicKBnR1bm5lbBgJIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAogASgNIi8KC1BsYW5uZWRQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCSIkChZDbG9zZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkEKFENsb3NlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSIcCgxEcmFpblJlcXVlc3QSDAoEdW5kbxgBIAEoCCJXCgpEcmFpblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRINCgVtb3ZlZBgDIAEoDRIPCgdzdGF5aW5nGAQgAygJIhIKEEdldFBvbGljeVJlcXVlc3QiaQoOR2V0UG9saWN5UmVwbHkSDgoGc291cmNlGAEgASgJEg0KBWVycm9yGAIgASgJEgwKBHRleHQYAyABKAkSKgoGbG9hZGVkGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLEAQoRVGVzdFBvbGljeVJlcXVlc3QSIAoHc3ViamVjdBgBIAEoCzIPLmNvbW1vbi5TdWJqZWN0Eg4KBmFjdGlvbhgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgEIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAUgASgJEiQKCWludGVyZmFjZRgGIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UiPAoPVGVzdFBvbGljeVJlcGx5EikKCHZlcmRpY3RzGAEgAygLMhcubnNtYWRtaW4uUG9saWN5VmVyZGljdCLdAQoNUG9saWN5VmVyZGljdBIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB2FsbG93ZWQYAyABKAgSDAoEcnVsZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSMwoGbGltaXRzGAYgAygLMiMubnNtYWRtaW4uUG9saWN5VmVyZGljdC5MaW1pdHNFbnRyeRotCgtMaW1pdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIhkKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0IuEBChBDb25uZWN0aW9uQ2hhbmdlEi0KBGtpbmQYASABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoKY29ubmVjdGlvbhgCIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoES2luZBIPCgtVTlNQRUNJRklFRBAAEgsKB1BSRVNFTlQQARILCgdDSEFOR0VEEAISCwoHUkVNT1ZFRBADEgoKBlNZTkNFRBAEIiYKGENvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZDb21wYXJlQ29ubmVjdGlvblJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJEhUKDXJvdW5kX3RyaXBfdXMYAiABKA0iOgoMV2F0Y2hSZXF1ZXN0EioKBnRvcGljcxgBIAMoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMi7AMKCldhdGNoRXZlbnQSKQoFdG9waWMYASABKA4yGi5uc21hZG1pbi5XYXRjaEV2ZW50LlRvcGljEi0KBGtpbmQYAiABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKY29ubmVjdGlvbhgEIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb25IABIzCghlbmRwb2ludBgFIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEicKB21hbmFnZXIYBiABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASKQoGcG9saWN5GAcgASgLMhcubnNtYWRtaW4uUG9saWN5SW5Gb3JjZUgAEicKBWxpbWl0GAggASgLMhYubnNtYWRtaW4uTGltaXRSZWZ1c2FsSAASDgoGcmVhc29uGAkgASgJImQKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLQ09OTkVDVElPTlMQARINCglFTkRQT0lOVFMQAhIMCghNQU5BR0VSUxADEgoKBlBPTElDWRAEEgoKBkxJTUlUUxAFQgYKBHdoYXQiPgoNUG9saWN5SW5Gb3JjZRIOCgZzb3VyY2UYASABKAkSDgoGZGlnZXN0GAIgASgJEg0KBWVycm9yGAMgASgJIi0KDExpbWl0UmVmdXNhbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkibwoYQ2FwdHVyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnBsYWNlcxgCIAMoCRISCgpib3RoX25vZGVzGAMgASgIEg4KBmZpbHRlchgEIAEoDBITCgtzbmFwX2xlbmd0aBgFIAEoDSI3ChVQaW5nQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSEgoKdGltZW91dF9tcxgCIAEoDSJ6ChNQaW5nQ29ubmVjdGlvblJlcGx5EiIKB3Rocm91Z2gYASABKAsyES5uc21hZG1pbi5QaW5nTGVnEiMKCHVuZGVybGF5GAIgASgLMhEubnNtYWRtaW4uUGluZ0xlZxIMCgRsb3N0GAMgASgJEgwKBHBhdGgYBCABKAkiXAoHUGluZ0xlZxIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJEg4KBm1ldGhvZBgDIAEoCRIQCghhbnN3ZXJlZBgEIAEoCBIVCg1yb3VuZF90cmlwX21zGAUgASgBIhMKEUNoZWNrUGVlcnNSZXF1ZXN0IoYCCglQZWVyQ2hlY2sSDwoHbWFuYWdlchgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg4KBnJlbW90ZRgDIAEoCRINCgVlcnJvchgEIAEoCRIMCgRjb2RlGAUgASgJEhUKDXJvdW5kX3RyaXBfbXMYBiABKAESDwoHdmVyc2lvbhgHIAEoCRIbCg5jbG9ja19haGVhZF9tcxgIIAEoAUgAiAEBEh8KB3R1bm5lbHMYCSADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgKIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5QhEKD19jbG9ja19haGVhZF9tcyIWChRDaGVja1JlZ2lzdHJ5UmVxdWVzdCJiChJDaGVja1JlZ2lzdHJ5UmVwbHkSDQoFZXJyb3IYASABKAkSEgoKZWxhcHNlZF9tcxgCIAEoARIpCgdtZW1iZXJzGAMgAygLMhgubnNtYWRtaW4uUmVnaXN0cnlNZW1iZXIiRAoOUmVnaXN0cnlNZW1iZXISDwoHYWRkcmVzcxgBIAEoCRINCgVlcnJvchgCIAEoCRISCgplbGFwc2VkX21zGAMgASgBIiQKFlRyYWNlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkihAEKFFRyYWNlQ29ubmVjdGlvblJlcGx5EgwKBHBhdGgYASABKAkSJwoHcGFja2V0cxgCIAMoCzIWLm5zbWFkbWluLlRyYWNlZFBhY2tldBIPCgdyZWFzb25zGAMgAygJEiQKCXVud2F0Y2hlZBgEIAMoCzIRLm5zbWNhcHR1cmUuUG9pbnQiXgoMVHJhY2VkUGFja2V0EgwKBHNpemUYASABKA0SIAoEaG9wcxgCIAMoCzISLm5zbWFkbWluLlRyYWNlSG9wEhAKCGFuc3dlcmVkGAMgASgIEgwKBGxvc3QYBCABKAkifwoIVHJhY2VIb3ASDQoFcGxhY2UYASABKAkSDwoHbWFuYWdlchgCIAEoCRIRCglpbnRlcmZhY2UYAyABKAkSEAoIb3V0Z29pbmcYBCABKAgSDgoGYW5zd2VyGAUgASgIEgwKBHdoYXQYBiABKAkSEAoIYWZ0ZXJfbXMYByABKAEiOQoWQmVuY2hDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRITCgtkdXJhdGlvbl9tcxgCIAEoDSJdChRCZW5jaENvbm5lY3Rpb25SZXBseRIMCgRwYXRoGAEgASgJEgwKBGZyb20YAiABKAkSKQoGcmVwb3J0GAMgASgLMhkubnNtZm9yd2FyZGVyLkJlbmNoUmVwb3J0MtAMCgVBZG1pbhJCCgpHZXRNYW5hZ2VyEhsubnNtYWRtaW4uR2V0TWFuYWdlclJlcXVlc3QaFy5uc21hZG1pbi5NYW5hZ2VyU3RhdHVzEkoKDExpc3RTZXJ2aWNlcxIdLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0U2VydmljZXNSZXBseRJNCg1MaXN0RW5kcG9pbnRzEh4ubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcXVlc3QaHC5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVwbHkSSgoMTGlzdE1hbmFnZXJzEh0ubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcGx5ElMKD0xpc3RDb25uZWN0aW9ucxIgLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaHi5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXBseRJHCgtMaXN0VHVubmVscxIcLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVxdWVzdBoaLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVwbHkSVgoQRXhwbGFpblNlbGVjdGlvbhIhLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0Gh8ubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcGx5ElMKD0Nsb3NlQ29ubmVjdGlvbhIgLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXBseRI1CgVEcmFpbhIWLm5zbWFkbWluLkRyYWluUmVxdWVzdBoULm5zbWFkbWluLkRyYWluUmVwbHkSQQoJR2V0UG9saWN5EhoubnNtYWRtaW4uR2V0UG9saWN5UmVxdWVzdBoYLm5zbWFkbWluLkdldFBvbGljeVJlcGx5EkQKClRlc3RQb2xpY3kSGy5uc21hZG1pbi5UZXN0UG9saWN5UmVxdWVzdBoZLm5zbWFkbWluLlRlc3RQb2xpY3lSZXBseRJTChBXYXRjaENvbm5lY3Rpb25zEiEubnNtYWRtaW4uV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaGi5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlMAESWQoRQ29tcGFyZUNvbm5lY3Rpb24SIi5uc21hZG1pbi5Db21wYXJlQ29ubmVjdGlvblJlcXVlc3QaIC5uc21hZG1pbi5Db21wYXJlQ29ubmVjdGlvblJlcGx5EjcKBVdhdGNoEhYubnNtYWRtaW4uV2F0Y2hSZXF1ZXN0GhQubnNtYWRtaW4uV2F0Y2hFdmVudDABEk8KEUNhcHR1cmVDb25uZWN0aW9uEiIubnNtYWRtaW4uQ2FwdHVyZUNvbm5lY3Rpb25SZXF1ZXN0GhQubnNtY2FwdHVyZS5DYXB0dXJlZDABElAKDlBpbmdDb25uZWN0aW9uEh8ubnNtYWRtaW4uUGluZ0Nvbm5lY3Rpb25SZXF1ZXN0Gh0ubnNtYWRtaW4uUGluZ0Nvbm5lY3Rpb25SZXBseRJTCg9UcmFjZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5UcmFjZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uVHJhY2VDb25uZWN0aW9uUmVwbHkSUwoPQmVuY2hDb25uZWN0aW9uEiAubnNtYWRtaW4uQmVuY2hDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkJlbmNoQ29ubmVjdGlvblJlcGx5EkAKCkNoZWNrUGVlcnMSGy5uc21hZG1pbi5DaGVja1BlZXJzUmVxdWVzdBoTLm5zbWFkbWluLlBlZXJDaGVjazABEk0KDUNoZWNrUmVnaXN0cnkSHi5uc21hZG1pbi5DaGVja1JlZ2lzdHJ5UmVxdWVzdBocLm5zbWFkbWluLkNoZWNrUmVnaXN0cnlSZXBseRJKCgxMaXN0UmVmdXNhbHMSHS5uc21hZG1pbi5MaXN0UmVmdXNhbHNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdFJlZnVzYWxzUmVwbHliBnByb3RvMw", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -789,6 +789,14 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
    * @generated from field: string from = 120;
    */
   from: string;
+
+  /**
+   * Where the pod's last request for the service was refused: that one, with its labels, interfaces and user, is explained in place of
+   * what is said here.
+   *
+   * @generated from field: bool last_refused = 121;
+   */
+  lastRefused: boolean;
 };
 
 /**
@@ -897,7 +905,7 @@ export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
  */
 export type Check = Message<"nsmadmin.Check"> & {
   /**
-   * policy, provider, labels, node, interfaces, tunnel or mtu.
+   * policy, provider, labels, node, interfaces, tunnel, mtu or addresses.
    *
    * @generated from field: string about = 1;
    */
@@ -1101,6 +1109,13 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
    * @generated from field: nsmadmin.Plan plan = 122;
    */
   plan?: Plan | undefined;
+
+  /**
+   * The request that was explained, where last_refused was said and there is one.
+   *
+   * @generated from field: nsmadmin.Refusal refused = 123;
+   */
+  refused?: Refusal | undefined;
 };
 
 /**
@@ -1109,6 +1124,105 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 26);
+
+/**
+ * @generated from message nsmadmin.ListRefusalsRequest
+ */
+export type ListRefusalsRequest = Message<"nsmadmin.ListRefusalsRequest"> & {
+  /**
+   * The pod, as in ExplainSelectionRequest; empty: all of this node.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+};
+
+/**
+ * Describes the message nsmadmin.ListRefusalsRequest.
+ * Use `create(ListRefusalsRequestSchema)` to create a new message.
+ */
+export const ListRefusalsRequestSchema: GenMessage<ListRefusalsRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 27);
+
+/**
+ * @generated from message nsmadmin.ListRefusalsReply
+ */
+export type ListRefusalsReply = Message<"nsmadmin.ListRefusalsReply"> & {
+  /**
+   * @generated from field: repeated nsmadmin.Refusal refusals = 1;
+   */
+  refusals: Refusal[];
+
+  /**
+   * The pod, where one was named.
+   *
+   * @generated from field: common.Subject client = 2;
+   */
+  client?: Subject | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.ListRefusalsReply.
+ * Use `create(ListRefusalsReplySchema)` to create a new message.
+ */
+export const ListRefusalsReplySchema: GenMessage<ListRefusalsReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 28);
+
+/**
+ * @generated from message nsmadmin.Refusal
+ */
+export type Refusal = Message<"nsmadmin.Refusal"> & {
+  /**
+   * Who asked.
+   *
+   * @generated from field: common.Subject client = 1;
+   */
+  client?: Subject | undefined;
+
+  /**
+   * @generated from field: string network_service_name = 2;
+   */
+  networkServiceName: string;
+
+  /**
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: common.Label labels = 4;
+   */
+  labels?: Label | undefined;
+
+  /**
+   * @generated from field: repeated common.Interface interface = 5;
+   */
+  interface: Interface[];
+
+  /**
+   * As of errors, NSM0xxx, and its message.
+   *
+   * @generated from field: string code = 6;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string what = 7;
+   */
+  what: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 8;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.Refusal.
+ * Use `create(RefusalSchema)` to create a new message.
+ */
+export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 29);
 
 /**
  * @generated from message nsmadmin.Problem
@@ -1139,7 +1253,7 @@ export type Problem = Message<"nsmadmin.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 27);
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * What a request would come to. Nothing is taken and nobody is asked for it: an endpoint may still give addresses of its own, and
@@ -1216,7 +1330,7 @@ export type Plan = Message<"nsmadmin.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 28);
+  messageDesc(file_nsmadmin, 31);
 
 /**
  * @generated from message nsmadmin.PlannedPair
@@ -1240,7 +1354,7 @@ export type PlannedPair = Message<"nsmadmin.PlannedPair"> & {
  * Use `create(PlannedPairSchema)` to create a new message.
  */
 export const PlannedPairSchema: GenMessage<PlannedPair> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 29);
+  messageDesc(file_nsmadmin, 32);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -1259,7 +1373,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 30);
+  messageDesc(file_nsmadmin, 33);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -1281,7 +1395,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 31);
+  messageDesc(file_nsmadmin, 34);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -1300,7 +1414,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 32);
+  messageDesc(file_nsmadmin, 35);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -1336,7 +1450,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 33);
+  messageDesc(file_nsmadmin, 36);
 
 /**
  * @generated from message nsmadmin.GetPolicyRequest
@@ -1349,7 +1463,7 @@ export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 34);
+  messageDesc(file_nsmadmin, 37);
 
 /**
  * @generated from message nsmadmin.GetPolicyReply
@@ -1385,7 +1499,7 @@ export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
  * Use `create(GetPolicyReplySchema)` to create a new message.
  */
 export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 35);
+  messageDesc(file_nsmadmin, 38);
 
 /**
  * @generated from message nsmadmin.TestPolicyRequest
@@ -1431,7 +1545,7 @@ export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 36);
+  messageDesc(file_nsmadmin, 39);
 
 /**
  * @generated from message nsmadmin.TestPolicyReply
@@ -1448,7 +1562,7 @@ export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
  * Use `create(TestPolicyReplySchema)` to create a new message.
  */
 export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 37);
+  messageDesc(file_nsmadmin, 40);
 
 /**
  * @generated from message nsmadmin.PolicyVerdict
@@ -1490,7 +1604,7 @@ export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
  * Use `create(PolicyVerdictSchema)` to create a new message.
  */
 export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 38);
+  messageDesc(file_nsmadmin, 41);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -1503,7 +1617,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 39);
+  messageDesc(file_nsmadmin, 42);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -1530,7 +1644,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 40);
+  messageDesc(file_nsmadmin, 43);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -1571,7 +1685,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 40, 0);
+  enumDesc(file_nsmadmin, 43, 0);
 
 /**
  * @generated from message nsmadmin.CompareConnectionRequest
@@ -1590,7 +1704,7 @@ export type CompareConnectionRequest = Message<"nsmadmin.CompareConnectionReques
  * Use `create(CompareConnectionRequestSchema)` to create a new message.
  */
 export const CompareConnectionRequestSchema: GenMessage<CompareConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 41);
+  messageDesc(file_nsmadmin, 44);
 
 /**
  * @generated from message nsmadmin.CompareConnectionReply
@@ -1617,7 +1731,7 @@ export type CompareConnectionReply = Message<"nsmadmin.CompareConnectionReply"> 
  * Use `create(CompareConnectionReplySchema)` to create a new message.
  */
 export const CompareConnectionReplySchema: GenMessage<CompareConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 42);
+  messageDesc(file_nsmadmin, 45);
 
 /**
  * @generated from message nsmadmin.WatchRequest
@@ -1636,7 +1750,7 @@ export type WatchRequest = Message<"nsmadmin.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 43);
+  messageDesc(file_nsmadmin, 46);
 
 /**
  * Something that there is, or that happened.
@@ -1709,7 +1823,7 @@ export type WatchEvent = Message<"nsmadmin.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 44);
+  messageDesc(file_nsmadmin, 47);
 
 /**
  * @generated from enum nsmadmin.WatchEvent.Topic
@@ -1755,7 +1869,7 @@ export type WatchEvent_Topic = (typeof WatchEvent_Topic)[keyof typeof WatchEvent
  * Describes the enum nsmadmin.WatchEvent.Topic.
  */
 export const WatchEvent_TopicSchema: GenEnum<WatchEvent_Topic> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 44, 0);
+  enumDesc(file_nsmadmin, 47, 0);
 
 /**
  * @generated from message nsmadmin.PolicyInForce
@@ -1786,7 +1900,7 @@ export type PolicyInForce = Message<"nsmadmin.PolicyInForce"> & {
  * Use `create(PolicyInForceSchema)` to create a new message.
  */
 export const PolicyInForceSchema: GenMessage<PolicyInForce> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 45);
+  messageDesc(file_nsmadmin, 48);
 
 /**
  * Something was asked for beyond a limit.
@@ -1812,7 +1926,7 @@ export type LimitRefusal = Message<"nsmadmin.LimitRefusal"> & {
  * Use `create(LimitRefusalSchema)` to create a new message.
  */
 export const LimitRefusalSchema: GenMessage<LimitRefusal> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 46);
+  messageDesc(file_nsmadmin, 49);
 
 /**
  * @generated from message nsmadmin.CaptureConnectionRequest
@@ -1857,7 +1971,7 @@ export type CaptureConnectionRequest = Message<"nsmadmin.CaptureConnectionReques
  * Use `create(CaptureConnectionRequestSchema)` to create a new message.
  */
 export const CaptureConnectionRequestSchema: GenMessage<CaptureConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 47);
+  messageDesc(file_nsmadmin, 50);
 
 /**
  * @generated from message nsmadmin.PingConnectionRequest
@@ -1883,7 +1997,7 @@ export type PingConnectionRequest = Message<"nsmadmin.PingConnectionRequest"> & 
  * Use `create(PingConnectionRequestSchema)` to create a new message.
  */
 export const PingConnectionRequestSchema: GenMessage<PingConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 48);
+  messageDesc(file_nsmadmin, 51);
 
 /**
  * @generated from message nsmadmin.PingConnectionReply
@@ -1923,7 +2037,7 @@ export type PingConnectionReply = Message<"nsmadmin.PingConnectionReply"> & {
  * Use `create(PingConnectionReplySchema)` to create a new message.
  */
 export const PingConnectionReplySchema: GenMessage<PingConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 49);
+  messageDesc(file_nsmadmin, 52);
 
 /**
  * @generated from message nsmadmin.PingLeg
@@ -1964,7 +2078,7 @@ export type PingLeg = Message<"nsmadmin.PingLeg"> & {
  * Use `create(PingLegSchema)` to create a new message.
  */
 export const PingLegSchema: GenMessage<PingLeg> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 50);
+  messageDesc(file_nsmadmin, 53);
 
 /**
  * @generated from message nsmadmin.CheckPeersRequest
@@ -1977,7 +2091,7 @@ export type CheckPeersRequest = Message<"nsmadmin.CheckPeersRequest"> & {
  * Use `create(CheckPeersRequestSchema)` to create a new message.
  */
 export const CheckPeersRequestSchema: GenMessage<CheckPeersRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 51);
+  messageDesc(file_nsmadmin, 54);
 
 /**
  * Another manager, as this one reaches it.
@@ -2055,7 +2169,7 @@ export type PeerCheck = Message<"nsmadmin.PeerCheck"> & {
  * Use `create(PeerCheckSchema)` to create a new message.
  */
 export const PeerCheckSchema: GenMessage<PeerCheck> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 52);
+  messageDesc(file_nsmadmin, 55);
 
 /**
  * @generated from message nsmadmin.CheckRegistryRequest
@@ -2068,7 +2182,7 @@ export type CheckRegistryRequest = Message<"nsmadmin.CheckRegistryRequest"> & {
  * Use `create(CheckRegistryRequestSchema)` to create a new message.
  */
 export const CheckRegistryRequestSchema: GenMessage<CheckRegistryRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 53);
+  messageDesc(file_nsmadmin, 56);
 
 /**
  * @generated from message nsmadmin.CheckRegistryReply
@@ -2099,7 +2213,7 @@ export type CheckRegistryReply = Message<"nsmadmin.CheckRegistryReply"> & {
  * Use `create(CheckRegistryReplySchema)` to create a new message.
  */
 export const CheckRegistryReplySchema: GenMessage<CheckRegistryReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 54);
+  messageDesc(file_nsmadmin, 57);
 
 /**
  * @generated from message nsmadmin.RegistryMember
@@ -2130,7 +2244,7 @@ export type RegistryMember = Message<"nsmadmin.RegistryMember"> & {
  * Use `create(RegistryMemberSchema)` to create a new message.
  */
 export const RegistryMemberSchema: GenMessage<RegistryMember> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 55);
+  messageDesc(file_nsmadmin, 58);
 
 /**
  * @generated from message nsmadmin.TraceConnectionRequest
@@ -2149,7 +2263,7 @@ export type TraceConnectionRequest = Message<"nsmadmin.TraceConnectionRequest"> 
  * Use `create(TraceConnectionRequestSchema)` to create a new message.
  */
 export const TraceConnectionRequestSchema: GenMessage<TraceConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 56);
+  messageDesc(file_nsmadmin, 59);
 
 /**
  * @generated from message nsmadmin.TraceConnectionReply
@@ -2189,7 +2303,7 @@ export type TraceConnectionReply = Message<"nsmadmin.TraceConnectionReply"> & {
  * Use `create(TraceConnectionReplySchema)` to create a new message.
  */
 export const TraceConnectionReplySchema: GenMessage<TraceConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 57);
+  messageDesc(file_nsmadmin, 60);
 
 /**
  * @generated from message nsmadmin.TracedPacket
@@ -2227,7 +2341,7 @@ export type TracedPacket = Message<"nsmadmin.TracedPacket"> & {
  * Use `create(TracedPacketSchema)` to create a new message.
  */
 export const TracedPacketSchema: GenMessage<TracedPacket> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 58);
+  messageDesc(file_nsmadmin, 61);
 
 /**
  * @generated from message nsmadmin.TraceHop
@@ -2282,7 +2396,7 @@ export type TraceHop = Message<"nsmadmin.TraceHop"> & {
  * Use `create(TraceHopSchema)` to create a new message.
  */
 export const TraceHopSchema: GenMessage<TraceHop> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 59);
+  messageDesc(file_nsmadmin, 62);
 
 /**
  * @generated from message nsmadmin.BenchConnectionRequest
@@ -2308,7 +2422,7 @@ export type BenchConnectionRequest = Message<"nsmadmin.BenchConnectionRequest"> 
  * Use `create(BenchConnectionRequestSchema)` to create a new message.
  */
 export const BenchConnectionRequestSchema: GenMessage<BenchConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 60);
+  messageDesc(file_nsmadmin, 63);
 
 /**
  * @generated from message nsmadmin.BenchConnectionReply
@@ -2339,7 +2453,7 @@ export type BenchConnectionReply = Message<"nsmadmin.BenchConnectionReply"> & {
  * Use `create(BenchConnectionReplySchema)` to create a new message.
  */
 export const BenchConnectionReplySchema: GenMessage<BenchConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 61);
+  messageDesc(file_nsmadmin, 64);
 
 /**
  * @generated from service nsmadmin.Admin
@@ -2533,6 +2647,17 @@ export const Admin: GenService<{
     methodKind: "unary";
     input: typeof CheckRegistryRequestSchema;
     output: typeof CheckRegistryReplySchema;
+  },
+  /**
+   * What pods of this node were refused and have not been given since: of each pod and service the last, the latest first, at most 64.
+   * Left out are those of pods that are gone, and of callers that gave up.
+   *
+   * @generated from rpc nsmadmin.Admin.ListRefusals
+   */
+  listRefusals: {
+    methodKind: "unary";
+    input: typeof ListRefusalsRequestSchema;
+    output: typeof ListRefusalsReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmadmin, 0);

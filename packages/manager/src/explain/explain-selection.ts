@@ -8,6 +8,7 @@ import { namesToBe } from '../request/attempt.js';
 import type { Planned } from '../request/plan-connection.js';
 import type { ExplainComponents } from './components.js';
 import { explainCandidate, type Question, type Told } from './explain-candidate.js';
+import { refusalInit } from './list-refusals.js';
 import { problemOf, problemsHere, problemsOf } from './problems.js';
 import { type Asker, whoAsks } from './who-asks.js';
 
@@ -23,7 +24,7 @@ export async function explainSelection(
   components: ExplainComponents,
   request: admin.ExplainSelectionRequest,
 ): Promise<Reply> {
-  const { networkServiceName: service, labels, interface: interfaces, subject, from } = request;
+  const { networkServiceName: service, subject, from, lastRefused } = request;
   const problems = problemsHere(components);
   let asker: Asker | undefined;
   try {
@@ -31,6 +32,10 @@ export async function explainSelection(
   } catch (thrown) {
     problems.push(problemOf(NsmError.from(thrown)));
   }
+  const refused = asker && lastRefused ? components.refusals.of(asker.namespace, service) : undefined;
+  if (asker && refused && !subject)
+    asker = { ...asker, client: { ...components.subjects.again(refused.client), pid: 0 } };
+  const { labels, interface: interfaces } = refused ?? request;
   const client = asker?.client ?? (subject && components.subjects.described(subject));
   const wanted = { service, labels, interfaces, client };
   const explained = components.catalogue.explain(wanted);
@@ -45,12 +50,13 @@ export async function explainSelection(
   });
   if (asker) problems.push(...problemsOf(components, wanted, asker));
   const chosen = told.find(({ planned }) => planned !== undefined);
-  const refused = problems.some(({ refuses }) => refuses);
+  const isRefused = problems.some(({ refuses }) => refuses);
   return {
     candidates: told.map(({ candidate }) => candidate),
     problems,
     ...(client ? { client } : {}),
-    ...(chosen?.planned && !refused ? { plan: planOf(components, question, chosen, chosen.planned) } : {}),
+    ...(refused ? { refused: refusalInit(refused) } : {}),
+    ...(chosen?.planned && !isRefused ? { plan: planOf(components, question, chosen, chosen.planned) } : {}),
   };
 }
 
