@@ -1,7 +1,7 @@
 // What a request would come to, and why: told from the choice itself and from the steps of a request that take nothing.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type admin, NsmError, traitsOf } from '@nsm/api';
-import { obstacles, prefixesOf } from '../addresses/allocation.js';
+import { prefixesOf } from '../addresses/allocation.js';
 import type { ExplainedCandidate } from '../choice/selection.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import { namesToBe } from '../request/attempt.js';
@@ -61,13 +61,13 @@ export async function explainSelection(
 }
 
 function inShort({ endpoint, reason, rule, lost }: ExplainedCandidate, rank: number): Told {
-  return { candidate: { endpoint, rank, reason, rule, lost }, planned: undefined };
+  return { candidate: { endpoint, rank, reason, rule, lost }, planned: undefined, pairs: [] };
 }
 
 function planOf(
   components: ExplainComponents,
   { asker }: Question,
-  { candidate: { endpoint } }: Told,
+  { candidate: { endpoint }, pairs }: Told,
   { agreed, tunnel, mtu }: Planned,
 ): PlanInit {
   const record = components.catalogue
@@ -87,7 +87,7 @@ function planOf(
     interface: agreed.client,
     endpointInterface: agreed.endpoint,
     interfaceName: asker && traitsOf(agreed.client.type).hasDevice ? nameIn(components, asker, agreed) : '',
-    pairs: pairsFor(components, prefixes, asker),
+    pairs: pairs.map(({ client, endpoint: other }) => ({ client, endpoint: other })),
     prefixes: [...prefixes],
     ...(tunnel ? { tunnel } : {}),
     mtu,
@@ -106,14 +106,4 @@ function nameIn(
     const name = wanted.replace('%d', String(number));
     if (name === wanted || !taken.has(name)) return name;
   }
-}
-
-/** The first that are free, where this manager has some of the prefixes at hand. */
-function pairsFor(components: ExplainComponents, prefixes: readonly string[], asker: Asker | undefined) {
-  const inTheWay = obstacles(components, asker?.namespace.prefixes ?? []);
-  return [4, 6].flatMap((version) => {
-    const ofVersion = prefixes.filter((prefix) => (prefix.includes(':') ? 6 : 4) === version);
-    const pairs = ofVersion.flatMap((prefix) => components.pools.next(prefix, inTheWay) ?? []);
-    return pairs.slice(0, 1).map(({ client, endpoint }) => ({ client, endpoint }));
-  });
 }
