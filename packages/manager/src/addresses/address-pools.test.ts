@@ -103,8 +103,12 @@ describe('AddressPools', () => {
     const registry = (synced: boolean) => ({ pools, registry: { synced, url: 'nsm://r' } });
     const prefix = '10.50.0.0/20';
     expect(nextPairs(registry(true), [prefix], [])).toEqual([undefined]);
-    expect(() => nextPairs(registry(false), [prefix], [])).toThrow(/cannot claim any: registry nsm:\/\/r does not/);
-    expect(() => nextPairs(registry(true), [prefix], whole)).toThrow(/routes 10.0.0.0\/8, which leaves no address/);
+    expect(() => nextPairs(registry(false), [prefix], [])).toThrow(
+      /cannot claim any: registry nsm:\/\/r does not/,
+    );
+    expect(() => nextPairs(registry(true), [prefix], whole)).toThrow(
+      /routes 10.0.0.0\/8, which leaves no address/,
+    );
     expect(claim).not.toHaveBeenCalled();
     await pools.take(prefix, []);
     const [next] = nextPairs(registry(false), [prefix], []);
