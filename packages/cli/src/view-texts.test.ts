@@ -1,6 +1,6 @@
 // Views in the words of tables.
 import { describe, expect, it } from 'vitest';
-import { ageText, orderText } from './view-texts.js';
+import { ageText, counted, interfaceText, orderText } from './view-texts.js';
 
 describe('ageText', () => {
   it.each([
@@ -23,4 +23,9 @@ it.each([
   const order = { traceId: '', kind: 'heal', started: '2026-01-02T00:00:00.000Z', error: '', steps: [] };
   const text = orderText({ ...order, durationMs: 5127, underWay });
   expect(text).toBe(`last order: heal, 2026-01-02T00:00:00.000Z, ${word} 5.1 s`);
+});
+
+it('counts things, and names interfaces with and without a device', () => {
+  expect([counted(1, 'file'), counted(0, 'file')]).toEqual(['1 file', '0 files']);
+  expect([interfaceText('nsm0', 'kernel'), interfaceText('', 'mem')]).toEqual(['nsm0 (kernel)', 'mem']);
 });

@@ -110,6 +110,7 @@ describe.skipIf(!requireRoot('gathering'))('an archive for a bug report', () => 
       'managers/node-b/status.json',
       'network/node.json',
       'checks.json',
+      'sysctls.json',
     ])
       expect(texts.has(name), name).toBe(true);
     const [failed] = JSON.parse(texts.get(connections)!) as { service: string; history: unknown[] }[];

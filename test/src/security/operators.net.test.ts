@@ -68,6 +68,8 @@ describe.skipIf(!requireRoot('operators'))('an operator on another machine', () 
       '/nsmproxy.ProxyConnection/CheckConnections',
       bytesOf(proxy.CheckConnectionsRequestSchema, { managerName: 'agent' }),
     ],
+    ['/nsmproxy.HalfInspection/CaptureHalf', nothing],
+    ['/nsmproxy.HalfInspection/ServeBench', nothing],
     ['/nsmregistry.Registry/EndLease', bytesOf(registry.EndLeaseRequestSchema, { name: 'agent' })],
     ['/nsmregistry.Registry/Watch', nothing],
   ];

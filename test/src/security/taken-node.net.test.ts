@@ -122,6 +122,8 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
         const half = { managerName, connectionId };
         const capture = bytesOf(proxy.CaptureHalfRequestSchema, { half });
         const observe = bytesOf(proxy.ObserveHalfRequestSchema, { half });
+        const how = { durationMs: 50, secret: new Uint8Array(16) };
+        const bench = bytesOf(proxy.ServeHalfBenchRequestSchema, { half, ...how });
         const heard: string[] = [];
         for (const { mtls } of mesh.nodes)
           for (const [method, bytes] of [
@@ -130,6 +132,7 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
             ['ProxyConnection/CheckConnections', check],
             ['HalfInspection/CaptureHalf', capture],
             ['HalfInspection/ObserveHalf', observe],
+            ['HalfInspection/ServeBench', bench],
           ] as const) {
             const called = await taken.call(mtls, `/nsmproxy.${method}`, bytes);
             const words = called.kind === 'reply' ? wordsIn(method, called.bytes) : called.details;

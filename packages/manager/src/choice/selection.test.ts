@@ -198,6 +198,12 @@ describe('selectEndpoints', () => {
     ).toThrowError('no endpoint provides network service "firewal"; known: firewall, vpn-gateway');
   });
 
+  it('says that what is known may be old while the registry is away', () => {
+    expect(() => selectEndpoints(wanted, around([]), () => [], true)).toThrowError(
+      'no network service is advertised yet; the registry does not answer: endpoints that came since are not known here',
+    );
+  });
+
   it('names ten of many services and of many endpoints', () => {
     const many = Array.from({ length: 1000 }, (_, n) => `s${String(n).padStart(3, '0')}`);
     expect(() => selectEndpoints({ ...wanted, service: 'x' }, around([]), () => many)).toThrowError(

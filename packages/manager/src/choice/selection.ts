@@ -69,15 +69,19 @@ export function selectEndpoints(
   wanted: Wanted,
   around: Surroundings,
   knownServices: () => Iterable<string>,
+  isRegistryAway = false,
 ): NetworkServiceEndpoint[] {
   if (around.endpoints.length === 0) {
     around.gate.admitUnprovided(wanted.client, wanted.service);
     const known = [...new Set(knownServices())].toSorted();
     const list =
       known.length === 0 ? 'no network service is advertised yet' : `known: ${abbreviatedList(known)}`;
+    const since = isRegistryAway
+      ? '; the registry does not answer: endpoints that came since are not known here'
+      : '';
     throw new NsmError(
       'no-endpoint',
-      `no endpoint provides network service ${quote(wanted.service)}; ${list}`,
+      `no endpoint provides network service ${quote(wanted.service)}; ${list}${since}`,
     );
   }
   const candidates = rankEndpoints(wanted, around);

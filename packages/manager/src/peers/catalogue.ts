@@ -80,8 +80,11 @@ export class Catalogue {
    * @throws NsmError `no-endpoint` when no endpoint provides the service, `no-matching-endpoint` when none of them fits.
    */
   select(wanted: Wanted): NetworkServiceEndpoint[] {
-    return selectEndpoints(this.#withLabels(wanted), this.#surroundings(wanted.service), () =>
-      this.#servicesFor(wanted),
+    return selectEndpoints(
+      this.#withLabels(wanted),
+      this.#surroundings(wanted.service),
+      () => this.#servicesFor(wanted),
+      !this.#components.registry.synced,
     );
   }
 

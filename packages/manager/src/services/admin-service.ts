@@ -46,6 +46,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         policyError: components.source.error,
         auditLog: components.auditLog?.path ?? '',
         auditLost: BigInt(components.auditLog?.lost ?? 0),
+        onlyTunnels: [...components.tunnels].map(([service, types]) => ({ service, types: [...types] })),
         limits: components.shares.uses(forwarder.capabilities?.memory),
       };
     },

@@ -1,4 +1,5 @@
 // Checks of the mesh as the manager of this node knows it: what `nsm status` shows, under the codes of the checks.
+import { counted } from '../../view-texts.js';
 import { type Check, type Group, group } from './check.js';
 import type { ManagerAnswers } from './check-context.js';
 import { findingCheck } from './findings-check.js';
@@ -17,14 +18,14 @@ export const meshChecks: readonly Check<ManagerAnswers>[] = [
     title: 'connections',
     neededFor: 'pods',
     mend: '`nsm describe connection ID` says what is undone, and why',
-    well: ({ view }) => `${view.connections.length} connections, all as they should be`,
+    well: ({ view }) => `${counted(view.connections.length, 'connection')}: as wanted`,
   }),
   findingCheck<ManagerAnswers>({
     code: 'NSM0982',
     title: 'endpoints',
     neededFor: 'new connections, and those that lose their endpoint',
     mend: '`nsm explain SERVICE` says for each endpoint why it is not chosen',
-    well: ({ view }) => `${view.endpoints.length} endpoints, all can be chosen`,
+    well: ({ view }) => `${counted(view.endpoints.length, 'endpoint')}: can be chosen`,
   }),
   findingCheck<ManagerAnswers>({
     code: 'NSM0983',

@@ -37,7 +37,7 @@ export async function explained(error: NsmError, service: string, flags: Connect
     const lines = shortLines(view, aboutChoice.has(error.kind) ? '' : error.message);
     if (lines.length === 0) return error;
     const explained = [...lines, `see all: ${explainCommand(service, flags)}`];
-    return Object.assign(new NsmError(error.kind, error.message, error), { explained });
+    return Object.assign(new NsmError(error.kind, error.message, error), { explained, ...shortened(error) });
   } catch (thrown) {
     // Nobody provides the service: it says which name was probably meant.
     const instead = NsmError.from(thrown);
@@ -58,6 +58,12 @@ export async function waitsFor(service: string, flags: ConnectFlags): Promise<st
   } catch (thrown) {
     return NsmError.from(thrown).message;
   }
+}
+
+/** What is told of each endpoint below the refusal is not in it as well. */
+function shortened({ message }: NsmError): { readonly summary?: string } {
+  const [summary] = /^no endpoint of network service ".*?" fits(?=: )/.exec(message) ?? [];
+  return summary === undefined ? {} : { summary };
 }
 
 /** Of the thread that has entered the pod's, `net:[4026532208]`. */

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { arch, cpus, release, totalmem, uptime, version } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { readSetting } from '@nsm/netlink';
 import { ownVersion } from '../../own-version.js';
 import { allGroups } from '../check/all-groups.js';
 import { CheckContext } from '../check/check-context.js';
@@ -13,6 +14,21 @@ import type { Part } from './manager-parts.js';
 import { ownNetwork, podNetworks } from './networks.js';
 
 const units = ['nsm-manager', 'nsm-forwarder', 'nsm-registry'];
+/** Of the kernel, below /proc/sys: what decides about packets, and what there may be of things. */
+const toldSettings = [
+  ...['all', 'default'].flatMap((device) =>
+    ['rp_filter', 'forwarding', 'arp_ignore', 'arp_announce', 'accept_local'].map(
+      (name) => `net/ipv4/conf/${device}/${name}`,
+    ),
+  ),
+  ...['forwarding', 'disable_ipv6', 'accept_ra'].map((name) => `net/ipv6/conf/all/${name}`),
+  ...['ip_forward', 'ip_local_port_range', 'ip_local_reserved_ports'].map((name) => `net/ipv4/${name}`),
+  ...['gc_thresh1', 'gc_thresh2', 'gc_thresh3'].map((name) => `net/ipv4/neigh/default/${name}`),
+  ...['bpf_jit_enable', 'bpf_jit_harden', 'netdev_max_backlog', 'rmem_max'].map((name) => `net/core/${name}`),
+  ...['nf_conntrack_max', 'nf_conntrack_count'].map((name) => `net/netfilter/${name}`),
+  ...['kernel/unprivileged_bpf_disabled', 'fs/inotify/max_user_instances', 'fs/inotify/max_user_watches'],
+  ...['user/max_net_namespaces', 'user/max_user_namespaces'],
+];
 /** Lines of each unit's journal. */
 const journalLines = 5000;
 const commandMs = 10_000;
@@ -31,6 +47,7 @@ export const machineParts: readonly (readonly [
 ])[] = [
   ['machine', machineFacts],
   ['checks', checks],
+  ['settings', settings],
   ['processes', processes],
   ['folders', folders],
   ['network', networks],
@@ -62,6 +79,11 @@ async function* checks({ flags: { stateDir }, runDir }: Machine): AsyncGenerator
   const all = [];
   for (const group of allGroups) all.push(...(await group.run(context)));
   yield { name: 'checks.json', content: all };
+}
+
+function* settings(): Generator<Part> {
+  const values = toldSettings.map((name) => [name.replaceAll('/', '.'), readSetting(name) ?? null]);
+  yield { name: 'sysctls.json', content: Object.fromEntries(values) };
 }
 
 function* processes({ daemons }: Machine): Generator<Part> {

@@ -2,8 +2,9 @@
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
+import { onlyTunnelsText } from '../../capability-views.js';
 import { exitStatus } from '../../exit-status.js';
-import { managerState } from '../../view-texts.js';
+import { counted, managerState } from '../../view-texts.js';
 import { askStatus } from './ask-status.js';
 import { type Finding, findingsOf } from './findings.js';
 import type { StatusFlags } from './flags.js';
@@ -68,10 +69,10 @@ function print(output: Output, view: StatusView, findings: readonly Finding[]): 
   if (findings.length === 0) output.line(`${output.mark('well')} all is well`);
   const causes = findings.filter(({ because }) => because === undefined);
   for (const { code, level, what, toDo } of causes.slice(0, shownFindings)) {
-    output.line(`${output.mark(level)} ${what} ${output.paint('dim', code)}`);
+    output.item(`${output.mark(level)} `, `${what} ${output.paint('dim', code)}`);
     const consequences = consequencesText(findings.filter(({ because }) => because === what));
     if (consequences !== '') output.line(`  ${consequences}`);
-    output.line(`  ${output.paint('dim', 'what to do:')} ${toDo}`);
+    output.item(`  ${output.paint('dim', 'what to do:')} `, toDo);
   }
   const more = causes.length - shownFindings;
   if (more > 0) output.line(`and ${more} more: nsm status --json`);
@@ -81,12 +82,11 @@ function print(output: Output, view: StatusView, findings: readonly Finding[]): 
 export function consequencesText(consequences: readonly Pick<Finding, 'code'>[]): string {
   const connections = consequences.filter(({ code }) => code === 'NSM0981').length;
   const endpoints = consequences.length - connections;
-  const counts = [counted(connections, 'connection'), counted(endpoints, 'endpoint')].filter(Boolean);
+  const counts = [
+    ...(connections > 0 ? [counted(connections, 'connection')] : []),
+    ...(endpoints > 0 ? [counted(endpoints, 'endpoint')] : []),
+  ];
   return counts.length === 0 ? '' : `and ${counts.join(' and ')} of it`;
-}
-
-function counted(count: number, word: string): string {
-  return count === 0 ? '' : `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
 function securityText(output: Output, { manager }: StatusView): string {
@@ -95,11 +95,15 @@ function securityText(output: Output, { manager }: StatusView): string {
     : manager.security;
 }
 
-function forwarderText(output: Output, { forwarderError, interfaceTypes, tunnelTypes }: StatusView): string {
+function forwarderText(
+  output: Output,
+  { forwarderError, interfaceTypes, tunnelTypes, onlyTunnels }: StatusView,
+): string {
   if (forwarderError !== '') return output.paint('red', forwarderError);
   const working = (types: readonly { readonly type: string; readonly works: boolean }[]): string =>
     [...new Set(types.filter(({ works }) => works).map(({ type }) => type))].join(', ') || 'none';
-  return `${output.state('up')}; interfaces ${working(interfaceTypes)}; tunnels ${working(tunnelTypes)}`;
+  const tunnels = [working(tunnelTypes), onlyTunnelsText(onlyTunnels)].filter((part) => part !== '');
+  return `${output.state('up')}; interfaces ${working(interfaceTypes)}; tunnels ${tunnels.join(', ')}`;
 }
 
 function managersText({ managers }: StatusView): string {

@@ -4,6 +4,8 @@ import type { admin } from '@nsm/api';
 import {
   type CapabilityView,
   interfaceCapabilityView,
+  type OnlyTunnelsView,
+  onlyTunnelsView,
   type TunnelCapabilityView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
@@ -49,6 +51,7 @@ export interface StatusView {
   readonly limits: readonly { readonly name: string; readonly limit: number; readonly refused: number }[];
   readonly interfaceTypes: readonly CapabilityView[];
   readonly tunnelTypes: readonly TunnelCapabilityView[];
+  readonly onlyTunnels: readonly OnlyTunnelsView[];
   readonly managers: readonly ManagerView[];
   /** Names of the network services that endpoints provide. */
   readonly services: readonly string[];
@@ -86,6 +89,7 @@ export function statusView({
     limits: status.limits.map(({ name, limit, refused }) => ({ name, limit, refused })),
     interfaceTypes: (capabilities?.interfaces ?? []).map(interfaceCapabilityView),
     tunnelTypes: tunnelCapabilityViews(capabilities?.tunnels ?? []),
+    onlyTunnels: status.onlyTunnels.map(onlyTunnelsView),
     managers: managers.managers.map(managerView),
     services: services.services.map(({ name }) => name),
     endpoints: endpoints.endpoints.map(({ endpoint, unavailable }) => ({
