@@ -92,6 +92,17 @@ describe('an explanation', () => {
     );
   });
 
+  it('says that it is the policy where nothing else is in the way', () => {
+    const denied = { about: 'policy', passed: false, text: 'rule "none" denies it' };
+    const barred = { ...near, rank: 0, checks: [denied, ...near.checks] };
+    expect(shown(view({ candidates: [other, barred] }))).toMatch(
+      /refused: the policy allows no endpoint that fits$/m,
+    );
+    expect(shown(view({ candidates: [{ ...other, checks: [denied, ...other.checks] }] }))).toMatch(
+      /no endpoint fits$/m,
+    );
+  });
+
   it('in short is a line for each endpoint with all that is against it, after what is against all', () => {
     const problem = { code: 'NSM0006', what: 'network namespace 7 has 1 of 1 connections', refuses: true };
     const short = shortLines(

@@ -36,8 +36,11 @@ function verdictText(output: Output, { plan, candidates, problems, refused: past
   const refused = output.paint('red', `would be refused${past ? ' again' : ''}`);
   if (problems.some(({ refuses }) => refuses)) return `${refused}: see below what is in the way`;
   const usable = candidates.filter(({ rank }) => rank > 0).length;
+  const forPolicy = candidates.some(({ checks }) =>
+    checks.every(({ about, passed }) => passed === (about !== 'policy')),
+  );
   return usable === 0
-    ? `${refused}: no endpoint fits`
+    ? `${refused}: ${forPolicy ? 'the policy allows no endpoint that fits' : 'no endpoint fits'}`
     : `${refused}: ${usable} would be tried, and none can be connected`;
 }
 

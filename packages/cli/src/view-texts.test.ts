@@ -1,6 +1,6 @@
 // Views in the words of tables.
 import { describe, expect, it } from 'vitest';
-import { ageText, counted, interfaceText } from './view-texts.js';
+import { ageText, counted, interfaceText, orderText } from './view-texts.js';
 
 describe('ageText', () => {
   it.each([
@@ -14,6 +14,15 @@ describe('ageText', () => {
     const now = Date.parse('2026-01-02T00:00:00Z');
     expect(ageText(new Date(now - seconds * 1000).toISOString(), now)).toBe(text);
   });
+});
+
+it.each([
+  [false, 'took'],
+  [true, 'under way for'],
+])('tells of an order, under way: %s', (underWay, word) => {
+  const order = { traceId: '', kind: 'heal', started: '2026-01-02T00:00:00.000Z', error: '', steps: [] };
+  const text = orderText({ ...order, durationMs: 5127, underWay });
+  expect(text).toBe(`last order: heal, 2026-01-02T00:00:00.000Z, ${word} 5.1 s`);
 });
 
 it('counts things, and names interfaces with and without a device', () => {

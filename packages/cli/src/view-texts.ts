@@ -1,6 +1,6 @@
 // Views as texts for people, in the cells of tables and in what `nsm describe` says.
 import type { CapabilityView, TunnelCapabilityView } from './capability-views.js';
-import type { ConnectionView, ManagerView } from './views.js';
+import type { ConnectionView, ManagerView, OrderView } from './views.js';
 
 /** Its state and, where there is something to say, which attempt it is and why. */
 export function stateText({ attempt, detail }: ConnectionView, word: string): string {
@@ -61,6 +61,11 @@ export function ageText(since: string | null, now: number): string {
 export function managerState({ alive, stopped, drained }: ManagerView): string {
   if (alive) return drained ? 'drained' : 'alive';
   return stopped ? 'stopped' : 'gone';
+}
+
+/** `last order: heal, 2026-06-01T12:00:00.000Z, under way for 5.1 s`. */
+export function orderText({ kind, started, durationMs, underWay }: OrderView): string {
+  return `last order: ${kind}, ${started ?? ''}, ${underWay ? 'under way for' : 'took'} ${millisecondsText(durationMs)}`;
 }
 
 /** `28 µs`, `1.4 ms`. */

@@ -155,7 +155,15 @@ export function connectionView(connection: admin.Connection): ConnectionView {
   };
 }
 
-function orderView({ traceId, kind, started, durationMs, underWay, error, steps }: admin.Order): OrderView {
+export function orderView({
+  traceId,
+  kind,
+  started,
+  durationMs,
+  underWay,
+  error,
+  steps,
+}: admin.Order): OrderView {
   return {
     ...{ traceId, kind, started: timeText(started), durationMs, underWay, error },
     steps: steps.map(({ name, manager, component, startMs, durationMs: took, error: why }) => ({

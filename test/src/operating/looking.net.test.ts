@@ -190,7 +190,7 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
       status: 1,
       stdout: expect.stringMatching(/^× echo: request .*labels tier=bronze/m),
     });
-    expect(all.stdout).toMatch(new RegExp(`^  see all: nsm explain echo --from ${pod.name}$`, 'm'));
+    expect(all.stdout).toMatch(new RegExp(`^  see all: nsm explain echo --from ${pod.name} --run-dir `, 'm'));
     await connect('now');
     expect(await past()).toEqual([]);
     expect(await nsm('explain', '--from', pod.name, ...at())).toMatchObject({

@@ -1,6 +1,6 @@
 // One candidate in full: what the choice looked at, and what a request to it would come to.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type admin, type NetworkServiceEndpoint, NsmError, tunnelNames } from '@nsm/api';
+import { type admin, type NetworkServiceEndpoint, NsmError, type NsmErrorKind, tunnelNames } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { nextPairs, obstacles, prefixesOf } from '../addresses/allocation.js';
 import type { Check, Wanted } from '../choice/checks.js';
@@ -78,7 +78,7 @@ export async function explainCandidate(
         tunnels.unknown = kind === 'unimplemented' ? 'its manager is of an older version' : message;
       // An older manager may do it all the same.
       further.push({
-        about: local ? 'interfaces' : 'tunnel',
+        about: failureAbout[kind] ?? (local ? 'interfaces' : 'tunnel'),
         passed: kind === 'unimplemented',
         text: message,
       });
@@ -94,7 +94,10 @@ export async function explainCandidate(
       reason,
       rule,
       lost,
-      checks: [...checks.map(inWords), ...further],
+      checks: [
+        ...checks.filter((one) => !further.some(({ about }) => about === one.about)).map(inWords),
+        ...further,
+      ],
       labels: checks.flatMap((one) => (one.about === 'labels' ? one.labels.map(labelInit) : [])),
       interfaces: interfacesInit(explained, wanted, checks, planned),
       ...(local ? {} : { tunnels }),
@@ -104,6 +107,15 @@ export async function explainCandidate(
     },
   };
 }
+
+/** What a request that gets no further than its plan fails about; about the way to the endpoint where nothing is said. */
+const failureAbout: Partial<Record<NsmErrorKind, string>> = {
+  invalid: 'interfaces',
+  'no-common-interface': 'interfaces',
+  dataplane: 'interfaces',
+  policy: 'policy',
+  'no-address': 'addresses',
+};
 
 /** Whoever gives out addresses leaves out what the client's pod routes. */
 function addressesFor(
@@ -152,7 +164,14 @@ function toldOf(
   try {
     requireRoom(mtu, { usual: mtu, most: mtu, asked }, prefixesOf(components, endpoint));
     const less = asked !== undefined && mtu < asked ? `, less than the ${asked} that are asked for` : '';
-    return [...way, { about: 'mtu', passed: true, text: `${mtu} bytes${less}` }];
+    return [
+      ...way,
+      {
+        about: 'mtu',
+        passed: true,
+        text: `${mtu} bytes${less}${tunnel ? ', not measured (nsm check measures)' : ''}`,
+      },
+    ];
   } catch (thrown) {
     return [...way, { about: 'mtu', passed: false, text: NsmError.from(thrown).message }];
   }
@@ -174,12 +193,15 @@ function interfacesInit(
 ) {
   const chosen = checks.find((one) => one.about === 'interfaces')?.agreed;
   const agreed = planned?.agreed ?? chosen;
-  const allowed = checks.find((one) => one.about === 'policy')?.allowed ?? [];
-  const types = new Set(allowed.map(({ type }) => type));
+  const policy = checks.find((one) => one.about === 'policy');
+  const types = new Set(policy?.allowed.map(({ type }) => type));
   return {
     asked: interfaces.map(({ type }) => type),
     offered: endpoint.interface.map(({ type }) => type),
-    denied: interfaces.map(({ type }) => type).filter((type) => type !== 0 && !types.has(type)),
+    // A policy that refuses as a whole says so itself.
+    denied: policy?.passed
+      ? interfaces.map(({ type }) => type).filter((type) => type !== 0 && !types.has(type))
+      : [],
     ...(agreed ? { client: agreed.client, endpoint: agreed.endpoint } : {}),
   };
 }

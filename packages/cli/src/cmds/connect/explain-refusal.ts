@@ -5,11 +5,13 @@ import { NsmError, type NsmErrorKind } from '@nsm/api';
 import { withAdmin } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
 import { defaultRunDir } from '../../common-flags.js';
-import { shortLines } from '../../explanation.js';
+import { shortLines, wayText } from '../../explanation.js';
 import type { ConnectFlags } from './flags.js';
 
 /** Milliseconds that a refusal is held back for it. */
 const patienceMs = 3000;
+/** Milliseconds in which it must be known what a request waits for. */
+const waitingMs = 1000;
 
 /** What an explanation adds nothing to. */
 const saysAll: ReadonlySet<NsmErrorKind> = new Set([
@@ -40,6 +42,21 @@ export async function explained(error: NsmError, service: string, flags: Connect
     // Nobody provides the service: it says which name was probably meant.
     const instead = NsmError.from(thrown);
     return instead.kind === 'no-endpoint' && error.kind === 'no-endpoint' ? instead : error;
+  }
+}
+
+/** What a request that has no answer yet waits for, as far as it can be known. */
+export async function waitsFor(service: string, flags: ConnectFlags): Promise<string> {
+  const { runDir } = flags;
+  if (existsSync(join(runDir, 'client.sock')) && !existsSync(join(runDir, 'admin.sock')))
+    return 'the manager has not answered';
+  try {
+    const asked = { ...flags, from: ownNamespace(), as: ownUser() };
+    const view = await withAdmin(runDir, (admin) => askExplanation(admin, service, asked, waitingMs));
+    if (view.plan) return `the way is ${wayText(view.plan)}, and not ready`;
+    return shortLines(view)[0] ?? 'no endpoint can be connected';
+  } catch (thrown) {
+    return NsmError.from(thrown).message;
   }
 }
 

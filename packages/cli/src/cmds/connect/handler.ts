@@ -11,6 +11,7 @@ import { interrupted } from '../../interrupted.js';
 import { interfaceText } from '../../view-texts.js';
 import { type ConnectionView, connectionView } from '../../views.js';
 import type { ConnectFlags } from './flags.js';
+import { showWaiting } from './waiting.js';
 
 /** Milliseconds for what is nice to know but not needed. */
 const niceMs = 500;
@@ -28,7 +29,23 @@ async function connectAndPrint(service: string, flags: ConnectFlags): Promise<vo
   if (flags.netns) (await import('../../enter-namespace.js')).enterNamespace(flags.netns);
   const signal = interrupted();
   const start = performance.now();
-  const connection = await connect({
+  const connection = await request(service, flags, output, signal);
+  const elapsedMs = Math.round((performance.now() - start) * 100) / 100;
+  const known = await managersView(flags.runDir, connection);
+  if (output.json) output.value(connectedJson(connection, known, elapsedMs));
+  else printConnected(output, connection, known, elapsedMs, flags);
+  if (flags.hold) await hold(connection, output, signal);
+}
+
+/** @throws NsmError with an explanation in short where there is one. */
+async function request(
+  service: string,
+  flags: ConnectFlags,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Connection> {
+  using _waiting = showWaiting(output, service, flags);
+  return await connect({
     service,
     requestId: flags.requestId,
     interfaces: flags.interface.length > 0 ? flags.interface : undefined,
@@ -43,11 +60,6 @@ async function connectAndPrint(service: string, flags: ConnectFlags): Promise<vo
     const { explained } = await import('./explain-refusal.js');
     throw await explained(NsmError.from(thrown), service, flags);
   });
-  const elapsedMs = Math.round((performance.now() - start) * 100) / 100;
-  const known = await managersView(flags.runDir, connection);
-  if (output.json) output.value(connectedJson(connection, known, elapsedMs));
-  else printConnected(output, connection, known, elapsedMs, flags);
-  if (flags.hold) await hold(connection, output, signal);
 }
 
 /** What the SDK is not told: the endpoint and the tunnel. Only where the operator's socket can be opened. */

@@ -2,7 +2,7 @@
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { type Output, orDash } from '@nsm/output';
 import type { AdminClient } from '../../admin-client.js';
-import { ageText, millisecondsText, roundTripText, stateText } from '../../view-texts.js';
+import { ageText, millisecondsText, orderText, roundTripText, stateText } from '../../view-texts.js';
 import { type ConnectionView, connectionView, type OrderView, type SideView } from '../../views.js';
 import { notFound } from './not-found.js';
 
@@ -51,9 +51,12 @@ async function differencesOf(
   }
 }
 
-function kernelText(output: Output, { differences, notCompared }: Compared): string {
+function kernelText(output: Output, { differences, notCompared, state }: Compared): string {
   if (differences === null) return output.paint('red', `could not be looked at: ${notCompared}`);
-  if (differences.length === 0) return `${output.state('SYNCED')}: it has what the connection wants`;
+  if (differences.length === 0)
+    return state === 'SYNCED'
+      ? `${output.state('SYNCED')}: it has what the connection wants`
+      : 'nothing is missing on this node: what is wrong is elsewhere';
   return `${output.state('STALE')}: it lacks ${differences.join(', ')}`;
 }
 
@@ -70,13 +73,9 @@ function printHistory(output: Output, { history }: ConnectionView): void {
   );
 }
 
-function printOrder(output: Output, { kind, started, durationMs, underWay, error, steps }: OrderView): void {
-  const took = underWay
-    ? `under way for ${millisecondsText(durationMs)}`
-    : `took ${millisecondsText(durationMs)}`;
-  output.line(
-    `last order: ${kind}, ${started ?? ''}, ${took}${error ? `; ${output.paint('red', error)}` : ''}`,
-  );
+function printOrder(output: Output, order: OrderView): void {
+  const { error, underWay, steps } = order;
+  output.line(`${orderText(order)}${error ? `; ${output.paint('red', error)}` : ''}`);
   output.table(
     ['AFTER', 'TOOK', 'BY', 'STEP'],
     steps.map(({ name, manager, component, startMs, durationMs: own, error: why }) => [
@@ -85,7 +84,7 @@ function printOrder(output: Output, { kind, started, durationMs, underWay, error
       [component, manager && `on ${manager}`].filter(Boolean).join(' '),
       why ? `${name}: ${output.paint('red', why)}` : name,
     ]),
-    'no steps',
+    underWay ? 'no step has begun' : 'no steps',
   );
 }
 
@@ -97,8 +96,8 @@ function printConnection(output: Output, view: Compared): void {
       ['state', stateText(view, output.state(view.state))],
       ['since', view.since ?? ''],
       ['kernel', kernelText(output, view)],
-      ['made', view.knownSince ?? ''],
-      ['heals', String(view.heals)],
+      ['known since', view.knownSince ?? ''],
+      ['heals', `${view.heals} since then`],
       ['round trip', roundTripText(view.roundTripUs)],
       ['service', view.service],
       ['request id', view.requestId],

@@ -4,6 +4,7 @@ import { Output } from '@nsm/output';
 import { subjectText } from '@nsm/policy';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
+import { defaultRunDir } from '../../common-flags.js';
 import { exitStatus } from '../../exit-status.js';
 import { shortLines, wayText } from '../../explanation.js';
 import type { ExplanationView } from '../../explanation-view.js';
@@ -36,7 +37,10 @@ export async function explainPod(
   const isWell = view.refusals.length === 0 && view.connections.every(isUp);
   if (!isWell) process.exitCode = exitStatus.failed;
   if (output.json) return output.value(view);
-  printPod(output, from, view, Date.now());
+  printPod(output, view, Date.now(), [
+    `--from ${from}`,
+    ...(runDir === defaultRunDir ? [] : [`--run-dir ${runDir}`]),
+  ]);
 }
 
 async function podView(admin: AdminClient, from: string): Promise<PodView> {
@@ -70,12 +74,12 @@ function isUp({ state }: Pick<ConnectionView, 'state'>): boolean {
   return state === 'SYNCED';
 }
 
-/** @param now milliseconds since the epoch. */
-export function printPod(
+/** @param now milliseconds since the epoch. @param flags of the command that shows the whole of a refusal. */
+function printPod(
   output: Output,
-  from: string,
   { client, connections, refusals }: PodView,
   now: number,
+  flags: readonly string[],
 ): void {
   output.item(`${output.paint('dim', 'asks')} `, client.replaceAll(',', ', '));
   for (const one of connections) {
@@ -94,7 +98,7 @@ export function printPod(
     const refused = `${requestText(one)} was refused ${ageText(time, now)} ago: ${what} (${code})`;
     output.item(`${output.mark('broken')} `, `${output.paint('bold', service)}: ${refused}`);
     printExplained(output, one, what);
-    printCommand(output, `nsm explain ${service} --from ${from}`);
+    printCommand(output, ['nsm explain', service, ...flags].join(' '));
   }
   if (connections.length + refusals.length === 0)
     output.line('it has no connection, and of no request that was refused is anything known here');

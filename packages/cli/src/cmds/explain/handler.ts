@@ -24,9 +24,11 @@ export async function runExplain(service: string | undefined, flags: ExplainFlag
   const view = await withAdmin(flags.runDir, (admin) =>
     askExplanation(admin, service, { ...flags, lastRefused: true }),
   );
-  const { candidates, plan, problems } = view;
+  const { candidates, plan, problems, client, refused } = view;
   if (output.json)
-    output.value(candidates.map((one) => ({ ...one, plan: one.chosen ? plan : null, problems })));
+    output.value(
+      candidates.map((one) => ({ ...one, plan: one.chosen ? plan : null, problems, client, refused })),
+    );
   else printExplanation(output, view);
   if (!plan) process.exitCode = exitStatus.failed;
 }

@@ -3,6 +3,8 @@ import { type admin, NsmError } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
+import { orderText } from '../../view-texts.js';
+import { orderView } from '../../views.js';
 import type { TraceFlags } from './flags.js';
 import { waterfall } from './waterfall.js';
 
@@ -24,8 +26,8 @@ function printOrder(output: Output, order: admin.Order | undefined): void {
     output.line('its last request was before the last restart of the manager');
     return;
   }
-  const { kind, durationMs, steps, traceId, error } = order;
-  output.line(`last request: ${kind}, ${durationMs.toFixed(2)} ms, trace ${traceId}`);
+  const { durationMs, steps, traceId, error, underWay } = order;
+  output.line(`${orderText(orderView(order))}, trace ${traceId}`);
   if (error !== '') output.line(output.paint('red', error));
   const bars = waterfall(steps, durationMs);
   output.table(
@@ -38,7 +40,7 @@ function printOrder(output: Output, order: admin.Order | undefined): void {
       component,
       failure === '' ? '' : output.paint('red', failure),
     ]),
-    'no steps',
+    underWay ? 'no step has begun' : 'no steps',
   );
   output.line('');
 }
