@@ -118,7 +118,10 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
   });
 
   it('reaches everything by Tab, in the order in which it is seen', async () => {
-    await open(`/nodes?select=node/node-b`);
+    await open('/nodes?select=node/node-b');
+    // Nothing has the focus yet.
+    await page.reload();
+    await isLive(page);
     const reached: string[] = [];
     for (let step = 0; step < 30; step++) {
       await page.keyboard.press('Tab');
@@ -182,7 +185,7 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
     const [, b] = fake.managers as [FakeManager, FakeManager, FakeManager];
     const healed = { ...b.connections.get('node-b:00000005')!, state: 'SYNCED', detail: '', attempt: 0 };
     b.put({ ...healed, since: new Date().toISOString() });
-    await page.locator('.changes li').first().filter({ hasText: 'api-2 → lan connected' }).waitFor();
+    await page.locator('.changes li').first().filter({ hasText: 'api-2 → lan healed' }).waitFor();
     await page.keyboard.press('1');
     await page.getByText('api-2 → lan-1: synced').waitFor({ state: 'attached' });
   });
