@@ -13,6 +13,7 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import { Client, type ClientOptions, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
+import { notConnected } from './channel-words.js';
 import type { Credentials, ExpectedPeer } from './credentials.js';
 import { NsmError } from './errors.js';
 import { connectOption } from './tcp-connections.js';
@@ -197,7 +198,7 @@ const wantsTls =
 
 /** What Node.js says of bytes that are not HTTP/2, such as an alert of TLS. */
 function speaksNoPlainText({ message }: NsmError): boolean {
-  return message.includes('No connection established') && message.includes('Protocol error');
+  return message.startsWith(notConnected) && message.includes('Protocol error');
 }
 
 /** What gRPC lets the other side know a call's time by has 8 digits. */
@@ -236,7 +237,7 @@ class CallTime {
   explain(thrown: unknown): NsmError {
     const error = NsmError.from(thrown);
     if (!this.#over && error.message !== 'Deadline exceeded') return error;
-    return new NsmError('deadline', `no answer in ${((this.#timeoutMs ?? 0) / 1000).toFixed(3)} s`, thrown);
+    return new NsmError('deadline', `no answer in ${(this.#timeoutMs ?? 0) / 1000} s`, thrown);
   }
 }
 

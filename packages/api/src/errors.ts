@@ -1,6 +1,7 @@
 // The one error class of the mesh, its stable codes, and their only mapping to gRPC status and admission_error.
 import { inspect } from 'node:util';
 import { Status as status } from '@grpc/grpc-js/build/src/constants.js';
+import { channelWords } from './channel-words.js';
 import { exhaustionOf } from './exhaustion.js';
 
 /** Every way a call can fail. */
@@ -111,9 +112,17 @@ export class NsmError extends Error {
     if (thrown instanceof NsmError) return thrown;
     if (!(thrown instanceof Error)) return new NsmError('internal', wordsOf(thrown));
     const usedUp = coded(thrown) ? undefined : exhaustionOf(thrown);
-    if (usedUp) return new NsmError(usedUp.kind, `${thrown.message}: ${usedUp.text}`, thrown);
+    if (usedUp)
+      return new NsmError(
+        usedUp.kind,
+        `${isServiceError(thrown) ? channelWords(thrown.details) : thrown.message}: ${usedUp.text}`,
+        thrown,
+      );
     if (isServiceError(thrown)) {
-      return withCause(NsmError.fromAdmissionError(thrown.details, kindOfStatus(thrown)), thrown);
+      return withCause(
+        NsmError.fromAdmissionError(channelWords(thrown.details), kindOfStatus(thrown)),
+        thrown,
+      );
     }
     if (thrown.name === 'TimeoutError') return new NsmError('deadline', 'the deadline passed', thrown);
     if (thrown.name === 'AbortError') return new NsmError('cancelled', 'the call was cancelled', thrown);

@@ -165,7 +165,7 @@ describe('Server and Channel', () => {
         unanswered.catch(() => undefined);
         vi.setSystemTime(Date.now() + days * 86_400_000);
         expect(await asked).toMatchObject({ accepted: true });
-        await expect(unanswered).rejects.toMatchObject({ kind: 'deadline', message: 'no answer in 0.050 s' });
+        await expect(unanswered).rejects.toMatchObject({ kind: 'deadline', message: 'no answer in 0.05 s' });
       }
     } finally {
       vi.useRealTimers();

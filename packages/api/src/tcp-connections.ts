@@ -65,7 +65,7 @@ connector.tcpConnect = function (this: Connector, address, options): Promise<Soc
     const socket = connect(address);
     watch(socket);
     const late = setTimeout(
-      () => socket.destroy(gaveUp(`not connected within ${connectWithinMs / 1000} s`)),
+      () => socket.destroy(gaveUp(`no answer within ${connectWithinMs / 1000} s`)),
       connectWithinMs,
     );
     socket.once('error', reject);

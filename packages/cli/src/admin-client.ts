@@ -1,7 +1,9 @@
 // The operator's side of a manager: its admin.sock.
 import { join } from 'node:path';
-import { admin, type ServiceClient } from '@nsm/api';
+import { admin, NsmError, type ServiceClient } from '@nsm/api';
 import { ManagerLink } from '@nsm/sdk';
+import { defaultRunDir } from './common-flags.js';
+import { runningLab } from './running-lab.js';
 
 export type AdminClient = ServiceClient<typeof admin.Admin>;
 
@@ -11,6 +13,8 @@ export async function withAdmin<T>(runDir: string, use: (client: AdminClient) =>
   try {
     return await use(link.channel.client(admin.Admin));
   } catch (thrown) {
-    throw link.explain(thrown);
+    const error = link.explain(thrown);
+    const lab = runDir === defaultRunDir && error.kind === 'unavailable' ? runningLab() : '';
+    throw lab === '' ? error : new NsmError(error.kind, error.message + lab, error);
   }
 }

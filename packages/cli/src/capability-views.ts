@@ -1,5 +1,5 @@
 // What a forwarder can do, in the words of the command line.
-import { type forwarder, TunnelType } from '@nsm/api';
+import { type admin, type forwarder, TunnelType } from '@nsm/api';
 import { interfaceName } from '@nsm/sdk';
 import { tunnelName } from './tunnel-type.js';
 
@@ -56,4 +56,23 @@ export function joinView({ client, endpoint, tunnel }: forwarder.Join): JoinView
     endpoint: local ? interfaceName(endpoint) : '',
     tunnel: local ? '' : tunnelName(tunnel),
   };
+}
+
+/** The only kinds of tunnel that the manager offers, of all that its node can make. */
+export interface OnlyTunnelsView {
+  /** '' for every service without kinds of its own. */
+  readonly service: string;
+  readonly types: readonly string[];
+}
+
+export function onlyTunnelsView({ service, types }: admin.OnlyTunnels): OnlyTunnelsView {
+  return { service, types: types.map(tunnelName) };
+}
+
+/** `of which only gre is offered (--tunnel)`; '' where all are. */
+export function onlyTunnelsText(only: readonly OnlyTunnelsView[]): string {
+  const parts = only.map(
+    ({ service, types }) => `only ${types.join(', ')}${service === '' ? '' : ` for service ${service}`}`,
+  );
+  return parts.length === 0 ? '' : `of which it offers ${parts.join('; ')} (--tunnel)`;
 }

@@ -24,4 +24,28 @@ describe('exit status', () => {
       error: { code: 'NSM0201', kind: 'no-endpoint', message: 'nobody' },
     });
   });
+
+  it('names interface types as the command line takes them, and to programs as the specification does', () => {
+    const refused = new NsmError(
+      'no-common-interface',
+      'HW_INTERFACE and KERNEL_INTERFACE of MY_HW_INTERFACE',
+    );
+    expect(wordFailure(refused, false)).toBe('nsm: hw and kernel of MY_HW_INTERFACE (NSM0301)');
+    expect(wordFailure(refused, true)).toContain('KERNEL_INTERFACE');
+  });
+
+  it('of a wrong command line is told to programs as JSON', () => {
+    const wrong = new CommanderError(1, 'commander.unknownOption', "error: unknown option '--x'");
+    expect(JSON.parse(wordFailure(wrong, true))).toEqual({
+      error: { kind: 'usage', message: "unknown option '--x'" },
+    });
+  });
+
+  it('says once what is told line by line', () => {
+    const refused = Object.assign(new NsmError('no-matching-endpoint', 'none fits: a: no'), {
+      ...{ summary: 'none fits', explained: ['a: no'] },
+    });
+    expect(wordFailure(refused, false)).toBe('nsm: none fits (NSM0202)\n  a: no');
+    expect(JSON.parse(wordFailure(refused, true)).error.message).toBe('none fits: a: no');
+  });
 });

@@ -33,6 +33,8 @@ interface Failure {
   readonly code?: string;
   readonly kind?: string;
   readonly message: string;
+  /** The message without what `explained` says of it, for people. */
+  readonly summary?: string;
   /** Why in more detail, line by line. */
   readonly explained?: readonly string[];
 }
@@ -40,13 +42,22 @@ interface Failure {
 /** Reads anything thrown by a command. */
 export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof CommanderError)
-    return { status: thrown.exitCode === 0 ? exitStatus.ok : exitStatus.usage, message: thrown.message };
+    return {
+      status: thrown.exitCode === 0 ? exitStatus.ok : exitStatus.usage,
+      kind: 'usage',
+      // Of help that is shown because there is no command, it says nothing.
+      message:
+        thrown.code === 'commander.help'
+          ? 'a command is missing: see --help'
+          : thrown.message.replace(/^error: /, ''),
+    };
   if (isNsmError(thrown))
     return {
       status: statusOf(thrown),
       code: thrown.code,
       kind: thrown.kind,
       message: thrown.message,
+      ...('summary' in thrown ? { summary: thrown.summary as string } : {}),
       ...('explained' in thrown ? { explained: thrown.explained as readonly string[] } : {}),
     };
   return { status: exitStatus.failed, message: thrown instanceof Error ? thrown.message : String(thrown) };
@@ -54,7 +65,7 @@ export function failureOf(thrown: unknown): Failure {
 
 /** The failure as it is printed on stderr. */
 export function wordFailure(thrown: unknown, json: boolean): string {
-  const { code, kind, message, explained = [] } = failureOf(thrown);
+  const { code, kind, message, summary = message, explained = [] } = failureOf(thrown);
   if (json)
     return JSON.stringify({
       error: { code, kind, message, ...(explained.length > 0 ? { explained } : {}) },
@@ -63,7 +74,8 @@ export function wordFailure(thrown: unknown, json: boolean): string {
   const cause = debug && thrown instanceof Error && thrown.cause ? `\ncaused by ${String(thrown.cause)}` : '';
   // Further lines are further in: those that a stranger's text has are not taken for lines of nsm.
   const more = explained.map((line) => `\n  ${line.replaceAll('\n', '\n  ')}`).join('');
-  return `nsm: ${message.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}${trace}${cause}`;
+  const text = `nsm: ${summary.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}`;
+  return `${inUsersWords(text)}${trace}${cause}`;
 }
 
 function statusOf(error: NsmError): number {
@@ -75,4 +87,11 @@ function statusOf(error: NsmError): number {
 // By name: importing @nsm/api for `instanceof` would slow down commands that do not need it.
 function isNsmError(thrown: unknown): thrown is NsmError {
   return thrown instanceof Error && thrown.name === 'NsmError' && 'kind' in thrown && 'code' in thrown;
+}
+
+/** Errors name interface types as the specification does, for programs; the command line writes them in small letters. */
+function inUsersWords(text: string): string {
+  return text.replace(/\b(DEFAULT|KERNEL|VHOST|MEM|SRIOV|HW)_INTERFACE\b/g, (_, type: string) =>
+    type.toLowerCase(),
+  );
 }

@@ -52,7 +52,7 @@ export function managersToAsk(
     const channel = new Channel(address, { maxReplyBytes, credentials, expected });
     return { where: address, channel, isLocal: false, explain: NsmError.from };
   };
-  const runDirs = runDir.length > 0 || manager.length > 0 ? runDir : [defaultRunDir];
+  const runDirs = runDirsOf({ runDir, manager });
   const asked = [
     ...runDirs.map((dir) => bySocket(resolve(dir))),
     ...manager.map((text) => {
@@ -66,6 +66,11 @@ export function managersToAsk(
     return credentials ? overTcp(name, address) : noCertificate;
   };
   return { asked, ask };
+}
+
+/** Those that the command line names; the usual one where it names no manager at all. */
+export function runDirsOf({ runDir, manager }: Pick<OperatorFlags, 'runDir' | 'manager'>): readonly string[] {
+  return runDir.length > 0 || manager.length > 0 ? runDir : [defaultRunDir];
 }
 
 function bySocket(runDir: string): AskedManager {

@@ -49,8 +49,11 @@ const commands: readonly (readonly [name: string, group: Group | undefined, load
     ['__names', undefined, async () => (await import('./cmds/completion/names-options.js')).namesCommand()],
   ];
 
-/** @param argv begins with the command's name. Default: any. */
-export async function buildProgram(argv: readonly string[] = []): Promise<Command> {
+/**
+ * @param argv begins with the command's name. Default: any.
+ * @param json what is wrong with the command line is told by the error alone, and not in words on stderr.
+ */
+export async function buildProgram(argv: readonly string[] = [], json = false): Promise<Command> {
   const program = new Command('nsm')
     .description(
       'Network Service Mesh: connects pods and Linux network namespaces to network services, by name',
@@ -75,12 +78,19 @@ export async function buildProgram(argv: readonly string[] = []): Promise<Comman
     command
       .exitOverride()
       // Values of variables and arguments are told of, which may be names that strangers chose.
-      .configureOutput({ writeErr: (text) => new Output(false, process.stderr).lines(text.trimEnd()) })
+      .configureOutput({
+        writeErr: (text) => {
+          // The whole error follows, as JSON.
+          if (!json) new Output(false, process.stderr).lines(text.trimEnd());
+        },
+        outputError: (text, write) => write(text.replace(/^error: /, 'nsm: ')),
+      })
       .showSuggestionAfterError()
       .helpOption('-h, --help', 'show help')
       .configureHelp({
         sortOptions: false,
         optionDescription: describeOption,
+        commandDescription: (described) => flowing(described.description()),
         ...(command === program ? { formatItemList: withExample } : {}),
       })
       .showHelpAfterError(`See: ${pathOf(command)} --help`);
@@ -110,6 +120,11 @@ function everyCommand(command: Command, visit: (command: Command) => void): void
 /** `nsm lab up`. */
 export function pathOf(command: Command): string {
   return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
+}
+
+/** Lines of a source file are broken anew where the terminal ends, but for those that are set apart by a blank line or are further in. */
+function flowing(text: string): string {
+  return text.replace(/(?<!\n)\n(?![\n ])/g, ' ');
 }
 
 /** Without the variables, which follow from the names, and without empty defaults. */

@@ -13,3 +13,8 @@ export function shortNumber(value: number): string {
   const digits = index > 0 && scaled < 9.95 ? 1 : 0;
   return `${scaled.toFixed(digits)}${prefixes[index] ?? ''}`;
 }
+
+/** `1.2 Gbit/s`. */
+export function bitRate(bitsPerSecond: number): string {
+  return shortNumber(bitsPerSecond).replace(/[kMGT]?$/, (prefix) => ` ${prefix}bit/s`);
+}

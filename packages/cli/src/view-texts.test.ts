@@ -1,6 +1,6 @@
 // Views in the words of tables.
 import { describe, expect, it } from 'vitest';
-import { ageText } from './view-texts.js';
+import { ageText, counted, interfaceText } from './view-texts.js';
 
 describe('ageText', () => {
   it.each([
@@ -14,4 +14,9 @@ describe('ageText', () => {
     const now = Date.parse('2026-01-02T00:00:00Z');
     expect(ageText(new Date(now - seconds * 1000).toISOString(), now)).toBe(text);
   });
+});
+
+it('counts things, and names interfaces with and without a device', () => {
+  expect([counted(1, 'file'), counted(0, 'file')]).toEqual(['1 file', '0 files']);
+  expect([interfaceText('nsm0', 'kernel'), interfaceText('', 'mem')]).toEqual(['nsm0 (kernel)', 'mem']);
 });

@@ -75,3 +75,13 @@ export function millisecondsText(milliseconds: number): string {
   if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
   return ageText(new Date(0).toISOString(), milliseconds);
 }
+
+/** `1 file`, `2 files`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `nsm0 (kernel)`; `mem` alone, which has no device. */
+export function interfaceText(device: string, kind: string): string {
+  return device === '' ? kind : `${device} (${kind})`;
+}

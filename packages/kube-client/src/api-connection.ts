@@ -66,7 +66,7 @@ export class ApiConnection {
   renew(): void {
     const session = this.#session;
     this.#session = undefined;
-    session?.then((old) => old.close()).catch(() => undefined);
+    session?.then((old) => setImmediate(() => old.close())).catch(() => undefined);
   }
 
   /** Ends what is under way. Later calls are refused. */
@@ -74,7 +74,7 @@ export class ApiConnection {
     this.#closed = true;
     const session = this.#session;
     this.#session = undefined;
-    session?.then((old) => old.destroy()).catch(() => undefined);
+    session?.then(destroyLater).catch(() => undefined);
   }
 
   async #usable(): Promise<ClientHttp2Session> {
@@ -107,7 +107,7 @@ export class ApiConnection {
         session.once('close', () => clearTimeout(timer));
       });
     } catch (error) {
-      session.destroy();
+      destroyLater(session);
       throw KubeError.unreachable(this.#server.url, explained(error));
     }
     session.on('error', () => undefined);
@@ -128,6 +128,14 @@ export class ApiConnection {
       ...certificate,
     };
   }
+}
+
+/**
+ * Never within a turn in which frames of the session may be read: Node.js 20 then goes on reading in memory that it has given back, which
+ * ends the process sooner or later.
+ */
+function destroyLater(session: ClientHttp2Session): void {
+  setImmediate(() => session.destroy());
 }
 
 /** Destroys the session when a sign of life does not come: all of its streams then end with an error. */

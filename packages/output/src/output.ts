@@ -139,10 +139,12 @@ export class Output {
     }
   }
 
-  /** Names and values under each other; undefined and empty values are left out. */
+  /** Names and values under each other, as `item` writes them; undefined and empty values are left out. */
   list(entries: readonly (readonly [name: string, value: string | undefined])[]): void {
     const shown = entries.filter((entry): entry is [string, string] => !!entry[1]);
-    this.#align(shown.map(([name, value]) => [this.paint('dim', name), value]));
+    const [widest = 0] = widthsOf(shown.map(([name]) => [name]));
+    for (const [name, value] of shown)
+      this.item(`${this.paint('dim', name)}${' '.repeat(widest - width(name))}${gap}`, value);
   }
 
   /** Part of a line, coloured on a terminal that is `live`. */

@@ -83,7 +83,10 @@ export function credentialFrom(
       `${from} is for ${own.subjectAltName ?? 'nobody'}, and this is ${kind} ${name}: it needs the URI spiffe://DOMAIN/${kind}/${name}`,
     );
   if (Date.parse(own.validTo) <= Date.now())
-    throw new NsmError('invalid', `the certificate in ${from} has expired, ${own.validTo}`);
+    throw new NsmError(
+      'invalid',
+      `the certificate in ${from} has expired, ${new Date(own.validTo).toISOString()}`,
+    );
   const byDomain = new Map<string, X509Certificate[]>([[identity.domain, []]]);
   for (const authority of authorities) {
     const domain = domainOf(authority) ?? identity.domain;

@@ -61,7 +61,12 @@ export class JoinService implements OtherProtocol {
     const owner = token ? this.#newcomer(token, name) : this.#known(socket);
     const certificate = authority.issue(publicKey, owner, joinedLifeMs);
     this.#logger.info(
-      { host: address, owner, by: token ? 'token' : 'certificate', validUntil: certificate.validTo },
+      {
+        host: address,
+        owner,
+        by: token ? 'token' : 'certificate',
+        validUntil: new Date(certificate.validTo),
+      },
       'a machine got a certificate',
     );
     return { chain: toPem([certificate, authority.certificate]), authorities: toPem(authority.certificates) };

@@ -97,7 +97,7 @@ function isReply({ cause, code }: NsmError): boolean {
 }
 
 function neverConnected(error: NsmError): boolean {
-  // grpc-js: "No connection established. Last error: …"; Channel.lost: "… does not answer".
+  // Of a call: "not connected: …"; of Channel.lost: "… does not answer".
   const text = error.cause instanceof NsmError ? error.cause.message : error.message;
-  return /No connection established|does not answer|ENOENT|ECONNREFUSED/.test(text);
+  return /^not connected|does not answer|ENOENT|ECONNREFUSED/.test(text);
 }

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3Qi6gQKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2UicwoITGltaXRVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIMCgRtb3N0GAMgASgNEg8KB3JlZnVzZWQYBCABKA0SFQoNbGltaXRfb2ZfdXNlchgFIAEoDRIUCgxtb3N0X29mX3VzZXIYBiABKA0iFQoTTGlzdFNlcnZpY2VzUmVxdWVzdCI8CgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgASgNEhAKCG1hbmFnZXJzGAMgAygJIjgKEUxpc3RTZXJ2aWNlc1JlcGx5EiMKCHNlcnZpY2VzGAEgAygLMhEubnNtYWRtaW4uU2VydmljZSIWChRMaXN0RW5kcG9pbnRzUmVxdWVzdCJnCghFbmRwb2ludBIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBITCgtjb25uZWN0aW9ucxgCIAEoDRITCgt1bmF2YWlsYWJsZRgDIAEoCSI7ChJMaXN0RW5kcG9pbnRzUmVwbHkSJQoJZW5kcG9pbnRzGAEgAygLMhIubnNtYWRtaW4uRW5kcG9pbnQiFQoTTGlzdE1hbmFnZXJzUmVxdWVzdCI7ChFMaXN0TWFuYWdlcnNSZXBseRImCghtYW5hZ2VycxgBIAMoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXIiLQoWTGlzdENvbm5lY3Rpb25zUmVxdWVzdBITCgtyb3VuZF90cmlwcxh4IAEoCCKeBgoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEgwKBHJvbGUYBCABKAkSDQoFc3RhdGUYBSABKAkSDgoGZGV0YWlsGAYgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAcgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYCCABKAkSFAoMcGVlcl9tYW5hZ2VyGAkgASgJEiQKCWludGVyZmFjZRgKIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USOwoVY29ubmVjdGlvbl9wYXJhbWV0ZXJzGAsgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYDCABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiwKCnN0YXRpc3RpY3MYDSABKAsyGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxIpCgVzaW5jZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoTZW5kcG9pbnRfcGFyYW1ldGVycxgPIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxIPCgdhdHRlbXB0GBAgASgNEiQKB2hpc3RvcnkYESADKAsyEy5uc21hZG1pbi5QYXN0U3RhdGUSFQoNY2xpZW50X3JvdXRlcxhkIAEoDRIXCg9lbmRwb2ludF9yb3V0ZXMYZSABKA0SIwoKbGFzdF9vcmRlchhuIAEoCzIPLm5zbWFkbWluLk9yZGVyEhUKDXJvdW5kX3RyaXBfdXMYeCABKA0SDQoFaGVhbHMYeSABKA0SLwoLa25vd25fc2luY2UYeiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKEnBlZXJfY29ubmVjdGlvbl9pZBiMASABKAkSEwoKY2xpZW50X3BvZBiNASABKAkSFQoMZW5kcG9pbnRfcG9kGI4BIAEoCSKoAQoFT3JkZXISEAoIdHJhY2VfaWQYASABKAkSDAoEa2luZBgCIAEoCRIrCgdzdGFydGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkdXJhdGlvbl9tcxgEIAEoARIbCgVzdGVwcxgFIAMoCzIMLmNvbW1vbi5TdGVwEg0KBWVycm9yGAYgASgJEhEKCXVuZGVyX3dheRgHIAEoCCJpCglQYXN0U3RhdGUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJEhMKC2R1cmF0aW9uX21zGG4gASgBIkEKFExpc3RDb25uZWN0aW9uc1JlcGx5EikKC2Nvbm5lY3Rpb25zGAEgAygLMhQubnNtYWRtaW4uQ29ubmVjdGlvbiIUChJMaXN0VHVubmVsc1JlcXVlc3QicAoLVHVubmVsSW5Vc2USFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIUCgxwZWVyX21hbmFnZXIYAiABKAkSJwoGdHVubmVsGAMgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYBCABKA0icAoQTGlzdFR1bm5lbHNSZXBseRI0CgxjYXBhYmlsaXRpZXMYASADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRImCgd0dW5uZWxzGAIgAygLMhUubnNtYWRtaW4uVHVubmVsSW5Vc2UirAEKF0V4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0EhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAEgASgJEh0KBmxhYmVscxgCIAEoCzINLmNvbW1vbi5MYWJlbBIkCglpbnRlcmZhY2UYAyADKAsyES5jb21tb24uSW50ZXJmYWNlEiAKB3N1YmplY3QYBCABKAsyDy5jb21tb24uU3ViamVjdBIMCgRmcm9tGHggASgJItECCglDYW5kaWRhdGUSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSDAoEcmFuaxgCIAEoDRIOCgZyZWFzb24YAyABKAkSDAoEcnVsZRgEIAEoCRIfCgZjaGVja3MYeCADKAsyDy5uc21hZG1pbi5DaGVjaxIkCgZsYWJlbHMYeSADKAsyFC5uc21hZG1pbi5MYWJlbE1hdGNoEiwKCmludGVyZmFjZXMYeiABKAsyGC5uc21hZG1pbi5JbnRlcmZhY2VNYXRjaBImCgd0dW5uZWxzGHsgASgLMhUubnNtYWRtaW4uVHVubmVsTWF0Y2gSEwoLY29ubmVjdGlvbnMYfCABKA0SFgoOcmVjZW50X2ZhaWx1cmUYfSABKAkSDQoFbG9jYWwYfiABKAgSDAoEbG9zdBh/IAEoCSI0CgVDaGVjaxINCgVhYm91dBgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDAoEdGV4dBgDIAEoCSJDCgpMYWJlbE1hdGNoEgsKA2tleRgBIAEoCRIOCgZ3YW50ZWQYAiABKAkSEAoDaGFzGAMgASgJSACIAQFCBgoEX2hhcyLNAQoOSW50ZXJmYWNlTWF0Y2gSJAoFYXNrZWQYASADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRImCgdvZmZlcmVkGAIgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJQoGZGVuaWVkGAMgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIQoGY2xpZW50GAQgASgLMhEuY29tbW9uLkludGVyZmFjZRIjCghlbmRwb2ludBgFIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UigwIKC1R1bm5lbE1hdGNoEiAKBGhlcmUYASADKA4yEi5jb21tb24uVHVubmVsVHlwZRItCgxtaXNzaW5nX2hlcmUYAiADKAsyFy5uc21hZG1pbi5NaXNzaW5nVHVubmVsEiEKBXRoZXJlGAMgAygOMhIuY29tbW9uLlR1bm5lbFR5cGUSLgoNbWlzc2luZ190aGVyZRgEIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSJwoGY2hvc2VuGAUgASgOMhIuY29tbW9uLlR1bm5lbFR5cGVIAIgBARILCgNtdHUYBiABKA0SDwoHdW5rbm93bhgHIAEoCUIJCgdfY2hvc2VuIj4KDU1pc3NpbmdUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEgsKA3doeRgCIAEoCSKkAQoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUSHwoGY2xpZW50GHggASgLMg8uY29tbW9uLlN1YmplY3QSIwoIcHJvYmxlbXMYeSADKAsyES5uc21hZG1pbi5Qcm9ibGVtEhwKBHBsYW4YeiABKAsyDi5uc21hZG1pbi5QbGFuIjYKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIMCgR3aGF0GAIgASgJEg8KB3JlZnVzZXMYAyABKAgirQIKBFBsYW4SGQoRbnNlX3Byb3ZpZGVyX25hbWUYASABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgCIAEoCRIPCgdtYW5hZ2VyGAMgASgJEiQKCWludGVyZmFjZRgEIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGAUgASgLMhEuY29tbW9uLkludGVyZmFjZRIWCg5pbnRlcmZhY2VfbmFtZRgGIAEoCRIkCgVwYWlycxgHIAMoCzIVLm5zbWFkbWluLlBsYW5uZWRQYWlyEhAKCHByZWZpeGVzGAggAygJEicKBnR1bm5lbBgJIAEoCzIXLm5zbWZvcndhcmRlci5UdW5uZWxFbmQSCwoDbXR1GAogASgNIi8KC1BsYW5uZWRQYWlyEg4KBmNsaWVudBgBIAEoCRIQCghlbmRwb2ludBgCIAEoCSIkChZDbG9zZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkEKFENsb3NlQ29ubmVjdGlvblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCSIcCgxEcmFpblJlcXVlc3QSDAoEdW5kbxgBIAEoCCJXCgpEcmFpblJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhcKD2FkbWlzc2lvbl9lcnJvchgCIAEoCRINCgVtb3ZlZBgDIAEoDRIPCgdzdGF5aW5nGAQgAygJIhIKEEdldFBvbGljeVJlcXVlc3QiaQoOR2V0UG9saWN5UmVwbHkSDgoGc291cmNlGAEgASgJEg0KBWVycm9yGAIgASgJEgwKBHRleHQYAyABKAkSKgoGbG9hZGVkGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLEAQoRVGVzdFBvbGljeVJlcXVlc3QSIAoHc3ViamVjdBgBIAEoCzIPLmNvbW1vbi5TdWJqZWN0Eg4KBmFjdGlvbhgCIAEoCRIcChRuZXR3b3JrX3NlcnZpY2VfbmFtZRgDIAEoCRIZChFuc2VfcHJvdmlkZXJfbmFtZRgEIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAUgASgJEiQKCWludGVyZmFjZRgGIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UiPAoPVGVzdFBvbGljeVJlcGx5EikKCHZlcmRpY3RzGAEgAygLMhcubnNtYWRtaW4uUG9saWN5VmVyZGljdCLdAQoNUG9saWN5VmVyZGljdBIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB2FsbG93ZWQYAyABKAgSDAoEcnVsZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSMwoGbGltaXRzGAYgAygLMiMubnNtYWRtaW4uUG9saWN5VmVyZGljdC5MaW1pdHNFbnRyeRotCgtMaW1pdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIhkKF1dhdGNoQ29ubmVjdGlvbnNSZXF1ZXN0IuEBChBDb25uZWN0aW9uQ2hhbmdlEi0KBGtpbmQYASABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoKY29ubmVjdGlvbhgCIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb24SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoES2luZBIPCgtVTlNQRUNJRklFRBAAEgsKB1BSRVNFTlQQARILCgdDSEFOR0VEEAISCwoHUkVNT1ZFRBADEgoKBlNZTkNFRBAEIiYKGENvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZDb21wYXJlQ29ubmVjdGlvblJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJEhUKDXJvdW5kX3RyaXBfdXMYAiABKA0iOgoMV2F0Y2hSZXF1ZXN0EioKBnRvcGljcxgBIAMoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMi7AMKCldhdGNoRXZlbnQSKQoFdG9waWMYASABKA4yGi5uc21hZG1pbi5XYXRjaEV2ZW50LlRvcGljEi0KBGtpbmQYAiABKA4yHy5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlLktpbmQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKY29ubmVjdGlvbhgEIAEoCzIULm5zbWFkbWluLkNvbm5lY3Rpb25IABIzCghlbmRwb2ludBgFIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludEgAEicKB21hbmFnZXIYBiABKAsyFC5uc21yZWdpc3RyeS5NYW5hZ2VySAASKQoGcG9saWN5GAcgASgLMhcubnNtYWRtaW4uUG9saWN5SW5Gb3JjZUgAEicKBWxpbWl0GAggASgLMhYubnNtYWRtaW4uTGltaXRSZWZ1c2FsSAASDgoGcmVhc29uGAkgASgJImQKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLQ09OTkVDVElPTlMQARINCglFTkRQT0lOVFMQAhIMCghNQU5BR0VSUxADEgoKBlBPTElDWRAEEgoKBkxJTUlUUxAFQgYKBHdoYXQiPgoNUG9saWN5SW5Gb3JjZRIOCgZzb3VyY2UYASABKAkSDgoGZGlnZXN0GAIgASgJEg0KBWVycm9yGAMgASgJIi0KDExpbWl0UmVmdXNhbBIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkibwoYQ2FwdHVyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnBsYWNlcxgCIAMoCRISCgpib3RoX25vZGVzGAMgASgIEg4KBmZpbHRlchgEIAEoDBITCgtzbmFwX2xlbmd0aBgFIAEoDSI3ChVQaW5nQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSEgoKdGltZW91dF9tcxgCIAEoDSJ6ChNQaW5nQ29ubmVjdGlvblJlcGx5EiIKB3Rocm91Z2gYASABKAsyES5uc21hZG1pbi5QaW5nTGVnEiMKCHVuZGVybGF5GAIgASgLMhEubnNtYWRtaW4uUGluZ0xlZxIMCgRsb3N0GAMgASgJEgwKBHBhdGgYBCABKAkiXAoHUGluZ0xlZxIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJEg4KBm1ldGhvZBgDIAEoCRIQCghhbnN3ZXJlZBgEIAEoCBIVCg1yb3VuZF90cmlwX21zGAUgASgBIhMKEUNoZWNrUGVlcnNSZXF1ZXN0IoYCCglQZWVyQ2hlY2sSDwoHbWFuYWdlchgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg4KBnJlbW90ZRgDIAEoCRINCgVlcnJvchgEIAEoCRIMCgRjb2RlGAUgASgJEhUKDXJvdW5kX3RyaXBfbXMYBiABKAESDwoHdmVyc2lvbhgHIAEoCRIbCg5jbG9ja19haGVhZF9tcxgIIAEoAUgAiAEBEh8KB3R1bm5lbHMYCSADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgKIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5QhEKD19jbG9ja19haGVhZF9tcyIWChRDaGVja1JlZ2lzdHJ5UmVxdWVzdCJiChJDaGVja1JlZ2lzdHJ5UmVwbHkSDQoFZXJyb3IYASABKAkSEgoKZWxhcHNlZF9tcxgCIAEoARIpCgdtZW1iZXJzGAMgAygLMhgubnNtYWRtaW4uUmVnaXN0cnlNZW1iZXIiRAoOUmVnaXN0cnlNZW1iZXISDwoHYWRkcmVzcxgBIAEoCRINCgVlcnJvchgCIAEoCRISCgplbGFwc2VkX21zGAMgASgBIiQKFlRyYWNlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkihAEKFFRyYWNlQ29ubmVjdGlvblJlcGx5EgwKBHBhdGgYASABKAkSJwoHcGFja2V0cxgCIAMoCzIWLm5zbWFkbWluLlRyYWNlZFBhY2tldBIPCgdyZWFzb25zGAMgAygJEiQKCXVud2F0Y2hlZBgEIAMoCzIRLm5zbWNhcHR1cmUuUG9pbnQiXgoMVHJhY2VkUGFja2V0EgwKBHNpemUYASABKA0SIAoEaG9wcxgCIAMoCzISLm5zbWFkbWluLlRyYWNlSG9wEhAKCGFuc3dlcmVkGAMgASgIEgwKBGxvc3QYBCABKAkifwoIVHJhY2VIb3ASDQoFcGxhY2UYASABKAkSDwoHbWFuYWdlchgCIAEoCRIRCglpbnRlcmZhY2UYAyABKAkSEAoIb3V0Z29pbmcYBCABKAgSDgoGYW5zd2VyGAUgASgIEgwKBHdoYXQYBiABKAkSEAoIYWZ0ZXJfbXMYByABKAEiOQoWQmVuY2hDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRITCgtkdXJhdGlvbl9tcxgCIAEoDSJdChRCZW5jaENvbm5lY3Rpb25SZXBseRIMCgRwYXRoGAEgASgJEgwKBGZyb20YAiABKAkSKQoGcmVwb3J0GAMgASgLMhkubnNtZm9yd2FyZGVyLkJlbmNoUmVwb3J0MoQMCgVBZG1pbhJCCgpHZXRNYW5hZ2VyEhsubnNtYWRtaW4uR2V0TWFuYWdlclJlcXVlc3QaFy5uc21hZG1pbi5NYW5hZ2VyU3RhdHVzEkoKDExpc3RTZXJ2aWNlcxIdLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0U2VydmljZXNSZXBseRJNCg1MaXN0RW5kcG9pbnRzEh4ubnNtYWRtaW4uTGlzdEVuZHBvaW50c1JlcXVlc3QaHC5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVwbHkSSgoMTGlzdE1hbmFnZXJzEh0ubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RNYW5hZ2Vyc1JlcGx5ElMKD0xpc3RDb25uZWN0aW9ucxIgLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaHi5uc21hZG1pbi5MaXN0Q29ubmVjdGlvbnNSZXBseRJHCgtMaXN0VHVubmVscxIcLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVxdWVzdBoaLm5zbWFkbWluLkxpc3RUdW5uZWxzUmVwbHkSVgoQRXhwbGFpblNlbGVjdGlvbhIhLm5zbWFkbWluLkV4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0Gh8ubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcGx5ElMKD0Nsb3NlQ29ubmVjdGlvbhIgLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5DbG9zZUNvbm5lY3Rpb25SZXBseRI1CgVEcmFpbhIWLm5zbWFkbWluLkRyYWluUmVxdWVzdBoULm5zbWFkbWluLkRyYWluUmVwbHkSQQoJR2V0UG9saWN5EhoubnNtYWRtaW4uR2V0UG9saWN5UmVxdWVzdBoYLm5zbWFkbWluLkdldFBvbGljeVJlcGx5EkQKClRlc3RQb2xpY3kSGy5uc21hZG1pbi5UZXN0UG9saWN5UmVxdWVzdBoZLm5zbWFkbWluLlRlc3RQb2xpY3lSZXBseRJTChBXYXRjaENvbm5lY3Rpb25zEiEubnNtYWRtaW4uV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3QaGi5uc21hZG1pbi5Db25uZWN0aW9uQ2hhbmdlMAESWQoRQ29tcGFyZUNvbm5lY3Rpb24SIi5uc21hZG1pbi5Db21wYXJlQ29ubmVjdGlvblJlcXVlc3QaIC5uc21hZG1pbi5Db21wYXJlQ29ubmVjdGlvblJlcGx5EjcKBVdhdGNoEhYubnNtYWRtaW4uV2F0Y2hSZXF1ZXN0GhQubnNtYWRtaW4uV2F0Y2hFdmVudDABEk8KEUNhcHR1cmVDb25uZWN0aW9uEiIubnNtYWRtaW4uQ2FwdHVyZUNvbm5lY3Rpb25SZXF1ZXN0GhQubnNtY2FwdHVyZS5DYXB0dXJlZDABElAKDlBpbmdDb25uZWN0aW9uEh8ubnNtYWRtaW4uUGluZ0Nvbm5lY3Rpb25SZXF1ZXN0Gh0ubnNtYWRtaW4uUGluZ0Nvbm5lY3Rpb25SZXBseRJTCg9UcmFjZUNvbm5lY3Rpb24SIC5uc21hZG1pbi5UcmFjZUNvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uVHJhY2VDb25uZWN0aW9uUmVwbHkSUwoPQmVuY2hDb25uZWN0aW9uEiAubnNtYWRtaW4uQmVuY2hDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkJlbmNoQ29ubmVjdGlvblJlcGx5EkAKCkNoZWNrUGVlcnMSGy5uc21hZG1pbi5DaGVja1BlZXJzUmVxdWVzdBoTLm5zbWFkbWluLlBlZXJDaGVjazABEk0KDUNoZWNrUmVnaXN0cnkSHi5uc21hZG1pbi5DaGVja1JlZ2lzdHJ5UmVxdWVzdBocLm5zbWFkbWluLkNoZWNrUmVnaXN0cnlSZXBseWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QimAUKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2USLAoMb25seV90dW5uZWxzGKoBIAMoCzIVLm5zbWFkbWluLk9ubHlUdW5uZWxzIkEKC09ubHlUdW5uZWxzEg8KB3NlcnZpY2UYASABKAkSIQoFdHlwZXMYAiADKA4yEi5jb21tb24uVHVubmVsVHlwZSJzCghMaW1pdFVzZRIMCgRuYW1lGAEgASgJEg0KBWxpbWl0GAIgASgNEgwKBG1vc3QYAyABKA0SDwoHcmVmdXNlZBgEIAEoDRIVCg1saW1pdF9vZl91c2VyGAUgASgNEhQKDG1vc3Rfb2ZfdXNlchgGIAEoDSIVChNMaXN0U2VydmljZXNSZXF1ZXN0IjwKB1NlcnZpY2USDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiABKA0SEAoIbWFuYWdlcnMYAyADKAkiOAoRTGlzdFNlcnZpY2VzUmVwbHkSIwoIc2VydmljZXMYASADKAsyES5uc21hZG1pbi5TZXJ2aWNlIhYKFExpc3RFbmRwb2ludHNSZXF1ZXN0ImcKCEVuZHBvaW50EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EhMKC2Nvbm5lY3Rpb25zGAIgASgNEhMKC3VuYXZhaWxhYmxlGAMgASgJIjsKEkxpc3RFbmRwb2ludHNSZXBseRIlCgllbmRwb2ludHMYASADKAsyEi5uc21hZG1pbi5FbmRwb2ludCIVChNMaXN0TWFuYWdlcnNSZXF1ZXN0IjsKEUxpc3RNYW5hZ2Vyc1JlcGx5EiYKCG1hbmFnZXJzGAEgAygLMhQubnNtcmVnaXN0cnkuTWFuYWdlciItChZMaXN0Q29ubmVjdGlvbnNSZXF1ZXN0EhMKC3JvdW5kX3RyaXBzGHggASgIIp4GCgpDb25uZWN0aW9uEgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSDAoEcm9sZRgEIAEoCRINCgVzdGF0ZRgFIAEoCRIOCgZkZXRhaWwYBiABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYByABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgIIAEoCRIUCgxwZWVyX21hbmFnZXIYCSABKAkSJAoJaW50ZXJmYWNlGAogASgLMhEuY29tbW9uLkludGVyZmFjZRI7ChVjb25uZWN0aW9uX3BhcmFtZXRlcnMYCyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSMQoNY3Jvc3NfY29ubmVjdBgMIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSLAoKc3RhdGlzdGljcxgNIAEoCzIYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEikKBXNpbmNlGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChNlbmRwb2ludF9wYXJhbWV0ZXJzGA8gASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2F0dGVtcHQYECABKA0SJAoHaGlzdG9yeRgRIAMoCzITLm5zbWFkbWluLlBhc3RTdGF0ZRIVCg1jbGllbnRfcm91dGVzGGQgASgNEhcKD2VuZHBvaW50X3JvdXRlcxhlIAEoDRIjCgpsYXN0X29yZGVyGG4gASgLMg8ubnNtYWRtaW4uT3JkZXISFQoNcm91bmRfdHJpcF91cxh4IAEoDRINCgVoZWFscxh5IAEoDRIvCgtrbm93bl9zaW5jZRh6IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoScGVlcl9jb25uZWN0aW9uX2lkGIwBIAEoCRITCgpjbGllbnRfcG9kGI0BIAEoCRIVCgxlbmRwb2ludF9wb2QYjgEgASgJIqgBCgVPcmRlchIQCgh0cmFjZV9pZBgBIAEoCRIMCgRraW5kGAIgASgJEisKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2R1cmF0aW9uX21zGAQgASgBEhsKBXN0ZXBzGAUgAygLMgwuY29tbW9uLlN0ZXASDQoFZXJyb3IYBiABKAkSEQoJdW5kZXJfd2F5GAcgASgIImkKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fbXMYbiABKAEiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSLCAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0EgwKBGZyb20YeCABKAkSFAoMbGFzdF9yZWZ1c2VkGHkgASgIItECCglDYW5kaWRhdGUSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSDAoEcmFuaxgCIAEoDRIOCgZyZWFzb24YAyABKAkSDAoEcnVsZRgEIAEoCRIfCgZjaGVja3MYeCADKAsyDy5uc21hZG1pbi5DaGVjaxIkCgZsYWJlbHMYeSADKAsyFC5uc21hZG1pbi5MYWJlbE1hdGNoEiwKCmludGVyZmFjZXMYeiABKAsyGC5uc21hZG1pbi5JbnRlcmZhY2VNYXRjaBImCgd0dW5uZWxzGHsgASgLMhUubnNtYWRtaW4uVHVubmVsTWF0Y2gSEwoLY29ubmVjdGlvbnMYfCABKA0SFgoOcmVjZW50X2ZhaWx1cmUYfSABKAkSDQoFbG9jYWwYfiABKAgSDAoEbG9zdBh/IAEoCSI0CgVDaGVjaxINCgVhYm91dBgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDAoEdGV4dBgDIAEoCSJDCgpMYWJlbE1hdGNoEgsKA2tleRgBIAEoCRIOCgZ3YW50ZWQYAiABKAkSEAoDaGFzGAMgASgJSACIAQFCBgoEX2hhcyLNAQoOSW50ZXJmYWNlTWF0Y2gSJAoFYXNrZWQYASADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRImCgdvZmZlcmVkGAIgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJQoGZGVuaWVkGAMgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIQoGY2xpZW50GAQgASgLMhEuY29tbW9uLkludGVyZmFjZRIjCghlbmRwb2ludBgFIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UigwIKC1R1bm5lbE1hdGNoEiAKBGhlcmUYASADKA4yEi5jb21tb24uVHVubmVsVHlwZRItCgxtaXNzaW5nX2hlcmUYAiADKAsyFy5uc21hZG1pbi5NaXNzaW5nVHVubmVsEiEKBXRoZXJlGAMgAygOMhIuY29tbW9uLlR1bm5lbFR5cGUSLgoNbWlzc2luZ190aGVyZRgEIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSJwoGY2hvc2VuGAUgASgOMhIuY29tbW9uLlR1bm5lbFR5cGVIAIgBARILCgNtdHUYBiABKA0SDwoHdW5rbm93bhgHIAEoCUIJCgdfY2hvc2VuIj4KDU1pc3NpbmdUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEgsKA3doeRgCIAEoCSLIAQoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUSHwoGY2xpZW50GHggASgLMg8uY29tbW9uLlN1YmplY3QSIwoIcHJvYmxlbXMYeSADKAsyES5uc21hZG1pbi5Qcm9ibGVtEhwKBHBsYW4YeiABKAsyDi5uc21hZG1pbi5QbGFuEiIKB3JlZnVzZWQYeyABKAsyES5uc21hZG1pbi5SZWZ1c2FsIiMKE0xpc3RSZWZ1c2Fsc1JlcXVlc3QSDAoEZnJvbRgBIAEoCSJZChFMaXN0UmVmdXNhbHNSZXBseRIjCghyZWZ1c2FscxgBIAMoCzIRLm5zbWFkbWluLlJlZnVzYWwSHwoGY2xpZW50GAIgASgLMg8uY29tbW9uLlN1YmplY3Qi5wEKB1JlZnVzYWwSHwoGY2xpZW50GAEgASgLMg8uY29tbW9uLlN1YmplY3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRIdCgZsYWJlbHMYBCABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAUgAygLMhEuY29tbW9uLkludGVyZmFjZRIMCgRjb2RlGAYgASgJEgwKBHdoYXQYByABKAkSKAoEdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNgoHUHJvYmxlbRIMCgRjb2RlGAEgASgJEgwKBHdoYXQYAiABKAkSDwoHcmVmdXNlcxgDIAEoCCKtAgoEUGxhbhIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB21hbmFnZXIYAyABKAkSJAoJaW50ZXJmYWNlGAQgASgLMhEuY29tbW9uLkludGVyZmFjZRItChJlbmRwb2ludF9pbnRlcmZhY2UYBSABKAsyES5jb21tb24uSW50ZXJmYWNlEhYKDmludGVyZmFjZV9uYW1lGAYgASgJEiQKBXBhaXJzGAcgAygLMhUubnNtYWRtaW4uUGxhbm5lZFBhaXISEAoIcHJlZml4ZXMYCCADKAkSJwoGdHVubmVsGAkgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYCiABKA0iLwoLUGxhbm5lZFBhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQiJgoYQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkQKFkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSEwoLZGlmZmVyZW5jZXMYASADKAkSFQoNcm91bmRfdHJpcF91cxgCIAEoDSI6CgxXYXRjaFJlcXVlc3QSKgoGdG9waWNzGAEgAygOMhoubnNtYWRtaW4uV2F0Y2hFdmVudC5Ub3BpYyLsAwoKV2F0Y2hFdmVudBIpCgV0b3BpYxgBIAEoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMSLQoEa2luZBgCIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgpjb25uZWN0aW9uGAQgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbkgAEjMKCGVuZHBvaW50GAUgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50SAASJwoHbWFuYWdlchgGIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXJIABIpCgZwb2xpY3kYByABKAsyFy5uc21hZG1pbi5Qb2xpY3lJbkZvcmNlSAASJwoFbGltaXQYCCABKAsyFi5uc21hZG1pbi5MaW1pdFJlZnVzYWxIABIOCgZyZWFzb24YCSABKAkiZAoFVG9waWMSFQoRVE9QSUNfVU5TUEVDSUZJRUQQABIPCgtDT05ORUNUSU9OUxABEg0KCUVORFBPSU5UUxACEgwKCE1BTkFHRVJTEAMSCgoGUE9MSUNZEAQSCgoGTElNSVRTEAVCBgoEd2hhdCI+Cg1Qb2xpY3lJbkZvcmNlEg4KBnNvdXJjZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDQoFZXJyb3IYAyABKAkiLQoMTGltaXRSZWZ1c2FsEgwKBG5hbWUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJvChhDYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSDgoGcGxhY2VzGAIgAygJEhIKCmJvdGhfbm9kZXMYAyABKAgSDgoGZmlsdGVyGAQgASgMEhMKC3NuYXBfbGVuZ3RoGAUgASgNIjcKFVBpbmdDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRISCgp0aW1lb3V0X21zGAIgASgNInoKE1BpbmdDb25uZWN0aW9uUmVwbHkSIgoHdGhyb3VnaBgBIAEoCzIRLm5zbWFkbWluLlBpbmdMZWcSIwoIdW5kZXJsYXkYAiABKAsyES5uc21hZG1pbi5QaW5nTGVnEgwKBGxvc3QYAyABKAkSDAoEcGF0aBgEIAEoCSJcCgdQaW5nTGVnEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDgoGbWV0aG9kGAMgASgJEhAKCGFuc3dlcmVkGAQgASgIEhUKDXJvdW5kX3RyaXBfbXMYBSABKAEiEwoRQ2hlY2tQZWVyc1JlcXVlc3QihgIKCVBlZXJDaGVjaxIPCgdtYW5hZ2VyGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDgoGcmVtb3RlGAMgASgJEg0KBWVycm9yGAQgASgJEgwKBGNvZGUYBSABKAkSFQoNcm91bmRfdHJpcF9tcxgGIAEoARIPCgd2ZXJzaW9uGAcgASgJEhsKDmNsb2NrX2FoZWFkX21zGAggASgBSACIAQESHwoHdHVubmVscxgJIAMoCzIOLmNvbW1vbi5UdW5uZWwSMQoJb2JzdGFjbGVzGAogAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHlCEQoPX2Nsb2NrX2FoZWFkX21zIhYKFENoZWNrUmVnaXN0cnlSZXF1ZXN0ImIKEkNoZWNrUmVnaXN0cnlSZXBseRINCgVlcnJvchgBIAEoCRISCgplbGFwc2VkX21zGAIgASgBEikKB21lbWJlcnMYAyADKAsyGC5uc21hZG1pbi5SZWdpc3RyeU1lbWJlciJECg5SZWdpc3RyeU1lbWJlchIPCgdhZGRyZXNzGAEgASgJEg0KBWVycm9yGAIgASgJEhIKCmVsYXBzZWRfbXMYAyABKAEiJAoWVHJhY2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSKEAQoUVHJhY2VDb25uZWN0aW9uUmVwbHkSDAoEcGF0aBgBIAEoCRInCgdwYWNrZXRzGAIgAygLMhYubnNtYWRtaW4uVHJhY2VkUGFja2V0Eg8KB3JlYXNvbnMYAyADKAkSJAoJdW53YXRjaGVkGAQgAygLMhEubnNtY2FwdHVyZS5Qb2ludCJeCgxUcmFjZWRQYWNrZXQSDAoEc2l6ZRgBIAEoDRIgCgRob3BzGAIgAygLMhIubnNtYWRtaW4uVHJhY2VIb3ASEAoIYW5zd2VyZWQYAyABKAgSDAoEbG9zdBgEIAEoCSJ/CghUcmFjZUhvcBINCgVwbGFjZRgBIAEoCRIPCgdtYW5hZ2VyGAIgASgJEhEKCWludGVyZmFjZRgDIAEoCRIQCghvdXRnb2luZxgEIAEoCBIOCgZhbnN3ZXIYBSABKAgSDAoEd2hhdBgGIAEoCRIQCghhZnRlcl9tcxgHIAEoASI5ChZCZW5jaENvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJEhMKC2R1cmF0aW9uX21zGAIgASgNIl0KFEJlbmNoQ29ubmVjdGlvblJlcGx5EgwKBHBhdGgYASABKAkSDAoEZnJvbRgCIAEoCRIpCgZyZXBvcnQYAyABKAsyGS5uc21mb3J3YXJkZXIuQmVuY2hSZXBvcnQy0AwKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwARJZChFDb21wYXJlQ29ubmVjdGlvbhIiLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBogLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSNwoFV2F0Y2gSFi5uc21hZG1pbi5XYXRjaFJlcXVlc3QaFC5uc21hZG1pbi5XYXRjaEV2ZW50MAESTwoRQ2FwdHVyZUNvbm5lY3Rpb24SIi5uc21hZG1pbi5DYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QaFC5uc21jYXB0dXJlLkNhcHR1cmVkMAESUAoOUGluZ0Nvbm5lY3Rpb24SHy5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcXVlc3QaHS5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcGx5ElMKD1RyYWNlQ29ubmVjdGlvbhIgLm5zbWFkbWluLlRyYWNlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5UcmFjZUNvbm5lY3Rpb25SZXBseRJTCg9CZW5jaENvbm5lY3Rpb24SIC5uc21hZG1pbi5CZW5jaENvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQmVuY2hDb25uZWN0aW9uUmVwbHkSQAoKQ2hlY2tQZWVycxIbLm5zbWFkbWluLkNoZWNrUGVlcnNSZXF1ZXN0GhMubnNtYWRtaW4uUGVlckNoZWNrMAESTQoNQ2hlY2tSZWdpc3RyeRIeLm5zbWFkbWluLkNoZWNrUmVnaXN0cnlSZXF1ZXN0GhwubnNtYWRtaW4uQ2hlY2tSZWdpc3RyeVJlcGx5EkoKDExpc3RSZWZ1c2FscxIdLm5zbWFkbWluLkxpc3RSZWZ1c2Fsc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0UmVmdXNhbHNSZXBseWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -175,6 +175,13 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
    * @generated from field: repeated nsmadmin.LimitUse limits = 100;
    */
   limits: LimitUse[];
+
+  /**
+   * The only kinds of tunnel that are offered to other managers, of all that the forwarder can make (--tunnel); none: all of them.
+   *
+   * @generated from field: repeated nsmadmin.OnlyTunnels only_tunnels = 170;
+   */
+  onlyTunnels: OnlyTunnels[];
 };
 
 /**
@@ -183,6 +190,32 @@ export type ManagerStatus = Message<"nsmadmin.ManagerStatus"> & {
  */
 export const ManagerStatusSchema: GenMessage<ManagerStatus> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 1);
+
+/**
+ * @generated from message nsmadmin.OnlyTunnels
+ */
+export type OnlyTunnels = Message<"nsmadmin.OnlyTunnels"> & {
+  /**
+   * Empty: of every service without kinds of its own.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * In order of preference.
+   *
+   * @generated from field: repeated common.TunnelType types = 2;
+   */
+  types: TunnelType[];
+};
+
+/**
+ * Describes the message nsmadmin.OnlyTunnels.
+ * Use `create(OnlyTunnelsSchema)` to create a new message.
+ */
+export const OnlyTunnelsSchema: GenMessage<OnlyTunnels> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 2);
 
 /**
  * What one pod may have, and how far that is used.
@@ -234,7 +267,7 @@ export type LimitUse = Message<"nsmadmin.LimitUse"> & {
  * Use `create(LimitUseSchema)` to create a new message.
  */
 export const LimitUseSchema: GenMessage<LimitUse> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 2);
+  messageDesc(file_nsmadmin, 3);
 
 /**
  * @generated from message nsmadmin.ListServicesRequest
@@ -247,7 +280,7 @@ export type ListServicesRequest = Message<"nsmadmin.ListServicesRequest"> & {
  * Use `create(ListServicesRequestSchema)` to create a new message.
  */
 export const ListServicesRequestSchema: GenMessage<ListServicesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 3);
+  messageDesc(file_nsmadmin, 4);
 
 /**
  * @generated from message nsmadmin.Service
@@ -274,7 +307,7 @@ export type Service = Message<"nsmadmin.Service"> & {
  * Use `create(ServiceSchema)` to create a new message.
  */
 export const ServiceSchema: GenMessage<Service> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 4);
+  messageDesc(file_nsmadmin, 5);
 
 /**
  * @generated from message nsmadmin.ListServicesReply
@@ -291,7 +324,7 @@ export type ListServicesReply = Message<"nsmadmin.ListServicesReply"> & {
  * Use `create(ListServicesReplySchema)` to create a new message.
  */
 export const ListServicesReplySchema: GenMessage<ListServicesReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 5);
+  messageDesc(file_nsmadmin, 6);
 
 /**
  * @generated from message nsmadmin.ListEndpointsRequest
@@ -304,7 +337,7 @@ export type ListEndpointsRequest = Message<"nsmadmin.ListEndpointsRequest"> & {
  * Use `create(ListEndpointsRequestSchema)` to create a new message.
  */
 export const ListEndpointsRequestSchema: GenMessage<ListEndpointsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 6);
+  messageDesc(file_nsmadmin, 7);
 
 /**
  * @generated from message nsmadmin.Endpoint
@@ -335,7 +368,7 @@ export type Endpoint = Message<"nsmadmin.Endpoint"> & {
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema: GenMessage<Endpoint> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 7);
+  messageDesc(file_nsmadmin, 8);
 
 /**
  * @generated from message nsmadmin.ListEndpointsReply
@@ -352,7 +385,7 @@ export type ListEndpointsReply = Message<"nsmadmin.ListEndpointsReply"> & {
  * Use `create(ListEndpointsReplySchema)` to create a new message.
  */
 export const ListEndpointsReplySchema: GenMessage<ListEndpointsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 8);
+  messageDesc(file_nsmadmin, 9);
 
 /**
  * @generated from message nsmadmin.ListManagersRequest
@@ -365,7 +398,7 @@ export type ListManagersRequest = Message<"nsmadmin.ListManagersRequest"> & {
  * Use `create(ListManagersRequestSchema)` to create a new message.
  */
 export const ListManagersRequestSchema: GenMessage<ListManagersRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 9);
+  messageDesc(file_nsmadmin, 10);
 
 /**
  * @generated from message nsmadmin.ListManagersReply
@@ -382,7 +415,7 @@ export type ListManagersReply = Message<"nsmadmin.ListManagersReply"> & {
  * Use `create(ListManagersReplySchema)` to create a new message.
  */
 export const ListManagersReplySchema: GenMessage<ListManagersReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 10);
+  messageDesc(file_nsmadmin, 11);
 
 /**
  * @generated from message nsmadmin.ListConnectionsRequest
@@ -401,7 +434,7 @@ export type ListConnectionsRequest = Message<"nsmadmin.ListConnectionsRequest"> 
  * Use `create(ListConnectionsRequestSchema)` to create a new message.
  */
 export const ListConnectionsRequestSchema: GenMessage<ListConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 11);
+  messageDesc(file_nsmadmin, 12);
 
 /**
  * A connection as one manager sees it.
@@ -571,7 +604,7 @@ export type Connection = Message<"nsmadmin.Connection"> & {
  * Use `create(ConnectionSchema)` to create a new message.
  */
 export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 12);
+  messageDesc(file_nsmadmin, 13);
 
 /**
  * A request, a heal, a close or a move, step by step, on every node that it touched.
@@ -630,7 +663,7 @@ export type Order = Message<"nsmadmin.Order"> & {
  * Use `create(OrderSchema)` to create a new message.
  */
 export const OrderSchema: GenMessage<Order> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 13);
+  messageDesc(file_nsmadmin, 14);
 
 /**
  * A state that a connection entered, and why.
@@ -666,7 +699,7 @@ export type PastState = Message<"nsmadmin.PastState"> & {
  * Use `create(PastStateSchema)` to create a new message.
  */
 export const PastStateSchema: GenMessage<PastState> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 14);
+  messageDesc(file_nsmadmin, 15);
 
 /**
  * @generated from message nsmadmin.ListConnectionsReply
@@ -683,7 +716,7 @@ export type ListConnectionsReply = Message<"nsmadmin.ListConnectionsReply"> & {
  * Use `create(ListConnectionsReplySchema)` to create a new message.
  */
 export const ListConnectionsReplySchema: GenMessage<ListConnectionsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 15);
+  messageDesc(file_nsmadmin, 16);
 
 /**
  * @generated from message nsmadmin.ListTunnelsRequest
@@ -696,7 +729,7 @@ export type ListTunnelsRequest = Message<"nsmadmin.ListTunnelsRequest"> & {
  * Use `create(ListTunnelsRequestSchema)` to create a new message.
  */
 export const ListTunnelsRequestSchema: GenMessage<ListTunnelsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 16);
+  messageDesc(file_nsmadmin, 17);
 
 /**
  * One tunnel in use.
@@ -730,7 +763,7 @@ export type TunnelInUse = Message<"nsmadmin.TunnelInUse"> & {
  * Use `create(TunnelInUseSchema)` to create a new message.
  */
 export const TunnelInUseSchema: GenMessage<TunnelInUse> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 17);
+  messageDesc(file_nsmadmin, 18);
 
 /**
  * @generated from message nsmadmin.ListTunnelsReply
@@ -754,7 +787,7 @@ export type ListTunnelsReply = Message<"nsmadmin.ListTunnelsReply"> & {
  * Use `create(ListTunnelsReplySchema)` to create a new message.
  */
 export const ListTunnelsReplySchema: GenMessage<ListTunnelsReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 18);
+  messageDesc(file_nsmadmin, 19);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionRequest
@@ -789,6 +822,14 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
    * @generated from field: string from = 120;
    */
   from: string;
+
+  /**
+   * Where the pod's last request for the service was refused: that one, with its labels, interfaces and user, is explained in place of
+   * what is said here.
+   *
+   * @generated from field: bool last_refused = 121;
+   */
+  lastRefused: boolean;
 };
 
 /**
@@ -796,7 +837,7 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
  * Use `create(ExplainSelectionRequestSchema)` to create a new message.
  */
 export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 19);
+  messageDesc(file_nsmadmin, 20);
 
 /**
  * @generated from message nsmadmin.Candidate
@@ -888,7 +929,7 @@ export type Candidate = Message<"nsmadmin.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 20);
+  messageDesc(file_nsmadmin, 21);
 
 /**
  * One thing that a candidate was looked at for.
@@ -897,7 +938,7 @@ export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
  */
 export type Check = Message<"nsmadmin.Check"> & {
   /**
-   * policy, provider, labels, node, interfaces, tunnel or mtu.
+   * policy, provider, labels, node, interfaces, tunnel, mtu or addresses.
    *
    * @generated from field: string about = 1;
    */
@@ -921,7 +962,7 @@ export type Check = Message<"nsmadmin.Check"> & {
  * Use `create(CheckSchema)` to create a new message.
  */
 export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 21);
+  messageDesc(file_nsmadmin, 22);
 
 /**
  * @generated from message nsmadmin.LabelMatch
@@ -950,7 +991,7 @@ export type LabelMatch = Message<"nsmadmin.LabelMatch"> & {
  * Use `create(LabelMatchSchema)` to create a new message.
  */
 export const LabelMatchSchema: GenMessage<LabelMatch> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 22);
+  messageDesc(file_nsmadmin, 23);
 
 /**
  * @generated from message nsmadmin.InterfaceMatch
@@ -993,7 +1034,7 @@ export type InterfaceMatch = Message<"nsmadmin.InterfaceMatch"> & {
  * Use `create(InterfaceMatchSchema)` to create a new message.
  */
 export const InterfaceMatchSchema: GenMessage<InterfaceMatch> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 23);
+  messageDesc(file_nsmadmin, 24);
 
 /**
  * @generated from message nsmadmin.TunnelMatch
@@ -1048,7 +1089,7 @@ export type TunnelMatch = Message<"nsmadmin.TunnelMatch"> & {
  * Use `create(TunnelMatchSchema)` to create a new message.
  */
 export const TunnelMatchSchema: GenMessage<TunnelMatch> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 24);
+  messageDesc(file_nsmadmin, 25);
 
 /**
  * @generated from message nsmadmin.MissingTunnel
@@ -1070,7 +1111,7 @@ export type MissingTunnel = Message<"nsmadmin.MissingTunnel"> & {
  * Use `create(MissingTunnelSchema)` to create a new message.
  */
 export const MissingTunnelSchema: GenMessage<MissingTunnel> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 25);
+  messageDesc(file_nsmadmin, 26);
 
 /**
  * @generated from message nsmadmin.ExplainSelectionReply
@@ -1101,6 +1142,13 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
    * @generated from field: nsmadmin.Plan plan = 122;
    */
   plan?: Plan | undefined;
+
+  /**
+   * The request that was explained, where last_refused was said and there is one.
+   *
+   * @generated from field: nsmadmin.Refusal refused = 123;
+   */
+  refused?: Refusal | undefined;
 };
 
 /**
@@ -1108,7 +1156,106 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  * Use `create(ExplainSelectionReplySchema)` to create a new message.
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 26);
+  messageDesc(file_nsmadmin, 27);
+
+/**
+ * @generated from message nsmadmin.ListRefusalsRequest
+ */
+export type ListRefusalsRequest = Message<"nsmadmin.ListRefusalsRequest"> & {
+  /**
+   * The pod, as in ExplainSelectionRequest; empty: all of this node.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+};
+
+/**
+ * Describes the message nsmadmin.ListRefusalsRequest.
+ * Use `create(ListRefusalsRequestSchema)` to create a new message.
+ */
+export const ListRefusalsRequestSchema: GenMessage<ListRefusalsRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 28);
+
+/**
+ * @generated from message nsmadmin.ListRefusalsReply
+ */
+export type ListRefusalsReply = Message<"nsmadmin.ListRefusalsReply"> & {
+  /**
+   * @generated from field: repeated nsmadmin.Refusal refusals = 1;
+   */
+  refusals: Refusal[];
+
+  /**
+   * The pod, where one was named.
+   *
+   * @generated from field: common.Subject client = 2;
+   */
+  client?: Subject | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.ListRefusalsReply.
+ * Use `create(ListRefusalsReplySchema)` to create a new message.
+ */
+export const ListRefusalsReplySchema: GenMessage<ListRefusalsReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 29);
+
+/**
+ * @generated from message nsmadmin.Refusal
+ */
+export type Refusal = Message<"nsmadmin.Refusal"> & {
+  /**
+   * Who asked.
+   *
+   * @generated from field: common.Subject client = 1;
+   */
+  client?: Subject | undefined;
+
+  /**
+   * @generated from field: string network_service_name = 2;
+   */
+  networkServiceName: string;
+
+  /**
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: common.Label labels = 4;
+   */
+  labels?: Label | undefined;
+
+  /**
+   * @generated from field: repeated common.Interface interface = 5;
+   */
+  interface: Interface[];
+
+  /**
+   * As of errors, NSM0xxx, and its message.
+   *
+   * @generated from field: string code = 6;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string what = 7;
+   */
+  what: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 8;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.Refusal.
+ * Use `create(RefusalSchema)` to create a new message.
+ */
+export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * @generated from message nsmadmin.Problem
@@ -1139,7 +1286,7 @@ export type Problem = Message<"nsmadmin.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 27);
+  messageDesc(file_nsmadmin, 31);
 
 /**
  * What a request would come to. Nothing is taken and nobody is asked for it: an endpoint may still give addresses of its own, and
@@ -1216,7 +1363,7 @@ export type Plan = Message<"nsmadmin.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 28);
+  messageDesc(file_nsmadmin, 32);
 
 /**
  * @generated from message nsmadmin.PlannedPair
@@ -1240,7 +1387,7 @@ export type PlannedPair = Message<"nsmadmin.PlannedPair"> & {
  * Use `create(PlannedPairSchema)` to create a new message.
  */
 export const PlannedPairSchema: GenMessage<PlannedPair> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 29);
+  messageDesc(file_nsmadmin, 33);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -1259,7 +1406,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 30);
+  messageDesc(file_nsmadmin, 34);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -1281,7 +1428,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 31);
+  messageDesc(file_nsmadmin, 35);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -1300,7 +1447,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 32);
+  messageDesc(file_nsmadmin, 36);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -1336,7 +1483,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 33);
+  messageDesc(file_nsmadmin, 37);
 
 /**
  * @generated from message nsmadmin.GetPolicyRequest
@@ -1349,7 +1496,7 @@ export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 34);
+  messageDesc(file_nsmadmin, 38);
 
 /**
  * @generated from message nsmadmin.GetPolicyReply
@@ -1385,7 +1532,7 @@ export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
  * Use `create(GetPolicyReplySchema)` to create a new message.
  */
 export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 35);
+  messageDesc(file_nsmadmin, 39);
 
 /**
  * @generated from message nsmadmin.TestPolicyRequest
@@ -1431,7 +1578,7 @@ export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 36);
+  messageDesc(file_nsmadmin, 40);
 
 /**
  * @generated from message nsmadmin.TestPolicyReply
@@ -1448,7 +1595,7 @@ export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
  * Use `create(TestPolicyReplySchema)` to create a new message.
  */
 export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 37);
+  messageDesc(file_nsmadmin, 41);
 
 /**
  * @generated from message nsmadmin.PolicyVerdict
@@ -1490,7 +1637,7 @@ export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
  * Use `create(PolicyVerdictSchema)` to create a new message.
  */
 export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 38);
+  messageDesc(file_nsmadmin, 42);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -1503,7 +1650,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 39);
+  messageDesc(file_nsmadmin, 43);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -1530,7 +1677,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 40);
+  messageDesc(file_nsmadmin, 44);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -1571,7 +1718,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 40, 0);
+  enumDesc(file_nsmadmin, 44, 0);
 
 /**
  * @generated from message nsmadmin.CompareConnectionRequest
@@ -1590,7 +1737,7 @@ export type CompareConnectionRequest = Message<"nsmadmin.CompareConnectionReques
  * Use `create(CompareConnectionRequestSchema)` to create a new message.
  */
 export const CompareConnectionRequestSchema: GenMessage<CompareConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 41);
+  messageDesc(file_nsmadmin, 45);
 
 /**
  * @generated from message nsmadmin.CompareConnectionReply
@@ -1617,7 +1764,7 @@ export type CompareConnectionReply = Message<"nsmadmin.CompareConnectionReply"> 
  * Use `create(CompareConnectionReplySchema)` to create a new message.
  */
 export const CompareConnectionReplySchema: GenMessage<CompareConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 42);
+  messageDesc(file_nsmadmin, 46);
 
 /**
  * @generated from message nsmadmin.WatchRequest
@@ -1636,7 +1783,7 @@ export type WatchRequest = Message<"nsmadmin.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 43);
+  messageDesc(file_nsmadmin, 47);
 
 /**
  * Something that there is, or that happened.
@@ -1709,7 +1856,7 @@ export type WatchEvent = Message<"nsmadmin.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 44);
+  messageDesc(file_nsmadmin, 48);
 
 /**
  * @generated from enum nsmadmin.WatchEvent.Topic
@@ -1755,7 +1902,7 @@ export type WatchEvent_Topic = (typeof WatchEvent_Topic)[keyof typeof WatchEvent
  * Describes the enum nsmadmin.WatchEvent.Topic.
  */
 export const WatchEvent_TopicSchema: GenEnum<WatchEvent_Topic> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 44, 0);
+  enumDesc(file_nsmadmin, 48, 0);
 
 /**
  * @generated from message nsmadmin.PolicyInForce
@@ -1786,7 +1933,7 @@ export type PolicyInForce = Message<"nsmadmin.PolicyInForce"> & {
  * Use `create(PolicyInForceSchema)` to create a new message.
  */
 export const PolicyInForceSchema: GenMessage<PolicyInForce> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 45);
+  messageDesc(file_nsmadmin, 49);
 
 /**
  * Something was asked for beyond a limit.
@@ -1812,7 +1959,7 @@ export type LimitRefusal = Message<"nsmadmin.LimitRefusal"> & {
  * Use `create(LimitRefusalSchema)` to create a new message.
  */
 export const LimitRefusalSchema: GenMessage<LimitRefusal> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 46);
+  messageDesc(file_nsmadmin, 50);
 
 /**
  * @generated from message nsmadmin.CaptureConnectionRequest
@@ -1857,7 +2004,7 @@ export type CaptureConnectionRequest = Message<"nsmadmin.CaptureConnectionReques
  * Use `create(CaptureConnectionRequestSchema)` to create a new message.
  */
 export const CaptureConnectionRequestSchema: GenMessage<CaptureConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 47);
+  messageDesc(file_nsmadmin, 51);
 
 /**
  * @generated from message nsmadmin.PingConnectionRequest
@@ -1883,7 +2030,7 @@ export type PingConnectionRequest = Message<"nsmadmin.PingConnectionRequest"> & 
  * Use `create(PingConnectionRequestSchema)` to create a new message.
  */
 export const PingConnectionRequestSchema: GenMessage<PingConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 48);
+  messageDesc(file_nsmadmin, 52);
 
 /**
  * @generated from message nsmadmin.PingConnectionReply
@@ -1923,7 +2070,7 @@ export type PingConnectionReply = Message<"nsmadmin.PingConnectionReply"> & {
  * Use `create(PingConnectionReplySchema)` to create a new message.
  */
 export const PingConnectionReplySchema: GenMessage<PingConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 49);
+  messageDesc(file_nsmadmin, 53);
 
 /**
  * @generated from message nsmadmin.PingLeg
@@ -1964,7 +2111,7 @@ export type PingLeg = Message<"nsmadmin.PingLeg"> & {
  * Use `create(PingLegSchema)` to create a new message.
  */
 export const PingLegSchema: GenMessage<PingLeg> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 50);
+  messageDesc(file_nsmadmin, 54);
 
 /**
  * @generated from message nsmadmin.CheckPeersRequest
@@ -1977,7 +2124,7 @@ export type CheckPeersRequest = Message<"nsmadmin.CheckPeersRequest"> & {
  * Use `create(CheckPeersRequestSchema)` to create a new message.
  */
 export const CheckPeersRequestSchema: GenMessage<CheckPeersRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 51);
+  messageDesc(file_nsmadmin, 55);
 
 /**
  * Another manager, as this one reaches it.
@@ -2055,7 +2202,7 @@ export type PeerCheck = Message<"nsmadmin.PeerCheck"> & {
  * Use `create(PeerCheckSchema)` to create a new message.
  */
 export const PeerCheckSchema: GenMessage<PeerCheck> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 52);
+  messageDesc(file_nsmadmin, 56);
 
 /**
  * @generated from message nsmadmin.CheckRegistryRequest
@@ -2068,7 +2215,7 @@ export type CheckRegistryRequest = Message<"nsmadmin.CheckRegistryRequest"> & {
  * Use `create(CheckRegistryRequestSchema)` to create a new message.
  */
 export const CheckRegistryRequestSchema: GenMessage<CheckRegistryRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 53);
+  messageDesc(file_nsmadmin, 57);
 
 /**
  * @generated from message nsmadmin.CheckRegistryReply
@@ -2099,7 +2246,7 @@ export type CheckRegistryReply = Message<"nsmadmin.CheckRegistryReply"> & {
  * Use `create(CheckRegistryReplySchema)` to create a new message.
  */
 export const CheckRegistryReplySchema: GenMessage<CheckRegistryReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 54);
+  messageDesc(file_nsmadmin, 58);
 
 /**
  * @generated from message nsmadmin.RegistryMember
@@ -2130,7 +2277,7 @@ export type RegistryMember = Message<"nsmadmin.RegistryMember"> & {
  * Use `create(RegistryMemberSchema)` to create a new message.
  */
 export const RegistryMemberSchema: GenMessage<RegistryMember> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 55);
+  messageDesc(file_nsmadmin, 59);
 
 /**
  * @generated from message nsmadmin.TraceConnectionRequest
@@ -2149,7 +2296,7 @@ export type TraceConnectionRequest = Message<"nsmadmin.TraceConnectionRequest"> 
  * Use `create(TraceConnectionRequestSchema)` to create a new message.
  */
 export const TraceConnectionRequestSchema: GenMessage<TraceConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 56);
+  messageDesc(file_nsmadmin, 60);
 
 /**
  * @generated from message nsmadmin.TraceConnectionReply
@@ -2189,7 +2336,7 @@ export type TraceConnectionReply = Message<"nsmadmin.TraceConnectionReply"> & {
  * Use `create(TraceConnectionReplySchema)` to create a new message.
  */
 export const TraceConnectionReplySchema: GenMessage<TraceConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 57);
+  messageDesc(file_nsmadmin, 61);
 
 /**
  * @generated from message nsmadmin.TracedPacket
@@ -2227,7 +2374,7 @@ export type TracedPacket = Message<"nsmadmin.TracedPacket"> & {
  * Use `create(TracedPacketSchema)` to create a new message.
  */
 export const TracedPacketSchema: GenMessage<TracedPacket> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 58);
+  messageDesc(file_nsmadmin, 62);
 
 /**
  * @generated from message nsmadmin.TraceHop
@@ -2282,7 +2429,7 @@ export type TraceHop = Message<"nsmadmin.TraceHop"> & {
  * Use `create(TraceHopSchema)` to create a new message.
  */
 export const TraceHopSchema: GenMessage<TraceHop> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 59);
+  messageDesc(file_nsmadmin, 63);
 
 /**
  * @generated from message nsmadmin.BenchConnectionRequest
@@ -2308,7 +2455,7 @@ export type BenchConnectionRequest = Message<"nsmadmin.BenchConnectionRequest"> 
  * Use `create(BenchConnectionRequestSchema)` to create a new message.
  */
 export const BenchConnectionRequestSchema: GenMessage<BenchConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 60);
+  messageDesc(file_nsmadmin, 64);
 
 /**
  * @generated from message nsmadmin.BenchConnectionReply
@@ -2339,7 +2486,7 @@ export type BenchConnectionReply = Message<"nsmadmin.BenchConnectionReply"> & {
  * Use `create(BenchConnectionReplySchema)` to create a new message.
  */
 export const BenchConnectionReplySchema: GenMessage<BenchConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 61);
+  messageDesc(file_nsmadmin, 65);
 
 /**
  * @generated from service nsmadmin.Admin
@@ -2533,6 +2680,17 @@ export const Admin: GenService<{
     methodKind: "unary";
     input: typeof CheckRegistryRequestSchema;
     output: typeof CheckRegistryReplySchema;
+  },
+  /**
+   * What pods of this node were refused and have not been given since: of each pod and service the last, the latest first, at most 64.
+   * Left out are those of pods that are gone, and of callers that gave up.
+   *
+   * @generated from rpc nsmadmin.Admin.ListRefusals
+   */
+  listRefusals: {
+    methodKind: "unary";
+    input: typeof ListRefusalsRequestSchema;
+    output: typeof ListRefusalsReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmadmin, 0);

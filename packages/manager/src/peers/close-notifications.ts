@@ -69,7 +69,7 @@ export async function notifyPeerManager(
     await peers.close(peer, request, { timeoutMs: hearWithinMs, headers });
   } catch (error) {
     logger.warn(
-      { connection: id, manager: peer.manager, err: error },
+      { connection: id, peer: peer.manager, err: error },
       'the other manager did not hear that the connection ended',
     );
     throw error;

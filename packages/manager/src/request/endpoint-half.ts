@@ -59,7 +59,7 @@ export async function makeHalf(
         service: request.networkServiceName,
         request: request.requestId,
         endpoint: request.nseProviderName,
-        manager: request.clientManagerName,
+        peer: request.clientManagerName,
         trace: course.traceId,
         err: error,
       },

@@ -50,7 +50,7 @@ async function connect(
     { client: told },
     { pairs: [], mtu: { usual: told.mtu, most: told.mtu } },
   );
-  if (notes.length > 0) components.logger.info({ connection: id, manager, notes }, 'answer put right');
+  if (notes.length > 0) components.logger.info({ connection: id, peer: manager, notes }, 'answer put right');
   const parameters = withSide(told, side, mtu, dnsServers);
   if (tunnel) reservation.keepOnly(tunnel.identifier);
   else reservation.release();

@@ -75,7 +75,7 @@ export class PathProbe {
     const { connections, logger, clock } = this.#components;
     const now = clock.now();
     if (this.#unanswered === policy.failuresUntilDown)
-      logger.warn({ manager: this.#manager }, 'no packets come back from the node');
+      logger.warn({ peer: this.#manager }, 'no packets come back from the node');
     let offered = clients;
     if (this.#unanswered > policy.failuresUntilDown && now < this.#offerAt) {
       // What was made meanwhile was not offered yet.

@@ -75,7 +75,7 @@ class PeerWatch implements Watch {
     try {
       await this.#compare(peer, connections);
       if (this.#missed >= policy.callsUntilSilent)
-        this.#components.logger.info({ manager: peer.manager }, 'the manager answers again');
+        this.#components.logger.info({ peer: peer.manager }, 'the manager answers again');
       this.#missed = 0;
     } catch (thrown) {
       const error = NsmError.from(thrown);
@@ -144,7 +144,7 @@ class PeerWatch implements Watch {
     // The troubles that this manager told of explain missing packets no longer.
     hearTroubled(this.#components, connections, []);
     if (this.#missed === policy.callsUntilSilent)
-      this.#components.logger.warn({ manager, err: error }, 'the manager does not answer');
+      this.#components.logger.warn({ peer: manager, err: error }, 'the manager does not answer');
     if (
       now - this.#silentSince < policy.orphanedMs ||
       this.#components.registry.managers().get(manager)?.alive

@@ -65,7 +65,7 @@ export async function explain(thrown: unknown, member: EtcdMember): Promise<NsmE
 }
 
 async function wordsOf(said: string, member: EtcdMember): Promise<string | undefined> {
-  const misunderstood = /plain text|No connection established/.test(said) && !said.includes('ECONNREFUSED');
+  const misunderstood = /plain text|^not connected/.test(said) && !said.includes('ECONNREFUSED');
   if (!member.tls && misunderstood && (await speaksTls(member.address))) return wantsTls;
   return advice.find(([pattern]) => pattern.test(said))?.[1](member);
 }

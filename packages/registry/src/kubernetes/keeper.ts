@@ -121,14 +121,11 @@ class Keeper {
         { metadata: { resourceVersion }, status },
         { subresource: 'status' },
       );
-      logger.info({ manager: name }, 'the lease of a manager has run out');
+      logger.info({ peer: name }, 'the lease of a manager has run out');
     } catch (error) {
       if (error instanceof KubeError && error.reason === 'NotFound') return;
       if (!(error instanceof KubeError && error.reason === 'Conflict'))
-        logger.warn(
-          { manager: name, err: error },
-          'cannot write down that the lease of a manager has run out',
-        );
+        logger.warn({ peer: name, err: error }, 'cannot write down that the lease of a manager has run out');
       if (!this.#stopped) this.#leases.renew(name, retryMs);
     }
   }

@@ -83,9 +83,9 @@ export class ManagerWrites {
       await announce(this.#kube, record, owner, this.#home);
       return true;
     } catch (error) {
-      const manager = record.name;
+      const peer = record.name;
       this.#logger.warn(
-        { manager, err: asRegistryError(this.#url, error) },
+        { peer, err: asRegistryError(this.#url, error) },
         'a manager has no Service of its own',
       );
       return false;

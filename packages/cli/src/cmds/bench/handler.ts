@@ -3,7 +3,7 @@ import { type forwarder as fw, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
-import { shortNumber } from '../../short-number.js';
+import { bitRate } from '../../short-number.js';
 import type { BenchFlags } from './flags.js';
 
 /** Milliseconds that are allowed for beside the four measurements. */
@@ -29,11 +29,11 @@ export async function runBench(name: string, { runDir, json, duration }: BenchFl
         'round trip',
         `least ${ms(roundTripMs.least)}, median ${ms(roundTripMs.median)}, 99 % ${ms(roundTripMs.p99)}, most ${ms(roundTripMs.most)}; ${echoes.lost} of ${echoes.sent} lost`,
       ],
-      ['TCP sent', `${shortNumber(tcpSentBits)}bit/s`],
-      ['TCP received', `${shortNumber(tcpReceivedBits)}bit/s`],
+      ['TCP sent', bitRate(tcpSentBits)],
+      ['TCP received', bitRate(tcpReceivedBits)],
       [
         'UDP sent',
-        `${shortNumber(udp.receivedBits)}bit/s came to the other side; ${udp.lostPackets} of ${udp.sentPackets} packets lost (${udp.lossPercent} %)`,
+        `${bitRate(udp.receivedBits)} came to the other side; ${udp.lostPackets} of ${udp.sentPackets} packets lost (${udp.lossPercent} %)`,
       ],
     ]);
   });

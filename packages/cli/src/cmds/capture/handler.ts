@@ -4,6 +4,7 @@ import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
 import { interrupted } from '../../interrupted.js';
+import { counted } from '../../view-texts.js';
 import { CaptureFile } from './capture-file.js';
 import { filterProgram } from './compile-filter.js';
 import type { CaptureFlags, CaptureWord } from './flags.js';
@@ -51,7 +52,7 @@ export async function runCapture(name: string, flags: CaptureFlags): Promise<voi
       if (!signal.aborted) throw thrown;
     }
     if (points.length > 0) await sink.end();
-    notes.line(`${seen} packets captured${droppedText(points, dropped)}`);
+    notes.line(`${counted(seen, 'packet')} captured${droppedText(points, dropped)}`);
   });
 }
 

@@ -55,7 +55,8 @@ export const certificateChecks: readonly Check<CertificateFacts>[] = [
     mend: '`nsm pki join-token` on the machine of the authority, then `nsm manager --join TOKEN@HOST:PORT`; or --tls-ca with both authorities',
     judge: ({ own, peers }) => {
       const refused = peers.filter(({ code }) => code === 'NSM0503');
-      if (refused.length > 0) return refused.map(({ manager, error }) => broken(`${manager} ${error}`));
+      if (refused.length > 0)
+        return refused.map(({ manager, error }) => broken(`${manager} ${error}`, renewal(manager, error)));
       if (!own || peers.length === 0) return undefined;
       const reached = peers.filter(({ error }) => error === '').map(({ manager }) => manager);
       return reached.length === 0
@@ -131,4 +132,11 @@ export const certificateGroup: Group = group<CertificateFacts>({
 
 function inDays(ms: number): string {
   return ms < 2 * dayMs ? `${Math.floor(ms / 3_600_000)} hours` : `${Math.floor(ms / dayMs)} days`;
+}
+
+/** What mends that a certificate has expired, that of the other manager or the own one; undefined of other refusals. */
+export function renewal(manager: string, error: string): string | undefined {
+  if (!error.includes('has expired')) return undefined;
+  const [whose, name] = error.includes('refuses this process') ? ['this node', 'NAME'] : [manager, manager];
+  return `renew the certificate of ${whose}: \`nsm pki issue ${name}\` on the machine of the authority, or \`nsm manager --join TOKEN@HOST:PORT\` anew`;
 }

@@ -22,7 +22,7 @@ export interface Check<Facts> {
   readonly neededFor: string;
   /** What to do in general; docs/checks.md has it. */
   readonly mend: string;
-  /** One outcome, or several of equal rank; none: all is well. Undefined where the check says nothing about this machine. */
+  /** One outcome, or several of equal rank; undefined or none where the check says nothing about this machine. */
   judge(facts: Facts): Outcome | readonly Outcome[] | undefined;
 }
 
@@ -77,9 +77,7 @@ export function group<Facts>({ name, title, needsManager = false, read, checks }
         const outcome = check.judge(present);
         if (outcome === undefined) return [];
         const outcomes = Array.isArray(outcome) ? (outcome as readonly Outcome[]) : [outcome as Outcome];
-        return (outcomes.length > 0 ? outcomes : [well('nothing is wrong')]).map((one) =>
-          told(name, check, one),
-        );
+        return outcomes.map((one) => told(name, check, one));
       });
     },
   };
@@ -95,6 +93,10 @@ export const well = (what: string): Outcome => ({ level: 'well', what });
 export const untried = (what: string): Outcome => ({ level: 'untried', what });
 export const warning = (what: string, mend?: string): Outcome => outcome('warning', what, mend);
 export const broken = (what: string, mend?: string): Outcome => outcome('broken', what, mend);
+
+/** What is wrong, each by itself; where nothing is, the fact that was found. */
+export const orWell = (wrong: readonly Outcome[], fact: string): readonly Outcome[] =>
+  wrong.length > 0 ? wrong : [well(fact)];
 
 function outcome(level: Level, what: string, mend: string | undefined): Outcome {
   return { level, what, ...(mend === undefined ? {} : { mend }) };

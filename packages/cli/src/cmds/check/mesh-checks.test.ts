@@ -33,6 +33,7 @@ const view: StatusView = statusView({
   services: create(admin.ListServicesReplySchema),
   endpoints: create(admin.ListEndpointsReplySchema),
   connections: create(admin.ListConnectionsReplySchema),
+  refusals: create(admin.ListRefusalsReplySchema),
 });
 const peer: PeerFacts = {
   manager: 'node-b',
@@ -74,6 +75,15 @@ describe('checks of the network', () => {
       'broken',
       /node-b on 10\.0\.0\.2:5001: connection refused/,
     ],
+    [
+      'an expired certificate',
+      'NSM0951',
+      withPeer({ error: 'has a certificate that has expired: renew it', code: 'NSM0503' }),
+      'broken',
+      /node-b on .* has expired/,
+    ],
+    ['that all others have stopped', 'NSM0951', { peers: [] }, 'untried', /all other managers have stopped/],
+    ['managers of one version', 'NSM0952', {}, 'well', /all run 0\.1\.0/],
     ['an older manager', 'NSM0952', withPeer({ version: '0.0.9' }), 'warning', /node-b runs 0\.0\.9/],
     ['clocks apart', 'NSM0955', withPeer({ clockAheadMs: -90_000 }), 'warning', /90\.0 s behind/],
     ['a wrong clock', 'NSM0955', withPeer({ clockAheadMs: 3_600_000 }), 'broken', /3600\.0 s ahead/],
@@ -103,6 +113,24 @@ describe('checks of the network', () => {
   ])('names %s', (_name, code, change, level, what) => {
     const facts = { ...network, ...change, view: { ...view, tunnelTypes: [tunnel] } };
     expect(judged(networkChecks, code, facts)).toMatchObject([{ level, what: expect.stringMatching(what) }]);
+  });
+
+  it('advises to renew a certificate that has expired, of whichever side', () => {
+    const mendOf = (error: string) => {
+      const facts = { ...network, ...withPeer({ error, code: 'NSM0503' }) };
+      return judged(networkChecks, 'NSM0951', facts)[0]?.mend;
+    };
+    expect(mendOf('has a certificate that has expired')).toMatch(/^renew .* node-b: `nsm pki issue node-b`/);
+    expect(mendOf('refuses this process: it has expired')).toMatch(/^renew the certificate of this node/);
+    expect(mendOf('is another manager')).not.toMatch(/renew|nc -vz/);
+  });
+
+  it('says which kinds of tunnel alone are offered', () => {
+    const onlyTunnels = [{ service: '', types: ['gre'] }];
+    const facts = { ...network, view: { ...view, tunnelTypes: [tunnel], onlyTunnels } };
+    expect(judged(networkChecks, 'NSM0958', facts)).toMatchObject([
+      { level: 'well', what: expect.stringMatching(/, of which it offers only gre \(--tunnel\)$/) },
+    ]);
   });
 
   it('gives the route by which a small MTU is mended', () => {

@@ -1,4 +1,5 @@
 // Checks of the mesh as the manager of this node knows it: what `nsm status` shows, under the codes of the checks.
+import { counted } from '../../view-texts.js';
 import { type Check, type Group, group } from './check.js';
 import type { ManagerAnswers } from './check-context.js';
 import { findingCheck } from './findings-check.js';
@@ -17,14 +18,14 @@ export const meshChecks: readonly Check<ManagerAnswers>[] = [
     title: 'connections',
     neededFor: 'pods',
     mend: '`nsm describe connection ID` says what is undone, and why',
-    well: ({ view }) => `${view.connections.length} connections, all as they should be`,
+    well: ({ view }) => `${counted(view.connections.length, 'connection')}: as wanted`,
   }),
   findingCheck<ManagerAnswers>({
     code: 'NSM0982',
     title: 'endpoints',
     neededFor: 'new connections, and those that lose their endpoint',
     mend: '`nsm explain SERVICE` says for each endpoint why it is not chosen',
-    well: ({ view }) => `${view.endpoints.length} endpoints, all can be chosen`,
+    well: ({ view }) => `${counted(view.endpoints.length, 'endpoint')}: can be chosen`,
   }),
   findingCheck<ManagerAnswers>({
     code: 'NSM0983',
@@ -39,6 +40,13 @@ export const meshChecks: readonly Check<ManagerAnswers>[] = [
     neededFor: 'knowing later who did what',
     mend: 'room on its disk, or a reader that keeps up',
     well: () => 'no line of it is lost',
+  }),
+  findingCheck<ManagerAnswers>({
+    code: 'NSM0992',
+    title: 'refused requests',
+    neededFor: 'pods that asked for a connection and have none',
+    mend: '`nsm explain --from POD` says why, and what would come of the request now',
+    well: () => 'no pod was refused in the last 10 minutes',
   }),
 ];
 

@@ -1,4 +1,6 @@
 // Checks of the network between this node and the others, each measured from here.
+import { onlyTunnelsText } from '../../capability-views.js';
+import { renewal } from './certificates.js';
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
 import { findingCheck } from './findings-check.js';
 import { hostOf, portOf } from './host-port.js';
@@ -14,7 +16,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     neededFor: 'other managers and the far ends of tunnels, which send there',
     mend: '`ip -br addr` shows the addresses of this node; start the manager with `--advertise ADDRESS:PORT`',
     judge: ({ view, host, hostAddresses, ownAddresses, sameNetwork }) => {
-      if (!sameNetwork) return elsewhere('own address');
+      if (!sameNetwork) return elsewhere();
       if (hostAddresses.length === 0) return broken(`${host}, which --advertise names, does not resolve`);
       const loopback = hostAddresses.every((one) => /^(127\.|::1$)/.test(one));
       if (loopback && view.managers.length > 1)
@@ -33,8 +35,13 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     title: 'other managers',
     neededFor: 'connections to endpoints of other nodes',
     mend: '`nc -vz HOST PORT` from this node; open TCP between the nodes, and see that the manager there runs and what its log says',
-    judge: ({ peers }) => {
-      if (peers.length === 0) return well('this manager knows no other');
+    judge: ({ peers, view }) => {
+      if (peers.length === 0)
+        return view.managers.some(({ name }) => name !== view.manager.name)
+          ? untried('all other managers have stopped')
+          : well(
+              `this manager knows no other${view.registrySynced ? '' : ', and the registry does not answer'}`,
+            );
       return peers.flatMap((peer) => reached(peer));
     },
   },
@@ -45,7 +52,10 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     mend: 'upgrade the managers one after the other: packets flow on meanwhile',
     judge: ({ peers, view }) => {
       if (peers.length === 0) return undefined;
-      const others = peers.filter(({ error, version }) => error === '' && version !== view.manager.version);
+      const told = peers.filter(({ error }) => error === '');
+      if (told.length === 0) return untried('no other manager was reached');
+      const others = told.filter(({ version }) => version !== view.manager.version);
+      if (others.length === 0) return well(`all run ${view.manager.version}, as this node`);
       return others.map(({ manager, version }) =>
         warning(
           `${manager} runs ${version || 'a version that it does not say'}, and this node ${view.manager.version}`,
@@ -85,7 +95,7 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     mend: '`ip link set DEVICE mtu BYTES`, or for one node: `ip route change ADDRESS dev DEVICE mtu lock BYTES`',
     judge: ({ peers, sameNetwork }) => {
       if (peers.length === 0) return undefined;
-      if (!sameNetwork) return elsewhere('underlay MTU');
+      if (!sameNetwork) return elsewhere();
       return peers.map(mtuOutcome);
     },
   },
@@ -106,7 +116,12 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     neededFor: 'connections to other nodes',
     mend: '`nsm get tunnels` says what each kind lacks',
     well: ({ view }) =>
-      `this node makes ${[...new Set(view.tunnelTypes.filter(({ works }) => works).map(({ type }) => type))].join(', ') || 'none, and needs none'}`,
+      [
+        `this node makes ${[...new Set(view.tunnelTypes.filter(({ works }) => works).map(({ type }) => type))].join(', ') || 'none, and needs none'}`,
+        onlyTunnelsText(view.onlyTunnels),
+      ]
+        .filter((part) => part !== '')
+        .join(', '),
     beyond: ({ peers, view }) => [
       ...view.tunnelTypes
         .flatMap(({ obstacles }) => obstacles)
@@ -134,7 +149,7 @@ export const networkGroup: Group = group<NetworkFacts>({
   checks: networkChecks,
 });
 
-function reached({ manager, address, error, alive, secure, roundTripMs }: PeerFacts): Outcome[] {
+function reached({ manager, address, error, code, alive, secure, roundTripMs }: PeerFacts): Outcome[] {
   if (error === '')
     return [
       well(
@@ -146,7 +161,9 @@ function reached({ manager, address, error, alive, secure, roundTripMs }: PeerFa
   return [
     level(
       `${manager} on ${address}: ${error}`,
-      `\`nc -vz ${hostOf(address)} ${portOf(address)}\` from this node; see that the manager there runs, and what its log says`,
+      code === 'NSM0503'
+        ? (renewal(manager, error) ?? '`nsm check --only certificates` on both nodes')
+        : `\`nc -vz ${hostOf(address)} ${portOf(address)}\` from this node; see that the manager there runs, and what its log says`,
     ),
   ];
 }
@@ -162,10 +179,8 @@ function mtuOutcome({ manager, mtu }: PeerFacts): Outcome {
   );
 }
 
-function elsewhere(what: string): Outcome {
-  return untried(
-    `${what}: this process is in another network namespace than the manager; run nsm check there`,
-  );
+function elsewhere(): Outcome {
+  return untried('this process is in another network namespace than the manager; run nsm check there');
 }
 
 function inWords(ms: number): string {

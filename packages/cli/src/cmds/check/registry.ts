@@ -44,12 +44,13 @@ export const registryChecks: readonly Check<RegistryFacts>[] = [
   },
   {
     code: 'NSM0973',
-    title: 'other managers',
+    title: 'managers in the registry',
     neededFor: 'connections to other nodes',
     mend: 'start the managers of other nodes with `--registry nsm://HOST:PORT` of the first',
     judge: ({ view }) => {
       const { length } = view.managers;
-      return well(length <= 1 ? 'this manager is the only one' : `${length} managers are known`);
+      const words = length <= 1 ? 'this manager is the only one' : `${length} managers are known`;
+      return well(view.registrySynced ? words : `${words}, from before the registry went away`);
     },
   },
   {

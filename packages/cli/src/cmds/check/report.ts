@@ -10,12 +10,11 @@ export function printGroup(output: Output, { title }: Group, checked: readonly C
   output.line(output.paint('bold', title));
   const lines = withoutRepeats(checked);
   lines.forEach(({ codes, titles, level, what, mend }, at) => {
-    output.line(
-      `${output.mark(level)} ${titles.join(', ')}: ${what} ${output.paint('dim', codes.join(' '))}`,
-    );
+    const told = `${titles.join(', ')}: ${what} ${output.paint('dim', codes.join(' '))}`;
+    output.item(`${output.mark(level)} `, told);
     // What mends several lines is said once, after the last of them.
     if (mend !== '' && lines[at + 1]?.mend !== mend)
-      output.line(`    ${output.paint('dim', 'what to do:')} ${mend}`);
+      output.item(`    ${output.paint('dim', 'what to do:')} `, mend);
   });
   output.line('');
 }

@@ -1,5 +1,5 @@
 // Checks of the kernel's settings, each with what it does to the mesh.
-import { broken, type Check, type Group, group, warning, well } from './check.js';
+import { broken, type Check, type Group, group, orWell, warning, well } from './check.js';
 import { readSysctlFacts, type SysctlFacts } from './sysctl-facts.js';
 
 const nearlyFull = 0.8;
@@ -13,11 +13,14 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     mend: '`sysctl -w net.ipv6.conf.DEVICE.accept_ra=2`',
     judge: ({ forwarding6, uplinks }) => {
       const losing = forwarding6 ? uplinks.filter(({ acceptRa }) => acceptRa === 1) : [];
-      return losing.map(({ name }) =>
-        warning(
-          `net.ipv6.conf.all.forwarding is 1 and net.ipv6.conf.${name}.accept_ra is 1: ${name} loses its default route of IPv6`,
-          `\`sysctl -w net.ipv6.conf.${name}.accept_ra=2\``,
+      return orWell(
+        losing.map(({ name }) =>
+          warning(
+            `net.ipv6.conf.all.forwarding is 1 and net.ipv6.conf.${name}.accept_ra is 1: ${name} loses its default route of IPv6`,
+            `\`sysctl -w net.ipv6.conf.${name}.accept_ra=2\``,
+          ),
         ),
+        `net.ipv6.conf.all.forwarding is ${forwarding6 ? '1, and no uplink waits for a router' : '0'}`,
       );
     },
   },
@@ -46,14 +49,19 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     neededFor: 'address resolution between nodes and in pods, which take these settings over from here',
     mend: '`sysctl -w net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.default.arp_ignore=0`',
     judge: ({ arpIgnore }) =>
-      Object.entries(arpIgnore)
-        .filter(([, value]) => value >= 3)
-        .map(([name, value]) =>
-          warning(
-            `net.ipv4.conf.${name}.arp_ignore is ${value}: questions for some or all addresses stay without answer`,
-            `\`sysctl -w net.ipv4.conf.${name}.arp_ignore=0\``,
+      orWell(
+        Object.entries(arpIgnore)
+          .filter(([, value]) => value >= 3)
+          .map(([name, value]) =>
+            warning(
+              `net.ipv4.conf.${name}.arp_ignore is ${value}: questions for some or all addresses stay without answer`,
+              `\`sysctl -w net.ipv4.conf.${name}.arp_ignore=0\``,
+            ),
           ),
-        ),
+        `arp_ignore is ${Object.entries(arpIgnore)
+          .map(([name, value]) => `${value} of ${name}`)
+          .join(', ')}`,
+      ),
   },
   {
     code: 'NSM0933',
@@ -61,14 +69,17 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     neededFor: 'IPv6 between nodes. Devices of connections have it switched on for themselves',
     mend: '`sysctl -w net.ipv6.conf.all.disable_ipv6=0`',
     judge: ({ uplinks, ipv6Underlay }) =>
-      uplinks
-        .filter(({ disableIpv6 }) => disableIpv6 && ipv6Underlay)
-        .map(({ name }) =>
-          broken(
-            `this node's address is IPv6, and net.ipv6.conf.${name}.disable_ipv6 is 1`,
-            `\`sysctl -w net.ipv6.conf.${name}.disable_ipv6=0\``,
+      orWell(
+        uplinks
+          .filter(({ disableIpv6 }) => disableIpv6 && ipv6Underlay)
+          .map(({ name }) =>
+            broken(
+              `this node's address is IPv6, and net.ipv6.conf.${name}.disable_ipv6 is 1`,
+              `\`sysctl -w net.ipv6.conf.${name}.disable_ipv6=0\``,
+            ),
           ),
-        ),
+        ipv6Underlay ? "this node's address is IPv6, which is on" : "this node's address is not IPv6",
+      ),
   },
   {
     code: 'NSM0934',
@@ -86,24 +97,28 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     title: 'net.core queues',
     neededFor: 'bursts: connections to the sockets of the manager, and packets between pods of one node',
     mend: '`sysctl -w net.core.somaxconn=4096 net.core.netdev_max_backlog=1000`',
-    judge: ({ somaxconn, netdevBacklog }) => [
-      ...(somaxconn < 128
-        ? [
-            warning(
-              `net.core.somaxconn is ${somaxconn}: pods that start together are refused`,
-              '`sysctl -w net.core.somaxconn=4096`',
-            ),
-          ]
-        : []),
-      ...(netdevBacklog < 300
-        ? [
-            warning(
-              `net.core.netdev_max_backlog is ${netdevBacklog}: packets between pods are dropped in bursts`,
-              '`sysctl -w net.core.netdev_max_backlog=1000`',
-            ),
-          ]
-        : []),
-    ],
+    judge: ({ somaxconn, netdevBacklog }) =>
+      orWell(
+        [
+          ...(somaxconn < 128
+            ? [
+                warning(
+                  `net.core.somaxconn is ${somaxconn}: pods that start together are refused`,
+                  '`sysctl -w net.core.somaxconn=4096`',
+                ),
+              ]
+            : []),
+          ...(netdevBacklog < 300
+            ? [
+                warning(
+                  `net.core.netdev_max_backlog is ${netdevBacklog}: packets between pods are dropped in bursts`,
+                  '`sysctl -w net.core.netdev_max_backlog=1000`',
+                ),
+              ]
+            : []),
+        ],
+        `somaxconn is ${somaxconn}, netdev_max_backlog ${netdevBacklog}`,
+      ),
   },
   {
     code: 'NSM0936',
@@ -111,14 +126,23 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
     neededFor: "each connection, which needs an entry or two; the table is the whole machine's",
     mend: '`sysctl -w net.ipv4.neigh.default.gc_thresh3=65536 net.ipv4.neigh.default.gc_thresh2=32768` (and net.ipv6.…)',
     judge: ({ neighbours }) =>
-      neighbours
-        .filter(({ entries, limit }) => entries > limit * nearlyFull)
-        .map(({ family, entries, limit }) =>
-          broken(
-            `${entries} neighbours of ${limit} (net.${family}.neigh.default.gc_thresh3): new connections get no answer`,
-            `\`sysctl -w net.${family}.neigh.default.gc_thresh3=${limit * 4}\``,
+      orWell(
+        neighbours
+          .filter(({ entries, limit }) => entries > limit * nearlyFull)
+          .map(({ family, entries, limit }) =>
+            broken(
+              `${entries} neighbours of ${limit} (net.${family}.neigh.default.gc_thresh3): new connections get no answer`,
+              `\`sysctl -w net.${family}.neigh.default.gc_thresh3=${limit * 4}\``,
+            ),
           ),
-        ),
+        // The kernel shows the limit in the machine's first network namespace alone.
+        neighbours
+          .map(
+            ({ family, entries, limit }) =>
+              `${family} ${entries}${Number.isFinite(limit) ? ` of ${limit}` : ', of as many as the host sets'}`,
+          )
+          .join('; '),
+      ),
   },
   {
     code: 'NSM0937',

@@ -8,6 +8,7 @@ import { askExplanation } from '../../ask-explanation.js';
 import { exitStatus } from '../../exit-status.js';
 import { printExplanation } from '../../explanation.js';
 import type { ExplanationView, PlanView } from '../../explanation-view.js';
+import { interfaceText } from '../../view-texts.js';
 import { explainCommand, ownNamespace, ownUser } from './explain-refusal.js';
 import type { ConnectFlags } from './flags.js';
 
@@ -68,7 +69,7 @@ function entriesOf(
         : `connection ${present} of this request id, which it would confirm or replace`,
     ],
     ['endpoint', `${plan.endpoint} on ${plan.manager}`],
-    ['interface', [plan.interfaceName, `(${joined})`].filter((part) => part !== '').join(' ')],
+    ['interface', interfaceText(plan.interfaceName, joined)],
     [
       'address',
       addresses.length > 0

@@ -35,12 +35,18 @@ export async function explained(error: NsmError, service: string, flags: Connect
     const lines = shortLines(view, aboutChoice.has(error.kind) ? '' : error.message);
     if (lines.length === 0) return error;
     const explained = [...lines, `see all: ${explainCommand(service, flags)}`];
-    return Object.assign(new NsmError(error.kind, error.message, error), { explained });
+    return Object.assign(new NsmError(error.kind, error.message, error), { explained, ...shortened(error) });
   } catch (thrown) {
     // Nobody provides the service: it says which name was probably meant.
     const instead = NsmError.from(thrown);
     return instead.kind === 'no-endpoint' && error.kind === 'no-endpoint' ? instead : error;
   }
+}
+
+/** What is told of each endpoint below the refusal is not in it as well. */
+function shortened({ message }: NsmError): { readonly summary?: string } {
+  const [summary] = /^no endpoint of network service ".*?" fits(?=: )/.exec(message) ?? [];
+  return summary === undefined ? {} : { summary };
 }
 
 /** Of the thread that has entered the pod's, `net:[4026532208]`. */

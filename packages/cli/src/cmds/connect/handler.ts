@@ -8,6 +8,7 @@ import { type Connection, type ConnectionEvent, connect, flushTraces } from '@ns
 import { withAdmin } from '../../admin-client.js';
 import { defaultRunDir, labelsOf } from '../../common-flags.js';
 import { interrupted } from '../../interrupted.js';
+import { interfaceText } from '../../view-texts.js';
 import { type ConnectionView, connectionView } from '../../views.js';
 import type { ConnectFlags } from './flags.js';
 
@@ -104,10 +105,7 @@ function printConnected(
   );
   const tunnel = known?.tunnel;
   output.list([
-    [
-      'interface',
-      [connection.interfaceName, `(${connection.interface})`].filter((part) => part !== '').join(' '),
-    ],
+    ['interface', interfaceText(connection.interfaceName, connection.interface)],
     ['address', connection.addresses.join(', ')],
     ['peer', connection.peerAddresses.join(', ')],
     ['routes', abbreviatedList(connection.routes)],

@@ -1,13 +1,15 @@
 // Serves the page until it is interrupted.
 import { randomBytes } from 'node:crypto';
+import { accessSync, constants } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { type Credential, checkPeer, NsmError } from '@nsm/api';
 import { DashboardServer, LiveMesh, type PageCertificate } from '@nsm/dashboard';
 import { Output } from '@nsm/output';
 import type { MachineCredentials } from '@nsm/pki';
 import { aborted, interrupted } from '../../interrupted.js';
-import { operatorCredentials } from '../../managers-to-ask.js';
+import { operatorCredentials, runDirsOf } from '../../managers-to-ask.js';
 import type { DashboardFlags } from './flags.js';
 import { meshSource } from './mesh-source.js';
 
@@ -22,6 +24,7 @@ export async function runDashboard(flags: DashboardFlags): Promise<void> {
   using credentials = await operatorCredentials(flags, logger);
   if (https && !credentials)
     throw new NsmError('invalid', '--https needs a certificate: --tls-cert, --tls-key and --tls-ca');
+  for (const runDir of runDirsOf(flags)) mayOpen(join(runDir, 'admin.sock'));
   await using mesh = new LiveMesh(meshSource(flags, credentials));
   // A page that changes things is for whoever was given its address, and for no other user of this machine.
   const isOpen = isLoopback(listen) && !allowChanges;
@@ -39,10 +42,27 @@ export async function runDashboard(flags: DashboardFlags): Promise<void> {
   const shown = /^(0\.0\.0\.0|\[::\])$/.test(host) ? hostname() : host;
   const address = `${https ? 'https' : 'http'}://${shown}:${server.port}/`;
   const url = `${address}${token === undefined ? '' : `#token=${token}`}`;
+  if (!https && !isLoopback(listen))
+    errors.line(
+      'plain HTTP: whoever is on the way can read the token and all that the page shows; use --https',
+    );
   if (output.json) output.value({ url, address, port: server.port, token: token ?? null, allowChanges });
   else output.line(`the mesh is shown at ${url}`);
   process.send?.({ url });
   await aborted(signal);
+}
+
+/**
+ * A socket that is not there yet may come; one of another user stays as it is.
+ * @throws NsmError `privilege`
+ */
+function mayOpen(socket: string): void {
+  try {
+    accessSync(socket, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES')
+      throw new NsmError('privilege', `${socket} may not be opened by this user: run as root`, error);
+  }
 }
 
 /** Ctrl-C, or the end of the process that began this one and keeps a channel to it: that of a lab. */

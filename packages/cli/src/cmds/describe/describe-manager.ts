@@ -7,6 +7,8 @@ import {
   interfaceCapabilityView,
   type JoinView,
   joinView,
+  onlyTunnelsText,
+  onlyTunnelsView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
 import { howText } from '../../view-texts.js';
@@ -37,6 +39,7 @@ export async function describeManager(admin: AdminClient, output: Output, name: 
     interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
     joins: (status.capabilities?.joins ?? []).map(joinView),
     tunnelTypes: tunnelCapabilityViews(status.capabilities?.tunnels ?? []),
+    onlyTunnels: status.onlyTunnels.map(onlyTunnelsView),
   };
   if (name !== '' && name !== view.name)
     throw new NsmError('not-found', `this is manager ${view.name}; ask ${name} on its own node`);
@@ -58,6 +61,7 @@ export async function describeManager(admin: AdminClient, output: Output, name: 
     ['endpoints', String(view.endpoints)],
     ['joins', listOf(view.joins.filter(({ tunnel }) => tunnel === ''))],
     ['over tunnels', listOf(view.joins.filter(({ tunnel }) => tunnel !== ''))],
+    ['tunnels', onlyTunnelsText(view.onlyTunnels).replace(/^of which it/, 'this manager')],
   ]);
   output.line('');
   output.table(
@@ -75,7 +79,7 @@ export async function describeManager(admin: AdminClient, output: Output, name: 
   );
   output.line('');
   output.table(
-    ['LIMIT', 'OF A POD', 'OF A USER', 'MOST', 'OF A USER', 'REFUSED'],
+    ['LIMIT', 'OF A POD', 'OF A USER', 'MOST OF A POD', 'MOST OF A USER', 'REFUSED'],
     view.limits.map(({ name, limit, limitOfUser, most, mostOfUser, refused }) => [
       name,
       ...[limit, limitOfUser, most, mostOfUser, refused].map(String),

@@ -1,7 +1,8 @@
 // nsm describe: all there is to know of one thing.
-import { Argument, Command } from 'commander';
+import { Command } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
+import { kindArgument } from '../../kind-argument.js';
 import { type DescribeFlags, type DescribeKind, describeKinds } from './flags.js';
 
 export function describeCommand(): Command {
@@ -9,7 +10,7 @@ export function describeCommand(): Command {
     .summary('tell all about one thing')
     .description('Tells all that the manager of this node knows about one thing.')
     .usage('manager | service NAME | endpoint NAME | connection ID | tunnel [options]')
-    .addArgument(new Argument('<what>', 'kind of thing').choices(describeKinds))
+    .addArgument(kindArgument(describeKinds, 'kind of thing'))
     .argument('[name]', 'its name, or the id of a connection')
     .addOption(runDirFlag())
     .addOption(jsonFlag())

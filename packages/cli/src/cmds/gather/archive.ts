@@ -21,8 +21,9 @@ export class Archive {
     this.#gzip = createGzip();
     // Standard output is not this program's alone to end.
     this.#written = pipeline(this.#gzip, out, { end: out !== process.stdout });
-    // Told by the next call.
+    // Told by the next call. What a stream says after its pipeline has ended, nobody else would hear, and the process would end.
     this.#written.catch(() => undefined);
+    for (const stream of [this.#gzip, out]) stream.on('error', () => undefined);
   }
 
   /** @param name with folders, of ASCII. @throws Error of the file system */

@@ -6,6 +6,7 @@ import { admin, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { defaultRunDir } from '../../common-flags.js';
 import { type AskedManager, managersToAsk, operatorCredentials } from '../../managers-to-ask.js';
+import { counted } from '../../view-texts.js';
 import { Archive } from './archive.js';
 import { type Daemon, readDaemons, runDirOf, secretsOf } from './daemons.js';
 import type { GatherFlags } from './flags.js';
@@ -36,7 +37,7 @@ export async function runGather(flags: GatherFlags): Promise<void> {
   const { files } = gathering;
   if (flags.json)
     new Output(true, file === '-' ? process.stderr : process.stdout).value({ file, files, missing });
-  else notes.line(`${file}: ${files} files; look through it before you hand it on`);
+  else notes.line(`${file}: ${counted(files, 'file')}; look through it before you hand it on`);
 }
 
 /** Of the managers that run on this machine. */
@@ -86,7 +87,7 @@ class Gathering {
     const before = this.files;
     try {
       for await (const { name, content } of make()) await this.add({ name: `${folder}${name}`, content });
-      this.#notes.line(`${this.#notes.mark('well')} ${what}: ${this.files - before} files`);
+      this.#notes.line(`${this.#notes.mark('well')} ${what}: ${counted(this.files - before, 'file')}`);
     } catch (thrown) {
       this.#miss(what, thrown);
     }
@@ -144,7 +145,7 @@ class Gathering {
       );
       return view.managers;
     } catch (thrown) {
-      this.#miss(`manager ${where}`, explain(thrown));
+      this.#miss(`manager ${where}`, withWay(explain(thrown)));
       return [];
     } finally {
       channel.close();
@@ -156,6 +157,16 @@ class Gathering {
     this.missing[what] = this.#secrets.withoutIn(why);
     this.#notes.line(`${this.#notes.mark('warning')} ${what}: ${this.missing[what]}`);
   }
+}
+
+/** Managers of a lab, and those of containers, are reached from their own network namespace alone. */
+function withWay(error: NsmError): NsmError {
+  if (!error.message.includes('ENETUNREACH')) return error;
+  return new NsmError(
+    error.kind,
+    `${error.message}; run this in the network namespace of a manager: nsenter --net=/proc/PID/ns/net nsm gather`,
+    error,
+  );
 }
 
 function readMe(missing: Readonly<Record<string, string>>): string {

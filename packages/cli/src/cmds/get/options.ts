@@ -1,8 +1,9 @@
 // nsm get: lists of what the manager knows.
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
 import { flag } from '../../flags.js';
+import { kindArgument } from '../../kind-argument.js';
 import { connectionStates, type GetFlags, type GetKind, getKinds } from './flags.js';
 
 export function getCommand(): Command {
@@ -10,7 +11,7 @@ export function getCommand(): Command {
     new Command('get')
       .summary('list what the manager of this node knows')
       .description('Lists what the manager of this node knows.')
-      .addArgument(new Argument('<what>', 'what to list').choices(getKinds))
+      .addArgument(kindArgument(getKinds, 'what to list'))
       .addOption(
         flag(
           '-o, --output <format>',

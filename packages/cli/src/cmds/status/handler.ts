@@ -2,6 +2,7 @@
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
+import { onlyTunnelsText } from '../../capability-views.js';
 import { exitStatus } from '../../exit-status.js';
 import { managerState } from '../../view-texts.js';
 import { askStatus } from './ask-status.js';
@@ -66,12 +67,27 @@ function print(output: Output, view: StatusView, findings: readonly Finding[]): 
   ]);
   output.line('');
   if (findings.length === 0) output.line(`${output.mark('well')} all is well`);
-  for (const { code, level, what, toDo } of findings.slice(0, shownFindings)) {
-    output.line(`${output.mark(level)} ${what} ${output.paint('dim', code)}`);
-    output.line(`  ${output.paint('dim', 'what to do:')} ${toDo}`);
+  const causes = findings.filter(({ because }) => because === undefined);
+  for (const { code, level, what, toDo } of causes.slice(0, shownFindings)) {
+    output.item(`${output.mark(level)} `, `${what} ${output.paint('dim', code)}`);
+    const consequences = consequencesText(findings.filter(({ because }) => because === what));
+    if (consequences !== '') output.item('  ', consequences);
+    output.item(`  ${output.paint('dim', 'what to do:')} `, toDo);
   }
-  const more = findings.length - shownFindings;
+  const more = causes.length - shownFindings;
   if (more > 0) output.line(`and ${more} more: nsm status --json`);
+}
+
+/** `and 1 connection and 5 endpoints of it`. */
+export function consequencesText(consequences: readonly Pick<Finding, 'code'>[]): string {
+  const connections = consequences.filter(({ code }) => code === 'NSM0981').length;
+  const endpoints = consequences.length - connections;
+  const counts = [counted(connections, 'connection'), counted(endpoints, 'endpoint')].filter(Boolean);
+  return counts.length === 0 ? '' : `and ${counts.join(' and ')} of it`;
+}
+
+function counted(count: number, word: string): string {
+  return count === 0 ? '' : `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
 function securityText(output: Output, { manager }: StatusView): string {
@@ -80,11 +96,15 @@ function securityText(output: Output, { manager }: StatusView): string {
     : manager.security;
 }
 
-function forwarderText(output: Output, { forwarderError, interfaceTypes, tunnelTypes }: StatusView): string {
+function forwarderText(
+  output: Output,
+  { forwarderError, interfaceTypes, tunnelTypes, onlyTunnels }: StatusView,
+): string {
   if (forwarderError !== '') return output.paint('red', forwarderError);
   const working = (types: readonly { readonly type: string; readonly works: boolean }[]): string =>
     [...new Set(types.filter(({ works }) => works).map(({ type }) => type))].join(', ') || 'none';
-  return `${output.state('up')}; interfaces ${working(interfaceTypes)}; tunnels ${working(tunnelTypes)}`;
+  const tunnels = [working(tunnelTypes), onlyTunnelsText(onlyTunnels)].filter((part) => part !== '');
+  return `${output.state('up')}; interfaces ${working(interfaceTypes)}; tunnels ${tunnels.join(', ')}`;
 }
 
 function managersText({ managers }: StatusView): string {

@@ -4,9 +4,12 @@ import type { admin } from '@nsm/api';
 import {
   type CapabilityView,
   interfaceCapabilityView,
+  type OnlyTunnelsView,
+  onlyTunnelsView,
   type TunnelCapabilityView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
+import { type RefusalView, refusalView } from '../../refusal-view.js';
 import {
   type ConnectionView,
   connectionView,
@@ -23,6 +26,7 @@ export interface StatusReplies {
   readonly services: admin.ListServicesReply;
   readonly endpoints: admin.ListEndpointsReply;
   readonly connections: admin.ListConnectionsReply;
+  readonly refusals: Pick<admin.ListRefusalsReply, 'refusals'>;
 }
 
 export interface StatusView {
@@ -47,11 +51,14 @@ export interface StatusView {
   readonly limits: readonly { readonly name: string; readonly limit: number; readonly refused: number }[];
   readonly interfaceTypes: readonly CapabilityView[];
   readonly tunnelTypes: readonly TunnelCapabilityView[];
+  readonly onlyTunnels: readonly OnlyTunnelsView[];
   readonly managers: readonly ManagerView[];
   /** Names of the network services that endpoints provide. */
   readonly services: readonly string[];
   readonly endpoints: readonly (EndpointView & { readonly unavailable: string })[];
   readonly connections: readonly ConnectionView[];
+  /** Requests of pods of this node that were refused and not served since. */
+  readonly refusals: readonly RefusalView[];
 }
 
 export function statusView({
@@ -60,6 +67,7 @@ export function statusView({
   services,
   endpoints,
   connections,
+  refusals,
 }: StatusReplies): StatusView {
   const { registry, registrySynced, forwarderError, policy, policyError, capabilities } = status;
   return {
@@ -81,6 +89,7 @@ export function statusView({
     limits: status.limits.map(({ name, limit, refused }) => ({ name, limit, refused })),
     interfaceTypes: (capabilities?.interfaces ?? []).map(interfaceCapabilityView),
     tunnelTypes: tunnelCapabilityViews(capabilities?.tunnels ?? []),
+    onlyTunnels: status.onlyTunnels.map(onlyTunnelsView),
     managers: managers.managers.map(managerView),
     services: services.services.map(({ name }) => name),
     endpoints: endpoints.endpoints.map(({ endpoint, unavailable }) => ({
@@ -88,5 +97,6 @@ export function statusView({
       unavailable,
     })),
     connections: connections.connections.map(connectionView),
+    refusals: refusals.refusals.map(refusalView),
   };
 }

@@ -3,7 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Output } from '@nsm/output';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { interrupted } from '../../interrupted.js';
-import { shortNumber } from '../../short-number.js';
+import { bitRate, shortNumber } from '../../short-number.js';
+import { counted } from '../../view-texts.js';
 import { type ConnectionView, connectionView } from '../../views.js';
 import type { TopFlags } from './flags.js';
 import { type RateView, ratesOf, sorted } from './rates.js';
@@ -38,11 +39,11 @@ async function look(admin: AdminClient): Promise<Look> {
 
 function print(output: Output, rates: readonly RateView[]): void {
   const total = (read: (rate: RateView) => number): string =>
-    shortNumber(rates.reduce((sum, rate) => sum + read(rate), 0));
+    bitRate(rates.reduce((sum, rate) => sum + read(rate), 0));
   output.home();
   output.line(
-    `${new Date().toISOString().slice(11, 19)}  ${rates.length} connections  ` +
-      `received ${total(({ receivedBits }) => receivedBits)}bit/s  sent ${total(({ sentBits }) => sentBits)}bit/s`,
+    `${new Date().toISOString().slice(11, 19)}  ${counted(rates.length, 'connection')}  ` +
+      `received ${total(({ receivedBits }) => receivedBits)}  sent ${total(({ sentBits }) => sentBits)}`,
   );
   output.line('');
   output.table(
