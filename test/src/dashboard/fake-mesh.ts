@@ -11,6 +11,8 @@ import type {
   MeshSource,
 } from '@nsm/dashboard';
 
+type StepTold = NonNullable<ConnectionTold['lastOrder']>['steps'][number];
+
 const since = new Date(Date.now() - 3_725_000).toISOString();
 
 export function endpointTold(
@@ -250,6 +252,12 @@ export function variedMesh(): FakeMesh {
       { name: 'probe', manager: 'node-a', component: 'forwarder', startMs: 10.2, durationMs: 1.5, error: '' },
     ],
   };
+  const [choose, ask] = order.steps as [StepTold, StepTold];
+  const tried = [0, 1, 2].flatMap((attempt): StepTold[] => [
+    { ...choose, manager: 'node-c', startMs: 2500 * attempt },
+    { ...ask, manager: 'node-c', startMs: 2500 * attempt + 1, error: 'endpoint fw-1 refuses (NSM0203)' },
+  ]);
+  const heal = { ...order, kind: 'heal', durationMs: 7700, underWay: true, steps: tried };
   put(a, connectionTold(1, 'node-a', firewall, { requestId: 'web-1' }));
   put(a, connectionTold(2, 'node-a', vpn, { requestId: 'web-2', lastOrder: order, roundTripUs: 190 }));
   put(a, connectionTold(3, 'node-a', lan, { requestId: 'batch-1' }));
@@ -271,6 +279,7 @@ export function variedMesh(): FakeMesh {
       requestId: 'edge-2',
       state: 'FAILED',
       detail: 'endpoint fw-1 refuses',
+      lastOrder: heal,
     }),
   );
   put(

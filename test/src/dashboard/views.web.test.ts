@@ -44,7 +44,12 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
       ['/connections', [/web-2/, /edge-3/]],
       [
         '/connections?select=connection/node-c:00000008',
-        [/carries nothing now/, /nsm trace node-c:00000008/],
+        [
+          /carries nothing now/,
+          /heal for 7.7 s so far/,
+          /3 times, this was the last/,
+          /nsm trace node-c:00000008/,
+        ],
       ],
       [
         `/connections?${connection}`,
