@@ -2,8 +2,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { barriers, goTo, isLive, Pages, requireBrowser } from './browser.js';
-import { type FakeManager, type FakeMesh, variedMesh } from './fake-mesh.js';
+import type { FakeManager, FakeMesh } from './fake-mesh.js';
 import { type Served, serveMesh } from './served.js';
+import { variedMesh } from './told-meshes.js';
 
 const token = 'a-token-of-the-tests';
 const desktop = { width: 1440, height: 900 };
