@@ -1,7 +1,8 @@
 // Server-sent events, as a browser hears them: a page whose connection broke hears what it missed, and nothing twice.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FakeManager, variedMesh } from './fake-mesh.js';
+import type { FakeManager } from './fake-mesh.js';
 import { type Served, serveMesh } from './served.js';
+import { variedMesh } from './told-meshes.js';
 
 interface Heard {
   readonly id: string;

@@ -1,4 +1,5 @@
 // `nsm dashboard` and the managers of a real mesh: what happens to connections is seen as it happens, whatever breaks in between.
+import type { Snapshot } from '@nsm/dashboard';
 import type { Running } from '@nsm/testkit';
 import { requireRoot, waitFor } from '@nsm/testkit';
 import type { Page } from 'playwright-core';
@@ -61,6 +62,9 @@ describe.skipIf(!requireBrowser('a real mesh') || !requireRoot('a real mesh'))(
       await row('one').filter({ hasText: 'far' }).filter({ hasText: 'synced' }).waitFor();
       await page.locator('.way').filter({ hasText: 'VXLAN' }).waitFor();
       await page.locator('.history li').filter({ hasText: 'healing' }).waitFor();
+      const { changes } = (await (await fetch(`${url}api/mesh`)).json()) as Snapshot;
+      const told = changes.filter(({ who }) => who === 'one → echo').map(({ what }) => what);
+      expect(told).toEqual(['connecting', 'connected', 'healing', 'healed']);
       // The halves of both managers are one connection.
       await waitFor(async () => (await page.locator('tbody tr').count()) === 1, { what: 'one connection' });
       await page.locator('.command').nth(1).waitFor({ state: 'attached' });

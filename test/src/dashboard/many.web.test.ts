@@ -3,8 +3,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { goTo, isLive, Pages, requireBrowser } from './browser.js';
-import { type FakeMesh, largeMesh } from './fake-mesh.js';
+import type { FakeMesh } from './fake-mesh.js';
 import { type Served, serveMesh } from './served.js';
+import { largeMesh } from './told-meshes.js';
 
 const connections = 500;
 /** Milliseconds of measuring. */

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import type { BrowserContextOptions } from 'playwright-core';
 import { describe, it } from 'vitest';
 import { isLive, Pages, requireBrowser } from './browser.js';
-import { variedMesh } from './fake-mesh.js';
 import { serveMesh } from './served.js';
 import { smallPng } from './small-png.js';
+import { variedMesh } from './told-meshes.js';
 
 const folder = fileURLToPath(new URL('../../../docs/images/', import.meta.url));
 

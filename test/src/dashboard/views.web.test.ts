@@ -2,8 +2,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { barriers, goTo, isLive, Pages, requireBrowser } from './browser.js';
-import { type FakeManager, type FakeMesh, variedMesh } from './fake-mesh.js';
+import type { FakeManager, FakeMesh } from './fake-mesh.js';
 import { type Served, serveMesh } from './served.js';
+import { variedMesh } from './told-meshes.js';
 
 const token = 'a-token-of-the-tests';
 const desktop = { width: 1440, height: 900 };
@@ -44,7 +45,12 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
       ['/connections', [/web-2/, /edge-3/]],
       [
         '/connections?select=connection/node-c:00000008',
-        [/carries nothing now/, /nsm trace node-c:00000008/],
+        [
+          /carries nothing now/,
+          /heal for 7.7 s so far/,
+          /3 times, this was the last/,
+          /nsm trace node-c:00000008/,
+        ],
       ],
       [
         `/connections?${connection}`,
@@ -64,9 +70,12 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
           await page.locator('#page').getByText(word).first().waitFor({ state: 'attached' });
         const text = (await page.locator('#page').textContent()) ?? '';
         for (const word of words) expect(text).toMatch(word);
-        expect(await barriers(page)).toEqual([]);
-        await page.emulateMedia({ colorScheme: 'dark' });
-        expect(await barriers(page, ['color-contrast'])).toEqual([]);
+        // A table alone is looked at beside its details.
+        if (!['/connections', '/endpoints', '/nodes'].includes(path)) {
+          expect(await barriers(page)).toEqual([]);
+          await page.emulateMedia({ colorScheme: 'dark' });
+          expect(await barriers(page, ['color-contrast'])).toEqual([]);
+        }
         await page.setViewportSize(phone);
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(phone.width);
         const main = "document.querySelector('.panel') ?? document.querySelector('main')";
@@ -118,7 +127,10 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
   });
 
   it('reaches everything by Tab, in the order in which it is seen', async () => {
-    await open(`/nodes?select=node/node-b`);
+    await open('/nodes?select=node/node-b');
+    // Nothing has the focus yet.
+    await page.reload();
+    await isLive(page);
     const reached: string[] = [];
     for (let step = 0; step < 30; step++) {
       await page.keyboard.press('Tab');
@@ -182,7 +194,7 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
     const [, b] = fake.managers as [FakeManager, FakeManager, FakeManager];
     const healed = { ...b.connections.get('node-b:00000005')!, state: 'SYNCED', detail: '', attempt: 0 };
     b.put({ ...healed, since: new Date().toISOString() });
-    await page.locator('.changes li').first().filter({ hasText: 'api-2 → lan connected' }).waitFor();
+    await page.locator('.changes li').first().filter({ hasText: 'api-2 → lan healed' }).waitFor();
     await page.keyboard.press('1');
     await page.getByText('api-2 → lan-1: synced').waitFor({ state: 'attached' });
   });

@@ -8,8 +8,8 @@ import { connect } from 'node:tls';
 import { Authority, issueFiles } from '@nsm/pki';
 import type { Running } from '@nsm/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { variedMesh } from '../dashboard/fake-mesh.js';
 import { serveMesh } from '../dashboard/served.js';
+import { variedMesh } from '../dashboard/told-meshes.js';
 import { spawnNsm } from '../nsm-command.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nsm-https-'));

@@ -1,8 +1,8 @@
 // Who may look at the page, who may change something by it, and what a page elsewhere can do with a browser that may: nothing.
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { variedMesh } from '../dashboard/fake-mesh.js';
 import { type Served, serveMesh } from '../dashboard/served.js';
+import { variedMesh } from '../dashboard/told-meshes.js';
 
 const token = 'a-token-of-the-tests';
 

@@ -72,8 +72,9 @@ describe('what changed', () => {
       'a heal by another endpoint, while the manager of the former does not answer',
       { ...connection, state: 'UNKNOWN' },
       { ...connection, endpoint: { ...connection.endpoint, name: 'gw-2' } },
-      'pod-1 → vpn healed, moved to gw-2',
+      'pod-1 → vpn healed',
     ],
+    ['the end of a heal', { ...connection, state: 'CONNECTING' }, connection, 'pod-1 → vpn healed'],
     ['the end of a connection', connection, undefined, 'pod-1 → vpn closed'],
     ['an endpoint', undefined, endpoint, 'endpoint gw of vpn advertised'],
     [
@@ -110,6 +111,11 @@ describe('what changed', () => {
 
   it.each<[string, Thing, Thing]>([
     ['a connection that is not seen', connection, { ...connection, state: 'UNKNOWN' }],
+    [
+      'a heal that connects anew',
+      { ...connection, state: 'HEALING' },
+      { ...connection, state: 'CONNECTING' },
+    ],
     ['one that is seen again', { ...connection, state: 'UNKNOWN' }, connection],
     ['other words for silence', { ...node, unseen: 'away' }, { ...node, unseen: 'it was stopped' }],
     ['a manager that came, and is asked soon', node, { ...node, unseen: notAskedYet }],
@@ -144,4 +150,15 @@ it('the past is what connections tell of it, the earliest first', () => {
     'connection/a:2 failed',
     'connection/a:1 connected',
   ]);
+});
+
+it('the past tells a heal as one', () => {
+  const states = ['CONNECTING', 'SYNCED', 'HEALING', 'CONNECTING', 'SYNCED'];
+  const history = states.map((state, second) => ({
+    time: `2026-01-01T00:00:0${second}.000Z`,
+    state,
+    detail: '',
+  }));
+  const lines = pastOf([{ ...connection, history }]).map(({ what }) => what);
+  expect(lines).toEqual(['connecting', 'connected', 'healing', 'healed']);
 });

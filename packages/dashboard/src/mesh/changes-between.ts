@@ -60,14 +60,20 @@ export function pastOf(things: Iterable<Thing>): Omit<Change, 'id'>[] {
   return [...things]
     .filter((thing) => thing.kind === 'connection')
     .flatMap((connection) =>
-      connection.history.map(({ time, state, detail }) => ({
-        time,
-        about: `connection/${connection.id}`,
-        what: words[state as ConnectionState] ?? state.toLowerCase(),
-        who: nameOf(connection),
-        detail,
-        state: state as ConnectionState,
-      })),
+      connection.history.flatMap(({ time, state, detail }, index, history) => {
+        const before = history.slice(0, index);
+        const isAgain = wasConnected(before);
+        if (state === 'CONNECTING' && isAgain) return [];
+        const isHealed = state === 'SYNCED' && (isAgain || before.some(({ state }) => state === 'HEALING'));
+        return {
+          time,
+          about: `connection/${connection.id}`,
+          what: isHealed ? 'healed' : (words[state as ConnectionState] ?? state.toLowerCase()),
+          who: nameOf(connection),
+          detail,
+          state: state as ConnectionState,
+        };
+      }),
     )
     .toSorted((a, b) => a.time.localeCompare(b.time));
 }
@@ -146,29 +152,23 @@ function endpointLine(was: MeshEndpoint | undefined, now: MeshEndpoint): Line | 
 
 function connectionLine(was: MeshConnection | undefined, now: MeshConnection): Line | undefined {
   const { state, detail, since, endpoint } = now;
+  const line = { ...(since ? { time: since } : {}), who: nameOf(now), state };
   const moved = was !== undefined && was.endpoint.name !== endpoint.name;
-  // What is not seen has not changed: of a manager that does not answer, the line of its node tells.
-  if (state === 'UNKNOWN' || (!moved && (was?.state === state || isSeenAgain(was, now)))) return undefined;
-  return {
-    ...(since ? { time: since } : {}),
-    what: whatOf(was, now, moved),
-    who: nameOf(now),
-    detail,
-    state,
-  };
+  if (was && state === 'SYNCED') {
+    if (was.state === 'SYNCED')
+      return moved ? { ...line, what: `moved to ${endpoint.name}`, detail } : undefined;
+    if (was.state === 'UNKNOWN' && !moved) return undefined;
+    if (was.state !== 'CONNECTING' || wasConnected(was.history)) return { ...line, ...healed(now) };
+  }
+  // Of a manager that does not answer the line of its node tells; a heal that connects anew is told when it has.
+  const isUntold = state === 'UNKNOWN' || (state === 'CONNECTING' && was && wasConnected(was.history));
+  return isUntold || was?.state === state ? undefined : { ...line, what: words[state], detail };
 }
 
-function isSeenAgain(was: MeshConnection | undefined, { state }: MeshConnection): boolean {
-  return was?.state === 'UNKNOWN' && state === 'SYNCED';
+function wasConnected(history: MeshConnection['history']): boolean {
+  return history.some(({ state }) => state === 'SYNCED');
 }
 
-function whatOf(
-  was: MeshConnection | undefined,
-  { state, endpoint }: MeshConnection,
-  moved: boolean,
-): string {
-  if (was && moved && was.state === state) return `moved to ${endpoint.name}`;
-  const isHealed = state === 'SYNCED' && was !== undefined && was.state !== 'CONNECTING';
-  const word = isHealed ? 'healed' : words[state];
-  return moved ? `${word}, moved to ${endpoint.name}` : word;
+function healed({ endpoint }: MeshConnection): Pick<Line, 'what' | 'detail'> {
+  return { what: 'healed', detail: `endpoint ${endpoint.name} on ${endpoint.node}` };
 }

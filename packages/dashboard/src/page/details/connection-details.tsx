@@ -67,7 +67,13 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
           <a {...linkTo({ select: `node/${endpoint.node}` })}>{endpoint.node}</a>
         </li>
       </ol>
-      {isCarrying ? <TrafficChart id={id} past={past.value} /> : <p class="quiet">It carries nothing now.</p>}
+      {isCarrying ? (
+        <TrafficChart id={id} past={past.value} />
+      ) : (
+        <p class="quiet">
+          {state === 'UNKNOWN' ? 'What it carries is not known now.' : 'It carries nothing now.'}
+        </p>
+      )}
       <Facts
         facts={[
           ['Round trip', justNow === null || !isCarrying ? '' : duration(justNow / 1000)],
