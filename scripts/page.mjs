@@ -52,7 +52,7 @@ function isFresh(listFile) {
     ...readdirSync(join(compiled, 'page'), { recursive: true })
       .filter((name) => name.endsWith('.js') && !name.endsWith('.test.js'))
       .map((name) => join(compiled, 'page', name)),
-    join(compiled, 'model.js'),
+    ...['model.js', 'grouped.js'].map((name) => join(compiled, name)),
     ...plain.map((name) => join(dashboard, 'page', name)),
     fileURLToPath(import.meta.url),
     join(root, 'node_modules/.package-lock.json'),

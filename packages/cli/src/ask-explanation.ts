@@ -14,13 +14,15 @@ export interface Asked {
   readonly from?: string | undefined;
   /** Facts of a subject. */
   readonly as?: string | undefined;
+  /** Where neither label nor interface is given: explain the last request of the pod for the service, if it was refused. */
+  readonly lastRefused?: boolean;
 }
 
 /** @throws NsmError `no-endpoint` for a service that nobody provides, with the name that was probably meant. */
 export async function askExplanation(
   admin: AdminClient,
   service: string,
-  { interface: interfaces, label, from, as }: Asked,
+  { interface: interfaces, label, from, as, lastRefused = false }: Asked,
   timeoutMs?: number,
 ): Promise<ExplanationView> {
   const wanted = interfaces.length > 0 ? interfaces : (['kernel'] as const);
@@ -30,6 +32,7 @@ export async function askExplanation(
       labels: { selector: labelsOf(label) },
       interface: wanted.map(interfaceFields),
       ...(from === undefined ? {} : { from }),
+      lastRefused: lastRefused && interfaces.length === 0 && label.length === 0,
       ...(as === undefined ? {} : { subject: parseSubject(as) }),
     },
     timeoutMs === undefined ? {} : { timeoutMs },

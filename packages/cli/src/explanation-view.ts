@@ -2,6 +2,7 @@
 import type { admin, Interface } from '@nsm/api';
 import { subjectText } from '@nsm/policy';
 import { interfaceName } from '@nsm/sdk';
+import { type RefusalView, refusalView } from './refusal-view.js';
 import { tunnelName } from './tunnel-type.js';
 import { type CandidateView, candidateView, type TunnelView, tunnelView } from './views.js';
 
@@ -13,6 +14,8 @@ export interface ExplanationView {
   readonly clientInode: number;
   readonly candidates: readonly ExplainedView[];
   readonly problems: readonly ProblemView[];
+  /** The request that is explained, where that is the last one of the pod, which was refused. */
+  readonly refused: RefusalView | null;
   /** Null: the request would be refused. */
   readonly plan: PlanView | null;
 }
@@ -78,13 +81,14 @@ export interface PlanView {
 }
 
 export function explanationView(service: string, reply: admin.ExplainSelectionReply): ExplanationView {
-  const { candidates, problems, plan, client } = reply;
+  const { candidates, problems, plan, client, refused } = reply;
   return {
     service,
     client: client ? subjectText(client) : '',
     clientInode: client?.inode ?? 0,
     candidates: candidates.map((one) => explainedView(one, plan)),
     problems: problems.map(({ code, what, refuses }) => ({ code, what, refuses })),
+    refused: refused ? refusalView(refused) : null,
     plan: plan ? planView(plan) : null,
   };
 }

@@ -78,6 +78,20 @@ describe('an explanation', () => {
     expect(text).toMatch(/^ {2}× health {5}tried last, because it failed lately: no answer in 5 s$/m);
   });
 
+  it('says which request is explained where that is the last one, which was refused', () => {
+    const refused = {
+      requestId: 'r1',
+      labels: { selector: { tier: 'bronze' } },
+      interface: [kernel],
+    };
+    const text = shown(view({ candidates: [other], refused }));
+    expect(text).toMatch(/^explains its last request "r1" for kernel, labels tier=bronze$/m);
+    expect(text).toMatch(/^verdict {2}would be refused again: no endpoint fits$/m);
+    expect(shown(view({ candidates: [near], plan, refused }))).toMatch(
+      /^verdict {2}would be connected now to near/m,
+    );
+  });
+
   it('in short is a line for each endpoint with all that is against it, after what is against all', () => {
     const problem = { code: 'NSM0006', what: 'network namespace 7 has 1 of 1 connections', refuses: true };
     const short = shortLines(

@@ -2,6 +2,7 @@
 import { abbreviatedList } from '@nsm/api';
 import type { Output } from '@nsm/output';
 import type { ExplainedView, ExplanationView, PlanView, ProblemView } from './explanation-view.js';
+import { requestText } from './refusal-view.js';
 
 /** So many endpoints are told of in full: the best, and those that are dropped as far as there is room. */
 const mostInFull = 12;
@@ -9,11 +10,12 @@ const mostInFull = 12;
 const fewCandidates = 5;
 
 export function printExplanation(output: Output, view: ExplanationView): void {
-  const { candidates, problems, plan, client } = view;
+  const { candidates, problems, plan, client, refused } = view;
   output.item(
     `${output.paint('dim', 'asks')}     `,
     client.replaceAll(',', ', ') || 'whoever the policy lets ask',
   );
+  if (refused) output.item(`${output.paint('dim', 'explains')} `, `its last ${requestText(refused)}`);
   output.item(`${output.paint('dim', 'verdict')}  `, verdictText(output, view));
   for (const problem of problems) printProblem(output, problem);
   for (const candidate of candidates.slice(0, mostInFull)) {
@@ -24,14 +26,14 @@ export function printExplanation(output: Output, view: ExplanationView): void {
   if (more > 0) output.line(`and ${more} more: --json has them all`);
 }
 
-function verdictText(output: Output, { plan, candidates, problems }: ExplanationView): string {
+function verdictText(output: Output, { plan, candidates, problems, refused: past }: ExplanationView): string {
   if (plan) {
     const failed = candidates.some(({ chosen, recentFailure }) => chosen && recentFailure !== '');
     return failed
       ? `${output.paint('yellow', 'would be tried')} with ${wayText(plan)}, which failed lately`
-      : `${output.paint('green', 'would be connected')} to ${wayText(plan)}`;
+      : `${output.paint('green', `would be connected${past ? ' now' : ''}`)} to ${wayText(plan)}`;
   }
-  const refused = output.paint('red', 'would be refused');
+  const refused = output.paint('red', `would be refused${past ? ' again' : ''}`);
   if (problems.some(({ refuses }) => refuses)) return `${refused}: see below what is in the way`;
   const usable = candidates.filter(({ rank }) => rank > 0).length;
   return usable === 0

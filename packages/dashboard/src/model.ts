@@ -51,6 +51,11 @@ export const connectionStates = [
 ] as const;
 export type ConnectionState = (typeof connectionStates)[number];
 
+/** Whether packets pass a connection, as far as anybody knows. */
+export function carries(state: ConnectionState): boolean {
+  return state === 'SYNCED' || state === 'STALE';
+}
+
 /** A connection: both halves of it, where it is between nodes and both managers are asked. */
 export interface MeshConnection {
   readonly kind: 'connection';
@@ -73,7 +78,7 @@ export interface MeshConnection {
   readonly history: readonly PastState[];
   /** The last thing that was done to it; null where that is not told. */
   readonly lastOrder: Order | null;
-  /** Microseconds that a packet takes to the endpoint and back; null where that is not known. */
+  /** Microseconds that a packet takes to the endpoint and back; null where that is not known, or none gets there. */
   readonly roundTripUs: number | null;
   /** Times that it was healed. */
   readonly heals: number;
@@ -114,7 +119,9 @@ export interface Order {
   readonly kind: string;
   /** ISO 8601. */
   readonly started: string | null;
+  /** So far, where it is under way. */
   readonly durationMs: number;
+  readonly underWay: boolean;
   readonly steps: readonly Step[];
 }
 

@@ -74,6 +74,7 @@ async function manager(): Promise<void> {
     benchConnection: none,
     checkPeers: async function* () {},
     checkRegistry: none,
+    listRefusals: none,
   });
   await server.listenUnix(`${runDir}/admin.sock`);
   if (values.stubborn) process.on('SIGTERM', () => {});

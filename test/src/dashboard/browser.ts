@@ -67,6 +67,13 @@ export class Pages implements AsyncDisposable {
   }
 }
 
+/** Goes to another view of a page that is open, as a link in it does: without loading it anew. @param path with `/` */
+export async function goTo(page: Page, path: string): Promise<void> {
+  await page.evaluate(
+    `history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'))`,
+  );
+}
+
 /** Resolves when the page hears from its server. */
 export async function isLive(page: Page): Promise<void> {
   await page.locator('.liveness.live').waitFor();

@@ -1,13 +1,14 @@
 // A mesh of 500 connections that change all the time: the page keeps up, and so does whoever scrolls in it. Between its frames the page
 // may be held up by other programs of this machine: what it works for a frame is its own, and that is what is expected of it.
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isLive, Pages, requireBrowser } from './browser.js';
+import { goTo, isLive, Pages, requireBrowser } from './browser.js';
 import { type FakeMesh, largeMesh } from './fake-mesh.js';
 import { type Served, serveMesh } from './served.js';
 
 const connections = 500;
 /** Milliseconds of measuring. */
-const measuredMs = 2000;
+const measuredMs = 1500;
 
 /** Times between frames, in order of their length. */
 const frames = `new Promise((resolve) => {
@@ -25,6 +26,7 @@ const frames = `new Promise((resolve) => {
 
 describe.skipIf(!requireBrowser('500 connections'))(`${connections} connections`, () => {
   let pages: Pages;
+  let page: Page;
   let fake: FakeMesh;
   let served: Served;
   let changing: NodeJS.Timeout;
@@ -32,6 +34,9 @@ describe.skipIf(!requireBrowser('500 connections'))(`${connections} connections`
   beforeAll(async () => {
     fake = largeMesh(connections);
     [pages, served] = await Promise.all([Pages.open(), serveMesh(fake)]);
+    page = await pages.page(served.url);
+    await isLive(page);
+    await page.getByText(String(connections)).first().waitFor();
     // Twenty changes a second, beside the counters of all each second.
     let turn = 0;
     changing = setInterval(() => {
@@ -54,9 +59,7 @@ describe.skipIf(!requireBrowser('500 connections'))(`${connections} connections`
     ['the time line', '/changes'],
     ['the details of an endpoint', '/endpoints?select=endpoint/default/ep-0-0/service-0'],
   ])('are drawn without stutter in %s', async (what, path) => {
-    const page = await pages.page(served.url, path);
-    await isLive(page);
-    await page.getByText(String(connections)).first().waitFor();
+    await goTo(page, path);
     await page.mouse.move(500, 500);
     const session = await page.context().newCDPSession(page);
     await session.send('Performance.enable', { timeDomain: 'threadTicks' });
@@ -76,28 +79,23 @@ describe.skipIf(!requireBrowser('500 connections'))(`${connections} connections`
     );
     // Of its main thread's time, so that each frame of 16.7 ms has room.
     expect(work).toBeLessThan(0.6);
-    await page.context().close();
     expect(pages.complaints.splice(0)).toEqual([]);
   });
 
   it('are all in the table, though few of them are in the document', async () => {
-    const page = await pages.page(served.url, '/connections');
-    await isLive(page);
+    await goTo(page, '/connections');
     const table = page.getByRole('table');
     await page.locator(`table[aria-rowcount="${connections + 1}"]`).waitFor();
     expect(await page.locator('tbody tr').count()).toBeLessThan(60);
     await page.getByRole('region', { name: 'Connections' }).focus();
     await page.keyboard.press('End');
     await table.locator(`tr[aria-rowindex="${connections + 1}"].chosen`).waitFor();
-    await page.context().close();
   });
 
   it('are drawn as groups of clients, which lead to their connections', async () => {
-    const page = await pages.page(served.url, '/');
-    await isLive(page);
+    await goTo(page, '/');
     await page.getByText('Clients of one service are drawn as one').waitFor();
     const lines = page.getByRole('list', { name: 'Connections of the graph' }).getByRole('listitem');
     expect(await lines.count()).toBeLessThan(60);
-    await page.context().close();
   });
 });

@@ -1,7 +1,7 @@
 // Each view of the page, of a mesh that the test tells of: what it shows, how it is walked through, and who is kept out by nothing.
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, isLive, Pages, requireBrowser } from './browser.js';
+import { barriers, goTo, isLive, Pages, requireBrowser } from './browser.js';
 import { type FakeManager, type FakeMesh, variedMesh } from './fake-mesh.js';
 import { type Served, serveMesh } from './served.js';
 
@@ -31,7 +31,7 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
   const open = async (path: string): Promise<void> => {
     await page.setViewportSize(desktop);
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
-    await page.goto(new URL(path, served.url).href);
+    await goTo(page, path);
     await isLive(page);
   };
   const connection = 'select=connection/node-a:00000002';
@@ -42,7 +42,10 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
     const views: [path: string, words: RegExp[]][] = [
       ['/', [/web-1 → fw-1: synced/, /edge-2 → fw-1: failed/]],
       ['/connections', [/web-2/, /edge-3/]],
-      ['/connections?select=connection/node-c:00000009', [/node-c lacks route removed by others/]],
+      [
+        '/connections?select=connection/node-c:00000008',
+        [/carries nothing now/, /nsm trace node-c:00000008/],
+      ],
       [
         `/connections?${connection}`,
         [/VXLAN 702/, /node-a has what is wanted/, /ask other manager/, /190 µs/, /vpn-1 on node-b/],
@@ -70,6 +73,13 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
         expect(await page.evaluate(`(${main}).getBoundingClientRect().width`)).toBe(phone.width);
       },
     );
+  });
+
+  it('is there under each address below a view, and says what there is not', async () => {
+    await page.goto(new URL('/connections/nosuch', served.url).href);
+    await page.getByText('There is no connection nosuch').waitFor();
+    await open('/endpoints?q=sevice:echo');
+    await page.getByText('sevice: is no key of a search').waitFor();
   });
 
   it('finds what is searched for, and has the search in its address', async () => {

@@ -102,7 +102,9 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
       labelMatches: [{ key: 'tier', wanted: 'silver', has: 'silver', matched: true }],
     });
     expect(far?.checks.map(({ about, passed }) => `${about} ${passed}`)).toEqual(
-      ['policy', 'provider', 'labels', 'node', 'interfaces', 'tunnel', 'mtu'].map((about) => `${about} true`),
+      ['policy', 'provider', 'labels', 'node', 'interfaces', 'tunnel', 'mtu', 'addresses'].map(
+        (about) => `${about} true`,
+      ),
     );
     expect(far?.tunnels?.here).toContain('VXLAN');
     expect(far?.tunnels?.there).toEqual(far?.tunnels?.here);
@@ -121,6 +123,17 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     expect(await problems('--from', 'nowhere')).toEqual([expect.stringMatching(/^NSM0102 .*nowhere/)]);
     expect(await problems('--from', pod.name, '--interface', 'kernel?name=lo')).toEqual([
       expect.stringMatching(/^NSM0601 an interface named "lo" exists already/),
+    ]);
+    await run(pod.name, 'ip', ['route', 'add', '100.64.0.0/10', 'dev', 'lo']);
+    const [first] = await explain('--from', pod.name);
+    await run(pod.name, 'ip', ['route', 'del', '100.64.0.0/10', 'dev', 'lo']);
+    expect(first).toMatchObject({ chosen: false, plan: null });
+    expect(first && failing(first)).toEqual([
+      {
+        about: 'addresses',
+        passed: false,
+        text: expect.stringMatching(/routes 100.64.0.0\/10, which leaves no/),
+      },
     ]);
     await Promise.all([connect('one'), connect('two')]);
     expect(await problems('--from', pod.name)).toEqual([
@@ -162,8 +175,28 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     expect(await past()).toEqual([
       expect.stringMatching(/^its last request \(.*\) was refused: .*label tier=bronze/),
     ]);
+    // What is explained is the request that was refused, unless another is asked about.
+    expect((await explain('--from', pod.name)).map(({ rank }) => rank)).toEqual([0, 0]);
+    expect((await explain('--from', pod.name, '--label', 'tier=gold'))[0]).toMatchObject({ chosen: true });
+    const status = await nsm('status', ...at());
+    expect(status.stdout).toMatch(
+      new RegExp(
+        `! pod ${pod.name} was refused echo .*NSM0202.* NSM0992\n  what to do: nsm explain --from ${pod.name}$`,
+        'm',
+      ),
+    );
+    const all = await nsm('explain', '--from', pod.name, ...at());
+    expect(all).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/^× echo: request .*labels tier=bronze/m),
+    });
+    expect(all.stdout).toMatch(new RegExp(`^  see all: nsm explain echo --from ${pod.name}$`, 'm'));
     await connect('now');
     expect(await past()).toEqual([]);
+    expect(await nsm('explain', '--from', pod.name, ...at())).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^√ echo: connection \S+ of "now" to near is SYNCED$/m),
+    });
   });
 
   it('is told the plan of a request, which changes nothing anywhere and comes true', async () => {

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmadmin.proto.
  */
 export const file_nsmadmin: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QimAUKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2USLAoMb25seV90dW5uZWxzGKoBIAMoCzIVLm5zbWFkbWluLk9ubHlUdW5uZWxzIkEKC09ubHlUdW5uZWxzEg8KB3NlcnZpY2UYASABKAkSIQoFdHlwZXMYAiADKA4yEi5jb21tb24uVHVubmVsVHlwZSJzCghMaW1pdFVzZRIMCgRuYW1lGAEgASgJEg0KBWxpbWl0GAIgASgNEgwKBG1vc3QYAyABKA0SDwoHcmVmdXNlZBgEIAEoDRIVCg1saW1pdF9vZl91c2VyGAUgASgNEhQKDG1vc3Rfb2ZfdXNlchgGIAEoDSIVChNMaXN0U2VydmljZXNSZXF1ZXN0IjwKB1NlcnZpY2USDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiABKA0SEAoIbWFuYWdlcnMYAyADKAkiOAoRTGlzdFNlcnZpY2VzUmVwbHkSIwoIc2VydmljZXMYASADKAsyES5uc21hZG1pbi5TZXJ2aWNlIhYKFExpc3RFbmRwb2ludHNSZXF1ZXN0ImcKCEVuZHBvaW50EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EhMKC2Nvbm5lY3Rpb25zGAIgASgNEhMKC3VuYXZhaWxhYmxlGAMgASgJIjsKEkxpc3RFbmRwb2ludHNSZXBseRIlCgllbmRwb2ludHMYASADKAsyEi5uc21hZG1pbi5FbmRwb2ludCIVChNMaXN0TWFuYWdlcnNSZXF1ZXN0IjsKEUxpc3RNYW5hZ2Vyc1JlcGx5EiYKCG1hbmFnZXJzGAEgAygLMhQubnNtcmVnaXN0cnkuTWFuYWdlciItChZMaXN0Q29ubmVjdGlvbnNSZXF1ZXN0EhMKC3JvdW5kX3RyaXBzGHggASgIIp4GCgpDb25uZWN0aW9uEgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSDAoEcm9sZRgEIAEoCRINCgVzdGF0ZRgFIAEoCRIOCgZkZXRhaWwYBiABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYByABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgIIAEoCRIUCgxwZWVyX21hbmFnZXIYCSABKAkSJAoJaW50ZXJmYWNlGAogASgLMhEuY29tbW9uLkludGVyZmFjZRI7ChVjb25uZWN0aW9uX3BhcmFtZXRlcnMYCyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSMQoNY3Jvc3NfY29ubmVjdBgMIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSLAoKc3RhdGlzdGljcxgNIAEoCzIYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEikKBXNpbmNlGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChNlbmRwb2ludF9wYXJhbWV0ZXJzGA8gASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2F0dGVtcHQYECABKA0SJAoHaGlzdG9yeRgRIAMoCzITLm5zbWFkbWluLlBhc3RTdGF0ZRIVCg1jbGllbnRfcm91dGVzGGQgASgNEhcKD2VuZHBvaW50X3JvdXRlcxhlIAEoDRIjCgpsYXN0X29yZGVyGG4gASgLMg8ubnNtYWRtaW4uT3JkZXISFQoNcm91bmRfdHJpcF91cxh4IAEoDRINCgVoZWFscxh5IAEoDRIvCgtrbm93bl9zaW5jZRh6IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoScGVlcl9jb25uZWN0aW9uX2lkGIwBIAEoCRITCgpjbGllbnRfcG9kGI0BIAEoCRIVCgxlbmRwb2ludF9wb2QYjgEgASgJIqgBCgVPcmRlchIQCgh0cmFjZV9pZBgBIAEoCRIMCgRraW5kGAIgASgJEisKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2R1cmF0aW9uX21zGAQgASgBEhsKBXN0ZXBzGAUgAygLMgwuY29tbW9uLlN0ZXASDQoFZXJyb3IYBiABKAkSEQoJdW5kZXJfd2F5GAcgASgIImkKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fbXMYbiABKAEiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSKsAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0EgwKBGZyb20YeCABKAki0QIKCUNhbmRpZGF0ZRIxCghlbmRwb2ludBgBIAEoCzIfLm5ldG1lc2guTmV0d29ya1NlcnZpY2VFbmRwb2ludBIMCgRyYW5rGAIgASgNEg4KBnJlYXNvbhgDIAEoCRIMCgRydWxlGAQgASgJEh8KBmNoZWNrcxh4IAMoCzIPLm5zbWFkbWluLkNoZWNrEiQKBmxhYmVscxh5IAMoCzIULm5zbWFkbWluLkxhYmVsTWF0Y2gSLAoKaW50ZXJmYWNlcxh6IAEoCzIYLm5zbWFkbWluLkludGVyZmFjZU1hdGNoEiYKB3R1bm5lbHMYeyABKAsyFS5uc21hZG1pbi5UdW5uZWxNYXRjaBITCgtjb25uZWN0aW9ucxh8IAEoDRIWCg5yZWNlbnRfZmFpbHVyZRh9IAEoCRINCgVsb2NhbBh+IAEoCBIMCgRsb3N0GH8gASgJIjQKBUNoZWNrEg0KBWFib3V0GAEgASgJEg4KBnBhc3NlZBgCIAEoCBIMCgR0ZXh0GAMgASgJIkMKCkxhYmVsTWF0Y2gSCwoDa2V5GAEgASgJEg4KBndhbnRlZBgCIAEoCRIQCgNoYXMYAyABKAlIAIgBAUIGCgRfaGFzIs0BCg5JbnRlcmZhY2VNYXRjaBIkCgVhc2tlZBgBIAMoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEiYKB29mZmVyZWQYAiADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIlCgZkZW5pZWQYAyADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIhCgZjbGllbnQYBCABKAsyES5jb21tb24uSW50ZXJmYWNlEiMKCGVuZHBvaW50GAUgASgLMhEuY29tbW9uLkludGVyZmFjZSKDAgoLVHVubmVsTWF0Y2gSIAoEaGVyZRgBIAMoDjISLmNvbW1vbi5UdW5uZWxUeXBlEi0KDG1pc3NpbmdfaGVyZRgCIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSIQoFdGhlcmUYAyADKA4yEi5jb21tb24uVHVubmVsVHlwZRIuCg1taXNzaW5nX3RoZXJlGAQgAygLMhcubnNtYWRtaW4uTWlzc2luZ1R1bm5lbBInCgZjaG9zZW4YBSABKA4yEi5jb21tb24uVHVubmVsVHlwZUgAiAEBEgsKA210dRgGIAEoDRIPCgd1bmtub3duGAcgASgJQgkKB19jaG9zZW4iPgoNTWlzc2luZ1R1bm5lbBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSCwoDd2h5GAIgASgJIqQBChVFeHBsYWluU2VsZWN0aW9uUmVwbHkSJwoKY2FuZGlkYXRlcxgBIAMoCzITLm5zbWFkbWluLkNhbmRpZGF0ZRIfCgZjbGllbnQYeCABKAsyDy5jb21tb24uU3ViamVjdBIjCghwcm9ibGVtcxh5IAMoCzIRLm5zbWFkbWluLlByb2JsZW0SHAoEcGxhbhh6IAEoCzIOLm5zbWFkbWluLlBsYW4iNgoHUHJvYmxlbRIMCgRjb2RlGAEgASgJEgwKBHdoYXQYAiABKAkSDwoHcmVmdXNlcxgDIAEoCCKtAgoEUGxhbhIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB21hbmFnZXIYAyABKAkSJAoJaW50ZXJmYWNlGAQgASgLMhEuY29tbW9uLkludGVyZmFjZRItChJlbmRwb2ludF9pbnRlcmZhY2UYBSABKAsyES5jb21tb24uSW50ZXJmYWNlEhYKDmludGVyZmFjZV9uYW1lGAYgASgJEiQKBXBhaXJzGAcgAygLMhUubnNtYWRtaW4uUGxhbm5lZFBhaXISEAoIcHJlZml4ZXMYCCADKAkSJwoGdHVubmVsGAkgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYCiABKA0iLwoLUGxhbm5lZFBhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQiJgoYQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkQKFkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSEwoLZGlmZmVyZW5jZXMYASADKAkSFQoNcm91bmRfdHJpcF91cxgCIAEoDSI6CgxXYXRjaFJlcXVlc3QSKgoGdG9waWNzGAEgAygOMhoubnNtYWRtaW4uV2F0Y2hFdmVudC5Ub3BpYyLsAwoKV2F0Y2hFdmVudBIpCgV0b3BpYxgBIAEoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMSLQoEa2luZBgCIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgpjb25uZWN0aW9uGAQgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbkgAEjMKCGVuZHBvaW50GAUgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50SAASJwoHbWFuYWdlchgGIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXJIABIpCgZwb2xpY3kYByABKAsyFy5uc21hZG1pbi5Qb2xpY3lJbkZvcmNlSAASJwoFbGltaXQYCCABKAsyFi5uc21hZG1pbi5MaW1pdFJlZnVzYWxIABIOCgZyZWFzb24YCSABKAkiZAoFVG9waWMSFQoRVE9QSUNfVU5TUEVDSUZJRUQQABIPCgtDT05ORUNUSU9OUxABEg0KCUVORFBPSU5UUxACEgwKCE1BTkFHRVJTEAMSCgoGUE9MSUNZEAQSCgoGTElNSVRTEAVCBgoEd2hhdCI+Cg1Qb2xpY3lJbkZvcmNlEg4KBnNvdXJjZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDQoFZXJyb3IYAyABKAkiLQoMTGltaXRSZWZ1c2FsEgwKBG5hbWUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJvChhDYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSDgoGcGxhY2VzGAIgAygJEhIKCmJvdGhfbm9kZXMYAyABKAgSDgoGZmlsdGVyGAQgASgMEhMKC3NuYXBfbGVuZ3RoGAUgASgNIjcKFVBpbmdDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRISCgp0aW1lb3V0X21zGAIgASgNInoKE1BpbmdDb25uZWN0aW9uUmVwbHkSIgoHdGhyb3VnaBgBIAEoCzIRLm5zbWFkbWluLlBpbmdMZWcSIwoIdW5kZXJsYXkYAiABKAsyES5uc21hZG1pbi5QaW5nTGVnEgwKBGxvc3QYAyABKAkSDAoEcGF0aBgEIAEoCSJcCgdQaW5nTGVnEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDgoGbWV0aG9kGAMgASgJEhAKCGFuc3dlcmVkGAQgASgIEhUKDXJvdW5kX3RyaXBfbXMYBSABKAEiEwoRQ2hlY2tQZWVyc1JlcXVlc3QihgIKCVBlZXJDaGVjaxIPCgdtYW5hZ2VyGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDgoGcmVtb3RlGAMgASgJEg0KBWVycm9yGAQgASgJEgwKBGNvZGUYBSABKAkSFQoNcm91bmRfdHJpcF9tcxgGIAEoARIPCgd2ZXJzaW9uGAcgASgJEhsKDmNsb2NrX2FoZWFkX21zGAggASgBSACIAQESHwoHdHVubmVscxgJIAMoCzIOLmNvbW1vbi5UdW5uZWwSMQoJb2JzdGFjbGVzGAogAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHlCEQoPX2Nsb2NrX2FoZWFkX21zIhYKFENoZWNrUmVnaXN0cnlSZXF1ZXN0ImIKEkNoZWNrUmVnaXN0cnlSZXBseRINCgVlcnJvchgBIAEoCRISCgplbGFwc2VkX21zGAIgASgBEikKB21lbWJlcnMYAyADKAsyGC5uc21hZG1pbi5SZWdpc3RyeU1lbWJlciJECg5SZWdpc3RyeU1lbWJlchIPCgdhZGRyZXNzGAEgASgJEg0KBWVycm9yGAIgASgJEhIKCmVsYXBzZWRfbXMYAyABKAEiJAoWVHJhY2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSKEAQoUVHJhY2VDb25uZWN0aW9uUmVwbHkSDAoEcGF0aBgBIAEoCRInCgdwYWNrZXRzGAIgAygLMhYubnNtYWRtaW4uVHJhY2VkUGFja2V0Eg8KB3JlYXNvbnMYAyADKAkSJAoJdW53YXRjaGVkGAQgAygLMhEubnNtY2FwdHVyZS5Qb2ludCJeCgxUcmFjZWRQYWNrZXQSDAoEc2l6ZRgBIAEoDRIgCgRob3BzGAIgAygLMhIubnNtYWRtaW4uVHJhY2VIb3ASEAoIYW5zd2VyZWQYAyABKAgSDAoEbG9zdBgEIAEoCSJ/CghUcmFjZUhvcBINCgVwbGFjZRgBIAEoCRIPCgdtYW5hZ2VyGAIgASgJEhEKCWludGVyZmFjZRgDIAEoCRIQCghvdXRnb2luZxgEIAEoCBIOCgZhbnN3ZXIYBSABKAgSDAoEd2hhdBgGIAEoCRIQCghhZnRlcl9tcxgHIAEoASI5ChZCZW5jaENvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJEhMKC2R1cmF0aW9uX21zGAIgASgNIl0KFEJlbmNoQ29ubmVjdGlvblJlcGx5EgwKBHBhdGgYASABKAkSDAoEZnJvbRgCIAEoCRIpCgZyZXBvcnQYAyABKAsyGS5uc21mb3J3YXJkZXIuQmVuY2hSZXBvcnQyhAwKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwARJZChFDb21wYXJlQ29ubmVjdGlvbhIiLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBogLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSNwoFV2F0Y2gSFi5uc21hZG1pbi5XYXRjaFJlcXVlc3QaFC5uc21hZG1pbi5XYXRjaEV2ZW50MAESTwoRQ2FwdHVyZUNvbm5lY3Rpb24SIi5uc21hZG1pbi5DYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QaFC5uc21jYXB0dXJlLkNhcHR1cmVkMAESUAoOUGluZ0Nvbm5lY3Rpb24SHy5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcXVlc3QaHS5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcGx5ElMKD1RyYWNlQ29ubmVjdGlvbhIgLm5zbWFkbWluLlRyYWNlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5UcmFjZUNvbm5lY3Rpb25SZXBseRJTCg9CZW5jaENvbm5lY3Rpb24SIC5uc21hZG1pbi5CZW5jaENvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQmVuY2hDb25uZWN0aW9uUmVwbHkSQAoKQ2hlY2tQZWVycxIbLm5zbWFkbWluLkNoZWNrUGVlcnNSZXF1ZXN0GhMubnNtYWRtaW4uUGVlckNoZWNrMAESTQoNQ2hlY2tSZWdpc3RyeRIeLm5zbWFkbWluLkNoZWNrUmVnaXN0cnlSZXF1ZXN0GhwubnNtYWRtaW4uQ2hlY2tSZWdpc3RyeVJlcGx5YgZwcm90bzM", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21hZG1pbi5wcm90bxIIbnNtYWRtaW4iEwoRR2V0TWFuYWdlclJlcXVlc3QimAUKDU1hbmFnZXJTdGF0dXMSJQoHbWFuYWdlchgBIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXISEAoIcmVnaXN0cnkYAiABKAkSFwoPcmVnaXN0cnlfc3luY2VkGAMgASgIEjAKDGNhcGFiaWxpdGllcxgEIAEoCzIaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSEwoLY29ubmVjdGlvbnMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNEhUKDWFkZHJlc3NfcGFpcnMYByABKA0SGgoSdHVubmVsX2lkZW50aWZpZXJzGAggASgNEhcKD2ZvcndhcmRlcl9lcnJvchgJIAEoCRIOCgZwb2xpY3kYCiABKAkSFAoMcG9saWN5X2Vycm9yGAsgASgJEhEKCWF1ZGl0X2xvZxgMIAEoCRISCgphdWRpdF9sb3N0GA0gASgEEhoKEmNlcnRpZmljYXRlX3NvdXJjZRgOIAEoCRI1ChFjZXJ0aWZpY2F0ZV91bnRpbBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoJc3RhdGVfZGlyGJYBIAEoCRIPCgZsaXN0ZW4YlwEgASgJEhoKEWNlcnRpZmljYXRlX2NoYWluGJgBIAEoCRIgChdjZXJ0aWZpY2F0ZV9hdXRob3JpdGllcxiZASABKAkSGgoRY2VydGlmaWNhdGVfZXJyb3IYoAEgASgJEh4KFWNlcnRpZmljYXRlX2VuZHNfc29vbhihASABKAgSIgoGbGltaXRzGGQgAygLMhIubnNtYWRtaW4uTGltaXRVc2USLAoMb25seV90dW5uZWxzGKoBIAMoCzIVLm5zbWFkbWluLk9ubHlUdW5uZWxzIkEKC09ubHlUdW5uZWxzEg8KB3NlcnZpY2UYASABKAkSIQoFdHlwZXMYAiADKA4yEi5jb21tb24uVHVubmVsVHlwZSJzCghMaW1pdFVzZRIMCgRuYW1lGAEgASgJEg0KBWxpbWl0GAIgASgNEgwKBG1vc3QYAyABKA0SDwoHcmVmdXNlZBgEIAEoDRIVCg1saW1pdF9vZl91c2VyGAUgASgNEhQKDG1vc3Rfb2ZfdXNlchgGIAEoDSIVChNMaXN0U2VydmljZXNSZXF1ZXN0IjwKB1NlcnZpY2USDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiABKA0SEAoIbWFuYWdlcnMYAyADKAkiOAoRTGlzdFNlcnZpY2VzUmVwbHkSIwoIc2VydmljZXMYASADKAsyES5uc21hZG1pbi5TZXJ2aWNlIhYKFExpc3RFbmRwb2ludHNSZXF1ZXN0ImcKCEVuZHBvaW50EjEKCGVuZHBvaW50GAEgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50EhMKC2Nvbm5lY3Rpb25zGAIgASgNEhMKC3VuYXZhaWxhYmxlGAMgASgJIjsKEkxpc3RFbmRwb2ludHNSZXBseRIlCgllbmRwb2ludHMYASADKAsyEi5uc21hZG1pbi5FbmRwb2ludCIVChNMaXN0TWFuYWdlcnNSZXF1ZXN0IjsKEUxpc3RNYW5hZ2Vyc1JlcGx5EiYKCG1hbmFnZXJzGAEgAygLMhQubnNtcmVnaXN0cnkuTWFuYWdlciItChZMaXN0Q29ubmVjdGlvbnNSZXF1ZXN0EhMKC3JvdW5kX3RyaXBzGHggASgIIp4GCgpDb25uZWN0aW9uEgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAyABKAkSDAoEcm9sZRgEIAEoCRINCgVzdGF0ZRgFIAEoCRIOCgZkZXRhaWwYBiABKAkSGQoRbnNlX3Byb3ZpZGVyX25hbWUYByABKAkSHgoWbnNlX3Byb3ZpZGVyX25hbWVzcGFjZRgIIAEoCRIUCgxwZWVyX21hbmFnZXIYCSABKAkSJAoJaW50ZXJmYWNlGAogASgLMhEuY29tbW9uLkludGVyZmFjZRI7ChVjb25uZWN0aW9uX3BhcmFtZXRlcnMYCyABKAsyHC5jb21tb24uQ29ubmVjdGlvblBhcmFtZXRlcnMSMQoNY3Jvc3NfY29ubmVjdBgMIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSLAoKc3RhdGlzdGljcxgNIAEoCzIYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEikKBXNpbmNlGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChNlbmRwb2ludF9wYXJhbWV0ZXJzGA8gASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEg8KB2F0dGVtcHQYECABKA0SJAoHaGlzdG9yeRgRIAMoCzITLm5zbWFkbWluLlBhc3RTdGF0ZRIVCg1jbGllbnRfcm91dGVzGGQgASgNEhcKD2VuZHBvaW50X3JvdXRlcxhlIAEoDRIjCgpsYXN0X29yZGVyGG4gASgLMg8ubnNtYWRtaW4uT3JkZXISFQoNcm91bmRfdHJpcF91cxh4IAEoDRINCgVoZWFscxh5IAEoDRIvCgtrbm93bl9zaW5jZRh6IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoScGVlcl9jb25uZWN0aW9uX2lkGIwBIAEoCRITCgpjbGllbnRfcG9kGI0BIAEoCRIVCgxlbmRwb2ludF9wb2QYjgEgASgJIqgBCgVPcmRlchIQCgh0cmFjZV9pZBgBIAEoCRIMCgRraW5kGAIgASgJEisKB3N0YXJ0ZWQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2R1cmF0aW9uX21zGAQgASgBEhsKBXN0ZXBzGAUgAygLMgwuY29tbW9uLlN0ZXASDQoFZXJyb3IYBiABKAkSEQoJdW5kZXJfd2F5GAcgASgIImkKCVBhc3RTdGF0ZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgCIAEoCRIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fbXMYbiABKAEiQQoUTGlzdENvbm5lY3Rpb25zUmVwbHkSKQoLY29ubmVjdGlvbnMYASADKAsyFC5uc21hZG1pbi5Db25uZWN0aW9uIhQKEkxpc3RUdW5uZWxzUmVxdWVzdCJwCgtUdW5uZWxJblVzZRIVCg1jb25uZWN0aW9uX2lkGAEgASgJEhQKDHBlZXJfbWFuYWdlchgCIAEoCRInCgZ0dW5uZWwYAyABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEgsKA210dRgEIAEoDSJwChBMaXN0VHVubmVsc1JlcGx5EjQKDGNhcGFiaWxpdGllcxgBIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5EiYKB3R1bm5lbHMYAiADKAsyFS5uc21hZG1pbi5UdW5uZWxJblVzZSLCAQoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYASABKAkSHQoGbGFiZWxzGAIgASgLMg0uY29tbW9uLkxhYmVsEiQKCWludGVyZmFjZRgDIAMoCzIRLmNvbW1vbi5JbnRlcmZhY2USIAoHc3ViamVjdBgEIAEoCzIPLmNvbW1vbi5TdWJqZWN0EgwKBGZyb20YeCABKAkSFAoMbGFzdF9yZWZ1c2VkGHkgASgIItECCglDYW5kaWRhdGUSMQoIZW5kcG9pbnQYASABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSDAoEcmFuaxgCIAEoDRIOCgZyZWFzb24YAyABKAkSDAoEcnVsZRgEIAEoCRIfCgZjaGVja3MYeCADKAsyDy5uc21hZG1pbi5DaGVjaxIkCgZsYWJlbHMYeSADKAsyFC5uc21hZG1pbi5MYWJlbE1hdGNoEiwKCmludGVyZmFjZXMYeiABKAsyGC5uc21hZG1pbi5JbnRlcmZhY2VNYXRjaBImCgd0dW5uZWxzGHsgASgLMhUubnNtYWRtaW4uVHVubmVsTWF0Y2gSEwoLY29ubmVjdGlvbnMYfCABKA0SFgoOcmVjZW50X2ZhaWx1cmUYfSABKAkSDQoFbG9jYWwYfiABKAgSDAoEbG9zdBh/IAEoCSI0CgVDaGVjaxINCgVhYm91dBgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDAoEdGV4dBgDIAEoCSJDCgpMYWJlbE1hdGNoEgsKA2tleRgBIAEoCRIOCgZ3YW50ZWQYAiABKAkSEAoDaGFzGAMgASgJSACIAQFCBgoEX2hhcyLNAQoOSW50ZXJmYWNlTWF0Y2gSJAoFYXNrZWQYASADKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRImCgdvZmZlcmVkGAIgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSJQoGZGVuaWVkGAMgAygOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIQoGY2xpZW50GAQgASgLMhEuY29tbW9uLkludGVyZmFjZRIjCghlbmRwb2ludBgFIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2UigwIKC1R1bm5lbE1hdGNoEiAKBGhlcmUYASADKA4yEi5jb21tb24uVHVubmVsVHlwZRItCgxtaXNzaW5nX2hlcmUYAiADKAsyFy5uc21hZG1pbi5NaXNzaW5nVHVubmVsEiEKBXRoZXJlGAMgAygOMhIuY29tbW9uLlR1bm5lbFR5cGUSLgoNbWlzc2luZ190aGVyZRgEIAMoCzIXLm5zbWFkbWluLk1pc3NpbmdUdW5uZWwSJwoGY2hvc2VuGAUgASgOMhIuY29tbW9uLlR1bm5lbFR5cGVIAIgBARILCgNtdHUYBiABKA0SDwoHdW5rbm93bhgHIAEoCUIJCgdfY2hvc2VuIj4KDU1pc3NpbmdUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEgsKA3doeRgCIAEoCSLIAQoVRXhwbGFpblNlbGVjdGlvblJlcGx5EicKCmNhbmRpZGF0ZXMYASADKAsyEy5uc21hZG1pbi5DYW5kaWRhdGUSHwoGY2xpZW50GHggASgLMg8uY29tbW9uLlN1YmplY3QSIwoIcHJvYmxlbXMYeSADKAsyES5uc21hZG1pbi5Qcm9ibGVtEhwKBHBsYW4YeiABKAsyDi5uc21hZG1pbi5QbGFuEiIKB3JlZnVzZWQYeyABKAsyES5uc21hZG1pbi5SZWZ1c2FsIiMKE0xpc3RSZWZ1c2Fsc1JlcXVlc3QSDAoEZnJvbRgBIAEoCSJZChFMaXN0UmVmdXNhbHNSZXBseRIjCghyZWZ1c2FscxgBIAMoCzIRLm5zbWFkbWluLlJlZnVzYWwSHwoGY2xpZW50GAIgASgLMg8uY29tbW9uLlN1YmplY3Qi5wEKB1JlZnVzYWwSHwoGY2xpZW50GAEgASgLMg8uY29tbW9uLlN1YmplY3QSHAoUbmV0d29ya19zZXJ2aWNlX25hbWUYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRIdCgZsYWJlbHMYBCABKAsyDS5jb21tb24uTGFiZWwSJAoJaW50ZXJmYWNlGAUgAygLMhEuY29tbW9uLkludGVyZmFjZRIMCgRjb2RlGAYgASgJEgwKBHdoYXQYByABKAkSKAoEdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNgoHUHJvYmxlbRIMCgRjb2RlGAEgASgJEgwKBHdoYXQYAiABKAkSDwoHcmVmdXNlcxgDIAEoCCKtAgoEUGxhbhIZChFuc2VfcHJvdmlkZXJfbmFtZRgBIAEoCRIeChZuc2VfcHJvdmlkZXJfbmFtZXNwYWNlGAIgASgJEg8KB21hbmFnZXIYAyABKAkSJAoJaW50ZXJmYWNlGAQgASgLMhEuY29tbW9uLkludGVyZmFjZRItChJlbmRwb2ludF9pbnRlcmZhY2UYBSABKAsyES5jb21tb24uSW50ZXJmYWNlEhYKDmludGVyZmFjZV9uYW1lGAYgASgJEiQKBXBhaXJzGAcgAygLMhUubnNtYWRtaW4uUGxhbm5lZFBhaXISEAoIcHJlZml4ZXMYCCADKAkSJwoGdHVubmVsGAkgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBILCgNtdHUYCiABKA0iLwoLUGxhbm5lZFBhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJIiQKFkNsb3NlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkiQQoUQ2xvc2VDb25uZWN0aW9uUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJIhwKDERyYWluUmVxdWVzdBIMCgR1bmRvGAEgASgIIlcKCkRyYWluUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFwoPYWRtaXNzaW9uX2Vycm9yGAIgASgJEg0KBW1vdmVkGAMgASgNEg8KB3N0YXlpbmcYBCADKAkiEgoQR2V0UG9saWN5UmVxdWVzdCJpCg5HZXRQb2xpY3lSZXBseRIOCgZzb3VyY2UYASABKAkSDQoFZXJyb3IYAiABKAkSDAoEdGV4dBgDIAEoCRIqCgZsb2FkZWQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBChFUZXN0UG9saWN5UmVxdWVzdBIgCgdzdWJqZWN0GAEgASgLMg8uY29tbW9uLlN1YmplY3QSDgoGYWN0aW9uGAIgASgJEhwKFG5ldHdvcmtfc2VydmljZV9uYW1lGAMgASgJEhkKEW5zZV9wcm92aWRlcl9uYW1lGAQgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYBSABKAkSJAoJaW50ZXJmYWNlGAYgASgLMhEuY29tbW9uLkludGVyZmFjZSI8Cg9UZXN0UG9saWN5UmVwbHkSKQoIdmVyZGljdHMYASADKAsyFy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0It0BCg1Qb2xpY3lWZXJkaWN0EhkKEW5zZV9wcm92aWRlcl9uYW1lGAEgASgJEh4KFm5zZV9wcm92aWRlcl9uYW1lc3BhY2UYAiABKAkSDwoHYWxsb3dlZBgDIAEoCBIMCgRydWxlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIzCgZsaW1pdHMYBiADKAsyIy5uc21hZG1pbi5Qb2xpY3lWZXJkaWN0LkxpbWl0c0VudHJ5Gi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiGQoXV2F0Y2hDb25uZWN0aW9uc1JlcXVlc3Qi4QEKEENvbm5lY3Rpb25DaGFuZ2USLQoEa2luZBgBIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgpjb25uZWN0aW9uGAIgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbhIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKCgRLaW5kEg8KC1VOU1BFQ0lGSUVEEAASCwoHUFJFU0VOVBABEgsKB0NIQU5HRUQQAhILCgdSRU1PVkVEEAMSCgoGU1lOQ0VEEAQiJgoYQ29tcGFyZUNvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkQKFkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSEwoLZGlmZmVyZW5jZXMYASADKAkSFQoNcm91bmRfdHJpcF91cxgCIAEoDSI6CgxXYXRjaFJlcXVlc3QSKgoGdG9waWNzGAEgAygOMhoubnNtYWRtaW4uV2F0Y2hFdmVudC5Ub3BpYyLsAwoKV2F0Y2hFdmVudBIpCgV0b3BpYxgBIAEoDjIaLm5zbWFkbWluLldhdGNoRXZlbnQuVG9waWMSLQoEa2luZBgCIAEoDjIfLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UuS2luZBIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgpjb25uZWN0aW9uGAQgASgLMhQubnNtYWRtaW4uQ29ubmVjdGlvbkgAEjMKCGVuZHBvaW50GAUgASgLMh8ubmV0bWVzaC5OZXR3b3JrU2VydmljZUVuZHBvaW50SAASJwoHbWFuYWdlchgGIAEoCzIULm5zbXJlZ2lzdHJ5Lk1hbmFnZXJIABIpCgZwb2xpY3kYByABKAsyFy5uc21hZG1pbi5Qb2xpY3lJbkZvcmNlSAASJwoFbGltaXQYCCABKAsyFi5uc21hZG1pbi5MaW1pdFJlZnVzYWxIABIOCgZyZWFzb24YCSABKAkiZAoFVG9waWMSFQoRVE9QSUNfVU5TUEVDSUZJRUQQABIPCgtDT05ORUNUSU9OUxABEg0KCUVORFBPSU5UUxACEgwKCE1BTkFHRVJTEAMSCgoGUE9MSUNZEAQSCgoGTElNSVRTEAVCBgoEd2hhdCI+Cg1Qb2xpY3lJbkZvcmNlEg4KBnNvdXJjZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDQoFZXJyb3IYAyABKAkiLQoMTGltaXRSZWZ1c2FsEgwKBG5hbWUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJvChhDYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QSCgoCaWQYASABKAkSDgoGcGxhY2VzGAIgAygJEhIKCmJvdGhfbm9kZXMYAyABKAgSDgoGZmlsdGVyGAQgASgMEhMKC3NuYXBfbGVuZ3RoGAUgASgNIjcKFVBpbmdDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRISCgp0aW1lb3V0X21zGAIgASgNInoKE1BpbmdDb25uZWN0aW9uUmVwbHkSIgoHdGhyb3VnaBgBIAEoCzIRLm5zbWFkbWluLlBpbmdMZWcSIwoIdW5kZXJsYXkYAiABKAsyES5uc21hZG1pbi5QaW5nTGVnEgwKBGxvc3QYAyABKAkSDAoEcGF0aBgEIAEoCSJcCgdQaW5nTGVnEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDgoGbWV0aG9kGAMgASgJEhAKCGFuc3dlcmVkGAQgASgIEhUKDXJvdW5kX3RyaXBfbXMYBSABKAEiEwoRQ2hlY2tQZWVyc1JlcXVlc3QihgIKCVBlZXJDaGVjaxIPCgdtYW5hZ2VyGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDgoGcmVtb3RlGAMgASgJEg0KBWVycm9yGAQgASgJEgwKBGNvZGUYBSABKAkSFQoNcm91bmRfdHJpcF9tcxgGIAEoARIPCgd2ZXJzaW9uGAcgASgJEhsKDmNsb2NrX2FoZWFkX21zGAggASgBSACIAQESHwoHdHVubmVscxgJIAMoCzIOLmNvbW1vbi5UdW5uZWwSMQoJb2JzdGFjbGVzGAogAygLMh4ubnNtZm9yd2FyZGVyLlR1bm5lbENhcGFiaWxpdHlCEQoPX2Nsb2NrX2FoZWFkX21zIhYKFENoZWNrUmVnaXN0cnlSZXF1ZXN0ImIKEkNoZWNrUmVnaXN0cnlSZXBseRINCgVlcnJvchgBIAEoCRISCgplbGFwc2VkX21zGAIgASgBEikKB21lbWJlcnMYAyADKAsyGC5uc21hZG1pbi5SZWdpc3RyeU1lbWJlciJECg5SZWdpc3RyeU1lbWJlchIPCgdhZGRyZXNzGAEgASgJEg0KBWVycm9yGAIgASgJEhIKCmVsYXBzZWRfbXMYAyABKAEiJAoWVHJhY2VDb25uZWN0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSKEAQoUVHJhY2VDb25uZWN0aW9uUmVwbHkSDAoEcGF0aBgBIAEoCRInCgdwYWNrZXRzGAIgAygLMhYubnNtYWRtaW4uVHJhY2VkUGFja2V0Eg8KB3JlYXNvbnMYAyADKAkSJAoJdW53YXRjaGVkGAQgAygLMhEubnNtY2FwdHVyZS5Qb2ludCJeCgxUcmFjZWRQYWNrZXQSDAoEc2l6ZRgBIAEoDRIgCgRob3BzGAIgAygLMhIubnNtYWRtaW4uVHJhY2VIb3ASEAoIYW5zd2VyZWQYAyABKAgSDAoEbG9zdBgEIAEoCSJ/CghUcmFjZUhvcBINCgVwbGFjZRgBIAEoCRIPCgdtYW5hZ2VyGAIgASgJEhEKCWludGVyZmFjZRgDIAEoCRIQCghvdXRnb2luZxgEIAEoCBIOCgZhbnN3ZXIYBSABKAgSDAoEd2hhdBgGIAEoCRIQCghhZnRlcl9tcxgHIAEoASI5ChZCZW5jaENvbm5lY3Rpb25SZXF1ZXN0EgoKAmlkGAEgASgJEhMKC2R1cmF0aW9uX21zGAIgASgNIl0KFEJlbmNoQ29ubmVjdGlvblJlcGx5EgwKBHBhdGgYASABKAkSDAoEZnJvbRgCIAEoCRIpCgZyZXBvcnQYAyABKAsyGS5uc21mb3J3YXJkZXIuQmVuY2hSZXBvcnQy0AwKBUFkbWluEkIKCkdldE1hbmFnZXISGy5uc21hZG1pbi5HZXRNYW5hZ2VyUmVxdWVzdBoXLm5zbWFkbWluLk1hbmFnZXJTdGF0dXMSSgoMTGlzdFNlcnZpY2VzEh0ubnNtYWRtaW4uTGlzdFNlcnZpY2VzUmVxdWVzdBobLm5zbWFkbWluLkxpc3RTZXJ2aWNlc1JlcGx5Ek0KDUxpc3RFbmRwb2ludHMSHi5uc21hZG1pbi5MaXN0RW5kcG9pbnRzUmVxdWVzdBocLm5zbWFkbWluLkxpc3RFbmRwb2ludHNSZXBseRJKCgxMaXN0TWFuYWdlcnMSHS5uc21hZG1pbi5MaXN0TWFuYWdlcnNSZXF1ZXN0GhsubnNtYWRtaW4uTGlzdE1hbmFnZXJzUmVwbHkSUwoPTGlzdENvbm5lY3Rpb25zEiAubnNtYWRtaW4uTGlzdENvbm5lY3Rpb25zUmVxdWVzdBoeLm5zbWFkbWluLkxpc3RDb25uZWN0aW9uc1JlcGx5EkcKC0xpc3RUdW5uZWxzEhwubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXF1ZXN0GhoubnNtYWRtaW4uTGlzdFR1bm5lbHNSZXBseRJWChBFeHBsYWluU2VsZWN0aW9uEiEubnNtYWRtaW4uRXhwbGFpblNlbGVjdGlvblJlcXVlc3QaHy5uc21hZG1pbi5FeHBsYWluU2VsZWN0aW9uUmVwbHkSUwoPQ2xvc2VDb25uZWN0aW9uEiAubnNtYWRtaW4uQ2xvc2VDb25uZWN0aW9uUmVxdWVzdBoeLm5zbWFkbWluLkNsb3NlQ29ubmVjdGlvblJlcGx5EjUKBURyYWluEhYubnNtYWRtaW4uRHJhaW5SZXF1ZXN0GhQubnNtYWRtaW4uRHJhaW5SZXBseRJBCglHZXRQb2xpY3kSGi5uc21hZG1pbi5HZXRQb2xpY3lSZXF1ZXN0GhgubnNtYWRtaW4uR2V0UG9saWN5UmVwbHkSRAoKVGVzdFBvbGljeRIbLm5zbWFkbWluLlRlc3RQb2xpY3lSZXF1ZXN0GhkubnNtYWRtaW4uVGVzdFBvbGljeVJlcGx5ElMKEFdhdGNoQ29ubmVjdGlvbnMSIS5uc21hZG1pbi5XYXRjaENvbm5lY3Rpb25zUmVxdWVzdBoaLm5zbWFkbWluLkNvbm5lY3Rpb25DaGFuZ2UwARJZChFDb21wYXJlQ29ubmVjdGlvbhIiLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVxdWVzdBogLm5zbWFkbWluLkNvbXBhcmVDb25uZWN0aW9uUmVwbHkSNwoFV2F0Y2gSFi5uc21hZG1pbi5XYXRjaFJlcXVlc3QaFC5uc21hZG1pbi5XYXRjaEV2ZW50MAESTwoRQ2FwdHVyZUNvbm5lY3Rpb24SIi5uc21hZG1pbi5DYXB0dXJlQ29ubmVjdGlvblJlcXVlc3QaFC5uc21jYXB0dXJlLkNhcHR1cmVkMAESUAoOUGluZ0Nvbm5lY3Rpb24SHy5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcXVlc3QaHS5uc21hZG1pbi5QaW5nQ29ubmVjdGlvblJlcGx5ElMKD1RyYWNlQ29ubmVjdGlvbhIgLm5zbWFkbWluLlRyYWNlQ29ubmVjdGlvblJlcXVlc3QaHi5uc21hZG1pbi5UcmFjZUNvbm5lY3Rpb25SZXBseRJTCg9CZW5jaENvbm5lY3Rpb24SIC5uc21hZG1pbi5CZW5jaENvbm5lY3Rpb25SZXF1ZXN0Gh4ubnNtYWRtaW4uQmVuY2hDb25uZWN0aW9uUmVwbHkSQAoKQ2hlY2tQZWVycxIbLm5zbWFkbWluLkNoZWNrUGVlcnNSZXF1ZXN0GhMubnNtYWRtaW4uUGVlckNoZWNrMAESTQoNQ2hlY2tSZWdpc3RyeRIeLm5zbWFkbWluLkNoZWNrUmVnaXN0cnlSZXF1ZXN0GhwubnNtYWRtaW4uQ2hlY2tSZWdpc3RyeVJlcGx5EkoKDExpc3RSZWZ1c2FscxIdLm5zbWFkbWluLkxpc3RSZWZ1c2Fsc1JlcXVlc3QaGy5uc21hZG1pbi5MaXN0UmVmdXNhbHNSZXBseWIGcHJvdG8z", [file_common, file_google_protobuf_timestamp, file_netmesh, file_nsmcapture, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * @generated from message nsmadmin.GetManagerRequest
@@ -822,6 +822,14 @@ export type ExplainSelectionRequest = Message<"nsmadmin.ExplainSelectionRequest"
    * @generated from field: string from = 120;
    */
   from: string;
+
+  /**
+   * Where the pod's last request for the service was refused: that one, with its labels, interfaces and user, is explained in place of
+   * what is said here.
+   *
+   * @generated from field: bool last_refused = 121;
+   */
+  lastRefused: boolean;
 };
 
 /**
@@ -930,7 +938,7 @@ export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
  */
 export type Check = Message<"nsmadmin.Check"> & {
   /**
-   * policy, provider, labels, node, interfaces, tunnel or mtu.
+   * policy, provider, labels, node, interfaces, tunnel, mtu or addresses.
    *
    * @generated from field: string about = 1;
    */
@@ -1134,6 +1142,13 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
    * @generated from field: nsmadmin.Plan plan = 122;
    */
   plan?: Plan | undefined;
+
+  /**
+   * The request that was explained, where last_refused was said and there is one.
+   *
+   * @generated from field: nsmadmin.Refusal refused = 123;
+   */
+  refused?: Refusal | undefined;
 };
 
 /**
@@ -1142,6 +1157,105 @@ export type ExplainSelectionReply = Message<"nsmadmin.ExplainSelectionReply"> & 
  */
 export const ExplainSelectionReplySchema: GenMessage<ExplainSelectionReply> = /*@__PURE__*/
   messageDesc(file_nsmadmin, 27);
+
+/**
+ * @generated from message nsmadmin.ListRefusalsRequest
+ */
+export type ListRefusalsRequest = Message<"nsmadmin.ListRefusalsRequest"> & {
+  /**
+   * The pod, as in ExplainSelectionRequest; empty: all of this node.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+};
+
+/**
+ * Describes the message nsmadmin.ListRefusalsRequest.
+ * Use `create(ListRefusalsRequestSchema)` to create a new message.
+ */
+export const ListRefusalsRequestSchema: GenMessage<ListRefusalsRequest> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 28);
+
+/**
+ * @generated from message nsmadmin.ListRefusalsReply
+ */
+export type ListRefusalsReply = Message<"nsmadmin.ListRefusalsReply"> & {
+  /**
+   * @generated from field: repeated nsmadmin.Refusal refusals = 1;
+   */
+  refusals: Refusal[];
+
+  /**
+   * The pod, where one was named.
+   *
+   * @generated from field: common.Subject client = 2;
+   */
+  client?: Subject | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.ListRefusalsReply.
+ * Use `create(ListRefusalsReplySchema)` to create a new message.
+ */
+export const ListRefusalsReplySchema: GenMessage<ListRefusalsReply> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 29);
+
+/**
+ * @generated from message nsmadmin.Refusal
+ */
+export type Refusal = Message<"nsmadmin.Refusal"> & {
+  /**
+   * Who asked.
+   *
+   * @generated from field: common.Subject client = 1;
+   */
+  client?: Subject | undefined;
+
+  /**
+   * @generated from field: string network_service_name = 2;
+   */
+  networkServiceName: string;
+
+  /**
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: common.Label labels = 4;
+   */
+  labels?: Label | undefined;
+
+  /**
+   * @generated from field: repeated common.Interface interface = 5;
+   */
+  interface: Interface[];
+
+  /**
+   * As of errors, NSM0xxx, and its message.
+   *
+   * @generated from field: string code = 6;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string what = 7;
+   */
+  what: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 8;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message nsmadmin.Refusal.
+ * Use `create(RefusalSchema)` to create a new message.
+ */
+export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
+  messageDesc(file_nsmadmin, 30);
 
 /**
  * @generated from message nsmadmin.Problem
@@ -1172,7 +1286,7 @@ export type Problem = Message<"nsmadmin.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 28);
+  messageDesc(file_nsmadmin, 31);
 
 /**
  * What a request would come to. Nothing is taken and nobody is asked for it: an endpoint may still give addresses of its own, and
@@ -1249,7 +1363,7 @@ export type Plan = Message<"nsmadmin.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 29);
+  messageDesc(file_nsmadmin, 32);
 
 /**
  * @generated from message nsmadmin.PlannedPair
@@ -1273,7 +1387,7 @@ export type PlannedPair = Message<"nsmadmin.PlannedPair"> & {
  * Use `create(PlannedPairSchema)` to create a new message.
  */
 export const PlannedPairSchema: GenMessage<PlannedPair> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 30);
+  messageDesc(file_nsmadmin, 33);
 
 /**
  * @generated from message nsmadmin.CloseConnectionRequest
@@ -1292,7 +1406,7 @@ export type CloseConnectionRequest = Message<"nsmadmin.CloseConnectionRequest"> 
  * Use `create(CloseConnectionRequestSchema)` to create a new message.
  */
 export const CloseConnectionRequestSchema: GenMessage<CloseConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 31);
+  messageDesc(file_nsmadmin, 34);
 
 /**
  * @generated from message nsmadmin.CloseConnectionReply
@@ -1314,7 +1428,7 @@ export type CloseConnectionReply = Message<"nsmadmin.CloseConnectionReply"> & {
  * Use `create(CloseConnectionReplySchema)` to create a new message.
  */
 export const CloseConnectionReplySchema: GenMessage<CloseConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 32);
+  messageDesc(file_nsmadmin, 35);
 
 /**
  * @generated from message nsmadmin.DrainRequest
@@ -1333,7 +1447,7 @@ export type DrainRequest = Message<"nsmadmin.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 33);
+  messageDesc(file_nsmadmin, 36);
 
 /**
  * Answered when every connection has moved or cannot.
@@ -1369,7 +1483,7 @@ export type DrainReply = Message<"nsmadmin.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 34);
+  messageDesc(file_nsmadmin, 37);
 
 /**
  * @generated from message nsmadmin.GetPolicyRequest
@@ -1382,7 +1496,7 @@ export type GetPolicyRequest = Message<"nsmadmin.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 35);
+  messageDesc(file_nsmadmin, 38);
 
 /**
  * @generated from message nsmadmin.GetPolicyReply
@@ -1418,7 +1532,7 @@ export type GetPolicyReply = Message<"nsmadmin.GetPolicyReply"> & {
  * Use `create(GetPolicyReplySchema)` to create a new message.
  */
 export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 36);
+  messageDesc(file_nsmadmin, 39);
 
 /**
  * @generated from message nsmadmin.TestPolicyRequest
@@ -1464,7 +1578,7 @@ export type TestPolicyRequest = Message<"nsmadmin.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 37);
+  messageDesc(file_nsmadmin, 40);
 
 /**
  * @generated from message nsmadmin.TestPolicyReply
@@ -1481,7 +1595,7 @@ export type TestPolicyReply = Message<"nsmadmin.TestPolicyReply"> & {
  * Use `create(TestPolicyReplySchema)` to create a new message.
  */
 export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 38);
+  messageDesc(file_nsmadmin, 41);
 
 /**
  * @generated from message nsmadmin.PolicyVerdict
@@ -1523,7 +1637,7 @@ export type PolicyVerdict = Message<"nsmadmin.PolicyVerdict"> & {
  * Use `create(PolicyVerdictSchema)` to create a new message.
  */
 export const PolicyVerdictSchema: GenMessage<PolicyVerdict> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 39);
+  messageDesc(file_nsmadmin, 42);
 
 /**
  * @generated from message nsmadmin.WatchConnectionsRequest
@@ -1536,7 +1650,7 @@ export type WatchConnectionsRequest = Message<"nsmadmin.WatchConnectionsRequest"
  * Use `create(WatchConnectionsRequestSchema)` to create a new message.
  */
 export const WatchConnectionsRequestSchema: GenMessage<WatchConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 40);
+  messageDesc(file_nsmadmin, 43);
 
 /**
  * @generated from message nsmadmin.ConnectionChange
@@ -1563,7 +1677,7 @@ export type ConnectionChange = Message<"nsmadmin.ConnectionChange"> & {
  * Use `create(ConnectionChangeSchema)` to create a new message.
  */
 export const ConnectionChangeSchema: GenMessage<ConnectionChange> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 41);
+  messageDesc(file_nsmadmin, 44);
 
 /**
  * @generated from enum nsmadmin.ConnectionChange.Kind
@@ -1604,7 +1718,7 @@ export type ConnectionChange_Kind = (typeof ConnectionChange_Kind)[keyof typeof 
  * Describes the enum nsmadmin.ConnectionChange.Kind.
  */
 export const ConnectionChange_KindSchema: GenEnum<ConnectionChange_Kind> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 41, 0);
+  enumDesc(file_nsmadmin, 44, 0);
 
 /**
  * @generated from message nsmadmin.CompareConnectionRequest
@@ -1623,7 +1737,7 @@ export type CompareConnectionRequest = Message<"nsmadmin.CompareConnectionReques
  * Use `create(CompareConnectionRequestSchema)` to create a new message.
  */
 export const CompareConnectionRequestSchema: GenMessage<CompareConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 42);
+  messageDesc(file_nsmadmin, 45);
 
 /**
  * @generated from message nsmadmin.CompareConnectionReply
@@ -1650,7 +1764,7 @@ export type CompareConnectionReply = Message<"nsmadmin.CompareConnectionReply"> 
  * Use `create(CompareConnectionReplySchema)` to create a new message.
  */
 export const CompareConnectionReplySchema: GenMessage<CompareConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 43);
+  messageDesc(file_nsmadmin, 46);
 
 /**
  * @generated from message nsmadmin.WatchRequest
@@ -1669,7 +1783,7 @@ export type WatchRequest = Message<"nsmadmin.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 44);
+  messageDesc(file_nsmadmin, 47);
 
 /**
  * Something that there is, or that happened.
@@ -1742,7 +1856,7 @@ export type WatchEvent = Message<"nsmadmin.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 45);
+  messageDesc(file_nsmadmin, 48);
 
 /**
  * @generated from enum nsmadmin.WatchEvent.Topic
@@ -1788,7 +1902,7 @@ export type WatchEvent_Topic = (typeof WatchEvent_Topic)[keyof typeof WatchEvent
  * Describes the enum nsmadmin.WatchEvent.Topic.
  */
 export const WatchEvent_TopicSchema: GenEnum<WatchEvent_Topic> = /*@__PURE__*/
-  enumDesc(file_nsmadmin, 45, 0);
+  enumDesc(file_nsmadmin, 48, 0);
 
 /**
  * @generated from message nsmadmin.PolicyInForce
@@ -1819,7 +1933,7 @@ export type PolicyInForce = Message<"nsmadmin.PolicyInForce"> & {
  * Use `create(PolicyInForceSchema)` to create a new message.
  */
 export const PolicyInForceSchema: GenMessage<PolicyInForce> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 46);
+  messageDesc(file_nsmadmin, 49);
 
 /**
  * Something was asked for beyond a limit.
@@ -1845,7 +1959,7 @@ export type LimitRefusal = Message<"nsmadmin.LimitRefusal"> & {
  * Use `create(LimitRefusalSchema)` to create a new message.
  */
 export const LimitRefusalSchema: GenMessage<LimitRefusal> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 47);
+  messageDesc(file_nsmadmin, 50);
 
 /**
  * @generated from message nsmadmin.CaptureConnectionRequest
@@ -1890,7 +2004,7 @@ export type CaptureConnectionRequest = Message<"nsmadmin.CaptureConnectionReques
  * Use `create(CaptureConnectionRequestSchema)` to create a new message.
  */
 export const CaptureConnectionRequestSchema: GenMessage<CaptureConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 48);
+  messageDesc(file_nsmadmin, 51);
 
 /**
  * @generated from message nsmadmin.PingConnectionRequest
@@ -1916,7 +2030,7 @@ export type PingConnectionRequest = Message<"nsmadmin.PingConnectionRequest"> & 
  * Use `create(PingConnectionRequestSchema)` to create a new message.
  */
 export const PingConnectionRequestSchema: GenMessage<PingConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 49);
+  messageDesc(file_nsmadmin, 52);
 
 /**
  * @generated from message nsmadmin.PingConnectionReply
@@ -1956,7 +2070,7 @@ export type PingConnectionReply = Message<"nsmadmin.PingConnectionReply"> & {
  * Use `create(PingConnectionReplySchema)` to create a new message.
  */
 export const PingConnectionReplySchema: GenMessage<PingConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 50);
+  messageDesc(file_nsmadmin, 53);
 
 /**
  * @generated from message nsmadmin.PingLeg
@@ -1997,7 +2111,7 @@ export type PingLeg = Message<"nsmadmin.PingLeg"> & {
  * Use `create(PingLegSchema)` to create a new message.
  */
 export const PingLegSchema: GenMessage<PingLeg> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 51);
+  messageDesc(file_nsmadmin, 54);
 
 /**
  * @generated from message nsmadmin.CheckPeersRequest
@@ -2010,7 +2124,7 @@ export type CheckPeersRequest = Message<"nsmadmin.CheckPeersRequest"> & {
  * Use `create(CheckPeersRequestSchema)` to create a new message.
  */
 export const CheckPeersRequestSchema: GenMessage<CheckPeersRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 52);
+  messageDesc(file_nsmadmin, 55);
 
 /**
  * Another manager, as this one reaches it.
@@ -2088,7 +2202,7 @@ export type PeerCheck = Message<"nsmadmin.PeerCheck"> & {
  * Use `create(PeerCheckSchema)` to create a new message.
  */
 export const PeerCheckSchema: GenMessage<PeerCheck> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 53);
+  messageDesc(file_nsmadmin, 56);
 
 /**
  * @generated from message nsmadmin.CheckRegistryRequest
@@ -2101,7 +2215,7 @@ export type CheckRegistryRequest = Message<"nsmadmin.CheckRegistryRequest"> & {
  * Use `create(CheckRegistryRequestSchema)` to create a new message.
  */
 export const CheckRegistryRequestSchema: GenMessage<CheckRegistryRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 54);
+  messageDesc(file_nsmadmin, 57);
 
 /**
  * @generated from message nsmadmin.CheckRegistryReply
@@ -2132,7 +2246,7 @@ export type CheckRegistryReply = Message<"nsmadmin.CheckRegistryReply"> & {
  * Use `create(CheckRegistryReplySchema)` to create a new message.
  */
 export const CheckRegistryReplySchema: GenMessage<CheckRegistryReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 55);
+  messageDesc(file_nsmadmin, 58);
 
 /**
  * @generated from message nsmadmin.RegistryMember
@@ -2163,7 +2277,7 @@ export type RegistryMember = Message<"nsmadmin.RegistryMember"> & {
  * Use `create(RegistryMemberSchema)` to create a new message.
  */
 export const RegistryMemberSchema: GenMessage<RegistryMember> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 56);
+  messageDesc(file_nsmadmin, 59);
 
 /**
  * @generated from message nsmadmin.TraceConnectionRequest
@@ -2182,7 +2296,7 @@ export type TraceConnectionRequest = Message<"nsmadmin.TraceConnectionRequest"> 
  * Use `create(TraceConnectionRequestSchema)` to create a new message.
  */
 export const TraceConnectionRequestSchema: GenMessage<TraceConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 57);
+  messageDesc(file_nsmadmin, 60);
 
 /**
  * @generated from message nsmadmin.TraceConnectionReply
@@ -2222,7 +2336,7 @@ export type TraceConnectionReply = Message<"nsmadmin.TraceConnectionReply"> & {
  * Use `create(TraceConnectionReplySchema)` to create a new message.
  */
 export const TraceConnectionReplySchema: GenMessage<TraceConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 58);
+  messageDesc(file_nsmadmin, 61);
 
 /**
  * @generated from message nsmadmin.TracedPacket
@@ -2260,7 +2374,7 @@ export type TracedPacket = Message<"nsmadmin.TracedPacket"> & {
  * Use `create(TracedPacketSchema)` to create a new message.
  */
 export const TracedPacketSchema: GenMessage<TracedPacket> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 59);
+  messageDesc(file_nsmadmin, 62);
 
 /**
  * @generated from message nsmadmin.TraceHop
@@ -2315,7 +2429,7 @@ export type TraceHop = Message<"nsmadmin.TraceHop"> & {
  * Use `create(TraceHopSchema)` to create a new message.
  */
 export const TraceHopSchema: GenMessage<TraceHop> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 60);
+  messageDesc(file_nsmadmin, 63);
 
 /**
  * @generated from message nsmadmin.BenchConnectionRequest
@@ -2341,7 +2455,7 @@ export type BenchConnectionRequest = Message<"nsmadmin.BenchConnectionRequest"> 
  * Use `create(BenchConnectionRequestSchema)` to create a new message.
  */
 export const BenchConnectionRequestSchema: GenMessage<BenchConnectionRequest> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 61);
+  messageDesc(file_nsmadmin, 64);
 
 /**
  * @generated from message nsmadmin.BenchConnectionReply
@@ -2372,7 +2486,7 @@ export type BenchConnectionReply = Message<"nsmadmin.BenchConnectionReply"> & {
  * Use `create(BenchConnectionReplySchema)` to create a new message.
  */
 export const BenchConnectionReplySchema: GenMessage<BenchConnectionReply> = /*@__PURE__*/
-  messageDesc(file_nsmadmin, 62);
+  messageDesc(file_nsmadmin, 65);
 
 /**
  * @generated from service nsmadmin.Admin
@@ -2566,6 +2680,17 @@ export const Admin: GenService<{
     methodKind: "unary";
     input: typeof CheckRegistryRequestSchema;
     output: typeof CheckRegistryReplySchema;
+  },
+  /**
+   * What pods of this node were refused and have not been given since: of each pod and service the last, the latest first, at most 64.
+   * Left out are those of pods that are gone, and of callers that gave up.
+   *
+   * @generated from rpc nsmadmin.Admin.ListRefusals
+   */
+  listRefusals: {
+    methodKind: "unary";
+    input: typeof ListRefusalsRequestSchema;
+    output: typeof ListRefusalsReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_nsmadmin, 0);

@@ -15,7 +15,7 @@ import { type AccessRules, isSame, refusalOf } from './access.js';
 import { sendCapture } from './captures.js';
 import { changeOf } from './changes.js';
 import { EventStreams } from './event-streams.js';
-import { pageFiles } from './page-files.js';
+import { fileOf, pageFiles } from './page-files.js';
 import { fail, sendFile, sendJson, sendText } from './replies.js';
 
 /** Bytes of a question's body. */
@@ -149,7 +149,7 @@ export class DashboardServer implements AsyncDisposable {
     const refusal = refusalOf({ method, path: url.pathname, headers, isOperator }, rules);
     if (refusal) return sendText(response, refusal.status, refusal.text);
     if (method === 'POST') return await this.#change(url.pathname, await bodyOf(request), response);
-    const file = this.#files.get(url.pathname);
+    const file = this.#files.get(fileOf(url.pathname));
     if (file) return sendFile(request, response, file);
     await this.#tell(url, request, response);
   }
@@ -175,10 +175,8 @@ export class DashboardServer implements AsyncDisposable {
       case '/api/explain': {
         using _turn = this.#turn();
         const word = (name: string): string => searchParams.get(name) ?? '';
-        const feed = this.#mesh.feedOf(word('node'));
-        if (!feed) throw new NsmError('not-found', 'the manager of that node is not asked');
         const asked = { service: word('service'), interfaceKind: word('interface'), from: word('from') };
-        return await sendJson(request, response, await feed.explain(asked));
+        return await sendJson(request, response, await this.#mesh.explain(word('node'), asked));
       }
       case '/api/capture': {
         if (!this.#knowsWhoAsks)

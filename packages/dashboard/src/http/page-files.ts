@@ -11,18 +11,20 @@ export interface PageFile {
   readonly body: Buffer;
 }
 
-/** Paths that are views of the page, beside `/`. */
-const views = ['/', '/connections', '/endpoints', '/nodes', '/changes'];
-
 /** @returns by path. @throws Error where the page was not built. */
 export function pageFiles(): ReadonlyMap<string, PageFile> {
   const html = read(new URL('./page.html.gz', import.meta.url), 'text/html; charset=utf-8');
   return new Map([
-    ...views.map((path) => [path, html] as const),
+    ['/', html],
     ['/page.js', read(new URL('./page.js.gz', import.meta.url), 'text/javascript; charset=utf-8')],
     ['/page.css', read(new URL('./page.css.gz', import.meta.url), 'text/css; charset=utf-8')],
     ['/icon.svg', read(new URL('./icon.svg.gz', import.meta.url), 'image/svg+xml')],
   ]);
+}
+
+/** Every view, and each thing in it, is the page's own to find. */
+export function fileOf(path: string): string {
+  return /^\/(connections|endpoints|nodes|changes)(\/|$)/.test(path) ? '/' : path;
 }
 
 function read(place: URL, type: string): PageFile {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { keyOf, type MeshConnection, type MeshEndpoint, type MeshNode, type Thing } from '../model.js';
 import { changesBetween, pastOf } from './changes-between.js';
+import { notAskedYet } from './mesh-things.js';
 
 const node: MeshNode = {
   ...{
@@ -59,12 +60,19 @@ const mesh = (...things: Thing[]) => new Map(things.map((thing) => [keyOf(thing)
 describe('what changed', () => {
   it.each<[string, Thing | undefined, Thing | undefined, string]>([
     ['a new connection', undefined, connection, 'pod-1 → vpn connected'],
-    ['a heal', connection, { ...connection, state: 'HEALING' }, 'pod-1 → vpn healing'],
+    ['a heal that begins', connection, { ...connection, state: 'HEALING' }, 'pod-1 → vpn healing'],
     [
       'another endpoint',
       connection,
       { ...connection, endpoint: { ...connection.endpoint, name: 'gw-2' } },
       'pod-1 → vpn moved to gw-2',
+    ],
+    ['a heal', { ...connection, state: 'HEALING' }, connection, 'pod-1 → vpn healed'],
+    [
+      'a heal by another endpoint, while the manager of the former does not answer',
+      { ...connection, state: 'UNKNOWN' },
+      { ...connection, endpoint: { ...connection.endpoint, name: 'gw-2' } },
+      'pod-1 → vpn healed, moved to gw-2',
     ],
     ['the end of a connection', connection, undefined, 'pod-1 → vpn closed'],
     ['an endpoint', undefined, endpoint, 'endpoint gw of vpn advertised'],
@@ -98,6 +106,25 @@ describe('what changed', () => {
       gone: [],
       changes: [],
     });
+  });
+
+  it.each<[string, Thing, Thing]>([
+    ['a connection that is not seen', connection, { ...connection, state: 'UNKNOWN' }],
+    ['one that is seen again', { ...connection, state: 'UNKNOWN' }, connection],
+    ['other words for silence', { ...node, unseen: 'away' }, { ...node, unseen: 'it was stopped' }],
+    ['a manager that came, and is asked soon', node, { ...node, unseen: notAskedYet }],
+    ['its first answer', { ...node, unseen: notAskedYet }, node],
+  ])('is no line of %s', (_, before, after) => {
+    expect(changesBetween(mesh(before), mesh(after), now).changes).toEqual([]);
+  });
+
+  it('is one line of what befalls all endpoints of a node', () => {
+    const three = ['gw', 'fw', 'lan'].map((name) => ({ ...endpoint, id: `default/${name}/vpn`, name }));
+    const drained = three.map((one) => ({ ...one, unavailable: 'drained' }));
+    const { changes } = changesBetween(mesh(...three), mesh(...drained), now);
+    expect(changes).toEqual([
+      expect.objectContaining({ about: 'node/a', who: '3 endpoints of node a', what: 'out of service' }),
+    ]);
   });
 
   it('has the time at which a state was entered, where that is told', () => {

@@ -1,5 +1,15 @@
 // What is different between two moments of a mesh: things for the page, and lines for the time line.
-import type { Change, ConnectionState, MeshConnection, MeshEndpoint, MeshNode, Thing } from '../model.js';
+import { grouped } from '../grouped.js';
+import {
+  type Change,
+  type ConnectionState,
+  keyOf,
+  type MeshConnection,
+  type MeshEndpoint,
+  type MeshNode,
+  type Thing,
+} from '../model.js';
+import { notAskedYet } from './mesh-things.js';
 
 type Line = Omit<Change, 'id' | 'time' | 'about'> & { readonly time?: string };
 
@@ -17,18 +27,32 @@ export function changesBetween(
 ): Difference {
   const put: Thing[] = [];
   const changes: Omit<Change, 'id'>[] = [];
-  const note = (about: string, line: Line | undefined): void => {
-    if (line) changes.push({ time: now, about, ...line });
+  const ofEndpoints: [MeshEndpoint, Line][] = [];
+  const note = (about: string, line: Line | undefined, thing: Thing | undefined): void => {
+    if (line && thing?.kind === 'endpoint') ofEndpoints.push([thing, line]);
+    else if (line) changes.push({ time: now, about, ...line });
   };
   for (const [key, thing] of after) {
     const was = before.get(key);
     if (was && JSON.stringify(was) === JSON.stringify(thing)) continue;
     put.push(thing);
-    note(key, lineOf(was, thing));
+    note(key, lineOf(was, thing), thing);
   }
   const gone = [...before.keys()].filter((key) => !after.has(key));
-  for (const key of gone) note(key, endOf(before.get(key)));
+  for (const key of gone) note(key, endOf(before.get(key)), before.get(key));
+  for (const line of endpointLines(ofEndpoints)) changes.push({ time: now, ...line });
   return { put, gone, changes };
+}
+
+/** What befalls several endpoints of a node at once is one line, about the node. */
+function endpointLines(all: readonly [MeshEndpoint, Line][]): (Line & Pick<Change, 'about'>)[] {
+  const together = grouped(all, ([{ node }, { what, detail }]) => `${node}\n${what}\n${detail}`);
+  return [...together.values()].flatMap((same) => {
+    const [[endpoint, line]] = same as [[MeshEndpoint, Line]];
+    if (same.length === 1) return [{ about: keyOf(endpoint), ...line }];
+    const who = `${same.length} endpoints of node ${endpoint.node}`;
+    return [{ about: `node/${endpoint.node}`, ...line, who }];
+  });
 }
 
 /** The lines of a time line that nobody has watched: what connections say of their past. */
@@ -96,8 +120,10 @@ const nodeWords: Readonly<Record<MeshNode['state'], [what: string, state: Connec
 function nodeLine(was: MeshNode | undefined, { id, state, unseen }: MeshNode): Line | undefined {
   const who = `node ${id}`;
   if (was && was.state === state) {
-    if (was.unseen === unseen) return undefined;
-    return unseen === ''
+    // Why it does not answer may be told in other words from one look to the next.
+    const [answered, answers] = [was.unseen, unseen].map((why) => why === '' || why === notAskedYet);
+    if (answered === answers) return undefined;
+    return answers
       ? { what: 'answers', who, detail: '', state: 'SYNCED' }
       : { what: 'does not answer', who, detail: unseen, state: 'UNKNOWN' };
   }
@@ -120,13 +146,29 @@ function endpointLine(was: MeshEndpoint | undefined, now: MeshEndpoint): Line | 
 
 function connectionLine(was: MeshConnection | undefined, now: MeshConnection): Line | undefined {
   const { state, detail, since, endpoint } = now;
-  if (was?.state === state && was.endpoint.name === endpoint.name) return undefined;
-  const moved = was && was.endpoint.name !== endpoint.name && state === 'SYNCED';
+  const moved = was !== undefined && was.endpoint.name !== endpoint.name;
+  // What is not seen has not changed: of a manager that does not answer, the line of its node tells.
+  if (state === 'UNKNOWN' || (!moved && (was?.state === state || isSeenAgain(was, now)))) return undefined;
   return {
     ...(since ? { time: since } : {}),
-    what: moved ? `moved to ${endpoint.name}` : words[state],
+    what: whatOf(was, now, moved),
     who: nameOf(now),
     detail,
     state,
   };
+}
+
+function isSeenAgain(was: MeshConnection | undefined, { state }: MeshConnection): boolean {
+  return was?.state === 'UNKNOWN' && state === 'SYNCED';
+}
+
+function whatOf(
+  was: MeshConnection | undefined,
+  { state, endpoint }: MeshConnection,
+  moved: boolean,
+): string {
+  if (was && moved && was.state === state) return `moved to ${endpoint.name}`;
+  const isHealed = state === 'SYNCED' && was !== undefined && was.state !== 'CONNECTING';
+  const word = isHealed ? 'healed' : words[state];
+  return moved ? `${word}, moved to ${endpoint.name}` : word;
 }

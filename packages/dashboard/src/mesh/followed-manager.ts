@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectionTold, Look, ManagerFeed } from '../manager-feed.js';
 import type { Counters } from '../model.js';
-import type { Told } from './mesh-things.js';
+import { notAskedYet, type Told } from './mesh-things.js';
 
 /** Milliseconds until a manager that did not answer is asked again. */
 const retryMs = 1000;
@@ -14,7 +14,7 @@ export class FollowedManager implements AsyncDisposable {
   readonly #watching: Promise<void>;
   #connections = new Map<string, ConnectionTold>();
   #look: Omit<Look, 'connections'> | undefined;
-  #silent = 'has not answered yet';
+  #silent: string = notAskedYet;
   #wasAsked = false;
   #looking: Promise<void> | undefined;
 

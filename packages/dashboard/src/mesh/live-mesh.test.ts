@@ -1,3 +1,4 @@
+import { NsmError } from '@nsm/api';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ConnectionNews, Look, ManagerFeed, ManagerTold, MeshSource } from '../manager-feed.js';
 import type { MeshNode } from '../model.js';
@@ -82,6 +83,23 @@ it('a manager that was named is asked as it was named, though another tells of i
   isThere = false;
   await mesh.refresh();
   expect(mesh.things).toContainEqual(expect.objectContaining({ id: 'b', unseen: 'no manager answers' }));
+});
+
+it('why a request cannot be explained is an answer', async () => {
+  const feed = new Feed('a');
+  feed.explain = () => {
+    throw new NsmError('no-endpoint', 'no endpoint provides network service "x"');
+  };
+  await using mesh = new LiveMesh({ feeds: [feed], feedOf: () => 'not asked' });
+  await mesh.refresh();
+  const request = { service: 'x', interfaceKind: 'kernel', from: '' };
+  expect(await mesh.explain('a', request)).toEqual({
+    problems: [{ code: expect.stringMatching(/^NSM/), what: 'no endpoint provides network service "x"' }],
+    candidates: [],
+  });
+  expect(await mesh.explain('nowhere', request)).toMatchObject({
+    problems: [{ what: expect.stringContaining('not asked') }],
+  });
 });
 
 describe('managers that others tell of', () => {

@@ -1,7 +1,16 @@
 // The mesh as it is now, for those who look: managers are followed, and asked for counters only while somebody looks.
 import { NsmError } from '@nsm/api';
-import type { ManagerFeed, MeshSource } from '../manager-feed.js';
-import type { Change, Compared, Counters, MeshConnection, Patch, Sample, Thing } from '../model.js';
+import type { ExplainedRequest, ManagerFeed, MeshSource } from '../manager-feed.js';
+import type {
+  Change,
+  Compared,
+  Counters,
+  Explanation,
+  MeshConnection,
+  Patch,
+  Sample,
+  Thing,
+} from '../model.js';
 import { changesBetween, pastOf } from './changes-between.js';
 import { FollowedManager } from './followed-manager.js';
 import { meshThings, type Told } from './mesh-things.js';
@@ -100,6 +109,18 @@ export class LiveMesh implements AsyncDisposable {
       }
     });
     return await Promise.all(asked);
+  }
+
+  /** What a request would come to; why that cannot be told is an answer, too. */
+  async explain(node: string, request: ExplainedRequest): Promise<Explanation> {
+    try {
+      const feed = this.feedOf(node);
+      if (!feed) throw new NsmError('not-found', 'the manager of that node is not asked');
+      return await feed.explain(request);
+    } catch (thrown) {
+      const { code, message: what } = NsmError.from(thrown);
+      return { problems: [{ code, what }], candidates: [] };
+    }
   }
 
   onPatch(listener: (patch: Patch) => void): Disposable {

@@ -103,6 +103,20 @@ describe('halves of a connection', () => {
     ]);
   });
 
+  it('has a round trip only while packets pass it', () => {
+    const broken = { ...client, state: 'FAILED', roundTripUs: 80 };
+    expect(connectionsOf(told('a', [broken]))).toMatchObject([{ roundTripUs: null }]);
+    expect(connectionsOf(told('a', [{ ...client, roundTripUs: 80 }]))).toMatchObject([{ roundTripUs: 80 }]);
+  });
+
+  it('is in its state since when its manager says, whichever was started anew meanwhile', () => {
+    const [earlier, restart] = ['2026-01-01T00:00:00.000Z', '2026-01-01T01:00:00.000Z'];
+    const history = [{ time: restart, state: 'SYNCED', detail: '' }];
+    expect(connectionsOf(told('a', [{ ...client, since: earlier, history }]))).toMatchObject([
+      { since: earlier, history: [{ time: earlier }] },
+    ]);
+  });
+
   it('is not known while its manager does not answer, nor in a state that this version does not know', () => {
     expect(connectionsOf(told('a', [client], { silent: 'away' }))).toMatchObject([{ state: 'UNKNOWN' }]);
     expect(connectionsOf(told('a', [{ ...client, state: 'DREAMING' }]))).toMatchObject([

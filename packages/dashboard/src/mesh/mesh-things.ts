@@ -2,6 +2,7 @@
 import type { ConnectionTold, EndpointTold, ManagerTold, SideTold } from '../manager-feed.js';
 import {
   type ConnectionState,
+  carries,
   connectionStates,
   keyOf,
   type MeshConnection,
@@ -11,6 +12,9 @@ import {
   type Thing,
   type Trouble,
 } from '../model.js';
+
+/** Of a manager whose first answer is awaited. */
+export const notAskedYet = 'has not answered yet';
 
 /** What one manager told last. */
 export interface Told {
@@ -106,12 +110,13 @@ function connectionOf(client: Half | undefined, endpoint: Half | undefined): Mes
   const worst = halves.toSorted((a, b) => badness(a.state) - badness(b.state))[0];
   const worse = worst?.id === endpoint?.told.id ? endpoint?.told : told;
   const isLocal = told.role === 'LOCAL';
+  const state = worst?.state ?? 'UNKNOWN';
   return {
     kind: 'connection',
     id: told.id,
     service: told.service,
     requestId: told.requestId,
-    state: worst?.state ?? 'UNKNOWN',
+    state,
     detail: worse?.detail ?? '',
     since: worse?.since ?? '',
     attempt: Math.max(told.attempt, endpoint?.told.attempt ?? 0),
@@ -128,11 +133,20 @@ function connectionOf(client: Half | undefined, endpoint: Half | undefined): Mes
     },
     tunnel: told.tunnel,
     halves,
-    history: told.history.flatMap(({ time, ...past }) => (time === null ? [] : [{ time, ...past }])),
+    history: historyOf(told),
     lastOrder: told.lastOrder,
-    roundTripUs: told.roundTripUs,
+    roundTripUs: carries(state) ? told.roundTripUs : null,
     heals: told.heals,
   };
+}
+
+/** A manager that was started anew has its connections since then, and what it tells of `since` is older. */
+function historyOf({ history, state: now, since }: ConnectionTold): MeshConnection['history'] {
+  return history.flatMap(({ time, ...past }, index) => {
+    const isNow = index === history.length - 1 && past.state === now;
+    const entered = (isNow ? since : null) ?? time;
+    return entered === null ? [] : [{ time: entered, ...past }];
+  });
 }
 
 function stateOf({ silent, told }: Half): ConnectionState {

@@ -17,12 +17,20 @@ export const address: ReadonlySignal<Address> = current;
 
 export function read({ pathname, search }: Pick<Location, 'pathname' | 'search'>): Address {
   const parameters = new URLSearchParams(search);
-  const name = pathname.slice(1);
-  return {
-    view: views.find((view) => view === name) ?? 'topology',
-    query: parameters.get('q') ?? '',
-    select: parameters.get('select') ?? '',
-  };
+  const [, name = '', id = ''] = /^\/([^/]*)\/?(.*)$/.exec(pathname) ?? [];
+  const view = views.find((view) => view === name) ?? 'topology';
+  // People write /connections/ID, too.
+  const named = id === '' || !view.endsWith('s') ? '' : `${view.slice(0, -1)}/${decoded(id)}`;
+  return { view, query: parameters.get('q') ?? '', select: parameters.get('select') ?? named };
+}
+
+/** As it stands where it is no encoding of anything. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function write({ view, query, select }: Address): string {

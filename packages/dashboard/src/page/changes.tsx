@@ -3,7 +3,7 @@ import { computed, useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import type { Change } from '../model.js';
 import { address, linkTo } from './address.js';
-import { finds } from './filter.js';
+import { finds, unknownKeys } from './filter.js';
 import { clock } from './format.js';
 import { now } from './now.js';
 import { StateMark } from './state-mark.js';
@@ -27,7 +27,10 @@ export function Changes(): JSX.Element {
         ))}
       </ol>
       {found.value.length === 0 && (
-        <p class="none">Nothing has changed{address.value.query ? ' that matches' : ' yet'}.</p>
+        <p class="none">
+          Nothing has changed{address.value.query ? ' that matches' : ' yet'}.
+          {unknownKeys(address.value.query)}
+        </p>
       )}
       {found.value.length > most.value && (
         <button

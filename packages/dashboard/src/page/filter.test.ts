@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { MeshConnection, MeshEndpoint } from '../model.js';
-import { finds, toggled } from './filter.js';
+import { finds, toggled, unknownKeys } from './filter.js';
 
 const side = {
   ...{ node: 'node-a', netns: '/run/netns/red', pod: '', interfaceName: 'nsm0', addresses: ['10.1.2.3/31'] },
@@ -54,4 +54,13 @@ describe('a search', () => {
 it('a word is put into a search, and taken out of it', () => {
   expect(toggled('', 'state:failed')).toBe('state:failed');
   expect(toggled('web state:failed', 'state:failed')).toBe('web');
+});
+
+it.each([
+  ['sevice:echo', ' sevice: is no key of a search; state:, service:, node:, endpoint: are.'],
+  ['state:failed node-a:1 fd00::1 net:[4026] 02:00:00:00:00:01 web', ' net: is no key'],
+  ['State:failed web', ''],
+])('of %s the keys that there are not are told', (query, words) => {
+  if (words === '') expect(unknownKeys(query)).toBe('');
+  else expect(unknownKeys(query)).toContain(words);
 });

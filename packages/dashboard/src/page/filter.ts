@@ -2,7 +2,8 @@
 import type { Change, MeshConnection, Thing } from '../model.js';
 
 /** Where a word may stand. */
-type Texts = Readonly<Record<'state' | 'service' | 'node' | 'endpoint' | 'other', readonly string[]>>;
+const keys = ['state', 'service', 'node', 'endpoint'] as const;
+type Texts = Readonly<Record<(typeof keys)[number] | 'other', readonly string[]>>;
 
 const none: Texts = { state: [], service: [], node: [], endpoint: [], other: [] };
 
@@ -20,9 +21,19 @@ export function finds(query: string): (one: Thing | Change) => boolean {
   };
 }
 
+/** Why a search finds nothing, where that is a key that there is not: '' otherwise. */
+export function unknownKeys(query: string): string {
+  const unknown = query.split(/\s+/).flatMap((word) => {
+    const [, key] = /^([a-z]{2,}):[^:]/i.exec(word) ?? [];
+    return key === undefined || keys.some((one) => one === key.toLowerCase()) ? [] : [`${key}:`];
+  });
+  if (unknown.length === 0) return '';
+  return ` ${unknown.join(' and ')} is no key of a search; ${keys.map((key) => `${key}:`).join(', ')} are.`;
+}
+
 function parsed(text: string): { readonly place?: keyof Texts; readonly word: string } {
-  const [, place, word = ''] = /^(state|service|node|endpoint):(.*)$/.exec(text) ?? [];
-  return place === undefined ? { word: text } : { place: place as keyof Texts, word };
+  const place = keys.find((key) => text.startsWith(`${key}:`));
+  return place === undefined ? { word: text } : { place, word: text.slice(place.length + 1) };
 }
 
 /** With the word in the search, or without the one that was there. */

@@ -1,10 +1,12 @@
 // What the page has of the mesh: the last snapshot with every patch since, and counters of the last minutes.
 
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { grouped } from '../grouped.js';
 import {
   type Change,
   type ConnectionState,
   type Counters,
+  carries,
   keyOf,
   type MeshConnection,
   type MeshEndpoint,
@@ -14,7 +16,6 @@ import {
   type Snapshot,
   type Thing,
 } from '../model.js';
-import { grouped } from './grouped.js';
 
 /** live: news come as they happen. lost: the connection to the server broke, and is made again. */
 export type Link = 'connecting' | 'live' | 'lost' | 'token';
@@ -77,7 +78,7 @@ export interface Rates {
   readonly drops: number;
 }
 
-/** Of all connections that are in the last two samples. */
+/** Of all connections that carry packets, and are in the last two samples. */
 export const rates: ReadonlySignal<ReadonlyMap<string, Rates>> = computed(() => {
   const [before, after] = samples.value.slice(-2);
   if (!before || !after) return new Map();
@@ -85,6 +86,9 @@ export const rates: ReadonlySignal<ReadonlyMap<string, Rates>> = computed(() => 
   return new Map(
     Object.entries(after.counters).flatMap(([id, now]): [string, Rates][] => {
       const was = before.counters[id];
+      const own = things.get(keyOf({ kind: 'connection', id }));
+      // Counters of what is broken are its last ones.
+      if (own?.kind !== 'connection' || !carries(own.state)) return [];
       return was && elapsed > 0 ? [[id, ratesBetween(was, now, elapsed)]] : [];
     }),
   );

@@ -2,9 +2,9 @@
 import { NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AddressPools } from './address-pools.js';
-import { allocate, obstacles, releasePairs } from './allocation.js';
+import { allocate, nextPairs, obstacles, releasePairs } from './allocation.js';
 
 /** Claims as a registry keeps them: the first holder has it. */
 const claims = () => {
@@ -94,6 +94,26 @@ describe('AddressPools', () => {
     const pools = new AddressPools({ claim }, 'node-a');
     const asked = await Promise.allSettled([1, 2, 3].map(() => pools.take('10.50.0.0/20', [])));
     for (const outcome of asked) expect(outcome).toMatchObject({ reason: { kind: 'registry' } });
+  });
+
+  it('tells what would be given next, and what stands in the way, without taking or claiming anything', async () => {
+    const claim = vi.fn(claims().claim);
+    const pools = new AddressPools({ claim }, 'node-a');
+    const whole = [IpPrefix.of('10.0.0.0/8')];
+    const registry = (synced: boolean) => ({ pools, registry: { synced, url: 'nsm://r' } });
+    const prefix = '10.50.0.0/20';
+    expect(nextPairs(registry(true), [prefix], [])).toEqual([undefined]);
+    expect(() => nextPairs(registry(false), [prefix], [])).toThrow(
+      /cannot claim any: registry nsm:\/\/r does not/,
+    );
+    expect(() => nextPairs(registry(true), [prefix], whole)).toThrow(
+      /routes 10.0.0.0\/8, which leaves no address/,
+    );
+    expect(claim).not.toHaveBeenCalled();
+    await pools.take(prefix, []);
+    const [next] = nextPairs(registry(false), [prefix], []);
+    expect(await pools.take(prefix, [])).toEqual(next);
+    expect(() => nextPairs(registry(true), [prefix], whole)).toThrow(/leaves no address/);
   });
 
   it.each(['10.0.0.0/24', '10.0.0.0/28', '10.0.0.0/31', 'fd00::/120', 'fd00::/127'])(

@@ -104,19 +104,7 @@ export class AddressPools {
       if (pool.claiming) await pool.claiming;
       else if (!(await this.#claimAlone(pool, obstacles))) break;
     }
-    const { size } = pool.blocks;
-    if (obstacles.length > 0 && (size === 0 || [...pool.blocks.values()].some(({ free }) => free > 0))) {
-      const routes = abbreviatedList(obstacles.map(String));
-      throw new NsmError(
-        'no-address',
-        `the client's or the endpoint's pod routes ${routes}, which leaves no address pair in ${pool.name}; ` +
-          'give the network service another --prefix, or remove the route',
-      );
-    }
-    throw new NsmError(
-      'no-address',
-      `no address pair is left in ${pool.name}; close connections, or give the network service a larger --prefix`,
-    );
+    throw noneLeft(pool, obstacles);
   }
 
   /** @returns false when there is none for these obstacles. @throws NsmError `registry` */
@@ -160,15 +148,18 @@ export class AddressPools {
     return other.overlaps(prefix);
   }
 
-  /** The pair that `take` would give now, without taking it; undefined where a block would have to be claimed first, or none is left. */
+  /**
+   * The pair that `take` would give now, without taking it; undefined where a block would have to be claimed first.
+   * @throws NsmError `no-address` where `take` would claim none either.
+   */
   next(prefixText: string, excluded: readonly IpPrefix[]): AddressPair | undefined {
-    const pool = this.#byText.get(prefixText);
-    if (!pool) return undefined;
+    const pool = this.#pool(prefixText);
     const obstacles = excluded.filter((other) => this.#isInTheWay(other, pool.prefix));
     for (const block of pool.blocks.values()) {
       const found = this.#findIn(block, pool.prefix, obstacles);
       if (found) return pairOf(found.pair);
     }
+    if (this.#claimable(pool, obstacles).next().done) throw noneLeft(pool, obstacles);
     return undefined;
   }
 
@@ -227,8 +218,20 @@ export class AddressPools {
     }
   }
 
-  /** Blocks that are in the way as a whole are left to others. @returns false when there is none. */
-  async #claimBlock({ name, prefix, blocks }: Pool, obstacles: readonly IpPrefix[]): Promise<boolean> {
+  /** @returns false when there is none. */
+  async #claimBlock(pool: Pool, obstacles: readonly IpPrefix[]): Promise<boolean> {
+    const { name, prefix, blocks } = pool;
+    for (const range of this.#claimable(pool, obstacles)) {
+      const holder = await this.#registry.claim(claimName(name, String(range)), this.#holder);
+      if (holder !== this.#holder) continue;
+      blocks.set(range.first, this.#blockOf(range, prefix));
+      return true;
+    }
+    return false;
+  }
+
+  /** Blocks to try for, each manager in an order of its own; those that are in the way as a whole are left to others. */
+  *#claimable({ prefix, blocks }: Pool, obstacles: readonly IpPrefix[]): Generator<IpPrefix> {
     const { version, bits } = prefix;
     // Small prefixes are cut into at most 16 parts, of at least one pair.
     const length = Math.min(Math.max(bits - blockBits, Math.min(prefix.length + 4, bits - 1)), bits - 1);
@@ -242,12 +245,8 @@ export class AddressPools {
       if (blocks.has(first)) continue;
       const range = new IpPrefix(version, first, blockLength);
       if (obstacles.some((other) => other.first <= range.first && range.last <= other.last)) continue;
-      const holder = await this.#registry.claim(claimName(name, String(range)), this.#holder);
-      if (holder !== this.#holder) continue;
-      blocks.set(first, this.#blockOf(range, prefix));
-      return true;
+      yield range;
     }
-    return false;
   }
 
   #blockOf(range: IpPrefix, prefix: IpPrefix): Block {
@@ -266,6 +265,21 @@ export class AddressPools {
     ofSize.set(key, [...(ofSize.get(key) ?? []), block]);
     return block;
   }
+}
+
+function noneLeft({ name, blocks }: Pool, obstacles: readonly IpPrefix[]): NsmError {
+  if (obstacles.length > 0 && (blocks.size === 0 || [...blocks.values()].some(({ free }) => free > 0))) {
+    const routes = abbreviatedList(obstacles.map(String));
+    return new NsmError(
+      'no-address',
+      `the client's or the endpoint's pod routes ${routes}, which leaves no address pair in ${name}; ` +
+        'give the network service another --prefix, or remove the route',
+    );
+  }
+  return new NsmError(
+    'no-address',
+    `no address pair is left in ${name}; close connections, or give the network service a larger --prefix`,
+  );
 }
 
 function pairOf(pair: IpPrefix): AddressPair {

@@ -1,6 +1,7 @@
 // Which addresses a connection gets: one pair for each version of IP that its network service has prefixes of.
-import type { NetworkServiceEndpoint } from '@nsm/api';
+import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
+import type { Registry } from '@nsm/registry';
 import type { AddressPair, AddressPools } from './address-pools.js';
 
 /** By network service; under '' for services without their own. */
@@ -68,6 +69,33 @@ export async function allocate(
     for (const { prefix } of pairs) pools.release(prefix);
     throw error;
   }
+}
+
+/**
+ * What `allocate` would give now, without taking it: undefined where a block of addresses would be claimed first.
+ * @throws NsmError `no-address`, and `registry` where a block is needed and the registry is away.
+ */
+export function nextPairs(
+  { pools, registry }: Giving & { readonly registry: Pick<Registry, 'synced' | 'url'> },
+  prefixes: readonly string[],
+  excluded: readonly IpPrefix[],
+): (AddressPair | undefined)[] {
+  return [4, 6].flatMap((version) => {
+    const candidates = prefixes.filter((text) => IpPrefix.of(text).version === version);
+    let failure: NsmError | undefined;
+    for (const prefix of candidates) {
+      try {
+        const pair = pools.next(prefix, excluded);
+        if (pair || registry.synced) return [pair];
+        const what = `this manager has no free addresses of ${prefix} and cannot claim any: registry ${registry.url} does not answer`;
+        failure = new NsmError('registry', what);
+      } catch (thrown) {
+        failure = NsmError.from(thrown);
+      }
+    }
+    if (failure) throw failure;
+    return [];
+  });
 }
 
 /**

@@ -1,13 +1,15 @@
 // One candidate in full: what the choice looked at, and what a request to it would come to.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type admin, NsmError, tunnelNames } from '@nsm/api';
-import { prefixesOf } from '../addresses/allocation.js';
+import { type admin, type NetworkServiceEndpoint, NsmError, tunnelNames } from '@nsm/api';
+import type { AddressPair } from '../addresses/address-pools.js';
+import { nextPairs, obstacles, prefixesOf } from '../addresses/allocation.js';
 import type { Check, Wanted } from '../choice/checks.js';
 import { askedMtu, requireRoom } from '../choice/mtu.js';
 import type { ExplainedCandidate } from '../choice/selection.js';
 import { tunnelsTowards } from '../request/agree-on-tunnel.js';
 import type { RequestComponents } from '../request/components.js';
 import { type Planned, planConnection } from '../request/plan-connection.js';
+import type { ExplainComponents } from './components.js';
 import type { Asker } from './who-asks.js';
 
 type CandidateInit = MessageInitShape<typeof admin.CandidateSchema>;
@@ -18,6 +20,8 @@ type TunnelsInit = MessageInitShape<typeof admin.TunnelMatchSchema>;
 export interface Told {
   readonly candidate: CandidateInit;
   readonly planned: Planned | undefined;
+  /** The addresses that it would have, as far as this manager has them at hand. */
+  readonly pairs: readonly AddressPair[];
 }
 
 export interface Question {
@@ -27,7 +31,7 @@ export interface Question {
 
 /** @param rank 1 is chosen first; 0: dropped. @param ask ask its manager what it could do. */
 export async function explainCandidate(
-  components: RequestComponents,
+  components: ExplainComponents,
   { wanted, asker }: Question,
   explained: ExplainedCandidate,
   { rank, ask }: { readonly rank: number; readonly ask: boolean },
@@ -40,6 +44,7 @@ export async function explainCandidate(
   const tunnels: TunnelsInit = {};
   const further: CheckInit[] = [];
   let planned: Planned | undefined;
+  let pairs: readonly AddressPair[] = [];
   const alive = local || components.registry.managers().get(endpoint.networkServiceHost)?.alive === true;
   if (!local && alive)
     Object.assign(tunnels, await tunnelsHere(components, wanted.service, endpoint.networkServiceHost));
@@ -64,6 +69,9 @@ export async function explainCandidate(
         },
       );
       further.push(...toldOf(components, planned, explained, tunnels));
+      const addresses = addressesFor(components, asker, endpoint);
+      further.push(addresses.check);
+      pairs = addresses.pairs;
     } catch (thrown) {
       const { kind, message } = NsmError.from(thrown);
       if (!tunnels.there)
@@ -79,6 +87,7 @@ export async function explainCandidate(
   if (further.some(({ passed }) => !passed)) planned = undefined;
   return {
     planned: usable ? planned : undefined,
+    pairs,
     candidate: {
       endpoint,
       rank,
@@ -94,6 +103,23 @@ export async function explainCandidate(
       local,
     },
   };
+}
+
+/** Whoever gives out addresses leaves out what the client's pod routes. */
+function addressesFor(
+  components: Pick<ExplainComponents, 'pools' | 'prefixes' | 'registry'>,
+  asker: Asker | undefined,
+  endpoint: NetworkServiceEndpoint,
+): { readonly check: CheckInit; readonly pairs: readonly AddressPair[] } {
+  const prefixes = prefixesOf(components, endpoint);
+  try {
+    const inTheWay = obstacles(components, asker?.namespace.prefixes ?? []);
+    const pairs = nextPairs(components, prefixes, inTheWay).flatMap((pair) => pair ?? []);
+    const text = pairs.map(({ client }) => client).join(', ') || `of ${prefixes.join(', ')}`;
+    return { check: { about: 'addresses', passed: true, text }, pairs };
+  } catch (thrown) {
+    return { check: { about: 'addresses', passed: false, text: NsmError.from(thrown).message }, pairs: [] };
+  }
 }
 
 async function tunnelsHere(

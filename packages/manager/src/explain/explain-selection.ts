@@ -1,13 +1,14 @@
 // What a request would come to, and why: told from the choice itself and from the steps of a request that take nothing.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type admin, NsmError, traitsOf } from '@nsm/api';
-import { obstacles, prefixesOf } from '../addresses/allocation.js';
+import { prefixesOf } from '../addresses/allocation.js';
 import type { ExplainedCandidate } from '../choice/selection.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import { namesToBe } from '../request/attempt.js';
 import type { Planned } from '../request/plan-connection.js';
 import type { ExplainComponents } from './components.js';
 import { explainCandidate, type Question, type Told } from './explain-candidate.js';
+import { refusalInit } from './list-refusals.js';
 import { problemOf, problemsHere, problemsOf } from './problems.js';
 import { type Asker, whoAsks } from './who-asks.js';
 
@@ -23,7 +24,7 @@ export async function explainSelection(
   components: ExplainComponents,
   request: admin.ExplainSelectionRequest,
 ): Promise<Reply> {
-  const { networkServiceName: service, labels, interface: interfaces, subject, from } = request;
+  const { networkServiceName: service, subject, from, lastRefused } = request;
   const problems = problemsHere(components);
   let asker: Asker | undefined;
   try {
@@ -31,6 +32,10 @@ export async function explainSelection(
   } catch (thrown) {
     problems.push(problemOf(NsmError.from(thrown)));
   }
+  const refused = asker && lastRefused ? components.refusals.of(asker.namespace, service) : undefined;
+  if (asker && refused && !subject)
+    asker = { ...asker, client: { ...components.subjects.again(refused.client), pid: 0 } };
+  const { labels, interface: interfaces } = refused ?? request;
   const client = asker?.client ?? (subject && components.subjects.described(subject));
   const wanted = { service, labels, interfaces, client };
   const explained = components.catalogue.explain(wanted);
@@ -45,23 +50,24 @@ export async function explainSelection(
   });
   if (asker) problems.push(...problemsOf(components, wanted, asker));
   const chosen = told.find(({ planned }) => planned !== undefined);
-  const refused = problems.some(({ refuses }) => refuses);
+  const isRefused = problems.some(({ refuses }) => refuses);
   return {
     candidates: told.map(({ candidate }) => candidate),
     problems,
     ...(client ? { client } : {}),
-    ...(chosen?.planned && !refused ? { plan: planOf(components, question, chosen, chosen.planned) } : {}),
+    ...(refused ? { refused: refusalInit(refused) } : {}),
+    ...(chosen?.planned && !isRefused ? { plan: planOf(components, question, chosen, chosen.planned) } : {}),
   };
 }
 
 function inShort({ endpoint, reason, rule, lost }: ExplainedCandidate, rank: number): Told {
-  return { candidate: { endpoint, rank, reason, rule, lost }, planned: undefined };
+  return { candidate: { endpoint, rank, reason, rule, lost }, planned: undefined, pairs: [] };
 }
 
 function planOf(
   components: ExplainComponents,
   { asker }: Question,
-  { candidate: { endpoint } }: Told,
+  { candidate: { endpoint }, pairs }: Told,
   { agreed, tunnel, mtu }: Planned,
 ): PlanInit {
   const record = components.catalogue
@@ -81,7 +87,7 @@ function planOf(
     interface: agreed.client,
     endpointInterface: agreed.endpoint,
     interfaceName: asker && traitsOf(agreed.client.type).hasDevice ? nameIn(components, asker, agreed) : '',
-    pairs: pairsFor(components, prefixes, asker),
+    pairs: pairs.map(({ client, endpoint: other }) => ({ client, endpoint: other })),
     prefixes: [...prefixes],
     ...(tunnel ? { tunnel } : {}),
     mtu,
@@ -100,14 +106,4 @@ function nameIn(
     const name = wanted.replace('%d', String(number));
     if (name === wanted || !taken.has(name)) return name;
   }
-}
-
-/** The first that are free, where this manager has some of the prefixes at hand. */
-function pairsFor(components: ExplainComponents, prefixes: readonly string[], asker: Asker | undefined) {
-  const inTheWay = obstacles(components, asker?.namespace.prefixes ?? []);
-  return [4, 6].flatMap((version) => {
-    const ofVersion = prefixes.filter((prefix) => (prefix.includes(':') ? 6 : 4) === version);
-    const pairs = ofVersion.flatMap((prefix) => components.pools.next(prefix, inTheWay) ?? []);
-    return pairs.slice(0, 1).map(({ client, endpoint }) => ({ client, endpoint }));
-  });
 }

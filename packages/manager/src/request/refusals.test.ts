@@ -1,17 +1,24 @@
 // The last refusal of each pod and service, and no more of them than fit.
-import { NsmError } from '@nsm/api';
+import { create } from '@bufbuild/protobuf';
+import { NsmError, SubjectSchema } from '@nsm/api';
 import { expect, it } from 'vitest';
 import { Refusals } from './refusals.js';
 
 const pod = (inode: number) => ({ inode, cookie: 0n });
+const client = create(SubjectSchema);
+const asked = (networkServiceName: string, requestId: string) => ({
+  networkServiceName,
+  requestId,
+  interface: [],
+});
 const error = (text: string): NsmError => new NsmError('no-packets', text);
 
 it('is remembered for each pod and service until the pod has what it asked for', () => {
   let now = 1000;
   const refusals = new Refusals(() => now++);
-  refusals.note(pod(1), 'vpn', 'a', error('first'));
-  refusals.note(pod(1), 'vpn', 'b', error('second'));
-  refusals.note(pod(2), 'vpn', 'a', error('other'));
+  refusals.note(pod(1), asked('vpn', 'a'), client, error('first'));
+  refusals.note(pod(1), asked('vpn', 'b'), client, error('second'));
+  refusals.note(pod(2), asked('vpn', 'a'), client, error('other'));
   expect(refusals.of(pod(1), 'vpn')).toMatchObject({
     requestId: 'b',
     error: { message: 'second' },
@@ -25,7 +32,20 @@ it('is remembered for each pod and service until the pod has what it asked for',
 
 it('costs no memory without end', () => {
   const refusals = new Refusals(() => 0);
-  for (let n = 0; n <= 1024; n++) refusals.note(pod(1), `s${n}`, 'a', error('any'));
+  for (let n = 0; n <= 1024; n++) refusals.note(pod(1), asked(`s${n}`, 'a'), client, error('any'));
   expect(refusals.of(pod(1), 's0')).toBeUndefined();
   expect(refusals.of(pod(1), 's1')).toBeDefined();
+});
+
+it('is told of all pods or of one, the latest first, but for callers that gave up', () => {
+  const refusals = new Refusals(() => 0);
+  refusals.note(pod(1), asked('vpn', 'a'), client, error('any'));
+  refusals.note(pod(2), asked('vpn', 'b'), client, error('any'));
+  refusals.note(pod(1), asked('dns', 'c'), client, error('any'));
+  refusals.note(pod(1), asked('web', 'd'), client, new NsmError('cancelled', 'gone'));
+  const ids = (of?: ReturnType<typeof pod>) => refusals.recent(of).map(({ requestId }) => requestId);
+  expect([ids(), ids(pod(1))]).toEqual([
+    ['c', 'b', 'a'],
+    ['c', 'a'],
+  ]);
 });

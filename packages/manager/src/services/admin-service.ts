@@ -2,6 +2,7 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
 import { explainSelection } from '../explain/explain-selection.js';
+import { listRefusals } from '../explain/list-refusals.js';
 import { benchConnection } from '../looking/bench.js';
 import { captureConnection } from '../looking/capture.js';
 import { pingConnection } from '../looking/ping.js';
@@ -107,6 +108,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     explainSelection: (request) => explainSelection(components, request),
+
+    listRefusals: (request) => withinPatience(listRefusals(components, request)),
 
     async getPolicy() {
       const { path, error, inForce } = components.source;

@@ -119,7 +119,7 @@ async function requestConnection(
     },
   });
   const connection = await ordered.catch((thrown: unknown) => {
-    refusals.note(namespace, request.networkServiceName, request.requestId, NsmError.from(thrown));
+    refusals.note(namespace, request, client, NsmError.from(thrown));
     throw thrown;
   });
   refusals.forget(namespace, request.networkServiceName);

@@ -25,6 +25,7 @@ const looks: Readonly<Record<keyof Admin, boolean>> = {
   benchConnection: false,
   checkPeers: false,
   checkRegistry: false,
+  listRefusals: true,
 };
 
 /** The same service; methods that do more than look are refused with kind `privilege`. */

@@ -33,6 +33,7 @@ const view: StatusView = statusView({
   services: create(admin.ListServicesReplySchema),
   endpoints: create(admin.ListEndpointsReplySchema),
   connections: create(admin.ListConnectionsReplySchema),
+  refusals: create(admin.ListRefusalsReplySchema),
 });
 const peer: PeerFacts = {
   manager: 'node-b',

@@ -41,6 +41,13 @@ export const meshChecks: readonly Check<ManagerAnswers>[] = [
     mend: 'room on its disk, or a reader that keeps up',
     well: () => 'no line of it is lost',
   }),
+  findingCheck<ManagerAnswers>({
+    code: 'NSM0992',
+    title: 'refused requests',
+    neededFor: 'pods that asked for a connection and have none',
+    mend: '`nsm explain --from POD` says why, and what would come of the request now',
+    well: () => 'no pod was refused in the last 10 minutes',
+  }),
 ];
 
 export const meshGroup: Group = group<ManagerAnswers>({

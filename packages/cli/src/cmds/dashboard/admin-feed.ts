@@ -8,6 +8,7 @@ import { findConnection } from '../../find-connection.js';
 import type { AskedManager } from '../../managers-to-ask.js';
 import { connectionView } from '../../views.js';
 import { CaptureFile } from '../capture/capture-file.js';
+import { askStatus } from '../status/ask-status.js';
 import { findingsOf } from '../status/findings.js';
 import { statusView } from '../status/status-view.js';
 
@@ -31,14 +32,7 @@ export class AdminFeed implements ManagerFeed {
   async look(roundTrips: boolean, signal: AbortSignal): Promise<Look> {
     const options = { signal, timeoutMs: 5000 };
     return await this.#call(async (admin) => {
-      const [status, managers, services, endpoints, connections] = await Promise.all([
-        admin.getManager({}, options),
-        admin.listManagers({}, options),
-        admin.listServices({}, options),
-        admin.listEndpoints({}, options),
-        admin.listConnections({ roundTrips }, options),
-      ]);
-      const view = statusView({ status, managers, services, endpoints, connections });
+      const view = statusView(await askStatus(admin, options, roundTrips));
       // The page shows connections, endpoints and other nodes themselves.
       const own = { ...view, connections: [], endpoints: [], managers: [view.manager] };
       return {

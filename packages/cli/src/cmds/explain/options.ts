@@ -9,9 +9,13 @@ export function explainCommand(): Command {
     .summary('tell which endpoint a request would get, and why')
     .description(
       'Tells of each endpoint of a network service all that it is looked at for, its rank for such a request or why it is out, ' +
-        'and what else would go wrong. Nothing is touched.\nExit status 1 when the request would be refused.',
+        'and what else would go wrong. Nothing is touched. Without --label and --interface, and where the last request of the pod was ' +
+        'refused, that request is explained.\nExit status 1 when the request would be refused.',
     )
-    .argument('<service>', 'name of the network service')
+    .argument(
+      '[service]',
+      'name of the network service; without one, --from tells of all that the pod has and was refused',
+    )
     .addOption(fromFlag())
     .addOption(labelFlag())
     .addOption(interfaceFlag())
@@ -26,12 +30,13 @@ export function explainCommand(): Command {
     .addHelpText(
       'after',
       examples(
+        ['nsm explain --from red', 'why red is not connected'],
         ['nsm explain vpn --from red', 'what would come of it if red asked for vpn'],
         ['nsm explain vpn --from shop/cart-7d9f', 'the same of a pod of this node'],
         ['nsm explain vpn --from red --label tier=gold', 'and asked for a label'],
       ),
     )
-    .action(async (service: string, flags: ExplainFlags) => {
+    .action(async (service: string | undefined, flags: ExplainFlags) => {
       const { runExplain } = await import('./handler.js');
       await runExplain(service, flags);
     });

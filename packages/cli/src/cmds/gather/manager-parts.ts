@@ -4,6 +4,7 @@ import type { AdminClient } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
 import { interfaceCapabilityView, tunnelCapabilityViews } from '../../capability-views.js';
 import type { ConnectionView } from '../../views.js';
+import { askStatus } from '../status/ask-status.js';
 import { findingsOf } from '../status/findings.js';
 import { type StatusView, statusView } from '../status/status-view.js';
 
@@ -20,15 +21,7 @@ export interface Part {
 
 /** What a manager said first, by which the rest of the mesh is found. */
 export async function askFirst(admin: AdminClient): Promise<StatusView> {
-  const options = { timeoutMs: callMs };
-  const [status, managers, services, endpoints, connections] = await Promise.all([
-    admin.getManager({}, options),
-    admin.listManagers({}, options),
-    admin.listServices({}, options),
-    admin.listEndpoints({}, options),
-    admin.listConnections({}, options),
-  ]);
-  return statusView({ status, managers, services, endpoints, connections });
+  return statusView(await askStatus(admin, { timeoutMs: callMs }));
 }
 
 /** A part that cannot be had is told as the failure it is. */

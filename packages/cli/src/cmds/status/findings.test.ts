@@ -2,7 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { admin } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
+import { endpointView } from '../../views.js';
 import { findingsOf } from './findings.js';
+import { consequencesText } from './handler.js';
 import { type StatusView, statusView } from './status-view.js';
 
 const now = Date.parse('2026-06-01T12:00:00Z');
@@ -27,6 +29,7 @@ function view(more: Partial<StatusView> = {}): StatusView {
     connections: create(admin.ListConnectionsReplySchema, {
       connections: [{ id: 'node-a:1', requestId: 'pod-1', networkServiceName: 'echo', state: 'UP' }],
     }),
+    refusals: create(admin.ListRefusalsReplySchema),
   });
   return { ...well, ...more };
 }
@@ -100,6 +103,62 @@ describe('findings of a status', () => {
     const findings = findingsOf(view({ tunnelTypes: [working], ...more }), now);
     expect(findings).toMatchObject([{ level, what: expect.stringMatching(what) }]);
     expect(findings[0]?.toDo).not.toBe('');
+  });
+
+  it('names a pod that was refused in the last ten minutes, once, and how to see why', () => {
+    const refused = (service: string, agoMs: number) => ({
+      ...{ pod: 'web', service, requestId: 'r', labels: {}, interfaces: ['kernel'], code: 'NSM0202' },
+      ...{ what: 'no endpoint fits', time: new Date(now - agoMs).toISOString() },
+    });
+    const refusals = [refused('vpn', 12_000), refused('dns', 60_000), refused('old', 601_000)];
+    expect(findingsOf(view({ tunnelTypes: [working], refusals }), now)).toEqual([
+      {
+        ...{ code: 'NSM0992', level: 'warning', toDo: 'nsm explain --from web' },
+        what: 'pod web was refused vpn 12s ago: no endpoint fits (NSM0202); and dns',
+      },
+    ]);
+  });
+
+  it.each([false, true])('has what comes of a manager that is away behind it, stopped: %s', (stopped) => {
+    const other = { ...aliveManager, name: 'node-b', alive: false, stopped };
+    const endpoint = { ...endpointView(undefined), manager: 'node-b', unavailable: 'its manager is away' };
+    const findings = findingsOf(
+      view({
+        tunnelTypes: [working],
+        managers: [aliveManager, other],
+        endpoints: [endpoint, endpoint],
+        connections: [
+          { ...upConnection, id: 'own', state: 'HEALING' },
+          { ...upConnection, id: 'there', state: 'FAILED', peerManager: 'node-b' },
+        ],
+      }),
+      now,
+    );
+    expect(findings.map(({ code, level, because }) => [code, level, because === undefined])).toEqual([
+      ['NSM0953', 'broken', true],
+      ['NSM0981', 'broken', false],
+      ['NSM0982', 'warning', false],
+      ['NSM0982', 'warning', false],
+      ['NSM0981', 'pending', true],
+    ]);
+    expect(consequencesText(findings.filter(({ because }) => because))).toBe(
+      'and 1 connection and 2 endpoints of it',
+    );
+  });
+
+  it('has an expired certificate before the registry that does not answer for it', () => {
+    const expired = { ...certificate, validUntil: new Date(now - 1).toISOString() };
+    const found = findingsOf(
+      view({ registrySynced: false, certificate: expired, tunnelTypes: [working] }),
+      now,
+    );
+    expect(found.map(({ code }) => code)).toEqual(['NSM0960', 'NSM0970']);
+  });
+
+  it('sends to a trace where no packets come back', () => {
+    const detail = 'no packets come back from node node-b';
+    const connections = [{ ...upConnection, state: 'HEALING', detail }];
+    expect(findingsOf(view({ connections }), now)).toMatchObject([{ toDo: 'nsm trace node-a:1' }]);
   });
 
   it('does not call a manager that was stopped gone', () => {

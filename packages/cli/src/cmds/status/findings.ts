@@ -1,5 +1,7 @@
 // What is wrong in a mesh, the worst first, and what to do about each.
 import { abbreviatedList } from '@nsm/api';
+import { ageText } from '../../view-texts.js';
+import { absences, causesOf } from './absences.js';
 import type { StatusView } from './status-view.js';
 
 export interface Finding {
@@ -10,29 +12,39 @@ export interface Finding {
   readonly what: string;
   /** A command, or what to change. */
   readonly toDo: string;
+  /** What it comes from, where that is a finding of its own: the `what` of that. */
+  readonly because?: string;
 }
 
 type Found = Omit<Finding, 'code'>;
 type Look = (view: StatusView, now: number) => readonly Found[];
 
-/** @param now milliseconds since the epoch. */
+const levels: readonly Finding['level'][] = ['broken', 'pending', 'warning'];
+
+/**
+ * The worst first, each followed by what comes of it.
+ * @param now milliseconds since the epoch.
+ */
 export function findingsOf(view: StatusView, now: number): Finding[] {
   const all = looks.flatMap(([code, look]) => look(view, now).map((finding) => ({ code, ...finding })));
-  const levels: readonly Finding['level'][] = ['broken', 'pending', 'warning'];
-  return levels.flatMap((level) => all.filter((finding) => finding.level === level));
+  const sorted = levels.flatMap((level) => all.filter((finding) => finding.level === level));
+  return sorted
+    .filter(({ because }) => because === undefined)
+    .flatMap((cause) => [cause, ...sorted.filter(({ because }) => because === cause.what)]);
 }
 
 /** In the order in which an operator would mend: a later part may be wrong only because an earlier one is. */
 const looks: readonly (readonly [code: FindingCode, look: Look])[] = [
   ['NSM0948', forwarder],
-  ['NSM0970', registry],
   ['NSM0960', certificate],
+  ['NSM0970', registry],
   ['NSM0980', policy],
+  ['NSM0953', managers],
   ['NSM0981', connections],
   ['NSM0982', endpoints],
-  ['NSM0953', managers],
   ['NSM0958', tunnels],
-  ['NSM0983', refusals],
+  ['NSM0992', refusals],
+  ['NSM0983', limits],
   ['NSM0984', auditLog],
   ['NSM0967', plainText],
 ];
@@ -48,7 +60,8 @@ export type FindingCode =
   | 'NSM0981'
   | 'NSM0982'
   | 'NSM0983'
-  | 'NSM0984';
+  | 'NSM0984'
+  | 'NSM0992';
 
 function forwarder({ forwarderError }: StatusView): Found[] {
   if (forwarderError === '') return [];
@@ -107,8 +120,9 @@ const levelOfState: ReadonlyMap<string, Finding['level']> = new Map([
   ['CLOSING', 'pending'],
 ]);
 
-function connections({ connections }: StatusView): Found[] {
-  return connections.flatMap(({ id, service, requestId, state, detail }) => {
+function connections(view: StatusView): Found[] {
+  const causes = causesOf(view);
+  return view.connections.flatMap(({ id, service, requestId, state, detail, peerManager }) => {
     const level = levelOfState.get(state);
     if (level === undefined) return [];
     const why = detail === '' ? '' : `: ${detail}`;
@@ -116,33 +130,32 @@ function connections({ connections }: StatusView): Found[] {
       {
         level,
         what: `connection of ${requestId} to ${service} is ${state}${why}`,
-        toDo: `nsm describe connection ${id}`,
+        toDo: /no packets/.test(detail) ? `nsm trace ${id}` : `nsm describe connection ${id}`,
+        ...causes.get(peerManager),
       },
     ];
   });
 }
 
-function endpoints({ endpoints }: StatusView): Found[] {
-  return endpoints
+function endpoints(view: StatusView): Found[] {
+  const causes = causesOf(view);
+  return view.endpoints
     .filter(({ unavailable }) => unavailable !== '')
-    .map(({ name, namespace, service, unavailable }) => ({
+    .map(({ name, namespace, service, manager, unavailable }) => ({
       level: 'warning',
       what: `endpoint ${namespace}/${name} of ${service} is not chosen: ${unavailable}`,
       toDo: `nsm explain ${service}`,
+      ...causes.get(manager),
     }));
 }
 
-function managers({ managers }: StatusView): Found[] {
-  const gone = managers.filter(({ alive, stopped }) => !alive && !stopped).map(({ name }) => name);
-  if (gone.length === 0) return [];
-  const [first = ''] = gone;
-  return [
-    {
-      level: 'warning',
-      what: `${gone.length === 1 ? 'manager' : 'managers'} ${abbreviatedList(gone)} of ${managers.length} ended without a word`,
-      toDo: `look at the node of ${first}: does it run, and does the network to it work?`,
-    },
-  ];
+function managers(view: StatusView): Found[] {
+  return absences(view).map(({ names, what, toDo }) => {
+    const hit = view.connections
+      .filter(({ peerManager }) => names.includes(peerManager))
+      .map(({ state }) => levelOfState.get(state));
+    return { level: levels.find((level) => hit.includes(level)) ?? 'warning', what, toDo };
+  });
 }
 
 function tunnels({ tunnelTypes, forwarderError, managers }: StatusView): Found[] {
@@ -156,7 +169,7 @@ function tunnels({ tunnelTypes, forwarderError, managers }: StatusView): Found[]
   ];
 }
 
-function refusals({ limits }: StatusView): Found[] {
+function limits({ limits }: StatusView): Found[] {
   return limits
     .filter(({ refused }) => refused > 0)
     .map(
@@ -166,6 +179,25 @@ function refusals({ limits }: StatusView): Found[] {
         toDo: `start the manager with a higher --limit ${name}=N, or find the pod by the audit log`,
       }),
     );
+}
+
+/** Milliseconds for which a refusal is news: a pod that still wants the connection has asked again by then. */
+const recentMs = 10 * 60_000;
+
+function refusals({ refusals }: StatusView, now: number): Found[] {
+  const recent = refusals.filter(({ time }) => now - Date.parse(time) < recentMs);
+  return [...new Set(recent.map(({ pod }) => pod))].flatMap((pod) => {
+    const [last, ...others] = recent.filter((one) => one.pod === pod);
+    if (!last) return [];
+    const more = others.length > 0 ? `; and ${abbreviatedList(others.map(({ service }) => service))}` : '';
+    return [
+      {
+        level: 'warning',
+        what: `pod ${pod} was refused ${last.service} ${ageText(last.time, now)} ago: ${last.what} (${last.code})${more}`,
+        toDo: `nsm explain --from ${pod}`,
+      },
+    ];
+  });
 }
 
 function auditLog({ auditLost }: StatusView): Found[] {

@@ -67,12 +67,27 @@ function print(output: Output, view: StatusView, findings: readonly Finding[]): 
   ]);
   output.line('');
   if (findings.length === 0) output.line(`${output.mark('well')} all is well`);
-  for (const { code, level, what, toDo } of findings.slice(0, shownFindings)) {
+  const causes = findings.filter(({ because }) => because === undefined);
+  for (const { code, level, what, toDo } of causes.slice(0, shownFindings)) {
     output.item(`${output.mark(level)} `, `${what} ${output.paint('dim', code)}`);
+    const consequences = consequencesText(findings.filter(({ because }) => because === what));
+    if (consequences !== '') output.item('  ', consequences);
     output.item(`  ${output.paint('dim', 'what to do:')} `, toDo);
   }
-  const more = findings.length - shownFindings;
+  const more = causes.length - shownFindings;
   if (more > 0) output.line(`and ${more} more: nsm status --json`);
+}
+
+/** `and 1 connection and 5 endpoints of it`. */
+export function consequencesText(consequences: readonly Pick<Finding, 'code'>[]): string {
+  const connections = consequences.filter(({ code }) => code === 'NSM0981').length;
+  const endpoints = consequences.length - connections;
+  const counts = [counted(connections, 'connection'), counted(endpoints, 'endpoint')].filter(Boolean);
+  return counts.length === 0 ? '' : `and ${counts.join(' and ')} of it`;
+}
+
+function counted(count: number, word: string): string {
+  return count === 0 ? '' : `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
 function securityText(output: Output, { manager }: StatusView): string {

@@ -9,6 +9,7 @@ import {
   type TunnelCapabilityView,
   tunnelCapabilityViews,
 } from '../../capability-views.js';
+import { type RefusalView, refusalView } from '../../refusal-view.js';
 import {
   type ConnectionView,
   connectionView,
@@ -25,6 +26,7 @@ export interface StatusReplies {
   readonly services: admin.ListServicesReply;
   readonly endpoints: admin.ListEndpointsReply;
   readonly connections: admin.ListConnectionsReply;
+  readonly refusals: Pick<admin.ListRefusalsReply, 'refusals'>;
 }
 
 export interface StatusView {
@@ -55,6 +57,8 @@ export interface StatusView {
   readonly services: readonly string[];
   readonly endpoints: readonly (EndpointView & { readonly unavailable: string })[];
   readonly connections: readonly ConnectionView[];
+  /** Requests of pods of this node that were refused and not served since. */
+  readonly refusals: readonly RefusalView[];
 }
 
 export function statusView({
@@ -63,6 +67,7 @@ export function statusView({
   services,
   endpoints,
   connections,
+  refusals,
 }: StatusReplies): StatusView {
   const { registry, registrySynced, forwarderError, policy, policyError, capabilities } = status;
   return {
@@ -92,5 +97,6 @@ export function statusView({
       unavailable,
     })),
     connections: connections.connections.map(connectionView),
+    refusals: refusals.refusals.map(refusalView),
   };
 }

@@ -3,29 +3,24 @@ import { effect, useComputed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import type { Counters } from '../../model.js';
 import { bitRate, short } from '../format.js';
-import { type Rates, ratesBetween, samples } from '../store.js';
+import { samples } from '../store.js';
 import { colour, palette } from '../theme.js';
-
-interface Point {
-  readonly at: number;
-  readonly counters: Counters;
-}
+import { type CountersAt, type RatePoint, ratePoints } from './rate-points.js';
 
 /** Pixels. */
 const height = 96;
 
 /** @param past what the server has of the time before this page was open. */
-export function TrafficChart({ id, past }: { id: string; past: readonly Point[] }): JSX.Element {
+export function TrafficChart({ id, past }: { id: string; past: readonly CountersAt[] }): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   const series = useComputed(() => {
-    const since = samples.value.flatMap(({ at, counters }): Point[] => {
+    const since = samples.value.flatMap(({ at, counters }): CountersAt[] => {
       const own = counters[id];
       return own ? [{ at, counters: own }] : [];
     });
     const [first = Number.POSITIVE_INFINITY] = since.map(({ at }) => at);
-    return ratesOf([...past.filter(({ at }) => at < first), ...since].slice(-120));
+    return ratePoints([...past.filter(({ at }) => at < first), ...since].slice(-120));
   });
 
   useEffect(() => {
@@ -52,39 +47,25 @@ export function TrafficChart({ id, past }: { id: string; past: readonly Point[] 
     };
   }, [id, past]);
 
-  const last = series.value.at(-1)?.rates;
+  const last = series.value.at(-1);
+  const now = last && last.at === samples.value.at(-1)?.at ? last.rates : null;
   return (
     <figure class="chart">
       <div ref={place} aria-hidden="true" />
       <figcaption>
-        <span class="rx">received {last ? bitRate(last.rxBits) : '–'}</span>
-        <span class="tx">sent {last ? bitRate(last.txBits) : '–'}</span>
-        <span class="quiet">
-          {last ? `${short(last.rxPackets)} + ${short(last.txPackets)} packets/s` : ''}
-        </span>
+        <span class="rx">received {now ? bitRate(now.rxBits) : '–'}</span>
+        <span class="tx">sent {now ? bitRate(now.txBits) : '–'}</span>
+        <span class="quiet">{now ? `${short(now.rxPackets)} + ${short(now.txPackets)} packets/s` : ''}</span>
       </figcaption>
     </figure>
   );
 }
 
-interface RatePoint {
-  readonly at: number;
-  readonly rates: Rates;
-}
-
-function ratesOf(points: readonly Point[]): RatePoint[] {
-  return points.flatMap(({ at, counters }, index): RatePoint[] => {
-    const before = points[index - 1];
-    if (!before || at <= before.at) return [];
-    return [{ at, rates: ratesBetween(before.counters, counters, at - before.at) }];
-  });
-}
-
 function dataOf(points: readonly RatePoint[]): uPlot.AlignedData {
   return [
     points.map(({ at }) => at / 1000),
-    points.map(({ rates }) => rates.rxBits),
-    points.map(({ rates }) => rates.txBits),
+    points.map(({ rates }) => rates?.rxBits ?? null),
+    points.map(({ rates }) => rates?.txBits ?? null),
   ];
 }
 
@@ -96,9 +77,10 @@ function optionsFor(width: number): uPlot.Options {
     grid: { stroke: line, width: 1 },
     ticks: { show: false },
   };
-  const series = (name: string, stroke: string) => ({
+  const series = (name: string, stroke: string, dash: number[]) => ({
     label: name,
     stroke,
+    dash,
     width: 1.6,
     points: { show: false },
   });
@@ -113,6 +95,7 @@ function optionsFor(width: number): uPlot.Options {
       { ...axis, size: 20, space: 90, values: '{HH}:{mm}:{ss}' },
       { ...axis, size: 46, space: 26, values: (_, ticks) => ticks.map(short) },
     ],
-    series: [{}, series('received', colour('rx')), series('sent', colour('tx'))],
+    // Where both are the same, both are seen.
+    series: [{}, series('received', colour('rx'), []), series('sent', colour('tx'), [5, 4])],
   };
 }

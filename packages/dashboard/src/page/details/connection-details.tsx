@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import type { Counters, MeshConnection, Side } from '../../model.js';
+import { type Counters, carries, type MeshConnection, type Side } from '../../model.js';
 import { linkTo } from '../address.js';
 import { age, clock, count, duration } from '../format.js';
 import { now } from '../now.js';
@@ -37,6 +37,7 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
     };
   }, [id]);
   const compared = useCompared(id);
+  const isCarrying = carries(state);
   const justNow = compared.value.find(({ roundTripUs: us }) => us !== null)?.roundTripUs ?? roundTripUs;
   const counters = samples.value.at(-1)?.counters[id];
   const endpointKey = `endpoint/${endpoint.namespace}/${endpoint.name}/${service}`;
@@ -66,10 +67,10 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
           <a {...linkTo({ select: `node/${endpoint.node}` })}>{endpoint.node}</a>
         </li>
       </ol>
-      <TrafficChart id={id} past={past.value} />
+      {isCarrying ? <TrafficChart id={id} past={past.value} /> : <p class="quiet">It carries nothing now.</p>}
       <Facts
         facts={[
-          ['Round trip', justNow === null ? '' : duration(justNow / 1000)],
+          ['Round trip', justNow === null || !isCarrying ? '' : duration(justNow / 1000)],
           ['Received', counters ? total(counters.rxPackets, counters.rxBytes) : ''],
           ['Sent', counters ? total(counters.txPackets, counters.txBytes) : ''],
           ['Dropped', counters ? dropsOf(counters) : ''],
@@ -119,6 +120,9 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
         <summary>Commands</summary>
         {connection.halves.map((half) => (
           <Command key={half.id} text={`nsm describe connection ${half.id}`} />
+        ))}
+        {['ping', 'trace', 'capture'].map((command) => (
+          <Command key={command} text={`nsm ${command} ${id}`} />
         ))}
       </details>
       {allowCapture.value && (

@@ -1,10 +1,10 @@
 // One node: what its manager says of itself, and which other nodes it has tunnels to.
 
 import type { JSX } from 'preact';
+import { grouped } from '../../grouped.js';
 import type { MeshNode } from '../../model.js';
 import { linkTo } from '../address.js';
 import { count } from '../format.js';
-import { grouped } from '../grouped.js';
 import { StateMark } from '../state-mark.js';
 import { connections, endpoints } from '../store.js';
 import { ChangeButton } from './change-button.js';

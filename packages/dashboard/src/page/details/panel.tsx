@@ -35,6 +35,6 @@ function Selected(): JSX.Element {
     case 'node':
       return <NodeDetails key={select} node={selected} />;
     default:
-      return <p class="quiet">There is no {select.replace('/', ' ')} any more.</p>;
+      return <p class="quiet">There is no {select.replace('/', ' ')}, or not any more.</p>;
   }
 }

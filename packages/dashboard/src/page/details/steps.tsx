@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import type { Order } from '../../model.js';
 import { duration } from '../format.js';
+import { attemptsOf } from './attempts.js';
 
 /** Of 1000: bars are drawn in a picture of this width. */
 const scale = 1000;
@@ -12,18 +13,27 @@ export function Steps({ order }: { order: Order }): JSX.Element {
     ...order.steps.map(({ startMs, durationMs }) => startMs + durationMs),
     0.001,
   );
+  const shown = attemptsOf(order.steps).flatMap(({ steps, times }) =>
+    steps.map((step, index) => ({ ...step, times: index === 0 ? times : 1 })),
+  );
   return (
     <div class="steps">
       <p>
-        {order.kind} took <b>{duration(order.durationMs)}</b>
-        {order.traceId && <span class="quiet"> · trace {order.traceId}</span>}
+        {order.kind} {order.underWay ? 'for' : 'took'} <b>{duration(order.durationMs)}</b>
+        {order.underWay && ' so far'}
       </p>
+      {order.traceId && (
+        <p class="quiet">
+          trace <code>{order.traceId}</code>
+        </p>
+      )}
       <ol>
-        {order.steps.map(({ name, manager, component, startMs, durationMs, error }, index) => (
+        {shown.map(({ name, manager, component, startMs, durationMs, error, times }, index) => (
           <li key={index} class={error ? 'failed' : ''}>
             <span class="name" title={`${component} of ${manager}`}>
               {name}
               <span class="quiet"> {manager}</span>
+              {times > 1 && <span class="label">{times} times, this was the last</span>}
             </span>
             <span class="number">{duration(durationMs)}</span>
             <svg viewBox={`0 0 ${scale} 10`} preserveAspectRatio="none" aria-hidden="true">

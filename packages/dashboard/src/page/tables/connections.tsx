@@ -3,7 +3,7 @@ import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { connectionStates, keyOf, type MeshConnection } from '../../model.js';
 import { address, linkTo } from '../address.js';
-import { finds } from '../filter.js';
+import { finds, unknownKeys } from '../filter.js';
 import { age, duration, short } from '../format.js';
 import { now } from '../now.js';
 import { StateMark } from '../state-mark.js';
@@ -70,6 +70,8 @@ function path({ client, endpoint, tunnel }: MeshConnection): string {
 }
 
 export function Connections(): JSX.Element {
-  const none = address.value.query ? 'No connection matches the search.' : 'There are no connections yet.';
+  const none = address.value.query
+    ? `No connection matches the search.${unknownKeys(address.value.query)}`
+    : 'There are no connections yet.';
   return <Table label="Connections" rows={rows.value} columns={columns} keyOf={keyOf} none={none} />;
 }

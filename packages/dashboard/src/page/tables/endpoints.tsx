@@ -3,7 +3,7 @@ import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { keyOf, type MeshConnection, type MeshEndpoint } from '../../model.js';
 import { address, linkTo } from '../address.js';
-import { finds } from '../filter.js';
+import { finds, unknownKeys } from '../filter.js';
 import { short } from '../format.js';
 import { StateMark } from '../state-mark.js';
 import { endpoints, loads, rates } from '../store.js';
@@ -71,6 +71,8 @@ const columns: readonly Column<MeshEndpoint>[] = [
 ];
 
 export function Endpoints(): JSX.Element {
-  const none = address.value.query ? 'No endpoint matches the search.' : 'There are no endpoints yet.';
+  const none = address.value.query
+    ? `No endpoint matches the search.${unknownKeys(address.value.query)}`
+    : 'There are no endpoints yet.';
   return <Table label="Endpoints" rows={rows.value} columns={columns} keyOf={keyOf} none={none} />;
 }

@@ -2,10 +2,10 @@
 
 import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
+import { grouped } from '../../grouped.js';
 import { keyOf, type MeshNode } from '../../model.js';
 import { address, linkTo } from '../address.js';
-import { finds } from '../filter.js';
-import { grouped } from '../grouped.js';
+import { finds, unknownKeys } from '../filter.js';
 import { StateMark } from '../state-mark.js';
 import { connections, endpoints, nodes } from '../store.js';
 import { type Column, Table } from './table.js';
@@ -19,6 +19,8 @@ const onNode = computed(() => ({
 const endpointsOn = ({ id }: MeshNode): number => onNode.value.endpoints.get(id)?.length ?? 0;
 const clientsOn = ({ id }: MeshNode): number => onNode.value.clients.get(id)?.length ?? 0;
 
+const wrongWith = ({ troubles, unseen }: MeshNode): string => troubles[0]?.what ?? unseen;
+
 const columns: readonly Column<MeshNode>[] = [
   {
     title: 'Node',
@@ -27,19 +29,21 @@ const columns: readonly Column<MeshNode>[] = [
     rank: 1,
   },
   { title: 'State', cell: ({ state }) => <StateMark state={state} />, sortBy: ({ state }) => state, rank: 1 },
-  { title: 'Clients', cell: clientsOn, sortBy: clientsOn, isNumber: true, rank: 1 },
+  {
+    title: 'What is wrong',
+    cell: (row) => <span title={wrongWith(row)}>{wrongWith(row)}</span>,
+    rank: 1,
+  },
+  { title: 'Clients', cell: clientsOn, sortBy: clientsOn, isNumber: true, rank: 2 },
   { title: 'Endpoints', cell: endpointsOn, sortBy: endpointsOn, isNumber: true, rank: 2 },
   { title: 'Address', cell: ({ address }) => address, sortBy: ({ address }) => address, rank: 2 },
   { title: 'Security', cell: ({ security }) => security, sortBy: ({ security }) => security, rank: 3 },
   { title: 'Version', cell: ({ version }) => version, sortBy: ({ version }) => version, rank: 3 },
-  {
-    title: 'What is wrong',
-    cell: ({ troubles, unseen }) => troubles[0]?.what ?? unseen,
-    rank: 3,
-  },
 ];
 
 export function Nodes(): JSX.Element {
-  const none = address.value.query ? 'No node matches the search.' : 'No manager has answered yet.';
+  const none = address.value.query
+    ? `No node matches the search.${unknownKeys(address.value.query)}`
+    : 'No manager has answered yet.';
   return <Table label="Nodes" rows={rows.value} columns={columns} keyOf={keyOf} none={none} />;
 }

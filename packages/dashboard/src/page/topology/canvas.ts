@@ -11,7 +11,11 @@ export interface Chosen {
 }
 
 const padding = 28;
+/** That a line of a chip has room for. */
+const mostLetters = 22;
 const closest = 1.25;
+/** Left and right of the title of a box. */
+const titleMargin = 14;
 
 export class Canvas {
   readonly #core: Core;
@@ -66,8 +70,7 @@ export class Canvas {
           present.remove();
           this.#core.add({ data, ...(classes ? { classes } : {}) });
         } else {
-          const { shift: _, ...rest } = data;
-          present.data(rest);
+          present.data(data);
           const chosen = present.hasClass('chosen') ? ' chosen' : '';
           present.classes(`${String(classes)}${chosen}`);
         }
@@ -77,6 +80,7 @@ export class Canvas {
     const shape = [...graph.boxes, ...graph.chips].map(({ id }) => id).join(' ');
     if (shape !== this.#shape) this.#arrange();
     this.#shape = shape;
+    this.#placeTitles();
   }
 
   /** Marks what is selected. */
@@ -128,31 +132,36 @@ export class Canvas {
     this.#core.batch(() => {
       for (const [id, point] of points) this.#core.getElementById(id).position(point);
     });
-    this.#core.nodes('.box').forEach((box) => {
-      box.data('shift', shiftOf(String(box.data('title')), box.outerWidth()));
-    });
+    this.#placeTitles();
     if (!this.#isMoved) this.fit();
+  }
+
+  /** At the left of their boxes, and within them. */
+  #placeTitles(): void {
+    this.#core.nodes('.box').forEach((box) => {
+      const room = Math.max(0, box.outerWidth() - 2 * titleMargin);
+      box.data({ room, shift: (Math.min(room, widthOf(String(box.data('title')))) - room) / 2 });
+    });
   }
 }
 
 const measuring = document.createElement('canvas').getContext('2d');
 
-/** From the middle of a box to where its title stands at the left. */
-function shiftOf(title: string, width: number): number {
+function widthOf(title: string): number {
   if (!measuring) return 0;
   measuring.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
-  return measuring.measureText(title).width / 2 + 14 - width / 2;
+  return measuring.measureText(title).width;
 }
 
 function elementsOf({ boxes, chips, edges, tunnels }: Graph): ElementDefinition[] {
   const troubled = (is: boolean): string => (is ? ' troubled' : '');
   return [
-    ...boxes.map(({ isTroubled, ...data }) => ({
-      data: { shift: 0, ...data },
-      classes: `box${troubled(isTroubled)}`,
+    ...boxes.map(({ isTroubled, state, ...data }) => ({
+      data: { shift: 0, room: 0, ...data },
+      classes: `box ${state}${troubled(isTroubled)}`,
     })),
-    ...chips.map(({ id, node, role, title, subtitle, select, query, isTroubled }) => ({
-      data: { id, parent: node, label: `${clipped(title)}\n${clipped(subtitle)}`, select, query },
+    ...chips.map(({ id, node, role, title, subtitle, note, select, query, isTroubled }) => ({
+      data: { id, parent: node, label: labelOf(title, subtitle, note), select, query },
       classes: `chip ${role}${troubled(isTroubled)}`,
     })),
     ...tunnels.map(({ id, from, to, title }) => ({
@@ -181,6 +190,13 @@ function hasMoved(was: ElementDefinition['data'], now: ElementDefinition['data']
   return was.source !== now.source || was.target !== now.target || was.parent !== now.parent;
 }
 
+function labelOf(title: string, subtitle: string, note: string): string {
+  const after = note ? ` · ${note}` : '';
+  const most = mostLetters - 2 - after.length;
+  const about = after === '' || subtitle.length <= most ? subtitle : `${subtitle.slice(0, most)}…`;
+  return `${clipped(title)}\n${clipped(about + after)}`;
+}
+
 function clipped(text: string): string {
-  return text.length > 22 ? `${text.slice(0, 10)}…${text.slice(-11)}` : text;
+  return text.length > mostLetters ? `${text.slice(0, 10)}…${text.slice(-11)}` : text;
 }

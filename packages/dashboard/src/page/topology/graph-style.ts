@@ -46,6 +46,8 @@ export function graphStyle(): StylesheetJson {
         'text-halign': 'center',
         'text-margin-y': 24,
         'text-margin-x': 'data(shift)',
+        'text-wrap': 'ellipsis',
+        'text-max-width': 'data(room)',
         padding: '34px',
         width: chipSize.width,
         height: chipSize.height,
@@ -77,6 +79,20 @@ export function graphStyle(): StylesheetJson {
     },
     { selector: '.group', style: { 'border-style': 'double', 'border-width': 4 } },
     { selector: '.troubled', style: { 'border-color': fail, 'border-width': 2, 'border-style': 'dashed' } },
+    // As in the style sheet.
+    ...[
+      ['DRAINED', 'heal'],
+      ['STOPPED', 'stale'],
+      ['GONE', 'fail'],
+    ].map(([state, name = '']) => ({
+      selector: `.box.${state}`,
+      style: {
+        'border-color': colour(name),
+        'border-width': 2,
+        'border-style': 'dashed',
+        color: colour(name),
+      },
+    })),
     {
       selector: '.edge',
       style: {
@@ -125,6 +141,8 @@ export function graphStyle(): StylesheetJson {
         width: 16,
         'line-color': muted,
         'line-opacity': 0.16,
+        // A slanted end reaches into the corner of its box.
+        'line-cap': 'square',
         'curve-style': 'straight',
         'target-arrow-shape': 'none',
         label: 'data(title)',
@@ -132,7 +150,8 @@ export function graphStyle(): StylesheetJson {
         'font-weight': 600,
         color: muted,
         'text-background-color': colour('page'),
-        'text-background-opacity': 1,
+        // The band goes on behind its name.
+        'text-background-opacity': 0.6,
         'text-background-padding': '4px',
         'text-background-shape': 'roundrectangle',
         // Its name stays to be read where connections cross it.

@@ -1,5 +1,6 @@
 // A mesh as a graph: nodes with the pods on them, connections between pods, tunnels between nodes. Pure.
 
+import { grouped } from '../../grouped.js';
 import {
   type ConnectionState,
   connectionStates,
@@ -8,7 +9,6 @@ import {
   type MeshEndpoint,
   type MeshNode,
 } from '../../model.js';
-import { grouped } from '../grouped.js';
 import { nameOf } from '../store.js';
 
 /** A pod, or many clients of one service that are drawn as one. */
@@ -19,6 +19,8 @@ export interface Chip {
   readonly role: 'client' | 'endpoint' | 'group';
   readonly title: string;
   readonly subtitle: string;
+  /** Why it is drawn as troubled; '' where its lines tell. */
+  readonly note: string;
   /** Key of what is shown when the chip is chosen, or a search. */
   readonly select: string;
   readonly query: string;
@@ -28,6 +30,7 @@ export interface Chip {
 export interface Box {
   readonly id: string;
   readonly title: string;
+  readonly state: MeshNode['state'];
   readonly isTroubled: boolean;
   readonly select: string;
 }
@@ -99,6 +102,7 @@ function boxOf(id: string, node: MeshNode | undefined): Box {
   return {
     id,
     title: `${id}${word}${word ? '' : unseen}`,
+    state: node?.state ?? 'ALIVE',
     isTroubled: node?.state === 'GONE' || (node?.troubles.length ?? 0) > 0,
     select: `node/${id}`,
   };
@@ -114,16 +118,19 @@ function endpointChips(
   for (const [name, all] of grouped(endpoints, ({ namespace, name }) => `${namespace}/${name}`)) {
     const [first] = all;
     if (!first) continue;
+    const services = all.map(({ service }) => service).join(', ');
+    const isTroubled = all.some(({ unavailable }) => unavailable !== '');
     ids.set(name, `e:${name}`);
     chips.set(`e:${name}`, {
       id: `e:${name}`,
       node: first.node,
       role: 'endpoint',
       title: first.name,
-      subtitle: all.map(({ service }) => service).join(', '),
+      subtitle: services,
+      note: isTroubled ? 'unavailable' : '',
       select: keyOf(first),
       query: `endpoint:${first.name}`,
-      isTroubled: all.some(({ unavailable }) => unavailable !== ''),
+      isTroubled,
     });
   }
   // One that has gone while its clients have not yet.
@@ -136,7 +143,8 @@ function endpointChips(
       node: endpoint.node,
       role: 'endpoint',
       title: endpoint.name,
-      subtitle: `${service} · gone`,
+      subtitle: service,
+      note: 'gone',
       select: '',
       query: `endpoint:${endpoint.name}`,
       isTroubled: true,
@@ -163,6 +171,7 @@ function addOne(
     role: 'client',
     title: present && present.title !== title ? present.title : title,
     subtitle: present ? 'several services' : connection.service,
+    note: '',
     select: present ? '' : select,
     query: title,
     isTroubled: (present?.isTroubled ?? false) || isTroubled,
@@ -187,6 +196,7 @@ function addGathered(
     role: 'group',
     title: `${clients} ${clients === 1 ? 'client' : 'clients'}`,
     subtitle: service,
+    note: '',
     select: '',
     query,
     isTroubled: (present?.isTroubled ?? false) || isBad(state),

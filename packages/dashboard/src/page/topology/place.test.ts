@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { grouped } from '../grouped.js';
+import { grouped } from '../../grouped.js';
 import type { Chip, Graph } from './graph.js';
 import { chipSize, place } from './place.js';
 
@@ -10,6 +10,7 @@ const chip = (node: string, role: Chip['role'], number: number): Chip => ({
     role,
     title: `pod-${number}`,
     subtitle: '',
+    note: '',
     select: '',
     query: '',
   },
@@ -18,7 +19,13 @@ const chip = (node: string, role: Chip['role'], number: number): Chip => ({
 
 /** @param sizes for each node how many endpoints and clients. */
 const graph = (...sizes: [endpoints: number, clients: number][]): Graph => ({
-  boxes: sizes.map((_, index) => ({ id: `n${index}`, title: '', isTroubled: false, select: '' })),
+  boxes: sizes.map((_, index) => ({
+    id: `n${index}`,
+    title: '',
+    state: 'ALIVE',
+    isTroubled: false,
+    select: '',
+  })),
   chips: sizes.flatMap(([endpoints, clients], index) => [
     ...Array.from({ length: endpoints }, (_, number) => chip(`n${index}`, 'endpoint', number)),
     ...Array.from({ length: clients }, (_, number) => chip(`n${index}`, 'client', number)),

@@ -3,7 +3,7 @@ import { effect, useComputed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { address, go } from '../address.js';
-import { finds } from '../filter.js';
+import { finds, unknownKeys } from '../filter.js';
 import { connections, endpoints, nodes } from '../store.js';
 import { palette } from '../theme.js';
 import { Canvas } from './canvas.js';
@@ -71,12 +71,16 @@ export function Topology(): JSX.Element {
         <span class="client">client</span>
         <span class="endpoint">endpoint</span>
         <span class="tunnels">tunnels</span>
+        <span class="dashed">in trouble</span>
       </p>
       {isGathered && (
         <p class="note">Clients of one service are drawn as one: search for fewer, or look at the table.</p>
       )}
       {chips.length === 0 && (
-        <p class="note">Nothing here{address.value.query ? ' matches the search' : ' yet'}.</p>
+        <p class="note">
+          Nothing here{address.value.query ? ' matches the search' : ' yet'}.
+          {unknownKeys(address.value.query)}
+        </p>
       )}
       <div class="zoom">
         <button type="button" aria-label="Closer" onClick={() => canvas.current?.zoom(1.3)}>
