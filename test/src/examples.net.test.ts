@@ -56,7 +56,7 @@ describe.skipIf(!requireRoot('examples'))('examples', () => {
     ]);
     expect(ok).toBe(true);
     expect(connections.at(-1)?.detail).toMatch(
-      /SRIOV_INTERFACE: no pool of virtual functions is configured: .*; this node has .*\(NSM0202\)/,
+      /fits \(NSM0202\)\n.* sriov: no pool of virtual functions is configured: .*; this node has /,
     );
   }, 150_000);
 });

@@ -128,7 +128,7 @@ describe.skipIf(!requireRoot('hardware'))('hardware', () => {
       ...['--interface', 'hw?pool=lab'],
     );
     expect((await other).stderr).toMatch(
-      /HW_INTERFACE: pool "lab" has no free device on this node: hw0 is lent to node-a:.*; hw1 is lent to node-a:/,
+      /hw: pool "lab" has no free device on this node: hw0 is lent to node-a:.*; hw1 is lent to node-a:/,
     );
     await disconnect('near');
     expect(await devices()).toEqual(before);

@@ -74,9 +74,7 @@ describe.skipIf(!requireRoot('without eBPF'))('a node without libbpf', () => {
     );
     const mem = await nsm(...asking(mesh.a, 'any', 'mem'));
     expect(mem.stderr).toMatch(
-      new RegExp(
-        `this node can join KERNEL_INTERFACE to another node; MEM_INTERFACE over a tunnel: .*${reason}`,
-      ),
+      new RegExp(`this node can join kernel to another node; mem over a tunnel: .*${reason}`),
     );
   });
 

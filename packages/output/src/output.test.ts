@@ -135,6 +135,20 @@ describe('a wide table', () => {
   });
 });
 
+it('a table leaves out on a narrow terminal what can be done without, as little as is enough', () => {
+  const shown = (columns: number): string => {
+    const out = { text: '', isTTY: true, columns, write: (text: string) => (out.text += text) };
+    new Output(false, out).fittingTable(['NAME', 'ID', 'RATE'], [['a', '0123456789', '1']], '', [
+      ...['ID', 'RATE'],
+    ]);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: styles, which are not looked at here
+    return out.text.replace(/\x1b\[\d+m/g, '');
+  };
+  expect(shown(22)).toMatch(/^NAME {2}ID +RATE$/m);
+  expect(shown(21)).toMatch(/^NAME {2}RATE\na {5}1$/m);
+  expect(shown(5)).toMatch(/^NAME\na$/m);
+});
+
 describe('text that strangers named', () => {
   it.each(evil)('is spelled out wherever it is printed: %j', (name) => {
     const text = printed(false, (output) => {

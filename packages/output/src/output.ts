@@ -121,11 +121,7 @@ export class Output {
   wideTable(header: readonly string[], rows: readonly (readonly string[])[], empty: string): void {
     const room = (this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY;
     const [, ...titles] = header;
-    const needed = widthsOf([header, ...rows]).reduce(
-      (sum, column) => sum + column + gap.length,
-      -gap.length,
-    );
-    if (needed <= room) {
+    if (widthOfTable([header, ...rows]) <= room) {
       this.table(header, rows, empty);
       return;
     }
@@ -137,6 +133,22 @@ export class Output {
         room,
       );
     }
+  }
+
+  /** As `table`; on a terminal that is too narrow without some of these columns, the first that can be done without first. */
+  fittingTable(
+    header: readonly string[],
+    rows: readonly (readonly string[])[],
+    empty: string,
+    dispensable: readonly string[],
+  ): void {
+    const room = (this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY;
+    let kept = header.map((_, column) => column);
+    const narrow = (): string[][] => [header, ...rows].map((row) => kept.map((column) => row[column] ?? ''));
+    for (const title of dispensable)
+      if (widthOfTable(narrow()) > room) kept = kept.filter((column) => header[column] !== title);
+    const [titles = [], ...cells] = narrow();
+    this.table(titles, cells, empty);
   }
 
   /** Names and values under each other, as `item` writes them; undefined and empty values are left out. */
@@ -207,6 +219,10 @@ function widthsOf(rows: readonly (readonly string[])[]): number[] {
       widths[column] = Math.max(widths[column] ?? 0, width(cell));
     });
   return widths;
+}
+
+function widthOfTable(rows: readonly (readonly string[])[]): number {
+  return widthsOf(rows).reduce((sum, column) => sum + column + gap.length, -gap.length);
 }
 
 /** Columns below which a text is not broken: it would be hardly more than a word a line. */

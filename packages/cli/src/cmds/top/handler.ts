@@ -7,6 +7,7 @@ import { bitRate, shortNumber } from '../../short-number.js';
 import { counted } from '../../view-texts.js';
 import { type ConnectionView, connectionView } from '../../views.js';
 import type { TopFlags } from './flags.js';
+import { QuitKey } from './quit-key.js';
 import { type RateView, ratesOf, sorted } from './rates.js';
 
 interface Look {
@@ -18,11 +19,13 @@ export async function runTop({ runDir, json, interval, count, sort }: TopFlags):
   const output = new Output(json === true);
   const signal = interrupted();
   using _screen = output.json ? undefined : output.screen();
+  using key = new QuitKey(output.live && !output.json);
+  const over = AbortSignal.any([signal, key.signal]);
   await withAdmin(runDir, async (admin) => {
     let before = await look(admin);
     for (let shown = 0; shown < (count ?? Number.POSITIVE_INFINITY); shown++) {
-      await pause(interval, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
+      await pause(interval, undefined, { signal: over }).catch(() => undefined);
+      if (over.aborted) return;
       const after = await look(admin);
       const rates = sorted(ratesOf(before.connections, after.connections, after.at - before.at), sort);
       if (output.json) output.value({ time: new Date().toISOString(), connections: rates });
@@ -46,7 +49,7 @@ function print(output: Output, rates: readonly RateView[]): void {
       `received ${total(({ receivedBits }) => receivedBits)}  sent ${total(({ sentBits }) => sentBits)}`,
   );
   output.line('');
-  output.table(
+  output.fittingTable(
     ['SERVICE', 'REQUEST ID', 'RX BIT/S', 'TX BIT/S', 'RX PKT/S', 'TX PKT/S', 'DROPS/S', 'STATE', 'ID'],
     rates
       .slice(0, output.rows === undefined ? undefined : Math.max(1, output.rows - 4))
@@ -61,5 +64,6 @@ function print(output: Output, rates: readonly RateView[]): void {
         ],
       ),
     'no connections',
+    ['ID', 'TX PKT/S', 'RX PKT/S', 'STATE', 'REQUEST ID'],
   );
 }

@@ -10,7 +10,7 @@ export function topCommand(): Command {
     .summary('show what connections carry per second')
     .description(
       'Shows what each connection of this node carries per second, as its client receives and sends it: anew on a terminal, else a\n' +
-        'table after each interval, until Ctrl-C. With --json one line for each interval.',
+        'table after each interval, until q or Ctrl-C. With --json one line for each interval.',
     )
     .addOption(
       flag('--interval <duration>', 'time between two looks', {
