@@ -227,8 +227,12 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
       // On one node there are many, and a process for each would take long: there an agent asks.
       const ask = async (from: Type, to: Type): Promise<string> => {
         if (way !== local) {
-          const { status, stderr } = await nsm(...asking(way, from, to));
-          return status === 1 && stderr.startsWith('nsm: ') ? stderr.trim().slice(5) : `${status}: ${stderr}`;
+          // For people the command line says the reason once, in words of its own.
+          const { status, stderr } = await nsm(...asking(way, from, to), '--json');
+          if (status !== 1) return `${status}: ${stderr}`;
+          const { message, code } = (JSON.parse(stderr) as { error: { message: string; code: string } })
+            .error;
+          return `${message} (${code})`;
         }
         const interfaces = [interfaceOf(interfaceNumbers[from])];
         const request = { requestId: 'one', service: serviceName(way, to), netns: client.netns, interfaces };
