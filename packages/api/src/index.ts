@@ -8,6 +8,7 @@ export type { CallContext, CallListener, EndedCall } from './call-handlers.js';
 export { checkExpected, checkPeer } from './check-peer.js';
 export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
 export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
+export { deadline } from './deadline.js';
 export { interfaceNames, interfaceWords, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { type forwarder as fw, traitsOf } from '@nsm/api';
+import { deadline, type forwarder as fw, traitsOf } from '@nsm/api';
 import { openNamespace, RouteSocket } from '@nsm/netlink';
 
 export interface Application {
@@ -38,7 +38,7 @@ export async function startApplications(
   applications: readonly Application[],
   signal: AbortSignal,
 ): Promise<AsyncDisposable> {
-  const either = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const either = deadline(timeoutMs, signal);
   const running: Running[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(running.splice(0).map(end));

@@ -1,5 +1,5 @@
 // Bringing a planned lab up, step by step: namespaces, managers, endpoints, clients, measurement.
-import { abbreviatedList, NsmError } from '@nsm/api';
+import { abbreviatedList, deadline, NsmError } from '@nsm/api';
 import type { LabFolder } from './lab-folder.js';
 import { buildNetworks } from './lab-network.js';
 import { measureLab } from './measure.js';
@@ -31,7 +31,7 @@ export async function bringUp(
   progress: Progress,
   { command, environment, signal }: BringUpOptions,
 ): Promise<BroughtUp> {
-  const deadline = (): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(stepTimeoutMs)]);
+  const timeLimit = (): AbortSignal => deadline(stepTimeoutMs, signal);
   const running: RunningProgram[] = [];
   const alive = async <T>(work: Promise<T>): Promise<T> =>
     await running.reduce((inner, program) => program.whileRunning(inner), work);
@@ -56,7 +56,7 @@ export async function bringUp(
       async () => {
         for (const manager of plan.managers)
           running.push(RunningProgram.start(manager, 'manager', command, folder, environment));
-        const until = deadline();
+        const until = timeLimit();
         await alive(Promise.all(views.map((view) => view.ready(until))));
       },
       () => abbreviatedList(plan.managers.map(({ name, address }) => `${name} at ${address}`)),
@@ -67,7 +67,7 @@ export async function bringUp(
         async () => {
           for (const endpoint of plan.endpoints)
             running.push(RunningProgram.start(endpoint, 'endpoint', command, folder, environment));
-          const until = deadline();
+          const until = timeLimit();
           await alive(Promise.all(views.map((view) => view.knows(plan.endpoints, until))));
         },
         () => abbreviatedList(plan.endpoints.map(({ provider, node }) => `${provider} on ${node}`)),
@@ -84,7 +84,7 @@ export async function bringUp(
         RunningProgram.start(client, 'client', command, folder, environment),
       );
       const timeout = new Promise<string>((resolve) =>
-        deadline().addEventListener('abort', () => resolve('did not get an answer in time'), { once: true }),
+        timeLimit().addEventListener('abort', () => resolve('did not get an answer in time'), { once: true }),
       );
       await Promise.all(
         clients.map(async (client) => {

@@ -1,5 +1,5 @@
 // `nsm lab down`: removes a lab from any shell, whether its `up` still runs, was killed, or left it.
-import { abbreviatedList, NsmError } from '@nsm/api';
+import { abbreviatedList, deadline, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { readConfig } from './config.js';
 import { findLab, labNameOf } from './find-lab.js';
@@ -42,7 +42,7 @@ export async function labDown(
   const holder = await LabLock.held(name);
   if (holder && owner) {
     signalProcess(owner, 'SIGTERM');
-    const timeout = AbortSignal.timeout(ownerTimeoutMs);
+    const timeout = deadline(ownerTimeoutMs);
     await Promise.race([
       holder.released,
       new Promise<never>((_, reject) => {

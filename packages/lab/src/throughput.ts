@@ -1,8 +1,10 @@
 // Throughput of one TCP stream between two members of a lab, by a process of ours in each.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { deadline } from '@nsm/api';
 import { openNamespace } from '@nsm/netlink';
 
 const program = fileURLToPath(new URL('./stream-main.js', import.meta.url));
@@ -26,7 +28,7 @@ export async function throughput(
   signal: AbortSignal,
 ): Promise<number> {
   const abort = new AbortController();
-  const either = AbortSignal.any([signal, abort.signal, AbortSignal.timeout(timeoutMs)]);
+  const either = deadline(timeoutMs, signal, abort.signal);
   try {
     const receiver = start(to, ['receive', address], either);
     const lines = createInterface(receiver.stdout)[Symbol.asyncIterator]();

@@ -1,7 +1,7 @@
 // Packets of a connection, as a file that Wireshark reads.
 import type { ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
-import { NsmError } from '@nsm/api';
+import { deadline, NsmError } from '@nsm/api';
 import type { LiveMesh } from '../mesh/live-mesh.js';
 
 /** Seconds of a capture. */
@@ -21,7 +21,7 @@ export async function sendCapture(
   const seconds = Math.min(longest, Math.max(1, Number(asked.get('seconds') ?? usual) || usual));
   const left = new AbortController();
   response.once('close', () => left.abort());
-  const signal = AbortSignal.any([left.signal, AbortSignal.timeout(seconds * 1000)]);
+  const signal = deadline(seconds * 1000, left.signal);
   const out = new PassThrough();
   const captured = feed.capture(half.id, out, signal);
   // What fails does so before its first word.

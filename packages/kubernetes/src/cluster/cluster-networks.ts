@@ -1,4 +1,5 @@
 // The networks of a cluster as its API tells of them: those of the Pods of each node, the nodes' own addresses, and those of Services.
+import { deadline } from '@nsm/api';
 import {
   Informer,
   type KubeClient,
@@ -53,7 +54,7 @@ export class KubernetesNetworks implements ClusterNetworks, AsyncDisposable {
   /** Begins to ask. Resolves when the prefixes are known, and after `patienceMs` at the latest. */
   async start(patienceMs: number): Promise<void> {
     this.#nodes.start();
-    if (await this.#hasServiceCidrs(AbortSignal.timeout(patienceMs))) this.#services.start();
+    if (await this.#hasServiceCidrs(deadline(patienceMs))) this.#services.start();
     else {
       this.#servicesKnown = true;
       this.#logger.warn(

@@ -1,6 +1,6 @@
 // A client whose endpoint was lost, or is to be left, is connected elsewhere without asking: same interface name and, where the
 // endpoint allows, same addresses.
-import { type forwarder as fw, NsmError } from '@nsm/api';
+import { deadline, type forwarder as fw, NsmError } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { releasePairs } from '../addresses/allocation.js';
 import { nameToBe } from '../request/attempt.js';
@@ -52,12 +52,7 @@ export async function heal(
   const { phase } = connection;
   if (phase.kind !== 'LOST') return;
   try {
-    await reconnect(
-      components,
-      connection,
-      AbortSignal.any([signal, AbortSignal.timeout(components.requestTimeoutMs)]),
-      course,
-    );
+    await reconnect(components, connection, deadline(components.requestTimeoutMs, signal), course);
   } catch (thrown) {
     const current = connections.byId(connection.id);
     if (current && isClosed(current)) return;
@@ -160,7 +155,7 @@ export async function move(
         trusted: provider?.trusted === true,
       },
     },
-    AbortSignal.any([signal, AbortSignal.timeout(components.requestTimeoutMs)]),
+    deadline(components.requestTimeoutMs, signal),
   );
   const to = { to: moved.id, endpoint: moved.endpoint.name };
   components.logger.info({ connection: id, ...to, reason, trace: course.traceId }, 'moved');

@@ -1,5 +1,5 @@
 // A client's well-formed request becomes an order: what it asks for and for whom is found out here, and no more.
-import { connect, NsmError, type PeerCredentials } from '@nsm/api';
+import { connect, deadline, NsmError, type PeerCredentials } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { admitConnectionRequest } from '../admission/admission.js';
 import { admitPodUid } from '../admission/pod-uid.js';
@@ -88,7 +88,7 @@ async function requestConnection(
     { ...request, linuxNamespace: '' },
     { namespace: inode, ...process },
   );
-  const signal = AbortSignal.any([caller, AbortSignal.timeout(components.requestTimeoutMs)]);
+  const signal = deadline(components.requestTimeoutMs, caller);
   const { uid, gid, pid } = peer ?? { uid: 0, gid: 0, pid: 0 };
   const client = components.subjects.of({ uid, gid, pid }, namespace);
   const holder = ownHolder({ uid, client, namespace });

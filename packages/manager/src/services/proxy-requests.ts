@@ -1,5 +1,5 @@
 // What another manager asks for becomes an order.
-import { type CallContext, NsmError, proxy } from '@nsm/api';
+import { type CallContext, deadline, NsmError, proxy } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { foreignClient } from '../policy/subjects.js';
 import { makeHalf } from '../request/endpoint-half.js';
@@ -20,7 +20,7 @@ export async function requestProxyConnection(
   const key = proxyKey(request);
   // Asked for again, a half keeps the id that it has.
   const fingerprint = fingerprintOf(proxy.ProxyConnectionRequestSchema, { ...request, halfId: '' });
-  const signal = AbortSignal.any([caller.signal, AbortSignal.timeout(components.requestTimeoutMs)]);
+  const signal = deadline(components.requestTimeoutMs, caller.signal);
   const connection = await components.reconciler.order(key, {
     kind: 'connect',
     fingerprint,

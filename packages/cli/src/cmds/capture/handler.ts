@@ -1,5 +1,5 @@
 // Has the manager capture, and shows or writes what comes.
-import { type admin, type capture, tunnelNames } from '@nsm/api';
+import { type admin, type capture, deadline, tunnelNames } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
@@ -21,7 +21,7 @@ export async function runCapture(name: string, flags: CaptureFlags): Promise<voi
   const { runDir, at, duration, count = Number.POSITIVE_INFINITY, snapLength = 0 } = flags;
   const filter = filterProgram(flags.filter);
   const stop = interrupted();
-  const signal = duration === undefined ? stop : AbortSignal.any([stop, AbortSignal.timeout(duration)]);
+  const signal = duration === undefined ? stop : deadline(duration, stop);
   // Standard output may be the capture's.
   const notes = new Output(false, process.stderr);
   await withAdmin(runDir, async (client) => {

@@ -1,4 +1,5 @@
 // Facts of a cluster, asked of its API: what may be done there, what is installed, and who answers.
+import { deadline } from '@nsm/api';
 import {
   certificateSigningRequests,
   endpointSlices,
@@ -251,5 +252,5 @@ async function waitingFor(client: KubeClient, namespace: string): Promise<string
 }
 
 function limits(): { readonly signal: AbortSignal } {
-  return { signal: AbortSignal.timeout(callTimeoutMs) };
+  return { signal: deadline(callTimeoutMs) };
 }
