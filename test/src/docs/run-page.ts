@@ -104,7 +104,9 @@ function runAlone(file: string): Promise<string> {
   ];
   return new Promise((resolve) => {
     execFile('unshare', [...own, 'bash', file], { timeout: pageMs }, (error, stdout, stderr) => {
-      const why = error?.killed ? `not done after ${pageMs} ms` : `${stdout}${stderr}`.trim();
+      // A shell says when it finds that a job was killed, which pages do.
+      const words = `${stdout}${stderr}`.replace(/^.*: line \d+: +\d+ Killed .*$/gm, '').trim();
+      const why = error?.killed ? `not done after ${pageMs} ms` : words;
       resolve(error?.killed || why !== '' ? why : '');
     });
   });

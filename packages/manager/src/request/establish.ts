@@ -4,7 +4,7 @@ import { interfaceList } from '../choice/negotiation.js';
 import { byPreference, spelledOut } from '../choice/physical-networks.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
-import { type Admitted, attemptOf } from './attempt.js';
+import { type Admitted, attemptOf, connectionId } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { connectLocally } from './local-connection.js';
 import { declareUp } from './programming.js';
@@ -80,6 +80,8 @@ async function connectTo(
   const { request } = admitted;
   const local = endpoint.networkServiceHost === components.self.name;
   const connect = local ? connectLocally : connectRemotely;
+  // The other manager hears what became of its half, and why, from the attempt alone: also while that is undone.
+  using _asking = local ? undefined : components.peers.asking(connectionId(components, admitted.hash));
   const failures: NsmError[] = [];
   const { physical, gate } = components;
   const wanted = gate.isRuled

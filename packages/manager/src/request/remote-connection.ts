@@ -27,15 +27,6 @@ export async function connectRemotely(
   attempt: Attempt,
   transaction: Transaction,
 ): Promise<Connection> {
-  using _asking = components.peers.asking(attempt.id);
-  return await connect(components, attempt, transaction);
-}
-
-async function connect(
-  components: RequestComponents,
-  attempt: Attempt,
-  transaction: Transaction,
-): Promise<Connection> {
   const { id, hash, endpoint, namespace } = attempt;
   const asked = await askManager(components, attempt, transaction);
   const { peer, halfId, endpointInterface, tunnel, chosen, told, reservation, pairs } = asked;
