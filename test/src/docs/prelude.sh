@@ -1,6 +1,6 @@
 # What runs before the commands of a page: it has mount, network and process namespaces of its own by then.
 # $work is an empty folder with the files of the clone, $clone the clone; files of steps are in $steps.
-for folder in /run/netns /run/nsm /var/lib/nsm; do
+for folder in /run/netns /run/nsm /var/lib/nsm /var/lib/nsm-registry; do
   mkdir -p $folder && mount -t tmpfs -o mode=755 tmpfs $folder || exit
 done
 ip link set lo up

@@ -103,7 +103,9 @@ function runAlone(file: string): Promise<string> {
     'private',
   ];
   return new Promise((resolve) => {
-    execFile('unshare', [...own, 'bash', file], { timeout: pageMs }, (error, stdout, stderr) => {
+    // `unshare` leaves SIGTERM to what it runs.
+    const limit = { timeout: pageMs, killSignal: 'SIGKILL' } as const;
+    execFile('unshare', [...own, 'bash', file], limit, (error, stdout, stderr) => {
       // A shell says when it finds that a job was killed, which pages do.
       const words = `${stdout}${stderr}`.replace(/^.*: line \d+: +\d+ Killed .*$/gm, '').trim();
       const why = error?.killed ? `not done after ${pageMs} ms` : words;
