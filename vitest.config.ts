@@ -1,10 +1,26 @@
 // The test suites. They run the compiled output, so what is tested is what is shipped; `npm test` compiles first.
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, parseCLI, type TestSpecification } from 'vitest/node';
 
 const compiled = (pattern: string): string[] => [`packages/*/dist/**/${pattern}`, `test/dist/**/${pattern}`];
 
 /** Compiled files are loaded by Node.js itself, as they are when they are shipped; only the tests are transformed. */
 const server = { deps: { external: [/\/dist\/(?!.*\.test\.js)/] } };
+
+/** Long files first, so that no worker is left alone with one in the end; a pattern that names no file is a mistake. */
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    for (const pattern of parseCLI(['vitest', ...process.argv.slice(2)]).filter)
+      if ((await this.ctx.globTestSpecifications([pattern])).length === 0)
+        throw new Error(`no test file has "${pattern}" in its path`);
+    const order = ['web', 'net', 'unit'];
+    const rank = ({ project }: TestSpecification): number => order.indexOf(project.name);
+    return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
+  }
+}
+
+const execArgv = ['--import', fileURLToPath(new URL('scripts/shipped-threads.mjs', import.meta.url))];
 
 const setupFiles = 'scripts/forget-last-stat.mjs';
 
@@ -12,6 +28,7 @@ export default defineConfig({
   test: {
     // The files that run at the same time share one kernel, and its lock of all links.
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
     // Many start the nsm command, which is to be that of the same sources.
     globalSetup: 'scripts/bundle.mjs',
     projects: [
@@ -20,12 +37,13 @@ export default defineConfig({
           name: 'unit',
           pool: 'forks',
           server,
+          execArgv,
           setupFiles,
           // Loading the code once is most of the work.
           isolate: false,
           include: compiled('*.test.js'),
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           exclude: [...compiled('*.{net,web,kubernetes}.test.js'), '**/node_modules/**'],
         },
       },
@@ -35,11 +53,12 @@ export default defineConfig({
           name: 'net',
           pool: 'forks',
           server,
+          execArgv,
           setupFiles,
           isolate: false,
           include: compiled('*.net.test.js'),
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -48,13 +67,14 @@ export default defineConfig({
           name: 'web',
           pool: 'forks',
           server,
+          execArgv,
           setupFiles,
           isolate: false,
           include: compiled('*.web.test.js'),
           // Writes into docs/images: npm run screenshots.
           exclude: process.env.SCREENSHOTS === '1' ? [] : compiled('screenshots.web.test.js'),
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
     ],
