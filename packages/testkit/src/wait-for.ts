@@ -1,8 +1,10 @@
 // Waiting for something to become true, with a deadline that says what was waited for.
 
+const patienceMs = 15_000;
+
 /** How long and how often. */
 export interface WaitOptions {
-  /** Milliseconds; default 5000. */
+  /** Milliseconds; default 15000: enough on a machine that has ten times as much to do as it can. */
   readonly timeout?: number;
   /** Milliseconds between looks, for what tells of itself by no event; default 10. */
   readonly interval?: number;
@@ -18,7 +20,7 @@ export const waitFor = async <T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<NonNullable<T>> => {
-  const { timeout = 5_000, interval = 10, what = 'condition' } = options;
+  const { timeout = patienceMs, interval = 10, what = 'condition' } = options;
   const end = Date.now() + timeout;
   let cause: unknown;
   for (;;) {
@@ -40,7 +42,7 @@ export const waitForItem = async <T, U extends T = T>(
   accept: ((item: T) => item is U) | ((item: T) => boolean),
   options: WaitOptions = {},
 ): Promise<U> => {
-  const { timeout = 5_000, what = 'item' } = options;
+  const { timeout = patienceMs, what = 'item' } = options;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what}: not within ${timeout} ms`)), timeout);
