@@ -185,7 +185,10 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
   ])('asks for no connection %s', async (_what, more, why) => {
     const bytes = bytesOf(proxy.ProxyConnectionRequestSchema, {
       ...{ requestId: 'evil', networkServiceName: 'far', nseProviderName: 'there' },
-      ...{ tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: '10.9.0.3' } }], interface: [{ type: 1 }] },
+      ...{
+        tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: '10.9.0.3' } }],
+        interface: [{ type: 1 }],
+      },
       ...more,
     });
     const called = await taken.call(mesh.b.mtls, '/nsmproxy.ProxyConnection/RequestProxyConnection', bytes);
