@@ -237,7 +237,11 @@ class CallTime {
   explain(thrown: unknown): NsmError {
     const error = NsmError.from(thrown);
     if (!this.#over && error.message !== 'Deadline exceeded') return error;
-    return new NsmError('deadline', `no answer in ${(this.#timeoutMs ?? 0) / 1000} s`, thrown);
+    return new NsmError(
+      'deadline',
+      `no answer in ${Number(((this.#timeoutMs ?? 0) / 1000).toPrecision(2))} s`,
+      thrown,
+    );
   }
 }
 
