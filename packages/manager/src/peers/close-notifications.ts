@@ -1,10 +1,10 @@
 // The endpoint and the other manager of a connection hear that it has ended.
 import type { Logger } from 'pino';
+import type { LocalEndpoints } from '../endpoints/local-endpoints.js';
+import type { ServedConnection, ServedNames } from '../endpoints/served-names.js';
 import type { Self } from '../self.js';
 import { type Connection, servedAsOf } from '../state/connection.js';
-import type { LocalEndpoints } from './local-endpoints.js';
 import type { PeerManagers } from './peer-managers.js';
-import type { ServedConnection, ServedNames } from './served-names.js';
 
 export interface NotificationComponents {
   readonly self: Pick<Self, 'name'>;

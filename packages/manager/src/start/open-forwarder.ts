@@ -6,7 +6,7 @@ import { IpPrefix } from '@nsm/netlink';
 import { defaultLimits } from '../admission/limits.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { ManagerOptions } from '../manager-options.js';
-import { externalForwarder } from '../peers/external-forwarder.js';
+import { externalForwarder } from './external-forwarder.js';
 import { oneLookAtATime } from './one-look.js';
 import type { Stops } from './stops.js';
 
