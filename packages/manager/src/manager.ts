@@ -182,8 +182,7 @@ export class Manager {
 
   /** From now on connections are marked with what happens. All that listens ends when the manager stops, or with the process. */
   #listen(parts: ServiceComponents): void {
-    const newEndpoints = watchNewEndpoints(parts);
-    this.#stops.add(() => newEndpoints[Symbol.dispose]());
+    watchNewEndpoints(parts);
     watchPolicy(parts);
     watchCluster(parts);
     recordChanges(parts);

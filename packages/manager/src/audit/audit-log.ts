@@ -2,7 +2,7 @@
 // written is counted and told.
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
-import { NsmError } from '@nsm/api';
+import { NsmError, within } from '@nsm/api';
 import type { Logger } from 'pino';
 
 /** Bytes of lines that may wait. */
@@ -70,8 +70,7 @@ export class AuditLog {
     clearTimeout(this.#pause);
     this.#pause = undefined;
     this.#next();
-    const late = new Promise<void>((resolve) => setTimeout(resolve, retryMs).unref());
-    await Promise.race([this.#writing, late]);
+    await within(retryMs, this.#writing, () => undefined);
     clearTimeout(this.#pause);
     await this.#file?.close().catch(() => undefined);
     this.#file = undefined;

@@ -98,7 +98,8 @@ export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInte
   };
 }
 
-function withParameters(one: Interface, parameters: Record<string, string>): Interface {
+/** The interface with these parameters beside its own, or in their place. */
+export function withParameters(one: Interface, parameters: Readonly<Record<string, string>>): Interface {
   const interfaceParameters = { ...one.parameters?.interfaceParameters, ...parameters };
   return { ...one, parameters: create(InterfaceParametersSchema, { interfaceParameters }) };
 }

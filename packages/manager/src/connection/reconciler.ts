@@ -48,7 +48,7 @@ export interface Present {
 }
 
 export interface ReconcilerComponents {
-  readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey' | 'courseOf' | 'noteCourse'>;
+  readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey' | 'histories'>;
   readonly courses: Courses;
   readonly acts: Acts;
   readonly clock: Clock;
@@ -285,7 +285,8 @@ export class Reconciler {
     let signal = stopping;
     course.waited('wait for earlier orders', handedInMs);
     // What is made is noted by whoever makes it; and what is there already has the course by which it came to be.
-    if (connection && order.kind !== 'connect') this.#components.table.noteCourse(connection.id, course);
+    if (connection && order.kind !== 'connect')
+      this.#components.table.histories.noteCourse(connection.id, course);
     if (order.kind === 'connect') {
       slot.interrupt = new AbortController();
       signal = slot.interrupt.signal;

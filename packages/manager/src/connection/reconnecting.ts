@@ -3,7 +3,7 @@
 import { deadline, type forwarder as fw, NsmError } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { releasePairs } from '../addresses/allocation.js';
-import { nameToBe } from '../request/attempt.js';
+import { type Admitted, nameToBe } from '../request/attempt.js';
 import {
   type Connection,
   hashOf,
@@ -12,6 +12,7 @@ import {
   stateOf,
   type Tell,
 } from '../state/connection.js';
+import { isSameNamespace } from '../state/namespace-identity.js';
 import { end, forgetRoutes, tellOthers } from './closing.js';
 import type { ActsComponents } from './components.js';
 import { type Facts, forgetHalf, type PathFailure } from './facts.js';
@@ -71,9 +72,7 @@ async function reconnect(
   signal: AbortSignal,
   course: Course,
 ): Promise<Connection> {
-  const { request, owner, crossConnect, pairs, key, fingerprint, generation, clientParameters, provider } =
-    lost;
-  if (!request || !owner) throw new NsmError('internal', `${lost.id} has no client to reconnect`);
+  const { id, pairs, generation } = lost;
   await closeReplaced(components, lost, course);
   const namespace = await course.step('look up the client', () => clientNamespace(components, lost));
   if (!namespace) {
@@ -81,20 +80,10 @@ async function reconnect(
     end(components, lost, reason, 'peer');
     throw new NsmError('namespace-unknown', reason);
   }
-  const former = {
-    pairs,
-    interfaceName: nameToBe(lost),
-    interface: lost.interface,
-    mtu: clientParameters.mtu,
-    trusted: provider?.trusted === true,
-  };
-  const uid = crossConnect.client?.uid ?? 0;
-  const client = components.clientOf(lost);
-  const healed = await components.establish(
-    {
-      ...{ request, key, fingerprint, owner, namespace, client, uid, generation, former, course },
-      hash: hashOf(lost.id),
-    },
+  const healed = await establishAgain(
+    components,
+    lost,
+    { namespace, generation, hash: hashOf(id), course },
     signal,
   );
   releasePairs(
@@ -102,6 +91,30 @@ async function reconnect(
     pairs.filter(({ prefix }) => !healed.pairs.some((pair) => pair.prefix === prefix)),
   );
   return healed;
+}
+
+/** Makes a connection again, for the same client, which keeps addresses and interface name where possible. */
+async function establishAgain(
+  components: ActsComponents,
+  former: Connection,
+  again: Pick<Admitted, 'namespace' | 'generation' | 'hash' | 'course' | 'avoid' | 'beside'>,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const { id, request, owner, key, fingerprint, pairs, provider, crossConnect } = former;
+  if (!request || !owner) throw new NsmError('internal', `${id} has no client to connect again`);
+  const admitted = {
+    ...{ request, owner, key, fingerprint, ...again },
+    client: components.clientOf(former),
+    uid: crossConnect.client?.uid ?? 0,
+    former: {
+      pairs,
+      interfaceName: nameToBe(former),
+      interface: former.interface,
+      mtu: former.clientParameters.mtu,
+      trusted: provider?.trusted === true,
+    },
+  };
+  return await components.establish(admitted, signal);
 }
 
 /** At once, for the client that waits; where that fails, later. */
@@ -133,28 +146,15 @@ export async function move(
   course: Course,
   { lingerMs, tell = 'peer' }: { readonly lingerMs: number; readonly tell?: Tell },
 ): Promise<void> {
-  const { id, request, owner, fingerprint, pairs, clientParameters, crossConnect, key, provider } = present;
-  if (!request || !owner) throw new NsmError('internal', `${id} has no client to move`);
+  const { id, key } = present;
   const namespace = await course.step('look up the client', () => clientNamespace(components, present));
   if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
   await closeReplaced(components, present, course);
-  const { interfaceName, mtu } = clientParameters;
-  const moved = await components.establish(
-    {
-      ...{ request, key, fingerprint, owner, namespace, avoid, course },
-      client: components.clientOf(present),
-      uid: crossConnect.client?.uid ?? 0,
-      generation: components.connections.nextGeneration(key),
-      hash: newConnectionHash(),
-      beside: present,
-      former: {
-        pairs,
-        interfaceName,
-        interface: present.interface,
-        mtu,
-        trusted: provider?.trusted === true,
-      },
-    },
+  const generation = components.connections.nextGeneration(key);
+  const moved = await establishAgain(
+    components,
+    present,
+    { namespace, generation, hash: newConnectionHash(), course, avoid, beside: present },
     deadline(components.requestTimeoutMs, signal),
   );
   const to = { to: moved.id, endpoint: moved.endpoint.name };
@@ -195,11 +195,11 @@ async function clientNamespace(
   { forwarder }: Pick<ActsComponents, 'forwarder'>,
   { crossConnect }: Connection,
 ): Promise<fw.Namespace | undefined> {
-  const { inode, cookie } = crossConnect.client?.namespace ?? {};
-  if (inode === undefined) return undefined;
+  const former = crossConnect.client?.namespace;
+  if (!former) return undefined;
   try {
-    const { namespace } = await forwarder.inspectNamespace({ linuxNamespace: String(inode) });
-    return namespace?.cookie === cookie ? namespace : undefined;
+    const { namespace } = await forwarder.inspectNamespace({ linuxNamespace: String(former.inode) });
+    return isSameNamespace(namespace, former) ? namespace : undefined;
   } catch (thrown) {
     if (NsmError.from(thrown).kind === 'namespace-unknown') return undefined;
     throw thrown;

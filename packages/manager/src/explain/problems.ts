@@ -91,7 +91,7 @@ function inTheWayOf(components: ExplainComponents, wanted: Wanted, asker: Asker)
   const holder = ownHolder({ uid: client.uid ?? 0, client, namespace });
   const providers = catalogue.of(wanted.service);
   const full = [
-    shares.refusalOf('connections', holder, connections.heldBy(holder), {
+    shares.refusalOf('connections', holder, connections.holdings.connectionsOf(holder), {
       ruled: gate.limitOf('connections', client, providers),
     }),
     shares.refusalOf('addressPairs', holder, shares.heldOf('addressPairs', holder), {

@@ -1,11 +1,11 @@
 // How long a packet takes through a connection, and beside it from node to node.
 
 import { randomBytes } from 'node:crypto';
-import { type admin, forwarder as fw, interfaceWords, NsmError, traitsOf, tunnelNames } from '@nsm/api';
+import { type admin, forwarder as fw, tunnelNames } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import { wordsOf } from '../untrusted-text.js';
 import type { LookingComponents } from './components.js';
-import { knownConnection } from './halves.js';
+import { knownConnection, senderOf } from './halves.js';
 
 type Leg = Omit<admin.PingLeg, '$typeName' | '$unknown'>;
 
@@ -50,18 +50,11 @@ export function pathOf({ self }: LookingComponents, { crossConnect: { tunnel }, 
  */
 export async function throughConnection(
   { forwarder }: Pick<LookingComponents, 'forwarder'>,
-  { crossConnect, role }: Connection,
+  connection: Connection,
   timeoutMs: number,
 ): Promise<Leg> {
-  const [side, port] = crossConnect.client
-    ? (['client', crossConnect.client] as const)
-    : (['endpoint', crossConnect.endpoint] as const);
-  if (!port || !traitsOf(port.type).hasDevice)
-    throw new NsmError(
-      'dataplane',
-      `the ${side} is on a ${interfaceWords[port?.type ?? 0]} interface, shared memory from which nobody but its application sends; ` +
-        (role === 'LOCAL' ? 'ask the application' : 'ping from the other node'),
-    );
+  const { crossConnect } = connection;
+  const { side, port } = senderOf(connection, 'ping from the other node');
   const [to = ''] = port.peerAddresses;
   const from = `${side} ${port.name}`;
   const resolution = to.includes(':') ? 'ND' : 'ARP';

@@ -1,14 +1,14 @@
 // Follows packets through a connection: sends them, and tells where on their way they came by, and why they did not get on.
 import { randomBytes } from 'node:crypto';
-import { type admin, forwarder as fw, interfaceWords, NsmError, traitsOf } from '@nsm/api';
+import { type admin, forwarder as fw } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import type { LookingComponents } from './components.js';
-import { knownConnection } from './halves.js';
+import { knownConnection, senderOf } from './halves.js';
 import { type NodeDrops, observeAll } from './observe-drops.js';
 import { pathOf } from './ping.js';
 import { lossText, reasonsOf } from './trace-reasons.js';
 import { type Point, type Seen, type Watching, watchPackets } from './trace-watch.js';
-import { lossOf, type Side, type Stage, wayOf } from './trace-way.js';
+import { lossOf, type Stage, wayOf } from './trace-way.js';
 
 /** How often each size is sent: what is dropped as often is likely to be it. */
 const timesSent = 3;
@@ -42,7 +42,7 @@ export async function traceConnection(
   signal: AbortSignal,
 ): Promise<Report> {
   const connection = knownConnection(components, id);
-  const { from, port } = senderOf(connection);
+  const { side: from, port } = senderOf(connection, 'trace from the other node');
   const here = components.self.name;
   const marks = newMarks();
   const end = new AbortController();
@@ -79,17 +79,6 @@ export async function traceConnection(
   } finally {
     end.abort();
   }
-}
-
-function senderOf({ crossConnect, role }: Connection): { readonly from: Side; readonly port: fw.Port } {
-  const from: Side = crossConnect.client ? 'client' : 'endpoint';
-  const port = crossConnect[from];
-  if (port && traitsOf(port.type).hasDevice) return { from, port };
-  throw new NsmError(
-    'dataplane',
-    `the ${from} is on a ${interfaceWords[port?.type ?? 0]} interface, shared memory from which nobody but its application sends` +
-      (role === 'LOCAL' ? '' : '; trace from the other node'),
-  );
 }
 
 /** No other packet has them. */
@@ -163,7 +152,7 @@ async function follow(
   const reasons = reasonsOf({
     loss: found,
     count: lost.length,
-    peer: senderOf(connection).port.peerAddresses[0] ?? '',
+    peer: senderOf(connection, '').port.peerAddresses[0] ?? '',
     tunnel,
     unsent,
     smallerSize,

@@ -3,14 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { type Interface, NsmError, type Tunnel, TunnelSchema, traitsOf } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
-import {
-  allocate,
-  inTheWayOf,
-  obstacles,
-  prefixesOf,
-  prefixesThere,
-  releasePairs,
-} from '../addresses/allocation.js';
+import { inTheWayOf, obstacles, prefixesThere } from '../addresses/allocation.js';
 import type { Reservation } from '../addresses/identifiers.js';
 import { judgeProxyReply, type ProxyAnswer } from '../admission/proxy-reply.js';
 import { impossibleTunnels, interfaceList, tunnelable } from '../choice/negotiation.js';
@@ -21,7 +14,7 @@ import { quote } from '../untrusted-text.js';
 import { tunnelsTowards } from './agree-on-tunnel.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
-import { takePair } from './take-pair.js';
+import { takeAddresses } from './take-addresses.js';
 import type { Transaction } from './transaction.js';
 
 /** Tunnel identifiers proposed to the other manager: hardly ever are all of them taken there. */
@@ -59,17 +52,12 @@ export async function askManager(
   // The client's manager allocates: the addresses then outlive the endpoint, and its components.
   const pairs =
     attempt.former?.pairs ??
-    (await transaction.step(
-      'propose addresses',
-      () =>
-        allocate(
-          components,
-          prefixesOf(components, endpoint),
-          obstacles(components, namespace.prefixes),
-          () => takePair(components, ownHolder(attempt), attempt.verdict),
-        ),
-      (taken) => releasePairs(components, taken),
-    ));
+    (await takeAddresses(components, transaction, 'propose addresses', {
+      endpoint,
+      excluded: obstacles(components, namespace.prefixes),
+      holder: ownHolder(attempt),
+      verdict: attempt.verdict,
+    }));
   const halfId = randomUUID();
   const reply = await transaction.step(
     'ask the other manager',

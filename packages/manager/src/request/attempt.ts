@@ -4,6 +4,7 @@ import {
   type connect,
   type forwarder as fw,
   type Interface,
+  type NamespaceIdentity,
   type NetworkServiceEndpoint,
   type Subject,
   traitsOf,
@@ -13,6 +14,7 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import type { Verdict } from '../policy/gate.js';
 import { providerOf } from '../policy/subjects.js';
 import type { Connection, Owner } from '../state/connection.js';
+import { isSameNamespace } from '../state/namespace-identity.js';
 import type { RequestComponents } from './components.js';
 import { type PortInit, portOf } from './port.js';
 
@@ -58,16 +60,6 @@ export interface Attempt extends Admitted {
   readonly verdict: Verdict;
   /** The connection's id. */
   readonly id: string;
-}
-
-export function attemptOf(
-  components: RequestComponents,
-  admitted: Admitted,
-  endpoint: NetworkServiceEndpoint,
-  interfaces: readonly Interface[],
-  verdict: Verdict,
-): Attempt {
-  return { ...admitted, endpoint, interfaces, verdict, id: connectionId(components, admitted.hash) };
 }
 
 /** Of a connection by what names it on every node it touches. */
@@ -167,13 +159,10 @@ export function nameToBe({ replaces, interface: chosen, clientParameters }: Conn
 export function namesToBe(
   components: Pick<RequestComponents, 'connections'>,
   id: string,
-  { inode, cookie }: Pick<fw.Namespace, 'inode' | 'cookie'>,
+  pod: NamespaceIdentity,
 ): string[] {
   return components.connections
     .healing()
-    .filter((other) => other.id !== id)
-    .filter(({ crossConnect: { client } }) => {
-      return client?.namespace?.inode === inode && client.namespace.cookie === cookie;
-    })
+    .filter((other) => other.id !== id && isSameNamespace(other.crossConnect.client?.namespace, pod))
     .map(nameToBe);
 }

@@ -16,7 +16,7 @@ import { askEndpoint } from './endpoint-side.js';
 import { portOf } from './port.js';
 import { declareUp, program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
-import { Transaction } from './transaction.js';
+import { allOrNothing, type Transaction } from './transaction.js';
 
 export interface HalfIdentity {
   readonly key: string;
@@ -44,16 +44,14 @@ export async function makeHalf(
   identity: HalfIdentity,
   { address, signal, course }: HalfCaller,
 ): Promise<Connection> {
-  const transaction = new Transaction(signal, course, components.faults);
   try {
-    const connection = await connectEndpoint(components, request, identity, address, transaction);
-    // A caller that has gone does not hear that there is a half to close.
-    signal.throwIfAborted();
-    return declareUp(components, connection, course);
-  } catch (thrown) {
-    const error = transaction.failure(thrown);
-    for (const failure of await transaction.rollback(error))
-      components.logger.error({ err: failure }, 'a step was not undone');
+    return await allOrNothing(components, signal, course, async (transaction) => {
+      const connection = await connectEndpoint(components, request, identity, address, transaction);
+      // A caller that has gone does not hear that there is a half to close.
+      signal.throwIfAborted();
+      return declareUp(components, connection, course);
+    });
+  } catch (error) {
     components.logger.info(
       {
         service: request.networkServiceName,

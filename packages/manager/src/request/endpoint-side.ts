@@ -13,7 +13,7 @@ import {
 } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
-import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
+import { obstacles } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
 import type { ServedConnection } from '../endpoints/served-names.js';
@@ -23,7 +23,7 @@ import { endpointInterfaceName, macOf, type ServedFor } from '../state/connectio
 import type { Holder } from '../state/holder.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
-import { takePair } from './take-pair.js';
+import { takeAddresses } from './take-addresses.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {
@@ -116,7 +116,7 @@ export async function askEndpoint(
   );
   const given = { client: reply.clientParameters, endpoint: reply.endpointParameters };
   const { pairs, own } = leavesAddresses(given)
-    ? await takeAddresses(components, transaction, question, namespace)
+    ? await chooseAddresses(components, transaction, question, namespace)
     : { pairs: [], own: [] };
   const answerer = { kind: 'endpoint', name: nseProviderName } as const;
   const answer = judgeAnswer(answerer, given, { pairs, mtu: question.mtu });
@@ -157,7 +157,7 @@ export async function askEndpoint(
 }
 
 /** The pairs offered where they are free in the endpoint's pod, else others; `own` are those of this manager's pools. */
-async function takeAddresses(
+async function chooseAddresses(
   components: RequestComponents,
   transaction: Transaction,
   { endpoint, excluded, offered, offeredIsOwn = true, holder, verdict }: EndpointQuestion,
@@ -170,14 +170,10 @@ async function takeAddresses(
       routed.some((other) => other.overlaps(IpPrefix.of(prefix))),
   );
   if (offered.length > 0 && !collides) return { pairs: offered, own: offeredIsOwn ? offered : [] };
-  const taken = await transaction.step(
-    'allocate addresses',
-    () =>
-      allocate(components, prefixesOf(components, endpoint), [...excluded, ...routed], () =>
-        takePair(components, holder, verdict),
-      ),
-    (allocated) => releasePairs(components, allocated),
-  );
+  const taken = await takeAddresses(components, transaction, 'allocate addresses', {
+    ...{ endpoint, holder, verdict },
+    excluded: [...excluded, ...routed],
+  });
   return { pairs: taken, own: taken };
 }
 

@@ -4,12 +4,12 @@ import { interfaceList } from '../choice/negotiation.js';
 import { byPreference, spelledOut } from '../choice/physical-networks.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
-import { type Admitted, attemptOf, connectionId } from './attempt.js';
+import { type Admitted, connectionId } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { connectLocally } from './local-connection.js';
 import { declareUp } from './programming.js';
 import { connectRemotely } from './remote-connection.js';
-import { Transaction } from './transaction.js';
+import { allOrNothing } from './transaction.js';
 
 /** A request tries at most this many endpoints. */
 const maxCandidates = 5;
@@ -80,8 +80,9 @@ async function connectTo(
   const { request } = admitted;
   const local = endpoint.networkServiceHost === components.self.name;
   const connect = local ? connectLocally : connectRemotely;
+  const id = connectionId(components, admitted.hash);
   // The other manager hears what became of its half, and why, from the attempt alone: also while that is undone.
-  using _asking = local ? undefined : components.peers.asking(connectionId(components, admitted.hash));
+  using _asking = local ? undefined : components.peers.asking(id);
   const failures: NsmError[] = [];
   const { physical, gate } = components;
   const wanted = gate.isRuled
@@ -89,16 +90,15 @@ async function connectTo(
     : request.interface;
   const { interfaces: allowed, verdict } = gate.admitClient(admitted.client, endpoint, wanted);
   for (const interfaces of byPreference(allowed, endpoint.interface, physical)) {
-    const transaction = new Transaction(signal, admitted.course, components.faults);
+    const attempt = { ...admitted, endpoint, interfaces, verdict, id };
     try {
-      const attempt = attemptOf(components, admitted, endpoint, interfaces, verdict);
-      const connection = await connect(components, attempt, transaction);
-      components.owners.hold(connection);
-      return declareUp(components, connection, admitted.course);
+      return await allOrNothing(components, signal, admitted.course, async (transaction) => {
+        const connection = await connect(components, attempt, transaction);
+        components.owners.hold(connection);
+        return declareUp(components, connection, admitted.course);
+      });
     } catch (thrown) {
-      const error = transaction.failure(thrown);
-      for (const failure of await transaction.rollback(error))
-        components.logger.error({ err: failure }, 'a step was not undone');
+      const error = NsmError.from(thrown);
       // Healing tries again and again.
       const news =
         !admitted.former ||

@@ -58,7 +58,7 @@ export async function program(
 function requireRoutes({ shares, connections }: RequestComponents, planned: Connection): void {
   const [holder, more] = [holderOf(planned), routesIn(planned)];
   if (holder && more > 0)
-    shares.require('routes', holder, connections.routesBeside(planned, holder), { more });
+    shares.require('routes', holder, connections.holdings.routesOf(holder, planned.id), { more });
 }
 
 /** What the forwarder answers, as far as it is kept: what it did says the course of the order. */
@@ -94,7 +94,7 @@ export function declareUp(
 ): Connection {
   const up = connections.change(connection, { phase: { kind: 'UP' } });
   course.about({ connection: up.id, service: up.service, role: up.role });
-  connections.noteCourse(up.id, course);
+  connections.histories.noteCourse(up.id, course);
   logger.info(
     {
       connection: up.id,

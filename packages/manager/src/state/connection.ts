@@ -9,6 +9,7 @@ import type {
   Subject,
   TunnelType,
 } from '@nsm/api';
+import type { EndpointKey } from '@nsm/registry';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { identityOf } from './namespace-identity.js';
 
@@ -173,6 +174,15 @@ export interface Connection {
   readonly provider?: Subject;
   /** Milliseconds since the Unix epoch at which it entered its state. */
   readonly since: number;
+}
+
+/** What names its endpoint. */
+export function endpointOf({ service, endpoint }: Pick<Connection, 'service' | 'endpoint'>): EndpointKey {
+  return {
+    networkServiceName: service,
+    nseProviderName: endpoint.name,
+    nseProviderNamespace: endpoint.namespace,
+  };
 }
 
 export function namespaceOfOwner({ namespace: inode, cookie = 0n }: Owner): NamespaceIdentity {

@@ -35,6 +35,12 @@ export class Holdings {
     if (routes !== undefined) this.#setRoutes(holding, routes);
   }
 
+  /** Counts a connection that is being made. @returns what ends that; a connection on record goes on to count. */
+  expect(id: string, holder: Holder): () => void {
+    this.add(id, holder, 'request');
+    return () => this.delete(id, 'request');
+  }
+
   delete(id: string, cause: Cause): void {
     const present = this.#byId.get(id);
     if (!present?.causes.delete(cause)) return;
