@@ -72,7 +72,6 @@ export class Manager {
     this.#stops = new Stops(this.#logger);
   }
 
-  /** TCP port listened on, once started. */
   get port(): number {
     return this.#port;
   }
@@ -160,7 +159,7 @@ export class Manager {
 
     await registry.start();
     stops.add(() => registry.stop());
-    // One that comes back under the name of one that failed is another.
+    // An endpoint that comes back under the name of one that failed is another endpoint.
     registry.watch(({ event }) => {
       // What was heard stays known while the registry is away.
       if (event.case === 'synced') this.readiness.have('registry');
@@ -211,7 +210,7 @@ export class Manager {
     return log;
   }
 
-  /** Its address is known as soon as it listens. */
+  /** Who this manager is; the address is known as soon as the manager listens. */
   #self(nodeId: string): Self {
     const { name, version = '', advertise, credentials } = this.#options;
     const port = (): number => this.#port;
@@ -231,7 +230,7 @@ export class Manager {
   }
 }
 
-/** Waits for what is under way: all calls together for no longer than a stop may take. */
+/** What waits for work under way; all its calls together wait no longer than a stop may take. */
 function finishing({ reconciler, clock, logger }: ServiceComponents): () => Promise<void> {
   let patienceMs = finishWithinMs;
   return async () => {

@@ -32,7 +32,7 @@ export interface ProxyAnswer {
   readonly tunnel: AgreedTunnel | undefined;
   /** The client's, with the parameters that the client asked for. */
   readonly chosen: Interface;
-  /** What the client is told, once it is judged. */
+  /** Parameters for the client, not judged yet. */
   readonly told: ConnectionParameters;
   /** What the endpoint's side reaches through the client beside its addresses: networks. */
   readonly clientSources: readonly string[];

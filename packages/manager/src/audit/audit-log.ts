@@ -29,7 +29,7 @@ export class AuditLog {
   #lines: Buffer[] = [];
   #waiting = 0;
   #lost = 0;
-  /** Of the lost ones, those that no line has told of. */
+  /** Lost lines that no line of the log has told of yet. */
   #untold = 0;
   #file: FileHandle | undefined;
   #size = 0;
@@ -45,7 +45,6 @@ export class AuditLog {
     this.#maxBytes = maxBytes;
   }
 
-  /** How many lines could not be written. */
   get lost(): number {
     return this.#lost;
   }

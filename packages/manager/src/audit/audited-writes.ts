@@ -45,7 +45,7 @@ function isNews(renewed: Map<string, string>, { manager }: reg.RegisterManagerRe
   return true;
 }
 
-/** Names only: what an endpoint or manager is, the line of the record that was made of it says. */
+/** The names in a request; the line of the record that came of the request tells the rest. */
 function whatOf(request: object): Record<string, unknown> {
   const {
     $typeName,

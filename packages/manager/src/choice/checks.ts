@@ -10,7 +10,7 @@ export interface Wanted {
   readonly service: string;
   readonly labels: Label | undefined;
   readonly interfaces: readonly Interface[];
-  /** Who asks; absent: only what the policy says of the endpoints counts. */
+  /** The client; absent: only what the policy says of the endpoints counts. */
   readonly client?: Subject | undefined;
   /** Its client was connected to an endpoint of root: no other user's takes that place. Without a policy. */
   readonly needsTrust?: boolean | undefined;
@@ -23,20 +23,18 @@ export interface Surroundings {
   readonly drained: boolean;
   readonly endpoints: readonly NetworkServiceEndpoint[];
   readonly managers: ReadonlyMap<string, registry.Manager>;
-  /** What the local forwarder can join. */
   readonly wirings: WiringMatrix;
   readonly missingCapabilities: MissingCapabilities;
   /** What the policy lets a client have of an endpoint. */
   readonly pools: Pools;
   readonly gate: Pick<Gate, 'narrow' | 'admitUnprovided' | 'recordDenial' | 'isRuled'>;
   connections(endpoint: NetworkServiceEndpoint): number;
-  /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
-  /** A number that grows each time any endpoint is chosen: when this one last was. */
+  /** The number of the choice that last fell on the endpoint, counted over all endpoints; 0: never. */
   lastChosen(endpoint: NetworkServiceEndpoint): number;
 }
 
-/** One thing that a candidate is looked at for. The words are made only for those who read them. */
+/** A check that a candidate passes or not. The words are made only when they are read. */
 export type Check = { readonly passed: boolean; readonly text: () => string } & (
   | { readonly about: 'policy'; readonly verdict: Verdict; readonly allowed: readonly Interface[] }
   | { readonly about: 'labels'; readonly labels: readonly LabelMatch[] }
@@ -59,7 +57,7 @@ export function absence(name: string, managers: Surroundings['managers']): strin
   return manager.stopped ? `manager "${name}" was stopped` : `manager "${name}" does not answer`;
 }
 
-/** What a candidate is looked at for, the policy first: what it denies, nothing else is told of. */
+/** The checks of a candidate, the policy first: of a candidate that the policy denies nothing else is told. */
 export function* checksOf(
   endpoint: NetworkServiceEndpoint,
   wanted: Wanted,

@@ -19,7 +19,6 @@ export type Pools = ReadonlyMap<InterfaceType, readonly string[]>;
 /** Milliseconds within which the other side must answer: adapters take seconds to find their link when they come up. */
 export const wireAnswersWithinMs = 6000;
 
-/** The physical network that an interface names. */
 export function poolOf({ parameters }: Interface): string | undefined {
   return parameters?.interfaceParameters.pool;
 }

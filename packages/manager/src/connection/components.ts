@@ -31,7 +31,6 @@ export interface ActsComponents {
   readonly servedNames: ServedNames;
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
-  /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   readonly clock: Clock;
   /** Makes a connection at some endpoint, until packets go through it. @throws NsmError when none can be connected now. */

@@ -44,7 +44,6 @@ export function courseOfStep(
   return course;
 }
 
-/** What a course is about. */
 export function subjectOf(connection: Connection | undefined): CourseSubject {
   if (!connection) return {};
   const { id, service, role } = connection;

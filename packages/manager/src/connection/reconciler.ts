@@ -14,7 +14,7 @@ import type { CloseOrder, Order } from './orders.js';
 import { pauseAfter, policy } from './policy.js';
 import { type Service, serve } from './serve.js';
 
-/** Carries out what was decided; nothing else writes the table. */
+/** Carries out steps and orders; nothing else writes the table. */
 export interface Acts {
   /** Takes a step, and removes the facts that the step deals with. @throws what keeps the step from being taken: it is tried again. */
   take(
@@ -39,7 +39,6 @@ export interface Acts {
   ): Promise<Connection | undefined>;
 }
 
-/** The connections of a key. */
 export interface Present {
   /** The newest that is meant to be connected, else the newest. */
   readonly connection?: Connection;
@@ -186,7 +185,7 @@ export class Reconciler {
       interrupt.abort(new NsmError('conflict', 'the connection was closed while it was being made'));
   }
 
-  /** Begins to work on a key, unless that is going on: then it comes to what is new by itself. */
+  /** Begins to work on a key; work that is under way comes to the new fact or order by itself. */
   #work(slot: Slot): void {
     if (slot.work) return;
     slot.callOff?.();

@@ -65,7 +65,7 @@ export async function heal(
   }
 }
 
-/** One attempt to connect a client that has lost its endpoint; one whose namespace is gone needs none. */
+/** Attempts to connect a client that has lost its endpoint; the connection of a client whose namespace is gone ends. */
 async function reconnect(
   components: ActsComponents,
   lost: Connection,
@@ -117,7 +117,7 @@ async function establishAgain(
   return await components.establish(admitted, signal);
 }
 
-/** At once, for the client that waits; where that fails, later. */
+/** Connects a client that waits again at once; where that fails, the reconciler tries later. */
 export async function reconnectNow(
   components: ActsComponents,
   connection: Connection,

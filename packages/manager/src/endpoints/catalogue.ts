@@ -60,7 +60,6 @@ export class Catalogue {
     );
   }
 
-  /** Names of network services. */
   services(): Set<string> {
     return new Set(this.all().map(({ networkServiceName }) => networkServiceName));
   }

@@ -16,9 +16,9 @@ import { type Asker, whoAsks } from './who-asks.js';
 type Reply = MessageInitShape<typeof admin.ExplainSelectionReplySchema>;
 type PlanInit = MessageInitShape<typeof admin.PlanSchema>;
 
-/** Of thousands of candidates so many are asked what they could do: a request tries fewer. */
+/** Candidates whose managers are asked what they could do; a request tries fewer. */
 const mostAsked = 16;
-/** And so many are told of in full: all of them go into one reply. */
+/** Candidates that are told of in full: all candidates go into one reply. */
 const mostInFull = 256;
 
 export async function explainSelection(
@@ -88,7 +88,6 @@ function planOf(
   };
 }
 
-/** The name that the client's interface would get. */
 function nameIn(
   components: ExplainComponents,
   { namespace, interfaceNames }: Asker,

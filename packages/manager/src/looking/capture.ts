@@ -68,7 +68,7 @@ export async function* captureHalf(
   }
 }
 
-/** It is still meant to be, by the same devices and the same tunnel. */
+/** Whether the connection is still meant to be, with the same tunnel. */
 function isSame({ connections }: LookingComponents, { id, crossConnect }: Connection): boolean {
   const present = connections.byId(id);
   return (

@@ -71,7 +71,7 @@ export function sideOf({ client }: fw.CrossConnect): 'client' | 'endpoint' {
   return client ? 'client' : 'endpoint';
 }
 
-/** What another manager answered with, its own words behind its name. */
+/** The refusal of another manager: its own words behind its name. */
 export function refusedBy(manager: string, thrown: unknown): NsmError {
   const { kind, message } = NsmError.from(thrown);
   if (kind === 'unimplemented')

@@ -21,7 +21,7 @@ export type Seen = Sighting & Pick<Recognised, 'mark' | 'isError'>;
 
 export interface Watching {
   readonly points: readonly Point[];
-  /** Grows, in the order of time. */
+  /** The list grows, in the order of time. */
   readonly seen: readonly Seen[];
   /** Waits until all that has passed so far is among what was seen. */
   settle(): Promise<void>;

@@ -20,12 +20,10 @@ import type { Transaction } from './transaction.js';
 /** Tunnel identifiers proposed to the other manager: hardly ever are all of them taken there. */
 const identifiersProposed = 4;
 
-/** What the other manager agreed to. */
 export interface ManagerAnswer extends ProxyAnswer {
   readonly peer: Peer & { readonly connectionId: string };
   /** Of the tunnel identifiers that were proposed. */
   readonly reservation: Reservation;
-  /** The addresses that were proposed. */
   readonly pairs: readonly AddressPair[];
 }
 
@@ -108,7 +106,6 @@ export async function askManager(
 
 /** What this node offers the other: tunnels in its order, and the client's interfaces that they can bring there. */
 export interface Offered {
-  /** HOST:PORT of the other manager. */
   readonly address: string;
   readonly tunnels: readonly Tunnel[];
   readonly interfaces: readonly Interface[];

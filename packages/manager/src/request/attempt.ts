@@ -26,7 +26,6 @@ export interface Admitted {
   readonly owner: Owner;
   /** The client's. */
   readonly namespace: fw.Namespace;
-  /** Who the client is, to policies. */
   readonly client: Subject;
   /** User of the client's process: sockets for the client are open to that user alone. */
   readonly uid: number;
@@ -56,13 +55,11 @@ export interface Attempt extends Admitted {
   readonly endpoint: NetworkServiceEndpoint;
   /** Those of the client's interfaces that are tried now, the best first. */
   readonly interfaces: readonly Interface[];
-  /** What the policy says of this client and this endpoint. */
   readonly verdict: Verdict;
-  /** The connection's id. */
   readonly id: string;
 }
 
-/** Of a connection by what names it on every node it touches. */
+/** A connection's id, made of the hash that names the connection on every node it touches. */
 export function connectionId({ self }: Pick<RequestComponents, 'self'>, hash: string): string {
   return `${self.idPrefix}${hash}`;
 }
@@ -108,7 +105,7 @@ export function recordOf(
   };
 }
 
-/** In another pod the name says nothing. */
+/** The connection to be replaced; its interface's name counts in the same pod only. */
 function replacing(beside: Connection, inode: number): NonNullable<Connection['replaces']> {
   const samePod = beside.crossConnect.client?.namespace?.inode === inode;
   return { id: beside.id, interfaceName: samePod ? nameToBe(beside) : '' };
@@ -155,7 +152,7 @@ export function nameToBe({ replaces, interface: chosen, clientParameters }: Conn
   return inherited === `${before}${number}${after}` && /^\d+$/.test(number) ? inherited : interfaceName;
 }
 
-/** Of other connections in the same pod that have no interface now, and are to have it again. */
+/** Interface names of other connections in the same pod, which are being healed and are to have the names again. */
 export function namesToBe(
   components: Pick<RequestComponents, 'connections'>,
   id: string,

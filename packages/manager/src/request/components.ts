@@ -31,9 +31,8 @@ export interface RequestComponents extends LifelinesComponents {
   readonly owners: OwnerWatch;
   readonly servedNames: ServedNames;
   readonly forwarder: Forwarder;
-  /** What the forwarder can join. */
   readonly wirings: WiringMatrix;
-  /** What it cannot do, and why. */
+  /** What the forwarder cannot do, and why. */
   readonly missingCapabilities: MissingCapabilities;
   /** Physical networks whose devices this node can give to pods. */
   readonly physical: Pools;
@@ -49,7 +48,6 @@ export interface RequestComponents extends LifelinesComponents {
   readonly identifiers: Identifiers;
   readonly connections: ConnectionTable;
   readonly refusals: Refusals;
-  /** What the log has been told. */
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   readonly faults?: FaultInjector;

@@ -21,11 +21,9 @@ import { allOrNothing, type Transaction } from './transaction.js';
 export interface HalfIdentity {
   readonly key: string;
   readonly fingerprint: string;
-  /** Who the client is, to policies. */
   readonly client: Subject;
 }
 
-/** Who waits for a half. */
 export interface HalfCaller {
   /** IP address of the client's manager. */
   readonly address: string;

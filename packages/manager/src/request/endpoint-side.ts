@@ -29,7 +29,6 @@ import type { Transaction } from './transaction.js';
 export interface EndpointQuestion {
   readonly id: string;
   readonly hash: string;
-  /** The client and its request. */
   readonly client: ServedFor;
   readonly endpoint: NetworkServiceEndpoint;
   readonly labels: Label | undefined;
@@ -41,7 +40,6 @@ export interface EndpointQuestion {
   /** Whether the pairs offered are from this manager's pools. Default: true. */
   readonly offeredIsOwn?: boolean;
   readonly mtu: Mtu;
-  /** What the policy says of the client and the endpoint. */
   readonly verdict: Verdict;
   /** Whose the addresses are that this manager gives out; undefined where it is not known. */
   readonly holder: Holder | undefined;

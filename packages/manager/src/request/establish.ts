@@ -11,10 +11,8 @@ import { declareUp } from './programming.js';
 import { connectRemotely } from './remote-connection.js';
 import { allOrNothing } from './transaction.js';
 
-/** A request tries at most this many endpoints. */
 const maxCandidates = 5;
 
-/** Tries the endpoints in order until one carries packets. */
 export async function establish(
   components: RequestComponents,
   admitted: Admitted,
@@ -60,7 +58,7 @@ const notEndpointsFault: ReadonlySet<NsmErrorKind> = new Set([
   'policy',
 ]);
 
-/** Another interface does not help against these. */
+/** Errors against which another interface does not help. */
 const notRetryable: ReadonlySet<NsmErrorKind> = new Set([
   'namespace-unknown',
   'endpoint-unreachable',

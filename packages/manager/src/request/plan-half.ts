@@ -37,7 +37,7 @@ export async function planHalf(
   }
 }
 
-/** What this node can do towards the other, whatever becomes of the rest. */
+/** Tunnels of this node towards the other, whatever becomes of the rest. */
 async function tunnelsSaid(
   components: RequestComponents,
   { networkServiceName }: proxy.ProxyConnectionRequest,

@@ -8,7 +8,6 @@ import type { Transaction } from './transaction.js';
 /** A side of a connection that is on this node. */
 interface SideWish {
   readonly interface: Interface;
-  /** User of its process. */
   readonly uid: number;
 }
 

@@ -65,7 +65,7 @@ export class Transaction {
     return value;
   }
 
-  /** Why it failed: where the signal ended it, during which step. */
+  /** Why the work failed: where the signal ended it, during which step. */
   failure(thrown: unknown): NsmError {
     const { signal } = this;
     if (!signal.aborted) return NsmError.from(thrown);

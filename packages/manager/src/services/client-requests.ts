@@ -10,7 +10,6 @@ import { type Holder, ownHolder } from '../state/holder.js';
 import type { ServiceComponents } from './components.js';
 import { fingerprintOf } from './fingerprint.js';
 
-/** Who asks for a connection. */
 export interface ClientCall {
   readonly peer?: PeerCredentials | undefined;
   readonly signal: AbortSignal;

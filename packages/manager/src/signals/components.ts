@@ -45,10 +45,8 @@ export interface SignalComponents {
   /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
   readonly underlayListeners: Set<() => void>;
   readonly clock: Clock;
-  /** What the log has been told. */
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
-  /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   /** Milliseconds between two looks at whether packets come back from each other node. */
   readonly probeIntervalMs: number;

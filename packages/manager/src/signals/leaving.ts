@@ -8,7 +8,6 @@ import { tellDrained } from '../peers/registration.js';
 import { type Connection, endpointOf, isUp } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 
-/** What became of the connections that were to move. */
 export interface Moved {
   readonly moved: number;
   /** Ids of those that no other endpoint can take. */

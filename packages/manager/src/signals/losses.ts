@@ -10,7 +10,7 @@ import { compareSoon } from './comparing.js';
 import type { SignalComponents } from './components.js';
 import { isServedBy } from './leaving.js';
 
-/** What a connection leads to is of no use any more; one that was lost before needs not hear. */
+/** Marks a connection as lost, unless it was lost before. */
 export function lose(
   reconciler: SignalComponents['reconciler'],
   { id, phase }: Pick<Connection, 'id' | 'phase'>,

@@ -67,7 +67,7 @@ export function sharesConnection(
   return same && !isClosed(half) && (halfId === '' || !half.halfId || halfId === half.halfId);
 }
 
-/** A connection whose half here was ended for good, of which the other manager has not heard. */
+/** A connection whose half on this node was ended for good without the other manager having heard. */
 export function endedConnection(
   components: SignalComponents,
   { name }: CallingManager,

@@ -55,7 +55,6 @@ export interface PartsComponents {
   readonly source: PolicySource;
   readonly auditLog: AuditLog | undefined;
   readonly logger: Logger;
-  /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   /** Resolves when what was there before the last restart has been looked for. */
   readonly recovered: Promise<void>;

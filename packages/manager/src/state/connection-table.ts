@@ -70,7 +70,6 @@ export class ConnectionTable {
     return this.#byId.values();
   }
 
-  /** Those that are HEALING now. */
   healing(): Connection[] {
     return [...this.#healing].flatMap((id) => this.#byId.get(id) ?? []);
   }
@@ -84,7 +83,6 @@ export class ConnectionTable {
     return this.#byId.get(id);
   }
 
-  /** The newest connection of a key. */
   byKey(key: string): Connection | undefined {
     return this.ofKey(key).at(-1);
   }
@@ -100,7 +98,7 @@ export class ConnectionTable {
     return this.#byKey.of(key).toSorted((a, b) => a.generation - b.generation);
   }
 
-  /** Of a connection that is made now under a key: above all that there are. */
+  /** The generation of a connection that is made now under a key: above all present ones. */
   nextGeneration(key: string): number {
     return (this.byKey(key)?.generation ?? 0) + 1;
   }
@@ -129,12 +127,10 @@ export class ConnectionTable {
     if (this.#noted.size > maxNoted && oldest !== undefined) this.#noted.delete(oldest);
   }
 
-  /** Whether a pod has asked for connections lately. */
   wasNoted(pod: NamespaceIdentity): boolean {
     return this.#noted.has(identityOf(pod) ?? '');
   }
 
-  /** Connections of this node to an endpoint. */
   countOf(endpoint: EndpointKey): number {
     return this.#byEndpoint.countOf(endpointKey(endpoint));
   }
@@ -152,7 +148,7 @@ export class ConnectionTable {
   }
 
   /**
-   * Records what it is meant to be, or what there is of it. Nobody waits for the disk here: after a restart the kernel and the
+   * Records what a connection is meant to be, or what there is of it, without waiting for the disk: after a restart the kernel and the
    * other manager tell.
    * @returns the connection as it is recorded now.
    */
@@ -211,7 +207,7 @@ export class ConnectionTable {
     this.#tell({ kind: before ? 'changed' : 'present', connection });
   }
 
-  /** With the time at which it entered its state. */
+  /** The record with the time at which the connection entered its state. */
   #dated(connection: Connection): Connection {
     const before = this.#byId.get(connection.id);
     if (!before) return connection;
@@ -229,7 +225,7 @@ export class ConnectionTable {
   }
 }
 
-/** Of both sides. */
+/** Routes of both sides. */
 export function routesIn({ clientParameters, endpointParameters }: Connection): number {
   return (clientParameters?.route.length ?? 0) + (endpointParameters?.route.length ?? 0);
 }

@@ -2,10 +2,8 @@
 import { Tally } from '../tally.js';
 import { type Holder, holderNames } from './holder.js';
 
-/** Why a connection counts. */
 type Cause = 'request' | 'record';
 
-/** What a pod and its user have. */
 export interface Had {
   readonly pod: number;
   readonly user: number;
