@@ -1,5 +1,6 @@
 // What the steps of a connection's life use.
 import type { LogThrottle, Subject } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from '../addresses/address-pools.js';
@@ -41,4 +42,12 @@ export interface ActsComponents {
   readonly pathFailureOf: (connection: Connection) => PathFailure | undefined;
   /** Milliseconds an attempt to connect a client again may take. */
   readonly requestTimeoutMs: number;
+}
+
+/** Under what a step is taken, or an order served. */
+export interface Work {
+  /** Aborts when the work is pointless: its connection is to be closed, or the manager stops. */
+  readonly signal: AbortSignal;
+  /** What metrics, traces and `nsm describe` tell of the work. */
+  readonly course: Course;
 }

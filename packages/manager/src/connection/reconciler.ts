@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../clock.js';
 import { type Connection, isClosed, isUp, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import type { Work } from './components.js';
 import { courseOfStep, subjectOf } from './course-of-step.js';
 import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
@@ -17,25 +18,17 @@ import { type Service, serve } from './serve.js';
 /** Carries out steps and orders; nothing else writes the table. */
 export interface Acts {
   /** Takes a step, and removes the facts that the step deals with. @throws what keeps the step from being taken: it is tried again. */
-  take(
-    step: Exclude<Step, { do: 'rest' }>,
-    connection: Connection,
-    facts: Facts,
-    signal: AbortSignal,
-    course: Course,
-  ): Promise<void>;
+  take(step: Exclude<Step, { do: 'rest' }>, connection: Connection, facts: Facts, work: Work): Promise<void>;
   /**
    * Serves an order.
    * @param facts of the present connection.
-   * @param signal aborts when a connection that is being made is to be closed; for orders to move, when the manager stops.
    */
   serve(
     service: Service,
     order: Order,
     present: Present,
     facts: Facts,
-    signal: AbortSignal,
-    course: Course,
+    work: Work,
   ): Promise<Connection | undefined>;
 }
 
@@ -244,7 +237,7 @@ export class Reconciler {
       signal = AbortSignal.any([stopping, slot.interrupt.signal]);
     }
     try {
-      await acts.take(step, connection, facts, signal, course);
+      await acts.take(step, connection, facts, { signal, course });
       facts.failures = 0;
       facts.retryAtMs = 0;
       const present = table.byId(id);
@@ -291,7 +284,7 @@ export class Reconciler {
       signal = slot.interrupt.signal;
     }
     try {
-      resolve(await acts.serve(serve(order, connection), order, present, facts, signal, course));
+      resolve(await acts.serve(serve(order, connection), order, present, facts, { signal, course }));
     } catch (error) {
       reject(error);
     } finally {

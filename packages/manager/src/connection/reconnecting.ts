@@ -4,20 +4,13 @@ import { deadline, type forwarder as fw, NsmError } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { releasePairs } from '../addresses/allocation.js';
 import { type Admitted, nameToBe } from '../request/attempt.js';
-import {
-  type Connection,
-  hashOf,
-  isClosed,
-  newConnectionHash,
-  stateOf,
-  type Tell,
-} from '../state/connection.js';
+import { type Connection, hashOf, isClosed, newConnectionHash, stateOf } from '../state/connection.js';
 import { isSameNamespace } from '../state/namespace-identity.js';
 import { end, forgetRoutes, tellOthers } from './closing.js';
-import type { ActsComponents } from './components.js';
+import type { ActsComponents, Work } from './components.js';
 import { type Facts, forgetHalf, type PathFailure } from './facts.js';
 import type { ConnectOrder, MoveOrder } from './orders.js';
-import { closeReplaced, promote } from './replacement.js';
+import { closeReplaced, type Ending, promote } from './replacement.js';
 
 /** Takes down what led to the lost endpoint; what is the client's own, its addresses above all, is kept for it. */
 export async function detach(
@@ -46,14 +39,14 @@ export async function detach(
 export async function heal(
   components: ActsComponents,
   connection: Connection,
-  signal: AbortSignal,
-  course: Course,
+  { signal, course }: Work,
 ): Promise<void> {
   const { connections } = components;
   const { phase } = connection;
   if (phase.kind !== 'LOST') return;
   try {
-    await reconnect(components, connection, deadline(components.requestTimeoutMs, signal), course);
+    const within = deadline(components.requestTimeoutMs, signal);
+    await reconnect(components, connection, { signal: within, course });
   } catch (thrown) {
     const current = connections.byId(connection.id);
     if (current && isClosed(current)) return;
@@ -69,8 +62,7 @@ export async function heal(
 async function reconnect(
   components: ActsComponents,
   lost: Connection,
-  signal: AbortSignal,
-  course: Course,
+  { signal, course }: Work,
 ): Promise<Connection> {
   const { id, pairs, generation } = lost;
   await closeReplaced(components, lost, course);
@@ -123,15 +115,18 @@ export async function reconnectNow(
   connection: Connection,
   { signal }: ConnectOrder,
   facts: Facts,
-  interrupted: AbortSignal,
-  course: Course,
+  work: Work,
 ): Promise<Connection> {
+  const { course } = work;
   const { phase } = connection;
   const reason = facts.lost ?? ('reason' in phase ? phase.reason : 'its client asks for it again');
   forgetHalf(facts);
   const lost = phase.kind === 'LOST' ? connection : await detach(components, connection, reason, course);
-  return await reconnect(components, lost, AbortSignal.any([signal, interrupted]), course);
+  return await reconnect(components, lost, { signal: AbortSignal.any([signal, work.signal]), course });
 }
+
+/** How a connection leaves its endpoint. */
+interface Leaving extends Pick<MoveOrder, 'reason' | 'avoid'>, Ending {}
 
 /**
  * Replaces a connection by one to an endpoint that is not to be avoided: same interface name and, where the endpoint
@@ -141,10 +136,8 @@ export async function reconnectNow(
 export async function move(
   components: ActsComponents,
   present: Connection,
-  { reason, avoid }: Pick<MoveOrder, 'reason' | 'avoid'>,
-  signal: AbortSignal,
-  course: Course,
-  { lingerMs, tell = 'peer' }: { readonly lingerMs: number; readonly tell?: Tell },
+  { reason, avoid, lingerMs, tell }: Leaving,
+  { signal, course }: Work,
 ): Promise<void> {
   const { id, key } = present;
   const namespace = await course.step('look up the client', () => clientNamespace(components, present));
@@ -167,13 +160,12 @@ export async function evade(
   components: ActsComponents,
   connection: Connection,
   { reason, avoid }: PathFailure,
-  signal: AbortSignal,
-  course: Course,
+  work: Work,
 ): Promise<void> {
   try {
-    await move(components, connection, { reason, avoid }, signal, course, { lingerMs: 0, tell: 'once' });
+    await move(components, connection, { reason, avoid, lingerMs: 0, tell: 'once' }, work);
   } catch (thrown) {
-    course.end(thrown);
+    work.course.end(thrown);
     const present = components.connections.byId(connection.id);
     // A connection that is undone again and again keeps that as its reason.
     if (!present || isClosed(present) || stateOf(present) === 'STALE') return;
