@@ -1,10 +1,9 @@
 // What an endpoint is looked at for before a client is connected to it: one check after the other, each with its reason.
 import type { Interface, Label, NetworkServiceEndpoint, registry, Subject } from '@nsm/api';
 import type { Gate, Verdict } from '../policy/gate.js';
-import type { MissingCapabilities } from './missing-capabilities.js';
+import type { Abilities } from './abilities.js';
 import { type AgreedInterfaces, chooseInterfaces, interfaceList } from './negotiation.js';
-import { type Pools, spelledOut } from './physical-networks.js';
-import type { WiringMatrix } from './wiring-matrix.js';
+import { spelledOut } from './physical-networks.js';
 
 export interface Wanted {
   readonly service: string;
@@ -23,10 +22,8 @@ export interface Surroundings {
   readonly drained: boolean;
   readonly endpoints: readonly NetworkServiceEndpoint[];
   readonly managers: ReadonlyMap<string, registry.Manager>;
-  readonly wirings: WiringMatrix;
-  readonly missingCapabilities: MissingCapabilities;
-  /** What the policy lets a client have of an endpoint. */
-  readonly pools: Pools;
+  /** What this node can join, cannot do, and has for pods. */
+  readonly abilities: Pick<Abilities, 'wirings' | 'missingCapabilities' | 'physical'>;
   readonly gate: Pick<Gate, 'narrow' | 'admitUnprovided' | 'recordDenial' | 'isRuled'>;
   connections(endpoint: NetworkServiceEndpoint): number;
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
@@ -64,8 +61,10 @@ export function* checksOf(
   around: Surroundings,
   trustedOnly: boolean,
 ): Generator<Check> {
-  const { gate, pools } = around;
-  const asked = gate.isRuled ? spelledOut(wanted.interfaces, endpoint.interface, pools) : wanted.interfaces;
+  const { gate, abilities } = around;
+  const asked = gate.isRuled
+    ? spelledOut(wanted.interfaces, endpoint.interface, abilities.physical)
+    : wanted.interfaces;
   const { interfaces, verdict } = gate.narrow(wanted.client, endpoint, asked);
   yield {
     about: 'policy',
@@ -129,7 +128,7 @@ function checkInterfaces(
   interfaces: readonly Interface[],
   around: Surroundings,
 ): Check {
-  const { wirings } = around;
+  const { wirings, missingCapabilities } = around.abilities;
   const local = isLocal(endpoint, around);
   // What the other node can do with the endpoint's types is its manager's to say.
   const joined = local ? wirings.locally : wirings.remotely;
@@ -140,7 +139,7 @@ function checkInterfaces(
     text: () => {
       if (agreed) return `${interfaceList([agreed.client])} to ${interfaceList([agreed.endpoint])}`;
       const asked = new Set(wanted.interfaces.map(({ type }) => type));
-      const reasons = around.missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
+      const reasons = missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
       return (
         `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
         `${interfaceList(endpoint.interface)}, this node can join ${local ? wirings.list('locally') : `${wirings.list('tunnelled')} to another node`}${reasons}`

@@ -144,7 +144,7 @@ async function tunnelsHere(
     const { tunnels, obstacles } = await tunnelsTowards(components, remote, service, () => true);
     return {
       here: tunnels.map(({ type }) => type),
-      missingHere: components.missingCapabilities.tunnelsBut(tunnels, obstacles),
+      missingHere: components.abilities.missingCapabilities.tunnelsBut(tunnels, obstacles),
     };
   } catch (thrown) {
     return { unknown: NsmError.from(thrown).message };

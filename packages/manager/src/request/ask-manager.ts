@@ -125,14 +125,20 @@ export async function offerTo(
     throw new NsmError(
       'no-common-tunnel',
       `no tunnel of this node leads to manager ${quote(manager)}: ` +
-        components.missingCapabilities.ofTunnels(impossibleTunnels(components.tunnels, service), obstacles),
+        components.abilities.missingCapabilities.ofTunnels(
+          impossibleTunnels(components.tunnels, service),
+          obstacles,
+        ),
     );
-  const interfaces = tunnelable(asked, tunnels, components.wirings);
+  const interfaces = tunnelable(asked, tunnels, components.abilities.wirings);
   if (interfaces.length > 0) return { address, tunnels, interfaces };
   throw new NsmError(
     'no-common-interface',
-    `the client asks for ${interfaceList(asked)}, and its node can join ${components.wirings.list('tunnelled')} to another node` +
-      components.missingCapabilities.ofInterfaces(new Set(asked.map(({ type }) => type)), 'tunnelled'),
+    `the client asks for ${interfaceList(asked)}, and its node can join ${components.abilities.wirings.list('tunnelled')} to another node` +
+      components.abilities.missingCapabilities.ofInterfaces(
+        new Set(asked.map(({ type }) => type)),
+        'tunnelled',
+      ),
   );
 }
 

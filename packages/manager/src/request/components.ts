@@ -5,11 +5,9 @@ import type { AddressPools } from '../addresses/address-pools.js';
 import type { ConfiguredPrefixes } from '../addresses/allocation.js';
 import type { Identifiers } from '../addresses/identifiers.js';
 import type { Shares } from '../admission/shares.js';
+import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
-import type { MissingCapabilities } from '../choice/missing-capabilities.js';
-import type { Pools } from '../choice/physical-networks.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
-import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { Catalogue } from '../endpoints/catalogue.js';
 import type { LocalEndpoints } from '../endpoints/local-endpoints.js';
 import type { ServedNames } from '../endpoints/served-names.js';
@@ -31,11 +29,7 @@ export interface RequestComponents extends LifelinesComponents {
   readonly owners: OwnerWatch;
   readonly servedNames: ServedNames;
   readonly forwarder: Forwarder;
-  readonly wirings: WiringMatrix;
-  /** What the forwarder cannot do, and why. */
-  readonly missingCapabilities: MissingCapabilities;
-  /** Physical networks whose devices this node can give to pods. */
-  readonly physical: Pools;
+  readonly abilities: Pick<Abilities, 'wirings' | 'missingCapabilities' | 'physical'>;
   readonly offers: TunnelOffers;
   /**
    * The only tunnel types to use by network service, in order of preference; under '' those for services without their own.

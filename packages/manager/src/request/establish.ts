@@ -82,12 +82,12 @@ async function connectTo(
   // The other manager hears what became of its half, and why, from the attempt alone: also while that is undone.
   using _asking = local ? undefined : components.peers.asking(id);
   const failures: NsmError[] = [];
-  const { physical, gate } = components;
+  const { abilities, gate } = components;
   const wanted = gate.isRuled
-    ? spelledOut(request.interface, endpoint.interface, physical)
+    ? spelledOut(request.interface, endpoint.interface, abilities.physical)
     : request.interface;
   const { interfaces: allowed, verdict } = gate.admitClient(admitted.client, endpoint, wanted);
-  for (const interfaces of byPreference(allowed, endpoint.interface, physical)) {
+  for (const interfaces of byPreference(allowed, endpoint.interface, abilities.physical)) {
     const attempt = { ...admitted, endpoint, interfaces, verdict, id };
     try {
       return await allOrNothing(components, signal, admitted.course, async (transaction) => {

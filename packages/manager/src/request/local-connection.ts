@@ -136,11 +136,11 @@ export function agreeLocally(
   endpoint: NetworkServiceEndpoint,
   components: RequestComponents,
 ): AgreedInterfaces {
-  const chosen = chooseInterfaces(wanted, endpoint.interface, components.wirings.locally);
+  const chosen = chooseInterfaces(wanted, endpoint.interface, components.abilities.wirings.locally);
   if (!chosen)
     throw new NsmError(
       'no-common-interface',
       `no interface types that can be joined with endpoint ${quote(endpoint.nseProviderName)}`,
     );
-  return onOneNetwork(chosen, components.physical);
+  return onOneNetwork(chosen, components.abilities.physical);
 }

@@ -47,7 +47,7 @@ async function tunnelsSaid(
     const { tunnels, obstacles } = await tunnelsTowards(components, remote, networkServiceName, () => true);
     return {
       tunnels: tunnels.map(({ type }) => type),
-      missingTunnels: components.missingCapabilities.tunnelsBut(tunnels, obstacles),
+      missingTunnels: components.abilities.missingCapabilities.tunnelsBut(tunnels, obstacles),
     };
   } catch {
     // Where there is no route, the choice of a tunnel says so.

@@ -27,7 +27,7 @@ export interface SignalComponents {
   readonly reconciler: Reconciler;
   readonly connections: ConnectionTable;
   readonly forwarder: Forwarder;
-  readonly abilities: Pick<Abilities, 'learn'>;
+  readonly abilities: Abilities;
   readonly cluster: ClusterPrefixes;
   readonly registry: Registry;
   readonly readiness: Readiness;

@@ -105,11 +105,7 @@ export function makeParts(
   );
   stops.add(() => advertising.stop());
   const connections = new ConnectionTable(store, Date.now);
-  const { wirings, missingCapabilities, physical } = abilities;
-  const catalogue = new Catalogue(
-    { registry, endpoints, connections, health, wirings, missingCapabilities, physical, gate },
-    name,
-  );
+  const catalogue = new Catalogue({ registry, endpoints, connections, health, abilities, gate }, name);
   const pools = new AddressPools(registry, name);
   const identifiers = new Identifiers();
   const offers = new TunnelOffers(forwarder, options.tunnelAddress ?? '');
@@ -135,9 +131,7 @@ export function makeParts(
     ...known,
     ...{
       forwarder,
-      wirings,
-      missingCapabilities,
-      physical,
+      abilities,
       offers,
       pools,
       refusals: new Refusals(Date.now),
