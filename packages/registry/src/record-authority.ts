@@ -4,6 +4,7 @@ import { type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/ap
 import { type Change, RecordFile } from '@nsm/durable';
 import type { Clock } from './clock.js';
 import { LeaseTable } from './lease-table.js';
+import { notAlive } from './own-records.js';
 import { type RecordCache, removalOf } from './record-cache.js';
 import { recordCodec, type StoredRecord } from './record-codec.js';
 import type {
@@ -149,6 +150,7 @@ export class RecordAuthority implements RecordWriter {
     this.#check();
     const present = this.#claims.get(name);
     if (present !== undefined && present !== holder) return present;
+    if (!this.#leases.has(holder)) throw notAlive(holder);
     this.#claims.set(name, holder);
     const value = create(wire.ClaimRequestSchema, { name, holder });
     await this.#put(claimKey(name), present === undefined, { case: 'claim', value });
