@@ -42,7 +42,14 @@ const connection: MeshConnection = {
     detail: '',
     attempt: 0,
   },
-  ...{ since: '2026-01-01T00:00:01.000Z', interface: 'kernel', client: side, tunnel: null, halves: [] },
+  ...{
+    since: '2026-01-01T00:00:01.000Z',
+    interface: 'kernel',
+    client: side,
+    tunnel: null,
+    narrow: null,
+    halves: [],
+  },
   ...{
     endpoint: { ...side, name: 'gw', namespace: 'default' },
     lastOrder: null,

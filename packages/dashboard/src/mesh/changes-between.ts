@@ -1,5 +1,5 @@
 // What is different between two moments of a mesh: things for the page, and lines for the time line.
-import { grouped } from '../grouped.js';
+import { grouped } from '@nsm/views/grouped';
 import {
   type Change,
   type ConnectionState,

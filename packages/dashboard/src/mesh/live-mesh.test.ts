@@ -1,6 +1,7 @@
 import { NsmError } from '@nsm/api';
+import { type ManagerView, managerView } from '@nsm/views/manager-view';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ConnectionNews, Look, ManagerFeed, ManagerTold, MeshSource } from '../manager-feed.js';
+import type { ConnectionNews, Look, ManagerFeed, MeshSource } from '../manager-feed.js';
 import type { MeshNode } from '../model.js';
 import { LiveMesh } from './live-mesh.js';
 
@@ -8,7 +9,7 @@ import { LiveMesh } from './live-mesh.js';
 class Feed implements ManagerFeed {
   readonly where: string;
   readonly isLocal: boolean = false;
-  managers: ManagerTold[] = [];
+  managers: ManagerView[] = [];
   ended: boolean = false;
   readonly #name: string;
 
@@ -46,16 +47,9 @@ class Feed implements ManagerFeed {
   }
 }
 
-const manager = (name: string, more: Partial<ManagerTold> = {}): ManagerTold => ({
-  ...{
-    name,
-    address: `${name}:5001`,
-    version: '',
-    security: 'mtls',
-    alive: true,
-    stopped: false,
-    drained: false,
-  },
+const manager = (name: string, more: Partial<ManagerView> = {}): ManagerView => ({
+  ...managerView(undefined),
+  ...{ name, address: `${name}:5001`, security: 'mtls', alive: true },
   ...more,
 });
 
@@ -63,7 +57,7 @@ it('a manager that was named is asked as it was named, though another tells of i
   const [first, second] = [new Feed('a'), new Feed('b')];
   for (const feed of [first, second]) feed.managers = [manager('a'), manager('b')];
   const others: Feed[] = [];
-  const feedOf = ({ name, address }: ManagerTold): ManagerFeed => {
+  const feedOf = ({ name, address }: ManagerView): ManagerFeed => {
     others.push(new Feed(name, address));
     return others.at(-1) as Feed;
   };

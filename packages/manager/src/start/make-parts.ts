@@ -16,6 +16,7 @@ import type { AuditLog } from '../audit/audit-log.js';
 import { logOrders } from '../audit/log-orders.js';
 import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
+import { NarrowWays } from '../choice/narrow-ways.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
 import { monotonicClock } from '../clock.js';
 import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
@@ -188,6 +189,7 @@ export function makeParts(
       stopping,
     },
     underlayListeners: new Set(),
+    narrowWays: new NarrowWays(),
     cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };

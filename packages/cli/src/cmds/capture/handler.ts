@@ -1,10 +1,10 @@
 // Has the manager capture, and shows or writes what comes.
 import { type admin, type capture, deadline, tunnelNames } from '@nsm/api';
 import { Output } from '@nsm/output';
+import { counted } from '@nsm/views/texts';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
 import { interrupted } from '../../interrupted.js';
-import { counted } from '../../view-texts.js';
 import { CaptureFile } from './capture-file.js';
 import { filterProgram } from './compile-filter.js';
 import type { CaptureFlags, CaptureWord } from './flags.js';

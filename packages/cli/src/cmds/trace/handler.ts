@@ -1,10 +1,10 @@
 // Shows what the manager recorded of the last request, and what it sees of packets that it sends.
 import { type admin, NsmError } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
+import { orderView } from '@nsm/views/connection-view';
+import { orderText } from '@nsm/views/texts';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
-import { orderText } from '../../view-texts.js';
-import { orderView } from '../../views.js';
 import type { TraceFlags } from './flags.js';
 import { waterfall } from './waterfall.js';
 
