@@ -125,6 +125,11 @@ describe('what changed', () => {
     ],
     ['one that is seen again', { ...connection, state: 'UNKNOWN' }, connection],
     ['other words for silence', { ...node, unseen: 'away' }, { ...node, unseen: 'it was stopped' }],
+    [
+      'the silence of whoever has ended',
+      { ...node, state: 'STOPPED' },
+      { ...node, state: 'STOPPED', unseen: 'away' },
+    ],
     ['a manager that came, and is asked soon', node, { ...node, unseen: notAskedYet }],
     ['its first answer', { ...node, unseen: notAskedYet }, node],
   ])('is no line of %s', (_, before, after) => {

@@ -79,6 +79,19 @@ it('a manager that was named is asked as it was named, though another tells of i
   expect(mesh.things).toContainEqual(expect.objectContaining({ id: 'b', unseen: 'no manager answers' }));
 });
 
+it('a manager that is stopped is one line, whoever says so first', async () => {
+  const [first, second] = [new Feed('a'), new Feed('b')];
+  first.managers = [manager('a'), manager('b')];
+  await using mesh = new LiveMesh({ feeds: [first, second], feedOf: () => 'not asked' });
+  await mesh.refresh();
+  second.look = () => Promise.reject(new Error('no manager answers'));
+  await mesh.refresh();
+  expect(mesh.changes).toEqual([]);
+  first.managers = [manager('a'), manager('b', { alive: false, stopped: true })];
+  for (let look = 0; look < 2; look++) await mesh.refresh();
+  expect(mesh.changes.map(({ who, what }) => `${who} ${what}`)).toEqual(['node b stopped']);
+});
+
 it('why a request cannot be explained is an answer', async () => {
   const feed = new Feed('a');
   feed.explain = () => {
