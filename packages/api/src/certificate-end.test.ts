@@ -8,7 +8,11 @@ const day = 86_400_000;
 let ended: number;
 const socket = (): Socket => {
   const made = new EventEmitter();
-  return Object.assign(made, { destroy: () => void (ended++, made.emit('close')) }) as unknown as Socket;
+  const destroy = (): void => {
+    ended++;
+    made.emit('close');
+  };
+  return Object.assign(made, { destroy }) as unknown as Socket;
 };
 
 beforeEach(() => {

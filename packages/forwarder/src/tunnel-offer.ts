@@ -14,6 +14,7 @@ export interface Offer {
   readonly tunnels: TunnelOffer[];
   /** Kinds that work here and do not lead to the other node, and why. */
   readonly obstacles: { readonly type: TunnelType; readonly missing: string; readonly engine: string }[];
+  readonly way: { readonly device: string; readonly via: string; readonly mtu: number };
 }
 
 /** Other nodes whose offers are watched over; beyond that all are forgotten, and said to have changed. */
@@ -118,5 +119,9 @@ function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: s
     }
   }
   for (const type of tunnels.keys()) obstacles.delete(type);
-  return { tunnels: [...tunnels.values()], obstacles: [...obstacles.values()] };
+  return {
+    tunnels: [...tunnels.values()],
+    obstacles: [...obstacles.values()],
+    way: { device: uplink?.name ?? '', via: route.gateway ?? '', mtu: underlayMtu },
+  };
 }

@@ -70,6 +70,7 @@ describe('EmbeddedRegistry', () => {
     await file.write(Array.from({ length: 4096 }, (_, index) => claim(`x-${index}`)));
     await file.close();
     const registry = await open();
+    for (const name of ['greedy', 'other']) await registry.registerManager({ ...nodeA, name }, leaseMs);
     const refused = { kind: 'invalid', message: expect.stringMatching(/holds no more of one manager/) };
     await expect(registry.claim('more', 'greedy')).rejects.toMatchObject(refused);
     expect(await registry.claim('x-7', 'other')).toBe('greedy');
@@ -77,6 +78,7 @@ describe('EmbeddedRegistry', () => {
     await registry.releaseClaim('x-7', 'greedy');
     expect(await registry.claim('again', 'greedy')).toBe('greedy');
     await registry.removeManager('greedy');
+    await registry.registerManager({ ...nodeA, name: 'greedy' }, leaseMs);
     expect(await registry.claim('one', 'greedy')).toBe('greedy');
   });
 

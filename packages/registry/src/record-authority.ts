@@ -10,6 +10,7 @@ import { type Change, RecordFile } from '@nsm/durable';
 import type { Clock } from './clock.js';
 import { LeaseTable } from './lease-table.js';
 import { ManagerShares } from './manager-shares.js';
+import { notAlive } from './own-records.js';
 import { type RecordCache, removalOf } from './record-cache.js';
 import { recordCodec, type StoredRecord } from './record-codec.js';
 import type {
@@ -159,6 +160,7 @@ export class RecordAuthority implements RecordWriter {
     this.#check();
     const present = this.#claims.get(name);
     if (present !== undefined && present !== holder) return present;
+    if (!this.#leases.has(holder)) throw notAlive(holder);
     if (present === undefined) {
       this.#shares.admitClaim(holder);
       this.#shares.addClaim(holder);

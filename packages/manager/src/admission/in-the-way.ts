@@ -90,7 +90,7 @@ function isWithin(inner: IpPrefix, outer: IpPrefix): boolean {
   return !isDefault(outer) && inner.length >= outer.length && outer.contains(inner);
 }
 
-/** Whole, or one of its halves. */
+/** A default route, whole or one of its two halves. */
 function isDefault({ length }: IpPrefix): boolean {
   return length <= 1;
 }

@@ -1,7 +1,15 @@
 // Channels to other managers, one for each manager and address, kept while they are in use.
 import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
-import { type CallOptions, Channel, type Credentials, NsmError, proxy, type ServiceClient } from '@nsm/api';
+import {
+  type CallOptions,
+  Channel,
+  type Credentials,
+  NsmError,
+  proxy,
+  type ServiceClient,
+  splitHostPort,
+} from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { StepCall } from '@nsm/observe';
 import { quote } from '../untrusted-text.js';
@@ -249,7 +257,7 @@ export class PeerManagers {
    * @throws NsmError `manager-unreachable` when the name does not resolve.
    */
   async resolve(manager: string, address: string): Promise<string> {
-    const host = hostOf(address);
+    const { host } = splitHostPort(address);
     const known = IpPrefix.parseAddress(host)?.address;
     if (known !== undefined) return known;
     try {
@@ -266,7 +274,7 @@ export class PeerManagers {
 
   /** All IP addresses that a HOST:PORT may mean now; none when its name does not resolve. */
   async addressesOf(address: string): Promise<string[]> {
-    const host = hostOf(address);
+    const { host } = splitHostPort(address);
     const known = IpPrefix.parseAddress(host)?.address;
     if (known !== undefined) return [known];
     const found = await lookup(host, { all: true }).catch(() => []);
@@ -277,10 +285,6 @@ export class PeerManagers {
     for (const { channel } of this.#channels.values()) channel.close();
     this.#channels.clear();
   }
-}
-
-function hostOf(address: string): string {
-  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
 function keyOf(manager: string, address: string): string {
