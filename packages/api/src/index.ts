@@ -9,7 +9,7 @@ export { checkExpected, checkPeer } from './check-peer.js';
 export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
 export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
 export { deadline } from './deadline.js';
-export { interfaceNames, interfaceWords, tunnelNames } from './enum-names.js';
+export { interfaceName, interfaceNames, interfaceWords, tunnelName, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export { Floods } from './floods.js';

@@ -5,8 +5,8 @@ import type { Forwarder } from '../forwarder-client.js';
 /** Nodes whose offers are kept at most. */
 const maxKept = 4096;
 
-/** In the forwarder's order of preference; and what works on this node and does not lead to the other. */
-export type Offer = Pick<fw.OfferTunnelsReply, 'tunnels' | 'obstacles'>;
+/** In the forwarder's order of preference; what works on this node and does not lead to the other; and the way to the other. */
+export type Offer = Pick<fw.OfferTunnelsReply, 'tunnels' | 'obstacles' | 'way'>;
 
 export class TunnelOffers {
   readonly #forwarder: Forwarder;

@@ -1,6 +1,7 @@
 // What stands in the way of a request beside the choice of an endpoint, as far as looking tells.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type admin, NsmError, traitsOf } from '@nsm/api';
+import { ageText } from '@nsm/views/texts';
 import type { Wanted } from '../choice/checks.js';
 import { detailOf, isUp, namespaceOfOwner, stateOf } from '../state/connection.js';
 import { ownHolder } from '../state/holder.js';
@@ -76,9 +77,9 @@ function pastOf(
   }
   const last = refusals.of(namespace, service);
   if (last) {
-    const seconds = Math.round((connections.now() - last.at) / 1000);
+    const age = ageText(new Date(last.at).toISOString(), connections.now());
     const end = last.error.kind === 'cancelled' ? 'was given up by its caller' : 'was refused';
-    const what = `its last request (${quote(last.requestId)}, ${seconds} s ago) ${end}: ${last.error.message}`;
+    const what = `its last request (${quote(last.requestId)}, ${age} ago) ${end}: ${last.error.message}`;
     found.push({ code: last.error.code, what, refuses: false });
   }
   return found;

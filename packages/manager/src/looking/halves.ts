@@ -1,5 +1,5 @@
 // The two halves of a connection: which one another manager may look at, and how it is asked about its own.
-import { type forwarder as fw, interfaceWords, NsmError, traitsOf } from '@nsm/api';
+import { type forwarder as fw, NsmError } from '@nsm/api';
 import type { CallingManager } from '../admission/calling-manager.js';
 import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed } from '../state/connection.js';
@@ -45,25 +45,6 @@ export function sharedHalf(
     half && half.peer?.manager === name && halfId !== '' && half.halfId === halfId && !isClosed(half);
   if (shared) return half;
   throw new NsmError('not-found', `manager ${quote(name)} shares no such connection`);
-}
-
-/**
- * The side of a connection that can send: the client's where it is on this node.
- * @param elsewhere what to do where that side has no device, as far as the other side is on another node.
- * @throws NsmError `dataplane` where the side has no device to send by.
- */
-export function senderOf(
-  { crossConnect, role }: Connection,
-  elsewhere: string,
-): { readonly side: 'client' | 'endpoint'; readonly port: fw.Port } {
-  const side = sideOf(crossConnect);
-  const port = crossConnect[side];
-  if (port && traitsOf(port.type).hasDevice) return { side, port };
-  throw new NsmError(
-    'dataplane',
-    `the ${side} is on a ${interfaceWords[port?.type ?? 0]} interface, shared memory from which nobody but its application sends; ` +
-      (role === 'LOCAL' ? 'ask the application' : elsewhere),
-  );
 }
 
 /** The side that is looked at from this node. */

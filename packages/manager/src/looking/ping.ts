@@ -2,10 +2,11 @@
 
 import { randomBytes } from 'node:crypto';
 import { type admin, forwarder as fw, tunnelNames } from '@nsm/api';
+import { probeFrom, requireSender } from '../sender.js';
 import type { Connection } from '../state/connection.js';
 import { wordsOf } from '../untrusted-text.js';
 import type { LookingComponents } from './components.js';
-import { knownConnection, senderOf } from './halves.js';
+import { knownConnection } from './halves.js';
 
 type Leg = Omit<admin.PingLeg, '$typeName' | '$unknown'>;
 
@@ -52,15 +53,15 @@ export async function throughConnection(
   connection: Connection,
   timeoutMs: number,
 ): Promise<Leg> {
-  const { crossConnect } = connection;
-  const { side, port } = senderOf(connection, 'ping from the other node');
+  const sender = requireSender(connection);
+  const { side, port } = sender;
   const [to = ''] = port.peerAddresses;
   const from = `${side} ${port.name}`;
   const resolution = to.includes(':') ? 'ND' : 'ARP';
   if (to === '') return { from, to, method: '', answered: false, roundTripMs: 0 };
   const { ECHO, NEIGHBOUR } = fw.ProbeMethod;
   const ask = (method: fw.ProbeMethod) =>
-    forwarder.probe({ crossConnect, timeoutMs, method, payload: randomBytes(markSize) });
+    probeFrom(forwarder, sender, connection, { timeoutMs, method, payload: randomBytes(markSize) });
   const echo = await ask(ECHO);
   if (echo.answered) return { from, to, method: 'ICMP', ...answerOf(echo) };
   return { from, to, method: resolution, ...answerOf(await ask(NEIGHBOUR)) };

@@ -1,5 +1,5 @@
 // A packet's way as it was seen, compared with the way that it should have gone.
-export type Side = 'client' | 'endpoint';
+import type { Side } from '../sender.js';
 
 /** A device at which packets are watched. */
 export interface WatchedPoint {

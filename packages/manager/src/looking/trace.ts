@@ -1,9 +1,10 @@
 // Follows packets through a connection: sends them, and tells where on their way they came by, and why they did not get on.
 import { randomBytes } from 'node:crypto';
 import { type admin, forwarder as fw } from '@nsm/api';
+import { echoHeaders, probeFrom, requireSender, type Sender } from '../sender.js';
 import type { Connection } from '../state/connection.js';
 import type { LookingComponents } from './components.js';
-import { knownConnection, senderOf } from './halves.js';
+import { knownConnection } from './halves.js';
 import { type NodeDrops, observeAll } from './observe-drops.js';
 import { pathOf } from './ping.js';
 import { lossText, reasonsOf } from './trace-reasons.js';
@@ -41,7 +42,7 @@ export async function traceConnection(
   signal: AbortSignal,
 ): Promise<Report> {
   const connection = knownConnection(components, id);
-  const { side: from, port } = senderOf(connection, 'trace from the other node');
+  const sender = requireSender(connection);
   const here = components.self.name;
   const marks = newMarks();
   const end = new AbortController();
@@ -51,9 +52,9 @@ export async function traceConnection(
     // As long as it takes when nothing is answered.
     const drops = observeAll(components, connection, 2 * answeredWithinMs, until);
     drops.catch(() => undefined);
-    const sent = await sendAll(components, connection, port, marks);
+    const sent = await sendAll(components, connection, sender, marks);
     await watching.settle();
-    const way = wayOf(from, here, connection.peer?.manager ?? here);
+    const way = wayOf(sender.side, here, connection.peer?.manager ?? here);
     const results = await Promise.all(
       [...new Set(sent.map(({ size }) => size))].map((size) =>
         follow(
@@ -93,20 +94,20 @@ function newMarks(): Buffer[] {
 /** Sends small packets, then the largest that the interface takes. */
 async function sendAll(
   { forwarder }: LookingComponents,
-  { crossConnect }: Connection,
-  { peerAddresses: [peer = ''], mtu }: fw.Port,
+  connection: Connection,
+  sender: Sender,
   marks: readonly Buffer[],
 ): Promise<Sent[]> {
-  const headers = peer.includes(':') ? 48 : 28;
+  const headers = echoHeaders(sender);
   const { ECHO: method } = fw.ProbeMethod;
   const send = async (mark: number, bytes: number): Promise<Sent> => {
     const payload = Buffer.alloc(bytes);
     payload.set(marks[mark] ?? []);
-    const probe = { crossConnect, timeoutMs: answeredWithinMs, method, payload };
-    const { answered, unsent } = await forwarder.probe(probe);
+    const how = { timeoutMs: answeredWithinMs, method, payload };
+    const { answered, unsent } = await probeFrom(forwarder, sender, connection, how);
     return { size: headers + bytes, mark, answered, unsent };
   };
-  const sizes = [smallPayload, Math.max(smallPayload, mtu - headers)];
+  const sizes = [smallPayload, Math.max(smallPayload, sender.port.mtu - headers)];
   const sent: Sent[] = [];
   for (const [index, size] of sizes.entries()) {
     const first = index * timesSent;
@@ -151,7 +152,7 @@ async function follow(
   const reasons = reasonsOf({
     loss: found,
     count: lost.length,
-    peer: senderOf(connection, '').port.peerAddresses[0] ?? '',
+    peer: requireSender(connection).port.peerAddresses[0] ?? '',
     tunnel,
     unsent,
     smallerSize,

@@ -49,6 +49,11 @@ interface KnownManager {
   client?: ProxyClient;
 }
 
+function clientOf(known: KnownManager): ProxyClient {
+  known.client ??= known.channel.client(proxy.ProxyConnection);
+  return known.client;
+}
+
 export class PeerManagers {
   /** Ids of connections that other managers are being asked for just now: their halves there are not orphans. */
   readonly #asked = new Set<string>();
@@ -98,18 +103,19 @@ export class PeerManagers {
     { signal, headers, onSteps }: StepCall & { readonly signal: AbortSignal },
   ): Promise<proxy.ProxyConnectionReply> {
     const until = performance.now() + answerTimeoutMs;
-    const ask = () =>
-      this.#client(peer).requestProxyConnection(request, {
+    const ask = (known: KnownManager) =>
+      clientOf(known).requestProxyConnection(request, {
         signal,
         headers,
         timeoutMs: Math.max(1, until - performance.now()),
       });
-    const reply = await ask()
+    const first = this.#known(peer);
+    const reply = await ask(first)
       .catch((thrown: unknown) => {
         if (NsmError.from(thrown).kind !== 'unavailable' || signal.aborted) throw thrown;
         // The channel may still be waiting to try again a manager that is back already: a new one tries at once.
-        this.#forget(peer);
-        return ask();
+        this.#forget(first);
+        return ask(this.#known(peer));
       })
       .catch((thrown: unknown) => {
         // The other manager may have made its half without our hearing of it.
@@ -202,10 +208,10 @@ export class PeerManagers {
     );
   }
 
-  #forget(peer: Peer): void {
-    const key = keyOf(peer.manager, this.#current(peer));
-    this.#channels.get(key)?.channel.close();
-    this.#channels.delete(key);
+  /** That one alone: others who asked over it may have a new one by now. */
+  #forget(known: KnownManager): void {
+    known.channel.close();
+    for (const [key, present] of this.#channels) if (present === known) this.#channels.delete(key);
   }
 
   /**
@@ -220,9 +226,7 @@ export class PeerManagers {
   }
 
   #client(peer: Peer): ProxyClient {
-    const known = this.#known(peer);
-    known.client ??= known.channel.client(proxy.ProxyConnection);
-    return known.client;
+    return clientOf(this.#known(peer));
   }
 
   #known(peer: Peer): KnownManager {

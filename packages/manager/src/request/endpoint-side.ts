@@ -95,7 +95,11 @@ export async function askEndpoint(
   });
   const beside = components.servedNames.others(served)[0]?.id ?? '';
   await transaction.course.step('fit it into the endpoint', () =>
-    fitEndpoint(components, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] }),
+    fitEndpoint(components, nseProviderName, namespace, answer.endpoint, {
+      pairs,
+      own,
+      shared: [id, beside],
+    }),
   );
   return {
     namespace,

@@ -6,6 +6,7 @@ import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Audit } from '../audit/audit.js';
 import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
+import type { NarrowWays } from '../choice/narrow-ways.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
 import type { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
@@ -43,6 +44,7 @@ export interface SignalComponents extends LookingAgain {
   readonly source: PolicySource;
   readonly audit: Audit;
   readonly offers: TunnelOffers;
+  readonly narrowWays: NarrowWays;
   readonly clock: Clock;
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;

@@ -13,6 +13,7 @@ import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
 import { logOrders } from '../audit/log-orders.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
+import { NarrowWays } from '../choice/narrow-ways.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
 import { monotonicClock } from '../clock.js';
 import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
@@ -170,6 +171,7 @@ export function makeParts(
       stopping,
     },
     underlayListeners: new Set(),
+    narrowWays: new NarrowWays(),
     cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };

@@ -1,10 +1,9 @@
-// What a request would come to, in the words of the command line: the JSON of `nsm explain`, and the source of its texts.
-import type { admin, Interface } from '@nsm/api';
+// What a request would come to, as a manager tells.
+import { type admin, type Interface, interfaceName, tunnelName } from '@nsm/api';
 import { subjectText } from '@nsm/policy';
-import { interfaceName } from '@nsm/sdk';
+import { type TunnelView, tunnelView } from './connection-view.js';
+import { type CandidateView, candidateView } from './endpoint-view.js';
 import { type RefusalView, refusalView } from './refusal-view.js';
-import { tunnelName } from './tunnel-type.js';
-import { type CandidateView, candidateView, type TunnelView, tunnelView } from './views.js';
 
 export interface ExplanationView {
   readonly service: string;

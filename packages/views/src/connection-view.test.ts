@@ -1,11 +1,9 @@
 // What is shown of a connection that is not there yet, or whose pod's process has ended.
 import { readlinkSync, statSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
-import { admin, forwarder, TunnelType } from '@nsm/api';
+import { admin } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
-import { tunnelCapabilityViews } from './capability-views.js';
-import { howText } from './view-texts.js';
-import { connectionView } from './views.js';
+import { connectionView } from './connection-view.js';
 
 describe('connectionView', () => {
   const { ino: inode } = statSync('/proc/self/ns/net');
@@ -43,20 +41,4 @@ describe('connectionView', () => {
       'HEALING gone',
     ]);
   });
-});
-
-it('tells which engine carries a kind of tunnel, and which stands by', () => {
-  const capability = (type: TunnelType, engine: string, missing = ''): forwarder.TunnelCapability =>
-    create(forwarder.TunnelCapabilitySchema, { type, engine, missing });
-  const { VXLAN, GRE } = TunnelType;
-  const shown = tunnelCapabilityViews([
-    capability(VXLAN, 'kernel vxlan device'),
-    capability(VXLAN, 'eBPF'),
-    capability(GRE, 'eBPF', 'no libbpf'),
-  ]);
-  expect(shown.map((view) => `${view.type} ${howText(view)}`)).toEqual([
-    'VXLAN kernel vxlan device',
-    'VXLAN eBPF, stands by',
-    'GRE no libbpf',
-  ]);
 });

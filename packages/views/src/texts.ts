@@ -1,11 +1,31 @@
-// Views as texts for people, in the cells of tables and in what `nsm describe` says.
-import type { CapabilityView, TunnelCapabilityView } from './capability-views.js';
-import type { ConnectionView, ManagerView, OrderView } from './views.js';
+// Views, numbers and times as texts for people. The page in the browser has them too.
+import type { CapabilityView, TunnelCapabilityView } from './capability-view.js';
+import type { ConnectionView, NarrowView, OrderView } from './connection-view.js';
+import type { ManagerView } from './manager-view.js';
 
-/** Its state and, where there is something to say, which attempt it is and why. */
-export function stateText({ attempt, detail }: ConnectionView, word: string): string {
+/** Its state and, where there is something to say, which attempt it is and why, and what is wrong with it all the same. */
+export function stateText({ attempt, detail, narrow }: ConnectionView, word: string): string {
   const which = attempt > 0 ? ` (attempt ${attempt})` : '';
-  return `${word}${which}${detail ? `: ${detail}` : ''}`;
+  const texts = [detail, narrow ? `${narrowText(narrow)} (NSM0956)` : ''].filter((text) => text !== '');
+  return `${word}${which}${texts.length > 0 ? `: ${texts.join('; ')}` : ''}`;
+}
+
+export function narrowText({ carries }: NarrowView): string {
+  return `packets above ${carries} bytes do not come back`;
+}
+
+/** The command that mends it; '' where the way is not known. */
+export function mendNarrow({ narrow, tunnel }: Pick<ConnectionView, 'narrow' | 'tunnel'>): string {
+  if (!narrow?.device || !tunnel) return '';
+  return mendMtu(tunnel.remote, narrow.device, narrow.via, narrow.underlayMtu);
+}
+
+/**
+ * The command that has the kernel, and with it the mesh, reckon with what the way to another node carries in truth.
+ * @param via router; '' on a common link. @param mtu bytes of the largest IP packet that gets there.
+ */
+export function mendMtu(remote: string, device: string, via: string, mtu: number): string {
+  return `ip route replace ${remote} ${via === '' ? '' : `via ${via} `}dev ${device} mtu lock ${mtu}`;
 }
 
 /** By what it works, or why it does not. */
@@ -34,9 +54,9 @@ export function pathText({ role, tunnel }: ConnectionView): string {
   return role === 'LOCAL' ? 'local' : 'wire';
 }
 
-/** Time since, as `3m` or `2d4h`. */
+/** Time since, as `3m5s` or `2d4h`; '' of what has no time. */
 export function ageText(since: string | null, now: number): string {
-  if (since === null) return '';
+  if (!since) return '';
   const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
   const units: readonly (readonly [string, number])[] = [
     ['d', 86_400],

@@ -1,5 +1,5 @@
-// Tunnel types as people write them.
-import { TunnelType, tunnelNames } from '@nsm/api';
+// Flags that name kinds of tunnel.
+import { TunnelType } from '@nsm/api';
 import { InvalidArgumentError } from 'commander';
 
 const types = Object.entries(TunnelType).flatMap(([name, type]): [string, TunnelType][] =>
@@ -8,11 +8,6 @@ const types = Object.entries(TunnelType).flatMap(([name, type]): [string, Tunnel
 
 /** The names of the specification. */
 export const tunnelTypeNames: readonly string[] = types.map(([name]) => name);
-
-/** Name of a tunnel type, such as VXLAN or MPLSoUDP; of a newer peer's, its number. */
-export function tunnelName(type: TunnelType): string {
-  return tunnelNames[type] ?? `type ${type}`;
-}
 
 /** Reads [SERVICE=]KIND. */
 export function parseServiceTunnel(text: string): { readonly service?: string; readonly type: TunnelType } {

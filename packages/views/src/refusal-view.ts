@@ -1,8 +1,7 @@
 // A request that was refused, as data and in words.
 import { timestampDate } from '@bufbuild/protobuf/wkt';
-import type { admin, Subject } from '@nsm/api';
-import { interfaceName } from '@nsm/sdk';
-import { labelsText } from './view-texts.js';
+import { type admin, interfaceName, type Subject } from '@nsm/api';
+import { labelsText } from './texts.js';
 
 export interface RefusalView {
   /** The pod, as `--from` names it. */

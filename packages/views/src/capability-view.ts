@@ -1,7 +1,5 @@
-// What a forwarder can do, in the words of the command line.
-import { type admin, type forwarder, TunnelType } from '@nsm/api';
-import { interfaceName } from '@nsm/sdk';
-import { tunnelName } from './tunnel-type.js';
+// What a forwarder can do.
+import { type admin, type forwarder, interfaceName, TunnelType, tunnelName } from '@nsm/api';
 
 export interface CapabilityView {
   readonly type: string;

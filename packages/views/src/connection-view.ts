@@ -1,10 +1,8 @@
-// What the manager tells, in the words of the command line: the JSON of every command, and the source of its tables.
+// What a manager tells of a connection.
 
 import { statSync } from 'node:fs';
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
-import type { admin, ConnectionParameters, forwarder, NetworkServiceEndpoint, registry } from '@nsm/api';
-import { interfaceName } from '@nsm/sdk';
-import { tunnelName } from './tunnel-type.js';
+import { type admin, type ConnectionParameters, type forwarder, interfaceName, tunnelName } from '@nsm/api';
 
 export interface TunnelView {
   readonly type: string;
@@ -51,7 +49,19 @@ export interface ConnectionView {
   readonly client: SideView;
   readonly endpointSide: SideView;
   readonly tunnel: TunnelView | null;
+  /** Null where packets as large as the MTU come back, and where nothing is known of it. */
+  readonly narrow: NarrowView | null;
   readonly statistics: StatisticsView | null;
+}
+
+/** Packets that are larger do not come back from the other node, though the MTU allows them. */
+export interface NarrowView {
+  /** Bytes of the pod's largest packet that came back. */
+  readonly carries: number;
+  /** The way of the tunnel's packets, and the MTU that it should have; device '' and 0 where that is not known. */
+  readonly device: string;
+  readonly via: string;
+  readonly underlayMtu: number;
 }
 
 export interface PastStateView {
@@ -151,8 +161,13 @@ export function connectionView(connection: admin.Connection): ConnectionView {
       pod: connection.endpointPod,
     },
     tunnel: crossConnect?.tunnel ? tunnelView(crossConnect.tunnel) : null,
+    narrow: connection.narrowWay ? narrowView(connection.narrowWay) : null,
     statistics: statistics ? statisticsView(statistics) : null,
   };
+}
+
+function narrowView({ carries, way }: admin.NarrowWay): NarrowView {
+  return { carries, device: way?.device ?? '', via: way?.via ?? '', underlayMtu: way?.mtu ?? 0 };
 }
 
 export function orderView({
@@ -227,69 +242,4 @@ function statisticsView(statistics: forwarder.Statistics): StatisticsView {
       Object.entries(statistics.drops).map(([reason, count]) => [reason, Number(count)]),
     ),
   };
-}
-
-export interface EndpointView {
-  readonly name: string;
-  readonly namespace: string;
-  readonly service: string;
-  readonly manager: string;
-  readonly interfaces: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly prefixes: readonly string[];
-  readonly socket: string;
-}
-
-export function endpointView(endpoint: NetworkServiceEndpoint | undefined): EndpointView {
-  return {
-    name: endpoint?.nseProviderName ?? '',
-    namespace: endpoint?.nseProviderNamespace || 'default',
-    service: endpoint?.networkServiceName ?? '',
-    manager: endpoint?.networkServiceHost ?? '',
-    interfaces: (endpoint?.interface ?? []).map(({ type }) => interfaceName(type)),
-    labels: endpoint?.labels?.selector ?? {},
-    prefixes: endpoint?.prefixes ?? [],
-    socket: endpoint?.socketLocation ?? '',
-  };
-}
-
-export interface ManagerView {
-  readonly name: string;
-  readonly address: string;
-  readonly external: boolean;
-  readonly version: string;
-  /** `mtls`, or `insecure` for plain text; '' of a manager that does not say. */
-  readonly security: string;
-  readonly alive: boolean;
-  /** It is not alive because it was stopped. */
-  readonly stopped: boolean;
-  /** Its endpoints are out of service. */
-  readonly drained: boolean;
-}
-
-export function managerView(manager: registry.Manager | undefined): ManagerView {
-  const { name = '', address = '', external = false, version = '', security = '' } = manager ?? {};
-  return {
-    name,
-    address,
-    external,
-    version,
-    security,
-    alive: manager?.alive ?? false,
-    stopped: manager?.stopped ?? false,
-    drained: manager?.drained ?? false,
-  };
-}
-
-export interface CandidateView extends EndpointView {
-  /** 1 is chosen first; 0 means dropped. */
-  readonly rank: number;
-  readonly reason: string;
-  /** Of the policy, the one that decided; '' without a policy. */
-  readonly rule: string;
-}
-
-export function candidateView(candidate: admin.Candidate): CandidateView {
-  const { endpoint, rank, reason, rule } = candidate;
-  return { ...endpointView(endpoint), rank, reason, rule };
 }

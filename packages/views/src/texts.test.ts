@@ -1,6 +1,6 @@
 // Views in the words of tables.
 import { describe, expect, it } from 'vitest';
-import { ageText, counted, interfaceText, orderText } from './view-texts.js';
+import { ageText, counted, interfaceText, orderText } from './texts.js';
 
 describe('ageText', () => {
   it.each([
