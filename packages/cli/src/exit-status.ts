@@ -24,7 +24,8 @@ Exit status:
   3  no manager answers
   4  the deadline passed
 
-Every flag is also an environment variable: --run-dir is NSM_RUN_DIR; lists are separated by commas.
+Every flag is also an environment variable: --run-dir is NSM_RUN_DIR; lists are
+separated by commas.
 NO_COLOR turns colours off, NSM_DEBUG=1 shows stack traces.`;
 
 /** What is known of a failure without loading the classes that made it. */
@@ -75,7 +76,7 @@ export function wordFailure(thrown: unknown, json: boolean): string {
   // Further lines are further in: those that a stranger's text has are not taken for lines of nsm.
   const more = explained.map((line) => `\n  ${line.replaceAll('\n', '\n  ')}`).join('');
   const text = `nsm: ${summary.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}`;
-  return `${inUsersWords(text)}${trace}${cause}`;
+  return `${text}${trace}${cause}`;
 }
 
 function statusOf(error: NsmError): number {
@@ -87,11 +88,4 @@ function statusOf(error: NsmError): number {
 // By name: importing @nsm/api for `instanceof` would slow down commands that do not need it.
 function isNsmError(thrown: unknown): thrown is NsmError {
   return thrown instanceof Error && thrown.name === 'NsmError' && 'kind' in thrown && 'code' in thrown;
-}
-
-/** Errors name interface types as the specification does, for programs; the command line writes them in small letters. */
-function inUsersWords(text: string): string {
-  return text.replace(/\b(DEFAULT|KERNEL|VHOST|MEM|SRIOV|HW)_INTERFACE\b/g, (_, type: string) =>
-    type.toLowerCase(),
-  );
 }

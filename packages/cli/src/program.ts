@@ -89,6 +89,7 @@ export async function buildProgram(argv: readonly string[] = [], json = false): 
       .helpOption('-h, --help', 'show help')
       .configureHelp({
         sortOptions: false,
+        minWidthToWrap: 20,
         optionDescription: describeOption,
         commandDescription: (described) => flowing(described.description()),
         ...(command === program ? { formatItemList: withExample } : {}),
