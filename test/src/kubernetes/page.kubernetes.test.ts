@@ -76,6 +76,24 @@ describe('the page for Kubernetes', () => {
     expect(printed.split('\n')[0]?.split(/\s+/)).toEqual(heading.split(/\s+/));
   });
 
+  it('gives pods of all nodes one segment, as those who come from Multus have it', async () => {
+    const annotation = 'kernel://lan/net1';
+    const securityContext = {
+      runAsUser: 0,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
+    };
+    await here.apply(
+      endpoints('lan', 'bridge', 'lan', { args: ['--prefix', '10.70.0.0/24'], securityContext }),
+      attached('one', 'lan', { node, annotation }),
+      attached('two', 'lan', { node: (await managerNodes()).at(-1) ?? '', annotation }),
+    );
+    for (const name of ['one', 'two']) await here.rolledOut(`deployment/${name}`);
+    const [address = ''] = await here.addresses('deployment/two', 'net1');
+    expect(address).toMatch(/^10\.70\.0\.\d+\/24$/);
+    await here.ping('deployment/one', address.replace(/\/.*/, ''));
+  });
+
   it.each(pages.flatMap(({ blocks }) => blocks.filter(isObject)).map((block) => [place(block), block]))(
     'shows objects that the API server takes: %s',
     async (_, { lines }) => {
