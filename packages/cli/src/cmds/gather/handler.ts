@@ -102,6 +102,7 @@ class Gathering {
       for await (const { name, content } of make()) await this.add({ name: `${folder}${name}`, content });
       this.#notes.line(`${this.#notes.mark('well')} ${what}: ${counted(this.files - before, 'file')}`);
     } catch (thrown) {
+      if (this.#archive.isBroken) throw thrown;
       this.#miss(what, thrown);
     }
   }
@@ -135,6 +136,7 @@ class Gathering {
         }
       }
     } catch (thrown) {
+      if (this.#archive.isBroken) throw thrown;
       this.#miss('managers', thrown);
     }
   }
@@ -168,6 +170,7 @@ class Gathering {
       );
       return view.managers;
     } catch (thrown) {
+      if (this.#archive.isBroken) throw thrown;
       this.#miss(`manager ${where}`, withWay(explain(thrown)));
       return [];
     } finally {
