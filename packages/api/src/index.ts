@@ -25,6 +25,7 @@ export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
 export * as state from './gen/nsmstate_pb.js';
 export * as spiffe from './gen/spiffe/workload_pb.js';
+export { splitHostPort } from './host-port.js';
 export {
   type Identity,
   type IdentityKind,
@@ -81,3 +82,4 @@ export {
 export type { NamespaceIdentity, PeerCredentials, Share, Shared } from './server-connections.js';
 export type { OtherProtocol } from './tls-acceptor.js';
 export { Turns } from './turns.js';
+export { within } from './within.js';

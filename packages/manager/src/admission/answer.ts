@@ -23,7 +23,6 @@ export interface Reply {
 export interface Terms {
   /** Taken for an answer that leaves the addresses to the manager. */
   readonly pairs: readonly AddressPair[];
-  /** What fits through. */
   readonly mtu: Mtu;
 }
 
@@ -42,7 +41,7 @@ export interface Answer {
   readonly endpoint: Side;
   readonly mtu: number;
   readonly dnsServers: readonly string[];
-  /** What was put right without asking, for the log. */
+  /** Corrections of the answer, for the log. */
   readonly notes: readonly string[];
 }
 

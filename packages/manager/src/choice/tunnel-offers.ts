@@ -2,7 +2,7 @@
 import type { forwarder as fw } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
 
-/** Other nodes whose offers are kept. */
+/** Nodes whose offers are kept at most. */
 const maxKept = 4096;
 
 /** In the forwarder's order of preference; what works on this node and does not lead to the other; and the way to the other. */

@@ -16,7 +16,7 @@ type CandidateInit = MessageInitShape<typeof admin.CandidateSchema>;
 type CheckInit = MessageInitShape<typeof admin.CheckSchema>;
 type TunnelsInit = MessageInitShape<typeof admin.TunnelMatchSchema>;
 
-/** A candidate, and what a request to it would come to; undefined where it would fail. */
+/** A candidate, and what a request to it would come to; `planned` is undefined where the request would fail. */
 export interface Told {
   readonly candidate: CandidateInit;
   readonly planned: Planned | undefined;
@@ -117,7 +117,7 @@ const failureAbout: Partial<Record<NsmErrorKind, string>> = {
   'no-address': 'addresses',
 };
 
-/** Whoever gives out addresses leaves out what the client's pod routes. */
+/** Addresses for the client, none of which its pod routes already. */
 function addressesFor(
   components: Pick<ExplainComponents, 'pools' | 'prefixes' | 'registry'>,
   asker: Asker | undefined,
@@ -144,7 +144,7 @@ async function tunnelsHere(
     const { tunnels, obstacles } = await tunnelsTowards(components, remote, service, () => true);
     return {
       here: tunnels.map(({ type }) => type),
-      missingHere: components.missingCapabilities.tunnelsBut(tunnels, obstacles),
+      missingHere: components.abilities.missingCapabilities.tunnelsBut(tunnels, obstacles),
     };
   } catch (thrown) {
     return { unknown: NsmError.from(thrown).message };

@@ -16,7 +16,7 @@ export function problemOf(error: NsmError, refuses = true): ProblemInit {
   return { code: error.code, what: error.message, refuses };
 }
 
-/** Of this manager, whoever asks. */
+/** Problems of this manager, for whoever asks. */
 export function problemsHere(components: ExplainComponents): ProblemInit[] {
   const { registry, catalogue, source, credentials, connections } = components;
   const found: ProblemInit[] = [];
@@ -55,12 +55,12 @@ export function problemsHere(components: ExplainComponents): ProblemInit[] {
   return found;
 }
 
-/** Of the pod that would ask. */
+/** Problems of the pod that would ask. */
 export function problemsOf(components: ExplainComponents, wanted: Wanted, asker: Asker): ProblemInit[] {
   return [...pastOf(components, wanted, asker), ...inTheWayOf(components, wanted, asker)];
 }
 
-/** What became of what the pod asked for before, where that is not well. */
+/** Problems of what the pod asked for before. */
 function pastOf(
   { connections, refusals }: ExplainComponents,
   { service }: Wanted,
@@ -92,7 +92,7 @@ function inTheWayOf(components: ExplainComponents, wanted: Wanted, asker: Asker)
   const holder = ownHolder({ uid: client.uid ?? 0, client, namespace });
   const providers = catalogue.of(wanted.service);
   const full = [
-    shares.refusalOf('connections', holder, connections.heldBy(holder), {
+    shares.refusalOf('connections', holder, connections.holdings.connectionsOf(holder), {
       ruled: gate.limitOf('connections', client, providers),
     }),
     shares.refusalOf('addressPairs', holder, shares.heldOf('addressPairs', holder), {

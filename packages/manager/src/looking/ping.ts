@@ -21,7 +21,7 @@ export interface PingReport {
 const markSize = 24;
 
 /**
- * One round.
+ * A round of packets.
  * @param timeoutMs within which an answer counts.
  * @throws NsmError `not-found`, `dataplane` where this node has no device to send by.
  */
@@ -39,7 +39,6 @@ export async function pingConnection(
   return { path: pathOf(components, connection), through, ...(underlay ? { underlay } : {}), lost };
 }
 
-/** Such as `VXLAN 7, node-b`. */
 export function pathOf({ self }: LookingComponents, { crossConnect: { tunnel }, peer }: Connection): string {
   if (tunnel) return `${tunnelNames[tunnel.type]} ${tunnel.identifier}, ${peer?.manager}`;
   return peer ? `the physical network, ${peer.manager}` : `${self.name} alone`;

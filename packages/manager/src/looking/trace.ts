@@ -26,7 +26,6 @@ type Report = Omit<admin.TraceConnectionReply, '$typeName' | '$unknown' | 'packe
 type Packet = Omit<admin.TracedPacket, '$typeName' | '$unknown' | 'hops'> & { readonly hops: Hop[] };
 type Hop = Omit<admin.TraceHop, '$typeName' | '$unknown'>;
 
-/** A packet that was to be sent. */
 interface Sent {
   /** Bytes of the IP packet. */
   readonly size: number;
@@ -82,7 +81,7 @@ export async function traceConnection(
   }
 }
 
-/** No other packet has them. */
+/** Marks that no other packet has, one for each packet that is sent. */
 function newMarks(): Buffer[] {
   const secret = randomBytes(markSize / 2);
   return Array.from({ length: 2 * timesSent }, (_, number) => {
@@ -92,7 +91,7 @@ function newMarks(): Buffer[] {
   });
 }
 
-/** Small ones, then the largest that the interface takes. */
+/** Sends small packets, then the largest that the interface takes. */
 async function sendAll(
   { forwarder }: LookingComponents,
   connection: Connection,

@@ -53,7 +53,6 @@ export function clientService(
 interface Closing {
   readonly requestId: string;
   readonly service: string;
-  /** The caller. */
   readonly peer: PeerCredentials | undefined;
   /** The trace that the call belongs to, unchecked. */
   readonly traceparent: string | undefined;
@@ -119,7 +118,6 @@ function isOwn(
   return owner !== undefined && guard.mayActIn(namespaceOfOwner(owner), peer);
 }
 
-/** The pod that calls. */
 function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.ConnectionEventSchema> {
   const { UP, HEALING, CLOSED, SYNCED } = connect.ConnectionEvent_Kind;
   if (change.kind === 'synced') return { kind: SYNCED };

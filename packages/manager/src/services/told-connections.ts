@@ -30,14 +30,14 @@ export async function inFull(
   const statistics = await withinPatience(components.forwarder.getStatistics({ crossConnect })).catch(
     () => undefined,
   );
-  const past = components.connections.historyOf(connection.id);
+  const past = components.connections.histories.of(connection.id);
   const history = past.states.map(({ time, state, detail }, index, states) => ({
     time: timestampFromMs(time),
     state,
     detail,
     durationMs: (states[index + 1]?.time ?? time) - time,
   }));
-  const course = components.connections.courseOf(connection.id);
+  const course = components.connections.histories.courseOf(connection.id);
   const narrow = await narrowWayOf(components, connection);
   return {
     ...adminConnection(components, connection),

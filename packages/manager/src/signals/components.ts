@@ -11,10 +11,10 @@ import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
 import type { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import type { Reconciler } from '../connection/reconciler.js';
+import type { Advertising } from '../endpoints/advertising.js';
+import type { Catalogue } from '../endpoints/catalogue.js';
+import type { LocalEndpoints } from '../endpoints/local-endpoints.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { Advertising } from '../peers/advertising.js';
-import type { Catalogue } from '../peers/catalogue.js';
-import type { LocalEndpoints } from '../peers/local-endpoints.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Gate } from '../policy/gate.js';
 import type { PolicySource } from '../policy/policy-source.js';
@@ -28,7 +28,7 @@ export interface SignalComponents {
   readonly reconciler: Reconciler;
   readonly connections: ConnectionTable;
   readonly forwarder: Forwarder;
-  readonly abilities: Pick<Abilities, 'learn'>;
+  readonly abilities: Abilities;
   readonly cluster: ClusterPrefixes;
   readonly registry: Registry;
   readonly readiness: Readiness;
@@ -47,10 +47,8 @@ export interface SignalComponents {
   /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
   readonly underlayListeners: Set<() => void>;
   readonly clock: Clock;
-  /** What the log has been told. */
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
-  /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   /** Milliseconds between two looks at whether packets come back from each other node. */
   readonly probeIntervalMs: number;

@@ -3,6 +3,7 @@ import { Informer, type KubeClient, KubeError, type Lease, leases } from '@nsm/k
 import type { Clock } from '../clock.js';
 import { LeaseTable } from '../lease-table.js';
 import type { RegistryLogger } from '../registry.js';
+import { releaseClaims } from './claim-writes.js';
 import {
   type EndpointStatus,
   endpointObjects,
@@ -30,6 +31,8 @@ export interface KeeperComponents {
 const gatherMs = 500;
 /** Milliseconds until what could not be written is tried again. */
 const retryMs = 2000;
+/** Milliseconds after which a manager whose object was removed will not come back. */
+const goneMs = 15_000;
 /** Statuses that are written at the same time: the API server has others to serve. */
 const lanes = 4;
 
@@ -47,6 +50,8 @@ class Keeper {
   /** Only that there are such objects: services may refer to them. */
   readonly #policies: Informer<PolicyObject>;
   readonly #watches: Disposable[];
+  /** Managers whose objects were removed, until their claims are. */
+  readonly #removed = new Map<string, Disposable>();
   #gathering: Disposable | undefined;
   #writing = false;
   #stopped = false;
@@ -85,14 +90,40 @@ class Keeper {
     this.#stopped = true;
     for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#gathering?.[Symbol.dispose]();
+    for (const timer of this.#removed.values()) timer[Symbol.dispose]();
+    this.#removed.clear();
     this.#leases.clear();
     await Promise.all([this.#renewals.stop(), this.#policies.stop()]);
   }
 
   #managerChanged({ record }: KeptManager, deleted: boolean): void {
     if (!record) return;
+    this.#removed.get(record.name)?.[Symbol.dispose]();
+    this.#removed.delete(record.name);
+    if (deleted) this.#releaseLater(record.name);
     if (deleted || !record.alive) this.#leases.drop(record.name);
     else if (!this.#leases.has(record.name)) this.#renewed(record.name);
+  }
+
+  /** A manager that is alive writes its object again before that. */
+  #releaseLater(name: string): void {
+    const { clock, kube, home, logger } = this.#components;
+    const release = async (): Promise<void> => {
+      if (this.#manager(name) || this.#stopped) return;
+      try {
+        await releaseClaims(kube, home, name);
+      } catch (error) {
+        logger.warn({ peer: name, err: error }, 'cannot give back the claims of a manager that was removed');
+        if (!this.#stopped) this.#releaseLater(name);
+      }
+    };
+    this.#removed.set(
+      name,
+      clock.after(goneMs, () => {
+        this.#removed.delete(name);
+        void release();
+      }),
+    );
   }
 
   #renewed(name: string): void {

@@ -1,10 +1,11 @@
 // Checks of the network between this node and the others, each measured from here.
+
+import { splitHostPort } from '@nsm/api';
 import { onlyTunnelsText } from '@nsm/views/capability-view';
 import { mendMtu } from '@nsm/views/texts';
 import { renewal } from './certificates.js';
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
 import { findingCheck, foundAs } from './findings-check.js';
-import { hostOf, portOf } from './host-port.js';
 import { type NetworkFacts, type PeerFacts, readNetworkFacts } from './network-facts.js';
 
 /** Milliseconds. Logs of two machines are hard to read beyond the first; certificates begin half an hour before they are made. */
@@ -166,7 +167,7 @@ function reached({ manager, address, error, code, alive, secure, roundTripMs }: 
       `${manager} on ${address}: ${error}`,
       code === 'NSM0503'
         ? (renewal(manager, error) ?? '`nsm check --only certificates` on both nodes')
-        : `\`nc -vz ${hostOf(address)} ${portOf(address)}\` from this node; see that the manager there runs, and what its log says`,
+        : `\`nc -vz ${splitHostPort(address).host} ${splitHostPort(address).port}\` from this node; see that the manager there runs, and what its log says`,
     ),
   ];
 }

@@ -23,13 +23,12 @@ export interface AdvertisementComponents extends ListenerComponents {
 }
 
 export interface AdvertisementOptions {
-  /** Name of this manager. */
   readonly manager: string;
   /** Configured for network services, under '' for all others. */
   readonly prefixes: ReadonlyMap<string, readonly string[]>;
 }
 
-/** An endpoint as the mesh is to see it, and the process that serves it. */
+/** An endpoint's record as the mesh is to see it, and the process that serves the endpoint. */
 export interface Advertised {
   readonly key: string;
   readonly record: NetworkServiceEndpoint;

@@ -4,8 +4,6 @@ import { LabelSchema, type NetworkServiceEndpoint } from '@nsm/api';
 import { endpointKey, type Registry } from '@nsm/registry';
 import { absence, type Surroundings, type Wanted } from '../choice/checks.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
-import type { MissingCapabilities } from '../choice/missing-capabilities.js';
-import type { Pools } from '../choice/physical-networks.js';
 import {
   type Candidate,
   type ExplainedCandidate,
@@ -13,7 +11,6 @@ import {
   rankEndpoints,
   selectEndpoints,
 } from '../choice/selection.js';
-import type { WiringMatrix } from '../choice/wiring-matrix.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { LocalEndpoints } from './local-endpoints.js';
 
@@ -22,10 +19,8 @@ export interface CatalogueComponents {
   readonly endpoints: Pick<LocalEndpoints, 'isWithheld' | 'records'>;
   readonly connections: Pick<ConnectionTable, 'countOf'>;
   readonly health: EndpointHealth;
-  readonly wirings: WiringMatrix;
-  readonly missingCapabilities: MissingCapabilities;
+  readonly abilities: Surroundings['abilities'];
   readonly gate: Surroundings['gate'];
-  readonly physical: Pools;
 }
 
 export class Catalogue {
@@ -60,7 +55,6 @@ export class Catalogue {
     );
   }
 
-  /** Names of network services. */
   services(): Set<string> {
     return new Set(this.all().map(({ networkServiceName }) => networkServiceName));
   }
@@ -114,14 +108,12 @@ export class Catalogue {
   }
 
   #surroundings(service: string): Surroundings {
-    const { registry, connections, health, wirings, missingCapabilities, gate, physical } = this.#components;
+    const { registry, connections, health, abilities, gate } = this.#components;
     return {
       manager: this.#manager,
       drained: this.drained,
       gate,
-      pools: physical,
-      wirings,
-      missingCapabilities,
+      abilities,
       endpoints: this.of(service),
       managers: registry.managers(),
       connections: (endpoint) => connections.countOf(endpoint),

@@ -40,7 +40,7 @@ export class ServedNames {
     return name;
   }
 
-  /** The endpoint does not know the connection any more. */
+  /** Frees the name by which the endpoint knew the connection. */
   release(served: ServedConnection): void {
     this.#taken.delete(placeOf(served, servedAsOf(served)));
   }

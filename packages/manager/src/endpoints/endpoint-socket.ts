@@ -26,7 +26,6 @@ type Client = ServiceClient<typeof ep.EndpointConnection>;
 
 export class EndpointSocket {
   readonly path: string;
-  /** Process that listens on it. */
   readonly listener: PeerCredentials;
   readonly #client: Client;
   readonly #channel: Channel;
@@ -137,7 +136,7 @@ function anothers({ pid }: PeerCredentials): string {
   return `its socket is another process's now (${pid})`;
 }
 
-/** For want of something of this process's own. */
+/** Whether a failure is this process's own, for want of descriptors or the like. */
 export function isExhausted(thrown: unknown): boolean {
   return NsmError.from(thrown).kind === 'exhausted';
 }

@@ -54,7 +54,6 @@ export function requireShare(
   );
 }
 
-/** Each record is measured once. */
 const measured = new WeakMap<NetworkServiceEndpoint, number>();
 
 function bytesOf(record: NetworkServiceEndpoint): number {

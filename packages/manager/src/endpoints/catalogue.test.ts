@@ -33,9 +33,11 @@ const catalogue = new Catalogue(
         verdict: { allowed: true, rule: '' },
       }),
     },
-    wirings: { locally: () => true, remotely: () => true, list: () => 'all' },
-    missingCapabilities: { ofInterfaces: () => undefined },
-    physical: {},
+    abilities: {
+      wirings: { locally: () => true, remotely: () => true, list: () => 'all' },
+      missingCapabilities: { ofInterfaces: () => undefined },
+      physical: {},
+    },
   } as unknown as CatalogueComponents,
   'node-a',
 );

@@ -87,7 +87,7 @@ export class OwnerWatch {
       handle.close();
     } catch (error) {
       if (NsmError.from(error).kind === 'exhausted') throw error;
-      // It has gone.
+      // The process has gone.
     }
     return undefined;
   }

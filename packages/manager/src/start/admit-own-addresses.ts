@@ -1,6 +1,6 @@
 // The addresses that a manager is told to be its own: refused where no node can have them, warned of
 // where this node does not have them yet.
-import { NsmError } from '@nsm/api';
+import { NsmError, splitHostPort } from '@nsm/api';
 import { IpPrefix, RouteSocket, whyNoHostAddress } from '@nsm/netlink';
 import type { Logger } from 'pino';
 
@@ -27,7 +27,8 @@ export function warnOfStrangeAddresses(
       { tunnelAddress },
       'no device of this node has the --tunnel-address: until one has, connections to and from other nodes are refused',
     );
-  const [host, other] = [hostOf(advertise), hostOf(registry.replace(/^[a-z]+:\/\//, ''))];
+  const { host } = splitHostPort(advertise);
+  const { host: other } = splitHostPort(registry.replace(/^[a-z]+:\/\//, ''));
   if (isLoopback(host) && registry !== 'embedded:' && !isLoopback(other))
     logger.warn(
       { advertise, registry },
@@ -39,10 +40,6 @@ function isOwn(text: string): boolean {
   using socket = RouteSocket.open();
   const address = IpPrefix.parseAddress(text)?.address;
   return socket.addresses().some((own) => IpPrefix.of(own.address).address === address);
-}
-
-function hostOf(hostPort: string): string {
-  return hostPort.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
 function isLoopback(host: string): boolean {

@@ -8,7 +8,7 @@ export class EndpointSockets {
   readonly #floods = new Floods();
   /** Keys of the endpoints that are served from each. */
   readonly #served = new Map<EndpointSocket, Set<string>>();
-  /** By path: the last that was opened there. */
+  /** The socket that was opened last, by path. */
   readonly #newest = new Map<string, EndpointSocket>();
 
   /** @param onDead hears of a socket whose process has gone, and which endpoints are served from it. */
@@ -16,7 +16,6 @@ export class EndpointSockets {
     this.#onDead = onDead;
   }
 
-  /** The open socket of a process. */
   find(path: string, listener: PeerCredentials): EndpointSocket | undefined {
     const newest = this.#newest.get(path);
     return newest && isSameProcess(newest.listener, listener) ? newest : undefined;
@@ -29,7 +28,7 @@ export class EndpointSockets {
     return socket;
   }
 
-  /** An endpoint is not served from it any more: without any, it is closed. */
+  /** Ends that an endpoint is served from a socket; a socket without endpoints is closed. */
   leave(key: string, socket: EndpointSocket): void {
     const keys = this.#served.get(socket);
     keys?.delete(key);

@@ -2,7 +2,7 @@
 import { leaks, makeNamespace, requireRoot } from '@nsm/testkit';
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
-import { admitTunnelAddress, warnOfStrangeAddresses } from './own-addresses.js';
+import { admitTunnelAddress, warnOfStrangeAddresses } from './admit-own-addresses.js';
 
 describe.skipIf(!requireRoot('own addresses'))('the addresses of a manager', () => {
   afterAll(() => expect(leaks()).toEqual([]));

@@ -37,7 +37,7 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
     this.#guard = guard;
   }
 
-  /** Clients must not be connected to it. */
+  /** Whether clients must not be connected to an endpoint. */
   isWithheld(record: EndpointKey): boolean {
     const present = this.get(endpointKey(record));
     return present !== undefined && present.state !== 'serving';
@@ -48,7 +48,7 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
     return [...this.values()].filter(({ state }) => state === 'serving').map(({ record }) => record);
   }
 
-  /** Those that clients must not be connected to, too. */
+  /** Records by name, with those that clients must not be connected to. */
   matching(name: string, namespace: string, service: string): NetworkServiceEndpoint[] {
     const records = [...this.values()].map(({ record }) => record);
     return records.filter(
@@ -104,7 +104,6 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
     );
   }
 
-  /** Tells an endpoint that a connection has ended. */
   async close(record: EndpointKey, requestId: string, reason: string): Promise<void> {
     const { networkServiceName } = record;
     const socket = this.get(endpointKey(record))?.socket;

@@ -25,7 +25,7 @@ import { EndpointSockets } from './endpoint-sockets.js';
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
 import { identifyListener, isServed } from './socket-listener.js';
 
-/** So many of an endpoint's services are written down and told to the registry at the same time. */
+/** Services of an endpoint that are written down, or told to the registry, at the same time. */
 const atOnce = 256;
 
 export interface AdvertisingComponents extends AdvertisementComponents {
@@ -166,7 +166,6 @@ export class Advertising {
     telling?.told.catch(() => undefined);
   }
 
-  /** What the policy says. */
   #stateOf(record: NetworkServiceEndpoint): LocalEndpoint['state'] {
     const { allowed, reason } = this.#components.gate.provides(record);
     if (!allowed)
@@ -174,7 +173,7 @@ export class Advertising {
     return allowed ? 'serving' : 'denied';
   }
 
-  /** The manager may have another name now, and the policy other labels. */
+  /** The record with the present name of the manager and the present labels of the policy. */
   #asNow(record: NetworkServiceEndpoint): NetworkServiceEndpoint {
     const { provider, ...rest } = record;
     const networkServiceHost = this.#options.manager;
@@ -196,7 +195,7 @@ export class Advertising {
     );
   }
 
-  /** As it is advertised, and by that process. */
+  /** Whether an endpoint is served already as it is advertised, by the same process. */
   #isThere({ key, record, listener }: Advertised): boolean {
     const present = this.#components.endpoints.get(key);
     if (present?.state !== 'serving') return false;
@@ -225,7 +224,7 @@ export class Advertising {
     return { told: forEachLimited(advertised, register, atOnce) };
   }
 
-  /** @param isMeant whether it is to be removed, if it is there when it is its turn. */
+  /** @param isMeant whether the endpoint that has the key at its turn is the one to remove. */
   async #remove(key: string, reason: string, isMeant: (endpoint: LocalEndpoint) => boolean): Promise<void> {
     const telling = await this.#turns.take([key], async () => {
       const endpoint = this.#components.endpoints.get(key);

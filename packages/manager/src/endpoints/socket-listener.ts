@@ -12,7 +12,7 @@ export interface ListenerComponents {
 /** O_PATH of linux/fcntl.h, which Node.js does not name. */
 const O_PATH = 0o10000000;
 
-/** Where a process cannot be seen, its number has to do. */
+/** By number, user and start; by number and user where neither process can be seen. */
 export function isSameProcess(one: PeerCredentials, other: PeerCredentials): boolean {
   const seen = one.startTime !== undefined || other.startTime !== undefined;
   return one.pid === other.pid && one.uid === other.uid && (!seen || one.startTime === other.startTime);
