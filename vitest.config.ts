@@ -24,8 +24,8 @@ const setupFiles = 'scripts/forget-last-stat.mjs';
 
 export default defineConfig({
   test: {
-    // The files that run at the same time share one kernel, and its lock of all links.
-    maxWorkers: 2,
+    // A file waits a third of its time. More of them wait for the lock of all links of the kernel that they share.
+    maxWorkers: 3,
     sequence: { sequencer: LongFirst },
     // Many start the nsm command, which is to be that of the same sources.
     globalSetup: 'scripts/bundle.mjs',

@@ -6,7 +6,10 @@ const patienceMs = 15_000;
 export interface WaitOptions {
   /** Milliseconds; default 15000: enough on a machine that has ten times as much to do as it can. */
   readonly timeout?: number;
-  /** Milliseconds between looks, for what tells of itself by no event; default 10. */
+  /**
+   * Milliseconds between looks, for what tells of itself by no event. Default: a twentieth of the wait so far, from 10 to 50: most looks
+   * are questions that cost two processes some time.
+   */
   readonly interval?: number;
   /** Shown when it does not happen. */
   readonly what?: string;
@@ -20,8 +23,8 @@ export const waitFor = async <T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<NonNullable<T>> => {
-  const { timeout = patienceMs, interval = 10, what = 'condition' } = options;
-  const end = Date.now() + timeout;
+  const { timeout = patienceMs, interval, what = 'condition' } = options;
+  const begin = Date.now();
   let cause: unknown;
   for (;;) {
     try {
@@ -31,8 +34,10 @@ export const waitFor = async <T>(
     } catch (error) {
       cause = error;
     }
-    if (Date.now() >= end) throw new Error(`${what}: not within ${timeout} ms`, { cause });
-    await new Promise((resolve) => setTimeout(resolve, interval));
+    const waitedMs = Date.now() - begin;
+    if (waitedMs >= timeout) throw new Error(`${what}: not within ${timeout} ms`, { cause });
+    const pauseMs = interval ?? Math.min(50, Math.max(10, waitedMs / 20));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 };
 
