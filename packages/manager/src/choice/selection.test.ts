@@ -151,7 +151,10 @@ describe('rankEndpoints', () => {
 
 describe('explainEndpoints', () => {
   it('knows no label that an endpoint has not', () => {
-    const asked: Wanted = { ...wanted, labels: { $typeName: 'common.Label', selector: { constructor: 'y' } } };
+    const asked: Wanted = {
+      ...wanted,
+      labels: { $typeName: 'common.Label', selector: { constructor: 'y' } },
+    };
     const [only] = rankEndpoints(asked, around([endpoint('plain', 'here')]));
     expect(only?.reason).toBe('label constructor=y (has none) does not match');
   });
