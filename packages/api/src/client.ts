@@ -49,7 +49,7 @@ export interface ChannelOptions {
 
 /** One HTTP/2 connection, made on first use and again when it breaks. */
 export class Channel implements Disposable {
-  /** `unix:/path` or `HOST:PORT`. */
+  /** `unix:/path`, or `HOST:PORT` whatever the host is called. */
   readonly address: string;
   readonly #client: Client;
   /** Why the last attempt to connect ended in the other side not being trusted, or not trusting this one. */
@@ -65,7 +65,7 @@ export class Channel implements Disposable {
           this.#refusal = refusal;
         })
       : credentials.createInsecure();
-    this.#client = new Client(address, security, {
+    this.#client = new Client(targetOf(address), security, {
       ...channelOptions,
       'grpc.max_receive_message_length': maxReplyBytes,
       ...(connect ? { [connectOption]: connect } : {}),
@@ -237,7 +237,11 @@ class CallTime {
   explain(thrown: unknown): NsmError {
     const error = NsmError.from(thrown);
     if (!this.#over && error.message !== 'Deadline exceeded') return error;
-    return new NsmError('deadline', `no answer in ${(this.#timeoutMs ?? 0) / 1000} s`, thrown);
+    return new NsmError(
+      'deadline',
+      `no answer in ${Number(((this.#timeoutMs ?? 0) / 1000).toPrecision(2))} s`,
+      thrown,
+    );
   }
 }
 
@@ -255,6 +259,11 @@ const channelOptions: ClientOptions = {
   'grpc.enable_http_proxy': 0,
   'grpc.use_local_subchannel_pool': 1,
 };
+
+/** For grpc-js, which would take a host named as one of its schemes (`unix:5001`, `dns:5001`) for that scheme. */
+function targetOf(address: string): string {
+  return /^unix:(?!\d+$)/.test(address) ? address : `dns:${address}`;
+}
 
 function path(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;

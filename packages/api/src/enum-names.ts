@@ -9,6 +9,16 @@ export const interfaceWords: Readonly<Record<number, InterfaceWord>> = Object.fr
   Object.entries(interfaceNames).map(([type, name]) => [type, name.replace('_INTERFACE', '').toLowerCase()]),
 ) as Record<number, InterfaceWord>;
 
+/** As `interfaceWords`; of a newer peer's type its number. */
+export function interfaceName(type: InterfaceType): string {
+  return interfaceWords[type] ?? `type ${type}`;
+}
+
+/** As the specification writes it, such as VXLAN or MPLSoUDP; of a newer peer's type its number. */
+export function tunnelName(type: TunnelType): string {
+  return tunnelNames[type] ?? `type ${type}`;
+}
+
 function namesOf(values: Readonly<Record<string, number>>): Readonly<Record<number, string>> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [value, name]));
 }

@@ -9,7 +9,7 @@ export { checkExpected, checkPeer } from './check-peer.js';
 export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
 export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
 export { deadline } from './deadline.js';
-export { interfaceNames, interfaceWords, tunnelNames } from './enum-names.js';
+export { interfaceName, interfaceNames, interfaceWords, tunnelName, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export { Floods } from './floods.js';
@@ -25,6 +25,7 @@ export * as proxy from './gen/nsmproxy_pb.js';
 export * as registry from './gen/nsmregistry_pb.js';
 export * as state from './gen/nsmstate_pb.js';
 export * as spiffe from './gen/spiffe/workload_pb.js';
+export { splitHostPort } from './host-port.js';
 export {
   type Identity,
   type IdentityKind,
@@ -66,6 +67,7 @@ export {
 } from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';
 export { Pace } from './pace.js';
+export { pause } from './pause.js';
 export { secureContextOf } from './secure-context.js';
 export {
   betweenMachines,
@@ -81,3 +83,4 @@ export {
 export type { NamespaceIdentity, PeerCredentials, Share, Shared } from './server-connections.js';
 export type { OtherProtocol } from './tls-acceptor.js';
 export { Turns } from './turns.js';
+export { within } from './within.js';

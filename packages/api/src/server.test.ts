@@ -102,6 +102,29 @@ describe('Server and Channel', () => {
     expect(readFileSync(path, 'utf8')).toBe('of somebody else');
   });
 
+  it('takes HOST:PORT for that, whatever the host is called', async () => {
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      await server.listenUnix(join(folder, '5001'));
+      using near = new Channel('unix:./5001');
+      await near.client(Health).check({});
+      for (const address of ['unix:5001', 'dns:5001', 'ipv4:5001', 'unix-abstract:5001']) {
+        using there = new Channel(address);
+        const call = there.client(Health).check({}, { timeoutMs: 2000 });
+        // The name is looked up, and nothing else is done with it.
+        await expect(call).rejects.toMatchObject({
+          message: expect.stringMatching(new RegExp(`${address}|no answer`)),
+        });
+        await expect(call).rejects.toMatchObject({
+          kind: expect.stringMatching(/^(?:unavailable|deadline)$/),
+        });
+      }
+    } finally {
+      process.chdir(before);
+    }
+  });
+
   it('says why it cannot make a socket', async () => {
     await expect(new Server().listenUnix('/nonexist/a.sock')).rejects.toMatchObject({
       kind: 'invalid',

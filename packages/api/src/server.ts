@@ -35,6 +35,7 @@ import { TcpListener } from './tcp-listener.js';
 import { type OtherProtocol, TlsAcceptor } from './tls-acceptor.js';
 import type { CallBounds } from './under-way.js';
 import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
+import { within } from './within.js';
 
 /** What implements a service: one function for each method. */
 export type ServiceImplementation<S extends DescService> = {
@@ -212,7 +213,7 @@ export class Server {
       credentials &&
       new TlsAcceptor({
         credentials,
-        onIdentified: (socket, remoteAddress, identity) => take(socket, { remoteAddress, identity }),
+        onIdentified: take,
         onRefused: (host, { kind, message }) => {
           if (this.#said.isNews(host, message))
             onRefused(new NsmError(kind, `host ${host} ${message}`), host);
@@ -242,10 +243,8 @@ export class Server {
     this.#health?.stopServing();
     const closed = this.#listeners.splice(0).map((listener) => listener.stop());
     if (graceMs > 0) {
-      await Promise.race([
-        new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve())),
-        new Promise((resolve) => setTimeout(resolve, graceMs).unref()),
-      ]);
+      const finished = new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve()));
+      await within(graceMs, finished, () => undefined);
     }
     this.#grpc.forceShutdown();
     this.#connections.destroy();

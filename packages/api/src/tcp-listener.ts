@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { NsmError } from './errors.js';
+import { splitHostPort } from './host-port.js';
 
 export class TcpListener {
   readonly #accept: (socket: Socket) => void;
@@ -17,9 +18,8 @@ export class TcpListener {
    * @throws NsmError `conflict` when the port is in use, `privilege`, `exhausted`, or `invalid`.
    */
   async start(address: string): Promise<number> {
-    const colon = address.lastIndexOf(':');
-    const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-    let port = Number(address.slice(colon + 1));
+    const { host, port: wanted } = splitHostPort(address);
+    let port = wanted;
     try {
       for (const found of await lookup(host, { all: true })) port = await this.#listen(found.address, port);
       return port;

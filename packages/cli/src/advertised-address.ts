@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { splitHostPort } from '@nsm/api';
 
 /**
  * HOST:PORT for a listening address: its host if it names one, otherwise the address of the device with the default
@@ -12,9 +13,7 @@ export function advertisedAddress(
   devices: NodeJS.Dict<{ readonly address: string; readonly internal: boolean }[]> = networkInterfaces(),
   defaultDevice: string | undefined = defaultRouteDevice(),
 ): string {
-  const at = listen.lastIndexOf(':');
-  const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
-  const port = listen.slice(at + 1);
+  const { host, port } = splitHostPort(listen);
   const join = (address: string): string => (isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`);
   if (!['0.0.0.0', '::'].includes(host)) return join(host);
   const usable = (name: string | undefined): string[] =>

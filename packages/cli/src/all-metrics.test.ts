@@ -37,7 +37,7 @@ describe('metrics', () => {
     const names = literals.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     for (const { name, type, help, labels = [] } of literals) {
-      expect(name).toMatch(/^nsm_(process|manager|forwarder|registry|webhook)(_[a-z]+)+$/);
+      expect(name).toMatch(/^nsm_(process|manager|forwarder|registry|webhook|signer)(_[a-z]+)+$/);
       expect(name.endsWith('_total'), name).toBe(type === 'counter');
       if (type === 'histogram') expect(name).toMatch(/_seconds$/);
       expect(help).toMatch(/^\S.{10,}\.$/s);

@@ -1,6 +1,7 @@
 // All metrics that daemons have, by the daemon: what their documentation is made of.
 import { forwarderMetrics } from '@nsm/forwarder/metrics';
 import { webhookMetrics } from '@nsm/kubernetes/metrics';
+import { signerMetrics } from '@nsm/kubernetes/signer-metrics';
 import { managerMetrics } from '@nsm/manager/metrics';
 import { type MetricLiterals, processMetrics } from '@nsm/observe';
 import { registryMetrics } from '@nsm/registry/metrics';
@@ -11,4 +12,5 @@ export const allMetrics: Readonly<Record<string, MetricLiterals>> = {
   'nsm forwarder': forwarderMetrics,
   'nsm registry': registryMetrics,
   'nsm kubernetes webhook': webhookMetrics,
+  'nsm kubernetes signer': signerMetrics,
 };

@@ -2,10 +2,10 @@
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { parseSubject } from '@nsm/policy';
 import { type InterfaceOptions, interfaceFields } from '@nsm/sdk';
+import { type ExplanationView, explanationView } from '@nsm/views/explanation-view';
 import { closestName } from '@nsm/yaml-file/closest-name';
 import type { AdminClient } from './admin-client.js';
 import { labelsOf } from './common-flags.js';
-import { type ExplanationView, explanationView } from './explanation-view.js';
 
 export interface Asked {
   readonly interface: readonly InterfaceOptions[];

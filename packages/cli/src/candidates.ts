@@ -1,7 +1,7 @@
 // The endpoints that could serve a request, best first, with the reason of each.
 import { type Output, orDash } from '@nsm/output';
-import { labelsText } from './view-texts.js';
-import type { CandidateView } from './views.js';
+import type { CandidateView } from '@nsm/views/endpoint-view';
+import { labelsText } from '@nsm/views/texts';
 
 export function printCandidates(output: Output, service: string, candidates: readonly CandidateView[]): void {
   const ranked = [...candidates].sort((a, b) => (a.rank || Infinity) - (b.rank || Infinity));

@@ -61,7 +61,7 @@ describe('examples', () => {
     expect(examples(['nsm a', 'one'], ['nsm abc', 'two'])).toBe(
       '\nExamples:\n  nsm a    # one\n  nsm abc  # two',
     );
-    const long = `nsm ${'x'.repeat(60)}`;
+    const long = `nsm ${'x'.repeat(72)}`;
     expect(examples([long, 'one'])).toBe(`\nExamples:\n  # one\n  ${long}`);
   });
 });

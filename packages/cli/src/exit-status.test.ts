@@ -25,15 +25,6 @@ describe('exit status', () => {
     });
   });
 
-  it('names interface types as the command line takes them, and to programs as the specification does', () => {
-    const refused = new NsmError(
-      'no-common-interface',
-      'HW_INTERFACE and KERNEL_INTERFACE of MY_HW_INTERFACE',
-    );
-    expect(wordFailure(refused, false)).toBe('nsm: hw and kernel of MY_HW_INTERFACE (NSM0301)');
-    expect(wordFailure(refused, true)).toContain('KERNEL_INTERFACE');
-  });
-
   it('of a wrong command line is told to programs as JSON', () => {
     const wrong = new CommanderError(1, 'commander.unknownOption', "error: unknown option '--x'");
     expect(JSON.parse(wordFailure(wrong, true))).toEqual({

@@ -24,7 +24,8 @@ Exit status:
   3  no manager answers
   4  the deadline passed
 
-Every flag is also an environment variable: --run-dir is NSM_RUN_DIR; lists are separated by commas.
+Every flag is also an environment variable: --run-dir is NSM_RUN_DIR; lists are
+separated by commas.
 NO_COLOR turns colours off, NSM_DEBUG=1 shows stack traces.`;
 
 /** What is known of a failure without loading the classes that made it. */
@@ -47,9 +48,7 @@ export function failureOf(thrown: unknown): Failure {
       kind: 'usage',
       // Of help that is shown because there is no command, it says nothing.
       message:
-        thrown.code === 'commander.help'
-          ? 'a command is missing: see --help'
-          : thrown.message.replace(/^error: /, ''),
+        thrown.code === 'commander.help' ? 'a command is missing: see --help' : usageText(thrown.message),
     };
   if (isNsmError(thrown))
     return {
@@ -61,6 +60,16 @@ export function failureOf(thrown: unknown): Failure {
       ...('explained' in thrown ? { explained: thrown.explained as readonly string[] } : {}),
     };
   return { status: exitStatus.failed, message: thrown instanceof Error ? thrown.message : String(thrown) };
+}
+
+/** What commander says of a command line, in fewer words. */
+export function usageText(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(
+      /^command-argument value '(.*)' is invalid for argument '.*'\. Allowed choices are /,
+      "'$1' is not known: write one of ",
+    );
 }
 
 /** The failure as it is printed on stderr. */
@@ -75,7 +84,7 @@ export function wordFailure(thrown: unknown, json: boolean): string {
   // Further lines are further in: those that a stranger's text has are not taken for lines of nsm.
   const more = explained.map((line) => `\n  ${line.replaceAll('\n', '\n  ')}`).join('');
   const text = `nsm: ${summary.replaceAll('\n', '\n  ')}${code ? ` (${code})` : ''}${more}`;
-  return `${inUsersWords(text)}${trace}${cause}`;
+  return `${text}${trace}${cause}`;
 }
 
 function statusOf(error: NsmError): number {
@@ -87,11 +96,4 @@ function statusOf(error: NsmError): number {
 // By name: importing @nsm/api for `instanceof` would slow down commands that do not need it.
 function isNsmError(thrown: unknown): thrown is NsmError {
   return thrown instanceof Error && thrown.name === 'NsmError' && 'kind' in thrown && 'code' in thrown;
-}
-
-/** Errors name interface types as the specification does, for programs; the command line writes them in small letters. */
-function inUsersWords(text: string): string {
-  return text.replace(/\b(DEFAULT|KERNEL|VHOST|MEM|SRIOV|HW)_INTERFACE\b/g, (_, type: string) =>
-    type.toLowerCase(),
-  );
 }

@@ -2,9 +2,9 @@
 import { create } from '@bufbuild/protobuf';
 import { admin, InterfaceType, TunnelType } from '@nsm/api';
 import { Output } from '@nsm/output';
+import { type ExplanationView, explanationView } from '@nsm/views/explanation-view';
 import { describe, expect, it } from 'vitest';
 import { printExplanation, shortLines } from './explanation.js';
-import { type ExplanationView, explanationView } from './explanation-view.js';
 
 const { KERNEL_INTERFACE, MEM_INTERFACE, DEFAULT_INTERFACE } = InterfaceType;
 const { VXLAN, GRE } = TunnelType;

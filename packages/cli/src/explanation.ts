@@ -1,8 +1,8 @@
 // An explanation as text: in full, with everything that each endpoint was looked at for, or in short, below a refusal.
 import { abbreviatedList } from '@nsm/api';
 import type { Output } from '@nsm/output';
-import type { ExplainedView, ExplanationView, PlanView, ProblemView } from './explanation-view.js';
-import { requestText } from './refusal-view.js';
+import type { ExplainedView, ExplanationView, PlanView, ProblemView } from '@nsm/views/explanation-view';
+import { requestText } from '@nsm/views/refusal-view';
 
 /** So many endpoints are told of in full: the best, and those that are dropped as far as there is room. */
 const mostInFull = 12;

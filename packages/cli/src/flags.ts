@@ -1,4 +1,6 @@
 // Flags: each is also an environment variable, and a bad value is answered with the accepted form.
+
+import { splitHostPort } from '@nsm/api';
 import { whyNoHostAddress } from '@nsm/netlink/host-address';
 import { IpPrefix } from '@nsm/netlink/ip-prefix';
 import { InvalidArgumentError, Option } from 'commander';
@@ -97,7 +99,7 @@ export function parseHttpUrl(text: string): string {
 /** `HOST:PORT` that others can call: not an address that stands for every one of this host, or for none of one. */
 export function parseReachable(text: string): string {
   const reachable = parseHostPort(text);
-  const address = IpPrefix.parseAddress(reachable.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
+  const address = IpPrefix.parseAddress(splitHostPort(reachable).host);
   const why = address && !isLoopback(address) ? whyNoHostAddress(address) : '';
   if (why !== '')
     throw new InvalidArgumentError(

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { NsmError } from '@nsm/api';
+import { NsmError, splitHostPort } from '@nsm/api';
 import type { Metrics } from '@nsm/observe';
 
 /** A page, by what is asked for. */
@@ -54,10 +54,9 @@ export async function listenHttp(
       open.delete(socket);
     });
   });
-  const at = listen.lastIndexOf(':');
-  const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  const { host, port } = splitHostPort(listen);
   try {
-    server.listen(Number(listen.slice(at + 1)), host);
+    server.listen(port, host);
     await once(server, 'listening');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -23,15 +23,16 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 /** Runs a command to its end. A failure is worded on stderr, and told by `process.exitCode`. */
 export async function runCommand(argv: readonly string[]): Promise<void> {
+  const json = wantsJson(argv);
   try {
-    const program = await buildProgram(argv, wantsJson(argv));
+    const program = await buildProgram(argv, json);
     await program.parseAsync(argv, { from: 'user' });
   } catch (caught) {
     const thrown = await named(caught);
     const { status } = failureOf(thrown);
     // Commander has said its part already, but for programs.
-    const said = thrown instanceof CommanderError && (status === exitStatus.ok || !wantsJson(argv));
-    if (!said) new Output(false, process.stderr).lines(wordFailure(thrown, wantsJson(argv)));
+    const said = thrown instanceof CommanderError && (status === exitStatus.ok || !json);
+    if (!said) new Output(json, process.stderr).paragraphs(wordFailure(thrown, json));
     // Others cannot reach a daemon that does not start; it has a failure of its own.
     process.exitCode = status === exitStatus.unreachable && isDaemon(argv) ? exitStatus.failed : status;
   }

@@ -2,12 +2,9 @@
 export { type DashboardOptions, DashboardServer, type PageCertificate } from './http/dashboard-server.js';
 export type {
   ConnectionNews,
-  ConnectionTold,
-  EndpointTold,
   ExplainedRequest,
   Look,
   ManagerFeed,
-  ManagerTold,
   MeshSource,
 } from './manager-feed.js';
 export { LiveMesh } from './mesh/live-mesh.js';

@@ -1,89 +1,22 @@
 // What tells of one manager: the command line makes it of an admin.sock or of a TCP connection, tests of nothing.
-import type { Compared, Explanation, Order, PastState, Trouble, Tunnel } from './model.js';
-
-/** What a manager tells of a connection; of one between nodes it has one half. */
-export interface ConnectionTold {
-  readonly id: string;
-  readonly service: string;
-  readonly requestId: string;
-  /** LOCAL, CLIENT or ENDPOINT. */
-  readonly role: string;
-  readonly state: string;
-  readonly detail: string;
-  readonly since: string | null;
-  readonly attempt: number;
-  readonly history: readonly (Omit<PastState, 'time'> & { readonly time: string | null })[];
-  readonly endpoint: string;
-  readonly endpointNamespace: string;
-  readonly peerManager: string;
-  /** Id of the other half, or ''. */
-  readonly peerId: string;
-  readonly interface: string;
-  readonly client: SideTold;
-  readonly endpointSide: SideTold;
-  readonly tunnel: Tunnel | null;
-  readonly statistics: StatisticsTold | null;
-  readonly lastOrder: Order | null;
-  readonly roundTripUs: number | null;
-  readonly heals: number;
-}
-
-export interface SideTold {
-  readonly interfaceName: string;
-  readonly namespace: string;
-  readonly pod: string;
-  readonly addresses: readonly string[];
-  readonly routes: readonly string[];
-  readonly routeCount: number;
-  readonly mtu: number;
-  readonly mac: string;
-}
-
-export interface StatisticsTold {
-  readonly receivedPackets: number;
-  readonly receivedBytes: number;
-  readonly receivedDrops: number;
-  readonly sentPackets: number;
-  readonly sentBytes: number;
-  readonly sentDrops: number;
-  readonly drops: Readonly<Record<string, number>>;
-}
-
-export interface EndpointTold {
-  readonly name: string;
-  readonly namespace: string;
-  readonly service: string;
-  readonly manager: string;
-  readonly interfaces: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly prefixes: readonly string[];
-  readonly unavailable: string;
-}
-
-/** As the registry has it. */
-export interface ManagerTold {
-  readonly name: string;
-  readonly address: string;
-  readonly version: string;
-  readonly security: string;
-  readonly alive: boolean;
-  readonly stopped: boolean;
-  readonly drained: boolean;
-}
+import type { ConnectionView } from '@nsm/views/connection-view';
+import type { ListedEndpointView } from '@nsm/views/endpoint-view';
+import type { ManagerView } from '@nsm/views/manager-view';
+import type { Compared, Explanation, Trouble } from './model.js';
 
 /** All that a manager knows now. */
 export interface Look {
   readonly name: string;
   /** What is wrong with it. */
   readonly troubles: readonly Trouble[];
-  readonly managers: readonly ManagerTold[];
-  readonly endpoints: readonly EndpointTold[];
-  readonly connections: readonly ConnectionTold[];
+  readonly managers: readonly ManagerView[];
+  readonly endpoints: readonly ListedEndpointView[];
+  readonly connections: readonly ConnectionView[];
 }
 
 export interface ConnectionNews {
   readonly kind: 'put' | 'removed' | 'synced';
-  readonly connection?: ConnectionTold;
+  readonly connection?: ConnectionView;
 }
 
 export interface ExplainedRequest {
@@ -120,5 +53,5 @@ export interface MeshSource {
   /** Those that are there from the beginning. */
   readonly feeds: readonly ManagerFeed[];
   /** A feed for another manager that the mesh turns out to have; a text says why there is none. */
-  feedOf(manager: ManagerTold): ManagerFeed | string;
+  feedOf(manager: ManagerView): ManagerFeed | string;
 }

@@ -1,5 +1,9 @@
 // What the page knows of a mesh: made by the server from what managers tell, sent as JSON, and shown.
 
+import type { NarrowView, OrderView, PastStateView, SideView, TunnelView } from '@nsm/views/connection-view';
+import type { ListedEndpointView } from '@nsm/views/endpoint-view';
+import type { ExplainedView, ProblemView } from '@nsm/views/explanation-view';
+
 /** A manager and its node. */
 export interface MeshNode {
   readonly kind: 'node';
@@ -24,19 +28,11 @@ export interface Trouble {
 }
 
 /** What an endpoint provides under one name. */
-export interface MeshEndpoint {
+export interface MeshEndpoint extends Omit<ListedEndpointView, 'manager' | 'socket'> {
   readonly kind: 'endpoint';
   readonly id: string;
-  readonly name: string;
-  readonly namespace: string;
-  readonly service: string;
   /** Name of its manager. */
   readonly node: string;
-  readonly interfaces: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly prefixes: readonly string[];
-  /** Why it would not be chosen now; '' when it would. */
-  readonly unavailable: string;
 }
 
 /** UNKNOWN: its manager does not answer. */
@@ -72,70 +68,30 @@ export interface MeshConnection {
   readonly interface: string;
   readonly client: Side;
   readonly endpoint: Side & { readonly name: string; readonly namespace: string };
-  readonly tunnel: Tunnel | null;
+  readonly tunnel: TunnelView | null;
+  /** What either half knows of it. */
+  readonly narrow: NarrowView | null;
   readonly halves: readonly { readonly id: string; readonly node: string; readonly state: ConnectionState }[];
   /** States that it was in, the latest last. */
   readonly history: readonly PastState[];
   /** The last thing that was done to it; null where that is not told. */
-  readonly lastOrder: Order | null;
+  readonly lastOrder: OrderView | null;
   /** Microseconds that a packet takes to the endpoint and back; null where that is not known, or none gets there. */
   readonly roundTripUs: number | null;
   /** Times that it was healed. */
   readonly heals: number;
 }
 
-export interface Side {
+export interface Side extends Omit<SideView, 'namespace' | 'dns'> {
   /** Name of its manager. */
   readonly node: string;
   /** Its network namespace: a path or `net:[INODE]`; '' where its manager is not asked. */
   readonly netns: string;
-  /** NAMESPACE/NAME on Kubernetes, or ''. */
-  readonly pod: string;
-  readonly interfaceName: string;
-  readonly addresses: readonly string[];
-  readonly routes: readonly string[];
-  readonly routeCount: number;
-  readonly mtu: number;
-  readonly mac: string;
 }
 
-export interface Tunnel {
-  readonly type: string;
-  readonly identifier: number;
-  readonly local: string;
-  readonly remote: string;
-}
-
-export interface PastState {
+export interface PastState extends Pick<PastStateView, 'state' | 'detail'> {
   /** ISO 8601. */
   readonly time: string;
-  readonly state: string;
-  readonly detail: string;
-}
-
-export interface Order {
-  readonly traceId: string;
-  /** connect, heal, close or move. */
-  readonly kind: string;
-  /** ISO 8601. */
-  readonly started: string | null;
-  /** So far, where it is under way. */
-  readonly durationMs: number;
-  readonly underWay: boolean;
-  readonly steps: readonly Step[];
-}
-
-export interface Step {
-  readonly name: string;
-  /** Name of the manager whose step it is. */
-  readonly manager: string;
-  /** manager, forwarder or endpoint. */
-  readonly component: string;
-  /** Milliseconds since the order began. */
-  readonly startMs: number;
-  readonly durationMs: number;
-  /** '' of a step that succeeded. */
-  readonly error: string;
 }
 
 export type Thing = MeshNode | MeshEndpoint | MeshConnection;
@@ -216,23 +172,6 @@ export interface Compared {
 /** What a request would come to. */
 export interface Explanation {
   /** What is in the way of it, whichever endpoint is chosen. */
-  readonly problems: readonly { readonly code: string; readonly what: string }[];
-  readonly candidates: readonly Candidate[];
-}
-
-/** An endpoint that a request was weighed against. */
-export interface Candidate {
-  readonly name: string;
-  readonly namespace: string;
-  readonly manager: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly interfaces: readonly string[];
-  /** 1 is chosen first; 0 is dropped. */
-  readonly rank: number;
-  readonly reason: string;
-  readonly rule: string;
-  /** Why the first goes before it; '' of the first, and of those that are dropped. */
-  readonly lost: string;
-  /** Everything that it was looked at for. */
-  readonly checks: readonly { readonly about: string; readonly passed: boolean; readonly text: string }[];
+  readonly problems: readonly Pick<ProblemView, 'code' | 'what'>[];
+  readonly candidates: readonly ExplainedView[];
 }

@@ -138,11 +138,14 @@ inlined int foreign_discovery(struct __sk_buff *skb, u32 offset, u32 end, int un
 		return 1;
 	if (!discovery)
 		return 0;
+	// Which addresses a pod gets and where it routes is agreed on, and judged: these would give it more, by its own kernel.
+	if (type == ROUTER_ADVERTISEMENT || type == REDIRECT)
+		return 1;
 	if (type == NEIGHBOUR_ADVERTISEMENT || (unspecified && type == NEIGHBOUR_SOLICITATION)) {
 		if (bpf_skb_load_bytes(skb, offset + 8, target, sizeof(target)) || !may_use_ipv6(target, from))
 			return 1;
 	}
-	offset += type == ROUTER_SOLICITATION ? 8 : type == ROUTER_ADVERTISEMENT ? 16 : type == REDIRECT ? 40 : 24;
+	offset += type == ROUTER_SOLICITATION ? 8 : 24;
 #pragma unroll
 	for (int n = 0; n < MAX_OPTIONS; n++) {
 		struct neighbour_option option;

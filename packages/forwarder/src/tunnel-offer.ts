@@ -1,6 +1,6 @@
 // What tunnels this node can make towards another: underlay address, MTU and port for each kind.
 import { NsmError, type TunnelType } from '@nsm/api';
-import { IpPrefix, type RouteSocket } from '@nsm/netlink';
+import { IpPrefix, type RouteSocket, type RouteType } from '@nsm/netlink';
 import { UnderlayWatch } from './bpf/underlay-watch.js';
 import { validAddress } from './valid-cross-connect.js';
 import type { Wiring } from './wiring.js';
@@ -14,6 +14,7 @@ export interface Offer {
   readonly tunnels: TunnelOffer[];
   /** Kinds that work here and do not lead to the other node, and why. */
   readonly obstacles: { readonly type: TunnelType; readonly missing: string; readonly engine: string }[];
+  readonly way: { readonly device: string; readonly via: string; readonly mtu: number };
 }
 
 /** Other nodes whose offers are watched over; beyond that all are forgotten, and said to have changed. */
@@ -81,8 +82,11 @@ export class TunnelOffers {
   }
 }
 
-/** Both ends of a tunnel would be this node's: neither the kernel nor eBPF could tell them apart. */
-function leadsHere(remote: string): string {
+/** What no tunnel can go to. Were both ends this node's, neither the kernel nor eBPF could tell them apart. */
+function noOtherNode(remote: string, type: RouteType): string {
+  if (type === 'unicast') return '';
+  if (type !== 'local')
+    return `${remote} is no address of a node: the kernel has a route of type ${type} to it`;
   return `${remote} is an address of this node itself, so the other manager runs in the same network namespace, where it needs one of its own, or its --advertise is wrong`;
 }
 
@@ -103,14 +107,21 @@ function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: s
   const absent =
     local !== '' && socket.addresses().every((own) => IpPrefix.of(own.address).address !== local);
   for (const wiring of wirings) {
-    const { tunnel: type, overhead, port = 0, engine } = wiring;
+    const { tunnel: type, overhead, largest = underlayMtu, port = 0, engine } = wiring;
     // The first engine of a kind serves it.
     if (type === undefined || !overhead || tunnels.has(type)) continue;
-    const inTheWay = route.type === 'local' ? leadsHere(remote) : absent ? notHere(local) : '';
+    const inTheWay = noOtherNode(remote, route.type) || (absent ? notHere(local) : '');
     const missing = inTheWay || (wiring.obstacle?.(route, uplink) ?? '');
     if (missing !== '') obstacles.set(type, { type, missing, engine });
-    else tunnels.set(type, { type, parameters: { address, mtu: underlayMtu - overhead[version], port } });
+    else {
+      const mtu = Math.min(underlayMtu, largest) - overhead[version];
+      tunnels.set(type, { type, parameters: { address, mtu, port } });
+    }
   }
   for (const type of tunnels.keys()) obstacles.delete(type);
-  return { tunnels: [...tunnels.values()], obstacles: [...obstacles.values()] };
+  return {
+    tunnels: [...tunnels.values()],
+    obstacles: [...obstacles.values()],
+    way: { device: uplink?.name ?? '', via: route.gateway ?? '', mtu: underlayMtu },
+  };
 }

@@ -1,5 +1,5 @@
 // `nsm lab down`: removes a lab from any shell, whether its `up` still runs, was killed, or left it.
-import { abbreviatedList, deadline, NsmError } from '@nsm/api';
+import { abbreviatedList, NsmError, within } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { readConfig } from './config.js';
 import { findLab, labNameOf } from './find-lab.js';
@@ -42,20 +42,10 @@ export async function labDown(
   const holder = await LabLock.held(name);
   if (holder && owner) {
     signalProcess(owner, 'SIGTERM');
-    const timeout = deadline(ownerTimeoutMs);
-    await Promise.race([
-      holder.released,
-      new Promise<never>((_, reject) => {
-        timeout.addEventListener('abort', () =>
-          reject(
-            new NsmError(
-              'deadline',
-              `process ${owner.pid} has not removed lab ${name} in ${ownerTimeoutMs / 1000} s`,
-            ),
-          ),
-        );
-      }),
-    ]);
+    await within(ownerTimeoutMs, holder.released, () => {
+      const seconds = ownerTimeoutMs / 1000;
+      throw new NsmError('deadline', `process ${owner.pid} has not removed lab ${name} in ${seconds} s`);
+    });
   }
   await using _lock = await LabLock.take(name);
   const folder = new LabFolder(name);

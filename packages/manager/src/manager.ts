@@ -2,23 +2,14 @@
 // reverse.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { NsmError } from '@nsm/api';
-import { StateFolder } from '@nsm/durable';
 import { currentNamespace } from '@nsm/netlink';
-import { openRegistry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { admitName, admitPool } from './admission/admission.js';
-import { admitTunnelAddress, warnOfStrangeAddresses } from './admission/own-addresses.js';
-import { checkPidNamespace } from './admission/pid-namespace.js';
-import { AuditLog } from './audit/audit-log.js';
-import { Abilities } from './choice/abilities.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import { countManager } from './metrics/count-manager.js';
 import { leave, register } from './peers/registration.js';
-import { PolicyFile } from './policy/policy-origin.js';
-import { PolicySource } from './policy/policy-source.js';
 import { Readiness } from './readiness.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
@@ -32,14 +23,13 @@ import { watchOwnAddresses } from './signals/own-addresses.js';
 import { watchPeers } from './signals/peer-watch.js';
 import { watchPolicy } from './signals/policy-changes.js';
 import { keepTellingLoads } from './signals/telling-loads.js';
+import { admitTunnelAddress } from './start/admit-own-addresses.js';
 import { listenTcp, listenUnix } from './start/listening.js';
 import { makeParts } from './start/make-parts.js';
-import { openForwarder } from './start/open-forwarder.js';
+import { openFoundations } from './start/open-foundations.js';
 import { load, resume } from './start/recovery.js';
 import { foldersForPods } from './start/sockets-for-pods.js';
 import { Stops } from './start/stops.js';
-import { takeName } from './start/unique-name.js';
-import { Store } from './state/store.js';
 
 /**
  * Milliseconds for which a manager that stops waits for what it has begun, and for what takes it back: most of it milliseconds, but
@@ -72,7 +62,6 @@ export class Manager {
     this.#stops = new Stops(this.#logger);
   }
 
-  /** TCP port listened on, once started. */
   get port(): number {
     return this.#port;
   }
@@ -100,51 +89,17 @@ export class Manager {
     const logger = this.#logger;
     const stops = this.#stops;
     mkdirSync(runDir, { recursive: true });
-    const standIn = join(runDir, 'state-dir');
-    const state = StateFolder.take(this.#options.stateDir, { standIn, holder: `manager ${name}`, logger });
-    stops.add(() => state[Symbol.dispose]());
-    const stateDir = state.path;
-    const { credentials } = this.#options;
-    const { policy } = this.#options;
-    const origin = typeof policy === 'string' ? new PolicyFile(policy) : policy;
-    const source = new PolicySource(origin, { logger });
-    await source.start();
-    stops.add(() => source.stop());
-    const auditLog = await this.#auditLog();
-    const { etcd } = this.#options;
-    const registry = await openRegistry(this.#options.registry, {
-      stateDir,
-      ...(etcd ? { etcd } : {}),
-      ...(credentials ? { credentials } : {}),
-      logger: logger.child({ module: 'registry' }),
-    });
-    stops.add(await takeName(name, logger));
-    checkPidNamespace(logger);
-    warnOfStrangeAddresses(this.#options, logger);
-
-    const store = await Store.open(stateDir, { logger: logger.child({ module: 'store' }) });
-    stops.add(() => store.close());
-    store.admitManager(name);
-    const forwarder = await openForwarder(this.#options, stateDir, stops);
-    const abilities = new Abilities({ forwarder, logger });
-    const self = this.#self(await abilities.learn());
+    const { nodeId, ...foundations } = await openFoundations(this.#options, logger, stops);
+    const { registry, store } = foundations;
+    const self = this.#self(nodeId);
     const stopping = new AbortController();
     let haveRecovered = (): void => undefined;
     const recovered = new Promise<void>((resolve) => {
       haveRecovered = resolve;
     });
     const made = {
-      self,
-      store,
-      forwarder,
-      abilities,
-      registry,
-      readiness: this.readiness,
-      source,
-      auditLog,
-      logger,
-      stopping: stopping.signal,
-      recovered,
+      ...foundations,
+      ...{ self, logger, recovered, readiness: this.readiness, stopping: stopping.signal },
     };
     const parts = makeParts(made, this.#options, stops);
     const { metrics, onOrder } = this.#options;
@@ -160,7 +115,7 @@ export class Manager {
 
     await registry.start();
     stops.add(() => registry.stop());
-    // One that comes back under the name of one that failed is another.
+    // An endpoint that comes back under the name of one that failed is another endpoint.
     registry.watch(({ event }) => {
       // What was heard stays known while the registry is away.
       if (event.case === 'synced') this.readiness.have('registry');
@@ -182,8 +137,7 @@ export class Manager {
 
   /** From now on connections are marked with what happens. All that listens ends when the manager stops, or with the process. */
   #listen(parts: ServiceComponents): void {
-    const newEndpoints = watchNewEndpoints(parts);
-    this.#stops.add(() => newEndpoints[Symbol.dispose]());
+    watchNewEndpoints(parts);
     watchPolicy(parts);
     watchCluster(parts);
     recordChanges(parts);
@@ -203,16 +157,7 @@ export class Manager {
     await pods.start(podPort(parts, foldersForPods(this.#options.runDir)));
   }
 
-  async #auditLog(): Promise<AuditLog | undefined> {
-    const { auditLog: path } = this.#options;
-    if (path === undefined) return undefined;
-    const log = new AuditLog(path, { logger: this.#logger });
-    await log.start();
-    this.#stops.add(() => log.stop());
-    return log;
-  }
-
-  /** Its address is known as soon as it listens. */
+  /** Who this manager is; the address is known as soon as the manager listens. */
   #self(nodeId: string): Self {
     const { name, version = '', advertise, credentials } = this.#options;
     const port = (): number => this.#port;
@@ -232,7 +177,7 @@ export class Manager {
   }
 }
 
-/** Waits for what is under way: all calls together for no longer than a stop may take. */
+/** What waits for work under way; all its calls together wait no longer than a stop may take. */
 function finishing({ reconciler, clock, logger }: ServiceComponents): () => Promise<void> {
   let patienceMs = finishWithinMs;
   return async () => {

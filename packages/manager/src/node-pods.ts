@@ -21,7 +21,6 @@ export interface NamedPod {
 export interface NodePods {
   /** The pod that has a network namespace, by its inode; undefined where none has it, the node's own included. */
   podIn(inode: number): NodePod | undefined;
-  /** Whether a pod of this node has the UID. */
   has(uid: string): boolean;
   /** A pod of this node by its name, `namespace/name`. */
   named(name: string): NamedPod | undefined;
@@ -48,7 +47,6 @@ export type PodRequest = Pick<
 
 /** How connections are had for pods, within the manager's process. Each call can do what the pod itself could do, and no more. */
 export interface PodPort {
-  /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   /** Folders with the sockets that pods may call, and no others: one for each container. */
   readonly socketFolders: readonly string[];

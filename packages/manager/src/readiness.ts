@@ -7,7 +7,7 @@ export class Readiness {
   readonly #missing = new Map<Need, string>(needs.map((need) => [need, 'not yet']));
   readonly #listeners = new Set<() => void>();
 
-  /** Why each of what is missing is so. */
+  /** The needs that are not met, each with the reason. */
   get missing(): ReadonlyMap<Need, string> {
     return this.#missing;
   }

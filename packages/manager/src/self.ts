@@ -8,7 +8,7 @@ export interface Self {
   readonly security: 'mtls' | 'insecure';
   /** The trust domain of its certificate; '' without TLS. */
   readonly domain: string;
-  /** Another one after each start. */
+  /** Different after each start. */
   readonly incarnation: string;
   /** MANAGER:NODE-, what the ids of all connections on this node begin with. */
   readonly idPrefix: string;

@@ -10,13 +10,13 @@ export function quote(text: string): string {
 /** Characters of others' words that are passed on. */
 const maxWords = 1000;
 
-/** Others' words as one line of a message, which they cannot fill without end. */
+/** Others' words as a line of a message, cut where they are too long. */
 export function oneLine(text: string): string {
   const line = printable(text.slice(0, maxWords).replace(/\s*[\r\n]\s*/g, ' '));
   return text.length > maxWords ? `${line}… (${text.length} characters)` : line;
 }
 
-/** Why another manager ends or moves a connection, or cannot keep its half. */
+/** The reason that another manager gives for what it does to a connection, as a line. */
 export function wordsOf({ reason }: { readonly reason: string }): string {
   return reason === '' ? 'closed by the other manager' : oneLine(reason);
 }

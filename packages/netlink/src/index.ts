@@ -34,6 +34,7 @@ export { formatIp, IpPrefix } from './ip-prefix.js';
 export * as kernelProbes from './kernel-probes.js';
 export { readSetting, writeSetting } from './kernel-settings.js';
 export { type Door, type KnockAnswer, KnockSocket } from './knock-socket.js';
+export { largestSize } from './largest-size.js';
 export * as libc from './libc.js';
 export * as memory from './libc-memory.js';
 export { compileFilter, NoLibpcapError } from './libpcap.js';

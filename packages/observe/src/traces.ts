@@ -1,5 +1,7 @@
 // Traces, sent to whoever gathers them (OTLP over HTTP). Spans are made of the steps that each order has anyhow, when they are sent; the
 // library that sends them is loaded when a component is told where to, and not before.
+
+import { within } from '@nsm/api';
 import type { Course } from './course.js';
 import type { Send } from './otlp.js';
 import { type SpanResources, spansOf } from './spans.js';
@@ -69,12 +71,7 @@ export class Traces {
 
   /** Sends what waits. Resolves when that is done, or cannot be done in time. */
   async flush(withinMs: number = sendWithinMs): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, withinMs);
-    });
-    await Promise.race([this.#send(), late]);
-    clearTimeout(timer);
+    await within(withinMs, this.#send(), () => undefined);
   }
 
   #send(): Promise<void> {

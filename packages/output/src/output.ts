@@ -2,7 +2,7 @@
 // strangers named becomes text that a terminal only shows.
 import { randomBytes } from 'node:crypto';
 import { colourAllowed, knowsUnicode } from './config.js';
-import { printable, printableLines } from './printable.js';
+import { inUsersWords, printable, printableLines } from './printable.js';
 
 export interface LineSink {
   write(text: string): unknown;
@@ -62,10 +62,24 @@ export class Output {
   /** A text behind a lead. On a terminal it is broken between words where the terminal ends, and goes on below its beginning. */
   item(lead: string, text: string): void {
     const from = width(lead);
-    const room = ((this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY) - from;
+    const room = this.columns - from;
     const lines = room < minimalRoom ? [text] : wrapped(text, room);
     for (const [index, line] of lines.entries())
       this.line(`${index === 0 ? lead : ' '.repeat(from)}${line}`.trimEnd());
+  }
+
+  /** Of a terminal; infinitely many elsewhere. */
+  get columns(): number {
+    return (this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY;
+  }
+
+  /** As `lines`, and for people each of them as `item` writes: behind what it begins with, blanks or the name of the program. */
+  paragraphs(text: string): void {
+    if (this.json) this.lines(text);
+    for (const line of this.json ? [] : text.split('\n')) {
+      const [lead = ''] = /^(?:nsm: |\s*)/.exec(line) ?? [];
+      this.item(lead, line.slice(lead.length));
+    }
   }
 
   /** A line that the next one takes the place of. Only on a terminal that is `live`. */
@@ -119,9 +133,8 @@ export class Output {
 
   /** As `table`; on a terminal that is too narrow for it each row has lines of its own, which begin with its first column. */
   wideTable(header: readonly string[], rows: readonly (readonly string[])[], empty: string): void {
-    const room = (this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY;
     const [, ...titles] = header;
-    if (widthOfTable([header, ...rows]) <= room) {
+    if (widthOfTable([header, ...rows]) <= this.columns) {
       this.table(header, rows, empty);
       return;
     }
@@ -130,7 +143,7 @@ export class Output {
       const pairs = cells.map((cell, index) => [titles[index]?.toLowerCase() ?? '', cell] as const);
       this.#fill(
         pairs.map(([title, cell]) => `${this.paint('dim', title)} ${cell}`),
-        room,
+        this.columns,
       );
     }
   }
@@ -142,11 +155,10 @@ export class Output {
     empty: string,
     dispensable: readonly string[],
   ): void {
-    const room = (this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY;
     let kept = header.map((_, column) => column);
     const narrow = (): string[][] => [header, ...rows].map((row) => kept.map((column) => row[column] ?? ''));
     for (const title of dispensable)
-      if (widthOfTable(narrow()) > room) kept = kept.filter((column) => header[column] !== title);
+      if (widthOfTable(narrow()) > this.columns) kept = kept.filter((column) => header[column] !== title);
     const [titles = [], ...cells] = narrow();
     this.table(titles, cells, empty);
   }
@@ -191,20 +203,21 @@ export class Output {
     if (line !== '') this.line(line);
   }
 
-  /** Rows with their columns aligned. */
+  /** Rows with their columns aligned, of which the last is written as `item` writes. */
   #align(rows: readonly (readonly string[])[]): void {
     const widths = widthsOf(rows);
     for (const row of rows) {
-      const cells = row.map((cell, column) =>
-        column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - width(cell)),
-      );
-      this.line(cells.join(gap).trimEnd());
+      const cells = row.slice(0, -1).map((cell, column) => {
+        return `${cell}${' '.repeat((widths[column] ?? 0) - width(cell))}${gap}`;
+      });
+      this.item(cells.join(''), row.at(-1) ?? '');
     }
   }
 
   #print(text: string, shown: (text: string) => string, end: string): void {
     this.clear();
-    const printed = text.split(mark).map(shown).join('\x1b');
+    const words = this.json ? text : inUsersWords(text);
+    const printed = words.split(mark).map(shown).join('\x1b');
     this.#out.write(`${knowsUnicode ? printed : printed.replaceAll('…', '...')}${end}`);
   }
 }
@@ -226,7 +239,7 @@ function widthOfTable(rows: readonly (readonly string[])[]): number {
 }
 
 /** Columns below which a text is not broken: it would be hardly more than a word a line. */
-const minimalRoom = 24;
+const minimalRoom = 12;
 
 /** Lines of at most so many columns, broken between words; a longer word has a line of its own. */
 function wrapped(text: string, room: number): string[] {
@@ -248,5 +261,5 @@ export function orDash(text: string): string {
 
 /** Columns that a cell takes. */
 function width(cell: string): number {
-  return printable(cell.replace(styleMark, '')).length;
+  return printable(inUsersWords(cell.replace(styleMark, ''))).length;
 }

@@ -1,6 +1,13 @@
 // A machine asks another one of the mesh for a certificate: the key is made here, and never leaves.
 import { connect } from 'node:tls';
-import { type Credential, checkExpected, identityOf, NsmError, secureContextOf } from '@nsm/api';
+import {
+  type Credential,
+  checkExpected,
+  identityOf,
+  NsmError,
+  secureContextOf,
+  splitHostPort,
+} from '@nsm/api';
 import { certificatesFromPem, makeRequest, newKey } from './certificate.js';
 import { credentialFrom } from './file-credentials.js';
 import { type JoinReply, joinProtocol, readLine, writeLine } from './join-messages.js';
@@ -21,11 +28,8 @@ export async function askForCertificate(
   owner: Owner,
   by: Introduction,
 ): Promise<Credential> {
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
   const socket = connect({
-    host,
-    port: Number(address.slice(colon + 1)),
+    ...splitHostPort(address),
     ALPNProtocols: [joinProtocol],
     minVersion: 'TLSv1.3',
     // `checkMesh` checks, by the token or the certificate that there is.

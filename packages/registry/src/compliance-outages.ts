@@ -6,6 +6,7 @@ import {
   type Harness,
   leaseMs,
   nodeA,
+  nodeB,
   record,
   type Stage,
   until,
@@ -108,6 +109,7 @@ export function outages(stage: Stage, patienceMs: number): void {
     async () => {
       const { stop, start } = server();
       const [one, two] = [await open({ writePatienceMs: 200 }), await open()];
+      await two.registerManager(nodeB, longLeaseMs);
       await stop();
       const results = await Promise.allSettled([
         one.registerManager(nodeA, longLeaseMs),
@@ -118,7 +120,7 @@ export function outages(stage: Stage, patienceMs: number): void {
         expect(result).toMatchObject({ status: 'rejected', reason: { kind: 'registry' } });
       }
       await start();
-      await until(two, () => contents(two).length === 2);
+      await until(two, () => contents(two).length === 3);
       await vi.waitFor(async () => expect(await two.claim('vni-5', 'node-b')).toBe('node-b'));
     },
     patienceMs,

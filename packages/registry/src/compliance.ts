@@ -178,7 +178,10 @@ export function compliance(
     describe('claims', () => {
       it('gives a contested name to exactly one holder', async () => {
         const [one, two] = await openTwo();
-        const holders = Array.from({ length: 60 }, (_, n) => `node-${n}`);
+        const holders = Array.from({ length: 12 }, (_, n) => `node-${n}`);
+        await Promise.all(
+          holders.map((name) => one.registerManager({ name, address: '10.0.0.1:5001' }, 60_000)),
+        );
         const winners = await Promise.all(
           holders.map((holder, n) => (n % 2 === 0 ? one : two).claim('the-name', holder)),
         );
@@ -191,6 +194,8 @@ export function compliance(
 
       it('is released by its holder only', async () => {
         const [one, two] = await openTwo();
+        await one.registerManager(nodeA, 60_000);
+        await two.registerManager(nodeB, 60_000);
         await one.claim('vni-7', 'node-a');
         await two.releaseClaim('vni-7', 'node-b');
         await two.releaseClaim('vni-unclaimed', 'node-b');
@@ -198,6 +203,32 @@ export function compliance(
         await one.releaseClaim('vni-7', 'node-a');
         expect(await two.claim('vni-7', 'node-b')).toBe('node-b');
       });
+
+      it(
+        'is given to no manager that is not alive',
+        async () => {
+          const [one, two] = [await open(), await open({ writePatienceMs: 200 })];
+          await one.registerManager(nodeA, 60_000);
+          expect(await one.claim('vni-8', 'node-a')).toBe('node-a');
+          await one.endLease('node-a');
+          await until(two, () => two.managers().get('node-a')?.stopped === true);
+          for (const told of await Promise.allSettled([
+            two.claim('vni-9', 'node-a'),
+            two.claim('vni-9', 'nobody'),
+          ]))
+            expect(told).toMatchObject({
+              status: 'rejected',
+              reason: {
+                kind: 'registry',
+                message: expect.stringContaining('is not registered, or its lease has run out'),
+              },
+            });
+          await two.registerManager(nodeB, 60_000);
+          expect(await two.claim('vni-8', 'node-b')).toBe('node-a');
+          expect(await two.claim('vni-9', 'node-b')).toBe('node-b');
+        },
+        patienceMs,
+      );
     });
 
     describe('leases', () => {

@@ -3,12 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
+import { registry as wire } from '@nsm/api';
 import { RecordFile } from '@nsm/durable';
 import { requireRoot } from '@nsm/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contents, endpoint, leaseMs, nodeA } from './compliance-harness.js';
 import { EmbeddedRegistry } from './embedded-registry.js';
-import { recordCodec } from './record-codec.js';
+import { recordCodec, type StoredRecord } from './record-codec.js';
 
 describe('EmbeddedRegistry', () => {
   let folder: string;
@@ -57,6 +59,27 @@ describe('EmbeddedRegistry', () => {
     await close();
     await expect(write).rejects.toMatchObject({ kind: 'stopping' });
     await expect(registry.registerEndpoint(endpoint('b'))).rejects.toMatchObject({ kind: 'stopping' });
+  });
+
+  it('holds so much of one manager, what its file has included', async () => {
+    const file = new RecordFile(join(folder, 'registry.records'), recordCodec);
+    const claim = (name: string): [string, StoredRecord] => [
+      `claim/${name}`,
+      { case: 'claim', value: create(wire.ClaimRequestSchema, { name, holder: 'greedy' }) },
+    ];
+    await file.write(Array.from({ length: 4096 }, (_, index) => claim(`x-${index}`)));
+    await file.close();
+    const registry = await open();
+    for (const name of ['greedy', 'other']) await registry.registerManager({ ...nodeA, name }, leaseMs);
+    const refused = { kind: 'invalid', message: expect.stringMatching(/holds no more of one manager/) };
+    await expect(registry.claim('more', 'greedy')).rejects.toMatchObject(refused);
+    expect(await registry.claim('x-7', 'other')).toBe('greedy');
+    expect(await registry.claim('more', 'other')).toBe('other');
+    await registry.releaseClaim('x-7', 'greedy');
+    expect(await registry.claim('again', 'greedy')).toBe('greedy');
+    await registry.removeManager('greedy');
+    await registry.registerManager({ ...nodeA, name: 'greedy' }, leaseMs);
+    expect(await registry.claim('one', 'greedy')).toBe('greedy');
   });
 
   it.runIf(requireRoot('a full disk'))('has what a full disk refused as soon as there is room', async () => {

@@ -68,3 +68,14 @@ export function ownRemoval(
   if (!identity) return removal;
   return { ...key, networkServiceHost: ownName(cache, identity, host === '' ? identity.name : host) };
 }
+
+/**
+ * Of a claim whose holder has no lease: it may have arrived long after it was sent, when the holder has left or others count it as gone.
+ * The holder registers itself again, and claims then.
+ */
+export function notAlive(holder: string): NsmError {
+  return new NsmError(
+    'registry',
+    `manager ${JSON.stringify(holder)} is not registered, or its lease has run out: it claims nothing before it is registered again`,
+  );
+}

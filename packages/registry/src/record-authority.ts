@@ -1,9 +1,16 @@
 // The records themselves, where they are decided: checks, leases, claims, and the durable copy.
-import { clone, create } from '@bufbuild/protobuf';
-import { type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
+import { clone, create, toBinary } from '@bufbuild/protobuf';
+import {
+  type NetworkServiceEndpoint,
+  NetworkServiceEndpointSchema,
+  NsmError,
+  registry as wire,
+} from '@nsm/api';
 import { type Change, RecordFile } from '@nsm/durable';
 import type { Clock } from './clock.js';
 import { LeaseTable } from './lease-table.js';
+import { ManagerShares } from './manager-shares.js';
+import { notAlive } from './own-records.js';
 import { type RecordCache, removalOf } from './record-cache.js';
 import { recordCodec, type StoredRecord } from './record-codec.js';
 import type {
@@ -35,6 +42,7 @@ export class RecordAuthority implements RecordWriter {
   readonly #leaseMs = new Map<string, number>();
   /** Holders by claim. */
   readonly #claims = new Map<string, string>();
+  readonly #shares = new ManagerShares();
   /** Latest changes that the file does not have, by key: being written, or refused by the disk. */
   readonly #unwritten = new Map<string, Change<StoredRecord>>();
   /** Those that were refused. */
@@ -70,9 +78,10 @@ export class RecordAuthority implements RecordWriter {
         return;
       }
       case 'endpoint':
-        this.#cache.apply({ case: 'endpointPut', value: record.value });
+        this.#addEndpoint(record.value);
         return;
       case 'claim':
+        this.#shares.addClaim(record.value.holder);
         this.#claims.set(record.value.name, record.value.holder);
     }
   }
@@ -109,12 +118,13 @@ export class RecordAuthority implements RecordWriter {
     for (const endpoint of [...this.#cache.endpoints()]) {
       if (endpoint.networkServiceHost !== name) continue;
       keys.push(storeKey(endpoint));
-      this.#cache.apply(removalOf(endpoint));
+      this.#dropEndpoint(endpoint);
     }
     for (const [claim, holder] of this.#claims) {
       if (holder !== name) continue;
       keys.push(claimKey(claim));
       this.#claims.delete(claim);
+      this.#shares.removeClaim(name);
     }
     this.#cache.apply({ case: 'managerRemoved', value: name });
     // The manager last: should this process die in between, the rest is not left to nobody.
@@ -131,7 +141,8 @@ export class RecordAuthority implements RecordWriter {
   async registerEndpoint(record: NetworkServiceEndpoint): Promise<void> {
     const endpoint = validEndpoint(record);
     this.#check();
-    const changed = this.#cache.apply({ case: 'endpointPut', value: endpoint });
+    this.#shares.admitEndpoint(endpointKey(endpoint), endpoint.networkServiceHost, bytesOf(endpoint));
+    const changed = this.#addEndpoint(endpoint);
     await this.#put(storeKey(endpoint), changed, { case: 'endpoint', value: endpoint });
   }
 
@@ -139,7 +150,7 @@ export class RecordAuthority implements RecordWriter {
     const key = validKey(record);
     this.#check();
     if (host && this.#cache.endpoint(key)?.networkServiceHost !== host) return;
-    const changed = this.#cache.apply(removalOf(key));
+    const changed = this.#dropEndpoint(key);
     await this.#put(storeKey(key), changed, undefined);
   }
 
@@ -149,6 +160,11 @@ export class RecordAuthority implements RecordWriter {
     this.#check();
     const present = this.#claims.get(name);
     if (present !== undefined && present !== holder) return present;
+    if (!this.#leases.has(holder)) throw notAlive(holder);
+    if (present === undefined) {
+      this.#shares.admitClaim(holder);
+      this.#shares.addClaim(holder);
+    }
     this.#claims.set(name, holder);
     const value = create(wire.ClaimRequestSchema, { name, holder });
     await this.#put(claimKey(name), present === undefined, { case: 'claim', value });
@@ -161,7 +177,20 @@ export class RecordAuthority implements RecordWriter {
     this.#check();
     if (this.#claims.get(name) !== holder) return;
     this.#claims.delete(name);
+    this.#shares.removeClaim(holder);
     await this.#put(claimKey(name), true, undefined);
+  }
+
+  /** @returns whether it is another record than before. */
+  #addEndpoint(endpoint: NetworkServiceEndpoint): boolean {
+    this.#shares.addEndpoint(endpointKey(endpoint), endpoint.networkServiceHost, bytesOf(endpoint));
+    return this.#cache.apply({ case: 'endpointPut', value: endpoint });
+  }
+
+  /** @returns whether it was there. */
+  #dropEndpoint(key: EndpointKey): boolean {
+    this.#shares.removeEndpoint(endpointKey(key));
+    return this.#cache.apply(removalOf(key));
   }
 
   async #depose(name: string, stopped: boolean): Promise<void> {
@@ -212,6 +241,8 @@ function stopped(): NsmError {
   return new NsmError('stopping', 'the registry is not running');
 }
 
+const bytesOf = (endpoint: NetworkServiceEndpoint): number =>
+  toBinary(NetworkServiceEndpointSchema, endpoint).length;
 const managerKey = (name: string): string => `manager/${name}`;
 const storeKey = (key: EndpointKey): string => `endpoint/${endpointKey(key)}`;
 const claimKey = (name: string): string => `claim/${name}`;

@@ -73,6 +73,7 @@ async function take(step: Step, clients: readonly RemoteRegistry[], model: Model
       break;
     }
     case 'claim': {
+      if (!model.managers.has(step.host)) await take({ ...step, op: 'register' }, clients, model);
       const holder = model.claims.get(step.claim) ?? step.host;
       model.claims.set(step.claim, holder);
       expect(await registry.claim(step.claim, step.host)).toBe(holder);

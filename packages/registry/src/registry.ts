@@ -32,7 +32,7 @@ export interface RecordWriter {
   registerEndpoint(endpoint: NetworkServiceEndpoint): Promise<void>;
   /** Removes an endpoint; of an unknown one, or one that has moved to another manager, nothing. */
   removeEndpoint(removal: EndpointRemoval): Promise<void>;
-  /** Takes `name` for `holder` (a manager's name) unless somebody has it. Returns who has it now. */
+  /** Takes `name` for `holder` (the name of a manager that is alive here) unless somebody has it. Returns who has it now. */
   claim(name: string, holder: string): Promise<string>;
   /** Gives a claim back; does nothing when `holder` does not have it. */
   releaseClaim(name: string, holder: string): Promise<void>;

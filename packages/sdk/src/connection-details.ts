@@ -1,6 +1,6 @@
 // What a connection gave the client, read from the reply or from an event.
-import type { ConnectionParameters, Interface } from '@nsm/api';
-import { type InterfaceKind, interfaceName } from './interfaces.js';
+import { type ConnectionParameters, type Interface, interfaceName } from '@nsm/api';
+import type { InterfaceKind } from './interfaces.js';
 
 export interface ConnectionDetails {
   /** The manager's name for the connection; also the ifalias of its interfaces. */

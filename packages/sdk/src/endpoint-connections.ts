@@ -2,10 +2,10 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { CallContext, endpoint, ServiceImplementation, Step } from '@nsm/api';
-import { NsmError } from '@nsm/api';
+import { interfaceName, NsmError } from '@nsm/api';
 import type { Courses } from '@nsm/observe';
 import { printable } from '@nsm/output';
-import { type InterfaceKind, interfaceName } from './interfaces.js';
+import type { InterfaceKind } from './interfaces.js';
 import { type EndpointAnswer, readAnswer } from './read-answer.js';
 
 /** A connection as the endpoint hears of it. */

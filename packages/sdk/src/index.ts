@@ -11,7 +11,6 @@ export {
   type InterfaceOptions,
   interfaceFields,
   interfaceKinds,
-  interfaceName,
   type Preference,
   preferenceNames,
 } from './interfaces.js';

@@ -51,8 +51,3 @@ export function interfaceFields(option: InterfaceOption): InterfaceFields {
     ...(parameters ? { parameters: { interfaceParameters: { ...parameters } } } : {}),
   };
 }
-
-/** The name of an interface type; one from a newer peer becomes `type NUMBER`. */
-export function interfaceName(type: InterfaceType): string {
-  return interfaceWords[type] ?? `type ${type}`;
-}

@@ -1,15 +1,19 @@
 // A mesh that is told of and is not there: managers whose every word the test chooses.
 import { EventEmitter, once } from 'node:events';
+import { create } from '@bufbuild/protobuf';
+import { admin } from '@nsm/api';
 import type {
   ConnectionNews,
-  ConnectionTold,
-  EndpointTold,
   ExplainedRequest,
   Explanation,
   Look,
   ManagerFeed,
   MeshSource,
 } from '@nsm/dashboard';
+import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
+import { endpointView, type ListedEndpointView } from '@nsm/views/endpoint-view';
+import { explanationView } from '@nsm/views/explanation-view';
+import { managerView } from '@nsm/views/manager-view';
 
 export const since: string = new Date(Date.now() - 3_725_000).toISOString();
 
@@ -17,14 +21,17 @@ export function endpointTold(
   name: string,
   service: string,
   manager: string,
-  more: Partial<EndpointTold> = {},
-): EndpointTold {
-  const rest = { interfaces: ['kernel'], labels: {}, prefixes: [], unavailable: '' };
-  return { name, namespace: 'default', service, manager, ...rest, ...more };
+  more: Partial<ListedEndpointView> = {},
+): ListedEndpointView {
+  const named = { name, service, manager, interfaces: ['kernel'], unavailable: '' };
+  return { ...endpointView(undefined), ...named, ...more };
 }
 
+const blank = connectionView(create(admin.ConnectionSchema));
+
 const side = (interfaceName: string, address: string, namespace: string) => ({
-  ...{ interfaceName, namespace, pod: '', addresses: [address], routes: ['10.70.0.0/24'], routeCount: 1 },
+  ...blank.client,
+  ...{ interfaceName, namespace, addresses: [address], routes: ['10.70.0.0/24'], routeCount: 1 },
   ...{ mtu: 1450, mac: '02:00:00:00:00:01' },
 });
 
@@ -32,44 +39,42 @@ const side = (interfaceName: string, address: string, namespace: string) => ({
 export function connectionTold(
   number: number,
   node: string,
-  { name, service, manager }: EndpointTold,
-  more: Partial<ConnectionTold> = {},
-): ConnectionTold {
+  { name, service, manager }: ListedEndpointView,
+  more: Partial<ConnectionView> = {},
+): ConnectionView {
   const isLocal = node === manager;
   const address = `10.${60 + (number >> 8)}.${number & 255}.1/31`;
   return {
+    ...blank,
     id: `${node}:${number.toString(16).padStart(8, '0')}`,
     service,
     requestId: `client-${number}`,
     role: isLocal ? 'LOCAL' : 'CLIENT',
     state: 'SYNCED',
-    detail: '',
     since,
-    attempt: 0,
     history: [
-      { time: new Date(Date.parse(since) - 12).toISOString(), state: 'CONNECTING', detail: '' },
-      { time: since, state: 'SYNCED', detail: '' },
+      {
+        time: new Date(Date.parse(since) - 12).toISOString(),
+        ...{ state: 'CONNECTING', detail: '', durationMs: 12 },
+      },
+      { time: since, state: 'SYNCED', detail: '', durationMs: null },
     ],
     endpoint: name,
-    endpointNamespace: 'default',
     peerManager: manager,
-    peerId: '',
     interface: 'kernel',
     client: side('nsm0', address, `/run/netns/client-${number}`),
     endpointSide: side(`nse${number}`, address, isLocal ? `/run/netns/${name}` : ''),
     tunnel: isLocal
       ? null
-      : { type: 'VXLAN', identifier: 700 + number, local: '10.0.0.1', remote: '10.0.0.2' },
+      : { type: 'VXLAN', identifier: 700 + number, local: '10.0.0.1', remote: '10.0.0.2', port: 4789 },
     statistics: countersAt(0, number),
-    lastOrder: null,
     roundTripUs: isLocal ? 31 : 84,
-    heals: 0,
     ...more,
   };
 }
 
 /** @param ms since the beginning. */
-function countersAt(ms: number, number: number): NonNullable<ConnectionTold['statistics']> {
+function countersAt(ms: number, number: number): NonNullable<ConnectionView['statistics']> {
   // Its rate goes up and down, and never below 0.
   const seconds = ms / 1000;
   const packets = Math.round((50 + (number % 17) * 400) * (seconds + 3 * Math.sin(seconds / 4 + number)));
@@ -84,8 +89,8 @@ export class FakeManager implements ManagerFeed {
   readonly isLocal: boolean = true;
   /** What was asked to be changed. */
   readonly changed: string[] = [];
-  endpoints: EndpointTold[] = [];
-  readonly connections: Map<string, ConnectionTold> = new Map();
+  endpoints: ListedEndpointView[] = [];
+  readonly connections: Map<string, ConnectionView> = new Map();
   /** Set, it does not answer. */
   silent = '';
   readonly #name: string;
@@ -100,7 +105,7 @@ export class FakeManager implements ManagerFeed {
   }
 
   /** Tells it, as a manager tells of a change. */
-  put(connection: ConnectionTold): void {
+  put(connection: ConnectionView): void {
     this.connections.set(connection.id, connection);
     this.#news.emit('news', { kind: 'put', connection } satisfies ConnectionNews);
   }
@@ -112,8 +117,9 @@ export class FakeManager implements ManagerFeed {
       name: this.#name,
       troubles: [],
       managers: this.#mesh.managers.map((one, index) => ({
+        ...managerView(undefined),
         ...{ name: one.#name, address: `10.0.0.${index + 1}:5001`, version: '0.1.0', security: 'mtls' },
-        ...{ alive: true, stopped: false, drained: false },
+        alive: true,
       })),
       endpoints: this.#mesh.managers.flatMap(({ endpoints }) => endpoints),
       connections: [...this.connections.values()].map((one, number) => ({
@@ -140,14 +146,15 @@ export class FakeManager implements ManagerFeed {
       .flatMap(({ endpoints }) => endpoints)
       .filter((one) => one.service === service)
       .map((one, index) => ({
-        ...one,
+        endpoint: {
+          ...{ nseProviderName: one.name, networkServiceName: service, networkServiceHost: one.manager },
+          labels: { selector: one.labels },
+        },
         rank: one.unavailable === '' ? index + 1 : 0,
         reason: one.unavailable || `on node ${one.manager}, ${index} connections`,
-        rule: '',
-        lost: '',
         checks: [{ about: 'node', passed: one.unavailable === '', text: one.unavailable }],
       }));
-    return { problems: [], candidates };
+    return explanationView(service, create(admin.ExplainSelectionReplySchema, { candidates }));
   }
 
   async capture(id: string, out: NodeJS.WritableStream): Promise<void> {

@@ -1,8 +1,7 @@
 // Meshes that tests tell of.
-import type { ConnectionTold, EndpointTold } from '@nsm/dashboard';
+import type { ConnectionView, StepView } from '@nsm/views/connection-view';
+import type { ListedEndpointView } from '@nsm/views/endpoint-view';
 import { connectionTold, endpointTold, type FakeManager, FakeMesh, since } from './fake-mesh.js';
-
-type StepTold = NonNullable<ConnectionTold['lastOrder']>['steps'][number];
 
 /** Three nodes, four services, and connections in every state. */
 export function variedMesh(): FakeMesh {
@@ -15,7 +14,7 @@ export function variedMesh(): FakeMesh {
   a.endpoints = [firewall];
   b.endpoints = [vpn];
   c.endpoints = [dns, lan];
-  const put = (manager: FakeManager, connection: ConnectionTold): void =>
+  const put = (manager: FakeManager, connection: ConnectionView): void =>
     void manager.connections.set(connection.id, connection);
   const order = {
     ...{
@@ -24,6 +23,7 @@ export function variedMesh(): FakeMesh {
       started: since,
       durationMs: 11.8,
       underWay: false,
+      error: '',
     },
     steps: [
       {
@@ -69,8 +69,8 @@ export function variedMesh(): FakeMesh {
       { name: 'probe', manager: 'node-a', component: 'forwarder', startMs: 10.2, durationMs: 1.5, error: '' },
     ],
   };
-  const [choose, ask] = order.steps as [StepTold, StepTold];
-  const tried = [0, 1, 2].flatMap((attempt): StepTold[] => [
+  const [choose, ask] = order.steps as [StepView, StepView];
+  const tried = [0, 1, 2].flatMap((attempt): StepView[] => [
     { ...choose, manager: 'node-c', startMs: 2500 * attempt },
     { ...ask, manager: 'node-c', startMs: 2500 * attempt + 1, error: 'endpoint fw-1 refuses (NSM0203)' },
   ]);
@@ -121,7 +121,11 @@ export function largeMesh(connections: number): FakeMesh {
   const endpoints = mesh.managers.flatMap(({ endpoints }) => endpoints);
   for (let number = 0; number < connections; number++) {
     const manager = mesh.managers[number % 4] as FakeManager;
-    const told = connectionTold(number, `node-${'abcd'[number % 4]}`, endpoints[number % 7] as EndpointTold);
+    const told = connectionTold(
+      number,
+      `node-${'abcd'[number % 4]}`,
+      endpoints[number % 7] as ListedEndpointView,
+    );
     manager.connections.set(told.id, told);
   }
   return mesh;

@@ -133,11 +133,11 @@ describe('annotated pods', () => {
     await expect(here.exec('caller', asVictim)).rejects.toThrow(/NSM0103/);
     await expect(here.exec('caller', ['nsm', 'get', 'connections'])).rejects.toThrow(/admin\.sock/);
     const look =
-      "const fs = require('node:fs'); console.log(fs.statSync('/run/nsm').ino, ...fs.readdirSync('/run/nsm').sort())";
+      "const fs = require('node:fs'); console.log(fs.statSync('/run/nsm').ino, ...fs.readdirSync('/run/nsm').sort(), ...fs.readdirSync('/run/nsm/shared'))";
     const folders = await Promise.all(
       ['caller', 'deployment/echo'].map((pod) => here.exec(pod, [imageNode, '-e', look])),
     );
-    for (const text of folders) expect(text).toMatch(/^\d+ client\.sock endpoint\.sock$/m);
+    for (const text of folders) expect(text).toMatch(/^\d+ client\.sock endpoint\.sock shared$/m);
     expect(folders[0]).not.toBe(folders[1]);
   });
 

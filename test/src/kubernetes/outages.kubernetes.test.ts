@@ -79,7 +79,7 @@ describe('while', () => {
         await here.until('pod/sockets', 'condition=Ready', 10);
         return true;
       });
-      expect(await here.exec('sockets', ['ls', '/run/nsm'])).toBe('client.sock\nendpoint.sock\n');
+      expect(await here.exec('sockets', ['ls', '/run/nsm'])).toBe('client.sock\nendpoint.sock\nshared\n');
       await expectNewcomer();
       await expectNothingLost(pings);
     });

@@ -1,17 +1,12 @@
-// Every kind of tunnel, and shared memory, between pods of two nodes.
+// Every kind of tunnel between pods of two nodes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answered, attached, podOf } from './annotated.js';
-import { image, imageNode } from './config.js';
-import { eventually } from './eventually.js';
 import { managerNodes, system } from './installation.js';
-import { application, endpoints } from './pods.js';
+import { endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
 
 const kinds = ['VXLAN', 'GRE', 'VXLAN_GRE', 'MPLSoGRE', 'MPLSoUDP', 'MPLSoEthernet'];
 const serviceOf = (kind: string): string => `by-${kind.toLowerCase().replaceAll('_', '-')}`;
-const memory = 'by-memory';
-/** Of the node's manager: both ends of shared memory meet in it. */
-const runFolder = { name: 'run', hostPath: { path: '/run/nsm', type: 'Directory' } };
 
 describe('between pods of two nodes', async () => {
   const nodes = await managerNodes();
@@ -26,8 +21,7 @@ describe('between pods of two nodes', async () => {
       await system.kubectl(['set', 'env', 'daemonset/nsm-manager', `NSM_TUNNEL=${tunnels}`]);
       await system.rolledOut('daemonset/nsm-manager');
       here = await TestNamespace.create('tunnels');
-      const services = [...kinds.map(serviceOf), memory];
-      const [service = '', ...others] = services;
+      const [service = '', ...others] = kinds.map(serviceOf);
       const args = others.flatMap((name) => ['--service', name]);
       await here.apply(endpoints('echo', 'icmp-responder', service, { node: first, args }));
       await here.rolledOut('deployment/echo');
@@ -51,35 +45,5 @@ describe('between pods of two nodes', async () => {
       expect(await pinging.stop()).toMatchObject({ lost: 0 });
       await here.remove(client);
     });
-
-    it('from shared memory (MEM), whose other end is a kernel', async () => {
-      await here.apply(sharingMemory('shared'));
-      await here.until('pod/shared', 'condition=Ready');
-      await eventually('the application has its device', async () =>
-        (await here.kubectl(['logs', 'shared', '--container', 'memif'])).includes('connected'),
-      );
-      await answered(here, 'shared', 'mem0');
-    });
   });
-
-  /** A pod with an application that speaks memif, and gives the pod a device for it. */
-  function sharingMemory(name: string): object {
-    const memif = '/usr/lib/nsm/dist/bundle/program/memif-main.js';
-    const script = `
-      const { execFileSync, spawn } = require('node:child_process');
-      const text = execFileSync('nsm', ['connect', '${memory}', '--interface', 'mem', '--json'], { encoding: 'utf8' });
-      const { interfaceParameters: parameters, mac, mtu, addresses } = JSON.parse(text);
-      spawn('${imageNode}', ['${memif}', JSON.stringify({ parameters, mac, mtu, addresses })], { stdio: 'inherit' });`;
-    const speaking = {
-      name: 'memif',
-      image,
-      command: [imageNode, '-e', script],
-      stdin: true,
-      env: [{ name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
-      securityContext: { privileged: true, runAsUser: 0 },
-      volumeMounts: [{ name: 'run', mountPath: '/run/nsm' }],
-    };
-    const { spec, ...rest } = application(name, { node: second }) as { spec: { containers: object[] } };
-    return { ...rest, spec: { ...spec, containers: [...spec.containers, speaking], volumes: [runFolder] } };
-  }
 });

@@ -103,6 +103,7 @@ describe.skipIf(!requireRoot('evil answers'))('an endpoint that answers what non
     ["half of the pod's network", { routes: ['10.200.0.0/25'] }, /has 10.200.0.0\/24 on eth0/],
     ['part of what the pod routes elsewhere', { routes: ['10.50.3.0/24'] }, /routes 10.50.0.0\/16 on eth1/],
     ['an address in what the pod routes elsewhere', { addresses: ['10.50.3.1/24'] }, /10.50.0.0\/16 on eth1/],
+    ['such an address in a larger network', { addresses: ['10.50.3.1/9'] }, /10.50.0.0\/16 on eth1/],
     ['a part of the cluster', { routes: ['10.100.0.0/16'] }, /routes 10.96.0.0\/12 on eth0/],
     ['an address of the cluster', { addresses: ['10.100.0.1/24'] }, /routes 10.96.0.0\/12 on eth0/],
     ['a way to a node', { routes: ['10.9.0.0/24'] }, /10.9.0.1, a node of the mesh/],

@@ -101,6 +101,11 @@ export const framesOf = (from: PodEnd, to: PodEnd): Frames => {
     'an advertisement behind options',
     ip(6, icmp(link, advertisement(link, said), options, hopByHop)),
   );
+  // By these the kernel of the other pod would give itself addresses and routes.
+  const router = Buffer.concat([Buffer.from('8600000040080708', 'hex'), Buffer.alloc(8), source]);
+  put(foreign, 'a router advertisement', ip(6, icmp(link, router)));
+  put(foreign, 'a router advertisement behind options', ip(6, icmp(link, router, options, hopByHop)));
+  put(foreign, 'a redirect', ip(6, icmp(link, discovery(137, to.addresses[6], Buffer.alloc(16)))));
   put(foreign, 'IPv6, link-local of another', ip(6, datagramOf(6, other.link)));
   put(
     foreign,

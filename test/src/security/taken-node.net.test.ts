@@ -1,6 +1,6 @@
 // Somebody has taken over a node, and with it the certificate of its manager: what they may do in the name of other managers is nothing.
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { proxy, registry } from '@nsm/api';
+import { proxy, registry, TunnelType } from '@nsm/api';
 import { requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from '../agent.js';
@@ -153,10 +153,42 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
       { connectionId: 'node-a:00000000-0000000000000000' },
       /is not one of/,
     ],
+    [
+      'that takes a network from the pod of an endpoint',
+      { addressPairs: [{ client: '10.0.0.1/8', endpoint: '10.0.0.2/8', prefix: '10.0.0.0/8' }] },
+      /is not the two addresses of a prefix of two/,
+    ],
+    [
+      'that takes the way to a node from it',
+      { addressPairs: [{ client: '10.9.0.1/31', endpoint: '10.9.0.0/31', prefix: '10.9.0.0/31' }] },
+      /gives the endpoint 10.9.0.0\/31, which leads away what goes to 10.9.0.1, a node of the mesh/,
+    ],
+    [
+      'that takes the way to the metadata of the machine from it',
+      {
+        addressPairs: [
+          { client: '169.254.169.255/31', endpoint: '169.254.169.254/31', prefix: '169.254.169.254/31' },
+        ],
+      },
+      /169.254.169.254, the machine's metadata service/,
+    ],
+    [
+      'that sends to all nodes',
+      { tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: '10.9.0.255' } }] },
+      /10.9.0.255 is no address of a node/,
+    ],
+    [
+      'that sends to whoever listens',
+      { tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: '224.0.0.251' } }] },
+      /tunnel address 224.0.0.251 is a multicast address/,
+    ],
   ])('asks for no connection %s', async (_what, more, why) => {
     const bytes = bytesOf(proxy.ProxyConnectionRequestSchema, {
       ...{ requestId: 'evil', networkServiceName: 'far', nseProviderName: 'there' },
-      ...{ tunnelType: [{ type: 1, parameters: { address: '10.9.0.2' } }], interface: [{ type: 1 }] },
+      ...{
+        tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: '10.9.0.3' } }],
+        interface: [{ type: 1 }],
+      },
       ...more,
     });
     const called = await taken.call(mesh.b.mtls, '/nsmproxy.ProxyConnection/RequestProxyConnection', bytes);

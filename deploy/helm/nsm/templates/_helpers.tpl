@@ -33,3 +33,25 @@ port: {{ .Values.metrics.port }}
 host: 127.0.0.1, port: {{ .Values.manager.healthPort }}
 {{- end }}
 {{- end }}
+
+{{/* Whom a part may be called by and call. Arguments: the chart's scope, the name of the part, and its ports that anybody may call. */}}
+{{- define "nsm.networkPolicy" -}}
+{{- $scope := index . 0 -}}
+{{- $part := index . 1 -}}
+{{- $ports := index . 2 -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: nsm-{{ $part }}
+  namespace: {{ $scope.Release.Namespace }}
+  labels: {{- include "nsm.labels" (list $scope $part) | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels: {{- include "nsm.selector" (list $scope $part) | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress: {{- if $ports }}{{ list (dict "ports" $ports) | toYaml | nindent 4 }}{{ else }} []{{ end }}
+  egress:
+    - ports: {{- toYaml $scope.Values.networkPolicy.apiServerPorts | nindent 8 }}
+    - to: [{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: kube-system } } }]
+      ports: [{ protocol: UDP, port: 53 }, { protocol: TCP, port: 53 }]
+{{- end }}

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file nsmforwarder.proto.
  */
 export const file_nsmforwarder: GenFile = /*@__PURE__*/
-  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciJ4Cg5DYXB0dXJlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIOCgZwbGFjZXMYAiADKAkSDgoGZmlsdGVyGAMgASgMEhMKC3NuYXBfbGVuZ3RoGAQgASgNIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiiAEKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEg0KBXBvb2xzGAQgAygJEhwKFG1pc3Npbmdfb3Zlcl90dW5uZWxzGAUgASgJImgKEFR1bm5lbENhcGFiaWxpdHkSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEhEKCW9ic3RhY2xlcxgEIAMoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUi0wEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbhInCgZtZW1vcnkYBSABKAsyFy5uc21mb3J3YXJkZXIuTWVtb3J5VXNlImYKCU1lbW9yeVVzZRINCgVsaW1pdBgBIAEoDRIVCg1saW1pdF9vZl91c2VyGAIgASgNEgwKBG1vc3QYAyABKA0SFAoMbW9zdF9vZl91c2VyGAQgASgNEg8KB3JlZnVzZWQYBSABKA0idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkifQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIEhQKDGFkbWluaXN0ZXJlZBgEIAEoCBISCgppbnRlcmZhY2VzGHggASgIIn4KFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDRISCgpwaWRfY29va2llGAMgASgEEhIKCmludGVyZmFjZXMYeCADKAkigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJImcKEU9mZmVyVHVubmVsc1JlcGx5Eh8KB3R1bm5lbHMYASADKAsyDi5jb21tb24uVHVubmVsEjEKCW9ic3RhY2xlcxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5IswDCgRQb3J0EiMKBHR5cGUYASABKA4yFS5jb21tb24uSW50ZXJmYWNlVHlwZRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSCwoDbWFjGAQgASgJEgsKA210dRgFIAEoDRIRCglhZGRyZXNzZXMYBiADKAkSHQoGcm91dGVzGAcgAygLMg0uY29tbW9uLlJvdXRlEjYKCnBhcmFtZXRlcnMYCCADKAsyIi5uc21mb3J3YXJkZXIuUG9ydC5QYXJhbWV0ZXJzRW50cnkSFgoOcGVlcl9hZGRyZXNzZXMYCSADKAkSEwoLZm9ybWVyX25hbWUYCiABKAkSCwoDdWlkGAsgASgNEhIKCnRha2VzX292ZXIYDCABKAkSFgoOcmVzZXJ2ZWRfbmFtZXMYDSADKAkSDgoGYmVzaWRlGGQgASgJEhAKCHNpYmxpbmdzGGUgAygJEiYKB3NvdXJjZXMYZiABKAsyFS5uc21mb3J3YXJkZXIuU291cmNlcxoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgdTb3VyY2VzEhAKCHByZWZpeGVzGAEgAygJIm4KCVR1bm5lbEVuZBIgCgR0eXBlGAEgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUSDQoFbG9jYWwYAiABKAkSDgoGcmVtb3RlGAMgASgJEhIKCmlkZW50aWZpZXIYBCABKA0SDAoEcG9ydBgFIAEoDSLlAQoMQ3Jvc3NDb25uZWN0EgoKAmlkGAEgASgJEiIKBmNsaWVudBgCIAEoCzISLm5zbWZvcndhcmRlci5Qb3J0EiQKCGVuZHBvaW50GAMgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJwoGdHVubmVsGAQgASgLMhcubnNtZm9yd2FyZGVyLlR1bm5lbEVuZBIYChBhbnN3ZXJfd2l0aGluX21zGAUgASgNEg4KBm1lbmRlZBhkIAMoCRIbCgVzdGVwcxhuIAMoCzIMLmNvbW1vbi5TdGVwEg8KB3Rvb2tfbXMYbyABKAEiIwoMQ29tcGFyZVJlcGx5EhMKC2RpZmZlcmVuY2VzGAEgAygJIkMKDVJlbW92ZVJlcXVlc3QSMgoOY3Jvc3NfY29ubmVjdHMYASADKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0Ig0KC1JlbW92ZVJlcGx5IiAKC0xpc3RSZXF1ZXN0EhEKCWlkX3ByZWZpeBgBIAEoCSJlCg5Gb3VuZEludGVyZmFjZRIKCgJpZBgBIAEoCRIqCgluYW1lc3BhY2UYAiABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEgwKBG5hbWUYAyABKAkSDQoFaW5kZXgYBCABKA0iPQoJTGlzdFJlcGx5EjAKCmludGVyZmFjZXMYASADKAsyHC5uc21mb3J3YXJkZXIuRm91bmRJbnRlcmZhY2UieQoRU2VydmVCZW5jaFJlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSDAoEc2lkZRgCIAEoCRITCgtkdXJhdGlvbl9tcxgDIAEoDRIOCgZzZWNyZXQYBCABKAwiRgoPU2VydmVCZW5jaFJlcGx5Eg8KB2FkZHJlc3MYASABKAkSEAoIdGNwX3BvcnQYAiABKA0SEAoIdWRwX3BvcnQYAyABKA0irAEKD1J1bkJlbmNoUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIMCgRzaWRlGAIgASgJEhMKC2R1cmF0aW9uX21zGAMgASgNEg4KBnNlY3JldBgEIAEoDBIPCgdhZGRyZXNzGAUgASgJEhAKCHRjcF9wb3J0GAYgASgNEhAKCHVkcF9wb3J0GAcgASgNIv4BCgtCZW5jaFJlcG9ydBIQCghsZWFzdF91cxgBIAEoARIRCgltZWRpYW5fdXMYAiABKAESDgoGcDk5X3VzGAMgASgBEg8KB21vc3RfdXMYBCABKAESEwoLZWNob2VzX3NlbnQYBSABKA0SEwoLZWNob2VzX2xvc3QYBiABKA0SFQoNdGNwX3NlbnRfYml0cxgHIAEoARIZChF0Y3BfcmVjZWl2ZWRfYml0cxgIIAEoARIZChF1ZHBfcmVjZWl2ZWRfYml0cxgJIAEoARIYChB1ZHBfc2VudF9wYWNrZXRzGAogASgNEhgKEHVkcF9sb3N0X3BhY2tldHMYCyABKA0iXQoTT2JzZXJ2ZURyb3BzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBITCgtkdXJhdGlvbl9tcxgCIAEoDSKTAQoMUHJvYmVSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhIKCnRpbWVvdXRfbXMYAiABKA0SKgoGbWV0aG9kGIIBIAEoDjIZLm5zbWZvcndhcmRlci5Qcm9iZU1ldGhvZBIQCgdwYXlsb2FkGIMBIAEoDCJDCgpQcm9iZVJlcGx5EhAKCGFuc3dlcmVkGAEgASgIEhIKCmVsYXBzZWRfdXMYAiABKA0SDwoGdW5zZW50GIIBIAEoCSJJChRHZXRTdGF0aXN0aWNzUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdCL2AQoKU3RhdGlzdGljcxIYChByZWNlaXZlZF9wYWNrZXRzGAEgASgEEhYKDnJlY2VpdmVkX2J5dGVzGAIgASgEEhQKDHNlbnRfcGFja2V0cxgDIAEoBBISCgpzZW50X2J5dGVzGAQgASgEEhYKDnJlY2VpdmVkX2Ryb3BzGAUgASgEEhIKCnNlbnRfZHJvcHMYBiABKAQSMgoFZHJvcHMYByADKAsyIy5uc21mb3J3YXJkZXIuU3RhdGlzdGljcy5Ecm9wc0VudHJ5GiwKCkRyb3BzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIOCgxXYXRjaFJlcXVlc3QigwEKDkZvcndhcmRlckV2ZW50EjEKDm5hbWVzcGFjZV9nb25lGAEgASgLMhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZUgAEhsKEWludGVyZmFjZV9jaGFuZ2VkGAIgASgJSAASGAoOb2ZmZXJzX2NoYW5nZWQYAyABKAhIAEIHCgVldmVudCJLCg9LZWVwV2F5c1JlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRISCgppbnRlcmZhY2VzGAMgAygJIh0KDUtlZXBXYXlzUmVwbHkSDAoEa2VwdBgBIAMoCSInChNLZWVwUHJlZml4ZXNSZXF1ZXN0EhAKCHByZWZpeGVzGAEgAygJIhMKEUtlZXBQcmVmaXhlc1JlcGx5KjkKC1Byb2JlTWV0aG9kEg0KCU5FSUdIQk9VUhAAEggKBEVDSE8QARIRCg1VTkRFUkxBWV9FQ0hPEAIyxAoKCUZvcndhcmRlchJTCg9HZXRDYXBhYmlsaXRpZXMSJC5uc21mb3J3YXJkZXIuR2V0Q2FwYWJpbGl0aWVzUmVxdWVzdBoaLm5zbWZvcndhcmRlci5DYXBhYmlsaXRpZXMSXgoQSW5zcGVjdE5hbWVzcGFjZRIlLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVxdWVzdBojLm5zbWZvcndhcmRlci5JbnNwZWN0TmFtZXNwYWNlUmVwbHkSSAoMTGlzdE5ldHdvcmtzEhcubnNtZm9yd2FyZGVyLk5hbWVzcGFjZRofLm5zbWZvcndhcmRlci5MaXN0TmV0d29ya3NSZXBseRJSCgxPZmZlclR1bm5lbHMSIS5uc21mb3J3YXJkZXIuT2ZmZXJUdW5uZWxzUmVxdWVzdBofLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXBseRJSCgxQbGFjZVNvY2tldHMSIS5uc21mb3J3YXJkZXIuUGxhY2VTb2NrZXRzUmVxdWVzdBofLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXBseRI/CgVBcHBseRIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QaGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EkAKBlJlbW92ZRIbLm5zbWZvcndhcmRlci5SZW1vdmVSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLlJlbW92ZVJlcGx5EjoKBExpc3QSGS5uc21mb3J3YXJkZXIuTGlzdFJlcXVlc3QaFy5uc21mb3J3YXJkZXIuTGlzdFJlcGx5Ej0KBVByb2JlEhoubnNtZm9yd2FyZGVyLlByb2JlUmVxdWVzdBoYLm5zbWZvcndhcmRlci5Qcm9iZVJlcGx5EkYKCEtlZXBXYXlzEh0ubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVxdWVzdBobLm5zbWZvcndhcmRlci5LZWVwV2F5c1JlcGx5ElIKDEtlZXBQcmVmaXhlcxIhLm5zbWZvcndhcmRlci5LZWVwUHJlZml4ZXNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLktlZXBQcmVmaXhlc1JlcGx5Ek0KDUdldFN0YXRpc3RpY3MSIi5uc21mb3J3YXJkZXIuR2V0U3RhdGlzdGljc1JlcXVlc3QaGC5uc21mb3J3YXJkZXIuU3RhdGlzdGljcxJDCgVXYXRjaBIaLm5zbWZvcndhcmRlci5XYXRjaFJlcXVlc3QaHC5uc21mb3J3YXJkZXIuRm9yd2FyZGVyRXZlbnQwARJBCgdDb21wYXJlEhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Db21wYXJlUmVwbHkSPwoHQ2FwdHVyZRIcLm5zbWZvcndhcmRlci5DYXB0dXJlUmVxdWVzdBoULm5zbWNhcHR1cmUuQ2FwdHVyZWQwARJICgxPYnNlcnZlRHJvcHMSIS5uc21mb3J3YXJkZXIuT2JzZXJ2ZURyb3BzUmVxdWVzdBoVLm5zbWNhcHR1cmUuRHJvcHNTZWVuEk4KClNlcnZlQmVuY2gSHy5uc21mb3J3YXJkZXIuU2VydmVCZW5jaFJlcXVlc3QaHS5uc21mb3J3YXJkZXIuU2VydmVCZW5jaFJlcGx5MAESRAoIUnVuQmVuY2gSHS5uc21mb3J3YXJkZXIuUnVuQmVuY2hSZXF1ZXN0GhkubnNtZm9yd2FyZGVyLkJlbmNoUmVwb3J0YgZwcm90bzM", [file_common, file_nsmcapture]);
+  fileDesc("ChJuc21mb3J3YXJkZXIucHJvdG8SDG5zbWZvcndhcmRlciJ4Cg5DYXB0dXJlUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIOCgZwbGFjZXMYAiADKAkSDgoGZmlsdGVyGAMgASgMEhMKC3NuYXBfbGVuZ3RoGAQgASgNIhgKFkdldENhcGFiaWxpdGllc1JlcXVlc3QiiAEKE0ludGVyZmFjZUNhcGFiaWxpdHkSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEg0KBXBvb2xzGAQgAygJEhwKFG1pc3Npbmdfb3Zlcl90dW5uZWxzGAUgASgJImgKEFR1bm5lbENhcGFiaWxpdHkSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEg8KB21pc3NpbmcYAiABKAkSDgoGZW5naW5lGAMgASgJEhEKCW9ic3RhY2xlcxgEIAMoCSJ6CgRKb2luEiUKBmNsaWVudBgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEicKCGVuZHBvaW50GAIgASgOMhUuY29tbW9uLkludGVyZmFjZVR5cGUSIgoGdHVubmVsGAMgASgOMhIuY29tbW9uLlR1bm5lbFR5cGUi0wEKDENhcGFiaWxpdGllcxI1CgppbnRlcmZhY2VzGAEgAygLMiEubnNtZm9yd2FyZGVyLkludGVyZmFjZUNhcGFiaWxpdHkSLwoHdHVubmVscxgCIAMoCzIeLm5zbWZvcndhcmRlci5UdW5uZWxDYXBhYmlsaXR5Eg8KB25vZGVfaWQYAyABKAkSIQoFam9pbnMYBCADKAsyEi5uc21mb3J3YXJkZXIuSm9pbhInCgZtZW1vcnkYBSABKAsyFy5uc21mb3J3YXJkZXIuTWVtb3J5VXNlImYKCU1lbW9yeVVzZRINCgVsaW1pdBgBIAEoDRIVCg1saW1pdF9vZl91c2VyGAIgASgNEgwKBG1vc3QYAyABKA0SFAoMbW9zdF9vZl91c2VyGAQgASgNEg8KB3JlZnVzZWQYBSABKA0idwoTUGxhY2VTb2NrZXRzUmVxdWVzdBIKCgJpZBgBIAEoCRIoCgZjbGllbnQYAiABKAsyGC5uc21mb3J3YXJkZXIuU29ja2V0U2lkZRIqCghlbmRwb2ludBgDIAEoCzIYLm5zbWZvcndhcmRlci5Tb2NrZXRTaWRlIj4KClNvY2tldFNpZGUSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEgsKA3VpZBgCIAEoDSI1ChFQbGFjZVNvY2tldHNSZXBseRIOCgZjbGllbnQYASABKAkSEAoIZW5kcG9pbnQYAiABKAkifQoXSW5zcGVjdE5hbWVzcGFjZVJlcXVlc3QSFwoPbGludXhfbmFtZXNwYWNlGAEgASgJEgsKA3BpZBgCIAEoDRISCgppbm9kZV9vbmx5GAMgASgIEhQKDGFkbWluaXN0ZXJlZBgEIAEoCBISCgppbnRlcmZhY2VzGHggASgIIn4KFUluc3BlY3ROYW1lc3BhY2VSZXBseRIqCgluYW1lc3BhY2UYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlEhEKCXBpZF9pbm9kZRgCIAEoDRISCgpwaWRfY29va2llGAMgASgEEhIKCmludGVyZmFjZXMYeCADKAkigQEKCU5hbWVzcGFjZRINCgVpbm9kZRgBIAEoDRIMCgRwYXRoGAIgASgJEhAKCHByZWZpeGVzGAMgAygJEg4KBmNvb2tpZRgEIAEoBBIMCgRub2RlGGQgASgIEhEKCWFkZHJlc3NlcxhlIAMoCRIUCgxhZG1pbmlzdGVyZWQYZiABKAgiPAoRTGlzdE5ldHdvcmtzUmVwbHkSJwoIbmV0d29ya3MYASADKAsyFS5uc21mb3J3YXJkZXIuTmV0d29yayJICgdOZXR3b3JrEg4KBnByZWZpeBgBIAEoCRIRCglpbnRlcmZhY2UYAiABKAkSCgoCaWQYAyABKAkSDgoGcm91dGVkGAQgASgIIjQKE09mZmVyVHVubmVsc1JlcXVlc3QSDgoGcmVtb3RlGAEgASgJEg0KBWxvY2FsGAIgASgJIogBChFPZmZlclR1bm5lbHNSZXBseRIfCgd0dW5uZWxzGAEgAygLMg4uY29tbW9uLlR1bm5lbBIxCglvYnN0YWNsZXMYAiADKAsyHi5uc21mb3J3YXJkZXIuVHVubmVsQ2FwYWJpbGl0eRIfCgN3YXkYvgEgASgLMhEubnNtZm9yd2FyZGVyLldheSIvCgNXYXkSDgoGZGV2aWNlGAEgASgJEgsKA3ZpYRgCIAEoCRILCgNtdHUYAyABKA0izAMKBFBvcnQSIwoEdHlwZRgBIAEoDjIVLmNvbW1vbi5JbnRlcmZhY2VUeXBlEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRILCgNtYWMYBCABKAkSCwoDbXR1GAUgASgNEhEKCWFkZHJlc3NlcxgGIAMoCRIdCgZyb3V0ZXMYByADKAsyDS5jb21tb24uUm91dGUSNgoKcGFyYW1ldGVycxgIIAMoCzIiLm5zbWZvcndhcmRlci5Qb3J0LlBhcmFtZXRlcnNFbnRyeRIWCg5wZWVyX2FkZHJlc3NlcxgJIAMoCRITCgtmb3JtZXJfbmFtZRgKIAEoCRILCgN1aWQYCyABKA0SEgoKdGFrZXNfb3ZlchgMIAEoCRIWCg5yZXNlcnZlZF9uYW1lcxgNIAMoCRIOCgZiZXNpZGUYZCABKAkSEAoIc2libGluZ3MYZSADKAkSJgoHc291cmNlcxhmIAEoCzIVLm5zbWZvcndhcmRlci5Tb3VyY2VzGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhsKB1NvdXJjZXMSEAoIcHJlZml4ZXMYASADKAkibgoJVHVubmVsRW5kEiAKBHR5cGUYASABKA4yEi5jb21tb24uVHVubmVsVHlwZRINCgVsb2NhbBgCIAEoCRIOCgZyZW1vdGUYAyABKAkSEgoKaWRlbnRpZmllchgEIAEoDRIMCgRwb3J0GAUgASgNIuUBCgxDcm9zc0Nvbm5lY3QSCgoCaWQYASABKAkSIgoGY2xpZW50GAIgASgLMhIubnNtZm9yd2FyZGVyLlBvcnQSJAoIZW5kcG9pbnQYAyABKAsyEi5uc21mb3J3YXJkZXIuUG9ydBInCgZ0dW5uZWwYBCABKAsyFy5uc21mb3J3YXJkZXIuVHVubmVsRW5kEhgKEGFuc3dlcl93aXRoaW5fbXMYBSABKA0SDgoGbWVuZGVkGGQgAygJEhsKBXN0ZXBzGG4gAygLMgwuY29tbW9uLlN0ZXASDwoHdG9va19tcxhvIAEoASIjCgxDb21wYXJlUmVwbHkSEwoLZGlmZmVyZW5jZXMYASADKAkiQwoNUmVtb3ZlUmVxdWVzdBIyCg5jcm9zc19jb25uZWN0cxgBIAMoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QiDQoLUmVtb3ZlUmVwbHkiIAoLTGlzdFJlcXVlc3QSEQoJaWRfcHJlZml4GAEgASgJImUKDkZvdW5kSW50ZXJmYWNlEgoKAmlkGAEgASgJEioKCW5hbWVzcGFjZRgCIAEoCzIXLm5zbWZvcndhcmRlci5OYW1lc3BhY2USDAoEbmFtZRgDIAEoCRINCgVpbmRleBgEIAEoDSI9CglMaXN0UmVwbHkSMAoKaW50ZXJmYWNlcxgBIAMoCzIcLm5zbWZvcndhcmRlci5Gb3VuZEludGVyZmFjZSJ5ChFTZXJ2ZUJlbmNoUmVxdWVzdBIxCg1jcm9zc19jb25uZWN0GAEgASgLMhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBIMCgRzaWRlGAIgASgJEhMKC2R1cmF0aW9uX21zGAMgASgNEg4KBnNlY3JldBgEIAEoDCJGCg9TZXJ2ZUJlbmNoUmVwbHkSDwoHYWRkcmVzcxgBIAEoCRIQCgh0Y3BfcG9ydBgCIAEoDRIQCgh1ZHBfcG9ydBgDIAEoDSKsAQoPUnVuQmVuY2hSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EgwKBHNpZGUYAiABKAkSEwoLZHVyYXRpb25fbXMYAyABKA0SDgoGc2VjcmV0GAQgASgMEg8KB2FkZHJlc3MYBSABKAkSEAoIdGNwX3BvcnQYBiABKA0SEAoIdWRwX3BvcnQYByABKA0i/gEKC0JlbmNoUmVwb3J0EhAKCGxlYXN0X3VzGAEgASgBEhEKCW1lZGlhbl91cxgCIAEoARIOCgZwOTlfdXMYAyABKAESDwoHbW9zdF91cxgEIAEoARITCgtlY2hvZXNfc2VudBgFIAEoDRITCgtlY2hvZXNfbG9zdBgGIAEoDRIVCg10Y3Bfc2VudF9iaXRzGAcgASgBEhkKEXRjcF9yZWNlaXZlZF9iaXRzGAggASgBEhkKEXVkcF9yZWNlaXZlZF9iaXRzGAkgASgBEhgKEHVkcF9zZW50X3BhY2tldHMYCiABKA0SGAoQdWRwX2xvc3RfcGFja2V0cxgLIAEoDSJdChNPYnNlcnZlRHJvcHNSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EhMKC2R1cmF0aW9uX21zGAIgASgNIpMBCgxQcm9iZVJlcXVlc3QSMQoNY3Jvc3NfY29ubmVjdBgBIAEoCzIaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSEgoKdGltZW91dF9tcxgCIAEoDRIqCgZtZXRob2QYggEgASgOMhkubnNtZm9yd2FyZGVyLlByb2JlTWV0aG9kEhAKB3BheWxvYWQYgwEgASgMIkMKClByb2JlUmVwbHkSEAoIYW5zd2VyZWQYASABKAgSEgoKZWxhcHNlZF91cxgCIAEoDRIPCgZ1bnNlbnQYggEgASgJIkkKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EjEKDWNyb3NzX2Nvbm5lY3QYASABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0IvYBCgpTdGF0aXN0aWNzEhgKEHJlY2VpdmVkX3BhY2tldHMYASABKAQSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSFAoMc2VudF9wYWNrZXRzGAMgASgEEhIKCnNlbnRfYnl0ZXMYBCABKAQSFgoOcmVjZWl2ZWRfZHJvcHMYBSABKAQSEgoKc2VudF9kcm9wcxgGIAEoBBIyCgVkcm9wcxgHIAMoCzIjLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzLkRyb3BzRW50cnkaLAoKRHJvcHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIg4KDFdhdGNoUmVxdWVzdCKDAQoORm9yd2FyZGVyRXZlbnQSMQoObmFtZXNwYWNlX2dvbmUYASABKAsyFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlSAASGwoRaW50ZXJmYWNlX2NoYW5nZWQYAiABKAlIABIYCg5vZmZlcnNfY2hhbmdlZBgDIAEoCEgAQgcKBWV2ZW50IksKD0tlZXBXYXlzUmVxdWVzdBIRCglpZF9wcmVmaXgYASABKAkSEQoJYWRkcmVzc2VzGAIgAygJEhIKCmludGVyZmFjZXMYAyADKAkiHQoNS2VlcFdheXNSZXBseRIMCgRrZXB0GAEgAygJIicKE0tlZXBQcmVmaXhlc1JlcXVlc3QSEAoIcHJlZml4ZXMYASADKAkiEwoRS2VlcFByZWZpeGVzUmVwbHkqOQoLUHJvYmVNZXRob2QSDQoJTkVJR0hCT1VSEAASCAoERUNITxABEhEKDVVOREVSTEFZX0VDSE8QAjLECgoJRm9yd2FyZGVyElMKD0dldENhcGFiaWxpdGllcxIkLm5zbWZvcndhcmRlci5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GhoubnNtZm9yd2FyZGVyLkNhcGFiaWxpdGllcxJeChBJbnNwZWN0TmFtZXNwYWNlEiUubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXF1ZXN0GiMubnNtZm9yd2FyZGVyLkluc3BlY3ROYW1lc3BhY2VSZXBseRJICgxMaXN0TmV0d29ya3MSFy5uc21mb3J3YXJkZXIuTmFtZXNwYWNlGh8ubnNtZm9yd2FyZGVyLkxpc3ROZXR3b3Jrc1JlcGx5ElIKDE9mZmVyVHVubmVscxIhLm5zbWZvcndhcmRlci5PZmZlclR1bm5lbHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLk9mZmVyVHVubmVsc1JlcGx5ElIKDFBsYWNlU29ja2V0cxIhLm5zbWZvcndhcmRlci5QbGFjZVNvY2tldHNSZXF1ZXN0Gh8ubnNtZm9yd2FyZGVyLlBsYWNlU29ja2V0c1JlcGx5Ej8KBUFwcGx5EhoubnNtZm9yd2FyZGVyLkNyb3NzQ29ubmVjdBoaLm5zbWZvcndhcmRlci5Dcm9zc0Nvbm5lY3QSQAoGUmVtb3ZlEhsubnNtZm9yd2FyZGVyLlJlbW92ZVJlcXVlc3QaGS5uc21mb3J3YXJkZXIuUmVtb3ZlUmVwbHkSOgoETGlzdBIZLm5zbWZvcndhcmRlci5MaXN0UmVxdWVzdBoXLm5zbWZvcndhcmRlci5MaXN0UmVwbHkSPQoFUHJvYmUSGi5uc21mb3J3YXJkZXIuUHJvYmVSZXF1ZXN0GhgubnNtZm9yd2FyZGVyLlByb2JlUmVwbHkSRgoIS2VlcFdheXMSHS5uc21mb3J3YXJkZXIuS2VlcFdheXNSZXF1ZXN0GhsubnNtZm9yd2FyZGVyLktlZXBXYXlzUmVwbHkSUgoMS2VlcFByZWZpeGVzEiEubnNtZm9yd2FyZGVyLktlZXBQcmVmaXhlc1JlcXVlc3QaHy5uc21mb3J3YXJkZXIuS2VlcFByZWZpeGVzUmVwbHkSTQoNR2V0U3RhdGlzdGljcxIiLm5zbWZvcndhcmRlci5HZXRTdGF0aXN0aWNzUmVxdWVzdBoYLm5zbWZvcndhcmRlci5TdGF0aXN0aWNzEkMKBVdhdGNoEhoubnNtZm9yd2FyZGVyLldhdGNoUmVxdWVzdBocLm5zbWZvcndhcmRlci5Gb3J3YXJkZXJFdmVudDABEkEKB0NvbXBhcmUSGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0GhoubnNtZm9yd2FyZGVyLkNvbXBhcmVSZXBseRI/CgdDYXB0dXJlEhwubnNtZm9yd2FyZGVyLkNhcHR1cmVSZXF1ZXN0GhQubnNtY2FwdHVyZS5DYXB0dXJlZDABEkgKDE9ic2VydmVEcm9wcxIhLm5zbWZvcndhcmRlci5PYnNlcnZlRHJvcHNSZXF1ZXN0GhUubnNtY2FwdHVyZS5Ecm9wc1NlZW4STgoKU2VydmVCZW5jaBIfLm5zbWZvcndhcmRlci5TZXJ2ZUJlbmNoUmVxdWVzdBodLm5zbWZvcndhcmRlci5TZXJ2ZUJlbmNoUmVwbHkwARJECghSdW5CZW5jaBIdLm5zbWZvcndhcmRlci5SdW5CZW5jaFJlcXVlc3QaGS5uc21mb3J3YXJkZXIuQmVuY2hSZXBvcnRiBnByb3RvMw", [file_common, file_nsmcapture]);
 
 /**
  * @generated from message nsmforwarder.CaptureRequest
@@ -585,6 +585,11 @@ export type OfferTunnelsReply = Message<"nsmforwarder.OfferTunnelsReply"> & {
    * @generated from field: repeated nsmforwarder.TunnelCapability obstacles = 2;
    */
   obstacles: TunnelCapability[];
+
+  /**
+   * @generated from field: nsmforwarder.Way way = 190;
+   */
+  way?: Way | undefined;
 };
 
 /**
@@ -593,6 +598,41 @@ export type OfferTunnelsReply = Message<"nsmforwarder.OfferTunnelsReply"> & {
  */
 export const OfferTunnelsReplySchema: GenMessage<OfferTunnelsReply> = /*@__PURE__*/
   messageDesc(file_nsmforwarder, 16);
+
+/**
+ * By what this node's packets go to another node, as its kernel chooses.
+ *
+ * @generated from message nsmforwarder.Way
+ */
+export type Way = Message<"nsmforwarder.Way"> & {
+  /**
+   * Name of the device.
+   *
+   * @generated from field: string device = 1;
+   */
+  device: string;
+
+  /**
+   * Router; empty on a common link.
+   *
+   * @generated from field: string via = 2;
+   */
+  via: string;
+
+  /**
+   * Bytes of the largest IP packet.
+   *
+   * @generated from field: uint32 mtu = 3;
+   */
+  mtu: number;
+};
+
+/**
+ * Describes the message nsmforwarder.Way.
+ * Use `create(WaySchema)` to create a new message.
+ */
+export const WaySchema: GenMessage<Way> = /*@__PURE__*/
+  messageDesc(file_nsmforwarder, 17);
 
 /**
  * A pod's side of a cross-connect.
@@ -707,7 +747,7 @@ export type Port = Message<"nsmforwarder.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 17);
+  messageDesc(file_nsmforwarder, 18);
 
 /**
  * What a pod may send from, with its `mac`.
@@ -728,7 +768,7 @@ export type Sources = Message<"nsmforwarder.Sources"> & {
  * Use `create(SourcesSchema)` to create a new message.
  */
 export const SourcesSchema: GenMessage<Sources> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 18);
+  messageDesc(file_nsmforwarder, 19);
 
 /**
  * This node's end of a tunnel to another node.
@@ -771,7 +811,7 @@ export type TunnelEnd = Message<"nsmforwarder.TunnelEnd"> & {
  * Use `create(TunnelEndSchema)` to create a new message.
  */
 export const TunnelEndSchema: GenMessage<TunnelEnd> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 19);
+  messageDesc(file_nsmforwarder, 20);
 
 /**
  * Two ports of one node joined, or one port and a tunnel.
@@ -834,7 +874,7 @@ export type CrossConnect = Message<"nsmforwarder.CrossConnect"> & {
  * Use `create(CrossConnectSchema)` to create a new message.
  */
 export const CrossConnectSchema: GenMessage<CrossConnect> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 20);
+  messageDesc(file_nsmforwarder, 21);
 
 /**
  * @generated from message nsmforwarder.CompareReply
@@ -853,7 +893,7 @@ export type CompareReply = Message<"nsmforwarder.CompareReply"> & {
  * Use `create(CompareReplySchema)` to create a new message.
  */
 export const CompareReplySchema: GenMessage<CompareReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 21);
+  messageDesc(file_nsmforwarder, 22);
 
 /**
  * @generated from message nsmforwarder.RemoveRequest
@@ -870,7 +910,7 @@ export type RemoveRequest = Message<"nsmforwarder.RemoveRequest"> & {
  * Use `create(RemoveRequestSchema)` to create a new message.
  */
 export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 22);
+  messageDesc(file_nsmforwarder, 23);
 
 /**
  * @generated from message nsmforwarder.RemoveReply
@@ -883,7 +923,7 @@ export type RemoveReply = Message<"nsmforwarder.RemoveReply"> & {
  * Use `create(RemoveReplySchema)` to create a new message.
  */
 export const RemoveReplySchema: GenMessage<RemoveReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 23);
+  messageDesc(file_nsmforwarder, 24);
 
 /**
  * @generated from message nsmforwarder.ListRequest
@@ -902,7 +942,7 @@ export type ListRequest = Message<"nsmforwarder.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 24);
+  messageDesc(file_nsmforwarder, 25);
 
 /**
  * @generated from message nsmforwarder.FoundInterface
@@ -934,7 +974,7 @@ export type FoundInterface = Message<"nsmforwarder.FoundInterface"> & {
  * Use `create(FoundInterfaceSchema)` to create a new message.
  */
 export const FoundInterfaceSchema: GenMessage<FoundInterface> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 25);
+  messageDesc(file_nsmforwarder, 26);
 
 /**
  * @generated from message nsmforwarder.ListReply
@@ -951,7 +991,7 @@ export type ListReply = Message<"nsmforwarder.ListReply"> & {
  * Use `create(ListReplySchema)` to create a new message.
  */
 export const ListReplySchema: GenMessage<ListReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 26);
+  messageDesc(file_nsmforwarder, 27);
 
 /**
  * @generated from message nsmforwarder.ServeBenchRequest
@@ -989,7 +1029,7 @@ export type ServeBenchRequest = Message<"nsmforwarder.ServeBenchRequest"> & {
  * Use `create(ServeBenchRequestSchema)` to create a new message.
  */
 export const ServeBenchRequestSchema: GenMessage<ServeBenchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 27);
+  messageDesc(file_nsmforwarder, 28);
 
 /**
  * @generated from message nsmforwarder.ServeBenchReply
@@ -1016,7 +1056,7 @@ export type ServeBenchReply = Message<"nsmforwarder.ServeBenchReply"> & {
  * Use `create(ServeBenchReplySchema)` to create a new message.
  */
 export const ServeBenchReplySchema: GenMessage<ServeBenchReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 28);
+  messageDesc(file_nsmforwarder, 29);
 
 /**
  * @generated from message nsmforwarder.RunBenchRequest
@@ -1067,7 +1107,7 @@ export type RunBenchRequest = Message<"nsmforwarder.RunBenchRequest"> & {
  * Use `create(RunBenchRequestSchema)` to create a new message.
  */
 export const RunBenchRequestSchema: GenMessage<RunBenchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 29);
+  messageDesc(file_nsmforwarder, 30);
 
 /**
  * @generated from message nsmforwarder.BenchReport
@@ -1140,7 +1180,7 @@ export type BenchReport = Message<"nsmforwarder.BenchReport"> & {
  * Use `create(BenchReportSchema)` to create a new message.
  */
 export const BenchReportSchema: GenMessage<BenchReport> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 30);
+  messageDesc(file_nsmforwarder, 31);
 
 /**
  * @generated from message nsmforwarder.ObserveDropsRequest
@@ -1164,7 +1204,7 @@ export type ObserveDropsRequest = Message<"nsmforwarder.ObserveDropsRequest"> & 
  * Use `create(ObserveDropsRequestSchema)` to create a new message.
  */
 export const ObserveDropsRequestSchema: GenMessage<ObserveDropsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 31);
+  messageDesc(file_nsmforwarder, 32);
 
 /**
  * @generated from message nsmforwarder.ProbeRequest
@@ -1200,7 +1240,7 @@ export type ProbeRequest = Message<"nsmforwarder.ProbeRequest"> & {
  * Use `create(ProbeRequestSchema)` to create a new message.
  */
 export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 32);
+  messageDesc(file_nsmforwarder, 33);
 
 /**
  * @generated from message nsmforwarder.ProbeReply
@@ -1231,7 +1271,7 @@ export type ProbeReply = Message<"nsmforwarder.ProbeReply"> & {
  * Use `create(ProbeReplySchema)` to create a new message.
  */
 export const ProbeReplySchema: GenMessage<ProbeReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 33);
+  messageDesc(file_nsmforwarder, 34);
 
 /**
  * @generated from message nsmforwarder.GetStatisticsRequest
@@ -1248,7 +1288,7 @@ export type GetStatisticsRequest = Message<"nsmforwarder.GetStatisticsRequest"> 
  * Use `create(GetStatisticsRequestSchema)` to create a new message.
  */
 export const GetStatisticsRequestSchema: GenMessage<GetStatisticsRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 34);
+  messageDesc(file_nsmforwarder, 35);
 
 /**
  * Seen from the pod.
@@ -1300,7 +1340,7 @@ export type Statistics = Message<"nsmforwarder.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 35);
+  messageDesc(file_nsmforwarder, 36);
 
 /**
  * @generated from message nsmforwarder.WatchRequest
@@ -1313,7 +1353,7 @@ export type WatchRequest = Message<"nsmforwarder.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 36);
+  messageDesc(file_nsmforwarder, 37);
 
 /**
  * @generated from message nsmforwarder.ForwarderEvent
@@ -1354,7 +1394,7 @@ export type ForwarderEvent = Message<"nsmforwarder.ForwarderEvent"> & {
  * Use `create(ForwarderEventSchema)` to create a new message.
  */
 export const ForwarderEventSchema: GenMessage<ForwarderEvent> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 37);
+  messageDesc(file_nsmforwarder, 38);
 
 /**
  * @generated from message nsmforwarder.KeepWaysRequest
@@ -1387,7 +1427,7 @@ export type KeepWaysRequest = Message<"nsmforwarder.KeepWaysRequest"> & {
  * Use `create(KeepWaysRequestSchema)` to create a new message.
  */
 export const KeepWaysRequestSchema: GenMessage<KeepWaysRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 38);
+  messageDesc(file_nsmforwarder, 39);
 
 /**
  * @generated from message nsmforwarder.KeepWaysReply
@@ -1406,7 +1446,7 @@ export type KeepWaysReply = Message<"nsmforwarder.KeepWaysReply"> & {
  * Use `create(KeepWaysReplySchema)` to create a new message.
  */
 export const KeepWaysReplySchema: GenMessage<KeepWaysReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 39);
+  messageDesc(file_nsmforwarder, 40);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesRequest
@@ -1425,7 +1465,7 @@ export type KeepPrefixesRequest = Message<"nsmforwarder.KeepPrefixesRequest"> & 
  * Use `create(KeepPrefixesRequestSchema)` to create a new message.
  */
 export const KeepPrefixesRequestSchema: GenMessage<KeepPrefixesRequest> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 40);
+  messageDesc(file_nsmforwarder, 41);
 
 /**
  * @generated from message nsmforwarder.KeepPrefixesReply
@@ -1438,7 +1478,7 @@ export type KeepPrefixesReply = Message<"nsmforwarder.KeepPrefixesReply"> & {
  * Use `create(KeepPrefixesReplySchema)` to create a new message.
  */
 export const KeepPrefixesReplySchema: GenMessage<KeepPrefixesReply> = /*@__PURE__*/
-  messageDesc(file_nsmforwarder, 41);
+  messageDesc(file_nsmforwarder, 42);
 
 /**
  * @generated from enum nsmforwarder.ProbeMethod

@@ -9,7 +9,7 @@ import {
 } from 'node:http';
 import { createServer as createSecure, type Server as SecureServer } from 'node:https';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { NsmError } from '@nsm/api';
+import { NsmError, splitHostPort } from '@nsm/api';
 import type { LiveMesh } from '../mesh/live-mesh.js';
 import { type AccessRules, isSame, refusalOf } from './access.js';
 import { sendCapture } from './captures.js';
@@ -124,10 +124,9 @@ export class DashboardServer implements AsyncDisposable {
 
   async #listen(): Promise<void> {
     const { listen } = this.#options;
-    const at = listen.lastIndexOf(':');
-    const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+    const { host, port } = splitHostPort(listen);
     try {
-      this.#server.listen(Number(listen.slice(at + 1)), host);
+      this.#server.listen(port, host);
       await once(this.#server, 'listening');
     } catch (error) {
       const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';

@@ -42,7 +42,14 @@ const connection: MeshConnection = {
     detail: '',
     attempt: 0,
   },
-  ...{ since: '2026-01-01T00:00:01.000Z', interface: 'kernel', client: side, tunnel: null, halves: [] },
+  ...{
+    since: '2026-01-01T00:00:01.000Z',
+    interface: 'kernel',
+    client: side,
+    tunnel: null,
+    narrow: null,
+    halves: [],
+  },
   ...{
     endpoint: { ...side, name: 'gw', namespace: 'default' },
     lastOrder: null,
@@ -118,6 +125,11 @@ describe('what changed', () => {
     ],
     ['one that is seen again', { ...connection, state: 'UNKNOWN' }, connection],
     ['other words for silence', { ...node, unseen: 'away' }, { ...node, unseen: 'it was stopped' }],
+    [
+      'the silence of whoever has ended',
+      { ...node, state: 'STOPPED' },
+      { ...node, state: 'STOPPED', unseen: 'away' },
+    ],
     ['a manager that came, and is asked soon', node, { ...node, unseen: notAskedYet }],
     ['its first answer', { ...node, unseen: notAskedYet }, node],
   ])('is no line of %s', (_, before, after) => {

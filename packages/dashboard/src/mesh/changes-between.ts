@@ -1,5 +1,5 @@
 // What is different between two moments of a mesh: things for the page, and lines for the time line.
-import { grouped } from '../grouped.js';
+import { grouped } from '@nsm/views/grouped';
 import {
   type Change,
   type ConnectionState,
@@ -123,15 +123,21 @@ const nodeWords: Readonly<Record<MeshNode['state'], [what: string, state: Connec
   GONE: ['ended without a word', 'FAILED'],
 };
 
+/** Of a manager that may have been stopped: another manager says so a moment later. */
+export const silence = 'does not answer';
+export const answersAgain = 'answers';
+
 function nodeLine(was: MeshNode | undefined, { id, state, unseen }: MeshNode): Line | undefined {
   const who = `node ${id}`;
   if (was && was.state === state) {
+    // Whoever has ended does not answer.
+    if (state === 'STOPPED' || state === 'GONE') return undefined;
     // Why it does not answer may be told in other words from one look to the next.
     const [answered, answers] = [was.unseen, unseen].map((why) => why === '' || why === notAskedYet);
     if (answered === answers) return undefined;
     return answers
-      ? { what: 'answers', who, detail: '', state: 'SYNCED' }
-      : { what: 'does not answer', who, detail: unseen, state: 'UNKNOWN' };
+      ? { what: answersAgain, who, detail: '', state: 'SYNCED' }
+      : { what: silence, who, detail: unseen, state: 'UNKNOWN' };
   }
   const [what, color] = nodeWords[state];
   return { what, who, detail: '', state: color };

@@ -1,6 +1,8 @@
 // One manager that is asked: what it told last, while it answers and when it does not any more.
+
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ConnectionTold, Look, ManagerFeed } from '../manager-feed.js';
+import type { ConnectionView } from '@nsm/views/connection-view';
+import type { Look, ManagerFeed } from '../manager-feed.js';
 import type { Counters } from '../model.js';
 import { notAskedYet, type Told } from './mesh-things.js';
 
@@ -12,7 +14,7 @@ export class FollowedManager implements AsyncDisposable {
   readonly #onNews: () => void;
   readonly #ending = new AbortController();
   readonly #watching: Promise<void>;
-  #connections = new Map<string, ConnectionTold>();
+  #connections = new Map<string, ConnectionView>();
   #look: Omit<Look, 'connections'> | undefined;
   #silent: string = notAskedYet;
   #wasAsked = false;
@@ -79,7 +81,7 @@ export class FollowedManager implements AsyncDisposable {
       const { connections, ...look } = await this.feed.look(roundTrips, this.#ending.signal);
       this.#look = look;
       const before = this.#connections;
-      const kept = ({ id, roundTripUs }: ConnectionTold): number | null =>
+      const kept = ({ id, roundTripUs }: ConnectionView): number | null =>
         roundTrips ? roundTripUs : (before.get(id)?.roundTripUs ?? null);
       this.#connections = new Map(connections.map((one) => [one.id, { ...one, roundTripUs: kept(one) }]));
       this.#silent = '';
@@ -115,7 +117,7 @@ export class FollowedManager implements AsyncDisposable {
   }
 
   /** A change tells neither counters nor the past: those of the last look stay until the next. */
-  #withPast(connection: ConnectionTold): ConnectionTold {
+  #withPast(connection: ConnectionView): ConnectionView {
     const was = this.#connections.get(connection.id);
     if (!was) return connection;
     const { statistics, history, lastOrder, roundTripUs, heals } = was;

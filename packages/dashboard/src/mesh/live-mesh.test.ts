@@ -1,6 +1,7 @@
 import { NsmError } from '@nsm/api';
+import { type ManagerView, managerView } from '@nsm/views/manager-view';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ConnectionNews, Look, ManagerFeed, ManagerTold, MeshSource } from '../manager-feed.js';
+import type { ConnectionNews, Look, ManagerFeed, MeshSource } from '../manager-feed.js';
 import type { MeshNode } from '../model.js';
 import { LiveMesh } from './live-mesh.js';
 
@@ -8,7 +9,7 @@ import { LiveMesh } from './live-mesh.js';
 class Feed implements ManagerFeed {
   readonly where: string;
   readonly isLocal: boolean = false;
-  managers: ManagerTold[] = [];
+  managers: ManagerView[] = [];
   ended: boolean = false;
   readonly #name: string;
 
@@ -46,16 +47,9 @@ class Feed implements ManagerFeed {
   }
 }
 
-const manager = (name: string, more: Partial<ManagerTold> = {}): ManagerTold => ({
-  ...{
-    name,
-    address: `${name}:5001`,
-    version: '',
-    security: 'mtls',
-    alive: true,
-    stopped: false,
-    drained: false,
-  },
+const manager = (name: string, more: Partial<ManagerView> = {}): ManagerView => ({
+  ...managerView(undefined),
+  ...{ name, address: `${name}:5001`, security: 'mtls', alive: true },
   ...more,
 });
 
@@ -63,7 +57,7 @@ it('a manager that was named is asked as it was named, though another tells of i
   const [first, second] = [new Feed('a'), new Feed('b')];
   for (const feed of [first, second]) feed.managers = [manager('a'), manager('b')];
   const others: Feed[] = [];
-  const feedOf = ({ name, address }: ManagerTold): ManagerFeed => {
+  const feedOf = ({ name, address }: ManagerView): ManagerFeed => {
     others.push(new Feed(name, address));
     return others.at(-1) as Feed;
   };
@@ -83,6 +77,19 @@ it('a manager that was named is asked as it was named, though another tells of i
   isThere = false;
   await mesh.refresh();
   expect(mesh.things).toContainEqual(expect.objectContaining({ id: 'b', unseen: 'no manager answers' }));
+});
+
+it('a manager that is stopped is one line, whoever says so first', async () => {
+  const [first, second] = [new Feed('a'), new Feed('b')];
+  first.managers = [manager('a'), manager('b')];
+  await using mesh = new LiveMesh({ feeds: [first, second], feedOf: () => 'not asked' });
+  await mesh.refresh();
+  second.look = () => Promise.reject(new Error('no manager answers'));
+  await mesh.refresh();
+  expect(mesh.changes).toEqual([]);
+  first.managers = [manager('a'), manager('b', { alive: false, stopped: true })];
+  for (let look = 0; look < 2; look++) await mesh.refresh();
+  expect(mesh.changes.map(({ who, what }) => `${who} ${what}`)).toEqual(['node b stopped']);
 });
 
 it('why a request cannot be explained is an answer', async () => {

@@ -14,6 +14,7 @@ import type {
 import { changesBetween, pastOf } from './changes-between.js';
 import { FollowedManager } from './followed-manager.js';
 import { meshThings, type Told } from './mesh-things.js';
+import { TimeLine } from './time-line.js';
 
 /** Milliseconds between two looks at everything, counters among it. */
 const lookMs = 1000;
@@ -27,8 +28,6 @@ const roundTripsMs = 15_000;
 const idleLookMs = 30_000;
 /** Milliseconds in which changes are gathered before they are told. */
 const gatherMs = 50;
-/** Lines of the time line that are kept. */
-const mostChanges = 1000;
 /** Samples that are kept of each connection. */
 const mostSamples = 120;
 
@@ -42,8 +41,10 @@ export class LiveMesh implements AsyncDisposable {
   readonly #patched = new Set<(patch: Patch) => void>();
   readonly #watchers = new Set<(sample: Sample) => void>();
   #things: Map<string, Thing> = new Map();
-  #changes: Change[] = [];
-  #changeId = 0;
+  readonly #timeLine = new TimeLine({
+    onHeld: () => void this.refresh(),
+    onLate: (change) => this.#tell({ put: [], gone: [], changes: [change] }),
+  });
   #begun = false;
   readonly #samples: Sample[] = [];
   #gathering: NodeJS.Timeout | undefined;
@@ -63,7 +64,7 @@ export class LiveMesh implements AsyncDisposable {
   }
 
   get changes(): readonly Change[] {
-    return this.#changes;
+    return this.#timeLine.changes;
   }
 
   /** What stands in the way of seeing anything at all: managers that have never answered. */
@@ -145,6 +146,7 @@ export class LiveMesh implements AsyncDisposable {
     clearInterval(this.#timer);
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
+    this.#timeLine[Symbol.dispose]();
     await Promise.all(this.#followed.map((manager) => manager[Symbol.asyncDispose]()));
   }
 
@@ -197,11 +199,12 @@ export class LiveMesh implements AsyncDisposable {
     const things = meshThings(told, this.#unasked);
     const { put, gone, changes } = changesBetween(this.#things, things, new Date().toISOString());
     this.#things = things;
-    const lines = this.#begun ? changes : this.#begin();
-    if (put.length + gone.length + lines.length === 0) return;
-    const noted = lines.map((line): Change => ({ id: ++this.#changeId, ...line }));
-    this.#changes = [...this.#changes, ...noted].slice(-mostChanges);
-    for (const listener of this.#patched) listener({ put, gone, changes: noted });
+    const noted = this.#timeLine.add(this.#begun ? changes : this.#begin());
+    if (put.length + gone.length + noted.length > 0) this.#tell({ put, gone, changes: noted });
+  }
+
+  #tell(patch: Patch): void {
+    for (const listener of this.#patched) listener(patch);
   }
 
   /** What was there when this began has not changed; the past of connections is what they tell of it. */

@@ -1,45 +1,35 @@
+import { create } from '@bufbuild/protobuf';
+import { admin } from '@nsm/api';
+import { type ConnectionView, connectionView, type SideView } from '@nsm/views/connection-view';
+import { type ManagerView, managerView } from '@nsm/views/manager-view';
 import { describe, expect, it } from 'vitest';
-import type { ConnectionTold, ManagerTold } from '../manager-feed.js';
 import type { MeshConnection, MeshNode } from '../model.js';
 import { meshThings, type Told } from './mesh-things.js';
 
-const side = (address: string, namespace = '') => ({
-  ...{
-    interfaceName: namespace && 'nsm0',
-    namespace,
-    pod: '',
-    addresses: [address],
-    routes: [],
-    routeCount: 0,
-  },
-  ...{ mtu: 1450, mac: '' },
+const blank = connectionView(create(admin.ConnectionSchema));
+
+const side = (address: string, namespace = ''): SideView => ({
+  ...blank.client,
+  ...{ interfaceName: namespace && 'nsm0', namespace, addresses: [address], mtu: 1450 },
 });
 
-function half(id: string, role: string, more: Partial<ConnectionTold> = {}): ConnectionTold {
+function half(id: string, role: string, more: Partial<ConnectionView> = {}): ConnectionView {
   return {
-    ...{ id, role, service: 'vpn', requestId: 'pod-1', state: 'SYNCED', detail: '', since: null, attempt: 0 },
-    ...{ history: [], endpoint: 'gw', endpointNamespace: 'default', peerManager: 'b', peerId: '' },
+    ...blank,
+    ...{ id, role, service: 'vpn', requestId: 'pod-1', state: 'SYNCED', endpoint: 'gw', peerManager: 'b' },
     ...{ interface: 'kernel', client: side('10.0.0.1/31', '/c'), endpointSide: side('10.0.0.0/31') },
-    ...{ tunnel: { type: 'VXLAN', identifier: 7, local: '', remote: '' }, statistics: null },
-    ...{ lastOrder: null, roundTripUs: null, heals: 0 },
+    tunnel: { type: 'VXLAN', identifier: 7, local: '', remote: '', port: 0 },
     ...more,
   };
 }
 
-const manager = (name: string, more: Partial<ManagerTold> = {}): ManagerTold => ({
-  ...{
-    name,
-    address: `${name}:5001`,
-    version: '',
-    security: 'mtls',
-    alive: true,
-    stopped: false,
-    drained: false,
-  },
+const manager = (name: string, more: Partial<ManagerView> = {}): ManagerView => ({
+  ...managerView(undefined),
+  ...{ name, address: `${name}:5001`, security: 'mtls', alive: true },
   ...more,
 });
 
-function told(name: string, connections: readonly ConnectionTold[], more: Partial<Told> = {}): Told {
+function told(name: string, connections: readonly ConnectionView[], more: Partial<Told> = {}): Told {
   return { name, troubles: [], managers: [], endpoints: [], connections, silent: '', ...more };
 }
 
@@ -111,7 +101,7 @@ describe('halves of a connection', () => {
 
   it('is in its state since when its manager says, whichever was started anew meanwhile', () => {
     const [earlier, restart] = ['2026-01-01T00:00:00.000Z', '2026-01-01T01:00:00.000Z'];
-    const history = [{ time: restart, state: 'SYNCED', detail: '' }];
+    const history = [{ time: restart, state: 'SYNCED', detail: '', durationMs: null }];
     expect(connectionsOf(told('a', [{ ...client, since: earlier, history }]))).toMatchObject([
       { since: earlier, history: [{ time: earlier }] },
     ]);

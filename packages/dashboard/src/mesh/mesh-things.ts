@@ -1,5 +1,7 @@
 // Puts together what several managers tell: one mesh of nodes, endpoints and connections.
-import type { ConnectionTold, EndpointTold, ManagerTold, SideTold } from '../manager-feed.js';
+import type { ConnectionView, SideView } from '@nsm/views/connection-view';
+import type { ListedEndpointView } from '@nsm/views/endpoint-view';
+import type { ManagerView } from '@nsm/views/manager-view';
 import {
   type ConnectionState,
   carries,
@@ -20,9 +22,9 @@ export const notAskedYet = 'has not answered yet';
 export interface Told {
   readonly name: string;
   readonly troubles: readonly Trouble[];
-  readonly managers: readonly ManagerTold[];
-  readonly endpoints: readonly EndpointTold[];
-  readonly connections: Iterable<ConnectionTold>;
+  readonly managers: readonly ManagerView[];
+  readonly endpoints: readonly ListedEndpointView[];
+  readonly connections: Iterable<ConnectionView>;
   /** Why it tells nothing now; '' while it answers. */
   readonly silent: string;
 }
@@ -64,14 +66,14 @@ function nodesOf(told: readonly Told[], unasked: ReadonlyMap<string, string>): M
   });
 }
 
-function stateOfManager(manager: ManagerTold | undefined, told: Told | undefined): MeshNode['state'] {
+function stateOfManager(manager: ManagerView | undefined, told: Told | undefined): MeshNode['state'] {
   if (told?.silent === '') return manager?.drained ? 'DRAINED' : 'ALIVE';
   if (!manager) return 'GONE';
   if (manager.alive) return manager.drained ? 'DRAINED' : 'ALIVE';
   return manager.stopped ? 'STOPPED' : 'GONE';
 }
 
-function endpointOf({ manager: node, ...endpoint }: EndpointTold): MeshEndpoint {
+function endpointOf({ manager: node, ...endpoint }: ListedEndpointView): MeshEndpoint {
   const { name, namespace, service, interfaces, labels, prefixes, unavailable } = endpoint;
   const id = `${namespace}/${name}/${service}`;
   return { kind: 'endpoint', id, node, name, namespace, service, interfaces, labels, prefixes, unavailable };
@@ -81,7 +83,7 @@ interface Half {
   /** Name of its manager. */
   readonly node: string;
   readonly silent: boolean;
-  readonly told: ConnectionTold;
+  readonly told: ConnectionView;
 }
 
 function connectionsOf(told: readonly Told[]): MeshConnection[] {
@@ -132,6 +134,7 @@ function connectionOf(client: Half | undefined, endpoint: Half | undefined): Mes
       namespace: told.endpointNamespace,
     },
     tunnel: told.tunnel,
+    narrow: client?.told.narrow ?? endpoint?.told.narrow ?? null,
     halves,
     history: historyOf(told),
     lastOrder: told.lastOrder,
@@ -141,7 +144,7 @@ function connectionOf(client: Half | undefined, endpoint: Half | undefined): Mes
 }
 
 /** A manager that was started anew has its connections since then, and what it tells of `since` is older. */
-function historyOf({ history, state: now, since }: ConnectionTold): MeshConnection['history'] {
+function historyOf({ history, state: now, since }: ConnectionView): MeshConnection['history'] {
   return history.flatMap(({ time, ...past }, index) => {
     const isNow = index === history.length - 1 && past.state === now;
     const entered = (isNow ? since : null) ?? time;
@@ -159,7 +162,7 @@ function badness(state: ConnectionState): number {
 }
 
 /** What a manager does not know of a side on another node, its own half may. */
-function sideOf(node: string, told: SideTold, less: SideTold = told): Side {
+function sideOf(node: string, told: SideView, less: SideView = told): Side {
   return {
     node,
     netns: told.namespace,

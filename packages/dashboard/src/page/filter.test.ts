@@ -10,7 +10,12 @@ const connection: MeshConnection = {
   ...{ kind: 'connection', id: 'node-a:1', service: 'vpn', requestId: 'Web-1', state: 'HEALING', detail: '' },
   ...{ attempt: 0, since: '', interface: 'kernel', client: side, halves: [], history: [] },
   ...{ endpoint: { ...side, node: 'node-b', name: 'gw-1', namespace: 'default' }, lastOrder: null },
-  ...{ tunnel: { type: 'VXLAN', identifier: 77, local: '', remote: '' }, roundTripUs: null, heals: 0 },
+  ...{
+    tunnel: { type: 'VXLAN', identifier: 77, local: '', remote: '', port: 0 },
+    roundTripUs: null,
+    narrow: null,
+    heals: 0,
+  },
 };
 const endpoint: MeshEndpoint = {
   ...{ kind: 'endpoint', id: 'default/gw-1/vpn', name: 'gw-1', namespace: 'default', service: 'vpn' },

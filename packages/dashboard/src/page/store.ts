@@ -1,7 +1,7 @@
 // What the page has of the mesh: the last snapshot with every patch since, and counters of the last minutes.
 
+import { grouped } from '@nsm/views/grouped';
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
-import { grouped } from '../grouped.js';
 import {
   type Change,
   type ConnectionState,

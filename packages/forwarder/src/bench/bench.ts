@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
+import { type forwarder as fw, NsmError, traitsOf, within } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import { explain } from '../explain.js';
 import { OpenPort } from '../open-port.js';
@@ -140,20 +140,11 @@ async function answerOf<T>(worker: Worker, withinMs: number, signal: AbortSignal
     worker.once('error', reject);
     worker.once('exit', () => reject(new NsmError('internal', 'the thread that measures has ended')));
   });
-  const timer = new AbortController();
-  const late = sleep(withinMs, undefined, { signal: AbortSignal.any([timer.signal, signal]) }).then(
-    () => {
-      throw new NsmError('no-packets', `nothing was measured within ${withinMs / 1000} s: packets get lost`);
-    },
-    () => {
-      throw NsmError.from(signal.reason);
-    },
-  );
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    timer.abort();
-    answer.catch(() => undefined);
-  }
+  const stopped = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(NsmError.from(signal.reason));
+    signal.addEventListener('abort', () => reject(NsmError.from(signal.reason)), { once: true });
+  });
+  return await within(withinMs, Promise.race([answer, stopped]), () => {
+    throw new NsmError('no-packets', `nothing was measured within ${withinMs / 1000} s: packets get lost`);
+  });
 }

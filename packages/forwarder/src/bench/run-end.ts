@@ -3,6 +3,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '@nsm/api';
 import {
   type BenchFigures,
   type BenchStart,
@@ -57,16 +58,14 @@ async function timeEchoes(
     const number = ++sent;
     packet.writeUInt32BE(number, headerSize);
     const startedAt = process.hrtime.bigint();
-    const timer = new AbortController();
     const answer = new Promise<boolean>((resolve) => {
       answered = (heard) => {
         if (heard === number) resolve(true);
       };
     });
     udp.send(packet);
-    const late = sleep(echoWithinMs, false, { signal: timer.signal }).catch(() => false);
-    if (await Promise.race([answer, late])) times.push(Number(process.hrtime.bigint() - startedAt) / 1000);
-    timer.abort();
+    if (await within(echoWithinMs, answer, () => false))
+      times.push(Number(process.hrtime.bigint() - startedAt) / 1000);
   }
   times.sort((a, b) => a - b);
   const at = (share: number): number =>

@@ -1,8 +1,8 @@
 // A worker thread that loads what a forwarder needs, and waits. By itself, so that it can be begun before anything else is loaded.
 import { once } from 'node:events';
 import { access } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { within } from '@nsm/api';
 
 /** MiB for what lives shortly: nearly all that a request makes. Without a limit loading alone makes it four times as large, for good. */
 const youngMiB = 3;
@@ -27,5 +27,5 @@ export async function endForwarderThread(worker: Worker): Promise<void> {
   if (worker.threadId === -1) return;
   const ended = once(worker, 'exit');
   worker.postMessage(undefined);
-  await Promise.race([ended, sleep(loadWithinMs, undefined, { ref: false })]);
+  await within(loadWithinMs, ended, () => undefined);
 }

@@ -91,7 +91,7 @@ beforeAll(async () => {
     domain: 'nsm',
     identity: 'one',
   };
-  signer = new Signer(kube, options, quiet);
+  signer = new Signer({ kube, logger: quiet }, options);
   await signer.start();
 });
 

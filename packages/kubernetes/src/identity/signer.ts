@@ -8,9 +8,11 @@ import {
   type KubeLogger,
   Leadership,
 } from '@nsm/kube-client';
+import type { Meters, Metrics } from '@nsm/observe';
 import { type Authority, keyOfRequest, toPem } from '@nsm/pki';
 import { openAuthority } from './cluster-authority.js';
 import { fromRequestPem, judge, signerOf } from './request.js';
+import { signerMetrics } from './signer-metrics.js';
 
 /** Milliseconds: a manager asks again when two thirds of it are over. */
 const lifeMs = 24 * 3_600_000;
@@ -28,10 +30,18 @@ export interface SignerOptions {
   readonly identity: string;
 }
 
+export interface SignerComponents {
+  readonly kube: KubeClient;
+  readonly logger: KubeLogger;
+  /** Default: nothing is counted. */
+  readonly metrics?: Metrics;
+}
+
 export class Signer {
   readonly #kube: KubeClient;
   readonly #options: SignerOptions;
   readonly #logger: KubeLogger;
+  #meters: Meters<typeof signerMetrics> | undefined;
   readonly #requests: Informer<CertificateSigningRequest>;
   readonly #leadership: Leadership;
   #authority: Authority | undefined;
@@ -39,10 +49,14 @@ export class Signer {
   /** One request after the other. */
   #working: Promise<void> = Promise.resolve();
 
-  constructor(kube: KubeClient, options: SignerOptions, logger: KubeLogger) {
+  constructor({ kube, logger, metrics }: SignerComponents, options: SignerOptions) {
     this.#kube = kube;
     this.#options = options;
     this.#logger = logger;
+    metrics?.add((counted) => {
+      this.#meters = counted.meters(signerMetrics);
+      this.#meters.leading.set(Number(this.#isLeading));
+    });
     const { namespace, identity } = options;
     const fieldSelector = `spec.signerName=${signerOf(namespace)}`;
     this.#requests = new Informer(kube, certificateSigningRequests, { fieldSelector, logger });
@@ -75,11 +89,14 @@ export class Signer {
   }
 
   #lead(ended: AbortSignal): void {
-    this.#isLeading = true;
-    ended.addEventListener('abort', () => {
-      this.#isLeading = false;
-    });
+    this.#setLeading(true);
+    ended.addEventListener('abort', () => this.#setLeading(false));
     for (const request of this.#requests.values()) this.#take(request);
+  }
+
+  #setLeading(leading: boolean): void {
+    this.#isLeading = leading;
+    this.#meters?.leading.set(Number(leading));
   }
 
   #take(request: CertificateSigningRequest): void {
@@ -110,6 +127,7 @@ export class Signer {
     if (!judgement.allowed) {
       if (isApproved) return await this.#fail(request, judgement.reason);
       await this.#condition(request, 'Denied', 'NotAManager', judgement.reason);
+      this.#meters?.requests.inc({ result: 'denied' });
       this.#logger.warn({ request: name, reason: judgement.reason }, 'a request for a certificate is denied');
       return;
     }
@@ -130,6 +148,7 @@ export class Signer {
       { status: { certificate: Buffer.from(certificate).toString('base64') } },
       { subresource: 'status' },
     );
+    this.#meters?.requests.inc({ result: 'signed' });
     this.#logger.info({ request: name, manager: judgement.name }, 'a manager got a certificate');
   }
 
@@ -148,6 +167,7 @@ export class Signer {
       { status: { conditions } },
       { subresource: 'status' },
     );
+    this.#meters?.requests.inc({ result: 'failed' });
   }
 
   async #condition(

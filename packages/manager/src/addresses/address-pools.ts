@@ -12,7 +12,7 @@ export interface AddressPair {
   readonly prefix: string;
 }
 
-/** One of the prefixes that pairs are taken from. */
+/** A prefix that pairs are taken from. */
 interface Pool {
   readonly prefix: IpPrefix;
   readonly name: string;
@@ -26,7 +26,6 @@ interface Pool {
 interface Block {
   /** The lowest address that may be given. */
   readonly first: bigint;
-  /** Pairs that may be given. */
   readonly pairs: number;
   /** Pairs that are not given now. */
   free: number;
@@ -72,12 +71,10 @@ export class AddressPools {
     if (this.#takenKeys.delete(keyOf(version, first))) this.#count(version, first, 1);
   }
 
-  /** True for the prefix of a pair that is given. */
   has(prefixText: string): boolean {
     return this.#taken.has(prefixText);
   }
 
-  /** Number of pairs given out. */
   get size(): number {
     return this.#taken.size;
   }
@@ -140,7 +137,7 @@ export class AddressPools {
     return pool;
   }
 
-  /** Pairs of our own, which an endpoint's pod has by the thousand, are known to be taken. */
+  /** Address pairs of this manager, of which an endpoint's pod has thousands, are known to be taken already. */
   #isInTheWay(other: IpPrefix, prefix: IpPrefix): boolean {
     if (other.length === 0 || other.version !== prefix.version) return false;
     const { version, first, length, bits } = other;

@@ -142,8 +142,25 @@ describe('addresses of a request or record', () => {
     [{ excludedPrefixes: ['10.0.0.0/33'] }, /excluded_prefixes: "10.0.0.0\/33" is not an IP prefix/],
     [
       { addressPairs: [{ client: '10.0.0.3/31', endpoint: '10.0.0.0/31', prefix: '10.0.0.0/31' }] },
-      /address pair "10.0.0.3\/31 10.0.0.0\/31" is not within its prefix/,
+      /address pair "10.0.0.3\/31 10.0.0.0\/31" is not the two addresses of a prefix of two/,
     ],
+    ...[
+      '10.0.0.1/8 10.0.0.2/8 10.0.0.0/8',
+      '10.7.0.1/31 10.7.0.1/31 10.7.0.0/31',
+      '10.7.0.1/32 10.7.0.0/32 10.7.0.0/31',
+    ].map((text): [object, RegExp] => {
+      const [client = '', other = '', prefix = ''] = text.split(' ');
+      return [
+        { addressPairs: [{ client, endpoint: other, prefix }] },
+        /is not the two addresses of a prefix of two/,
+      ];
+    }),
+    ...['127.0.0.1', '224.0.0.1', '0.0.0.0', '255.255.255.255', '::1', 'ff02::1', 'fe80::1'].map(
+      (address): [object, RegExp] => [
+        { tunnelType: [{ type: TunnelType.VXLAN, parameters: { address } }] },
+        /tunnel address \S+ (?:is|stands)/,
+      ],
+    ),
   ])('are refused: %j', (more, message) => {
     const asked = create(proxy.ProxyConnectionRequestSchema, {
       requestId: 'pod-1',

@@ -23,7 +23,7 @@ import {
   tunnelNames,
   whyNoInterfaceName,
 } from '@nsm/api';
-import { IpPrefix, whyNoDestination } from '@nsm/netlink';
+import { IpPrefix, whyNoDestination, whyNoHostAddress } from '@nsm/netlink';
 import { printable } from '@nsm/output';
 import { askedMtu } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
@@ -104,8 +104,15 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   for (const pair of request.addressPairs) {
     const { network } = prefixOf('address_pairs', pair.prefix);
     const [client, endpoint] = [pair.client, pair.endpoint].map((text) => prefixOf('address_pairs', text));
-    if (!client || !endpoint || !network.contains(client) || !network.contains(endpoint))
-      throw invalid(`address pair ${quote(`${pair.client} ${pair.endpoint}`)} is not within its prefix`);
+    // A larger network would lead away what the endpoint's pod sends to others (RFC 3021, RFC 6164).
+    if (
+      network.length !== network.bits - 1 ||
+      [client, endpoint].some((one) => String(one?.network) !== String(network)) ||
+      client?.value === endpoint?.value
+    )
+      throw invalid(
+        `address pair ${quote(`${pair.client} ${pair.endpoint}`)} is not the two addresses of a prefix of two`,
+      );
     Object.assign(pair, { client: String(client), endpoint: String(endpoint), prefix: String(network) });
   }
 }
@@ -152,9 +159,11 @@ export function admitPool(field: string, text: string): string {
 }
 
 function admitAddress(field: string, text: string): string {
-  const address = IpPrefix.parseAddress(text)?.address;
-  if (address === undefined) throw invalid(`${field} ${quote(text)} is not an IP address`);
-  return address;
+  const address = IpPrefix.parseAddress(text);
+  if (!address) throw invalid(`${field} ${quote(text)} is not an IP address`);
+  const why = whyNoHostAddress(address);
+  if (why !== '') throw invalid(`${field} ${address.address} ${why}`);
+  return address.address;
 }
 
 function prefixOf(field: string, text: string): IpPrefix {

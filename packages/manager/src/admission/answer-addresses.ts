@@ -39,7 +39,7 @@ export function completed({ client, endpoint, told }: Given, fields: Fields): Om
   return { client, endpoint };
 }
 
-/** What the other manager has made of its endpoint's side is not this one's to complete. */
+/** The client's side alone: the endpoint's side is the other manager's to complete. */
 export function withPeers({ client, told }: Given, field: string): Omit<Given, 'told'> {
   const [own] = client;
   if (!own) throw noWay(`${field}.peer_addresses`, told[0], 'the client');
@@ -80,7 +80,7 @@ export function refuseWithin(network: IpPrefix, address: IpPrefix, field: string
   if (why !== '') throw wrong(field, address, `${why}, ${network.network} of the other side`);
 }
 
-/** @returns the refusal of an address that nothing leads to. */
+/** @returns the refusal of an address or route that nothing leads to. */
 export function noWay(field: string, to: IpPrefix | undefined, side: string): NsmError {
   const version = to?.version ?? 4;
   return wrong(

@@ -5,11 +5,10 @@ import type { Self } from '../self.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 
-/** A manager that calls. */
 export interface CallingManager {
-  /** '' of a manager that says no name, and shows no certificate. */
+  /** '' for a manager that neither says its name nor shows a certificate. */
   readonly name: string;
-  /** The name is that of a certificate, and not only said. */
+  /** True for the name of a certificate; without TLS a name is only said. */
   readonly proven: boolean;
 }
 

@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { InterfaceSchema } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
 import { acceptedRoutes } from './accepted-routes.js';
-import { type Placing, refuseInTheWay } from './in-the-way.js';
+import { keptWays, type Placing, refuseInTheWay } from './in-the-way.js';
 
 const nse = 'nse0123456789ab';
 
@@ -21,7 +21,7 @@ function place(
   const parameters = { interfaceParameters: { accept_routes: accept } };
   const accepted = acceptedRoutes(create(InterfaceSchema, { parameters }));
   const whole = { addresses: [], peers: [], routes: [], ...given };
-  refuseInTheWay('e', { side, given: whole, networks: has, shared, nodes, accepted });
+  refuseInTheWay('e', { side, given: whole, networks: has, shared, kept: keptWays(nodes), accepted });
 }
 
 describe('refuseInTheWay', () => {
@@ -108,8 +108,12 @@ describe('refuseInTheWay', () => {
         place('client', { addresses: ['10.50.1.1/24'] }, [['10.50.0.0/16', 'eth0', '', 'routed']]),
       ).toThrow(/routes 10.50.0.0\/16 on eth0 already/);
       expect(() =>
-        place('client', { addresses: ['10.50.1.1/8'] }, [['10.50.0.0/16', 'eth0', '', 'routed']]),
+        place('client', { addresses: ['10.60.1.1/8'] }, [['10.50.0.0/16', 'eth0', '', 'routed']]),
       ).not.toThrow();
+      // However large its network is, packets to the address itself would no longer leave the pod.
+      expect(() =>
+        place('client', { addresses: ['10.50.1.1/8'] }, [['10.50.0.0/16', 'eth0', '', 'routed']]),
+      ).toThrow(/gives the client 10.50.1.1\/8, and the client's pod routes 10.50.0.0\/16/);
     });
 
     it.each([

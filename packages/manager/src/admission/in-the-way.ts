@@ -7,6 +7,12 @@ import { quote } from '../untrusted-text.js';
 import { type AcceptedRoutes, accepts } from './accepted-routes.js';
 import type { Side } from './answer.js';
 
+/** An address that nothing which is given may lead away, and what is there. */
+export interface Kept {
+  readonly address: string;
+  readonly what: string;
+}
+
 /** Where clouds serve the names, keys and time of a machine: AWS, Azure, Google Cloud, Alibaba and others. */
 const metadataServices: readonly string[] = [
   '169.254.169.254',
@@ -23,6 +29,14 @@ const metadataServices: readonly string[] = [
   'fd20:ce::254',
 ];
 
+/** The nodes of the mesh, and what serves the names and keys of this machine. @param nodes addresses. */
+export function keptWays(nodes: readonly string[]): Kept[] {
+  return [
+    ...nodes.map((address) => ({ address, what: 'a node of the mesh' })),
+    ...metadataServices.map((address) => ({ address, what: "the machine's metadata service" })),
+  ];
+}
+
 /** What is given to one side of a connection, and what its pod has. */
 export interface Placing {
   readonly side: 'client' | 'endpoint';
@@ -31,8 +45,8 @@ export interface Placing {
   readonly networks: readonly Pick<fw.Network, 'prefix' | 'interface' | 'id' | 'routed'>[];
   /** Connections whose interfaces may have the same addresses: the replaced connection, and those to the same endpoint. */
   readonly shared: readonly string[];
-  /** Addresses of the nodes of the mesh, which pods reach as they did before. */
-  readonly nodes: readonly string[];
+  /** Addresses that the pod must reach as it did before. */
+  readonly kept: readonly Kept[];
   /** What the client takes although its packets go elsewhere now. */
   readonly accepted: AcceptedRoutes;
 }
@@ -53,7 +67,7 @@ export function refuseInTheWay(endpoint: string, placing: Placing): void {
     const network = IpPrefix.of(prefix);
     const has = `and the ${side}'s pod ${routed ? 'routes' : 'has'} ${prefix} on ${name} already`;
     const inTheWay = [...own, ...peers].find((address) =>
-      routed ? isWithin(address.network, network) : network.overlaps(address),
+      routed ? isWithin(address.host, network) : network.overlaps(address),
     );
     if (inTheWay)
       throw new NsmError(
@@ -64,13 +78,8 @@ export function refuseInTheWay(endpoint: string, placing: Placing): void {
     const route = routes.find((one) => isWithin(one, network));
     if (route) throw unasked(endpoint, side, route, has);
   }
-  if (side === 'endpoint') return;
   const ways = [...own.map(({ network }) => network), ...peers, ...routes].filter((way) => !isDefault(way));
-  const kept = [
-    ...placing.nodes.map((address) => ({ address, what: 'a node of the mesh' })),
-    ...metadataServices.map((address) => ({ address, what: "the machine's metadata service" })),
-  ];
-  for (const { address, what } of ways.length > 0 ? kept : []) {
+  for (const { address, what } of ways.length > 0 ? placing.kept : []) {
     const taken = ways.find((way) => way.contains(IpPrefix.of(address)));
     if (taken) throw unasked(endpoint, side, taken, `which leads away what goes to ${address}, ${what}`);
   }
@@ -81,7 +90,7 @@ function isWithin(inner: IpPrefix, outer: IpPrefix): boolean {
   return !isDefault(outer) && inner.length >= outer.length && outer.contains(inner);
 }
 
-/** Whole, or one of its halves. */
+/** A default route, whole or one of its two halves. */
 function isDefault({ length }: IpPrefix): boolean {
   return length <= 1;
 }

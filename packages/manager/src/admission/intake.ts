@@ -17,7 +17,6 @@ export interface IntakeOptions {
 
 /** The asker and the service by which requests take turns. */
 export interface Turn {
-  /** The pod or the manager that asks. */
   readonly asker: string;
   /** The network service, whose endpoint may be slow. */
   readonly service: string;
@@ -53,7 +52,6 @@ export class Intake {
     this.#places = waiting;
   }
 
-  /** Requests that wait. */
   get waiting(): number {
     return this.#waiting.total;
   }

@@ -9,13 +9,12 @@ import { orOutOfSight, outOfSight } from './pid-namespace.js';
 /** Milliseconds for which the routes of an endpoint's namespace are taken as known: a namespace may have hundreds of them. */
 const rememberMs = 1000;
 
-/** The caller's own, in words that every process has for it. */
+/** Paths by which every process names its own network namespace. */
 const ownNames = new Set(['', '/proc/self/ns/net', '/proc/thread-self/ns/net']);
 
 export interface GuardOptions {
   /** Users whose processes may name any namespace, as a node agent must. */
   readonly allowedUids: readonly number[];
-  /** The namespace of this manager, which is the node's. */
   readonly own: NamespaceIdentity;
 }
 
@@ -29,7 +28,7 @@ export class NamespaceGuard {
     string,
     { readonly namespace: fw.Namespace; readonly until: number }
   >();
-  /** What was looked up before something was forgotten is not remembered. */
+  /** Counts the calls of `forget`: a look that began before such a call is not remembered. */
   #forgotten = 0;
 
   /** @param now monotonic milliseconds. */
@@ -95,7 +94,6 @@ export class NamespaceGuard {
     return identityOf(this.namespaceOf(peer)) ?? '';
   }
 
-  /** True for callers that may act on every namespace. */
   speaksForOthers(peer: PeerCredentials | undefined): boolean {
     return peer !== undefined && this.#allowedUids.has(peer.uid);
   }
@@ -174,7 +172,7 @@ export class NamespaceGuard {
   }
 }
 
-/** What a process calls its own is where its socket was opened, wherever it has gone since. */
+/** The own namespace of a process is the one where its socket was opened, wherever the process has gone since. */
 function referenceTo(linuxNamespace: string, { inode }: NamespaceIdentity): string {
   return ownNames.has(linuxNamespace) && inode !== 0 ? String(inode) : linuxNamespace;
 }

@@ -14,7 +14,7 @@ export function outOfSight(who: string): NsmError {
   return new NsmError('namespace-foreign', `${ofItsOwn} and cannot see the process that ${who}: ${remedy}`);
 }
 
-/** What was not found may only not be seen. */
+/** A namespace that was not found may exist outside of this PID namespace. */
 export function orOutOfSight(thrown: unknown): NsmError {
   const { kind, message } = NsmError.from(thrown);
   return new NsmError(
@@ -52,7 +52,7 @@ function ancestry(): ReadonlySet<number> {
   return own;
 }
 
-/** 0 where there is none to be seen. */
+/** Process id of the parent; 0 where none can be seen. */
 function parentOf(pid: number): number {
   try {
     return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);

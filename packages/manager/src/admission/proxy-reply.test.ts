@@ -29,7 +29,7 @@ describe('judgeProxyReply', () => {
   it('takes the choice, and leaves the client what it asked for', () => {
     expect(judge({})).toMatchObject({
       chosen: { type: KERNEL, parameters: { interfaceParameters: { name: 'mine' } } },
-      tunnel: { identifier: 8, local: '10.9.0.1', address: '10.9.0.2', port: 4789 },
+      tunnel: { identifier: 8, local: '10.9.0.1', remote: '10.9.0.2', port: 4789 },
     });
     expect(judge({ interface: { type: HW }, tunnel: undefined }).tunnel).toBeUndefined();
   });

@@ -2,13 +2,13 @@
 // have been broken into. The addresses in it are judged with those of endpoints, in answer.ts.
 import {
   type ConnectionParameters,
+  type forwarder as fw,
   type Interface,
   interfaceNames,
   maxRoutes,
   NsmError,
   type proxy,
   type Tunnel,
-  type TunnelType,
   traitsOf,
   tunnelNames,
 } from '@nsm/api';
@@ -32,21 +32,14 @@ export interface ProxyAnswer {
   readonly tunnel: AgreedTunnel | undefined;
   /** The client's, with the parameters that the client asked for. */
   readonly chosen: Interface;
-  /** What the client is told, once it is judged. */
+  /** Parameters for the client, not judged yet. */
   readonly told: ConnectionParameters;
   /** What the endpoint's side reaches through the client beside its addresses: networks. */
   readonly clientSources: readonly string[];
 }
 
-export interface AgreedTunnel {
-  readonly type: TunnelType;
-  readonly identifier: number;
-  /** Address of this node's end. */
-  readonly local: string;
-  /** Address of the other node's end. */
-  readonly address: string;
-  readonly port: number;
-}
+/** This node's end. */
+type AgreedTunnel = Pick<fw.TunnelEnd, 'type' | 'identifier' | 'local' | 'remote' | 'port'>;
 
 /** @throws NsmError `manager-refused` for an answer that lacks what a tunnel needs, or chooses what was not proposed. */
 export function judgeProxyReply(
@@ -90,7 +83,7 @@ export function judgeProxyReply(
   if (why !== '') return refuse(`tunnel address ${address} ${why}`);
   if (port > 65_535) return refuse(`tunnel port ${port} is none`);
   const local = own.parameters?.address ?? '';
-  return { ...common, tunnel: { type: tunnel.type, identifier, local, address: end.address, port } };
+  return { ...common, tunnel: { type: tunnel.type, identifier, local, remote: end.address, port } };
 }
 
 function nameOf(names: Readonly<Record<number, string>>, type: number | undefined): string {

@@ -45,7 +45,7 @@ export interface SharesComponents {
   readonly ruledFor: (what: Counted, holder: Holder) => RuledLimit | undefined;
 }
 
-/** What was counted of one limit since the manager began. */
+/** Counts of one limit since the manager began. */
 interface Usage {
   most: Had;
   refused: number;
@@ -111,7 +111,7 @@ export class Shares {
     );
   }
 
-  /** What has been taken. */
+  /** What a pod and its user have taken with `take` or `hold`. */
   heldOf(what: Counted, holder: Holder): Had {
     const [pod, user] = namesOf(what, holder);
     return { pod: this.#held.of(pod), user: this.#held.of(user) };
@@ -123,7 +123,7 @@ export class Shares {
     return this.hold(what, holder, wanted.more);
   }
 
-  /** Counts, without asking, what is there already. Of nobody known nothing is counted. */
+  /** Counts what is there already, without asking; nothing for a holder that is not known. */
   hold(what: Counted, holder: Holder | undefined, amount = 1): () => void {
     if (!holder) return () => undefined;
     const names = namesOf(what, holder);

@@ -2,7 +2,7 @@
 // written is counted and told.
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
-import { NsmError } from '@nsm/api';
+import { NsmError, within } from '@nsm/api';
 import type { Logger } from 'pino';
 
 /** Bytes of lines that may wait. */
@@ -29,7 +29,7 @@ export class AuditLog {
   #lines: Buffer[] = [];
   #waiting = 0;
   #lost = 0;
-  /** Of the lost ones, those that no line has told of. */
+  /** Lost lines that no line of the log has told of yet. */
   #untold = 0;
   #file: FileHandle | undefined;
   #size = 0;
@@ -45,7 +45,6 @@ export class AuditLog {
     this.#maxBytes = maxBytes;
   }
 
-  /** How many lines could not be written. */
   get lost(): number {
     return this.#lost;
   }
@@ -70,8 +69,7 @@ export class AuditLog {
     clearTimeout(this.#pause);
     this.#pause = undefined;
     this.#next();
-    const late = new Promise<void>((resolve) => setTimeout(resolve, retryMs).unref());
-    await Promise.race([this.#writing, late]);
+    await within(retryMs, this.#writing, () => undefined);
     clearTimeout(this.#pause);
     await this.#file?.close().catch(() => undefined);
     this.#file = undefined;

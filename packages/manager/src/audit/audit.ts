@@ -2,14 +2,14 @@
 import { type CallContext, type NetworkServiceEndpoint, Pace, type Subject, spiffeIdOf } from '@nsm/api';
 import type { AuditLog } from './audit-log.js';
 
-/** What is decided, as far as a line tells it. */
+/** A decision, as far as a line tells of it. */
 export interface Decided {
   readonly allowed: boolean;
   readonly rule: string;
   readonly reason: string;
 }
 
-/** Who is behind a line; only facts that are known. */
+/** The caller or subject of a line, by the facts that are known. */
 export type Who = Readonly<Record<string, unknown>>;
 
 /**
@@ -47,7 +47,6 @@ export class Audit {
     return this.#log !== undefined;
   }
 
-  /** Never waits, and never fails. */
   note(line: AuditEvent): void {
     if (!this.#log) return;
     const { who, outcome } = line;
@@ -119,12 +118,12 @@ export function endpointFields(endpoint: NetworkServiceEndpoint): Readonly<Recor
   };
 }
 
-/** One network namespace, machine or manager. */
+/** Whose refusals are counted together: those of a network namespace, a machine or a manager. */
 function askerOf({ cookie, inode, certificate, address, manager }: Who): string {
   return [manager, cookie ?? inode ?? '', certificate ?? address ?? ''].join(' ').trim();
 }
 
-/** By certificate, where there is one; the address is a fact in any case. */
+/** A machine by its address and, where the machine shows one, its certificate. */
 export function machineFields({
   identity,
   remoteAddress,
@@ -135,7 +134,7 @@ export function machineFields({
   };
 }
 
-/** Without what is not known. */
+/** The facts of a subject that are known. */
 export function subjectFields(subject: Subject): Who {
   const { netns, inode, cookie, uid, gid, pid, labels, manager, domain, kubernetes: pod } = subject;
   return {

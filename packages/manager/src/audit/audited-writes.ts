@@ -1,6 +1,7 @@
 // The registry that is served here: who writes what into it, and what comes of it.
-import { type CallContext, NsmError, type registry as reg, type ServiceImplementation } from '@nsm/api';
+import type { registry as reg, ServiceImplementation } from '@nsm/api';
 import { type Audit, machineFields } from './audit.js';
+import { heardCalls } from './heard-calls.js';
 
 type Registry = ServiceImplementation<typeof reg.Registry>;
 type Write = Exclude<keyof Registry, 'watch'>;
@@ -20,30 +21,18 @@ const writes: readonly Write[] = [
 export function audited(audit: Audit, service: Registry): Registry {
   if (!audit.isOn) return service;
   const renewed = new Map<string, string>();
-  const wrapped = Object.fromEntries(
-    writes.map((name) => {
-      const run = service[name].bind(service) as (request: object, context: CallContext) => Promise<object>;
-      const write = async (request: object, context: CallContext): Promise<object> => {
-        const told = name !== 'registerManager' || isNews(renewed, request as reg.RegisterManagerRequest);
-        const line = {
-          event: 'registry',
-          who: machineFields(context),
-          what: { write: name, ...whatOf(request) },
-        };
-        try {
-          const reply = await run(request, context);
-          if (told) audit.note({ ...line, outcome: 'written' });
-          return reply;
-        } catch (thrown) {
-          const { code, message } = NsmError.from(thrown);
-          audit.note({ ...line, outcome: `refused ${code}`, reason: message });
-          throw thrown;
-        }
-      };
-      return [name, write];
-    }),
-  );
-  return { ...(wrapped as unknown as Registry), watch: service.watch.bind(service) };
+  return heardCalls(service, (name, request, context, error) => {
+    if (!writes.some((write) => write === name)) return;
+    if (!error && name === 'registerManager' && !isNews(renewed, request as reg.RegisterManagerRequest))
+      return;
+    audit.note({
+      event: 'registry',
+      who: machineFields(context),
+      what: { write: name, ...whatOf(request) },
+      outcome: error ? `refused ${error.code}` : 'written',
+      reason: error?.message ?? '',
+    });
+  });
 }
 
 function isNews(renewed: Map<string, string>, { manager }: reg.RegisterManagerRequest): boolean {
@@ -56,7 +45,7 @@ function isNews(renewed: Map<string, string>, { manager }: reg.RegisterManagerRe
   return true;
 }
 
-/** Names only: what an endpoint or manager is, the line of the record that was made of it says. */
+/** The names in a request; the line of the record that came of the request tells the rest. */
 function whatOf(request: object): Record<string, unknown> {
   const {
     $typeName,

@@ -5,7 +5,6 @@ import type { Logger } from 'pino';
 
 export interface LogOrdersComponents {
   readonly courses: Courses;
-  /** What the log has been told. */
   readonly logThrottle: LogThrottle;
   readonly logger: Pick<Logger, 'info' | 'debug'>;
 }

@@ -10,7 +10,7 @@ export interface AbilitiesComponents {
   readonly logger: Pick<Logger, 'info' | 'warn'>;
 }
 
-/** Each part is one object for good, whatever is learnt. */
+/** Each part stays the same object, whatever is learnt: others hold on to the parts. */
 export class Abilities {
   readonly wirings: WiringMatrix = new WiringMatrix();
   readonly missingCapabilities: MissingCapabilities = new MissingCapabilities();
@@ -50,7 +50,7 @@ export class Abilities {
     return nodeId;
   }
 
-  /** At first nothing is missing. */
+  /** Whether the log was told otherwise before; at first nothing is missing. */
   #isNews(name: string, missing: string): boolean {
     const before = this.#missing.get(name) ?? '';
     this.#missing.set(name, missing);

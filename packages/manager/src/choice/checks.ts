@@ -1,16 +1,15 @@
 // What an endpoint is looked at for before a client is connected to it: one check after the other, each with its reason.
 import type { Interface, Label, NetworkServiceEndpoint, registry, Subject } from '@nsm/api';
 import type { Gate, Verdict } from '../policy/gate.js';
-import type { MissingCapabilities } from './missing-capabilities.js';
+import type { Abilities } from './abilities.js';
 import { type AgreedInterfaces, chooseInterfaces, interfaceList } from './negotiation.js';
-import { type Pools, spelledOut } from './physical-networks.js';
-import type { WiringMatrix } from './wiring-matrix.js';
+import { spelledOut } from './physical-networks.js';
 
 export interface Wanted {
   readonly service: string;
   readonly labels: Label | undefined;
   readonly interfaces: readonly Interface[];
-  /** Who asks; absent: only what the policy says of the endpoints counts. */
+  /** The client; absent: only what the policy says of the endpoints counts. */
   readonly client?: Subject | undefined;
   /** Its client was connected to an endpoint of root: no other user's takes that place. Without a policy. */
   readonly needsTrust?: boolean | undefined;
@@ -23,20 +22,16 @@ export interface Surroundings {
   readonly drained: boolean;
   readonly endpoints: readonly NetworkServiceEndpoint[];
   readonly managers: ReadonlyMap<string, registry.Manager>;
-  /** What the local forwarder can join. */
-  readonly wirings: WiringMatrix;
-  readonly missingCapabilities: MissingCapabilities;
-  /** What the policy lets a client have of an endpoint. */
-  readonly pools: Pools;
+  /** What this node can join, cannot do, and has for pods. */
+  readonly abilities: Pick<Abilities, 'wirings' | 'missingCapabilities' | 'physical'>;
   readonly gate: Pick<Gate, 'narrow' | 'admitUnprovided' | 'recordDenial' | 'isRuled'>;
   connections(endpoint: NetworkServiceEndpoint): number;
-  /** Why an endpoint failed lately, or undefined. */
   recentFailure(endpoint: NetworkServiceEndpoint): string | undefined;
-  /** A number that grows each time any endpoint is chosen: when this one last was. */
+  /** The number of the choice that last fell on the endpoint, counted over all endpoints; 0: never. */
   lastChosen(endpoint: NetworkServiceEndpoint): number;
 }
 
-/** One thing that a candidate is looked at for. The words are made only for those who read them. */
+/** A check that a candidate passes or not. The words are made only when they are read. */
 export type Check = { readonly passed: boolean; readonly text: () => string } & (
   | { readonly about: 'policy'; readonly verdict: Verdict; readonly allowed: readonly Interface[] }
   | { readonly about: 'labels'; readonly labels: readonly LabelMatch[] }
@@ -59,15 +54,17 @@ export function absence(name: string, managers: Surroundings['managers']): strin
   return manager.stopped ? `manager "${name}" was stopped` : `manager "${name}" does not answer`;
 }
 
-/** What a candidate is looked at for, the policy first: what it denies, nothing else is told of. */
+/** The checks of a candidate, the policy first: of a candidate that the policy denies nothing else is told. */
 export function* checksOf(
   endpoint: NetworkServiceEndpoint,
   wanted: Wanted,
   around: Surroundings,
   trustedOnly: boolean,
 ): Generator<Check> {
-  const { gate, pools } = around;
-  const asked = gate.isRuled ? spelledOut(wanted.interfaces, endpoint.interface, pools) : wanted.interfaces;
+  const { gate, abilities } = around;
+  const asked = gate.isRuled
+    ? spelledOut(wanted.interfaces, endpoint.interface, abilities.physical)
+    : wanted.interfaces;
   const { interfaces, verdict } = gate.narrow(wanted.client, endpoint, asked);
   yield {
     about: 'policy',
@@ -131,7 +128,7 @@ function checkInterfaces(
   interfaces: readonly Interface[],
   around: Surroundings,
 ): Check {
-  const { wirings } = around;
+  const { wirings, missingCapabilities } = around.abilities;
   const local = isLocal(endpoint, around);
   // What the other node can do with the endpoint's types is its manager's to say.
   const joined = local ? wirings.locally : wirings.remotely;
@@ -142,7 +139,7 @@ function checkInterfaces(
     text: () => {
       if (agreed) return `${interfaceList([agreed.client])} to ${interfaceList([agreed.endpoint])}`;
       const asked = new Set(wanted.interfaces.map(({ type }) => type));
-      const reasons = around.missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
+      const reasons = missingCapabilities.ofInterfaces(asked, local ? 'locally' : 'tunnelled');
       return (
         `no interface types that can be joined: the client asks for ${interfaceList(wanted.interfaces)}, the endpoint offers ` +
         `${interfaceList(endpoint.interface)}, this node can join ${local ? wirings.list('locally') : `${wirings.list('tunnelled')} to another node`}${reasons}`

@@ -34,7 +34,6 @@ export class EndpointHealth {
     return this.#chosen.get(endpointKey(endpoint)) ?? 0;
   }
 
-  /** Forgets an endpoint that no longer exists. */
   forget(endpoint: EndpointKey): void {
     this.#failures.delete(endpointKey(endpoint));
     this.#chosen.delete(endpointKey(endpoint));

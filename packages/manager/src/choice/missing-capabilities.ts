@@ -12,7 +12,7 @@ export class MissingCapabilities {
   #interfaces: Capabilities['interfaces'] = [];
   #tunnels: ReadonlyMap<TunnelType, string> = new Map();
 
-  /** From now on this is what it can do. */
+  /** Replaces what was known of this node before. */
   learn({ interfaces, tunnels }: Capabilities): this {
     this.#interfaces = interfaces;
     const working = new Set(tunnels.filter(({ missing }) => missing === '').map(({ type }) => type));

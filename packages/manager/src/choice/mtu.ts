@@ -8,7 +8,7 @@ const least = { 4: 68, 6: 1280 } as const;
 /** What every host takes, RFC 791, section 3.1, and RFC 8200, section 5: an endpoint that gives less breaks its client's ways. */
 const leastGiven = { 4: 576, 6: 1280 } as const;
 
-/** By IPv4's least and what the kernel's Ethernet devices take. */
+/** Limits of the parameter: what IPv4 needs, and what the kernel's Ethernet devices take. */
 const askable = { least: least[4], most: 65_535 } as const;
 
 /** The default where the way allows more: what every application expects of an Ethernet. */
@@ -20,11 +20,11 @@ const vethMost = 65_535;
 const tapMost = 65_521;
 
 export interface Mtu {
-  /** Where the endpoint does not name one. */
+  /** The MTU where the endpoint names none. */
   readonly usual: number;
-  /** What is beyond does not fit, or the client does not want it. */
+  /** The largest MTU that fits and that the client wants. */
   readonly most: number;
-  /** What the client asks for, which may not fit. Absent: nothing. */
+  /** The MTU that the client asks for, which may not fit. Absent: the client asks for none. */
   readonly asked?: number | undefined;
 }
 
@@ -43,7 +43,7 @@ export function askedMtu({ parameters }: Interface): number | undefined {
   );
 }
 
-/** Of a physical network: only the client's operator knows what the network carries. */
+/** The MTU of a physical network: only the client's operator knows what that network carries. */
 export function wireMtu(client: Interface): Mtu {
   const asked = askedMtu(client);
   const mtu = asked ?? usualMtu;

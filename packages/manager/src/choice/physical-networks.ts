@@ -19,7 +19,6 @@ export type Pools = ReadonlyMap<InterfaceType, readonly string[]>;
 /** Milliseconds within which the other side must answer: adapters take seconds to find their link when they come up. */
 export const wireAnswersWithinMs = 6000;
 
-/** The physical network that an interface names. */
 export function poolOf({ parameters }: Interface): string | undefined {
   return parameters?.interfaceParameters.pool;
 }
@@ -98,7 +97,8 @@ export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInte
   };
 }
 
-function withParameters(one: Interface, parameters: Record<string, string>): Interface {
+/** The interface with these parameters beside its own, or in their place. */
+export function withParameters(one: Interface, parameters: Readonly<Record<string, string>>): Interface {
   const interfaceParameters = { ...one.parameters?.interfaceParameters, ...parameters };
   return { ...one, parameters: create(InterfaceParametersSchema, { interfaceParameters }) };
 }

@@ -37,20 +37,22 @@ const around = (endpoints: NetworkServiceEndpoint[], more: Partial<Surroundings>
     ['there', create(registry.ManagerSchema, { name: 'there', alive: true })],
     ['dead', create(registry.ManagerSchema, { name: 'dead' })],
   ]),
-  missingCapabilities: new MissingCapabilities().learn({
-    interfaces: [
-      create(fw.InterfaceCapabilitySchema, {
-        type: InterfaceType.HW_INTERFACE,
-        missing: 'no pool of network devices is configured',
-      }),
-    ],
-    tunnels: [],
-  }),
-  wirings: new WiringMatrix().learn([
-    { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
-    { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
-  ]),
-  pools: new Map(),
+  abilities: {
+    missingCapabilities: new MissingCapabilities().learn({
+      interfaces: [
+        create(fw.InterfaceCapabilitySchema, {
+          type: InterfaceType.HW_INTERFACE,
+          missing: 'no pool of network devices is configured',
+        }),
+      ],
+      tunnels: [],
+    }),
+    wirings: new WiringMatrix().learn([
+      { client: KERNEL_INTERFACE, endpoint: KERNEL_INTERFACE, tunnel: TunnelType.DEFAULT_TUNNEL },
+      { client: KERNEL_INTERFACE, endpoint: InterfaceType.DEFAULT_INTERFACE, tunnel: TunnelType.VXLAN },
+    ]),
+    physical: new Map(),
+  },
   gate: new Gate({ source: { policy: undefined }, audit: { decision: () => undefined } }),
   connections: () => 0,
   recentFailure: () => undefined,

@@ -8,16 +8,16 @@ export interface Candidate {
   readonly endpoint: NetworkServiceEndpoint;
   readonly usable: boolean;
   readonly reason: string;
-  /** Of the policy, the one that decided; '' without a policy. */
+  /** The rule of the policy that decided; '' without a policy. */
   readonly rule: string;
-  /** The policy, and nothing else, stands against it: what there is, is not its client's to know. */
+  /** The policy, and nothing else, keeps the candidate from the client, who is not told what else there is. */
   readonly isDenied: boolean;
 }
 
 /** A candidate with everything that it was looked at for, also after the first check that it did not pass. */
 export interface ExplainedCandidate extends Candidate {
   readonly checks: readonly Check[];
-  /** Why another goes before it; '' of the first and of those that are dropped. */
+  /** Why another candidate goes first; '' for the first candidate and for dropped ones. */
   readonly lost: string;
 }
 

@@ -2,11 +2,11 @@
 import type { forwarder as fw } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
 
-/** Other nodes whose offers are kept. */
+/** Nodes whose offers are kept at most. */
 const maxKept = 4096;
 
-/** In the forwarder's order of preference; and what works on this node and does not lead to the other. */
-export type Offer = Pick<fw.OfferTunnelsReply, 'tunnels' | 'obstacles'>;
+/** In the forwarder's order of preference; what works on this node and does not lead to the other; and the way to the other. */
+export type Offer = Pick<fw.OfferTunnelsReply, 'tunnels' | 'obstacles' | 'way'>;
 
 export class TunnelOffers {
   readonly #forwarder: Forwarder;

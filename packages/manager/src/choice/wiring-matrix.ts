@@ -4,7 +4,7 @@ import { type forwarder as fw, type InterfaceType, interfaceNames, TunnelType, t
 export class WiringMatrix {
   #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[] = [];
 
-  /** From now on the forwarder can join these, and no others. */
+  /** Replaces what the forwarder was known to join. */
   learn(joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[]): this {
     this.#joins = joins;
     return this;

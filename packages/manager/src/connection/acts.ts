@@ -1,11 +1,10 @@
 // What is done to a connection: one line for each step and each service of decide.ts. The files that these lines call are the only
 // ones that write the table, beside the record of a connection in the making.
 import { NsmError } from '@nsm/api';
-import type { Course } from '@nsm/observe';
 import type { Connection } from '../state/connection.js';
 import { closeAll, end, remove, tellAgain } from './closing.js';
 import { compare, mend, noteContestedThere, saysNothing, verify } from './comparing.js';
-import type { ActsComponents } from './components.js';
+import type { ActsComponents, Work } from './components.js';
 import type { Step } from './decide.js';
 import { type Facts, forgetHalf, noteLoss } from './facts.js';
 import type { ConnectOrder, Order } from './orders.js';
@@ -26,10 +25,10 @@ export class ConnectionActs implements Acts {
     step: Exclude<Step, { do: 'rest' }>,
     connection: Connection,
     facts: Facts,
-    signal: AbortSignal,
-    course: Course,
+    work: Work,
   ): Promise<void> {
     const components = this.#components;
+    const { course } = work;
     switch (step.do) {
       case 'remove':
         return await remove(components, connection, course);
@@ -43,14 +42,14 @@ export class ConnectionActs implements Acts {
         return void (await detach(components, connection, step.reason, course));
       case 'reconnect':
         forgetHalf(facts);
-        return await heal(components, connection, signal, course);
+        return await heal(components, connection, work);
       case 'verify':
         return await verify(components, connection, facts, course);
       case 'promote':
         return void (await promote(components, connection, course));
       case 'evade':
         delete facts.pathFailure;
-        return await evade(components, connection, step.pathFailure, signal, course);
+        return await evade(components, connection, step.pathFailure, work);
       case 'note':
         delete facts.contestedThere;
         return noteContestedThere(components, connection, step.contestedThere);
@@ -67,57 +66,51 @@ export class ConnectionActs implements Acts {
     order: Order,
     { connection, all }: Present,
     facts: Facts,
-    signal: AbortSignal,
-    course: Course,
+    work: Work,
   ): Promise<Connection | undefined> {
     const components = this.#components;
     if (serve === 'done') return connection;
-    if (order.kind === 'close') return await closeAll(components, all, order, course);
+    if (order.kind === 'close') return await closeAll(components, all, order, work.course);
     if (order.kind === 'move') {
       if (serve === 'lose') noteLoss(facts, 'move', order.reason);
       else if (connection)
-        await move(components, connection, order, signal, course, { lingerMs: policy.lingerMs });
+        await move(components, connection, { ...order, lingerMs: policy.lingerMs, tell: 'peer' }, work);
       return connection;
     }
-    if (serve === 'make' || !connection) return await order.make(signal);
+    if (serve === 'make' || !connection) return await order.make(work.signal);
     switch (serve) {
       case 'confirm':
-        return await this.#confirm(connection, order, facts, signal, course);
+        return await this.#confirm(connection, order, facts, work);
       case 'reconnect':
-        return await reconnectNow(components, connection, order, facts, signal, course);
+        return await reconnectNow(components, connection, order, facts, work);
       case 'replace':
-        return await replace(components, connection, order, signal, course);
+        return await replace(components, connection, order, work);
       case 'close-and-make':
-        return await this.#makeAnew(connection, order, signal, course);
+        return await this.#makeAnew(connection, order, work);
     }
     return connection;
   }
 
   /** A repeated request gets the connection that its client has: differences are mended, or the connection is made anew. */
-  async #confirm(
-    connection: Connection,
-    order: ConnectOrder,
-    facts: Facts,
-    signal: AbortSignal,
-    course: Course,
-  ): Promise<Connection> {
+  async #confirm(connection: Connection, order: ConnectOrder, facts: Facts, work: Work): Promise<Connection> {
     const components = this.#components;
     try {
-      return await course.step('compare it with the kernel', () => compare(components, connection, facts, 0));
+      return await work.course.step('compare it with the kernel', () =>
+        compare(components, connection, facts, 0),
+      );
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      if (connection.role === 'ENDPOINT') return await this.#makeAnew(connection, order, signal, course);
+      if (connection.role === 'ENDPOINT') return await this.#makeAnew(connection, order, work);
       if (saysNothing(error)) throw error;
       noteLoss(facts, 'interface', error.message);
-      return await reconnectNow(components, connection, order, facts, signal, course);
+      return await reconnectNow(components, connection, order, facts, work);
     }
   }
 
   async #makeAnew(
     connection: Connection,
     order: ConnectOrder,
-    signal: AbortSignal,
-    course: Course,
+    { signal, course }: Work,
   ): Promise<Connection> {
     const components = this.#components;
     await remove(components, end(components, connection, replacedByAnother, 'nobody'), course);

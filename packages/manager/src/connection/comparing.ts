@@ -8,7 +8,7 @@ import { type Facts, noteLoss } from './facts.js';
 import type { Contested } from './mend-pace.js';
 import { policy } from './policy.js';
 
-/** The difference that stands for an interface that could not be mended and was made anew. */
+/** Stands for the whole interface where mending failed, among the differences. */
 const notMendable = 'its interface, which could not be mended';
 
 /**

@@ -1,17 +1,18 @@
 // What the steps of a connection's life use.
 import type { LogThrottle, Subject } from '@nsm/api';
+import type { Course } from '@nsm/observe';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { AddressPools } from '../addresses/address-pools.js';
 import type { Identifiers } from '../addresses/identifiers.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Clock } from '../clock.js';
+import type { LocalEndpoints } from '../endpoints/local-endpoints.js';
+import type { ServedNames } from '../endpoints/served-names.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { LocalEndpoints } from '../peers/local-endpoints.js';
-import type { OwnerWatch } from '../peers/owner-watch.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
-import type { ServedNames } from '../peers/served-names.js';
 import type { Admitted } from '../request/attempt.js';
+import type { OwnerWatch } from '../request/owner-watch.js';
 import type { Self } from '../self.js';
 import type { Connection } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
@@ -31,7 +32,6 @@ export interface ActsComponents {
   readonly servedNames: ServedNames;
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
-  /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   readonly clock: Clock;
   /** Makes a connection at some endpoint, until packets go through it. @throws NsmError when none can be connected now. */
@@ -42,4 +42,12 @@ export interface ActsComponents {
   readonly pathFailureOf: (connection: Connection) => PathFailure | undefined;
   /** Milliseconds an attempt to connect a client again may take. */
   readonly requestTimeoutMs: number;
+}
+
+/** Under what a step is taken, or an order served. */
+export interface Work {
+  /** Aborts when the work is pointless: its connection is to be closed, or the manager stops. */
+  readonly signal: AbortSignal;
+  /** What metrics, traces and `nsm describe` tell of the work. */
+  readonly course: Course;
 }

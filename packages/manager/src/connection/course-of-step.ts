@@ -6,7 +6,7 @@ import type { Step } from './decide.js';
 import type { Facts } from './facts.js';
 
 interface Components {
-  readonly table: Pick<ConnectionTable, 'courseOf' | 'noteCourse'>;
+  readonly table: Pick<ConnectionTable, 'histories'>;
   readonly courses: Courses;
 }
 
@@ -33,18 +33,17 @@ export function courseOfStep(
   facts: Facts,
 ): Course {
   const kind = kinds[step.do];
-  const last = table.courseOf(connection.id);
+  const last = table.histories.courseOf(connection.id);
   if (last?.kind === kind && !last.isOver) return last;
   const cause = facts.cause ?? (facts.pathFailure ? 'packets' : 'restart');
   const course = courses.begin(kind, {
     ...subjectOf(connection),
     ...(kind === 'heal' ? { cause } : {}),
   });
-  if (kind !== 'mend') table.noteCourse(connection.id, course);
+  if (kind !== 'mend') table.histories.noteCourse(connection.id, course);
   return course;
 }
 
-/** What a course is about. */
 export function subjectOf(connection: Connection | undefined): CourseSubject {
   if (!connection) return {};
   const { id, service, role } = connection;

@@ -17,7 +17,6 @@ export type Step =
   | { readonly do: 'rest'; readonly untilMs?: number }
   /** The connection's interface and all that was taken for it go; endpoint and other manager are told. */
   | { readonly do: 'remove' }
-  /** The other manager is told again. */
   | { readonly do: 'tell' }
   /** The connection is meant to be closed from now on. */
   | { readonly do: 'end'; readonly reason: string; readonly tell: Tell }

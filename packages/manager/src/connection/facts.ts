@@ -20,29 +20,26 @@ export interface Comparison {
 
 /** The kind of event for which a connection has to be healed, for those who count heals. */
 export type HealCause =
-  /** Its endpoint has gone. */
+  /** The endpoint has gone. */
   | 'endpoint'
-  /** Its interface is not as it should be, and cannot be mended. */
+  /** The interface is not as it should be, and cannot be mended. */
   | 'interface'
   /** The other manager has gone, or has lost its half. */
   | 'manager'
-  /** No packets come back. */
   | 'packets'
   /** The network between the nodes has changed. */
   | 'underlay'
-  /** The policy has changed. */
   | 'policy'
-  /** It was to be moved, and could only be made anew. */
+  /** The connection was to be moved, and could only be made anew. */
   | 'move'
-  /** It was being healed when the manager was restarted, or was not found again. */
+  /** The connection was being healed when the manager was restarted, or was not found again. */
   | 'restart';
 
 export interface Facts {
-  /** Why the endpoint, or this node's half of the connection, is of no use any more. */
+  /** Why the endpoint, or this node's half of the connection, cannot be used any more. */
   lost?: string;
   /** The kind of that event. */
   cause?: HealCause;
-  /** Packets do not come back from the other node. */
   pathFailure?: PathFailure;
   /** What is undone again and again on the other node, as its manager tells; '' when nothing any more. */
   contestedThere?: string;
@@ -63,13 +60,13 @@ export function noFacts(pauses?: MendPauses): Facts {
   return { compareAtMs: 0, pace: new MendPace(pauses), retryAtMs: 0, failures: 0 };
 }
 
-/** What a connection leads to is of no use any more. */
+/** Notes that a connection leads to nothing any more. */
 export function noteLoss(facts: Facts, cause: HealCause, reason: string): void {
   facts.lost = reason;
   facts.cause = cause;
 }
 
-/** Events of a half that is to be made anew do not matter any more. */
+/** Forgets the events of a half that is to be made anew. */
 export function forgetHalf(facts: Facts): void {
   delete facts.lost;
   delete facts.cause;

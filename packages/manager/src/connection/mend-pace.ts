@@ -29,11 +29,10 @@ const longestShareMs = 1000;
 /** A difference that comes back after each mend. */
 export interface Contested {
   readonly what: string;
-  /** At least so many times; told in powers of two, so that the text does not change each time. */
+  /** Lower bound of the times, a power of two: the text does not change each time. */
   readonly times: number;
 }
 
-/** The outcome of a comparison. */
 export interface Compared {
   /** Differences that come back after each mend; empty when there are none. */
   readonly contested: readonly Contested[];
@@ -77,7 +76,7 @@ export class MendPace {
     return [...this.#counts.keys()].some((other) => other !== what);
   }
 
-  /** A difference was not found any more, so it has to come in a row anew. */
+  /** Forgets how often a difference was found: the next time counts as the first. */
   forget(what: string): void {
     this.#counts = new Map([...this.#counts].filter(([other]) => other !== what));
   }

@@ -7,11 +7,10 @@ import type { Connection, Tell } from '../state/connection.js';
 interface AnyOrder {
   /** Begun, and ended, by whoever received the order. Default: begun when it is handed in. */
   readonly course?: Course;
-  /** Without one: the trace that the order is part of, as its caller says, unchecked. */
+  /** Where there is no course: the trace that the order is part of, as its caller says, unchecked. */
   readonly traceparent?: string | undefined;
 }
 
-/** A client, or the manager of one, wants to be connected. */
 export interface ConnectOrder extends AnyOrder {
   readonly kind: 'connect';
   /** Tells a repeated request from a changed one. */

@@ -51,6 +51,12 @@ export const policy = {
   /** So many probes in a row that nothing came back from make a node silent: fewer, and a hiccup of the network moves all clients. */
   failuresUntilDown: 3,
 
+  /**
+   * Whether packets of full size come back from a node: within which they must, until it is tried again, and the same where they did
+   * not. Between nodes of one site an answer takes less than a millisecond, around the earth 300.
+   */
+  trySizes: { answerMs: 400, afterMs: 60_000, soonMs: 10_000 },
+
   /** For which an underlay address may be away: an uplink moves, a lease is renewed. */
   addressAwayMs: 1000,
 

@@ -333,7 +333,7 @@ describe('the life of a connection', () => {
     node.lose();
     await node.clock.pass(5000);
     expect(node.ended).toEqual(['connect well']);
-    const heal = node.table.courseOf(id);
+    const heal = node.table.histories.courseOf(id);
     expect(heal).toMatchObject({ kind: 'heal', isOver: false });
     expect(heal?.list.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['remove the interface', 'tell the other manager', 'look up the client']),

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../clock.js';
 import { type Connection, isClosed, isUp, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import type { Work } from './components.js';
 import { courseOfStep, subjectOf } from './course-of-step.js';
 import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
@@ -14,32 +15,23 @@ import type { CloseOrder, Order } from './orders.js';
 import { pauseAfter, policy } from './policy.js';
 import { type Service, serve } from './serve.js';
 
-/** Carries out what was decided; nothing else writes the table. */
+/** Carries out steps and orders; nothing else writes the table. */
 export interface Acts {
   /** Takes a step, and removes the facts that the step deals with. @throws what keeps the step from being taken: it is tried again. */
-  take(
-    step: Exclude<Step, { do: 'rest' }>,
-    connection: Connection,
-    facts: Facts,
-    signal: AbortSignal,
-    course: Course,
-  ): Promise<void>;
+  take(step: Exclude<Step, { do: 'rest' }>, connection: Connection, facts: Facts, work: Work): Promise<void>;
   /**
    * Serves an order.
    * @param facts of the present connection.
-   * @param signal aborts when a connection that is being made is to be closed; for orders to move, when the manager stops.
    */
   serve(
     service: Service,
     order: Order,
     present: Present,
     facts: Facts,
-    signal: AbortSignal,
-    course: Course,
+    work: Work,
   ): Promise<Connection | undefined>;
 }
 
-/** The connections of a key. */
 export interface Present {
   /** The newest that is meant to be connected, else the newest. */
   readonly connection?: Connection;
@@ -48,7 +40,7 @@ export interface Present {
 }
 
 export interface ReconcilerComponents {
-  readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey' | 'courseOf' | 'noteCourse'>;
+  readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey' | 'histories'>;
   readonly courses: Courses;
   readonly acts: Acts;
   readonly clock: Clock;
@@ -186,7 +178,7 @@ export class Reconciler {
       interrupt.abort(new NsmError('conflict', 'the connection was closed while it was being made'));
   }
 
-  /** Begins to work on a key, unless that is going on: then it comes to what is new by itself. */
+  /** Begins to work on a key; work that is under way comes to the new fact or order by itself. */
   #work(slot: Slot): void {
     if (slot.work) return;
     slot.callOff?.();
@@ -245,7 +237,7 @@ export class Reconciler {
       signal = AbortSignal.any([stopping, slot.interrupt.signal]);
     }
     try {
-      await acts.take(step, connection, facts, signal, course);
+      await acts.take(step, connection, facts, { signal, course });
       facts.failures = 0;
       facts.retryAtMs = 0;
       const present = table.byId(id);
@@ -285,13 +277,14 @@ export class Reconciler {
     let signal = stopping;
     course.waited('wait for earlier orders', handedInMs);
     // What is made is noted by whoever makes it; and what is there already has the course by which it came to be.
-    if (connection && order.kind !== 'connect') this.#components.table.noteCourse(connection.id, course);
+    if (connection && order.kind !== 'connect')
+      this.#components.table.histories.noteCourse(connection.id, course);
     if (order.kind === 'connect') {
       slot.interrupt = new AbortController();
       signal = slot.interrupt.signal;
     }
     try {
-      resolve(await acts.serve(serve(order, connection), order, present, facts, signal, course));
+      resolve(await acts.serve(serve(order, connection), order, present, facts, { signal, course }));
     } catch (error) {
       reject(error);
     } finally {

@@ -3,20 +3,14 @@
 import { deadline, type forwarder as fw, NsmError } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { releasePairs } from '../addresses/allocation.js';
-import { nameToBe } from '../request/attempt.js';
-import {
-  type Connection,
-  hashOf,
-  isClosed,
-  newConnectionHash,
-  stateOf,
-  type Tell,
-} from '../state/connection.js';
+import { type Admitted, nameToBe } from '../request/attempt.js';
+import { type Connection, hashOf, isClosed, newConnectionHash, stateOf } from '../state/connection.js';
+import { isSameNamespace } from '../state/namespace-identity.js';
 import { end, forgetRoutes, tellOthers } from './closing.js';
-import type { ActsComponents } from './components.js';
+import type { ActsComponents, Work } from './components.js';
 import { type Facts, forgetHalf, type PathFailure } from './facts.js';
 import type { ConnectOrder, MoveOrder } from './orders.js';
-import { closeReplaced, promote } from './replacement.js';
+import { closeReplaced, type Ending, promote } from './replacement.js';
 
 /** Takes down what led to the lost endpoint; what is the client's own, its addresses above all, is kept for it. */
 export async function detach(
@@ -45,14 +39,14 @@ export async function detach(
 export async function heal(
   components: ActsComponents,
   connection: Connection,
-  signal: AbortSignal,
-  course: Course,
+  { signal, course }: Work,
 ): Promise<void> {
   const { connections } = components;
   const { phase } = connection;
   if (phase.kind !== 'LOST') return;
   try {
-    await reconnect(components, connection, deadline(components.requestTimeoutMs, signal), course);
+    const within = deadline(components.requestTimeoutMs, signal);
+    await reconnect(components, connection, { signal: within, course });
   } catch (thrown) {
     const current = connections.byId(connection.id);
     if (current && isClosed(current)) return;
@@ -64,16 +58,13 @@ export async function heal(
   }
 }
 
-/** One attempt to connect a client that has lost its endpoint; one whose namespace is gone needs none. */
+/** Attempts to connect a client that has lost its endpoint; the connection of a client whose namespace is gone ends. */
 async function reconnect(
   components: ActsComponents,
   lost: Connection,
-  signal: AbortSignal,
-  course: Course,
+  { signal, course }: Work,
 ): Promise<Connection> {
-  const { request, owner, crossConnect, pairs, key, fingerprint, generation, clientParameters, provider } =
-    lost;
-  if (!request || !owner) throw new NsmError('internal', `${lost.id} has no client to reconnect`);
+  const { id, pairs, generation } = lost;
   await closeReplaced(components, lost, course);
   const namespace = await course.step('look up the client', () => clientNamespace(components, lost));
   if (!namespace) {
@@ -81,20 +72,10 @@ async function reconnect(
     end(components, lost, reason, 'peer');
     throw new NsmError('namespace-unknown', reason);
   }
-  const former = {
-    pairs,
-    interfaceName: nameToBe(lost),
-    interface: lost.interface,
-    mtu: clientParameters.mtu,
-    trusted: provider?.trusted === true,
-  };
-  const uid = crossConnect.client?.uid ?? 0;
-  const client = components.clientOf(lost);
-  const healed = await components.establish(
-    {
-      ...{ request, key, fingerprint, owner, namespace, client, uid, generation, former, course },
-      hash: hashOf(lost.id),
-    },
+  const healed = await establishAgain(
+    components,
+    lost,
+    { namespace, generation, hash: hashOf(id), course },
     signal,
   );
   releasePairs(
@@ -104,21 +85,48 @@ async function reconnect(
   return healed;
 }
 
-/** At once, for the client that waits; where that fails, later. */
+/** Makes a connection again, for the same client, which keeps addresses and interface name where possible. */
+async function establishAgain(
+  components: ActsComponents,
+  former: Connection,
+  again: Pick<Admitted, 'namespace' | 'generation' | 'hash' | 'course' | 'avoid' | 'beside'>,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const { id, request, owner, key, fingerprint, pairs, provider, crossConnect } = former;
+  if (!request || !owner) throw new NsmError('internal', `${id} has no client to connect again`);
+  const admitted = {
+    ...{ request, owner, key, fingerprint, ...again },
+    client: components.clientOf(former),
+    uid: crossConnect.client?.uid ?? 0,
+    former: {
+      pairs,
+      interfaceName: nameToBe(former),
+      interface: former.interface,
+      mtu: former.clientParameters.mtu,
+      trusted: provider?.trusted === true,
+    },
+  };
+  return await components.establish(admitted, signal);
+}
+
+/** Connects a client that waits again at once; where that fails, the reconciler tries later. */
 export async function reconnectNow(
   components: ActsComponents,
   connection: Connection,
   { signal }: ConnectOrder,
   facts: Facts,
-  interrupted: AbortSignal,
-  course: Course,
+  work: Work,
 ): Promise<Connection> {
+  const { course } = work;
   const { phase } = connection;
   const reason = facts.lost ?? ('reason' in phase ? phase.reason : 'its client asks for it again');
   forgetHalf(facts);
   const lost = phase.kind === 'LOST' ? connection : await detach(components, connection, reason, course);
-  return await reconnect(components, lost, AbortSignal.any([signal, interrupted]), course);
+  return await reconnect(components, lost, { signal: AbortSignal.any([signal, work.signal]), course });
 }
+
+/** How a connection leaves its endpoint. */
+interface Leaving extends Pick<MoveOrder, 'reason' | 'avoid'>, Ending {}
 
 /**
  * Replaces a connection by one to an endpoint that is not to be avoided: same interface name and, where the endpoint
@@ -128,33 +136,18 @@ export async function reconnectNow(
 export async function move(
   components: ActsComponents,
   present: Connection,
-  { reason, avoid }: Pick<MoveOrder, 'reason' | 'avoid'>,
-  signal: AbortSignal,
-  course: Course,
-  { lingerMs, tell = 'peer' }: { readonly lingerMs: number; readonly tell?: Tell },
+  { reason, avoid, lingerMs, tell }: Leaving,
+  { signal, course }: Work,
 ): Promise<void> {
-  const { id, request, owner, fingerprint, pairs, clientParameters, crossConnect, key, provider } = present;
-  if (!request || !owner) throw new NsmError('internal', `${id} has no client to move`);
+  const { id, key } = present;
   const namespace = await course.step('look up the client', () => clientNamespace(components, present));
   if (!namespace) throw new NsmError('namespace-unknown', 'the network namespace of the client is gone');
   await closeReplaced(components, present, course);
-  const { interfaceName, mtu } = clientParameters;
-  const moved = await components.establish(
-    {
-      ...{ request, key, fingerprint, owner, namespace, avoid, course },
-      client: components.clientOf(present),
-      uid: crossConnect.client?.uid ?? 0,
-      generation: components.connections.nextGeneration(key),
-      hash: newConnectionHash(),
-      beside: present,
-      former: {
-        pairs,
-        interfaceName,
-        interface: present.interface,
-        mtu,
-        trusted: provider?.trusted === true,
-      },
-    },
+  const generation = components.connections.nextGeneration(key);
+  const moved = await establishAgain(
+    components,
+    present,
+    { namespace, generation, hash: newConnectionHash(), course, avoid, beside: present },
     deadline(components.requestTimeoutMs, signal),
   );
   const to = { to: moved.id, endpoint: moved.endpoint.name };
@@ -167,13 +160,12 @@ export async function evade(
   components: ActsComponents,
   connection: Connection,
   { reason, avoid }: PathFailure,
-  signal: AbortSignal,
-  course: Course,
+  work: Work,
 ): Promise<void> {
   try {
-    await move(components, connection, { reason, avoid }, signal, course, { lingerMs: 0, tell: 'once' });
+    await move(components, connection, { reason, avoid, lingerMs: 0, tell: 'once' }, work);
   } catch (thrown) {
-    course.end(thrown);
+    work.course.end(thrown);
     const present = components.connections.byId(connection.id);
     // A connection that is undone again and again keeps that as its reason.
     if (!present || isClosed(present) || stateOf(present) === 'STALE') return;
@@ -195,11 +187,11 @@ async function clientNamespace(
   { forwarder }: Pick<ActsComponents, 'forwarder'>,
   { crossConnect }: Connection,
 ): Promise<fw.Namespace | undefined> {
-  const { inode, cookie } = crossConnect.client?.namespace ?? {};
-  if (inode === undefined) return undefined;
+  const former = crossConnect.client?.namespace;
+  if (!former) return undefined;
   try {
-    const { namespace } = await forwarder.inspectNamespace({ linuxNamespace: String(inode) });
-    return namespace?.cookie === cookie ? namespace : undefined;
+    const { namespace } = await forwarder.inspectNamespace({ linuxNamespace: String(former.inode) });
+    return isSameNamespace(namespace, former) ? namespace : undefined;
   } catch (thrown) {
     if (NsmError.from(thrown).kind === 'namespace-unknown') return undefined;
     throw thrown;

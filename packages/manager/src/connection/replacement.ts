@@ -6,7 +6,7 @@ import { type PortInit, portOf } from '../request/port.js';
 import { kept } from '../request/programming.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import { end, remove } from './closing.js';
-import type { ActsComponents } from './components.js';
+import type { ActsComponents, Work } from './components.js';
 import type { ConnectOrder } from './orders.js';
 
 export const replacedByAnother = 'replaced by a changed request';
@@ -16,11 +16,10 @@ export async function replace(
   components: ActsComponents,
   present: Connection,
   order: ConnectOrder,
-  interrupted: AbortSignal,
-  course: Course,
+  { signal, course }: Work,
 ): Promise<Connection> {
   await closeReplaced(components, present, course);
-  const connection = await order.make(interrupted, present);
+  const connection = await order.make(signal, present);
   // Only now that the changed connection carries packets may the old one go.
   return connection.replaces ? await promote(components, connection, course) : connection;
 }
@@ -35,6 +34,14 @@ export async function closeReplaced(
   if (replaced) await remove(components, end(components, replaced, replacedByAnother, 'peer'), course);
 }
 
+/** How a replaced connection ends. */
+export interface Ending {
+  readonly reason: string;
+  readonly tell: Tell;
+  /** Milliseconds for which the connection is kept for packets on their way through it. */
+  readonly lingerMs: number;
+}
+
 /**
  * Puts an established connection in the place of the replaced one, and has that closed. A promotion that a kill or a
  * forwarder's absence interrupted goes on where it was.
@@ -45,11 +52,7 @@ export async function promote(
   components: ActsComponents,
   connection: Connection,
   course: Course,
-  {
-    reason = replacedByAnother,
-    tell = 'peer',
-    lingerMs = 0,
-  }: { readonly reason?: string; readonly tell?: Tell; readonly lingerMs?: number } = {},
+  { reason, tell, lingerMs }: Ending = { reason: replacedByAnother, tell: 'peer', lingerMs: 0 },
 ): Promise<Connection> {
   const { connections, forwarder, stopping } = components;
   const replaced = connection.replaces && connections.byId(connection.replaces.id);

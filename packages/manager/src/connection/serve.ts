@@ -7,15 +7,12 @@ import type { Order } from './orders.js';
 export type Service =
   /** There is nothing to do, or nothing to do it with. */
   | { readonly serve: 'done' }
-  /** A connection is made. */
   | { readonly serve: 'make' }
   /** The connection is compared with the kernel, and made anew where the kernel differs for good. */
   | { readonly serve: 'confirm' }
-  /** The connection is made anew at once. */
   | { readonly serve: 'reconnect' }
   /** A second connection is made beside the present one, and replaces it. */
   | { readonly serve: 'replace' }
-  /** The connection is closed. */
   | { readonly serve: 'close' }
   /** The connection is closed without a word to the manager that asks, and made again. */
   | { readonly serve: 'close-and-make' }

@@ -10,7 +10,6 @@ export interface ExplainComponents extends RequestComponents {
   readonly registry: Registry;
   readonly subjects: Subjects;
   readonly source: PolicySource;
-  /** Undefined for plain text. */
   readonly credentials: MachineCredentials | undefined;
   /** Undefined where Kubernetes runs none. */
   readonly pods: NodePods | undefined;

@@ -1,6 +1,7 @@
 // What a request would come to, and why: told from the choice itself and from the steps of a request that take nothing.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type admin, NsmError, traitsOf } from '@nsm/api';
+import { type EndpointKey, endpointKey } from '@nsm/registry';
 import { prefixesOf } from '../addresses/allocation.js';
 import type { ExplainedCandidate } from '../choice/selection.js';
 import { forEachLimited } from '../limited-concurrency.js';
@@ -15,9 +16,9 @@ import { type Asker, whoAsks } from './who-asks.js';
 type Reply = MessageInitShape<typeof admin.ExplainSelectionReplySchema>;
 type PlanInit = MessageInitShape<typeof admin.PlanSchema>;
 
-/** Of thousands of candidates so many are asked what they could do: a request tries fewer. */
+/** Candidates whose managers are asked what they could do; a request tries fewer. */
 const mostAsked = 16;
-/** And so many are told of in full: all of them go into one reply. */
+/** Candidates that are told of in full: all candidates go into one reply. */
 const mostInFull = 256;
 
 export async function explainSelection(
@@ -70,15 +71,8 @@ function planOf(
   { candidate: { endpoint }, pairs }: Told,
   { agreed, tunnel, mtu }: Planned,
 ): PlanInit {
-  const record = components.catalogue
-    .all()
-    .find(({ nseProviderName, nseProviderNamespace, networkServiceName }) => {
-      return (
-        nseProviderName === endpoint?.nseProviderName &&
-        nseProviderNamespace === endpoint.nseProviderNamespace &&
-        networkServiceName === endpoint.networkServiceName
-      );
-    });
+  const key = endpoint && endpointKey(endpoint as EndpointKey);
+  const record = components.catalogue.all().find((one) => endpointKey(one) === key);
   const prefixes = record ? prefixesOf(components, record) : [];
   return {
     nseProviderName: endpoint?.nseProviderName ?? '',
@@ -94,7 +88,6 @@ function planOf(
   };
 }
 
-/** The name that the client's interface would get. */
 function nameIn(
   components: ExplainComponents,
   { namespace, interfaceNames }: Asker,

@@ -8,7 +8,7 @@ import { identityOf, isSameNamespace } from '../state/namespace-identity.js';
 import type { ExplainComponents } from './components.js';
 import { whoAsks } from './who-asks.js';
 
-/** Each pod is looked at, whether it is still there. */
+/** Refusals told at most: the pod of each is looked for. */
 const mostTold = 64;
 
 export async function listRefusals(

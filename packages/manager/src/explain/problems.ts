@@ -1,6 +1,7 @@
 // What stands in the way of a request beside the choice of an endpoint, as far as looking tells.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type admin, NsmError, traitsOf } from '@nsm/api';
+import { ageText } from '@nsm/views/texts';
 import type { Wanted } from '../choice/checks.js';
 import { detailOf, isUp, namespaceOfOwner, stateOf } from '../state/connection.js';
 import { ownHolder } from '../state/holder.js';
@@ -15,7 +16,7 @@ export function problemOf(error: NsmError, refuses = true): ProblemInit {
   return { code: error.code, what: error.message, refuses };
 }
 
-/** Of this manager, whoever asks. */
+/** Problems of this manager, for whoever asks. */
 export function problemsHere(components: ExplainComponents): ProblemInit[] {
   const { registry, catalogue, source, credentials, connections } = components;
   const found: ProblemInit[] = [];
@@ -54,12 +55,12 @@ export function problemsHere(components: ExplainComponents): ProblemInit[] {
   return found;
 }
 
-/** Of the pod that would ask. */
+/** Problems of the pod that would ask. */
 export function problemsOf(components: ExplainComponents, wanted: Wanted, asker: Asker): ProblemInit[] {
   return [...pastOf(components, wanted, asker), ...inTheWayOf(components, wanted, asker)];
 }
 
-/** What became of what the pod asked for before, where that is not well. */
+/** Problems of what the pod asked for before. */
 function pastOf(
   { connections, refusals }: ExplainComponents,
   { service }: Wanted,
@@ -76,9 +77,9 @@ function pastOf(
   }
   const last = refusals.of(namespace, service);
   if (last) {
-    const seconds = Math.round((connections.now() - last.at) / 1000);
+    const age = ageText(new Date(last.at).toISOString(), connections.now());
     const end = last.error.kind === 'cancelled' ? 'was given up by its caller' : 'was refused';
-    const what = `its last request (${quote(last.requestId)}, ${seconds} s ago) ${end}: ${last.error.message}`;
+    const what = `its last request (${quote(last.requestId)}, ${age} ago) ${end}: ${last.error.message}`;
     found.push({ code: last.error.code, what, refuses: false });
   }
   return found;
@@ -91,7 +92,7 @@ function inTheWayOf(components: ExplainComponents, wanted: Wanted, asker: Asker)
   const holder = ownHolder({ uid: client.uid ?? 0, client, namespace });
   const providers = catalogue.of(wanted.service);
   const full = [
-    shares.refusalOf('connections', holder, connections.heldBy(holder), {
+    shares.refusalOf('connections', holder, connections.holdings.connectionsOf(holder), {
       ruled: gate.limitOf('connections', client, providers),
     }),
     shares.refusalOf('addressPairs', holder, shares.heldOf('addressPairs', holder), {

@@ -4,7 +4,6 @@ import { LongestMatch } from './longest-match.js';
 
 /** What a node must reach past all its connections: the other ends of its tunnels, other managers, the registry. */
 export interface Lifeline {
-  /** IPv4 or IPv6. */
   readonly address: string;
   /** For people, such as `manager "node-b"`. */
   readonly what: string;
@@ -18,7 +17,6 @@ export interface Brought {
   readonly addresses: readonly string[];
 }
 
-/** What would cut a lifeline. */
 export interface Cut {
   /** `route 0.0.0.0/0` or `address 10.9.2.5/16`. */
   readonly by: string;

@@ -1,26 +1,34 @@
 // Never cut the branch: what would lead a node's own lifelines into a connection is refused before the kernel is touched.
-import { type ConnectionParameters, type forwarder as fw, NsmError } from '@nsm/api';
+import {
+  type ConnectionParameters,
+  type forwarder as fw,
+  type InterfaceType,
+  NsmError,
+  traitsOf,
+} from '@nsm/api';
 import { addressesOf } from '../admission/admission.js';
 import { findCut } from './find-cut.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
 
 export interface Side {
   readonly side: 'client' | 'endpoint';
+  readonly type: InterfaceType;
   readonly namespace: fw.Namespace;
   readonly parameters: ConnectionParameters;
-  /** Of the endpoint that gives routes and addresses. */
+  /** Name of the endpoint that gives routes and addresses. */
   readonly endpoint: string;
-  /** Address of the other end of the connection's tunnel. */
-  readonly remote?: string;
+  /** Address of the other end of the connection's tunnel; undefined where there is none. */
+  readonly remote?: string | undefined;
 }
 
 /**
  * Pods route what they like. In the namespaces that this node itself sends from, the tunnels, the managers and the registry
- * must stay within reach.
+ * must stay within reach. What has no device brings no routes.
  * @throws NsmError `own-branch` that names route, lifeline and what to do.
  */
 export async function refuseCut(components: LifelinesComponents, sides: readonly Side[]): Promise<void> {
-  for (const { side, namespace, parameters, endpoint, remote } of sides) {
+  for (const { side, type, namespace, parameters, endpoint, remote } of sides) {
+    if (!traitsOf(type).hasDevice) continue;
     if (!namespace.node && namespace.inode !== components.self.namespaceInode) continue;
     const own = new Set(namespace.addresses);
     const lifelines = (await lifelinesOf(components, remote)).filter(({ address }) => !own.has(address));

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type admin, type forwarder as fw, NsmError } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import type { LookingComponents } from './components.js';
-import { knownConnection, otherHalf, refusedBy } from './halves.js';
+import { knownConnection, otherHalf, refusedBy, sideOf } from './halves.js';
 import { pathOf } from './ping.js';
 
 const secretSize = 16;
@@ -19,7 +19,7 @@ export async function benchConnection(
 ): Promise<Report> {
   const connection = knownConnection(components, id);
   const { crossConnect } = connection;
-  const from = crossConnect.client ? 'client' : 'endpoint';
+  const from = sideOf(crossConnect);
   const secret = randomBytes(secretSize);
   const end = new AbortController();
   const until = AbortSignal.any([signal, components.stopping, end.signal]);
@@ -63,7 +63,7 @@ export async function* answerBench(
   how: { readonly durationMs: number; readonly secret: Uint8Array },
   signal: AbortSignal,
 ): AsyncGenerator<Ports> {
-  const side = crossConnect.client ? 'client' : 'endpoint';
+  const side = sideOf(crossConnect);
   const until = AbortSignal.any([signal, stopping]);
   for await (const { address, tcpPort, udpPort } of forwarder.serveBench(
     { ...how, crossConnect, side },

@@ -1,6 +1,5 @@
 // The packets of one connection as they pass, on this node and on the other.
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type admin, type capture, type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
+import { type admin, type capture, type forwarder as fw, NsmError, traitsOf, within } from '@nsm/api';
 import { type Connection, isClosed } from '../state/connection.js';
 import { oneLine, quote } from '../untrusted-text.js';
 import type { LookingComponents } from './components.js';
@@ -69,7 +68,7 @@ export async function* captureHalf(
   }
 }
 
-/** It is still meant to be, by the same devices and the same tunnel. */
+/** Whether the connection is still meant to be, with the same tunnel. */
 function isSame({ connections }: LookingComponents, { id, crossConnect }: Connection): boolean {
   const present = connections.byId(id);
   return (
@@ -107,24 +106,11 @@ async function captureThere(
       .captureHalf({ ...wish, half: other.half }, { signal });
     const messages = stream[Symbol.asyncIterator]();
     const source = begun(manager, messages, (untilNs) => aheadNs(untilNs, askedAt, Date.now()));
-    return await withinTime(source, answersWithinMs, `manager ${quote(manager)} does not answer`);
+    return await within(answersWithinMs, source, () => {
+      throw new NsmError('manager-unreachable', `manager ${quote(manager)} does not answer`);
+    });
   } catch (thrown) {
     throw refusedBy(manager, thrown);
-  }
-}
-
-async function withinTime<T>(answer: Promise<T>, timeoutMs: number, otherwise: string): Promise<T> {
-  const timer = new AbortController();
-  const late = sleep(timeoutMs, undefined, { signal: timer.signal }).then(() => {
-    throw new NsmError('manager-unreachable', otherwise);
-  });
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    timer.abort();
-    // It ends with the signal of the whole.
-    answer.catch(() => undefined);
   }
 }
 

@@ -15,9 +15,8 @@ const served = {
 function asked(half: object, name: string, connectionId: string, halfId: string): string {
   const own = half as Connection;
   const connections = {
-    byId: (id: string) => (id === own.id ? own : undefined),
-    byKey: (key: string) =>
-      own.role === 'ENDPOINT' && key === `proxy ${own.peer?.connectionId}` ? own : undefined,
+    halfOf: (id: string) =>
+      id === (own.role === 'CLIENT' ? own.id : own.peer?.connectionId) ? own : undefined,
   };
   try {
     return sharedHalf(

@@ -1,5 +1,5 @@
 // The two halves of a connection: which one another manager may look at, and how it is asked about its own.
-import { NsmError } from '@nsm/api';
+import { type forwarder as fw, NsmError } from '@nsm/api';
 import type { CallingManager } from '../admission/calling-manager.js';
 import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed } from '../state/connection.js';
@@ -7,7 +7,10 @@ import { quote, toldBy } from '../untrusted-text.js';
 import type { LookingComponents } from './components.js';
 
 /** @throws NsmError `not-found` */
-export function knownConnection({ connections }: LookingComponents, id: string): Connection {
+export function knownConnection(
+  { connections }: Pick<LookingComponents, 'connections'>,
+  id: string,
+): Connection {
   const connection = connections.byId(id);
   if (connection) return connection;
   throw new NsmError('not-found', `no connection ${quote(id)}; "nsm get connections" lists them`);
@@ -37,15 +40,19 @@ export function sharedHalf(
   { name }: CallingManager,
   { connectionId, halfId }: Pick<NamedHalf, 'connectionId' | 'halfId'>,
 ): Connection {
-  const own = connections.byId(connectionId);
-  const half = own?.role === 'CLIENT' ? own : connections.byKey(`proxy ${connectionId}`);
+  const half = connections.halfOf(connectionId);
   const shared =
     half && half.peer?.manager === name && halfId !== '' && half.halfId === halfId && !isClosed(half);
   if (shared) return half;
   throw new NsmError('not-found', `manager ${quote(name)} shares no such connection`);
 }
 
-/** What another manager answered with, its own words behind its name. */
+/** The side that is looked at from this node. */
+export function sideOf({ client }: fw.CrossConnect): 'client' | 'endpoint' {
+  return client ? 'client' : 'endpoint';
+}
+
+/** The refusal of another manager: its own words behind its name. */
 export function refusedBy(manager: string, thrown: unknown): NsmError {
   const { kind, message } = NsmError.from(thrown);
   if (kind === 'unimplemented')

@@ -1,7 +1,6 @@
 // Captures of several forwarders as one: packets in the order of their times.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { capture } from '@nsm/api';
+import { type capture, within } from '@nsm/api';
 
 export type Captured = MessageInitShape<typeof capture.CapturedSchema>;
 type Packet = capture.Packet;
@@ -52,7 +51,7 @@ export async function* mergeCaptures(sources: readonly CaptureSource[]): AsyncGe
   while (running.length > 0) {
     const slowest = running.reduce((one, other) => (other.untilNs < one.untilNs ? other : one));
     slowest.next ??= slowest.source.messages.next();
-    const message = await within(slowest.next, patienceMs);
+    const message = await within(patienceMs, slowest.next, () => 'late' as const);
     if (message === 'late') {
       // Its packets will be out of order, which is better than none of the others'.
       slowest.untilNs =
@@ -116,14 +115,4 @@ function take(progress: Progress, { packets, untilNs, dropped }: capture.Capture
       point: firstPoint + packet.point,
       timeNs: packet.timeNs - source.aheadNs,
     }));
-}
-
-async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | 'late'> {
-  const timer = new AbortController();
-  const late = sleep(timeoutMs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    timer.abort();
-  }
 }

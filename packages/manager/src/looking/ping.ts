@@ -1,7 +1,8 @@
 // How long a packet takes through a connection, and beside it from node to node.
 
 import { randomBytes } from 'node:crypto';
-import { type admin, forwarder as fw, interfaceWords, NsmError, traitsOf, tunnelNames } from '@nsm/api';
+import { type admin, forwarder as fw, tunnelNames } from '@nsm/api';
+import { probeFrom, requireSender } from '../sender.js';
 import type { Connection } from '../state/connection.js';
 import { wordsOf } from '../untrusted-text.js';
 import type { LookingComponents } from './components.js';
@@ -20,7 +21,7 @@ export interface PingReport {
 const markSize = 24;
 
 /**
- * One round.
+ * A round of packets.
  * @param timeoutMs within which an answer counts.
  * @throws NsmError `not-found`, `dataplane` where this node has no device to send by.
  */
@@ -38,7 +39,6 @@ export async function pingConnection(
   return { path: pathOf(components, connection), through, ...(underlay ? { underlay } : {}), lost };
 }
 
-/** Such as `VXLAN 7, node-b`. */
 export function pathOf({ self }: LookingComponents, { crossConnect: { tunnel }, peer }: Connection): string {
   if (tunnel) return `${tunnelNames[tunnel.type]} ${tunnel.identifier}, ${peer?.manager}`;
   return peer ? `the physical network, ${peer.manager}` : `${self.name} alone`;
@@ -50,25 +50,18 @@ export function pathOf({ self }: LookingComponents, { crossConnect: { tunnel }, 
  */
 export async function throughConnection(
   { forwarder }: Pick<LookingComponents, 'forwarder'>,
-  { crossConnect, role }: Connection,
+  connection: Connection,
   timeoutMs: number,
 ): Promise<Leg> {
-  const [side, port] = crossConnect.client
-    ? (['client', crossConnect.client] as const)
-    : (['endpoint', crossConnect.endpoint] as const);
-  if (!port || !traitsOf(port.type).hasDevice)
-    throw new NsmError(
-      'dataplane',
-      `the ${side} is on a ${interfaceWords[port?.type ?? 0]} interface, shared memory from which nobody but its application sends; ` +
-        (role === 'LOCAL' ? 'ask the application' : 'ping from the other node'),
-    );
+  const sender = requireSender(connection);
+  const { side, port } = sender;
   const [to = ''] = port.peerAddresses;
   const from = `${side} ${port.name}`;
   const resolution = to.includes(':') ? 'ND' : 'ARP';
   if (to === '') return { from, to, method: '', answered: false, roundTripMs: 0 };
   const { ECHO, NEIGHBOUR } = fw.ProbeMethod;
   const ask = (method: fw.ProbeMethod) =>
-    forwarder.probe({ crossConnect, timeoutMs, method, payload: randomBytes(markSize) });
+    probeFrom(forwarder, sender, connection, { timeoutMs, method, payload: randomBytes(markSize) });
   const echo = await ask(ECHO);
   if (echo.answered) return { from, to, method: 'ICMP', ...answerOf(echo) };
   return { from, to, method: resolution, ...answerOf(await ask(NEIGHBOUR)) };

@@ -46,14 +46,14 @@ export function traceFilter([mark]: readonly Buffer[]): Buffer {
   return encodeFilter(program);
 }
 
-/** What a packet is that was seen. */
+/** A packet that was seen. */
 export interface Recognised {
   /** For people. */
   readonly what: string;
   readonly answer: boolean;
-  /** Which of the marks it has; undefined for address resolution. */
+  /** Index of the packet's mark; undefined for address resolution. */
   readonly mark?: number;
-  /** It says that a packet with the mark does not get on. */
+  /** An ICMP error about a packet with the mark. */
   readonly isError?: true;
 }
 

@@ -5,11 +5,9 @@ import type { Loss, Stage } from './trace-way.js';
 
 export interface LossFacts {
   readonly loss: Loss;
-  /** Packets that were lost. */
   readonly count: number;
   /** Bytes of packets that were answered, where only larger ones are lost; 0: none were. */
   readonly smallerSize: number;
-  /** The other pod's address. */
   readonly peer: string;
   readonly tunnel: fw.TunnelEnd | undefined;
   /** Whether the other node answers beside the tunnel; undefined: it was not asked. */
@@ -66,7 +64,7 @@ function countedBy({ manager, counted }: NodeDrops): string[] {
   );
 }
 
-/** What happened as often as packets were lost, or more often, to packets that look alike. */
+/** Drops of packets of the same kind that were at least as many as the lost packets. */
 function droppedBy({ manager, kernel }: NodeDrops, { count: lost, tunnel, peer }: LossFacts): string[] {
   const version = (address: string): EtherTypeName => (address.includes(':') ? 'IPv6' : 'IPv4');
   const inside: EtherTypeName[] = version(peer) === 'IPv4' ? ['IPv4', 'ARP'] : ['IPv6'];
@@ -100,7 +98,7 @@ function meaningOf(reason: string): string {
   return meanings[reason] ?? '';
 }
 
-/** What the place itself says. */
+/** Reasons that follow from the place of the loss. */
 function between({ loss: { after, before }, tunnel, smallerSize, underlayAnswers }: LossFacts): string[] {
   if (!after)
     return ["the pod does not send it by the connection's interface: its routes, rules or firewall"];

@@ -5,6 +5,7 @@ import type { Connection } from '../state/connection.js';
 import { oneLine } from '../untrusted-text.js';
 import { captureConnection } from './capture.js';
 import type { LookingComponents } from './components.js';
+import { sideOf } from './halves.js';
 import type { Captured } from './merge-captures.js';
 import { type Recognised, recognise, traceFilter } from './trace-packets.js';
 import type { Sighting } from './trace-way.js';
@@ -20,7 +21,7 @@ export type Seen = Sighting & Pick<Recognised, 'mark' | 'isError'>;
 
 export interface Watching {
   readonly points: readonly Point[];
-  /** Grows, in the order of time. */
+  /** The list grows, in the order of time. */
   readonly seen: readonly Seen[];
   /** Waits until all that has passed so far is among what was seen. */
   settle(): Promise<void>;
@@ -86,8 +87,7 @@ async function begin(
     return await start(peer ? ['client', 'node', 'underlay', 'endpoint'] : ['client', 'endpoint'], true);
   } catch (error) {
     if (!peer) throw error;
-    const own = crossConnect.client ? 'client' : 'endpoint';
-    const alone = await start([own, 'node', 'underlay'], false);
+    const alone = await start([sideOf(crossConnect), 'node', 'underlay'], false);
     const missing = oneLine((error as Error).message);
     return { ...alone, unwatched: [{ place: 'other node', interface: '', manager: peer.manager, missing }] };
   }

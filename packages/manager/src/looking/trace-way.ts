@@ -1,5 +1,5 @@
 // A packet's way as it was seen, compared with the way that it should have gone.
-export type Side = 'client' | 'endpoint';
+import type { Side } from '../sender.js';
 
 /** A device at which packets are watched. */
 export interface WatchedPoint {
@@ -8,7 +8,6 @@ export interface WatchedPoint {
   readonly interface: string;
 }
 
-/** A packet at a point. */
 export interface Sighting {
   readonly point: WatchedPoint;
   readonly timeNs: bigint;
@@ -17,7 +16,6 @@ export interface Sighting {
   readonly what: string;
 }
 
-/** Where a packet should be seen. */
 export interface Stage {
   readonly place: string;
   readonly manager: string;
@@ -27,7 +25,6 @@ export interface Stage {
   readonly mayBeMissed: boolean;
 }
 
-/** Where a packet got lost. */
 export interface Loss {
   /** The last stage at which it was seen; undefined: at none. */
   readonly after: Stage | undefined;

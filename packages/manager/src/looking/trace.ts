@@ -1,6 +1,7 @@
 // Follows packets through a connection: sends them, and tells where on their way they came by, and why they did not get on.
 import { randomBytes } from 'node:crypto';
-import { type admin, forwarder as fw, interfaceWords, NsmError, traitsOf } from '@nsm/api';
+import { type admin, forwarder as fw } from '@nsm/api';
+import { echoHeaders, probeFrom, requireSender, type Sender } from '../sender.js';
 import type { Connection } from '../state/connection.js';
 import type { LookingComponents } from './components.js';
 import { knownConnection } from './halves.js';
@@ -8,7 +9,7 @@ import { type NodeDrops, observeAll } from './observe-drops.js';
 import { pathOf } from './ping.js';
 import { lossText, reasonsOf } from './trace-reasons.js';
 import { type Point, type Seen, type Watching, watchPackets } from './trace-watch.js';
-import { lossOf, type Side, type Stage, wayOf } from './trace-way.js';
+import { lossOf, type Stage, wayOf } from './trace-way.js';
 
 /** How often each size is sent: what is dropped as often is likely to be it. */
 const timesSent = 3;
@@ -25,7 +26,6 @@ type Report = Omit<admin.TraceConnectionReply, '$typeName' | '$unknown' | 'packe
 type Packet = Omit<admin.TracedPacket, '$typeName' | '$unknown' | 'hops'> & { readonly hops: Hop[] };
 type Hop = Omit<admin.TraceHop, '$typeName' | '$unknown'>;
 
-/** A packet that was to be sent. */
 interface Sent {
   /** Bytes of the IP packet. */
   readonly size: number;
@@ -42,7 +42,7 @@ export async function traceConnection(
   signal: AbortSignal,
 ): Promise<Report> {
   const connection = knownConnection(components, id);
-  const { from, port } = senderOf(connection);
+  const sender = requireSender(connection);
   const here = components.self.name;
   const marks = newMarks();
   const end = new AbortController();
@@ -52,9 +52,9 @@ export async function traceConnection(
     // As long as it takes when nothing is answered.
     const drops = observeAll(components, connection, 2 * answeredWithinMs, until);
     drops.catch(() => undefined);
-    const sent = await sendAll(components, connection, port, marks);
+    const sent = await sendAll(components, connection, sender, marks);
     await watching.settle();
-    const way = wayOf(from, here, connection.peer?.manager ?? here);
+    const way = wayOf(sender.side, here, connection.peer?.manager ?? here);
     const results = await Promise.all(
       [...new Set(sent.map(({ size }) => size))].map((size) =>
         follow(
@@ -81,18 +81,7 @@ export async function traceConnection(
   }
 }
 
-function senderOf({ crossConnect, role }: Connection): { readonly from: Side; readonly port: fw.Port } {
-  const from: Side = crossConnect.client ? 'client' : 'endpoint';
-  const port = crossConnect[from];
-  if (port && traitsOf(port.type).hasDevice) return { from, port };
-  throw new NsmError(
-    'dataplane',
-    `the ${from} is on a ${interfaceWords[port?.type ?? 0]} interface, shared memory from which nobody but its application sends` +
-      (role === 'LOCAL' ? '' : '; trace from the other node'),
-  );
-}
-
-/** No other packet has them. */
+/** Marks that no other packet has, one for each packet that is sent. */
 function newMarks(): Buffer[] {
   const secret = randomBytes(markSize / 2);
   return Array.from({ length: 2 * timesSent }, (_, number) => {
@@ -102,23 +91,23 @@ function newMarks(): Buffer[] {
   });
 }
 
-/** Small ones, then the largest that the interface takes. */
+/** Sends small packets, then the largest that the interface takes. */
 async function sendAll(
   { forwarder }: LookingComponents,
-  { crossConnect }: Connection,
-  { peerAddresses: [peer = ''], mtu }: fw.Port,
+  connection: Connection,
+  sender: Sender,
   marks: readonly Buffer[],
 ): Promise<Sent[]> {
-  const headers = peer.includes(':') ? 48 : 28;
+  const headers = echoHeaders(sender);
   const { ECHO: method } = fw.ProbeMethod;
   const send = async (mark: number, bytes: number): Promise<Sent> => {
     const payload = Buffer.alloc(bytes);
     payload.set(marks[mark] ?? []);
-    const probe = { crossConnect, timeoutMs: answeredWithinMs, method, payload };
-    const { answered, unsent } = await forwarder.probe(probe);
+    const how = { timeoutMs: answeredWithinMs, method, payload };
+    const { answered, unsent } = await probeFrom(forwarder, sender, connection, how);
     return { size: headers + bytes, mark, answered, unsent };
   };
-  const sizes = [smallPayload, Math.max(smallPayload, mtu - headers)];
+  const sizes = [smallPayload, Math.max(smallPayload, sender.port.mtu - headers)];
   const sent: Sent[] = [];
   for (const [index, size] of sizes.entries()) {
     const first = index * timesSent;
@@ -163,7 +152,7 @@ async function follow(
   const reasons = reasonsOf({
     loss: found,
     count: lost.length,
-    peer: senderOf(connection).port.peerAddresses[0] ?? '',
+    peer: requireSender(connection).port.peerAddresses[0] ?? '',
     tunnel,
     unsent,
     smallerSize,

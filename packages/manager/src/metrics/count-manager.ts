@@ -52,6 +52,7 @@ function readState(components: ServiceComponents, meters: ManagerMeters): void {
     meters.connections.inc({ state: stateOf(connection), role: connection.role });
   meters.requestsWaiting.set(components.intake.waiting);
   meters.endpoints.set(components.endpoints.size);
+  meters.narrowWays.set(components.narrowWays.size);
   meters.addressPairs.set(components.pools.size);
   meters.tunnelIdentifiers.set(components.identifiers.size);
   meters.registrySynced.set(registry.synced ? 1 : 0);

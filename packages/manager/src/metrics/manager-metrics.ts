@@ -73,6 +73,11 @@ export const managerMetrics = {
     help: 'Other managers that are registered, and whether they are alive as far as the registry knows.',
     labels: ['alive'],
   },
+  narrowWays: {
+    type: 'gauge',
+    name: 'nsm_manager_narrow_ways',
+    help: 'Ways to other nodes, by kind of tunnel, from which packets as large as the MTU of connections do not come back.',
+  },
   addressPairs: {
     type: 'gauge',
     name: 'nsm_manager_address_pairs',

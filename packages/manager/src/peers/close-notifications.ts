@@ -1,10 +1,10 @@
 // The endpoint and the other manager of a connection hear that it has ended.
 import type { Logger } from 'pino';
+import type { LocalEndpoints } from '../endpoints/local-endpoints.js';
+import type { ServedConnection, ServedNames } from '../endpoints/served-names.js';
 import type { Self } from '../self.js';
-import { type Connection, servedAsOf } from '../state/connection.js';
-import type { LocalEndpoints } from './local-endpoints.js';
+import { type Connection, endpointOf, servedAsOf } from '../state/connection.js';
 import type { PeerManagers } from './peer-managers.js';
-import type { ServedConnection, ServedNames } from './served-names.js';
 
 export interface NotificationComponents {
   readonly self: Pick<Self, 'name'>;
@@ -22,16 +22,8 @@ export async function notifyEndpoint(
 ): Promise<void> {
   // While a changed request replaces a connection, the endpoint knows both by one request_id.
   if (servedNames.others(served).length > 0) return;
-  const {
-    service,
-    endpoint: { name, namespace },
-  } = served;
   servedNames.release(served);
-  await endpoints.close(
-    { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName: service },
-    servedAsOf(served),
-    reason,
-  );
+  await endpoints.close(endpointOf(served), servedAsOf(served), reason);
 }
 
 export interface Telling {

@@ -1,5 +1,5 @@
-// What managers tell each other of thousands of connections goes in calls that each accepts.
-import { proxy, Server } from '@nsm/api';
+// What managers tell each other of thousands of connections goes in calls that each accepts; a manager that is away is asked twice.
+import { NsmError, proxy, Server } from '@nsm/api';
 import { expect, it } from 'vitest';
 import { PeerManagers } from './peer-managers.js';
 
@@ -46,5 +46,28 @@ it('asks of any number of connections, in calls that the other accepts', async (
   } finally {
     peers.stop();
     await server.stop();
+  }
+});
+
+it('asks once more, whoever else has to at the same time', async () => {
+  const free = new Server();
+  const address = `127.0.0.1:${await free.listenTcp('127.0.0.1:0')}`;
+  await free.stop();
+  const peers = new PeerManagers(() => new Map());
+  try {
+    const { signal } = new AbortController();
+    const asked = Array.from({ length: 8 }, (_, index) =>
+      peers.request(
+        { manager: 'node-b', address },
+        { requestId: String(index) },
+        { signal, headers: {}, onSteps: () => undefined },
+      ),
+    );
+    const failed = (await Promise.allSettled(asked)).map((outcome) =>
+      outcome.status === 'rejected' ? NsmError.from(outcome.reason).message : '',
+    );
+    expect(failed.filter((message) => !message.includes('connection refused'))).toEqual([]);
+  } finally {
+    peers.stop();
   }
 });

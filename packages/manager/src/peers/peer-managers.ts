@@ -1,7 +1,15 @@
 // Channels to other managers, one for each manager and address, kept while they are in use.
 import { lookup } from 'node:dns/promises';
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
-import { type CallOptions, Channel, type Credentials, NsmError, proxy, type ServiceClient } from '@nsm/api';
+import {
+  type CallOptions,
+  Channel,
+  type Credentials,
+  NsmError,
+  proxy,
+  type ServiceClient,
+  splitHostPort,
+} from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { StepCall } from '@nsm/observe';
 import { quote } from '../untrusted-text.js';
@@ -39,6 +47,11 @@ export interface RegisteredManager {
 interface KnownManager {
   readonly channel: Channel;
   client?: ProxyClient;
+}
+
+function clientOf(known: KnownManager): ProxyClient {
+  known.client ??= known.channel.client(proxy.ProxyConnection);
+  return known.client;
 }
 
 export class PeerManagers {
@@ -90,18 +103,19 @@ export class PeerManagers {
     { signal, headers, onSteps }: StepCall & { readonly signal: AbortSignal },
   ): Promise<proxy.ProxyConnectionReply> {
     const until = performance.now() + answerTimeoutMs;
-    const ask = () =>
-      this.#client(peer).requestProxyConnection(request, {
+    const ask = (known: KnownManager) =>
+      clientOf(known).requestProxyConnection(request, {
         signal,
         headers,
         timeoutMs: Math.max(1, until - performance.now()),
       });
-    const reply = await ask()
+    const first = this.#known(peer);
+    const reply = await ask(first)
       .catch((thrown: unknown) => {
         if (NsmError.from(thrown).kind !== 'unavailable' || signal.aborted) throw thrown;
         // The channel may still be waiting to try again a manager that is back already: a new one tries at once.
-        this.#forget(peer);
-        return ask();
+        this.#forget(first);
+        return ask(this.#known(peer));
       })
       .catch((thrown: unknown) => {
         // The other manager may have made its half without our hearing of it.
@@ -194,10 +208,10 @@ export class PeerManagers {
     );
   }
 
-  #forget(peer: Peer): void {
-    const key = keyOf(peer.manager, this.#current(peer));
-    this.#channels.get(key)?.channel.close();
-    this.#channels.delete(key);
+  /** That one alone: others who asked over it may have a new one by now. */
+  #forget(known: KnownManager): void {
+    known.channel.close();
+    for (const [key, present] of this.#channels) if (present === known) this.#channels.delete(key);
   }
 
   /**
@@ -212,9 +226,7 @@ export class PeerManagers {
   }
 
   #client(peer: Peer): ProxyClient {
-    const known = this.#known(peer);
-    known.client ??= known.channel.client(proxy.ProxyConnection);
-    return known.client;
+    return clientOf(this.#known(peer));
   }
 
   #known(peer: Peer): KnownManager {
@@ -245,7 +257,7 @@ export class PeerManagers {
    * @throws NsmError `manager-unreachable` when the name does not resolve.
    */
   async resolve(manager: string, address: string): Promise<string> {
-    const host = hostOf(address);
+    const { host } = splitHostPort(address);
     const known = IpPrefix.parseAddress(host)?.address;
     if (known !== undefined) return known;
     try {
@@ -262,7 +274,7 @@ export class PeerManagers {
 
   /** All IP addresses that a HOST:PORT may mean now; none when its name does not resolve. */
   async addressesOf(address: string): Promise<string[]> {
-    const host = hostOf(address);
+    const { host } = splitHostPort(address);
     const known = IpPrefix.parseAddress(host)?.address;
     if (known !== undefined) return [known];
     const found = await lookup(host, { all: true }).catch(() => []);
@@ -273,10 +285,6 @@ export class PeerManagers {
     for (const { channel } of this.#channels.values()) channel.close();
     this.#channels.clear();
   }
-}
-
-function hostOf(address: string): string {
-  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
 function keyOf(manager: string, address: string): string {

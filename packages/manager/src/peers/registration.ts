@@ -1,6 +1,6 @@
 // The manager tells the registry its address, and that it stops.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NsmError } from '@nsm/api';
+import { NsmError, within } from '@nsm/api';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import type { Self } from '../self.js';
@@ -74,5 +74,5 @@ export async function leave({ registry, self, connections, logger }: Registratio
   const told = left.catch((error: unknown) =>
     logger.warn({ err: error }, 'the registry was not told of the stop'),
   );
-  await Promise.race([told, sleep(leaveTimeoutMs, undefined, { ref: false })]);
+  await within(leaveTimeoutMs, told, () => undefined);
 }

@@ -29,7 +29,7 @@ export interface GateComponents {
 
 /** What two decisions come to: that the endpoint may be provided, and that the client may ask for it. */
 export interface Verdict extends Omit<Decision, 'gives'> {
-  /** Each holds. */
+  /** All of them apply. */
   readonly gives: readonly Gives[];
 }
 
@@ -47,12 +47,11 @@ export class Gate {
     this.#audit = audit;
   }
 
-  /** The same, of which the audit log hears nothing: for those who only want to know. */
+  /** A gate with the same policy that records nothing in the audit log: for questions. */
   get unrecorded(): Gate {
     return new Gate({ source: this.#source, audit: { decision: () => undefined } });
   }
 
-  /** Whether there is a policy at all. */
   get isRuled(): boolean {
     return this.#source.policy !== undefined;
   }
@@ -60,7 +59,7 @@ export class Gate {
   /** Whether the policy lets an endpoint be provided: as a whole, and by each of its interfaces. */
   provides(endpoint: NetworkServiceEndpoint): Verdict {
     const policy = this.#source.policy;
-    // One that takes any type is asked about again with the type that a client wants.
+    // An interface of any type is asked about again with the type that a client wants.
     const asked = endpoint.interface.map((one) => (one.type === DEFAULT_INTERFACE ? undefined : one));
     const decisions = (asked.length > 0 ? asked : [undefined]).map((one) =>
       this.#decide(policy, 'provide', endpoint, providerOf(endpoint), one),
@@ -147,7 +146,7 @@ export class Gate {
     throw refusal(service, decision);
   }
 
-  /** An endpoint is not one that a client could be connected to. */
+  /** Records that the policy keeps an endpoint from a client. */
   recordDenial(
     client: Subject | undefined,
     endpoint: NetworkServiceEndpoint,
@@ -195,7 +194,6 @@ export function refusal(service: string, { reason }: Pick<Decision, 'reason'>): 
   return new NsmError('policy', `network service ${quote(service)}: ${reason}`);
 }
 
-/** The limit that the rule of a verdict has, if it has one. */
 export function ruledBy(
   { limits, rule }: Pick<Verdict, 'limits' | 'rule'>,
   name: Limit,

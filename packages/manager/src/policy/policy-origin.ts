@@ -6,7 +6,6 @@ import { NsmError } from '@nsm/api';
 const maxBytes = 4 << 20;
 
 export interface PolicyOrigin {
-  /** As operators see it. */
   readonly name: string;
   /** Resolves when there is a text to read. */
   start?(): Promise<void>;
@@ -19,7 +18,6 @@ export interface PolicyOrigin {
   judged?(error: string): void;
 }
 
-/** A file. */
 export class PolicyFile implements PolicyOrigin {
   readonly name: string;
 

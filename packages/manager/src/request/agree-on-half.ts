@@ -40,7 +40,7 @@ export async function agreeOnHalf(
 ): Promise<AgreedHalf> {
   const endpoint = endpointOf(components, request);
   const { chosen, verdict } = agreeOnInterfaces(components, request, client, endpoint);
-  const agreed = onOneNetwork(chosen, components.physical);
+  const agreed = onOneNetwork(chosen, components.abilities.physical);
   const tunnel = traitsOf(agreed.client.type).hasOwnWire
     ? undefined
     : await agreeOnTunnel(components, request, agreed.endpoint.type, callerAddress, course);
@@ -65,11 +65,12 @@ export function endpointOf(
 
 /** The types that client and endpoint have, and what the policy says of the two. @throws NsmError when they have none in common. */
 function agreeOnInterfaces(
-  { gate, physical, wirings, missingCapabilities }: RequestComponents,
+  { gate, abilities }: RequestComponents,
   request: proxy.ProxyConnectionRequest,
   client: Subject,
   endpoint: NetworkServiceEndpoint,
 ) {
+  const { physical, wirings, missingCapabilities } = abilities;
   const wanted =
     request.interface.length > 0
       ? request.interface

@@ -56,11 +56,11 @@ export async function agreeOnTunnel(
   const remote = addressOfCaller(request, callerAddress);
   const { tunnels, obstacles } = await course.step('find the tunnels to its node', () =>
     tunnelsTowards(components, remote, request.networkServiceName, (type) =>
-      components.wirings.tunnelled(own, type),
+      components.abilities.wirings.tunnelled(own, type),
     ),
   );
   const { theirs, ours } = chooseTunnel(request.tunnelType, tunnels, (types) =>
-    components.missingCapabilities.ofTunnels(types, obstacles),
+    components.abilities.missingCapabilities.ofTunnels(types, obstacles),
   );
   const { address: local = '', port = 0, mtu = 0 } = ours.parameters ?? {};
   return {

@@ -3,14 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { type Interface, NsmError, type Tunnel, TunnelSchema, traitsOf } from '@nsm/api';
 import type { AddressPair } from '../addresses/address-pools.js';
-import {
-  allocate,
-  inTheWayOf,
-  obstacles,
-  prefixesOf,
-  prefixesThere,
-  releasePairs,
-} from '../addresses/allocation.js';
+import { inTheWayOf, obstacles, prefixesThere } from '../addresses/allocation.js';
 import type { Reservation } from '../addresses/identifiers.js';
 import { judgeProxyReply, type ProxyAnswer } from '../admission/proxy-reply.js';
 import { impossibleTunnels, interfaceList, tunnelable } from '../choice/negotiation.js';
@@ -21,18 +14,16 @@ import { quote } from '../untrusted-text.js';
 import { tunnelsTowards } from './agree-on-tunnel.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
-import { takePair } from './take-pair.js';
+import { takeAddresses } from './take-addresses.js';
 import type { Transaction } from './transaction.js';
 
 /** Tunnel identifiers proposed to the other manager: hardly ever are all of them taken there. */
 const identifiersProposed = 4;
 
-/** What the other manager agreed to. */
 export interface ManagerAnswer extends ProxyAnswer {
   readonly peer: Peer & { readonly connectionId: string };
   /** Of the tunnel identifiers that were proposed. */
   readonly reservation: Reservation;
-  /** The addresses that were proposed. */
   readonly pairs: readonly AddressPair[];
 }
 
@@ -59,17 +50,12 @@ export async function askManager(
   // The client's manager allocates: the addresses then outlive the endpoint, and its components.
   const pairs =
     attempt.former?.pairs ??
-    (await transaction.step(
-      'propose addresses',
-      () =>
-        allocate(
-          components,
-          prefixesOf(components, endpoint),
-          obstacles(components, namespace.prefixes),
-          () => takePair(components, ownHolder(attempt), attempt.verdict),
-        ),
-      (taken) => releasePairs(components, taken),
-    ));
+    (await takeAddresses(components, transaction, 'propose addresses', {
+      endpoint,
+      excluded: obstacles(components, namespace.prefixes),
+      holder: ownHolder(attempt),
+      verdict: attempt.verdict,
+    }));
   const halfId = randomUUID();
   const reply = await transaction.step(
     'ask the other manager',
@@ -120,7 +106,6 @@ export async function askManager(
 
 /** What this node offers the other: tunnels in its order, and the client's interfaces that they can bring there. */
 export interface Offered {
-  /** HOST:PORT of the other manager. */
   readonly address: string;
   readonly tunnels: readonly Tunnel[];
   readonly interfaces: readonly Interface[];
@@ -140,14 +125,20 @@ export async function offerTo(
     throw new NsmError(
       'no-common-tunnel',
       `no tunnel of this node leads to manager ${quote(manager)}: ` +
-        components.missingCapabilities.ofTunnels(impossibleTunnels(components.tunnels, service), obstacles),
+        components.abilities.missingCapabilities.ofTunnels(
+          impossibleTunnels(components.tunnels, service),
+          obstacles,
+        ),
     );
-  const interfaces = tunnelable(asked, tunnels, components.wirings);
+  const interfaces = tunnelable(asked, tunnels, components.abilities.wirings);
   if (interfaces.length > 0) return { address, tunnels, interfaces };
   throw new NsmError(
     'no-common-interface',
-    `the client asks for ${interfaceList(asked)}, and its node can join ${components.wirings.list('tunnelled')} to another node` +
-      components.missingCapabilities.ofInterfaces(new Set(asked.map(({ type }) => type)), 'tunnelled'),
+    `the client asks for ${interfaceList(asked)}, and its node can join ${components.abilities.wirings.list('tunnelled')} to another node` +
+      components.abilities.missingCapabilities.ofInterfaces(
+        new Set(asked.map(({ type }) => type)),
+        'tunnelled',
+      ),
   );
 }
 

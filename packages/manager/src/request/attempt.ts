@@ -4,6 +4,7 @@ import {
   type connect,
   type forwarder as fw,
   type Interface,
+  type NamespaceIdentity,
   type NetworkServiceEndpoint,
   type Subject,
   traitsOf,
@@ -13,6 +14,7 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import type { Verdict } from '../policy/gate.js';
 import { providerOf } from '../policy/subjects.js';
 import type { Connection, Owner } from '../state/connection.js';
+import { isSameNamespace } from '../state/namespace-identity.js';
 import type { RequestComponents } from './components.js';
 import { type PortInit, portOf } from './port.js';
 
@@ -24,7 +26,6 @@ export interface Admitted {
   readonly owner: Owner;
   /** The client's. */
   readonly namespace: fw.Namespace;
-  /** Who the client is, to policies. */
   readonly client: Subject;
   /** User of the client's process: sockets for the client are open to that user alone. */
   readonly uid: number;
@@ -54,23 +55,11 @@ export interface Attempt extends Admitted {
   readonly endpoint: NetworkServiceEndpoint;
   /** Those of the client's interfaces that are tried now, the best first. */
   readonly interfaces: readonly Interface[];
-  /** What the policy says of this client and this endpoint. */
   readonly verdict: Verdict;
-  /** The connection's id. */
   readonly id: string;
 }
 
-export function attemptOf(
-  components: RequestComponents,
-  admitted: Admitted,
-  endpoint: NetworkServiceEndpoint,
-  interfaces: readonly Interface[],
-  verdict: Verdict,
-): Attempt {
-  return { ...admitted, endpoint, interfaces, verdict, id: connectionId(components, admitted.hash) };
-}
-
-/** Of a connection by what names it on every node it touches. */
+/** A connection's id, made of the hash that names the connection on every node it touches. */
 export function connectionId({ self }: Pick<RequestComponents, 'self'>, hash: string): string {
   return `${self.idPrefix}${hash}`;
 }
@@ -116,7 +105,7 @@ export function recordOf(
   };
 }
 
-/** In another pod the name says nothing. */
+/** The connection to be replaced; its interface's name counts in the same pod only. */
 function replacing(beside: Connection, inode: number): NonNullable<Connection['replaces']> {
   const samePod = beside.crossConnect.client?.namespace?.inode === inode;
   return { id: beside.id, interfaceName: samePod ? nameToBe(beside) : '' };
@@ -163,17 +152,14 @@ export function nameToBe({ replaces, interface: chosen, clientParameters }: Conn
   return inherited === `${before}${number}${after}` && /^\d+$/.test(number) ? inherited : interfaceName;
 }
 
-/** Of other connections in the same pod that have no interface now, and are to have it again. */
+/** Interface names of other connections in the same pod, which are being healed and are to have the names again. */
 export function namesToBe(
   components: Pick<RequestComponents, 'connections'>,
   id: string,
-  { inode, cookie }: Pick<fw.Namespace, 'inode' | 'cookie'>,
+  pod: NamespaceIdentity,
 ): string[] {
   return components.connections
     .healing()
-    .filter((other) => other.id !== id)
-    .filter(({ crossConnect: { client } }) => {
-      return client?.namespace?.inode === inode && client.namespace.cookie === cookie;
-    })
+    .filter((other) => other.id !== id && isSameNamespace(other.crossConnect.client?.namespace, pod))
     .map(nameToBe);
 }

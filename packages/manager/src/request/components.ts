@@ -5,20 +5,18 @@ import type { AddressPools } from '../addresses/address-pools.js';
 import type { ConfiguredPrefixes } from '../addresses/allocation.js';
 import type { Identifiers } from '../addresses/identifiers.js';
 import type { Shares } from '../admission/shares.js';
+import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
-import type { MissingCapabilities } from '../choice/missing-capabilities.js';
-import type { Pools } from '../choice/physical-networks.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
-import type { WiringMatrix } from '../choice/wiring-matrix.js';
+import type { Catalogue } from '../endpoints/catalogue.js';
+import type { LocalEndpoints } from '../endpoints/local-endpoints.js';
+import type { ServedNames } from '../endpoints/served-names.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { LifelinesComponents } from '../lifelines/lifelines.js';
-import type { Catalogue } from '../peers/catalogue.js';
-import type { LocalEndpoints } from '../peers/local-endpoints.js';
-import type { OwnerWatch } from '../peers/owner-watch.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
-import type { ServedNames } from '../peers/served-names.js';
 import type { Gate } from '../policy/gate.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import type { OwnerWatch } from './owner-watch.js';
 import type { Refusals } from './refusals.js';
 import type { FaultInjector } from './transaction.js';
 
@@ -31,12 +29,7 @@ export interface RequestComponents extends LifelinesComponents {
   readonly owners: OwnerWatch;
   readonly servedNames: ServedNames;
   readonly forwarder: Forwarder;
-  /** What the forwarder can join. */
-  readonly wirings: WiringMatrix;
-  /** What it cannot do, and why. */
-  readonly missingCapabilities: MissingCapabilities;
-  /** Physical networks whose devices this node can give to pods. */
-  readonly physical: Pools;
+  readonly abilities: Pick<Abilities, 'wirings' | 'missingCapabilities' | 'physical'>;
   readonly offers: TunnelOffers;
   /**
    * The only tunnel types to use by network service, in order of preference; under '' those for services without their own.
@@ -49,7 +42,6 @@ export interface RequestComponents extends LifelinesComponents {
   readonly identifiers: Identifiers;
   readonly connections: ConnectionTable;
   readonly refusals: Refusals;
-  /** What the log has been told. */
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
   readonly faults?: FaultInjector;

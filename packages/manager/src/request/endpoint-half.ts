@@ -1,7 +1,7 @@
 // The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { forwarder as fw, NsmError, type proxy, type Subject, traitsOf } from '@nsm/api';
+import { forwarder as fw, NsmError, type proxy, type Subject } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { obstacles } from '../addresses/allocation.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
@@ -11,21 +11,20 @@ import { foreignHolder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
 import { agreeOnHalf } from './agree-on-half.js';
 import { takeIdentifier } from './agree-on-tunnel.js';
+import { connectionId } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { askEndpoint } from './endpoint-side.js';
 import { portOf } from './port.js';
 import { declareUp, program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
-import { Transaction } from './transaction.js';
+import { allOrNothing, type Transaction } from './transaction.js';
 
 export interface HalfIdentity {
   readonly key: string;
   readonly fingerprint: string;
-  /** Who the client is, to policies. */
   readonly client: Subject;
 }
 
-/** Who waits for a half. */
 export interface HalfCaller {
   /** IP address of the client's manager. */
   readonly address: string;
@@ -44,16 +43,14 @@ export async function makeHalf(
   identity: HalfIdentity,
   { address, signal, course }: HalfCaller,
 ): Promise<Connection> {
-  const transaction = new Transaction(signal, course, components.faults);
   try {
-    const connection = await connectEndpoint(components, request, identity, address, transaction);
-    // A caller that has gone does not hear that there is a half to close.
-    signal.throwIfAborted();
-    return declareUp(components, connection, course);
-  } catch (thrown) {
-    const error = transaction.failure(thrown);
-    for (const failure of await transaction.rollback(error))
-      components.logger.error({ err: failure }, 'a step was not undone');
+    return await allOrNothing(components, signal, course, async (transaction) => {
+      const connection = await connectEndpoint(components, request, identity, address, transaction);
+      // A caller that has gone does not hear that there is a half to close.
+      signal.throwIfAborted();
+      return declareUp(components, connection, course);
+    });
+  } catch (error) {
     components.logger.info(
       {
         service: request.networkServiceName,
@@ -83,15 +80,13 @@ async function connectEndpoint(
     callerAddress,
     transaction.course,
   );
-  const identifier = tunnel && (await takeIdentifier(components, tunnel, transaction));
+  const end = tunnel && {
+    ...tunnel.end,
+    identifier: await takeIdentifier(components, tunnel, transaction),
+  };
   const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
-  const id = `${components.self.idPrefix}${hash}`;
-  const holder = components.connections.byId(id);
-  if (holder && holder.key !== identity.key)
-    throw new NsmError(
-      'conflict',
-      `connection ${quote(request.connectionId)} collides with another; use another request_id`,
-    );
+  const id = connectionId(components, hash);
+  refuseCollision(components, id, identity.key);
   const uid = components.endpoints.uidOf(endpoint) ?? 0;
   const placed = await placeSockets(components, transaction, id, {
     endpoint: { interface: agreed.endpoint, uid },
@@ -121,18 +116,18 @@ async function connectEndpoint(
     verdict,
     holder: foreignHolder(identity.client),
   });
-  if (traitsOf(placed.endpoint.type).hasDevice)
-    await transaction.course.step('see whether it cuts ways off', () =>
-      refuseCut(components, [
-        {
-          side: 'endpoint',
-          namespace: plan.namespace,
-          parameters: plan.endpoint,
-          endpoint: endpoint.nseProviderName,
-          ...(tunnel ? { remote: tunnel.end.remote } : {}),
-        },
-      ]),
-    );
+  await transaction.course.step('see whether it cuts ways off', () =>
+    refuseCut(components, [
+      {
+        side: 'endpoint',
+        type: placed.endpoint.type,
+        namespace: plan.namespace,
+        parameters: plan.endpoint,
+        endpoint: endpoint.nseProviderName,
+        remote: tunnel?.end.remote,
+      },
+    ]),
+  );
   return await program(components, transaction, {
     id,
     ...identity,
@@ -147,7 +142,7 @@ async function connectEndpoint(
     endpointInterface: placed.endpoint,
     clientParameters: plan.client,
     endpointParameters: plan.endpoint,
-    ...(tunnel && identifier !== undefined ? { tunnel: { type: tunnel.end.type, identifier } } : {}),
+    ...(end ? { tunnel: { type: end.type, identifier: end.identifier } } : {}),
     pairs: plan.pairs,
     crossConnect: create(fw.CrossConnectSchema, {
       id,
@@ -155,10 +150,17 @@ async function connectEndpoint(
         ...portOf(placed.endpoint, plan.namespace, uid, plan.endpoint, plan.client),
         beside: plan.beside,
       },
-      ...(tunnel && identifier !== undefined ? { tunnel: { ...tunnel.end, identifier } } : {}),
+      tunnel: end,
     }),
     intent: { kind: 'connected' },
     phase: { kind: 'CONNECTING' },
     since: components.connections.now(),
   });
+}
+
+/** @throws NsmError `conflict` when a half of another request has the id. */
+function refuseCollision({ connections }: RequestComponents, id: string, key: string): void {
+  const holder = connections.byId(id);
+  if (!holder || holder.key === key) return;
+  throw new NsmError('conflict', `connection ${quote(id)} collides with another; use another request_id`);
 }

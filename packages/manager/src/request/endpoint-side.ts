@@ -13,23 +13,23 @@ import {
 } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
-import { allocate, obstacles, prefixesOf, releasePairs } from '../addresses/allocation.js';
+import { obstacles } from '../addresses/allocation.js';
 import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
+import type { EndpointAnswer } from '../endpoints/local-endpoints.js';
+import type { ServedConnection } from '../endpoints/served-names.js';
 import { notifyEndpoint } from '../peers/close-notifications.js';
-import type { ServedConnection } from '../peers/served-names.js';
 import { admitGiven, type Verdict } from '../policy/gate.js';
 import { endpointInterfaceName, macOf, type ServedFor } from '../state/connection.js';
 import type { Holder } from '../state/holder.js';
 import type { RequestComponents } from './components.js';
 import { fitEndpoint } from './fit-into-pod.js';
-import { takePair } from './take-pair.js';
+import { takeAddresses } from './take-addresses.js';
 import type { Transaction } from './transaction.js';
 
 export interface EndpointQuestion {
   readonly id: string;
   readonly hash: string;
-  /** The client and its request. */
   readonly client: ServedFor;
   readonly endpoint: NetworkServiceEndpoint;
   readonly labels: Label | undefined;
@@ -41,7 +41,6 @@ export interface EndpointQuestion {
   /** Whether the pairs offered are from this manager's pools. Default: true. */
   readonly offeredIsOwn?: boolean;
   readonly mtu: Mtu;
-  /** What the policy says of the client and the endpoint. */
   readonly verdict: Verdict;
   /** Whose the addresses are that this manager gives out; undefined where it is not known. */
   readonly holder: Holder | undefined;
@@ -67,11 +66,6 @@ export async function askEndpoint(
   question: EndpointQuestion,
 ): Promise<Plan> {
   const { id, hash, endpoint } = question;
-  const interfaceName = traitsOf(question.interface.type).hasDevice ? endpointInterfaceName(hash) : '';
-  // A device of the node's has one already.
-  const macFor = (side: 'client' | 'endpoint'): string =>
-    traitsOf(question.interface.type).hasOwnWire ? '' : macOf(hash, side);
-  const mac = { client: macFor('client'), endpoint: macFor('endpoint') };
   const { networkServiceName: service, nseProviderName, nseProviderNamespace } = endpoint;
   const asked: ServedConnection = {
     ...question.client,
@@ -81,42 +75,12 @@ export async function askEndpoint(
   };
   const servedAs = components.servedNames.take(asked, hash);
   const served = { ...asked, servedAs };
-  const takeBack = (why: NsmError) => notifyEndpoint(components, served, why.toAdmissionError());
-  const { reply, namespace } = await transaction.step(
-    'ask the endpoint',
-    async (step) => {
-      const { course, signal } = transaction;
-      try {
-        return await components.endpoints.request(
-          endpoint,
-          {
-            requestId: servedAs,
-            networkServiceName: service,
-            interface: question.interface,
-            ...(question.labels ? { labels: question.labels } : {}),
-            endpointParameters: {
-              interfaceName,
-              mac: mac.endpoint,
-              mtu: question.mtu.usual,
-              connectionId: id,
-            },
-            maxMtu: question.mtu.most,
-          },
-          { signal, ...course.call(step, { component: 'endpoint' }) },
-        );
-      } catch (thrown) {
-        const error = NsmError.from(thrown);
-        // Unless the endpoint has refused, it may have accepted, or do so yet. A slow endpoint is not waited for.
-        if (error.kind !== 'endpoint-refused') void takeBack(error);
-        else if (components.servedNames.others(served).length === 0) components.servedNames.release(served);
-        throw error;
-      }
-    },
-    (_, why) => takeBack(why),
-  );
+  const wished = wishedFor(question);
+  const { interfaceName, mac } = wished;
+  const { reply, namespace } = await requestEndpoint(components, transaction, question, served, wished);
   const given = { client: reply.clientParameters, endpoint: reply.endpointParameters };
   const { pairs, own } = leavesAddresses(given)
-    ? await takeAddresses(components, transaction, question, namespace)
+    ? await chooseAddresses(components, transaction, question, namespace)
     : { pairs: [], own: [] };
   const answerer = { kind: 'endpoint', name: nseProviderName } as const;
   const answer = judgeAnswer(answerer, given, { pairs, mtu: question.mtu });
@@ -131,7 +95,11 @@ export async function askEndpoint(
   });
   const beside = components.servedNames.others(served)[0]?.id ?? '';
   await transaction.course.step('fit it into the endpoint', () =>
-    fitEndpoint(components, nseProviderName, namespace, answer.endpoint, { pairs, shared: [id, beside] }),
+    fitEndpoint(components, nseProviderName, namespace, answer.endpoint, {
+      pairs,
+      own,
+      shared: [id, beside],
+    }),
   );
   return {
     namespace,
@@ -141,7 +109,7 @@ export async function askEndpoint(
     client: withSide(
       create(ConnectionParametersSchema, {
         connectionId: id,
-        mac: mac.client,
+        mac: macFor(question, 'client'),
         dns: reply.clientParameters?.dns,
       }),
       answer.client,
@@ -149,15 +117,71 @@ export async function askEndpoint(
       answer.dnsServers,
     ),
     endpoint: withSide(
-      create(ConnectionParametersSchema, { connectionId: id, mac: mac.endpoint, interfaceName }),
+      create(ConnectionParametersSchema, { connectionId: id, mac, interfaceName }),
       answer.endpoint,
       answer.mtu,
     ),
   };
 }
 
+/** The endpoint's interface as it is to be. */
+interface Wished {
+  readonly interfaceName: string;
+  readonly mac: string;
+}
+
+function wishedFor(question: EndpointQuestion): Wished {
+  const { hasDevice } = traitsOf(question.interface.type);
+  return {
+    interfaceName: hasDevice ? endpointInterfaceName(question.hash) : '',
+    mac: macFor(question, 'endpoint'),
+  };
+}
+
+/** '' for a device of the node's, which has an address already. */
+function macFor({ interface: { type }, hash }: EndpointQuestion, side: 'client' | 'endpoint'): string {
+  return traitsOf(type).hasOwnWire ? '' : macOf(hash, side);
+}
+
+/** Asks the endpoint's process, and tells it of the end when a later step fails. */
+async function requestEndpoint(
+  components: RequestComponents,
+  transaction: Transaction,
+  { id, endpoint, labels, interface: chosen, mtu }: EndpointQuestion,
+  served: ServedConnection & { readonly servedAs: string },
+  wished: Wished,
+): Promise<EndpointAnswer> {
+  const { endpoints, servedNames } = components;
+  const { signal, course } = transaction;
+  const takeBack = (why: NsmError) => notifyEndpoint(components, served, why.toAdmissionError());
+  const request = {
+    requestId: served.servedAs,
+    networkServiceName: served.service,
+    interface: chosen,
+    ...(labels ? { labels } : {}),
+    endpointParameters: { ...wished, mtu: mtu.usual, connectionId: id },
+    maxMtu: mtu.most,
+  };
+  return await transaction.step(
+    'ask the endpoint',
+    async (step) => {
+      try {
+        const call = { signal, ...course.call(step, { component: 'endpoint' }) };
+        return await endpoints.request(endpoint, request, call);
+      } catch (thrown) {
+        const error = NsmError.from(thrown);
+        // Unless the endpoint has refused, it may have accepted, or do so yet. A slow endpoint is not waited for.
+        if (error.kind !== 'endpoint-refused') void takeBack(error);
+        else if (servedNames.others(served).length === 0) servedNames.release(served);
+        throw error;
+      }
+    },
+    (_, why) => takeBack(why),
+  );
+}
+
 /** The pairs offered where they are free in the endpoint's pod, else others; `own` are those of this manager's pools. */
-async function takeAddresses(
+async function chooseAddresses(
   components: RequestComponents,
   transaction: Transaction,
   { endpoint, excluded, offered, offeredIsOwn = true, holder, verdict }: EndpointQuestion,
@@ -170,14 +194,10 @@ async function takeAddresses(
       routed.some((other) => other.overlaps(IpPrefix.of(prefix))),
   );
   if (offered.length > 0 && !collides) return { pairs: offered, own: offeredIsOwn ? offered : [] };
-  const taken = await transaction.step(
-    'allocate addresses',
-    () =>
-      allocate(components, prefixesOf(components, endpoint), [...excluded, ...routed], () =>
-        takePair(components, holder, verdict),
-      ),
-    (allocated) => releasePairs(components, allocated),
-  );
+  const taken = await takeAddresses(components, transaction, 'allocate addresses', {
+    ...{ endpoint, holder, verdict },
+    excluded: [...excluded, ...routed],
+  });
   return { pairs: taken, own: taken };
 }
 

@@ -4,17 +4,15 @@ import { interfaceList } from '../choice/negotiation.js';
 import { byPreference, spelledOut } from '../choice/physical-networks.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
-import { type Admitted, attemptOf, connectionId } from './attempt.js';
+import { type Admitted, connectionId } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { connectLocally } from './local-connection.js';
 import { declareUp } from './programming.js';
 import { connectRemotely } from './remote-connection.js';
-import { Transaction } from './transaction.js';
+import { allOrNothing } from './transaction.js';
 
-/** A request tries at most this many endpoints. */
 const maxCandidates = 5;
 
-/** Tries the endpoints in order until one carries packets. */
 export async function establish(
   components: RequestComponents,
   admitted: Admitted,
@@ -60,7 +58,7 @@ const notEndpointsFault: ReadonlySet<NsmErrorKind> = new Set([
   'policy',
 ]);
 
-/** Another interface does not help against these. */
+/** Errors against which another interface does not help. */
 const notRetryable: ReadonlySet<NsmErrorKind> = new Set([
   'namespace-unknown',
   'endpoint-unreachable',
@@ -80,25 +78,25 @@ async function connectTo(
   const { request } = admitted;
   const local = endpoint.networkServiceHost === components.self.name;
   const connect = local ? connectLocally : connectRemotely;
+  const id = connectionId(components, admitted.hash);
   // The other manager hears what became of its half, and why, from the attempt alone: also while that is undone.
-  using _asking = local ? undefined : components.peers.asking(connectionId(components, admitted.hash));
+  using _asking = local ? undefined : components.peers.asking(id);
   const failures: NsmError[] = [];
-  const { physical, gate } = components;
+  const { abilities, gate } = components;
   const wanted = gate.isRuled
-    ? spelledOut(request.interface, endpoint.interface, physical)
+    ? spelledOut(request.interface, endpoint.interface, abilities.physical)
     : request.interface;
   const { interfaces: allowed, verdict } = gate.admitClient(admitted.client, endpoint, wanted);
-  for (const interfaces of byPreference(allowed, endpoint.interface, physical)) {
-    const transaction = new Transaction(signal, admitted.course, components.faults);
+  for (const interfaces of byPreference(allowed, endpoint.interface, abilities.physical)) {
+    const attempt = { ...admitted, endpoint, interfaces, verdict, id };
     try {
-      const attempt = attemptOf(components, admitted, endpoint, interfaces, verdict);
-      const connection = await connect(components, attempt, transaction);
-      components.owners.hold(connection);
-      return declareUp(components, connection, admitted.course);
+      return await allOrNothing(components, signal, admitted.course, async (transaction) => {
+        const connection = await connect(components, attempt, transaction);
+        components.owners.hold(connection);
+        return declareUp(components, connection, admitted.course);
+      });
     } catch (thrown) {
-      const error = transaction.failure(thrown);
-      for (const failure of await transaction.rollback(error))
-        components.logger.error({ err: failure }, 'a step was not undone');
+      const error = NsmError.from(thrown);
       // Healing tries again and again.
       const news =
         !admitted.former ||

@@ -4,7 +4,7 @@ import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { acceptedRoutes } from '../admission/accepted-routes.js';
 import type { Side } from '../admission/answer.js';
-import { refuseInTheWay } from '../admission/in-the-way.js';
+import { type Kept, keptWays, refuseInTheWay } from '../admission/in-the-way.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
 
@@ -25,9 +25,9 @@ export async function fitClient(
   const given = notOf(pairs, side);
   if (isEmpty(given)) return [];
   const { forwarder, connections } = components;
-  const [{ networks }, nodes] = await Promise.all([
+  const [{ networks }, kept] = await Promise.all([
     forwarder.listNetworks(namespace),
-    nodeAddresses(components, namespace),
+    keptBy(components, namespace),
   ]);
   const { nseProviderName: name, networkServiceName: service } = endpoint;
   const siblings = [...new Set(networks.map((network) => network.id))].filter((other) => {
@@ -36,29 +36,42 @@ export async function fitClient(
   });
   const shared = [id, ...(beside ? [beside.id] : []), ...siblings];
   const accepted = acceptedRoutes(chosen);
-  refuseInTheWay(name, { side: 'client', given, networks, shared, nodes, accepted });
+  refuseInTheWay(name, { side: 'client', given, networks, shared, kept, accepted });
   return siblings;
 }
 
-/**
- * @param shared ids of connections whose interfaces may have the same networks.
- * @throws NsmError `no-address`
- */
+/** Where the addresses of an endpoint's side come from. */
+export interface Placed {
+  /** Chosen by this manager or that of the client; none where the endpoint gives addresses of its own. */
+  readonly pairs: readonly AddressPair[];
+  /** Those of `pairs` that this manager chose, so that nothing is in their way. */
+  readonly own: readonly AddressPair[];
+  /** Ids of connections whose interfaces may have the same networks. */
+  readonly shared: readonly string[];
+}
+
+/** @throws NsmError `no-address` */
 export async function fitEndpoint(
-  { forwarder }: RequestComponents,
+  components: RequestComponents,
   endpoint: string,
   namespace: fw.Namespace,
   side: Side,
-  { pairs, shared }: { readonly pairs: readonly AddressPair[]; readonly shared: readonly string[] },
+  { pairs, own, shared }: Placed,
 ): Promise<void> {
   // What an endpoint routes in its own pod is its own affair.
-  const given = { ...notOf(pairs, side), routes: [] };
+  const given = { ...notOf(own, side), routes: [] };
   if (isEmpty(given)) return;
-  const { networks } = await forwarder.listNetworks(namespace);
-  refuseInTheWay(endpoint, { side: 'endpoint', given, networks, shared, nodes: [], accepted: 'any' });
+  const { networks } = await components.forwarder.listNetworks(namespace);
+  // So is what it leads away from its pod, but not what another manager would.
+  const kept = pairs.length > own.length ? await keptBy(components, namespace) : [];
+  refuseInTheWay(endpoint, { side: 'endpoint', given, networks, shared, kept, accepted: 'any' });
 }
 
-/** Of this node and of the other managers; none for a client in the node's own namespace, where lifelines are looked after. */
+async function keptBy(components: RequestComponents, namespace: fw.Namespace): Promise<Kept[]> {
+  return keptWays(await nodeAddresses(components, namespace));
+}
+
+/** Of this node and of the other managers; none for a pod in the node's own namespace, where lifelines are looked after. */
 async function nodeAddresses(
   { forwarder, self, registry, peers }: RequestComponents,
   { node = false, inode }: fw.Namespace,

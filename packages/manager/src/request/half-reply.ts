@@ -4,7 +4,6 @@ import type { proxy } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import { reachedThrough } from './sources.js';
 
-/** The reply that tells the client's manager what was agreed. */
 export function halfReply({
   crossConnect: { tunnel },
   interface: chosen,

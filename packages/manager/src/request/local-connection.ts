@@ -51,17 +51,17 @@ export async function connectLocally(
     verdict,
     holder: ownHolder(attempt),
   });
-  const given = { endpoint: endpoint.nseProviderName };
   const { course } = transaction;
-  const cuts = [
-    ...(traitsOf(chosen.client.type).hasDevice
-      ? [{ ...given, side: 'client' as const, namespace, parameters: plan.client }]
-      : []),
-    ...(traitsOf(chosen.endpoint.type).hasDevice
-      ? [{ ...given, side: 'endpoint' as const, namespace: plan.namespace, parameters: plan.endpoint }]
-      : []),
-  ];
-  await course.step('see whether it cuts ways off', () => refuseCut(components, cuts));
+  const name = endpoint.nseProviderName;
+  await course.step('see whether it cuts ways off', () =>
+    refuseCut(components, [
+      { side: 'client', type: chosen.client.type, namespace, parameters: plan.client, endpoint: name },
+      {
+        ...{ side: 'endpoint', type: chosen.endpoint.type, endpoint: name },
+        ...{ namespace: plan.namespace, parameters: plan.endpoint },
+      },
+    ]),
+  );
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
   const siblings = await course.step('fit it into the client', () =>
     fitClient(components, attempt, chosen.client, { addresses, peers, routes }, plan.pairs),
@@ -100,7 +100,7 @@ export async function connectLocally(
     if (!pair || elsewhere.length === 0 || error.kind !== 'no-packets') throw error;
     throw new NsmError(
       'endpoint-refused',
-      `endpoint ${quote(endpoint.nseProviderName)} gave an answer that cannot be used: nobody in its pod answers for client_parameters.peer_addresses ${elsewhere.map(quote).join(', ')}: ${error.message}`,
+      `endpoint ${quote(name)} gave an answer that cannot be used: nobody in its pod answers for client_parameters.peer_addresses ${elsewhere.map(quote).join(', ')}: ${error.message}`,
       error,
     );
   });
@@ -136,11 +136,11 @@ export function agreeLocally(
   endpoint: NetworkServiceEndpoint,
   components: RequestComponents,
 ): AgreedInterfaces {
-  const chosen = chooseInterfaces(wanted, endpoint.interface, components.wirings.locally);
+  const chosen = chooseInterfaces(wanted, endpoint.interface, components.abilities.wirings.locally);
   if (!chosen)
     throw new NsmError(
       'no-common-interface',
       `no interface types that can be joined with endpoint ${quote(endpoint.nseProviderName)}`,
     );
-  return onOneNetwork(chosen, components.physical);
+  return onOneNetwork(chosen, components.abilities.physical);
 }

@@ -49,7 +49,7 @@ export async function planConnection(
 ): Promise<Planned> {
   const local = endpoint.networkServiceHost === components.self.name;
   let failure: NsmError | undefined;
-  for (const turn of byPreference(interfaces, endpoint.interface, components.physical)) {
+  for (const turn of byPreference(interfaces, endpoint.interface, components.abilities.physical)) {
     try {
       if (!local)
         return await planRemotely(components, wanted, endpoint, { interfaces: turn, namespace, heard });

@@ -37,7 +37,7 @@ export async function planHalf(
   }
 }
 
-/** What this node can do towards the other, whatever becomes of the rest. */
+/** Tunnels of this node towards the other, whatever becomes of the rest. */
 async function tunnelsSaid(
   components: RequestComponents,
   { networkServiceName }: proxy.ProxyConnectionRequest,
@@ -47,7 +47,7 @@ async function tunnelsSaid(
     const { tunnels, obstacles } = await tunnelsTowards(components, remote, networkServiceName, () => true);
     return {
       tunnels: tunnels.map(({ type }) => type),
-      missingTunnels: components.missingCapabilities.tunnelsBut(tunnels, obstacles),
+      missingTunnels: components.abilities.missingCapabilities.tunnelsBut(tunnels, obstacles),
     };
   } catch {
     // Where there is no route, the choice of a tunnel says so.

@@ -58,10 +58,10 @@ export async function program(
 function requireRoutes({ shares, connections }: RequestComponents, planned: Connection): void {
   const [holder, more] = [holderOf(planned), routesIn(planned)];
   if (holder && more > 0)
-    shares.require('routes', holder, connections.routesBeside(planned, holder), { more });
+    shares.require('routes', holder, connections.holdings.routesOf(holder, planned.id), { more });
 }
 
-/** What the forwarder answers, as far as it is kept: what it did says the course of the order. */
+/** The forwarder's answer as far as it is recorded: the course of the order tells its steps. */
 export function kept(applied: fw.CrossConnect): fw.CrossConnect {
   return { ...applied, mended: [], steps: [], tookMs: 0 };
 }
@@ -71,7 +71,7 @@ export function withNamesOf(applied: fw.CrossConnect, planned: Connection): Conn
   const { client, endpoint } = applied;
   return {
     ...planned,
-    // It has answered: what mends it later must not wait for the other side.
+    // The other side has answered: a later mend must not wait for that again.
     crossConnect: { ...kept(applied), answerWithinMs: 0 },
     clientParameters: {
       ...planned.clientParameters,
@@ -94,7 +94,7 @@ export function declareUp(
 ): Connection {
   const up = connections.change(connection, { phase: { kind: 'UP' } });
   course.about({ connection: up.id, service: up.service, role: up.role });
-  connections.noteCourse(up.id, course);
+  connections.histories.noteCourse(up.id, course);
   logger.info(
     {
       connection: up.id,

@@ -20,7 +20,6 @@ interface Kept extends Refusal {
 
 export class Refusals {
   readonly #now: () => number;
-  /** The latest last. */
   readonly #last = new Map<string, Kept>();
 
   /** @param now milliseconds since the Unix epoch. */
@@ -45,7 +44,6 @@ export class Refusals {
     if (this.#last.size > most && oldest !== undefined) this.#last.delete(oldest);
   }
 
-  /** The pod has what it asked for. */
   forget(pod: NamespaceIdentity, service: string): void {
     if (this.#last.size > 0) this.#last.delete(keyOf(pod, service));
   }

@@ -1,15 +1,21 @@
 // The endpoint is on another node: its manager makes that half of the connection, this node the client's, and a tunnel joins them.
 import { create } from '@bufbuild/protobuf';
-import { ConnectionParametersSchema, forwarder as fw, NsmError, traitsOf } from '@nsm/api';
+import {
+  type ConnectionParameters,
+  ConnectionParametersSchema,
+  forwarder as fw,
+  NsmError,
+  traitsOf,
+} from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import { addressesOf } from '../admission/admission.js';
-import { judgeAnswer } from '../admission/answer.js';
+import { judgeAnswer, type Side } from '../admission/answer.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { admitGiven } from '../policy/gate.js';
 import { type Connection, macOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
-import { askManager } from './ask-manager.js';
+import { askManager, type ManagerAnswer } from './ask-manager.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import type { RequestComponents } from './components.js';
 import { diagnoseNoPackets } from './diagnose-no-packets.js';
@@ -29,26 +35,10 @@ export async function connectRemotely(
 ): Promise<Connection> {
   const { id, hash, endpoint, namespace } = attempt;
   const asked = await askManager(components, attempt, transaction);
-  const { peer, halfId, endpointInterface, tunnel, chosen, told, reservation, pairs } = asked;
-  const { manager } = peer;
-  const {
-    client: side,
-    mtu,
-    dnsServers,
-    notes,
-  } = judgeAnswer(
-    { kind: 'manager', name: manager },
-    { client: told },
-    { pairs: [], mtu: { usual: told.mtu, most: told.mtu } },
-  );
-  if (notes.length > 0) components.logger.info({ connection: id, peer: manager, notes }, 'answer put right');
-  const parameters = withSide(told, side, mtu, dnsServers);
+  const { peer, halfId, endpointInterface, tunnel, chosen, reservation, pairs } = asked;
+  const { side, parameters } = judgeClientSide(components, attempt, asked);
   if (tunnel) reservation.keepOnly(tunnel.identifier);
   else reservation.release();
-  admitGiven(attempt.request.networkServiceName, attempt.verdict, {
-    addresses: side.addresses.filter((address) => !pairs.some(({ client }) => client === address)),
-    routes: side.routes,
-  });
   const used = pairs.filter(({ client }) => addressesOf(parameters).includes(client));
 
   const patience = tunnel ? answerWithinMs : wireAnswersWithinMs;
@@ -70,18 +60,18 @@ export async function connectRemotely(
     route: [...asked.clientSources],
   });
   const { course } = transaction;
-  if (traitsOf(placed.client.type).hasDevice)
-    await course.step('see whether it cuts ways off', () =>
-      refuseCut(components, [
-        {
-          side: 'client',
-          namespace,
-          parameters: clientParameters,
-          endpoint: endpoint.nseProviderName,
-          ...(tunnel ? { remote: tunnel.address } : {}),
-        },
-      ]),
-    );
+  await course.step('see whether it cuts ways off', () =>
+    refuseCut(components, [
+      {
+        side: 'client',
+        type: placed.client.type,
+        namespace,
+        parameters: clientParameters,
+        endpoint: endpoint.nseProviderName,
+        remote: tunnel?.remote,
+      },
+    ]),
+  );
   const siblings = await course.step('fit it into the client', () =>
     fitClient(components, attempt, chosen, side, pairs),
   );
@@ -99,17 +89,7 @@ export async function connectRemotely(
     crossConnect: create(fw.CrossConnectSchema, {
       id,
       client: clientPort(components, attempt, placed.client, clientParameters, endpointParameters, siblings),
-      ...(tunnel
-        ? {
-            tunnel: {
-              type: tunnel.type,
-              local: tunnel.local,
-              remote: tunnel.address,
-              identifier: tunnel.identifier,
-              port: tunnel.port,
-            },
-          }
-        : {}),
+      tunnel,
       // An application that is attached by a socket may open the socket only after it has heard of the connection.
       answerWithinMs: endpointInterface && !traitsOf(endpointInterface.type).hasDevice ? 0 : patience,
     }),
@@ -125,6 +105,25 @@ export async function connectRemotely(
     pairs.filter((pair) => !used.includes(pair)),
   );
   return connection;
+}
+
+/** The client's side as the other manager answered, judged. @throws NsmError `manager-refused`, or `policy` for what no rule lets it give. */
+function judgeClientSide(
+  { logger }: RequestComponents,
+  { id, request, verdict }: Attempt,
+  { peer: { manager }, told, pairs }: ManagerAnswer,
+): { readonly side: Side; readonly parameters: ConnectionParameters } {
+  const { client, mtu, dnsServers, notes } = judgeAnswer(
+    { kind: 'manager', name: manager },
+    { client: told },
+    { pairs: [], mtu: { usual: told.mtu, most: told.mtu } },
+  );
+  if (notes.length > 0) logger.info({ connection: id, peer: manager, notes }, 'answer put right');
+  admitGiven(request.networkServiceName, verdict, {
+    addresses: client.addresses.filter((address) => !pairs.some((pair) => pair.client === address)),
+    routes: client.routes,
+  });
+  return { side: client, parameters: withSide(told, client, mtu, dnsServers) };
 }
 
 /** Where no packets come back from addresses that the endpoint gave, that may be why. */

@@ -1,14 +1,13 @@
 // Pods attached by shared memory: what both sides are told, and the socket by which each meets the other.
-import { create } from '@bufbuild/protobuf';
-import { type Interface, InterfaceParametersSchema, traitsOf } from '@nsm/api';
+import { type Interface, traitsOf } from '@nsm/api';
 import { agreeOnMemory } from '../admission/shared-memory-parameters.js';
+import { withParameters } from '../choice/physical-networks.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
 /** A side of a connection that is on this node. */
 interface SideWish {
   readonly interface: Interface;
-  /** User of its process. */
   readonly uid: number;
 }
 
@@ -69,9 +68,4 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
       });
   }
   return result as Record<Side, Interface>;
-}
-
-function withParameters(wanted: Interface, parameters: Readonly<Record<string, string>>): Interface {
-  const interfaceParameters = { ...wanted.parameters?.interfaceParameters, ...parameters };
-  return { ...wanted, parameters: create(InterfaceParametersSchema, { interfaceParameters }) };
 }

@@ -1,9 +1,36 @@
 // All or nothing: steps that are undone in reverse order when a later one fails or the deadline passes.
 import { NsmError } from '@nsm/api';
 import type { Course, Step } from '@nsm/observe';
+import type { Logger } from 'pino';
 
 /** Called after each step with its name; tests make it throw. */
 export type FaultInjector = (step: string) => void | Promise<void>;
+
+interface TransactionComponents {
+  readonly logger: Pick<Logger, 'error'>;
+  readonly faults?: FaultInjector;
+}
+
+/**
+ * Does work of several steps, all of which are undone when the work fails.
+ * @throws NsmError why the work failed: where the signal ended it, during which step.
+ */
+export async function allOrNothing<T>(
+  { logger, faults }: TransactionComponents,
+  signal: AbortSignal,
+  course: Course,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const transaction = new Transaction(signal, course, faults);
+  try {
+    return await work(transaction);
+  } catch (thrown) {
+    const error = transaction.failure(thrown);
+    for (const failure of await transaction.rollback(error))
+      logger.error({ err: failure }, 'a step was not undone');
+    throw error;
+  }
+}
 
 export class Transaction {
   /** Aborts when the caller goes away or the deadline passes; every step gets it. */
@@ -38,7 +65,7 @@ export class Transaction {
     return value;
   }
 
-  /** Why it failed: where the signal ended it, during which step. */
+  /** Why the work failed: where the signal ended it, during which step. */
   failure(thrown: unknown): NsmError {
     const { signal } = this;
     if (!signal.aborted) return NsmError.from(thrown);

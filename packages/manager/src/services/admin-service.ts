@@ -5,12 +5,11 @@ import { explainSelection } from '../explain/explain-selection.js';
 import { listRefusals } from '../explain/list-refusals.js';
 import { benchConnection } from '../looking/bench.js';
 import { captureConnection } from '../looking/capture.js';
+import { knownConnection } from '../looking/halves.js';
 import { pingConnection } from '../looking/ping.js';
 import { traceConnection } from '../looking/trace.js';
 import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
-import type { Connection } from '../state/connection.js';
-import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
 import { checkPeers } from './peer-checks.js';
 import { testPolicy } from './policy-tests.js';
@@ -88,7 +87,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     async compareConnection({ id }) {
-      const connection = known(components, id);
+      const connection = knownConnection(components, id);
       const [{ differences }, measured] = await Promise.all([
         withinPatience(components.forwarder.compare(connection.crossConnect)),
         roundTripsOf(components, [connection]),
@@ -121,7 +120,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 
     closeConnection: ({ id }) =>
       refusable(async () => {
-        await components.reconciler.close(known(components, id).id, 'closed by an operator');
+        await components.reconciler.close(knownConnection(components, id).id, 'closed by an operator');
         return undefined;
       }),
 
@@ -182,13 +181,6 @@ async function capabilitiesOf(
   } catch (error) {
     return { forwarderError: NsmError.from(error).message };
   }
-}
-
-/** @throws NsmError `not-found` */
-function known({ connections }: Pick<ServiceComponents, 'connections'>, id: string): Connection {
-  const connection = connections.byId(id);
-  if (connection) return connection;
-  throw new NsmError('not-found', `no connection ${quote(id)}; "nsm get connections" lists them`);
 }
 
 interface CertificateFields {

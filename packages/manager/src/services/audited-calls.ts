@@ -1,9 +1,7 @@
 // What pods, other managers and operators ask for: a line of the audit log for each call that is refused, whatever refuses it.
-import { type CallContext, NsmError } from '@nsm/api';
 import type { Audit } from '../audit/audit.js';
+import { heardCalls } from '../audit/heard-calls.js';
 import { type CallerComponents, whoCalls } from './who-calls.js';
-
-type Method = (request: object, context: CallContext) => Promise<object> | AsyncIterable<object>;
 
 export interface AuditedComponents extends CallerComponents {
   readonly audit: Pick<Audit, 'isOn' | 'note'>;
@@ -20,60 +18,17 @@ export function auditedCalls<S extends object>(
 ): S {
   const { audit } = components;
   if (!audit.isOn) return service;
-  const note = (call: string, request: object, context: CallContext, outcome: string, reason = ''): void =>
+  return heardCalls(service, (call, request, context, error) => {
+    // A caller that went away was not refused.
+    if (error ? error.kind === 'cancelled' : !orders.some((order) => order === call)) return;
     audit.note({
       event: 'call',
       who: whoCalls(components, context),
       what: { call, ...namesIn(request) },
-      outcome,
-      reason,
+      outcome: error ? `refused ${error.code}` : 'accepted',
+      reason: error?.message ?? '',
     });
-  const audited = Object.entries(service as Record<string, Method>).map(([call, run]) => {
-    const isOrder = orders.some((order) => order === call);
-    const refused = (request: object, context: CallContext, { kind, code, message }: NsmError): void => {
-      // A caller that went away was not refused.
-      if (kind !== 'cancelled') note(call, request, context, `refused ${code}`, message);
-    };
-    const unary = async (request: object, context: CallContext, answer: Promise<object>): Promise<object> => {
-      try {
-        const reply = (await answer) as { readonly accepted?: boolean; readonly admissionError?: string };
-        if (reply.accepted === false)
-          refused(request, context, NsmError.fromAdmissionError(reply.admissionError ?? '', 'internal'));
-        else if (isOrder) note(call, request, context, 'accepted');
-        return reply;
-      } catch (thrown) {
-        refused(request, context, NsmError.from(thrown));
-        throw thrown;
-      }
-    };
-    async function* streaming(request: object, context: CallContext, answers: AsyncIterable<object>) {
-      let isNew = isOrder;
-      try {
-        for await (const answer of answers) {
-          if (isNew) note(call, request, context, 'accepted');
-          isNew = false;
-          yield answer;
-        }
-      } catch (thrown) {
-        refused(request, context, NsmError.from(thrown));
-        throw thrown;
-      }
-    }
-    const method: Method = (request, context) => {
-      let answer: ReturnType<Method>;
-      try {
-        answer = run.call(service, request, context);
-      } catch (thrown) {
-        refused(request, context, NsmError.from(thrown));
-        throw thrown;
-      }
-      return answer instanceof Promise
-        ? unary(request, context, answer)
-        : streaming(request, context, answer);
-    };
-    return [call, method];
   });
-  return Object.fromEntries(audited) as S;
 }
 
 /** How a line names what a request says. Of parameters, labels and interfaces nothing is told. */

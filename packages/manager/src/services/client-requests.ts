@@ -10,7 +10,6 @@ import { type Holder, ownHolder } from '../state/holder.js';
 import type { ServiceComponents } from './components.js';
 import { fingerprintOf } from './fingerprint.js';
 
-/** Who asks for a connection. */
 export interface ClientCall {
   readonly peer?: PeerCredentials | undefined;
   readonly signal: AbortSignal;
@@ -103,9 +102,10 @@ async function requestConnection(
       const { connections, shares, gate, catalogue } = components;
       const hash = newConnectionHash();
       const ruled = gate.limitOf('connections', client, catalogue.of(request.networkServiceName));
-      if (!beside) shares.require('connections', holder, connections.heldBy(holder), { ruled });
+      if (!beside)
+        shares.require('connections', holder, connections.holdings.connectionsOf(holder), { ruled });
       // From now on it counts: others that are asked for meanwhile must not overshoot.
-      const ended = connections.expect(connectionId(components, hash), holder);
+      const ended = connections.holdings.expect(connectionId(components, hash), holder);
       const generation = connections.nextGeneration(key);
       try {
         return await establish(

@@ -10,7 +10,7 @@ import {
   namespaceOfOwner,
   requestKey,
 } from '../state/connection.js';
-import type { ConnectionChange } from '../state/connection-table.js';
+import type { ChangeOfOne, ConnectionChange } from '../state/connection-table.js';
 import { quote } from '../untrusted-text.js';
 import { callingHolder, connectInTurn } from './client-requests.js';
 import type { ServiceComponents } from './components.js';
@@ -53,7 +53,6 @@ export function clientService(
 interface Closing {
   readonly requestId: string;
   readonly service: string;
-  /** The caller. */
   readonly peer: PeerCredentials | undefined;
   /** The trace that the call belongs to, unchecked. */
   readonly traceparent: string | undefined;
@@ -100,7 +99,7 @@ async function closeOf(
  */
 function isCurrent(
   { connections }: Pick<ServiceComponents, 'connections'>,
-  { kind, connection }: Exclude<ConnectionChange, { kind: 'synced' }>,
+  { kind, connection }: ChangeOfOne,
 ): boolean {
   const { key, generation } = connection;
   const ended = kind === 'removed' || isClosed(connection);
@@ -119,7 +118,6 @@ function isOwn(
   return owner !== undefined && guard.mayActIn(namespaceOfOwner(owner), peer);
 }
 
-/** The pod that calls. */
 function clientEvent(change: ConnectionChange): MessageInitShape<typeof connect.ConnectionEventSchema> {
   const { UP, HEALING, CLOSED, SYNCED } = connect.ConnectionEvent_Kind;
   if (change.kind === 'synced') return { kind: SYNCED };

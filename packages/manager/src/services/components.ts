@@ -16,11 +16,10 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   readonly pods: NodePods | undefined;
   /** Undefined where no decision is recorded. */
   readonly auditLog: AuditLog | undefined;
-  /** Undefined for plain text. */
   readonly credentials: MachineCredentials | undefined;
   readonly intake: Intake;
   readonly courses: Courses;
-  /** Where it keeps its state, and HOST:PORT that it listens on. */
+  /** Where the manager keeps its state, and HOST:PORT that the manager listens on. */
   readonly places: Pick<ManagerOptions, 'stateDir' | 'listen'>;
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;

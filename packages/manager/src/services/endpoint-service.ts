@@ -2,7 +2,7 @@
 import { type endpoint, NsmError, type ServiceImplementation } from '@nsm/api';
 import { admitName, admitRequestId } from '../admission/admission.js';
 import { leave } from '../signals/leaving.js';
-import type { Connection } from '../state/connection.js';
+import { type Connection, endpointOf } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
 import { refusable } from './refusable.js';
@@ -34,11 +34,8 @@ export function endpointService(
     closeConnection: ({ requestId, networkServiceName, reason }, { peer }) =>
       refusable(async () => {
         admitRequestId(requestId);
-        const isItsOwn = ({ endpoint: { name, namespace } }: Connection): boolean =>
-          components.endpoints.isServedBy(
-            { nseProviderName: name, nseProviderNamespace: namespace, networkServiceName },
-            peer,
-          );
+        const isItsOwn = (connection: Connection): boolean =>
+          components.endpoints.isServedBy(endpointOf(connection), peer);
         const own = components.connections.servedAs(requestId, networkServiceName).filter(isItsOwn);
         // Of another's connection nothing is said that is not said where there is none.
         const { connections, endpoints, guard } = components;

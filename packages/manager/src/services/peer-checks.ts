@@ -9,7 +9,6 @@ type PeerCheck = MessageInitShape<typeof admin.PeerCheckSchema>;
 type Reached = Partial<Pick<admin.PeerCheck, 'version' | 'roundTripMs' | 'clockAheadMs' | 'error' | 'code'>>;
 type Offered = Partial<Pick<admin.PeerCheck, 'remote' | 'tunnels' | 'obstacles'>>;
 
-/** Managers that are called at a time. */
 const atOnce = 16;
 
 /** Each other manager as soon as it is known how it is reached; those that said that they stopped are left out. */

@@ -18,7 +18,10 @@ type ConnectionInit = Exclude<MessageInitShape<typeof admin.ConnectionSchema>, M
 
 /** @param roundTripUs where it was measured. */
 export async function inFull(
-  components: Pick<ServiceComponents, 'connections' | 'forwarder' | 'pods' | 'self'>,
+  components: Pick<
+    ServiceComponents,
+    'connections' | 'forwarder' | 'narrowWays' | 'offers' | 'pods' | 'self'
+  >,
   connection: Connection,
   roundTripUs = 0,
 ): Promise<ConnectionInit> {
@@ -27,14 +30,15 @@ export async function inFull(
   const statistics = await withinPatience(components.forwarder.getStatistics({ crossConnect })).catch(
     () => undefined,
   );
-  const past = components.connections.historyOf(connection.id);
+  const past = components.connections.histories.of(connection.id);
   const history = past.states.map(({ time, state, detail }, index, states) => ({
     time: timestampFromMs(time),
     state,
     detail,
     durationMs: (states[index + 1]?.time ?? time) - time,
   }));
-  const course = components.connections.courseOf(connection.id);
+  const course = components.connections.histories.courseOf(connection.id);
+  const narrow = await narrowWayOf(components, connection);
   return {
     ...adminConnection(components, connection),
     history,
@@ -43,7 +47,23 @@ export async function inFull(
     roundTripUs,
     ...(course ? { lastOrder: orderOf(course, components.self.name) } : {}),
     ...(statistics ? { statistics } : {}),
+    ...(narrow ? { narrowWay: narrow } : {}),
   };
+}
+
+/** The way to the other node with the MTU that it has in truth, as far as the packets of a pod show. */
+async function narrowWayOf(
+  { narrowWays, offers }: Pick<ServiceComponents, 'narrowWays' | 'offers'>,
+  connection: Connection,
+): Promise<MessageInitShape<typeof admin.NarrowWaySchema> | undefined> {
+  const carries = narrowWays.carriesOf(connection);
+  const { type, remote = '' } = connection.crossConnect.tunnel ?? {};
+  if (carries === undefined) return undefined;
+  // Without a route the connection's state says what is wrong.
+  const { way, tunnels } = await offers.to(remote).catch(() => ({ way: undefined, tunnels: [] }));
+  const offered = tunnels.find((one) => one.type === type)?.parameters?.mtu;
+  if (!way || offered === undefined) return { carries };
+  return { carries, way: { ...way, mtu: carries + way.mtu - offered } };
 }
 
 /** @param manager the own name. */

@@ -1,10 +1,10 @@
 // Everything that operators may want to hear of, in one stream: what there is, then what happens.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { admin, Backlog, type NetworkServiceEndpoint, type registry } from '@nsm/api';
-import { endpointKey } from '@nsm/registry';
+import { admin, Backlog } from '@nsm/api';
+import { watchRecords } from '../signals/registry-changes.js';
 import { detailOf, isClosed } from '../state/connection.js';
-import type { ConnectionChange } from '../state/connection-table.js';
+import type { ChangeOfOne } from '../state/connection-table.js';
 import type { ServiceComponents } from './components.js';
 import { adminConnection } from './told-connections.js';
 
@@ -14,7 +14,7 @@ type Tell = (event: Omit<EventInit, '$typeName' | 'time'>) => void;
 
 const { PRESENT, CHANGED, REMOVED, SYNCED } = admin.ConnectionChange_Kind;
 const { CONNECTIONS, ENDPOINTS, MANAGERS, POLICY, LIMITS } = admin.WatchEvent_Topic;
-const connectionKinds = { present: PRESENT, changed: CHANGED, removed: REMOVED };
+const kinds = { present: PRESENT, changed: CHANGED, removed: REMOVED };
 
 /** A watcher that is this many events behind is cut off, and may watch again from the start. */
 const maxBacklog = 4096;
@@ -61,55 +61,24 @@ function watchLimits({ shares }: Components, tell: Tell): Disposable {
   );
 }
 
-function tellConnection(components: Components, change: ConnectionChange, tell: Tell): void {
-  if (change.kind === 'synced') return;
+function tellConnection(components: Components, change: ChangeOfOne, tell: Tell): void {
   const { kind, connection } = change;
   const reason = kind === 'removed' ? change.reason : isClosed(connection) ? detailOf(connection) : '';
   const value = adminConnection(components, connection);
-  tell({ topic: CONNECTIONS, kind: connectionKinds[kind], what: { case: 'connection', value }, reason });
+  tell({ topic: CONNECTIONS, kind: kinds[kind], what: { case: 'connection', value }, reason });
 }
 
-/** The registry tells records, not whether they were there before: that is remembered here. */
 function watchRegistry(
   { registry }: Components,
   isWanted: (topic: admin.WatchEvent_Topic) => boolean,
   tell: Tell,
 ): Disposable {
-  const managers = new Map<string, registry.Manager>();
-  const endpoints = new Map<string, NetworkServiceEndpoint>();
-  const tellManager = (kind: admin.ConnectionChange_Kind, value: registry.Manager): void => {
-    if (isWanted(MANAGERS)) tell({ topic: MANAGERS, kind, what: { case: 'manager', value } });
-  };
-  const tellEndpoint = (kind: admin.ConnectionChange_Kind, value: NetworkServiceEndpoint): void => {
-    if (isWanted(ENDPOINTS)) tell({ topic: ENDPOINTS, kind, what: { case: 'endpoint', value } });
-  };
-  return registry.watch(({ event }) => {
-    switch (event.case) {
-      case 'managerPut': {
-        const isNew = !managers.has(event.value.name);
-        managers.set(event.value.name, event.value);
-        return tellManager(isNew ? PRESENT : CHANGED, event.value);
-      }
-      case 'managerRemoved': {
-        const manager = managers.get(event.value);
-        managers.delete(event.value);
-        if (manager) tellManager(REMOVED, manager);
-        return;
-      }
-      case 'endpointPut': {
-        const key = endpointKey(event.value);
-        const isNew = !endpoints.has(key);
-        endpoints.set(key, event.value);
-        return tellEndpoint(isNew ? PRESENT : CHANGED, event.value);
-      }
-      case 'endpointRemoved': {
-        const key = endpointKey(event.value);
-        const endpoint = endpoints.get(key);
-        endpoints.delete(key);
-        if (endpoint) tellEndpoint(REMOVED, endpoint);
-        return;
-      }
-    }
+  return watchRecords(registry, (change) => {
+    const kind = kinds[change.kind];
+    if (change.about === 'manager' && isWanted(MANAGERS))
+      tell({ topic: MANAGERS, kind, what: { case: 'manager', value: change.record } });
+    else if (change.about === 'endpoint' && isWanted(ENDPOINTS))
+      tell({ topic: ENDPOINTS, kind, what: { case: 'endpoint', value: change.record } });
   });
 }
 

@@ -1,32 +1,27 @@
 // Every change of a connection and every record of the registry, as lines of the audit log.
-import type { NetworkServiceEndpoint } from '@nsm/api';
-import { endpointKey } from '@nsm/registry';
+import type { registry as reg } from '@nsm/api';
 import { endpointFields, subjectFields } from '../audit/audit.js';
 import { type Connection, detailOf, stateOf } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
+import { watchRecords } from './registry-changes.js';
 
 /** Listens until the manager stops; not at all without an audit log. */
 export function recordChanges(components: SignalComponents): void {
   if (!components.audit.isOn) return;
-  void recordConnections(components);
+  recordConnections(components);
   recordRegistry(components);
 }
 
-async function recordConnections({ connections, audit, stopping }: SignalComponents): Promise<void> {
-  const states = new Map<string, string>();
-  let synced = false;
-  for await (const change of connections.watch(stopping)) {
-    if (change.kind === 'synced') {
-      synced = true;
-      continue;
-    }
+function recordConnections({ connections, audit, stopping }: SignalComponents): void {
+  const states = new Map<string, string>([...connections.values()].map((one) => [one.id, stateOf(one)]));
+  const listening = connections.onChange((change) => {
     const { connection } = change;
     const { id } = connection;
     const state = change.kind === 'removed' ? 'REMOVED' : stateOf(connection);
     const before = states.get(id);
     if (change.kind === 'removed') states.delete(id);
     else states.set(id, state);
-    if (state === before || !synced) continue;
+    if (state === before) return;
     audit.note({
       event: 'connection',
       who: connection.client && subjectFields(connection.client),
@@ -34,7 +29,8 @@ async function recordConnections({ connections, audit, stopping }: SignalCompone
       outcome: state,
       reason: change.kind === 'removed' ? change.reason : detailOf(connection),
     });
-  }
+  });
+  stopping.addEventListener('abort', () => listening[Symbol.dispose](), { once: true });
 }
 
 function connectionFields({ id, service, requestId, endpoint, peer, role, replaces }: Connection) {
@@ -51,47 +47,29 @@ function connectionFields({ id, service, requestId, endpoint, peer, role, replac
 
 /** As this manager sees it: what others have written, too. */
 function recordRegistry({ registry, audit, stopping }: SignalComponents): void {
-  const managers = new Map<string, string>();
-  /** Who provides each endpoint: its removal names only the endpoint. */
-  const providers = new Map<string, NetworkServiceEndpoint['provider']>();
-  const watch = registry.watch(({ event }) => {
-    switch (event.case) {
-      case 'endpointPut': {
-        const { provider } = event.value;
-        providers.set(endpointKey(event.value), provider);
-        audit.note({
-          event: 'endpoint',
-          who: provider && subjectFields(provider),
-          what: endpointFields(event.value),
-          outcome: 'registered',
-        });
-        return;
-      }
-      case 'endpointRemoved': {
-        const { networkServiceName: service, nseProviderName: endpoint } = event.value;
-        const key = endpointKey(event.value);
-        const provider = providers.get(key);
-        providers.delete(key);
-        audit.note({
-          event: 'endpoint',
-          who: provider && subjectFields(provider),
-          what: { service, endpoint },
-          outcome: 'removed',
-        });
-        return;
-      }
-      case 'managerPut': {
-        const { name, address, alive, stopped, drained } = event.value;
-        const state = alive ? (drained ? 'drained' : 'joined') : stopped ? 'stopped' : 'silent';
-        // Leases are renewed all the time.
-        if (managers.get(name) === `${address} ${state}`) return;
-        managers.set(name, `${address} ${state}`);
-        return audit.note({ event: 'manager', what: { name, address }, outcome: state });
-      }
-      case 'managerRemoved':
-        managers.delete(event.value);
-        return audit.note({ event: 'manager', what: { name: event.value }, outcome: 'removed' });
+  const watch = watchRecords(registry, (change) => {
+    if (change.about === 'endpoint') {
+      const { kind, record } = change;
+      const { provider, networkServiceName: service, nseProviderName: endpoint } = record;
+      audit.note({
+        event: 'endpoint',
+        who: provider && subjectFields(provider),
+        what: kind === 'removed' ? { service, endpoint } : endpointFields(record),
+        outcome: kind === 'removed' ? 'removed' : 'registered',
+      });
+      return;
     }
+    const { kind, record, former } = change;
+    const { name, address } = record;
+    if (kind === 'removed') audit.note({ event: 'manager', what: { name }, outcome: 'removed' });
+    // Leases are renewed all the time.
+    else if (former?.address !== address || stateOfManager(former) !== stateOfManager(record))
+      audit.note({ event: 'manager', what: { name, address }, outcome: stateOfManager(record) });
   });
   stopping.addEventListener('abort', () => watch[Symbol.dispose](), { once: true });
+}
+
+function stateOfManager({ alive, stopped, drained }: reg.Manager): string {
+  if (alive) return drained ? 'drained' : 'joined';
+  return stopped ? 'stopped' : 'silent';
 }

@@ -2,7 +2,7 @@
 import { compareSoon } from './comparing.js';
 import type { SignalComponents } from './components.js';
 
-/** A forwarder that is away is told when it is back. */
+/** Tells the forwarder; a forwarder that is away is told when it is back. */
 export async function tellPrefixes({
   cluster,
   forwarder,

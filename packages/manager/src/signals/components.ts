@@ -6,14 +6,16 @@ import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Audit } from '../audit/audit.js';
 import type { Abilities } from '../choice/abilities.js';
 import type { EndpointHealth } from '../choice/endpoint-health.js';
+import type { NarrowWays } from '../choice/narrow-ways.js';
 import type { TunnelOffers } from '../choice/tunnel-offers.js';
 import type { Clock } from '../clock.js';
 import type { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import type { Reconciler } from '../connection/reconciler.js';
+import type { Advertising } from '../endpoints/advertising.js';
+import type { Catalogue } from '../endpoints/catalogue.js';
+import type { LocalEndpoints } from '../endpoints/local-endpoints.js';
 import type { Forwarder } from '../forwarder-client.js';
-import type { Advertising } from '../peers/advertising.js';
-import type { Catalogue } from '../peers/catalogue.js';
-import type { LocalEndpoints } from '../peers/local-endpoints.js';
+import type { LookingAgain } from '../keep-looking.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Gate } from '../policy/gate.js';
 import type { PolicySource } from '../policy/policy-source.js';
@@ -22,12 +24,12 @@ import type { Readiness } from '../readiness.js';
 import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 
-export interface SignalComponents {
+export interface SignalComponents extends LookingAgain {
   readonly self: Self;
   readonly reconciler: Reconciler;
   readonly connections: ConnectionTable;
   readonly forwarder: Forwarder;
-  readonly abilities: Pick<Abilities, 'learn'>;
+  readonly abilities: Abilities;
   readonly cluster: ClusterPrefixes;
   readonly registry: Registry;
   readonly readiness: Readiness;
@@ -42,14 +44,10 @@ export interface SignalComponents {
   readonly source: PolicySource;
   readonly audit: Audit;
   readonly offers: TunnelOffers;
-  /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
-  readonly underlayListeners: Set<() => void>;
+  readonly narrowWays: NarrowWays;
   readonly clock: Clock;
-  /** What the log has been told. */
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
-  /** Aborts when the manager stops. */
-  readonly stopping: AbortSignal;
   /** Milliseconds between two looks at whether packets come back from each other node. */
   readonly probeIntervalMs: number;
 }

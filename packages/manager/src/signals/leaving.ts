@@ -5,10 +5,9 @@ import { endpointKey } from '@nsm/registry';
 import { policy } from '../connection/policy.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import { tellDrained } from '../peers/registration.js';
-import { type Connection, isUp } from '../state/connection.js';
+import { type Connection, endpointOf, isUp } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 
-/** What became of the connections that were to move. */
 export interface Moved {
   readonly moved: number;
   /** Ids of those that no other endpoint can take. */
@@ -38,13 +37,8 @@ export async function drain(components: SignalComponents, undo: boolean): Promis
 }
 
 /** Whether this node's half of a connection is the one of its endpoint, and that is `record`. */
-export function isServedBy({ role, service, endpoint }: Connection, record: NetworkServiceEndpoint): boolean {
-  return (
-    role !== 'CLIENT' &&
-    service === record.networkServiceName &&
-    endpoint.name === record.nseProviderName &&
-    (endpoint.namespace || 'default') === (record.nseProviderNamespace || 'default')
-  );
+export function isServedBy(connection: Connection, record: NetworkServiceEndpoint): boolean {
+  return connection.role !== 'CLIENT' && endpointKey(endpointOf(connection)) === endpointKey(record);
 }
 
 /** Moves connections whose endpoint is on this node; the managers of their clients where those are elsewhere. */
@@ -86,12 +80,8 @@ export async function moveAway(
 ): Promise<void> {
   const connection = connections.byId(id);
   if (!connection) return;
-  const { key, service, endpoint } = connection;
-  const left = endpointKey({
-    networkServiceName: service,
-    nseProviderName: endpoint.name,
-    nseProviderNamespace: endpoint.namespace,
-  });
+  const { key } = connection;
+  const left = endpointKey(endpointOf(connection));
   const avoid = (other: NetworkServiceEndpoint): boolean => endpointKey(other) === left;
   await reconciler.order(key, { kind: 'move', id, reason, avoid });
 }

@@ -4,12 +4,13 @@ import { type HealCause, noteLoss } from '../connection/facts.js';
 import { removeOrphanedInterfaces } from '../connection/orphaned-interfaces.js';
 import { policy } from '../connection/policy.js';
 import { type Connection, isClosed, isDetached, isInPlace } from '../state/connection.js';
+import { isSameNamespace } from '../state/namespace-identity.js';
 import { tellPrefixes } from './cluster-changes.js';
 import { compareSoon } from './comparing.js';
 import type { SignalComponents } from './components.js';
 import { isServedBy } from './leaving.js';
 
-/** What a connection leads to is of no use any more; one that was lost before needs not hear. */
+/** Marks a connection as lost, unless it was lost before. */
 export function lose(
   reconciler: SignalComponents['reconciler'],
   { id, phase }: Pick<Connection, 'id' | 'phase'>,
@@ -124,14 +125,9 @@ function namespaceGone(components: SignalComponents, gone: fw.Namespace): void {
   components.guard.forget(gone.inode);
   for (const connection of components.connections.values()) {
     const { client, endpoint } = connection.crossConnect;
-    if (sameNamespace(client?.namespace, gone))
+    if (isSameNamespace(client?.namespace, gone))
       components.reconciler.end(connection.id, 'the network namespace of the client is gone');
-    else if (sameNamespace(endpoint?.namespace, gone))
+    else if (isSameNamespace(endpoint?.namespace, gone))
       lose(components.reconciler, connection, 'endpoint', 'the network namespace of the endpoint is gone');
   }
-}
-
-/** Another namespace may have got the same inode; where the kernel gives no cookies, the inode has to do. */
-function sameNamespace(one: fw.Namespace | undefined, other: fw.Namespace): boolean {
-  return one?.inode === other.inode && one.cookie === other.cookie;
 }

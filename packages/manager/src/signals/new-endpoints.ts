@@ -3,9 +3,9 @@
 import type { SignalComponents } from './components.js';
 import { tryAgainNow } from './losses.js';
 
-/** Listens to the registry until the returned object is disposed of. */
-export function watchNewEndpoints({ connections, registry, reconciler }: SignalComponents): Disposable {
-  return registry.watch(({ event }) => {
+/** Listens for as long as the registry tells. */
+export function watchNewEndpoints({ connections, registry, reconciler }: SignalComponents): void {
+  registry.watch(({ event }) => {
     if (event.case !== 'endpointPut') return;
     for (const { id, service, phase } of connections.healing())
       if (phase.kind === 'LOST' && service === event.value.networkServiceName) tryAgainNow(reconciler, id);

@@ -2,7 +2,7 @@
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
 import type { PathFailure } from '../connection/facts.js';
-import type { Connection } from '../state/connection.js';
+import { type Connection, endpointOf } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 
 /**
@@ -12,15 +12,12 @@ import type { SignalComponents } from './components.js';
  */
 export function pathFailureOf(
   { catalogue, health, registry }: Pick<SignalComponents, 'catalogue' | 'health' | 'registry'>,
-  { request, service, endpoint, peer, phase }: Connection,
+  connection: Connection,
 ): PathFailure | undefined {
+  const { request, service, peer, phase } = connection;
   const { contested, contestedThere } = phase.kind === 'UP' ? phase : {};
   if (contested !== undefined && contestedThere === undefined) return undefined;
-  const key = endpointKey({
-    networkServiceName: service,
-    nseProviderName: endpoint.name,
-    nseProviderNamespace: endpoint.namespace,
-  });
+  const key = endpointKey(endpointOf(connection));
   // What is undone in the endpoint's pod is not in another's of the same node.
   const avoid = (other: NetworkServiceEndpoint): boolean =>
     contestedThere === undefined ? other.networkServiceHost === peer?.manager : endpointKey(other) === key;

@@ -121,7 +121,7 @@ export class PathProbe {
     });
   }
 
-  /** An interface that is not there, or a forwarder that is away, proves nothing. */
+  /** The answer of one client's path; an interface that is not there, or a forwarder that is away, proves nothing. */
   async #answerOf({ id, crossConnect }: Connection): Promise<Answer> {
     const { forwarder, probeIntervalMs, reconciler } = this.#components;
     try {

@@ -1,7 +1,7 @@
 // What another manager says of connections that the two share, and what it asks about them.
 import type { proxy } from '@nsm/api';
 import { type CallingManager, means } from '../admission/calling-manager.js';
-import { type Connection, isClosed, proxyKey } from '../state/connection.js';
+import { isClosed, proxyKey } from '../state/connection.js';
 import { wordsOf } from '../untrusted-text.js';
 import type { SignalComponents } from './components.js';
 import { moveAway } from './leaving.js';
@@ -61,26 +61,20 @@ export function sharesConnection(
   { connectionId, tunnelIdentifier, halfId }: proxy.SharedConnection,
 ): boolean {
   if (components.peers.isAsking(connectionId)) return true;
-  const half = halfOf(components, connectionId);
+  const half = components.connections.halfOf(connectionId);
   const same = half?.peer?.manager === name && (half.tunnel?.identifier ?? 0) === tunnelIdentifier;
   // A manager of an earlier version asks without.
   return same && !isClosed(half) && (halfId === '' || !half.halfId || halfId === half.halfId);
 }
 
-/** A connection whose half here was ended for good, of which the other manager has not heard. */
+/** A connection whose half on this node was ended for good without the other manager having heard. */
 export function endedConnection(
   components: SignalComponents,
   { name }: CallingManager,
   { connectionId }: Pick<proxy.SharedConnection, 'connectionId'>,
 ): { readonly connectionId: string; readonly reason: string } | undefined {
-  const half = halfOf(components, connectionId);
+  const half = components.connections.halfOf(connectionId);
   if (half?.peer?.manager !== name || half.intent.kind !== 'closed') return undefined;
   const { tell, reason } = half.intent;
   return tell === 'peer' ? { connectionId, reason } : undefined;
-}
-
-/** This node's half of a connection that its client's manager calls so. */
-function halfOf(components: SignalComponents, connectionId: string): Connection | undefined {
-  const own = components.connections.byId(connectionId);
-  return own?.role === 'CLIENT' ? own : components.connections.byKey(`proxy ${connectionId}`);
 }

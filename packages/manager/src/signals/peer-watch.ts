@@ -6,6 +6,7 @@ import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed, isInPlace } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 import { lose } from './losses.js';
+import { SizeProbe } from './packet-sizes.js';
 import { PathProbe } from './path-probe.js';
 import { hearTroubled } from './undone-there.js';
 
@@ -14,12 +15,15 @@ export async function watchPeers(components: SignalComponents): Promise<void> {
   await Promise.all([
     watch(components, policy.callAgainMs, () => new PeerWatch(components)),
     watch(components, components.probeIntervalMs, (manager) => new PathProbe(components, manager)),
+    watch(components, components.probeIntervalMs, () => new SizeProbe(components)),
   ]);
 }
 
 /** Checks all connections that this manager shares with another manager. */
 interface Watch {
   look(connections: readonly Connection[]): Promise<void>;
+  /** Nothing is shared with it any more. */
+  [Symbol.dispose]?(): void;
 }
 
 async function watch(
@@ -31,7 +35,11 @@ async function watch(
   while (!components.stopping.aborted) {
     await components.clock.sleep(intervalMs, components.stopping);
     const shared = sharedByManager(components);
-    for (const manager of watches.keys()) if (!shared.has(manager)) watches.delete(manager);
+    for (const [manager, former] of watches) {
+      if (shared.has(manager)) continue;
+      watches.delete(manager);
+      former[Symbol.dispose]?.();
+    }
     for (const [manager, connections] of shared) {
       const present = watches.get(manager) ?? begin(manager);
       watches.set(manager, present);

@@ -1,8 +1,10 @@
 // A new policy holds for what there is, too: endpoints that may not be provided any more leave, and connections that are not allowed
 // any more end at once. Packets that a rule forbids have no time of grace.
+
+import { endpointKey } from '@nsm/registry';
 import { subjectFields } from '../audit/audit.js';
 import type { Verdict } from '../policy/gate.js';
-import { type Connection, isClosed } from '../state/connection.js';
+import { type Connection, endpointOf, isClosed } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 import { lose } from './losses.js';
 
@@ -62,12 +64,14 @@ function reconsider(components: SignalComponents, connection: Connection): void 
 /** Undefined while its endpoint is not known: it is judged when it is connected elsewhere. */
 function verdictOf(
   { gate, catalogue, endpoints, subjects }: SignalComponents,
-  { role, service, endpoint: { name, namespace }, client, interface: chosen }: Connection,
+  connection: Connection,
 ): Verdict | undefined {
-  const isIt = (one: { readonly nseProviderName: string; readonly nseProviderNamespace: string }): boolean =>
-    one.nseProviderName === name && (one.nseProviderNamespace || 'default') === (namespace || 'default');
+  const { role, service, client, interface: chosen } = connection;
+  const key = endpointKey(endpointOf(connection));
   const record =
-    role === 'CLIENT' ? catalogue.of(service).find(isIt) : endpoints.matching(name, namespace, service)[0];
+    role === 'CLIENT'
+      ? catalogue.of(service).find((one) => endpointKey(one) === key)
+      : endpoints.get(key)?.record;
   if (!record || !client) return undefined;
   return gate.permits(role === 'ENDPOINT' ? client : subjects.again(client), record, chosen);
 }

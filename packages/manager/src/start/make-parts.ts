@@ -4,7 +4,6 @@ import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';
 import { Courses } from '@nsm/observe';
 import { isSubjectLimit } from '@nsm/policy';
-import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { AddressPools } from '../addresses/address-pools.js';
 import { Identifiers } from '../addresses/identifiers.js';
@@ -12,29 +11,26 @@ import { Intake } from '../admission/intake.js';
 import { NamespaceGuard } from '../admission/namespace-guard.js';
 import { Shares } from '../admission/shares.js';
 import { Audit } from '../audit/audit.js';
-import type { AuditLog } from '../audit/audit-log.js';
 import { logOrders } from '../audit/log-orders.js';
-import type { Abilities } from '../choice/abilities.js';
 import { EndpointHealth } from '../choice/endpoint-health.js';
+import { NarrowWays } from '../choice/narrow-ways.js';
 import { TunnelOffers } from '../choice/tunnel-offers.js';
 import { monotonicClock } from '../clock.js';
 import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
-import type { Forwarder } from '../forwarder-client.js';
+import { Advertising } from '../endpoints/advertising.js';
+import { Catalogue } from '../endpoints/catalogue.js';
+import { LocalEndpoints } from '../endpoints/local-endpoints.js';
+import { ServedNames } from '../endpoints/served-names.js';
 import type { ManagerOptions } from '../manager-options.js';
-import { Advertising } from '../peers/advertising.js';
-import { Catalogue } from '../peers/catalogue.js';
-import { LocalEndpoints } from '../peers/local-endpoints.js';
-import { OwnerWatch } from '../peers/owner-watch.js';
 import { PeerManagers } from '../peers/peer-managers.js';
-import { ServedNames } from '../peers/served-names.js';
 import { Gate } from '../policy/gate.js';
-import type { PolicySource } from '../policy/policy-source.js';
 import { Subjects } from '../policy/subjects.js';
 import type { Readiness } from '../readiness.js';
 import type { RequestComponents } from '../request/components.js';
 import { establish } from '../request/establish.js';
+import { OwnerWatch } from '../request/owner-watch.js';
 import { Refusals } from '../request/refusals.js';
 import type { Self } from '../self.js';
 import type { ServiceComponents } from '../services/components.js';
@@ -42,20 +38,13 @@ import type { SignalComponents } from '../signals/components.js';
 import { endpointGone, processGone } from '../signals/losses.js';
 import { pathFailureOf } from '../signals/path-failure.js';
 import { ConnectionTable } from '../state/connection-table.js';
-import type { Store } from '../state/store.js';
+import type { Foundations } from './open-foundations.js';
 import type { Stops } from './stops.js';
 
-export interface PartsComponents {
+export interface PartsComponents extends Omit<Foundations, 'nodeId'> {
   readonly self: Self;
-  readonly store: Store;
-  readonly forwarder: Forwarder;
-  readonly abilities: Abilities;
-  readonly registry: Registry;
   readonly readiness: Readiness;
-  readonly source: PolicySource;
-  readonly auditLog: AuditLog | undefined;
   readonly logger: Logger;
-  /** Aborts when the manager stops. */
   readonly stopping: AbortSignal;
   /** Resolves when what was there before the last restart has been looked for. */
   readonly recovered: Promise<void>;
@@ -117,11 +106,7 @@ export function makeParts(
   );
   stops.add(() => advertising.stop());
   const connections = new ConnectionTable(store, Date.now);
-  const { wirings, missingCapabilities, physical } = abilities;
-  const catalogue = new Catalogue(
-    { registry, endpoints, connections, health, wirings, missingCapabilities, physical, gate },
-    name,
-  );
+  const catalogue = new Catalogue({ registry, endpoints, connections, health, abilities, gate }, name);
   const pools = new AddressPools(registry, name);
   const identifiers = new Identifiers();
   const offers = new TunnelOffers(forwarder, options.tunnelAddress ?? '');
@@ -147,9 +132,7 @@ export function makeParts(
     ...known,
     ...{
       forwarder,
-      wirings,
-      missingCapabilities,
-      physical,
+      abilities,
       offers,
       pools,
       refusals: new Refusals(Date.now),
@@ -188,6 +171,7 @@ export function makeParts(
       stopping,
     },
     underlayListeners: new Set(),
+    narrowWays: new NarrowWays(),
     cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
   };

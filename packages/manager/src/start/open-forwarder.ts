@@ -1,12 +1,12 @@
 // The forwarder of this node: a thread of this process, or a process of its own.
-import { Channel } from '@nsm/api';
+import { Channel, splitHostPort } from '@nsm/api';
 import { type LendingOptions, lentDevicesIn, startForwarderThread, whatIsOutOfReach } from '@nsm/forwarder';
 import type { MemoryLimits } from '@nsm/forwarder/memory-limits';
 import { IpPrefix } from '@nsm/netlink';
 import { defaultLimits } from '../admission/limits.js';
 import type { Forwarder } from '../forwarder-client.js';
 import type { ManagerOptions } from '../manager-options.js';
-import { externalForwarder } from '../peers/external-forwarder.js';
+import { externalForwarder } from './external-forwarder.js';
 import { oneLookAtATime } from './one-look.js';
 import type { Stops } from './stops.js';
 
@@ -46,9 +46,7 @@ function lendingOf(
   stateDir: string,
 ): LendingOptions {
   // Where other managers find this one, tunnels end too, unless it is said otherwise.
-  const hosts = [listen, advertise].map((address) =>
-    address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
-  );
+  const hosts = [listen, advertise].map((address) => splitHostPort(address).host);
   const named = [...hosts, ...(tunnelAddress === undefined ? [] : [tunnelAddress])];
   const underlay = named.map((host) => IpPrefix.parseAddress(host)?.address ?? host);
   return { ...lending, folder: lentDevicesIn(stateDir), underlay };

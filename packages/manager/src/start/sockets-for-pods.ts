@@ -6,6 +6,8 @@ import { basename, join } from 'node:path';
 /** More than a node runs containers. All are there from the start: kubelet gives one again after a reboot, and asks nobody. */
 const folders = 512;
 const mode = 0o755;
+/** Where a container that shares memory has RUN/shared: as it has the folder read-only, nobody could make the place for that later. */
+const mountPoint = 'shared';
 
 /** Below --run-dir, one for each container that may have the sockets at the same time. */
 export function foldersForPods(runDir: string): readonly string[] {
@@ -17,7 +19,7 @@ export function showToPods(runDir: string, socket: string): void {
   const name = basename(socket);
   const all = foldersForPods(runDir);
   // The last is made last.
-  const last = statSync(all.at(-1) ?? '', { throwIfNoEntry: false });
+  const last = statSync(join(all.at(-1) ?? '', mountPoint), { throwIfNoEntry: false });
   if (!last || (last.mode & 0o777) !== mode) for (const folder of all) makeFolder(folder);
   const fresh = join(runDir, `.${name}.for-pods`);
   // The link that a manager left which died before the rename.
@@ -34,6 +36,8 @@ export function showToPods(runDir: string, socket: string): void {
 
 /** For every user, whatever the umask of this process. */
 function makeFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true });
-  chmodSync(folder, mode);
+  for (const made of [folder, join(folder, mountPoint)]) {
+    mkdirSync(made, { recursive: true });
+    chmodSync(made, mode);
+  }
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { NsmError, takeNamespaceLock } from '@nsm/api';
 import type { Logger } from 'pino';
-import { listenerOf } from '../peers/socket-listener.js';
+import { listenerOf } from '../endpoints/socket-listener.js';
 import { quote } from '../untrusted-text.js';
 
 /** Milliseconds within which the manager that has the name tells its process id. */

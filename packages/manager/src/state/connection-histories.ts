@@ -3,7 +3,6 @@ import { NsmError } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { type Connection, detailOf, type OperatorState, stateOf } from './connection.js';
 
-/** A state that a connection entered. */
 export interface PastState {
   /** Milliseconds since the Unix epoch. */
   readonly time: number;
@@ -15,7 +14,6 @@ export interface PastState {
 export interface Past {
   /** Milliseconds since the Unix epoch at which it was made; after a restart, at which it entered the state that it was found in. */
   readonly since: number;
-  /** Times that it was healed. */
   readonly heals: number;
   /** The states it was in, the latest last; of many the last. */
   readonly states: readonly PastState[];
@@ -23,7 +21,7 @@ export interface Past {
 
 interface Noted extends Past {
   heals: number;
-  /** It was in a state of `healing`, and has not been up since. */
+  /** Set while the connection has been in a state of `healing` and not been up since. */
   isHealing: boolean;
   readonly states: PastState[];
 }

@@ -59,7 +59,7 @@ describe('ConnectionTable', () => {
       await connections.put(one);
     connections.change(owned('a', 1), { intent: { kind: 'closed', reason: 'gone', tell: 'peer' } });
     const heldIn = (inode: number): number =>
-      connections.heldBy({ uid: 0, gid: 0, namespace: { inode, cookie: 0n } }).pod;
+      connections.holdings.connectionsOf({ uid: 0, gid: 0, namespace: { inode, cookie: 0n } }).pod;
     expect([1, 2, 3].map(heldIn)).toEqual([2, 1, 0]);
     await connections.remove(connections.byId('a')!, 'gone');
     expect(heldIn(1)).toBe(1);
@@ -68,8 +68,8 @@ describe('ConnectionTable', () => {
   it('counts what is being made, once, whatever becomes of the record meanwhile', async () => {
     const connections = table();
     const holder = { uid: 0, gid: 0, namespace: { inode: 1, cookie: 0n } };
-    const held = (): object => connections.heldBy(holder);
-    const ended = connections.expect('a', holder);
+    const held = (): object => connections.holdings.connectionsOf(holder);
+    const ended = connections.holdings.expect('a', holder);
     expect(held()).toEqual({ pod: 1, user: 1 });
     const made = { ...connection('a'), owner: { namespace: 1 } };
     await connections.put(made);
@@ -92,7 +92,7 @@ describe('ConnectionTable', () => {
         ...{ clientParameters: { route: routes }, endpointParameters: { route: routes } },
       }) as unknown as Connection;
     const holder = holderOf(routed('a'))!;
-    const beside = (id: string): number => connections.routesBeside(routed(id), holder).pod;
+    const beside = (id: string): number => connections.holdings.routesOf(holder, routed(id).id).pod;
     await connections.put(routed('a', '10.1.0.0/16', '10.2.0.0/16'));
     await connections.put(routed('b', '10.3.0.0/16'));
     expect([beside('a'), beside('b'), beside('c')]).toEqual([2, 4, 6]);

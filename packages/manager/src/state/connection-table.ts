@@ -1,25 +1,29 @@
 // The connections of this manager: in memory, in the store, and told to whoever watches.
-import { Backlog, type NamespaceIdentity, type NetworkServiceEndpoint } from '@nsm/api';
-import type { Course } from '@nsm/observe';
+import { Backlog, type NamespaceIdentity } from '@nsm/api';
+import { type EndpointKey, endpointKey } from '@nsm/registry';
 import {
   type Connection,
   clientKeyOf,
+  endpointOf,
   isHealing,
   namespaceOfOwner,
   servedAsOf,
   stateOf,
 } from './connection.js';
-import { ConnectionHistories, type Past } from './connection-histories.js';
+import { ConnectionHistories } from './connection-histories.js';
 import { ConnectionIndex } from './connection-index.js';
-import { type Holder, holderOf } from './holder.js';
-import { type Had, Holdings } from './holdings.js';
+import { holderOf } from './holder.js';
+import { Holdings } from './holdings.js';
 import { identityOf } from './namespace-identity.js';
 import type { Store } from './store.js';
 
-export type ConnectionChange =
+/** A connection that has come, changed or gone. */
+export type ChangeOfOne =
   | { readonly kind: 'present' | 'changed'; readonly connection: Connection }
-  | { readonly kind: 'removed'; readonly connection: Connection; readonly reason: string }
-  | { readonly kind: 'synced' };
+  | { readonly kind: 'removed'; readonly connection: Connection; readonly reason: string };
+
+/** For watchers: `synced` follows the connections that there were at first. */
+export type ConnectionChange = ChangeOfOne | { readonly kind: 'synced' };
 
 /** Pods that are remembered when their connections have ended. */
 const maxNoted = 8192;
@@ -38,17 +42,17 @@ export class ConnectionTable {
   readonly #byServed = new ConnectionIndex((connection) =>
     connection.role === 'CLIENT' ? undefined : ofService(connection.service, servedAsOf(connection)),
   );
-  readonly #byEndpoint = new ConnectionIndex(({ service, endpoint: { name, namespace } }) =>
-    endpointKey(service, name, namespace),
-  );
+  readonly #byEndpoint = new ConnectionIndex((connection) => endpointKey(endpointOf(connection)));
   readonly #indexes = [this.#byKey, this.#byRequest, this.#byClient, this.#byServed, this.#byEndpoint];
   /** Pods that asked for connections lately, the latest last. */
   readonly #noted = new Set<string>();
-  readonly #holdings = new Holdings();
+  /** What pods and users have of the table. */
+  readonly holdings: Holdings = new Holdings();
+  /** What each connection went through. */
+  readonly histories: ConnectionHistories = new ConnectionHistories();
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
-  readonly #histories = new ConnectionHistories();
-  readonly #listeners = new Set<(change: ConnectionChange) => void>();
+  readonly #listeners = new Set<(change: ChangeOfOne) => void>();
 
   /** @param now milliseconds since the Unix epoch. */
   constructor(store: Store, now: () => number) {
@@ -69,7 +73,6 @@ export class ConnectionTable {
     return this.#byId.values();
   }
 
-  /** Those that are HEALING now. */
   healing(): Connection[] {
     return [...this.#healing].flatMap((id) => this.#byId.get(id) ?? []);
   }
@@ -83,24 +86,14 @@ export class ConnectionTable {
     return this.#byId.get(id);
   }
 
-  /** What a connection went through since this manager knows it. */
-  historyOf(id: string): Past {
-    return this.#histories.of(id);
-  }
-
-  /** Of its last order; undefined where that was before the last restart, or long ago. */
-  courseOf(id: string): Course | undefined {
-    return this.#histories.courseOf(id);
-  }
-
-  /** Notes the order that a connection came to be by, or that changes it. */
-  noteCourse(id: string, course: Course): void {
-    this.#histories.noteCourse(id, course);
-  }
-
-  /** The newest connection of a key. */
   byKey(key: string): Connection | undefined {
     return this.ofKey(key).at(-1);
+  }
+
+  /** This node's half of a connection between nodes, by the id that its client's manager gave to both halves. */
+  halfOf(connectionId: string): Connection | undefined {
+    const own = this.#byId.get(connectionId);
+    return own?.role === 'CLIENT' ? own : this.byKey(`proxy ${connectionId}`);
   }
 
   /** All connections of a key, the oldest first: a changed request's stands beside the one it replaces. */
@@ -108,7 +101,7 @@ export class ConnectionTable {
     return this.#byKey.of(key).toSorted((a, b) => a.generation - b.generation);
   }
 
-  /** Of a connection that is made now under a key: above all that there are. */
+  /** The generation of a connection that is made now under a key: above all present ones. */
   nextGeneration(key: string): number {
     return (this.byKey(key)?.generation ?? 0) + 1;
   }
@@ -137,30 +130,12 @@ export class ConnectionTable {
     if (this.#noted.size > maxNoted && oldest !== undefined) this.#noted.delete(oldest);
   }
 
-  /** Whether a pod has asked for connections lately. */
   wasNoted(pod: NamespaceIdentity): boolean {
     return this.#noted.has(identityOf(pod) ?? '');
   }
 
-  /** Connections of this node to an endpoint. */
-  countOf({ networkServiceName, nseProviderName, nseProviderNamespace }: NetworkServiceEndpoint): number {
-    return this.#byEndpoint.countOf(endpointKey(networkServiceName, nseProviderName, nseProviderNamespace));
-  }
-
-  /** How many connections the clients in a network namespace have, and those of a user: what is being made included. */
-  heldBy(holder: Holder): Had {
-    return this.#holdings.connectionsOf(holder);
-  }
-
-  /** How many routes its other connections have, on both sides. */
-  routesBeside({ id }: Connection, holder: Holder): Had {
-    return this.#holdings.routesOf(holder, id);
-  }
-
-  /** Counts a connection that is being made as its client's. @returns what ends that; a connection on record goes on to count. */
-  expect(id: string, holder: Holder): () => void {
-    this.#holdings.add(id, holder, 'request');
-    return () => this.#holdings.delete(id, 'request');
+  countOf(endpoint: EndpointKey): number {
+    return this.#byEndpoint.countOf(endpointKey(endpoint));
   }
 
   /** Adds a connection that the store has already. */
@@ -176,7 +151,7 @@ export class ConnectionTable {
   }
 
   /**
-   * Records what it is meant to be, or what there is of it. Nobody waits for the disk here: after a restart the kernel and the
+   * Records what a connection is meant to be, or what there is of it, without waiting for the disk: after a restart the kernel and the
    * other manager tell.
    * @returns the connection as it is recorded now.
    */
@@ -191,15 +166,15 @@ export class ConnectionTable {
     const before = this.#byId.get(connection.id);
     if (!before) return;
     this.#byId.delete(connection.id);
-    this.#histories.delete(connection.id);
-    this.#holdings.delete(connection.id, 'record');
+    this.histories.delete(connection.id);
+    this.holdings.delete(connection.id, 'record');
     this.#forget(before);
     this.#tell({ kind: 'removed', connection, reason });
     await this.#store.removeConnection(connection.id);
   }
 
   /** Calls the listener for every change, until what is returned is disposed of. */
-  onChange(listener: (change: ConnectionChange) => void): Disposable {
+  onChange(listener: (change: ChangeOfOne) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
@@ -223,7 +198,7 @@ export class ConnectionTable {
   #set(connection: Connection): void {
     const before = this.#byId.get(connection.id);
     if (before) this.#forget(before);
-    this.#histories.note(connection, this.#now());
+    this.histories.note(connection, this.#now());
     this.#byId.set(connection.id, connection);
     for (const index of this.#indexes) index.add(connection);
     if (isHealing(connection)) this.#healing.add(connection.id);
@@ -231,18 +206,18 @@ export class ConnectionTable {
       this.#contested.add(connection.id);
     if (connection.owner) this.note(namespaceOfOwner(connection.owner));
     const holder = holderOf(connection);
-    if (holder) this.#holdings.add(connection.id, holder, 'record', routesIn(connection));
+    if (holder) this.holdings.add(connection.id, holder, 'record', routesIn(connection));
     this.#tell({ kind: before ? 'changed' : 'present', connection });
   }
 
-  /** With the time at which it entered its state. */
+  /** The record with the time at which the connection entered its state. */
   #dated(connection: Connection): Connection {
     const before = this.#byId.get(connection.id);
     if (!before) return connection;
     return { ...connection, since: stateOf(before) === stateOf(connection) ? before.since : this.#now() };
   }
 
-  #tell(change: ConnectionChange): void {
+  #tell(change: ChangeOfOne): void {
     for (const listener of this.#listeners) listener(change);
   }
 
@@ -253,15 +228,11 @@ export class ConnectionTable {
   }
 }
 
-/** Of both sides. */
+/** Routes of both sides. */
 export function routesIn({ clientParameters, endpointParameters }: Connection): number {
   return (clientParameters?.route.length ?? 0) + (endpointParameters?.route.length ?? 0);
 }
 
 function ofService(service: string, requestId: string): string {
   return `${service}/${requestId}`;
-}
-
-function endpointKey(service: string, name: string, namespace: string): string {
-  return `${service}/${namespace || 'default'}/${name}`;
 }

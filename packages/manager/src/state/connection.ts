@@ -9,6 +9,7 @@ import type {
   Subject,
   TunnelType,
 } from '@nsm/api';
+import type { EndpointKey } from '@nsm/registry';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { identityOf } from './namespace-identity.js';
 
@@ -18,7 +19,7 @@ import { identityOf } from './namespace-identity.js';
  */
 export type Role = 'LOCAL' | 'CLIENT' | 'ENDPOINT';
 
-/** What is meant to be; changed by orders and losses only. */
+/** What the connection is meant to be; changed by orders and losses only. */
 export type Intent =
   | { readonly kind: 'connected' }
   | { readonly kind: 'closed'; readonly reason: string; readonly tell: Tell };
@@ -29,7 +30,7 @@ export type Intent =
  */
 export type Tell = 'peer' | 'reconnect' | 'once' | 'nobody';
 
-/** What there is of it. */
+/** What there is of the connection. */
 export type Phase =
   /** Being made; nobody has been told yet that it carries packets. */
   | { readonly kind: 'CONNECTING' }
@@ -89,12 +90,12 @@ export function detailOf({ intent, phase }: Lived): string {
   return 'reason' in phase ? phase.reason : '';
 }
 
-/** What is said already is not said twice. */
+/** A reason with its cause, unless the reason names the cause already. */
 export function withCause(reason: string, cause: string): string {
   return reason.includes(cause) ? reason : `${reason}; ${cause}`;
 }
 
-/** It is meant to be, and its interface is there: up, or waiting for packets to come back. */
+/** Whether a connection is meant to be, and its interface is there: up, or waiting for packets to come back. */
 export function isInPlace({ intent, phase }: Lived): boolean {
   return intent.kind === 'connected' && (phase.kind === 'UP' || phase.kind === 'WAITING');
 }
@@ -107,12 +108,12 @@ export function isClosed({ intent }: Pick<Connection, 'intent'>): boolean {
   return intent.kind === 'closed';
 }
 
-/** It is to carry packets, and does not. */
+/** Whether a connection is to carry packets, and does not. */
 export function isHealing({ intent, phase }: Lived): boolean {
   return intent.kind === 'connected' && (phase.kind === 'WAITING' || isDetached(phase));
 }
 
-/** What leads to its endpoint is gone, or is being taken away. */
+/** Whether what leads to the endpoint is gone, or is being taken away. */
 export function isDetached({ kind }: Phase): boolean {
   return kind === 'DETACHING' || kind === 'LOST';
 }
@@ -158,7 +159,7 @@ export interface Connection {
   readonly halfId?: string;
   /** The client's. */
   readonly interface: Interface;
-  /** Where the endpoint is on this node. */
+  /** The endpoint's; where the endpoint is on this node. */
   readonly endpointInterface?: Interface;
   readonly clientParameters: ConnectionParameters;
   readonly endpointParameters: ConnectionParameters;
@@ -173,6 +174,14 @@ export interface Connection {
   readonly provider?: Subject;
   /** Milliseconds since the Unix epoch at which it entered its state. */
   readonly since: number;
+}
+
+export function endpointOf({ service, endpoint }: Pick<Connection, 'service' | 'endpoint'>): EndpointKey {
+  return {
+    networkServiceName: service,
+    nseProviderName: endpoint.name,
+    nseProviderNamespace: endpoint.namespace,
+  };
 }
 
 export function namespaceOfOwner({ namespace: inode, cookie = 0n }: Owner): NamespaceIdentity {
@@ -191,12 +200,12 @@ export function clientKeyOf({ role, key, peer, clientKey, requestId }: ServedFor
 
 export type ServedFor = Pick<Connection, 'role' | 'key' | 'peer' | 'clientKey' | 'requestId'>;
 
-/** What its endpoint knows it by, as its request_id. */
+/** The request_id by which the endpoint knows a connection. */
 export function servedAsOf({ servedAs, requestId }: Pick<Connection, 'servedAs' | 'requestId'>): string {
   return servedAs ?? requestId;
 }
 
-/** Under which a request of another manager is idempotent. */
+/** The key under which a request of another manager is idempotent. */
 export function proxyKey({
   connectionId,
   requestId,

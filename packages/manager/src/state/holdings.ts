@@ -2,10 +2,8 @@
 import { Tally } from '../tally.js';
 import { type Holder, holderNames } from './holder.js';
 
-/** Why a connection counts. */
 type Cause = 'request' | 'record';
 
-/** What a pod and its user have. */
 export interface Had {
   readonly pod: number;
   readonly user: number;
@@ -33,6 +31,12 @@ export class Holdings {
     }
     holding.causes.add(cause);
     if (routes !== undefined) this.#setRoutes(holding, routes);
+  }
+
+  /** Counts a connection that is being made. @returns what ends that; a connection on record goes on to count. */
+  expect(id: string, holder: Holder): () => void {
+    this.add(id, holder, 'request');
+    return () => this.delete(id, 'request');
   }
 
   delete(id: string, cause: Cause): void {

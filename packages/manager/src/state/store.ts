@@ -27,7 +27,7 @@ const fileName = /^(?:connections|endpoints)\.(?<life>[^.]*)(?:\.records)?(?<unf
 const gatherFor = 50;
 
 /**
- * A record is safe against the death of the process when its promise resolves: the kernel has it. It is never waited
+ * A record is safe against the death of the process when its promise resolves: the kernel has it. Nothing waits
  * for that the disk has it too. If the machine dies, the kernel's half of every connection and every endpoint's process
  * die with it, so what a former life of the machine left is not even read.
  */
@@ -120,7 +120,7 @@ export class Store {
     this.#gathering ??= setTimeout(() => void this.#flush(), gatherFor).unref();
   }
 
-  /** The connection has ended, whatever the disk says. It needs no room for that. */
+  /** Removes the record of a connection that has ended; a failure is logged. Needs no room on the disk. */
   async removeConnection(id: string): Promise<void> {
     this.#soon.delete(id);
     if (this.#closed) return;
@@ -147,7 +147,7 @@ export class Store {
     await this.#write(this.#endpoints, key, undefined);
   }
 
-  /** What changes from now on is what a restart finds out again. */
+  /** Writes what waits. Later changes are dropped: a restart finds them out again. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#flush();
@@ -211,7 +211,6 @@ export class Store {
   }
 }
 
-/** The kernel's boot id, random(4). */
 function kernelBootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

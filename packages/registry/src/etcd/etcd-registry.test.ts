@@ -5,10 +5,17 @@ import { type Credentials, Server, registry as wire } from '@nsm/api';
 import { EtcdProcess, requireEtcd } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { contents, endpoint, nodeA, nodeB, record, until } from '../compliance-harness.js';
-import type { Registry } from '../registry.js';
+import { RecordCache } from '../record-cache.js';
+import { type Registry, silentLogger } from '../registry.js';
 import { RemoteRegistry } from '../remote-registry.js';
+import { EtcdAccess } from './etcd-access.js';
+import { EtcdCopy } from './etcd-copy.js';
+import { EtcdKeys } from './etcd-keys.js';
 import { EtcdRegistry } from './etcd-registry.js';
+import { EtcdSession } from './etcd-session.js';
+import type { Txn } from './etcd-txn.js';
 import { parseEtcdUrl } from './etcd-url.js';
+import { EtcdWriter } from './etcd-writer.js';
 import { ServedEtcdRegistry } from './served-etcd-registry.js';
 
 describe('the URL of an etcd', () => {
@@ -179,6 +186,48 @@ describe.skipIf(!requireEtcd('etcd registry'))('a registry in an etcd', () => {
     await a.endLease('node-a');
     await b.registerEndpoint(ofB);
     await until(a, () => a.endpointsOf('firewall')[0]?.networkServiceHost === 'node-b');
+  });
+
+  it('does nothing of a release that comes late, after the claim was taken again', async () => {
+    const one = await begin(new EtcdRegistry(mesh()));
+    const other = await begin(new EtcdRegistry(url));
+    await one.registerManager(nodeA, 60_000);
+    await other.registerManager(nodeB, 60_000);
+    expect(await one.claim('vni-5', 'node-a')).toBe('node-a');
+    const session = new EtcdSession(new EtcdAccess(parseEtcdUrl(url), {}).member(0), () => undefined);
+    ends.push(async () => session[Symbol.dispose]());
+    let send = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      send = resolve;
+    });
+    const asked = vi.fn();
+    const late = Object.assign(Object.create(session) as EtcdSession, {
+      range: (request: Parameters<EtcdSession['range']>[0]) => session.range(request),
+      txn: async (txn: Txn) => {
+        asked();
+        await held;
+        return session.txn(txn);
+      },
+    });
+    const keys = new EtcdKeys(parseEtcdUrl(url).prefix);
+    const cache = new RecordCache(silentLogger);
+    const copy = new EtcdCopy(cache, keys, silentLogger);
+    const writer = new EtcdWriter({ keys, copy, cache, session: () => late }, () => undefined);
+    const release = writer.releaseClaim('vni-5', 'node-a');
+    await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+    expect(await one.claim('vni-5', 'node-a')).toBe('node-a');
+    send();
+    await release;
+    expect(await other.claim('vni-5', 'node-b')).toBe('node-a');
+  });
+
+  it('takes no claim by a lease that another has taken over', async () => {
+    const one = await begin(new EtcdRegistry(mesh()));
+    await one.registerManager(nodeA, 60_000);
+    const two = await begin(new EtcdRegistry(url));
+    await two.registerManager(nodeA, 60_000);
+    await expect(one.claim('vni-5', 'node-a')).rejects.toMatchObject({ kind: 'registry' });
+    expect(await two.claim('vni-5', 'node-a')).toBe('node-a');
   });
 
   it('does not use what is no record, or that of another', async () => {

@@ -1,6 +1,7 @@
 // TLS to a member of an etcd, whose certificate has the name or address that it is called by.
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { splitHostPort } from '@nsm/api';
 
 /** Milliseconds for connection and handshake. */
 const connectedWithinMs = 2000;
@@ -21,13 +22,12 @@ export async function speaksTls(address: string): Promise<boolean> {
 }
 
 function secured(address: string, options: ConnectionOptions): Promise<TLSSocket> {
-  const [, bracketed, bare = ''] = /^(?:\[(.*)\]|(.*)):\d+$/.exec(address) ?? [];
-  const host = bracketed ?? bare;
+  const { host, port } = splitHostPort(address);
   return new Promise((resolve, reject) => {
     const socket = connect({
       ...options,
       host,
-      port: Number(address.slice(address.lastIndexOf(':') + 1)),
+      port,
       ALPNProtocols: ['h2'],
       // An address is no name that a server chooses its certificate by (RFC 6066, section 3).
       ...(isIP(host) ? {} : { servername: host }),

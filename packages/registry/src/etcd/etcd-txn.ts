@@ -1,6 +1,7 @@
 // The parts of etcd's transactions.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
+  Compare_CompareResult as CompareResult,
   type CompareSchema,
   Compare_CompareTarget as CompareTarget,
   type KeyValue,
@@ -27,6 +28,16 @@ export const unchanged = (key: Uint8Array, revision: bigint): Comparison => ({
   targetUnion: { case: 'modRevision', value: revision },
 });
 
+/** Holds when something is at the key. */
+export const present = (key: Uint8Array): Comparison => ({ ...absent(key), result: CompareResult.GREATER });
+
+/** Holds when the key is there and goes with that lease. */
+export const boundTo = (key: Uint8Array, lease: bigint): Comparison => ({
+  target: CompareTarget.LEASE,
+  key,
+  targetUnion: { case: 'lease', value: lease },
+});
+
 export const hasValue = (key: Uint8Array, value: Uint8Array): Comparison => ({
   target: CompareTarget.VALUE,
   key,
@@ -44,6 +55,12 @@ export const remove = (key: Uint8Array): Operation => ({
 export const range = (key: Uint8Array): Operation => ({ request: { case: 'requestRange', value: { key } } });
 
 export const within = (value: Txn): Operation => ({ request: { case: 'requestTxn', value } });
+
+/** The answer to the first transaction within one. */
+export function nested({ responses }: TxnResponse): TxnResponse | undefined {
+  const [first] = responses;
+  return first?.response.case === 'responseTxn' ? first.response.value : undefined;
+}
 
 /** What the ranges of a transaction found: of each the first, those of transactions within it too. */
 export function valuesIn({ responses }: TxnResponse): (KeyValue | undefined)[] {

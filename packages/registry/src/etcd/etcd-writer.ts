@@ -2,7 +2,7 @@
 import { clone } from '@bufbuild/protobuf';
 import { type Identity, type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
 import type { KeyValue } from '@nsm/api/etcd';
-import { ownName } from '../own-records.js';
+import { notAlive, ownName } from '../own-records.js';
 import type { RecordCache } from '../record-cache.js';
 import type { EndpointRemoval, ManagerRecord, RecordWriter } from '../registry.js';
 import { validClaim, validLease, validManager, validName } from '../valid-record.js';
@@ -19,7 +19,19 @@ import {
 } from './etcd-keys.js';
 import { pagesOf } from './etcd-pages.js';
 import type { EtcdSession } from './etcd-session.js';
-import { absent, hasValue, put, range, remove, type Txn, unchanged, valuesIn, within } from './etcd-txn.js';
+import {
+  absent,
+  boundTo,
+  hasValue,
+  nested,
+  present,
+  put,
+  range,
+  remove,
+  unchanged,
+  valuesIn,
+  within,
+} from './etcd-txn.js';
 import { GatheredTxns } from './gathered-txns.js';
 
 export interface EtcdWriterComponents {
@@ -110,23 +122,32 @@ export class EtcdWriter implements RecordWriter {
     validClaim(name);
     this.#own(validName(holder, 'claim holder'));
     const key = this.#components.keys.claim(name);
+    const own = claimValue(name, holder);
+    const held = this.#components.keys.lease(holder);
+    const lease = this.#leases.get(holder);
+    const living = lease ? boundTo(held, lease.id) : present(held);
+    // What is had already is written again: a release that comes late is of the version before, and does nothing.
     const answer = await this.#txns.add(key, {
-      compare: [absent(key)],
-      success: [put(key, claimValue(name, holder))],
-      failure: [range(key)],
+      compare: [living, absent(key)],
+      success: [put(key, own)],
+      failure: [
+        within({ compare: [living, hasValue(key, own)], success: [put(key, own)], failure: [range(key)] }),
+      ],
     });
-    if (answer.succeeded) return holder;
-    const [present] = valuesIn(answer);
-    if (!present) throw new NsmError('registry', `etcd does not say who has claim ${name}`);
-    return readClaim(present.value).holder;
+    if (answer.succeeded || nested(answer)?.succeeded) return holder;
+    const [found] = valuesIn(answer);
+    if (found) return readClaim(found.value).holder;
+    throw notAlive(holder);
   }
 
   async releaseClaim(name: string, holder: string): Promise<void> {
     validClaim(name);
     this.#own(validName(holder, 'claim holder'));
     const key = this.#components.keys.claim(name);
-    const txn: Txn = { compare: [hasValue(key, claimValue(name, holder))], success: [remove(key)] };
-    await this.#txns.add(key, txn);
+    const own = Buffer.from(claimValue(name, holder));
+    const [found] = (await this.#components.session().range({ key })).kvs;
+    if (!found || !own.equals(found.value)) return;
+    await this.#txns.add(key, { compare: [unchanged(key, found.modRevision)], success: [remove(key)] });
   }
 
   /** @throws NsmError `untrusted` */

@@ -1,5 +1,6 @@
 // Claims, of which a name has one holder, as Leases.
-import { type KubeClient, type Lease, leases } from '@nsm/kube-client';
+import { apiTime, type KubeClient, type Lease, leases } from '@nsm/kube-client';
+import { notAlive } from '../own-records.js';
 import {
   attempts,
   callMs,
@@ -10,8 +11,10 @@ import {
   versionOf,
   type WriteComponents,
 } from './api-writes.js';
-import { labels } from './mesh-objects.js';
+import type { KnownManager } from './manager-writes.js';
+import { labels, managerObjects } from './mesh-objects.js';
 import { labelValue, objectName } from './object-names.js';
+import { keptManager } from './record-objects.js';
 
 /** Has the name whole: that of the object is shortened where Kubernetes would not allow it. */
 const claimAnnotation = 'networkservicemesh.io/claim';
@@ -19,14 +22,24 @@ const claimAnnotation = 'networkservicemesh.io/claim';
 export class ClaimWrites {
   readonly #kube: KubeClient;
   readonly #home: string;
+  readonly #known: KnownManager;
 
-  constructor({ kube, home }: WriteComponents) {
+  constructor({ kube, home }: Pick<WriteComponents, 'kube' | 'home'>, known: KnownManager) {
     this.#kube = kube;
     this.#home = home;
+    this.#known = known;
   }
 
-  /** @returns who has it: the first. */
+  /**
+   * @returns who has it: the first.
+   * @throws NsmError `registry` where nobody has it, and the manager `holder` is not alive.
+   */
   async claim(name: string, holder: string): Promise<string> {
+    if (!(await this.#isAlive(holder))) {
+      const present = await find(this.#kube, leases, this.#placeOf(name));
+      if (present?.spec?.holderIdentity) return present.spec.holderIdentity;
+      throw notAlive(holder);
+    }
     const lease: Lease = {
       metadata: {
         ...this.#placeOf(name),
@@ -44,7 +57,8 @@ export class ClaimWrites {
       }
       // It may be given back at this moment.
       const present = await find(this.#kube, leases, this.#placeOf(name));
-      if (present?.spec?.holderIdentity) return present.spec.holderIdentity;
+      const first = present?.spec?.holderIdentity;
+      if (first && (first !== holder || (await this.#renew(name)))) return first;
     }
   }
 
@@ -57,15 +71,35 @@ export class ClaimWrites {
     });
   }
 
-  /** All that a manager has. */
-  async releaseAll(holder: string): Promise<void> {
-    await this.#kube.deleteAll(leases, {
-      namespace: this.#home,
-      labelSelector: `${labels.manager}=${labelValue(holder)},${labels.lease}=claim`,
-    });
+  /** Says once more who has it: a release that comes late is of the version before, and does nothing. @returns false when it is gone. */
+  async #renew(name: string): Promise<boolean> {
+    try {
+      const patch = { spec: { renewTime: apiTime() } };
+      await this.#kube.patch(leases, this.#placeOf(name), patch, { timeoutMs: callMs });
+      return true;
+    } catch (error) {
+      if (isReason(error, 'NotFound')) return false;
+      throw error;
+    }
+  }
+
+  /** The registry's copy may not have heard of it yet. */
+  async #isAlive(manager: string): Promise<boolean> {
+    if (this.#known(manager)?.alive) return true;
+    const place = { name: objectName(manager), namespace: this.#home };
+    const object = await find(this.#kube, managerObjects, place);
+    return object !== undefined && keptManager(object).record?.alive === true;
   }
 
   #placeOf(name: string): Place {
     return { name: `claim-${objectName(name)}`, namespace: this.#home };
   }
+}
+
+/** Gives back all that a manager has. */
+export async function releaseClaims(kube: KubeClient, home: string, holder: string): Promise<void> {
+  await kube.deleteAll(leases, {
+    namespace: home,
+    labelSelector: `${labels.manager}=${labelValue(holder)},${labels.lease}=claim`,
+  });
 }

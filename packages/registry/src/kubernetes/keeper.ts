@@ -3,6 +3,7 @@ import { Informer, type KubeClient, KubeError, type Lease, leases } from '@nsm/k
 import type { Clock } from '../clock.js';
 import { LeaseTable } from '../lease-table.js';
 import type { RegistryLogger } from '../registry.js';
+import { lengthOf } from './manager-writes.js';
 import {
   type EndpointStatus,
   endpointObjects,
@@ -13,8 +14,9 @@ import {
   type ServiceObject,
   serviceObjects,
 } from './mesh-objects.js';
-import { objectName } from './object-names.js';
+import { leaseName, objectName } from './object-names.js';
 import type { KeptEndpoint, KeptManager } from './record-objects.js';
+import { RemovedManagers } from './removed-managers.js';
 
 export interface KeeperComponents {
   readonly kube: KubeClient;
@@ -47,6 +49,7 @@ class Keeper {
   /** Only that there are such objects: services may refer to them. */
   readonly #policies: Informer<PolicyObject>;
   readonly #watches: Disposable[];
+  readonly #removed: RemovedManagers;
   #gathering: Disposable | undefined;
   #writing = false;
   #stopped = false;
@@ -55,6 +58,7 @@ class Keeper {
     this.#components = components;
     const { kube, home: namespace, clock, logger, managers, endpoints, services } = components;
     this.#leases = new LeaseTable(clock, (name) => void this.#depose(name));
+    this.#removed = new RemovedManagers(components, (name) => this.#manager(name) === undefined);
     const labelSelector = `${labels.lease}=manager`;
     this.#renewals = new Informer(kube, leases, { namespace, labelSelector, logger, keep: holderOnly });
     this.#policies = new Informer(kube, policyObjects, { namespace, logger, keep: nothingButName });
@@ -85,21 +89,24 @@ class Keeper {
     this.#stopped = true;
     for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#gathering?.[Symbol.dispose]();
+    this.#removed.stop();
     this.#leases.clear();
     await Promise.all([this.#renewals.stop(), this.#policies.stop()]);
   }
 
   #managerChanged({ record }: KeptManager, deleted: boolean): void {
     if (!record) return;
+    if (deleted) this.#removed.add(record.name);
     if (deleted || !record.alive) this.#leases.drop(record.name);
     else if (!this.#leases.has(record.name)) this.#renewed(record.name);
   }
 
   #renewed(name: string): void {
     const manager = this.#manager(name);
-    const leaseMs = manager?.spec.leaseMs;
-    if (manager?.record?.alive && leaseMs !== undefined && this.#renewals.synced)
-      this.#leases.renew(name, leaseMs);
+    const asked = manager?.spec.leaseMs;
+    if (!manager?.record?.alive || asked === undefined || !this.#renewals.synced) return;
+    const lease = this.#renewals.get(`${this.#components.home}/${leaseName(name)}`);
+    this.#leases.renew(name, lengthOf(lease) ?? asked);
   }
 
   #manager(name: string): KeptManager | undefined {
@@ -235,6 +242,9 @@ function holderOnly({ metadata, spec }: Lease): Lease {
   const { name, namespace = '', resourceVersion = '' } = metadata;
   return {
     metadata: { name, namespace, resourceVersion },
-    spec: { holderIdentity: spec?.holderIdentity ?? '' },
+    spec: {
+      holderIdentity: spec?.holderIdentity ?? '',
+      ...(spec?.leaseDurationSeconds !== undefined && { leaseDurationSeconds: spec.leaseDurationSeconds }),
+    },
   };
 }

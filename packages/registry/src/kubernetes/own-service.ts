@@ -1,6 +1,6 @@
 // A Service for each manager, by whose name the cluster's DNS finds it, inside the cluster or out of it.
 import { isIP } from 'node:net';
-import type { registry as wire } from '@nsm/api';
+import { splitHostPort, type registry as wire } from '@nsm/api';
 import { endpointSlices, type KubeClient, type OwnerReference, services } from '@nsm/kube-client';
 import { labels } from './mesh-objects.js';
 import { labelValue, serviceName } from './object-names.js';
@@ -15,7 +15,7 @@ export async function announce(
   owner: OwnerReference,
   namespace: string,
 ): Promise<void> {
-  const { host, port } = splitAddress(address);
+  const { host, port } = splitHostPort(address);
   const name = serviceName(manager);
   const family = isIP(host);
   const own = { [labels.manager]: labelValue(manager), 'app.kubernetes.io/part-of': 'network-service-mesh' };
@@ -48,9 +48,4 @@ export async function withdraw(kube: KubeClient, manager: string, namespace: str
   const name = serviceName(manager);
   await kube.delete(services, { name, namespace });
   await kube.delete(endpointSlices, { name, namespace });
-}
-
-function splitAddress(address: string): { readonly host: string; readonly port: number } {
-  const colon = address.lastIndexOf(':');
-  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }

@@ -1,9 +1,9 @@
 // Has the managers measure, and tells what they measured.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
+import { bitRate } from '@nsm/views/short-number';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
-import { bitRate } from '../../short-number.js';
 import type { BenchFlags } from './flags.js';
 
 /** Milliseconds that are allowed for beside the four measurements. */

@@ -1,10 +1,10 @@
 // Has the manager capture, and shows or writes what comes.
 import { type admin, type capture, deadline, tunnelNames } from '@nsm/api';
 import { Output } from '@nsm/output';
+import { counted } from '@nsm/views/texts';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
 import { interrupted } from '../../interrupted.js';
-import { counted } from '../../view-texts.js';
 import { CaptureFile } from './capture-file.js';
 import { filterProgram } from './compile-filter.js';
 import type { CaptureFlags, CaptureWord } from './flags.js';
@@ -72,7 +72,7 @@ function placesOf(words: readonly CaptureWord[]): { places: string[]; bothNodes:
 
 function tellPoints(notes: Output, points: readonly capture.Point[]): void {
   for (const { place, manager, interface: name, missing } of points)
-    notes.line(`${place} on ${manager}: ${missing === '' ? name : missing}`);
+    notes.item(`${place} on ${manager}: `, missing === '' ? name : missing);
 }
 
 /** Wireshark takes a MAC address that begins with 0, as those of the mesh do, for a control word, which tunnels of the mesh have not. */
@@ -84,7 +84,8 @@ function tellDecoding(
   const { type, identifier } = crossConnect?.tunnel ?? {};
   const labelled = type !== undefined && tunnelNames[type]?.startsWith('MPLS');
   if (labelled && points.some(({ place }) => place === 'underlay'))
-    notes.line(
+    notes.item(
+      '',
       `to see inside of the tunnel, give wireshark or tshark: -d mpls.label==${identifier},pwethnocw`,
     );
 }
@@ -120,8 +121,9 @@ function lines(output: Output): Sink {
             text,
           });
         else
-          output.line(
-            `${time.slice(11, -4)}  ${place.padEnd(8)} ${manager} ${name} ${outgoing ? 'out' : 'in '}  ${text}, ${length} bytes`,
+          output.item(
+            `${time.slice(11, -4)}  `,
+            `${place.padEnd(8)} ${manager} ${name} ${outgoing ? 'out' : 'in '}  ${text}, ${length} bytes`,
           );
       }
     },

@@ -56,7 +56,7 @@ export class CheckContext {
     return await withAdmin(this.flags.runDir, async (client) => {
       const replies = await askStatus(client);
       const view = statusView(replies);
-      return { status: replies.status, view, findings: findingsOf(view, Date.now()) };
+      return { status: replies.status, view, findings: findingsOf(view, Date.now(), this.flags.runDir) };
     });
   }
 

@@ -22,13 +22,18 @@ export function findingCheck<Facts extends WithFindings>({
   return {
     ...entry,
     judge: (facts) => {
-      const found = facts.findings.filter(({ code }) => code === entry.code).map(outcomeOf);
+      const found = foundAs(entry.code, facts.findings);
       const more = found.length > 0 ? [] : (beyond?.(facts) ?? []);
       if (found.length + more.length > 0) return [...found, ...more];
       const text = words(facts);
       return text === undefined ? undefined : well(text);
     },
   };
+}
+
+/** Findings of a code, as outcomes of its check. */
+export function foundAs(code: FindingCode, findings: readonly Finding[]): Outcome[] {
+  return findings.filter((finding) => finding.code === code).map(outcomeOf);
 }
 
 /** What is under way is well in a moment; who looks is told. */

@@ -2,12 +2,11 @@
 import { accessSync, constants, readdirSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { NsmError } from '@nsm/api';
+import { NsmError, splitHostPort } from '@nsm/api';
 import { whyUntrusted } from '@nsm/durable';
 import { ownVersion } from '../../own-version.js';
 import type { Finding } from '../status/findings.js';
 import type { CheckContext, ManagerAnswers } from './check-context.js';
-import { hostOf, portOf } from './host-port.js';
 import { listenerOf } from './listener-of.js';
 
 export interface FolderFacts {
@@ -139,8 +138,9 @@ async function tryPort(listen: string): Promise<FolderFacts['port']> {
   return await new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error) => resolve({ taken: error.message }));
-    server.listen({ host: hostOf(listen), port: portOf(listen), exclusive: true }, () =>
-      server.close(() => resolve('free')),
+    server.listen(
+      { host: splitHostPort(listen).host, port: splitHostPort(listen).port, exclusive: true },
+      () => server.close(() => resolve('free')),
     );
   });
 }

@@ -1,8 +1,9 @@
 // Checks of the sockets and folders of this node, and of who answers there.
+
+import { splitHostPort } from '@nsm/api';
 import { broken, type Check, type Group, group, type Outcome, warning, well } from './check.js';
 import { findingCheck } from './findings-check.js';
 import { type FolderFacts, readFolderFacts } from './folder-facts.js';
-import { portOf } from './host-port.js';
 
 /** Bytes and inodes with which a manager can still write what it must. */
 const [fewBytes, littleBytes, fewInodes] = [2 ** 20, 128 * 2 ** 20, 64];
@@ -115,7 +116,7 @@ export const folderChecks: readonly Check<FolderFacts>[] = [
     judge: ({ listen, port }) => {
       if (port === 'ours') return well(`the manager listens on ${listen}`);
       if (port === 'free') return well(`${listen} is free`);
-      const mend = `\`ss -ltnp "sport = :${portOf(listen)}"\` names who has it; end that, or choose another --listen`;
+      const mend = `\`ss -ltnp "sport = :${splitHostPort(listen).port}"\` names who has it; end that, or choose another --listen`;
       return broken(`${listen} cannot be listened on: ${port.taken}`, mend);
     },
   },

@@ -10,7 +10,7 @@ import {
   interfaceCapabilityView,
   type TunnelCapabilityView,
   tunnelCapabilityViews,
-} from '../../capability-views.js';
+} from '@nsm/views/capability-view';
 import { commandFolders } from '../../config.js';
 import type { CheckContext } from './check-context.js';
 

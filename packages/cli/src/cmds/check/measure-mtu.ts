@@ -1,6 +1,6 @@
 // How large a packet may be on the way to another node: measured by packets that nobody may cut into pieces, and their answers.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EchoProbe, IpPrefix, NetlinkError, RouteSocket } from '@nsm/netlink';
+import { EchoProbe, IpPrefix, largestSize, NetlinkError, RouteSocket } from '@nsm/netlink';
 
 export interface MeasuredMtu {
   /** Bytes of the largest IP packet that came back. */
@@ -19,8 +19,6 @@ const [patienceMs, lookEveryMs, attempts] = [400, 5, 2];
 const [patienceFactor, leastPatienceMs] = [20, 100];
 /** The least that every way must carry (RFC 791, RFC 8200, section 5). */
 const least = { 4: 576, 6: 1280 } as const;
-/** So many sizes are tried at once. */
-const atOnce = 24;
 
 /** @returns why it cannot be measured, in words, where it cannot. */
 export async function measureMtu(remote: string): Promise<MeasuredMtu | string> {
@@ -47,23 +45,7 @@ async function measure(remote: string): Promise<MeasuredMtu | string> {
   if (first.has(expected)) return found(expected);
   if (!first.has(smallest)) return `${remote} answers no ICMP echo, by which it is measured`;
   const patience = Math.min(patienceMs, Math.max(leastPatienceMs, patienceFactor * tookMs));
-  let [passes, fails] = [smallest, expected];
-  for (let sizes = between(passes, fails); sizes.length > 0; sizes = between(passes, fails)) {
-    passes = Math.max(passes, ...(await answersTo(probe, sizes, patience)));
-    fails = Math.min(fails, ...sizes.filter((size) => size > passes));
-  }
-  return found(passes);
-}
-
-/** Sizes between one that passes and one that does not, evenly. */
-export function between(passes: number, fails: number): number[] {
-  const room = fails - passes - 1;
-  const count = Math.min(room, atOnce);
-  const sizes = Array.from(
-    { length: Math.max(0, count) },
-    (_, index) => passes + Math.ceil(((index + 1) * room) / count),
-  );
-  return [...new Set(sizes)];
+  return found(await largestSize(smallest, expected, (sizes) => answersTo(probe, sizes, patience)));
 }
 
 async function answersTo(

@@ -10,7 +10,6 @@ import { judged } from './judged.test.support.js';
 import { junitOf } from './junit.js';
 import { kubernetesChecks } from './kubernetes.js';
 import type { KubernetesFacts } from './kubernetes-facts.js';
-import { between } from './measure-mtu.js';
 import { meshChecks } from './mesh.js';
 import { networkChecks } from './network.js';
 import type { NetworkFacts, PeerFacts } from './network-facts.js';
@@ -133,24 +132,21 @@ describe('checks of the network', () => {
     ]);
   });
 
+  it('tells of packets that a connection loses, where what is measured tells nothing of it', () => {
+    const finding = { code: 'NSM0956', level: 'warning', what: 'packets are lost', toDo: 'mend it' } as const;
+    const found = { level: 'warning', what: 'packets are lost', mend: 'mend it' };
+    const mtu = { measured: 1400, expected: 1500, device: 'eth0', remote: '10.0.0.2', via: '' };
+    const judge = (of: typeof mtu | string) =>
+      judged(networkChecks, 'NSM0956', { ...network, ...withPeer({ mtu: of }), findings: [finding] });
+    expect(judge('it answers no ICMP echo')).toMatchObject([found, { level: 'untried' }]);
+    expect(judge({ ...mtu, measured: 1500 })).toMatchObject([found, { level: 'well' }]);
+    expect(judge(mtu)).toMatchObject([{ level: 'broken' }]);
+  });
+
   it('gives the route by which a small MTU is mended', () => {
     const mtu = { measured: 1400, expected: 1500, device: 'eth0', remote: '10.0.0.2', via: '10.0.0.254' };
     const [outcome] = judged(networkChecks, 'NSM0956', { ...network, ...withPeer({ mtu }) });
     expect(outcome?.mend).toContain('ip route replace 10.0.0.2 via 10.0.0.254 dev eth0 mtu lock 1400');
-  });
-
-  it('tries sizes between one that passes and one that does not, until none is left', () => {
-    for (const wanted of [577, 1399, 1400, 1498]) {
-      let [passes, fails] = [576, 1500];
-      let rounds = 0;
-      for (let sizes = between(passes, fails); sizes.length > 0; sizes = between(passes, fails)) {
-        expect(sizes.every((size) => size > passes && size < fails)).toBe(true);
-        passes = Math.max(passes, ...sizes.filter((size) => size <= wanted));
-        fails = Math.min(fails, ...sizes.filter((size) => size > wanted));
-        rounds++;
-      }
-      expect([passes, rounds <= 4]).toEqual([wanted, true]);
-    }
   });
 
   it('knows what kinds of tunnel go by', () => {

@@ -1,5 +1,5 @@
 // Checks of the mesh as the manager of this node knows it: what `nsm status` shows, under the codes of the checks.
-import { counted } from '../../view-texts.js';
+import { counted } from '@nsm/views/texts';
 import { type Check, type Group, group } from './check.js';
 import type { ManagerAnswers } from './check-context.js';
 import { findingCheck } from './findings-check.js';

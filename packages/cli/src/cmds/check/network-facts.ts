@@ -1,11 +1,10 @@
 // Facts of the network between this node and the others: what the manager says of them, and what is measured from here.
 import { lookup } from 'node:dns/promises';
-import type { admin } from '@nsm/api';
+import { type admin, splitHostPort } from '@nsm/api';
 import { IpPrefix, NetlinkError, RouteSocket } from '@nsm/netlink';
 import type { StatusView } from '../status/status-view.js';
 import type { Outcome } from './check.js';
 import type { CheckContext, ManagerAnswers } from './check-context.js';
-import { hostOf } from './host-port.js';
 import { type MeasuredMtu, measureMtu } from './measure-mtu.js';
 import { readWays } from './tunnel-ways.js';
 
@@ -43,7 +42,7 @@ export async function readNetworkFacts(context: CheckContext): Promise<NetworkFa
   const answers = await context.manager();
   const { view, status } = answers;
   const sameNetwork = await isSameNetwork(status);
-  const host = hostOf(view.manager.address);
+  const host = splitHostPort(view.manager.address).host;
   return {
     ...answers,
     host,

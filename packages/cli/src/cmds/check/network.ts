@@ -1,9 +1,11 @@
 // Checks of the network between this node and the others, each measured from here.
-import { onlyTunnelsText } from '../../capability-views.js';
+
+import { splitHostPort } from '@nsm/api';
+import { onlyTunnelsText } from '@nsm/views/capability-view';
+import { mendMtu } from '@nsm/views/texts';
 import { renewal } from './certificates.js';
 import { broken, type Check, type Group, group, type Outcome, untried, warning, well } from './check.js';
-import { findingCheck } from './findings-check.js';
-import { hostOf, portOf } from './host-port.js';
+import { findingCheck, foundAs } from './findings-check.js';
 import { type NetworkFacts, type PeerFacts, readNetworkFacts } from './network-facts.js';
 
 /** Milliseconds. Logs of two machines are hard to read beyond the first; certificates begin half an hour before they are made. */
@@ -93,10 +95,12 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     title: 'underlay MTU',
     neededFor: 'large packets: what is too large for the way disappears without a word, and TCP stalls',
     mend: '`ip link set DEVICE mtu BYTES`, or for one node: `ip route change ADDRESS dev DEVICE mtu lock BYTES`',
-    judge: ({ peers, sameNetwork }) => {
+    judge: ({ peers, sameNetwork, findings }) => {
       if (peers.length === 0) return undefined;
-      if (!sameNetwork) return elsewhere();
-      return peers.map(mtuOutcome);
+      const measured = sameNetwork ? peers.map(mtuOutcome) : [elsewhere()];
+      // What is measured says as much and more of a way that is too narrow.
+      if (measured.some(({ level }) => level === 'broken')) return measured;
+      return [...foundAs('NSM0956', findings), ...measured];
     },
   },
   {
@@ -163,7 +167,7 @@ function reached({ manager, address, error, code, alive, secure, roundTripMs }: 
       `${manager} on ${address}: ${error}`,
       code === 'NSM0503'
         ? (renewal(manager, error) ?? '`nsm check --only certificates` on both nodes')
-        : `\`nc -vz ${hostOf(address)} ${portOf(address)}\` from this node; see that the manager there runs, and what its log says`,
+        : `\`nc -vz ${splitHostPort(address).host} ${splitHostPort(address).port}\` from this node; see that the manager there runs, and what its log says`,
     ),
   ];
 }
@@ -175,7 +179,7 @@ function mtuOutcome({ manager, mtu }: PeerFacts): Outcome {
     return well(`${measured} bytes reach ${manager} (${remote} by ${device}) and come back whole`);
   return broken(
     `packets of ${measured} bytes reach ${manager} (${remote}) and come back, larger ones do not, and ${device} takes ${expected}`,
-    `\`ip link set ${device} mtu ${measured}\`, or for that node alone: \`ip route replace ${remote} ${mtu.via === '' ? '' : `via ${mtu.via} `}dev ${device} mtu lock ${measured}\``,
+    `\`ip link set ${device} mtu ${measured}\`, or for that node alone: \`${mendMtu(remote, device, mtu.via, measured)}\``,
   );
 }
 

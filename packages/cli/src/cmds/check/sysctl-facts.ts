@@ -1,8 +1,8 @@
 // Facts of the kernel's settings, in the network namespace that this process is in.
 import { isIPv6 } from 'node:net';
+import { splitHostPort } from '@nsm/api';
 import { RouteSocket, readSetting } from '@nsm/netlink';
 import type { CheckContext } from './check-context.js';
-import { hostOf, portOf } from './host-port.js';
 
 export interface SysctlFacts {
   readonly forwarding6: boolean;
@@ -61,7 +61,7 @@ export async function readSysctlFacts(context: CheckContext): Promise<SysctlFact
         setting(`net/ipv4/conf/${name}/arp_ignore`),
       ]),
     ),
-    ipv6Underlay: isIPv6(hostOf(address)),
+    ipv6Underlay: isIPv6(splitHostPort(address).host),
     bpfJit: setting('net/core/bpf_jit_enable', 1),
     somaxconn: setting('net/core/somaxconn', 4096),
     netdevBacklog: setting('net/core/netdev_max_backlog', 1000),
@@ -73,7 +73,7 @@ export async function readSysctlFacts(context: CheckContext): Promise<SysctlFact
     inotifyInstances: setting('fs/inotify/max_user_instances', 1024),
     inotifyWatches: setting('fs/inotify/max_user_watches', 524_288),
     conntrack: conntrack(),
-    port: portOf(listen),
+    port: splitHostPort(listen).port,
     localPorts: [lowest, highest],
     reservedPorts: (readSetting('net/ipv4/ip_local_reserved_ports') ?? '')
       .split(',')

@@ -1,8 +1,7 @@
 // Whether the network between two nodes lets through what tunnels send: the connections that are up say so, and else what is knocked at.
-import { type Tunnel, TunnelType } from '@nsm/api';
+import { type Tunnel, TunnelType, tunnelName } from '@nsm/api';
 import type { Door } from '@nsm/netlink';
-import { tunnelName } from '../../tunnel-type.js';
-import type { ConnectionView } from '../../views.js';
+import type { ConnectionView } from '@nsm/views/connection-view';
 import { broken, type Outcome, untried, warning, well } from './check.js';
 import { type Knocked, knockAt } from './knock.js';
 

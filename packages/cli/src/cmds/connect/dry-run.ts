@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
+import type { ExplanationView, PlanView } from '@nsm/views/explanation-view';
+import { interfaceText } from '@nsm/views/texts';
 import { withAdmin } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
 import { exitStatus } from '../../exit-status.js';
 import { printExplanation } from '../../explanation.js';
-import type { ExplanationView, PlanView } from '../../explanation-view.js';
-import { interfaceText } from '../../view-texts.js';
 import { explainCommand, ownNamespace, ownUser } from './explain-refusal.js';
 import type { ConnectFlags } from './flags.js';
 

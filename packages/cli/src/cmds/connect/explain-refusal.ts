@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { NsmError, type NsmErrorKind } from '@nsm/api';
 import { withAdmin } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
-import { defaultRunDir } from '../../common-flags.js';
 import { shortLines, wayText } from '../../explanation.js';
+import { ownCommand } from '../../own-command.js';
 import type { ConnectFlags } from './flags.js';
 
 /** Milliseconds that a refusal is held back for it. */
@@ -87,13 +87,13 @@ export function explainCommand(
     const text = `${type}${preference ? `:${preference}` : ''}${tail ? `?${tail}` : ''}`;
     return tail ? `'${text}'` : text;
   });
-  return [
+  const command = [
     'nsm explain',
     service,
     `--from ${netns ?? inode}`,
     ...label.map(([key, value]) => `--label ${key}=${value}`),
     ...(wanted.length > 0 ? [`--interface ${wanted.join(',')}`] : []),
     ...(process.getuid?.() ? [`--as ${ownUser()}`] : []),
-    ...(runDir === defaultRunDir ? [] : [`--run-dir ${runDir}`]),
   ].join(' ');
+  return ownCommand(command, runDir);
 }

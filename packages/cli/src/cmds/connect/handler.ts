@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { type Connection, type ConnectionEvent, connect, flushTraces } from '@nsm/sdk';
+import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
+import { interfaceText } from '@nsm/views/texts';
 import { withAdmin } from '../../admin-client.js';
 import { defaultRunDir, labelsOf } from '../../common-flags.js';
 import { interrupted } from '../../interrupted.js';
-import { interfaceText } from '../../view-texts.js';
-import { type ConnectionView, connectionView } from '../../views.js';
 import type { ConnectFlags } from './flags.js';
 import { showWaiting } from './waiting.js';
 

@@ -2,11 +2,11 @@
 import { admin, type Channel, NsmError } from '@nsm/api';
 import type { ConnectionNews, ExplainedRequest, Explanation, Look, ManagerFeed } from '@nsm/dashboard';
 import { interfaceKinds } from '@nsm/sdk';
+import { connectionView } from '@nsm/views/connection-view';
 import type { AdminClient } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
 import { findConnection } from '../../find-connection.js';
 import type { AskedManager } from '../../managers-to-ask.js';
-import { connectionView } from '../../views.js';
 import { CaptureFile } from '../capture/capture-file.js';
 import { askStatus } from '../status/ask-status.js';
 import { findingsOf } from '../status/findings.js';

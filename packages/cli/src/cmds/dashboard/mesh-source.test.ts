@@ -1,12 +1,13 @@
-import type { ManagerTold } from '@nsm/dashboard';
 import type { MachineCredentials } from '@nsm/pki';
+import { type ManagerView, managerView } from '@nsm/views/manager-view';
 import { describe, expect, it } from 'vitest';
 import { meshSource } from './mesh-source.js';
 
 const flags = { runDir: [], manager: [] };
 const credentials = { current: {} } as MachineCredentials;
-const manager = (security: string): ManagerTold => ({
-  ...{ name: 'node-b', address: '10.0.0.2:5001', version: '', alive: true, stopped: false, drained: false },
+const manager = (security: string): ManagerView => ({
+  ...managerView(undefined),
+  ...{ name: 'node-b', address: '10.0.0.2:5001', alive: true },
   security,
 });
 

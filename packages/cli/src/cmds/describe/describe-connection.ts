@@ -1,9 +1,14 @@
 // A connection by its id, or all that came of a request: wanted against actual, counters, history, and the steps of its last order.
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { type Output, orDash } from '@nsm/output';
+import {
+  type ConnectionView,
+  connectionView,
+  type OrderView,
+  type SideView,
+} from '@nsm/views/connection-view';
+import { ageText, mendNarrow, millisecondsText, orderText, roundTripText, stateText } from '@nsm/views/texts';
 import type { AdminClient } from '../../admin-client.js';
-import { ageText, millisecondsText, orderText, roundTripText, stateText } from '../../view-texts.js';
-import { type ConnectionView, connectionView, type OrderView, type SideView } from '../../views.js';
 import { notFound } from './not-found.js';
 
 export async function describeConnection(admin: AdminClient, output: Output, name: string): Promise<void> {
@@ -94,6 +99,7 @@ function printConnection(output: Output, view: Compared): void {
     [
       ['connection', view.id],
       ['state', stateText(view, output.state(view.state))],
+      ['what to do', mendNarrow(view)],
       ['since', view.since ?? ''],
       ['kernel', kernelText(output, view)],
       ['known since', view.knownSince ?? ''],

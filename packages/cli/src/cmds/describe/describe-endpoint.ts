@@ -1,8 +1,8 @@
 // The endpoints of a name, on all nodes.
 import type { Output } from '@nsm/output';
+import { endpointView } from '@nsm/views/endpoint-view';
+import { labelsText } from '@nsm/views/texts';
 import type { AdminClient } from '../../admin-client.js';
-import { labelsText } from '../../view-texts.js';
-import { endpointView } from '../../views.js';
 import { notFound } from './not-found.js';
 
 export async function describeEndpoint(admin: AdminClient, output: Output, name: string): Promise<void> {

@@ -2,7 +2,6 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { NsmError } from '@nsm/api';
 import { type Output, orDash } from '@nsm/output';
-import type { AdminClient } from '../../admin-client.js';
 import {
   interfaceCapabilityView,
   type JoinView,
@@ -10,9 +9,10 @@ import {
   onlyTunnelsText,
   onlyTunnelsView,
   tunnelCapabilityViews,
-} from '../../capability-views.js';
-import { howText } from '../../view-texts.js';
-import { managerView } from '../../views.js';
+} from '@nsm/views/capability-view';
+import { managerView } from '@nsm/views/manager-view';
+import { howText } from '@nsm/views/texts';
+import type { AdminClient } from '../../admin-client.js';
 
 export async function describeManager(admin: AdminClient, output: Output, name: string): Promise<void> {
   const status = await admin.getManager({});

@@ -2,9 +2,9 @@
 import { abbreviatedList } from '@nsm/api';
 import type { Output } from '@nsm/output';
 import { interfaceFields } from '@nsm/sdk';
+import { candidateView } from '@nsm/views/endpoint-view';
 import type { AdminClient } from '../../admin-client.js';
 import { printCandidates } from '../../candidates.js';
-import { candidateView } from '../../views.js';
 import { notFound } from './not-found.js';
 
 export async function describeService(admin: AdminClient, output: Output, name: string): Promise<void> {

@@ -2,15 +2,15 @@
 import { NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { subjectText } from '@nsm/policy';
+import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
+import type { ExplanationView } from '@nsm/views/explanation-view';
+import { type RefusalView, refusalView, requestText } from '@nsm/views/refusal-view';
+import { ageText, stateText } from '@nsm/views/texts';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
-import { defaultRunDir } from '../../common-flags.js';
 import { exitStatus } from '../../exit-status.js';
 import { shortLines, wayText } from '../../explanation.js';
-import type { ExplanationView } from '../../explanation-view.js';
-import { type RefusalView, refusalView, requestText } from '../../refusal-view.js';
-import { ageText, stateText } from '../../view-texts.js';
-import { type ConnectionView, connectionView } from '../../views.js';
+import { ownCommand } from '../../own-command.js';
 import type { ExplainFlags } from './flags.js';
 
 /** What would come of it now; null where nobody provides the service. */
@@ -28,19 +28,17 @@ export interface PodView {
   readonly refusals: readonly (RefusalView & Explained)[];
 }
 
-export async function explainPod(
-  from: string,
-  { runDir, json }: Pick<ExplainFlags, 'runDir' | 'json'>,
-): Promise<void> {
+export async function explainPod({
+  from = '',
+  runDir,
+  json,
+}: Pick<ExplainFlags, 'from' | 'runDir' | 'json'>): Promise<void> {
   const output = new Output(json === true);
   const view = await withAdmin(runDir, (admin) => podView(admin, from));
   const isWell = view.refusals.length === 0 && view.connections.every(isUp);
   if (!isWell) process.exitCode = exitStatus.failed;
   if (output.json) return output.value(view);
-  printPod(output, view, Date.now(), [
-    `--from ${from}`,
-    ...(runDir === defaultRunDir ? [] : [`--run-dir ${runDir}`]),
-  ]);
+  printPod(output, view, Date.now(), { from, runDir });
 }
 
 async function podView(admin: AdminClient, from: string): Promise<PodView> {
@@ -74,13 +72,15 @@ function isUp({ state }: Pick<ConnectionView, 'state'>): boolean {
   return state === 'SYNCED';
 }
 
-/** @param now milliseconds since the epoch. @param flags of the command that shows the whole of a refusal. */
+/** @param now milliseconds since the epoch. */
 function printPod(
   output: Output,
   { client, connections, refusals }: PodView,
   now: number,
-  flags: readonly string[],
+  { from, runDir }: { readonly from: string; readonly runDir: string },
 ): void {
+  const printCommand = (command: string): void =>
+    output.item(`  ${output.paint('dim', 'see all:')} `, ownCommand(command, runDir));
   output.item(`${output.paint('dim', 'asks')} `, client.replaceAll(',', ', '));
   for (const one of connections) {
     const { service, id, endpoint, requestId } = one;
@@ -91,14 +91,14 @@ function printPod(
       `${output.paint('bold', service)}: connection ${id} of "${requestId}" to ${endpoint} is ${state}`,
     );
     printExplained(output, one, one.detail);
-    if (!isUp(one)) printCommand(output, `nsm describe connection ${id}`);
+    if (!isUp(one)) printCommand(`nsm describe connection ${id}`);
   }
   for (const one of refusals) {
     const { service, time, what, code } = one;
     const refused = `${requestText(one)} was refused ${ageText(time, now)} ago: ${what} (${code})`;
     output.item(`${output.mark('broken')} `, `${output.paint('bold', service)}: ${refused}`);
     printExplained(output, one, what);
-    printCommand(output, ['nsm explain', service, ...flags].join(' '));
+    printCommand(`nsm explain ${service} --from ${from}`);
   }
   if (connections.length + refusals.length === 0)
     output.line('it has no connection, and of no request that was refused is anything known here');
@@ -114,8 +114,4 @@ function printExplained(
   const { plan } = explanation;
   const lines = plan ? [`now it would be connected to ${wayText(plan)}`] : shortLines(explanation, said);
   for (const line of lines) output.item('  ', line);
-}
-
-function printCommand(output: Output, command: string): void {
-  output.item(`  ${output.paint('dim', 'see all:')} `, command);
 }

@@ -1,9 +1,9 @@
 // What a manager is asked for a bug report: files, by their names.
 import { NsmError } from '@nsm/api';
+import { interfaceCapabilityView, tunnelCapabilityViews } from '@nsm/views/capability-view';
+import type { ConnectionView } from '@nsm/views/connection-view';
 import type { AdminClient } from '../../admin-client.js';
 import { askExplanation } from '../../ask-explanation.js';
-import { interfaceCapabilityView, tunnelCapabilityViews } from '../../capability-views.js';
-import type { ConnectionView } from '../../views.js';
 import { askStatus } from '../status/ask-status.js';
 import { findingsOf } from '../status/findings.js';
 import { type StatusView, statusView } from '../status/status-view.js';

@@ -2,14 +2,16 @@
 
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
-import { type AdminClient, withAdmin } from '../../admin-client.js';
 import {
   interfaceCapabilityView,
   type TunnelCapabilityView,
   tunnelCapabilityViews,
-} from '../../capability-views.js';
-import { howText, labelsText, managerState } from '../../view-texts.js';
-import { endpointView, managerView, tunnelView } from '../../views.js';
+} from '@nsm/views/capability-view';
+import { tunnelView } from '@nsm/views/connection-view';
+import { endpointView } from '@nsm/views/endpoint-view';
+import { managerView } from '@nsm/views/manager-view';
+import { howText, labelsText, managerState } from '@nsm/views/texts';
+import { type AdminClient, withAdmin } from '../../admin-client.js';
 import type { GetFlags, GetKind } from './flags.js';
 import { listConnections } from './list-connections.js';
 

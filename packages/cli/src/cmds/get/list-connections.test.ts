@@ -1,8 +1,8 @@
 // Which connections are listed.
 import { create } from '@bufbuild/protobuf';
 import { admin } from '@nsm/api';
+import { connectionView } from '@nsm/views/connection-view';
 import { expect, it } from 'vitest';
-import { connectionView } from '../../views.js';
 import { isWanted } from './list-connections.js';
 
 it.each([

@@ -1,9 +1,9 @@
 // The connections of this node: where each leads and how it is, and with `-o wide` what went through it.
 import { type Output, orDash } from '@nsm/output';
+import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
+import { shortNumber } from '@nsm/views/short-number';
+import { ageText, pathText, roundTripText, stateText } from '@nsm/views/texts';
 import type { AdminClient } from '../../admin-client.js';
-import { shortNumber } from '../../short-number.js';
-import { ageText, pathText, roundTripText, stateText } from '../../view-texts.js';
-import { type ConnectionView, connectionView } from '../../views.js';
 import type { GetFlags } from './flags.js';
 
 export async function listConnections(admin: AdminClient, output: Output, flags: GetFlags): Promise<void> {

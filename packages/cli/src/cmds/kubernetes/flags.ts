@@ -14,4 +14,5 @@ export interface SignerFlags extends LogFlags {
   readonly namespace?: string;
   readonly account: string;
   readonly domain: string;
+  readonly metricsListen?: string;
 }

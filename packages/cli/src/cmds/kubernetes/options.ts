@@ -50,13 +50,14 @@ export function kubernetesCommand(): Command {
     .command('signer')
     .summary('give the managers of the cluster their certificates')
     .description(
-      'Approves and signs the CertificateSigningRequests of managers (signer networkservicemesh.io/manager), until SIGTERM.\n' +
+      'Approves and signs the CertificateSigningRequests of managers (signer networkservicemesh.io/NAMESPACE), until SIGTERM.\n' +
         "Each gets a certificate for the node that its pod runs on. The authority's key is in the Secret nsm-authority, which is\n" +
         'made when it is not there. Several may run: one signs.',
     )
     .addOption(flag('--namespace <name>', 'of the managers (default: that of this pod or of KUBECONFIG)'))
     .addOption(flag('--account <name>', 'service account of the managers', { default: 'nsm-manager' }))
     .addOption(flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm' }))
+    .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
     .addOption(logFormatFlag())
     .addHelpText('after', examples(['nsm kubernetes signer', 'as deploy/ runs it']))

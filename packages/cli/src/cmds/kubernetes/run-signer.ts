@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { KubeClient, loadKubeConfig } from '@nsm/kube-client';
 import { Signer } from '@nsm/kubernetes/signer';
+import { healthOf } from '../../health-of.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import { createLogger } from '../../logger.js';
+import { metricsOf } from '../../observability.js';
 import type { SignerFlags } from './flags.js';
 
 export async function runSigner({ account, domain, ...flags }: SignerFlags): Promise<void> {
@@ -19,9 +21,13 @@ export async function runSigner({ account, domain, ...flags }: SignerFlags): Pro
     domain,
     identity: `${hostname()}-${randomUUID()}`,
   };
-  const signer = new Signer(client, options, logger);
+  const metrics = metricsOf(flags.metricsListen, 'signer');
+  const signer = new Signer({ kube: client, logger, ...(metrics && { metrics }) }, options);
   try {
+    let missing = new Map([['authority', 'not yet']]);
+    await using _health = await healthOf(flags.metricsListen, () => missing, metrics);
     await signer.start();
+    missing = new Map();
     logger.info({ namespace, account: options.account }, 'ready');
     await aborted(signal);
     await signer.stop();

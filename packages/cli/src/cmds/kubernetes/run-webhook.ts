@@ -1,4 +1,6 @@
 // Runs the webhook until it is interrupted.
+
+import { splitHostPort } from '@nsm/api';
 import { KubeClient, loadKubeConfig } from '@nsm/kube-client';
 import { Webhook } from '@nsm/kubernetes/webhook';
 import { healthOf } from '../../health-of.js';
@@ -13,14 +15,13 @@ export async function runWebhook(flags: WebhookFlags): Promise<void> {
   const logger = createLogger(flags, { program: 'webhook' });
   const config = await loadKubeConfig();
   const client = new KubeClient(config);
-  const at = listen.lastIndexOf(':');
   const metrics = metricsOf(flags.metricsListen, 'webhook');
   const webhook = new Webhook(
     { client, logger, ...(metrics ? { metrics } : {}) },
     {
       ...flags,
       namespace: config.namespace,
-      listen: { host: listen.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(listen.slice(at + 1)) },
+      listen: splitHostPort(listen),
     },
   );
   await using _health = await healthOf(flags.metricsListen, () => new Map(), metrics);

@@ -21,7 +21,7 @@ import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } 
 import { lendingFlags } from '../../lending-flags.js';
 import { limitFlag } from '../../limit-flag.js';
 import { securityFlags } from '../../security-flags.js';
-import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-type.js';
+import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-flag.js';
 import type { ManagerFlags } from './flags.js';
 
 export function managerCommand(): Command {

@@ -24,8 +24,9 @@ export async function runPing(name: string, flags: PingFlags): Promise<void> {
       if (reply.lost !== '') lost = reply.lost;
       if (output.json) output.value(viewOf(round + 1, reply));
       else
-        output.line(
-          `${round + 1}  via ${reply.path}: ${[reply.through, reply.underlay].flatMap(legText(output)).join('; ')}`,
+        output.item(
+          `${round + 1}  `,
+          `via ${reply.path}: ${[reply.through, reply.underlay].flatMap(legText(output)).join('; ')}`,
         );
     }
     if (output.json) output.value({ id, ...summaryOf(times) });
@@ -33,7 +34,7 @@ export async function runPing(name: string, flags: PingFlags): Promise<void> {
   });
   if (times.length > 0 && times.every((time) => time === undefined))
     throw new NsmError('no-packets', `no packet came through: ${lost}`);
-  if (lost !== '' && !output.json) output.line(`lost: ${lost}`);
+  if (lost !== '' && !output.json) output.item('lost: ', lost);
 }
 
 function legText(output: Output): (leg: admin.PingLeg | undefined) => string[] {
@@ -53,7 +54,7 @@ function printSummary(output: Output, times: readonly (number | undefined)[]): v
     received > 0
       ? `; least ${milliseconds(leastMs)}, median ${milliseconds(medianMs)}, most ${milliseconds(mostMs)}`
       : '';
-  output.line(`${sent} sent, ${received} came back, ${lossPercent} % lost${spread}`);
+  output.item('', `${sent} sent, ${received} came back, ${lossPercent} % lost${spread}`);
 }
 
 function milliseconds(value: number): string {

@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { admin } from '@nsm/api';
+import { endpointView } from '@nsm/views/endpoint-view';
 import { describe, expect, it } from 'vitest';
-import { endpointView } from '../../views.js';
 import { findingsOf } from './findings.js';
 import { consequencesText } from './handler.js';
 import { type StatusView, statusView } from './status-view.js';
@@ -45,6 +45,29 @@ const [aliveManager] = view().managers;
 if (!upConnection || !aliveManager) throw new Error('the view of a well node lacks its parts');
 
 describe('findings of a status', () => {
+  it('tells of each way that loses large packets, with the command that mends it and the run folder in others', () => {
+    const narrow = { carries: 1350, device: 'eth0', via: '10.0.0.254', underlayMtu: 1400 };
+    const tunnel = { type: 'GRE', local: '10.0.0.1', remote: '10.0.0.2', identifier: 7, port: 0 };
+    const one = { ...upConnection, peerManager: 'node-b', tunnel, narrow };
+    const unknown = { ...one, peerManager: 'node-c', narrow: { ...narrow, device: '' } };
+    const found = findingsOf(view({ connections: [one, one, unknown] }), now, '/tmp/run');
+    expect(found.map(({ code, level, what, toDo }) => [code, level, what.slice(0, 60), toDo])).toEqual([
+      [
+        'NSM0956',
+        'warning',
+        'packets above 1350 bytes do not come back from node-b by GRE',
+        'ip route replace 10.0.0.2 via 10.0.0.254 dev eth0 mtu lock 1400',
+      ],
+      [
+        'NSM0956',
+        'warning',
+        'packets above 1350 bytes do not come back from node-c by GRE',
+        'nsm check --only network --run-dir /tmp/run',
+      ],
+    ]);
+    expect(found[0]?.what).toContain('the MTU of 2 connections is larger');
+  });
+
   it('has none where all is well', () => expect(findingsOf(view(), now)).toEqual([]));
 
   it.each<[string, Partial<StatusView>, string, RegExp]>([

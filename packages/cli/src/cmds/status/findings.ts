@@ -1,6 +1,9 @@
 // What is wrong in a mesh, the worst first, and what to do about each.
 import { abbreviatedList } from '@nsm/api';
-import { ageText } from '../../view-texts.js';
+import { grouped } from '@nsm/views/grouped';
+import { ageText, counted, mendNarrow, narrowText } from '@nsm/views/texts';
+import { defaultRunDir } from '../../common-flags.js';
+import { ownCommand } from '../../own-command.js';
 import { absences, causesOf } from './absences.js';
 import type { StatusView } from './status-view.js';
 
@@ -23,10 +26,12 @@ const levels: readonly Finding['level'][] = ['broken', 'pending', 'warning'];
 
 /**
  * The worst first, each followed by what comes of it.
- * @param now milliseconds since the epoch.
+ * @param now milliseconds since the epoch. @param runDir of the manager, for the commands that are told.
  */
-export function findingsOf(view: StatusView, now: number): Finding[] {
-  const all = looks.flatMap(([code, look]) => look(view, now).map((finding) => ({ code, ...finding })));
+export function findingsOf(view: StatusView, now: number, runDir: string = defaultRunDir): Finding[] {
+  const all = looks.flatMap(([code, look]) =>
+    look(view, now).map((found) => ({ code, ...found, toDo: ownCommand(found.toDo, runDir) })),
+  );
   const sorted = levels.flatMap((level) => all.filter((finding) => finding.level === level));
   return sorted
     .filter(({ because }) => because === undefined)
@@ -41,6 +46,7 @@ const looks: readonly (readonly [code: FindingCode, look: Look])[] = [
   ['NSM0980', policy],
   ['NSM0953', managers],
   ['NSM0981', connections],
+  ['NSM0956', narrowWays],
   ['NSM0982', endpoints],
   ['NSM0958', tunnels],
   ['NSM0992', refusals],
@@ -52,6 +58,7 @@ const looks: readonly (readonly [code: FindingCode, look: Look])[] = [
 export type FindingCode =
   | 'NSM0948'
   | 'NSM0953'
+  | 'NSM0956'
   | 'NSM0958'
   | 'NSM0960'
   | 'NSM0967'
@@ -132,6 +139,25 @@ function connections(view: StatusView): Found[] {
         what: `connection of ${requestId} to ${service} is ${state}${why}`,
         toDo: /no packets/.test(detail) ? `nsm trace ${id}` : `nsm describe connection ${id}`,
         ...causes.get(peerManager),
+      },
+    ];
+  });
+}
+
+/** Of each way to another node: connections with the same kind of tunnel share it. */
+function narrowWays({ connections }: StatusView): Found[] {
+  const ways = grouped(
+    connections.filter(({ narrow }) => narrow !== null),
+    ({ peerManager, tunnel }) => `${peerManager} by ${tunnel?.type}`,
+  );
+  return [...ways].flatMap(([way, all]) => {
+    const [first] = all;
+    if (!first?.narrow) return [];
+    return [
+      {
+        level: 'warning',
+        what: `${narrowText(first.narrow)} from ${way}, and the MTU of ${counted(all.length, 'connection')} is larger: TCP stalls`,
+        toDo: mendNarrow(first) || 'nsm check --only network',
       },
     ];
   });

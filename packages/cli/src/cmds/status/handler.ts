@@ -1,10 +1,10 @@
 // One screen: the manager, what it knows of the mesh, and what is wrong.
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
+import { onlyTunnelsText } from '@nsm/views/capability-view';
+import { managerState } from '@nsm/views/texts';
 import { withAdmin } from '../../admin-client.js';
-import { onlyTunnelsText } from '../../capability-views.js';
 import { exitStatus } from '../../exit-status.js';
-import { managerState } from '../../view-texts.js';
 import { askStatus } from './ask-status.js';
 import { type Finding, findingsOf } from './findings.js';
 import type { StatusFlags } from './flags.js';
@@ -33,7 +33,7 @@ interface Looked {
 
 async function look(runDir: string): Promise<Looked> {
   const view = await withAdmin(runDir, async (admin) => statusView(await askStatus(admin)));
-  return { view, findings: findingsOf(view, Date.now()) };
+  return { view, findings: findingsOf(view, Date.now(), runDir) };
 }
 
 /** Looks until all is well or the time is over; a manager that is not there yet may still come. */

@@ -8,16 +8,11 @@ import {
   onlyTunnelsView,
   type TunnelCapabilityView,
   tunnelCapabilityViews,
-} from '../../capability-views.js';
-import { type RefusalView, refusalView } from '../../refusal-view.js';
-import {
-  type ConnectionView,
-  connectionView,
-  type EndpointView,
-  endpointView,
-  type ManagerView,
-  managerView,
-} from '../../views.js';
+} from '@nsm/views/capability-view';
+import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
+import { type ListedEndpointView, listedEndpointView } from '@nsm/views/endpoint-view';
+import { type ManagerView, managerView } from '@nsm/views/manager-view';
+import { type RefusalView, refusalView } from '@nsm/views/refusal-view';
 
 /** What the admin service of a manager answers. */
 export interface StatusReplies {
@@ -55,7 +50,7 @@ export interface StatusView {
   readonly managers: readonly ManagerView[];
   /** Names of the network services that endpoints provide. */
   readonly services: readonly string[];
-  readonly endpoints: readonly (EndpointView & { readonly unavailable: string })[];
+  readonly endpoints: readonly ListedEndpointView[];
   readonly connections: readonly ConnectionView[];
   /** Requests of pods of this node that were refused and not served since. */
   readonly refusals: readonly RefusalView[];
@@ -92,10 +87,7 @@ export function statusView({
     onlyTunnels: status.onlyTunnels.map(onlyTunnelsView),
     managers: managers.managers.map(managerView),
     services: services.services.map(({ name }) => name),
-    endpoints: endpoints.endpoints.map(({ endpoint, unavailable }) => ({
-      ...endpointView(endpoint),
-      unavailable,
-    })),
+    endpoints: endpoints.endpoints.map(listedEndpointView),
     connections: connections.connections.map(connectionView),
     refusals: refusals.refusals.map(refusalView),
   };

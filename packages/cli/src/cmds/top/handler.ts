@@ -1,11 +1,11 @@
 // Looks at the counters of all connections again and again, and shows their rates.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Output } from '@nsm/output';
+import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
+import { bitRate, shortNumber } from '@nsm/views/short-number';
+import { counted } from '@nsm/views/texts';
 import { type AdminClient, withAdmin } from '../../admin-client.js';
 import { interrupted } from '../../interrupted.js';
-import { bitRate, shortNumber } from '../../short-number.js';
-import { counted } from '../../view-texts.js';
-import { type ConnectionView, connectionView } from '../../views.js';
 import type { TopFlags } from './flags.js';
 import { QuitKey } from './quit-key.js';
 import { type RateView, ratesOf, sorted } from './rates.js';

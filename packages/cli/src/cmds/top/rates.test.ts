@@ -1,5 +1,5 @@
+import type { ConnectionView } from '@nsm/views/connection-view';
 import { describe, expect, it } from 'vitest';
-import type { ConnectionView } from '../../views.js';
 import { type RateView, ratesOf, sorted } from './rates.js';
 
 function counted(id: string, receivedBytes: number, sentPackets = 0): ConnectionView {

@@ -1,5 +1,5 @@
 // What connections carry per second, from two looks at their counters.
-import type { ConnectionView, StatisticsView } from '../../views.js';
+import type { ConnectionView, StatisticsView } from '@nsm/views/connection-view';
 import type { Order } from './flags.js';
 
 export interface RateView {

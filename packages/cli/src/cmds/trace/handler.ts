@@ -1,12 +1,15 @@
 // Shows what the manager recorded of the last request, and what it sees of packets that it sends.
 import { type admin, NsmError } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
+import { orderView } from '@nsm/views/connection-view';
+import { orderText } from '@nsm/views/texts';
 import { withAdmin } from '../../admin-client.js';
 import { findConnection } from '../../find-connection.js';
-import { orderText } from '../../view-texts.js';
-import { orderView } from '../../views.js';
 import type { TraceFlags } from './flags.js';
 import { waterfall } from './waterfall.js';
+
+/** Columns of a terminal in which all steps have room beside a long scale, and beside a short one. */
+const [usualColumns, narrowColumns] = [100, 72];
 
 export async function runTrace(name: string, { runDir, json }: TraceFlags): Promise<void> {
   const output = new Output(json === true);
@@ -27,20 +30,20 @@ function printOrder(output: Output, order: admin.Order | undefined): void {
     return;
   }
   const { durationMs, steps, traceId, error, underWay } = order;
-  output.line(`${orderText(orderView(order))}, trace ${traceId}`);
-  if (error !== '') output.line(output.paint('red', error));
-  const bars = waterfall(steps, durationMs);
-  output.table(
-    ['', 'MS', 'STEP', 'ON', 'BY', ''],
+  output.item('', `${orderText(orderView(order))}, trace ${traceId}`);
+  if (error !== '') output.item('', output.paint('red', error));
+  const bars = waterfall(steps, durationMs, output.columns < usualColumns ? 14 : 32);
+  output.fittingTable(
+    ['WHEN', 'MS', 'ON', 'BY', 'STEP'],
     steps.map(({ name, manager, component, durationMs: took, error: failure }, index) => [
       `|${bars[index]}|`,
       took.toFixed(2),
-      name,
       manager,
       component,
-      failure === '' ? '' : output.paint('red', failure),
+      failure === '' ? name : `${name}: ${output.paint('red', failure)}`,
     ]),
     underWay ? 'no step has begun' : 'no steps',
+    output.columns < narrowColumns ? ['WHEN'] : [],
   );
   output.line('');
 }
@@ -48,8 +51,9 @@ function printOrder(output: Output, order: admin.Order | undefined): void {
 function printTrace(output: Output, { path, packets, reasons, unwatched }: admin.TraceConnectionReply): void {
   output.line(`via ${path}`);
   for (const { size, hops, answered, lost } of packets) {
-    output.line(
-      `packet of ${size} bytes: ${answered ? output.paint('green', 'answered') : output.paint('red', `lost: ${lost}`)}`,
+    output.item(
+      `packet of ${size} bytes: `,
+      `${answered ? output.paint('green', 'answered') : output.paint('red', `lost: ${lost}`)}`,
     );
     output.table(
       ['MS', 'NODE', 'PLACE', 'DEVICE', '', 'WHAT'],
@@ -65,9 +69,9 @@ function printTrace(output: Output, { path, packets, reasons, unwatched }: admin
     );
   }
   for (const { place, manager, missing } of unwatched)
-    output.line(`not watched: ${place} on ${manager}: ${missing}`);
+    output.item('not watched: ', `${place} on ${manager}: ${missing}`);
   if (reasons.length > 0) output.line('why, the likeliest first:');
-  for (const reason of reasons) output.line(`- ${reason}`);
+  for (const reason of reasons) output.item('- ', reason);
 }
 
 function viewOf(

@@ -10,6 +10,7 @@ it('puts steps on one scale, and shows the shortest, too', () =>
         { startMs: 99.99, durationMs: 0.01 },
       ],
       100,
+      32,
     ),
   ).toEqual([
     `${'='.repeat(16)}${' '.repeat(16)}`,

@@ -5,15 +5,12 @@ export interface TimedStep {
   readonly durationMs: number;
 }
 
-/** Columns of the scale. */
-const columns = 32;
-
 /**
  * A bar for each step, where it stands and as long as it is on a scale of the whole order; a step that is too short for a column has one
  * all the same.
- * @param totalMs of the whole order.
+ * @param totalMs of the whole order. @param columns of the scale.
  */
-export function waterfall(steps: readonly TimedStep[], totalMs: number): string[] {
+export function waterfall(steps: readonly TimedStep[], totalMs: number, columns: number): string[] {
   const longest = Math.max(totalMs, ...steps.map(({ startMs, durationMs }) => startMs + durationMs));
   const column = (ms: number): number => (longest > 0 ? Math.round((ms / longest) * columns) : 0);
   return steps.map(({ startMs, durationMs }) => {

@@ -2,9 +2,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
+import { managerState, pathText } from '@nsm/views/texts';
 import { withAdmin } from '../../admin-client.js';
 import { interrupted } from '../../interrupted.js';
-import { managerState, pathText } from '../../view-texts.js';
 import type { WatchFlags } from './flags.js';
 import { Known } from './known.js';
 import { awayView, topicOf, type WatchView, watchView } from './watch-view.js';

@@ -1,14 +1,9 @@
 // What `nsm watch` says of an event: the JSON of each line, and the source of its texts.
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { admin } from '@nsm/api';
-import {
-  type ConnectionView,
-  connectionView,
-  type EndpointView,
-  endpointView,
-  type ManagerView,
-  managerView,
-} from '../../views.js';
+import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
+import { type EndpointView, endpointView } from '@nsm/views/endpoint-view';
+import { type ManagerView, managerView } from '@nsm/views/manager-view';
 import type { WatchTopic } from './flags.js';
 
 const { CONNECTIONS, ENDPOINTS, MANAGERS, POLICY, LIMITS } = admin.WatchEvent_Topic;

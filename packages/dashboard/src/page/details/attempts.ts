@@ -1,15 +1,15 @@
 // The steps of an order that is tried again and again, each kind of attempt told once. Pure.
-import type { Step } from '../../model.js';
+import type { StepView } from '@nsm/views/connection-view';
 
 export interface Attempt {
   /** Those of the last of the attempts. */
-  readonly steps: readonly Step[];
+  readonly steps: readonly StepView[];
   /** How many of them went alike, one after the other. */
   readonly times: number;
 }
 
 /** Attempts that end alike, with a step that failed, are one; what comes before and between them stays as it is. */
-export function attemptsOf(steps: readonly Step[]): Attempt[] {
+export function attemptsOf(steps: readonly StepView[]): Attempt[] {
   const signs = steps.map(({ name, manager, error }) => `${name}\n${manager}\n${error !== ''}`);
   const attempts: Attempt[] = [];
   let at = 0;

@@ -1,9 +1,10 @@
 // What a connection carries, over the last minutes: two lines and their numbers.
+
+import { bitRate, shortNumber } from '@nsm/views/short-number';
 import { effect, useComputed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import { bitRate, short } from '../format.js';
 import { samples } from '../store.js';
 import { colour, palette } from '../theme.js';
 import { type CountersAt, type RatePoint, ratePoints } from './rate-points.js';
@@ -55,7 +56,9 @@ export function TrafficChart({ id, past }: { id: string; past: readonly Counters
       <figcaption>
         <span class="rx">received {now ? bitRate(now.rxBits) : '–'}</span>
         <span class="tx">sent {now ? bitRate(now.txBits) : '–'}</span>
-        <span class="quiet">{now ? `${short(now.rxPackets)} + ${short(now.txPackets)} packets/s` : ''}</span>
+        <span class="quiet">
+          {now ? `${shortNumber(now.rxPackets)} + ${shortNumber(now.txPackets)} packets/s` : ''}
+        </span>
       </figcaption>
     </figure>
   );
@@ -93,7 +96,7 @@ function optionsFor(width: number): uPlot.Options {
     scales: { y: { range: (_, __, most) => [0, Math.max(1000, most * 1.1)] } },
     axes: [
       { ...axis, size: 20, space: 90, values: '{HH}:{mm}:{ss}' },
-      { ...axis, size: 46, space: 26, values: (_, ticks) => ticks.map(short) },
+      { ...axis, size: 46, space: 26, values: (_, ticks) => ticks.map(shortNumber) },
     ],
     // Where both are the same, both are seen.
     series: [{}, series('received', colour('rx'), []), series('sent', colour('tx'), [5, 4])],

@@ -1,10 +1,12 @@
 // One connection: its state, what it carries, its ends, its past, and why it leads where it leads.
+
+import { ageText, counted, mendNarrow, millisecondsText, narrowText } from '@nsm/views/texts';
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { type Counters, carries, type MeshConnection, type Side } from '../../model.js';
 import { linkTo } from '../address.js';
-import { age, clock, count, duration } from '../format.js';
+import { clock } from '../clock.js';
 import { now } from '../now.js';
 import { StateMark } from '../state-mark.js';
 import { allowCapture, nameOf, samples, thing } from '../store.js';
@@ -21,7 +23,7 @@ const nothing: Past = [];
 export function ConnectionDetails({ connection }: { connection: MeshConnection }): JSX.Element {
   const { id, service, state, detail, attempt, since, client, endpoint, tunnel, history, lastOrder } =
     connection;
-  const { roundTripUs, heals } = connection;
+  const { roundTripUs, heals, narrow } = connection;
   const past = useSignal<Past>(nothing);
   useEffect(() => {
     past.value = nothing;
@@ -49,10 +51,16 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
           {nameOf(connection)} <span class="quiet">→</span> {service}
         </h2>
         <p class="quiet">
-          for {age(since, now.value) || 'some time'}
+          for {ageText(since, now.value) || 'some time'}
           {attempt > 0 && ` · attempt ${attempt}`}
         </p>
         {detail && <p class="reason">{detail}</p>}
+        {narrow && (
+          <div class="trouble">
+            <p>{narrowText(narrow)}</p>
+            <p class="quiet">{mendNarrow(connection)}</p>
+          </div>
+        )}
       </header>
       <ol class="way" aria-label="Path">
         <li>
@@ -76,11 +84,11 @@ export function ConnectionDetails({ connection }: { connection: MeshConnection }
       )}
       <Facts
         facts={[
-          ['Round trip', justNow === null || !isCarrying ? '' : duration(justNow / 1000)],
+          ['Round trip', justNow === null || !isCarrying ? '' : millisecondsText(justNow / 1000)],
           ['Received', counters ? total(counters.rxPackets, counters.rxBytes) : ''],
           ['Sent', counters ? total(counters.txPackets, counters.txBytes) : ''],
           ['Dropped', counters ? dropsOf(counters) : ''],
-          ['Healed', heals > 0 ? count(heals, 'time') : ''],
+          ['Healed', heals > 0 ? counted(heals, 'time') : ''],
         ]}
       />
       <details open>

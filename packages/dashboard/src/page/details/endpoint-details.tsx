@@ -1,8 +1,10 @@
 // One endpoint: what it provides, whom it serves, and how much.
+
+import { bitRate } from '@nsm/views/short-number';
+import { counted } from '@nsm/views/texts';
 import type { JSX } from 'preact';
 import { keyOf, type MeshEndpoint } from '../../model.js';
 import { linkTo } from '../address.js';
-import { bitRate, count } from '../format.js';
 import { StateMark } from '../state-mark.js';
 import { nameOf, rates } from '../store.js';
 import { clientsOf, trafficOf } from '../tables/endpoints.js';
@@ -27,7 +29,7 @@ export function EndpointDetails({ endpoint }: { endpoint: MeshEndpoint }): JSX.E
       </header>
       <Facts
         facts={[
-          ['Load', `${count(clients.length, 'client')}, ${bitRate(trafficOf(endpoint))}`],
+          ['Load', `${counted(clients.length, 'client')}, ${bitRate(trafficOf(endpoint))}`],
           ['Namespace', namespace],
           ['Interfaces', interfaces.join(', ')],
           [

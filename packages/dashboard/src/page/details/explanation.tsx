@@ -1,8 +1,10 @@
 // Why an endpoint is chosen, and why others are not: what the client's manager says of each.
+
+import type { ExplainedView } from '@nsm/views/explanation-view';
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import type { Explanation as Answer, Candidate } from '../../model.js';
+import type { Explanation as Answer } from '../../model.js';
 
 interface Question {
   readonly node: string;
@@ -34,7 +36,7 @@ export function Explanation({ node, service, interfaceKind, from, used }: Questi
   const said = answer.value;
   if (said === undefined) return <p class="quiet">Asking {node}…</p>;
   if (typeof said === 'string') return <p class="quiet">{said}</p>;
-  const place = ({ rank }: Candidate): number => rank || Number.POSITIVE_INFINITY;
+  const place = ({ rank }: ExplainedView): number => rank || Number.POSITIVE_INFINITY;
   return (
     <>
       {said.problems.map(({ code, what }) => (
@@ -53,7 +55,7 @@ export function Explanation({ node, service, interfaceKind, from, used }: Questi
   );
 }
 
-function Weighed({ candidate, used }: { candidate: Candidate; used: string }): JSX.Element {
+function Weighed({ candidate, used }: { candidate: ExplainedView; used: string }): JSX.Element {
   const { name, namespace, manager, rank, reason, rule, labels, lost, checks } = candidate;
   return (
     <li class={rank === 0 ? 'dropped' : ''}>

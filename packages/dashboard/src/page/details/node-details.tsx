@@ -1,10 +1,10 @@
 // One node: what its manager says of itself, and which other nodes it has tunnels to.
 
+import { grouped } from '@nsm/views/grouped';
+import { counted } from '@nsm/views/texts';
 import type { JSX } from 'preact';
-import { grouped } from '../../grouped.js';
 import type { MeshNode } from '../../model.js';
 import { linkTo } from '../address.js';
-import { count } from '../format.js';
 import { StateMark } from '../state-mark.js';
 import { connections, endpoints } from '../store.js';
 import { ChangeButton } from './change-button.js';
@@ -53,7 +53,7 @@ export function NodeDetails({ node }: { node: MeshNode }): JSX.Element {
             <li key={other}>
               <a {...linkTo({ select: `node/${other}` })}>{other}</a>
               <span class="quiet">{[...new Set(all.map(({ tunnel }) => tunnel?.type))].join(', ')}</span>
-              <span class="number">{count(all.length, 'connection')}</span>
+              <span class="number">{counted(all.length, 'connection')}</span>
             </li>
           ))}
         </ul>

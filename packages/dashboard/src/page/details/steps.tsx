@@ -1,13 +1,14 @@
 // The steps of a connection's last order, one below the other in the time that they took.
+
+import type { OrderView } from '@nsm/views/connection-view';
+import { millisecondsText } from '@nsm/views/texts';
 import type { JSX } from 'preact';
-import type { Order } from '../../model.js';
-import { duration } from '../format.js';
 import { attemptsOf } from './attempts.js';
 
 /** Of 1000: bars are drawn in a picture of this width. */
 const scale = 1000;
 
-export function Steps({ order }: { order: Order }): JSX.Element {
+export function Steps({ order }: { order: OrderView }): JSX.Element {
   const total = Math.max(
     order.durationMs,
     ...order.steps.map(({ startMs, durationMs }) => startMs + durationMs),
@@ -19,7 +20,7 @@ export function Steps({ order }: { order: Order }): JSX.Element {
   return (
     <div class="steps">
       <p>
-        {order.kind} {order.underWay ? 'for' : 'took'} <b>{duration(order.durationMs)}</b>
+        {order.kind} {order.underWay ? 'for' : 'took'} <b>{millisecondsText(order.durationMs)}</b>
         {order.underWay && ' so far'}
       </p>
       {order.traceId && (
@@ -35,7 +36,7 @@ export function Steps({ order }: { order: Order }): JSX.Element {
               <span class="quiet"> {manager}</span>
               {times > 1 && <span class="label">{times} times, this was the last</span>}
             </span>
-            <span class="number">{duration(durationMs)}</span>
+            <span class="number">{millisecondsText(durationMs)}</span>
             <svg viewBox={`0 0 ${scale} 10`} preserveAspectRatio="none" aria-hidden="true">
               <rect
                 x={(startMs / total) * scale}

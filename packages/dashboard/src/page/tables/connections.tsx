@@ -1,10 +1,12 @@
 // All connections as a table.
+
+import { shortNumber } from '@nsm/views/short-number';
+import { ageText, millisecondsText } from '@nsm/views/texts';
 import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { connectionStates, keyOf, type MeshConnection } from '../../model.js';
 import { address, linkTo } from '../address.js';
 import { finds, unknownKeys } from '../filter.js';
-import { age, duration, short } from '../format.js';
 import { now } from '../now.js';
 import { StateMark } from '../state-mark.js';
 import { connections, nameOf, type Rates, rates } from '../store.js';
@@ -15,7 +17,7 @@ const rows = computed(() => connections.value.filter(finds(address.value.query))
 const rate = (read: (rates: Rates) => number) => ({
   cell: ({ id }: MeshConnection): string => {
     const own = rates.value.get(id);
-    return own ? short(read(own)) : '';
+    return own ? shortNumber(read(own)) : '';
   },
   sortBy: ({ id }: MeshConnection): number => {
     const own = rates.value.get(id);
@@ -50,14 +52,14 @@ const columns: readonly Column<MeshConnection>[] = [
   { title: 'Drops/s', ...rate(({ drops }) => drops), rank: 3 },
   {
     title: 'Round trip',
-    cell: ({ roundTripUs }) => (roundTripUs === null ? '' : duration(roundTripUs / 1000)),
+    cell: ({ roundTripUs }) => (roundTripUs === null ? '' : millisecondsText(roundTripUs / 1000)),
     sortBy: ({ roundTripUs }) => roundTripUs ?? -1,
     isNumber: true,
     rank: 3,
   },
   {
     title: 'Since',
-    cell: ({ since }) => age(since, now.value),
+    cell: ({ since }) => ageText(since, now.value),
     sortBy: ({ since }) => since,
     isNumber: true,
     rank: 3,

@@ -1,10 +1,11 @@
 // All endpoints as a table, with what they carry.
+
+import { shortNumber } from '@nsm/views/short-number';
 import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { keyOf, type MeshConnection, type MeshEndpoint } from '../../model.js';
 import { address, linkTo } from '../address.js';
 import { finds, unknownKeys } from '../filter.js';
-import { short } from '../format.js';
 import { StateMark } from '../state-mark.js';
 import { endpoints, loads, rates } from '../store.js';
 import { type Column, Table } from './table.js';
@@ -52,7 +53,7 @@ const columns: readonly Column<MeshEndpoint>[] = [
   },
   {
     title: 'Bit/s',
-    cell: (row) => short(trafficOf(row)),
+    cell: (row) => shortNumber(trafficOf(row)),
     sortBy: trafficOf,
     isNumber: true,
     rank: 2,

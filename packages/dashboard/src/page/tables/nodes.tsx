@@ -1,8 +1,8 @@
 // All nodes as a table.
 
+import { grouped } from '@nsm/views/grouped';
 import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
-import { grouped } from '../../grouped.js';
 import { keyOf, type MeshNode } from '../../model.js';
 import { address, linkTo } from '../address.js';
 import { finds, unknownKeys } from '../filter.js';

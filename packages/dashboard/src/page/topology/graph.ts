@@ -1,6 +1,6 @@
 // A mesh as a graph: nodes with the pods on them, connections between pods, tunnels between nodes. Pure.
 
-import { grouped } from '../../grouped.js';
+import { grouped } from '@nsm/views/grouped';
 import {
   type ConnectionState,
   connectionStates,

@@ -1,5 +1,5 @@
+import { grouped } from '@nsm/views/grouped';
 import { describe, expect, it } from 'vitest';
-import { grouped } from '../../grouped.js';
 import type { Chip, Graph } from './graph.js';
 import { chipSize, place } from './place.js';
 

@@ -1,5 +1,5 @@
 // Where everything in the graph stands: the same mesh looks the same each time. Pure.
-import { grouped } from '../../grouped.js';
+import { grouped } from '@nsm/views/grouped';
 import type { Chip, Graph } from './graph.js';
 
 export interface Point {
