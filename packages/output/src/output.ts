@@ -73,6 +73,15 @@ export class Output {
     return (this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY;
   }
 
+  /** As `lines`, and for people each of them as `item` writes: behind what it begins with, blanks or the name of the program. */
+  paragraphs(text: string): void {
+    if (this.json) this.lines(text);
+    for (const line of this.json ? [] : text.split('\n')) {
+      const [lead = ''] = /^(?:nsm: |\s*)/.exec(line) ?? [];
+      this.item(lead, line.slice(lead.length));
+    }
+  }
+
   /** A line that the next one takes the place of. Only on a terminal that is `live`. */
   draft(text: string): void {
     if (!this.live) return;
