@@ -10,7 +10,9 @@ const bundles = join(root, 'packages/cli/dist/bundle');
 
 /** Where the bundle has the program of a thread; the program itself where the bundle does not have it, such as those of tests. */
 function shipped(program) {
-  const path = program instanceof URL ? fileURLToPath(program) : program;
+  const isUrl = program instanceof URL;
+  if (isUrl && program.protocol !== 'file:') return program;
+  const path = isUrl ? fileURLToPath(program) : program;
   if (!path.startsWith(join(root, 'packages')) || !path.includes('/dist/')) return program;
   const inBundle = join(bundles, readFileSync(join(bundles, 'current'), 'utf8'), basename(path));
   return existsSync(inBundle) ? inBundle : program;
