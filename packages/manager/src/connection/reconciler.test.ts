@@ -89,6 +89,7 @@ class TestNode {
 
   constructor() {
     const store = {
+      histories: { entries: () => [], put: () => undefined },
       putConnectionSoon: () => undefined,
       putConnection: async () => undefined,
       removeConnection: async () => undefined,
