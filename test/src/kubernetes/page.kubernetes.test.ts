@@ -50,7 +50,7 @@ describe('the page for Kubernetes', () => {
     return stdout;
   }
 
-  const commands = blockWith('manager-of()').lines.filter((line) => line.startsWith('nsm-on'));
+  const commands = blockWith('manager-of()').lines.filter((line) => line.startsWith('nsm-on worker'));
   const shown = [/all is well|managers/, /SYNCED/, /SYNCED/, /would be connected/, /checks are well/, /^$/];
 
   it.each(commands.map((line, index) => [line.replace(/ +#.*/, ''), shown[index]] as const))(
@@ -60,13 +60,16 @@ describe('the page for Kubernetes', () => {
     },
   );
 
-  it('shows the page of the mesh by a forwarded port', async () => {
-    const look = `fetch('http://127.0.0.1:7070/').then(({ status }) => console.log(status))`;
-    const [dashboard = ''] = blockWith('dashboard --listen').lines.filter((line) =>
-      line.startsWith('nsm-on'),
+  it('shows the page of the mesh in the pod of a manager', async () => {
+    const [dashboard = ''] = blockWith('nsm dashboard').lines.filter((line) =>
+      line.includes('nsm dashboard'),
     );
-    const asked = `sleep 3; kubectl -n ${system.name} exec ${await managerPod(node)} -- ${imageNode} -e "${look}"; kill %1`;
-    expect(await typed(`${dashboard}\n${asked}`)).toMatch(/^200$/m);
+    const look = `
+      const look = () => fetch('http://127.0.0.1:7070/').then(({ status }) => console.log(status), () => setTimeout(look, 200));
+      look();`;
+    const looking = `kubectl -n ${system.name} exec ${await managerPod(node)} -- ${imageNode} -e "${look}"`;
+    const script = ["trap 'kill %1' EXIT", dashboard.replace('&', '>/dev/null 2>&1 &'), looking];
+    expect(await typed(script.join('\n'))).toMatch(/^200$/m);
   });
 
   it('lists what there is', async () => {
