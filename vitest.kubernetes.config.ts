@@ -1,6 +1,7 @@
 // The suites that need a Kubernetes cluster: npm run test:kubernetes (scripts/test-kubernetes.mjs).
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import type { TestSpecification } from 'vitest/node';
+import { KnownPatterns } from './scripts/known-patterns.mjs';
 
 /**
  * What the others did is looked at in the end; and before that comes what restarts the API server again and again: Kubernetes itself
@@ -8,7 +9,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const last = ['compliance', '/rights.'];
 
-class SomeLast extends BaseSequencer {
+class SomeLast extends KnownPatterns {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification): number =>
       last.findIndex((part) => moduleId.includes(part));

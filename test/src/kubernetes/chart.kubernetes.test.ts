@@ -35,7 +35,13 @@ describe.skipIf(!requireHelm('the chart'))('the chart', () => {
 
   it('has no fault that helm finds, and refuses values that make no sense', async () => {
     await helm('lint', '--strict', chart);
-    const wrong = ['manager.port=none', 'registry=https://x', 'manager.env.PREFIX=x', 'manger.port=5001', 'domain=A/b'];
+    const wrong = [
+      'manager.port=none',
+      'registry=https://x',
+      'manager.env.PREFIX=x',
+      'manger.port=5001',
+      'domain=A/b',
+    ];
     for (const value of wrong)
       await expect(helm('template', 'nsm', chart, '--kube-version=1.34.0', '--set', value)).rejects.toThrow(
         /schema/,

@@ -49,7 +49,7 @@ export class ConnectionTable {
   /** What pods and users have of the table. */
   readonly holdings: Holdings = new Holdings();
   /** What each connection went through. */
-  readonly histories: ConnectionHistories = new ConnectionHistories();
+  readonly histories: ConnectionHistories;
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
   readonly #listeners = new Set<(change: ChangeOfOne) => void>();
@@ -58,6 +58,7 @@ export class ConnectionTable {
   constructor(store: Store, now: () => number) {
     this.#store = store;
     this.#now = now;
+    this.histories = new ConnectionHistories(store.histories);
   }
 
   /** Milliseconds since the Unix epoch. */
