@@ -207,14 +207,15 @@ export function compliance(
       it(
         'is given to no manager that is not alive',
         async () => {
-          const [one, two] = [await open(), await open({ writePatienceMs: 200 })];
+          const [one, two] = await openTwo();
+          const hasty = await open({ writePatienceMs: 1000 });
           await one.registerManager(nodeA, 60_000);
           expect(await one.claim('vni-8', 'node-a')).toBe('node-a');
           await one.endLease('node-a');
-          await until(two, () => two.managers().get('node-a')?.stopped === true);
+          await until(hasty, () => hasty.managers().get('node-a')?.stopped === true);
           for (const told of await Promise.allSettled([
-            two.claim('vni-9', 'node-a'),
-            two.claim('vni-9', 'nobody'),
+            hasty.claim('vni-9', 'node-a'),
+            hasty.claim('vni-9', 'nobody'),
           ]))
             expect(told).toMatchObject({
               status: 'rejected',

@@ -211,6 +211,25 @@ describe('WantedState', () => {
     expect(calls).toEqual(['claim vni-5', 'release vni-5', 'claim vni-5']);
   });
 
+  it('removes a manager after a renewal that is under way, and not before', async () => {
+    await wanted.registerManager(nodeA, 3000);
+    let open = (): void => undefined;
+    answer = (call) =>
+      call.startsWith('+node-a')
+        ? new Promise((resolve) => {
+            open = () => resolve(undefined);
+          })
+        : Promise.resolve(undefined);
+    calls.length = 0;
+    await pass(1000);
+    const removed = wanted.removeManager('node-a');
+    await pass(10);
+    expect(calls).toEqual(['+node-a 3000']);
+    open();
+    await removed;
+    expect(calls).toEqual(['+node-a 3000', '-node-a']);
+  });
+
   it('writes nothing of a manager after its removal', async () => {
     let open = (): void => undefined;
     answer = () =>

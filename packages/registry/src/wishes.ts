@@ -169,8 +169,11 @@ export class Wishes {
   async #again(key: string, wish: Wish): Promise<NsmError | undefined> {
     await wish.done.catch(() => undefined);
     if (this.#wishes.get(key) !== wish || !wish.due) return undefined;
+    const writing = this.#write(key, wish);
+    // What is wished of the same thing meanwhile goes out afterwards: a renewal that comes late would undo a removal.
+    wish.done = writing;
     try {
-      return void (await this.#write(key, wish));
+      return void (await writing);
     } catch (thrown) {
       const error = NsmError.from(thrown);
       if (!isRefusal(error)) return error;
