@@ -55,7 +55,7 @@ function certificatesOf(pem: string): X509Certificate[] {
 }
 
 /** Follows the signatures; `chain` begins with the own certificate. */
-export function chainFaultOf(
+function chainFaultOf(
   chain: readonly X509Certificate[],
   authorities: readonly X509Certificate[],
 ): string {
