@@ -188,12 +188,16 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
       [
         'a socket where nobody listens',
         {},
-        /nobody answers on socket_location .*nobody\.sock.*ENOENT.*before/,
+        /no process of this network namespace answers on socket_location .*nobody\.sock, .*: serve it before/,
       ],
       ['a relative socket', { socket: 'x.sock' }, /socket_location must be the absolute path/],
       ['an over-long socket', { socket: `/${long(107)}` }, /socket_location is longer than the 107 bytes/],
       ['a socket of control characters', { socket: '/tmp/a\u0000b' }, /socket_location/],
-      ['a file as socket', { socket: '/etc/passwd' }, /nobody answers on socket_location \/etc\/passwd/],
+      [
+        'a file as socket',
+        { socket: '/etc/passwd' },
+        /no process of this network namespace answers on socket_location \/etc\/passwd/,
+      ],
       ['no name', { name: '' }, /nse_provider_name is empty/],
       ['a name of control characters', { name: 'a\nb' }, /nse_provider_name/],
       ['an over-long service', { service: long(254) }, /network_service_name .*1 to 253/],
@@ -219,7 +223,11 @@ describe.skipIf(!requireRoot('bad input'))('bad input', () => {
     it('one bad endpoint among good ones: none is taken', async () => {
       const good = `${mesh.dir}/half-good.sock`;
       await agent.serve(good, { kind: 'answer', netns: client.netns });
-      await refused(/nobody answers/, { socket: good, name: 'first' }, { name: 'second' });
+      await refused(
+        /no process of this network namespace/,
+        { socket: good, name: 'first' },
+        { name: 'second' },
+      );
     });
 
     it("another pod's endpoint: neither replaced, nor changed, nor removed", async () => {

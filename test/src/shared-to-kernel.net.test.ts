@@ -1,7 +1,7 @@
 // MEM or VHOST at one side and another type at the other, on one node and over tunnels: testpmd answers pings of a kernel.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ping, type Running, requireRoot, run, waitFor } from '@nsm/testkit';
+import { firstAnswer, ping, type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mesh, type Pod } from './mesh.js';
 import type { MeshNode } from './mesh-node.js';
@@ -72,7 +72,7 @@ describe.skipIf(!possible).each(cases)(
     };
     /** Pings of the full MTU come back, once the application is there. */
     const expectEcho = async (from: Pod, to: string, mtu: number): Promise<void> => {
-      await waitFor(async () => (await ping(from.name, to, { deadline: 1 })).received === 1, {
+      await firstAnswer(from.name, to, {
         timeout: 20_000,
         what: 'the first echo',
       });

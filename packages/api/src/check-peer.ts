@@ -34,6 +34,9 @@ export function checkPeer(socket: TLSSocket, { authorities }: Credential): Ident
     const code = String(socket.authorizationError);
     throw untrusted(`has a certificate that ${chainFaults[code] ?? `does not hold: ${code}`}`);
   }
+  // X.509-SVID, section 5.2: what may sign is nobody's identity.
+  if (certificate.ca)
+    throw untrusted('has a certificate of an authority, which is not to be shown as its own');
   const identity = identityOf(certificate);
   if (!identity)
     throw untrusted(

@@ -1,5 +1,6 @@
 // The connections that a server has: who is at the other end of each, and how many may be open.
 import type { Socket } from 'node:net';
+import { endAt } from './certificate-end.js';
 import { NsmError } from './errors.js';
 import { descriptorsLeft, openFileLimit, openFiles } from './exhaustion.js';
 import { Floods } from './floods.js';
@@ -36,6 +37,8 @@ export interface Caller {
   readonly remoteAddress?: string;
   /** Over TLS. */
   readonly identity?: Identity;
+  /** Over TLS: when the certificates that both sides have shown are over, in milliseconds since 1970. */
+  readonly until?: number;
 }
 
 /** What callers over unix sockets have of what is there for all: connections, calls, and bytes of requests and of unread replies. */
@@ -85,6 +88,8 @@ interface Connection {
   readonly socket: Socket;
   readonly caller: Caller;
   readonly way: Way;
+  /** Under way. */
+  calls: number;
 }
 
 /** What there is too much of, and what is said of it. */
@@ -140,7 +145,9 @@ export class ServerConnections {
     }
     const token = `${way}:${++this.#last}`;
     const names = [way, nameOf(caller), userOf(caller)].filter((name) => name !== '');
-    this.#open.set(token, { socket, caller, way });
+    const connection = { socket, caller, way, calls: 0 };
+    this.#open.set(token, connection);
+    if (caller.until !== undefined) endAt(socket, caller.until, () => connection.calls === 0);
     for (const name of names) this.#count(name, 1);
     if (this.#share && caller.peer)
       this.#floods.watch(
@@ -172,7 +179,7 @@ export class ServerConnections {
     const { caller, socket, way } = connection;
     const owner = { name: nameOf(caller), user: userOf(caller) };
     const pace = this.#calls[way === 'unix' ? 'unix' : 'other'];
-    if (pace.allows(owner.name)) return this.#shareOf(caller, owner);
+    if (pace.allows(owner.name)) return counted(connection, this.#shareOf(caller, owner));
     socket.destroy();
     throw this.#crowded(
       owner,
@@ -228,6 +235,18 @@ export class ServerConnections {
     if (count > 0) this.#counts.set(name, count);
     else this.#counts.delete(name);
   }
+}
+
+function counted(connection: Connection, take: TakeShare): TakeShare {
+  return (what, more) => {
+    const giveBack = take(what, more);
+    if (what !== 'streams') return giveBack;
+    connection.calls++;
+    return () => {
+      connection.calls--;
+      giveBack();
+    };
+  };
 }
 
 function mostOf({ most, ofDescriptors }: Bound): number {

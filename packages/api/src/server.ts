@@ -213,7 +213,7 @@ export class Server {
       credentials &&
       new TlsAcceptor({
         credentials,
-        onIdentified: (socket, remoteAddress, identity) => take(socket, { remoteAddress, identity }),
+        onIdentified: take,
         onRefused: (host, { kind, message }) => {
           if (this.#said.isNews(host, message))
             onRefused(new NsmError(kind, `host ${host} ${message}`), host);

@@ -1,12 +1,14 @@
 // Takes connections from other machines: nothing of what they say is read before they have shown who they are.
 import type { Socket } from 'node:net';
 import { createServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { endOfBoth } from './certificate-end.js';
 import { checkPeer } from './check-peer.js';
 import type { Credential, Credentials } from './credentials.js';
 import { NsmError } from './errors.js';
 import type { Identity } from './identity.js';
 import { refusalFrames } from './refusal-frames.js';
 import { http2Protocol, tlsOptionsOf } from './secure-context.js';
+import type { Caller } from './server-connections.js';
 import { Strangers } from './strangers.js';
 
 /** Milliseconds for a handshake: some round trips, on a machine that has much to do. */
@@ -23,7 +25,7 @@ export interface OtherProtocol {
 
 export interface TlsAcceptorOptions {
   readonly credentials: Credentials;
-  readonly onIdentified: (socket: TLSSocket, remoteAddress: string, identity: Identity) => void;
+  readonly onIdentified: (socket: TLSSocket, caller: Required<Omit<Caller, 'peer'>>) => void;
   /** Hears of every connection that is refused. */
   readonly onRefused: (address: string, error: NsmError) => void;
   readonly other?: OtherProtocol;
@@ -134,7 +136,7 @@ export class TlsAcceptor {
       return;
     }
     this.#strange.get(otherEndOf(socket))?.();
-    onIdentified(socket, address, identity);
+    onIdentified(socket, { remoteAddress: address, identity, until: endOfBoth(socket) });
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { ChannelCredentials, credentials as grpcCredentials } from '@grpc/grpc-js';
+import { endAt, endOfBoth } from './certificate-end.js';
 import { checkExpected } from './check-peer.js';
 import type { Credentials, ExpectedPeer } from './credentials.js';
 import { NsmError } from './errors.js';
@@ -113,6 +114,8 @@ function secured(raw: Socket, { credentials, expected }: TlsPeer): Promise<TLSSo
         socket.removeAllListeners('error').off('close', ended).off('end', ended);
         // Node.js keeps a socket's own listeners under these names; those of grpc-js follow before anything can happen.
         socket.unshift(first);
+        // The server ends it before, when no call is under way; one that does not is not called for ever.
+        endAt(socket, endOfBoth(socket), () => false);
         resolve(socket);
       });
     });

@@ -107,13 +107,16 @@ function offerTunnels(socket: RouteSocket, wirings: readonly Wiring[], remote: s
   const absent =
     local !== '' && socket.addresses().every((own) => IpPrefix.of(own.address).address !== local);
   for (const wiring of wirings) {
-    const { tunnel: type, overhead, port = 0, engine } = wiring;
+    const { tunnel: type, overhead, largest = underlayMtu, port = 0, engine } = wiring;
     // The first engine of a kind serves it.
     if (type === undefined || !overhead || tunnels.has(type)) continue;
     const inTheWay = noOtherNode(remote, route.type) || (absent ? notHere(local) : '');
     const missing = inTheWay || (wiring.obstacle?.(route, uplink) ?? '');
     if (missing !== '') obstacles.set(type, { type, missing, engine });
-    else tunnels.set(type, { type, parameters: { address, mtu: underlayMtu - overhead[version], port } });
+    else {
+      const mtu = Math.min(underlayMtu, largest) - overhead[version];
+      tunnels.set(type, { type, parameters: { address, mtu, port } });
+    }
   }
   for (const type of tunnels.keys()) obstacles.delete(type);
   return {

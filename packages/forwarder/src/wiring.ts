@@ -37,6 +37,8 @@ export interface Wiring {
   readonly pools?: readonly string[];
   /** Bytes of underlay packet that are not the pod's, by version of IP underlay. */
   readonly overhead?: Readonly<Record<4 | 6, number>>;
+  /** Bytes of the largest underlay packet that the wiring can make, where that is less than the underlay may carry. */
+  readonly largest?: number;
   /** Registered UDP port, where the kind has one. */
   readonly port?: number;
   /** Kind of the pods' devices, where several engines do the same: a device stays with the engine that made it. */

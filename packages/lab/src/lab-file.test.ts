@@ -207,6 +207,13 @@ checks: [{ from: p, to: "2001:DB8:0::0001" }]
     expect(parse(`%YAML 1.1\n---\n${minimal}throughput: TRUE\n`).throughput).toBe(true);
   });
 
+  it.each([
+    ['name: a\n---\nname: b\n', /^lab.yaml:2:1: a second document begins here/],
+    [`name: ${'['.repeat(20_000)}`, /^lab.yaml:1:\d+: lists or maps within each other, too deep to read/],
+  ])('says in words of its own what cannot be read', (text, message) => {
+    expect(() => parseLabFile(text, 'lab.yaml')).toThrow(message);
+  });
+
   it.each(['~', 'null', ''])('says that %j is to be quoted where text is meant', (nothing) => {
     const [label, flag, variable] = problems(
       `${minimal}pods: { p: a }\nendpoints:\n  - pod: p\n    kind: gateway\n    labels:\n      z: ${nothing}\n` +

@@ -43,7 +43,8 @@ export async function openCredentials(
   if (!isIdentityName(owner.name))
     throw new NsmError(
       'invalid',
-      `the name ${JSON.stringify(owner.name)} cannot stand in a certificate: up to 253 of A-Z, a-z, 0-9, '.', '_' and '-'`,
+      `the name ${JSON.stringify(owner.name)} cannot stand in a certificate: up to 253 of A-Z, a-z, 0-9, '.', '_' and '-', beginning and ` +
+        'ending with a letter or digit. It is the host name where --name gives no other',
     );
   const credentials = await open(sources, owner, logger);
   const { domain } = credentials.current.identity;

@@ -54,6 +54,12 @@ function scalar(type: string, test: RegExp, resolve: (text: string) => unknown):
   return { tag: `tag:yaml.org,2002:${type}`, default: true, test, resolve };
 }
 
+/** Where the library speaks of its own functions. */
+const words: Readonly<Record<string, string>> = {
+  MULTIPLE_DOCS: 'a second document begins here, and a file has one: take away what is from --- on',
+  RESOURCE_EXHAUSTION: 'lists or maps within each other, too deep to read',
+};
+
 /** Reads and checks the text of a file; `name` is how errors call it. @throws NsmError `invalid` */
 export function parseYamlFile<T>(text: string, name: string, { schema, problemsOf }: YamlFileKind<T>): T {
   const lines = new LineCounter();
@@ -70,7 +76,9 @@ export function parseYamlFile<T>(text: string, name: string, { schema, problemsO
   if (document.errors.length > 0)
     throw new NsmError(
       'invalid',
-      document.errors.map(({ pos, message }) => `${name}:${place(pos[0])}: ${message}`).join('\n'),
+      document.errors
+        .map(({ pos, code, message }) => `${name}:${place(pos[0])}: ${words[code] ?? message}`)
+        .join('\n'),
     );
   const aliases = aliasProblems(document);
   if (aliases.length > 0)

@@ -154,6 +154,21 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
     expect(said.some((line) => line.includes('not trusted here'))).toBe(true);
   });
 
+  it('end the connections that they began', async () => {
+    const files = mkdtempSync(join(folder, 'short-'));
+    issueFiles(Authority.open(pkiDir), { kind: 'manager', name: 'node-b' }, 3000, files);
+    const short = await credentialsOf('node-b', {
+      ...{ tlsCert: join(files, 'tls.crt'), tlsKey: join(files, 'tls.key'), tlsCa: join(files, 'ca.crt') },
+    });
+    const channel = channelTo(await serve(await credentialsOf('node-a')), { credentials: short });
+    const client = channel.client(wire.Registry);
+    expect((await client.claim({ name: 'x' })).holder).toBe('node-b');
+    await channel.lost(5000, AbortSignal.timeout(20_000));
+    expect(await refusal(client.claim({ name: 'x' }, { timeoutMs: 5000 }))).toMatch(
+      /^untrusted.*has expired/,
+    );
+  });
+
   it('come from one source, and not beside plain text', async () => {
     const sources = { insecure: true, tlsCert: 'c', spiffeSocket: '/s', join: 'token@host:1' };
     const [insecure, ...others] = Object.entries(sources);

@@ -6,11 +6,18 @@ import type { TunnelEngine } from './tunnel-engine.js';
 import type { TunnelKind } from './tunnel-kind.js';
 import { obstacle } from './underlay.js';
 
+/**
+ * What bpf_skb_change_head() and its sisters make of one packet that is not segmented later: BPF_SKB_MAX_LEN (net/core/filter.c), four
+ * pages less a structure of up to 1 KiB that depends on the kernel's configuration.
+ */
+const largest = 15 * 1024;
+
 export class BpfTunnel implements Wiring {
   readonly engine = 'eBPF';
   readonly interface: InterfaceType = InterfaceType.KERNEL_INTERFACE;
   readonly tunnel: TunnelType;
   readonly overhead: Readonly<Record<4 | 6, number>>;
+  readonly largest: number = largest;
   readonly port: number;
   readonly deviceKind = 'veth';
   readonly #kind: TunnelKind;

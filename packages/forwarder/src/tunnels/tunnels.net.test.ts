@@ -123,6 +123,23 @@ describe.skipIf(!requireRoot('tunnels'))('tunnels', () => {
       expect(neighbour).toMatchObject({ lladdr: '02:00:00:00:00:02' });
     });
 
+    byBpf('offers of a large underlay what it can carry', async () => {
+      const resize = (mtu: number): void => {
+        for (const side of [0, 1] as const) stage.nodes[side].route.setLink(under(side), { mtu });
+      };
+      resize(65_535);
+      try {
+        const { mtu } = await join(stage, type, version);
+        expect(mtu).toBe(mtus[type]![version] - 1500 + 15_360);
+        const size = mtu - 28;
+        expect(
+          await ping(stage.pods[0].name, podAddresses[4][1], { count: 2, size, df: true }),
+        ).toMatchObject({ received: 2 });
+      } finally {
+        resize(1500);
+      }
+    });
+
     it('carries frames of any sort, with VLAN tags or without', async () => {
       await join(stage, type, version);
       // What is sent before the kernel has activated a device's queue, a moment after it is up, is lost.

@@ -95,7 +95,7 @@ function checkLabels({ labels }: NetworkServiceEndpoint, wanted: Wanted): Check 
   const matches = Object.entries(wanted.labels?.selector ?? {}).map(([key, value]) => ({
     key,
     wanted: value,
-    has: has[key],
+    has: Object.hasOwn(has, key) ? has[key] : undefined,
   }));
   const missing = matches.filter((one) => one.has !== one.wanted);
   return {

@@ -150,6 +150,15 @@ describe('rankEndpoints', () => {
 });
 
 describe('explainEndpoints', () => {
+  it('knows no label that an endpoint has not', () => {
+    const asked: Wanted = {
+      ...wanted,
+      labels: { $typeName: 'common.Label', selector: { constructor: 'y' } },
+    };
+    const [only] = rankEndpoints(asked, around([endpoint('plain', 'here')]));
+    expect(only?.reason).toBe('label constructor=y (has none) does not match');
+  });
+
   it('looks at everything, also after what decided, and comes to the same order', () => {
     const list = [
       endpoint('other', 'dead', { app: 'x', tier: 'gold' }),

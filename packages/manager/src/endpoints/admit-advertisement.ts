@@ -11,12 +11,11 @@ import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Gate, Verdict } from '../policy/gate.js';
 import type { Subjects } from '../policy/subjects.js';
-import { reachTimeoutMs } from './endpoint-socket.js';
 import { seenFrom } from './seen-from.js';
 import { identifyListener, type ListenerComponents } from './socket-listener.js';
 
 export interface AdvertisementComponents extends ListenerComponents {
-  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'requireKnown' | 'speaksForOthers'>;
+  readonly guard: Pick<NamespaceGuard, 'maySpeakFor' | 'ownsNode' | 'requireKnown' | 'speaksForOthers'>;
   readonly subjects: Pick<Subjects, 'of'>;
   readonly gate: Pick<Gate, 'admitProvider'>;
   readonly registry: Pick<Registry, 'settingsOf'>;
@@ -103,13 +102,27 @@ async function admitSpeaker(
 ): Promise<Speaker> {
   const theirs = peer && seenFrom(peer, path);
   try {
-    return await speakerOn(components, path, peer);
-  } catch (error) {
-    if (theirs === undefined) throw error;
-    return await speakerOn(components, theirs, peer).catch((second: unknown) => {
-      throw NsmError.from(second).kind === 'endpoint-unreachable' ? error : second;
+    return await speakerOn(components, path, peer).catch(async (first: unknown) => {
+      if (theirs === undefined) throw first;
+      return await speakerOn(components, theirs, peer).catch((second: unknown) => {
+        throw NsmError.from(second).kind === 'endpoint-unreachable' ? first : second;
+      });
     });
+  } catch (thrown) {
+    throw peer && !components.guard.ownsNode(peer) ? untold(path, NsmError.from(thrown)) : thrown;
   }
+}
+
+/** The manager sees files and sockets that the caller does not: which there are, and what they are, is not told by how it fails. */
+function untold(path: string, error: NsmError): NsmError {
+  if (error.kind !== 'endpoint-unreachable') return error;
+  return new NsmError(
+    'endpoint-unreachable',
+    `no process of this network namespace answers on socket_location ${path}, on the node itself none of this user: serve it before ` +
+      'advertising, and name the socket itself, not a symbolic link to it; the manager must be allowed to open it; an endpoint with a ' +
+      'private /tmp or a root of its own must put it where both see it, such as a folder below --run-dir',
+    error,
+  );
 }
 
 async function speakerOn(
@@ -118,7 +131,7 @@ async function speakerOn(
   peer: PeerCredentials | undefined,
 ): Promise<Speaker> {
   const { guard, subjects } = components;
-  const listener = await identifyListener(components, path, reachTimeoutMs, true);
+  const listener = await identifyListener(components, path, true);
   guard.requireKnown(listener);
   if (guard.maySpeakFor(peer, listener)) {
     // A user who advertises the socket of another user's process makes no services of that user.
@@ -127,7 +140,7 @@ async function speakerOn(
     return { socketLocation: path, listener, provider };
   }
   throw new NsmError(
-    'namespace-foreign',
+    'endpoint-unreachable',
     `socket_location ${path} is served from another network namespace, or by another user of the node; advertise it from there`,
   );
 }

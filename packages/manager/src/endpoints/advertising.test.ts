@@ -71,6 +71,7 @@ describe('Advertising', () => {
     await server.listenUnix(socketLocation);
     const guard = {
       maySpeakFor: () => true,
+      ownsNode: () => true,
       speaksForOthers: () => false,
       requireKnown: () => undefined,
       admitEndpoint: () => expect.unreachable(),

@@ -17,10 +17,13 @@ import { Holdings } from './holdings.js';
 import { identityOf } from './namespace-identity.js';
 import type { Store } from './store.js';
 
-export type ConnectionChange =
+/** A connection that has come, changed or gone. */
+export type ChangeOfOne =
   | { readonly kind: 'present' | 'changed'; readonly connection: Connection }
-  | { readonly kind: 'removed'; readonly connection: Connection; readonly reason: string }
-  | { readonly kind: 'synced' };
+  | { readonly kind: 'removed'; readonly connection: Connection; readonly reason: string };
+
+/** For watchers: `synced` follows the connections that there were at first. */
+export type ConnectionChange = ChangeOfOne | { readonly kind: 'synced' };
 
 /** Pods that are remembered when their connections have ended. */
 const maxNoted = 8192;
@@ -49,7 +52,7 @@ export class ConnectionTable {
   readonly histories: ConnectionHistories;
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
-  readonly #listeners = new Set<(change: ConnectionChange) => void>();
+  readonly #listeners = new Set<(change: ChangeOfOne) => void>();
 
   /** @param now milliseconds since the Unix epoch. */
   constructor(store: Store, now: () => number) {
@@ -172,7 +175,7 @@ export class ConnectionTable {
   }
 
   /** Calls the listener for every change, until what is returned is disposed of. */
-  onChange(listener: (change: ConnectionChange) => void): Disposable {
+  onChange(listener: (change: ChangeOfOne) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
@@ -215,7 +218,7 @@ export class ConnectionTable {
     return { ...connection, since: stateOf(before) === stateOf(connection) ? before.since : this.#now() };
   }
 
-  #tell(change: ConnectionChange): void {
+  #tell(change: ChangeOfOne): void {
     for (const listener of this.#listeners) listener(change);
   }
 

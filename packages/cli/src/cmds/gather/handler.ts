@@ -59,7 +59,8 @@ async function open(file: string): Promise<Writable> {
   const stream = createWriteStream(file, { flags: 'wx', mode: 0o600 });
   await new Promise((resolve, reject) => {
     stream.once('open', resolve);
-    stream.once('error', (error) => reject(new NsmError('conflict', error.message)));
+    const advice = '--archive FILE makes it elsewhere, --archive - prints it';
+    stream.once('error', ({ message }) => reject(new NsmError('conflict', `${message}: ${advice}`)));
   });
   return stream;
 }

@@ -11,6 +11,7 @@ export class SharedTunnel implements Wiring {
   readonly interface: InterfaceType;
   readonly tunnel: TunnelType;
   readonly overhead: Readonly<Record<4 | 6, number>>;
+  readonly largest: number;
   readonly port: number;
   readonly #over: BpfTunnel;
   readonly #peers: SharedEngine;
@@ -22,6 +23,7 @@ export class SharedTunnel implements Wiring {
     this.#peers = peers;
     this.tunnel = over.tunnel;
     this.overhead = over.overhead;
+    this.largest = over.largest;
     this.port = over.port;
   }
 
