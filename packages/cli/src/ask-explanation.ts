@@ -49,7 +49,7 @@ export async function askExplanation(
 }
 
 /** `known` may have thousands of names. */
-export function unknownService(service: string, known: readonly string[]): NsmError {
+function unknownService(service: string, known: readonly string[]): NsmError {
   const meant = closestName(service, known);
   const list = abbreviatedList(known);
   return new NsmError(

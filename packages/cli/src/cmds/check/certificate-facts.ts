@@ -55,10 +55,7 @@ function certificatesOf(pem: string): X509Certificate[] {
 }
 
 /** Follows the signatures; `chain` begins with the own certificate. */
-export function chainFaultOf(
-  chain: readonly X509Certificate[],
-  authorities: readonly X509Certificate[],
-): string {
+function chainFaultOf(chain: readonly X509Certificate[], authorities: readonly X509Certificate[]): string {
   let [certificate, ...others] = chain;
   for (; certificate; [certificate, ...others] = others) {
     const signed: X509Certificate = certificate;

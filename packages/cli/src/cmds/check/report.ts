@@ -38,7 +38,7 @@ interface Line extends Pick<Checked, 'level' | 'what' | 'mend'> {
 }
 
 /** What could not be tried for the same reason is one line, with all codes. */
-export function withoutRepeats(checked: readonly Checked[]): Line[] {
+function withoutRepeats(checked: readonly Checked[]): Line[] {
   const lines: Line[] = [];
   for (const { code, title, level, what, mend } of checked) {
     const same =
