@@ -1,9 +1,10 @@
 // The suites that need a Kubernetes cluster: npm run test:kubernetes (scripts/test-kubernetes.mjs).
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import type { TestSpecification } from 'vitest/node';
+import { KnownPatterns } from './scripts/known-patterns.mjs';
 
 /** What the others did is looked at in the end. */
-class RightsLast extends BaseSequencer {
+class RightsLast extends KnownPatterns {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLast = ({ moduleId }: TestSpecification): number => Number(moduleId.includes('/rights.'));
     return (await super.sort(files)).sort((one, other) => isLast(one) - isLast(other));

@@ -1,4 +1,5 @@
-// npm run reference: writes docs/reference/ from the code: commands and their flags, variables, metrics, and the fields of the API.
+// npm run reference: writes docs/reference/ from the code: commands and their flags, variables, metrics, and the fields of the API and
+// of the custom resources.
 // With --check nothing is written; the exit status is 1 when a page is not what the code says.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { apiPages } from './reference/api.mjs';
 import { commandPages } from './reference/commands.mjs';
 import { metricPages } from './reference/metrics.mjs';
+import { resourcePages } from './reference/resources.mjs';
 import { variablePages } from './reference/variables.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -22,6 +24,7 @@ const wanted = new Map([
   ...variablePages(program, root),
   ...metricPages(),
   ...apiPages(root),
+  ...resourcePages(root),
 ]);
 const standing = readPages();
 

@@ -52,13 +52,15 @@ const left = await settled();
 for (const line of describeSkipped(report.skipped)) say(`skipped: ${line}`);
 for (const text of notRun) say(`not run: ${text}`);
 for (const trace of left) say(`left behind: ${trace}`);
+if (report.unknownName) say(`no test has "${report.unknownName}" in its name`);
 if (report.broken > 0) say(`${report.broken} test files or hooks failed; see above`);
 // A file that cannot be loaded has no tests to count, and is a failure all the same.
-const failed = report.failed === 0 && status !== 0 ? Math.max(report.broken, 1) : report.failed;
+const broken = status !== 0 || report.unknownName !== undefined;
+const failed = report.failed === 0 && broken ? Math.max(report.broken, 1) : report.failed;
 say(
   `${report.passed} passed, ${failed + (left.length > 0 ? 1 : 0)} failed, ${report.skipped.length} skipped`,
 );
-process.exitCode = status === 0 && left.length === 0 ? 0 : 1;
+process.exitCode = failed === 0 && left.length === 0 ? 0 : 1;
 
 function runnableProjects() {
   if (isolated) return [];

@@ -3,6 +3,12 @@ import { writeFileSync } from 'node:fs';
 
 // biome-ignore lint/style/noDefaultExport: by it vitest loads a reporter from a file.
 export default class TestReporter {
+  #vitest;
+
+  onInit(vitest) {
+    this.#vitest = vitest;
+  }
+
   onTestRunEnd(modules, errors) {
     const report = { passed: 0, failed: 0, skipped: [], broken: errors.length };
     for (const module of modules) {
@@ -21,6 +27,8 @@ export default class TestReporter {
       }
       for (const suite of module.children.allSuites()) if (suite.errors().length > 0) report.broken++;
     }
+    const name = this.#vitest.config.testNamePattern;
+    if (name && report.passed + report.failed === 0) report.unknownName = name.source;
     writeFileSync(process.env.TEST_REPORT_FILE, JSON.stringify(report));
   }
 }

@@ -141,6 +141,7 @@ async function measureRegistry(
       pkiDir,
       first: n * each,
       count: each,
+      managers,
     } satisfies FollowersOptions),
   );
   await Promise.all(groups.map((group) => group.ready()));

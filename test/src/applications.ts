@@ -14,7 +14,7 @@ export interface Told {
 }
 
 export interface Application extends AsyncDisposable {
-  /** Waits for the other end of the wire, so many milliseconds at most; default 5000. */
+  /** Waits for the other end of the wire, so many milliseconds at most; default 15000. */
   connected(timeout?: number): Promise<unknown>;
 }
 
@@ -25,7 +25,7 @@ export const startMemif = async (pod: Pod, told: Told): Promise<Application> => 
     JSON.stringify({ ...told, mac: '' }),
   ]);
   return {
-    connected: (timeout = 5_000) =>
+    connected: (timeout = 15_000) =>
       waitFor(() => running.output().includes('connected'), { timeout, what: 'the memif’s peer' }),
     [Symbol.asyncDispose]: () => running.stop(),
   };

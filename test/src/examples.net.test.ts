@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { requireRoot, run } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
+import { thorough } from './reliability/config.js';
 
 const root = new URL('../../', import.meta.url);
 const nsm = fileURLToPath(new URL('packages/cli/bin/nsm.js', root));
@@ -21,7 +22,10 @@ interface Report {
 }
 
 describe.skipIf(!requireRoot('examples'))('examples', () => {
-  it('all-tunnels: a connection over each tunnel and by each interface, with its throughput', async () => {
+  it('all-tunnels: a connection over each tunnel and by each interface, with its throughput', async ({
+    skip,
+  }) => {
+    if (!thorough) skip('thirteen connections are measured: `npm run reliability -- products` has the time');
     const file = fileURLToPath(new URL('examples/all-tunnels.yaml', root));
     const output = await run(undefined, process.execPath, [nsm, 'lab', 'up', file, '--once', '--json']).catch(
       // The report says which packets were lost.

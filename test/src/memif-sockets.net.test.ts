@@ -2,7 +2,7 @@
 // makes them anew, and the pod's application connects as before. The application is our own memif.
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ping, type Running, requireRoot, waitFor } from '@nsm/testkit';
+import { firstAnswer, type Running, requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMemif } from './applications.js';
 import { Mesh, type Pod } from './mesh.js';
@@ -53,7 +53,7 @@ describe.skipIf(!requireRoot('memif sockets'))('the sockets of a memif', () => {
     await using application = await startMemif(pod, { parameters, addresses: [address], mtu });
     await application.connected();
     // The kernel lets packets out a while after the device has its carrier.
-    await waitFor(async () => (await ping(pod.name, to, { deadline: 1 })).received === 1, {
+    await firstAnswer(pod.name, to, {
       what: 'an answer',
     });
   };

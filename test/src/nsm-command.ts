@@ -47,7 +47,7 @@ export interface Connected {
 export interface SpawnNsmOptions {
   /** Put before the command, such as `['setpriv', '--reuid=65534']`. */
   readonly before?: readonly string[];
-  /** Milliseconds; default 10000. */
+  /** Milliseconds; default 30000. */
   readonly timeout?: number;
 }
 
@@ -56,7 +56,7 @@ export const spawnNsm = async (
   namespace: string | undefined,
   word: string,
   args: readonly string[],
-  { before = [], timeout = 10_000 }: SpawnNsmOptions = {},
+  { before = [], timeout = 30_000 }: SpawnNsmOptions = {},
 ): Promise<Running> => {
   const [command = '', ...rest] = [...before, process.execPath, nsmProgram, ...args];
   const running = await spawnIn(namespace, command, rest);

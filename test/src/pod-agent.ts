@@ -9,14 +9,13 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { memberCredentials } from './member-credentials.js';
 import type { Behaviour, FromAgent, Order, Outcome, ToAgent } from './pod-orders.js';
 import { endpointConnectionReply, methods, readEndpointConnectionRequest } from './specification.js';
 
 type Call = ServerUnaryCall<Buffer, Buffer>;
 type Answer = sendUnaryData<Buffer>;
 
-const clients = new Map<string, Client>();
+const clients = new Map<string, Promise<Client>>();
 const kept = new Set<Socket>();
 const held: (() => void)[] = [];
 let behaviour: Behaviour = { kind: 'hang' };
@@ -27,17 +26,21 @@ const tell = (word: FromAgent): void => {
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 /** `mtls:HOST:PORT` with the certificate of a manager, `operator:HOST:PORT` with that of an operator; anything else in plain text. */
-const newClient = (target: string): Client => {
+const newClient = async (target: string): Promise<Client> => {
   const [, kind, secure = ''] = /^(mtls|operator):(.*)$/.exec(target) ?? [];
   if (kind === undefined) return new Client(target, credentials.createInsecure(), clientOptions);
+  // Loads the public key infrastructure, which few agents use and which takes longer than all the rest of them.
+  const { memberCredentials } = await import('./member-credentials.js');
   const shown = memberCredentials('agent', kind === 'operator' ? 'operator' : 'manager');
   return new Client(secure, shown, clientOptions);
 };
 
-const call = ({ target, method, request, timeoutMs }: Extract<Order, { kind: 'call' }>): Promise<Outcome> => {
-  const client = clients.get(target) ?? newClient(target);
-  clients.set(target, client);
-  return new Promise((resolve) => {
+const call = async (order: Extract<Order, { kind: 'call' }>): Promise<Outcome> => {
+  const { target, method, request, timeoutMs } = order;
+  const begun = clients.get(target) ?? newClient(target);
+  clients.set(target, begun);
+  const client = await begun;
+  return await new Promise((resolve) => {
     client.makeUnaryRequest(
       method,
       asIs,

@@ -76,7 +76,7 @@ describe.skipIf(!possible).each(kinds)('%s', { timeout: 120_000 }, (type, device
       await receiver.receives(1000);
 
       await mesh.a.restart('SIGKILL');
-      await receiver.receives(receiver.received + 1000);
+      await receiver.receives((await receiver.received()) + 1000);
       expect((await connect('one')).interfaceParameters).toEqual(ours);
     }
     // The other way round, by a socket made anew.

@@ -1,11 +1,11 @@
 // MEM or VHOST at one side and another type at the other, on one node and over tunnels: testpmd answers pings of a kernel.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ping, type Running, requireRoot, waitFor } from '@nsm/testkit';
+import { firstAnswer, ping, type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mesh, type Pod } from './mesh.js';
 import type { MeshNode } from './mesh-node.js';
-import { type Connected, nsmJson } from './nsm-command.js';
+import { type Connected, nsmJson, nsmProgram } from './nsm-command.js';
 import { bare, devicesOf } from './pod-network.js';
 import { thorough } from './reliability/config.js';
 import { memif, type Parameters, requireTestpmd, Testpmd, vhost } from './testpmd.js';
@@ -72,7 +72,7 @@ describe.skipIf(!possible).each(cases)(
     };
     /** Pings of the full MTU come back, once the application is there. */
     const expectEcho = async (from: Pod, to: string, mtu: number): Promise<void> => {
-      await waitFor(async () => (await ping(from.name, to, { deadline: 1 })).received === 1, {
+      await firstAnswer(from.name, to, {
         timeout: 20_000,
         what: 'the first echo',
       });
@@ -111,6 +111,15 @@ describe.skipIf(!possible).each(cases)(
           },
         );
         await expectEcho(endpoint, bare(connected.address), connected.mtu);
+        // From the side that has a device; where that is on another node, this node says so.
+        const args = [nsmProgram, 'ping', shared, '-c', '1', '--run-dir'];
+        expect(await run(far.namespace.name, process.execPath, [...args, far.runDir])).toMatch(
+          /endpoint nse\w+ to [\d.]+ [\d.]+ ms \(ICMP\)/,
+        );
+        if (tunnel)
+          await expect(
+            run(mesh.a.namespace.name, process.execPath, [...args, mesh.a.runDir]),
+          ).rejects.toThrow(/run this on the other node/);
         const [known] = await mesh.a.connections();
         expect(known?.statistics?.sentPackets).toBeGreaterThanOrEqual(200n);
         expect(known?.statistics?.receivedBytes).toBeGreaterThanOrEqual(BigInt(200 * connected.mtu));

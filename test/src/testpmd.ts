@@ -57,23 +57,27 @@ export class Testpmd implements AsyncDisposable {
     mode: Mode,
     { mac, tap }: TestpmdOptions = {},
   ): Promise<Testpmd> {
-    const running = await spawnIn(namespace, 'stdbuf', [
-      // To a pipe it writes only now and then.
-      ...['-oL', 'dpdk-testpmd'],
+    const args = [
+      // To a pipe it writes only now and then, and of a prompt nothing.
+      ...['-o0', 'dpdk-testpmd'],
       ...['--no-shconf', '--no-pci', '--no-huge', '--no-telemetry', '-m', '128'],
       // Two threads are the least; they share whatever processors there are.
       ...['--lcores', '(0,1)@0-1', `--vdev=${device}${mac ? `,mac=${mac}` : ''}`],
       ...(tap ? [`--vdev=net_tap0,iface=${tap}`] : []),
-      '--',
-      ...['--total-num-mbufs=4096', `--forward-mode=${mode}`, '--stats-period=1', '--disable-link-check'],
-    ]);
+      // It looks at signals and writes its counters once in a second, but reads commands at once.
+      ...['--', '--interactive', '--auto-start'],
+      ...['--total-num-mbufs=4096', `--forward-mode=${mode}`, '--disable-link-check'],
+    ];
+    const running = await spawnIn(namespace, 'stdbuf', args, 'pipe');
+    // It may have ended, or been killed, when somebody writes.
+    running.child.stdin?.on('error', () => undefined);
     const testpmd = new Testpmd(running, device);
     let ended = false;
     void running.exited.then(() => {
       ended = true;
     });
     try {
-      await waitFor(() => ended || running.output().includes('statistics for port'), {
+      await waitFor(() => ended || running.output().includes('testpmd> '), {
         timeout: 30_000,
         what: 'testpmd forwarding',
       });
@@ -85,9 +89,15 @@ export class Testpmd implements AsyncDisposable {
     }
   }
 
-  /** Packets so far. */
-  get received(): number {
-    return this.#latest('RX-packets');
+  /** Packets that it has received so far. */
+  async received(): Promise<number> {
+    const before = this.output.length;
+    this.#running.child.stdin?.write('show port stats 0\n');
+    const shown = /RX-packets: (\d+).*testpmd> /s;
+    const [, count] = await waitFor(() => shown.exec(this.output.slice(before)), {
+      what: 'testpmd showing its counters',
+    });
+    return Number(count);
   }
   get output(): string {
     return this.#running.output();
@@ -95,7 +105,7 @@ export class Testpmd implements AsyncDisposable {
 
   /** Waits until it has received `count` packets. */
   async receives(count: number): Promise<void> {
-    await waitFor(() => this.received >= count, {
+    await waitFor(async () => (await this.received()) >= count, {
       timeout: 10_000,
       what: `testpmd receiving ${count}`,
     }).catch((error: unknown) => {
@@ -110,10 +120,10 @@ export class Testpmd implements AsyncDisposable {
     await exited;
   }
 
-  /** Takes its socket with it, which would keep the next from listening. It hangs where its signal handler prints while it prints. */
+  /** Takes its socket with it, which would keep the next from listening. */
   async stop(): Promise<void> {
     const { child, exited } = this.#running;
-    child.kill('SIGTERM');
+    child.stdin?.end('quit\n');
     await Promise.race([exited, pause(1_000, undefined, { ref: false })]);
     child.kill('SIGKILL');
     await exited;
@@ -123,10 +133,5 @@ export class Testpmd implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
-  }
-
-  #latest(counter: string): number {
-    const counts = [...this.output.matchAll(new RegExp(`${counter}: (\\d+)`, 'g'))];
-    return Number(counts.at(-1)?.[1] ?? 0);
   }
 }

@@ -2,7 +2,7 @@
 // packets flow, or the refusal says exactly why. Adapters and virtual functions are veth pairs on a switch.
 import { isDeepStrictEqual } from 'node:util';
 import { TunnelType, tunnelNames } from '@nsm/api';
-import { leaks, ping, type Running, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
+import { firstAnswer, leaks, type Running, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from './agent.js';
 import { type Application, startMemif, startVhost, type Told } from './applications.js';
@@ -197,7 +197,7 @@ describe.skipIf(!requireRoot('types'))('every interface type with every other', 
         await there?.connected();
         await here?.connected();
         const [ours = '', theirs = ''] = [addresses[0], peerAddresses[0]].map((one) => bare(one ?? ''));
-        await waitFor(async () => (await ping(client.name, theirs, { deadline: 1 })).received === 1, {
+        await firstAnswer(client.name, theirs, {
           timeout: 20_000,
           what: 'the first answer',
         });

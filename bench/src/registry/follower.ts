@@ -11,6 +11,7 @@ import {
   loadKubeConfig,
   type Resource,
 } from '@nsm/kube-client';
+import { leaseLength } from '@nsm/registry/lease-length';
 import { endpointObjects, managerObjects, serviceObjects } from '@nsm/registry/mesh-objects';
 
 /** The end of an encoded RegistryEvent: its field 5 is true. */
@@ -21,6 +22,8 @@ const leaseMs = 10_000;
 export interface FollowerOptions {
   readonly url: string;
   readonly name: string;
+  /** How many there are in all. */
+  readonly managers: number;
   readonly credentials: Credentials;
   /** Another of each: the registry counts connections by host. */
   readonly localAddress: string;
@@ -94,7 +97,7 @@ const follows: Readonly<Record<string, Follow>> = {
     }
   },
 
-  async kubernetes({ url, name }, joined, heard) {
+  async kubernetes({ url, name, managers }, joined, heard) {
     const namespace = url.slice('kubernetes:'.length);
     const kube = new KubeClient(await loadKubeConfig());
     const ended = new AbortController();
@@ -105,7 +108,8 @@ const follows: Readonly<Record<string, Follow>> = {
       const labels = { 'networkservicemesh.io/lease': 'manager' };
       const renewTime = apiTime();
       await kube.apply(leases, { metadata: { ...lease, labels }, spec: { holderIdentity: name, renewTime } });
-      using _renewal = await renewing(() => kube.patch(leases, lease, { spec: { renewTime: apiTime() } }));
+      const renew = () => kube.patch(leases, lease, { spec: { renewTime: apiTime() } });
+      using _renewal = await renewing(renew, leaseLength(leaseMs, managers));
       const follow = async <T extends KubeObject>(
         resource: Resource<T>,
         of: { readonly namespace?: string },
@@ -130,16 +134,16 @@ const follows: Readonly<Record<string, Follow>> = {
 };
 
 /** Now, and every third of the lease until it is disposed of. */
-async function renewing(renew: () => Promise<unknown>): Promise<Disposable> {
+async function renewing(renew: () => Promise<unknown>, heldMs: number = leaseMs): Promise<Disposable> {
   await renew();
   const again = (): void => void renew().catch(() => undefined);
   let interval: NodeJS.Timeout | undefined;
   const first = setTimeout(
     () => {
       again();
-      interval = setInterval(again, leaseMs / 3);
+      interval = setInterval(again, heldMs / 3);
     },
-    (Math.random() * leaseMs) / 3,
+    (Math.random() * heldMs) / 3,
   );
   return {
     [Symbol.dispose]: () => {

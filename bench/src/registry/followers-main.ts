@@ -7,6 +7,8 @@ export interface FollowersOptions {
   readonly pkiDir: string;
   readonly first: number;
   readonly count: number;
+  /** Of all such processes. */
+  readonly managers: number;
 }
 
 export interface Arrivals {
@@ -19,7 +21,7 @@ const patienceMs = 5000;
 /** Connections that are begun at the same time. */
 const lanes = 20;
 
-async function run({ url, pkiDir, first, count }: FollowersOptions): Promise<void> {
+async function run({ url, pkiDir, first, count, managers }: FollowersOptions): Promise<void> {
   const arrivals = new Map<string, number[]>();
   const waiting = new Map<string, () => void>();
   const heard = (endpoint: string): void => {
@@ -45,7 +47,7 @@ async function run({ url, pkiDir, first, count }: FollowersOptions): Promise<voi
     for (const number of numbers) {
       const name = `follower-${number}`;
       const localAddress = `127.1.${number >> 8}.${number & 255}`;
-      await follow({ url, name, localAddress, credentials: ownCredentials(pkiDir, name) }, heard);
+      await follow({ url, name, managers, localAddress, credentials: ownCredentials(pkiDir, name) }, heard);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));

@@ -67,6 +67,7 @@ export {
 } from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';
 export { Pace } from './pace.js';
+export { pause } from './pause.js';
 export { secureContextOf } from './secure-context.js';
 export {
   betweenMachines,

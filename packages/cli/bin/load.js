@@ -4,8 +4,15 @@
 const { readFileSync } = require('node:fs');
 const { createRequire } = require('node:module');
 const { dirname, join } = require('node:path');
+const { setFlagsFromString } = require('node:v8');
 const { Script, constants } = require('node:vm');
 const { crc32 } = require('node:zlib');
+
+/**
+ * Has V8 optimize nothing, or all that it finds worth it, as it does by itself. Hardly anything of a start is done often, and the compiler
+ * takes megabytes for good. Kept code is taken only by the flags it was made by: without the optimizer.
+ */
+exports.optimize = (wanted) => setFlagsFromString(wanted ? '--opt' : '--no-opt');
 
 const modules = new Map();
 /** Every script that was loaded, by its file: what the build takes the code of. */

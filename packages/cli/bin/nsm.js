@@ -2,7 +2,10 @@
 // The nsm command. Everything it does is in src/, compiled to dist/ and put together below dist/bundle/ (scripts/bundle.mjs).
 const { existsSync, readFileSync } = require('node:fs');
 const { join } = require('node:path');
-const { load } = require('./load.js');
+const { load, optimize } = require('./load.js');
+
+/** Milliseconds after which a program has started; most commands have ended by then. */
+const startedAfterMs = 1000;
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -24,6 +27,8 @@ if (!existsSync(join(bundles, 'current'))) {
   console.error('nsm is not compiled yet: run `npm run build` in the root of the repository');
   process.exit(1);
 }
+optimize(false);
+setTimeout(optimize, startedAfterMs, true).unref();
 load(join(bundles, readFileSync(join(bundles, 'current'), 'utf8'), 'main.js')).run(process.argv.slice(2));
 
 function readLimits() {

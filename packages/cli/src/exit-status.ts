@@ -48,9 +48,7 @@ export function failureOf(thrown: unknown): Failure {
       kind: 'usage',
       // Of help that is shown because there is no command, it says nothing.
       message:
-        thrown.code === 'commander.help'
-          ? 'a command is missing: see --help'
-          : thrown.message.replace(/^error: /, ''),
+        thrown.code === 'commander.help' ? 'a command is missing: see --help' : usageText(thrown.message),
     };
   if (isNsmError(thrown))
     return {
@@ -62,6 +60,16 @@ export function failureOf(thrown: unknown): Failure {
       ...('explained' in thrown ? { explained: thrown.explained as readonly string[] } : {}),
     };
   return { status: exitStatus.failed, message: thrown instanceof Error ? thrown.message : String(thrown) };
+}
+
+/** What commander says of a command line, in fewer words. */
+export function usageText(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(
+      /^command-argument value '(.*)' is invalid for argument '.*'\. Allowed choices are /,
+      "'$1' is not known: write one of ",
+    );
 }
 
 /** The failure as it is printed on stderr. */

@@ -214,7 +214,7 @@ describe('nsm', () => {
     [['disconnect'], 'say what to disconnect'],
     [['disconnect', 'x'], '--request-id ID is missing'],
     [['disconnect', 'x', '--id', 'y'], 'not both'],
-    [['endpoint', 'router', '--service', 'x', '--name', 'y'], 'Allowed choices are icmp-responder, gateway'],
+    [['endpoint', 'router', '--service', 'x', '--name', 'y'], 'write one of icmp-responder, gateway'],
     [['endpoint', 'gateway', '--service', 'x', '--name', 'y'], 'a gateway needs --outside DEVICE'],
     [
       ['endpoint', 'icmp-responder', '--service', 'x', '--name', 'y', '--outside', 'e'],
@@ -222,9 +222,9 @@ describe('nsm', () => {
     ],
     [['endpoint', 'icmp-responder', '--name', 'y'], '--service NAME is missing'],
     [['endpoint', 'icmp-responder', '--service', 'x'], '--name NAME is missing'],
-    [['endpoint', 'router'], 'Allowed choices are icmp-responder, gateway'],
+    [['endpoint', 'router'], 'write one of icmp-responder, gateway'],
     [['describe', 'service'], 'which service? Write: nsm describe service NAME'],
-    [['get', 'pods'], 'Allowed choices are services, endpoints, managers, connections, interfaces, tunnels'],
+    [['get', 'pods'], 'write one of services, endpoints, managers, connections, interfaces, tunnels'],
     [['manager', '--listen', '5001'], 'Write HOST:PORT'],
     [
       ['manager', '--advertise', '0.0.0.0:5001'],

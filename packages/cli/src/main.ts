@@ -32,18 +32,9 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     const { status } = failureOf(thrown);
     // Commander has said its part already, but for programs.
     const said = thrown instanceof CommanderError && (status === exitStatus.ok || !json);
-    if (!said) tell(new Output(json, process.stderr), wordFailure(thrown, json));
+    if (!said) new Output(json, process.stderr).paragraphs(wordFailure(thrown, json));
     // Others cannot reach a daemon that does not start; it has a failure of its own.
     process.exitCode = status === exitStatus.unreachable && isDaemon(argv) ? exitStatus.failed : status;
-  }
-}
-
-/** For people each line is broken between words where the terminal ends. */
-function tell(output: Output, text: string): void {
-  if (output.json) output.lines(text);
-  for (const line of output.json ? [] : text.split('\n')) {
-    const [lead = ''] = /^(?:nsm: |\s*)/.exec(line) ?? [];
-    output.item(lead, line.slice(lead.length));
   }
 }
 

@@ -2,7 +2,7 @@
 import { Output } from '@nsm/output';
 import { Command, type Help } from 'commander';
 import { jsonFlag } from './common-flags.js';
-import { exitStatusHelp } from './exit-status.js';
+import { exitStatusHelp, usageText } from './exit-status.js';
 import { ownVersion } from './own-version.js';
 
 /** What people want to do, and an example of each: the groups of `nsm --help`. */
@@ -81,9 +81,9 @@ export async function buildProgram(argv: readonly string[] = [], json = false): 
       .configureOutput({
         writeErr: (text) => {
           // The whole error follows, as JSON.
-          if (!json) new Output(false, process.stderr).lines(text.trimEnd());
+          if (!json) new Output(false, process.stderr).paragraphs(text.trimEnd());
         },
-        outputError: (text, write) => write(text.replace(/^error: /, 'nsm: ')),
+        outputError: (text, write) => write(`nsm: ${usageText(text)}`),
       })
       .showSuggestionAfterError()
       .helpOption('-h, --help', 'show help')

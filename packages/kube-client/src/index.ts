@@ -24,5 +24,4 @@ export {
 } from './kube-object.js';
 export { Leadership, type LeadershipOptions } from './leadership.js';
 export { loadKubeConfig } from './load-kube-config.js';
-export { pause } from './pause.js';
 export * from './resources.js';

@@ -1,9 +1,10 @@
 // A local copy of the objects of one kind, kept current by a watch.
+
+import { pause } from '@nsm/api';
 import type { KubeClient, Selection } from './kube-client.js';
 import { KubeError } from './kube-error.js';
 import { type KubeLogger, silentLogger } from './kube-logger.js';
 import { fullName, type KubeObject, keyOf, type Resource } from './kube-object.js';
-import { pause } from './pause.js';
 
 export type InformerEvent<T extends KubeObject> =
   | { readonly type: 'added'; readonly object: T }

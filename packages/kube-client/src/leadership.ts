@@ -1,9 +1,10 @@
 // Which one of many does what is to be done once: the holder of a Lease, as client-go's leader election decides.
+
+import { pause } from '@nsm/api';
 import { apiTime } from './api-time.js';
 import type { KubeClient } from './kube-client.js';
 import { KubeError } from './kube-error.js';
 import type { KubeLogger } from './kube-logger.js';
-import { pause } from './pause.js';
 import { type Lease, leases } from './resources.js';
 
 export interface LeadershipOptions {

@@ -3,7 +3,7 @@ export { labDown } from './down.js';
 export { labExec } from './exec.js';
 export { labInspect } from './inspect.js';
 export { endpointKinds } from './lab-schema.js';
-export { type LabSummary, labList } from './list.js';
+export { type LabSummary, labList, labMembers } from './list.js';
 export type { LabOptions, LabOutput, LabResult, LabUpOptions } from './options.js';
 export type { Checked, ConnectionRow, LabReport, RoundTrip } from './report.js';
 export { labUp } from './up.js';

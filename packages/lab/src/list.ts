@@ -42,6 +42,13 @@ export function labList({ json = false, output = process }: LabOptions = {}): re
   return labs;
 }
 
+/** Names of the nodes, pods and outside hosts of root's labs. */
+export function labMembers(): string[] {
+  return LabFolder.names().flatMap(
+    (name) => new LabFolder(name).read()?.plan.members.map((member) => member.name) ?? [],
+  );
+}
+
 /** Names of root's labs, and of the user's own. */
 export function labNames(config: LabConfig): string[] {
   return [...new Set([...LabFolder.names(), ...userLabs(config)])].sort();

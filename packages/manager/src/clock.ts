@@ -1,4 +1,5 @@
 // Time and chance, as the lives of connections see them: tests have their own.
+import { pause } from '@nsm/api';
 
 export interface Clock {
   /** Milliseconds since some moment, never going back. */
@@ -18,16 +19,6 @@ export const monotonicClock: Clock = {
     const timer = setTimeout(call, delayMs).unref();
     return () => clearTimeout(timer);
   },
-  sleep: (delayMs, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const wake = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, delayMs).unref();
-      signal.addEventListener('abort', wake, { once: true });
-    }),
+  sleep: pause,
   random: Math.random,
 };

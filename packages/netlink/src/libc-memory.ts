@@ -2,17 +2,14 @@
 import koffi from 'koffi';
 import { type Call, define } from './libc.js';
 
-/** memfd_create(2). */
 export const memfdCreate: Call<[name: string, flags: number]> = define(
   'int memfd_create(const char *name, unsigned int flags)',
 );
-/** ftruncate(2). */
 export const ftruncate: Call<[fd: number, size: number]> = define('int ftruncate(int fd, int64_t size)');
 /** mmap(2): an address, which fits a number on every 64-bit architecture. */
 export const mmap: Call<
   [address: null, size: number, protection: number, flags: number, fd: number, offset: number]
 > = define('int64_t mmap(void *address, size_t size, int protection, int flags, int fd, int64_t offset)');
-/** munmap(2). */
 export const munmap: Call<[address: number, size: number]> = define(
   'int munmap(uintptr_t address, size_t size)',
 );
@@ -24,7 +21,6 @@ export const writeFrom: Call<[fd: number, address: number, length: number]> = de
 export const readVectors: Call<[fd: number, vectors: Uint8Array, count: number]> = define(
   'int64_t readv(int fd, const void *vectors, int count)',
 );
-/** writev(2). */
 export const writeVectors: Call<[fd: number, vectors: Uint8Array, count: number]> = define(
   'int64_t writev(int fd, const void *vectors, int count)',
 );
@@ -40,7 +36,6 @@ export const writeFromAt: Call<[fd: number, address: number, length: number, off
 export const readVectorsAt: Call<[fd: number, vectors: Uint8Array, count: number, offset: number]> = define(
   'int64_t preadv(int fd, const void *vectors, int count, int64_t offset)',
 );
-/** pwritev(2). */
 export const writeVectorsAt: Call<[fd: number, vectors: Uint8Array, count: number, offset: number]> = define(
   'int64_t pwritev(int fd, const void *vectors, int count, int64_t offset)',
 );

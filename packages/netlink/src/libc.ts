@@ -63,7 +63,6 @@ export const EPOLLONESHOT: number = 1 << 30;
 export const EFD_CLOEXEC: number = 0o2000000;
 export const EFD_NONBLOCK: number = 0o4000;
 
-/** socket(2). */
 export const socket: Call<[domain: number, type: number, protocol: number]> = define(
   'int socket(int domain, int type, int protocol)',
 );
@@ -71,7 +70,6 @@ export const socket: Call<[domain: number, type: number, protocol: number]> = de
 export const bind: Call<[fd: number, address: Uint8Array, length: number]> = define(
   'int bind(int fd, const void *address, uint32_t length)',
 );
-/** send(2). */
 export const send: Call<[fd: number, bytes: Uint8Array, length: number, flags: number]> = define(
   'int64_t send(int fd, const void *bytes, size_t length, int flags)',
 );
@@ -79,19 +77,15 @@ export const send: Call<[fd: number, bytes: Uint8Array, length: number, flags: n
 export const recv: Call<[fd: number, bytes: Uint8Array, length: number, flags: number]> = define(
   'int64_t recv(int fd, void *bytes, size_t length, int flags)',
 );
-/** read(2). */
 export const read: Call<[fd: number, bytes: Uint8Array, length: number]> = define(
   'int64_t read(int fd, void *bytes, size_t length)',
 );
-/** write(2). */
 export const write: Call<[fd: number, bytes: Uint8Array, length: number]> = define(
   'int64_t write(int fd, const void *bytes, size_t length)',
 );
-/** open(2). */
 export const open: Call<[path: string, flags: number, mode: number]> = define(
   'int open(const char *path, int flags, uint32_t mode)',
 );
-/** close(2). */
 export const close: Call<[fd: number]> = define('int close(int fd)');
 /** ioctl(2); `argument` is a buffer the kernel reads or writes, or a plain number. */
 export const ioctl: Call<[fd: number, request: number, argument: Uint8Array | null]> = define(
@@ -101,19 +95,16 @@ export const ioctl: Call<[fd: number, request: number, argument: Uint8Array | nu
 export const ioctlNumber: Call<[fd: number, request: number, argument: number]> = define(
   'int ioctl(int fd, unsigned long request, long argument)',
 );
-/** flock(2). */
 export const flock: Call<[fd: number, operation: number]> = define('int flock(int fd, int operation)');
 /** setns(2): moves the calling thread only. */
 export const setns: Call<[fd: number, type: number]> = define('int setns(int fd, int type)');
 /** unshare(2): moves the calling thread only. */
 export const unshare: Call<[flags: number]> = define('int unshare(int flags)');
-/** mount(2). */
 export const mount: Call<
   [source: string | null, target: string, type: string | null, flags: number, data: string | null]
 > = define(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
 );
-/** umount2(2). */
 export const umount: Call<[target: string, flags: number]> = define(
   'int umount2(const char *target, int flags)',
 );
@@ -125,9 +116,7 @@ const AT_SYMLINK_FOLLOW = 0x400;
 /** linkat(2) that follows a symbolic link at `path`: Node.js links the symbolic link itself. */
 export const linkFollowing = (path: string, newPath: string): SystemResult =>
   rawLinkat(AT_FDCWD, path, AT_FDCWD, newPath, AT_SYMLINK_FOLLOW);
-/** listen(2). */
 export const listen: Call<[fd: number, backlog: number]> = define('int listen(int fd, int backlog)');
-/** accept4(2). */
 export const accept: Call<[fd: number, address: null, length: null, flags: number]> = define(
   'int accept4(int fd, void *address, void *length, int flags)',
 );
@@ -139,13 +128,10 @@ export const connect: Call<[fd: number, address: Uint8Array, length: number]> = 
 export const fcntl: Call<[fd: number, command: number, argument: number]> = define(
   'int fcntl(int fd, int command, long argument)',
 );
-/** eventfd(2). */
 export const eventfd: Call<[initial: number, flags: number]> = define(
   'int eventfd(unsigned int initial, int flags)',
 );
-/** epoll_create1(2). */
 export const epollCreate: Call<[flags: number]> = define('int epoll_create1(int flags)');
-/** epoll_wait(2). */
 export const epollWait: Call<[epoll: number, events: Uint8Array, maximum: number, timeoutMs: number]> =
   define('int epoll_wait(int epoll, void *events, int maximum, int timeout)');
 /** epoll_ctl(2) with a raw `struct epoll_event`; see {@link EPOLL_EVENT_SIZE}. */

@@ -1,7 +1,7 @@
 // What a command prints: aligned tables and lists for people, JSON for programs. All of it goes through `#print`, where text that
 // strangers named becomes text that a terminal only shows.
-import { randomBytes } from 'node:crypto';
 import { colourAllowed, knowsUnicode } from './config.js';
+import { gap, mark, minimalRoom, width, widthOfTable, widthsOf, wrapped } from './layout.js';
 import { inUsersWords, printable, printableLines } from './printable.js';
 
 export interface LineSink {
@@ -31,10 +31,6 @@ const marks: Readonly<Record<Mark, readonly [style: Style, mark: string, ascii: 
   broken: ['red', '×', 'x'],
   untried: ['dim', '-', '-'],
 };
-
-/** Stands for the escape character of a style until it is printed. Another in each process: strangers cannot write one. */
-const mark = `\x1b${randomBytes(12).toString('hex')}`;
-const styleMark = new RegExp(`${mark}\\[\\d+m`, 'g');
 
 export class Output {
   readonly json: boolean;
@@ -71,6 +67,15 @@ export class Output {
   /** Of a terminal; infinitely many elsewhere. */
   get columns(): number {
     return (this.#out.isTTY && this.#out.columns) || Number.POSITIVE_INFINITY;
+  }
+
+  /** As `lines`, and for people each of them as `item` writes: behind what it begins with, blanks or the name of the program. */
+  paragraphs(text: string): void {
+    if (this.json) this.lines(text);
+    for (const line of this.json ? [] : text.split('\n')) {
+      const [lead = ''] = /^(?:nsm: |\s*)/.exec(line) ?? [];
+      this.item(lead, line.slice(lead.length));
+    }
   }
 
   /** A line that the next one takes the place of. Only on a terminal that is `live`. */
@@ -213,44 +218,7 @@ export class Output {
   }
 }
 
-/** Between two columns. */
-const gap = '  ';
-
-function widthsOf(rows: readonly (readonly string[])[]): number[] {
-  const widths: number[] = [];
-  for (const row of rows)
-    row.forEach((cell, column) => {
-      widths[column] = Math.max(widths[column] ?? 0, width(cell));
-    });
-  return widths;
-}
-
-function widthOfTable(rows: readonly (readonly string[])[]): number {
-  return widthsOf(rows).reduce((sum, column) => sum + column + gap.length, -gap.length);
-}
-
-/** Columns below which a text is not broken: it would be hardly more than a word a line. */
-const minimalRoom = 12;
-
-/** Lines of at most so many columns, broken between words; a longer word has a line of its own. */
-function wrapped(text: string, room: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && width(`${line} ${word}`) > room) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
-}
-
 /** `-` for nothing, so that no column of a table is empty. */
 export function orDash(text: string): string {
   return text === '' ? '-' : text;
-}
-
-/** Columns that a cell takes. */
-function width(cell: string): number {
-  return printable(inUsersWords(cell.replace(styleMark, ''))).length;
 }

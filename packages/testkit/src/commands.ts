@@ -1,6 +1,7 @@
 // Running programs inside namespaces: `ip` as the oracle, ping, and processes that are ended by id.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import { type WaitOptions, waitFor } from './wait-for.js';
 
 const execute = promisify(execFile);
 const OUTPUT_LIMIT = 64 << 20;
@@ -83,6 +84,25 @@ export const ping = async (
   return { sent: Number(counts?.[1] ?? 0), received: Number(counts?.[2] ?? 0), output };
 };
 
+/**
+ * Pings until the first answer, however often packets get lost or the kernel says that there is no way.
+ * @throws Error after the timeout
+ */
+export const firstAnswer = async (
+  namespace: NamespaceName,
+  address: string,
+  { timeout = 15_000, what = `an answer of ${address}` }: WaitOptions = {},
+): Promise<void> => {
+  const args = ['-n', '-c', '1', '-i', '0.02', '-w', String(Math.ceil(timeout / 1000)), address];
+  // With `-w` ping goes on until it has its answer; it ends when the network says that there is no way.
+  const answered = (): Promise<boolean> =>
+    run(namespace, 'ping', args).then(
+      () => true,
+      () => false,
+    );
+  await waitFor(answered, { timeout, what });
+};
+
 /** A process started by {@link spawnIn}. */
 export interface Running extends AsyncDisposable {
   readonly pid: number;
@@ -100,17 +120,21 @@ process.once('exit', () => {
   for (const child of processes) child.kill('SIGKILL');
 });
 
-/** Starts a process in a namespace. `await using` or `stop()` ends it; at the latest it ends with this process. */
+/**
+ * Starts a process in a namespace. `await using` or `stop()` ends it; at the latest it ends with this process.
+ * @param stdin `pipe`: the test writes to `child.stdin`. Default: `ignore`.
+ */
 export const spawnIn = async (
   namespace: NamespaceName,
   command: string,
   args: readonly string[] = [],
+  stdin: 'ignore' | 'pipe' = 'ignore',
 ): Promise<Running> => {
   const [file, all] = inside(namespace, command, args);
-  const child = spawn(file, all, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, all, { stdio: [stdin, 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
     });
   const exited = new Promise<number | string>((resolve) => {

@@ -1,5 +1,6 @@
 // What the tests share: throw-away network namespaces, packets, processes.
 export {
+  firstAnswer,
   ipJson,
   type NamespaceName,
   type PingOptions,

@@ -1,10 +1,15 @@
 // Waiting for something to become true, with a deadline that says what was waited for.
 
+const patienceMs = 15_000;
+
 /** How long and how often. */
 export interface WaitOptions {
-  /** Milliseconds; default 5000. */
+  /** Milliseconds; default 15000: enough on a machine that has ten times as much to do as it can. */
   readonly timeout?: number;
-  /** Milliseconds between looks, for what tells of itself by no event; default 10. */
+  /**
+   * Milliseconds between looks, for what tells of itself by no event. Default: a twentieth of the wait so far, from 10 to 50: most looks
+   * are questions that cost two processes some time.
+   */
   readonly interval?: number;
   /** Shown when it does not happen. */
   readonly what?: string;
@@ -18,8 +23,8 @@ export const waitFor = async <T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<NonNullable<T>> => {
-  const { timeout = 5_000, interval = 10, what = 'condition' } = options;
-  const end = Date.now() + timeout;
+  const { timeout = patienceMs, interval, what = 'condition' } = options;
+  const begin = Date.now();
   let cause: unknown;
   for (;;) {
     try {
@@ -29,8 +34,10 @@ export const waitFor = async <T>(
     } catch (error) {
       cause = error;
     }
-    if (Date.now() >= end) throw new Error(`${what}: not within ${timeout} ms`, { cause });
-    await new Promise((resolve) => setTimeout(resolve, interval));
+    const waitedMs = Date.now() - begin;
+    if (waitedMs >= timeout) throw new Error(`${what}: not within ${timeout} ms`, { cause });
+    const pauseMs = interval ?? Math.min(50, Math.max(10, waitedMs / 20));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 };
 
@@ -40,7 +47,7 @@ export const waitForItem = async <T, U extends T = T>(
   accept: ((item: T) => item is U) | ((item: T) => boolean),
   options: WaitOptions = {},
 ): Promise<U> => {
-  const { timeout = 5_000, what = 'item' } = options;
+  const { timeout = patienceMs, what = 'item' } = options;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what}: not within ${timeout} ms`)), timeout);

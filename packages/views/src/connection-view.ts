@@ -30,9 +30,9 @@ export interface ConnectionView {
   readonly since: string | null;
   /** Attempt to heal it; 0: none. */
   readonly attempt: number;
-  /** When it was made, or entered the state that the manager found it in at its start. */
+  /** When it was made, or entered the state in which it was found, where that is all that is known. */
   readonly knownSince: string | null;
-  /** Times that it was healed since the manager runs. */
+  /** Times that it was healed. */
   readonly heals: number;
   /** Microseconds; null where it was not measured, or the other side does not answer. */
   readonly roundTripUs: number | null;

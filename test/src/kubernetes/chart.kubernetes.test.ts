@@ -1,5 +1,6 @@
 // The chart: checked, installed, used, upgraded and uninstalled, with packets all the while.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from './eventually.js';
 import { chart, helm, imageValues, requireHelm } from './helm.js';
 import { install, managerNodes, system, uninstall } from './installation.js';
 import { kubectl } from './kubectl.js';
@@ -12,6 +13,13 @@ const crds = [
   'networkserviceendpoints',
   'networkservicemanagers',
   'networkservicepolicies',
+];
+
+/** Kinds of what the chart installs, but for its custom resources. */
+const installed = [
+  'clusterroles,clusterrolebindings,daemonsets,deployments,serviceaccounts,roles,rolebindings,services',
+  'networkpolicies,poddisruptionbudgets,mutatingwebhookconfigurations,customresourcedefinitions',
+  'validatingadmissionpolicies,validatingadmissionpolicybindings',
 ];
 
 describe.skipIf(!requireHelm('the chart'))('the chart', () => {
@@ -27,7 +35,13 @@ describe.skipIf(!requireHelm('the chart'))('the chart', () => {
 
   it('has no fault that helm finds, and refuses values that make no sense', async () => {
     await helm('lint', '--strict', chart);
-    const wrong = ['manager.port=none', 'registry=https://x', 'manager.env.PREFIX=x', 'manger.port=5001'];
+    const wrong = [
+      'manager.port=none',
+      'registry=https://x',
+      'manager.env.PREFIX=x',
+      'manger.port=5001',
+      'domain=A/b',
+    ];
     for (const value of wrong)
       await expect(helm('template', 'nsm', chart, '--kube-version=1.34.0', '--set', value)).rejects.toThrow(
         /schema/,
@@ -35,7 +49,9 @@ describe.skipIf(!requireHelm('the chart'))('the chart', () => {
   });
 
   it('installs managers that attach the pods of a Deployment by its annotation', async () => {
-    await helm('install', 'nsm', chart, '--create-namespace', '--wait', '--timeout=2m', ...imageValues());
+    // Not where the manager would look without being told: kubelet gives pods the sockets all the same.
+    const values = [...imageValues(), '--set', 'manager.runDir=/run/nsm-chart'];
+    await helm('install', 'nsm', chart, '--create-namespace', '--wait', '--timeout=2m', ...values);
     const nodes = await managerNodes();
     await here.apply(
       endpoints('echo', 'icmp-responder', 'chart-echo', { node: nodes[0] ?? '' }),
@@ -65,11 +81,19 @@ describe.skipIf(!requireHelm('the chart'))('the chart', () => {
   });
 
   it('leaves the custom resources when it is uninstalled, and nothing else', async () => {
+    const pod = 'deployment/web';
+    await here.kubectl(['annotate', 'pods', '--selector=app=web', 'networkservicemesh.io-']);
+    await eventually('the interface is gone', async () => (await here.addresses(pod, 'nsm-1')).length === 0);
+    await here.remove('deployment/echo');
+    await system.remove('daemonset/nsm-manager', '--cascade=foreground');
     await helm('uninstall', 'nsm', '--wait');
-    const kinds =
-      'clusterroles,clusterrolebindings,daemonsets,serviceaccounts,roles,rolebindings,customresourcedefinitions';
-    const left = await kubectl(['get', kinds, '-A', '-o', 'name', '-l', 'app.kubernetes.io/name=nsm']);
-    expect(left).toBe('');
+    const namesOf = (...of: string[]): Promise<string> => kubectl(['get', ...of, '-A', '-o', 'name']);
+    expect(await namesOf(installed.join(), '-l', 'app.kubernetes.io/name=nsm')).toBe('');
+    // What managers wrote while they ran.
+    expect(await namesOf('nsmgr,nse')).toBe('');
+    expect(await namesOf('services,endpointslices,leases', '-l', 'networkservicemesh.io/manager')).toBe('');
+    expect(await here.exec(pod, ['ls', '/sys/class/net'])).not.toMatch(/nsm/);
+    await kubectl(['delete', 'namespace', system.name, '--timeout=60s']);
     for (const crd of crds)
       await kubectl(['get', 'customresourcedefinition', `${crd}.networkservicemesh.io`]);
   });

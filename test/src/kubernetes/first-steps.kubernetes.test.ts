@@ -5,6 +5,9 @@ import { otherEnd } from './other-end.js';
 import { connectedByInit, endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
 
+/** Of no other suite, whose endpoints may be going. */
+const service = 'first-echo';
+
 describe('the first steps', () => {
   let here: TestNamespace;
   beforeAll(async () => {
@@ -22,12 +25,12 @@ describe('the first steps', () => {
   it('a pod that asks for the service of a Deployment gets an interface, and its packets are answered', async () => {
     const [node = ''] = await managerNodes();
     await here.apply(
-      endpoints('echo', 'icmp-responder', 'echo'),
-      connectedByInit('client', 'echo', { node }),
+      endpoints('echo', 'icmp-responder', service),
+      connectedByInit('client', service, { node }),
     );
     await here.until('pod/client', 'condition=Ready');
     const connections = JSON.parse(await nsm(node, 'get', 'connections', '--json')) as ConnectionRow[];
-    expect(connections).toContainEqual(expect.objectContaining({ service: 'echo' }));
+    expect(connections).toContainEqual(expect.objectContaining({ service }));
     const [address = ''] = await here.addresses('client', 'nsm0');
     expect(address).toMatch(/^100\.64\.\d+\.\d+\/31$/);
     await here.ping('client', otherEnd(address));

@@ -16,9 +16,9 @@ describe('a rolling update of the managers', () => {
     const nodes = await managerNodes();
     const [first = '', last = ''] = [nodes[0], nodes.at(-1)];
     await here.apply(
-      endpoints('echo', 'icmp-responder', 'echo', { node: first }),
-      connectedByInit('near', 'echo', { node: first }),
-      connectedByInit('far', 'echo', { node: last }),
+      endpoints('echo', 'icmp-responder', 'rollout-echo', { node: first }),
+      connectedByInit('near', 'rollout-echo', { node: first }),
+      connectedByInit('far', 'rollout-echo', { node: last }),
     );
     for (const pod of ['near', 'far']) await here.until(`pod/${pod}`, 'condition=Ready');
   });

@@ -93,7 +93,7 @@ describe.skipIf(!requireRoot('why not connected'))('a pod is not connected, as',
 
   it('client and endpoint share no interface', async () => {
     expect(await explain('far', '--interface', 'hw')).toMatch(
-      /× interfaces .*client asks for HW_INTERFACE, the endpoint offers KERNEL_INTERFACE/,
+      /× interfaces .*client asks for hw, the endpoint offers kernel/,
     );
   });
 

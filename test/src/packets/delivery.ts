@@ -12,7 +12,7 @@ export interface Delivery<Name extends number | string> {
 }
 
 /** Milliseconds without any arrival until the rest of a window is taken for lost, and those at the end. */
-const patience = { window: 500, end: 5_000 };
+const patience = { window: 2_000, end: 5_000 };
 /** Windows of which nothing arrives until no more are tried. */
 const silentWindows = 3;
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { InterfaceType, TunnelType, tunnelNames } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
-import { ping, type Running, waitFor } from '@nsm/testkit';
+import { firstAnswer, type Running, waitFor } from '@nsm/testkit';
 import { type Application, startMemif, startVhost } from '../applications.js';
 import { Mesh, type Pod } from '../mesh.js';
 import type { MeshNode } from '../mesh-node.js';
@@ -195,13 +195,10 @@ export class PacketStage implements AsyncDisposable {
     for (const application of applications) await application.connected();
     // Which testpmd does not tell.
     if ([near.attachment, far.attachment].includes('vhost'))
-      await waitFor(
-        async () => (await ping(pod.name, peerAddresses[0] ?? '', { deadline: 0.5 })).received === 1,
-        {
-          timeout: 20_000,
-          what: 'the vhost-user’s peer',
-        },
-      );
+      await firstAnswer(pod.name, peerAddresses[0] ?? '', {
+        timeout: 20_000,
+        what: 'the vhost-user’s peer',
+      });
     const [nearEnd, farEnd] = [near, far].map((end) => endOf(end.pod, end.attachment, id, end.addresses));
     if (!nearEnd || !farEnd) throw new Error('a connection has two ends');
     return { id, near: nearEnd, far: farEnd, mtu, applications };

@@ -20,7 +20,7 @@ interface Round {
   readonly devices: number;
 }
 
-const rounds = thorough ? 10 : 3;
+const rounds = 10;
 const roundMs = (soakMinutes * 60_000) / rounds;
 /** Clients that ask and leave at the same time. */
 const lanes = 8;
@@ -29,7 +29,7 @@ const killEvery = 1_500;
 /** What may come and go between two looks: connections of gRPC, timers, buffers. Memory in MiB. */
 const tolerance: ProcessSample = { memory: 40, descriptors: 12, netlinkSockets: 3, threads: 4 };
 
-describe.skipIf(!requireRoot('soak'))('a mesh under churn', () => {
+describe.skipIf(!thorough || !requireRoot('soak'))('a mesh under churn', () => {
   let world: World;
   const random = new Random(soakSeed);
   const history: Round[] = [];
@@ -41,7 +41,7 @@ describe.skipIf(!requireRoot('soak'))('a mesh under churn', () => {
   afterAll(async () => {
     const table = [report(history), ...[...leaks].map((leak) => `Left behind: ${leak}.`)].join('\n\n');
     process.stdout.write(`\n${table}\n`);
-    if (thorough && history.length > 0) writeSection('soak', table);
+    if (history.length > 0) writeSection('soak', table);
     await world?.stop();
   }, 60_000);
 

@@ -533,7 +533,7 @@ export type Connection = Message<"nsmadmin.Connection"> & {
   attempt: number;
 
   /**
-   * The states it was in since this manager knows it, the latest last; at most 32.
+   * The states that it was in, the latest last; at most 32.
    *
    * @generated from field: repeated nsmadmin.PastState history = 17;
    */
@@ -566,14 +566,14 @@ export type Connection = Message<"nsmadmin.Connection"> & {
   roundTripUs: number;
 
   /**
-   * Times that it was healed since this manager knows it.
+   * Times that it was healed.
    *
    * @generated from field: uint32 heals = 121;
    */
   heals: number;
 
   /**
-   * When it was made; after a restart of the manager, when it entered the state that it was found in.
+   * When it was made; where that is not known any more, when it entered the state that it was found in.
    *
    * @generated from field: google.protobuf.Timestamp known_since = 122;
    */

@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nsmstate.proto.
  */
 export const file_nsmstate: GenFile = /*@__PURE__*/
-  fileDesc("Cg5uc21zdGF0ZS5wcm90bxIIbnNtc3RhdGUiQwoGQ2hhbmdlEg4KBnNjaGVtYRgBIAEoDRILCgNrZXkYAiABKAkSEgoFdmFsdWUYAyABKAxIAIgBAUIICgZfdmFsdWUiswEKDlJlZ2lzdHJ5UmVjb3JkEjYKB21hbmFnZXIYASABKAsyIy5uc21yZWdpc3RyeS5SZWdpc3Rlck1hbmFnZXJSZXF1ZXN0SAASMwoIZW5kcG9pbnQYAiABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnRIABIqCgVjbGFpbRgDIAEoCzIZLm5zbXJlZ2lzdHJ5LkNsYWltUmVxdWVzdEgAQggKBnJlY29yZCKIBwoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRILCgNrZXkYAiABKAkSDAoEcm9sZRgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg8KB3NlcnZpY2UYBSABKAkSEwoLZmluZ2VycHJpbnQYBiABKAkSEgoKZ2VuZXJhdGlvbhgHIAEoDRIeCgVvd25lchgIIAEoCzIPLm5zbXN0YXRlLk93bmVyEiQKCHJlcGxhY2VzGAkgASgLMhIubnNtc3RhdGUuUmVwbGFjZWQSLgoHcmVxdWVzdBgKIAEoCzIdLm5zbWNvbm5lY3QuQ29ubmVjdGlvblJlcXVlc3QSKAoIZW5kcG9pbnQYCyABKAsyFi5uc21zdGF0ZS5FbmRwb2ludE5hbWUSHAoEcGVlchgMIAEoCzIOLm5zbXN0YXRlLlBlZXISFAoHaGFsZl9pZBgNIAEoCUgAiAEBEiQKCWludGVyZmFjZRgOIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGA8gASgLMhEuY29tbW9uLkludGVyZmFjZRI3ChFjbGllbnRfcGFyYW1ldGVycxgQIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxI5ChNlbmRwb2ludF9wYXJhbWV0ZXJzGBEgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYEiABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiAKBnR1bm5lbBgTIAEoCzIQLm5zbXN0YXRlLlR1bm5lbBIkCgVwYWlycxgUIAMoCzIVLm5zbXN0YXRlLkFkZHJlc3NQYWlyEiAKBmludGVudBgVIAEoCzIQLm5zbXN0YXRlLkludGVudBIeCgVwaGFzZRgWIAEoCzIPLm5zbXN0YXRlLlBoYXNlEg0KBXNpbmNlGBcgASgBEh8KBmNsaWVudBgYIAEoCzIPLmNvbW1vbi5TdWJqZWN0EiEKCHByb3ZpZGVyGBkgASgLMg8uY29tbW9uLlN1YmplY3QSFwoKY2xpZW50X2tleRgaIAEoCUgBiAEBEhYKCXNlcnZlZF9hcxgbIAEoCUgCiAEBQgoKCF9oYWxmX2lkQg0KC19jbGllbnRfa2V5QgwKCl9zZXJ2ZWRfYXMihAEKBU93bmVyEhEKCW5hbWVzcGFjZRgBIAEoDRIiCgdwcm9jZXNzGAIgASgLMhEubnNtc3RhdGUuUHJvY2VzcxITCgZjb29raWUYAyABKARIAIgBARIWCglhbm5vdGF0ZWQYBCABKAhIAYgBAUIJCgdfY29va2llQgwKCl9hbm5vdGF0ZWQiKgoHUHJvY2VzcxILCgNwaWQYASABKA0SEgoKc3RhcnRfdGltZRgCIAEoASIuCghSZXBsYWNlZBIKCgJpZBgBIAEoCRIWCg5pbnRlcmZhY2VfbmFtZRgCIAEoCSIvCgxFbmRwb2ludE5hbWUSDAoEbmFtZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkiPwoEUGVlchIPCgdtYW5hZ2VyGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCSI+CgZUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEhIKCmlkZW50aWZpZXIYAiABKA0iPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSJSCgZJbnRlbnQSDAoEa2luZBgBIAEoCRITCgZyZWFzb24YAiABKAlIAIgBARIRCgR0ZWxsGAMgASgJSAGIAQFCCQoHX3JlYXNvbkIHCgVfdGVsbCLRAQoFUGhhc2USDAoEa2luZBgBIAEoCRIWCgljb250ZXN0ZWQYAiABKAlIAIgBARIcCg9jb250ZXN0ZWRfdGhlcmUYAyABKAlIAYgBARITCgZyZWFzb24YBCABKAlIAogBARIUCgdhdHRlbXB0GAUgASgNSAOIAQESFAoHZmFpbHVyZRgGIAEoCUgEiAEBQgwKCl9jb250ZXN0ZWRCEgoQX2NvbnRlc3RlZF90aGVyZUIJCgdfcmVhc29uQgoKCF9hdHRlbXB0QgoKCF9mYWlsdXJlYgZwcm90bzM", [file_common, file_netmesh, file_nsmconnect, file_nsmforwarder, file_nsmregistry]);
+  fileDesc("Cg5uc21zdGF0ZS5wcm90bxIIbnNtc3RhdGUiQwoGQ2hhbmdlEg4KBnNjaGVtYRgBIAEoDRILCgNrZXkYAiABKAkSEgoFdmFsdWUYAyABKAxIAIgBAUIICgZfdmFsdWUiswEKDlJlZ2lzdHJ5UmVjb3JkEjYKB21hbmFnZXIYASABKAsyIy5uc21yZWdpc3RyeS5SZWdpc3Rlck1hbmFnZXJSZXF1ZXN0SAASMwoIZW5kcG9pbnQYAiABKAsyHy5uZXRtZXNoLk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnRIABIqCgVjbGFpbRgDIAEoCzIZLm5zbXJlZ2lzdHJ5LkNsYWltUmVxdWVzdEgAQggKBnJlY29yZCKIBwoKQ29ubmVjdGlvbhIKCgJpZBgBIAEoCRILCgNrZXkYAiABKAkSDAoEcm9sZRgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJEg8KB3NlcnZpY2UYBSABKAkSEwoLZmluZ2VycHJpbnQYBiABKAkSEgoKZ2VuZXJhdGlvbhgHIAEoDRIeCgVvd25lchgIIAEoCzIPLm5zbXN0YXRlLk93bmVyEiQKCHJlcGxhY2VzGAkgASgLMhIubnNtc3RhdGUuUmVwbGFjZWQSLgoHcmVxdWVzdBgKIAEoCzIdLm5zbWNvbm5lY3QuQ29ubmVjdGlvblJlcXVlc3QSKAoIZW5kcG9pbnQYCyABKAsyFi5uc21zdGF0ZS5FbmRwb2ludE5hbWUSHAoEcGVlchgMIAEoCzIOLm5zbXN0YXRlLlBlZXISFAoHaGFsZl9pZBgNIAEoCUgAiAEBEiQKCWludGVyZmFjZRgOIAEoCzIRLmNvbW1vbi5JbnRlcmZhY2USLQoSZW5kcG9pbnRfaW50ZXJmYWNlGA8gASgLMhEuY29tbW9uLkludGVyZmFjZRI3ChFjbGllbnRfcGFyYW1ldGVycxgQIAEoCzIcLmNvbW1vbi5Db25uZWN0aW9uUGFyYW1ldGVycxI5ChNlbmRwb2ludF9wYXJhbWV0ZXJzGBEgASgLMhwuY29tbW9uLkNvbm5lY3Rpb25QYXJhbWV0ZXJzEjEKDWNyb3NzX2Nvbm5lY3QYEiABKAsyGi5uc21mb3J3YXJkZXIuQ3Jvc3NDb25uZWN0EiAKBnR1bm5lbBgTIAEoCzIQLm5zbXN0YXRlLlR1bm5lbBIkCgVwYWlycxgUIAMoCzIVLm5zbXN0YXRlLkFkZHJlc3NQYWlyEiAKBmludGVudBgVIAEoCzIQLm5zbXN0YXRlLkludGVudBIeCgVwaGFzZRgWIAEoCzIPLm5zbXN0YXRlLlBoYXNlEg0KBXNpbmNlGBcgASgBEh8KBmNsaWVudBgYIAEoCzIPLmNvbW1vbi5TdWJqZWN0EiEKCHByb3ZpZGVyGBkgASgLMg8uY29tbW9uLlN1YmplY3QSFwoKY2xpZW50X2tleRgaIAEoCUgBiAEBEhYKCXNlcnZlZF9hcxgbIAEoCUgCiAEBQgoKCF9oYWxmX2lkQg0KC19jbGllbnRfa2V5QgwKCl9zZXJ2ZWRfYXMihAEKBU93bmVyEhEKCW5hbWVzcGFjZRgBIAEoDRIiCgdwcm9jZXNzGAIgASgLMhEubnNtc3RhdGUuUHJvY2VzcxITCgZjb29raWUYAyABKARIAIgBARIWCglhbm5vdGF0ZWQYBCABKAhIAYgBAUIJCgdfY29va2llQgwKCl9hbm5vdGF0ZWQiKgoHUHJvY2VzcxILCgNwaWQYASABKA0SEgoKc3RhcnRfdGltZRgCIAEoASIuCghSZXBsYWNlZBIKCgJpZBgBIAEoCRIWCg5pbnRlcmZhY2VfbmFtZRgCIAEoCSIvCgxFbmRwb2ludE5hbWUSDAoEbmFtZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkiPwoEUGVlchIPCgdtYW5hZ2VyGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSFQoNY29ubmVjdGlvbl9pZBgDIAEoCSI+CgZUdW5uZWwSIAoEdHlwZRgBIAEoDjISLmNvbW1vbi5UdW5uZWxUeXBlEhIKCmlkZW50aWZpZXIYAiABKA0iPwoLQWRkcmVzc1BhaXISDgoGY2xpZW50GAEgASgJEhAKCGVuZHBvaW50GAIgASgJEg4KBnByZWZpeBgDIAEoCSJSCgZJbnRlbnQSDAoEa2luZBgBIAEoCRITCgZyZWFzb24YAiABKAlIAIgBARIRCgR0ZWxsGAMgASgJSAGIAQFCCQoHX3JlYXNvbkIHCgVfdGVsbCLRAQoFUGhhc2USDAoEa2luZBgBIAEoCRIWCgljb250ZXN0ZWQYAiABKAlIAIgBARIcCg9jb250ZXN0ZWRfdGhlcmUYAyABKAlIAYgBARITCgZyZWFzb24YBCABKAlIAogBARIUCgdhdHRlbXB0GAUgASgNSAOIAQESFAoHZmFpbHVyZRgGIAEoCUgEiAEBQgwKCl9jb250ZXN0ZWRCEgoQX2NvbnRlc3RlZF90aGVyZUIJCgdfcmVhc29uQgoKCF9hdHRlbXB0QgoKCF9mYWlsdXJlIl0KBFBhc3QSDQoFc2luY2UYASABKAESDQoFaGVhbHMYAiABKA0SEgoKaXNfaGVhbGluZxgDIAEoCBIjCgZzdGF0ZXMYBCADKAsyEy5uc21zdGF0ZS5QYXN0U3RhdGUiOAoJUGFzdFN0YXRlEgwKBHRpbWUYASABKAESDQoFc3RhdGUYAiABKAkSDgoGZGV0YWlsGAMgASgJIpMBCgdSZWZ1c2FsEhwKA3BvZBgBIAEoCzIPLm5zbXN0YXRlLk93bmVyEi4KB3JlcXVlc3QYAiABKAsyHS5uc21jb25uZWN0LkNvbm5lY3Rpb25SZXF1ZXN0Eh8KBmNsaWVudBgDIAEoCzIPLmNvbW1vbi5TdWJqZWN0Eg0KBWVycm9yGAQgASgJEgoKAmF0GAUgASgBYgZwcm90bzM", [file_common, file_netmesh, file_nsmconnect, file_nsmforwarder, file_nsmregistry]);
 
 /**
  * One step of a state file.
@@ -495,4 +495,116 @@ export type Phase = Message<"nsmstate.Phase"> & {
  */
 export const PhaseSchema: GenMessage<Phase> = /*@__PURE__*/
   messageDesc(file_nsmstate, 11);
+
+/**
+ * What a connection went through, for operators who ask after a restart.
+ *
+ * @generated from message nsmstate.Past
+ */
+export type Past = Message<"nsmstate.Past"> & {
+  /**
+   * Milliseconds since the Unix epoch at which it was made.
+   *
+   * @generated from field: double since = 1;
+   */
+  since: number;
+
+  /**
+   * @generated from field: uint32 heals = 2;
+   */
+  heals: number;
+
+  /**
+   * It was lost, and has not been up since.
+   *
+   * @generated from field: bool is_healing = 3;
+   */
+  isHealing: boolean;
+
+  /**
+   * @generated from field: repeated nsmstate.PastState states = 4;
+   */
+  states: PastState[];
+};
+
+/**
+ * Describes the message nsmstate.Past.
+ * Use `create(PastSchema)` to create a new message.
+ */
+export const PastSchema: GenMessage<Past> = /*@__PURE__*/
+  messageDesc(file_nsmstate, 12);
+
+/**
+ * @generated from message nsmstate.PastState
+ */
+export type PastState = Message<"nsmstate.PastState"> & {
+  /**
+   * Milliseconds since the Unix epoch.
+   *
+   * @generated from field: double time = 1;
+   */
+  time: number;
+
+  /**
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message nsmstate.PastState.
+ * Use `create(PastStateSchema)` to create a new message.
+ */
+export const PastStateSchema: GenMessage<PastState> = /*@__PURE__*/
+  messageDesc(file_nsmstate, 13);
+
+/**
+ * The last request of a pod for a network service, where it was refused.
+ *
+ * @generated from message nsmstate.Refusal
+ */
+export type Refusal = Message<"nsmstate.Refusal"> & {
+  /**
+   * @generated from field: nsmstate.Owner pod = 1;
+   */
+  pod?: Owner | undefined;
+
+  /**
+   * Without the namespace.
+   *
+   * @generated from field: nsmconnect.ConnectionRequest request = 2;
+   */
+  request?: ConnectionRequest | undefined;
+
+  /**
+   * @generated from field: common.Subject client = 3;
+   */
+  client?: Subject | undefined;
+
+  /**
+   * With its code.
+   *
+   * @generated from field: string error = 4;
+   */
+  error: string;
+
+  /**
+   * Milliseconds since the Unix epoch.
+   *
+   * @generated from field: double at = 5;
+   */
+  at: number;
+};
+
+/**
+ * Describes the message nsmstate.Refusal.
+ * Use `create(RefusalSchema)` to create a new message.
+ */
+export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
+  messageDesc(file_nsmstate, 14);
 

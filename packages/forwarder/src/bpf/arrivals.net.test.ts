@@ -2,6 +2,7 @@
 import { TunnelType } from '@nsm/api';
 import { libc, openTap } from '@nsm/netlink';
 import {
+  firstAnswer,
   leaks,
   PacketSocket,
   ping,
@@ -79,7 +80,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
             await run(name, 'sysctl', ['-q', `net.ipv4.conf.${scope}.rp_filter=0`]);
         await join(stage, type, version);
         const gateway = version === 4 ? '10.10.0.1' : 'fd10::1';
-        await waitFor(async () => (await ping(nodes[1].name, gateway)).received === 1, {
+        await firstAnswer(nodes[1].name, gateway, {
           what: 'the second link',
         });
         // Node 1 sends by the second link, node 0 by the first.
@@ -200,7 +201,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
     await join(stage, MPLSoEthernet, 4);
     expect(await ping(pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
     takeLabels(2);
-    await waitFor(async () => (await ping(pods[0].name, podAddresses[4][1])).received === 1, {
+    await firstAnswer(pods[0].name, podAddresses[4][1], {
       what: 'an answer',
     });
     const { tunnels } = await stage.threads[1].client.getCapabilities({});
@@ -232,7 +233,7 @@ describe.skipIf(!rooted || missing !== '')('arrivals', () => {
     const refused = await joinAsymmetric(MPLSoEthernet);
     const { nodes, pods } = stage;
     using second = new PacketSocket(nodes[1].namespace, deviceOf(nodes[1], 'second'), { bypass: true });
-    await waitFor(async () => (await ping(pods[0].name, podAddresses[4][1])).received === 1, {
+    await firstAnswer(pods[0].name, podAddresses[4][1], {
       what: 'an answer by the second link',
     });
     expect(await ping(pods[0].name, podAddresses[4][1], { count: 20 })).toMatchObject({ received: 20 });

@@ -62,12 +62,14 @@ export class GuardedTunnels {
     this.#numbers.add(number);
   }
 
-  remove(id: string): void {
+  /** @returns whether there was such a tunnel. */
+  remove(id: string): boolean {
     const guarded = this.#byId.get(id);
-    if (!guarded) return;
+    if (!guarded) return false;
     this.#byId.delete(id);
     this.#numbers.delete(guarded.number);
     this.#maps.unguard(guarded.number, guarded.entry);
+    return true;
   }
 
   /** Counters of what was kept from the device. */

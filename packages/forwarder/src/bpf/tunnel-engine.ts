@@ -153,10 +153,10 @@ export class TunnelEngine {
    */
   release(id: string): Remains | undefined {
     if (!this.#upkeep) return undefined;
-    this.#upkeep.guarded.remove(id);
+    const wasGuarded = this.#upkeep.guarded.remove(id);
     const end = this.#socket.link(nodeEndName(id));
     if (end) this.#upkeep.forget(end.index);
-    this.tidySoon();
+    if (end || wasGuarded) this.tidySoon();
     return end ? { inode: this.#home.inode, name: end.name, alias: nodeEndAlias(id) } : undefined;
   }
 

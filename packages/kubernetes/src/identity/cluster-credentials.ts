@@ -20,6 +20,8 @@ import {
 import { authorityName, signerOf, toRequestPem, usages } from './request.js';
 
 const lookEveryMs = 60_000;
+/** Milliseconds between two looks until the mesh's authority is known: a mesh that is installed anew makes it while its managers begin. */
+const compareEveryMs = 2000;
 /** Milliseconds between two looks at whether a request was answered. */
 const askEveryMs = 500;
 /** Milliseconds after which the log is told what is waited for. */
@@ -31,6 +33,9 @@ export class ClusterCredentials extends RenewedCredentials {
   readonly #config: KubeConfig;
   readonly #folder: string;
   readonly #owner: Owner;
+  readonly #ended = new AbortController();
+  /** The cluster has told of the mesh's authority, in this life. */
+  #compared = false;
 
   private constructor(
     config: KubeConfig,
@@ -73,12 +78,27 @@ export class ClusterCredentials extends RenewedCredentials {
       keep(folder, source, credential);
     }
     const credentials = new ClusterCredentials(config, folder, credential, owner, logger);
-    void credentials.look();
+    void credentials.#compare();
     return credentials;
   }
 
+  override [Symbol.dispose](): void {
+    this.#ended.abort();
+    super[Symbol.dispose]();
+  }
+
+  async #compare(): Promise<void> {
+    for (;;) {
+      await this.look();
+      if (this.#compared || this.#ended.signal.aborted) return;
+      await sleep(compareEveryMs, undefined, { ref: false });
+    }
+  }
+
   protected override async renew(current: X509Certificate): Promise<Credential | undefined> {
-    if (!isDue(current) && (await isOfAuthority(this.#config, current))) return undefined;
+    const matches = await isOfAuthority(this.#config, current);
+    this.#compared ||= matches !== undefined;
+    if (!isDue(current) && matches !== false) return undefined;
     const credential = await ask(this.#config, this.#owner, lookEveryMs / 2);
     keep(this.#folder, this.source, credential);
     return credential;
@@ -97,15 +117,15 @@ function usable(folder: string, owner: Owner): Credential | undefined {
 
 /**
  * Whether the authority of the mesh is the one that signed: a mesh that was installed anew has another, of which certificates that nodes
- * kept know nothing. True while the API server or the authority is away.
+ * kept know nothing. Undefined while the API server or the authority is away.
  */
-async function isOfAuthority(config: KubeConfig, certificate: X509Certificate): Promise<boolean> {
+async function isOfAuthority(config: KubeConfig, certificate: X509Certificate): Promise<boolean | undefined> {
   const kube = new KubeClient(config);
   try {
     const { data = {} } = await kube.get(configMaps, { name: authorityName, namespace: config.namespace });
     return certificatesFromPem(data['ca.crt'] ?? '').some(({ publicKey }) => certificate.verify(publicKey));
   } catch {
-    return true;
+    return undefined;
   } finally {
     kube.stop();
   }

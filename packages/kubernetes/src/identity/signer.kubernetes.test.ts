@@ -1,9 +1,11 @@
 // Certificates for managers on the cluster of KUBECONFIG: a manager's pod gets that of its node, and nobody else any.
+import { createPublicKey } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   certificateSigningRequests,
+  configMaps,
   KubeClient,
   type KubeConfig,
   loadKubeConfig,
@@ -11,10 +13,10 @@ import {
   nodes,
   pods,
 } from '@nsm/kube-client';
-import { makeRequest, newKey } from '@nsm/pki';
+import { Authority, credentialFrom, keep, makeRequest, newKey } from '@nsm/pki';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ClusterCredentials } from './cluster-credentials.js';
-import { signerOf, toRequestPem, usages } from './request.js';
+import { authorityName, signerOf, toRequestPem, usages } from './request.js';
 import { Signer } from './signer.js';
 
 const home = `nsm-test-signer-${process.pid}`;
@@ -115,6 +117,34 @@ it('gives a manager the certificate of its node, which it keeps', async () => {
   const nowhere = { ...own, server: { url: 'https://127.0.0.1:1' } };
   using again = await ClusterCredentials.open(nowhere, stateDir, owner, quiet);
   expect(again.current.chain).toBe(credentials.current.chain);
+});
+
+it('gives a manager another one when the mesh was installed anew, as soon as its authority is there', async () => {
+  const ref = { name: authorityName, namespace: home };
+  const { data = {} } = await kube.get(configMaps, ref);
+  await kube.delete(configMaps, ref);
+  // Of the mesh before: its certificate is kept on the node.
+  const folder = join(stateDir, 'before');
+  const [key, owner] = [newKey(), { kind: 'manager', name: node } as const];
+  const former = Authority.inMemory('nsm');
+  const own = former.issue(createPublicKey(key), owner, 86_400_000);
+  const kept = credentialFrom(own, [own, ...former.certificates], key, former.certificates, owner, 'before');
+  keep(join(folder, 'cluster-identity'), 'before', kept);
+  const as = await asManager('manager');
+  let asked = 0;
+  const token = async (): Promise<string | undefined> => {
+    asked++;
+    return await as.credentials.token?.();
+  };
+  using credentials = await ClusterCredentials.open({ ...as, credentials: { token } }, folder, owner, quiet);
+  // By then the first question has been answered: there is none.
+  await expect.poll(() => asked, { timeout: 30_000 }).toBeGreaterThan(1);
+  expect(credentials.current.chain).toBe(kept.chain);
+  await kube.create(configMaps, { metadata: ref, data });
+  await expect.poll(() => credentials.current.chain, { timeout: 30_000 }).not.toBe(kept.chain);
+  expect(credentials.current.authorities.get('nsm')?.[0]?.fingerprint256).toBe(
+    signer.authority.certificate.fingerprint256,
+  );
 });
 
 it('gives nobody the name of another', async () => {

@@ -5,7 +5,14 @@ import type { AddressPair } from '../addresses/address-pools.js';
 import { type Mtu, requireRoom } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
 import { addressesOf, admitLength } from './admission.js';
-import { completed, noWay, refuseConfusion, refuseWithin, withPeers } from './answer-addresses.js';
+import {
+  completed,
+  type Fields,
+  noWay,
+  refuseConfusion,
+  refuseWithin,
+  withPeers,
+} from './answer-addresses.js';
 import { admitDomains, mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
 /** Who answered: another manager speaks of the client's side alone, since the endpoint's is its own affair. */
@@ -83,6 +90,48 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
       : { client: 'connection_parameters', endpoint: '' };
   admitDomains(`${fields.client}.dns.search_domains`, client?.dns?.searchDomains ?? []);
   const notes: string[] = [];
+  const both = addressesOfBoth(kind, { client, endpoint }, pairs, fields);
+  const dnsField = `${fields.client}.dns.servers`;
+  const dnsServers = uniqueHosts(dnsField, client?.dns?.servers ?? []);
+  for (const own of both.client) for (const server of dnsServers) refuseWithin(own, server, dnsField);
+  const clientHosts = both.peers.filter(
+    (peer) => !both.client.some((own) => !own.isHost && own.contains(peer)),
+  );
+  // Other clients of the endpoint may have addresses of the same network, each behind an interface of its own.
+  const endpointHosts = both.client.filter(
+    (peer) =>
+      both.endpoint.some(({ version }) => version === peer.version) &&
+      !both.endpoint.some((own) => own.length === own.bits - 1 && own.contains(peer)),
+  );
+  const side = (field: string, said: ConnectionParameters | undefined, ways: Omit<Ways, 'field'>): Side => ({
+    addresses: ways.own.map(String),
+    peers: ways.peers.map(({ address }) => address),
+    routes: routesOf({ field: `${field}.route`, ...ways }, said?.route ?? [], notes),
+  });
+  const wishes = {
+    [`${fields.client}.mtu`]: client?.mtu ?? 0,
+    [`${fields.endpoint}.mtu`]: endpoint?.mtu ?? 0,
+  };
+  return {
+    client: side(fields.client, client, { own: both.client, peers: both.peers, hosts: clientHosts }),
+    endpoint: side(fields.endpoint, endpoint, {
+      own: both.endpoint,
+      peers: both.client,
+      hosts: endpointHosts,
+    }),
+    mtu: mtuOf(wishes, mtu, both.client),
+    dnsServers: dnsServers.map(({ address }) => address),
+    notes,
+  };
+}
+
+/** The addresses of both sides, completed; `peers` are those that the client reaches. */
+function addressesOfBoth(
+  kind: Answerer['kind'],
+  { client, endpoint }: Reply,
+  pairs: readonly AddressPair[],
+  fields: Fields,
+): { readonly client: IpPrefix[]; readonly endpoint: IpPrefix[]; readonly peers: IpPrefix[] } {
   const left = leavesAddresses({ client, endpoint });
   const told = uniqueHosts(`${fields.client}.peer_addresses`, client?.peerAddresses ?? []);
   const given = {
@@ -103,61 +152,21 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
     both.peers.push(...(sides.told.length > 0 ? sides.told : whole.endpoint));
   }
   refuseConfusion({ ...both, told }, fields);
-  const dnsField = `${fields.client}.dns.servers`;
-  const dnsServers = uniqueHosts(dnsField, client?.dns?.servers ?? []);
-  for (const own of both.client) for (const server of dnsServers) refuseWithin(own, server, dnsField);
-  const clientHosts = both.peers.filter(
-    (peer) => !both.client.some((own) => !own.isHost && own.contains(peer)),
-  );
-  // Other clients of the endpoint may have addresses of the same network, each behind an interface of its own.
-  const endpointHosts = both.client.filter(
-    (peer) =>
-      both.endpoint.some(({ version }) => version === peer.version) &&
-      !both.endpoint.some((own) => own.length === own.bits - 1 && own.contains(peer)),
-  );
-  return {
-    client: {
-      addresses: both.client.map(String),
-      peers: both.peers.map(({ address }) => address),
-      routes: routesOf(
-        `${fields.client}.route`,
-        client?.route ?? [],
-        both.client,
-        both.peers,
-        clientHosts,
-        notes,
-      ),
-    },
-    endpoint: {
-      addresses: both.endpoint.map(String),
-      peers: both.client.map(({ address }) => address),
-      routes: routesOf(
-        `${fields.endpoint}.route`,
-        endpoint?.route ?? [],
-        both.endpoint,
-        both.client,
-        endpointHosts,
-        notes,
-      ),
-    },
-    mtu: mtuOf(
-      { [`${fields.client}.mtu`]: client?.mtu ?? 0, [`${fields.endpoint}.mtu`]: endpoint?.mtu ?? 0 },
-      mtu,
-      both.client,
-    ),
-    dnsServers: dnsServers.map(({ address }) => address),
-    notes,
-  };
+  return both;
 }
 
-function routesOf(
-  field: string,
-  texts: readonly string[],
-  own: readonly IpPrefix[],
-  peers: readonly IpPrefix[],
-  hosts: readonly IpPrefix[],
-  notes: string[],
-): string[] {
+/** What one side can reach by its addresses. */
+interface Ways {
+  /** Name of the field with the side's routes. */
+  readonly field: string;
+  readonly own: readonly IpPrefix[];
+  readonly peers: readonly IpPrefix[];
+  /** Peers that no network of an own address leads to. */
+  readonly hosts: readonly IpPrefix[];
+}
+
+/** @param notes gets what was put right. */
+function routesOf({ field, own, peers, hosts }: Ways, texts: readonly string[], notes: string[]): string[] {
   admitLength(field, texts, maxRoutes);
   const routes = new Set(hosts.map(({ host }) => String(host)));
   const reached = new Set([...own, ...peers].map(({ host }) => String(host)));

@@ -9,18 +9,27 @@ import type { Step } from './decide.js';
 import { type Facts, forgetHalf, noteLoss } from './facts.js';
 import type { ConnectOrder, Order } from './orders.js';
 import { policy } from './policy.js';
-import type { Acts, Present } from './reconciler.js';
 import { awaitPackets, detach, evade, heal, move, reconnectNow } from './reconnecting.js';
 import { promote, replace, replacedByAnother } from './replacement.js';
 import type { Service } from './serve.js';
 
-export class ConnectionActs implements Acts {
+/** The connections of a key, and the facts of the one that an order is about. */
+export interface Present {
+  /** The newest that is meant to be connected, else the newest. */
+  readonly connection?: Connection;
+  /** All, the oldest first. */
+  readonly all: readonly Connection[];
+  readonly facts: Facts;
+}
+
+export class ConnectionActs {
   readonly #components: ActsComponents;
 
   constructor(components: ActsComponents) {
     this.#components = components;
   }
 
+  /** Takes a step, and removes the facts that the step deals with. @throws what keeps the step from being taken: it is tried again. */
   async take(
     step: Exclude<Step, { do: 'rest' }>,
     connection: Connection,
@@ -64,8 +73,7 @@ export class ConnectionActs implements Acts {
   async serve(
     { serve }: Service,
     order: Order,
-    { connection, all }: Present,
-    facts: Facts,
+    { connection, all, facts }: Present,
     work: Work,
   ): Promise<Connection | undefined> {
     const components = this.#components;

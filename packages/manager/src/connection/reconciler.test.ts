@@ -15,7 +15,7 @@ import type { ActsComponents } from './components.js';
 import { noteLoss } from './facts.js';
 import type { ConnectOrder } from './orders.js';
 import { policy } from './policy.js';
-import { type Acts, Reconciler } from './reconciler.js';
+import { Reconciler } from './reconciler.js';
 
 /** What others take for an answer. */
 function aWhile(): Promise<void> {
@@ -89,13 +89,14 @@ class TestNode {
 
   constructor() {
     const store = {
+      histories: { entries: () => [], put: () => undefined },
       putConnectionSoon: () => undefined,
       putConnection: async () => undefined,
       removeConnection: async () => undefined,
     } as unknown as Store;
     this.table = new ConnectionTable(store, () => this.clock.now());
     const acts = new ConnectionActs(this.#components());
-    const watched: Acts = {
+    const watched: Pick<ConnectionActs, 'take' | 'serve'> = {
       take: (step, ...rest) => this.#alone(step.do, () => acts.take(step, ...rest)),
       serve: (service, ...rest) => this.#alone(service.serve, () => acts.serve(service, ...rest)),
     };

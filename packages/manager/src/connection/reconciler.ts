@@ -6,43 +6,19 @@ import type { Logger } from 'pino';
 import type { Clock } from '../clock.js';
 import { type Connection, isClosed, isUp, type Tell } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
-import type { Work } from './components.js';
+import type { ConnectionActs } from './acts.js';
 import { courseOfStep, subjectOf } from './course-of-step.js';
 import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
 import type { MendPauses } from './mend-pace.js';
 import type { CloseOrder, Order } from './orders.js';
 import { pauseAfter, policy } from './policy.js';
-import { type Service, serve } from './serve.js';
-
-/** Carries out steps and orders; nothing else writes the table. */
-export interface Acts {
-  /** Takes a step, and removes the facts that the step deals with. @throws what keeps the step from being taken: it is tried again. */
-  take(step: Exclude<Step, { do: 'rest' }>, connection: Connection, facts: Facts, work: Work): Promise<void>;
-  /**
-   * Serves an order.
-   * @param facts of the present connection.
-   */
-  serve(
-    service: Service,
-    order: Order,
-    present: Present,
-    facts: Facts,
-    work: Work,
-  ): Promise<Connection | undefined>;
-}
-
-export interface Present {
-  /** The newest that is meant to be connected, else the newest. */
-  readonly connection?: Connection;
-  /** All, the oldest first. */
-  readonly all: readonly Connection[];
-}
+import { serve } from './serve.js';
 
 export interface ReconcilerComponents {
   readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey' | 'histories'>;
   readonly courses: Courses;
-  readonly acts: Acts;
+  readonly acts: Pick<ConnectionActs, 'take' | 'serve'>;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
   readonly mendPauses?: MendPauses;
@@ -271,8 +247,8 @@ export class Reconciler {
     connections: readonly Connection[],
   ): Promise<void> {
     const connection = connections.findLast((one) => !isClosed(one)) ?? connections.at(-1);
-    const present = { all: connections, ...(connection ? { connection } : {}) };
     const facts = connection ? this.#factsOf(slot, connection.id) : noFacts();
+    const present = { all: connections, facts, ...(connection ? { connection } : {}) };
     const { acts, stopping } = this.#components;
     let signal = stopping;
     course.waited('wait for earlier orders', handedInMs);
@@ -284,7 +260,7 @@ export class Reconciler {
       signal = slot.interrupt.signal;
     }
     try {
-      resolve(await acts.serve(serve(order, connection), order, present, facts, { signal, course }));
+      resolve(await acts.serve(serve(order, connection), order, present, { signal, course }));
     } catch (error) {
       reject(error);
     } finally {

@@ -11,7 +11,6 @@ import { admitEndpoint } from '../admission/admission.js';
 import type { NamespaceGuard } from '../admission/namespace-guard.js';
 import type { Gate, Verdict } from '../policy/gate.js';
 import type { Subjects } from '../policy/subjects.js';
-import { reachTimeoutMs } from './endpoint-socket.js';
 import { seenFrom } from './seen-from.js';
 import { identifyListener, type ListenerComponents } from './socket-listener.js';
 
@@ -132,7 +131,7 @@ async function speakerOn(
   peer: PeerCredentials | undefined,
 ): Promise<Speaker> {
   const { guard, subjects } = components;
-  const listener = await identifyListener(components, path, reachTimeoutMs, true);
+  const listener = await identifyListener(components, path, true);
   guard.requireKnown(listener);
   if (guard.maySpeakFor(peer, listener)) {
     // A user who advertises the socket of another user's process makes no services of that user.

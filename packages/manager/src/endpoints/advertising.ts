@@ -20,7 +20,7 @@ import {
 } from './admit-advertisement.js';
 import { logAdvertised, writeDown } from './endpoint-records.js';
 import { requireShare } from './endpoint-shares.js';
-import { isExhausted, reachTimeoutMs } from './endpoint-socket.js';
+import { isExhausted } from './endpoint-socket.js';
 import { EndpointSockets } from './endpoint-sockets.js';
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
 import { identifyListener, isServed } from './socket-listener.js';
@@ -99,12 +99,10 @@ export class Advertising {
     await Promise.all(
       [...paths].map(async (path) => {
         const served = records.filter(({ socketLocation }) => socketLocation === path);
-        const listener = await identifyListener(this.#components, path, reachTimeoutMs).catch(
-          (thrown: unknown) => {
-            if (isExhausted(thrown)) throw thrown;
-            return NsmError.from(thrown);
-          },
-        );
+        const listener = await identifyListener(this.#components, path).catch((thrown: unknown) => {
+          if (isExhausted(thrown)) throw thrown;
+          return NsmError.from(thrown);
+        });
         if (listener instanceof NsmError)
           return await forEachLimited(
             served,
@@ -187,7 +185,7 @@ export class Advertising {
   async #refuseTaken(record: NetworkServiceEndpoint): Promise<void> {
     const present = this.#components.endpoints.get(endpointKey(record))?.record;
     if (!present || present.socketLocation === record.socketLocation) return;
-    if (!(await isServed(present.socketLocation, reachTimeoutMs))) return;
+    if (!(await isServed(present.socketLocation))) return;
     throw new NsmError(
       'conflict',
       `endpoint ${quote(record.nseProviderName)} already provides ${quote(record.networkServiceName)} from ` +

@@ -10,10 +10,8 @@ import {
 } from '@nsm/api';
 import type { StepCall } from '@nsm/observe';
 import { oneLine, quote } from '../untrusted-text.js';
-import { connectTo, isSameProcess, listenerOf, processAt } from './socket-listener.js';
+import { connectTo, isSameProcess, listenerOf, processAt, reachTimeoutMs } from './socket-listener.js';
 
-/** Milliseconds within which an endpoint must accept a connection on its socket. */
-export const reachTimeoutMs = 2000;
 /** Milliseconds within which an endpoint must answer a request. */
 const answerTimeoutMs = 5000;
 /**
@@ -99,7 +97,7 @@ export class EndpointSocket {
 
   /** Before a byte is sent, the process at the other end of this very connection is known to be the endpoint's. */
   async #connect(): Promise<Socket> {
-    const socket = await connectTo(this.path, reachTimeoutMs);
+    const socket = await connectTo(this.path);
     const listening = processAt(socket);
     if (isSameProcess(listening, this.listener)) return socket;
     socket.destroy();
@@ -114,7 +112,7 @@ export class EndpointSocket {
     const { signal } = this.#stop;
     let patienceMs = lookAgainAfterMs.most;
     for (let answeredAt = performance.now(); ; ) {
-      const looked = await listenerOf(this.path, reachTimeoutMs).catch((thrown: unknown) => {
+      const looked = await listenerOf(this.path).catch((thrown: unknown) => {
         if (!isExhausted(thrown)) throw thrown;
       });
       if (looked && !isSameProcess(looked, this.listener)) throw new Error(anothers(looked));

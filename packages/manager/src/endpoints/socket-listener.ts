@@ -9,6 +9,9 @@ export interface ListenerComponents {
   readonly forwarder: Pick<Forwarder, 'inspectNamespace'>;
 }
 
+/** Milliseconds within which a process must accept a connection on its socket. */
+export const reachTimeoutMs = 2000;
+
 /** O_PATH of linux/fcntl.h, which Node.js does not name. */
 const O_PATH = 0o10000000;
 
@@ -22,18 +25,17 @@ export function isSameProcess(one: PeerCredentials, other: PeerCredentials): boo
  * Connects to a unix socket and hears who listens. The path is followed once, and not through a symbolic link at its end: whatever
  * becomes of it, what is connected to is what was opened. Folders above may be links, as /var/run is: whose socket it is, is told by
  * the connection and not by the path.
- * @param timeoutMs milliseconds within which the process must accept the connection.
  * @param isAdvertised the socket was advertised by an endpoint, which is told what to do when no process listens.
  * @throws NsmError `endpoint-unreachable`, or `exhausted`
  */
-export async function connectTo(path: string, timeoutMs: number, isAdvertised = false): Promise<Socket> {
+export async function connectTo(path: string, isAdvertised = false): Promise<Socket> {
   const unreachable = ({ code, message }: NodeJS.ErrnoException): NsmError => {
     const known = NsmError.from(Object.assign(new Error(message), { code }));
     if (known.kind === 'exhausted') return known;
     return new NsmError('endpoint-unreachable', whyNobody(path, code ?? message, isAdvertised));
   };
   // An abstract socket has no file.
-  if (path.startsWith('\0')) return await connected(path, timeoutMs, unreachable);
+  if (path.startsWith('\0')) return await connected(path, unreachable);
   let file: number;
   try {
     file = openSync(path, O_PATH | constants.O_NOFOLLOW);
@@ -42,7 +44,7 @@ export async function connectTo(path: string, timeoutMs: number, isAdvertised = 
   }
   try {
     if (fstatSync(file).isSymbolicLink()) throw unreachable(new Error('it is a symbolic link'));
-    return await connected(`/proc/self/fd/${file}`, timeoutMs, unreachable);
+    return await connected(`/proc/self/fd/${file}`, unreachable);
   } finally {
     closeSync(file);
   }
@@ -50,7 +52,6 @@ export async function connectTo(path: string, timeoutMs: number, isAdvertised = 
 
 async function connected(
   path: string,
-  timeoutMs: number,
   unreachable: (error: NodeJS.ErrnoException) => NsmError,
 ): Promise<Socket> {
   return await new Promise((resolve, reject) => {
@@ -63,7 +64,7 @@ async function connected(
       socket.off('error', fail);
       resolve(socket);
     });
-    socket.setTimeout(timeoutMs, () => fail(new Error('no answer')));
+    socket.setTimeout(reachTimeoutMs, () => fail(new Error('no answer')));
     socket.once('error', fail);
   });
 }
@@ -77,12 +78,8 @@ export function processAt(socket: Socket): PeerCredentials {
 }
 
 /** As `connectTo`, for a look at the process that listens. */
-export async function listenerOf(
-  path: string,
-  timeoutMs: number,
-  isAdvertised = false,
-): Promise<PeerCredentials> {
-  const socket = await connectTo(path, timeoutMs, isAdvertised);
+export async function listenerOf(path: string, isAdvertised = false): Promise<PeerCredentials> {
+  const socket = await connectTo(path, isAdvertised);
   try {
     return processAt(socket);
   } finally {
@@ -97,10 +94,9 @@ export async function listenerOf(
 export async function identifyListener(
   { forwarder }: ListenerComponents,
   path: string,
-  timeoutMs: number,
   isAdvertised = false,
 ): Promise<PeerCredentials> {
-  const socket = await connectTo(path, timeoutMs, isAdvertised);
+  const socket = await connectTo(path, isAdvertised);
   try {
     const fd = descriptorOf(socket);
     const credentials = peerCredentials(fd);
@@ -128,8 +124,8 @@ function whyNobody(path: string, cause: string, isAdvertised: boolean): string {
   );
 }
 
-export async function isServed(path: string, timeoutMs: number): Promise<boolean> {
-  return await listenerOf(path, timeoutMs).then(
+export async function isServed(path: string): Promise<boolean> {
+  return await listenerOf(path).then(
     () => true,
     () => false,
   );

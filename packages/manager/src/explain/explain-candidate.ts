@@ -8,7 +8,7 @@ import { askedMtu, requireRoom } from '../choice/mtu.js';
 import type { ExplainedCandidate } from '../choice/selection.js';
 import { tunnelsTowards } from '../request/agree-on-tunnel.js';
 import type { RequestComponents } from '../request/components.js';
-import { type Planned, planConnection } from '../request/plan-connection.js';
+import { type Heard, type Planned, planConnection } from '../request/plan-connection.js';
 import type { ExplainComponents } from './components.js';
 import type { Asker } from './who-asks.js';
 
@@ -38,55 +38,11 @@ export async function explainCandidate(
 ): Promise<Told> {
   const { endpoint, reason, rule, checks, usable, lost } = explained;
   const local = endpoint.networkServiceHost === components.self.name;
-  const policy = checks.find((one) => one.about === 'policy');
-  const interfaces = policy?.verdict.allowed ? policy.allowed : wanted.interfaces;
-  let connections = components.connections.countOf(endpoint);
-  const tunnels: TunnelsInit = {};
-  const further: CheckInit[] = [];
-  let planned: Planned | undefined;
-  let pairs: readonly AddressPair[] = [];
-  const alive = local || components.registry.managers().get(endpoint.networkServiceHost)?.alive === true;
-  if (!local && alive)
-    Object.assign(tunnels, await tunnelsHere(components, wanted.service, endpoint.networkServiceHost));
-  if (
-    alive &&
-    ask &&
-    checks.every(({ about, passed }) => passed || about === 'labels' || about === 'provider')
-  ) {
-    try {
-      planned = await planConnection(
-        components,
-        { ...wanted, client: asker?.client ?? wanted.client },
-        endpoint,
-        {
-          interfaces,
-          namespace: asker?.namespace,
-          heard: (reply) => {
-            connections = reply.connections;
-            tunnels.there = reply.tunnels;
-            tunnels.missingThere = reply.missingTunnels.map(({ type, why }) => ({ type, why }));
-          },
-        },
-      );
-      further.push(...toldOf(components, planned, explained, tunnels));
-      const addresses = addressesFor(components, asker, endpoint);
-      further.push(addresses.check);
-      pairs = addresses.pairs;
-    } catch (thrown) {
-      const { kind, message } = NsmError.from(thrown);
-      if (!tunnels.there)
-        tunnels.unknown = kind === 'unimplemented' ? 'its manager is of an older version' : message;
-      // An older manager may do it all the same.
-      further.push({
-        about: failureAbout[kind] ?? (local ? 'interfaces' : 'tunnel'),
-        passed: kind === 'unimplemented',
-        text: message,
-      });
-    }
-  }
-  if (further.some(({ passed }) => !passed)) planned = undefined;
+  const found = await lookFurther(components, { wanted, asker }, explained, ask);
+  const { further, tunnels, planned, pairs, connections } = found;
+  const passed = further.every((one) => one.passed);
   return {
-    planned: usable ? planned : undefined,
+    planned: usable && passed ? planned : undefined,
     pairs,
     candidate: {
       endpoint,
@@ -99,13 +55,65 @@ export async function explainCandidate(
         ...further,
       ],
       labels: checks.flatMap((one) => (one.about === 'labels' ? one.labels.map(labelInit) : [])),
-      interfaces: interfacesInit(explained, wanted, checks, planned),
+      interfaces: interfacesInit(explained, wanted, checks, passed ? planned : undefined),
       ...(local ? {} : { tunnels }),
       connections,
       recentFailure: components.health.recentFailure(endpoint) ?? '',
       local,
     },
   };
+}
+
+/** What planning a request to the candidate shows beside the checks of the choice. */
+interface Further {
+  readonly further: CheckInit[];
+  readonly tunnels: TunnelsInit;
+  planned?: Planned;
+  pairs: readonly AddressPair[];
+  /** Connections that the endpoint has, as far as is known here. */
+  connections: number;
+}
+
+/** Plans a request, unless the candidate's manager is away or a check of the choice rules the candidate out. */
+async function lookFurther(
+  components: ExplainComponents,
+  { wanted, asker }: Question,
+  explained: ExplainedCandidate,
+  ask: boolean,
+): Promise<Further> {
+  const { endpoint, checks } = explained;
+  const { networkServiceHost: host } = endpoint;
+  const { self, registry, connections } = components;
+  const local = host === self.name;
+  const tunnels: TunnelsInit = {};
+  const found: Further = { further: [], tunnels, pairs: [], connections: connections.countOf(endpoint) };
+  if (!local && registry.managers().get(host)?.alive !== true) return found;
+  if (!local) Object.assign(tunnels, await tunnelsHere(components, wanted.service, host));
+  const open = checks.every(({ about, passed }) => passed || about === 'labels' || about === 'provider');
+  if (!ask || !open) return found;
+  const policy = checks.find((one) => one.about === 'policy');
+  const interfaces = policy?.verdict.allowed ? policy.allowed : wanted.interfaces;
+  const client = asker?.client ?? wanted.client;
+  const heard: Heard = (reply) => {
+    found.connections = reply.connections;
+    tunnels.there = reply.tunnels;
+    tunnels.missingThere = reply.missingTunnels.map(({ type, why }) => ({ type, why }));
+  };
+  try {
+    const how = { interfaces, namespace: asker?.namespace, heard };
+    found.planned = await planConnection(components, { ...wanted, client }, endpoint, how);
+    const addresses = addressesFor(components, asker, endpoint);
+    found.further.push(...toldOf(components, found.planned, explained, tunnels), addresses.check);
+    found.pairs = addresses.pairs;
+  } catch (thrown) {
+    const { kind, message } = NsmError.from(thrown);
+    if (!tunnels.there)
+      tunnels.unknown = kind === 'unimplemented' ? 'its manager is of an older version' : message;
+    const about = failureAbout[kind] ?? (local ? 'interfaces' : 'tunnel');
+    // An older manager may do it all the same.
+    found.further.push({ about, passed: kind === 'unimplemented', text: message });
+  }
+  return found;
 }
 
 /** What a request that gets no further than its plan fails about; about the way to the endpoint where nothing is said. */

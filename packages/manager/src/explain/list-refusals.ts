@@ -3,7 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { admin, NamespaceIdentity } from '@nsm/api';
 import { forEachLimited } from '../limited-concurrency.js';
-import type { Refusal } from '../request/refusals.js';
+import type { Refusal } from '../state/kept-refusal.js';
 import { identityOf, isSameNamespace } from '../state/namespace-identity.js';
 import type { ExplainComponents } from './components.js';
 import { whoAsks } from './who-asks.js';

@@ -1,6 +1,6 @@
 // Whom an operator means by --from, and what is known of that pod.
 import { create } from '@bufbuild/protobuf';
-import { type forwarder as fw, KubernetesPodSchema, SubjectSchema } from '@nsm/api';
+import { type forwarder as fw, KubernetesPodSchema, NsmError, SubjectSchema } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
 import { Subjects } from '../policy/subjects.js';
 import { whoAsks } from './who-asks.js';
@@ -19,6 +19,7 @@ const components = (kubernetes = true): Parameters<typeof whoAsks>[0] => {
     forwarder: {
       inspectNamespace: async ({ linuxNamespace = '' }: { linuxNamespace?: string }) => {
         asked.push(linuxNamespace);
+        if (linuxNamespace === 'cart') throw new NsmError('namespace-unknown', 'there is no cart');
         return {
           namespace: { inode: 42, cookie: 7n },
           pidInode: 0,
@@ -48,6 +49,12 @@ describe('who asks', () => {
       kubernetes: { namespace: 'shop', name: 'cart' },
     });
     expect([namespace.inode, interfaceNames]).toEqual([42, ['lo', 'eth0']]);
+  });
+
+  it('is told of names of pods, where there are pods and the name is that of no network namespace', async () => {
+    const named = 'there is no cart; a pod of this node is named NAMESPACE/NAME';
+    await expect(whoAsks(components(), 'cart')).rejects.toThrow(named);
+    await expect(whoAsks(components(false), 'cart')).rejects.toThrow(/^there is no cart$/);
   });
 
   it('is a network namespace by a name or a path, and whatever is said of it goes before what is known', async () => {

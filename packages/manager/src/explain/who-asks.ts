@@ -23,11 +23,14 @@ export async function whoAsks(
   from: string,
   said: Subject = create(SubjectSchema),
 ): Promise<Asker> {
-  const { forwarder, subjects } = components;
+  const { forwarder, subjects, pods } = components;
   const pod = podOf(components, from);
-  const { namespace, interfaces } = await forwarder.inspectNamespace({
-    linuxNamespace: pod ? String(pod.inode) : from,
-    interfaces: true,
+  const asked = { linuxNamespace: pod ? String(pod.inode) : from, interfaces: true };
+  const { namespace, interfaces } = await forwarder.inspectNamespace(asked).catch((error: unknown) => {
+    const { kind, message } = NsmError.from(error);
+    // Where pods have names of two parts, the first is easily forgotten.
+    if (kind !== 'namespace-unknown' || !pods || from.includes('/')) throw error;
+    throw new NsmError(kind, `${message}; a pod of this node is named NAMESPACE/NAME`, error);
   });
   if (!namespace) throw new NsmError('namespace-unknown', `network namespace ${quote(from)} does not exist`);
   const { uid, gid } = pod ?? { uid: 0, gid: 0 };

@@ -5,8 +5,8 @@ import { IpPrefix } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
 import type { Logger } from 'pino';
 import { addressesOf } from '../admission/admission.js';
-import type { Clock } from '../clock.js';
 import type { Forwarder } from '../forwarder-client.js';
+import { keepLooking, type LookingAgain } from '../keep-looking.js';
 import type { Connection } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
@@ -15,36 +15,31 @@ import { LongestMatch } from './longest-match.js';
 /** Milliseconds after which routes are compared again, though no event told of a change. */
 const againMs = 30_000;
 
-export interface KeepReachableComponents extends LifelinesComponents {
-  readonly connections: Pick<ConnectionTable, 'values' | 'watch'>;
+export interface KeepReachableComponents extends LifelinesComponents, LookingAgain {
+  readonly connections: Pick<ConnectionTable, 'values' | 'onChange'>;
   readonly registry: Registry;
   readonly forwarder: Pick<Forwarder, 'keepWays'>;
-  /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
-  readonly underlayListeners: Set<() => void>;
   readonly logThrottle: LogThrottle;
-  readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
-  readonly stopping: AbortSignal;
 }
 
 /** Watches over the ways to all lifelines until the manager stops. */
 export async function keepReachable(components: KeepReachableComponents): Promise<void> {
-  const { registry, connections, stopping } = components;
-  let wake = new AbortController();
-  const mark = (): void => wake.abort();
-  using _watch = registry.watch(({ event }) => {
-    if (event.case === 'managerPut' || event.case === 'managerRemoved' || event.case === 'synced') mark();
-  });
-  components.underlayListeners.add(mark);
-  void markOwn(components, mark);
+  const { registry, connections } = components;
   // A manager that was killed may have left some.
   let kept = true;
-  while (!stopping.aborted) {
-    wake = new AbortController();
+  const look = async (): Promise<void> => {
     const own = [...connections.values()].flatMap((connection) => sidesOf(components, connection));
     if (own.length > 0 || kept) kept = await compare(components, own, kept);
-    await components.clock.sleep(againMs, AbortSignal.any([wake.signal, stopping]));
-  }
+  };
+  await keepLooking(components, againMs, look, (again) => {
+    registry.watch(({ event }) => {
+      if (event.case === 'managerPut' || event.case === 'managerRemoved' || event.case === 'synced') again();
+    });
+    connections.onChange(({ connection }) => {
+      if (sidesOf(components, connection).length > 0) again();
+    });
+  });
 }
 
 /** @returns whether there may be host routes now. */
@@ -96,15 +91,4 @@ function sidesOf(
       ? [{ name: port.name, routes: parameters.route, addresses: addressesOf(parameters) }]
       : [];
   return [...side(crossConnect.client, clientParameters), ...side(crossConnect.endpoint, endpointParameters)];
-}
-
-async function markOwn(components: KeepReachableComponents, mark: () => void): Promise<void> {
-  while (!components.stopping.aborted) {
-    try {
-      for await (const change of components.connections.watch(components.stopping))
-        if (change.kind !== 'synced' && sidesOf(components, change.connection).length > 0) mark();
-    } catch {
-      // Too far behind: it begins anew.
-    }
-  }
 }

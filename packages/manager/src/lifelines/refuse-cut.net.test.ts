@@ -1,5 +1,5 @@
 // A node's own way to the other nodes is not led into a connection: neither for a moment nor until it is mended.
-import { type PingResult, ping, requireRoot, waitFor } from '@nsm/testkit';
+import { firstAnswer, type PingResult, ping, requireRoot } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
 import {
   kernel,
@@ -30,7 +30,7 @@ async function ask(mesh: TestMesh, other: string, where: 0 | 1, given: Given) {
   const target = ofPod.connectionParameters?.peerAddresses[0] ?? '';
   const all = { count: 60, interval: 0.01 };
   const pings: Promise<PingResult>[] = [ping(node.name, other, all), ping(pod.name, target, all)];
-  await waitFor(async () => (await ping(pod.name, target)).received === 1);
+  await firstAnswer(pod.name, target);
   const reply = await mesh.client(0).requestConnection({
     requestId: 'node-1',
     networkServiceName: 'gateway',

@@ -32,17 +32,19 @@ export async function register(components: RegistrationComponents): Promise<void
   );
 }
 
-async function tryToRegister({ registry, self, logger }: RegistrationComponents): Promise<void> {
-  const { name, address, version, security, domain: trustDomain } = self;
+async function tryToRegister(components: RegistrationComponents): Promise<void> {
   let told = false;
   for (const deadline = performance.now() + 1.5 * leaseMs; ; await sleep(leaseMs / 10)) {
     try {
-      return await registry.registerManager({ name, address, version, security, trustDomain }, leaseMs);
+      return await writeOwnRecord(components, false);
     } catch (error) {
       const conflict = NsmError.from(error).kind === 'conflict';
       if (conflict && performance.now() > deadline) throw error;
       if (!conflict || !told)
-        logger.warn({ err: error }, conflict ? 'waiting for the name to become free' : 'not registered yet');
+        components.logger.warn(
+          { err: error },
+          conflict ? 'waiting for the name to become free' : 'not registered yet',
+        );
       told = true;
       if (!conflict) return;
     }

@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { ConnectionParametersSchema } from '@nsm/api';
 import { type RouteEvent, RouteMonitor } from '@nsm/netlink';
-import { ping, requireRoot, run, type TestNamespace, thorough, waitFor } from '@nsm/testkit';
+import { firstAnswer, ping, requireRoot, run, type TestNamespace, thorough, waitFor } from '@nsm/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type RandomReply, randomReply, respellReply } from '../admission/answer.test.arbitrary.js';
@@ -121,9 +121,7 @@ describe.skipIf(!requireRoot('answers'))('an endpoint that answers', () => {
     });
     expect(changed).toMatchObject({ accepted: true, admissionError: '' });
     expect(changed.connectionParameters?.connectionId).not.toBe(before.connectionParameters?.connectionId);
-    await waitFor(
-      async () => (await ping(mesh.pod('client').name, '10.60.7.1', { deadline: 1 })).received === 1,
-    );
+    await firstAnswer(mesh.pod('client').name, '10.60.7.1');
     expect(await ping(mesh.pod(service).name, '10.60.7.5')).toMatchObject({ received: 1 });
     await close(mesh, service);
     expect(await mesh.remains()).toEqual([]);

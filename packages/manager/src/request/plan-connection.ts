@@ -29,23 +29,21 @@ export interface Planned {
 /** What another manager said, also where it would refuse. */
 export type Heard = (reply: proxy.PlanProxyConnectionReply) => void;
 
-/**
- * @param interfaces those of the client's that the policy lets it have.
- * @throws NsmError what a request would fail with.
- */
+/** How an endpoint is asked about. */
+interface Asking {
+  /** Those of the client's interfaces that the policy allows. */
+  readonly interfaces: Wanted['interfaces'];
+  /** The client's; undefined where it is not known who asks. */
+  readonly namespace: fw.Namespace | undefined;
+  readonly heard: Heard;
+}
+
+/** @throws NsmError what a request would fail with. */
 export async function planConnection(
   components: RequestComponents,
   wanted: Wanted & { readonly client: Subject | undefined },
   endpoint: NetworkServiceEndpoint,
-  {
-    interfaces,
-    namespace,
-    heard,
-  }: {
-    readonly interfaces: Wanted['interfaces'];
-    readonly namespace: fw.Namespace | undefined;
-    readonly heard: Heard;
-  },
+  { interfaces, namespace, heard }: Asking,
 ): Promise<Planned> {
   const local = endpoint.networkServiceHost === components.self.name;
   let failure: NsmError | undefined;
@@ -66,15 +64,7 @@ async function planRemotely(
   components: RequestComponents,
   { service, labels, client }: Wanted,
   endpoint: NetworkServiceEndpoint,
-  {
-    interfaces: asked,
-    namespace,
-    heard,
-  }: {
-    readonly interfaces: Wanted['interfaces'];
-    readonly namespace: fw.Namespace | undefined;
-    readonly heard: Heard;
-  },
+  { interfaces: asked, namespace, heard }: Asking,
 ): Promise<Planned> {
   const { self, peers } = components;
   const manager = endpoint.networkServiceHost;

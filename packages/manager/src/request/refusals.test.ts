@@ -4,6 +4,7 @@ import { NsmError, SubjectSchema } from '@nsm/api';
 import { expect, it } from 'vitest';
 import { Refusals } from './refusals.js';
 
+const nothing = { entries: () => [], put: () => undefined };
 const pod = (inode: number) => ({ inode, cookie: 0n });
 const client = create(SubjectSchema);
 const asked = (networkServiceName: string, requestId: string) => ({
@@ -15,7 +16,7 @@ const error = (text: string): NsmError => new NsmError('no-packets', text);
 
 it('is remembered for each pod and service until the pod has what it asked for', () => {
   let now = 1000;
-  const refusals = new Refusals(() => now++);
+  const refusals = new Refusals(nothing, () => now++);
   refusals.note(pod(1), asked('vpn', 'a'), client, error('first'));
   refusals.note(pod(1), asked('vpn', 'b'), client, error('second'));
   refusals.note(pod(2), asked('vpn', 'a'), client, error('other'));
@@ -31,14 +32,14 @@ it('is remembered for each pod and service until the pod has what it asked for',
 });
 
 it('costs no memory without end', () => {
-  const refusals = new Refusals(() => 0);
+  const refusals = new Refusals(nothing, () => 0);
   for (let n = 0; n <= 1024; n++) refusals.note(pod(1), asked(`s${n}`, 'a'), client, error('any'));
   expect(refusals.of(pod(1), 's0')).toBeUndefined();
   expect(refusals.of(pod(1), 's1')).toBeDefined();
 });
 
 it('is told of all pods or of one, the latest first, but for callers that gave up', () => {
-  const refusals = new Refusals(() => 0);
+  const refusals = new Refusals(nothing, () => 0);
   refusals.note(pod(1), asked('vpn', 'a'), client, error('any'));
   refusals.note(pod(2), asked('vpn', 'b'), client, error('any'));
   refusals.note(pod(1), asked('dns', 'c'), client, error('any'));

@@ -1,30 +1,22 @@
 // Why the last request of a pod for a network service was refused, or what its caller did not wait for: operators ask for it later, when nobody has the answer any more.
-import type { connect, NamespaceIdentity, NsmError, Subject } from '@nsm/api';
+import type { NamespaceIdentity, NsmError, Subject } from '@nsm/api';
+import type { Kept } from '../state/kept-past.js';
+import type { KeptRefusal, Refusal } from '../state/kept-refusal.js';
 import { identityOf } from '../state/namespace-identity.js';
 
 /** Pods and services of which the last refusal is remembered, the latest: whoever asks for many services costs no more memory. */
 const most = 1024;
 
-/** A request that was refused, with all that the choice of an endpoint looks at. */
-export interface Refusal
-  extends Pick<connect.ConnectionRequest, 'requestId' | 'networkServiceName' | 'interface' | 'labels'> {
-  readonly client: Subject;
-  readonly error: NsmError;
-  /** Milliseconds since the Unix epoch. */
-  readonly at: number;
-}
-
-interface Kept extends Refusal {
-  readonly pod: NamespaceIdentity;
-}
-
 export class Refusals {
   readonly #now: () => number;
-  readonly #last = new Map<string, Kept>();
+  readonly #last: Map<string, KeptRefusal>;
+  readonly #kept: Kept<KeptRefusal>;
 
-  /** @param now milliseconds since the Unix epoch. */
-  constructor(now: () => number) {
+  /** @param kept what outlives a restart. @param now milliseconds since the Unix epoch. */
+  constructor(kept: Kept<KeptRefusal>, now: () => number) {
+    this.#kept = kept;
     this.#now = now;
+    this.#last = new Map([...kept.entries()].toSorted(([, one], [, other]) => one.at - other.at));
   }
 
   note(
@@ -35,17 +27,23 @@ export class Refusals {
   ): void {
     const { requestId, networkServiceName, interface: interfaces, labels } = request;
     const key = keyOf(pod, networkServiceName);
-    this.#last.delete(key);
-    this.#last.set(key, {
+    const refusal = {
       ...{ pod, requestId, networkServiceName, interface: interfaces, client, error, at: this.#now() },
       ...(labels ? { labels } : {}),
-    });
+    };
+    this.#last.delete(key);
+    this.#last.set(key, refusal);
+    this.#kept.put(key, refusal);
     const [oldest] = this.#last.keys();
-    if (this.#last.size > most && oldest !== undefined) this.#last.delete(oldest);
+    if (this.#last.size > most && oldest !== undefined) this.#end(oldest);
   }
 
   forget(pod: NamespaceIdentity, service: string): void {
-    if (this.#last.size > 0) this.#last.delete(keyOf(pod, service));
+    if (this.#last.size > 0) this.#end(keyOf(pod, service));
+  }
+
+  #end(key: string): void {
+    if (this.#last.delete(key)) this.#kept.put(key, undefined);
   }
 
   of(pod: NamespaceIdentity, service: string): Refusal | undefined {
@@ -53,7 +51,7 @@ export class Refusals {
   }
 
   /** Of every pod, or of one; the latest first. Callers that gave up were not refused. */
-  recent(of?: NamespaceIdentity): Kept[] {
+  recent(of?: NamespaceIdentity): KeptRefusal[] {
     const identity = of && identityOf(of);
     return [...this.#last.values()]
       .filter(({ pod, error }) => error.kind !== 'cancelled' && (!of || identityOf(pod) === identity))

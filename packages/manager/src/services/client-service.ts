@@ -10,7 +10,7 @@ import {
   namespaceOfOwner,
   requestKey,
 } from '../state/connection.js';
-import type { ConnectionChange } from '../state/connection-table.js';
+import type { ChangeOfOne, ConnectionChange } from '../state/connection-table.js';
 import { quote } from '../untrusted-text.js';
 import { callingHolder, connectInTurn } from './client-requests.js';
 import type { ServiceComponents } from './components.js';
@@ -99,7 +99,7 @@ async function closeOf(
  */
 function isCurrent(
   { connections }: Pick<ServiceComponents, 'connections'>,
-  { kind, connection }: Exclude<ConnectionChange, { kind: 'synced' }>,
+  { kind, connection }: ChangeOfOne,
 ): boolean {
   const { key, generation } = connection;
   const ended = kind === 'removed' || isClosed(connection);

@@ -4,7 +4,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { admin, Backlog } from '@nsm/api';
 import { watchRecords } from '../signals/registry-changes.js';
 import { detailOf, isClosed } from '../state/connection.js';
-import type { ConnectionChange } from '../state/connection-table.js';
+import type { ChangeOfOne } from '../state/connection-table.js';
 import type { ServiceComponents } from './components.js';
 import { adminConnection } from './told-connections.js';
 
@@ -61,8 +61,7 @@ function watchLimits({ shares }: Components, tell: Tell): Disposable {
   );
 }
 
-function tellConnection(components: Components, change: ConnectionChange, tell: Tell): void {
-  if (change.kind === 'synced') return;
+function tellConnection(components: Components, change: ChangeOfOne, tell: Tell): void {
   const { kind, connection } = change;
   const reason = kind === 'removed' ? change.reason : isClosed(connection) ? detailOf(connection) : '';
   const value = adminConnection(components, connection);

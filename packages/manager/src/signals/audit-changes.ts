@@ -8,25 +8,20 @@ import { watchRecords } from './registry-changes.js';
 /** Listens until the manager stops; not at all without an audit log. */
 export function recordChanges(components: SignalComponents): void {
   if (!components.audit.isOn) return;
-  void recordConnections(components);
+  recordConnections(components);
   recordRegistry(components);
 }
 
-async function recordConnections({ connections, audit, stopping }: SignalComponents): Promise<void> {
-  const states = new Map<string, string>();
-  let synced = false;
-  for await (const change of connections.watch(stopping)) {
-    if (change.kind === 'synced') {
-      synced = true;
-      continue;
-    }
+function recordConnections({ connections, audit, stopping }: SignalComponents): void {
+  const states = new Map<string, string>([...connections.values()].map((one) => [one.id, stateOf(one)]));
+  const listening = connections.onChange((change) => {
     const { connection } = change;
     const { id } = connection;
     const state = change.kind === 'removed' ? 'REMOVED' : stateOf(connection);
     const before = states.get(id);
     if (change.kind === 'removed') states.delete(id);
     else states.set(id, state);
-    if (state === before || !synced) continue;
+    if (state === before) return;
     audit.note({
       event: 'connection',
       who: connection.client && subjectFields(connection.client),
@@ -34,7 +29,8 @@ async function recordConnections({ connections, audit, stopping }: SignalCompone
       outcome: state,
       reason: change.kind === 'removed' ? change.reason : detailOf(connection),
     });
-  }
+  });
+  stopping.addEventListener('abort', () => listening[Symbol.dispose](), { once: true });
 }
 
 function connectionFields({ id, service, requestId, endpoint, peer, role, replaces }: Connection) {

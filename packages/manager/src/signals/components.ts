@@ -15,6 +15,7 @@ import type { Advertising } from '../endpoints/advertising.js';
 import type { Catalogue } from '../endpoints/catalogue.js';
 import type { LocalEndpoints } from '../endpoints/local-endpoints.js';
 import type { Forwarder } from '../forwarder-client.js';
+import type { LookingAgain } from '../keep-looking.js';
 import type { PeerManagers } from '../peers/peer-managers.js';
 import type { Gate } from '../policy/gate.js';
 import type { PolicySource } from '../policy/policy-source.js';
@@ -23,7 +24,7 @@ import type { Readiness } from '../readiness.js';
 import type { Self } from '../self.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 
-export interface SignalComponents {
+export interface SignalComponents extends LookingAgain {
   readonly self: Self;
   readonly reconciler: Reconciler;
   readonly connections: ConnectionTable;
@@ -44,12 +45,9 @@ export interface SignalComponents {
   readonly audit: Audit;
   readonly offers: TunnelOffers;
   readonly narrowWays: NarrowWays;
-  /** Called when links, addresses or routes of the node may lead to other nodes in another way. */
-  readonly underlayListeners: Set<() => void>;
   readonly clock: Clock;
   readonly logThrottle: LogThrottle;
   readonly logger: Logger;
-  readonly stopping: AbortSignal;
   /** Milliseconds between two looks at whether packets come back from each other node. */
   readonly probeIntervalMs: number;
 }

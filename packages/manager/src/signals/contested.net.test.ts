@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RouteMonitor } from '@nsm/netlink';
-import { leaks, ping, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
+import { firstAnswer, leaks, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kernel, linked, mendPauses, TestMesh } from '../manager.test.mesh.js';
 
@@ -105,10 +105,10 @@ describe.skipIf(!requireRoot('mending'))(
         await undone;
         // After one pause, two pauses and so on; a link that comes up is told of several times.
         expect(given).toBeLessThanOrEqual(what.startsWith('state') ? 60 : 24);
-        await waitFor(
-          async () => (await ping(client.name, peerAddresses[0]!, { deadline: 1 })).received === 1,
-          { what: 'packets come back when nobody undoes it any more', timeout: 30_000 },
-        );
+        await firstAnswer(client.name, peerAddresses[0]!, {
+          what: 'packets come back when nobody undoes it any more',
+          timeout: 30_000,
+        });
         const log = readFileSync(join(mesh.folder, 'node-a.log'), 'utf8')
           .split('\n')
           .filter((line) => line.includes(connectionId));

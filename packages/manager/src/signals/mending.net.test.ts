@@ -1,5 +1,5 @@
 // What someone takes from a connection's interface by hand comes back without anyone asking, on either side of it.
-import { ping, requireRoot, waitFor } from '@nsm/testkit';
+import { firstAnswer, ping, requireRoot, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
 import { kernel, sharedMesh } from '../manager.test.mesh.js';
 
@@ -34,7 +34,7 @@ describe.skipIf(!requireRoot('mending'))('a connection that someone meddles with
     ];
     for (const [what, meddle] of meddlings) {
       meddle();
-      await waitFor(async () => (await ping(client.name, peer, { deadline: 1 })).received === 1, { what });
+      await firstAnswer(client.name, peer, { what });
       expect(client.route.link(interfaceName), what).toMatchObject({ up: true });
     }
     const { connections } = await mesh.operator(0).listConnections({});

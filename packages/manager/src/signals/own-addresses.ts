@@ -2,35 +2,33 @@
 import { NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import { policy } from '../connection/policy.js';
+import { keepLooking } from '../keep-looking.js';
 import { type Connection, isClosed, isDetached } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 import { lose } from './losses.js';
 
-/** Looks now, whenever the underlay changes, and now and then, until the manager stops. */
+/** Looks again and again until the manager stops. */
 export async function watchOwnAddresses(components: SignalComponents): Promise<void> {
-  const { stopping, clock, underlayListeners, logger } = components;
-  let wake = new AbortController();
-  underlayListeners.add(() => wake.abort());
-  while (!stopping.aborted) {
-    wake = new AbortController();
+  await keepLooking(components, policy.compareRoundMs, async () => {
     try {
-      if ((await homeless(components)).length > 0) {
-        // An address may be away for a moment: an uplink moves, a lease is renewed.
-        await clock.sleep(policy.addressAwayMs, stopping);
-        for (const connection of await homeless(components))
-          lose(
-            components.reconciler,
-            connection,
-            'underlay',
-            `${connection.crossConnect.tunnel?.local}, from which its tunnel went, has left node "${components.self.name}"`,
-          );
-      }
+      await loseHomeless(components);
     } catch (error) {
       // A forwarder that is away tells of the underlay when it is back.
-      if (!stopping.aborted && NsmError.from(error).kind !== 'unavailable')
-        logger.warn({ err: error }, 'the addresses of this node were not read');
+      if (!components.stopping.aborted && NsmError.from(error).kind !== 'unavailable')
+        components.logger.warn({ err: error }, 'the addresses of this node were not read');
     }
-    await clock.sleep(policy.compareRoundMs, AbortSignal.any([wake.signal, stopping]));
+  });
+}
+
+async function loseHomeless(components: SignalComponents): Promise<void> {
+  const { clock, stopping, reconciler, self } = components;
+  if ((await homeless(components)).length === 0) return;
+  // An address may be away for a moment: an uplink moves, a lease is renewed.
+  await clock.sleep(policy.addressAwayMs, stopping);
+  for (const connection of await homeless(components)) {
+    const { local } = connection.crossConnect.tunnel ?? {};
+    const reason = `${local}, from which its tunnel went, has left node "${self.name}"`;
+    lose(reconciler, connection, 'underlay', reason);
   }
 }
 

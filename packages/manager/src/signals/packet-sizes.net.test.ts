@@ -8,7 +8,7 @@ import { kernel, routed, sharedMesh } from '../manager.test.mesh.js';
 describe.skipIf(!requireRoot('packet sizes'))('a way that carries less than it seems', () => {
   const shared = sharedMesh(['client', 'endpoint'], routed(4), { probeIntervalMs: 50 });
 
-  it('is told of with the MTU that is right for it, until that is set', { timeout: 30_000 }, async () => {
+  it('is told of with the MTU that is right for it, until that is set', { timeout: 90_000 }, async () => {
     const { mesh } = shared;
     // Large packets of tunnels disappear on the way, without a word.
     const rule = 'ip protocol udp ip length > 1400 drop';
@@ -31,7 +31,7 @@ describe.skipIf(!requireRoot('packet sizes'))('a way that carries less than it s
       [0, '10.9.1.254'],
       [1, '10.9.2.254'],
     ] as const) {
-      await waitFor(async () => (await seenBy(node))?.narrowWay !== undefined);
+      await waitFor(async () => (await seenBy(node))?.narrowWay !== undefined, { timeout: 40_000 });
       expect(await seenBy(node)).toMatchObject({
         state: 'UP',
         narrowWay: { carries: 1350, way: { device: 'under', via: host, mtu: 1400 } },
@@ -47,6 +47,6 @@ describe.skipIf(!requireRoot('packet sizes'))('a way that carries less than it s
       return now?.state === 'UP' && now.connectionParameters?.mtu === 1350 && now.narrowWay === undefined;
     });
     // The other node hears of a full packet that comes back.
-    await waitFor(async () => (await seenBy(1))?.narrowWay === undefined);
+    await waitFor(async () => (await seenBy(1))?.narrowWay === undefined, { timeout: 40_000 });
   });
 });

@@ -57,10 +57,14 @@ export class SizeProbe implements Disposable {
     // Those of the first packets that were lost by chance come back now.
     if (await this.#comesBack(connection, mtu)) return 'unknown';
     if (known !== undefined) return 'narrow';
+    const twice = async (size: number): Promise<boolean> =>
+      (await this.#comesBack(connection, size)) || (await this.#comesBack(connection, size));
     const carries = await largestSize(least, mtu, async (sizes) => {
-      const came = await Promise.all(sizes.map((size) => this.#comesBack(connection, size)));
+      const came = await Promise.all(sizes.map(twice));
       return sizes.filter((_, at) => came[at]);
     });
+    // A node that has too much to do answers late; it is not the way then.
+    if (await this.#comesBack(connection, mtu)) return 'unknown';
     narrowWays.note(connection, carries);
     logger.warn({ ...wayIn(connection), mtu, carries }, 'larger packets do not come back from the node');
     return 'narrow';

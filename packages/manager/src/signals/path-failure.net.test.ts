@@ -1,5 +1,5 @@
 // A node that falls silent: its clients go to another endpoint, or wait with what they have until packets come back.
-import { ping, requireRoot, waitFor } from '@nsm/testkit';
+import { firstAnswer, ping, requireRoot, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
 import { kernel, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
 
@@ -49,7 +49,7 @@ describe.skipIf(!requireRoot('silent nodes'))('a node from which nothing comes b
     await waitFor(async () => /^(HEALING|FAILED) far/.test(await state(mesh)), { timeout: 15_000 });
     expect(client.route.link(interfaceName)?.index).toBe(before);
     underlay(mesh, true);
-    await waitFor(async () => (await ping(client.name, peerAddresses[0]!)).received === 1);
+    await firstAnswer(client.name, peerAddresses[0]!);
     await waitFor(async () => (await state(mesh)) === 'UP far', { timeout: 15_000 });
     expect(client.route.link(interfaceName)?.index).toBe(before);
     await mesh.client(0).closeConnection({ requestId: 'pod-1', networkServiceName: 'ping' });

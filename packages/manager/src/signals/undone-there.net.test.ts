@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ping, requireRoot, type TestNamespace, thorough, waitFor } from '@nsm/testkit';
+import { firstAnswer, requireRoot, type TestNamespace, thorough, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
 import { kernel, linked, mendPauses, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
 
@@ -88,13 +88,10 @@ describe.skipIf(!requireRoot('undone there'))(
         for (const { detail } of later.history) expect(detail).not.toContain('no packets come back');
         await stop();
         const [peer = ''] = connectionParameters!.peerAddresses;
-        await waitFor(
-          async () => (await ping(mesh.pod('client').name, peer, { deadline: 1 })).received === 1,
-          {
-            what: 'packets come back when nobody undoes it any more',
-            timeout: 40_000,
-          },
-        );
+        await firstAnswer(mesh.pod('client').name, peer, {
+          what: 'packets come back when nobody undoes it any more',
+          timeout: 40_000,
+        });
         for (const node of [0, 1] as const)
           await waitFor(async () => (await half(node)).state === 'UP' && (await half(node)).detail === '', {
             what: 'it is called up again on both nodes',

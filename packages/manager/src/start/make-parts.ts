@@ -135,7 +135,7 @@ export function makeParts(
       abilities,
       offers,
       pools,
-      refusals: new Refusals(Date.now),
+      refusals: new Refusals(store.refusals, Date.now),
       shares,
       prefixes,
       identifiers,

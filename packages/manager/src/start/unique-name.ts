@@ -5,9 +5,6 @@ import type { Logger } from 'pino';
 import { listenerOf } from '../endpoints/socket-listener.js';
 import { quote } from '../untrusted-text.js';
 
-/** Milliseconds within which the manager that has the name tells its process id. */
-const answerTimeoutMs = 1000;
-
 /**
  * Takes the name until what it returns is called, or the process ends.
  * @throws NsmError `conflict` while another manager of this user or of root has it.
@@ -18,7 +15,7 @@ export async function takeName(name: string, logger: Logger): Promise<() => void
     return await takeNamespaceLock(place, `a manager of the name ${quote(name)}`);
   } catch (thrown) {
     if (NsmError.from(thrown).kind !== 'conflict') throw thrown;
-    const { pid, uid } = await listenerOf(`\0${place}`, answerTimeoutMs).catch(() => ({ pid: 0, uid: 0 }));
+    const { pid, uid } = await listenerOf(`\0${place}`).catch(() => ({ pid: 0, uid: 0 }));
     // Any process of the node may take an abstract socket; it shall not keep a manager from starting.
     if (uid !== 0 && uid !== process.getuid?.()) {
       logger.warn(

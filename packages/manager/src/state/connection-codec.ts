@@ -3,6 +3,7 @@ import { create, fromBinary, isMessage, toBinary } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NetworkServiceEndpointSchema, state } from '@nsm/api';
 import type { Codec } from '@nsm/durable';
 import { type Connection, namespaceOfOwner, requestKey } from './connection.js';
+import type { Noted } from './connection-histories.js';
 
 /** 1 and 2 are of journals, see earlier-journal.ts; 3: messages of nsmstate.proto. */
 const schema = 3;
@@ -21,6 +22,13 @@ export const endpointCodec: Codec<NetworkServiceEndpoint> = {
   schema,
   encode: (endpoint) => toBinary(NetworkServiceEndpointSchema, endpoint),
   decode: (bytes) => fromBinary(NetworkServiceEndpointSchema, bytes),
+};
+
+export const pastCodec: Codec<Noted> = {
+  schema,
+  encode: (past) =>
+    toBinary(state.PastSchema, create(state.PastSchema, { ...past, states: [...past.states] })),
+  decode: (bytes) => plain(fromBinary(state.PastSchema, bytes)) as Noted,
 };
 
 /** Earlier versions knew owners by their inodes alone, and had one key for all pods. */

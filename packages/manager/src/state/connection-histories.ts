@@ -1,7 +1,8 @@
-// What each connection went through since this manager runs: its states, and the course of its last order.
+// What each connection went through: its states, also before a restart of the manager, and the course of its last order.
 import { NsmError } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { type Connection, detailOf, type OperatorState, stateOf } from './connection.js';
+import type { Kept } from './kept-past.js';
 
 export interface PastState {
   /** Milliseconds since the Unix epoch. */
@@ -10,16 +11,17 @@ export interface PastState {
   readonly detail: string;
 }
 
-/** What a connection went through since this manager runs. */
+/** What a connection went through. */
 export interface Past {
-  /** Milliseconds since the Unix epoch at which it was made; after a restart, at which it entered the state that it was found in. */
+  /** Milliseconds since the Unix epoch at which it was made; where that is not known any more, at which it entered the state that it was found in. */
   readonly since: number;
   readonly heals: number;
   /** The states it was in, the latest last; of many the last. */
   readonly states: readonly PastState[];
 }
 
-interface Noted extends Past {
+/** As it is kept. */
+export interface Noted extends Past {
   heals: number;
   /** Set while the connection has been in a state of `healing` and not been up since. */
   isHealing: boolean;
@@ -40,6 +42,13 @@ export class ConnectionHistories {
   readonly #byId = new Map<string, Noted>();
   /** By id of the connection, the latest last. */
   readonly #courses = new Map<string, Course>();
+  readonly #kept: Kept<Noted>;
+
+  /** @param kept what outlives a restart. */
+  constructor(kept: Kept<Noted>) {
+    this.#kept = kept;
+    for (const [id, past] of kept.entries()) this.#byId.set(id, past);
+  }
 
   of(id: string): Past {
     return this.#byId.get(id) ?? { since: 0, heals: 0, states: [] };
@@ -63,6 +72,7 @@ export class ConnectionHistories {
     states.push({ time, state, detail });
     if (states.length > most) states.shift();
     this.#byId.set(id, past);
+    this.#kept.put(id, past);
   }
 
   courseOf(id: string): Course | undefined {
@@ -80,7 +90,7 @@ export class ConnectionHistories {
   }
 
   delete(id: string): void {
-    this.#byId.delete(id);
+    if (this.#byId.delete(id)) this.#kept.put(id, undefined);
     this.#courses.delete(id);
   }
 }

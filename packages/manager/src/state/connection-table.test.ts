@@ -8,6 +8,7 @@ import type { Store } from './store.js';
 const table = (): ConnectionTable =>
   new ConnectionTable(
     {
+      histories: { entries: () => [], put: () => undefined },
       putConnectionSoon: () => undefined,
       putConnection: async () => {},
       removeConnection: async () => {},

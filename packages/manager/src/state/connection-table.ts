@@ -17,10 +17,13 @@ import { Holdings } from './holdings.js';
 import { identityOf } from './namespace-identity.js';
 import type { Store } from './store.js';
 
-export type ConnectionChange =
+/** A connection that has come, changed or gone. */
+export type ChangeOfOne =
   | { readonly kind: 'present' | 'changed'; readonly connection: Connection }
-  | { readonly kind: 'removed'; readonly connection: Connection; readonly reason: string }
-  | { readonly kind: 'synced' };
+  | { readonly kind: 'removed'; readonly connection: Connection; readonly reason: string };
+
+/** For watchers: `synced` follows the connections that there were at first. */
+export type ConnectionChange = ChangeOfOne | { readonly kind: 'synced' };
 
 /** Pods that are remembered when their connections have ended. */
 const maxNoted = 8192;
@@ -46,15 +49,16 @@ export class ConnectionTable {
   /** What pods and users have of the table. */
   readonly holdings: Holdings = new Holdings();
   /** What each connection went through. */
-  readonly histories: ConnectionHistories = new ConnectionHistories();
+  readonly histories: ConnectionHistories;
   readonly #healing = new Set<string>();
   readonly #contested = new Set<string>();
-  readonly #listeners = new Set<(change: ConnectionChange) => void>();
+  readonly #listeners = new Set<(change: ChangeOfOne) => void>();
 
   /** @param now milliseconds since the Unix epoch. */
   constructor(store: Store, now: () => number) {
     this.#store = store;
     this.#now = now;
+    this.histories = new ConnectionHistories(store.histories);
   }
 
   /** Milliseconds since the Unix epoch. */
@@ -171,7 +175,7 @@ export class ConnectionTable {
   }
 
   /** Calls the listener for every change, until what is returned is disposed of. */
-  onChange(listener: (change: ConnectionChange) => void): Disposable {
+  onChange(listener: (change: ChangeOfOne) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
@@ -214,7 +218,7 @@ export class ConnectionTable {
     return { ...connection, since: stateOf(before) === stateOf(connection) ? before.since : this.#now() };
   }
 
-  #tell(change: ConnectionChange): void {
+  #tell(change: ChangeOfOne): void {
     for (const listener of this.#listeners) listener(change);
   }
 

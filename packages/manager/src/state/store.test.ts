@@ -18,12 +18,17 @@ import {
   forwarder as fw,
   InterfaceSchema,
   InterfaceType,
+  LabelSchema,
   NetworkServiceEndpointSchema,
+  NsmError,
+  SubjectSchema,
 } from '@nsm/api';
 import { RecordFile } from '@nsm/durable';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Connection } from './connection.js';
 import { connectionCodec } from './connection-codec.js';
+import type { Noted } from './connection-histories.js';
+import type { KeptRefusal } from './kept-refusal.js';
 import { Store, type StoreOptions } from './store.js';
 
 /** A record of a journal, as the versions before protobuf wrote it. */
@@ -82,6 +87,8 @@ describe('Store', () => {
     phase: { kind: 'UP' },
     since: 1,
   });
+  const filesOf = (life: string): string[] =>
+    ['connections', 'endpoints', 'histories', 'refusals'].map((kind) => `${kind}.${life}.records`);
   const file = (): string => join(folder, 'connections.first.records');
   const idsOf = (store: Store): string[] => store.connections().map(({ id }) => id);
   const endpoint = create(NetworkServiceEndpointSchema, {
@@ -96,6 +103,32 @@ describe('Store', () => {
   afterEach(async () => {
     await close();
     rmSync(folder, { recursive: true });
+  });
+
+  it('keeps what operators ask for later: refusals, and the past of connections that are there', async () => {
+    const past = {
+      since: 1000,
+      heals: 2,
+      isHealing: false,
+      states: [{ time: 1000, state: 'UP', detail: '' }],
+    };
+    const refusal: KeptRefusal = {
+      ...{ pod: { inode: 7, cookie: 9n }, requestId: 'pod-1', networkServiceName: 'vpn', at: 1234 },
+      interface: [create(InterfaceSchema, { type: InterfaceType.KERNEL_INTERFACE })],
+      labels: create(LabelSchema, { selector: { tier: 'gold' } }),
+      client: create(SubjectSchema, { uid: 61001 }),
+      error: new NsmError('no-matching-endpoint', 'none fits'),
+    };
+    const before = await open();
+    await before.putConnection(connection('here'));
+    for (const id of ['here', 'gone']) before.histories.put(id, past as Noted);
+    before.refusals.put('7 vpn', refusal);
+    before.refusals.put('8 vpn', refusal);
+    before.refusals.put('8 vpn', undefined);
+    await close();
+    const after = await open();
+    expect([...after.histories.entries()]).toEqual([['here', past]]);
+    expect([...after.refusals.entries()]).toEqual([['7 vpn', refusal]]);
   });
 
   it('takes over the journals of earlier versions', async () => {
@@ -134,10 +167,7 @@ describe('Store', () => {
       expect(store.connections()).toEqual([...expected, connection('node:1-6')]);
       expect(store.endpoints()).toEqual([endpoint]);
       expect(store.doubtful).toBe(false);
-      expect(readdirSync(folder).toSorted()).toEqual([
-        'connections.first.records',
-        'endpoints.first.records',
-      ]);
+      expect(readdirSync(folder).toSorted()).toEqual(filesOf('first'));
       await close();
     }
     expect(told).toEqual([]);
@@ -208,10 +238,7 @@ describe('Store', () => {
     truncateSync(file(), 5);
     expect((await open({ bootId: 'second' })).connections()).toEqual([]);
     expect(told).toEqual(['the machine was restarted: starting without connections']);
-    expect(readdirSync(folder).toSorted()).toEqual([
-      'connections.second.records',
-      'endpoints.second.records',
-    ]);
+    expect(readdirSync(folder).toSorted()).toEqual(filesOf('second'));
   });
 
   it('removes what former lives left, and what was being written anew, and nothing else', async () => {
@@ -222,9 +249,7 @@ describe('Store', () => {
     for (const name of [...former, ...others]) writeFileSync(join(folder, name), 'x');
     mkdirSync(join(folder, 'connections.zeroth.records', 'folder'), { recursive: true });
     expect(idsOf(await open())).toEqual(['a']);
-    expect(readdirSync(folder).toSorted()).toEqual(
-      ['connections.first.records', 'endpoints.first.records', ...others].toSorted(),
-    );
+    expect(readdirSync(folder).toSorted()).toEqual([...filesOf('first'), ...others].toSorted());
     expect(told).toEqual(['the machine was restarted: starting without connections']);
   });
 

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { type Codec, moveUnreadableAside, RecordFile, type StateLogger } from '@nsm/durable';
 import type { Connection } from './connection.js';
-import { connectionCodec, endpointCodec } from './connection-codec.js';
+import { connectionCodec, endpointCodec, pastCodec } from './connection-codec.js';
+import type { Noted } from './connection-histories.js';
 import { connectionOf, readJournal } from './earlier-journal.js';
+import { KeptPast } from './kept-past.js';
+import { type KeptRefusal, refusalCodec } from './kept-refusal.js';
 
 export interface StoreOptions {
   /** Hears of damage. Default: nobody does. */
@@ -21,7 +24,8 @@ export type WriteListener = (tookMs: number, failed: boolean) => void;
  * A file's name has the boot id of the machine's life that it belongs to. Without `.records` it is a journal of an earlier version;
  * `.new` is one that was being written anew.
  */
-const fileName = /^(?:connections|endpoints)\.(?<life>[^.]*)(?:\.records)?(?<unfinished>\.new)?$/;
+const fileName =
+  /^(?:connections|endpoints|histories|refusals)\.(?<life>[^.]*)(?:\.records)?(?<unfinished>\.new)?$/;
 
 /** Milliseconds for which writes that nobody waits for are gathered. */
 const gatherFor = 50;
@@ -36,6 +40,10 @@ export class Store {
   readonly #logger: StateLogger | undefined;
   readonly #connections: RecordFile<Connection>;
   readonly #endpoints: RecordFile<NetworkServiceEndpoint>;
+  /** By id of the connection. */
+  readonly histories: KeptPast<Noted>;
+  /** By pod and network service. */
+  readonly refusals: KeptPast<KeptRefusal>;
   #doubtful: boolean;
   #onWrite: WriteListener | undefined;
   readonly #soon = new Map<string, Connection>();
@@ -45,11 +53,16 @@ export class Store {
   private constructor(stateDir: string, life: string, logger: StateLogger | undefined) {
     this.#stateDir = stateDir;
     this.#logger = logger;
+    const pathOf = (kind: string): string => join(stateDir, `${kind}.${life}.records`);
     const open = <T>(kind: string, codec: Codec<T>): RecordFile<T> =>
-      new RecordFile(join(stateDir, `${kind}.${life}.records`), codec, logger ? { logger } : {});
+      new RecordFile(pathOf(kind), codec, logger ? { logger } : {});
     this.#connections = open('connections', connectionCodec);
     this.#endpoints = open('endpoints', endpointCodec);
+    this.histories = new KeptPast(pathOf('histories'), pastCodec, logger);
+    this.refusals = new KeptPast(pathOf('refusals'), refusalCodec, logger);
     this.#doubtful = this.#connections.doubtful;
+    const there = new Set(this.connections().map(({ id }) => id));
+    for (const [id] of this.histories.entries()) if (!there.has(id)) this.histories.put(id, undefined);
   }
 
   /**
@@ -151,7 +164,8 @@ export class Store {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#flush();
-    await Promise.all([this.#connections.close(), this.#endpoints.close()]);
+    const all = [this.#connections, this.#endpoints, this.histories, this.refusals];
+    await Promise.all(all.map((file) => file.close()));
   }
 
   async #write<T>(file: RecordFile<T>, key: string, record: T | undefined): Promise<void> {

@@ -3,7 +3,7 @@ import { Informer, type KubeClient, KubeError, type Lease, leases } from '@nsm/k
 import type { Clock } from '../clock.js';
 import { LeaseTable } from '../lease-table.js';
 import type { RegistryLogger } from '../registry.js';
-import { releaseClaims } from './claim-writes.js';
+import { lengthOf } from './manager-writes.js';
 import {
   type EndpointStatus,
   endpointObjects,
@@ -14,8 +14,9 @@ import {
   type ServiceObject,
   serviceObjects,
 } from './mesh-objects.js';
-import { objectName } from './object-names.js';
+import { leaseName, objectName } from './object-names.js';
 import type { KeptEndpoint, KeptManager } from './record-objects.js';
+import { RemovedManagers } from './removed-managers.js';
 
 export interface KeeperComponents {
   readonly kube: KubeClient;
@@ -31,8 +32,6 @@ export interface KeeperComponents {
 const gatherMs = 500;
 /** Milliseconds until what could not be written is tried again. */
 const retryMs = 2000;
-/** Milliseconds after which a manager whose object was removed will not come back. */
-const goneMs = 15_000;
 /** Statuses that are written at the same time: the API server has others to serve. */
 const lanes = 4;
 
@@ -50,8 +49,7 @@ class Keeper {
   /** Only that there are such objects: services may refer to them. */
   readonly #policies: Informer<PolicyObject>;
   readonly #watches: Disposable[];
-  /** Managers whose objects were removed, until their claims are. */
-  readonly #removed = new Map<string, Disposable>();
+  readonly #removed: RemovedManagers;
   #gathering: Disposable | undefined;
   #writing = false;
   #stopped = false;
@@ -60,6 +58,7 @@ class Keeper {
     this.#components = components;
     const { kube, home: namespace, clock, logger, managers, endpoints, services } = components;
     this.#leases = new LeaseTable(clock, (name) => void this.#depose(name));
+    this.#removed = new RemovedManagers(components, (name) => this.#manager(name) === undefined);
     const labelSelector = `${labels.lease}=manager`;
     this.#renewals = new Informer(kube, leases, { namespace, labelSelector, logger, keep: holderOnly });
     this.#policies = new Informer(kube, policyObjects, { namespace, logger, keep: nothingButName });
@@ -90,47 +89,24 @@ class Keeper {
     this.#stopped = true;
     for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#gathering?.[Symbol.dispose]();
-    for (const timer of this.#removed.values()) timer[Symbol.dispose]();
-    this.#removed.clear();
+    this.#removed.stop();
     this.#leases.clear();
     await Promise.all([this.#renewals.stop(), this.#policies.stop()]);
   }
 
   #managerChanged({ record }: KeptManager, deleted: boolean): void {
     if (!record) return;
-    this.#removed.get(record.name)?.[Symbol.dispose]();
-    this.#removed.delete(record.name);
-    if (deleted) this.#releaseLater(record.name);
+    if (deleted) this.#removed.add(record.name);
     if (deleted || !record.alive) this.#leases.drop(record.name);
     else if (!this.#leases.has(record.name)) this.#renewed(record.name);
   }
 
-  /** A manager that is alive writes its object again before that. */
-  #releaseLater(name: string): void {
-    const { clock, kube, home, logger } = this.#components;
-    const release = async (): Promise<void> => {
-      if (this.#manager(name) || this.#stopped) return;
-      try {
-        await releaseClaims(kube, home, name);
-      } catch (error) {
-        logger.warn({ peer: name, err: error }, 'cannot give back the claims of a manager that was removed');
-        if (!this.#stopped) this.#releaseLater(name);
-      }
-    };
-    this.#removed.set(
-      name,
-      clock.after(goneMs, () => {
-        this.#removed.delete(name);
-        void release();
-      }),
-    );
-  }
-
   #renewed(name: string): void {
     const manager = this.#manager(name);
-    const leaseMs = manager?.spec.leaseMs;
-    if (manager?.record?.alive && leaseMs !== undefined && this.#renewals.synced)
-      this.#leases.renew(name, leaseMs);
+    const asked = manager?.spec.leaseMs;
+    if (!manager?.record?.alive || asked === undefined || !this.#renewals.synced) return;
+    const lease = this.#renewals.get(`${this.#components.home}/${leaseName(name)}`);
+    this.#leases.renew(name, lengthOf(lease) ?? asked);
   }
 
   #manager(name: string): KeptManager | undefined {
@@ -266,6 +242,9 @@ function holderOnly({ metadata, spec }: Lease): Lease {
   const { name, namespace = '', resourceVersion = '' } = metadata;
   return {
     metadata: { name, namespace, resourceVersion },
-    spec: { holderIdentity: spec?.holderIdentity ?? '' },
+    spec: {
+      holderIdentity: spec?.holderIdentity ?? '',
+      ...(spec?.leaseDurationSeconds !== undefined && { leaseDurationSeconds: spec.leaseDurationSeconds }),
+    },
   };
 }

@@ -1,11 +1,11 @@
 // What a registry on Kubernetes asks of the API server, and when: counted at a server of its own.
-import { KubeClient } from '@nsm/kube-client';
+import { KubeClient, leases } from '@nsm/kube-client';
 import { FakeApi } from '@nsm/kube-client/fake-api';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { endpoint, leaseMs, nodeA, until } from '../compliance-harness.js';
 import { endpointKey } from '../valid-record.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
-import { serviceObjects } from './mesh-objects.js';
+import { managerObjects, serviceObjects } from './mesh-objects.js';
 import { keptEndpoint } from './record-objects.js';
 
 const endpoints = '/apis/networkservicemesh.io/v1/namespaces/default/networkserviceendpoints';
@@ -44,6 +44,28 @@ it('answers everything from its copy: no call of the API for a connection', asyn
     expect(registry.managers().get('node-a')?.alive).toBe(true);
   }
   expect(api.calls.slice(before)).toEqual([]);
+});
+
+it('renews its lease the more seldom the more managers there are', async () => {
+  const kube = new KubeClient(api.config);
+  for (let n = 0; n < 150; n++)
+    await kube.create(managerObjects, {
+      metadata: { name: `other-${n}`, namespace: 'mesh' },
+      spec: { name: `other-${n}`, address: '10.0.0.9:5001' },
+    });
+  await registry.registerManager(nodeA, leaseMs);
+  await until(registry, () => registry.managers().size === 151);
+  await until(registry, () => registry.managers().get('node-a')?.alive === true);
+  await settled();
+  const before = api.calls.length;
+  const lease = { name: 'manager-node-a', namespace: 'mesh' };
+  expect((await kube.get(leases, lease)).spec?.leaseDurationSeconds).toBe(3);
+  // From now on the lease holds for twice that.
+  await registry.registerManager(nodeA, leaseMs);
+  expect((await kube.get(leases, lease)).spec?.leaseDurationSeconds).toBe(6);
+  await registry.registerManager(nodeA, leaseMs);
+  expect(api.calls.slice(before).filter((call) => call.startsWith('PATCH'))).toHaveLength(1);
+  kube.stop();
 });
 
 it('renews a lease by one call, and writes loads only when they are others', async () => {

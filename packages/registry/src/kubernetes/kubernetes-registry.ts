@@ -80,6 +80,7 @@ export class KubernetesRegistry extends CachedRegistry {
       },
       manager: (name: string): wire.Manager | undefined =>
         this.#managers.get(`${home}/${objectName(name)}`)?.record,
+      managers: (): number => this.#managers.size,
     };
     const writer = kubernetesWriter({ kube, url, home, logger }, known);
     this.wanted = this.wantedThrough(writer, writePatienceMs);

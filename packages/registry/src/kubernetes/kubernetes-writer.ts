@@ -9,9 +9,13 @@ import { type KnownManager, ManagerWrites } from './manager-writes.js';
 /** @param known what the registry's own copy says. */
 export function kubernetesWriter(
   components: WriteComponents,
-  known: { readonly placeOf: KnownPlace; readonly manager: KnownManager },
+  known: {
+    readonly placeOf: KnownPlace;
+    readonly manager: KnownManager;
+    readonly managers: () => number;
+  },
 ): RecordWriter {
-  const managers = new ManagerWrites(components, known.manager);
+  const managers = new ManagerWrites(components, known.manager, known.managers);
   const endpoints = new EndpointWrites(components, known.placeOf);
   const claims = new ClaimWrites(components, known.manager);
   const explained = async <T>(write: Promise<T>): Promise<T> => {

@@ -14,13 +14,22 @@ import {
   type WriteComponents,
 } from './api-writes.js';
 import { asRegistryError } from './explain.js';
+import { leaseLength, renewalsPerLease } from './lease-length.js';
 import { labels, type ManagerObject, managerObjects } from './mesh-objects.js';
-import { labelValue, objectName } from './object-names.js';
+import { labelValue, leaseName, objectName } from './object-names.js';
 import { announce, withdraw } from './own-service.js';
 import { keptManager, managerObject } from './record-objects.js';
 
 /** What the registry's copy has of a manager: as new as its watch is. */
 export type KnownManager = (name: string) => wire.Manager | undefined;
+
+interface Written {
+  readonly record: wire.Manager;
+  readonly leaseMs: number;
+  /** What is held of it at the moment, and since when, milliseconds. */
+  readonly heldMs: number;
+  readonly since: number;
+}
 
 export class ManagerWrites {
   readonly #kube: KubeClient;
@@ -28,14 +37,17 @@ export class ManagerWrites {
   readonly #url: string;
   readonly #home: string;
   readonly #logger: RegistryLogger;
+  readonly #count: () => number;
   /** Managers as they were last written, with their lease. */
-  readonly #written = new Map<string, { readonly record: wire.Manager; readonly leaseMs: number }>();
+  readonly #written = new Map<string, Written>();
   /** Leases of names that are wanted here and are another's, as they look, and since when. */
   readonly #holders = new Map<string, { readonly version: string; readonly since: number }>();
 
-  constructor({ kube, url, home, logger }: WriteComponents, known: KnownManager) {
+  /** @param count how many managers the mesh has. */
+  constructor({ kube, url, home, logger }: WriteComponents, known: KnownManager, count: () => number) {
     this.#kube = kube;
     this.#known = known;
+    this.#count = count;
     this.#url = url;
     this.#home = home;
     this.#logger = logger;
@@ -50,10 +62,19 @@ export class ManagerWrites {
       equals(wire.ManagerSchema, before.record, record) &&
       known !== undefined &&
       equals(wire.ManagerSchema, known, record);
-    if (renewal && (await this.#renew(record.name))) return;
+    const heldMs = leaseLength(leaseMs, this.#count(), before?.heldMs);
+    const now = performance.now();
+    // Half of a period early rather than late: the next call comes after a whole one.
+    const dueMs = heldMs / renewalsPerLease - leaseMs / renewalsPerLease / 2;
+    if (renewal && heldMs > leaseMs && before.heldMs === heldMs && now - before.since < dueMs) return;
+    if (renewal && (await this.#renew(record.name, heldMs))) {
+      this.#written.set(record.name, { record, leaseMs, heldMs, since: now });
+      return;
+    }
     const owner = await this.#write(record, leaseMs);
     // Without a Service it is found by its address; the next renewal tries again.
-    if (await this.#announced(record, owner)) this.#written.set(record.name, { record, leaseMs });
+    if (await this.#announced(record, owner))
+      this.#written.set(record.name, { record, leaseMs, heldMs: leaseMs, since: now });
   }
 
   /** Its Lease and EndpointSlice go with it. */
@@ -93,9 +114,9 @@ export class ManagerWrites {
   }
 
   /** @returns false when there is no lease to renew. */
-  async #renew(name: string): Promise<boolean> {
+  async #renew(name: string, heldMs: number): Promise<boolean> {
     try {
-      const patch = { spec: { renewTime: apiTime() } };
+      const patch = { spec: { renewTime: apiTime(), leaseDurationSeconds: secondsOf(heldMs) } };
       await this.#kube.patch(leases, this.#leaseOf(name), patch, { timeoutMs: callMs });
       return true;
     } catch (error) {
@@ -134,9 +155,9 @@ export class ManagerWrites {
 
   /** Whether the lease has looked the same for as long as it holds: nobody need have written down that its holder is lost. */
   async #isSilent(name: string, present: ManagerObject | undefined): Promise<boolean> {
-    const { leaseMs } = present?.spec ?? {};
-    if (leaseMs === undefined) return false;
+    if (present?.spec.leaseMs === undefined) return false;
     const lease = await find(this.#kube, leases, this.#leaseOf(name));
+    const leaseMs = lengthOf(lease) ?? present.spec.leaseMs;
     const version = lease?.metadata.resourceVersion ?? '';
     const seen = this.#holders.get(name);
     if (seen?.version === version) return performance.now() - seen.since > leaseMs;
@@ -149,7 +170,7 @@ export class ManagerWrites {
   }
 
   #leaseOf(name: string): Place {
-    return { name: `manager-${objectName(name)}`, namespace: this.#home };
+    return { name: leaseName(name), namespace: this.#home };
   }
 
   #newLease(name: string, leaseMs: number, owner: OwnerReference): Lease {
@@ -161,11 +182,19 @@ export class ManagerWrites {
       },
       spec: {
         holderIdentity: name,
-        leaseDurationSeconds: Math.ceil(leaseMs / 1000),
+        leaseDurationSeconds: secondsOf(leaseMs),
         renewTime: apiTime(),
       },
     };
   }
+}
+
+const secondsOf = (leaseMs: number): number => Math.ceil(leaseMs / 1000);
+
+/** Milliseconds for which a Lease holds; undefined where it does not say. */
+export function lengthOf(lease: Lease | undefined): number | undefined {
+  const { leaseDurationSeconds } = lease?.spec ?? {};
+  return leaseDurationSeconds === undefined ? undefined : leaseDurationSeconds * 1000;
 }
 
 function ownerOf({ metadata }: ManagerObject): OwnerReference {

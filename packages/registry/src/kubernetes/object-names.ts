@@ -12,6 +12,9 @@ export function objectName(...names: readonly string[]): string {
   return `${slug(plain)}-${hashOf(names)}`;
 }
 
+/** Name of a manager's Lease. */
+export const leaseName = (manager: string): string => `manager-${objectName(manager)}`;
+
 /** A label value: the name itself where it is short enough. */
 export function labelValue(name: string): string {
   return name.length <= shortest

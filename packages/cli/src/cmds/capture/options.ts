@@ -26,7 +26,7 @@ export function captureCommand(): Command {
     )
     .addOption(flag('-w, --write <file>', 'write pcapng to a file, or to standard output (-)'))
     .addOption(
-      flag('--count <number>', 'end after so many packets', { parse: parseInteger(1, 1_000_000_000) }),
+      flag('-c, --count <number>', 'end after so many packets', { parse: parseInteger(1, 1_000_000_000) }),
     )
     .addOption(flag('--duration <duration>', 'end after this long', { parse: parseDuration }))
     .addOption(

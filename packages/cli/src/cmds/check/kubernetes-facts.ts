@@ -76,7 +76,8 @@ export async function readKubernetes(context: CheckContext): Promise<KubernetesF
   const { KubeClient: Client, loadKubeConfig } = await import('@nsm/kube-client');
   const config = await loadKubeConfig();
   context.progress('asking the Kubernetes API');
-  const client = new Client(config);
+  // Told from the managers by the API server's audit log.
+  const client = new Client(config, { userAgent: 'nsm-check' });
   try {
     const namespace = registry.slice('kubernetes:'.length) || config.namespace;
     return await askCluster(client, { namespace, pre: context.flags.pre === true });

@@ -17,6 +17,10 @@ end
 function __nsm_at
     test (count (__nsm_plain)) -eq (count $argv); and __nsm_under $argv
 end
+function __nsm_further
+    # Arguments that were given before, then the command.
+    test (count (__nsm_plain)) -eq (math $argv[1] + (count $argv[2..-1])); and __nsm_under $argv[2..-1]
+end
 complete -c nsm -f
 ${commands.flatMap(commandLines).join('\n')}
 `;
@@ -24,7 +28,7 @@ ${commands.flatMap(commandLines).join('\n')}
 
 function commandLines({ path, children, flags, arguments: all, after }: CommandWords): string[] {
   const at = `complete -c nsm -n ${condition('__nsm_at', path)}`;
-  const [first] = all;
+  const [first, ...further] = all;
   return [
     ...children.map(({ name, summary }) => `${at} -f -a ${name} -d ${quote(summary)}`),
     ...flags.map(
@@ -33,6 +37,11 @@ function commandLines({ path, children, flags, arguments: all, after }: CommandW
         (values ? ` -r${offer(values)}` : ''),
     ),
     ...(first && first.kind !== 'none' ? [`${at}${offer(first)}`] : []),
+    ...further.flatMap((values, index) =>
+      values.kind === 'none'
+        ? []
+        : [`complete -c nsm -n ${condition(`__nsm_further ${index + 1}`, path)}${offer(values)}`],
+    ),
     ...Object.entries(after).map(
       ([word, value]) => `complete -c nsm -n ${condition('__nsm_at', `${path} ${word}`)}${offer(value)}`,
     ),

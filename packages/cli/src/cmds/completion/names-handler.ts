@@ -34,6 +34,8 @@ async function namesOf(kind: NameKind, runDir: string): Promise<string[]> {
       return await withAdmin(runDir, async (admin) =>
         (await admin.listConnections({}, { timeoutMs })).connections.map(({ id }) => id),
       );
+    case 'members':
+      return (await import('@nsm/lab')).labMembers();
     case 'labs': {
       const { labList } = await import('@nsm/lab');
       const silent = { write: () => true };

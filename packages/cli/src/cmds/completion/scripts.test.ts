@@ -20,7 +20,7 @@ beforeAll(() => {
   writeFileSync(
     join(folder, 'nsm'),
     '#!/bin/sh\n[ "$1" = __names ] || exit 1\ncase "$2" in\nservices) echo firewall; echo vpn ;;\n' +
-      'endpoints) echo fw-1 ;;\nconnections) echo "a:01"; echo "a:02"; echo "b:01" ;;\nlabs) echo two-nodes ;;\nesac\n' +
+      'endpoints) echo fw-1 ;;\nconnections) echo "a:01"; echo "a:02"; echo "b:01" ;;\nlabs) echo two-nodes ;;\nmembers) echo alice ;;\nesac\n' +
       'shift 2; [ $# = 0 ] || echo "asked $*" >&2\nfor w in "$@"; do echo "$w" >> "$HOME/asked"; done\n',
   );
   chmodSync(join(folder, 'nsm'), 0o755);
@@ -108,6 +108,8 @@ const cases: readonly (readonly [line: string, offered: readonly string[]])[] = 
   ['nsm connect f', ['firewall']],
   ['nsm explain v', ['vpn']],
   ['nsm watch --only l', ['limits']],
+  ['nsm check --only n', ['network']],
+  ['nsm lab exec two-nodes a', ['alice']],
   ['nsm get connections --state he', ['healing']],
   ['nsm get connections --output ', ['wide']],
   ['nsm connect --dry', ['--dry-run']],

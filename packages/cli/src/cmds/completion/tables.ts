@@ -1,4 +1,5 @@
 // The part of a completion script that bash and zsh read alike: what there is to complete in each place.
+import { grouped } from '@nsm/views/grouped';
 import type { CommandWords, Values } from './words.js';
 
 /** Shell functions that print or offer what a command, a flag or an argument takes; they call `__nsm_words` and so on. */
@@ -11,7 +12,7 @@ export function shellTables(commands: readonly CommandWords[]): string {
     .map(({ path, children }) =>
       arm(quote(path), `echo ${quote(children.map(({ name }) => name).join(' '))}`),
     );
-  const values = flagsWithValues(commands).map(([long, value]) => arm(long, offer(value)));
+  const values = valuesOfFlags(commands).map(([pattern, value]) => arm(pattern, offer(value)));
   // Patterns are tried in order: what depends on the first argument comes before what does not.
   const dependent = commands.flatMap(({ path, after }) =>
     Object.entries(after).map(([first, value]) => arm(quote(`${path}:1:${first}`), offer(value))),
@@ -24,16 +25,15 @@ export function shellTables(commands: readonly CommandWords[]): string {
   return [
     table('__nsm_flags', '$1', flags),
     table('__nsm_children', '$1', children),
-    table('__nsm_flag_value', '$1', values),
+    table('__nsm_flag_value', '$1:$2', values),
     table('__nsm_argument', '$1:$2:$3', [...dependent, ...positions]),
   ].join('');
 }
 
 /** A pattern of all flags that take a value. */
 function valueFlagPattern(commands: readonly CommandWords[]): string {
-  return flagsWithValues(commands)
-    .map(([long]) => long)
-    .join('|');
+  const all = flagsWithValues(commands).map(({ long }) => long);
+  return [...new Set(all)].join('|');
 }
 
 /**
@@ -59,7 +59,7 @@ export function shellWalk(commands: readonly CommandWords[]): string {
 
 /** What follows the walk: one of four things can stand at the cursor. */
 export const shellOffer = `  if [[ -n $expects ]]; then
-    __nsm_flag_value "$expects"
+    __nsm_flag_value "$at" "$expects"
   elif [[ $cur == -* ]]; then
     __nsm_words "$(__nsm_flags "$at")"
   elif [[ $count == 0 && -n $(__nsm_children "$at") ]]; then
@@ -74,12 +74,25 @@ export function quote(text: string): string {
   return `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
-/** A flag means the same in every command that has it. */
-function flagsWithValues(commands: readonly CommandWords[]): [string, Values][] {
-  const all = commands.flatMap(({ flags }) =>
-    flags.flatMap(({ long, values }): [string, Values][] => (values ? [[long, values]] : [])),
+/** By pattern of `COMMAND:FLAG`: a flag mostly means the same in every command that has it. */
+function valuesOfFlags(commands: readonly CommandWords[]): [string, Values][] {
+  const byFlag = grouped(flagsWithValues(commands), ({ long }) => long);
+  return [...byFlag.values()].flatMap((all) => {
+    const same = new Set(all.map(({ values }) => JSON.stringify(values))).size === 1;
+    const arms = all.map(({ path, long, values }): [string, Values] => [
+      same ? `*:${long}` : quote(`${path}:${long}`),
+      values,
+    ]);
+    return same ? arms.slice(0, 1) : arms;
+  });
+}
+
+function flagsWithValues(
+  commands: readonly CommandWords[],
+): { readonly path: string; readonly long: string; readonly values: Values }[] {
+  return commands.flatMap(({ path, flags }) =>
+    flags.flatMap(({ long, values }) => (values ? [{ path, long, values }] : [])),
   );
-  return [...new Map(all)];
 }
 
 function arm(pattern: string, action: string): string {

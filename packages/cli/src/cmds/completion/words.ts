@@ -46,6 +46,7 @@ const names: Readonly<Record<string, Values>> = {
   'policy test service': { kind: 'names', names: 'services' },
   'lab inspect lab': { kind: 'names', names: 'labs' },
   'lab exec lab': { kind: 'names', names: 'labs' },
+  'lab exec member': { kind: 'names', names: 'members' },
   'lab down lab': { kind: 'names', names: 'labs' },
   'lab up file': { kind: 'files' },
 };

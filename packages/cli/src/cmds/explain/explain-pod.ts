@@ -28,10 +28,11 @@ export interface PodView {
   readonly refusals: readonly (RefusalView & Explained)[];
 }
 
-export async function explainPod(
-  from: string,
-  { runDir, json }: Pick<ExplainFlags, 'runDir' | 'json'>,
-): Promise<void> {
+export async function explainPod({
+  from = '',
+  runDir,
+  json,
+}: Pick<ExplainFlags, 'from' | 'runDir' | 'json'>): Promise<void> {
   const output = new Output(json === true);
   const view = await withAdmin(runDir, (admin) => podView(admin, from));
   const isWell = view.refusals.length === 0 && view.connections.every(isUp);

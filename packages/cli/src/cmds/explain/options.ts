@@ -36,7 +36,12 @@ export function explainCommand(): Command {
         ['nsm explain vpn --from red --label tier=gold', 'and asked for a label'],
       ),
     )
-    .action(async (service: string | undefined, flags: ExplainFlags) => {
+    .action(async (service: string | undefined, flags: ExplainFlags, command: Command) => {
+      const { from, label, interface: interfaces, as } = flags;
+      if (service === undefined && from === undefined)
+        command.error('error: name a network service, or a pod with --from');
+      if (service === undefined && (label.length > 0 || interfaces.length > 0 || as !== undefined))
+        command.error('error: name the network service that --label, --interface and --as are asked of');
       const { runExplain } = await import('./handler.js');
       await runExplain(service, flags);
     });

@@ -9,6 +9,8 @@ const blockBytes = 512;
 const [maxName, maxPrefix] = [100, 155];
 
 export class Archive {
+  /** Nobody takes what is added: the disk is full, or the reader of a pipe has gone. */
+  isBroken = false;
   readonly #folder: string;
   readonly #time: Date;
   readonly #gzip: Gzip;
@@ -22,7 +24,9 @@ export class Archive {
     // Standard output is not this program's alone to end.
     this.#written = pipeline(this.#gzip, out, { end: out !== process.stdout });
     // Told by the next call. What a stream says after its pipeline has ended, nobody else would hear, and the process would end.
-    this.#written.catch(() => undefined);
+    this.#written.catch(() => {
+      this.isBroken = true;
+    });
     for (const stream of [this.#gzip, out]) stream.on('error', () => undefined);
   }
 

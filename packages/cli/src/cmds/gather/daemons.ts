@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { defaultRunDir } from '../../common-flags.js';
+import { leftOut } from './secrets.js';
 
 const commands = new Set([
   'manager',
@@ -101,6 +102,12 @@ export function runDirOf({ command, arguments: words, environment }: Daemon): st
   return givenTo(words, ['--run-dir'])[0] ?? environment.NSM_RUN_DIR ?? defaultRunDir;
 }
 
+/** Whether a process was told to listen on one of these ports. */
+export function listensOn({ arguments: words, environment }: Daemon, ports: ReadonlySet<string>): boolean {
+  const [listen = environment.NSM_LISTEN ?? ''] = givenTo(words, ['--listen']);
+  return ports.has(listen.slice(listen.lastIndexOf(':') + 1));
+}
+
 /** Root's or this user's: files that another user's process names are not opened, as they may be anything. */
 function isTrusted({ uid }: Daemon): boolean {
   return uid === 0 || uid === process.geteuid?.();
@@ -123,6 +130,25 @@ export function secretsOf(daemons: readonly Daemon[]): string[] {
       ...files.map((path) => readText(path).trim()),
     ];
   });
+}
+
+/** As it is told to others: with the names of secrets that it was given, and not with the secrets, whoever runs it. */
+export function withoutSecrets(daemon: Daemon): Daemon {
+  const { arguments: words, environment } = daemon;
+  return {
+    ...daemon,
+    arguments: words.map((word, index) => {
+      if (secretFlags.includes(words[index - 1] ?? '')) return leftOut;
+      const flag = secretFlags.find((one) => word.startsWith(`${one}=`));
+      return flag === undefined ? word : `${flag}=${leftOut}`;
+    }),
+    environment: Object.fromEntries(
+      Object.entries(environment).map(([name, value]) => [
+        name,
+        secretVariable.test(name) && !secretFiles.includes(name) ? leftOut : value,
+      ]),
+    ),
+  };
 }
 
 /** Values of flags, each `--flag value` or `--flag=value`. */

@@ -12,7 +12,11 @@ import { type Daemon, readDaemons, runDirOf, secretsOf } from './daemons.js';
 import type { GatherFlags } from './flags.js';
 import { machineParts } from './machine-parts.js';
 import { askFirst, managerParts, type Part } from './manager-parts.js';
+import { OwnMesh } from './own-mesh.js';
 import { Secrets } from './secrets.js';
+
+/** Of an archive, before it is compressed to a tenth or less. */
+const mostCharacters = 256 << 20;
 
 export async function runGather(flags: GatherFlags): Promise<void> {
   const time = new Date();
@@ -20,19 +24,21 @@ export async function runGather(flags: GatherFlags): Promise<void> {
   const file = flags.archive ?? `${folder}.tar.gz`;
   const notes = new Output(false, process.stderr);
   const all = readDaemons();
-  const runDirs = flags.runDir.length > 0 || flags.manager.length > 0 ? flags.runDir : runDirsOf(all);
+  const named = flags.runDir.length > 0 || flags.manager.length > 0;
+  const runDirs = named ? flags.runDir : runDirsOf(all);
   const gathering = new Gathering(
     new Archive(await open(file), folder, time),
     new Secrets(secretsOf(all)),
     notes,
   );
-  const daemons = flags.runDir.length > 0 ? all.filter((one) => runDirs.includes(runDirOf(one) ?? '')) : all;
-  const machine = { flags, runDir: runDirs[0] ?? defaultRunDir, daemons, time };
+  await gathering.managers({ ...flags, runDir: runDirs }, named);
+  const { mesh } = gathering;
+  const daemons = all.filter((one) => mesh.runs(one));
+  const machine = { flags, runDir: runDirs[0] ?? defaultRunDir, daemons, mesh, time };
   for (const [what, make] of machineParts) await gathering.section(what, '', () => make(machine));
-  await gathering.managers({ ...flags, runDir: runDirs });
   const { missing } = gathering;
-  await gathering.add({ name: 'missing.json', content: missing });
-  await gathering.add({ name: 'README.txt', content: readMe(missing) });
+  await gathering.add({ name: 'missing.json', content: missing }, true);
+  await gathering.add({ name: 'README.txt', content: readMe(missing) }, true);
   await gathering.end();
   const { files } = gathering;
   if (flags.json)
@@ -40,10 +46,11 @@ export async function runGather(flags: GatherFlags): Promise<void> {
   else notes.line(`${file}: ${counted(files, 'file')}; look through it before you hand it on`);
 }
 
-/** Of the managers that run on this machine. */
+/** Of the managers that run on this machine, the usual one first. */
 function runDirsOf(daemons: readonly Daemon[]): string[] {
   const managers = daemons.filter(({ command }) => command === 'manager');
-  return [...new Set(managers.flatMap((manager) => runDirOf(manager) ?? []))];
+  const found = new Set(managers.flatMap((manager) => runDirOf(manager) ?? []));
+  return [...found].toSorted((a, b) => Number(b === defaultRunDir) - Number(a === defaultRunDir));
 }
 
 /** Only its owner may read it, and nothing that is there is written over. */
@@ -52,7 +59,8 @@ async function open(file: string): Promise<Writable> {
   const stream = createWriteStream(file, { flags: 'wx', mode: 0o600 });
   await new Promise((resolve, reject) => {
     stream.once('open', resolve);
-    stream.once('error', (error) => reject(new NsmError('conflict', error.message)));
+    const advice = '--archive FILE makes it elsewhere, --archive - prints it';
+    stream.once('error', ({ message }) => reject(new NsmError('conflict', `${message}: ${advice}`)));
   });
   return stream;
 }
@@ -60,7 +68,9 @@ async function open(file: string): Promise<Writable> {
 class Gathering {
   /** What could not be had, by what it is of. */
   readonly missing: Record<string, string> = {};
+  readonly mesh: OwnMesh = new OwnMesh();
   files = 0;
+  #size = 0;
   readonly #archive: Archive;
   readonly #secrets: Secrets;
   readonly #notes: Output;
@@ -71,8 +81,12 @@ class Gathering {
     this.#notes = notes;
   }
 
-  async add({ name, content }: Part): Promise<void> {
+  /** @throws NsmError `overload` where the archive is as large as it may be; what was added last says what is missing. */
+  async add({ name, content }: Part, isLast = false): Promise<void> {
     const text = typeof content === 'string' ? this.#secrets.withoutIn(content) : this.#secrets.json(content);
+    if (!isLast && this.#size + text.length > mostCharacters)
+      throw new NsmError('overload', `${name} and what follows it: the archive is full`);
+    this.#size += text.length;
     await this.#archive.add(name, text);
     this.files += 1;
   }
@@ -89,12 +103,16 @@ class Gathering {
       for await (const { name, content } of make()) await this.add({ name: `${folder}${name}`, content });
       this.#notes.line(`${this.#notes.mark('well')} ${what}: ${counted(this.files - before, 'file')}`);
     } catch (thrown) {
+      if (this.#archive.isBroken) throw thrown;
       this.#miss(what, thrown);
     }
   }
 
-  /** Those that the command line names, and all others that these know. */
-  async managers(flags: GatherFlags): Promise<void> {
+  /**
+   * Those of one mesh: that of the first that answers, and all others that it knows.
+   * @param named whether the command line names those to ask, rather than this machine's processes.
+   */
+  async managers(flags: GatherFlags, named: boolean): Promise<void> {
     const told = ({ err }: { readonly err?: { readonly message: string } }, text: string): void =>
       this.#notes.line(`${text}${err ? `: ${err.message}` : ''}`);
     try {
@@ -111,7 +129,7 @@ class Gathering {
           manager.channel.close();
           continue;
         }
-        for (const known of await this.#manager(name, manager, done)) {
+        for (const known of await this.#manager(name, manager, done, named)) {
           const other = done.has(known.name) || !known.alive ? undefined : ask(known);
           if (typeof other === 'string')
             this.#miss(`manager ${known.name}`, new NsmError('unavailable', other));
@@ -119,6 +137,7 @@ class Gathering {
         }
       }
     } catch (thrown) {
+      if (this.#archive.isBroken) throw thrown;
       this.#miss('managers', thrown);
     }
   }
@@ -130,8 +149,9 @@ class Gathering {
   /** @returns the managers that it knows; none when it does not answer, or was asked already by another address. */
   async #manager(
     where: string,
-    { channel, explain }: AskedManager,
+    { channel, explain, where: place }: AskedManager,
     done: Set<string>,
+    named: boolean,
   ): Promise<Awaited<ReturnType<typeof askFirst>>['managers']> {
     this.#notes.draft(`manager ${where}…`);
     try {
@@ -139,12 +159,19 @@ class Gathering {
       const view = await askFirst(client);
       const { name } = view.manager;
       if (done.has(name)) return [];
+      if (!this.mesh.admit(view, place, named)) {
+        this.#notes.line(
+          `${this.#notes.mark('untried')} manager ${name} is of another mesh: --run-dir ${place}`,
+        );
+        return [];
+      }
       done.add(name);
       await this.section(`manager ${name}`, `managers/${name.replace(/[^\w.-]/g, '_')}/`, () =>
         managerParts(client, view),
       );
       return view.managers;
     } catch (thrown) {
+      if (this.#archive.isBroken) throw thrown;
       this.#miss(`manager ${where}`, withWay(explain(thrown)));
       return [];
     } finally {

@@ -8,10 +8,11 @@ import { readSetting } from '@nsm/netlink';
 import { ownVersion } from '../../own-version.js';
 import { allGroups } from '../check/all-groups.js';
 import { CheckContext } from '../check/check-context.js';
-import { type Daemon, logOf } from './daemons.js';
+import { type Daemon, logOf, withoutSecrets } from './daemons.js';
 import type { GatherFlags } from './flags.js';
 import type { Part } from './manager-parts.js';
 import { ownNetwork, podNetworks } from './networks.js';
+import type { OwnMesh } from './own-mesh.js';
 
 const units = ['nsm-manager', 'nsm-forwarder', 'nsm-registry'];
 /** Of the kernel, below /proc/sys: what decides about packets, and what there may be of things. */
@@ -29,6 +30,8 @@ const toldSettings = [
   ...['kernel/unprivileged_bpf_disabled', 'fs/inotify/max_user_instances', 'fs/inotify/max_user_watches'],
   ...['user/max_net_namespaces', 'user/max_user_namespaces'],
 ];
+/** Processes whose log is taken: managers, forwarders and registries come first. */
+const mostLogs = 64;
 /** Lines of each unit's journal. */
 const journalLines = 5000;
 const commandMs = 10_000;
@@ -37,6 +40,7 @@ export interface Machine {
   readonly flags: GatherFlags;
   readonly runDir: string;
   readonly daemons: readonly Daemon[];
+  readonly mesh: OwnMesh;
   readonly time: Date;
 }
 
@@ -87,7 +91,7 @@ function* settings(): Generator<Part> {
 }
 
 function* processes({ daemons }: Machine): Generator<Part> {
-  yield { name: 'processes.json', content: daemons };
+  yield { name: 'processes.json', content: daemons.map(withoutSecrets) };
 }
 
 /** Names, sizes and rights; nothing of what is in the files. */
@@ -108,9 +112,9 @@ function listed(folder: string): unknown {
   }
 }
 
-function* networks(): Generator<Part> {
+function* networks({ mesh }: Machine): Generator<Part> {
   yield { name: 'network/node.json', content: ownNetwork() };
-  for (const [name, network] of podNetworks())
+  for (const [name, network] of podNetworks((id) => mesh.hasConnection(id)))
     yield { name: `network/pods/${name.replace(/[^\w.-]/g, '_').slice(0, 60)}.json`, content: network };
 }
 
@@ -123,7 +127,7 @@ async function* firewall(): AsyncGenerator<Part> {
 }
 
 function* logs({ daemons }: Machine): Generator<Part> {
-  for (const daemon of daemons) {
+  for (const daemon of daemons.slice(0, mostLogs)) {
     const log = logOf(daemon);
     if (log !== undefined) yield { name: `logs/${daemon.command}-${daemon.pid}.log`, content: log };
   }

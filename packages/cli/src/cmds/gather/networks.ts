@@ -1,5 +1,5 @@
 // What the kernel has of the mesh: all of this namespace's links, addresses and routes, and in pods those of the mesh alone.
-import { type Link, listNamespaces, openNamespace, RouteSocket } from '@nsm/netlink';
+import { listNamespaces, openNamespace, RouteSocket } from '@nsm/netlink';
 
 /** The mesh's routes and rules (docs/operations.md). */
 const ownProtocol = 78;
@@ -18,14 +18,19 @@ export function ownNetwork(): object {
   };
 }
 
-/** Of each network namespace that has an interface of the mesh, by its name under /run/netns, or its inode. */
-export function* podNetworks(): Generator<readonly [name: string, network: object]> {
+/**
+ * Of each network namespace that has an interface of the mesh, by its name under /run/netns, or its inode.
+ * @param isOurs whether a connection is the mesh's, by its id.
+ */
+export function* podNetworks(
+  isOurs: (id: string) => boolean,
+): Generator<readonly [name: string, network: object]> {
   for (const { names, inode, path } of listNamespaces().slice(0, most.namespaces)) {
     const name = names[0] ?? `${inode}`;
     try {
       using namespace = openNamespace(path);
       using socket = RouteSocket.open(namespace);
-      const network = meshIn(socket);
+      const network = meshIn(socket, isOurs);
       if (network) yield [name, network];
     } catch {
       // It has gone, or is not to be entered.
@@ -33,8 +38,8 @@ export function* podNetworks(): Generator<readonly [name: string, network: objec
   }
 }
 
-function meshIn(socket: RouteSocket): object | undefined {
-  const links = socket.links().filter(isOwn);
+function meshIn(socket: RouteSocket, isOurs: (id: string) => boolean): object | undefined {
+  const links = socket.links().filter(({ alias = '' }) => connectionId.test(alias) && isOurs(alias));
   if (links.length === 0) return undefined;
   const indexes = new Set(links.map(({ index }) => index));
   const routes = socket.routes().filter((route) => route.device !== undefined && indexes.has(route.device));
@@ -44,8 +49,4 @@ function meshIn(socket: RouteSocket): object | undefined {
     routes: routes.slice(0, most.routes),
     rules: socket.rules().filter(({ protocol }) => protocol === ownProtocol),
   };
-}
-
-function isOwn({ alias = '' }: Link): boolean {
-  return connectionId.test(alias);
 }

@@ -19,7 +19,7 @@ export function topCommand(): Command {
         parse: parseDuration,
       }),
     )
-    .addOption(flag('--count <number>', 'end after so many looks', { parse: parseInteger(1, 1_000_000) }))
+    .addOption(flag('-c, --count <number>', 'end after so many looks', { parse: parseInteger(1, 1_000_000) }))
     .addOption(
       flag('--sort <order>', 'the first are those with the most of it', { default: 'rx', choices: orders }),
     )

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   mkdirSync,
@@ -43,14 +44,10 @@ export class RemovedFolders {
    * @param inner folders in it that pods own: from now on closed to them.
    */
   take(path: string, inner: readonly string[]): void {
+    if (!existsSync(path)) return;
     mkdirSync(this.#place, { recursive: true, mode: 0o700 });
     const name = randomUUID();
-    try {
-      renameSync(path, join(this.#place, name));
-    } catch (thrown) {
-      if (codeOf(thrown) === 'ENOENT') return;
-      throw thrown;
-    }
+    renameSync(path, join(this.#place, name));
     for (const folder of inner) shut(join(this.#place, name, folder));
     for (const left of readdirSync(this.#place)) if (!this.#waiting.has(left)) this.#waiting.set(left, 0);
     this.#working ??= this.#work()

@@ -1,6 +1,7 @@
 // Both roles of our peers in shared memory against each other: two TAP devices in two namespaces as the ends of one wire.
 import { isDeepStrictEqual } from 'node:util';
 import {
+  firstAnswer,
   makeNamespace,
   PacketSocket,
   ping,
@@ -129,7 +130,7 @@ describe.skipIf(!possible).each(['memif', 'vhost-user'] as const)('%s', (protoco
     ] as const)
       pod.route.addAddress(pod.route.link('tap0')!.index, { address, nodad: true });
     // Neighbour discovery takes its time on a busy node.
-    await waitFor(async () => (await ping(stage.left.name, 'fd00::2', { deadline: 1 })).received === 1);
+    await firstAnswer(stage.left.name, 'fd00::2');
     expect((await ping(stage.left.name, 'fd00::2', { count: 3, interval: 0.01 })).received).toBe(3);
     const receive =
       'let n=0;require("net").createServer(s=>{s.on("data",d=>n+=d.length);s.on("end",()=>{console.log(n);process.exit()})}).listen(7)';
