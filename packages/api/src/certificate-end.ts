@@ -9,10 +9,14 @@ const lookMs = 1000;
 /** Milliseconds until the time of day is looked at again, which may be set meanwhile. */
 const longestMs = 3_600_000;
 
+/** The last second of a certificate counts (RFC 5280, 4.1.2.5), milliseconds. */
+const secondMs = 1000;
+
 /** When the first of the certificates of a connection's two sides is over, milliseconds since 1970. */
 export function endOfBoth(socket: TLSSocket): number {
   const shown = [socket.getPeerX509Certificate(), socket.getX509Certificate()];
-  return Math.min(...shown.flatMap((certificate) => (certificate ? Date.parse(certificate.validTo) : [])));
+  const ends = shown.flatMap((certificate) => (certificate ? Date.parse(certificate.validTo) : []));
+  return Math.min(...ends) + secondMs;
 }
 
 /**
