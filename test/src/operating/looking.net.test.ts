@@ -181,7 +181,7 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     const status = await nsm('status', ...at());
     expect(status.stdout).toMatch(
       new RegExp(
-        `! pod ${pod.name} was refused echo .*NSM0202.* NSM0992\n  what to do: nsm explain --from ${pod.name}$`,
+        `! pod ${pod.name} was refused echo .*NSM0202.* NSM0992\n  what to do: nsm explain --from ${pod.name} --run-dir \\S+$`,
         'm',
       ),
     );
