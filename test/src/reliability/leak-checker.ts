@@ -119,9 +119,11 @@ async function compareNode(node: MeshNode, connections: readonly admin.Connectio
   const found = nodeEnds
     .filter(({ alias }) => !up.has(alias.replace(/^tunnel of /, '')))
     .map(({ name, alias }) => `${node.name}: device ${name} (${alias || 'no alias'}) is left over`);
-  // A vxlan device of the kernel's has an entry that guards it, where there are eBPF programs.
+  // A vxlan device of the kernel's is in the pod alone, and has an entry that guards it, where there are eBPF programs.
+  const atNode = new Set(nodeEnds.map(({ alias }) => alias.replace(/^tunnel of /, '')));
   const guarded = connections.filter(
-    ({ state, crossConnect }) => state === 'UP' && crossConnect?.tunnel?.type === TunnelType.VXLAN,
+    ({ id, state, crossConnect }) =>
+      state === 'UP' && crossConnect?.tunnel?.type === TunnelType.VXLAN && !atNode.has(id),
   ).length;
   const indexes = nodeEnds.map(({ index }) => index).toSorted((a, b) => a - b);
   for (const { name, keys } of maps) {
