@@ -1,5 +1,5 @@
 // docs/reference/metrics.md: every metric, from the literals that the daemons count by.
-import { allMetrics } from '../../packages/cli/dist/all-metrics.js';
+import { allMetrics } from '../../packages/cli/dist/daemon/all-metrics.js';
 import { bucketsOf } from '../../packages/observe/dist/index.js';
 import { cell, code, page, table } from './markdown.mjs';
 

@@ -4,7 +4,7 @@ import { run, spawnIn, waitFor } from '@nsm/testkit';
 import type { Pod } from './mesh.js';
 import { type Parameters, Testpmd, vhost } from './testpmd.js';
 
-const memifProgram = fileURLToPath(new URL('../../packages/lab/dist/memif-main.js', import.meta.url));
+const memifProgram = fileURLToPath(new URL('../../packages/lab/dist/pods/memif-main.js', import.meta.url));
 
 /** What an application is told, from the reply to a client or the request to an endpoint. */
 export interface Told {

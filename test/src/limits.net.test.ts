@@ -112,7 +112,7 @@ describe.skipIf(!requireRoot('limits'))('memory for eBPF', () => {
   const program = `
     import { NsmError } from '@nsm/api';
     import { NetlinkError } from '@nsm/netlink';
-    import { bpf } from '${new URL('../../packages/netlink/dist/libc-syscalls.js', import.meta.url).href}';
+    import { bpf } from '${new URL('../../packages/netlink/dist/libc/libc-syscalls.js', import.meta.url).href}';
     const attributes = Buffer.alloc(72);
     for (const [n, value] of [2, 4, 4096, 100_000].entries()) attributes.writeUInt32LE(value, 4 * n);
     const error = new NetlinkError(-bpf(0, attributes), 'load eBPF object', 'of 400 MB');

@@ -2,17 +2,12 @@
 
 export { abbreviatedList } from './abbreviated-list.js';
 export { advertisementsOf } from './advertisements.js';
-export { Backlog } from './backlog.js';
 export { maxRoutes, maxServices } from './bounds.js';
-export type { CallContext, CallListener, EndedCall } from './call-handlers.js';
-export { checkExpected, checkPeer } from './check-peer.js';
-export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client.js';
-export type { Credential, Credentials, ExpectedPeer } from './credentials.js';
+export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client/client.js';
 export { deadline } from './deadline.js';
 export { interfaceName, interfaceNames, interfaceWords, tunnelName, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
-export { Floods } from './floods.js';
 export * from './gen/common_pb.js';
 export * as kubelet from './gen/kubelet/deviceplugin_pb.js';
 export * from './gen/netmesh_pb.js';
@@ -26,16 +21,6 @@ export * as registry from './gen/nsmregistry_pb.js';
 export * as state from './gen/nsmstate_pb.js';
 export * as spiffe from './gen/spiffe/workload_pb.js';
 export { splitHostPort } from './host-port.js';
-export {
-  type Identity,
-  type IdentityKind,
-  identityOf,
-  isIdentityName,
-  isTrustDomain,
-  parseSpiffeId,
-  spiffeIdOf,
-  urisOf,
-} from './identity.js';
 export {
   isLinkName,
   linkNameRule,
@@ -68,7 +53,9 @@ export {
 export { takeNamespaceLock } from './namespace-lock.js';
 export { Pace } from './pace.js';
 export { pause } from './pause.js';
-export { secureContextOf } from './secure-context.js';
+export { Backlog } from './server/backlog.js';
+export type { CallContext, CallListener, EndedCall } from './server/call-handlers.js';
+export { Floods } from './server/floods.js';
 export {
   betweenMachines,
   descriptorOf,
@@ -79,8 +66,22 @@ export {
   type TcpOptions,
   type UnixOptions,
   withPods,
-} from './server.js';
-export type { NamespaceIdentity, PeerCredentials, Share, Shared } from './server-connections.js';
-export type { OtherProtocol } from './tls-acceptor.js';
+} from './server/server.js';
+export type { Share, Shared } from './server/server-connections.js';
+export type { NamespaceIdentity, PeerCredentials } from './tls/caller.js';
+export { checkExpected, checkPeer } from './tls/check-peer.js';
+export type { Credential, Credentials, ExpectedPeer } from './tls/credentials.js';
+export {
+  type Identity,
+  type IdentityKind,
+  identityOf,
+  isIdentityName,
+  isTrustDomain,
+  parseSpiffeId,
+  spiffeIdOf,
+  urisOf,
+} from './tls/identity.js';
+export { secureContextOf } from './tls/secure-context.js';
+export type { OtherProtocol } from './tls/tls-acceptor.js';
 export { Turns } from './turns.js';
 export { within } from './within.js';

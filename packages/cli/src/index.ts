@@ -1,4 +1,4 @@
 // The nsm command.
-export { variableOf } from './flags.js';
+export { variableOf } from './flags/flags.js';
 export { run } from './main.js';
 export { buildProgram } from './program.js';

@@ -1,8 +1,8 @@
 // The tree of commands. Only those that a command line can mean are loaded, and what they need only when they run.
 import { Output } from '@nsm/output';
 import { Command, type Help } from 'commander';
-import { jsonFlag } from './common-flags.js';
 import { exitStatusHelp, usageText } from './exit-status.js';
+import { jsonFlag } from './flags/common-flags.js';
 import { ownVersion } from './own-version.js';
 
 /** What people want to do, and an example of each: the groups of `nsm --help`. */

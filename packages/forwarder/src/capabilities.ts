@@ -1,7 +1,7 @@
 // What a forwarder can do and what it cannot, as it reports it: interface types, tunnel types, and what can be joined.
 import { type forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
-import type { TriedWiring } from './choose-wiring.js';
-import type { Wiring } from './wiring.js';
+import type { TriedWiring } from './cross-connect/choose-wiring.js';
+import type { Wiring } from './port/wiring.js';
 
 type InterfaceReport = Pick<
   fw.InterfaceCapability,

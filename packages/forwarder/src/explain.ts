@@ -1,7 +1,7 @@
 // Says in the mesh's words what the kernel refused.
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { NamespaceError, NetlinkError } from '@nsm/netlink';
-import { nameTaken } from './open-port.js';
+import { nameTaken } from './port/open-port.js';
 import { whyDenied } from './privileges.js';
 import { tunnelKinds } from './tunnels/kinds.js';
 

@@ -1,5 +1,5 @@
 // Programs the Linux dataplane of one node.
-export type { VxlanEngine } from './all-wirings.js';
+export type { VxlanEngine } from './cross-connect/all-wirings.js';
 export { memifSettings } from './interfaces/mem/memif-session.js';
 export { MemifTap } from './interfaces/mem/memif-tap.js';
 export { anyMemory } from './interfaces/tap/memory-shares.js';

@@ -18,8 +18,8 @@ import {
   waitFor,
 } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { removalGroup, scaffolding, unfinishedGroup } from './device-groups.js';
 import { type ForwarderThread, startForwarderThread } from './index.js';
+import { removalGroup, scaffolding, unfinishedGroup } from './port/device-groups.js';
 
 const KERNEL = InterfaceType.KERNEL_INTERFACE;
 

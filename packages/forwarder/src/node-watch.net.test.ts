@@ -3,7 +3,7 @@ import { NetlinkError } from '@nsm/netlink';
 import { leaks, makeNamespace, requireRoot, type TestNamespace, waitFor, withNamespaces } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { NodeWatch } from './node-watch.js';
-import { namespaceCookie, type OpenPort } from './open-port.js';
+import { namespaceCookie, type OpenPort } from './port/open-port.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 

@@ -3,7 +3,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Backlog, type forwarder as fw } from '@nsm/api';
 import { type RouteEvent, RouteMonitor, type RouteSocket } from '@nsm/netlink';
-import { namespaceCookie, type OpenPort } from './open-port.js';
+import { namespaceCookie, type OpenPort } from './port/open-port.js';
 
 type Event = MessageInitShape<typeof fw.ForwarderEventSchema>;
 

@@ -3,14 +3,14 @@ import { abbreviatedList, NsmError, within } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { readConfig } from './config.js';
 import { findLab, labNameOf } from './find-lab.js';
-import { LabFolder } from './lab-folder.js';
-import { LabLock } from './lab-lock.js';
 import { labNames } from './list.js';
 import type { LabOptions, LabResult } from './options.js';
 import { mayMakeNamespaces } from './privilege.js';
-import { signalProcess } from './process-identity.js';
 import { Progress } from './progress.js';
-import { takeDown } from './take-down.js';
+import { takeDown } from './run/take-down.js';
+import { LabFolder } from './state/lab-folder.js';
+import { LabLock } from './state/lab-lock.js';
+import { signalProcess } from './state/process-identity.js';
 
 /** A lab's own `up` removes it within this, milliseconds; it waits for its managers, which have 5 s each kind. */
 const ownerTimeoutMs = 30_000;

@@ -1,5 +1,5 @@
 // What `nsm lab up --dry-run` prints: everything that would be made, in the order in which it would be.
-import type { Plan, Program } from './plan.js';
+import type { Plan, Program } from './plan/plan.js';
 
 /**
  * One line for each thing; nothing in it depends on this machine.

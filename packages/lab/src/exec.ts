@@ -6,9 +6,9 @@ import { openNamespace } from '@nsm/netlink';
 import { closestName } from '@nsm/yaml-file/closest-name';
 import { readConfig } from './config.js';
 import { labNameOf, needLab } from './find-lab.js';
-import type { LabFolder, LabRecord } from './lab-folder.js';
-import type { Member } from './plan.js';
-import { identifyProcess } from './process-identity.js';
+import type { Member } from './plan/plan.js';
+import type { LabFolder, LabRecord } from './state/lab-folder.js';
+import { identifyProcess } from './state/process-identity.js';
 import { enterUserLab } from './user-namespace.js';
 
 /**

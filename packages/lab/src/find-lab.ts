@@ -2,9 +2,9 @@
 import { abbreviatedList, isName, NsmError } from '@nsm/api';
 import { closestName } from '@nsm/yaml-file/closest-name';
 import type { LabConfig } from './config.js';
-import { readLabFile } from './lab-file.js';
-import { LabFolder, type LabRecord } from './lab-folder.js';
+import { readLabFile } from './file/lab-file.js';
 import { labNames } from './list.js';
+import { LabFolder, type LabRecord } from './state/lab-folder.js';
 import { findUserLab } from './user-namespace.js';
 
 export type FoundLab =

@@ -3,7 +3,7 @@ import { NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { readConfig } from './config.js';
 import { labNameOf, needLab } from './find-lab.js';
-import { measureLab } from './measure.js';
+import { measureLab } from './measure/measure.js';
 import type { LabOptions, LabResult } from './options.js';
 import { printReport } from './table.js';
 import { enterUserLab } from './user-namespace.js';

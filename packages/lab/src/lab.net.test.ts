@@ -9,9 +9,9 @@ import { createNamespace, deleteNamespace } from '@nsm/netlink';
 import type { LineSink } from '@nsm/output';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { labDown, labExec, labInspect, labList, labUp } from './index.js';
-import { LabFolder } from './lab-folder.js';
 import type { LabUpOptions } from './options.js';
-import { isAlive } from './process-identity.js';
+import { LabFolder } from './state/lab-folder.js';
+import { isAlive } from './state/process-identity.js';
 
 const command = [process.execPath, fileURLToPath(new URL('./nsm.test.stand-in.js', import.meta.url))];
 const namespaces = (): string[] => (existsSync('/run/netns') ? readdirSync('/run/netns') : []);

@@ -3,9 +3,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { whyUntrusted } from '@nsm/durable';
 import { Output } from '@nsm/output';
 import { type LabConfig, readConfig } from './config.js';
-import { LabFolder, labsFolder } from './lab-folder.js';
 import type { LabOptions } from './options.js';
-import { isAlive } from './process-identity.js';
+import { LabFolder, labsFolder } from './state/lab-folder.js';
+import { isAlive } from './state/process-identity.js';
 import { findUserLab } from './user-namespace.js';
 
 export interface LabSummary {

@@ -1,6 +1,6 @@
 // What every command of the lab takes and gives back.
 import type { LineSink } from '@nsm/output';
-import type { LabReport } from './report.js';
+import type { LabReport } from './measure/report.js';
 
 /** Where a command writes. Results go to `stdout`, progress and remarks to `stderr`. */
 export interface LabOutput {

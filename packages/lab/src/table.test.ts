@@ -1,7 +1,7 @@
 // The table, and what it says when something is wrong.
 import { Output } from '@nsm/output';
 import { describe, expect, it } from 'vitest';
-import type { ConnectionRow, LabReport, RoundTrip } from './report.js';
+import type { ConnectionRow, LabReport, RoundTrip } from './measure/report.js';
 import { formatMicroseconds, printReport } from './table.js';
 
 const trip = (microseconds: number | null): RoundTrip => ({

@@ -1,6 +1,6 @@
 // Reports as text: aligned columns, colour only where a terminal shows them.
 import type { Output, Style } from '@nsm/output';
-import { answered, type ConnectionRow, carries, type LabReport, type RoundTrip } from './report.js';
+import { answered, type ConnectionRow, carries, type LabReport, type RoundTrip } from './measure/report.js';
 
 const header = ['CLIENT', 'SERVICE', 'ENDPOINT', 'NODE', 'INTERFACE', 'TUNNEL', 'ADDRESS', 'MTU', 'RTT'];
 

@@ -2,24 +2,24 @@
 import { resolve } from 'node:path';
 import { abbreviatedList, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
-import { type BringUpOptions, bringUp, isCancelled } from './bring-up.js';
 import { type LabConfig, readConfig } from './config.js';
 import { defaultCommand } from './default-command.js';
 import { describePlan } from './dry-run.js';
-import { readLabFile } from './lab-file.js';
-import { LabFolder, type LabRecord, labsFolder, refuseForeignFolder } from './lab-folder.js';
-import { LabLock } from './lab-lock.js';
-import { existingMembers, namespaceDirectoryExists } from './lab-network.js';
+import { readLabFile } from './file/lab-file.js';
+import { needsTrust } from './file/lab-trust.js';
 import { showLabPage } from './lab-page.js';
-import { needsTrust } from './lab-trust.js';
 import type { LabResult, LabUpOptions } from './options.js';
-import { type Plan, planLab } from './plan.js';
+import { type Plan, planLab } from './plan/plan.js';
 import { mayMakeNamespaces } from './privilege.js';
-import { identifyProcess } from './process-identity.js';
 import { Progress } from './progress.js';
+import { type BringUpOptions, bringUp, isCancelled } from './run/bring-up.js';
+import { existingMembers, namespaceDirectoryExists } from './run/lab-network.js';
+import { takeDown } from './run/take-down.js';
+import { LabFolder, type LabRecord, labsFolder, refuseForeignFolder } from './state/lab-folder.js';
+import { LabLock } from './state/lab-lock.js';
+import { identifyProcess } from './state/process-identity.js';
 import { StopSignal } from './stop-signal.js';
 import { printReport } from './table.js';
-import { takeDown } from './take-down.js';
 import { upInUserNamespace } from './user-namespace.js';
 
 /**

@@ -9,14 +9,14 @@ import { whyUntrusted } from '@nsm/durable';
 import { Output } from '@nsm/output';
 import { insideVariable, type LabConfig } from './config.js';
 import { defaultCommand } from './default-command.js';
-import { refuseForeignFolder } from './lab-folder.js';
-import { LabLock } from './lab-lock.js';
 import { showLabPage } from './lab-page.js';
 import type { LabOptions, LabResult, LabUpOptions } from './options.js';
-import type { Plan } from './plan.js';
+import type { Plan } from './plan/plan.js';
 import { explainRefusal } from './privilege.js';
-import { identifyProcess, isAlive, isOwn, type ProcessIdentity } from './process-identity.js';
 import { Progress } from './progress.js';
+import { refuseForeignFolder } from './state/lab-folder.js';
+import { LabLock } from './state/lab-lock.js';
+import { identifyProcess, isAlive, isOwn, type ProcessIdentity } from './state/process-identity.js';
 
 /** What runs inside, and with what. */
 export type InsideRequest =

@@ -1,23 +1,23 @@
 // The codecs of links, addresses, routes, neighbours and rules: round trips, and garbage.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AddressSpec, decodeAddress, encodeAddress } from './addresses.js';
+import { formatIp } from './address/ip-prefix.js';
+import { formatMac } from './address/mac-address.js';
 import { DecodeError } from './decode-error.js';
-import { decodeFeatures } from './ethtool.js';
-import { decodeFilter } from './filters.js';
-import { formatIp } from './ip-prefix.js';
-import { decodeLink } from './link.js';
-import { encodeLinkChanges, encodeLinkSpec } from './link-encode.js';
-import type { NetlinkLinkSpec } from './link-spec.js';
-import { formatMac } from './mac-address.js';
-import { type Message, MessageWriter, messagesIn } from './message.js';
-import { decodeNamespaceId } from './namespace-ids.js';
-import { decodeNeighbour, encodeForwarding, encodeNeighbour } from './neighbours.js';
-import { decodeQdisc } from './qdiscs.js';
-import { decodeRouteEvent } from './route-events.js';
-import type { Protocol, Scope } from './route-names.js';
-import { decodeRoute, encodeRoute, type RouteSpec } from './routes.js';
-import { decodeRule, encodeRule, type RuleSpec } from './rules.js';
+import { decodeFeatures } from './link/ethtool.js';
+import { decodeLink } from './link/link.js';
+import { encodeLinkChanges, encodeLinkSpec } from './link/link-encode.js';
+import type { NetlinkLinkSpec } from './link/link-spec.js';
+import { type Message, MessageWriter, messagesIn } from './protocol/message.js';
+import type { Protocol, Scope } from './protocol/route-names.js';
+import { type AddressSpec, decodeAddress, encodeAddress } from './route/addresses.js';
+import { decodeNamespaceId } from './route/namespace-ids.js';
+import { decodeNeighbour, encodeForwarding, encodeNeighbour } from './route/neighbours.js';
+import { decodeRouteEvent } from './route/route-events.js';
+import { decodeRoute, encodeRoute, type RouteSpec } from './route/routes.js';
+import { decodeRule, encodeRule, type RuleSpec } from './route/rules.js';
+import { decodeFilter } from './tc/filters.js';
+import { decodeQdisc } from './tc/qdiscs.js';
 
 const messageOf = (type: number, encode: (writer: MessageWriter) => void): Message => {
   const writer = new MessageWriter();

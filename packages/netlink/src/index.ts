@@ -1,10 +1,9 @@
 // rtnetlink for Node.js: namespaces, links, addresses, routes, neighbours, tc, monitoring.
 
-export type { Address, AddressFilter, AddressSpec } from './addresses.js';
-export { administers, hasCapability } from './administers.js';
-export { AttributeWriter } from './attribute-writer.js';
-export { Attributes } from './attributes.js';
-export { BpfMap, type MapConflict } from './bpf-map.js';
+export { whyNoDestination, whyNoHostAddress } from './address/host-address.js';
+export { formatIp, IpPrefix } from './address/ip-prefix.js';
+export { formatMac, parseMac } from './address/mac-address.js';
+export { BpfMap, type MapConflict } from './bpf/bpf-map.js';
 export {
   BpfObject,
   type BpfProgramInfo,
@@ -12,34 +11,27 @@ export {
   mapsOfProgram,
   type TestRun,
   testRun,
-} from './bpf-object.js';
+} from './bpf/bpf-object.js';
 export { DecodeError } from './decode-error.js';
-export type { DriverInfo } from './driver-info.js';
-export { EchoProbe } from './echo-probe.js';
-export { type EchoDeparture, type EchoOptions, EchoSocket } from './echo-socket.js';
-export { errno, errnoName } from './errno.js';
-export { EthtoolSocket, type Feature, type Offload } from './ethtool.js';
-export type {
-  BpfFilterSpec,
-  Filter,
-  FilterAction,
-  FilterReference,
-  FilterSpec,
-  MatchAllSpec,
-} from './filters.js';
-export { ForeignMemory } from './foreign-memory.js';
-export { whyNoDestination, whyNoHostAddress } from './host-address.js';
-export type { HtbClassSpec } from './htb-classes.js';
-export { formatIp, IpPrefix } from './ip-prefix.js';
 export * as kernelProbes from './kernel-probes.js';
-export { readSetting, writeSetting } from './kernel-settings.js';
-export { type Door, type KnockAnswer, KnockSocket } from './knock-socket.js';
-export { largestSize } from './largest-size.js';
-export * as libc from './libc.js';
-export * as memory from './libc-memory.js';
-export { compileFilter, NoLibpcapError } from './libpcap.js';
-export type { Link, LinkStatistics, OperationalState } from './link.js';
-export type { BridgeOptions, LinkData, MacvlanMode, VxlanOptions } from './link-kinds.js';
+export { errno, errnoName } from './libc/errno.js';
+export { ForeignMemory } from './libc/foreign-memory.js';
+export { readSetting, writeSetting } from './libc/kernel-settings.js';
+export * as libc from './libc/libc.js';
+export * as memory from './libc/libc-memory.js';
+export {
+  type BatchFailure,
+  type KernelDetail,
+  NetlinkBatchError,
+  NetlinkError,
+} from './libc/netlink-error.js';
+export { type PollEvent, Poller, type PollerOptions, type WatchOptions } from './libc/poller.js';
+export { openProcess, ProcessHandle, processStartTime } from './libc/processes.js';
+export { SharedMemory } from './libc/shared-memory.js';
+export type { DriverInfo } from './link/driver-info.js';
+export { EthtoolSocket, type Feature, type Offload } from './link/ethtool.js';
+export type { Link, LinkStatistics, OperationalState } from './link/link.js';
+export type { BridgeOptions, LinkData, MacvlanMode, VxlanOptions } from './link/link-kinds.js';
 export type {
   BridgeSpec,
   CommonLinkSpec,
@@ -56,15 +48,16 @@ export type {
   VethSpec,
   VlanSpec,
   VxlanSpec,
-} from './link-spec.js';
-export { formatMac, parseMac } from './mac-address.js';
-export { NamespaceError, type NamespaceErrorCode } from './namespace-error.js';
-export { NAMESPACE_ID_NONE } from './namespace-ids.js';
+} from './link/link-spec.js';
+export { openTap, setTapCarrier, setTapFilter, type Tap, type TapOptions } from './link/tap.js';
+export type { VfChanges, VfLinkState, VfVlan, VirtualFunction } from './link/virtual-functions.js';
+export { administers, hasCapability } from './namespaces/administers.js';
+export { NamespaceError, type NamespaceErrorCode } from './namespaces/namespace-error.js';
 export {
   NAMESPACE_DIRECTORY,
   type NamespaceReference,
   parseNamespaceReference,
-} from './namespace-reference.js';
+} from './namespaces/namespace-reference.js';
 export {
   createNamespace,
   currentNamespace,
@@ -74,7 +67,21 @@ export {
   namespaceOfProcess,
   openNamespace,
   unnamedNamespace,
-} from './namespaces.js';
+} from './namespaces/namespaces.js';
+export { NetworkNamespace } from './namespaces/network-namespace.js';
+export { EchoProbe } from './packets/echo-probe.js';
+export { type EchoDeparture, type EchoOptions, EchoSocket } from './packets/echo-socket.js';
+export { type Door, type KnockAnswer, KnockSocket } from './packets/knock-socket.js';
+export { largestSize } from './packets/largest-size.js';
+export { compileFilter, NoLibpcapError } from './packets/libpcap.js';
+export { PacketTap, type PacketTapOptions, type TappedPacket } from './packets/packet-tap.js';
+export { AttributeWriter } from './protocol/attribute-writer.js';
+export { Attributes } from './protocol/attributes.js';
+export type { DumpOptions } from './protocol/netlink-request.js';
+export type { Family, Protocol, RouteType, Scope, Table } from './protocol/route-names.js';
+export { encodeFilter, type FilterInstruction, filterInstructionSize } from './protocol/socket-filter.js';
+export type { Address, AddressFilter, AddressSpec } from './route/addresses.js';
+export { NAMESPACE_ID_NONE } from './route/namespace-ids.js';
 export type {
   ForwardingSpec,
   Neighbour,
@@ -82,13 +89,22 @@ export type {
   NeighbourFlag,
   NeighbourSpec,
   NeighbourState,
-} from './neighbours.js';
-export { type BatchFailure, type KernelDetail, NetlinkBatchError, NetlinkError } from './netlink-error.js';
-export type { DumpOptions } from './netlink-request.js';
-export { NetworkNamespace } from './network-namespace.js';
-export { PacketTap, type PacketTapOptions, type TappedPacket } from './packet-tap.js';
-export { type PollEvent, Poller, type PollerOptions, type WatchOptions } from './poller.js';
-export { openProcess, ProcessHandle, processStartTime } from './processes.js';
+} from './route/neighbours.js';
+export type { MonitorGroup, RouteEvent } from './route/route-events.js';
+export { RouteMonitor, type RouteMonitorEvents, type RouteMonitorOptions } from './route/route-monitor.js';
+export type { RouteConflict, RouteFilter, RouteLookup } from './route/route-operations.js';
+export { type AddOptions, RouteSocket } from './route/route-socket.js';
+export type { NextHop, Route, RouteSpec } from './route/routes.js';
+export type { Rule, RuleAction, RuleSpec } from './route/rules.js';
+export type {
+  BpfFilterSpec,
+  Filter,
+  FilterAction,
+  FilterReference,
+  FilterSpec,
+  MatchAllSpec,
+} from './tc/filters.js';
+export type { HtbClassSpec } from './tc/htb-classes.js';
 export type {
   ClsactSpec,
   FqCodelSpec,
@@ -97,16 +113,9 @@ export type {
   QdiscSpec,
   RawQdiscSpec,
   TbfSpec,
-} from './qdiscs.js';
-export type { MonitorGroup, RouteEvent } from './route-events.js';
-export { RouteMonitor, type RouteMonitorEvents, type RouteMonitorOptions } from './route-monitor.js';
-export type { Family, Protocol, RouteType, Scope, Table } from './route-names.js';
-export type { RouteConflict, RouteFilter, RouteLookup } from './route-operations.js';
-export { type AddOptions, RouteSocket } from './route-socket.js';
-export type { NextHop, Route, RouteSpec } from './routes.js';
-export type { Rule, RuleAction, RuleSpec } from './rules.js';
-export { SharedMemory } from './shared-memory.js';
-export { encodeFilter, type FilterInstruction, filterInstructionSize } from './socket-filter.js';
+} from './tc/qdiscs.js';
+export type { TrafficParent } from './tc/tc-handles.js';
+export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tc/tcx.js';
 export {
   type NamespaceIdentity,
   openerOf,
@@ -114,9 +123,5 @@ export {
   type PeerCredentials,
   peerCredentials,
   peerProcess,
-} from './socket-peers.js';
-export { openTap, setTapCarrier, setTapFilter, type Tap, type TapOptions } from './tap.js';
-export type { TrafficParent } from './tc-handles.js';
-export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tcx.js';
-export { type Packet, UnixListener, UnixSocket, type UnixSocketKind } from './unix-socket.js';
-export type { VfChanges, VfLinkState, VfVlan, VirtualFunction } from './virtual-functions.js';
+} from './unix/socket-peers.js';
+export { type Packet, UnixListener, UnixSocket, type UnixSocketKind } from './unix/unix-socket.js';

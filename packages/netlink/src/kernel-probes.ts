@@ -1,10 +1,10 @@
 // Whether this kernel, with the rights of this process, does what the mesh asks of it: each is tried, and leaves nothing behind.
-import * as libc from './libc.js';
-import { unnamedNamespace } from './namespaces.js';
-import type { NetworkNamespace } from './network-namespace.js';
-import { SharedMemory } from './shared-memory.js';
-import { openTap } from './tap.js';
-import { hasTcx } from './tcx.js';
+import * as libc from './libc/libc.js';
+import { SharedMemory } from './libc/shared-memory.js';
+import { openTap } from './link/tap.js';
+import { unnamedNamespace } from './namespaces/namespaces.js';
+import type { NetworkNamespace } from './namespaces/network-namespace.js';
+import { hasTcx } from './tc/tcx.js';
 
 const AF_PACKET = 17;
 /** asm-generic/socket.h, linux/sockios.h, linux/nsfs.h. */

@@ -2,9 +2,9 @@
 import { ipJson, leaks, makeNamespace, requireRoot, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DecodeError } from './decode-error.js';
-import { openNamespace } from './namespaces.js';
-import { NetlinkError } from './netlink-error.js';
-import { RouteSocket } from './route-socket.js';
+import { NetlinkError } from './libc/netlink-error.js';
+import { openNamespace } from './namespaces/namespaces.js';
+import { RouteSocket } from './route/route-socket.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 

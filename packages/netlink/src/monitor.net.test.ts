@@ -14,9 +14,9 @@ import {
   withNamespaces,
 } from '@nsm/testkit';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { errno } from './errno.js';
-import { MessageReceiver } from './libc.js';
-import { NamespaceError } from './namespace-error.js';
+import { errno } from './libc/errno.js';
+import { MessageReceiver } from './libc/libc.js';
+import { NamespaceError } from './namespaces/namespace-error.js';
 import {
   createNamespace,
   currentNamespace,
@@ -24,10 +24,10 @@ import {
   listNamespaces,
   namespaceOfProcess,
   openNamespace,
-} from './namespaces.js';
-import type { RouteEvent } from './route-events.js';
-import { RouteMonitor } from './route-monitor.js';
-import { RouteSocket } from './route-socket.js';
+} from './namespaces/namespaces.js';
+import type { RouteEvent } from './route/route-events.js';
+import { RouteMonitor } from './route/route-monitor.js';
+import { RouteSocket } from './route/route-socket.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 const privileged = requireRoot('namespaces and monitor');

@@ -1,8 +1,8 @@
 // nsm version.
 import { Output } from '@nsm/output';
 import { Command } from 'commander';
-import { jsonFlag } from '../common-flags.js';
 import { examples } from '../examples.js';
+import { jsonFlag } from '../flags/common-flags.js';
 import { ownVersion } from '../own-version.js';
 
 export function versionCommand(): Command {

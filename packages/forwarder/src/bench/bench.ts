@@ -5,9 +5,9 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type forwarder as fw, NsmError, traitsOf, within } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import { explain } from '../explain.js';
-import { OpenPort } from '../open-port.js';
-import { validCrossConnect } from '../valid-cross-connect.js';
-import type { Side } from '../wiring.js';
+import { OpenPort } from '../port/open-port.js';
+import { validCrossConnect } from '../port/valid-cross-connect.js';
+import type { Side } from '../port/wiring.js';
 import { type BenchFigures, type BenchPorts, type BenchStart, secretSize } from './bench-protocol.js';
 
 /** Milliseconds of one measurement; and of all four with what is between them, for the end that answers. */

@@ -1,7 +1,7 @@
 // KERNEL over any kind of tunnel by eBPF: a veth pair from pod to node, wrapped and unwrapped by traffic control.
 import { type forwarder as fw, InterfaceType, NsmError, type TunnelType } from '@nsm/api';
 import type { Link, RouteLookup } from '@nsm/netlink';
-import type { Device, Node, OpenPorts, Side, Wiring } from '../wiring.js';
+import type { Device, Node, OpenPorts, Side, Wiring } from '../port/wiring.js';
 import type { TunnelEngine } from './tunnel-engine.js';
 import type { TunnelKind } from './tunnel-kind.js';
 import { obstacle } from './underlay.js';

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { NsmError } from '@nsm/api';
 import type { Link, NetworkNamespace, RouteSocket } from '@nsm/netlink';
-import { unfinishedGroup } from '../device-groups.js';
-import type { OpenPort } from '../open-port.js';
+import { unfinishedGroup } from '../port/device-groups.js';
+import type { OpenPort } from '../port/open-port.js';
 
 /** A frame that is not IP passes the node's end a second time, with its tunnel headers. */
 const mtu = 65_535;

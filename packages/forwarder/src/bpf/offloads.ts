@@ -1,6 +1,6 @@
 // What the pod's end of a tunnel must not leave to the programs.
 import { EthtoolSocket, NetlinkError } from '@nsm/netlink';
-import type { OpenPort } from '../open-port.js';
+import type { OpenPort } from '../port/open-port.js';
 import type { TunnelKind } from './tunnel-kind.js';
 
 /**

@@ -1,7 +1,7 @@
 // Between two pods of one node nothing of the mesh stands in the way of packets. So from where a pod may send is checked where its
 // packets arrive, at the other pod's device: a pod can take away the check of what it receives, and not of what it sends.
 import { NetlinkError, type RouteSocket } from '@nsm/netlink';
-import type { Device, OpenPorts, Side } from '../wiring.js';
+import type { Device, OpenPorts, Side } from '../port/wiring.js';
 import { addClsact, filterNew } from './clsact.js';
 import { sourcesOf } from './source-maps.js';
 import { SourceProgram } from './source-program.js';

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import { type BpfMap, IpPrefix, parseMac } from '@nsm/netlink';
-import { linkLocal } from '../ipv6.js';
+import { linkLocal } from '../port/ipv6.js';
 import { word } from './tunnel-structures.js';
 
 /** `enum permission`. */

@@ -7,9 +7,9 @@ import {
   type NetworkNamespace,
   type RouteSocket,
 } from '@nsm/netlink';
-import { unlessGone } from '../device-groups.js';
-import type { OpenPort } from '../open-port.js';
-import type { Device } from '../wiring.js';
+import { unlessGone } from '../port/device-groups.js';
+import type { OpenPort } from '../port/open-port.js';
+import type { Device } from '../port/wiring.js';
 import { makePair, makeTap, nodeEndAlias, nodeEndName } from './node-end.js';
 import { setOffloads } from './offloads.js';
 import { sourcesOf } from './source-maps.js';

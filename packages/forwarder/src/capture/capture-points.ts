@@ -2,8 +2,8 @@
 import { type capture, type forwarder as fw, interfaceWords, traitsOf } from '@nsm/api';
 import { currentNamespace, NetlinkError, PacketTap, type RouteSocket } from '@nsm/netlink';
 import { nodeEndName } from '../bpf/node-end.js';
-import { OpenPort } from '../open-port.js';
-import type { Side } from '../wiring.js';
+import { OpenPort } from '../port/open-port.js';
+import type { Side } from '../port/wiring.js';
 import { nodeFilter, tunnelFilter } from './tunnel-filter.js';
 import { validFilter } from './valid-filter.js';
 

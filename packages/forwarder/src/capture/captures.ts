@@ -4,7 +4,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type capture, type forwarder as fw, NsmError } from '@nsm/api';
 import type { RouteSocket } from '@nsm/netlink';
 import { explain } from '../explain.js';
-import { validCrossConnect } from '../valid-cross-connect.js';
+import { validCrossConnect } from '../port/valid-cross-connect.js';
 import { type CapturePoint, openPoints } from './capture-points.js';
 import { OrderedPackets } from './ordered-packets.js';
 

@@ -2,9 +2,9 @@
 import { type forwarder as fw, traitsOf } from '@nsm/api';
 import { NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { nodeEndName } from '../bpf/node-end.js';
-import { OpenPort, peersOf } from '../open-port.js';
+import { OpenPort, peersOf } from '../port/open-port.js';
+import type { Side } from '../port/wiring.js';
 import { tunnelKinds } from '../tunnels/kinds.js';
-import type { Side } from '../wiring.js';
 
 /** Such as "eth0 is down"; none when all is as it should be. */
 export function findFaults(node: RouteSocket, crossConnect: fw.CrossConnect): string[] {

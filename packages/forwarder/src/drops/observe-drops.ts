@@ -4,8 +4,8 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type capture, type forwarder as fw, NsmError } from '@nsm/api';
 import type { RouteSocket } from '@nsm/netlink';
 import { explain } from '../explain.js';
-import type { StatisticsReport } from '../statistics.js';
-import { validCrossConnect } from '../valid-cross-connect.js';
+import { validCrossConnect } from '../port/valid-cross-connect.js';
+import type { StatisticsReport } from '../statistics/statistics.js';
 import { findFaults } from './find-faults.js';
 import { KernelDrops } from './kernel-drops.js';
 

@@ -1,6 +1,6 @@
 // What a device of the node is like before it is given away, and making it so again.
 import type { AddressSpec, Link, RouteSocket, RouteSpec } from '@nsm/netlink';
-import { readDisableIPv6, writeDisableIPv6 } from '../ipv6.js';
+import { readDisableIPv6, writeDisableIPv6 } from '../port/ipv6.js';
 
 /** Plain data, kept in a file while the device is away. */
 export interface DeviceState {

@@ -1,7 +1,7 @@
 // HW to HW and SRIOV to SRIOV: each side gets a device of the same physical network, whose wire joins them.
 import { type forwarder as fw, type InterfaceType, NsmError } from '@nsm/api';
-import type { OpenPort } from '../open-port.js';
-import type { Device, OpenPorts, Side, Wiring } from '../wiring.js';
+import type { OpenPort } from '../port/open-port.js';
+import type { Device, OpenPorts, Side, Wiring } from '../port/wiring.js';
 import type { DeviceSource } from './device-source.js';
 import type { Lending } from './lending.js';
 

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { type InterfaceType, NsmError } from '@nsm/api';
 import type { VfChanges } from '@nsm/netlink';
-import type { Side } from '../wiring.js';
+import type { Side } from '../port/wiring.js';
 import type { DeviceState } from './device-state.js';
 
 export interface Loan {

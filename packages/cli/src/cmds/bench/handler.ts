@@ -2,8 +2,8 @@
 import { type forwarder as fw, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { bitRate } from '@nsm/views/short-number';
-import { withAdmin } from '../../admin-client.js';
-import { findConnection } from '../../find-connection.js';
+import { withAdmin } from '../../managers/admin-client.js';
+import { findConnection } from '../../managers/find-connection.js';
 import type { BenchFlags } from './flags.js';
 
 /** Milliseconds that are allowed for beside the four measurements. */

@@ -1,8 +1,8 @@
 // nsm bench: what passes through a connection.
 import { Command, InvalidArgumentError } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseDuration } from '../../flags.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag, parseDuration } from '../../flags/flags.js';
 import type { BenchFlags } from './flags.js';
 
 /** Milliseconds. */

@@ -2,9 +2,9 @@
 import { type admin, type capture, deadline, tunnelNames } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { counted } from '@nsm/views/texts';
-import { withAdmin } from '../../admin-client.js';
-import { findConnection } from '../../find-connection.js';
 import { interrupted } from '../../interrupted.js';
+import { withAdmin } from '../../managers/admin-client.js';
+import { findConnection } from '../../managers/find-connection.js';
 import { CaptureFile } from './capture-file.js';
 import { filterProgram } from './compile-filter.js';
 import type { CaptureFlags, CaptureWord } from './flags.js';

@@ -1,8 +1,8 @@
 // nsm capture: the packets of one connection.
 import { Command, InvalidArgumentError } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
 import { type CaptureFlags, type CaptureWord, captureWords } from './flags.js';
 
 export function captureCommand(): Command {

@@ -1,7 +1,7 @@
 // Where checks read their facts: the command line, the manager of this node, and the process that runs it.
 import { join } from 'node:path';
 import type { admin } from '@nsm/api';
-import { withAdmin } from '../../admin-client.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import { askStatus } from '../status/ask-status.js';
 import { type Finding, findingsOf } from '../status/findings.js';
 import { type StatusView, statusView } from '../status/status-view.js';

@@ -1,9 +1,9 @@
 // nsm check: whether this machine and its mesh are as they should be, and what mends what is not.
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { jsonFlag, runDirFlag, stateDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseHostPort } from '../../flags.js';
+import { jsonFlag, runDirFlag, stateDirFlag } from '../../flags/common-flags.js';
+import { flag, parseHostPort } from '../../flags/flags.js';
 import type { CheckFlags } from './flags.js';
 import { type GroupName, groupNames } from './group-names.js';
 

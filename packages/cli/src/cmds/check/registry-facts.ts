@@ -1,6 +1,6 @@
 // Facts of the registry: what the manager has of it, and how long it takes to write there.
 import type { admin } from '@nsm/api';
-import { withAdmin } from '../../admin-client.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import type { CheckContext, ManagerAnswers } from './check-context.js';
 
 export interface RegistryFacts extends ManagerAnswers {

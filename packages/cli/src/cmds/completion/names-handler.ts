@@ -1,7 +1,7 @@
 // Names for completion, one a line; nothing when they cannot be had at once.
 import { isId } from '@nsm/api';
 import { Output } from '@nsm/output';
-import { withAdmin } from '../../admin-client.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import type { NameKind } from './name-kinds.js';
 
 /** Milliseconds that a shell may be kept waiting. */

@@ -1,6 +1,6 @@
 // What completion scripts call for names that only the manager knows; not for people.
 import { Argument, Command } from 'commander';
-import { runDirFlag } from '../../common-flags.js';
+import { runDirFlag } from '../../flags/common-flags.js';
 import { type NameKind, nameKinds } from './name-kinds.js';
 
 export function namesCommand(): Command {

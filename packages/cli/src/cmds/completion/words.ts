@@ -1,6 +1,6 @@
 // The command tree as completion sees it: for each command its words, its flags, and what its arguments are.
 import type { Argument, Command, Option } from 'commander';
-import { interfaceKinds } from '../../interface-flag.js';
+import { interfaceKinds } from '../../flags/interface-flag.js';
 import { captureWords } from '../capture/flags.js';
 import { groupNames } from '../check/group-names.js';
 import { connectionStates } from '../get/flags.js';

@@ -5,10 +5,10 @@ import { NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import type { ExplanationView, PlanView } from '@nsm/views/explanation-view';
 import { interfaceText } from '@nsm/views/texts';
-import { withAdmin } from '../../admin-client.js';
-import { askExplanation } from '../../ask-explanation.js';
 import { exitStatus } from '../../exit-status.js';
-import { printExplanation } from '../../explanation.js';
+import { askExplanation } from '../../explanation/ask-explanation.js';
+import { printExplanation } from '../../explanation/explanation.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import { explainCommand, ownNamespace, ownUser } from './explain-refusal.js';
 import type { ConnectFlags } from './flags.js';
 

@@ -2,9 +2,9 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { NsmError, type NsmErrorKind } from '@nsm/api';
-import { withAdmin } from '../../admin-client.js';
-import { askExplanation } from '../../ask-explanation.js';
-import { shortLines, wayText } from '../../explanation.js';
+import { askExplanation } from '../../explanation/ask-explanation.js';
+import { shortLines, wayText } from '../../explanation/explanation.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import { ownCommand } from '../../own-command.js';
 import type { ConnectFlags } from './flags.js';
 

@@ -7,9 +7,9 @@ import { Output } from '@nsm/output';
 import { type Connection, type ConnectionEvent, connect, flushTraces } from '@nsm/sdk';
 import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
 import { interfaceText } from '@nsm/views/texts';
-import { withAdmin } from '../../admin-client.js';
-import { defaultRunDir, labelsOf } from '../../common-flags.js';
+import { defaultRunDir, labelsOf } from '../../flags/common-flags.js';
 import { interrupted } from '../../interrupted.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import type { ConnectFlags } from './flags.js';
 import { showWaiting } from './waiting.js';
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { examples } from '../../examples.js';
 import {
   interfaceFlag,
   jsonFlag,
@@ -8,9 +9,8 @@ import {
   runDirFlag,
   timeoutFlag,
   waitFlag,
-} from '../../common-flags.js';
-import { examples } from '../../examples.js';
-import { flag } from '../../flags.js';
+} from '../../flags/common-flags.js';
+import { flag } from '../../flags/flags.js';
 import type { ConnectFlags } from './flags.js';
 
 export function connectCommand(): Command {

@@ -1,5 +1,5 @@
 // What the command line of `nsm dashboard` says.
-import type { OperatorFlags } from '../../operator-flags.js';
+import type { OperatorFlags } from '../../flags/operator-flags.js';
 
 export interface DashboardFlags extends OperatorFlags {
   readonly listen: string;

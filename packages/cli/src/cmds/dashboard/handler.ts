@@ -9,7 +9,7 @@ import { DashboardServer, LiveMesh, type PageCertificate } from '@nsm/dashboard'
 import { Output } from '@nsm/output';
 import type { MachineCredentials } from '@nsm/pki';
 import { aborted, interrupted } from '../../interrupted.js';
-import { operatorCredentials, runDirsOf } from '../../managers-to-ask.js';
+import { operatorCredentials, runDirsOf } from '../../managers/managers-to-ask.js';
 import type { DashboardFlags } from './flags.js';
 import { meshSource } from './mesh-source.js';
 

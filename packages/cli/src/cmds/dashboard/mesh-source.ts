@@ -1,7 +1,7 @@
 // Where the page hears of managers.
 import type { MeshSource } from '@nsm/dashboard';
 import type { MachineCredentials } from '@nsm/pki';
-import { managersToAsk } from '../../managers-to-ask.js';
+import { managersToAsk } from '../../managers/managers-to-ask.js';
 import { AdminFeed } from './admin-feed.js';
 import type { DashboardFlags } from './flags.js';
 

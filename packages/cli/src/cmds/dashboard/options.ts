@@ -1,9 +1,9 @@
 // nsm dashboard: the mesh as a page.
 import { Command, InvalidArgumentError, type Option } from 'commander';
-import { jsonFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseHostPort } from '../../flags.js';
-import { operatorFlags } from '../../operator-flags.js';
+import { jsonFlag } from '../../flags/common-flags.js';
+import { flag, parseHostPort } from '../../flags/flags.js';
+import { operatorFlags } from '../../flags/operator-flags.js';
 import type { DashboardFlags } from './flags.js';
 
 export function dashboardCommand(): Command {

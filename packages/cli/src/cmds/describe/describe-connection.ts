@@ -8,7 +8,7 @@ import {
   type SideView,
 } from '@nsm/views/connection-view';
 import { ageText, mendNarrow, millisecondsText, orderText, roundTripText, stateText } from '@nsm/views/texts';
-import type { AdminClient } from '../../admin-client.js';
+import type { AdminClient } from '../../managers/admin-client.js';
 import { notFound } from './not-found.js';
 
 export async function describeConnection(admin: AdminClient, output: Output, name: string): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Output } from '@nsm/output';
 import { endpointView } from '@nsm/views/endpoint-view';
 import { labelsText } from '@nsm/views/texts';
-import type { AdminClient } from '../../admin-client.js';
+import type { AdminClient } from '../../managers/admin-client.js';
 import { notFound } from './not-found.js';
 
 export async function describeEndpoint(admin: AdminClient, output: Output, name: string): Promise<void> {

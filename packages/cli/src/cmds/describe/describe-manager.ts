@@ -12,7 +12,7 @@ import {
 } from '@nsm/views/capability-view';
 import { managerView } from '@nsm/views/manager-view';
 import { howText } from '@nsm/views/texts';
-import type { AdminClient } from '../../admin-client.js';
+import type { AdminClient } from '../../managers/admin-client.js';
 
 export async function describeManager(admin: AdminClient, output: Output, name: string): Promise<void> {
   const status = await admin.getManager({});

@@ -3,8 +3,8 @@ import { abbreviatedList } from '@nsm/api';
 import type { Output } from '@nsm/output';
 import { interfaceFields } from '@nsm/sdk';
 import { candidateView } from '@nsm/views/endpoint-view';
-import type { AdminClient } from '../../admin-client.js';
-import { printCandidates } from '../../candidates.js';
+import { printCandidates } from '../../explanation/candidates.js';
+import type { AdminClient } from '../../managers/admin-client.js';
 import { notFound } from './not-found.js';
 
 export async function describeService(admin: AdminClient, output: Output, name: string): Promise<void> {

@@ -1,6 +1,6 @@
 // One manager, service, endpoint, connection, or the tunnels of the node, in full.
 import { Output } from '@nsm/output';
-import { type AdminClient, withAdmin } from '../../admin-client.js';
+import { type AdminClient, withAdmin } from '../../managers/admin-client.js';
 import { runGet } from '../get/handler.js';
 import { describeConnection } from './describe-connection.js';
 import { describeEndpoint } from './describe-endpoint.js';

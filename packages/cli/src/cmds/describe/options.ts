@@ -1,8 +1,8 @@
 // nsm describe: all there is to know of one thing.
 import { Command } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { kindArgument } from '../../kind-argument.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { kindArgument } from '../../flags/kind-argument.js';
 import { type DescribeFlags, type DescribeKind, describeKinds } from './flags.js';
 
 export function describeCommand(): Command {

@@ -3,7 +3,7 @@
 import { NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { disconnect } from '@nsm/sdk';
-import { withAdmin } from '../../admin-client.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import type { DisconnectFlags } from './flags.js';
 
 export async function disconnectByKey(

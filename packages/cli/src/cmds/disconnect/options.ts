@@ -1,9 +1,9 @@
 // nsm disconnect: closes a connection by its key as its client, or by its id as an operator.
 import { Command } from 'commander';
-import { jsonFlag, netnsFlag, runDirFlag, timeoutFlag } from '../../common-flags.js';
 import { podUid } from '../../config.js';
 import { examples } from '../../examples.js';
-import { flag } from '../../flags.js';
+import { jsonFlag, netnsFlag, runDirFlag, timeoutFlag } from '../../flags/common-flags.js';
+import { flag } from '../../flags/flags.js';
 import type { DisconnectFlags } from './flags.js';
 
 export function disconnectCommand(): Command {

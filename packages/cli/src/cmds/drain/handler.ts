@@ -2,7 +2,7 @@
 
 import { admin, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
-import { type AdminClient, withAdmin } from '../../admin-client.js';
+import { type AdminClient, withAdmin } from '../../managers/admin-client.js';
 import type { DrainFlags } from './flags.js';
 
 const { CONNECTIONS } = admin.WatchEvent_Topic;

@@ -1,8 +1,8 @@
 // nsm drain: takes the endpoints of this node out of service.
 import { Command } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag } from '../../flags.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag } from '../../flags/flags.js';
 import type { DrainFlags } from './flags.js';
 
 export function drainCommand(): Command {

@@ -4,7 +4,7 @@ import { abbreviatedList } from '@nsm/api';
 import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import { Output } from '@nsm/output';
 import { flushTraces, type Served, type ServeStatus } from '@nsm/sdk';
-import { labelsOf } from '../../common-flags.js';
+import { labelsOf } from '../../flags/common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import type { EndpointFlags, EndpointKind } from './flags.js';
 

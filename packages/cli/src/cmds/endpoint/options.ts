@@ -1,5 +1,6 @@
 import { Argument, Command } from 'commander';
-import { parseCidr } from '../../cidr.js';
+import { examples } from '../../examples.js';
+import { parseCidr } from '../../flags/cidr.js';
 import {
   interfaceFlag,
   jsonFlag,
@@ -8,9 +9,8 @@ import {
   otlpEndpointFlag,
   runDirFlag,
   waitFlag,
-} from '../../common-flags.js';
-import { examples } from '../../examples.js';
-import { flag, parseInteger } from '../../flags.js';
+} from '../../flags/common-flags.js';
+import { flag, parseInteger } from '../../flags/flags.js';
 import { type EndpointFlags, type EndpointKind, endpointKinds } from './flags.js';
 
 /** Commander would ask for a flag that must be given before it looks at the kind. */

@@ -6,10 +6,10 @@ import { type ConnectionView, connectionView } from '@nsm/views/connection-view'
 import type { ExplanationView } from '@nsm/views/explanation-view';
 import { type RefusalView, refusalView, requestText } from '@nsm/views/refusal-view';
 import { ageText, stateText } from '@nsm/views/texts';
-import { type AdminClient, withAdmin } from '../../admin-client.js';
-import { askExplanation } from '../../ask-explanation.js';
 import { exitStatus } from '../../exit-status.js';
-import { shortLines, wayText } from '../../explanation.js';
+import { askExplanation } from '../../explanation/ask-explanation.js';
+import { shortLines, wayText } from '../../explanation/explanation.js';
+import { type AdminClient, withAdmin } from '../../managers/admin-client.js';
 import { ownCommand } from '../../own-command.js';
 import type { ExplainFlags } from './flags.js';
 

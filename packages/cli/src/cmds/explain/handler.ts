@@ -1,9 +1,9 @@
 // Asks the manager how it would choose, and what a request would come to.
 import { Output } from '@nsm/output';
-import { withAdmin } from '../../admin-client.js';
-import { askExplanation } from '../../ask-explanation.js';
 import { exitStatus } from '../../exit-status.js';
-import { printExplanation } from '../../explanation.js';
+import { askExplanation } from '../../explanation/ask-explanation.js';
+import { printExplanation } from '../../explanation/explanation.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import { explainPod } from './explain-pod.js';
 import type { ExplainFlags } from './flags.js';
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { fromFlag, interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag } from '../../flags.js';
+import { fromFlag, interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag } from '../../flags/flags.js';
 import type { ExplainFlags } from './flags.js';
 
 export function explainCommand(): Command {

@@ -1,8 +1,8 @@
 // What the command line of `nsm forwarder` says.
 import type { VxlanEngine } from '@nsm/forwarder';
-import type { LendingFlags } from '../../lending-flags.js';
-import type { LimitFlag } from '../../limit-flag.js';
-import type { LogFlags } from '../../logger.js';
+import type { LogFlags } from '../../daemon/logger.js';
+import type { LendingFlags } from '../../flags/lending-flags.js';
+import type { LimitFlag } from '../../flags/limit-flag.js';
 
 export interface ForwarderFlags extends LendingFlags, LogFlags {
   readonly runDir: string;

@@ -2,12 +2,12 @@
 import { chmodSync, chownSync, statSync } from 'node:fs';
 import { lentDevicesIn, serveForwarder } from '@nsm/forwarder';
 import { defaultMemoryLimits } from '@nsm/forwarder/memory-limits';
-import { healthOf } from '../../health-of.js';
+import { healthOf } from '../../daemon/health-of.js';
+import { createLogger } from '../../daemon/logger.js';
+import { metricsOf } from '../../daemon/observability.js';
+import { prepareRunDir } from '../../daemon/prepare-run-dir.js';
+import { lendingOf } from '../../flags/lending-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
-import { lendingOf } from '../../lending-flags.js';
-import { createLogger } from '../../logger.js';
-import { metricsOf } from '../../observability.js';
-import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ForwarderFlags } from './flags.js';
 
 export async function runForwarder(flags: ForwarderFlags): Promise<void> {

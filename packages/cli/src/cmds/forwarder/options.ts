@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { examples } from '../../examples.js';
 import {
   logFormatFlag,
   logLevelFlag,
@@ -7,11 +8,10 @@ import {
   runDirFlag,
   stateDirFlag,
   vxlanEngineFlag,
-} from '../../common-flags.js';
-import { examples } from '../../examples.js';
-import { flag, parseInteger } from '../../flags.js';
-import { lendingFlags } from '../../lending-flags.js';
-import { limitFlag } from '../../limit-flag.js';
+} from '../../flags/common-flags.js';
+import { flag, parseInteger } from '../../flags/flags.js';
+import { lendingFlags } from '../../flags/lending-flags.js';
+import { limitFlag } from '../../flags/limit-flag.js';
 import type { ForwarderFlags } from './flags.js';
 
 /** Its number. */

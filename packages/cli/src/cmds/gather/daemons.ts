@@ -1,7 +1,7 @@
 // The mesh's processes on this machine: how they were started, what they use, and what they write.
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { defaultRunDir } from '../../common-flags.js';
+import { defaultRunDir } from '../../flags/common-flags.js';
 import { leftOut } from './secrets.js';
 
 const commands = new Set([

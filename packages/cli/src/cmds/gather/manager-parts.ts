@@ -2,8 +2,8 @@
 import { NsmError } from '@nsm/api';
 import { interfaceCapabilityView, tunnelCapabilityViews } from '@nsm/views/capability-view';
 import type { ConnectionView } from '@nsm/views/connection-view';
-import type { AdminClient } from '../../admin-client.js';
-import { askExplanation } from '../../ask-explanation.js';
+import { askExplanation } from '../../explanation/ask-explanation.js';
+import type { AdminClient } from '../../managers/admin-client.js';
 import { askStatus } from '../status/ask-status.js';
 import { findingsOf } from '../status/findings.js';
 import { type StatusView, statusView } from '../status/status-view.js';

@@ -1,9 +1,9 @@
 // nsm gather: one archive for a bug report.
 import { Command } from 'commander';
-import { jsonFlag, stateDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag } from '../../flags.js';
-import { operatorFlags } from '../../operator-flags.js';
+import { jsonFlag, stateDirFlag } from '../../flags/common-flags.js';
+import { flag } from '../../flags/flags.js';
+import { operatorFlags } from '../../flags/operator-flags.js';
 import type { GatherFlags } from './flags.js';
 
 export function gatherCommand(): Command {

@@ -11,7 +11,7 @@ import { tunnelView } from '@nsm/views/connection-view';
 import { endpointView } from '@nsm/views/endpoint-view';
 import { managerView } from '@nsm/views/manager-view';
 import { howText, labelsText, managerState } from '@nsm/views/texts';
-import { type AdminClient, withAdmin } from '../../admin-client.js';
+import { type AdminClient, withAdmin } from '../../managers/admin-client.js';
 import type { GetFlags, GetKind } from './flags.js';
 import { listConnections } from './list-connections.js';
 

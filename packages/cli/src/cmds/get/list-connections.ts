@@ -3,7 +3,7 @@ import { type Output, orDash } from '@nsm/output';
 import { type ConnectionView, connectionView } from '@nsm/views/connection-view';
 import { shortNumber } from '@nsm/views/short-number';
 import { ageText, pathText, roundTripText, stateText } from '@nsm/views/texts';
-import type { AdminClient } from '../../admin-client.js';
+import type { AdminClient } from '../../managers/admin-client.js';
 import type { GetFlags } from './flags.js';
 
 export async function listConnections(admin: AdminClient, output: Output, flags: GetFlags): Promise<void> {

@@ -1,9 +1,9 @@
 // nsm get: lists of what the manager knows.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag } from '../../flags.js';
-import { kindArgument } from '../../kind-argument.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag } from '../../flags/flags.js';
+import { kindArgument } from '../../flags/kind-argument.js';
 import { connectionStates, type GetFlags, type GetKind, getKinds } from './flags.js';
 
 export function getCommand(): Command {

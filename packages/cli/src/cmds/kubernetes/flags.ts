@@ -1,5 +1,5 @@
 // What the command line of `nsm kubernetes …` says.
-import type { LogFlags } from '../../logger.js';
+import type { LogFlags } from '../../daemon/logger.js';
 
 export interface WebhookFlags extends LogFlags {
   readonly listen: string;

@@ -1,8 +1,8 @@
 // nsm kubernetes: what a cluster needs beside its managers.
 import { Command } from 'commander';
-import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseHostPort } from '../../flags.js';
+import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../flags/common-flags.js';
+import { flag, parseHostPort } from '../../flags/flags.js';
 import type { SignerFlags, WebhookFlags } from './flags.js';
 
 export function kubernetesCommand(): Command {

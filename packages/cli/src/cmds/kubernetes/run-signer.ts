@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { KubeClient, loadKubeConfig } from '@nsm/kube-client';
 import { Signer } from '@nsm/kubernetes/signer';
-import { healthOf } from '../../health-of.js';
+import { healthOf } from '../../daemon/health-of.js';
+import { createLogger } from '../../daemon/logger.js';
+import { metricsOf } from '../../daemon/observability.js';
 import { aborted, interrupted } from '../../interrupted.js';
-import { createLogger } from '../../logger.js';
-import { metricsOf } from '../../observability.js';
 import type { SignerFlags } from './flags.js';
 
 export async function runSigner({ account, domain, ...flags }: SignerFlags): Promise<void> {

@@ -3,10 +3,10 @@
 import { splitHostPort } from '@nsm/api';
 import { KubeClient, loadKubeConfig } from '@nsm/kube-client';
 import { Webhook } from '@nsm/kubernetes/webhook';
-import { healthOf } from '../../health-of.js';
+import { healthOf } from '../../daemon/health-of.js';
+import { createLogger } from '../../daemon/logger.js';
+import { metricsOf } from '../../daemon/observability.js';
 import { aborted, interrupted } from '../../interrupted.js';
-import { createLogger } from '../../logger.js';
-import { metricsOf } from '../../observability.js';
 import type { WebhookFlags } from './flags.js';
 
 export async function runWebhook(flags: WebhookFlags): Promise<void> {

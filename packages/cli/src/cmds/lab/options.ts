@@ -1,9 +1,9 @@
 // nsm lab: a whole mesh on this machine.
 import { Command } from 'commander';
-import { jsonFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
 import { exitStatus } from '../../exit-status.js';
-import { flag, parseHostPort } from '../../flags.js';
+import { jsonFlag } from '../../flags/common-flags.js';
+import { flag, parseHostPort } from '../../flags/flags.js';
 
 interface UpFlags {
   readonly once?: boolean;

@@ -1,11 +1,11 @@
 // What the command line of `nsm manager` says.
 import type { TunnelType } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
-import type { EtcdFlags } from '../../etcd-flags.js';
-import type { LendingFlags } from '../../lending-flags.js';
-import type { LimitFlag } from '../../limit-flag.js';
-import type { LogFlags } from '../../logger.js';
-import type { SecurityFlags } from '../../security-flags.js';
+import type { LogFlags } from '../../daemon/logger.js';
+import type { EtcdFlags } from '../../flags/etcd-flags.js';
+import type { LendingFlags } from '../../flags/lending-flags.js';
+import type { LimitFlag } from '../../flags/limit-flag.js';
+import type { SecurityFlags } from '../../flags/security-flags.js';
 
 export interface ManagerFlags extends EtcdFlags, LendingFlags, SecurityFlags, LogFlags {
   readonly name: string;

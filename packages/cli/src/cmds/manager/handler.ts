@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { type ClusterNetworks, Manager, type NodePods } from '@nsm/manager';
 import type { Logger } from 'pino';
-import { advertisedAddress } from '../../advertised-address.js';
-import { etcdOf } from '../../etcd-flags.js';
-import { healthOf } from '../../health-of.js';
+import { healthOf } from '../../daemon/health-of.js';
+import { createLogger } from '../../daemon/logger.js';
+import { managerCredentials } from '../../daemon/manager-credentials.js';
+import { metricsOf, tracesOf } from '../../daemon/observability.js';
+import { policyOf } from '../../daemon/policy-of.js';
+import { prepareRunDir } from '../../daemon/prepare-run-dir.js';
+import { advertisedAddress } from '../../flags/advertised-address.js';
+import { etcdOf } from '../../flags/etcd-flags.js';
+import { lendingOf } from '../../flags/lending-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
-import { lendingOf } from '../../lending-flags.js';
-import { createLogger } from '../../logger.js';
-import { managerCredentials } from '../../manager-credentials.js';
-import { metricsOf, tracesOf } from '../../observability.js';
 import { ownVersion } from '../../own-version.js';
-import { policyOf } from '../../policy-of.js';
-import { prepareRunDir } from '../../prepare-run-dir.js';
 import type { ManagerFlags } from './flags.js';
 
 /** @param forwarderThread unless the forwarder is a process of its own. */

@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import { endForwarderThread, loadForwarderThread } from '@nsm/forwarder/load-thread';
 import { defaultLimits, type Limits } from '@nsm/manager/limits';
 import { Command, Option } from 'commander';
-import { parseAddress, parseCidr, parseServicePrefix } from '../../cidr.js';
+import { examples } from '../../examples.js';
+import { parseAddress, parseCidr, parseServicePrefix } from '../../flags/cidr.js';
 import {
   logFormatFlag,
   logLevelFlag,
@@ -14,14 +15,13 @@ import {
   runDirFlag,
   stateDirFlag,
   vxlanEngineFlag,
-} from '../../common-flags.js';
-import { etcdFlags } from '../../etcd-flags.js';
-import { examples } from '../../examples.js';
-import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } from '../../flags.js';
-import { lendingFlags } from '../../lending-flags.js';
-import { limitFlag } from '../../limit-flag.js';
-import { securityFlags } from '../../security-flags.js';
-import { parseServiceTunnel, tunnelTypeNames } from '../../tunnel-flag.js';
+} from '../../flags/common-flags.js';
+import { etcdFlags } from '../../flags/etcd-flags.js';
+import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } from '../../flags/flags.js';
+import { lendingFlags } from '../../flags/lending-flags.js';
+import { limitFlag } from '../../flags/limit-flag.js';
+import { securityFlags } from '../../flags/security-flags.js';
+import { parseServiceTunnel, tunnelTypeNames } from '../../flags/tunnel-flag.js';
 import type { ManagerFlags } from './flags.js';
 
 export function managerCommand(): Command {

@@ -2,9 +2,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type admin, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
-import { withAdmin } from '../../admin-client.js';
-import { findConnection } from '../../find-connection.js';
 import { interrupted } from '../../interrupted.js';
+import { withAdmin } from '../../managers/admin-client.js';
+import { findConnection } from '../../managers/find-connection.js';
 import type { PingFlags } from './flags.js';
 import { summaryOf } from './summary.js';
 

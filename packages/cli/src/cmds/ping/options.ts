@@ -1,8 +1,8 @@
 // nsm ping: whether packets pass a connection, and how long they take.
 import { Command } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
 import type { PingFlags } from './flags.js';
 
 export function pingCommand(): Command {

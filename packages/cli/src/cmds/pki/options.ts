@@ -1,10 +1,10 @@
 // nsm pki: a mesh's own certificate authority.
 import { resolve } from 'node:path';
 import { Command, type Option } from 'commander';
-import { jsonFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseDurationFrom, parseInteger } from '../../flags.js';
-import { defaultPkiDir } from '../../security-flags.js';
+import { jsonFlag } from '../../flags/common-flags.js';
+import { flag, parseDurationFrom, parseInteger } from '../../flags/flags.js';
+import { defaultPkiDir } from '../../flags/security-flags.js';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
 
 /** The same folder as `nsm manager --pki-dir`, and the same variable. */

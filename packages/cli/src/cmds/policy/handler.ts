@@ -5,8 +5,8 @@ import { interfaceWords, NsmError, type Subject } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
 import { parseSubject } from '@nsm/policy';
 import { interfaceFields } from '@nsm/sdk';
-import { withAdmin } from '../../admin-client.js';
 import { exitStatus } from '../../exit-status.js';
+import { withAdmin } from '../../managers/admin-client.js';
 import type { PolicyFlags, PolicyTestFlags } from './flags.js';
 
 interface VerdictView {

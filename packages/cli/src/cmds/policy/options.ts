@@ -1,8 +1,8 @@
 // nsm policy: what may be provided and asked for, and by which rule.
 import { Command } from 'commander';
-import { interfaceFlag, jsonFlag, policyFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag } from '../../flags.js';
+import { interfaceFlag, jsonFlag, policyFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag } from '../../flags/flags.js';
 import type { PolicyFlags, PolicyTestFlags } from './flags.js';
 
 export function policyCommand(): Command {

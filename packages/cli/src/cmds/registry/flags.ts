@@ -1,7 +1,8 @@
 // What the command line of `nsm registry` says.
-import type { EtcdFlags } from '../../etcd-flags.js';
-import type { LogFlags } from '../../logger.js';
-import type { SecurityFlags } from '../../security-flags.js';
+
+import type { LogFlags } from '../../daemon/logger.js';
+import type { EtcdFlags } from '../../flags/etcd-flags.js';
+import type { SecurityFlags } from '../../flags/security-flags.js';
 
 export interface RegistryFlags extends EtcdFlags, SecurityFlags, LogFlags {
   readonly name: string;

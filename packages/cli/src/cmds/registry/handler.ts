@@ -3,11 +3,11 @@ import { betweenMachines, Server, registry as wire } from '@nsm/api';
 import { StateFolder } from '@nsm/durable';
 import { openCredentials } from '@nsm/pki';
 import { countRegistry, openStore } from '@nsm/registry';
-import { etcdOf } from '../../etcd-flags.js';
-import { healthOf } from '../../health-of.js';
+import { healthOf } from '../../daemon/health-of.js';
+import { createLogger } from '../../daemon/logger.js';
+import { metricsOf } from '../../daemon/observability.js';
+import { etcdOf } from '../../flags/etcd-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
-import { createLogger } from '../../logger.js';
-import { metricsOf } from '../../observability.js';
 import type { RegistryFlags } from './flags.js';
 import { StandIn } from './stand-in.js';
 

@@ -1,11 +1,11 @@
 // nsm registry: the registry on its own.
 import { hostname } from 'node:os';
 import { Command } from 'commander';
-import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../common-flags.js';
-import { etcdFlags } from '../../etcd-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseHostPort } from '../../flags.js';
-import { securityFlags } from '../../security-flags.js';
+import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../flags/common-flags.js';
+import { etcdFlags } from '../../flags/etcd-flags.js';
+import { flag, parseHostPort } from '../../flags/flags.js';
+import { securityFlags } from '../../flags/security-flags.js';
 import type { RegistryFlags } from './flags.js';
 
 export function registryCommand(): Command {

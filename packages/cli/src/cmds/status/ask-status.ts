@@ -1,6 +1,6 @@
 // What a manager is asked for its state and that of the mesh.
 import { NsmError } from '@nsm/api';
-import type { AdminClient } from '../../admin-client.js';
+import type { AdminClient } from '../../managers/admin-client.js';
 import type { StatusReplies } from './status-view.js';
 
 export async function askStatus(

@@ -2,7 +2,7 @@
 import { abbreviatedList } from '@nsm/api';
 import { grouped } from '@nsm/views/grouped';
 import { ageText, counted, mendNarrow, narrowText } from '@nsm/views/texts';
-import { defaultRunDir } from '../../common-flags.js';
+import { defaultRunDir } from '../../flags/common-flags.js';
 import { ownCommand } from '../../own-command.js';
 import { absences, causesOf } from './absences.js';
 import type { StatusView } from './status-view.js';

@@ -1,8 +1,8 @@
 // nsm status: the mesh at one glance, as the manager of this node sees it.
 import { Command } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseDuration } from '../../flags.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag, parseDuration } from '../../flags/flags.js';
 import type { StatusFlags } from './flags.js';
 
 export function statusCommand(): Command {

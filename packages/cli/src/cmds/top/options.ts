@@ -1,8 +1,8 @@
 // nsm top: which connections carry how much, now.
 import { Command } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag, parseDuration, parseInteger } from '../../flags.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
 import { orders, type TopFlags } from './flags.js';
 
 export function topCommand(): Command {

@@ -3,8 +3,8 @@ import { type admin, NsmError } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
 import { orderView } from '@nsm/views/connection-view';
 import { orderText } from '@nsm/views/texts';
-import { withAdmin } from '../../admin-client.js';
-import { findConnection } from '../../find-connection.js';
+import { withAdmin } from '../../managers/admin-client.js';
+import { findConnection } from '../../managers/find-connection.js';
 import type { TraceFlags } from './flags.js';
 import { waterfall } from './waterfall.js';
 

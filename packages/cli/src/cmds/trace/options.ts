@@ -1,7 +1,7 @@
 // nsm trace: how a connection came to be, and what becomes of a packet in it.
 import { Command } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
 import type { TraceFlags } from './flags.js';
 
 export function traceCommand(): Command {

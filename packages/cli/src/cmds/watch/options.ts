@@ -1,8 +1,8 @@
 // nsm watch: everything that happens, as it happens.
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { jsonFlag, runDirFlag } from '../../common-flags.js';
 import { examples } from '../../examples.js';
-import { flag } from '../../flags.js';
+import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { flag } from '../../flags/flags.js';
 import { type WatchFlags, type WatchTopic, watchTopics } from './flags.js';
 
 export function watchCommand(): Command {

@@ -1,8 +1,8 @@
 // KERNEL to KERNEL on one node: one veth pair, an end born in each pod, nothing in between.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
-import { unfinishedGroup } from '../../device-groups.js';
-import { tryDevice } from '../../trial-device.js';
-import type { Device, Node, OpenPorts, Wiring } from '../../wiring.js';
+import { unfinishedGroup } from '../../port/device-groups.js';
+import { tryDevice } from '../../port/trial-device.js';
+import type { Device, Node, OpenPorts, Wiring } from '../../port/wiring.js';
 
 export class VethPair implements Wiring {
   readonly engine = 'kernel veth pair';

@@ -13,7 +13,7 @@ import { libc, type NetworkNamespace, openTap, setTapFilter } from '@nsm/netlink
 import type { Sources } from '../../bpf/source-maps.js';
 import { SourceProgram } from '../../bpf/source-program.js';
 import type { MemoryLimits } from '../../memory-limits.js';
-import type { Side } from '../../wiring.js';
+import type { Side } from '../../port/wiring.js';
 import { memifSettings } from '../mem/memif-session.js';
 import { type MemoryUse, newUse, type Sharer, useIn } from '../tap/memory-shares.js';
 import { tryVhost } from '../vhost/try-vhost.js';

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path';
 import { type InterfaceType, NsmError, traitsOf } from '@nsm/api';
 import { libc } from '@nsm/netlink';
-import type { Side } from '../../wiring.js';
+import type { Side } from '../../port/wiring.js';
 import { RemovedFolders } from './removed-folders.js';
 import { linkSocket, SocketLink } from './socket-link.js';
 

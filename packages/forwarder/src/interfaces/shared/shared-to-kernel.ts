@@ -1,8 +1,8 @@
 // MEM or VHOST to KERNEL on one node, either way round: shared memory with a pod, and a TAP device in the other pod.
 import { type forwarder as fw, InterfaceType, NsmError } from '@nsm/api';
 import { sourcesOf } from '../../bpf/source-maps.js';
-import { tryDevice } from '../../trial-device.js';
-import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
+import { tryDevice } from '../../port/trial-device.js';
+import type { Device, Node, OpenPorts, Side, Wiring } from '../../port/wiring.js';
 import { protocolOf, type SharedEngine } from './shared-engine.js';
 
 export class SharedToKernel implements Wiring {

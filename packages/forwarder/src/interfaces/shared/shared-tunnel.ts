@@ -3,7 +3,7 @@ import { type forwarder as fw, type InterfaceType, NsmError, type TunnelType } f
 import type { Link, RouteLookup } from '@nsm/netlink';
 import type { BpfTunnel } from '../../bpf/bpf-tunnel.js';
 import { nodeEndName } from '../../bpf/node-end.js';
-import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
+import type { Device, Node, OpenPorts, Side, Wiring } from '../../port/wiring.js';
 import { protocolOf, type SharedEngine } from './shared-engine.js';
 
 export class SharedTunnel implements Wiring {

@@ -1,6 +1,6 @@
 // MEM to MEM and VHOST to VHOST on one node: the pods meet by a socket and share memory; nothing of ours is in between.
 import { type forwarder as fw, type InterfaceType, NsmError } from '@nsm/api';
-import type { Device, Node, OpenPorts, Wiring } from '../../wiring.js';
+import type { Device, Node, OpenPorts, Wiring } from '../../port/wiring.js';
 import type { SharedSockets } from './shared-sockets.js';
 
 export class SocketPair implements Wiring {

@@ -1,9 +1,9 @@
 // KERNEL over VXLAN: the tunnel device itself is the pod's interface, born in the pod with its socket in the node.
 import { type forwarder as fw, InterfaceType, NsmError, TunnelType } from '@nsm/api';
 import type { TunnelEngine } from '../../bpf/tunnel-engine.js';
-import { unfinishedGroup } from '../../device-groups.js';
-import { tryDevice } from '../../trial-device.js';
-import type { Device, Node, OpenPorts, Side, Wiring } from '../../wiring.js';
+import { unfinishedGroup } from '../../port/device-groups.js';
+import { tryDevice } from '../../port/trial-device.js';
+import type { Device, Node, OpenPorts, Side, Wiring } from '../../port/wiring.js';
 import { vxlan } from './vxlan.js';
 
 const { port: vxlanPort = 0 } = vxlan;

@@ -1,0 +1,194 @@
+// A listening unix socket that keeps its place: never open wider than asked, and made again when its file is removed.
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { createServer, type Server as NetServer, connect as netConnect, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { NsmError } from '../errors.js';
+
+export interface UnixListenerOptions {
+  /** Permission bits of the socket. Default: 0o600. */
+  readonly mode?: number;
+  /** Numeric group that owns the socket. Default: the process's. */
+  readonly group?: number;
+  /** Told when the socket's file was removed: it was made again, or, with an error, could not be yet. */
+  readonly onRemoved?: (path: string, error?: NsmError) => void;
+}
+
+/** Milliseconds between two looks at the file. Not inotify: of its instances a user has 128, for all processes. */
+const checkEveryMs = 1000;
+
+export class UnixListener {
+  readonly #path: string;
+  readonly #options: UnixListenerOptions;
+  readonly #accept: (socket: Socket) => void;
+  #listener: NetServer | undefined;
+  /** The file and its folder as they were last seen. */
+  #file: Stats | undefined;
+  #folder: Stats | undefined;
+  #checkTimer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #failed = false;
+
+  constructor(path: string, options: UnixListenerOptions, accept: (socket: Socket) => void) {
+    this.#path = path;
+    this.#options = options;
+    this.#accept = accept;
+  }
+
+  /**
+   * Listens. A socket file without a server is replaced.
+   * @throws NsmError `conflict` when another process serves the socket, `invalid` or `privilege` when none can be made there.
+   */
+  async start(): Promise<void> {
+    const { mode = 0o600, group } = this.#options;
+    while (this.#listener === undefined) {
+      await removeStaleSocket(this.#path);
+      try {
+        await this.#listen(mode, group);
+      } catch (thrown) {
+        // Another process, which starts at the same time, was quicker: it is asked in turn whether it serves.
+        if (codeOf(thrown) !== 'EEXIST') throw cannotMake(this.#path, thrown);
+      }
+    }
+    this.#isThere();
+    this.#look();
+  }
+
+  /** Accepts no more connections and removes the file, if it is still this one's. Resolves when the last has ended. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#checkTimer);
+    await this.#looking;
+    clearTimeout(this.#checkTimer);
+    const listener = this.#listener;
+    this.#listener = undefined;
+    if (!listener) return;
+    const closed = new Promise((resolve) => listener.close(resolve));
+    if (this.#isThere()) rmSync(this.#path, { force: true });
+    await closed;
+  }
+
+  /**
+   * The socket is born in a folder closed to others, and put in its place once it is open just as far as asked.
+   * @throws Error `EEXIST` when there is a file in its place: rename(2) would take that of another process away.
+   */
+  async #listen(mode: number, group: number | undefined): Promise<void> {
+    const listener = createServer(this.#accept);
+    const nursery = mkdtempSync(join(dirname(this.#path), '.nsm-'));
+    const born = join(nursery, 's');
+    try {
+      await once(listener.listen(born), 'listening');
+      if (group !== undefined) chownSync(born, process.getuid?.() ?? 0, group);
+      chmodSync(born, mode);
+      this.#file = lstatSync(born);
+      linkSync(born, this.#path);
+      this.#listener = listener;
+    } catch (error) {
+      listener.close();
+      throw error;
+    } finally {
+      rmSync(nursery, { recursive: true });
+    }
+  }
+
+  /** Remembers the socket file's owner and mode, which an operator may have changed. */
+  #isThere(): boolean {
+    const now = lstatSync(this.#path, { throwIfNoEntry: false });
+    if (now === undefined || now.ino !== this.#file?.ino) return false;
+    this.#file = now;
+    this.#folder = statSync(dirname(this.#path));
+    return true;
+  }
+
+  #look(): void {
+    this.#checkTimer = setTimeout(() => {
+      this.#looking = this.#restore().finally(() => this.#look());
+    }, checkEveryMs).unref();
+  }
+
+  async #restore(): Promise<void> {
+    if (this.#isThere() || existsSync(this.#path)) return;
+    const former = this.#listener;
+    try {
+      this.#restoreFolder();
+      const { mode, gid } = this.#file ?? { mode: 0o600 };
+      await this.#listen(mode & 0o777, gid);
+      // Connections that were accepted go on.
+      former?.close();
+      this.#failed = false;
+      this.#options.onRemoved?.(this.#path);
+    } catch (thrown) {
+      if (!this.#failed) this.#options.onRemoved?.(this.#path, cannotRestore(this.#path, thrown));
+      this.#failed = true;
+    }
+  }
+
+  /** As it was, and only the last of its path: who comes to share it knows what the ones above are to be. */
+  #restoreFolder(): void {
+    const folder = dirname(this.#path);
+    if (!this.#folder || existsSync(folder)) return;
+    const { mode, uid, gid } = this.#folder;
+    mkdirSync(folder);
+    if (process.getuid?.() === 0) chownSync(folder, uid, gid);
+    chmodSync(folder, mode & 0o7777);
+  }
+}
+
+function cannotMake(path: string, thrown: unknown): NsmError {
+  const code = codeOf(thrown);
+  const folder = dirname(path);
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new NsmError(
+      'invalid',
+      `cannot make ${path}: there is no folder ${folder}; make it first`,
+      thrown,
+    );
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new NsmError('privilege', `cannot make ${path}: this user may not write to ${folder}`, thrown);
+  return NsmError.from(thrown);
+}
+
+function cannotRestore(path: string, thrown: unknown): NsmError {
+  const { message } = NsmError.from(thrown);
+  const folder = dirname(path);
+  return new NsmError(
+    'privilege',
+    `cannot make ${path} again: ${message}; make ${folder} and let this user write to it`,
+    thrown,
+  );
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  const asked = lstatSync(path, { throwIfNoEntry: false });
+  const outcome = await new Promise<'served' | 'stale' | 'absent'>((resolve) => {
+    const probe = netConnect(path, () => {
+      probe.destroy();
+      resolve('served');
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ENOENT' ? 'absent' : 'stale'),
+    );
+  });
+  if (outcome === 'served')
+    throw new NsmError(
+      'conflict',
+      `${path} is served by a running process; stop it first, or choose another --run-dir`,
+    );
+  const now = lstatSync(path, { throwIfNoEntry: false });
+  if (outcome === 'stale' && now && now.ino === asked?.ino) unlinkSync(path);
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  return (thrown as NodeJS.ErrnoException).code;
+}
