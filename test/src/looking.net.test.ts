@@ -80,7 +80,9 @@ describe.skipIf(!requireRoot('looking at connections'))('a connection that is lo
         expect.arrayContaining(everywhere),
       );
       expect(interfaces.every(({ comment }) => comment.includes(idOf(kind)))).toBe(true);
+      // The manager may try a packet of full size at the same time.
       const first = packets
+        .filter(({ length }) => length < 300)
         .slice(0, 5)
         .map(({ interface: index }) => interfaces[index]?.name.split(' ').slice(0, 2).join(' '));
       expect(first).toEqual(everywhere);

@@ -13,7 +13,7 @@ import type { Sighting } from './trace-way.js';
 /** Bytes that are kept of what is seen: all headers, and the mark. */
 const snapLength = 256;
 /** Milliseconds after which all that passed has been told, and between two looks at that. */
-const settledAfterMs = 2000;
+const settledAfterMs = 5000;
 const lookAgainMs = 10;
 
 export type Point = Omit<capture.Point, '$typeName' | '$unknown'>;
