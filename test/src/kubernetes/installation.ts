@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { waitFor } from '@nsm/testkit';
 import { image, systemNamespace } from './config.js';
 import { kubectl } from './kubectl.js';
 import { TestNamespace } from './test-namespace.js';
@@ -44,6 +45,15 @@ export async function managerPod(node: string): Promise<string> {
 /** What `nsm …` prints on a node, asked of the manager there. */
 export async function nsm(node: string, ...args: readonly string[]): Promise<string> {
   return system.exec(await managerPod(node), ['nsm', ...args]);
+}
+
+/** Waits until no pod of suites before is connected: their namespaces end while the next suite runs. */
+export async function nobodyConnected(): Promise<void> {
+  for (const node of await managerNodes()) {
+    const isFree = async (): Promise<boolean> =>
+      (await nsm(node, 'get', 'connections', '--json')).trim() === '[]';
+    await waitFor(isFree, { timeout: 90_000, interval: 500 });
+  }
 }
 
 /** Selects the pods of managers. */

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Block, userPages } from '../docs/pages.js';
 import { attached, podOf } from './annotated.js';
 import { imageNode } from './config.js';
-import { managerNodes, managerPod, system } from './installation.js';
+import { managerNodes, managerPod, nobodyConnected, system } from './installation.js';
 import { kubectl } from './kubectl.js';
 import { endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
@@ -28,6 +28,7 @@ describe('the page for Kubernetes', () => {
   let node: string;
   let pod: string;
   beforeAll(async () => {
+    await nobodyConnected();
     here = await TestNamespace.create('page');
     [node = ''] = await managerNodes();
     await here.apply(endpoints('gw', 'icmp-responder', service), attached('web', service, { node }));

@@ -1,6 +1,6 @@
 // What the cluster's API tells of the mesh, and what of it goes with a manager that leaves.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { managerNodes, system } from './installation.js';
+import { managerNodes, nobodyConnected, system } from './installation.js';
 import { application, endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
 
@@ -47,6 +47,7 @@ describe('the registry', () => {
   });
 
   it('forgets managers that leave without connections, and all that was theirs', async () => {
+    await nobodyConnected();
     await system.kubectl(['patch', 'daemonset/nsm-manager', '--patch', nodes('there')]);
     try {
       await expect.poll(() => system.list('nsmgr'), { timeout: 30_000 }).toEqual([]);
