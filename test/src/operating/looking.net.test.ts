@@ -3,6 +3,8 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { admin, Channel } from '@nsm/api';
 import { ipJson, type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -204,7 +206,7 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     await connect('far', '--label', 'tier=silver');
     await nsm('disconnect', service, '--request-id', 'far', '--netns', pod.name, ...at());
     const flags = ['--netns', pod.name, '--label', 'tier=silver', ...at()];
-    const before = await everything();
+    const before = await settled();
     const { plan } = await nsmJson<{ plan: Record<string, unknown> }>(
       'connect',
       service,
@@ -247,6 +249,17 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
       await Promise.all(mesh.nodes.map(node)),
       await Promise.all([pod, ...endpoints].map(({ name }) => kernelOf(name))),
     ];
+  };
+
+  /** The same, once what is written a second later is written. */
+  const settled = async (): Promise<unknown> => {
+    let last = await everything();
+    return await waitFor(async () => {
+      await sleep(1_200);
+      const before = last;
+      last = await everything();
+      return isDeepStrictEqual(before, last) && last;
+    });
   };
 
   it('sees a connection against the kernel, its round trip, and each step of its last order', async () => {
