@@ -1,10 +1,10 @@
 // Traffic control, offload switches and counters on the real kernel, with `tc` and `ethtool` as oracles.
 import { ipJson, leaks, makeNamespace, ping, requireRoot, run, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import * as libc from './libc/libc.js';
-import { bpf } from './libc/libc-syscalls.js';
-import { NetlinkError } from './libc/netlink-error.js';
-import { EthtoolSocket } from './link/ethtool.js';
+import * as libc from '../libc/libc.js';
+import { bpf } from '../libc/libc-syscalls.js';
+import { NetlinkError } from '../libc/netlink-error.js';
+import { EthtoolSocket } from '../link/ethtool.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 

@@ -14,9 +14,9 @@ import {
   withNamespaces,
 } from '@nsm/testkit';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { errno } from './libc/errno.js';
-import { MessageReceiver } from './libc/libc.js';
-import { NamespaceError } from './namespaces/namespace-error.js';
+import { errno } from '../libc/errno.js';
+import { MessageReceiver } from '../libc/libc.js';
+import { NamespaceError } from '../namespaces/namespace-error.js';
 import {
   createNamespace,
   currentNamespace,
@@ -24,10 +24,10 @@ import {
   listNamespaces,
   namespaceOfProcess,
   openNamespace,
-} from './namespaces/namespaces.js';
-import type { RouteEvent } from './route/route-events.js';
-import { RouteMonitor } from './route/route-monitor.js';
-import { RouteSocket } from './route/route-socket.js';
+} from '../namespaces/namespaces.js';
+import type { RouteEvent } from './route-events.js';
+import { RouteMonitor } from './route-monitor.js';
+import { RouteSocket } from './route-socket.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 const privileged = requireRoot('namespaces and monitor');
@@ -127,7 +127,7 @@ describe.skipIf(!privileged)('namespaces', () => {
   });
 
   it('can be made in a user namespace, without root', async () => {
-    const index = new URL('./index.js', import.meta.url).href;
+    const index = new URL('../index.js', import.meta.url).href;
     const code = `
       import { createNamespace, deleteNamespace, openNamespace, RouteSocket } from ${JSON.stringify(index)};
       createNamespace('inner');

@@ -1,10 +1,10 @@
 // eBPF maps, and programs tried out, on the real kernel. Loading objects is tested where there is one, in the forwarder.
 import { leaks } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
-import { BpfMap } from './bpf/bpf-map.js';
-import { BpfObject, describeProgram, testRun } from './bpf/bpf-object.js';
-import * as libc from './libc/libc.js';
-import { bpf } from './libc/libc-syscalls.js';
+import * as libc from '../libc/libc.js';
+import { bpf } from '../libc/libc-syscalls.js';
+import { BpfMap } from './bpf-map.js';
+import { BpfObject, describeProgram, testRun } from './bpf-object.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 

@@ -1,7 +1,7 @@
 // What the real kernel says of drivers and virtual functions, with ethtool(8) as oracle.
 import { leaks, requireRoot, run, withNamespaces } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { VfChanges } from './link/virtual-functions.js';
+import type { VfChanges } from './virtual-functions.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 

@@ -1,10 +1,10 @@
 // Changing, deleting and listing links, batches and errors on the real kernel, with `ip` as the oracle.
 import { ipJson, leaks, makeNamespace, requireRoot, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DecodeError } from './decode-error.js';
-import { NetlinkError } from './libc/netlink-error.js';
-import { openNamespace } from './namespaces/namespaces.js';
-import { RouteSocket } from './route/route-socket.js';
+import { DecodeError } from '../decode-error.js';
+import { NetlinkError } from '../libc/netlink-error.js';
+import { openNamespace } from '../namespaces/namespaces.js';
+import { RouteSocket } from '../route/route-socket.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 
