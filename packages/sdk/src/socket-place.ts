@@ -61,10 +61,11 @@ async function removeStale(folder: string): Promise<void> {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
     try {
-      const found = lstatSync(path);
-      if (!found.isSocket() || found.uid !== user || !(await isLeft(path))) continue;
-      // Another endpoint may have put its socket there meanwhile.
-      if (lstatSync(path).ino === found.ino) rmSync(path);
+      const found = lstatSync(path, { bigint: true });
+      if (!found.isSocket() || Number(found.uid) !== user || !(await isLeft(path))) continue;
+      // Another endpoint may have put its socket there meanwhile, which may have got the same inode number.
+      const now = lstatSync(path, { bigint: true });
+      if (now.ino === found.ino && now.ctimeNs === found.ctimeNs) rmSync(path);
     } catch {
       // The socket goes by itself.
     }

@@ -1,6 +1,6 @@
 // A server and a client over a unix socket and TCP: replies, refusals, streams, garbage, health and reflection.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,30 +58,39 @@ describe('Server and Channel', () => {
     expect(reply).toMatchObject({ accepted: true, admissionError: 'svc for 42' });
   });
 
-  it.each(['free', 'left behind by a process that died'])(
-    'gives a socket that is %s to exactly one of those that begin at once',
-    async (state) => {
-      const path = join(folder, 'contested');
-      if (state !== 'free')
-        execFileSync(process.execPath, [
-          '-e',
-          `require('net').createServer().listen(${JSON.stringify(path)}, () => process.exit())`,
-        ]);
-      const servers = Array.from({ length: 5 }, () => new Server());
-      try {
-        const outcomes = await Promise.allSettled(servers.map((one) => one.listenUnix(path)));
-        expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-        for (const outcome of outcomes)
-          if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'conflict' });
-        using there = new Channel(`unix:${path}`);
-        expect(await there.client(Health).check({})).toMatchObject({
-          status: HealthCheckResponse_ServingStatus.SERVING,
-        });
-      } finally {
-        for (const one of servers) await one.stop();
-      }
-    },
-  );
+  const leftBehind = (path: string): void => {
+    // A number below that of the socket is free then: a file system gives it to the folder that a server makes, and that of the socket
+    // to the next socket.
+    writeFileSync(`${path}.before`, '');
+    execFileSync(process.execPath, [
+      '-e',
+      `require('net').createServer().listen(${JSON.stringify(path)}, () => process.exit())`,
+    ]);
+    rmSync(`${path}.before`);
+  };
+
+  it.each<[string, (path: string) => void]>([
+    ['free', () => undefined],
+    ['left behind by a process that died', leftBehind],
+    ['a link that leads nowhere', (path) => symlinkSync('nowhere', path)],
+    ['a link to itself', (path) => symlinkSync(path, path)],
+  ])('gives a socket that is %s to exactly one of those that begin at once', async (_, prepare) => {
+    const path = join(folder, 'contested');
+    prepare(path);
+    const servers = Array.from({ length: 5 }, () => new Server());
+    try {
+      const outcomes = await Promise.allSettled(servers.map((one) => one.listenUnix(path)));
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      for (const outcome of outcomes)
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'conflict' });
+      using there = new Channel(`unix:${path}`);
+      expect(await there.client(Health).check({})).toMatchObject({
+        status: HealthCheckResponse_ServingStatus.SERVING,
+      });
+    } finally {
+      for (const one of servers) await one.stop();
+    }
+  });
 
   it('makes its socket again when it is removed, folder and all, and spares one that is not its own', async () => {
     const path = join(folder, 'run', 's');

@@ -169,26 +169,37 @@ function cannotRestore(path: string, thrown: unknown): NsmError {
   );
 }
 
+/** Answers to connect(2), unix(7): of a server whose queue is full, and of one of another type. */
+const served = ['EAGAIN', 'EPROTOTYPE'];
+/** A server that has ended; a link to one, or to itself. */
+const stale = ['ECONNREFUSED', 'ENOENT', 'ELOOP'];
+
 async function removeStaleSocket(path: string): Promise<void> {
-  const asked = lstatSync(path, { throwIfNoEntry: false });
-  const outcome = await new Promise<'served' | 'stale' | 'absent'>((resolve) => {
+  const asked = fileAt(path);
+  if (asked === undefined) return;
+  const refusal = await new Promise<Error | undefined>((resolve) => {
     const probe = netConnect(path, () => {
       probe.destroy();
-      resolve('served');
+      resolve(undefined);
     });
-    probe.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code === 'ENOENT' ? 'absent' : 'stale'),
-    );
+    probe.once('error', resolve);
   });
-  if (outcome === 'served')
+  const code = codeOf(refusal) ?? '';
+  if (refusal === undefined || served.includes(code))
     throw new NsmError(
       'conflict',
       `${path} is served by a running process; stop it first, or choose another --run-dir`,
     );
-  const now = lstatSync(path, { throwIfNoEntry: false });
-  if (outcome === 'stale' && now && now.ino === asked?.ino) unlinkSync(path);
+  if (!stale.includes(code)) throw cannotMake(path, refusal);
+  if (fileAt(path) === asked) unlinkSync(path);
+}
+
+/** Tells a file from every other that was or will be in its place: a file that is made may get the inode number of one that was removed. */
+function fileAt(path: string): string | undefined {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return found && `${found.ino} ${found.ctimeNs}`;
 }
 
 function codeOf(thrown: unknown): string | undefined {
-  return (thrown as NodeJS.ErrnoException).code;
+  return (thrown as NodeJS.ErrnoException | undefined)?.code;
 }
