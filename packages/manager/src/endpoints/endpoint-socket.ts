@@ -51,7 +51,7 @@ export class EndpointSocket {
   /**
    * Asks the endpoint for a connection.
    * @param name of the endpoint.
-   * @throws NsmError `endpoint-unreachable`, or `endpoint-refused` also for a reply without a namespace; the signal's reason.
+   * @throws NsmError `endpoint-unreachable`, or `endpoint-refused` also for a reply to another request or without a namespace; the signal's reason.
    */
   async request(
     name: string,
@@ -78,6 +78,15 @@ export class EndpointSocket {
         'endpoint-refused',
         `endpoint ${quote(name)} refuses: ${oneLine(reply.admissionError)}`,
       );
+    for (const [field, own, asked] of [
+      ['request_id', reply.requestId, request.requestId],
+      ['network_service_name', reply.networkServiceName, request.networkServiceName],
+    ] as const)
+      if (own !== '' && own !== asked)
+        throw new NsmError(
+          'endpoint-refused',
+          `endpoint ${quote(name)} answered another request: its reply is for ${field} ${quote(own)}, and it was asked for ${quote(asked ?? '')}`,
+        );
     if (reply.linuxNamespace === '')
       throw new NsmError('endpoint-refused', `endpoint ${quote(name)} named no linux_namespace in its reply`);
     return reply;
