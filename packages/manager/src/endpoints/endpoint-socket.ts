@@ -63,9 +63,10 @@ export class EndpointSocket {
       .catch((thrown: unknown) => {
         const error = NsmError.from(thrown);
         if (signal.aborted) throw error;
-        // An endpoint that is stopping resets its calls, which arrives as cancelled.
-        const silent = ['deadline', 'unavailable', 'cancelled'].includes(error.kind);
-        const why = error.kind === 'cancelled' ? 'it was stopped before it had answered' : error.message;
+        // An endpoint that stops at once resets its calls, which arrives as cancelled.
+        const stopped = error.kind === 'stopping' || error.kind === 'cancelled';
+        const silent = stopped || error.kind === 'deadline' || error.kind === 'unavailable';
+        const why = stopped ? 'it was stopped before it had answered' : error.message;
         throw new NsmError(
           silent ? 'endpoint-unreachable' : 'endpoint-refused',
           `endpoint ${quote(name)} on ${this.path}: ${why}`,
