@@ -1,5 +1,6 @@
 // Typed gRPC servers on unix sockets and TCP, with health and reflection.
 import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DescMessage,
   type DescMethodServerStreaming,
@@ -248,6 +249,8 @@ export class Server {
       await within(graceMs, finished, () => undefined);
     }
     this.#grpc.forceShutdown();
+    // Since Node.js 22 the resets, by which callers know an end from a break, are written when the turn is over.
+    await nextTurn();
     this.#connections.destroy();
     await Promise.all(closed);
   }
