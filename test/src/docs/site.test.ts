@@ -1,6 +1,6 @@
 // The documentation becomes a site, and no link in it leads nowhere.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -20,6 +20,7 @@ it('every link leads to a page and a heading that there are', () => {
       'reference/api/nsmadmin.html',
     ])
       expect(existsSync(join(folder, page)), page).toBe(true);
+    expect(readFileSync(join(folder, 'index.html'), 'utf8')).not.toMatch(/<ul>\s*<\/ul>/);
   } finally {
     rmSync(folder, { recursive: true });
   }
