@@ -225,7 +225,7 @@ export class Server {
     const listener = new TcpListener((socket) => {
       if (tls) return tls.accept(socket);
       const { remoteAddress } = socket;
-      // It was closed again before it was accepted.
+      // The caller had closed the connection before it was accepted.
       if (remoteAddress === undefined) socket.destroy();
       else take(socket, { remoteAddress });
     });
