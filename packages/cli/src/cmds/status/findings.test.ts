@@ -72,6 +72,18 @@ describe('findings of a status', () => {
 
   it.each<[string, Partial<StatusView>, string, RegExp]>([
     ['a forwarder that is away', { forwarderError: 'no forwarder at /x' }, 'broken', /no forwarder at \/x/],
+    [
+      'a state folder that cannot be written',
+      { state: { folder: '/s', error: 'nothing can be written to /s: full', standIn: '' } },
+      'broken',
+      /^nothing can be written to \/s: full; connections go on/,
+    ],
+    [
+      'a copy in place of the state folder',
+      { state: { folder: '/s', error: '', standIn: '/run/nsm/state-dir' } },
+      'warning',
+      /\/s could not be written at the start: a copy in \/run\/nsm\/state-dir stands in/,
+    ],
     ['a silent registry', { registrySynced: false }, 'broken', /registry embedded: does not answer/],
     [
       'an expired certificate',
