@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { connectionArgument } from '../../flags/connection-argument.js';
 import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
 import { type CaptureFlags, type CaptureWord, captureWords } from './flags.js';
 
@@ -13,7 +14,7 @@ export function captureCommand(): Command {
         'They are captured at the client, the endpoint, the node (its end of a device in a pod) and the underlay (the packets of the\n' +
         "connection's tunnel, as they are between the nodes), on whichever node that is; all is all of these on both nodes.",
     )
-    .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
+    .argument(...connectionArgument)
     .addOption(
       flag('--at <places>', `where: of ${captureWords.join(', ')}`, {
         list: true,

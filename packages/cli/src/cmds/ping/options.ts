@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { connectionArgument } from '../../flags/connection-argument.js';
 import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
 import type { PingFlags } from './flags.js';
 
@@ -13,7 +14,7 @@ export function pingCommand(): Command {
         'node to node: tells by what they go, how long each takes, and where they are lost. They are ICMP, or ARP and ND where the\n' +
         'other side answers no ICMP. Ends with status 1 when none came through.',
     )
-    .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
+    .argument(...connectionArgument)
     .addOption(
       flag('-c, --count <number>', 'rounds (default: until Ctrl-C)', { parse: parseInteger(1, 1_000_000) }),
     )
