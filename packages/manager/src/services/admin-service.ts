@@ -168,7 +168,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 
     traceConnection: ({ id }, { signal }) => traceConnection(components, id, signal),
 
-    pingConnection: ({ id, timeoutMs }) => pingConnection(components, id, timeoutMs || 1000),
+    pingConnection: ({ id, timeoutMs, size }) => pingConnection(components, id, timeoutMs || 1000, size),
   };
 }
 

@@ -32,12 +32,22 @@ export function pingCommand(): Command {
         parse: parseDuration,
       }),
     )
+    .addOption(
+      flag(
+        '-s, --size <bytes>',
+        'of the IP packet through the connection, at most its MTU (default: small)',
+        {
+          parse: parseInteger(1, 65_535),
+        },
+      ),
+    )
     .addOption(runDirFlag())
     .addOption(jsonFlag())
     .addHelpText(
       'after',
       examples(
         ['nsm ping web-1', 'until Ctrl-C'],
+        ['nsm ping web-1 -s 1450', 'whether packets as large as its MTU come through'],
         ['nsm ping web-1 -c 5 --json', 'five rounds, for a program'],
       ),
     )
