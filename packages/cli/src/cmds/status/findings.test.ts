@@ -143,7 +143,7 @@ describe('findings of a status', () => {
   it('names a pod that was refused in the last ten minutes, once, and how to see why', () => {
     const refused = (service: string, agoMs: number) => ({
       ...{ pod: 'web', service, requestId: 'r', labels: {}, interfaces: ['kernel'], code: 'NSM0202' },
-      ...{ what: 'no endpoint fits', time: new Date(now - agoMs).toISOString() },
+      ...{ what: 'no endpoint fits', givenUp: false, time: new Date(now - agoMs).toISOString() },
     });
     const refusals = [refused('vpn', 12_000), refused('dns', 60_000), refused('old', 601_000)];
     expect(findingsOf(view({ tunnelTypes: [working], refusals }), now)).toEqual([
