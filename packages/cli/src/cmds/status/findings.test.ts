@@ -120,7 +120,7 @@ describe('findings of a status', () => {
       'a manager that ended without a word',
       { managers: [aliveManager, { ...aliveManager, name: 'node-b', alive: false }] },
       'warning',
-      /manager node-b of 2/,
+      /1 of 2 managers ended without a word: node-b/,
     ],
     [
       'refused requests',
