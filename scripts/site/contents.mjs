@@ -11,5 +11,6 @@ export function readContents(root) {
     if (heading !== undefined) sections.push({ heading, pages: [] });
     else if (title !== undefined) sections.at(-1).pages.push({ title, path: posix.join('docs', href) });
   }
-  return sections;
+  // What is about the pages themselves has none.
+  return sections.filter(({ pages }) => pages.length > 0);
 }
