@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
 import { connectionArgument } from '../../flags/connection-argument.js';
-import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
+import { flag, parseDurationFrom, parseInteger } from '../../flags/flags.js';
 import { type CaptureFlags, type CaptureWord, captureWords } from './flags.js';
 
 export function captureCommand(): Command {
@@ -29,7 +29,9 @@ export function captureCommand(): Command {
     .addOption(
       flag('-c, --count <number>', 'end after so many packets', { parse: parseInteger(1, 1_000_000_000) }),
     )
-    .addOption(flag('--duration <duration>', 'end after this long', { parse: parseDuration }))
+    .addOption(
+      flag('--duration <duration>', 'end after this long', { parse: parseDurationFrom('1ms', '1440m') }),
+    )
     .addOption(
       flag('--snap-length <bytes>', 'keep so many bytes of each packet (default: all)', {
         parse: parseInteger(16, 65_535),

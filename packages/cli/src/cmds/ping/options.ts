@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
 import { connectionArgument } from '../../flags/connection-argument.js';
-import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
+import { flag, parseDurationFrom, parseInteger } from '../../flags/flags.js';
 import type { PingFlags } from './flags.js';
 
 export function pingCommand(): Command {
@@ -22,14 +22,14 @@ export function pingCommand(): Command {
       flag('--interval <duration>', 'time between two rounds', {
         default: 1000,
         defaultText: '1s',
-        parse: parseDuration,
+        parse: parseDurationFrom('10ms', '60m'),
       }),
     )
     .addOption(
       flag('--timeout <duration>', 'time within which an answer counts', {
         default: 1000,
         defaultText: '1s',
-        parse: parseDuration,
+        parse: parseDurationFrom('1ms', '10s'),
       }),
     )
     .addOption(
