@@ -90,7 +90,8 @@ export class Manager {
     const stops = this.#stops;
     mkdirSync(runDir, { recursive: true });
     const { nodeId, ...foundations } = await openFoundations(this.#options, logger, stops);
-    const { registry, store } = foundations;
+    const { registry, store, state } = foundations;
+    this.readiness.tryState = () => state.refusal();
     const self = this.#self(nodeId);
     const stopping = new AbortController();
     let haveRecovered = (): void => undefined;

@@ -225,6 +225,10 @@ describe('nsm', () => {
     [['endpoint', 'router'], 'write one of icmp-responder, gateway'],
     [['describe', 'service'], 'which service? Write: nsm describe service NAME'],
     [['get', 'pods'], 'write one of services, endpoints, managers, connections, interfaces, tunnels'],
+    [['top', '--interval', '0'], 'Write a duration from 10ms to 60m'],
+    [['ping', 'x', '--interval', '0'], 'Write a duration from 10ms to 60m'],
+    [['ping', 'x', '--timeout', '1m'], 'Write a duration from 1ms to 10s'],
+    [['capture', 'x', '--duration', '0'], 'Write a duration from 1ms to 1440m'],
     [['manager', '--listen', '5001'], 'Write HOST:PORT'],
     [
       ['manager', '--advertise', '0.0.0.0:5001'],

@@ -4,13 +4,14 @@ import {
   type ConnectionParameters,
   type forwarder as fw,
   type Interface,
+  interfaceName,
   interfaceNames,
   maxRoutes,
   NsmError,
   type proxy,
   type Tunnel,
   traitsOf,
-  tunnelNames,
+  tunnelName,
 } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
 import { quote } from '../untrusted-text.js';
@@ -61,11 +62,11 @@ export function judgeProxyReply(
     );
   };
   const chosen = interfaces.find(({ type }) => type === named?.type);
-  if (!chosen) return refuse(`interface ${nameOf(interfaceNames, named?.type)} was not proposed`);
+  if (!chosen) return refuse(`interface ${named ? interfaceName(named.type) : 'none'} was not proposed`);
   if (!told) return refuse('connection_parameters is missing');
   if (!isHalfId(halfId)) return refuse(`half_id ${quote(halfId)} is none`);
   if (endpointInterface && !(endpointInterface.type in interfaceNames))
-    return refuse(`endpoint_interface ${nameOf(interfaceNames, endpointInterface.type)} is unknown`);
+    return refuse(`endpoint_interface ${interfaceName(endpointInterface.type)} is unknown`);
   const wrong = clientSources.find((text) => !IpPrefix.parse(text));
   if (wrong !== undefined) return refuse(`client_sources ${quote(wrong)} is no network`);
   if (clientSources.length > 2 * maxRoutes)
@@ -75,7 +76,7 @@ export function judgeProxyReply(
 
   const own = tunnels.find(({ type }) => type === tunnel?.type);
   const { identifier = 0, address = '', port = 0 } = tunnel?.parameters ?? {};
-  if (!tunnel || !own) return refuse(`tunnel ${nameOf(tunnelNames, tunnel?.type)} was not proposed`);
+  if (!tunnel || !own) return refuse(`tunnel ${tunnel ? tunnelName(tunnel.type) : 'none'} was not proposed`);
   if (!identifiers.includes(identifier)) return refuse(`tunnel identifier ${identifier} was not proposed`);
   const end = IpPrefix.parseAddress(address);
   if (!end) return refuse(`tunnel address ${quote(address)} is not an IP address`);
@@ -84,8 +85,4 @@ export function judgeProxyReply(
   if (port > 65_535) return refuse(`tunnel port ${port} is none`);
   const local = own.parameters?.address ?? '';
   return { ...common, tunnel: { type: tunnel.type, identifier, local, remote: end.address, port } };
-}
-
-function nameOf(names: Readonly<Record<number, string>>, type: number | undefined): string {
-  return type === undefined ? 'none' : (names[type] ?? `type ${type}`);
 }

@@ -63,6 +63,7 @@ export function makeParts(
     logger,
     stopping,
     recovered,
+    state,
   }: PartsComponents,
   options: ManagerOptions,
   stops: Stops,
@@ -184,7 +185,7 @@ export function makeParts(
     credentials,
     pods,
     intake: new Intake({ logger }),
-    places: options,
+    places: { ...options, state: state.path },
     requestTimeoutMs,
     recovered,
   };
