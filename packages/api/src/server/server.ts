@@ -1,5 +1,6 @@
 // Typed gRPC servers on unix sockets and TCP, with health and reflection.
 import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DescMessage,
   type DescMethodServerStreaming,
@@ -227,7 +228,7 @@ export class Server {
     const listener = new TcpListener((socket) => {
       if (tls) return tls.accept(socket);
       const { remoteAddress } = socket;
-      // It was closed again before it was accepted.
+      // The caller had closed the connection before it was accepted.
       if (remoteAddress === undefined) socket.destroy();
       else take(socket, { remoteAddress });
     });
@@ -251,6 +252,8 @@ export class Server {
     this.#calls.endAll();
     await within(tellMs, finished, () => undefined);
     this.#grpc.forceShutdown();
+    // Since Node.js 22 the resets, by which callers know an end from a break, are written when the turn is over.
+    await nextTurn();
     this.#connections.destroy();
     await Promise.all(closed);
   }

@@ -237,7 +237,7 @@ function admitSwitch({ parameters }: Interface, name: string): void {
     throw invalid(`interface parameter ${name} is ${quote(asked)}: it may be on or off`);
 }
 
-/** They are kept with the connection, and shown with it. */
+/** Parameters are kept with the connection, and shown with it. */
 function admitParameters(parameters: readonly (readonly [string, string])[]): void {
   admitLength('interface_parameters', parameters, maxParameters);
   for (const [key, value] of parameters) {

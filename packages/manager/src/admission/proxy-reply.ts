@@ -6,13 +6,14 @@ import {
   ConnectionParametersSchema,
   type forwarder as fw,
   type Interface,
+  interfaceName,
   interfaceNames,
   maxRoutes,
   NsmError,
   type proxy,
   type Tunnel,
   traitsOf,
-  tunnelNames,
+  tunnelName,
 } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
@@ -74,10 +75,10 @@ export function judgeProxyReply(
     );
   };
   const chosen = named ? interfaces.find(({ type }) => type === named.type) : interfaces[0];
-  if (!chosen) return refuse(`interface ${nameOf(interfaceNames, named?.type)} was not proposed`);
+  if (!chosen) return refuse(`interface ${named ? interfaceName(named.type) : 'none'} was not proposed`);
   if (!isHalfId(halfId)) return refuse(`half_id ${quote(halfId)} is none`);
   if (endpointInterface && !(endpointInterface.type in interfaceNames))
-    return refuse(`endpoint_interface ${nameOf(interfaceNames, endpointInterface.type)} is unknown`);
+    return refuse(`endpoint_interface ${interfaceName(endpointInterface.type)} is unknown`);
   const wrong = clientSources.find((text) => !IpPrefix.parse(text));
   if (wrong !== undefined) return refuse(`client_sources ${quote(wrong)} is no network`);
   if (clientSources.length > 2 * maxRoutes)
@@ -90,7 +91,7 @@ export function judgeProxyReply(
   const own = tunnels.find(({ type }) => type === tunnel?.type);
   const { identifier = 0, port = 0, mtu = 0 } = tunnel?.parameters ?? {};
   const address = tunnel?.parameters?.address || calledAt;
-  if (!tunnel || !own) return refuse(`tunnel ${nameOf(tunnelNames, tunnel?.type)} was not proposed`);
+  if (!tunnel || !own) return refuse(`tunnel ${tunnel ? tunnelName(tunnel.type) : 'none'} was not proposed`);
   if (!identifiers.includes(identifier)) return refuse(`tunnel identifier ${identifier} was not proposed`);
   const end = IpPrefix.parseAddress(address);
   if (!end) return refuse(`tunnel address ${quote(address)} is not an IP address`);
@@ -115,8 +116,4 @@ function withOffered(told: ConnectionParameters, pairs: readonly AddressPair[]):
     addresses: given.length > 0 ? given : taken.map(({ client }) => client),
     peerAddresses: taken.map(({ endpoint }) => IpPrefix.of(endpoint).address),
   };
-}
-
-function nameOf(names: Readonly<Record<number, string>>, type: number | undefined): string {
-  return type === undefined ? 'none' : (names[type] ?? `type ${type}`);
 }

@@ -89,7 +89,7 @@ export class MemifSession implements Session {
     try {
       this.#send({ kind: 'disconnect', reason });
     } catch {
-      // It has gone already.
+      // The application has gone already.
     }
     this.#socket.close();
     for (const fd of this.#eventfds) libc.close(fd);
