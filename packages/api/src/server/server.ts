@@ -88,6 +88,9 @@ export const betweenMachines: ServerLimits = {
   },
 };
 
+/** Milliseconds for which callers are told that the process stops: some take nothing any more. */
+const tellMs = 100;
+
 export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
   readonly maxRequestBytes?: number;
@@ -244,10 +247,10 @@ export class Server {
   async stop(graceMs = 0): Promise<void> {
     this.#health?.stopServing();
     const closed = this.#listeners.splice(0).map((listener) => listener.stop());
-    if (graceMs > 0) {
-      const finished = new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve()));
-      await within(graceMs, finished, () => undefined);
-    }
+    const finished = new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve()));
+    if (graceMs > 0) await within(graceMs, finished, () => undefined);
+    this.#calls.endAll();
+    await within(tellMs, finished, () => undefined);
     this.#grpc.forceShutdown();
     // Since Node.js 22 the resets, by which callers know an end from a break, are written when the turn is over.
     await nextTurn();
