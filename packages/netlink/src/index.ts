@@ -125,3 +125,4 @@ export {
   peerProcess,
 } from './unix/socket-peers.js';
 export { type Packet, UnixListener, UnixSocket, type UnixSocketKind } from './unix/unix-socket.js';
+export { connectWithoutDescriptors, refuseDescriptors } from './unix/without-descriptors.js';

@@ -185,7 +185,7 @@ export class Advertising {
   async #refuseTaken(record: NetworkServiceEndpoint): Promise<void> {
     const present = this.#components.endpoints.get(endpointKey(record))?.record;
     if (!present || present.socketLocation === record.socketLocation) return;
-    if (!(await isServed(present.socketLocation))) return;
+    if (!isServed(present.socketLocation)) return;
     throw new NsmError(
       'conflict',
       `endpoint ${quote(record.nseProviderName)} already provides ${quote(record.networkServiceName)} from ` +
