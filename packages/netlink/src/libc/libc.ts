@@ -118,6 +118,8 @@ const AT_SYMLINK_FOLLOW = 0x400;
 export const linkFollowing = (path: string, newPath: string): SystemResult =>
   rawLinkat(AT_FDCWD, path, AT_FDCWD, newPath, AT_SYMLINK_FOLLOW);
 export const listen: Call<[fd: number, backlog: number]> = define('int listen(int fd, int backlog)');
+export const SHUT_RDWR = 2;
+export const shutdown: Call<[fd: number, how: number]> = define('int shutdown(int fd, int how)');
 export const accept: Call<[fd: number, address: null, length: null, flags: number]> = define(
   'int accept4(int fd, void *address, void *length, int flags)',
 );
