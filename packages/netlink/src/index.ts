@@ -15,6 +15,7 @@ export {
 export { DecodeError } from './decode-error.js';
 export * as kernelProbes from './kernel-probes.js';
 export { errno, errnoName } from './libc/errno.js';
+export { FolderWatch } from './libc/folder-watch.js';
 export { ForeignMemory, isInMemory } from './libc/foreign-memory.js';
 export { readSetting, writeSetting } from './libc/kernel-settings.js';
 export * as libc from './libc/libc.js';
