@@ -118,6 +118,7 @@ export type {
 export type { TrafficParent } from './tc/tc-handles.js';
 export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tc/tcx.js';
 export { ForeignDescriptors } from './unix/foreign-descriptors.js';
+export { openSocketFile } from './unix/socket-file.js';
 export {
   type NamespaceIdentity,
   openerOf,

@@ -138,6 +138,29 @@ describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () =
     expect(await devices(victim)).toBe(0);
   });
 
+  it('listener: no file is looked for among those that a user namespace has mounted', async () => {
+    const socket = join(folder, 'within.sock');
+    await endpoint!.serve(socket, { kind: 'answer', netns: evil!.netns });
+    const advertised = async (pid: number): Promise<string> => {
+      const told = { service: 'within', name: 'within', socket: `/proc/${pid}/root${socket}` };
+      return (await strange!.advertise(mesh.a.runDir, told)).error;
+    };
+    const asUser = [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+    const inside = await spawnIn(evil!.name, 'setpriv', [
+      ...asUser,
+      'unshare',
+      '-Urm',
+      'sh',
+      '-c',
+      'echo in; exec sleep 60',
+    ]);
+    left.push(inside);
+    await waitFor(() => inside.output().includes('in'));
+    expect(await advertised(inside.pid)).toMatch(/no process of this network namespace answers/);
+    // As a container's process, whose files the node has mounted.
+    expect(await advertised(endpoint!.pid)).toBe('');
+  });
+
   it('descriptors: what a pod hands to the manager, and would take ten minutes to close, holds up nobody', async (context) => {
     if (!canRefuseDescriptors()) return context.skip('takes Linux 6.16');
     const handOver = async (...args: readonly string[]): Promise<Running> => {

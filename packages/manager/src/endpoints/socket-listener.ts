@@ -1,16 +1,13 @@
 // Which process listens on a unix socket, as the kernel tells of the very connection that is made to it.
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { descriptorOf, NsmError, type PeerCredentials } from '@nsm/api';
-import { connectWithoutDescriptors, peerCredentials, peerProcess } from '@nsm/netlink';
+import { connectWithoutDescriptors, openSocketFile, peerCredentials, peerProcess } from '@nsm/netlink';
 import type { Forwarder } from '../forwarder-client.js';
 
 export interface ListenerComponents {
   readonly forwarder: Pick<Forwarder, 'inspectNamespace'>;
 }
-
-/** O_PATH of linux/fcntl.h, which Node.js does not name. */
-const O_PATH = 0o10000000;
 
 /** By number, user and start; by number and user where neither process can be seen. */
 export function isSameProcess(one: PeerCredentials, other: PeerCredentials): boolean {
@@ -37,11 +34,8 @@ export function connectTo(path: string, isAdvertised = false): Socket {
 }
 
 function open(path: string): number {
-  // An abstract socket has no file.
-  if (path.startsWith('\0')) return connectWithoutDescriptors(path);
-  const file = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  const file = openSocketFile(path);
   try {
-    if (fstatSync(file).isSymbolicLink()) throw new Error('it is a symbolic link');
     return connectWithoutDescriptors(`/proc/self/fd/${file}`);
   } finally {
     closeSync(file);
@@ -90,10 +84,17 @@ export async function identifyListener(
   }
 }
 
+/** Why a socket's file is not opened, for causes that do not say so themselves. */
+const reasons: Readonly<Record<string, string>> = {
+  ELOOP: 'it is a symbolic link, or leads through a link of /proc',
+  EPERM: 'its files are those of a user namespace, in which whoever looks for one may wait for ever',
+};
+
 function whyNobody(path: string, cause: string, isAdvertised: boolean): string {
   if (cause === 'EACCES')
     return `socket_location ${path}: this manager may not open it; give it to a group that the manager is in, with mode 0660`;
-  const nobody = `nobody answers on socket_location ${path}: ${cause}`;
+  const why = reasons[cause] ?? cause;
+  const nobody = `nobody answers on socket_location ${path}: ${why}`;
   if (!isAdvertised) return nobody;
   const advice = 'serve it before advertising, and name the socket itself, not a symbolic link to it';
   if (cause !== 'ENOENT') return `${nobody}; ${advice}`;

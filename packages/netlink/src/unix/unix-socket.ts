@@ -145,12 +145,12 @@ function openSocket(kind: UnixSocketKind): number {
   return check(libc.socket(libc.AF_UNIX, type, 0), 'open', 'a unix socket');
 }
 
-/** struct sockaddr_un of a file, or of an abstract socket, whose name begins with a zero and ends where the address ends. */
+/** struct sockaddr_un. */
 export function addressOf(path: string): Buffer {
   const bytes = Buffer.from(path);
   const ENAMETOOLONG = 36;
   if (bytes.length > MAX_PATH) throw new NetlinkError(ENAMETOOLONG, 'use socket', path);
-  const address = Buffer.alloc(2 + bytes.length + (bytes[0] === 0 ? 0 : 1));
+  const address = Buffer.alloc(2 + bytes.length + 1);
   address.writeUInt16LE(libc.AF_UNIX, 0);
   bytes.copy(address, 2);
   return address;

@@ -17,7 +17,6 @@ export function refuseDescriptors(socket: number): boolean {
 
 /**
  * Connects to a stream socket that refuses descriptors from the beginning. It does not wait for the other side to accept.
- * @param path of its file, or of an abstract socket, which begins with a zero (unix(7)).
  * @returns the descriptor, non-blocking.
  * @throws NetlinkError ENOENT, ECONNREFUSED: no process listens there; EAGAIN: too many wait; EACCES, EMFILE
  */

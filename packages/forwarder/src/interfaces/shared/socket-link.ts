@@ -3,9 +3,6 @@ import { chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync
 import { dirname } from 'node:path';
 import { type FolderWatch, libc, NetlinkError } from '@nsm/netlink';
 
-/** linux/fcntl.h; Node.js does not name it. */
-const O_PATH = 0o10000000;
-
 /** Milliseconds until a folder in which something has changed is looked at again: doubles from first to most while it never rests. */
 const againMs = { first: 10, most: 1000 };
 
@@ -94,7 +91,7 @@ function inodeOf(path: string): bigint | undefined {
  * @throws Error when there is no socket.
  */
 export function linkSocket(socket: string, link: string): void {
-  const fd = openSync(socket, O_PATH | constants.O_NOFOLLOW);
+  const fd = openSync(socket, libc.O_PATH | constants.O_NOFOLLOW);
   try {
     const found = fstatSync(fd);
     if (!found.isSocket()) throw new Error(`${socket} is no socket`);
