@@ -17,6 +17,7 @@ import {
   ServerCredentials,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
+import { descriptorOf } from '../descriptor-of.js';
 import { NsmError } from '../errors.js';
 import { Health as HealthService } from '../gen/grpc/health/v1/health_pb.js';
 import { LogThrottle } from '../log-throttle.js';
@@ -289,11 +290,4 @@ function limitOptions({ streams, sessionMemoryMib, idleMs }: ServerLimits): Grpc
     ...(sessionMemoryMib === undefined ? {} : { 'grpc-node.max_session_memory': sessionMemoryMib }),
     ...(idleMs === undefined ? {} : { 'grpc.max_connection_idle_ms': idleMs }),
   };
-}
-
-/** The file descriptor of a socket. Node keeps it on an internal handle and offers no other way to it. */
-export function descriptorOf(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd: number } };
-  if (!handle || handle.fd < 0) throw new NsmError('internal', 'the socket is closed');
-  return handle.fd;
 }
