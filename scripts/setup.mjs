@@ -109,7 +109,7 @@ function installDebianPackages(purpose) {
     return run('apt-get', [...flags, ...wanted], options).status === 0;
   };
   if (install(...names)) return;
-  // One that this distribution does not have must not keep the others away.
+  // A package that this distribution does not have must not keep the others away.
   const failed = names.length > 1 ? names.filter((name) => !install(name)) : names;
   if (failed.length > 0) say(`not installed: ${failed.join(', ')}; what needs them will fail or be skipped`);
 }

@@ -274,9 +274,11 @@ function registrySection({ registries }: Results): string {
     figure.endpoints,
     fixed(figure.fillSeconds, 1),
     fixed(figure.joinSeconds, 1),
-    ...[figure.knownMs.p50, figure.knownMs.p99, figure.allKnownMs.p50, figure.allKnownMs.p99].map((ms) =>
-      fixed(ms, 0),
-    ),
+    ...[figure.knownMs, figure.allKnownMs, figure.floorMs].flatMap(({ p50, p99 }) => [
+      fixed(p50, 0),
+      fixed(p99, 0),
+    ]),
+    fixed(figure.ratio, 1),
     mebibytes(figure.managerMemory),
     mebibytes(figure.managerHeap),
     ...[figure.registryCpu, figure.managerCpu].map((share) =>
@@ -285,11 +287,11 @@ function registrySection({ registries }: Results): string {
   ]);
   const columns = [
     ...['', 'managers', 'endpoints', 'filled s', 'joined s', 'known p50 ms', 'p99', 'by all p50', 'p99'],
-    ...['manager MiB', 'heap MiB', 'registry CPU %', 'manager CPU %'],
+    ...['floor p50', 'p99', 'over floor', 'manager MiB', 'heap MiB', 'registry CPU %', 'manager CPU %'],
   ];
   return section('Registry', columns, rows, [
-    'Known: from the advertisement of an endpoint until a manager has heard of it; by all: until the last has. All are',
-    'processes of this machine. MiB: what a manager holds more when it knows them all. CPU: of one processor, idle.',
+    'Known: from the advertisement of an endpoint until a manager has heard of it; by all: until the last has. Floor: the same of a name that',
+    'a process writes to as many connections, in turns. All are processes of this machine. MiB: what a manager holds more when it knows them all. CPU: of one processor, idle.',
   ]);
 }
 

@@ -42,6 +42,8 @@ describe('values', () => {
     [parseDuration, '2m', 120_000],
     [parseHostPort, 'node-a:5001', 'node-a:5001'],
     [parseHostPort, '[fd00::1]:5001', '[fd00::1]:5001'],
+    // As the chart writes every address.
+    [parseHostPort, '[192.0.2.1]:5001', '192.0.2.1:5001'],
     [parseHostPort, '[FD00:0::0001]:5001', '[fd00::1]:5001'],
     [parseReachable, '[::FFFF:192.0.2.1]:5001', '192.0.2.1:5001'],
     [parseReachable, '127.0.0.1:5001', '127.0.0.1:5001'],

@@ -34,7 +34,7 @@ export function meshThings(
   told: readonly Told[],
   unasked: ReadonlyMap<string, string> = new Map(),
 ): Map<string, Thing> {
-  // Of what several tell the last counts: whoever answers knows more of the others than whoever does not.
+  // Of what several managers tell the last counts: managers that answer know more of the others than silent ones do.
   const order = told.toSorted((a, b) => Number(a.silent === '') - Number(b.silent === ''));
   const things: Thing[] = [
     ...nodesOf(order, unasked),

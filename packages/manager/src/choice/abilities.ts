@@ -1,4 +1,4 @@
-// What the forwarder of this node can do. It is asked at the start, and again when it comes back: it may be another one by then.
+// What the forwarder of this node can do. The forwarder is asked at the start, and again when it comes back: another forwarder may answer then.
 import { type InterfaceType, interfaceName, tunnelName } from '@nsm/api';
 import type { Logger } from 'pino';
 import type { Forwarder } from '../forwarder-client.js';

@@ -1,4 +1,4 @@
-// Every part of a manager, made of those before it and of its options. None of them has begun to do anything.
+// Every part of a manager, made of those before it and of its options. No part has begun to work yet.
 import { create } from '@bufbuild/protobuf';
 import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';

@@ -44,7 +44,7 @@ export async function explained(error: NsmError, service: string, flags: Connect
     const explained = [...lines, `see all: ${explainCommand(service, flags)}`];
     return Object.assign(new NsmError(error.kind, error.message, error), { explained, ...shortened(error) });
   } catch (thrown) {
-    // Nobody provides the service: it says which name was probably meant.
+    // No endpoint provides the service: the explanation says which name was probably meant.
     const instead = NsmError.from(thrown);
     return instead.kind === 'no-endpoint' && error.kind === 'no-endpoint' ? instead : error;
   }
