@@ -59,7 +59,12 @@ describe.skipIf(!requireRoot('bridge'))('a bridge endpoint', () => {
           },
         ],
       });
-    const replies = await Promise.all(clients.map((_, n) => ask(n)));
+    const replies: Awaited<ReturnType<typeof ask>>[] = [];
+    // Not all at once: each is to be answered in its time, also by a machine that has other things to do.
+    while (replies.length < clients.length) {
+      const next = clients.slice(replies.length, replies.length + 10);
+      replies.push(...(await Promise.all(next.map((_, n) => ask(replies.length + n)))));
+    }
     expect(replies.map(({ admissionError }) => admissionError).filter(Boolean)).toEqual([]);
     const addresses = replies.map(({ connectionParameters }) => connectionParameters!.addresses);
     expect(new Set(addresses.flat()).size).toBe(2 * count);

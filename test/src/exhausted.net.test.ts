@@ -94,7 +94,7 @@ describe.skipIf(!requireRoot('exhausted'))('a manager with few file descriptors'
   });
 
   it('goes on when its limit is lowered while it runs, and when it is raised again', async () => {
-    mesh = await Mesh.start();
+    mesh = await Mesh.startFirst();
     const [client, here] = [mesh.pod('client'), mesh.pod('here')];
     await mesh.endpoint(mesh.a, { pod: here, name: 'here', services: ['echo'] });
     let first = await nsmJson<Connected>(...asking(mesh, client, 'first'));
@@ -212,7 +212,7 @@ describe.skipIf(!requireRoot('exhausted'))('a control group without threads', ()
   });
 
   it.skipIf(!group)('is done with those that there are', async () => {
-    await using mesh = await Mesh.start();
+    await using mesh = await Mesh.startFirst();
     const here = mesh.pod('here');
     await mesh.endpoint(mesh.a, { pod: here, name: 'here', services: ['echo'] });
     set('pids.max', 'max');

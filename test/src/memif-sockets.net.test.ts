@@ -20,7 +20,7 @@ describe.skipIf(!requireRoot('memif sockets'))('the sockets of a memif', () => {
   let serving: Running;
 
   beforeAll(async () => {
-    mesh = await Mesh.start({ flags: ['--prefix', '10.60.0.0/16'] });
+    mesh = await Mesh.startFirst({ flags: ['--prefix', '10.60.0.0/16'] });
     [client, endpoint] = [mesh.pod('client'), mesh.pod('endpoint')];
     for (const type of ['kernel', 'mem'])
       serving = await mesh.endpoint(mesh.a, {

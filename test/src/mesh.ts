@@ -142,13 +142,22 @@ export class Mesh implements AsyncDisposable {
   }
 
   /** A mesh whose managers are ready; nothing is left of one that does not come up. */
-  static async start(options: MeshOptions = {}): Promise<Mesh> {
+  static start(options: MeshOptions = {}): Promise<Mesh> {
+    return Mesh.#started(options, (mesh) => mesh.startManagers());
+  }
+
+  /** As `start`, and only the first node has a manager. */
+  static startFirst(options: MeshOptions = {}): Promise<Mesh> {
+    return Mesh.#started(options, (mesh) => mesh.a.start());
+  }
+
+  static async #started(options: MeshOptions, startManagers: (mesh: Mesh) => Promise<void>): Promise<Mesh> {
     const mesh = new Mesh(options);
     try {
       await mesh.joinNodes();
       await mesh.registry?.start();
       await mesh.etcd?.start();
-      await mesh.startManagers();
+      await startManagers(mesh);
       return mesh;
     } catch (error) {
       await mesh.stop();
@@ -262,7 +271,7 @@ export class Mesh implements AsyncDisposable {
   /** As `remains`, and then closes it all, so that the next test finds nothing. */
   async sweep(timeout?: number): Promise<string[]> {
     const found = await this.remains(timeout);
-    if (found.length > 0) for (const node of this.nodes) await node.closeAll();
+    if (found.length > 0) for (const node of this.#managed) await node.closeAll();
     return found;
   }
 
@@ -273,9 +282,11 @@ export class Mesh implements AsyncDisposable {
   async finish(expected?: RegExp): Promise<string[]> {
     const found = await this.remains();
     for (const process of this.#processes) await process.stop();
-    for (const node of this.nodes) {
+    for (const node of this.#managed) {
       const status = await node.end('SIGTERM');
       if (status !== 0) found.push(`${node.name}: its manager ended with ${status}`);
+    }
+    for (const node of this.nodes) {
       const errors = node.errors().filter((line) => expected?.test(line) !== true);
       found.push(...errors.map((line) => `${node.name} logged ${line}`));
     }
@@ -301,13 +312,16 @@ export class Mesh implements AsyncDisposable {
     return this.stop();
   }
 
+  /** Nodes that have a manager now. */
+  get #managed(): readonly MeshNode[] {
+    return this.nodes.filter(({ hasManager }) => hasManager);
+  }
+
   async #remainsNow(): Promise<string[]> {
     const connections = await Promise.all(
-      this.nodes
-        .filter(({ hasManager }) => hasManager)
-        .map(async (node) =>
-          (await node.connections()).map(({ id, state }) => `${node.name}: connection ${id} ${state}`),
-        ),
+      this.#managed.map(async (node) =>
+        (await node.connections()).map(({ id, state }) => `${node.name}: connection ${id} ${state}`),
+      ),
     );
     const kernel = [...this.nodes, ...this.#pods].flatMap(({ namespace: { name, route } }) => [
       ...route

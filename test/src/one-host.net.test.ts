@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { expectTraffic } from './expect-traffic.js';
 import { Mesh, type Pod } from './mesh.js';
 import { MeshNode } from './mesh-node.js';
@@ -112,30 +112,29 @@ describe.skipIf(!rooted)('an endpoint with a /tmp of its own', () => {
 
 describe.skipIf(!rooted)('two managers in one network namespace', () => {
   let mesh: Mesh;
-  let beside: MeshNode[];
-  let flags: readonly string[];
-  const start = async (...wanted: readonly string[]): Promise<void> => {
-    flags = wanted;
+  let beside: MeshNode[] = [];
+  const kinds = ['VXLAN', 'GRE'];
+  const flags = ['--tunnel', kinds.map((kind) => `${kind}=${kind}`).join()];
+  beforeAll(async () => {
     mesh = new Mesh({ flags });
-    beside = [];
     await mesh.joinNodes();
     for (const [n, { namespace }] of mesh.nodes.entries())
       await run(namespace.name, 'ip', ['address', 'add', `10.9.0.${n + 11}/24`, 'dev', 'underlay']);
     await mesh.startManagers();
-  };
+  });
+  afterAll(async () => await mesh?.stop());
+  afterEach(async () => {
+    for (const node of beside) await node.stop();
+    beside = [];
+  });
   const manager = (name: string, node: MeshNode, address: string, registry: string): MeshNode => {
     const dir = join(mesh.dir, `beside-${name}`);
     const made = new MeshNode({ name, namespace: node.namespace, address, dir, registry, flags });
     beside.push(made);
     return made;
   };
-  afterEach(async () => {
-    for (const node of beside) await node.stop();
-    await mesh.stop();
-  });
 
   it('are not joined by a tunnel that would end where it begins, and nothing is touched', async () => {
-    await start();
     const other = manager('other', mesh.a, '10.9.0.11', `nsm://${mesh.a.tcp}`);
     await other.start();
     const [client, pod] = [mesh.pod('client'), mesh.pod('endpoint')];
@@ -153,22 +152,11 @@ describe.skipIf(!rooted)('two managers in one network namespace', () => {
     await mesh.a.knows('echo/far');
     await expectTraffic(client, far, await nsmJson<Connected>(...asking('echo', client, mesh.a)));
     expect(mesh.a.errors()).toEqual([]);
-  });
-
-  it('have names of their own', async () => {
-    await start();
-    const twin = manager('node-a', mesh.a, '10.9.0.11', 'embedded:');
-    await expect(twin.start()).rejects.toThrow(
-      /a manager of the name "node-a" runs in this network namespace already \(process \d+\).*--name \(NSM0105\)/,
-    );
-    await mesh.a.restart('SIGKILL');
-    await mesh.a.end('SIGTERM');
-    await twin.start();
+    await mesh.a.closeAll();
+    expect(await mesh.remains()).toEqual([]);
   });
 
   it('of two meshes do not disturb each other: VXLAN and GRE', async () => {
-    const kinds = ['VXLAN', 'GRE'];
-    await start('--tunnel', kinds.map((kind) => `${kind}=${kind}`).join(','));
     const near = manager('near', mesh.a, '10.9.0.11', 'embedded:');
     const far = manager('far', mesh.b, '10.9.0.12', `nsm://${near.tcp}`);
     const [client, pod, client2, pod2] = ['client', 'endpoint', 'client-2', 'endpoint-2'].map((label) =>
@@ -213,5 +201,15 @@ describe.skipIf(!rooted)('two managers in one network namespace', () => {
     }
     await mesh.a.closeAll();
     expect(await mesh.remains()).toEqual([]);
+  });
+
+  it('have names of their own', async () => {
+    const twin = manager('node-a', mesh.a, '10.9.0.11', 'embedded:');
+    await expect(twin.start()).rejects.toThrow(
+      /a manager of the name "node-a" runs in this network namespace already \(process \d+\).*--name \(NSM0105\)/,
+    );
+    await mesh.a.restart('SIGKILL');
+    await mesh.a.end('SIGTERM');
+    await twin.start();
   });
 });

@@ -25,7 +25,7 @@ let endpoint: Pod;
 
 beforeAll(async () => {
   if (!possible) return;
-  mesh = await Mesh.start({ flags: ['--prefix', '10.60.0.0/16'] });
+  mesh = await Mesh.startFirst({ flags: ['--prefix', '10.60.0.0/16'] });
   client = mesh.pod('client');
   endpoint = mesh.pod('endpoint');
   chmodSync(mesh.dir, 0o755);

@@ -58,8 +58,10 @@ export class Testpmd implements AsyncDisposable {
     { mac, tap }: TestpmdOptions = {},
   ): Promise<Testpmd> {
     const args = [
+      // It keeps a processor busy however little there is to do: others come first.
+      ...['-n', '5'],
       // To a pipe it writes only now and then, and of a prompt nothing.
-      ...['-o0', 'dpdk-testpmd'],
+      ...['stdbuf', '-o0', 'dpdk-testpmd'],
       ...['--no-shconf', '--no-pci', '--no-huge', '--no-telemetry', '-m', '128'],
       // Two threads are the least; they share whatever processors there are.
       ...['--lcores', '(0,1)@0-1', `--vdev=${device}${mac ? `,mac=${mac}` : ''}`],
@@ -68,7 +70,7 @@ export class Testpmd implements AsyncDisposable {
       ...['--', '--interactive', '--auto-start'],
       ...['--total-num-mbufs=4096', `--forward-mode=${mode}`, '--disable-link-check'],
     ];
-    const running = await spawnIn(namespace, 'stdbuf', args, 'pipe');
+    const running = await spawnIn(namespace, 'nice', args, 'pipe');
     // It may have ended, or been killed, when somebody writes.
     running.child.stdin?.on('error', () => undefined);
     const testpmd = new Testpmd(running, device);

@@ -7,6 +7,20 @@ const { load, optimize } = require('./load.js');
 /** Milliseconds after which a program has started; most commands have ended by then. */
 const startedAfterMs = 1000;
 
+/**
+ * What nearly every command needs of Node.js. Its modules come with the code that V8 made of them, which is refused as soon as a flag of
+ * V8 has changed: they are loaded before.
+ */
+const usedModules = [
+  'http2',
+  'child_process',
+  'dgram',
+  'fs/promises',
+  'perf_hooks',
+  'timers/promises',
+  'worker_threads',
+];
+
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`nsm needs Node.js 20.19 or newer; this is ${process.versions.node}`);
@@ -27,6 +41,7 @@ if (!existsSync(join(bundles, 'current'))) {
   console.error('nsm is not compiled yet: run `npm run build` in the root of the repository');
   process.exit(1);
 }
+for (const name of usedModules) require(`node:${name}`);
 optimize(false);
 setTimeout(optimize, startedAfterMs, true).unref();
 load(join(bundles, readFileSync(join(bundles, 'current'), 'utf8'), 'main.js')).run(process.argv.slice(2));

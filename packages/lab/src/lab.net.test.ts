@@ -67,16 +67,8 @@ checks: [{ from: echo, to: world }]
 `;
 
 describe('labUp', () => {
-  it('sends a stream through every connection when asked to', async () => {
+  it('brings a lab up, measures it both ways, sends a stream through every connection, and leaves nothing', async () => {
     const { ok, report } = await up(file(`${small}\nthroughput: true`), { once: true });
-    expect(ok).toBe(true);
-    expect(report?.connections).toHaveLength(2);
-    for (const { throughput } of report?.connections ?? []) expect(throughput).toBeGreaterThan(0);
-    expect(stdout.text).toContain('THROUGHPUT');
-  });
-
-  it('brings a lab up, measures it both ways, and leaves nothing', async () => {
-    const { ok, report } = await up(file(small), { once: true });
     expect(stderr.text).toContain('nothing remains');
     expect(ok).toBe(true);
     expect(report?.connections).toMatchObject([
@@ -98,17 +90,14 @@ describe('labUp', () => {
       },
     ]);
     expect(report?.checks).toMatchObject([{ from: 'echo', to: 'world', ok: true, roundTrips: [{}, {}] }]);
-    expect(stdout.text).toMatch(/^CLIENT +SERVICE +ENDPOINT +NODE/m);
+    for (const { throughput } of report?.connections ?? []) expect(throughput).toBeGreaterThan(0);
+    expect(stdout.text).toMatch(/^CLIENT +SERVICE +ENDPOINT +NODE.* THROUGHPUT/m);
     expect(stdout.text).toMatch(/^bob .* node-b → node-a +nsm0 +VXLAN 7 +fd00:\w+::1\/127 +1500 .* UP$/m);
   });
 
-  it('prints only JSON on stdout when asked', async () => {
-    await up(file(small), { once: true, json: true });
-    expect(JSON.parse(stdout.text)).toMatchObject({ lab: name, ok: true });
-  });
-
-  it('stays until it is told to stop; meanwhile others look, run commands and are refused a second one', async () => {
-    const running = up(file(small));
+  it('stays until it is told to stop, and kills what does not end; meanwhile others look, run commands and are refused a second one', async () => {
+    const stubborn = file(small.replace('node-b:', 'node-b: { options: { stubborn: true } }'));
+    const running = up(stubborn, { graceMs: 500 });
     await stderr.contains('Ctrl-C');
     const output = { stdout: new Captured(), stderr: new Captured() };
     expect(labList({ json: true, output })).toContainEqual(
@@ -118,20 +107,20 @@ describe('labUp', () => {
     expect(await labExec(name, 'alice', ['sh', '-c', 'exit 3'])).toBe(3);
     await expect(labExec(name, 'alicia', ['true'])).rejects.toThrow(/did you mean alice/);
     await expect(up(file(small))).rejects.toMatchObject({ kind: 'conflict' });
+    const manager = new LabFolder(name).processes().find((each) => each.name === 'node-b');
     abort.abort();
     expect((await running).ok).toBe(true);
+    expect(manager && isAlive(manager.identity)).toBe(false);
   });
 
-  it('is not ok when packets do not come back, and says which', async () => {
-    const { ok } = await up(file(small.replace('v6: true', 'mute: true')), { once: true });
+  it('is not ok when packets do not come back and when a client is refused, and says which and why', async () => {
+    const two = small
+      .replace('service: icmp-responder }', 'service: icmp-responder, options: { refuse: true } }')
+      .replace('v6: true', 'mute: true');
+    const { ok } = await up(file(two), { once: true });
     expect(ok).toBe(false);
     expect(stdout.text).toMatch(/bob .* NO PACKETS$/m);
     expect(stdout.text).toMatch(/bob → icmp-responder: no answer to ping of [\d.]+\.0 from bob/);
-  });
-
-  it('is not ok when a client is refused, and repeats the reason', async () => {
-    const { ok } = await up(file(small.replace('v6: true', 'refuse: true')), { once: true });
-    expect(ok).toBe(false);
     expect(stdout.text).toContain('no endpoint provides network service "icmp-responder"');
   });
 
@@ -148,16 +137,6 @@ describe('labUp', () => {
     await stderr.contains('✓ network namespaces');
     abort.abort();
     expect(await running).toEqual({ ok: false });
-  });
-
-  it('kills what does not end', async () => {
-    const stubborn = file(small.replace('node-b:', 'node-b: { options: { stubborn: true } }'));
-    const running = up(stubborn, { graceMs: 500 });
-    await stderr.contains('Ctrl-C');
-    const manager = new LabFolder(name).processes().find((each) => each.name === 'node-b');
-    abort.abort();
-    expect((await running).ok).toBe(true);
-    expect(manager && isAlive(manager.identity)).toBe(false);
   });
 
   it('refuses a namespace of the same name that is not its own', async () => {
@@ -190,8 +169,9 @@ describe('labUp', () => {
     expect(ran.stderr).toContain('status 0');
   });
 
-  it('keeps a lab until it is taken down', async () => {
-    expect((await up(file(small), { keep: true })).ok).toBe(true);
+  it('keeps a lab until it is taken down, and prints only JSON on stdout when asked', async () => {
+    expect((await up(file(small), { keep: true, json: true })).ok).toBe(true);
+    expect(JSON.parse(stdout.text)).toMatchObject({ lab: name, ok: true });
     await expect(up(file(small))).rejects.toThrow(/it was kept/);
     expect((await labDown(name, { output: { stdout, stderr } })).ok).toBe(true);
   });

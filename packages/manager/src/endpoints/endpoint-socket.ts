@@ -53,7 +53,7 @@ export class EndpointSocket {
   /**
    * Asks the endpoint for a connection.
    * @param name of the endpoint.
-   * @throws NsmError `endpoint-unreachable`, or `endpoint-refused` also for a reply without a namespace; the signal's reason.
+   * @throws NsmError `endpoint-unreachable`, or `endpoint-refused` also for a reply to another request or without a namespace; the signal's reason.
    */
   async request(
     name: string,
@@ -65,9 +65,10 @@ export class EndpointSocket {
       .catch((thrown: unknown) => {
         const error = NsmError.from(thrown);
         if (signal.aborted) throw error;
-        // An endpoint that is stopping resets its calls, which arrives as cancelled.
-        const silent = ['deadline', 'unavailable', 'cancelled'].includes(error.kind);
-        const why = error.kind === 'cancelled' ? 'it was stopped before it had answered' : error.message;
+        // An endpoint that stops at once resets its calls, which arrives as cancelled.
+        const stopped = error.kind === 'stopping' || error.kind === 'cancelled';
+        const silent = stopped || error.kind === 'deadline' || error.kind === 'unavailable';
+        const why = stopped ? 'it was stopped before it had answered' : error.message;
         throw new NsmError(
           silent ? 'endpoint-unreachable' : 'endpoint-refused',
           `endpoint ${quote(name)} on ${this.path}: ${why}`,
@@ -80,6 +81,15 @@ export class EndpointSocket {
         'endpoint-refused',
         `endpoint ${quote(name)} refuses: ${oneLine(reply.admissionError)}`,
       );
+    for (const [field, own, asked] of [
+      ['request_id', reply.requestId, request.requestId],
+      ['network_service_name', reply.networkServiceName, request.networkServiceName],
+    ] as const)
+      if (own !== '' && own !== asked)
+        throw new NsmError(
+          'endpoint-refused',
+          `endpoint ${quote(name)} answered another request: its reply is for ${field} ${quote(own)}, and it was asked for ${quote(asked ?? '')}`,
+        );
     if (reply.linuxNamespace === '')
       throw new NsmError('endpoint-refused', `endpoint ${quote(name)} named no linux_namespace in its reply`);
     return reply;

@@ -90,7 +90,7 @@ export class MemifSession implements Session {
     try {
       this.#send({ kind: 'disconnect', reason });
     } catch {
-      // It has gone already.
+      // The application has gone already.
     }
     this.#socket.close();
     for (const region of this.#regions.splice(0)) region.close();

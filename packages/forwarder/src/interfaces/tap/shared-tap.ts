@@ -114,7 +114,7 @@ export class SharedTap {
     }
     const socket = listener.accept(this.#protocol.messageSize);
     if (!socket) return;
-    // One that is connected stays; one that never got there makes room.
+    // An application that is connected stays; one that never came so far makes room.
     if (this.#queues) socket.close();
     else {
       this.#end('another client connects');
